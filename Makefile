@@ -1,0 +1,52 @@
+# Each target sets up what it needs: it takes Python 3.11 or newer, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+LEGACY := .venv-google-legacy
+IN_VENV := $(VENV)/bin/python
+INSTALL := -m pip install --quiet --disable-pip-version-check
+OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
+
+.PHONY: demo weekly-demo run test lint faults audit test-google-legacy
+
+demo: $(VENV)/.installed
+	$(IN_VENV) daily_llm_monitoring_cron.py --demo
+
+weekly-demo: $(VENV)/.installed
+	$(IN_VENV) weekly_model_check_cron.py --demo
+
+run: $(VENV)/.installed
+	$(IN_VENV) daily_llm_monitoring_cron.py
+
+audit: $(VENV)/.installed
+	$(IN_VENV) -m llm_monitoring budget audit
+
+test: lint
+	$(IN_VENV) -m pytest
+
+lint: $(VENV)/.installed
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m mypy
+	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+# the long form of the fault battery; the short form is part of `make test`
+faults: $(VENV)/.installed
+	$(IN_VENV) -m pytest tests/faults -m 'long or not long' --timeout=0 -s
+
+test-google-legacy: $(LEGACY)/.installed
+	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt
+	$(call install,$(VENV),-r requirements-dev.txt)
+
+$(LEGACY)/.installed: requirements.txt requirements-dev.txt requirements-google-legacy.txt
+	$(call install,$(LEGACY),-r requirements-dev.txt -r requirements-google-legacy.txt)
+
+define install
+@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; $(OLD_PYTHON)" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(OLD_PYTHON)" >&2; exit 1; }
+@echo "Installing into $(1) (once)" >&2
+@$(PYTHON) -m venv $(1)
+@$(1)/bin/python $(INSTALL) $(2)
+@touch $@
+endef

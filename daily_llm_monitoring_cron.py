@@ -1,0 +1,19 @@
+"""Daily cron (04:00 UTC): asks every active project's prompts to the AI assistants and keeps the day's figures."""
+
+from __future__ import annotations
+
+import sys
+
+from llm_monitoring import analyze_all_active_projects
+from llm_monitoring.jobs.daily import check_budget_limits, get_api_keys_from_db, main, update_monthly_spend
+
+__all__ = [
+    "analyze_all_active_projects",
+    "check_budget_limits",
+    "get_api_keys_from_db",
+    "main",
+    "update_monthly_spend",
+]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The structure of an answer: visible text and the blocks, items and cells that it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the visible text."""
+
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Prose:
+    """Running text: a paragraph, a heading, a cell or the lead of an item.
+
+    `strong` are its bold and linked stretches in order, `lines` the positions at which its further lines start.
+    """
+
+    start: int
+    end: int
+    strong: list[Span] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """A paragraph at the top level."""
+
+    prose: Prose
+
+
+@dataclass(slots=True)
+class Heading:
+    """A heading with its level, 1 to 6."""
+
+    prose: Prose
+    level: int
+
+
+@dataclass(slots=True)
+class Item:
+    """An item of a list: its first prose, and the list that opens it where there is none."""
+
+    lead: Prose | None = None
+    number: int | None = None
+    inner: int | None = None
+
+
+@dataclass(slots=True)
+class Listing:
+    """A top-level list; `ordered` lists have numbered items."""
+
+    ordered: bool
+    start: int
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Table:
+    """A table: the header cells and the rows of cells."""
+
+    start: int
+    header: list[Prose] = field(default_factory=list)
+    rows: list[list[Prose]] = field(default_factory=list)
+
+
+Block = Paragraph | Heading | Listing | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that the answer itself holds."""
+
+    url: str
+    title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer as read: its visible text, its blocks in order and its links in order."""
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+    links: tuple[Link, ...] = ()

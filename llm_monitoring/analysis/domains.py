@@ -1,0 +1,90 @@
+"""Bare domains in text: which tokens look like one, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from llm_monitoring.analysis.folding import Folded, fold_keeping_case
+from llm_monitoring.analysis.scripts import UNSPACED
+
+LABEL = f"[^\\W{UNSPACED}]"
+# Possessive and anchored at the start of a run of labels: one attempt a run, however long.
+DOTTED = re.compile(f"(?<![\\w.-])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
+UNSPACED_BEFORE = re.compile(f"(?<=[{UNSPACED}])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
+SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+@cache
+def top_level_domains() -> frozenset[str]:
+    """The endings that make a token a domain whatever its case."""
+    path = Path(__file__).parent / "data" / "top_level_domains.txt"
+    return frozenset(path.read_text(encoding="ascii").split())
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRun:
+    """A token that looks like a domain, in the folded text; `owner` is the entity that declared it."""
+
+    start: int
+    end: int
+    owner: int | None
+
+
+def normalise_domain(domain: str) -> str:
+    """A declared domain as it is compared: no scheme, path, port or `www.`."""
+    host = SCHEME.sub("", domain.strip().lower()).split("/")[0].split("?")[0].split(":")[0].strip(".")
+    return host.removeprefix("www.")
+
+
+def domain_runs(folded: Folded, visible: str, declared: Mapping[str, int]) -> list[DomainRun]:
+    """The domain-like tokens of a text, in order; a hyphen ends a domain."""
+    if "." not in folded.text:
+        return []
+    found = list(DOTTED.finditer(folded.text))
+    if not folded.text.isascii():
+        found = sorted([*found, *UNSPACED_BEFORE.finditer(folded.text)], key=re.Match.start)
+    runs = (read_run(match, folded, visible, declared) for match in found)
+    return [run for run in runs if run is not None]
+
+
+def read_run(
+    match: re.Match[str], folded: Folded, visible: str, declared: Mapping[str, int]
+) -> DomainRun | None:
+    """What a dotted token is: a declared domain, some other domain, or no domain at all."""
+    labels = match.group().split(".")
+    tail = labels[-1].split("-")[0]
+    end = match.end() - (len(labels[-1]) - len(tail))
+    labels[-1] = tail
+    owner = owner_of_host(".".join(labels), declared)
+    written = visible[folded.start_of(end - len(tail)) : folded.end_of(end)] if tail else ""
+    if owner is not None or looks_like_domain(labels, fold_keeping_case(written)):
+        return DomainRun(match.start(), end, owner)
+    return None
+
+
+def owner_of_host(host: str, declared: Mapping[str, int]) -> int | None:
+    """The entity whose domain this host is, or is a subdomain of; the longest declared domain wins."""
+    while host:
+        if host in declared:
+            return declared[host]
+        host = host.partition(".")[2]
+    return None
+
+
+def looks_like_domain(labels: list[str], written_ending: str) -> bool:
+    """Tell `apple.news` from the two sentences of `Holded.Es` and the item of `1.Holded`."""
+    ending = labels[-1]
+    if len(ending) < 2 or not ending.isalpha() or not all(labels):
+        return False
+    known = ending in top_level_domains()
+    if all(label.isdigit() for label in labels[:-1]):
+        return known and written_ending.islower()
+    if written_ending.islower():
+        return True
+    if written_ending.isupper():
+        return known or len(ending) <= 3
+    return known and len(ending) > 2

@@ -1,0 +1,134 @@
+"""Finding the tracked names in a text: leftmost-longest over all entities and exclude phrases together."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llm_monitoring.analysis.domains import DomainRun, domain_runs
+from llm_monitoring.analysis.folding import Folded, fold
+from llm_monitoring.analysis.scripts import touches, word_pattern
+from llm_monitoring.analysis.terms import Term, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One occurrence of an entity, by its number, in the visible and in the folded text."""
+
+    owner: int
+    start: int
+    end: int
+    folded_start: int
+    folded_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A possible match in the folded text."""
+
+    start: int
+    end: int
+    owner: int
+    excluded: bool = False
+
+
+@dataclass(slots=True)
+class Search:
+    """One pass over one text."""
+
+    vocabulary: Vocabulary
+    visible: str
+    folded: Folded
+    runs: list[DomainRun]
+    run_starts: list[int]
+
+    def matches(self) -> list[Match]:
+        """The matches that count for somebody, in order."""
+        found: list[Match] = []
+        floor = 0
+        for position, terms in self.places():
+            if position < floor:
+                continue
+            best = self.best(position, terms, floor)
+            if best is None:
+                continue
+            floor = best.end
+            if not best.excluded:
+                found.append(self.located(best))
+        return found
+
+    def located(self, best: Candidate) -> Match:
+        """A candidate with its place in the visible text."""
+        start, end = self.folded.start_of(best.start), self.folded.end_of(best.end)
+        return Match(best.owner, start, end, best.start, best.end)
+
+    def places(self) -> Iterator[tuple[int, tuple[Term, ...]]]:
+        """Every position at which a name may start, in order, with the terms to try there."""
+        text, by_word, domains = self.folded.text, self.vocabulary.by_word, set(self.run_starts)
+        words = (
+            (word.start(), by_word.get(word.group(), ()))
+            for word in word_pattern(text).finditer(text)
+            if word.group() in by_word or word.start() in domains
+        )
+        if self.vocabulary.openings is None:
+            return words
+        by_symbol = self.vocabulary.by_symbol
+        symbols = ((found.start(), by_symbol[found.group()]) for found in self.vocabulary.openings.finditer(text))
+        return iter(sorted([*words, *symbols], key=lambda place: place[0]))
+
+    def best(self, position: int, terms: tuple[Term, ...], floor: int) -> Candidate | None:
+        """The leftmost, longest candidate at a position."""
+        candidates = [found for term in terms if (found := self.attempt(term, position, floor)) is not None]
+        run = self.run_at(position)
+        if run is not None and run.start == position and run.owner is not None:
+            candidates.append(Candidate(run.start, run.end, run.owner))
+        if not candidates:
+            return None
+        start = min(found.start for found in candidates)
+        end = max(found.end for found in candidates if found.start == start)
+        return claimant([found for found in candidates if (found.start, found.end) == (start, end)])
+
+    def attempt(self, term: Term, position: int, floor: int) -> Candidate | None:
+        """The term as it stands at a position, if its edges, its case and the domains around it allow it."""
+        text, start = self.folded.text, position - term.prefix
+        if start < floor:
+            return None
+        found = term.pattern.match(text, start)
+        if found is None or touches(text, start - 1) or touches(text, found.end()):
+            return None
+        if not self.clear_of_domains(start, found.end()):
+            return None
+        if not term.accepts_case(self.visible[self.folded.start_of(start) : self.folded.end_of(found.end())]):
+            return None
+        return Candidate(start, found.end(), term.owner, term.excluded)
+
+    def run_at(self, position: int) -> DomainRun | None:
+        """The last domain-like token that starts at or before a position."""
+        place = bisect_right(self.run_starts, position) - 1
+        return self.runs[place] if place >= 0 else None
+
+    def clear_of_domains(self, start: int, end: int) -> bool:
+        """Whether a match covers every domain-like token that it meets: a part of one names nobody."""
+        before = self.run_at(start)
+        if before is not None and before.start < start < before.end:
+            return False
+        last = self.run_at(end - 1)
+        return last is None or last.start < start or last.end <= end
+
+
+def claimant(candidates: list[Candidate]) -> Candidate:
+    """Of candidates for the same text, the first entity that does not exclude it; else the exclude phrase."""
+    excluding = {found.owner for found in candidates if found.excluded}
+    naming = [found for found in candidates if not found.excluded and found.owner not in excluding]
+    if naming:
+        return min(naming, key=lambda found: found.owner)
+    return next(found for found in candidates if found.excluded)
+
+
+def find_matches(vocabulary: Vocabulary, visible: str) -> tuple[list[Match], Folded]:
+    """The tracked names in a visible text, absence not yet considered, and the folded text."""
+    folded = fold(visible)
+    runs = domain_runs(folded, visible, vocabulary.domains)
+    search = Search(vocabulary, visible, folded, runs, [run.start for run in runs])
+    return search.matches(), folded

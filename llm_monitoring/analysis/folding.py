@@ -1,0 +1,142 @@
+"""How text is folded before it is compared, and how a folded position is traced back."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+
+APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u2032\uff07`\u00b4"
+HYPHENS = "-\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "Ø": "O", "Ł": "L", "Đ": "D", "ẞ": "SS"})
+
+# Latin, Greek and Cyrillic: the scripts whose accents are ignored.
+ACCENTED_SCRIPTS = (
+    (0x0041, 0x02AF),
+    (0x0370, 0x052F),
+    (0x1C80, 0x1C8F),
+    (0x1D00, 0x1DBF),
+    (0x1E00, 0x1FFF),
+    (0x2C60, 0x2C7F),
+    (0xA640, 0xA69F),
+    (0xA720, 0xA7FF),
+    (0xAB30, 0xAB6F),
+)
+DROPPED_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+ENCLOSED_LETTERS = ((0x24B6, 0x24E9), (0x1F110, 0x1F149))
+SUBSCRIPT_DIGITS = ((0x2080, 0x2089),)
+HALFWIDTH_KANA = re.compile("[\uff66-\uff9d]+[\uff9e\uff9f][\uff66-\uff9f]*")
+UNWORDED = 0xF0000
+
+
+def within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
+    """Whether a code point lies in one of the ranges."""
+    return any(low <= code <= high for low, high in ranges)
+
+
+def fold_character(char: str, *, keep_case: bool) -> str:
+    """One character as it is compared: no, one or several characters."""
+    code, category = ord(char), unicodedata.category(char)
+    if char in APOSTROPHES:
+        return "'"
+    if char in HYPHENS:
+        return "-"
+    if category == "Cf" or within(code, DROPPED_MARKS):
+        return ""
+    if category == "Zs":
+        return " "
+    if category == "No" and not within(code, SUBSCRIPT_DIGITS):
+        # ①, ² and ½ are no digits: a footnote mark that touches a name must stay an edge.
+        return chr(UNWORDED + code % 0xFFFE)
+    if category == "So" and not within(code, ENCLOSED_LETTERS):
+        return char
+    return fold_letter(unicodedata.normalize("NFKC", char), keep_case=keep_case)
+
+
+def fold_letter(text: str, *, keep_case: bool) -> str:
+    """Case folded unless kept, accents taken off Latin, Greek and Cyrillic, stroked letters plain."""
+    cased = text if keep_case else text.casefold()
+    kept: list[str] = []
+    accented = False
+    for char in unicodedata.normalize("NFD", cased):
+        if unicodedata.category(char) == "Mn" and accented:
+            continue
+        accented = within(ord(char), ACCENTED_SCRIPTS)
+        kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept)).translate(STROKED)
+
+
+class FoldTable(dict[int, str]):
+    """A translation table that fills itself; `uneven` are the characters that do not fold to exactly one."""
+
+    def __init__(self, *, keep_case: bool) -> None:
+        super().__init__()
+        self.keep_case = keep_case
+        self.uneven: set[str] = set()
+
+    def __missing__(self, code: int) -> str:
+        folded = fold_character(chr(code), keep_case=self.keep_case)
+        if len(folded) != 1:
+            self.uneven.add(chr(code))
+        self[code] = folded
+        return folded
+
+
+CASELESS = FoldTable(keep_case=False)
+CASED = FoldTable(keep_case=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A folded text with the way back: `anchors` pairs a folded position with its source position."""
+
+    text: str
+    folded_anchors: tuple[int, ...] = (0,)
+    source_anchors: tuple[int, ...] = (0,)
+    source_limits: tuple[int, ...] = ()
+
+    def start_of(self, position: int) -> int:
+        """The source position of the character that gave the folded one at `position`."""
+        if not self.source_limits:
+            return position
+        place = bisect_right(self.folded_anchors, position) - 1
+        source = self.source_anchors[place] + position - self.folded_anchors[place]
+        return min(source, self.source_limits[place])
+
+    def end_of(self, position: int) -> int:
+        """The source position just after the character that gave the folded one before `position`."""
+        return self.start_of(position - 1) + 1
+
+
+def fold(text: str) -> Folded:
+    """The text as it is compared, without case."""
+    folded = text.translate(CASELESS)
+    uneven = [char for char in tuple(CASELESS.uneven) if char in text]
+    if not uneven:
+        return Folded(folded)
+    folded_anchors, source_anchors, limits = [0], [0], []
+    shift = 0
+    for position in sorted(found for char in uneven for found in positions_of(char, text)):
+        shift += len(CASELESS[ord(text[position])]) - 1
+        limits.append(position)
+        folded_anchors.append(position + 1 + shift)
+        source_anchors.append(position + 1)
+    limits.append(len(text))
+    return Folded(folded, tuple(folded_anchors), tuple(source_anchors), tuple(limits))
+
+
+def positions_of(char: str, text: str) -> list[int]:
+    """Where a character stands in a text."""
+    return [match.start() for match in re.finditer(re.escape(char), text)]
+
+
+def fold_keeping_case(text: str) -> str:
+    """The text as a case-sensitive name is compared."""
+    return text.translate(CASED)
+
+
+def compose(text: str) -> str:
+    """Canonical composition, so that no letter is split between a base and its marks."""
+    composed = unicodedata.normalize("NFC", text)
+    return HALFWIDTH_KANA.sub(lambda run: unicodedata.normalize("NFKC", run.group()), composed)

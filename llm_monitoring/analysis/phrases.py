@@ -1,0 +1,23 @@
+"""The word lists of rankings, read from data: joiners, articles, rank headers, headings that name no option."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+DATA = tomllib.loads((Path(__file__).parent / "data" / "headings.toml").read_text(encoding="utf-8"))
+
+
+def alternatives(words: list[str]) -> str:
+    """The inside of a group for words or symbols, a word being closed by an edge."""
+    return "|".join(f"{word}\\b" if word[-1].isalpha() else word for word in words)
+
+
+JOINERS = "(?:,\\s*)?(?:" + alternatives(DATA["joiners"]) + ")"
+ARTICLES = alternatives(DATA["articles"])
+RANK_HEADERS = frozenset(DATA["rank_headers"])
+NO_OPTION = re.compile(
+    "(?:" + "|".join(sorted({re.escape(word.strip()) for word in DATA["openers"]}, key=len, reverse=True)) + r")(?!\w)"
+)
+NO_OPTION_WHOLE = frozenset(DATA["whole"])

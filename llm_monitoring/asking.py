@@ -1,0 +1,215 @@
+"""What a worker does with one job: find model, key and project, pay for the call, store what it brought."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Final
+
+from llm_monitoring import registry, results, runs
+from llm_monitoring.analysis import Analysis, Matcher, sentiment
+from llm_monitoring.budget import Budget, Call, Kind, Outcome
+from llm_monitoring.calls import Till, is_final
+from llm_monitoring.db.database import Transaction
+from llm_monitoring.domain import ProviderName, Task
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.limits import KeyId
+from llm_monitoring.logs import redact
+from llm_monitoring.projects import Project
+from llm_monitoring.providers import Answer, Provider, ProviderError, Question, Reply, open_provider
+from llm_monitoring.registry import Catalogue, Model, NotCallable
+from llm_monitoring.schedule import Job
+from llm_monitoring.settings import Settings
+
+JUDGE_OUTPUT_TOKENS: Final = 400
+
+
+class NoKey(MonitoringError):
+    """There is no API key for this provider."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """A project with its matcher, which is compiled when the project's first answer comes."""
+
+    project: Project
+    lock: Lock = field(default_factory=Lock)
+    compiled: Matcher | None = None
+
+    @property
+    def matcher(self) -> Matcher:
+        with self.lock:
+            if self.compiled is None:
+                self.compiled = Matcher(self.project.brand, self.project.competitors)
+            return self.compiled
+
+
+class Clients:
+    """One open provider a key; a key is decrypted by the worker that first needs it."""
+
+    def __init__(self, keys: KeyStore, settings: Settings) -> None:
+        self.keys = keys
+        self.settings = settings
+        self.lock = Lock()
+        self.locks: dict[KeyId, Lock] = {}
+        self.open: dict[KeyId, Provider] = {}
+
+    def get(self, key: KeyId, user_id: int) -> Provider:
+        """The client of `key`; raises KeyUnreadable, or NoKey where it was removed meanwhile."""
+        with self.lock:
+            lock = self.locks.setdefault(key, Lock())
+        with lock:
+            if key not in self.open:
+                self.open[key] = self.connect(key, user_id)
+            return self.open[key]
+
+    def connect(self, key: KeyId, user_id: int) -> Provider:
+        found = self.keys.find(user_id, key.provider)
+        if found is None or (found.source == "user") != (key.user_id is not None):
+            raise NoKey(f"la API key de {key.provider} cambió durante la ejecución")
+        return open_provider(
+            key.provider,
+            found.secret,
+            base_url=self.settings.base_urls.get(key.provider),
+            timeout_seconds=self.settings.timeout_seconds[key.provider],
+        )
+
+    def close(self) -> None:
+        for provider in self.open.values():
+            provider.close()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the workers of one run share. `judges` names each user's model for sentiment, where there is one."""
+
+    budget: Budget
+    clients: Clients
+    catalogue: Catalogue
+    projects: Mapping[int, Watched]
+    settings: Settings
+    run_id: int | None
+
+    @cached_property
+    def till(self) -> Till:
+        return Till(self.budget)
+
+    def answer(self, job: Job) -> Analysis:
+        """Ask a task's prompt and store the answer. Raises Blocked, NotCallable, key and provider errors."""
+        watched = self.projects[job.task.project_id]
+        model = self.catalogue.current(job.provider)
+        if model is None:
+            raise NotCallable(f"{job.provider} has no current model in llm_model_registry")
+        question = ask_prompt(job.task, watched.project, model, self.settings)
+        analysed: list[Analysis] = []
+
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
+            analysed[:] = [self.save_answer(tx, job.task, watched, call, answer, reply, outcome)]
+
+        def save_error(tx: Transaction, error: ProviderError) -> None:
+            runs.record_failure(tx, job.task, failure_of(error, model.model_id), self.run_id)
+
+        call = self.call("answer", job, model, question)
+        client = self.clients.get(job.key, job.task.user_id)
+        self.till.pay(call, question, client, model.priced(), save, save_error)
+        return analysed[0]
+
+    def save_answer(
+        self,
+        tx: Transaction,
+        task: Task,
+        watched: Watched,
+        call: Call,
+        answer: Answer,
+        reply: Reply,
+        outcome: Outcome,
+    ) -> Analysis:
+        """Analyse an answer and store it as the task's result."""
+        citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
+        analysis = watched.matcher.analyse(answer.text, citations)
+        finding = results.Finding(
+            attempt_id=call.id,
+            run_id=call.run_id,
+            model_id=call.model_id,
+            cost_usd=outcome.cost_usd if outcome.state == "settled" else call.ceiling_usd,
+            branded=watched.matcher.names_brand(task.prompt),
+            analysis=analysis,
+            sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
+        )
+        results.save(tx, task, watched.project, answer, reply, finding)
+        return analysis
+
+    def score(self, job: Job) -> None:
+        """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
+        watched = self.projects[job.task.project_id]
+        model = self.catalogue.judge(frozenset({job.provider}))
+        if model is None:
+            raise NotCallable(f"{job.provider} has no approved and priced model to judge sentiment with")
+        brand = watched.project.brand.name
+        question = ask_judge(brand, job.contexts, model)
+
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
+            save_verdict(tx, job.task, brand, answer)
+
+        def save_error(tx: Transaction, error: ProviderError) -> None:
+            status: results.SentimentStatus = "pending" if error.billed == "no" else "failed"
+            results.set_sentiment(tx, job.task, None, status, f"{error.kind}: {redact(str(error))}"[:500])
+
+        call = self.call("sentiment", job, model, question)
+        client = self.clients.get(job.key, job.task.user_id)
+        self.till.pay(call, question, client, model.priced(), save, save_error)
+
+    def call(self, kind: Kind, job: Job, model: Model, question: Question) -> Call:
+        return Call(
+            id=uuid.uuid4(),
+            kind=kind,
+            user_id=job.task.user_id,
+            provider=job.provider,
+            model_id=model.model_id,
+            key_source="operator" if job.key.user_id is None else "user",
+            ceiling_usd=registry.ceiling(model.priced(), question),
+            run_id=self.run_id,
+            task=job.task,
+        )
+
+
+def save_verdict(tx: Transaction, task: Task, brand: str, answer: Answer) -> None:
+    """Store what the judge said; a reply that is no verdict leaves the sentiment empty with its reason."""
+    try:
+        results.set_sentiment(tx, task, sentiment.read_verdict(answer.text, brand), "scored")
+    except sentiment.Unreadable as exc:
+        results.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
+
+
+def failure_of(error: ProviderError, model_id: str) -> runs.Failure:
+    return runs.Failure(error.kind, redact(str(error)), final=is_final(error), model_id=model_id)
+
+
+def ask_prompt(task: Task, project: Project, model: Model, settings: Settings) -> Question:
+    """The user's prompt as written, in the prompt's language and the project's country."""
+    searches = model.searches(project.web_search, settings.max_searches)
+    return Question(
+        prompt=task.prompt,
+        model_id=model.model_id,
+        max_output_tokens=min(settings.max_output_tokens, model.max_output_tokens or settings.max_output_tokens),
+        language=task.language,
+        country=project.country,
+        web_search=searches > 0,
+        max_searches=searches,
+        reasoning_effort=model.reasoning_effort,
+    )
+
+
+def ask_judge(brand: str, contexts: tuple[str, ...], model: Model) -> Question:
+    return Question(
+        prompt=sentiment.judge_prompt(brand, contexts, secrets.token_hex(16)),
+        model_id=model.model_id,
+        max_output_tokens=min(JUDGE_OUTPUT_TOKENS, model.max_output_tokens or JUDGE_OUTPUT_TOKENS),
+        instructions=sentiment.INSTRUCTIONS,
+        reasoning_effort=model.reasoning_effort,
+    )

@@ -1,0 +1,251 @@
+"""Who may spend how much: the ledger of paid calls and the monthly counters (design, section 5)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import ProviderName, Task, Usage
+from llm_monitoring.errors import BadInput
+from llm_monitoring.providers.base import Reply
+
+SQL = load("budget")
+log = logging.getLogger(__name__)
+
+Kind = Literal["answer", "sentiment", "probe"]
+Clock = Callable[[], datetime]
+BLOCKED_AT = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost."""
+
+    id: uuid.UUID
+    kind: Kind
+    user_id: int
+    provider: ProviderName
+    model_id: str
+    key_source: str
+    ceiling_usd: Decimal
+    run_id: int | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing."""
+
+    state: Literal["settled", "void", "unknown"]
+    cost_usd: Decimal = Decimal(0)
+    usage: Usage | None = None
+    model_served: str | None = None
+    error_kind: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A user's month in USD; `threshold` in percent."""
+
+    user_id: int
+    spent_usd: Decimal
+    reserved_usd: Decimal
+    budget_usd: Decimal
+    threshold: Decimal
+    has_active_projects: bool
+
+    @property
+    def percent(self) -> Decimal:
+        return 100 * self.spent_usd / self.budget_usd
+
+    @property
+    def blocked(self) -> bool:
+        return self.spent_usd >= self.budget_usd
+
+    @property
+    def near_limit(self) -> bool:
+        return not self.blocked and self.percent >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What `budget audit` found: users whose counters differ from the ledger, open calls, calls above their ceiling."""
+
+    attempts: int
+    users: int
+    charged_usd: Decimal
+    differences: list[Row]
+    over_budget: list[Standing]
+    over_ceiling: list[Row]
+    open_attempts: list[Row]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Budget:
+    """The ledger over a database. Safe to share between threads."""
+
+    def __init__(self, db: Database, default_budget_usd: Decimal = Decimal(100), clock: Clock = utc_now) -> None:
+        self.db = db
+        self.default_budget_usd = default_budget_usd
+        self.clock = clock
+
+    def month(self) -> date:
+        """The calendar month in UTC that a call reserved now belongs to."""
+        return self.clock().astimezone(UTC).date().replace(day=1)
+
+    def reserve(self, call: Call) -> bool:
+        """Take the call's ceiling from its user's budget; False: blocked. Raises Conflict: the task is being asked."""
+        task = call.task
+        params = {
+            "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
+            "run_id": call.run_id, "provider": call.provider, "model_id": call.model_id,
+            "key_source": call.key_source, "ceiling": call.ceiling_usd,
+            "project_id": task and task.project_id, "query_id": task and task.query_id,
+            "task_provider": task and task.provider, "analysis_date": task and task.day,
+            "sample": task and task.sample,
+        }  # fmt: skip
+        try:
+            row = self.db.one(SQL.reserve, params)
+            if row is None and self.ensure_account(call.user_id):
+                row = self.db.one(SQL.reserve, params)
+        except Conflict as exc:
+            if exc.constraint != "llm_call_attempts_pkey":
+                raise
+            return True  # our own statement was committed before its connection broke
+        return row is not None
+
+    def ensure_account(self, user_id: int) -> bool:
+        """Give the user an account with the defaults; True where there was none."""
+        params = {"user_id": user_id, "default_budget": self.default_budget_usd}
+        try:
+            return self.db.execute(SQL.ensure_account, params) == 1
+        except Rejected as exc:
+            raise BadInput(f"user {user_id} does not exist: see `python -m llm_monitoring users list`") from exc
+
+    def mark_sent(self, call: Call) -> bool:
+        """Commit that the call goes out now; only on True may it be made."""
+        params = {"id": str(call.id), "token": str(uuid.uuid4())}
+        return self.db.execute(SQL.mark_sent, params) == 1
+
+    def keep_receipt(self, call_id: uuid.UUID, reply: Reply, body: bytes) -> None:
+        """Store the reply under its attempt; `body` is the reply's with any key taken out."""
+        self.db.execute(
+            SQL.keep_receipt,
+            {
+                "id": str(call_id), "status": reply.status, "latency_ms": reply.latency_ms,
+                "request_id": reply.request_id, "body": body,
+            },
+        )  # fmt: skip
+
+    def release(self, call_id: uuid.UUID, error_kind: str, error_message: str) -> None:
+        """Void a reservation that never went out."""
+        outcome = Outcome("void", error_kind=error_kind, error_message=error_message)
+        self.db.transact(lambda tx: self.close(tx, call_id, outcome, from_states=("reserved",)))
+
+    def close(
+        self,
+        tx: Transaction,
+        call_id: uuid.UUID,
+        outcome: Outcome,
+        from_states: Sequence[str] = ("sent", "unknown"),
+    ) -> Decimal | None:
+        """End an attempt within `tx`; return what its user is now charged in USD, None where it was closed before."""
+        usage = outcome.usage or Usage()
+        known = outcome.usage is not None
+        row = tx.one(
+            SQL.close,
+            {
+                "id": str(call_id), "from_states": list(from_states), "state": outcome.state,
+                "cost": outcome.cost_usd, "model_served": outcome.model_served,
+                "input_tokens": usage.input_tokens if known else None,
+                "output_tokens": usage.output_tokens if known else None,
+                "cached_tokens": usage.cached_tokens if known else None,
+                "cache_write_tokens": usage.cache_write_tokens if known else None,
+                "reasoning_tokens": usage.reasoning_tokens if known else None,
+                "searches": usage.searches if known else None,
+                "error_kind": outcome.error_kind, "error_message": outcome.error_message,
+            },
+        )  # fmt: skip
+        if row is None:
+            return None
+        self.raise_alerts(tx, row)
+        return Decimal(row["charged_usd"])
+
+    def raise_alerts(self, tx: Transaction, row: Row) -> None:
+        """Record each threshold that the user's spend has reached; the database keeps it to one a month."""
+        if row["current_month_spend"] is None or not row["monthly_budget_usd"]:
+            return
+        spent, budget = row["current_month_spend"], row["monthly_budget_usd"]
+        percent = 100 * spent / budget
+        for threshold in {row["spending_alert_threshold"], BLOCKED_AT}:
+            if percent >= threshold:
+                tx.execute(
+                    SQL.raise_alert,
+                    {"user_id": row["user_id"], "month": row["month"], "threshold": threshold,
+                     "spent": spent, "budget": budget},
+                )  # fmt: skip
+
+    def standings(self, *, start_month: bool = True) -> list[Standing]:
+        """Where every user stands this month; a new month starts here unless `start_month` is off (a dry run)."""
+        month = self.month()
+        if start_month:
+            self.db.execute(SQL.start_month, {"month": month})
+        rows = self.db.all(SQL.standings, {"month": month, "default_budget": self.default_budget_usd})
+        return [Standing(**row) for row in rows]
+
+    def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
+        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
+        self.ensure_account(user_id)
+        params = {
+            "id": str(uuid.uuid4()), "user_id": user_id, "month": self.month(), "amount": amount_usd,
+            "reason": reason,
+        }  # fmt: skip
+
+        def enter(tx: Transaction) -> Decimal:
+            row = tx.one(SQL.add_correction, params)
+            assert row is not None
+            self.raise_alerts(tx, row)
+            return Decimal(row["current_month_spend"])
+
+        try:
+            return self.db.transact(enter)
+        except Rejected as exc:
+            raise BadInput(f"user {user_id}: a correction of {amount_usd} USD would make the spend negative") from exc
+
+    def set_limits(self, user_id: int, budget_usd: Decimal | None, threshold: Decimal | None) -> None:
+        """Change a user's monthly limit in USD and alert threshold in percent; None leaves a value as it is."""
+        self.ensure_account(user_id)
+        try:
+            self.db.execute(SQL.set_budget, {"user_id": user_id, "budget": budget_usd, "threshold": threshold})
+        except Rejected as exc:
+            raise BadInput("a budget is above 0 USD and a threshold between 0 and 100 percent") from exc
+
+    def open_attempts(self) -> list[Row]:
+        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts."""
+        return self.db.all(SQL.open_attempts)
+
+    def audit(self) -> Audit:
+        """Compare counters with the ledger and list what is open or out of bounds; changes nothing."""
+        size = self.db.one(SQL.ledger_size) or {}
+        return Audit(
+            attempts=size["attempts"],
+            users=size["users"],
+            charged_usd=size["charged_usd"],
+            differences=self.db.all(SQL.counter_differences),
+            over_budget=[
+                s for s in self.standings(start_month=False) if s.spent_usd + s.reserved_usd > s.budget_usd
+            ],
+            over_ceiling=self.db.all(SQL.over_ceiling),
+            open_attempts=self.db.all(SQL.count_open_attempts),
+        )

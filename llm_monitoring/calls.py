@@ -1,0 +1,162 @@
+"""One paid call from reservation to settlement: nothing is sent unreserved, nothing that arrived is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from llm_monitoring import registry
+from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Transaction
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.logs import REGISTRY, redact
+from llm_monitoring.providers import (
+    Answer,
+    BadResponse,
+    Provider,
+    ProviderError,
+    ProviderUnavailable,
+    Question,
+    Reply,
+    read_reply,
+)
+from llm_monitoring.registry import Price
+
+log = logging.getLogger(__name__)
+
+Save = Callable[[Transaction, Answer, Reply, Outcome], None]
+SaveError = Callable[[Transaction, ProviderError], None]
+
+
+class Blocked(MonitoringError):
+    """The user's budget does not cover the call's ceiling."""
+
+
+class Withdrawn(MonitoringError):
+    """The reservation was released before the call went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A call that brought an answer, and what it cost its user in USD."""
+
+    answer: Answer
+    reply: Reply
+    charged_usd: Decimal
+
+
+class Till:
+    """Makes calls and pays for them. `save` and `save_error` run in the transaction that settles."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def pay(
+        self, call: Call, question: Question, provider: Provider, price: Price, save: Save, save_error: SaveError
+    ) -> Paid:
+        """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled."""
+        self.reserve(call)
+        if not self.budget.mark_sent(call):
+            raise Withdrawn()
+        reply = self.send(call, question, provider, price, save_error)
+        self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
+        return self.settle(call, reply, price, save, save_error)
+
+    def reserve(self, call: Call) -> None:
+        try:
+            admitted = self.budget.reserve(call)
+        except Conflict as exc:
+            raise Withdrawn("the task is being asked by another run") from exc
+        if not admitted:
+            raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
+
+    def send(self, call: Call, question: Question, provider: Provider, price: Price, save_error: SaveError) -> Reply:
+        error: ProviderError | None = ProviderUnavailable("the call broke off unexpectedly", billed="maybe")
+        try:
+            reply = provider.send(question)
+            error = None
+            return reply
+        except ProviderError as exc:
+            error = exc
+            raise
+        finally:
+            if error is not None:
+                self.close_failed(call, price, error, save_error)
+
+    def settle(self, call: Call, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
+        """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
+        try:
+            answer = read_reply(call.provider, reply)
+        except ProviderError as exc:
+            self.close_failed(call, price, exc, save_error)
+            raise
+        outcome = outcome_of(answer, price)
+        charged = self.store(call, answer, reply, outcome, price, save, save_error)
+        if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
+            log.error(
+                "❌ La llamada %s costó %s USD, por encima de su techo de %s USD",
+                call.id, outcome.cost_usd, call.ceiling_usd,
+                extra={"event": "call.over_ceiling", "user_id": call.user_id, "provider": call.provider},
+            )  # fmt: skip
+        return Paid(answer, reply, charged)
+
+    def store(
+        self, call: Call, answer: Answer, reply: Reply, outcome: Outcome, price: Price, save: Save, save_error: SaveError
+    ) -> Decimal:
+        """Result and settlement in one transaction; an answer that cannot be analysed is paid for all the same."""
+
+        def close(tx: Transaction) -> Decimal | None:
+            save(tx, answer, reply, outcome)
+            return self.budget.close(tx, call.id, outcome)
+
+        stored = False
+        try:
+            charged = self.budget.db.transact(close)
+            stored = True
+        except DatabaseUnavailable:
+            stored = True  # nothing more can be done here: the next start settles it from its receipt
+            raise
+        finally:
+            if not stored:
+                told = "the answer was received, but could not be analysed and stored"
+                lost = BadResponse(told, billed="yes", usage=answer.usage, model=answer.model)
+                self.close_failed(call, price, lost, save_error)
+        return charged or Decimal(0)
+
+    def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
+        def close(tx: Transaction) -> None:
+            save_error(tx, error)
+            self.budget.close(tx, call.id, outcome_of_error(error, price))
+
+        self.budget.db.transact(close)
+
+
+def redact_bytes(body: bytes) -> bytes:
+    """The body without any known key; bytes that are no UTF-8 are kept as they came."""
+    text = body.decode("utf-8", "surrogateescape")
+    return REGISTRY.hide(text).encode("utf-8", "surrogateescape")
+
+
+def outcome_of(answer: Answer, price: Price) -> Outcome:
+    """What an answer costs; without usage to be trusted its ceiling."""
+    if answer.usage is None:
+        return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
+    return Outcome("settled", registry.cost(price, answer.usage), answer.usage, answer.model)
+
+
+def outcome_of_error(error: ProviderError, price: Price) -> Outcome:
+    """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
+    message = redact(str(error))
+    if error.billed == "no":
+        return Outcome("void", error_kind=error.kind, error_message=message)
+    if error.billed == "yes" and error.usage is not None:
+        cost = registry.cost(price, error.usage)
+        return Outcome("settled", cost, error.usage, error.model, error.kind, message)
+    return Outcome("unknown", error_kind=error.kind, error_message=message)
+
+
+def is_final(error: ProviderError) -> bool:
+    """Whether an error ends the task for the day: it was billed and answered, so asking again would pay twice."""
+    return error.billed == "yes" and error.usage is not None

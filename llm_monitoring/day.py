@@ -1,0 +1,349 @@
+"""One day of every active project: who is asked what with whose key, the run over it, the figures after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from threading import Event
+from typing import Any
+
+from llm_monitoring import projects, registry, results, runs
+from llm_monitoring.asking import Clients, Desk, Watched, ask_prompt
+from llm_monitoring.budget import Budget, Standing
+from llm_monitoring.db.database import Database
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.limits import KeyId, Limits
+from llm_monitoring.recovery import recover
+from llm_monitoring.registry import NotCallable
+from llm_monitoring.runner import Runner, Tally, plans
+from llm_monitoring.runs import Completeness, RunLock
+from llm_monitoring.schedule import Schedule
+from llm_monitoring.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Problems = dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run works with."""
+
+    db: Database
+    budget: Budget
+    keys: KeyStore
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to analyse: a day, one project or all, and what ends the run early or wants to see its progress."""
+
+    day: date
+    project_id: int | None = None
+    stop: Event = field(default_factory=Event)
+    on_start: Callable[[int], None] = lambda pending: None
+    on_progress: Callable[[Tally], None] = lambda tally: None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out."""
+
+    projects: Mapping[int, Watched]
+    keys: Mapping[tuple[int, ProviderName], KeyId]
+    judges: Mapping[int, KeyId]
+    catalogue: registry.Catalogue
+    problems: Problems
+
+    def providers(self, watched: Watched) -> tuple[ProviderName, ...]:
+        """The project's providers that its user can call."""
+        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectReport:
+    """A project's day. `completeness` covers the providers that its user has a key for; costs are this run's, in USD."""
+
+    project_id: int
+    name: str
+    user_id: int | None
+    duration_seconds: float
+    answers: int
+    cost_usd: Decimal
+    completeness: Mapping[str, Completeness]
+    skipped: bool
+    error: str | None
+
+    @property
+    def llms_analyzed(self) -> int:
+        return sum(cell.results > 0 for cell in self.completeness.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(cell.failures for cell in self.completeness.values())
+
+    @property
+    def pending(self) -> int:
+        return sum(max(0, cell.tasks - cell.results - cell.final) for cell in self.completeness.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that callers of `analyze_all_active_projects` rely on."""
+        report: dict[str, Any] = {
+            "project_id": self.project_id,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "total_queries_executed": self.answers,
+            "llms_analyzed": self.llms_analyzed,
+            "total_cost_usd": self.cost_usd,
+            "completeness_by_llm": {
+                name: {"planned": cell.tasks, "valid": cell.results, "failed": cell.failures,
+                       "percent": round(100 * cell.results / cell.tasks, 1) if cell.tasks else None}
+                for name, cell in self.completeness.items()
+            },
+            "skipped": self.skipped,
+        }  # fmt: skip
+        return report | ({"error": self.error} if self.error else {})
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What a run did and how it ended. `stopped` says why it ended early; `in_balance` that the ledger adds up."""
+
+    run_id: int
+    projects: Sequence[ProjectReport]
+    tally: Tally
+    in_balance: bool
+
+    @property
+    def cost_usd(self) -> Decimal:
+        return sum((project.cost_usd for project in self.projects), Decimal(0))
+
+    @property
+    def complete(self) -> bool:
+        troubled = any(project.error or project.failed or project.pending for project in self.projects)
+        return self.in_balance and not troubled and self.tally.stopped is None
+
+
+def make_plan(tools: Tools, project_id: int | None, blocked: Mapping[int, Standing]) -> Plan:
+    """Decide which projects can be asked, with whose keys, and by whom their mentions are judged."""
+    watched, problems = read_projects(tools.db, project_id)
+    owners = {item.project.user_id for item in watched.values() if item.project.user_id is not None}
+    keys, faults = usable_keys(tools.keys, owners)
+    catalogue = registry.read_catalogue(tools.db)
+    plan = Plan(watched, keys, {}, catalogue, problems)
+    for item in list(watched.values()):
+        problem = obstacle(plan, item, blocked, faults)
+        if problem is not None:
+            problems[item.project.id] = problem
+            del watched[item.project.id]
+    judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item)) is not None}
+    return replace(plan, judges=judges)
+
+
+def read_projects(db: Database, project_id: int | None) -> tuple[dict[int, Watched], Problems]:
+    """The active projects; one that cannot be read stays out alone."""
+    watched: dict[int, Watched] = {}
+    problems: Problems = {}
+    for row in projects.active(db, project_id):
+        try:
+            watched[row["id"]] = Watched(projects.read_project(row))
+        except (MonitoringError, ValueError, TypeError) as exc:
+            problems[row["id"]] = f"la definición del proyecto no es válida: {exc}"
+    return watched, problems
+
+
+def usable_keys(
+    store: KeyStore, owners: set[int]
+) -> tuple[dict[tuple[int, ProviderName], KeyId], dict[int, list[str]]]:
+    """Whose key each user's calls use, and what is wrong with the keys that cannot be read."""
+    keys: dict[tuple[int, ProviderName], KeyId] = {}
+    faults: dict[int, list[str]] = {}
+    for user_id, states in store.available(sorted(owners)).items():
+        for provider, state in states.items():
+            if state.problem is None:
+                keys[user_id, provider] = KeyId(provider, user_id if state.source == "user" else None)
+            else:
+                faults.setdefault(user_id, []).append(str(state.problem))
+                log.error("❌ User #%s: %s", user_id, state.problem,
+                          extra={"event": "key.unreadable", "user_id": user_id, "provider": provider})  # fmt: skip
+    return keys, faults
+
+
+def obstacle(
+    plan: Plan, item: Watched, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
+) -> str | None:
+    """Why nothing of a project can be asked, or None."""
+    user_id = item.project.user_id
+    if user_id is None:
+        return "el proyecto no tiene usuario que lo pague; asígnele uno"
+    if user_id in blocked:
+        return f"bloqueado, presupuesto mensual agotado: {standing_line(blocked[user_id])}"
+    if plan.providers(item):
+        return None
+    return "; ".join(faults.get(user_id, [])) or (
+        f"User #{user_id} no tiene API keys para {', '.join(item.project.providers)}; "
+        f"guárdelas con `python -m llm_monitoring keys set`"
+    )
+
+
+def standing_line(standing: Standing) -> str:
+    return (
+        f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
+    )
+
+
+def judge_of(plan: Plan, item: Watched) -> KeyId | None:
+    """The key of the cheapest approved model of the project's providers, which scores the sentiment of mentions."""
+    model = plan.catalogue.judge(frozenset(plan.providers(item)))
+    return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]
+
+
+def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock) -> DayReport:
+    """Run the day under the lock: settle what a dead run left, ask what is open, write the figures, check the ledger."""
+    run_id = runs.start(tools.db, order.day)
+    clients = Clients(tools.keys, tools.settings)
+    try:
+        plan = make_plan(tools, order.project_id, blocked)
+        desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
+        touched = recover(desk).days
+        before = coverage(tools, plan, order.day)
+        order.on_start(sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values()))
+        tally = work(desk, plan, order, lock)
+        figures(tools, plan, touched | {(project_id, order.day) for project_id in plan.projects})
+        report = settle_day(tools, plan, order, run_id, tally, before)
+    except BaseException:
+        runs.abandon(tools.db, run_id)
+        raise
+    finally:
+        clients.close()
+    return report
+
+
+def work(desk: Desk, plan: Plan, order: Order, lock: RunLock) -> Tally:
+    schedule = Schedule(Limits(desk.settings.concurrency), plans(desk, order.day, plan.keys, plan.judges))
+    runner = Runner(
+        desk,
+        schedule,
+        plan.judges,
+        still_ours=lock.held,
+        stop=order.stop,
+        deadline=time.monotonic() + 60 * desk.settings.run_deadline_minutes,
+        on_progress=order.on_progress,
+    )
+    return runner.run()
+
+
+def figures(tools: Tools, plan: Plan, touched: set[tuple[int, date]]) -> None:
+    """Write the snapshots of every project and day that has new answers."""
+    for project_id, day in sorted(touched):
+        watched = plan.projects.get(project_id)
+        project = watched.project if watched else projects.find(tools.db, project_id)
+        results.write_snapshots(tools.db, project, day)
+    projects.mark_analysed(tools.db, list(plan.projects))
+
+
+def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
+    """How far the day is, by project, for the providers that its user can call."""
+    found = runs.completeness(tools.db, day, list(plan.projects), PROVIDERS)
+    return {
+        project_id: {
+            name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)
+        }
+        for project_id, watched in plan.projects.items()
+    }
+
+
+def settle_day(
+    tools: Tools, plan: Plan, order: Order, run_id: int, tally: Tally,
+    before: Mapping[int, Mapping[str, Completeness]],
+) -> DayReport:  # fmt: skip
+    """Close the run's books and report project by project."""
+    registry.count_usage(tools.db, run_id)
+    audit = tools.budget.audit()
+    for row in audit.differences:
+        log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
+                  extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
+    reports = list(project_reports(tools, plan, order.day, run_id, before))
+    day = DayReport(run_id, reports, tally, in_balance=not audit.differences)
+    runs.finish(
+        tools.db,
+        run_id,
+        "completed" if day.complete else "warnings",
+        valid=tally.answered,
+        failed=tally.failed,
+        pending=sum(report.pending for report in reports),
+        message=tally.stopped,
+    )
+    return day
+
+
+def project_reports(
+    tools: Tools, plan: Plan, day: date, run_id: int, before: Mapping[int, Mapping[str, Completeness]]
+) -> Iterator[ProjectReport]:
+    spend = runs.project_spend(tools.db, run_id)
+    after = coverage(tools, plan, day)
+    for project_id, watched in plan.projects.items():
+        spent = spend.get(project_id, runs.Spend(Decimal(0), 0, 0.0))
+        cells = after[project_id]
+        answered = sum(cells[name].results - cell.results for name, cell in before[project_id].items())
+        yield ProjectReport(
+            project_id=project_id,
+            name=watched.project.name,
+            user_id=watched.project.user_id,
+            duration_seconds=spent.seconds,
+            answers=answered,
+            cost_usd=spent.cost_usd,
+            completeness=cells,
+            skipped=all(cell.tasks <= cell.results + cell.final for cell in before[project_id].values()),
+            error=project_error(cells),
+        )
+    for project_id, problem in sorted(plan.problems.items()):
+        yield ProjectReport(project_id, "", None, 0.0, 0, Decimal(0), {}, False, problem)
+
+
+def project_error(cells: Mapping[str, Completeness]) -> str | None:
+    """Why a project has nothing to show for the day: not one valid answer where some were wanted."""
+    if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
+        return None
+    told = [f"{name}: {cell.message}" for name, cell in cells.items() if cell.message]
+    return "sin ninguna respuesta válida" + (f" ({'; '.join(dict.fromkeys(told))})" if told else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a project's open tasks at one provider would cost at most, in USD; `problem` says why they cannot be asked."""
+
+    project_id: int
+    name: str
+    user_id: int
+    provider: ProviderName
+    model_id: str | None
+    tasks: int
+    ceiling_usd: Decimal
+    problem: str | None = None
+
+
+def estimate(tools: Tools, plan: Plan, day: date) -> Iterator[Estimate]:
+    """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
+    for watched in plan.projects.values():
+        project = watched.project
+        for provider in plan.providers(watched):
+            tasks, total, problem = 0, Decimal(0), None
+            model = plan.catalogue.current(provider)
+            for task in runs.pending_tasks(tools.db, provider, day, [project.id]):
+                tasks += 1
+                try:
+                    if model is None:
+                        raise NotCallable(f"{provider} has no current model in llm_model_registry")
+                    total += registry.ceiling(model.priced(), ask_prompt(task, project, model, tools.settings))
+                except NotCallable as exc:
+                    problem = str(exc)
+            assert project.user_id is not None
+            model_id = None if model is None else model.model_id
+            yield Estimate(project.id, project.name, project.user_id, provider, model_id, tasks, total, problem)

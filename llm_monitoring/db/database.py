@@ -1,0 +1,283 @@
+"""The one door to PostgreSQL: a blocking pool, three verbs, and every driver error translated."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import psycopg2
+import psycopg2.extras
+from psycopg2 import errors
+
+from llm_monitoring.db.queries import load
+from llm_monitoring.errors import ConfigurationError, MonitoringError
+
+Row = dict[str, Any]
+Params = Mapping[str, Any]
+Connection = psycopg2.extensions.connection
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_SECONDS: Final = 5.0
+KEEPALIVE: Final[dict[str, Any]] = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+# libpq gives a refused connection no SQLSTATE, so these are known by their words; waiting cannot cure them
+HOPELESS: Final = re.compile(
+    r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
+    r"server does not support SSL|no password supplied"
+)
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+class DatabaseUnavailable(MonitoringError):
+    """The database cannot be reached or cannot work."""
+
+
+class Interrupted(DatabaseUnavailable):
+    """The connection or the transaction was lost; the same work may succeed on another one."""
+
+
+class Conflict(MonitoringError):
+    """The row exists already."""
+
+    def __init__(self, message: str = "", *, constraint: str | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class Rejected(MonitoringError):
+    """The database refuses the values."""
+
+    def __init__(self, message: str = "", *, constraint: str | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+def storable(value: Any) -> Any:
+    """Return `value` with what PostgreSQL cannot store as text (NUL, lone surrogates) replaced by U+FFFD."""
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(storable(item) for item in value)
+    return value
+
+
+class Json(psycopg2.extras.Json):
+    """A parameter for a JSON or JSONB column."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(storable(value))
+
+
+class Transaction:
+    """The three verbs on one borrowed connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def one(self, sql: str, params: Params | None = None) -> Row | None:
+        """Return the first row, or None where there is none."""
+        with self.run(sql, params) as cursor:
+            row = cursor.fetchone()
+            return None if row is None else dict(row)
+
+    def all(self, sql: str, params: Params | None = None) -> list[Row]:
+        """Return every row."""
+        with self.run(sql, params) as cursor:
+            return [dict(row) for row in cursor.fetchall()]
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        """Run a statement and return how many rows it touched."""
+        with self.run(sql, params) as cursor:
+            return cursor.rowcount
+
+    @contextmanager
+    def run(self, sql: str, params: Params | None) -> Iterator[psycopg2.extensions.cursor]:
+        with translated(self.connection), self.connection.cursor() as cursor:
+            cursor.execute(sql, storable(dict(params or {})))
+            yield cursor
+
+
+class Database:
+    """A pool of at most `size` connections to `dsn`, safe to share between threads.
+
+    A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over:
+    so every statement must be idempotent. Borrowing waits while all connections are out.
+    """
+
+    def __init__(self, dsn: str, *, size: int = 10, retry_seconds: float = 90.0) -> None:
+        self.dsn = dsn
+        self.retry_seconds = retry_seconds
+        self.free = BoundedSemaphore(size)
+        self.idle: deque[Connection] = deque()
+        self.closed = False
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> Self:
+        """Make the first connection; raises DatabaseUnavailable after `retry_seconds`."""
+        self.idle.append(self.connect())
+        return self
+
+    def close(self) -> None:
+        """Close every connection, those in use as soon as they come back."""
+        self.closed = True
+        self.discard_idle()
+
+    def one(self, sql: str, params: Params | None = None) -> Row | None:
+        """Return the first row, or None; committed."""
+        return self.work(lambda transaction: transaction.one(sql, params), autocommit=True)
+
+    def all(self, sql: str, params: Params | None = None) -> list[Row]:
+        """Return every row; committed."""
+        return self.work(lambda transaction: transaction.all(sql, params), autocommit=True)
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        """Run a statement and return how many rows it touched; committed."""
+        return self.work(lambda transaction: transaction.execute(sql, params), autocommit=True)
+
+    def transact(self, fn: Callable[[Transaction], T]) -> T:
+        """Run `fn` in one transaction, again from its start when the connection is lost."""
+        return self.work(fn, autocommit=False)
+
+    def connect(self) -> Connection:
+        """Return a direct connection in autocommit mode that the caller closes, e.g. for advisory locks."""
+        return self.persist(lambda: connect(self.dsn))
+
+    def work(self, fn: Callable[[Transaction], T], *, autocommit: bool) -> T:
+        def attempt() -> T:
+            with self.borrow(autocommit) as connection:
+                result = fn(Transaction(connection))
+                with translated(connection):
+                    connection.commit()
+                return result
+
+        return self.persist(attempt)
+
+    def persist(self, attempt: Callable[[], T]) -> T:
+        """Call `attempt` until it is not interrupted; give up when `retry_seconds` are over."""
+        deadline, pause = None, 0.0
+        while True:
+            try:
+                return attempt()
+            except Interrupted as exc:
+                deadline = deadline or time.monotonic() + self.retry_seconds
+                if self.closed or time.monotonic() + pause >= deadline:
+                    raise
+                log.warning("database_interrupted: %s", exc, extra={"event": "database_interrupted"})
+            self.discard_idle()
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or random.uniform(0.05, 0.15))
+
+    @contextmanager
+    def borrow(self, autocommit: bool) -> Iterator[Connection]:
+        with self.free:
+            connection = self.take()
+            try:
+                connection.autocommit = autocommit
+                yield connection
+            finally:
+                self.give_back(connection)
+
+    def take(self) -> Connection:
+        if self.closed:
+            raise DatabaseUnavailable("the database is closed")
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return connect(self.dsn)
+
+    def give_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except psycopg2.Error:
+            connection.close()
+        if not connection.closed:
+            self.idle.append(connection)
+        if self.closed:
+            self.discard_idle()
+
+    def discard_idle(self) -> None:
+        # when one connection is lost its idle neighbours are as a rule lost too
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().close()
+
+
+def connect(dsn: str) -> Connection:
+    """Open one connection; raises Interrupted, or DatabaseUnavailable where waiting is useless."""
+    try:
+        connection: Connection = psycopg2.connect(
+            dsn,
+            application_name="llm_monitoring",
+            client_encoding="UTF8",
+            connect_timeout=10,
+            cursor_factory=psycopg2.extras.RealDictCursor,
+            **KEEPALIVE,
+        )
+    except psycopg2.ProgrammingError:
+        # the driver quotes the whole text, password included
+        raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection string") from None
+    except psycopg2.OperationalError as exc:
+        kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
+        raise kind(f"cannot connect to the database: {first_line(exc)}") from exc
+    connection.autocommit = True
+    Transaction(connection).one(load("database").prepare_session)
+    return connection
+
+
+def is_alive(connection: Connection) -> bool:
+    """Tell whether a direct connection still reaches its session, and so still holds its locks."""
+    try:
+        Transaction(connection).one(load("database").ping)
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+@contextmanager
+def translated(connection: Connection) -> Iterator[None]:
+    """Turn the driver's errors into ours; what remains is a mistake in the SQL."""
+    try:
+        yield
+    except (errors.UniqueViolation, errors.ExclusionViolation) as exc:
+        raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
+    except (psycopg2.IntegrityError, psycopg2.DataError, errors.RaiseException) as exc:
+        raise Rejected(primary(exc), constraint=exc.diag.constraint_name) from exc
+    except errors.TransactionRollback as exc:
+        raise Interrupted(primary(exc)) from exc
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
+        kind = Interrupted if connection.closed else DatabaseUnavailable
+        raise kind(primary(exc)) from exc
+
+
+def primary(error: psycopg2.Error) -> str:
+    """Return the server's own sentence; its DETAIL line quotes whole rows and stays out of messages."""
+    return error.diag.message_primary or first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

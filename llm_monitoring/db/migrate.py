@@ -1,0 +1,117 @@
+"""Applies the numbered migrations of `db/sql/migrations`, each once and in order."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import psycopg2
+
+from llm_monitoring.db.database import Connection, Database, Row, Transaction, connect, primary, translated
+from llm_monitoring.db.queries import load
+from llm_monitoring.errors import ConfigurationError
+
+NAME = re.compile(r"(\d{4})_[a-z0-9]+(?:_[a-z0-9]+)+\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: its number, its name without `.sql`, its text."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrate(db: Database, folder: Traversable | None = None) -> list[str]:
+    """Apply what is missing and return its names; waits while another process migrates.
+
+    Raises ConfigurationError where the files and the record of applied migrations disagree, or a file fails.
+    """
+    migrations = read(folder or shipped())
+
+    def attempt() -> list[str]:
+        with closing(connect(db.dsn)) as connection:
+            return apply_missing(connection, migrations)
+
+    return db.persist(attempt)
+
+
+def pending(db: Database, folder: Traversable | None = None) -> list[str]:
+    """Return the names of the migrations that `migrate` would apply; changes nothing."""
+    migrations = read(folder or shipped())
+    found = db.one(load("migrate").has_record)
+    applied = db.all(load("migrate").applied) if found and found["found"] else []
+    return [migration.name for migration in missing(migrations, applied)]
+
+
+def shipped() -> Traversable:
+    return files("llm_monitoring.db").joinpath("sql", "migrations")
+
+
+def read(folder: Traversable) -> list[Migration]:
+    """Return the migrations of a folder in order; raises ConfigurationError on a bad name or a gap."""
+    entries = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name
+    )
+    migrations = [parse(entry) for entry in entries]
+    for expected, migration in enumerate(migrations, start=1):
+        if migration.version != expected:
+            raise ConfigurationError(f"migration {migration.name} should have number {expected:04}")
+    return migrations
+
+
+def parse(entry: Traversable) -> Migration:
+    match = NAME.fullmatch(entry.name)
+    if match is None:
+        raise ConfigurationError(f"migration {entry.name} is not named NNNN_verb_noun.sql")
+    return Migration(int(match[1]), entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
+
+
+def apply_missing(connection: Connection, migrations: Sequence[Migration]) -> list[str]:
+    session = Transaction(connection)
+    session.one(load("migrate").lock)
+    session.execute(load("migrate").create_record)
+    todo = missing(migrations, session.all(load("migrate").applied))
+    for migration in todo:
+        apply(connection, migration)
+    return [migration.name for migration in todo]
+
+
+def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence[Migration]:
+    """Return what is not applied; raises ConfigurationError where the applied are not the first files."""
+    for position, row in enumerate(applied):
+        if position >= len(migrations):
+            raise ConfigurationError(
+                f"the database has migration {row['name']}, which this version does not know"
+            )
+        migration = migrations[position]
+        if row["version"] != migration.version:
+            raise ConfigurationError(f"migration {migration.name} was never applied, but {row['name']} was")
+        if row["checksum"] != migration.checksum:
+            raise ConfigurationError(f"migration {migration.name} was changed after it was applied")
+    return migrations[len(applied) :]
+
+
+def apply(connection: Connection, migration: Migration) -> None:
+    facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
+    with translated(connection), connection, connection.cursor() as cursor:
+        try:
+            cursor.execute(migration.text)
+        except (
+            psycopg2.ProgrammingError,
+            psycopg2.IntegrityError,
+            psycopg2.DataError,
+            psycopg2.InternalError,
+        ) as exc:
+            raise ConfigurationError(f"migration {migration.name} failed: {primary(exc)}") from exc
+        cursor.execute(load("migrate").record, facts)

@@ -1,0 +1,170 @@
+-- name: ensure_account
+-- Give a user the row with the defaults at the first touch.
+INSERT INTO user_llm_api_keys (user_id, monthly_budget_usd)
+VALUES (%(user_id)s, %(default_budget)s)
+ON CONFLICT (user_id) DO NOTHING;
+
+-- name: reserve
+-- Admit one call: start the month if it is new, take the ceiling from what is left, write the attempt. No row: blocked.
+WITH admitted AS (
+    UPDATE user_llm_api_keys
+    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END,
+        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END + %(ceiling)s,
+        last_spend_reset    = greatest(last_spend_reset, %(month)s::date),
+        updated_at          = now()
+    WHERE user_id = %(user_id)s
+      AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend + reserved_spend_usd END
+              + %(ceiling)s <= monthly_budget_usd
+    RETURNING date_trunc('month', last_spend_reset)::date  AS month,
+              current_month_spend + reserved_spend_usd     AS committed_usd,
+              monthly_budget_usd                           AS budget_usd
+)
+INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, project_id, query_id, task_provider, analysis_date,
+                               sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd, budget_usd)
+SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(project_id)s, %(query_id)s, %(task_provider)s,
+       %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
+FROM admitted
+RETURNING month;
+
+-- name: mark_sent
+-- Claim the right to make the call. The token tells a repeated statement of one caller from a second caller.
+UPDATE llm_call_attempts
+SET state = 'sent', sent_token = %(token)s, sent_at = coalesce(sent_at, clock_timestamp())
+WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(token)s));
+
+-- name: keep_receipt
+-- Store a reply as received, before anything reads it.
+INSERT INTO llm_call_receipts (attempt_id, http_status, latency_ms, request_id, body)
+VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(body)s)
+ON CONFLICT (attempt_id) DO NOTHING;
+
+-- name: close
+-- End an attempt as settled, void or unknown, and move the counters of its own month by exactly the difference.
+WITH old AS (
+    SELECT id, user_id, month, state, ceiling_usd, charged_usd
+    FROM llm_call_attempts
+    WHERE id = %(id)s AND state = ANY (%(from_states)s)
+    FOR UPDATE
+), closed AS (
+    UPDATE llm_call_attempts a
+    SET state              = %(state)s,
+        charged_usd        = CASE %(state)s WHEN 'settled' THEN %(cost)s WHEN 'unknown' THEN a.ceiling_usd ELSE 0 END,
+        model_served       = %(model_served)s,
+        input_tokens       = %(input_tokens)s,
+        output_tokens      = %(output_tokens)s,
+        cached_tokens      = %(cached_tokens)s,
+        cache_write_tokens = %(cache_write_tokens)s,
+        reasoning_tokens   = %(reasoning_tokens)s,
+        searches           = %(searches)s,
+        error_kind         = %(error_kind)s,
+        error_message      = %(error_message)s,
+        closed_at          = clock_timestamp()
+    FROM old
+    WHERE a.id = old.id
+    RETURNING a.user_id, a.month, a.ceiling_usd, a.charged_usd, a.charged_usd - old.charged_usd AS added,
+              CASE WHEN old.state IN ('reserved', 'sent') THEN old.ceiling_usd ELSE 0 END AS released
+), counted AS (
+    UPDATE user_llm_api_keys u
+    SET current_month_spend = u.current_month_spend + closed.added,
+        reserved_spend_usd  = u.reserved_spend_usd - closed.released,
+        updated_at          = now()
+    FROM closed
+    WHERE u.user_id = closed.user_id AND date_trunc('month', u.last_spend_reset) = closed.month
+    RETURNING u.current_month_spend, u.monthly_budget_usd, u.spending_alert_threshold
+)
+SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added,
+       counted.current_month_spend, counted.monthly_budget_usd, counted.spending_alert_threshold
+FROM closed LEFT JOIN counted ON TRUE;
+
+-- name: raise_alert
+-- Record that a user crossed a threshold, once a month.
+INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd)
+VALUES (%(user_id)s, %(month)s, %(threshold)s, %(spent)s, %(budget)s)
+ON CONFLICT (user_id, month, threshold) DO NOTHING;
+
+-- name: add_correction
+-- Change a month's spend by hand, as a ledger entry of its own.
+WITH counted AS (
+    UPDATE user_llm_api_keys
+    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END + %(amount)s,
+        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END,
+        last_spend_reset    = greatest(last_spend_reset, %(month)s::date),
+        updated_at          = now()
+    WHERE user_id = %(user_id)s
+    RETURNING user_id, date_trunc('month', last_spend_reset)::date AS month, current_month_spend, monthly_budget_usd,
+              spending_alert_threshold
+), entered AS (
+    INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
+    SELECT %(id)s, 'correction', 'settled', user_id, month, 0, %(amount)s, clock_timestamp(), %(reason)s
+    FROM counted
+)
+SELECT * FROM counted;
+
+-- name: start_month
+-- Reset the counters of every user whose last touch was in an earlier month.
+UPDATE user_llm_api_keys
+SET current_month_spend = 0, reserved_spend_usd = 0, last_spend_reset = %(month)s::date, updated_at = now()
+WHERE last_spend_reset < %(month)s::date;
+
+-- name: standings
+-- Where each user stands this month: those with an account, and owners of active projects who have none yet.
+SELECT u.id AS user_id,
+       CASE WHEN k.last_spend_reset >= %(month)s::date THEN k.current_month_spend ELSE 0 END AS spent_usd,
+       CASE WHEN k.last_spend_reset >= %(month)s::date THEN k.reserved_spend_usd ELSE 0 END  AS reserved_usd,
+       coalesce(k.monthly_budget_usd, %(default_budget)s)                                    AS budget_usd,
+       coalesce(k.spending_alert_threshold, 80.0)                                            AS threshold,
+       EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.user_id = u.id AND p.is_active) AS has_active_projects
+FROM users u LEFT JOIN user_llm_api_keys k ON k.user_id = u.id
+WHERE k.user_id IS NOT NULL OR EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.user_id = u.id AND p.is_active)
+ORDER BY u.id;
+
+-- name: open_attempts
+-- What a dead run left open, oldest first, with its prompt, and with its receipt where one arrived.
+SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
+       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, q.query_text, q.language,
+       r.http_status, r.body, r.latency_ms, r.request_id
+FROM llm_call_attempts a
+         LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
+         LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
+WHERE a.state IN ('reserved', 'sent')
+ORDER BY a.reserved_at, a.id
+LIMIT 500;
+
+-- name: set_budget
+-- Set a user's monthly limit and alert threshold; NULL leaves a value as it is.
+UPDATE user_llm_api_keys
+SET monthly_budget_usd       = coalesce(%(budget)s, monthly_budget_usd),
+    spending_alert_threshold = coalesce(%(threshold)s, spending_alert_threshold),
+    updated_at               = now()
+WHERE user_id = %(user_id)s;
+
+-- name: counter_differences
+-- Users whose counters are not the sums of their attempts of the counters' month.
+SELECT k.user_id, date_trunc('month', k.last_spend_reset)::date AS month,
+       k.current_month_spend AS counted_spent, coalesce(sum(a.charged_usd), 0) AS ledger_spent,
+       k.reserved_spend_usd AS counted_reserved,
+       coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0) AS ledger_reserved
+FROM user_llm_api_keys k
+         LEFT JOIN llm_call_attempts a ON a.user_id = k.user_id AND a.month = date_trunc('month', k.last_spend_reset)::date
+WHERE k.user_id IS NOT NULL
+GROUP BY k.user_id, k.last_spend_reset, k.current_month_spend, k.reserved_spend_usd
+HAVING k.current_month_spend <> coalesce(sum(a.charged_usd), 0)
+    OR k.reserved_spend_usd <> coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0)
+ORDER BY k.user_id;
+
+-- name: over_ceiling
+-- Calls that were billed above what had been reserved for them, in the last 62 days.
+SELECT id, user_id, llm_provider, model_id, ceiling_usd, charged_usd
+FROM llm_call_attempts
+WHERE kind NOT IN ('correction', 'opening') AND charged_usd > ceiling_usd AND reserved_at > now() - INTERVAL '62 days'
+ORDER BY reserved_at;
+
+-- name: count_open_attempts
+-- Attempts that are open now, a user each row.
+SELECT user_id, count(*) AS attempts, sum(ceiling_usd) AS ceiling_usd
+FROM llm_call_attempts WHERE state IN ('reserved', 'sent') GROUP BY user_id ORDER BY user_id;
+
+-- name: ledger_size
+-- How much the audit looked at.
+SELECT count(*) AS attempts, coalesce(sum(charged_usd), 0) AS charged_usd, count(DISTINCT user_id) AS users
+FROM llm_call_attempts;

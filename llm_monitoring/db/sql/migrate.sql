@@ -1,0 +1,28 @@
+-- name: lock
+-- Wait until no other session migrates this database; the lock ends with the session.
+SELECT pg_advisory_lock(hashtextextended('llm_schema_migrations', 0))
+
+-- name: has_record
+-- Tell whether the record of applied migrations exists.
+SELECT to_regclass('llm_schema_migrations') IS NOT NULL AS found
+
+-- name: create_record
+-- Create the record of applied migrations.
+CREATE TABLE IF NOT EXISTS llm_schema_migrations
+(
+    version    INTEGER PRIMARY KEY,
+    name       TEXT        NOT NULL,
+    checksum   TEXT        NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)
+
+-- name: applied
+-- List the applied migrations, oldest first.
+SELECT version, name, checksum
+FROM llm_schema_migrations
+ORDER BY version
+
+-- name: record
+-- Record one migration as applied.
+INSERT INTO llm_schema_migrations (version, name, checksum)
+VALUES (%(version)s, %(name)s, %(checksum)s)

@@ -1,0 +1,65 @@
+-- name: active_projects
+-- The projects that a run asks, those of one id only where `project_id` is given.
+SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+FROM llm_monitoring_projects
+WHERE is_active AND (%(project_id)s::int IS NULL OR id = %(project_id)s)
+ORDER BY id;
+
+-- name: project
+-- One project by its id.
+SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+FROM llm_monitoring_projects WHERE id = %(project_id)s;
+
+-- name: projects_overview
+-- Every project with its owner and number of active prompts.
+SELECT p.id, p.user_id, u.email, p.name, p.brand_name, p.language, p.country, p.enabled_llms, p.web_search, p.is_active,
+       p.last_analysis_date, count(q.id) FILTER (WHERE q.is_active) AS active_queries
+FROM llm_monitoring_projects p
+         LEFT JOIN users u ON u.id = p.user_id
+         LEFT JOIN llm_monitoring_queries q ON q.project_id = p.id
+GROUP BY p.id, u.email
+ORDER BY p.id;
+
+-- name: add_project
+-- Create a project.
+INSERT INTO llm_monitoring_projects (user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude,
+                                     brand_case_sensitive, industry, competitors, language, country, enabled_llms,
+                                     web_search, samples_per_query)
+VALUES (%(user_id)s, %(name)s, %(brand_name)s, %(brand_aliases)s, %(brand_domains)s, %(brand_exclude)s,
+        %(brand_case_sensitive)s, %(industry)s, %(competitors)s, %(language)s, %(country)s, %(enabled_llms)s,
+        %(web_search)s, %(samples_per_query)s)
+RETURNING id;
+
+-- name: set_active
+-- Pause or resume a project.
+UPDATE llm_monitoring_projects SET is_active = %(is_active)s, updated_at = now() WHERE id = %(project_id)s;
+
+-- name: add_query
+-- Add a prompt; one that the project already has is left alone.
+INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type)
+VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s)
+ON CONFLICT (project_id, query_text) DO NOTHING
+RETURNING id;
+
+-- name: queries
+-- A project's prompts.
+SELECT id, query_text, language, query_type, is_active
+FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
+
+-- name: mark_analysed
+-- Note when a project was last analysed.
+UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = ANY (%(project_ids)s);
+
+-- name: add_user
+-- Create a user where the host application has none by that address.
+INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETURNING id;
+
+-- name: user
+-- One user by id or by address.
+SELECT id, email FROM users WHERE id = %(user_id)s::int OR lower(email) = lower(%(email)s);
+
+-- name: users
+-- Every user.
+SELECT id, email FROM users ORDER BY id;

@@ -1,0 +1,117 @@
+-- name: try_lock
+-- Take the lock of the daily run for this session, or say that another holds it.
+SELECT pg_try_advisory_lock(%(key)s) AS taken;
+
+-- name: ping
+-- Find out whether the lock's connection still lives.
+SELECT 1 AS alive;
+
+-- name: bury_dead_runs
+-- Runs that hold no lock any more and never finished.
+UPDATE llm_monitoring_analysis_runs
+SET status = 'dead', finished_at = now(), message = 'the process ended before the run did'
+WHERE status = 'running';
+
+-- name: start
+-- Open a run.
+INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner) VALUES (%(day)s, %(owner)s) RETURNING id;
+
+-- name: finish
+-- Close a run with its totals.
+UPDATE llm_monitoring_analysis_runs
+SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_tasks = %(failed)s,
+    pending_tasks = %(pending)s, message = %(message)s,
+    total_cost_usd = (SELECT coalesce(sum(charged_usd), 0) FROM llm_call_attempts WHERE run_id = %(run_id)s)
+WHERE id = %(run_id)s;
+
+-- name: pending_tasks
+-- The next page of a provider's tasks of the day that have no result yet, the users taking turns.
+SELECT turn, user_id, project_id, query_id, sample, query_text, language
+FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample, q.query_text,
+             coalesce(q.language, p.language) AS language,
+             row_number() OVER (PARTITION BY p.user_id ORDER BY s.sample, q.id) AS turn
+      FROM llm_monitoring_projects p
+               JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
+               CROSS JOIN LATERAL generate_series(1, p.samples_per_query) AS s (sample)
+      WHERE p.id = ANY (%(projects)s)) planned
+WHERE (turn, user_id) > (%(after_turn)s, %(after_user)s)
+  AND NOT EXISTS (SELECT FROM llm_monitoring_results r
+                  WHERE r.project_id = planned.project_id AND r.query_id = planned.query_id
+                    AND r.llm_provider = %(provider)s AND r.analysis_date = %(day)s AND r.sample = planned.sample)
+  AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
+                  WHERE f.project_id = planned.project_id AND f.query_id = planned.query_id AND f.llm_provider = %(provider)s
+                    AND f.analysis_date = %(day)s AND f.sample = planned.sample AND f.final)
+ORDER BY turn, user_id
+LIMIT %(page)s;
+
+-- name: record_failure
+-- Keep why a task has no answer, unless its prompt was deleted; the next start of the day tries it again unless it is final.
+INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, model_id, reason, message,
+                                         final, run_id)
+SELECT %(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(reason)s, %(message)s, %(final)s,
+       %(run_id)s
+FROM llm_monitoring_queries
+WHERE id = %(query_id)s AND llm_monitoring_queries.project_id = %(project_id)s
+  AND NOT EXISTS (SELECT FROM llm_monitoring_results
+                  WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
+                    AND analysis_date = %(day)s AND sample = %(sample)s)
+ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO UPDATE
+    SET model_id = excluded.model_id, reason = excluded.reason, message = excluded.message,
+        final = llm_monitoring_failed_tasks.final OR excluded.final, run_id = excluded.run_id, failed_at = now();
+
+-- name: forget_failure
+-- A task that has its answer has failed no more.
+DELETE FROM llm_monitoring_failed_tasks
+WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
+  AND analysis_date = %(day)s AND sample = %(sample)s;
+
+-- name: completeness
+-- Per project and provider: tasks planned for the day, answered, failed.
+WITH planned AS (
+    SELECT p.id AS project_id, count(*) AS tasks
+    FROM llm_monitoring_projects p
+             JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
+             CROSS JOIN LATERAL generate_series(1, p.samples_per_query)
+    WHERE p.id = ANY (%(projects)s)
+    GROUP BY p.id
+), answered AS (
+    SELECT r.project_id, r.llm_provider, count(*) AS results
+    FROM llm_monitoring_results r
+             JOIN llm_monitoring_projects p ON p.id = r.project_id
+             JOIN llm_monitoring_queries q ON q.id = r.query_id AND q.is_active
+    WHERE r.project_id = ANY (%(projects)s) AND r.analysis_date = %(day)s AND r.sample <= p.samples_per_query
+    GROUP BY 1, 2
+), failed AS (
+    SELECT f.project_id, f.llm_provider, count(*) AS failures, count(*) FILTER (WHERE f.final) AS final,
+           (array_agg(f.reason ORDER BY f.failed_at DESC))[1]  AS reason,
+           (array_agg(f.message ORDER BY f.failed_at DESC))[1] AS message
+    FROM llm_monitoring_failed_tasks f
+             JOIN llm_monitoring_queries q ON q.id = f.query_id AND q.is_active
+    WHERE f.project_id = ANY (%(projects)s) AND f.analysis_date = %(day)s
+    GROUP BY 1, 2
+)
+SELECT planned.project_id, provider.name AS provider, planned.tasks, coalesce(answered.results, 0) AS results,
+       coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
+FROM planned
+         CROSS JOIN unnest(%(providers)s::text[]) AS provider (name)
+         LEFT JOIN answered ON answered.project_id = planned.project_id AND answered.llm_provider = provider.name
+         LEFT JOIN failed ON failed.project_id = planned.project_id AND failed.llm_provider = provider.name
+ORDER BY planned.project_id, provider.name;
+
+-- name: project_spend
+-- What each project's calls cost in a run, and how long the project was worked on.
+SELECT project_id, sum(charged_usd) AS cost_usd,
+       count(*) FILTER (WHERE kind = 'answer' AND state IN ('settled', 'unknown')) AS answers,
+       extract(EPOCH FROM max(coalesce(closed_at, sent_at, reserved_at)) - min(reserved_at))::float8 AS seconds
+FROM llm_call_attempts
+WHERE run_id = %(run_id)s AND project_id IS NOT NULL
+GROUP BY project_id
+ORDER BY project_id;
+
+-- name: failure_reasons
+-- The reasons of a project's failures of the day, most frequent first.
+SELECT llm_provider, reason, count(*) AS tasks, min(message) AS message
+FROM llm_monitoring_failed_tasks
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s
+GROUP BY llm_provider, reason
+ORDER BY count(*) DESC, llm_provider, reason;

@@ -1,0 +1,1 @@
+"""Sample data, and a loopback server that plays the four providers."""

@@ -1,0 +1,156 @@
+"""One exchange with a simulated provider: the request, the question in it, the answer and its usage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from random import Random
+from typing import Any, Final, Literal, Protocol
+
+Json = dict[str, Any]
+Finish = Literal["stop", "max_tokens", "refusal", "content_filter", "pause_turn", "empty"]
+Search = Literal["no", "may", "must"]
+
+PROVIDERS: Final = ("openai", "anthropic", "google", "perplexity")
+CHARACTERS_PER_TOKEN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A whole request; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def json(self) -> Json:
+        """Return the body as an object; raises Rejection where it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError as exc:
+            raise Rejection(400, "We could not parse the JSON body of your request.") from exc
+        if not isinstance(value, dict):
+            raise Rejection(400, "The body of the request must be a JSON object.")
+        return value
+
+
+class Rejection(Exception):
+    """The provider refuses a request; each wire gives it the provider's own error shape."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a generation request asks, whatever its provider's wire form."""
+
+    model: str
+    prompt: str
+    instructions: str = ""
+    input_tokens: int = 0
+    max_output_tokens: int | None = None
+    search: Search = "no"
+    max_searches: int | None = None
+    effort: str | None = None
+    wants_json: bool = False
+    cacheable: bool = False
+    echo: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page that the answer cites; `line` is the line of the text that it supports."""
+
+    url: str
+    title: str
+    domain: str
+    snippet: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """An answer's Markdown without citation marks, the pages behind it and the searches that found them."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    queries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Billed units. `input` counts cached and cache-written tokens too, `output` counts reasoning too."""
+
+    input: int
+    output: int
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    tool_input: int = 0
+    searches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A finished answer, ready to be written in a provider's form."""
+
+    id: str
+    ask: Ask
+    served: str
+    composed: Composed
+    usage: Usage
+    finish: Finish
+    created: int
+    costs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Wire(Protocol):
+    """One provider's wire protocol."""
+
+    name: str
+
+    def route(self, request: HttpRequest) -> tuple[str, str] | None:
+        """Return ("answer" | "models" | "model", model id or ""), or None where the path is unknown."""
+        ...
+
+    def key(self, request: HttpRequest) -> str: ...
+
+    def read(self, request: HttpRequest, model: str) -> Ask: ...
+
+    def reply(self, turn: Turn) -> Json: ...
+
+    def usage_path(self) -> str: ...
+
+    def error(self, rejection: Rejection, request_id: str) -> Json: ...
+
+    def bad_key(self, key: str) -> Rejection: ...
+
+    def unknown_model(self, model: str) -> Rejection: ...
+
+    def headers(self, request_id: str) -> dict[str, str]: ...
+
+
+def count_tokens(text: str) -> int:
+    """Return the tokens of a text: four characters each, rounded up."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def digest(*parts: object) -> int:
+    """Return a number that depends on the parts alone, the same in every process."""
+    return int.from_bytes(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest())
+
+
+def dice(*parts: object) -> Random:
+    """Return a random generator that depends on the parts alone."""
+    return Random(digest(*parts))
+
+
+def share(*parts: object) -> float:
+    """Return a number from 0 to 1 that depends on the parts alone."""
+    return digest(*parts) / 2**64

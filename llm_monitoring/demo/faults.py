@@ -1,0 +1,177 @@
+"""The ways in which a simulated provider fails: rules that match requests, each with one action.
+
+A rule is a JSON object::
+
+    {"name": "slow Mondays",
+     "match": {"provider": "openai", "route": "answer", "model": "...", "key": "<fingerprint>",
+               "prompt": "substring", "nth": 3 or [1, 2], "every": 10, "probability": 0.1},
+     "times": 5, "billed": true,
+     "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}, "body": ..., "delay_ms": 0}}
+
+Every part but the action may be left out. `route` is answer, models or model. `nth`, `every` and
+`probability` count the requests that the rest of the match finds; the first rule that fires decides;
+`times` is how often at most. Kinds: delay; status (status, headers, body); hang; reset (when: before_body,
+after_body, mid_reply); truncate (content_length: right, wrong); html (status, body); body (status, body,
+headers); error_object (body); empty_text; refusal; content_filter; max_tokens; pause_turn; usage (value:
+missing, null, negative); drip (chunk_bytes, pause_ms). A fault is billed when it answers with a usage, or
+when `billed` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+from llm_monitoring.demo.exchange import Finish, Json, share
+
+FINISHES: Final[dict[str, Finish]] = {
+    "empty_text": "empty",
+    "refusal": "refusal",
+    "content_filter": "content_filter",
+    "max_tokens": "max_tokens",
+    "pause_turn": "pause_turn",
+}
+ACTION_FIELDS: Final = {
+    "delay": frozenset(),
+    "status": frozenset({"status", "headers", "body"}),
+    "hang": frozenset(),
+    "reset": frozenset({"when"}),
+    "truncate": frozenset({"content_length"}),
+    "html": frozenset({"status", "body"}),
+    "body": frozenset({"status", "body", "headers"}),
+    "error_object": frozenset({"body"}),
+    "usage": frozenset({"value"}),
+    "drip": frozenset({"chunk_bytes", "pause_ms"}),
+} | {kind: frozenset() for kind in FINISHES}
+CHOICES: Final = {
+    "when": ("before_body", "after_body", "mid_reply"),
+    "content_length": ("right", "wrong"),
+    "value": ("missing", "null", "negative"),
+}
+MATCH_FIELDS: Final = frozenset(
+    {"provider", "route", "model", "key", "prompt", "nth", "every", "probability"}
+)
+RULE_FIELDS: Final = frozenset({"name", "match", "times", "billed", "action"})
+ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", *FINISHES})
+
+
+class BadRule(ValueError):
+    """A fault rule that this server does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a rule can see of a request: the key's fingerprint; model and prompt only once the body is in."""
+
+    provider: str
+    route: str
+    key: str
+    model: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(slots=True)
+class Rule:
+    """One rule, how often the rest of its match was met and how often it fired."""
+
+    name: str
+    match: Json
+    action: Json
+    billed: bool
+    times: int | None
+    seen: int = 0
+    fired: int = field(default=0)
+
+    @property
+    def kind(self) -> str:
+        return str(self.action["kind"])
+
+    @property
+    def before_body(self) -> bool:
+        return self.action.get("when") == "before_body"
+
+    def fires(self, sighting: Sighting, seed: int) -> bool:
+        """Count a request that the rule matches, and say whether the fault happens to it."""
+        if not self.matches(sighting) or (self.times is not None and self.fired >= self.times):
+            return False
+        self.seen += 1
+        nth = self.match.get("nth")
+        if nth is not None and self.seen not in ([nth] if isinstance(nth, int) else nth):
+            return False
+        if self.seen % int(self.match.get("every", 1)):
+            return False
+        if share(seed, self.name, self.seen) >= float(self.match.get("probability", 1.0)):
+            return False
+        self.fired += 1
+        return True
+
+    def matches(self, sighting: Sighting) -> bool:
+        exact = {
+            "provider": sighting.provider,
+            "route": sighting.route,
+            "model": sighting.model,
+            "key": sighting.key,
+        }
+        if any(name in self.match and self.match[name] != value for name, value in exact.items()):
+            return False
+        return self.match.get("prompt", "") in (sighting.prompt or "")
+
+
+class FaultBook:
+    """The rules in force. They may be replaced at any moment, also from another thread."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed, self.rules, self.lock = seed, list[Rule](), Lock()
+
+    def set(self, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Replace all rules; raises BadRule and keeps the old ones where one is not understood."""
+        read = [read_rule(raw, f"rule {number}") for number, raw in enumerate(rules, 1)]
+        with self.lock:
+            self.rules = read
+
+    def choose(self, sighting: Sighting, *, before_body: bool = False) -> Rule | None:
+        with self.lock:
+            some = [rule for rule in self.rules if rule.before_body == before_body]
+            return next((rule for rule in some if rule.fires(sighting, self.seed)), None)
+
+    def report(self) -> list[Json]:
+        """Return each rule's name and counts."""
+        with self.lock:
+            return [{"name": rule.name, "seen": rule.seen, "fired": rule.fired} for rule in self.rules]
+
+
+def read_rule(raw: Mapping[str, Any], name: str) -> Rule:
+    if not isinstance(raw, Mapping):
+        raise BadRule(f"{name}: a rule is an object")
+    refuse_unknown(raw, RULE_FIELDS, name)
+    match, action = dict(raw.get("match") or {}), dict(raw.get("action") or {})
+    refuse_unknown(match, MATCH_FIELDS, f"{name}: match")
+    kind = action.get("kind")
+    if kind not in ACTION_FIELDS:
+        raise BadRule(f"{name}: unknown kind {kind!r}: choose one of {', '.join(ACTION_FIELDS)}")
+    refuse_unknown(action, ACTION_FIELDS[kind] | {"kind", "delay_ms"}, f"{name}: action {kind}")
+    check_choices(action, name)
+    if action.get("when") == "before_body" and {"model", "prompt"} & match.keys():
+        raise BadRule(f"{name}: before_body cannot match on the body")
+    billed = raw.get("billed")
+    with_usage = kind in ANSWERS_WITH_USAGE or action.get("value") == "negative"
+    return Rule(
+        str(raw.get("name", name)), match, action, with_usage if billed is None else billed, raw.get("times")
+    )
+
+
+def refuse_unknown(raw: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    extra = sorted(set(raw) - known)
+    if extra:
+        raise BadRule(f"{where}: unknown field {extra[0]!r}: choose one of {', '.join(sorted(known))}")
+
+
+def check_choices(action: Json, name: str) -> None:
+    required = {"reset": "when", "truncate": "content_length", "usage": "value"}.get(action["kind"])
+    if required and required not in action:
+        raise BadRule(f"{name}: {required} is missing: choose one of {', '.join(CHOICES[required])}")
+    for option, allowed in CHOICES.items():
+        if option in action and action[option] not in allowed:
+            raise BadRule(f"{name}: {option} is one of {', '.join(allowed)}")

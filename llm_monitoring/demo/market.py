@@ -1,0 +1,158 @@
+"""What the simulated models know: markets with their vendors, and the phrases of each language."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+from llm_monitoring.demo.exchange import Json, share
+
+LANGUAGES: Final = ("es", "en")
+MARKETS: Final = ("invoicing", "crm")
+SPANISH_WORDS: Final = frozenset(
+    "el la los las un una de del que qué cuál cuáles cómo para por con en es son mejor mejores y o mi su "
+    "más sin dónde cuánto hay me se al lo hacer puedo recomiendas opinas tiene a alternativas programa "
+    "programas software autónomos pymes empresa empresas opiniones precio precios comparativa".split()
+)
+ENGLISH_WORDS: Final = frozenset(
+    "the a an of which what how for with in is are best and or my your more without where can do does "
+    "should i to it there any have has use using recommend on we our a me best software".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One product that answers may name; `strength`, 0 to 1, is how readily, `tilt` what a provider adds."""
+
+    name: str
+    domain: str
+    page: str
+    strength: float
+    tilt: dict[str, float]
+    alias: str
+    texts: dict[str, Json]
+
+    @property
+    def url(self) -> str:
+        return f"https://www.{self.domain}{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One kind of product: its vendors, criteria and the pages that write about it."""
+
+    name: str
+    keywords: re.Pattern[str]
+    names: re.Pattern[str]
+    noun: dict[str, str]
+    criteria: dict[str, list[str]]
+    sources: tuple[Json, ...]
+    trend: Json
+    vendors: tuple[Vendor, ...]
+
+    def named(self, prompt: str) -> list[Vendor]:
+        """Return the vendors that a prompt names, in its order."""
+        found = dict.fromkeys(name.casefold() for name in self.names.findall(prompt))
+        known = {vendor.name.casefold(): vendor for vendor in self.vendors}
+        return [known[name] for name in found]
+
+    def relevance(self, prompt: str) -> int:
+        return len(self.keywords.findall(prompt)) + 3 * len(self.named(prompt))
+
+    def drift(self, vendor: Vendor, day: date, epoch: date) -> float:
+        """Return how far a vendor's strength has moved on a day, against the day of `epoch`."""
+        if vendor.name != self.trend["vendor"]:
+            return 0.0
+        days = int(self.trend["days"])
+        return float(self.trend["per_day"]) * max(-days, min(days, (day - epoch).days))
+
+    def ranking(
+        self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int
+    ) -> list[Vendor]:
+        """Return the vendors in the order in which this provider thinks of them this time."""
+
+        def score(vendor: Vendor) -> float:
+            liking = 0.34 * (share(seed, vendor.name, prompt) - 0.5)
+            own = 0.2 * (share(seed, provider, vendor.name, prompt) - 0.5)
+            weather = 0.1 * (share(seed, provider, vendor.name, day) - 0.5)
+            mood = 0.3 * (share(seed, provider, vendor.name, prompt, day, sample) - 0.5)
+            base = vendor.strength + vendor.tilt.get(provider, 0.0) + self.drift(vendor, day, epoch)
+            return base + liking + own + weather + mood
+
+        return sorted(self.vendors, key=score, reverse=True)
+
+
+def read_data(name: str) -> Json:
+    value: Json = json.loads((files("llm_monitoring.demo") / "data" / name).read_text("utf-8"))
+    return value
+
+
+@cache
+def markets() -> tuple[Market, ...]:
+    return tuple(read_market(name) for name in MARKETS)
+
+
+@cache
+def phrases(language: str) -> Json:
+    return read_data(f"phrases_{language}.json")
+
+
+def read_market(name: str) -> Market:
+    raw = read_data(f"market_{name}.json")
+    words = "|".join(map(re.escape, raw["keywords"]))
+    names = "|".join(re.escape(entry["name"]) for entry in raw["vendors"])
+    return Market(
+        name=raw["name"],
+        keywords=re.compile(rf"(?<!\w)(?:{words})", re.IGNORECASE),
+        names=re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE),
+        noun=raw["noun"],
+        criteria=raw["criteria"],
+        sources=tuple(raw["sources"]),
+        trend=raw["trend"],
+        vendors=tuple(read_vendor(entry) for entry in raw["vendors"]),
+    )
+
+
+def read_vendor(raw: dict[str, Any]) -> Vendor:
+    return Vendor(
+        name=raw["name"],
+        domain=raw["domain"],
+        page=raw["page"],
+        strength=raw["strength"],
+        tilt=raw.get("tilt", {}),
+        alias=raw.get("alias", ""),
+        texts={language: raw[language] for language in LANGUAGES},
+    )
+
+
+@lru_cache(4096)
+def market_of(prompt: str) -> Market | None:
+    """Return the market that a prompt is about, recognised by its text alone."""
+    best = max(markets(), key=lambda market: market.relevance(prompt))
+    return best if best.relevance(prompt) else None
+
+
+@lru_cache(4096)
+def language_of(prompt: str, instructions: str) -> str:
+    """Return "es" or "en": the code that the instructions name, else the prompt's own language."""
+    told = re.search(r"\b(es|en)\b(?=['\"`)])|['\"`(](es|en)\b", instructions)
+    if told:
+        return str(told[1] or told[2])
+    words = re.findall(r"\w+", prompt.casefold())
+    spanish = count(words, SPANISH_WORDS) + 2 * len(re.findall(r"[¿¡ñáéíóú]", prompt.casefold()))
+    return "es" if spanish > count(words, ENGLISH_WORDS) else "en"
+
+
+def count(words: Iterable[str], known: frozenset[str]) -> int:
+    return sum(word in known for word in words)
+
+
+def country_of(instructions: str, told: str | None = None) -> str:
+    found = re.search(r"['\"`(]([A-Z]{2})['\"`)]", instructions)
+    return told or (found[1] if found else "")

@@ -1,0 +1,103 @@
+"""The demo: a database of its own, a sample user with two projects, and a loopback server that plays the providers."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from cryptography.fernet import Fernet
+
+from llm_monitoring import projects
+from llm_monitoring.analysis import Entity
+from llm_monitoring.app import open_tools
+from llm_monitoring.day import Tools
+from llm_monitoring.db import embedded
+from llm_monitoring.demo.sample import (
+    DEMO_KEYS,
+    SAMPLE_BUDGET_USD,
+    SAMPLE_EMAIL,
+    SAMPLE_PROJECTS,
+    SampleEntity,
+    SampleProject,
+)
+from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.domain import PROVIDERS, Secret, provider_name
+from llm_monitoring.errors import BadInput
+from llm_monitoring.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LATENCY_MS: Final = 250.0
+
+
+@contextmanager
+def demo_settings(settings: Settings) -> Iterator[Settings]:
+    """Settings that lead every call to the loopback server and every row to the demo's own database.
+
+    Keys and DATABASE_URL of the environment are left out, so the demo can neither spend nor write anywhere else.
+    """
+    log.info(
+        "🧪 DEMO: las respuestas son simuladas por un servidor local; no se gasta dinero ni se toca DATABASE_URL",
+        extra={"event": "demo.started"},
+    )
+    data = embedded.default_data_directory("demo", settings.data_dir)
+    with DemoServer(
+        latency_ms=LATENCY_MS, latency_spread=0.5, bill=data.with_name("demo.bill.jsonl")
+    ) as server:
+        own = dataclasses.replace(
+            settings,
+            database_url=embedded.start(data),
+            keys_encryption_key=demo_master_key(data.with_name("demo.masterkey")),
+            api_keys={},
+            base_urls={provider: server.url(provider) for provider in PROVIDERS},
+        )
+        with open_tools(own) as tools:
+            fill(tools)
+        yield own
+
+
+def demo_master_key(path: Path) -> Secret:
+    """The demo's own master key, made at its first run."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(Fernet.generate_key())
+        draft.rename(path)
+    return Secret(path.read_text().strip())
+
+
+def fill(tools: Tools) -> None:
+    """Create what is missing of the sample user, keys, budget, projects and prompts."""
+    try:
+        user_id = int(projects.find_user(tools.db, SAMPLE_EMAIL)["id"])
+    except BadInput:
+        user_id = projects.add_user(tools.db, SAMPLE_EMAIL)
+        tools.budget.set_limits(user_id, Decimal(SAMPLE_BUDGET_USD), None)
+    for provider, key in DEMO_KEYS.items():
+        tools.keys.store(user_id, provider_name(provider), Secret(key))
+    known = {row["name"]: row["id"] for row in projects.overview(tools.db) if row["user_id"] == user_id}
+    for sample in SAMPLE_PROJECTS:
+        project_id = known.get(sample.name) or projects.add(tools.db, new_project(user_id, sample))
+        projects.add_queries(tools.db, project_id, sample.prompts)
+
+
+def new_project(user_id: int, sample: SampleProject) -> projects.NewProject:
+    return projects.NewProject(
+        user_id=user_id,
+        name=sample.name,
+        brand=entity(sample.brand),
+        industry=sample.industry,
+        competitors=[entity(rival) for rival in sample.competitors],
+        language=sample.language,
+        country=sample.country,
+    )
+
+
+def entity(sample: SampleEntity) -> Entity:
+    return Entity(sample.name, sample.aliases, sample.domains, sample.exclude)

@@ -1,0 +1,70 @@
+"""Values that every layer shares: providers' names, secrets, token usage, tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Final, Literal, get_args
+
+from llm_monitoring.errors import BadInput
+
+ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
+PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+
+
+def provider_name(text: str) -> ProviderName:
+    """Return `text` as a provider's name; raises BadInput that lists the known ones."""
+    if text not in PROVIDERS:
+        raise BadInput(f"unknown provider {text!r}: choose one of {', '.join(PROVIDERS)}")
+    return text
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """An API key in the clear; `reveal()` is the one way to its text, and its repr is `***`."""
+
+    text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call consumed, as the provider billed it.
+
+    `input_tokens` counts all input, cached reads and cache writes included; `output_tokens` all billed
+    output, reasoning included. `cost_usd` is the provider's own bill where it gives one (Perplexity).
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    searches: int = 0
+    cost_usd: Decimal | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One prompt for one provider on one day: the unit that is asked once and paid once."""
+
+    user_id: int
+    project_id: int
+    query_id: int
+    provider: ProviderName
+    day: date
+    sample: int
+    prompt: str
+    language: str

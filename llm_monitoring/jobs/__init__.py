@@ -1,0 +1,1 @@
+"""The two cron jobs: each a main(argv) that returns an exit code."""

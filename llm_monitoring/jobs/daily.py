@@ -1,0 +1,158 @@
+"""The daily job: check budgets, load keys, analyse every active project, summarise."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date, datetime, timedelta
+
+from llm_monitoring import day
+from llm_monitoring.app import (
+    blocked_users,
+    budget_info,
+    check_budget_limits,
+    get_api_keys_from_db,
+    open_tools,
+    schedule_day,
+    update_monthly_spend,
+)
+from llm_monitoring.budget import Standing
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.jobs import console, story
+from llm_monitoring.logs import configure
+from llm_monitoring.runs import AlreadyRunning, RunLock
+from llm_monitoring.settings import Settings, load_settings
+
+__all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
+
+log = logging.getLogger(__name__)
+
+DONE, CRITICAL = 0, 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    project_id: int | None
+    day: date | None
+    dry_run: bool
+    demo: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daily job and return its exit code: 0 done, also with warnings; 1 critical."""
+    options = read_options(argv)
+    try:
+        with ExitStack() as stack:
+            settings = load_settings()
+            configure(settings)
+            if options.demo:
+                from llm_monitoring.demo.session import demo_settings
+
+                settings = stack.enter_context(demo_settings(settings))
+            return run(settings, options)
+    except AlreadyRunning:
+        story.already_running()
+        return DONE
+    except MonitoringError as exc:
+        return story.crashed(exc)
+    except Exception as exc:
+        return story.crashed(exc, with_traceback=True)
+
+
+def run(settings: Settings, options: Options) -> int:
+    story.started()
+    with console.stoppable() as stop, open_tools(settings) as tools:
+        the_day = options.day or schedule_day(settings)
+        if options.dry_run:
+            return dry_run(tools, options, the_day)
+        with RunLock(tools.db) as lock:
+            standings = tools.budget.standings()
+            if not may_spend(standings):
+                return CRITICAL
+            if not keys_available(tools, standings):
+                return CRITICAL
+            story.analysing()
+            with console.progress() as bar:
+                order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
+                report = day.analyse(tools, order, blocked_users(standings), lock)
+            return story.summary(report, standings)
+
+
+def may_spend(standings: list[Standing]) -> bool:
+    """Say who is near or over the monthly limit; False where nobody may spend."""
+    story.checking_budgets()
+    can_proceed, info = budget_info(standings)
+    story.budgets(standings)
+    if not can_proceed:
+        story.aborted()
+    elif not info["users_over_budget"]:
+        story.budgets_fine(info["total_users"])
+    return can_proceed
+
+
+def keys_available(tools: day.Tools, standings: list[Standing]) -> bool:
+    """Say for which providers there are usable keys; False where there are none at all."""
+    story.loading_keys()
+    owners = [standing.user_id for standing in standings if standing.has_active_projects]
+    states = tools.keys.available(owners or [standing.user_id for standing in standings])
+    usable = {name for found in states.values() for name, state in found.items() if state.usable}
+    if not states:
+        usable = set(tools.keys.operator_keys)
+    if not usable:
+        story.no_keys([state.problem for found in states.values() for state in found.values() if state.problem])
+        return False
+    story.keys([name for name in PROVIDERS if name in usable])
+    return True
+
+
+def dry_run(tools: day.Tools, options: Options, the_day: date) -> int:
+    """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
+    standings = tools.budget.standings(start_month=False)
+    plan = day.make_plan(tools, options.project_id, blocked_users(standings))
+    story.estimate(list(day.estimate(tools, plan, the_day)), plan.problems, standings, the_day)
+    return DONE
+
+
+def read_options(argv: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="daily_llm_monitoring_cron.py",
+        description="Ask every active project's prompts to the AI assistants, within each user's monthly budget, and "
+        "store answers, analyses and the day's figures. What the day already has is not asked again.",
+        epilog="Exit codes: 0 done, also with warnings; 1 critical (no usable keys, every user over budget, database "
+        "unreachable, configuration wrong, or not one project succeeded); 2 bad arguments.",
+    )
+    parser.add_argument("--project", type=project_number, metavar="ID", help="only this project")
+    parser.add_argument(
+        "--date", type=past_day, metavar="YYYY-MM-DD", help="complete this day instead of today (answers are today's)"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be asked and its cost at most; no call, no spend"
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="sample data and simulated answers, in a database of its own; needs no key"
+    )
+    found = parser.parse_args(argv)
+    return Options(found.project, found.date, found.dry_run, found.demo)
+
+
+def project_number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no project number: see `python -m llm_monitoring projects list`")
+    return int(text)
+
+
+def past_day(text: str) -> date:
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from exc
+    if found > date.today() + timedelta(days=1):
+        raise argparse.ArgumentTypeError(f"{text} has not come yet")
+    return found

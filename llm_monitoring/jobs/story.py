@@ -1,0 +1,168 @@
+"""What the daily job tells its operators: the log lines that they filter on, word for word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from llm_monitoring.budget import Standing
+from llm_monitoring.day import DayReport, Estimate, ProjectReport, standing_line
+from llm_monitoring.errors import MonitoringError
+
+log = logging.getLogger("llm_monitoring.daily")
+
+
+def say(level: int, event: str, sentence: str, **fields: Any) -> None:
+    log.log(level, sentence, extra={"event": event, **fields})
+
+
+def info(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.INFO, event, sentence, **fields)
+
+
+def warn(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.WARNING, event, sentence, **fields)
+
+
+def error(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.ERROR, event, sentence, **fields)
+
+
+def started() -> None:
+    info("run.started", "🕒 === MULTI-LLM BRAND MONITORING CRON JOB STARTED ===")
+
+
+def checking_budgets() -> None:
+    info("budget.checking", "💰 Verificando límites de presupuesto...")
+
+
+def budgets(standings: Sequence[Standing]) -> None:
+    """Name the users near and over their limits."""
+    listed("budget.near_limit", "cerca del límite", [each for each in standings if each.near_limit])
+    listed("budget.over", "sobre presupuesto", [each for each in standings if each.blocked])
+
+
+def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
+    if standings:
+        warn(event, f"⚠️ {len(standings)} usuario(s) {where}:", users=len(standings))
+    for each in standings:
+        warn(event, f"   {standing_line(each)}", user_id=each.user_id, percent=float(round(each.percent, 1)))
+
+
+def budgets_fine(users: int) -> None:
+    info("budget.ok", f"✅ Presupuesto OK ({users} usuario(s))", users=users)
+
+
+def aborted() -> None:
+    error("budget.exceeded", "❌ No se puede continuar: presupuesto excedido")
+    error("run.aborted", "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET")
+
+
+def loading_keys() -> None:
+    info("keys.loading", "🔑 Obteniendo API keys...")
+
+
+def keys(names: Sequence[str]) -> None:
+    info("keys.available", f"✅ API keys disponibles: {list(names)}", providers=list(names))
+
+
+def no_keys(problems: Sequence[MonitoringError]) -> None:
+    for problem in problems:
+        error("key.unreadable", f"❌ {problem}")
+    error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
+
+
+def analysing() -> None:
+    info("analysis.started", "🚀 Iniciando análisis de todos los proyectos activos...")
+
+
+def already_running() -> None:
+    warn("run.already_running", "⏭️ Otra ejecución diaria está en curso: esta termina sin hacer nada")
+
+
+def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
+    """Say what ended the job; a traceback only where nobody foresaw it."""
+    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "run.error"})
+    error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
+    return 1
+
+
+def summary(report: DayReport, standings: Sequence[Standing]) -> int:
+    """Report project by project and in all; return the job's exit code."""
+    info("results", "📊 RESULTADOS DEL ANÁLISIS")
+    for project in report.projects:
+        project_lines(project)
+    failed = [project for project in report.projects if project.error]
+    answers = sum(project.answers for project in report.projects)
+    info("summary", "📈 RESUMEN FINAL")
+    info("summary.projects", f"   Total proyectos: {len(report.projects)}", projects=len(report.projects))
+    info("summary.succeeded", f"   ✅ Exitosos: {len(report.projects) - len(failed)}")
+    info("summary.failed", f"   ❌ Fallidos: {len(failed)}", failed=len(failed))
+    info("summary.queries", f"   📊 Total queries: {answers}", queries=answers)
+    info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
+    if report.projects and len(failed) == len(report.projects):
+        error("run.nothing_succeeded", "❌ Ningún proyecto tuvo éxito")
+        error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
+        return 1
+    finished(report, standings)
+    return 0
+
+
+def project_lines(project: ProjectReport) -> None:
+    fields = {"project_id": project.project_id, "user_id": project.user_id}
+    if project.error:
+        error("project.failed", f"❌ Proyecto #{project.project_id}: {project.error}", **fields)
+        return
+    info("project.done", f"✅ Proyecto #{project.project_id}", **fields)
+    info("project.duration", f"   Duración: {project.duration_seconds:.1f}s", **fields)
+    info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
+    info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
+    if project.skipped:
+        info("project.skipped", "   El día ya estaba completo: no se preguntó nada", **fields)
+    for name, cell in project.completeness.items():
+        missing = cell.tasks - cell.results
+        if missing:
+            told = f" ({cell.message})" if cell.message else ""
+            warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
+                 provider=name, missing=missing, **fields)  # fmt: skip
+
+
+def finished(report: DayReport, standings: Sequence[Standing]) -> None:
+    if not report.projects:
+        info("run.no_projects", "ℹ️ No hay proyectos activos: no hay nada que analizar")
+    troubled = [each for each in standings if each.blocked or each.near_limit]
+    if report.complete and not troubled:
+        info("run.completed", "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY", run_id=report.run_id)
+    else:
+        warn("run.completed", "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS", run_id=report.run_id)
+
+
+def estimate(
+    estimates: Sequence[Estimate], problems: Mapping[int, str], standings: Sequence[Standing], day: date
+) -> None:
+    """Show what a run of `day` would ask and cost at most, and whether it fits each budget."""
+    info("dry_run", f"🧪 Simulación del {day}: no se hace ninguna llamada ni se gasta nada")
+    for project_id, cells in groupby(estimates, key=lambda each: each.project_id):
+        for position, cell in enumerate(cells):
+            if position == 0:
+                info("dry_run.project", f"📋 Proyecto #{project_id}: {cell.name}", project_id=project_id)
+            what = cell.problem or f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
+            say(logging.WARNING if cell.problem else logging.INFO, "dry_run.provider",
+                f"   {cell.provider} ({cell.model_id}): {what}", project_id=project_id, provider=cell.provider)  # fmt: skip
+    for project_id, problem in sorted(problems.items()):
+        warn("dry_run.problem", f"❌ Proyecto #{project_id}: {problem}", project_id=project_id)
+    for standing in standings:
+        wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))
+        if wanted:
+            left = standing.budget_usd - standing.spent_usd - standing.reserved_usd
+            verdict = "cabe" if wanted <= left else "no cabe entero: se preguntará hasta agotarlo"
+            info("dry_run.user", f"💰 User #{standing.user_id}: como máximo ${wanted:.4f} de ${left:.4f} disponibles, {verdict}",
+                 user_id=standing.user_id)  # fmt: skip
+    total = sum((each.ceiling_usd for each in estimates), Decimal(0))
+    tasks = sum(each.tasks for each in estimates)
+    info("dry_run.total", f"   Total: {tasks} prompts, como máximo ${total:.4f} (más el sentimiento de las menciones)",
+         queries=tasks, ceiling_usd=str(total))  # fmt: skip

@@ -1,0 +1,151 @@
+"""When a provider may be called again: concurrency, pauses and breakers per provider and key. The clock is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from llm_monitoring.domain import ProviderName
+
+LONGEST_PAUSE_SECONDS: Final = 900.0  # a provider that asks for more is left alone until the next start
+FAILURES_TO_OPEN: Final = 5
+COOL_DOWN_SECONDS: Final = (30.0, 60.0, 120.0)
+
+Effect = Literal["ok", "slow_down", "failing", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyId:
+    """Whose key: the user's own (`user_id`) or the operator's (None)."""
+
+    provider: ProviderName
+    user_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`now` true: go. Else `until` (clock seconds) tells when to ask again; `closed` why never in this run."""
+
+    now: bool = False
+    until: float | None = None
+    closed: str | None = None
+
+
+GO: Final = Admission(now=True)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Opens after consecutive failures, lets one call through after a cool-down, and closes for good in the end."""
+
+    failures: int = 0
+    opened: int = 0
+    until: float = 0.0
+    probing: bool = False
+    closed_for_good: str | None = None
+
+    def admit(self, now: float) -> Admission:
+        if self.closed_for_good:
+            return Admission(closed=self.closed_for_good)
+        if self.until > now:
+            return Admission(until=self.until)
+        if self.opened and self.probing:
+            return Admission(until=now + 1.0)
+        return GO
+
+    def sent(self) -> None:
+        self.probing = self.opened > 0
+
+    def succeeded(self) -> None:
+        self.failures, self.opened, self.probing = 0, 0, False
+
+    def failed(self, now: float, message: str) -> None:
+        self.failures += 1
+        if self.failures < FAILURES_TO_OPEN and not self.probing:
+            return
+        self.probing = False
+        if self.opened == len(COOL_DOWN_SECONDS):
+            self.closed_for_good = message
+            return
+        self.until = max(self.until, now + COOL_DOWN_SECONDS[self.opened])
+        self.opened += 1
+        self.failures = 0
+
+
+@dataclass(slots=True)
+class Lane:
+    """One provider: how many calls are out, and whether it works at all."""
+
+    concurrency: int
+    out: int = 0
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+@dataclass(slots=True)
+class KeyState:
+    """One key: paused until a time after a 429, or dead for the rest of the run."""
+
+    paused_until: float = 0.0
+    dead: str | None = None
+
+
+class Limits:
+    """The state of every provider and key in one run. For one thread; times are seconds of any monotonic clock."""
+
+    def __init__(self, concurrency: Mapping[ProviderName, int]) -> None:
+        self.lanes = {provider: Lane(limit) for provider, limit in concurrency.items()}
+        self.keys: dict[KeyId, KeyState] = {}
+
+    def room(self, provider: ProviderName) -> bool:
+        lane = self.lanes[provider]
+        return lane.out < lane.concurrency
+
+    def out(self, provider: ProviderName) -> int:
+        """Calls to the provider that are out now."""
+        return self.lanes[provider].out
+
+    def admit(self, key: KeyId, now: float) -> Admission:
+        """Whether a call with this key may go out now; `room` is asked before."""
+        state = self.keys.get(key)
+        if state is not None and state.dead:
+            return Admission(closed=state.dead)
+        if state is not None and state.paused_until > now:
+            return Admission(until=state.paused_until)
+        return self.lanes[key.provider].breaker.admit(now)
+
+    def sent(self, key: KeyId) -> None:
+        lane = self.lanes[key.provider]
+        lane.out += 1
+        lane.breaker.sent()
+
+    def returned(self, key: KeyId) -> None:
+        """A worker came back without having called the provider."""
+        lane = self.lanes[key.provider]
+        lane.out -= 1
+        lane.breaker.probing = False
+
+    def finished(
+        self, key: KeyId, effect: Effect, now: float, *, message: str = "", retry_after: float | None = None
+    ) -> None:
+        """A call ended: `ok` also where the provider answered with an error about this one request."""
+        lane = self.lanes[key.provider]
+        lane.out -= 1
+        if effect == "failing":
+            lane.breaker.failed(now, message)
+            return
+        lane.breaker.succeeded()
+        if effect == "dead":
+            self.kill(key, message)
+        elif effect == "slow_down":
+            self.pause(self.keys.setdefault(key, KeyState()), now, message, retry_after)
+
+    def kill(self, key: KeyId, message: str) -> None:
+        """Use this key no more in this run."""
+        self.keys.setdefault(key, KeyState()).dead = message
+
+    def pause(self, state: KeyState, now: float, message: str, retry_after: float | None) -> None:
+        if retry_after is not None and retry_after > LONGEST_PAUSE_SECONDS:
+            state.dead = f"{message} (asks to wait {retry_after:.0f} s)"
+        else:
+            state.paused_until = max(state.paused_until, now + (1.0 if retry_after is None else retry_after))

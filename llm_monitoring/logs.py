@@ -1,0 +1,288 @@
+"""Log lines: where they go, what they look like, and what they never show."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import re
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TextIO
+from urllib.parse import unquote, urlsplit
+
+from llm_monitoring.domain import Secret
+from llm_monitoring.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+log = logging.getLogger(__name__)
+
+HIDDEN: Final = "***"
+TAIL: Final = 8
+SHORTEST_SECRET: Final = 4  # hiding anything shorter would blank ordinary words
+SHORTEST_PASSWORD: Final = 12  # the same for "postgres" and its like, which are no API keys
+RAILWAY_LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn"}
+CHATTY: Final = ("anthropic", "google_genai", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "urllib3")
+ORDINARY: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+# Every repetition has a bound, or a long hostile line would take forever.
+PATTERNS: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"(?<![A-Za-z0-9])(?:sk-|AIza|AQ\.)[A-Za-z0-9_-]{10,}", HIDDEN),
+        (r"(?<![A-Za-z0-9])pplx-[A-Za-z0-9_-]{12,}", HIDDEN),
+        (r"(?<![A-Za-z0-9])gAAAAA[A-Za-z0-9_-]{40,}={0,2}", HIDDEN),
+        (r"(?i)(\bBearer\s{1,4})[A-Za-z0-9._~+/=-]{12,}", rf"\1{HIDDEN}"),
+        (r"(?i)(x-(?:goog-)?api-key['\"\s:=,]{1,8}(?:b?['\"])?)[^\s'\",)]{6,}", rf"\1{HIDDEN}"),
+        (r"(?i)(postgres(?:ql)?(?:\+\w{1,20})?://[^\s:/@]{0,64}:)\S{0,300}@", rf"\1{HIDDEN}@"),
+        (r"(://[^\s:/@]{0,64}:)[^\s/@]{1,300}@", rf"\1{HIDDEN}@"),
+        (r"(?i)(\bpassword\s{0,4}=\s{0,4})(?:'[^']{0,300}'|[^\s'\"]{1,300})", rf"\1{HIDDEN}"),
+    )
+)
+# C0 and C1 controls, line separators, marks that turn the direction of writing, lone surrogates
+UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+class Registry:
+    """The secrets to hide, known by their last characters and a digest: it keeps none in the clear."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tails: dict[str, frozenset[tuple[int, bytes]]] = {}
+        self.sizes: tuple[int, ...] = ()
+
+    def add(self, text: str) -> None:
+        tail = text[-TAIL:]
+        if len(tail) < SHORTEST_SECRET:
+            return
+        with self.lock:
+            self.tails[tail] = self.tails.get(tail, frozenset()) | {(len(text), digest(text))}
+            self.sizes = tuple(sorted({*self.sizes, len(tail)}))
+
+    def hide(self, text: str) -> str:
+        pieces, done = [], 0
+        for start, end in sorted(self.spans(text)):
+            pieces += [text[done:start], HIDDEN] if start >= done else []
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where a secret, or only its end, stands: one look-up a position, however many are known."""
+        for size in self.sizes:
+            for start in range(len(text) - size + 1):
+                known = self.tails.get(text[start : start + size])
+                if known:
+                    yield self.beginning(text, start, start + size, known), start + size
+
+    def beginning(self, text: str, start: int, end: int, known: frozenset[tuple[int, bytes]]) -> int:
+        whole = (end - length for length, seen in known if digest(text[max(0, end - length) : end]) == seen)
+        return min(whole, default=start)
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+REGISTRY: Final = Registry()
+
+
+def register_secret(secret: Secret) -> None:
+    """Hide this secret, whole or its last eight characters, in everything that is logged from now on."""
+    REGISTRY.add(secret.reveal().strip())
+
+
+def redact(text: str) -> str:
+    """Return `text` without registered secrets or anything else that looks like a key or a password."""
+    text = REGISTRY.hide(text)
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def visible(text: str) -> str:
+    """Return `text` with control characters spelled out: nothing in it moves a cursor or starts a line."""
+    return UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def sentence(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+    ):  # arguments that do not fit: show both rather than lose the line
+        text = f"{record.msg} {record.args}"
+    return visible(redact(text))
+
+
+def trace(record: logging.LogRecord) -> str:
+    """Return the record's traceback in readable lines, or an empty string."""
+    # Never record.exc_text: another handler may have left an unredacted traceback there.
+    error = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+    lines = redact(f"{error}{record.stack_info or ''}").rstrip("\n").split("\n")
+    return "\n".join(visible(line) for line in lines)
+
+
+def plain_value(value: Any) -> Any:
+    """Return what JSON can hold of `value`; amounts stay exact as text."""
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(plain_value(str(key))): plain_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain_value(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return visible(redact(value.isoformat() if isinstance(value, date) else str(value)))
+
+
+class PlainFormatter(logging.Formatter):
+    """The sentence, after its level unless that is INFO; a traceback below it, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname:<8}"
+        source = f"{record.name}: " if record.levelno < logging.INFO else ""
+        below = trace(record).replace("\n", "\n    ")
+        return f"{level}{source}{sentence(record)}" + (below and f"\n    {below}")
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON an event, as Railway reads it; every `extra=` field is a field of its own."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__()
+        self.ascii_only = ascii_only
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        extra = {name: plain_value(value) for name, value in vars(record).items() if name not in ORDINARY}
+        fixed = {
+            "message": sentence(record),
+            "level": RAILWAY_LEVELS.get(record.levelname, "error"),
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "logger": record.name,
+            "event": extra.pop("event", "log"),
+        }
+        fields = {**fixed, **extra, **fixed}
+        if record.exc_info or record.stack_info:
+            fields["exception"] = trace(record)
+        return json.dumps(fields, ensure_ascii=self.ascii_only)
+
+
+class LineHandler(logging.StreamHandler[Any]):
+    """Writes lines; a line that cannot be written is said to be lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Name the event and no more: the standard form prints the record as it is, secrets included."""
+        with suppress(OSError, ValueError):
+            event = plain_value(getattr(record, "event", "log"))
+            print(f"a log line was lost ({event}): {sys.exc_info()[0]}", file=sys.stderr)
+
+
+class ConsoleStream:
+    """A stream that writes above a console's progress bar."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def write(self, text: str) -> None:
+        self.console.print(text, end="", markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+@contextmanager
+def through(console: Console) -> Iterator[None]:
+    """Send log lines through `console` while its progress bar is shown."""
+    handlers = line_handlers()
+    streams = [handler.setStream(ConsoleStream(console)) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, streams, strict=True):
+            handler.setStream(stream)
+
+
+def line_handlers() -> list[LineHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineHandler)]
+
+
+def configure(settings: Settings, *, stream: TextIO | None = None) -> None:
+    """Send every event, warning and uncaught error to `stream` (stdout by default), without secrets."""
+    register_settings(settings)
+    root = logging.getLogger()
+    for handler in line_handlers():
+        root.removeHandler(handler)
+    root.addHandler(line_handler(settings, stream or sys.stdout))
+    root.setLevel(settings.log_level)
+    for name in CHATTY:
+        quiet = max(root.level, logging.WARNING)
+        logging.getLogger(name).setLevel(logging.DEBUG if root.level == logging.DEBUG else quiet)
+    warnings.showwarning = log_warning
+    sys.excepthook = log_uncaught
+    threading.excepthook = log_uncaught_in_thread
+
+
+def register_settings(settings: Settings) -> None:
+    ring = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
+    for secret in (*settings.api_keys.values(), *map(Secret, ring)):
+        register_secret(secret)
+    password = urlsplit(settings.database_url or "").password or ""
+    for text in (password, unquote(password)):
+        if len(text) >= SHORTEST_PASSWORD:
+            register_secret(Secret(text))
+
+
+def line_handler(settings: Settings, stream: TextIO) -> LineHandler:
+    if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 must not lose a line for an emoji
+        stream.reconfigure(errors="backslashreplace")
+    handler = LineHandler(stream)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    ascii_only = encoding.lower() not in ("utf-8", "utf8")
+    handler.setFormatter(
+        JsonFormatter(ascii_only=ascii_only) if speaks_json(settings, stream) else PlainFormatter()
+    )
+    return handler
+
+
+def speaks_json(settings: Settings, stream: TextIO) -> bool:
+    """Whether lines are JSON; `railway run` in a terminal sets Railway's variables, but a person reads it."""
+    if settings.log_format == "auto":
+        return settings.on_railway and not stream.isatty()
+    return settings.log_format == "json"
+
+
+def log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    fields = {"event": "python.warning", "source_file": filename, "source_line": lineno}
+    log.warning("Aviso de Python (%s): %s", category.__name__, " ".join(str(message).split()), extra=fields)
+
+
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical(
+        "💥 Error no controlado: %s",
+        kind.__name__,
+        exc_info=(kind, error, trace),
+        extra={"event": "uncaught"},
+    )
+
+
+def log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    log_uncaught(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)

@@ -1,0 +1,220 @@
+"""Users' projects: the brand, its competitors, the prompts that are asked every day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Conflict, Database, Json, Rejected, Row
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
+from llm_monitoring.errors import BadInput
+
+SQL = load("projects")
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+COUNTRY = re.compile(r"[A-Z]{2}")
+EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One brand under watch. `user_id` is None where the host application left it without an owner."""
+
+    id: int
+    user_id: int | None
+    name: str
+    brand: Entity
+    competitors: tuple[Entity, ...]
+    industry: str
+    language: str
+    country: str | None
+    providers: tuple[ProviderName, ...]
+    web_search: bool
+    samples_per_query: int
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewProject:
+    """What `add` needs; competitors are entities, names of brand and project at least two characters."""
+
+    user_id: int
+    name: str
+    brand: Entity
+    industry: str
+    competitors: Sequence[Entity] = ()
+    language: str = "es"
+    country: str | None = None
+    providers: Sequence[ProviderName] = PROVIDERS
+    web_search: bool = False
+    samples_per_query: int = 1
+
+
+def read_project(row: Row) -> Project:
+    """A project from its row; providers that this package does not know are left out."""
+    return Project(
+        id=row["id"],
+        user_id=row["user_id"],
+        name=row["name"],
+        brand=Entity(
+            name=row["brand_name"],
+            aliases=tuple(row["brand_aliases"]),
+            domains=tuple(row["brand_domains"]),
+            exclude=tuple(row["brand_exclude"]),
+            case_sensitive=row["brand_case_sensitive"],
+        ),
+        competitors=tuple(read_entity(item, row["id"]) for item in row["competitors"]),
+        industry=row["industry"],
+        language=row["language"],
+        country=row["country"],
+        providers=tuple(name for name in PROVIDERS if name in (row["enabled_llms"] or PROVIDERS)),
+        web_search=row["web_search"],
+        samples_per_query=row["samples_per_query"],
+        is_active=row["is_active"],
+    )
+
+
+def read_entity(item: Any, project_id: int) -> Entity:
+    """A competitor as stored: a plain name (the older form) or an object with `name`, `aliases`, `domains`, …"""
+    if isinstance(item, str):
+        return Entity(item)
+    if isinstance(item, Mapping) and isinstance(item.get("name"), str):
+        return Entity(
+            name=item["name"],
+            aliases=tuple(item.get("aliases") or ()),
+            domains=tuple(item.get("domains") or ()),
+            exclude=tuple(item.get("exclude") or ()),
+            case_sensitive=bool(item.get("case_sensitive", False)),
+        )
+    raise BadInput(f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}")
+
+
+def write_entity(entity: Entity) -> dict[str, Any]:
+    return {
+        "name": entity.name,
+        "aliases": list(entity.aliases),
+        "domains": list(entity.domains),
+        "exclude": list(entity.exclude),
+        "case_sensitive": entity.case_sensitive,
+    }
+
+
+def active(db: Database, project_id: int | None = None) -> list[Row]:
+    """The rows of active projects, to be read one by one, so that a broken one stops alone."""
+    return db.all(SQL.active_projects, {"project_id": project_id})
+
+
+def find(db: Database, project_id: int) -> Project:
+    """One project; raises BadInput where there is none."""
+    row = db.one(SQL.project, {"project_id": project_id})
+    if row is None:
+        raise BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
+    return read_project(row)
+
+
+def add(db: Database, new: NewProject) -> int:
+    """Store a project and return its id; raises BadInput that names what is wrong."""
+    check(new)
+    params = {
+        "user_id": new.user_id, "name": new.name, "brand_name": new.brand.name,
+        "brand_aliases": list(new.brand.aliases), "brand_domains": list(new.brand.domains),
+        "brand_exclude": list(new.brand.exclude), "brand_case_sensitive": new.brand.case_sensitive,
+        "industry": new.industry, "competitors": Json([write_entity(entity) for entity in new.competitors]),
+        "language": new.language, "country": new.country, "enabled_llms": list(new.providers),
+        "web_search": new.web_search, "samples_per_query": new.samples_per_query,
+    }  # fmt: skip
+    try:
+        row = db.one(SQL.add_project, params)
+    except Conflict as exc:
+        raise BadInput(f"user {new.user_id} already has a project named {new.name!r}") from exc
+    except Rejected as exc:
+        raise BadInput(f"project {new.name!r} was refused: {exc}") from exc
+    assert row is not None
+    return int(row["id"])
+
+
+def check(new: NewProject) -> None:
+    """Raise BadInput on the first field that cannot be stored or measured."""
+    names = [new.brand.name, *(entity.name for entity in new.competitors)]
+    problems = {
+        "the project's name is empty or over 255 characters": not 0 < len(new.name.strip()) <= 255,
+        "the brand's name has at least 2 and at most 255 characters": not 2 <= len(new.brand.name.strip()) <= 255,
+        "the industry is empty or over 255 characters": not 0 < len(new.industry.strip()) <= 255,
+        f"language {new.language!r} is no ISO 639 code such as es or en": not LANGUAGE.fullmatch(new.language),
+        f"country {new.country!r} is no ISO 3166 code such as ES or US": bool(new.country)
+        and not COUNTRY.fullmatch(new.country or ""),
+        "a project needs at least one provider": not new.providers,
+        "samples per query are 1 to 20": not 1 <= new.samples_per_query <= 20,
+        "brand and competitors need different names": len({name.casefold() for name in names}) < len(names),
+    }
+    for problem, found in problems.items():
+        if found:
+            raise BadInput(problem)
+    for name in new.providers:
+        provider_name(name)
+
+
+def set_active(db: Database, project_id: int, is_active: bool) -> None:
+    """Pause or resume a project; raises BadInput where there is none."""
+    if db.execute(SQL.set_active, {"project_id": project_id, "is_active": is_active}) == 0:
+        find(db, project_id)
+
+
+def overview(db: Database) -> list[Row]:
+    return db.all(SQL.projects_overview)
+
+
+def queries(db: Database, project_id: int) -> list[Row]:
+    """A project's prompts; raises BadInput where there is no such project."""
+    find(db, project_id)
+    return db.all(SQL.queries, {"project_id": project_id})
+
+
+def add_queries(
+    db: Database, project_id: int, texts: Iterable[str], language: str | None = None, query_type: str = "general"
+) -> tuple[int, int]:
+    """Add prompts; return how many were new and how many the project already had."""
+    project = find(db, project_id)
+    wanted = [text.strip() for text in texts]
+    if any(not text for text in wanted):
+        raise BadInput("a prompt is empty")
+
+    added = 0
+    for text in wanted:
+        params = {
+            "project_id": project_id, "text": text, "language": language or project.language,
+            "query_type": query_type,
+        }  # fmt: skip
+        added += db.one(SQL.add_query, params) is not None
+    return added, len(wanted) - added
+
+
+def mark_analysed(db: Database, project_ids: Sequence[int]) -> None:
+    db.execute(SQL.mark_analysed, {"project_ids": list(project_ids)})
+
+
+def add_user(db: Database, email: str) -> int:
+    """Create a user and return the id; raises BadInput on a bad or known address."""
+    if not EMAIL.fullmatch(email):
+        raise BadInput(f"{email!r} is no e-mail address")
+    row = db.one(SQL.add_user, {"email": email})
+    if row is None:
+        raise BadInput(f"a user with the address {email} exists already")
+    return int(row["id"])
+
+
+def find_user(db: Database, who: str) -> Row:
+    """A user by id or e-mail address; raises BadInput where there is none."""
+    user_id = int(who) if who.isascii() and who.isdigit() and len(who) < 10 else None
+    row = db.one(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
+    if row is None:
+        raise BadInput(f"user {who!r} does not exist: see `python -m llm_monitoring users list`")
+    return row
+
+
+def users(db: Database) -> list[Row]:
+    return db.all(SQL.users)

@@ -1,0 +1,93 @@
+"""The door to the providers: open one under a key, or read a stored reply of one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final, cast
+
+from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.providers.base import (
+    Answer,
+    AuthFailed,
+    BadRequest,
+    BadResponse,
+    Billed,
+    Citation,
+    ModelInfo,
+    ModelNotFound,
+    Provider,
+    ProviderError,
+    ProviderUnavailable,
+    Question,
+    RateLimited,
+    Refused,
+    Reply,
+    instruction,
+)
+
+__all__ = [
+    "Answer",
+    "AuthFailed",
+    "BadRequest",
+    "BadResponse",
+    "Billed",
+    "Citation",
+    "ModelInfo",
+    "ModelNotFound",
+    "Provider",
+    "ProviderError",
+    "ProviderUnavailable",
+    "Question",
+    "RateLimited",
+    "Refused",
+    "Reply",
+    "Usage",
+    "instruction",
+    "open_provider",
+    "read_reply",
+]
+
+CLASSES: Final = {
+    "openai": ("openai", "OpenAIProvider"),
+    "anthropic": ("anthropic", "AnthropicProvider"),
+    "google": ("google", "GoogleProvider"),
+    "perplexity": ("perplexity", "PerplexityProvider"),
+}
+READERS: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "gemini",
+    "perplexity": "perplexity",
+}
+
+
+def open_provider(
+    name: ProviderName,
+    key: Secret,
+    *,
+    base_url: str | None,
+    timeout_seconds: float,
+    total_seconds: float | None = None,
+) -> Provider:
+    """Return the provider `name` under `key`, importing its SDK now; raises AuthFailed for an impossible key.
+
+    `base_url` None is the provider's own address. A call ends after `timeout_seconds` without a byte, and
+    after `total_seconds`, by default twice as many, in any case.
+    """
+    module, class_name = CLASSES[name]
+    if name == "google" and not has_google_genai():
+        module, class_name = "google_legacy", "GoogleLegacyProvider"
+    opened = getattr(import_module(f"llm_monitoring.providers.{module}"), class_name)
+    return cast(
+        Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds)
+    )
+
+
+def has_google_genai() -> bool:
+    return find_spec("google") is not None and find_spec("google.genai") is not None
+
+
+def read_reply(name: ProviderName, reply: Reply) -> Answer:
+    """Read a stored reply again, without key, network or SDK; raises Refused or BadResponse."""
+    return cast(Answer, import_module(f"llm_monitoring.providers.{READERS[name]}").read(reply))

@@ -1,0 +1,197 @@
+"""Anthropic, through the Messages form of its own SDK."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.providers import listing
+from llm_monitoring.providers.base import (
+    Answer,
+    BadRequest,
+    Citation,
+    ModelInfo,
+    Question,
+    Reply,
+    instruction,
+)
+from llm_monitoring.providers.reading import (
+    Bill,
+    Untrusted,
+    consistent,
+    count,
+    count_or_zero,
+    document,
+    mapping,
+    mappings,
+    shown,
+    text,
+)
+from llm_monitoring.providers.wire import Wire
+
+NAME: Final[ProviderName] = "anthropic"
+BASE_URL: Final = "https://api.anthropic.com"
+# The version that SDK 2.x speaks, said here so that ANTHROPIC_CUSTOM_HEADERS cannot name another.
+API_VERSION: Final = "2026-10-21"
+PAGE_SIZE: Final = 1000
+
+
+class AnthropicProvider:
+    """Anthropic under one key."""
+
+    name: ProviderName = NAME
+
+    def __init__(
+        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+    ) -> None:
+        self.wire = Wire(
+            NAME,
+            key,
+            base_url=base_url or BASE_URL,
+            headers={"authorization": f"Bearer {key.reveal()}", "anthropic-version": API_VERSION},
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
+        import anthropic
+
+        self.errors = (anthropic.AnthropicError, ValueError, TypeError)
+        self.sdk = anthropic.Anthropic(
+            api_key=key.reveal(),
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            timeout=self.wire.timeout,
+            http_client=self.wire.http,
+            open_telemetry=False,
+        )
+
+    def send(self, question: Question) -> Reply:
+        parameters = request(question)
+        return self.wire.exchange(
+            lambda: self.sdk.messages.with_raw_response.create(**parameters), self.errors
+        )
+
+    def read(self, reply: Reply) -> Answer:
+        return read(reply)
+
+    def list_models(self) -> list[ModelInfo]:
+        def fetch(mark: str) -> Reply:
+            query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"after_id": mark} if mark else {})
+            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(**query), self.errors)
+
+        found = listing.entries(NAME, "data", fetch, listing.after_last)
+        alive = (entry for entry in found if entry.get("lifecycle") != "retired")
+        return listing.text_models(NAME, (model_info(entry) for entry in alive))
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def request(question: Question) -> dict[str, Any]:
+    """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
+    parameters: dict[str, Any] = {
+        "model": question.model_id,
+        "max_tokens": question.max_output_tokens,
+        "messages": [{"role": "user", "content": question.prompt}],
+    }
+    if instruction(question):
+        parameters["system"] = instruction(question)
+    if question.reasoning_effort:
+        parameters["output_config"] = {"effort": question.reasoning_effort}
+    if question.web_search:
+        if question.max_searches < 1:
+            raise BadRequest("anthropic: web search was asked for without a cap on its fees", billed="no")
+        parameters["tools"] = [search_tool(question)]
+    return parameters
+
+
+def search_tool(question: Question) -> dict[str, Any]:
+    tool: dict[str, Any] = {
+        "type": "web_search_20250305",
+        "name": "web_search",
+        "max_uses": question.max_searches,
+    }
+    if question.country:
+        tool["user_location"] = {"type": "approximate", "country": question.country}
+    return tool
+
+
+def read(reply: Reply) -> Answer:
+    """Read a stored reply; raises Refused or BadResponse."""
+    body = document(NAME, reply)
+    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    finish = finish_of(body, bill)
+    return bill.answer(text_in(body), citations_in(body), finish)
+
+
+def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+    error = mapping(body.get("error"))
+    if error or body.get("type") == "error":
+        raise bill.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+    reason = body.get("stop_reason")
+    if reason == "refusal":
+        details = mapping(body.get("stop_details"))
+        why = " ".join(filter(None, (text(details.get("category")), text(details.get("explanation")))))
+        raise bill.refused(f"the model refused: {why or 'no explanation'}")
+    if reason == "pause_turn":
+        raise bill.bad("the model paused its turn (pause_turn) before the answer was whole")
+    if reason == "tool_use":
+        raise bill.bad("the model asked for a tool instead of answering (tool_use)")
+    return "max_tokens" if reason in ("max_tokens", "model_context_window_exceeded") else "stop"
+
+
+def text_in(body: dict[str, object]) -> str:
+    return "".join(text(b.get("text")) for b in mappings(body.get("content")) if b.get("type") == "text")
+
+
+def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
+    blocks = (b for b in mappings(body.get("content")) if b.get("type") == "text")
+    cited = (c for b in blocks for c in mappings(b.get("citations")))
+    return tuple(
+        Citation(url=text(c.get("url")), title=text(c.get("title")) or None)
+        for c in cited
+        if c.get("type") == "web_search_result_location" and text(c.get("url"))
+    )
+
+
+def usage_in(body: dict[str, object]) -> Usage | None:
+    """Return what the call consumed, or None where the reply does not say it credibly."""
+    usage = mapping(body.get("usage"))
+    try:
+        cached = count_or_zero(usage.get("cache_read_input_tokens"))
+        written = count_or_zero(usage.get("cache_creation_input_tokens"))
+        found = Usage(
+            input_tokens=count(usage.get("input_tokens")) + cached + written,
+            output_tokens=count(usage.get("output_tokens")),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            reasoning_tokens=count_or_zero(
+                mapping(usage.get("output_tokens_details")).get("thinking_tokens")
+            ),
+            searches=max(searches_reported(usage), searches_shown(body)),
+        )
+        return consistent(found, text_in(body))
+    except Untrusted:
+        return None
+
+
+def searches_reported(usage: dict[str, object]) -> int:
+    return count_or_zero(mapping(usage.get("server_tool_use")).get("web_search_requests"))
+
+
+def searches_shown(body: dict[str, object]) -> int:
+    """Count the searches that the content shows; a failed one holds an error, not a list, and is free."""
+    results = (b for b in mappings(body.get("content")) if b.get("type") == "web_search_tool_result")
+    return sum(isinstance(b.get("content"), list) for b in results)
+
+
+def model_info(entry: dict[str, object]) -> ModelInfo:
+    return ModelInfo(
+        model_id=text(entry.get("id")),
+        display_name=text(entry.get("display_name")) or text(entry.get("id")),
+        created=listing.instant(entry.get("created_at")),
+        retires_at=listing.instant(entry.get("retires_at")),
+        lifecycle=text(entry.get("lifecycle")) or None,
+        max_input_tokens=listing.limit(entry.get("max_input_tokens")),
+        max_output_tokens=listing.limit(entry.get("max_tokens")),
+    )

@@ -1,0 +1,169 @@
+"""What every provider takes and gives: the question, the reply, the answer, the typed errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from llm_monitoring.domain import ProviderName, Usage
+from llm_monitoring.errors import MonitoringError
+
+Billed = Literal["no", "maybe", "yes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request. `prompt` goes out as the user wrote it; `max_searches` caps the billed web searches."""
+
+    prompt: str
+    model_id: str
+    max_output_tokens: int
+    language: str = ""
+    country: str | None = None
+    web_search: bool = False
+    max_searches: int = 0
+    reasoning_effort: str | None = None
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole HTTP reply as received, before anything reads it."""
+
+    status: int
+    body: bytes
+    latency_ms: int
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page that the provider returned as a source. `domain` only where the URL hides it (Google)."""
+
+    url: str
+    title: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider said. `usage` is None where the reply carries none that can be trusted."""
+
+    text: str
+    model: str
+    usage: Usage | None
+    citations: tuple[Citation, ...] = ()
+    finish_reason: Literal["stop", "max_tokens"] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model as the provider lists it; what the provider does not tell is None."""
+
+    model_id: str
+    display_name: str
+    created: datetime | None = None
+    retires_at: datetime | None = None
+    lifecycle: str | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+class ProviderError(MonitoringError):
+    """The provider gave no usable answer."""
+
+    kind = "provider_error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        billed: Billed,
+        status: int | None = None,
+        usage: Usage | None = None,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.billed: Billed = billed
+        self.status = status
+        self.usage = usage
+        self.model = model
+
+
+class AuthFailed(ProviderError):
+    """The provider refuses this key or its account has no credit."""
+
+    kind = "auth_failed"
+
+
+class RateLimited(ProviderError):
+    """The provider asks to slow down."""
+
+    kind = "rate_limited"
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None, status: int | None = 429, billed: Billed = "no"
+    ) -> None:
+        super().__init__(message, billed=billed, status=status)
+        self.retry_after = retry_after
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot be reached or fails."""
+
+    kind = "unavailable"
+
+
+class BadRequest(ProviderError):
+    """The provider rejects the request itself."""
+
+    kind = "bad_request"
+
+
+class ModelNotFound(ProviderError):
+    """The provider does not serve this model to this key."""
+
+    kind = "model_not_found"
+
+
+class Refused(ProviderError):
+    """The model refused or a filter blocked the answer."""
+
+    kind = "refused"
+
+
+class BadResponse(ProviderError):
+    """The reply cannot be read as an answer."""
+
+    kind = "bad_response"
+
+
+class Provider(Protocol):
+    """One provider under one key. Safe to share between threads; `close()` ends its connections."""
+
+    name: ProviderName
+
+    def send(self, question: Question) -> Reply:
+        """Make exactly one HTTP request and return a whole 2xx reply unread; raise a ProviderError otherwise."""
+        ...
+
+    def read(self, reply: Reply) -> Answer:
+        """Read a reply without the network; raise Refused or BadResponse where it holds no answer."""
+        ...
+
+    def list_models(self) -> list[ModelInfo]:
+        """Return the models that answer text prompts, all pages; raise a ProviderError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def instruction(question: Question) -> str:
+    """Return the system instruction that sets language and country; the brand is never in it."""
+    parts = [question.instructions] if question.instructions else []
+    if question.language:
+        parts.append(f"Answer in the language with the ISO 639-1 code '{question.language}'.")
+    if question.country:
+        parts.append(f"The user is in the country with the ISO 3166-1 code '{question.country}'.")
+    return " ".join(parts)

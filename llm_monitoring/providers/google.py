@@ -1,0 +1,100 @@
+"""Google's Gemini, through google-genai."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.providers import gemini, listing
+from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.wire import Wire
+
+if TYPE_CHECKING:
+    from google import genai
+
+
+class GoogleProvider:
+    """Google under one key."""
+
+    name: ProviderName = gemini.NAME
+
+    def __init__(
+        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+    ) -> None:
+        self.wire = Wire(
+            gemini.NAME,
+            key,
+            base_url=base_url or gemini.BASE_URL,
+            headers={"x-goog-api-key": key.reveal()},
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
+        from google.genai import errors
+
+        self.errors = (errors.APIError, ValueError, TypeError, AttributeError, LookupError)
+        self.sdk = open_sdk(key, base_url or gemini.BASE_URL, timeout_seconds, self.wire)
+
+    def send(self, question: Question) -> Reply:
+        parameters = request(question)
+        return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters), self.errors)
+
+    def read(self, reply: Reply) -> Answer:
+        return gemini.read(reply)
+
+    def list_models(self) -> list[ModelInfo]:
+        def fetch(mark: str) -> Reply:
+            config: Any = {"page_size": gemini.PAGE_SIZE} | ({"page_token": mark} if mark else {})
+            return self.wire.exchange(lambda: self.sdk.models.list(config=config), self.errors)
+
+        found = listing.entries(gemini.NAME, "models", fetch, gemini.next_page)
+        return listing.text_models(gemini.NAME, (gemini.model_info(e) for e in found if gemini.generates(e)))
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: Wire) -> genai.Client:
+    """Return a client of the Gemini API; all that the environment could change is said here."""
+    from google import genai
+    from google.genai import client, types
+
+    return genai.Client(
+        vertexai=False,
+        api_key=key.reveal(),
+        debug_config=client.DebugConfig(client_mode=None, replays_directory=None, replay_id=None),
+        http_options=types.HttpOptions(
+            base_url=base_url,
+            api_version=gemini.API_VERSION,
+            timeout=round(timeout_seconds * 1000),
+            httpx_client=wire.http,
+        ),
+    )
+
+
+def request(question: Question) -> dict[str, Any]:
+    """Return the parameters of one call; raises BadRequest for a search without a cap on its fees.
+
+    Google has no field for a country and none for the most searches: the one goes in the instruction, the
+    other only into the reservation. Continuation and function calls are off, as each is a further request.
+    """
+    from google.genai import types
+
+    config: dict[str, Any] = {
+        "max_output_tokens": question.max_output_tokens,
+        "should_return_http_response": True,
+        "automatic_continuation": False,
+        "automatic_function_calling": {"disable": True},
+    }
+    if instruction(question):
+        config["system_instruction"] = instruction(question)
+    if settings := gemini.thinking(question):
+        config["thinking_config"] = settings
+    if question.web_search:
+        if question.max_searches < 1:
+            raise BadRequest("google: web search was asked for without a cap on its fees", billed="no")
+        config["tools"] = [{"google_search": {}}]
+    return {
+        "model": question.model_id,
+        "contents": question.prompt,
+        "config": types.GenerateContentConfig.model_validate(config),
+    }

@@ -1,0 +1,106 @@
+"""OpenAI, through the Responses form of its own SDK."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.providers import responses
+from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.reading import (
+    Bill,
+    Untrusted,
+    consistent,
+    count,
+    count_or_zero,
+    document,
+    mapping,
+    mappings,
+    text,
+)
+from llm_monitoring.providers.responses_client import ResponsesClient
+
+NAME: Final[ProviderName] = "openai"
+BASE_URL: Final = "https://api.openai.com/v1"
+
+
+class OpenAIProvider:
+    """OpenAI under one key."""
+
+    name: ProviderName = NAME
+
+    def __init__(
+        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+    ) -> None:
+        self.client = ResponsesClient(
+            NAME,
+            key,
+            base_url=base_url or BASE_URL,
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
+
+    def send(self, question: Question) -> Reply:
+        return self.client.create(request(question))
+
+    def read(self, reply: Reply) -> Answer:
+        return read(reply)
+
+    def list_models(self) -> list[ModelInfo]:
+        return self.client.list_models()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def request(question: Question) -> dict[str, Any]:
+    """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
+    parameters: dict[str, Any] = {
+        "model": question.model_id,
+        "input": question.prompt,
+        "max_output_tokens": question.max_output_tokens,
+        "store": False,
+    }
+    if instruction(question):
+        parameters["instructions"] = instruction(question)
+    if question.reasoning_effort:
+        parameters["reasoning"] = {"effort": question.reasoning_effort}
+    if question.web_search:
+        if question.max_searches < 1:
+            raise BadRequest("openai: web search was asked for without a cap on its fees", billed="no")
+        parameters["tools"] = [search_tool(question.country)]
+        parameters["max_tool_calls"] = question.max_searches
+    return parameters
+
+
+def search_tool(country: str | None) -> dict[str, Any]:
+    # A location of its type alone: left out, OpenAI takes the user to be in the United States.
+    location = {"type": "approximate"} | ({"country": country} if country else {})
+    return {"type": "web_search", "search_context_size": "low", "user_location": location}
+
+
+def read(reply: Reply) -> Answer:
+    """Read a stored reply; raises Refused or BadResponse."""
+    body = document(NAME, reply)
+    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    return responses.answer_in(body, bill, responses.url_citations(body))
+
+
+def usage_in(body: dict[str, object]) -> Usage | None:
+    """Return what the call consumed, or None where the reply does not say it credibly."""
+    usage = mapping(body.get("usage"))
+    inputs, outputs = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
+    try:
+        found = Usage(
+            input_tokens=count(usage.get("input_tokens")),
+            output_tokens=count(usage.get("output_tokens")),
+            cached_tokens=count_or_zero(inputs.get("cached_tokens")),
+            cache_write_tokens=count_or_zero(inputs.get("cache_write_tokens")),
+            reasoning_tokens=count_or_zero(outputs.get("reasoning_tokens")),
+            searches=sum(item.get("type") == "web_search_call" for item in mappings(body.get("output"))),
+        )
+        if count_or_zero(usage.get("total_tokens")) > found.total_tokens:
+            return None
+        return consistent(found, responses.output_text(body))
+    except Untrusted:
+        return None

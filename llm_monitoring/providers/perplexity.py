@@ -1,0 +1,134 @@
+"""Perplexity's Agent API, through the openai SDK in the Responses form, always with web search."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.providers import responses
+from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.reading import (
+    Bill,
+    Untrusted,
+    consistent,
+    count,
+    count_or_zero,
+    document,
+    mapping,
+    mappings,
+    text,
+)
+from llm_monitoring.providers.responses_client import ResponsesClient
+
+NAME: Final[ProviderName] = "perplexity"
+BASE_URL: Final = "https://api.perplexity.ai/v1"
+MOST_STEPS: Final = 10
+SEARCH_TOOLS: Final = ("search_web", "web_search")
+
+
+class PerplexityProvider:
+    """Perplexity under one key."""
+
+    name: ProviderName = NAME
+
+    def __init__(
+        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+    ) -> None:
+        self.client = ResponsesClient(
+            NAME,
+            key,
+            base_url=base_url or BASE_URL,
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
+
+    def send(self, question: Question) -> Reply:
+        return self.client.create(request(question))
+
+    def read(self, reply: Reply) -> Answer:
+        return read(reply)
+
+    def list_models(self) -> list[ModelInfo]:
+        return self.client.list_models()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def request(question: Question) -> dict[str, Any]:
+    """Return the parameters of one call: only fields that the Agent API documents, as it rejects all others.
+
+    It has no cap on searches; `max_steps` bounds the rounds, of at least one search each, and is the nearest.
+    """
+    location = {"user_location": {"country": question.country}} if question.country else {}
+    parameters: dict[str, Any] = {
+        "model": question.model_id,
+        "input": question.prompt,
+        "max_output_tokens": question.max_output_tokens,
+        "store": False,
+        "tools": [{"type": "web_search", **location}],
+        "tool_choice": {"type": "web_search"},
+        "extra_body": {"max_steps": min(max(question.max_searches, 1), MOST_STEPS)},
+    }
+    if instruction(question):
+        parameters["instructions"] = instruction(question)
+    if question.reasoning_effort:
+        parameters["reasoning"] = {"effort": question.reasoning_effort}
+    return parameters
+
+
+def read(reply: Reply) -> Answer:
+    """Read a stored reply; raises Refused or BadResponse."""
+    body = document(NAME, reply)
+    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    return responses.answer_in(body, bill, citations_in(body))
+
+
+def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
+    """Return the search results, which the markers [n] of the text count; annotations are mostly empty."""
+    searched = [item for item in mappings(body.get("output")) if item.get("type") == "search_results"]
+    found = tuple(
+        Citation(url=text(result.get("url")), title=text(result.get("title")) or None)
+        for item in searched
+        for result in mappings(item.get("results"))
+        if text(result.get("url"))
+    )
+    return found or responses.url_citations(body)
+
+
+def usage_in(body: dict[str, object]) -> Usage | None:
+    """Return what the call consumed and cost, or None where the reply does not say it credibly."""
+    usage = mapping(body.get("usage"))
+    details = mapping(usage.get("input_tokens_details"))
+    try:
+        cached = count_or_zero(details.get("cache_read_input_tokens"))
+        written = count_or_zero(details.get("cache_creation_input_tokens"))
+        found = Usage(
+            # Whether the cache's tokens are inside input_tokens is not documented: never count too few.
+            input_tokens=max(count(usage.get("input_tokens")), cached + written),
+            output_tokens=count(usage.get("output_tokens")),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            searches=searches_in(body, usage),
+            cost_usd=cost_in(usage),
+        )
+        return consistent(found, responses.output_text(body))
+    except Untrusted:
+        return None
+
+
+def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
+    tools = mapping(usage.get("tool_calls_details"))
+    counted = sum(count_or_zero(mapping(tools.get(name)).get("invocation")) for name in SEARCH_TOOLS)
+    return counted or sum(item.get("type") == "search_results" for item in mappings(body.get("output")))
+
+
+def cost_in(usage: dict[str, object]) -> Decimal | None:
+    """Return the provider's own bill in USD; None for another currency and where it claims to be free."""
+    cost = mapping(usage.get("cost"))
+    total = cost.get("total_cost")
+    if cost.get("currency", "USD") != "USD" or type(total) not in (int, Decimal):
+        return None
+    bill = Decimal(str(total))
+    return bill if bill > 0 else None

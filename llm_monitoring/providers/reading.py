@@ -1,0 +1,111 @@
+"""Strict reading of a provider's JSON: nothing is used before its type is checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal, NoReturn
+
+from llm_monitoring.domain import ProviderName, Usage
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.providers.base import Answer, BadResponse, Billed, Citation, Refused, Reply
+
+SHOWN_CHARACTERS: Final = 300
+MOST_TOKENS: Final = 10**9
+
+
+class Untrusted(MonitoringError):
+    """A usage figure is missing or impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a reply cost, as far as it says, to go into the answer or into the error that it is."""
+
+    provider: ProviderName
+    model: str
+    usage: Usage | None
+
+    @property
+    def billed(self) -> Billed:
+        return "yes" if self.usage else "maybe"
+
+    def answer(
+        self, said: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]
+    ) -> Answer:
+        """Return the answer; raises BadResponse where there is no text to be one."""
+        if said.strip():
+            return Answer(said, self.model, self.usage, citations, finish)
+        cut = finish == "max_tokens"
+        raise self.bad("the answer was cut before any text" if cut else "the reply holds no text")
+
+    def refused(self, why: str) -> Refused:
+        return Refused(self.message(why), billed=self.billed, usage=self.usage, model=self.model or None)
+
+    def bad(self, why: str) -> BadResponse:
+        return BadResponse(self.message(why), billed=self.billed, usage=self.usage, model=self.model or None)
+
+    def message(self, why: str) -> str:
+        return f"{self.provider}: {shown(why)}"
+
+
+def shown(value: object) -> str:
+    """Return one printable, shortened line of what a provider said."""
+    printable = "".join(c if c.isprintable() else " " for c in str(value))
+    return " ".join(printable.split())[:SHOWN_CHARACTERS]
+
+
+def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
+    """Return the reply's JSON object, fractions as Decimal; raises BadResponse for anything else."""
+    bill = Bill(provider, "", None)
+    try:
+        found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        start = reply.body[:SHOWN_CHARACTERS].decode("utf-8", "replace")
+        raise bill.bad(f"the reply is not JSON: {start}") from None
+    if not isinstance(found, dict):
+        raise bill.bad(f"the reply is not a JSON object: {shown(found)}")
+    return found
+
+
+def no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def mapping(value: object) -> dict[str, object]:
+    """Return `value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> list[dict[str, object]]:
+    """Return the objects in `value` if it is a list, else none."""
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """Return `value` if it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int:
+    """Return a count that must be there; raises Untrusted unless it is a whole number from 0 to a billion."""
+    if type(value) is not int or not 0 <= value <= MOST_TOKENS:
+        raise Untrusted
+    return value
+
+
+def count_or_zero(value: object) -> int:
+    """Return a count that a provider leaves out where it is zero; raises Untrusted for an impossible one."""
+    return 0 if value is None else count(value)
+
+
+def consistent(usage: Usage, answer: str) -> Usage:
+    """Return `usage` if its parts fit their wholes and a text was not free; raises Untrusted otherwise."""
+    if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
+        raise Untrusted
+    if usage.reasoning_tokens > usage.output_tokens:
+        raise Untrusted
+    if answer and not (usage.input_tokens and usage.output_tokens):
+        raise Untrusted
+    return usage

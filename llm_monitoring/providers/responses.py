@@ -1,0 +1,58 @@
+"""Reading of the Responses form that OpenAI defined and Perplexity shares: text, refusals, status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from llm_monitoring.providers.base import Answer, Citation
+from llm_monitoring.providers.reading import Bill, mapping, mappings, shown, text
+
+
+def contents(body: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Yield the content parts of the messages in `output`."""
+    for item in mappings(body.get("output")):
+        if item.get("type") == "message":
+            yield from mappings(item.get("content"))
+
+
+def output_text(body: dict[str, object]) -> str:
+    return "".join(text(part.get("text")) for part in contents(body) if part.get("type") == "output_text")
+
+
+def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
+    notes = (note for part in contents(body) for note in mappings(part.get("annotations")))
+    return tuple(
+        Citation(url=text(note.get("url")), title=text(note.get("title")) or None)
+        for note in notes
+        if note.get("type", "url_citation") == "url_citation" and text(note.get("url"))
+    )
+
+
+def answer_in(body: dict[str, object], bill: Bill, citations: tuple[Citation, ...]) -> Answer:
+    """Return the answer of a finished or cut reply; raises Refused or BadResponse for any other."""
+    said = output_text(body)
+    finish = finish_of(body, bill)
+    refusals = [text(part.get("refusal")) for part in contents(body) if part.get("type") == "refusal"]
+    if refusals and not said.strip():
+        raise bill.refused(f"the model refused: {' '.join(refusals)}")
+    return bill.answer(said, citations, finish)
+
+
+def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+    error = mapping(body.get("error"))
+    if error or text(body.get("error")):
+        why = shown(error.get("message") or body.get("error"))
+        if "content_filter" in text(error.get("code")):
+            raise bill.refused(f"a content filter blocked the answer: {why}")
+        raise bill.bad(f"status {shown(body.get('status'))} with the error: {why}")
+    status = body.get("status")
+    if status in ("completed", None):
+        return "stop"
+    reason = text(mapping(body.get("incomplete_details")).get("reason"))
+    if status == "incomplete" and reason == "max_output_tokens":
+        return "max_tokens"
+    if reason == "content_filter":
+        raise bill.refused("a content filter blocked the answer")
+    raise bill.bad(f"the reply has status {shown(status)} {shown(reason)}".rstrip())

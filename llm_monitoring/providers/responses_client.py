@@ -1,0 +1,71 @@
+"""The openai SDK on one base URL with one key: the client that OpenAI and Perplexity share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.providers import listing
+from llm_monitoring.providers.base import ModelInfo, Reply
+from llm_monitoring.providers.reading import text
+from llm_monitoring.providers.wire import Wire
+
+
+class ResponsesClient:
+    """One connection to a server that speaks OpenAI's wire form."""
+
+    def __init__(
+        self,
+        name: ProviderName,
+        key: Secret,
+        *,
+        base_url: str,
+        timeout_seconds: float,
+        total_seconds: float | None,
+    ) -> None:
+        self.name = name
+        self.wire = Wire(
+            name,
+            key,
+            base_url=base_url,
+            headers={"authorization": f"Bearer {key.reveal()}"},
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
+        import openai
+
+        self.errors = (openai.OpenAIError, ValueError, TypeError)
+        self.sdk = openai.OpenAI(
+            api_key=key.reveal(),
+            base_url=base_url,
+            max_retries=0,
+            timeout=self.wire.timeout,
+            http_client=self.wire.http,
+        )
+
+    def create(self, parameters: dict[str, Any]) -> Reply:
+        return self.wire.exchange(
+            lambda: self.sdk.responses.with_raw_response.create(**parameters), self.errors
+        )
+
+    def list_models(self) -> list[ModelInfo]:
+        def fetch(mark: str) -> Reply:
+            query = {"after": mark} if mark else None
+            return self.wire.exchange(
+                lambda: self.sdk.models.with_raw_response.list(extra_query=query), self.errors
+            )
+
+        found = listing.entries(self.name, "data", fetch, listing.after_last)
+        return listing.text_models(self.name, (model_info(entry) for entry in found))
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def model_info(entry: dict[str, object]) -> ModelInfo:
+    return ModelInfo(
+        model_id=text(entry.get("id")),
+        display_name=text(entry.get("id")),
+        created=listing.instant(entry.get("created")),
+        retires_at=listing.instant(entry.get("shutdown_date")),
+    )

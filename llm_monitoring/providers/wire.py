@@ -1,0 +1,233 @@
+"""A provider's HTTP connection: one request a call, under one deadline, with one key, its reply kept raw."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpcore2
+import httpx2
+
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.providers import faults
+from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
+
+CONNECT_SECONDS: Final = 10.0
+MAX_CONNECTIONS: Final = 256
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+LIMITS: Final = httpx2.Limits(
+    max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0
+)
+
+# What an SDK may send beside the key; everything else, such as an organisation or a custom header taken from
+# the environment, is dropped, because it could bill another account.
+PASSED_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
+    | {"transfer-encoding", "x-goog-api-client", "x-server-timeout"}
+)
+ENCODING_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding"})
+
+# Nothing of the request had left when one of these came up.
+BEFORE_SENDING: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What happened on the wire during one call."""
+
+    deadline: float
+    requests: int = 0
+    latency_ms: int = 0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    fault: str | None = None
+    sent: bool = False
+
+
+CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
+
+
+def seconds_left(timeout: float | None, error: type[Exception]) -> float:
+    """Return how long one socket operation may take; raises `error` when the call's total time is over."""
+    remaining = CURRENT.get().deadline - time.monotonic()
+    if remaining <= 0:
+        raise error("the call's total time is over")
+    return remaining if timeout is None else min(timeout, remaining)
+
+
+class DeadlineStream(httpcore2.NetworkStream):
+    """A socket that obeys the deadline of the call it serves: httpx timeouts start anew with every byte."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self.stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self.stream.read(max_bytes, seconds_left(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.stream.write(buffer, seconds_left(timeout, httpcore2.WriteTimeout))
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        left = seconds_left(timeout, httpcore2.ConnectTimeout)
+        return DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.stream.get_extra_info(info)
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class DeadlineBackend(httpcore2.NetworkBackend):
+    """Opens sockets that obey the deadline of the call that opens them."""
+
+    def __init__(self) -> None:
+        self.backend = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = seconds_left(timeout, httpcore2.ConnectTimeout)
+        return DeadlineStream(self.backend.connect_tcp(host, port, left, local_address, socket_options))
+
+
+class Transport(httpx2.HTTPTransport):
+    """Sends the one request of the current call and keeps what came back, whatever the SDK makes of it."""
+
+    def __init__(self, base_url: httpx2.URL, headers: Mapping[str, str], timeout: httpx2.Timeout) -> None:
+        super().__init__(limits=LIMITS, proxy=proxy_for(base_url))
+        # httpx2 has no door to its pool's sockets; a test on a dripping server guards this one.
+        self._pool._network_backend = DeadlineBackend()  # noqa: SLF001
+        self.prefix = str(base_url).rstrip("/") + "/"
+        self.fixed_headers = headers
+        self.timeout = timeout
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        exchange = CURRENT.get()
+        self.guard(request, exchange)
+        exchange.requests += 1
+        started = time.perf_counter()
+        try:
+            response = super().handle_request(request)
+            body = whole_body(response)
+        except httpx2.HTTPError as exc:
+            exchange.fault = f"{type(exc).__name__}: {exc}"
+            exchange.sent = not isinstance(exc, BEFORE_SENDING)
+            raise
+        finally:
+            exchange.latency_ms = round((time.perf_counter() - started) * 1000)
+        exchange.status, exchange.headers, exchange.body = response.status_code, response.headers, body
+        plain = {k: v for k, v in response.headers.items() if k not in ENCODING_HEADERS}
+        return httpx2.Response(response.status_code, headers=plain, content=body)
+
+    def guard(self, request: httpx2.Request, exchange: Exchange) -> None:
+        """Hold the request to one a call, this provider's address and this user's key."""
+        if exchange.requests:
+            raise httpx2.RequestError("one call makes one request; the SDK's further one was stopped")
+        if not str(request.url).startswith(self.prefix):
+            exchange.fault = f"the SDK turned to {request.url.host} instead of {self.prefix}"
+            raise httpx2.UnsupportedProtocol(exchange.fault)
+        sent = request.headers.items()
+        kept = {k: v for k, v in sent if k in PASSED_HEADERS or k.startswith("x-stainless-")}
+        kept["host"] = request.url.netloc.decode("ascii")
+        request.headers = httpx2.Headers({**kept, **self.fixed_headers})
+        request.extensions = {**request.extensions, "timeout": self.timeout.as_dict()}
+
+
+def whole_body(response: httpx2.Response) -> bytes:
+    """Return the body, decompressed; raises ReadError when it has no end."""
+    body = bytearray()
+    try:
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise httpx2.ReadError(f"the reply is longer than {MAX_BODY_BYTES} bytes")
+    finally:
+        response.close()
+    return bytes(body)
+
+
+def proxy_for(base_url: httpx2.URL) -> str | None:
+    """Return the proxy that the machine's settings (HTTPS_PROXY, NO_PROXY) name for `base_url`."""
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
+        return None
+    return proxies.get(base_url.scheme) or proxies.get("all")
+
+
+class Wire:
+    """The HTTP client that an SDK is given: safe to share between threads, closed by `close()`."""
+
+    def __init__(
+        self,
+        name: ProviderName,
+        key: Secret,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        total_seconds: float | None,
+    ) -> None:
+        """`headers` carry the key.
+
+        A call ends after `timeout_seconds` without a byte, and after `total_seconds`, by default twice as
+        many, in any case.
+        """
+        faults.check_key(name, key)
+        self.name = name
+        self.key = key
+        self.total_seconds = total_seconds or 2 * timeout_seconds
+        self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+        transport = Transport(httpx2.URL(base_url), headers, self.timeout)
+        self.http = httpx2.Client(
+            transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False
+        )
+
+    def exchange(self, call: Callable[[], object], errors: tuple[type[Exception], ...]) -> Reply:
+        """Run one SDK call that makes one request; return its whole 2xx reply or raise a ProviderError.
+
+        What the SDK raises is not chained: its exceptions hold the request, and the request holds the key.
+        """
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds)
+        complaint = ""
+        caught: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, *errors)
+        token = CURRENT.set(exchange)
+        try:
+            call()
+        except caught as exc:
+            complaint = f"{type(exc).__name__}: {exc}"
+        finally:
+            CURRENT.reset(token)
+        return self.outcome(exchange, complaint)
+
+    def outcome(self, exchange: Exchange, complaint: str) -> Reply:
+        if exchange.status is not None:
+            return faults.reply_from(
+                self.name, self.key, exchange.status, exchange.headers, exchange.body, exchange.latency_ms
+            )
+        if exchange.fault:
+            text = faults.one_line(f"{self.name}: no reply: {exchange.fault}", self.key)
+            raise ProviderUnavailable(text, billed="maybe" if exchange.sent else "no")
+        text = faults.one_line(f"{self.name}: the SDK refused the call: {complaint}", self.key)
+        raise BadRequest(text, billed="no")
+
+    def close(self) -> None:
+        self.http.close()

@@ -1,0 +1,146 @@
+"""What a start does first: settles the calls that a dead run left open (design, section 5.6)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+from datetime import date
+
+from llm_monitoring import projects, registry, results, runs
+from llm_monitoring.asking import Desk, Watched, failure_of, save_verdict
+from llm_monitoring.budget import Call, Outcome
+from llm_monitoring.db.database import Row, Transaction
+from llm_monitoring.domain import Task, provider_name
+from llm_monitoring.errors import BadInput
+from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Recovered:
+    """How many calls were released, settled from their receipts, or charged in doubt, and the days they touched."""
+
+    released: int = 0
+    settled: int = 0
+    unknown: int = 0
+    days: set[tuple[int, date]] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        return self.released + self.settled + self.unknown
+
+
+def recover(desk: Desk) -> Recovered:
+    """Close every open attempt; needs the run lock, which proves that their owners are dead."""
+    found = Recovered()
+    while rows := desk.budget.open_attempts():
+        for row in rows:
+            recover_one(desk, row, found)
+    if found.total:
+        log.warning(
+            "♻️ Ejecución anterior interrumpida: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
+            found.released, found.settled, found.unknown,
+            extra={"event": "run.recovered", "released": found.released, "settled": found.settled, "unknown": found.unknown},
+        )  # fmt: skip
+    return found
+
+
+def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
+    if row["project_id"] is not None and row["analysis_date"] is not None:
+        found.days.add((row["project_id"], row["analysis_date"]))
+    if row["state"] == "reserved":
+        desk.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
+        found.released += 1
+    elif row["body"] is None or not settle_from_receipt(desk, row):
+        close_in_doubt(desk, row)
+        found.unknown += 1
+    else:
+        found.settled += 1
+
+
+def settle_from_receipt(desk: Desk, row: Row) -> bool:
+    """Charge and store what a kept reply says; False where its model has no price any more."""
+    model = registry.find_model(desk.budget.db, provider_name(row["llm_provider"]), row["model_id"])
+    if model is None or model.price is None:
+        return False
+    reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
+    call = read_call(row)
+    task, watched = call.task, None if call.task is None else watched_project(desk, call.task.project_id)
+
+    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
+        if task is None or watched is None:
+            return
+        if call.kind == "sentiment":
+            save_verdict(tx, task, watched.project.brand.name, answer)
+        else:
+            desk.save_answer(tx, task, watched, call, answer, reply, outcome)
+
+    def save_error(tx: Transaction, error: ProviderError) -> None:
+        if task is not None and watched is not None:
+            save_failure(tx, call, task, error)
+
+    try:
+        desk.till.settle(call, reply, model.price, save, save_error)
+    except ProviderError as exc:
+        log.info("El recibo de la llamada %s no contiene respuesta: %s", call.id, exc, extra={"event": "receipt.error"})
+    return True
+
+
+def save_failure(tx: Transaction, call: Call, task: Task, error: ProviderError) -> None:
+    if call.kind == "sentiment":
+        results.set_sentiment(tx, task, None, "failed", f"{error.kind}: {error}"[:500])
+    else:
+        runs.record_failure(tx, task, failure_of(error, call.model_id), call.run_id)
+
+
+def close_in_doubt(desk: Desk, row: Row) -> None:
+    """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
+    outcome = Outcome("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
+    call = read_call(row)
+
+    def close(tx: Transaction) -> None:
+        if call.task is not None and call.kind == "answer" and watched_project(desk, call.task.project_id):
+            error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
+            save_failure(tx, call, call.task, error)
+        desk.budget.close(tx, call.id, outcome)
+
+    desk.budget.db.transact(close)
+
+
+def watched_project(desk: Desk, project_id: int) -> Watched | None:
+    """The attempt's project, also one that is paused by now; None where it was deleted."""
+    if project_id in desk.projects:
+        return desk.projects[project_id]
+    try:
+        return Watched(projects.find(desk.budget.db, project_id))
+    except BadInput:
+        return None
+
+
+def read_call(row: Row) -> Call:
+    """An attempt's row as the call that it was; without a task where its prompt was deleted."""
+    task = None
+    if row["query_text"] is not None:
+        task = Task(
+            user_id=row["user_id"],
+            project_id=row["project_id"],
+            query_id=row["query_id"],
+            provider=provider_name(row["task_provider"]),
+            day=row["analysis_date"],
+            sample=row["sample"],
+            prompt=row["query_text"],
+            language=row["language"] or "",
+        )
+    return Call(
+        id=uuid.UUID(str(row["id"])),
+        kind=row["kind"],
+        user_id=row["user_id"],
+        provider=provider_name(row["llm_provider"]),
+        model_id=row["model_id"],
+        key_source=row["key_source"],
+        ceiling_usd=row["ceiling_usd"],
+        run_id=row["run_id"],
+        task=task,
+    )

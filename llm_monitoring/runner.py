@@ -1,0 +1,303 @@
+"""The run: hands jobs to workers, takes back what became of them, stops in time. Reads and spends through its desk."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Event
+from typing import Final
+
+from llm_monitoring import results, runs
+from llm_monitoring.analysis import Analysis
+from llm_monitoring.asking import Desk, NoKey
+from llm_monitoring.calls import Blocked, Withdrawn
+from llm_monitoring.crypto import KeyUnreadable
+from llm_monitoring.db.database import DatabaseUnavailable
+from llm_monitoring.domain import PROVIDERS, ProviderName, Task
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.limits import Effect, KeyId
+from llm_monitoring.logs import redact
+from llm_monitoring.providers import (
+    AuthFailed,
+    BadResponse,
+    ModelNotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+)
+from llm_monitoring.registry import NotCallable
+from llm_monitoring.schedule import Job, Schedule
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
+DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
+LOCK_CHECK_SECONDS: Final = 2.0
+LONGEST_BACKOFF_SECONDS: Final = 60.0
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a job: an analysis for an answer, or the error that ended it."""
+
+    job: Job
+    analysis: Analysis | None = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, in tasks."""
+
+    answered: int = 0
+    failed: int = 0
+    scored: int = 0
+    blocked_users: set[int] = field(default_factory=set)
+    closed_keys: dict[KeyId, str] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+
+
+class Runner:
+    """One run over a schedule. `stop` ends it early: nothing more is sent, what is out is waited for and saved."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        schedule: Schedule,
+        judges: Mapping[int, KeyId],
+        *,
+        still_ours: Callable[[], bool],
+        stop: Event,
+        deadline: float,
+        clock: Clock = time.monotonic,
+        on_progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> None:
+        self.desk = desk
+        self.schedule = schedule
+        self.judges = judges
+        self.still_ours = still_ours
+        self.stop = stop
+        self.deadline = deadline
+        self.clock = clock
+        self.on_progress = on_progress
+        self.tally = Tally()
+        self.done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self.out = 0
+        self.lock_checked = clock()
+
+    def run(self) -> Tally:
+        """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
+        with ThreadPoolExecutor(self.desk.settings.max_workers, thread_name_prefix="worker") as pool:
+            while True:
+                self.hand_out(pool)
+                if self.out == 0 and (self.schedule.empty or self.tally.stopped):
+                    return self.tally
+                self.take_back()
+
+    def hand_out(self, pool: ThreadPoolExecutor) -> None:
+        while self.out < self.desk.settings.max_workers and not self.should_stop():
+            found = self.schedule.next(self.clock())
+            if found is None:
+                return
+            if found.closed is not None:
+                self.give_up(found.job, "provider_closed", found.closed)
+                continue
+            self.out += 1
+            pool.submit(self.work, found.job)
+
+    def should_stop(self) -> bool:
+        now = self.clock()
+        if self.tally.stopped is None:
+            if self.stop.is_set():
+                self.tally.stopped = "señal de parada"
+            elif now >= self.deadline:
+                self.tally.stopped = "plazo de ejecución agotado"
+            elif now - self.lock_checked >= LOCK_CHECK_SECONDS:
+                self.lock_checked = now
+                if not self.still_ours():
+                    self.tally.stopped = "otra ejecución tomó el relevo"
+            if self.tally.stopped:
+                log.warning("⏹️ No se inician más llamadas: %s", self.tally.stopped, extra={"event": "run.stopping"})
+        return self.tally.stopped is not None
+
+    def work(self, job: Job) -> None:
+        """One job, in a worker. Whatever happens comes back through the queue, so that one task fails alone."""
+        try:
+            analysis = None
+            if job.is_sentiment:
+                self.desk.score(job)
+            else:
+                analysis = self.desk.answer(job)
+            self.done.put(Done(job, analysis))
+        except Exception as exc:
+            self.done.put(Done(job, error=exc))
+
+    def take_back(self) -> None:
+        """Wait for a worker, for the next due job, or for half a second, and deal with what came."""
+        wake = self.schedule.wake_at()
+        wait = 0.5 if wake is None else min(0.5, max(0.01, wake - self.clock()))
+        try:
+            done = self.done.get(timeout=wait)
+        except queue.Empty:
+            return
+        while True:
+            self.out -= 1
+            self.handle(done)
+            self.on_progress(self.tally)
+            try:
+                done = self.done.get_nowait()
+            except queue.Empty:
+                return
+
+    def handle(self, done: Done) -> None:
+        job, error = done.job, done.error
+        if error is None:
+            self.schedule.limits.finished(job.key, "ok", self.clock())
+            self.schedule.came_back(job)
+            self.answered(job, done.analysis)
+        elif isinstance(error, ProviderError):
+            self.provider_failed(job, error)
+        elif isinstance(error, Blocked):
+            self.schedule.limits.returned(job.key)
+            if self.schedule.blocked(job):
+                self.tally.blocked_users.add(job.task.user_id)
+                self.give_up(job, "budget", str(error))
+        else:
+            self.schedule.limits.returned(job.key)
+            self.schedule.came_back(job)
+            self.not_called(job, error)
+
+    def answered(self, job: Job, analysis: Analysis | None) -> None:
+        if analysis is None:
+            self.tally.scored += 1
+            return
+        self.tally.answered += 1
+        judge = self.judges.get(job.task.project_id)
+        if judge is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
+            self.schedule.add(Job(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
+
+    def provider_failed(self, job: Job, error: ProviderError) -> None:
+        now = self.clock()
+        retry_after = error.retry_after if isinstance(error, RateLimited) else None
+        message = redact(str(error))
+        effect = effect_of(error, job)
+        self.schedule.limits.finished(job.key, effect, now, message=message, retry_after=retry_after)
+        self.schedule.came_back(job)
+        if effect == "dead":
+            self.tally.closed_keys[job.key] = message
+            log.error("❌ %s: %s", job.provider, message, extra={"event": "provider.closed", "provider": job.provider})
+        job.tries += 1
+        job.doubtful_tries += error.billed != "no"
+        if may_retry(error, job, self.desk.settings.max_attempts):
+            self.schedule.wait(job, now + backoff(job.tries))
+        elif job.is_sentiment:
+            log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
+        else:
+            self.count_failure(job.task, error.kind, message)
+
+    def not_called(self, job: Job, error: Exception) -> None:
+        """The call was not made, or broke in a way that nobody foresaw."""
+        if isinstance(error, DatabaseUnavailable):
+            raise error
+        if isinstance(error, Withdrawn):
+            self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
+        elif isinstance(error, KeyUnreadable | NoKey):
+            self.tally.closed_keys[job.key] = str(error)
+            self.schedule.limits.kill(job.key, str(error))
+            self.give_up(job, "key_unreadable", str(error))
+        elif isinstance(error, NotCallable):
+            self.give_up(job, "not_callable", str(error))
+        elif isinstance(error, MonitoringError):
+            self.give_up(job, "error", redact(str(error)))
+        else:
+            log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", job.task))
+            self.give_up(job, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
+
+    def give_up(self, job: Job, reason: str, message: str) -> None:
+        """Record that a task is not asked; the next start of the day tries it again."""
+        if job.is_sentiment:
+            log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
+            return
+        runs.record_failure(self.desk.budget.db, job.task, runs.Failure(reason, message), self.desk.run_id)
+        self.count_failure(job.task, reason, message)
+
+    def count_failure(self, task: Task, reason: str, message: str) -> None:
+        self.tally.failed += 1
+        self.tally.reasons[reason] += 1
+        extra = fields("task.failed", task) | {"reason": reason}
+        log.log(logging.DEBUG if reason == "budget" else logging.WARNING, "⚠️ Proyecto #%s, %s, prompt %s: %s",
+                task.project_id, task.provider, task.query_id, message, extra=extra)  # fmt: skip
+
+
+def fields(event: str, task: Task) -> dict[str, object]:
+    """The event's name and the task, as fields of a log line."""
+    return {
+        "event": event,
+        "project_id": task.project_id,
+        "user_id": task.user_id,
+        "query_id": task.query_id,
+        "provider": task.provider,
+    }
+
+
+def effect_of(error: ProviderError, job: Job) -> Effect:
+    """What an error says about the provider or the key, beyond this one task."""
+    if isinstance(error, AuthFailed) or (isinstance(error, ModelNotFound) and not job.is_sentiment):
+        return "dead"
+    if isinstance(error, RateLimited):
+        return "slow_down"
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    return "failing" if doubtful or isinstance(error, ProviderUnavailable) else "ok"
+
+
+def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
+    """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
+    if isinstance(error, RateLimited):
+        return job.tries < RATE_LIMIT_TRIES
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    if not isinstance(error, ProviderUnavailable) and not doubtful:
+        return False
+    return job.tries < max_attempts and job.doubtful_tries < DOUBTFUL_TRIES
+
+
+def backoff(tries: int) -> float:
+    """Seconds before the next try, spread so that tasks which failed together do not come back together."""
+    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)
+
+
+def plans(
+    desk: Desk, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
+) -> dict[ProviderName, Iterator[Job]]:
+    """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
+    return {provider: plan(desk, provider, day, keys, judges) for provider in PROVIDERS}
+
+
+def plan(
+    desk: Desk,
+    provider: ProviderName,
+    day: date,
+    keys: Mapping[tuple[int, ProviderName], KeyId],
+    judges: Mapping[int, KeyId],
+) -> Iterator[Job]:
+    judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
+    if judged and desk.settings.sentiment:
+        for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, desk.run_id):
+            yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
+    asked = [
+        watched.project.id
+        for watched in desk.projects.values()
+        if provider in watched.project.providers and (watched.project.user_id, provider) in keys
+    ]
+    if asked:
+        for task in runs.pending_tasks(desk.budget.db, provider, day, asked):
+            yield Job(task, provider, keys[task.user_id, provider])

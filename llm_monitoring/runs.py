@@ -1,0 +1,206 @@
+"""The daily runs: one at a time, what is left to ask, what failed and why."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import ProviderName, Task
+from llm_monitoring.errors import MonitoringError
+
+SQL = load("runs")
+
+LOCK_KEY: Final = 0x4C4C4D5F_44415920  # "LLM_DAY "
+PAGE: Final = 500
+
+Status = Literal["completed", "warnings", "aborted", "crashed"]
+
+
+class AlreadyRunning(MonitoringError):
+    """Another daily run holds the lock."""
+
+
+class RunLock:
+    """The lock that keeps daily runs apart: a session lock on a connection of its own, gone with its process."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        if not self.take():
+            raise AlreadyRunning()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.connection is not None:
+            self.connection.close()
+
+    def take(self) -> bool:
+        connection = self.db.connect()
+        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
+        if row and row["taken"]:
+            self.connection = connection
+            return True
+        connection.close()
+        return False
+
+    def held(self) -> bool:
+        """Whether the lock is still ours; a lost connection is replaced and the lock taken again where it is free."""
+        if self.connection is not None and is_alive(self.connection):
+            return True
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        return self.take()
+
+
+def is_alive(connection: Connection) -> bool:
+    with suppress(DatabaseUnavailable):
+        return Transaction(connection).one(SQL.ping) is not None
+    return False
+
+
+def start(db: Database, day: date) -> int:
+    """Open a run and return its id; runs that a dead process left open are closed as dead. Needs the lock."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    def open_run(tx: Transaction) -> int:
+        tx.execute(SQL.bury_dead_runs)
+        row = tx.one(SQL.start, {"day": day, "owner": owner})
+        assert row is not None
+        return int(row["id"])
+
+    return db.transact(open_run)
+
+
+def finish(
+    db: Database, run_id: int, status: Status, *, valid: int, failed: int, pending: int, message: str | None
+) -> None:
+    """Close a run with its totals of tasks; its cost is taken from the ledger."""
+    params = {"run_id": run_id, "status": status, "valid": valid, "failed": failed, "pending": pending}
+    db.execute(SQL.finish, {**params, "message": message})
+
+
+def pending_tasks(
+    db: Database, provider: ProviderName, day: date, project_ids: Sequence[int], page: int = PAGE
+) -> Iterator[Task]:
+    """A provider's unanswered tasks of the day, users taking turns, read a page at a time."""
+    after = {"after_turn": 0, "after_user": 0}
+    while True:
+        params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page, **after}
+        rows = db.all(SQL.pending_tasks, params)
+        yield from (read_task(row, provider, day) for row in rows)
+        if len(rows) < page:
+            return
+        after = {"after_turn": rows[-1]["turn"], "after_user": rows[-1]["user_id"]}
+
+
+def read_task(row: Row, provider: ProviderName, day: date) -> Task:
+    return Task(
+        user_id=row["user_id"],
+        project_id=row["project_id"],
+        query_id=row["query_id"],
+        provider=provider,
+        day=day,
+        sample=row["sample"],
+        prompt=row["query_text"],
+        language=row["language"],
+    )
+
+
+def task_key(task: Task) -> dict[str, object]:
+    """The task as parameters of a statement."""
+    return {
+        "project_id": task.project_id,
+        "query_id": task.query_id,
+        "provider": task.provider,
+        "day": task.day,
+        "sample": task.sample,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task has no answer. `final`: it was paid for and is not asked again that day."""
+
+    reason: str
+    message: str
+    final: bool = False
+    model_id: str | None = None
+
+
+def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run_id: int | None) -> None:
+    """Keep why `task` failed; does nothing where it has a result."""
+    tx.execute(
+        SQL.record_failure,
+        {
+            **task_key(task), "model_id": failure.model_id, "reason": failure.reason, "message": failure.message,
+            "final": failure.final, "run_id": run_id,
+        },
+    )  # fmt: skip
+
+
+def forget_failure(tx: Transaction, task: Task) -> None:
+    tx.execute(SQL.forget_failure, task_key(task))
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's."""
+
+    tasks: int
+    results: int
+    failures: int
+    final: int
+    reason: str | None
+    message: str | None
+
+
+def completeness(
+    db: Database, day: date, projects: Sequence[int], providers: Sequence[ProviderName]
+) -> dict[int, dict[str, Completeness]]:
+    """How far the day is, by project and provider."""
+    rows = db.all(SQL.completeness, {"day": day, "projects": list(projects), "providers": list(providers)})
+    found: dict[int, dict[str, Completeness]] = {}
+    for row in rows:
+        cell = Completeness(**{name: row[name] for name in Completeness.__slots__})
+        found.setdefault(row["project_id"], {})[row["provider"]] = cell
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a run's calls for one project came to."""
+
+    cost_usd: Decimal
+    answers: int
+    seconds: float
+
+
+def project_spend(db: Database, run_id: int) -> Mapping[int, Spend]:
+    """What a run spent and did, by project."""
+    rows = db.all(SQL.project_spend, {"run_id": run_id})
+    return {row["project_id"]: Spend(row["cost_usd"], row["answers"], row["seconds"]) for row in rows}
+
+
+def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
+    """A project's failures of the day by provider and reason, most frequent first."""
+    return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})
+
+
+def abandon(db: Database, run_id: int) -> None:
+    """Close a run that an error ended, where the database can still be reached."""
+    with suppress(DatabaseUnavailable):
+        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="the run ended in an error")

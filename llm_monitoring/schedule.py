@@ -1,0 +1,140 @@
+"""Which job is next: providers and users take turns, waiting jobs wait, what does not fit a budget is parked."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from llm_monitoring.domain import ProviderName, Task
+from llm_monitoring.limits import KeyId, Limits
+
+LOOK_AHEAD: Final = 10_000  # waiting jobs of one provider before its plan is read no further
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is who is called."""
+
+    task: Task
+    provider: ProviderName
+    key: KeyId
+    contexts: tuple[str, ...] = ()
+    tries: int = 0
+    doubtful_tries: int = 0
+    finished_before: int = 0
+
+    @property
+    def is_sentiment(self) -> bool:
+        return bool(self.contexts)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A job to do now; `closed` says why it must not be done in this run at all."""
+
+    job: Job
+    closed: str | None = None
+
+
+@dataclass(slots=True)
+class Queue:
+    """One provider's jobs: those that are due, those that wait for a time, the rest of the plan."""
+
+    plan: Iterator[Job]
+    ready: deque[Job] = field(default_factory=deque)
+    waiting: list[tuple[float, int, Job]] = field(default_factory=list)
+    exhausted: bool = False
+
+    def pop(self, now: float) -> Job | None:
+        if self.waiting and self.waiting[0][0] <= now:
+            return heapq.heappop(self.waiting)[2]
+        if self.ready:
+            return self.ready.popleft()
+        if self.exhausted or len(self.waiting) >= LOOK_AHEAD:
+            return None
+        job = next(self.plan, None)
+        self.exhausted = job is None
+        return job
+
+    @property
+    def empty(self) -> bool:
+        return self.exhausted and not self.ready and not self.waiting
+
+
+class Schedule:
+    """The jobs of one run. For one thread; times are seconds of the clock that `limits` is asked with."""
+
+    def __init__(self, limits: Limits, plans: Mapping[ProviderName, Iterator[Job]]) -> None:
+        self.limits = limits
+        self.queues = {provider: Queue(plan) for provider, plan in plans.items()}
+        self.parked: dict[int, deque[Job]] = defaultdict(deque)
+        self.out: Counter[int] = Counter()
+        self.finished: Counter[int] = Counter()
+        self.tickets = count()
+
+    def next(self, now: float) -> Next | None:
+        """The next job, of the provider with the fewest calls out; None where nothing may go out now."""
+        with_room = [provider for provider in self.queues if self.limits.room(provider)]
+        for provider in sorted(with_room, key=self.limits.out):
+            found = self.take(self.queues[provider], now)
+            if found is not None:
+                return found
+        return None
+
+    def take(self, queue: Queue, now: float) -> Next | None:
+        while (job := queue.pop(now)) is not None:
+            admission = self.limits.admit(job.key, now)
+            if admission.closed:
+                return Next(job, admission.closed)
+            if admission.now:
+                self.limits.sent(job.key)
+                self.out[job.task.user_id] += 1
+                job.finished_before = self.finished[job.task.user_id]
+                return Next(job)
+            self.wait(job, admission.until or now)
+        return None
+
+    def add(self, job: Job) -> None:
+        """Put a job before the rest of its provider's plan."""
+        self.queues[job.provider].ready.append(job)
+
+    def wait(self, job: Job, until: float) -> None:
+        heapq.heappush(self.queues[job.provider].waiting, (until, next(self.tickets), job))
+
+    def came_back(self, job: Job) -> None:
+        """A job ended and gave back what it had reserved: parked jobs of its user may fit now."""
+        user = job.task.user_id
+        self.out[user] -= 1
+        self.finished[user] += 1
+        self.release(user)
+
+    def blocked(self, job: Job) -> bool:
+        """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more."""
+        user = job.task.user_id
+        self.out[user] -= 1
+        if self.out[user] == 0 and self.finished[user] == job.finished_before:
+            self.release(user)
+            return True
+        self.parked[user].append(job)
+        if self.out[user] == 0:
+            self.release(user)
+        return False
+
+    def release(self, user: int) -> None:
+        """Let two parked jobs of a user try again, one where nothing else of the user's is out."""
+        parked = self.parked.get(user)
+        for _ in range(min(len(parked or ()), 2 if self.out[user] else 1)):
+            assert parked is not None
+            self.add(parked.popleft())
+
+    def wake_at(self) -> float | None:
+        """When the first waiting job is due."""
+        return min((queue.waiting[0][0] for queue in self.queues.values() if queue.waiting), default=None)
+
+    @property
+    def empty(self) -> bool:
+        return all(queue.empty for queue in self.queues.values()) and not any(self.parked.values())

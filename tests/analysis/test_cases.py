@@ -1,0 +1,103 @@
+"""The labelled answers of `cases/*.yaml`, each field of which the analysis must get right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_monitoring.analysis import Analysis, Entity, analyse
+
+CASES = Path(__file__).parent / "cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled answer."""
+
+    id: str
+    rule: str
+    file: str
+    fields: dict[str, Any]
+    expect: dict[str, Any]
+
+    def analysed(self) -> Analysis:
+        """What the analysis makes of it."""
+        return analyse(
+            self.fields["text"],
+            entity(self.fields["brand"]),
+            [entity(competitor) for competitor in self.fields.get("competitors") or ()],
+            self.fields.get("citations") or (),
+        )
+
+
+def entity(fields: Mapping[str, Any]) -> Entity:
+    """An entity as a case writes it."""
+    return Entity(**{name: value for name, value in fields.items() if value is not None})
+
+
+def load_cases() -> list[Case]:
+    """Every case of every file."""
+    return [
+        Case(str(row["id"]), str(row.get("rule", "")), path.name, row, row["expect"])
+        for path in sorted(CASES.glob("*.yaml"))
+        for row in yaml.safe_load(path.read_text(encoding="utf-8")) or ()
+    ]
+
+
+def comparable(expected: Any, actual: Any) -> Any:
+    """The actual value in the shape of the expected one: sources with the keys that the case gives."""
+    if isinstance(expected, list) and isinstance(actual, tuple):
+        if len(expected) == len(actual) and all(isinstance(row, dict) for row in expected):
+            return [{key: row.get(key) for key in wanted} for wanted, row in zip(expected, actual, strict=True)]
+        return list(actual)
+    return actual
+
+
+def misses(case: Case) -> dict[str, tuple[Any, Any]]:
+    """The fields that came out wrong, each with what was expected and what came."""
+    analysis = case.analysed()
+    found = {name: comparable(wanted, getattr(analysis, name)) for name, wanted in case.expect.items()}
+    return {name: (wanted, found[name]) for name, wanted in case.expect.items() if found[name] != wanted}
+
+
+ALL_CASES = load_cases()
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.file}:{case.id}")
+def test_every_labelled_field_comes_out_as_labelled(case: Case) -> None:
+    """The fields of a labelled answer are those that a careful reader gave it."""
+    assert misses(case) == {}
+
+
+def test_case_ids_are_unique() -> None:
+    """No two cases share an id, so that a report names one of them."""
+    repeated = [name for name, count in Counter(case.id for case in ALL_CASES).items() if count > 1]
+    assert repeated == []
+
+
+def accuracy_table(cases: Sequence[Case]) -> list[str]:
+    """One line a field: right, labelled, per cent."""
+    labelled: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for case in cases:
+        labelled.update(case.expect.keys())
+        wrong.update(misses(case).keys())
+    lines = [f"{'field':<26}{'right':>7}{'of':>7}{'%':>8}"]
+    for name, total in sorted(labelled.items()):
+        right = total - wrong[name]
+        lines.append(f"{name:<26}{right:>7}{total:>7}{100 * right / total:>8.2f}")
+    return lines
+
+
+def test_accuracy_per_field_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """The accuracy of every field is printed, and there is something to report."""
+    lines = accuracy_table(ALL_CASES)
+    with capsys.disabled():
+        print("", *lines, sep="\n")
+    assert len(lines) > 1

@@ -1,0 +1,202 @@
+"""What every test stands on: a closed network, a clean environment, a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from llm_monitoring.db.database import Database
+
+FOREIGN_PREFIXES = (
+    "OPENAI_",
+    "ANTHROPIC_",
+    "GOOGLE_",
+    "GEMINI_",
+    "PERPLEXITY_",
+    "LLM_",
+    "RAILWAY_",
+    "DATABASE_",
+    "PG",
+)
+LEGACY_SCHEMA = Path(__file__).parent / "integration" / "legacy_schema.sql"
+# child processes are beyond the guard on sockets: what they send anywhere else ends at a closed port
+CLOSED_PROXY = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost,::1",
+}
+
+
+def pytest_configure() -> None:
+    for name in [
+        name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in CLOSED_PROXY
+    ]:
+        del os.environ[name]
+    os.environ.update(CLOSED_PROXY)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, database address or setting of the machine, or of an earlier test, reaches a test."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:
+        monkeypatch.delenv(name)
+
+
+class NetworkClosed(RuntimeError):
+    """A test tried to leave this machine."""
+
+
+def is_loopback(host: object) -> bool:
+    if not isinstance(host, str) or host in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network() -> Iterator[None]:
+    """Sockets of the test process reach nothing but loopback and Unix sockets; names are not looked up."""
+
+    def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(address[0]):
+                raise NetworkClosed(f"connection to {address[0]}")
+            return call(self, address)
+
+        return connect
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        if not is_loopback(host):
+            raise NetworkClosed(f"look-up of {host}")
+        return look_up(host, *arguments, **options)
+
+    look_up = socket.getaddrinfo
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    base = "/var/tmp" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="llm_tests-", dir=base))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """An empty folder that PostgreSQL's user can reach, also when the tests run as root."""
+    with reachable_folder() as folder:
+        yield folder
+
+
+class Databases:
+    """Makes databases on the session's server, as copies of templates that are filled once."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.numbers = itertools.count(1)
+        self.templates: dict[str, str] = {}
+
+    def run(self, sql: str) -> None:
+        import psycopg2
+
+        with closing(psycopg2.connect(self.url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+
+    def address(self, name: str) -> str:
+        return self.url.replace("@/postgres?", f"@/{name}?")
+
+    def template(self, name: str, fill: Callable[[str], object]) -> str:
+        if name not in self.templates:
+            self.run(f"CREATE DATABASE {name}")
+            fill(self.address(name))
+            self.templates[name] = name
+        return name
+
+    @contextmanager
+    def clone(self, template: str) -> Iterator[str]:
+        name = f"test_{next(self.numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        yield self.address(name)
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def fill_migrated(url: str) -> None:
+    from llm_monitoring.db.database import Database
+    from llm_monitoring.db.migrate import migrate
+
+    with Database(url) as db:
+        migrate(db)
+
+
+def fill_legacy(url: str) -> None:
+    from llm_monitoring.db.database import Database
+
+    with Database(url) as db:
+        db.execute(LEGACY_SCHEMA.read_text(encoding="utf-8").replace("%", "%%"))
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The session's PostgreSQL server; its data need not survive a power cut."""
+    from llm_monitoring.db.embedded import serve
+
+    with reachable_folder() as folder:
+        server = serve(folder / "data")
+        made = Databases(server.url)
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            made.run(f"ALTER SYSTEM SET {setting} = off")
+        made.run("SELECT pg_reload_conf()")
+        yield made
+        server.stop()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """The address of a fresh, migrated database."""
+    with databases.clone(databases.template("migrated", fill_migrated)) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """The address of a fresh database without a table."""
+    with databases.clone("template0") as url:
+        yield url
+
+
+@pytest.fixture
+def legacy_database_url(databases: Databases) -> Iterator[str]:
+    """The address of a database in the older form, not migrated."""
+    with databases.clone(databases.template("legacy", fill_legacy)) as url:
+        yield url
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """An open Database on a fresh, migrated database."""
+    from llm_monitoring.db.database import Database
+
+    with Database(database_url, retry_seconds=10.0) as database:
+        yield database

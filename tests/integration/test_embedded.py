@@ -1,0 +1,365 @@
+"""The private PostgreSQL server: where its data lives, who shares it, what survives."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from llm_monitoring.db import embedded
+from llm_monitoring.errors import ConfigurationError
+
+USER = Path(__file__).with_name("embedded_user.py")
+ROOT = Path(__file__).resolve().parents[2]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand its server to another user")
+
+
+@contextmanager
+def user_of(data: Path, uid: int | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    arguments = [sys.executable, str(USER), str(data), *([str(uid)] if uid else [])]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        arguments, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+
+
+def query(url: str, sql: str) -> list[Any]:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return [row[0] for row in cursor.fetchall()] if cursor.description else []
+    finally:
+        connection.close()
+
+
+def listens(data: Path) -> bool:
+    return embedded.Cluster(data, Path(), None).listens()
+
+
+def server_pid(data: Path) -> int:
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def kill_server(data: Path) -> None:
+    """Kill the server and its children at once, as the end of a container does."""
+    pid = server_pid(data)
+    os.kill(pid, signal.SIGSTOP)
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for victim in [*map(int, children), pid]:
+        os.kill(victim, signal.SIGKILL)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+@contextmanager
+def killed_at_last(process: subprocess.Popen[Any]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def data(server_folder: Path) -> Iterator[Path]:
+    path = server_folder / "data"
+    yield path
+    with suppress(FileNotFoundError, ProcessLookupError):  # where a test failed halfway
+        os.kill(server_pid(path), signal.SIGINT)
+
+
+def test_rows_persist(data: Path) -> None:
+    """What one run wrote the next one finds, on a server that was stopped between them."""
+    server = embedded.serve(data)
+    query(server.url, "CREATE TABLE t AS SELECT 7 AS n")
+    server.stop()
+    stopped = not listens(data)
+    server = embedded.serve(data)
+    found = query(server.url, "SELECT n FROM t")
+    server.stop()
+    assert (True, [7]) == (stopped, found)
+
+
+def test_everything_killed(data: Path) -> None:
+    """A committed row survives kill -9 of the user and of all of the server's processes."""
+    with user_of(data) as (process, url):
+        query(url, "CREATE TABLE t AS SELECT 7 AS n")
+        kill_server(data)
+        kill(process)
+    server = embedded.serve(data)
+    found = query(server.url, "SELECT n FROM t")
+    server.stop()
+    assert [7] == found
+
+
+def test_killed_user(data: Path) -> None:
+    """A server whose user was killed is joined by the next user, who stops it."""
+    with user_of(data) as (process, _):
+        before = server_pid(data)
+        kill(process)
+    server = embedded.serve(data)
+    after = server_pid(data)
+    server.stop()
+    assert (before, False) == (after, listens(data))
+
+
+def test_reused_pid(data: Path) -> None:
+    """A dead server's lock files do not stop the next one, even when another process has its pid by now."""
+    with user_of(data) as (process, _):
+        kill_server(data)
+        kill(process)
+    account = embedded.as_account(embedded.server_account(data))
+    with subprocess.Popen(["sleep", "60"], **account) as stranger, killed_at_last(stranger):
+        for lock in (data / "postmaster.pid", data / ".s.PGSQL.5432.lock"):
+            lock.write_text("\n".join([str(stranger.pid), *lock.read_text().split("\n")[1:]]))
+        server = embedded.serve(data)
+        found = query(server.url, "SELECT 1")
+        server.stop()
+    assert [1] == found
+
+
+def test_two_processes(data: Path) -> None:
+    """Two processes share one server; the first to leave lets it run, the last one stops it."""
+    with user_of(data) as (_, first_url):
+        with user_of(data) as (_, second_url):
+            shared = first_url == second_url and query(first_url, "SELECT 1") == [1]
+        left = listens(data)
+    assert (True, True, False) == (shared, left, listens(data))
+
+
+def test_two_at_once(data: Path) -> None:
+    """Two processes that start at the same moment on an empty directory make one cluster."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(USER), str(data)]
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert ([0, 0, 0], False) == ([process.wait(30) for process in processes], listens(data))
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # as it should be
+def test_same_process_twice(data: Path) -> None:
+    """Two uses in one process count as two; a second stop of one use does nothing."""
+    first, second = embedded.serve(data), embedded.serve(data)
+    first.stop()
+    first.stop()
+    still = listens(data)
+    second.stop()
+    assert (True, False) == (still, listens(data))
+
+
+def test_forked_child(data: Path) -> None:
+    """A forked child that runs its parent's exit handlers does not stop the parent's server."""
+    server = embedded.serve(data)
+    dataclasses.replace(server, owner=os.getpid() + 1).stop()
+    still = listens(data)
+    server.stop()
+    assert still
+
+
+@pytest.mark.parametrize("name", ["with a space", "ñandú", "x" * 120])
+def test_any_path(server_folder: Path, name: str) -> None:
+    """A path with a space, with letters beyond ASCII, or too long for a socket works."""
+    server = embedded.serve(server_folder / name / "data")
+    found = query(server.url, "SELECT 1")
+    server.stop()
+    assert [1] == found
+
+
+def test_killed_initdb(data: Path) -> None:
+    """What a killed initdb left is cleared away."""
+    account = embedded.server_account(data)
+    draft = data.with_name("data.new")
+    embedded.own_directory(draft, account)
+    (draft / "PG_VERSION").write_text("16")
+    server = embedded.serve(data)
+    found = query(server.url, "SELECT 1")
+    server.stop()
+    assert [1] == found
+
+
+def test_letters(databases: Any) -> None:
+    """Case folding works beyond ASCII, as on the production server."""
+    assert [True] == query(databases.url, "SELECT upper('ñandú') = 'ÑANDÚ' AND 'Ñ' ILIKE 'ñ' AND 'É' ~* 'é'")
+
+
+def test_loopback_closed(databases: Any) -> None:
+    """The server listens on no network address."""
+    assert [""] == query(databases.url, "SHOW listen_addresses")
+
+
+def test_ordinary_user(data: Path) -> None:
+    """An ordinary user runs the server under the own account."""
+    uid = pwd.getpwnam("daemon").pw_uid if os.geteuid() == 0 else os.geteuid()
+    if os.geteuid() == 0:
+        os.chown(data.parent, uid, uid)
+    with user_of(data, uid if os.geteuid() == 0 else None) as (_, url):
+        found = query(url, "SELECT 1"), data.stat().st_uid
+    assert (([1], uid), False) == (found, listens(data))
+
+
+@as_root
+def test_ordinary_users_data(data: Path) -> None:
+    """Root serves an ordinary user's data as that user, and leaves it to that user."""
+    uid = pwd.getpwnam("daemon").pw_uid
+    os.chown(data.parent, uid, uid)
+    with user_of(data, uid) as (_, url):
+        query(url, "CREATE TABLE t AS SELECT 7 AS n")
+    server = embedded.serve(data)
+    found = query(server.url, "SELECT n FROM t")
+    server.stop()
+    with user_of(data, uid) as (_, url):
+        again = query(url, "SELECT n FROM t")
+    assert ([7], [7]) == (found, again)
+
+
+def test_foreign_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that belongs to another user, or a link to one, is refused."""
+    elsewhere = data.with_name("elsewhere")
+    elsewhere.mkdir()
+    data.with_name("link").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        embedded.own_directory(data.with_name("link"), None)
+    monkeypatch.setattr(os, "geteuid", lambda: elsewhere.stat().st_uid + 1)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        embedded.own_directory(elsewhere, None)
+
+
+def test_no_programs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PostgreSQL on the machine the error says what to install or set."""
+    monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(embedded, "DEBIAN", data / "nowhere")
+    with pytest.raises(ConfigurationError, match=r"set DATABASE_URL, or install PostgreSQL"):
+        embedded.serve(data)
+
+
+def test_debian_programs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the wheel, the newest of the system's PostgreSQL versions serves."""
+    places = [data.parent / "postgresql" / version / "bin" for version in ("9", "16", "15")]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "initdb").touch()
+        (place / "postgres").touch()
+    monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(embedded, "DEBIAN", data.parent / "postgresql")
+    assert places[1].resolve() == embedded.installed_programs()
+
+
+def test_broken_configuration(data: Path) -> None:
+    """A server that does not start says why, in its own words."""
+    embedded.serve(data).stop()
+    with open(data / "postgresql.conf", "a", encoding="utf-8") as configuration:
+        configuration.write("\nport = 'nonsense'\n")
+    with pytest.raises(ConfigurationError, match=r"did not start: .*nonsense"):
+        embedded.serve(data)
+
+
+def test_unusable_place(server_folder: Path) -> None:
+    """A data directory below a plain file is a configuration error."""
+    (server_folder / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot use"):
+        embedded.serve(server_folder / "file" / "data")
+
+
+@as_root
+def test_copied_programs(server_folder: Path) -> None:
+    """Programs that the server's user cannot reach are copied once, for every user to run."""
+    nobody = pwd.getpwnam("nobody")
+    account = embedded.Account(nobody.pw_uid, nobody.pw_gid)
+    copy = embedded.copied_programs(embedded.installed_programs(), server_folder)
+    cluster = embedded.Cluster(server_folder / "data", copy, account)
+    again = embedded.copied_programs(embedded.installed_programs(), server_folder)
+    assert (0, copy, True) == (
+        cluster.run("initdb", "--version").returncode,
+        again,
+        copy.is_relative_to(server_folder),
+    )
+
+
+@pytest.fixture
+def clone(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes the module believe that it lies in a fresh checkout of this name."""
+    monkeypatch.setenv("HOME", str(server_folder / "home"))
+
+    def move(name: str) -> Path:
+        checkout = server_folder / name
+        checkout.mkdir()
+        monkeypatch.setattr(embedded, "__file__", str(checkout / "llm_monitoring" / "db" / "embedded.py"))
+        return checkout
+
+    return move
+
+
+def test_data_in_checkout(clone: Callable[[str], Path]) -> None:
+    """Data lives in the checkout, where the server's user can reach it."""
+    checkout = clone("one")
+    assert checkout / ".data" / "demo" == embedded.default_data_directory("demo")
+
+
+def test_data_in_base(server_folder: Path) -> None:
+    """A directory that the operator names is used as it is."""
+    assert server_folder / "here" / "demo" == embedded.default_data_directory("demo", server_folder / "here")
+
+
+def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder: Path) -> None:
+    """Where nothing can be written beside the code, the user's cache stands in, apart for each checkout."""
+    (clone("one") / ".data").touch()
+    first = embedded.default_data_directory("demo")
+    (clone("two") / ".data").touch()
+    second = embedded.default_data_directory("demo")
+    assert (True, True, True) == (
+        first.is_relative_to(server_folder / "home" / ".cache"),
+        second.is_relative_to(server_folder / "home" / ".cache"),
+        first != second,
+    )
+
+
+@as_root
+def test_data_of_closed_checkout(clone: Callable[[str], Path]) -> None:
+    """Below a closed directory root's data lies in /var/tmp; the checkout remembers it, and stays closed."""
+    first = clone("one")
+    first.chmod(0o700)
+    found = embedded.default_data_directory("demo")
+    again = embedded.default_data_directory("demo")
+    second = clone("two")
+    second.chmod(0o700)
+    other = embedded.default_data_directory("demo")
+    server = embedded.serve(found)
+    works = query(server.url, "SELECT 1")
+    server.stop()
+    for place in (found.parent, other.parent):
+        subprocess.run(["rm", "-r", place], check=True)
+    moved = embedded.default_data_directory("demo")
+    moved.parent.rmdir()
+    assert (found, True, [1], 0o700) == (again, found != other, works, stat.S_IMODE(first.stat().st_mode))
+    assert moved not in (found, other)
+
+
+@as_root
+def test_strict_umask(clone: Callable[[str], Path]) -> None:
+    """Directories that root makes for the data can be walked through whatever the umask is."""
+    checkout = clone("one")
+    before = os.umask(0o077)
+    try:
+        found = embedded.default_data_directory("demo")
+    finally:
+        os.umask(before)
+    assert (checkout / ".data" / "demo", True) == (found, embedded.reachable(found.parent))

@@ -1,0 +1,317 @@
+"""Stored keys on a real database: whose key is found, what is refused, and rotation under fire."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+from cryptography.fernet import Fernet
+
+from llm_monitoring.crypto import KeyBox, KeyUnreadable
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.migrate import migrate
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.errors import BadInput, ConfigurationError
+from llm_monitoring.keys import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
+
+OLD = Fernet.generate_key().decode()
+NEW = Fernet.generate_key().decode()
+OWN = Secret("sk-own-0123456789")
+OPERATORS: Mapping[ProviderName, Secret] = {
+    "openai": Secret("sk-operator-openai"),
+    "google": Secret("AIza-operator-google"),
+}
+
+# The tests' own column names: a mistake in the product's queries must not be shared.
+TOKEN = {provider: f"{provider}_api_key_encrypted" for provider in PROVIDERS}
+
+
+def bare(key: str, ring: str = NEW) -> str:
+    return Fernet(ring).encrypt(key.encode()).decode()
+
+
+def add_user(db: Database, email: str) -> int:
+    row = db.one("INSERT INTO users (email) VALUES (%(email)s) RETURNING id", {"email": email})
+    assert row is not None
+    return int(row["id"])
+
+
+def put_token(db: Database, user_id: int, provider: ProviderName, token: str | None) -> None:
+    sql = f"UPDATE user_llm_api_keys SET {TOKEN[provider]} = %(token)s WHERE user_id = %(user_id)s"
+    assert db.execute(sql, {"user_id": user_id, "token": token}) == 1
+
+
+def stored(db: Database, user_id: int) -> dict[str, str | None]:
+    row = db.one("SELECT * FROM user_llm_api_keys WHERE user_id = %(user_id)s", {"user_id": user_id})
+    return {provider: row[TOKEN[provider]] for provider in PROVIDERS} if row else {}
+
+
+@pytest.fixture
+def ana(db: Database) -> int:
+    return add_user(db, "ana@example.com")
+
+
+@pytest.fixture
+def luis(db: Database) -> int:
+    return add_user(db, "luis@example.com")
+
+
+@pytest.fixture
+def keys(db: Database) -> KeyStore:
+    return KeyStore(db, KeyBox(NEW), OPERATORS, default_budget_usd=Decimal("25.00"))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_own_key(db: Database, keys: KeyStore, ana: int, provider: ProviderName) -> None:
+    """A stored key is found again, in its own column only, and the database holds no plaintext."""
+    keys.store(ana, provider, OWN)
+    assert keys.find(ana, provider) == FoundKey(OWN, "user")
+    assert [name for name, token in stored(db, ana).items() if token] == [provider]
+    assert OWN.reveal() not in str(stored(db, ana))
+
+
+def test_operators_key(keys: KeyStore, ana: int) -> None:
+    """The operator's key stands in where the user has none, and nothing where neither has."""
+    keys.store(ana, "anthropic", OWN)
+    assert keys.find(ana, "openai") == FoundKey(OPERATORS["openai"], "operator")
+    assert keys.find(ana + 1, "google") == FoundKey(OPERATORS["google"], "operator")
+    assert keys.find(ana, "perplexity") is None
+
+
+def test_new_row_has_the_defaults(db: Database, keys: KeyStore, ana: int) -> None:
+    """A user's first key opens an account with the default budget; a later one changes nothing of it."""
+    keys.store(ana, "openai", OWN)
+    db.execute("UPDATE user_llm_api_keys SET current_month_spend = 3, monthly_budget_usd = 7")
+    keys.store(ana, "google", Secret("AIza-second"))
+    row = db.one("SELECT monthly_budget_usd, current_month_spend FROM user_llm_api_keys")
+    assert row == {"monthly_budget_usd": Decimal("7.00"), "current_month_spend": Decimal(3)}
+    assert keys.find(ana, "openai") == FoundKey(OWN, "user")
+
+
+def test_default_budget(db: Database, keys: KeyStore, ana: int) -> None:
+    """The account that a first key opens has the budget of the settings."""
+    keys.store(ana, "openai", OWN)
+    assert db.one("SELECT monthly_budget_usd FROM user_llm_api_keys") == {
+        "monthly_budget_usd": Decimal("25.00")
+    }
+
+
+def test_replaced_and_removed(db: Database, keys: KeyStore, ana: int) -> None:
+    """A key can be replaced and removed, the other keys stay, and removing nothing says so."""
+    keys.store(ana, "openai", Secret("sk-first"))
+    keys.store(ana, "anthropic", Secret("sk-other"))
+    keys.store(ana, "openai", OWN)
+    assert keys.find(ana, "openai") == FoundKey(OWN, "user")
+    assert [keys.remove(ana, "openai"), keys.remove(ana, "openai"), keys.remove(99, "openai")] == [
+        True,
+        False,
+        False,
+    ]
+    assert keys.find(ana, "openai") == FoundKey(OPERATORS["openai"], "operator")
+    assert keys.find(ana, "anthropic") == FoundKey(Secret("sk-other"), "user")
+
+
+@pytest.mark.parametrize("user_id", [12345, -1, 2**40])
+def test_unknown_user(db: Database, keys: KeyStore, user_id: int) -> None:
+    """A key for a user who does not exist is refused and leaves no row."""
+    with pytest.raises(BadInput, match=f"^there is no user {user_id}$"):
+        keys.store(user_id, "openai", OWN)
+    assert db.all("SELECT 1 FROM user_llm_api_keys") == []
+
+
+def test_bad_key(db: Database, keys: KeyStore, ana: int) -> None:
+    """What can be no key is refused without being shown."""
+    with pytest.raises(BadInput) as caught:
+        keys.store(ana, "openai", Secret("sk-canary\nsecond line"))
+    assert "canary" not in str(caught.value)
+    assert stored(db, ana) == {}
+
+
+def test_no_master_key(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
+    """Without a master key nothing is stored, stored keys are unreadable, and other users' runs go on."""
+    keys.store(ana, "openai", OWN)
+    without = KeyStore(db, None, OPERATORS)
+    with pytest.raises(ConfigurationError, match="never stored in the clear"):
+        without.store(ana, "google", OWN)
+    with pytest.raises(ConfigurationError, match="LLM_KEYS_ENCRYPTION_KEY is not set"):
+        without.rotate()
+    with pytest.raises(KeyUnreadable) as caught:
+        without.find(ana, "openai")
+    assert caught.value.reason == "no_master_key"
+    assert without.find(luis, "openai") == FoundKey(OPERATORS["openai"], "operator")
+    assert [each.problem.reason for each in without.listing() if each.problem] == ["no_master_key"]
+
+
+@pytest.mark.parametrize("token", ["", "garbage", "gAAAAABcut", bare("sk-x", OLD)])
+def test_unreadable_key_is_never_replaced_by_the_operators(
+    db: Database, keys: KeyStore, ana: int, luis: int, token: str
+) -> None:
+    """Where a user's own key cannot be read the operator does not pay, and nobody else is touched."""
+    keys.store(ana, "google", OWN)
+    keys.store(luis, "openai", Secret("sk-luis"))
+    put_token(db, ana, "openai", token)
+    with pytest.raises(KeyUnreadable):
+        keys.find(ana, "openai")
+    assert keys.find(ana, "google") == FoundKey(OWN, "user")
+    assert keys.find(luis, "openai") == FoundKey(Secret("sk-luis"), "user")
+    states = keys.available([ana])[ana]
+    assert (states["openai"].source, states["openai"].usable) == ("user", False)
+
+
+def test_swapped_tokens(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
+    """A token copied to another user's row, or to another column, is refused in either place."""
+    keys.store(ana, "openai", Secret("sk-of-ana"))
+    keys.store(luis, "openai", Secret("sk-of-luis"))
+    put_token(db, luis, "openai", stored(db, ana)["openai"])
+    put_token(db, ana, "google", stored(db, ana)["openai"])
+    wrong: list[tuple[int, ProviderName]] = [(luis, "openai"), (ana, "google")]
+    for user_id, provider in wrong:
+        with pytest.raises(KeyUnreadable) as caught:
+            keys.find(user_id, provider)
+        assert (caught.value.reason, caught.value.user_id) == ("not_yours", user_id)
+    assert keys.find(ana, "openai") == FoundKey(Secret("sk-of-ana"), "user")
+
+
+def test_available(keys: KeyStore, ana: int, luis: int) -> None:
+    """Each user's providers are told with their source; one without any key is left out."""
+    keys.store(ana, "anthropic", OWN)
+    found = keys.available([ana, luis, 77])
+    told = {
+        user_id: {provider: (state.source, state.usable) for provider, state in states.items()}
+        for user_id, states in found.items()
+    }
+    operators = {"openai": ("operator", True), "google": ("operator", True)}
+    assert told == {ana: {**operators, "anthropic": ("user", True)}, luis: operators, 77: operators}
+    assert keys.available([]) == {}
+
+
+def test_all_for(db: Database, keys: KeyStore, ana: int, luis: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A user's keys come with the operator's where he has none; one that is unreadable is warned of."""
+    keys.store(ana, "openai", OWN)
+    assert keys.all_for(ana) == {"openai": OWN, "google": OPERATORS["google"]}
+    assert keys.all_for(luis) == OPERATORS
+    put_token(db, ana, "openai", "garbage")
+    with caplog.at_level(logging.WARNING):
+        assert keys.all_for(ana) == {"google": OPERATORS["google"]}
+    assert [record.__dict__["event"] for record in caplog.records] == ["key.unreadable"]
+
+
+def test_all_for_nobody(keys: KeyStore, ana: int, luis: int) -> None:
+    """Without a user the keys are those of the only one who has any; of two, neither is charged."""
+    assert keys.all_for(None) == OPERATORS
+    keys.store(ana, "anthropic", OWN)
+    assert keys.all_for(None) == {**OPERATORS, "anthropic": OWN}
+    keys.store(luis, "perplexity", Secret("pplx-luis"))
+    assert keys.all_for(None) == OPERATORS
+
+
+def test_listing(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
+    """The list shows whose key each is, its last four characters, and what is wrong with it."""
+    keys.store(ana, "openai", OWN)
+    keys.store(ana, "google", Secret("short"))
+    keys.store(luis, "openai", OWN)
+    put_token(db, ana, "anthropic", bare("sk-older-abcdefgh"))
+    put_token(db, luis, "openai", "garbage")
+    *listed, broken = keys.listing()
+    assert listed == [
+        ListedKey("openai", "operator", last_four="enai"),
+        ListedKey("google", "operator", last_four="ogle"),
+        ListedKey("openai", "user", ana, "ana@example.com", "6789", bound=True),
+        ListedKey("anthropic", "user", ana, "ana@example.com", "efgh", bound=False),
+        ListedKey("google", "user", ana, "ana@example.com", "", bound=True),
+    ]
+    assert (broken.user_id, broken.last_four, broken.bound) == (luis, "", None)
+    assert broken.problem is not None
+    assert broken.problem.reason == "damaged"
+
+
+def test_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
+    """Rotation seals all keys under the newest master key and binds older ones; a second one has nothing to do."""
+    old = KeyStore(db, KeyBox(OLD), {})
+    old.store(ana, "openai", OWN)
+    old.store(luis, "perplexity", Secret("pplx-luis-0123"))
+    put_token(db, luis, "google", bare("AIza-luis-0123", OLD))
+    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), {})
+    seen: list[tuple[int, int]] = []
+    assert ring.rotate(lambda done, total: seen.append((done, total))) == Rotation(rotated=3)
+    assert seen == [(2, 2)]
+    assert ring.rotate() == Rotation(current=3)
+    assert keys.find(ana, "openai") == FoundKey(OWN, "user")
+    assert keys.find(luis, "perplexity") == FoundKey(Secret("pplx-luis-0123"), "user")
+    assert keys.find(luis, "google") == FoundKey(Secret("AIza-luis-0123"), "user")
+    assert [each.bound for each in keys.listing() if each.source == "user"] == [True, True, True]
+
+
+def test_rotation_is_refused(db: Database, ana: int, luis: int) -> None:
+    """One key that the ring cannot read stops the rotation before anything is changed, and is named."""
+    old = KeyStore(db, KeyBox(OLD), {})
+    old.store(ana, "openai", OWN)
+    old.store(luis, "google", OWN)
+    put_token(db, luis, "anthropic", "garbage")
+    before = [stored(db, ana), stored(db, luis)]
+    for ring, problems in (
+        (f"{NEW},{OLD}", [(luis, "anthropic")]),
+        (NEW, [(ana, "openai"), (luis, "anthropic"), (luis, "google")]),
+    ):
+        with pytest.raises(RotationRefused, match="so none was changed") as caught:
+            KeyStore(db, KeyBox(ring), {}).rotate()
+        assert [(each.user_id, each.provider) for each in caught.value.problems] == problems
+        assert f"user {luis} anthropic" in str(caught.value)
+    assert [stored(db, ana), stored(db, luis)] == before
+
+
+def test_key_set_during_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
+    """A key that is set, or removed, while rotation has the old one in hand stays as it was set."""
+    old = KeyStore(db, KeyBox(OLD), {})
+    for user_id in (ana, luis):
+        old.store(user_id, "openai", Secret("sk-old-0123456789"))
+    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), OPERATORS)
+    (page,) = ring.pages()
+    keys.store(ana, "openai", OWN)
+    keys.remove(luis, "openai")
+    assert ring.rotate_page(KeyBox(f"{NEW},{OLD}"), page) == Rotation(changed=2)
+    assert keys.find(ana, "openai") == FoundKey(OWN, "user")
+    assert keys.find(luis, "openai") == FoundKey(OPERATORS["openai"], "operator")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_rotation_killed_midway(db: Database) -> None:
+    """A rotation that dies between pages leaves every key readable, and the next one ends it."""
+    users = 2 * PAGE_USERS + 1
+    old = KeyBox(OLD)
+    db.execute(
+        "INSERT INTO users (email) SELECT n || '@example.com' FROM generate_series(1, %(users)s) n",
+        {"users": users},
+    )
+    for row in db.all("SELECT id FROM users"):
+        KeyStore(db, old, {}).store(row["id"], "openai", Secret(f"sk-of-user-{row['id']}"))
+
+    def die(done: int, total: int) -> None:
+        raise Killed(done, total)
+
+    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), {})
+    with pytest.raises(Killed, match=rf"\({PAGE_USERS}, {users}\)"):
+        ring.rotate(die)
+    for row in db.all("SELECT id FROM users"):
+        assert ring.find(row["id"], "openai") == FoundKey(Secret(f"sk-of-user-{row['id']}"), "user")
+    assert ring.rotate() == Rotation(rotated=users - PAGE_USERS, current=PAGE_USERS)
+
+
+def test_legacy_database(legacy_database_url: str) -> None:
+    """Keys are stored beside an older table's budgets and spending, which stay."""
+    with Database(legacy_database_url) as db:
+        migrate(db)
+        keys = KeyStore(db, KeyBox(NEW), {})
+        put_token(db, 2, "openai", bare("sk-older-abcdefgh"))
+        keys.store(1, "openai", OWN)
+        assert keys.find(1, "openai") == FoundKey(OWN, "user")
+        assert keys.find(2, "openai") == FoundKey(Secret("sk-older-abcdefgh"), "user")
+        row = db.one(
+            "SELECT monthly_budget_usd, current_month_spend FROM user_llm_api_keys WHERE user_id = 1"
+        )
+    assert row == {"monthly_budget_usd": Decimal("50.00"), "current_month_spend": Decimal("12.3456")}

@@ -1,0 +1,333 @@
+"""Every fault of a provider and of the line to it: the error, whether billed, and what it says."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.providers import (
+    AuthFailed,
+    BadRequest,
+    ModelNotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    open_provider,
+)
+from llm_monitoring.providers.faults import retry_after
+from tests.providers.server import (
+    KEY,
+    PATHS,
+    Server,
+    Step,
+    babbles,
+    cuts,
+    drips,
+    hangs,
+    question,
+    recorded,
+    resets,
+    says,
+)
+
+
+def fault(server: Server, name: ProviderName, step: Step, *, timeout: float = 5.0, total: float = 10.0) -> Any:
+    """Send one question into the fault and return the error."""
+    server.script(step)
+    with pytest.raises(ProviderError) as caught:
+        server.open(name, timeout=timeout, total=total).send(question(name))
+    return caught.value
+
+
+def error_body(name: ProviderName, message: str, code: str = "some_code") -> str:
+    bodies = {
+        "openai": '{"error": {"message": "%s", "type": "invalid_request_error", "param": null, "code": "%s"}}',
+        "anthropic": '{"type": "error", "error": {"message": "%s", "type": "%s"}, "request_id": "req_1"}',
+        "google": '{"error": {"code": 400, "message": "%s", "status": "%s"}}',
+        "perplexity": '{"error": {"message": "%s", "type": "%s", "code": 400}}',
+    }
+    return bodies[name] % (message, code)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    ("status", "kind", "billed"),
+    [
+        (400, BadRequest, "no"),
+        (401, AuthFailed, "no"),
+        (402, AuthFailed, "no"),
+        (403, AuthFailed, "no"),
+        (404, ModelNotFound, "no"),
+        (408, ProviderUnavailable, "maybe"),
+        (409, BadRequest, "no"),
+        (413, BadRequest, "no"),
+        (422, BadRequest, "no"),
+        (429, RateLimited, "no"),
+        (451, BadRequest, "no"),
+        (500, ProviderUnavailable, "maybe"),
+        (502, ProviderUnavailable, "maybe"),
+        (503, ProviderUnavailable, "maybe"),
+        (504, ProviderUnavailable, "maybe"),
+        (529, ProviderUnavailable, "maybe"),
+    ],
+)
+def test_statuses(
+    server: Server, name: ProviderName, status: int, kind: type[ProviderError], billed: str
+) -> None:
+    """Each status has its error and its charge, and the provider's words in the message."""
+    error = fault(server, name, says(error_body(name, "These are the words."), status))
+    assert (type(error), error.billed, error.status) == (kind, billed, status)
+    assert str(error) == f"{name} answered {status}: These are the words."
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("body", ["", "<html>Bad\n gateway</html>", "null", "[]", '{"error": "words"}', "{}", '"x"'])
+def test_statuses_with_any_body(server: Server, name: ProviderName, body: str) -> None:
+    """An error status is understood whatever stands below it."""
+    error = fault(server, name, says(body, 502))
+    assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
+    assert str(error).startswith(f"{name} answered 502: ")
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_redirects_are_named(server: Server, name: ProviderName) -> None:
+    """A redirect is not followed, and the message says where to look."""
+    error = fault(server, name, says("", 308, location="/elsewhere"))
+    assert (type(error), error.billed, error.status) == (BadRequest, "no", 308)
+    assert "check the base URL" in str(error)
+
+
+ACCOUNTS: list[tuple[ProviderName, int, str]] = [
+    ("openai", 429, '{"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}'),
+    ("openai", 429, '{"error": {"message": "Limit.", "type": "insufficient_quota", "code": null}}'),
+    ("openai", 429, '{"error": {"message": "Limit.", "code": "billing_hard_limit_reached"}}'),
+    (
+        "anthropic",
+        400,
+        '{"type": "error", "error": {"type": "invalid_request_error", '
+        '"message": "Your credit balance is too low to access the Anthropic API."}}',
+    ),
+    (
+        "google",
+        400,
+        '{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", '
+        '"status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}}',
+    ),
+    ("google", 400, '{"error": {"code": 400, "message": "x", "details": [{"reason": "API_KEY_INVALID"}]}}'),
+    ("google", 400, '[{"error": {"code": 400, "message": "API key expired. Please renew."}}]'),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "body"), ACCOUNTS)
+def test_account_faults_in_disguise(server: Server, name: ProviderName, status: int, body: str) -> None:
+    """A missing credit or a wrong key is a matter of the account, whatever its status."""
+    error = fault(server, name, says(body, status))
+    assert (type(error), error.billed, error.status) == (AuthFailed, "no", status)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry_after": "7"}, 7.0),
+        ({"retry_after": "1.5"}, 1.5),
+        ({"retry_after": "0"}, 0.0),
+        ({"retry_after_ms": "250", "retry_after": "1"}, 0.25),
+        ({"retry_after": "999999"}, 3600.0),
+        ({"retry_after": "-5"}, None),
+        ({"retry_after": "inf"}, None),
+        ({"retry_after": "nan"}, None),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": ""}, None),
+        ({"retry_after": "Mon, 23 Nov 2026 10:00:30 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 30.0),
+        ({"retry_after": "Mon, 23 Nov 2026 09:00:00 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 0.0),
+        ({"retry_after": "Mon, 99 Nov 2026 09:00:00 GMT"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_retry_after(server: Server, name: ProviderName, headers: dict[str, str], expected: float | None) -> None:
+    """A rate limit says when to come back, if the provider says so credibly, and within the hour."""
+    error = fault(server, name, says("{}", 429, **headers))
+    assert (type(error), error.billed, error.retry_after) == (RateLimited, "no", expected)
+
+
+def test_retry_after_as_a_date_without_the_replys_date() -> None:
+    """A date is counted from our own clock where the reply does not say its own time."""
+    wait = retry_after({"retry-after": formatdate(usegmt=True)}, [])
+    assert wait is not None
+    assert 0 <= wait <= 1
+
+
+def test_google_retry_info(server: Server) -> None:
+    """Google's wait stands in the body."""
+    info = '{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}'
+    quota = '{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []}'
+    body = f'{{"error": {{"code": 429, "message": "Quota", "details": [{quota}, {info}]}}}}'
+    assert fault(server, "google", says(body, 429)).retry_after == 37.5
+
+
+CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        resets,
+        cuts(b'{"id": "x", "output": ['),
+        cuts(b""),
+        babbles,
+        hangs(1.0),
+        drips(CUT_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"not a chunk\r\n"),
+        says(b"\x1f\x8b not gzip", content_encoding="gzip"),
+    ],
+    ids=["reset", "cut", "cut at once", "no http", "silence", "bad chunk", "bad gzip"],
+)
+def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> None:
+    """What breaks after the request has gone out was perhaps billed."""
+    error = fault(server, name, step, timeout=0.3)
+    assert (type(error), error.billed, error.status) == (ProviderUnavailable, "maybe", None)
+    assert str(error).startswith(f"{name}: no reply: ")
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        drips(CUT_HEAD + b"Content-Length: 100000\r\n\r\n", b" "),
+        drips(CUT_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        drips(CUT_HEAD, b"X-More: yes\r\n"),
+        drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    ],
+    ids=["body", "chunks", "headers", "early hints"],
+)
+def test_drips_end(server: Server, name: ProviderName, step: Step) -> None:
+    """A server that is never silent and never done is left when the call's total time is over."""
+    error = fault(server, name, step, timeout=1.0, total=0.3)
+    assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
+    assert "total time" in str(error) or "timed out" in str(error)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_slow_reply_within_the_total_time(server: Server, name: ProviderName) -> None:
+    """A reply that comes in drops but ends in time is a reply."""
+    body = recorded(f"{name}_plain")
+    head = CUT_HEAD + b"Content-Length: " + str(len(body) + 3).encode() + b"\r\n\r\n"
+    server.script(drips(head + body, b" ", 1.0))
+    reply = server.open(name, timeout=1.0, total=5.0).send(question(name))
+    assert reply.body == body + b"   "
+    assert reply.latency_ms >= 100
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_refused_connection(name: ProviderName) -> None:
+    """Where nobody listens nothing is billed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{free.getsockname()[1]}{PATHS[name]}"
+    assert unreachable(name, base_url) == "no"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_unknown_host(name: ProviderName) -> None:
+    """A name that cannot be resolved bills nothing."""
+    assert unreachable(name, f"http://provider.invalid{PATHS[name]}") == "no"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_tls(server: Server, name: ProviderName) -> None:
+    """A failed TLS handshake comes before the request, and bills nothing."""
+    server.script(says("{}"))
+    base_url = server.url.replace("http", "https") + PATHS[name]
+    assert unreachable(name, base_url) == "no"
+    assert server.received == []
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_connection_that_nobody_takes(name: ProviderName) -> None:
+    """A TLS handshake that hangs ends after the time to connect, and bills nothing."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        base_url = f"https://127.0.0.1:{deaf.getsockname()[1]}{PATHS[name]}"
+        assert unreachable(name, base_url, timeout=0.2) == "no"
+
+
+def unreachable(name: ProviderName, base_url: str, timeout: float = 2.0) -> str:
+    provider = open_provider(name, KEY, base_url=base_url, timeout_seconds=timeout)
+    with pytest.raises(ProviderUnavailable) as caught:
+        provider.send(question(name))
+    provider.close()
+    return caught.value.billed
+
+
+def test_bad_base_url() -> None:
+    """A base URL that is none is a clear error before anything is sent."""
+    assert unreachable("openai", "ftp://127.0.0.1/v1") == "no"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_line_heals(server: Server, name: ProviderName) -> None:
+    """After every kind of broken line the same client asks again and is answered."""
+    provider = server.open(name, timeout=0.3)
+    for step in (resets, cuts(b"{"), hangs(0.5), babbles, says("{}", 500)):
+        server.script(step)
+        with pytest.raises(ProviderUnavailable):
+            provider.send(question(name))
+    server.script(says(recorded(f"{name}_plain")))
+    assert provider.read(provider.send(question(name))).text
+
+
+def test_threads_do_not_mix(server: Server) -> None:
+    """Many threads on one client each get their own reply and their own fault."""
+    bodies = [says(recorded("openai_plain").replace(b"resp_68f1a2b3", b"resp_%d" % n)) for n in range(200)]
+    server.script(*bodies)
+    provider = server.open("openai")
+    seen: list[bytes] = []
+
+    def work() -> None:
+        for _ in range(5):
+            seen.append(provider.send(question("openai")).body)
+
+    threads = [threading.Thread(target=work) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(seen)) == len(server.received) == 200
+
+
+def test_a_hundred_calls_at_once(server: Server) -> None:
+    """A hundred calls wait side by side, none for another's connection."""
+    gate = threading.Barrier(101, timeout=10)
+
+    def meets(handler: Any) -> None:
+        gate.wait()
+        says(recorded("anthropic_plain"))(handler)
+
+    server.script(meets)
+    provider = server.open("anthropic", timeout=10)
+    threads = [threading.Thread(target=lambda: provider.send(question("anthropic"))) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    gate.wait()
+    for thread in threads:
+        thread.join()
+    assert len(server.received) == 100
+
+
+def test_certificates_are_checked() -> None:
+    """A server whose certificate nobody vouches for gets no request."""
+    context = open_provider("openai", KEY, base_url=None, timeout_seconds=1)
+    pool: Any = context.client.wire.http._transport  # type: ignore[attr-defined]
+    found = pool._pool._ssl_context
+    context.close()
+    assert (found.verify_mode, found.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -1,0 +1,224 @@
+"""What goes out: the shape of each provider's request, once, for the right account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.providers import BadRequest, ProviderError, open_provider
+from tests.providers.server import KEY, PATHS, Received, Server, hangs, question, replies, resets, says
+
+INSTRUCTION = (
+    "Answer in the language with the ISO 639-1 code 'es'. The user is in the country with the ISO 3166-1 code 'ES'."
+)
+
+
+def sent(server: Server, name: ProviderName, **changes: Any) -> Received:
+    server.script(replies(f"{name}_plain"))
+    server.open(name).send(question(name, **changes))
+    return server.received[-1]
+
+
+def test_openai_plain_request(server: Server) -> None:
+    """A plain question is the prompt as written, capped, not stored, with nothing else."""
+    request = sent(server, "openai")
+    assert (request.method, request.path) == ("POST", "/openai/v1/responses")
+    assert request.json == {
+        "model": "gpt-6.1-terra",
+        "input": "¿Qué software?",
+        "max_output_tokens": 900,
+        "store": False,
+    }
+
+
+def test_openai_full_request(server: Server) -> None:
+    """Search, country, language and effort each have their field, and the searches their cap."""
+    full = {"web_search": True, "max_searches": 3, "country": "ES", "language": "es", "reasoning_effort": "low"}
+    location = {"type": "approximate", "country": "ES"}
+    assert sent(server, "openai", **full).json == {
+        "model": "gpt-6.1-terra",
+        "input": "¿Qué software?",
+        "max_output_tokens": 900,
+        "store": False,
+        "instructions": INSTRUCTION,
+        "reasoning": {"effort": "low"},
+        "tools": [{"type": "web_search", "search_context_size": "low", "user_location": location}],
+        "max_tool_calls": 3,
+    }
+
+
+def test_openai_search_without_country(server: Server) -> None:
+    """Without a country the location has its type alone, as no location means the United States."""
+    body = sent(server, "openai", web_search=True, max_searches=1).json
+    assert body["tools"][0]["user_location"] == {"type": "approximate"}
+
+
+def test_anthropic_requests(server: Server) -> None:
+    """Anthropic gets no temperature, the SDK's API version, and a capped basic search tool."""
+    request = sent(server, "anthropic")
+    assert (request.method, request.path) == ("POST", "/anthropic/v1/messages")
+    assert request.headers["anthropic-version"] == "2026-10-21"
+    assert request.json == {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 900,
+        "messages": [{"role": "user", "content": "¿Qué software?"}],
+    }
+    full = {"web_search": True, "max_searches": 2, "country": "ES", "language": "es", "reasoning_effort": "low"}
+    body = sent(server, "anthropic", **full).json
+    assert body["system"] == INSTRUCTION
+    assert body["output_config"] == {"effort": "low"}
+    location = {"type": "approximate", "country": "ES"}
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "user_location": location}
+    assert body["tools"] == [tool]
+
+
+def test_google_requests(server: Server) -> None:
+    """Google is asked on v1beta, with the country in the instruction only."""
+    request = sent(server, "google")
+    assert (request.method, request.path) == (
+        "POST",
+        "/google/v1beta/models/gemini-3.8-flash:generateContent",
+    )
+    assert request.json == {
+        "contents": [{"parts": [{"text": "¿Qué software?"}], "role": "user"}],
+        "generationConfig": {"maxOutputTokens": 900},
+    }
+    body = sent(server, "google", web_search=True, max_searches=2, country="ES", language="es").json
+    assert body["systemInstruction"]["parts"] == [{"text": INSTRUCTION}]
+    assert body["tools"] == [{"googleSearch": {}}]
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "expected"),
+    [
+        ("gemini-3.8-flash", "low", {"thinking_level": "LOW"}),
+        ("gemini-4-argon", "max", {"thinking_level": "HIGH"}),
+        ("gemini-2.5-flash", "low", {"thinking_budget": 1024}),
+        ("gemini-2.5-flash", "none", {"thinking_budget": 0}),
+    ],
+)
+def test_google_thinking(server: Server, model: str, effort: str, expected: dict[str, object]) -> None:
+    """An effort is a level for Gemini 3 and later, and a budget of tokens for 2.5."""
+    body = sent(server, "google", model_id=model, reasoning_effort=effort).json
+    assert body["generationConfig"]["thinkingConfig"] == expected
+
+
+def test_perplexity_always_searches(server: Server) -> None:
+    """Perplexity is made to search whatever the project says, in rounds that are capped."""
+    request = sent(server, "perplexity")
+    assert (request.method, request.path) == ("POST", "/perplexity/v1/responses")
+    assert request.json == {
+        "model": "perplexity/sonar",
+        "input": "¿Qué software?",
+        "max_output_tokens": 900,
+        "store": False,
+        "tools": [{"type": "web_search"}],
+        "tool_choice": {"type": "web_search"},
+        "max_steps": 1,
+    }
+    full = {"web_search": True, "max_searches": 4, "country": "ES", "language": "es", "reasoning_effort": "low"}
+    body = sent(server, "perplexity", **full).json
+    assert body["tools"] == [{"type": "web_search", "user_location": {"country": "ES"}}]
+    assert (body["max_steps"], body["instructions"]) == (4, INSTRUCTION)
+    assert body["reasoning"] == {"effort": "low"}
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "google"])
+def test_search_needs_a_cap(server: Server, name: ProviderName) -> None:
+    """A search without a cap on its fees is refused before anything is sent."""
+    server.script(replies(f"{name}_plain"))
+    with pytest.raises(BadRequest) as caught:
+        server.open(name).send(question(name, web_search=True))
+    assert (caught.value.billed, len(server.received)) == ("no", 0)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        says("{}", 429, retry_after="0", x_should_retry="true"),
+        says("{}", 500, x_should_retry="true"),
+        says("{}", 503, retry_after="0"),
+        says("{}", 401),
+        says("{}", 408),
+        says("", 307, location="/elsewhere"),
+        says("", 302, location="/elsewhere"),
+        resets,
+        hangs(1.0),
+    ],
+    ids=["429", "500", "503", "401", "408", "307", "302", "reset", "timeout"],
+)
+def test_one_request_a_call(server: Server, name: ProviderName, step: Any) -> None:
+    """No failure makes an SDK ask, and bill, a second time behind our back."""
+    server.script(step)
+    provider = server.open(name, timeout=0.3)
+    with pytest.raises(ProviderError):
+        provider.send(question(name))
+    assert len(server.received) == 1
+
+
+def test_google_continuation_is_not_followed(server: Server) -> None:
+    """A reply that offers to go on in a further billed request is taken as cut."""
+    server.script(replies("google_continued"))
+    provider = server.open("google")
+    answer = provider.read(provider.send(question("google")))
+    assert (answer.finish_reason, len(server.received)) == ("max_tokens", 1)
+
+
+HOSTILE = {
+    "OPENAI_API_KEY": "sk-other",
+    "OPENAI_ADMIN_KEY": "sk-other-admin",
+    "OPENAI_ORG_ID": "org-other",
+    "OPENAI_PROJECT_ID": "proj_other",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer sk-other\nOpenAI-Organization: org-other\nHost: other\nX-Bill: other",
+    "ANTHROPIC_API_KEY": "sk-ant-other",
+    "ANTHROPIC_AUTH_TOKEN": "other-token",
+    "ANTHROPIC_PROFILE": "other",
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+    "ANTHROPIC_CUSTOM_HEADERS": "Authorization: Bearer other\nx-api-key: other\nanthropic-version: 2023-06-01\nX-Bill: other",
+    "GOOGLE_API_KEY": "AIzaOther",
+    "GEMINI_API_KEY": "AIzaOther2",
+    "GOOGLE_GENAI_USE_VERTEXAI": "true",
+    "GOOGLE_GENAI_USE_ENTERPRISE": "true",
+    "GOOGLE_CLOUD_PROJECT": "other-project",
+    "GOOGLE_CLOUD_LOCATION": "europe-west1",
+    "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+    "GOOGLE_VERTEX_BASE_URL": "http://127.0.0.1:9",
+    "GOOGLE_GENAI_API_VERSION": "v1",
+    "GOOGLE_GENAI_CLIENT_MODE": "replay",
+    "GOOGLE_GENAI_REPLAYS_DIRECTORY": "/nowhere",
+    "GOOGLE_API_USE_MTLS_ENDPOINT": "always",
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No SDK variable changes where a call goes, which key pays, or what else is told to the provider."""
+    calm = sent(server, name)
+    for variable, value in HOSTILE.items():
+        monkeypatch.setenv(variable, value)
+    hostile = sent(server, name)
+    assert (hostile.method, hostile.path, hostile.body) == (calm.method, calm.path, calm.body)
+    assert hostile.headers == calm.headers
+    key_header = "x-goog-api-key" if name == "google" else "authorization"
+    assert hostile.headers[key_header].endswith(KEY.reveal())
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_proxy_of_the_environment_is_used(
+    server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP_PROXY is the operator's: the request goes through it, to the same address."""
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server.script(replies(f"{name}_plain"))
+    base_url = "http://provider.invalid" + PATHS[name]
+    provider = open_provider(name, KEY, base_url=base_url, timeout_seconds=2)
+    assert provider.send(question(name)).status == 200
+    provider.close()
+    assert server.received[0].path.startswith(base_url)
+    assert server.received[0].headers["host"] == "provider.invalid"

@@ -1,0 +1,272 @@
+"""What changed between two periods, and what is noise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+import numpy as np
+import pytest
+
+from llm_monitoring.analysis.comparison import Comparison, compare, mention, paired, standard_error
+from llm_monitoring.analysis.figures import ModelChange, Observation, summary
+from llm_monitoring.errors import BadInput
+from tests.unit.analysis_figures.answers import (
+    COMPETITORS,
+    FIRST_DAY,
+    NEXT_MONTH,
+    answer,
+    period,
+    uneven_rates,
+)
+
+
+def one_day(mentions: Sequence[int], day: int, **common: object) -> list[Observation]:
+    """Return a day with one answer a prompt, prompt i mentioning the brand where `mentions[i]`."""
+    start = FIRST_DAY + timedelta(days=day)
+    return [answer(i, day=start, mentioned=bool(m), **common) for i, m in enumerate(mentions)]  # type: ignore[arg-type]
+
+
+def simulated(seed: int, *, shift: float, prompts: int = 15) -> Comparison:
+    random = Random(seed)
+    rates = uneven_rates(random, prompts)
+    before = period(random, FIRST_DAY, rates)
+    after = period(random, NEXT_MONTH, [rate + shift for rate in rates])
+    return compare(before, after, COMPETITORS, resamples=200, seed=seed)
+
+
+def test_periods_of_noise_are_within_noise() -> None:
+    """Where nothing changed, the headline is wrong one time in twenty, and so are all others together."""
+    found = [simulated(seed, shift=0) for seed in range(200)]
+    headline = Counter(comparison.mention_rate.verdict for comparison in found)
+    alarms = sum(
+        change.verdict in ("up", "down")
+        for c in found
+        for change in (c.share_of_voice, c.avg_position, c.citation_rate, *c.by_provider)
+    )
+    assert headline.total() == 200
+    assert 182 <= headline["within noise"] <= 198
+    assert alarms <= 18
+
+
+def test_a_real_change_is_found() -> None:
+    """Fifteen points more on 15 prompts, two providers and seven days is seen, and in the right direction."""
+    verdicts = Counter(simulated(seed, shift=0.15).mention_rate.verdict for seed in range(40))
+    assert verdicts["up"] >= 32
+    assert verdicts["down"] == 0
+
+
+def test_the_interval_holds_the_true_change() -> None:
+    """95 % intervals of the difference miss a true change of ten points about one time in twenty."""
+    misses = 0
+    for seed in range(150):
+        change = simulated(seed, shift=0.1).mention_rate
+        assert change.low is not None
+        assert change.high is not None
+        misses += not change.low <= 10 <= change.high
+    assert 1 <= misses <= 16
+
+
+def test_standard_error_is_numpys() -> None:
+    """For a mean, the draws' standard error is the closed form's, s over the root of n."""
+    random = Random(1)
+    before = period(random, FIRST_DAY, uneven_rates(random, 12))
+    after = period(random, NEXT_MONTH, uneven_rates(random, 12))
+    rows, _ = paired(mention, before, after)
+    changes = np.array([float(row[2] - row[0]) for row in rows])
+    closed_form = changes.std(ddof=1) / np.sqrt(len(changes))
+    assert closed_form == pytest.approx(standard_error(rows, 8000, seed=1), rel=0.03)
+
+
+def test_the_same_input_gives_the_same_output() -> None:
+    """Reproducible in any order of the answers, and another seed moves nothing but the interval."""
+    random = Random(4)
+    rates = uneven_rates(random, 12)
+    before, after = period(random, FIRST_DAY, rates), period(random, NEXT_MONTH, rates)
+    first = compare(before, after, COMPETITORS)
+    shuffled = compare(random.sample(before, len(before)), random.sample(after, len(after)), COMPETITORS)
+    other = compare(before, after, COMPETITORS, seed=1)
+    assert first == shuffled
+    assert first.mention_rate.low != other.mention_rate.low
+    assert first.mention_rate.difference == other.mention_rate.difference
+
+
+def test_only_pairs_of_both_periods_count() -> None:
+    """A prompt or a provider that only one period has moves no figure."""
+    before, after = one_day([1, 0, 0, 0, 1, 0, 0, 1], 0), one_day([1, 0, 1, 0, 1, 0, 0, 1], 9)
+    more_before = [answer(0, provider="google", mentioned=True), answer(50, mentioned=True)]
+    more_after = [
+        answer(51, day=NEXT_MONTH, mentioned=True),
+        answer(1, provider="perplexity", day=NEXT_MONTH),
+    ]
+    plain = compare(before, after, COMPETITORS)
+    assert plain == compare([*before, *more_before], [*after, *more_after], COMPETITORS)
+    assert (8, 8, Decimal("37.50"), Decimal("50.00"), Decimal("12.50")) == (
+        plain.mention_rate.prompts,
+        plain.mention_rate.pairs,
+        plain.mention_rate.before,
+        plain.mention_rate.after,
+        plain.mention_rate.difference,
+    )
+
+
+def test_a_pair_weighs_the_same_however_many_days_it_has() -> None:
+    """Prompts weigh equally in a period, whatever went missing in it."""
+    before = one_day([1] * 4 + [0] * 4, 0)
+    after = [*one_day([1] * 4 + [0] * 4, 9), *one_day([1] * 4, 10), *one_day([1] * 4, 11)]
+    assert Decimal("0.00") == compare(before, after, ()).mention_rate.difference
+
+
+def test_branded_prompts_are_left_out() -> None:
+    """Prompts that name the brand change nothing."""
+    before, after = one_day([0] * 8, 0), one_day([0] * 8, 9)
+    branded = [answer(i, day=NEXT_MONTH, branded=True, mentioned=True) for i in range(8)]
+    assert compare(before, after, ()) == compare(before, [*after, *branded], ())
+
+
+def test_both_sides_are_the_summaries_of_the_same_pairs() -> None:
+    """Where both periods have the same pairs, before and after are the periods' own figures."""
+    random = Random(8)
+    rates = uneven_rates(random, 10)
+    before, after = period(random, FIRST_DAY, rates), period(random, NEXT_MONTH, rates, days=3, samples=2)
+    found = compare(before, after, COMPETITORS, resamples=10)
+    for name in ("mention_rate", "share_of_voice", "citation_rate"):
+        change = getattr(found, name)
+        expected = tuple(getattr(summary(p, COMPETITORS).figures, name) for p in (before, after))
+        assert expected == (change.before, change.after), name
+
+
+@pytest.mark.parametrize(("prompts", "verdict"), [(5, "too little data"), (6, "up")])
+def test_fewer_than_six_prompts_are_too_little_data(prompts: int, verdict: str) -> None:
+    """Five prompts that all move alike prove nothing; six do."""
+    change = compare(one_day([0] * prompts, 0), one_day([1] * prompts, 9), ()).mention_rate
+    assert (verdict, Decimal("100.00")) == (change.verdict, change.difference)
+
+
+def test_too_little_data_has_no_interval() -> None:
+    """What cannot be bounded is null, and the difference is still said."""
+    change = compare(one_day([0, 1], 0), one_day([1, 1], 9), ()).mention_rate
+    assert (None, None, Decimal("50.00"), None) == (
+        change.low,
+        change.high,
+        change.difference,
+        change.improved,
+    )
+
+
+def test_share_of_voice_needs_voices_in_both_periods() -> None:
+    """Prompts in which nobody is named tell nothing of shares, and periods without any have none."""
+    before = one_day([1] * 5 + [0] * 15, 0, competitors=[])
+    after = one_day([1] * 20, 9, competitors=["Sage"])
+    assert compare(before, after, COMPETITORS).share_of_voice.verdict == "too little data"
+    silent = compare(one_day([0] * 9, 0), after, COMPETITORS).share_of_voice
+    assert (silent.before, silent.difference, silent.verdict) == (None, None, "too little data")
+
+
+def test_share_of_voice_needs_competitors() -> None:
+    """Without competitors there is no share to compare."""
+    change = compare(one_day([1] * 9, 0), one_day([1] * 9, 9), ()).share_of_voice
+    assert (change.before, change.after, change.pairs, change.verdict) == (None, None, 0, "too little data")
+
+
+def test_a_lower_position_is_an_improvement() -> None:
+    """From 8th to 3rd the number goes down and the brand improves, over pairs ranked in both periods only."""
+    before = [answer(i, position=8 + i % 2) for i in range(10)] + [answer(20, position=40)]
+    after = [answer(i, day=NEXT_MONTH, position=3) for i in range(10)] + [answer(20, day=NEXT_MONTH)]
+    change = compare(before, after, ()).avg_position
+    assert (Decimal("8.50"), Decimal("3.00"), "down", True, 10) == (
+        change.before,
+        change.after,
+        change.verdict,
+        change.improved,
+        change.pairs,
+    )
+
+
+def test_improvement_follows_the_verdict() -> None:
+    """A falling rate is no improvement, and noise is neither."""
+    fallen = compare(one_day([1] * 9, 0), one_day([0] * 9, 9), ()).mention_rate
+    same = compare(one_day([1] * 9, 0), one_day([1] * 9, 9), ()).mention_rate
+    assert (
+        fallen.verdict,
+        fallen.improved,
+        same.verdict,
+        same.improved,
+    ) == ("down", False, "within noise", None)
+
+
+def test_figures_read_together_are_judged_more_strictly() -> None:
+    """Only those with enough data count: citations and two providers are three, each at 98.33 %."""
+    random = Random(2)
+    before = period(random, FIRST_DAY, [0.3] * 9)
+    after = period(random, NEXT_MONTH, [0.3] * 9)
+    found = compare(before, after, ())
+    assert [("google", Decimal("98.33")), ("openai", Decimal("98.33"))] == [
+        (change.provider, change.judged_at) for change in found.by_provider
+    ]
+    assert (Decimal("95.00"), Decimal("98.33")) == (
+        found.mention_rate.judged_at,
+        found.citation_rate.judged_at,
+    )
+
+
+def test_a_stricter_judge_can_overrule_the_interval() -> None:
+    """A citation rate whose 95 % interval leaves out zero stays within noise among four figures."""
+    cited = [
+        answer(i, day=NEXT_MONTH, provider=p, cited=i < 6) for i in range(24) for p in ("openai", "google")
+    ]
+    plain = [answer(i, provider=p) for i in range(24) for p in ("openai", "google")]
+    change = compare(plain, cited, ()).citation_rate
+    assert change.low is not None
+    assert change.low > 0
+    assert change.verdict == "up"
+    fewer = [
+        answer(i, day=NEXT_MONTH, provider=p, cited=i < 5) for i in range(24) for p in ("openai", "google")
+    ]
+    change = compare(plain, fewer, ()).citation_rate
+    assert change.low is not None
+    assert change.low > 0
+    assert change.verdict == "within noise"
+
+
+def test_one_provider_does_not_repeat_the_headline() -> None:
+    """With one provider in both periods, there is no table by provider."""
+    before = [*one_day([1] * 8, 0), *one_day([1] * 8, 0, provider="google")]
+    assert compare(before, one_day([1] * 8, 9), ()).by_provider == ()
+
+
+def test_changes_of_model_are_listed_from_the_first_day_to_the_last() -> None:
+    """A change inside a period and one in the gap between them are both said, whatever the verdict."""
+    before = [*one_day([1] * 8, 0, model_id="a"), *one_day([1] * 8, 1, model_id="b")]
+    after = one_day([1] * 8, 9, model_id="c")
+    assert (
+        ModelChange("openai", FIRST_DAY + timedelta(days=1), "a", "b"),
+        ModelChange("openai", FIRST_DAY + timedelta(days=9), "b", "c"),
+    ) == compare(before, after, ()).model_changes
+
+
+@pytest.mark.parametrize("days", [(0, 0), (9, 0)])
+def test_periods_must_follow_one_another(days: tuple[int, int]) -> None:
+    """Overlapping or swapped periods are refused."""
+    with pytest.raises(BadInput):
+        compare(one_day([1], days[0]), one_day([1], days[1]), ())
+
+
+def test_an_empty_period_is_too_little_data() -> None:
+    """Nothing to compare with is said, not failed."""
+    found = compare([], one_day([1] * 9, 9), COMPETITORS)
+    assert (
+        found.mention_rate.verdict,
+        found.mention_rate.before,
+        found.mention_rate.prompts,
+    ) == ("too little data", None, 0)
+
+
+def test_intervals_of_rates_stay_within_the_possible() -> None:
+    """A difference of percentages is never bounded beyond a hundred points."""
+    after = one_day([1] * 11 + [0], 9)
+    change = compare(one_day([0] * 12, 0), after, ()).mention_rate
+    assert (Decimal("100.00"), "up") == (change.high, change.verdict)

@@ -1,0 +1,183 @@
+"""Sealed keys: who may open them, and what every failure says."""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_monitoring.crypto import KeyBox, KeyUnreadable, Reason, Sealed, last_four, require_box
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.logs import redact
+
+OLD = Fernet.generate_key().decode()
+NEW = Fernet.generate_key().decode()
+BOX = KeyBox(NEW)
+CANARY = Secret("sk-canary-4F7Q2Z9XKD")
+
+keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=80)
+owners = st.tuples(st.integers(1, 2**31 - 1), st.sampled_from(PROVIDERS))
+
+
+def sealed(contents: object) -> str:
+    text = contents if isinstance(contents, str) else json.dumps(contents)
+    return Fernet(NEW).encrypt(text.encode()).decode()
+
+
+def failure(
+    token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyBox = BOX
+) -> KeyUnreadable:
+    with pytest.raises(KeyUnreadable) as caught:
+        box.open(token, user_id, provider)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "canary" not in shown
+    assert len(token) < 20 or token not in shown
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@given(keys, owners)
+def test_round_trip(key: str, owner: tuple[int, ProviderName]) -> None:
+    """What was sealed for a user and provider opens for them, and shows nothing of the key before."""
+    token = BOX.seal(Secret(key), *owner)
+    assert BOX.open(token, *owner) == Secret(key)
+    assert len(key) < 4 or key not in token
+
+
+@given(owners, owners)
+def test_token_of_another(owner: tuple[int, ProviderName], other: tuple[int, ProviderName]) -> None:
+    """A token found in another user's or provider's place is refused."""
+    token = BOX.seal(CANARY, *owner)
+    if owner != other:
+        assert failure(token, *other).reason == "not_yours"
+
+
+@given(st.text(max_size=200))
+def test_garbage(text: str) -> None:
+    """Whatever a column holds, it is a key that cannot be read and not a crash."""
+    assert failure(text).reason in ("empty", "damaged")
+
+
+@given(st.integers(0, 300))
+def test_cut_token(length: int) -> None:
+    """A token cut anywhere does not open."""
+    token = BOX.seal(CANARY, 1, "openai")
+    if length < len(token.rstrip("=")):
+        assert failure(token[:length]).reason in ("empty", "damaged", "sealed_otherwise")
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "advice"),
+    [
+        (" ", "empty", "set the key again or remove it"),
+        ("sk-canary-in-the-clear", "damaged", "set the key again or remove it"),
+        (Fernet(OLD).encrypt(b"sk-canary").decode(), "sealed_otherwise", "add the one that sealed it"),
+        (sealed("sk canary"), "not_a_key", "set the key again"),
+        (sealed(""), "not_a_key", "set the key again"),
+        (Fernet(NEW).encrypt(b"\xffcanary").decode(), "not_a_key", "set the key again"),
+        (sealed({"v": 1, "user": 1, "provider": "openai", "key": 7}), "not_a_key", "set the key again"),
+        (sealed({"v": 1, "user": 1, "provider": "openai"}), "not_a_key", "set the key again"),
+        (sealed({"v": 2, "user": 1, "provider": "openai", "key": "sk-canary"}), "newer", "update"),
+        (sealed({"v": 1, "user": 2, "provider": "openai", "key": "sk-canary"}), "not_yours", "refused"),
+        (sealed({"v": 1, "user": 1, "provider": "google", "key": "sk-canary"}), "not_yours", "refused"),
+    ],
+)
+def test_failures(token: str, reason: Reason, advice: str) -> None:
+    """Each failure names user, provider and what to do, and shows neither token nor key."""
+    error = failure(token)
+    assert (error.reason, error.user_id, error.provider) == (reason, 1, "openai")
+    assert str(error).startswith("the openai key of user 1 cannot be read: ")
+    assert advice in str(error)
+
+
+def test_altered_token() -> None:
+    """A token with one bit changed does not open."""
+    token = BOX.seal(CANARY, 1, "openai")
+    altered = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
+    assert failure(altered).reason == "sealed_otherwise"
+
+
+def test_older_tokens() -> None:
+    """A token that holds the bare key still opens, white space around either aside, and is told apart."""
+    token = " " + sealed(CANARY.reveal() + "\n") + "\n"
+    assert BOX.open(token, 1, "openai") == CANARY
+    assert BOX.examine(token, 1, "openai") == Sealed(bound=False, under_newest=True, last_four="9XKD")
+
+
+@pytest.mark.parametrize("bare", ["12345", '["a"]', '"quoted"', "null"])
+def test_bare_key_that_reads_as_json(bare: str) -> None:
+    """An older bare key is a key even where it happens to be JSON."""
+    assert BOX.open(sealed(bare), 1, "google") == Secret(bare)
+
+
+def test_ring() -> None:
+    """A ring opens what any of its keys sealed, and seals under the newest."""
+    old, both = KeyBox(OLD), KeyBox(f"{NEW} ,\n {OLD}")
+    token = old.seal(CANARY, 1, "openai")
+    assert both.open(token, 1, "openai") == CANARY
+    assert both.examine(token, 1, "openai") == Sealed(bound=True, under_newest=False, last_four="9XKD")
+    assert BOX.open(both.seal(CANARY, 1, "openai"), 1, "openai") == CANARY
+
+
+def test_rotate() -> None:
+    """Rotation seals under the newest key and binds; what was bound stays its owner's."""
+    both = KeyBox(f"{NEW},{OLD}")
+    bare = both.rotate(Fernet(OLD).encrypt(CANARY.reveal().encode()).decode(), 3, "google")
+    assert BOX.open(bare, 3, "google") == CANARY
+    assert both.examine(bare, 3, "google") == Sealed(bound=True, under_newest=True, last_four="9XKD")
+    with pytest.raises(KeyUnreadable, match="refused"):
+        both.rotate(bare, 4, "google")
+
+
+@pytest.mark.parametrize(
+    "ring", ["", " ", "canary", f"{NEW},", f"{NEW},canary", f"{NEW};{OLD}", "canaré" * 8]
+)
+def test_malformed_ring(ring: str) -> None:
+    """A malformed master key is one line that says how to make one and shows nothing of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        KeyBox(ring)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert re.search("^LLM_KEYS_ENCRYPTION_KEY must be .*Fernet.generate_key", str(caught.value))
+    assert "canar" not in shown
+    assert NEW not in shown
+
+
+def test_no_master_key() -> None:
+    """Without a master key nothing can be sealed, and the error says how to make one."""
+    with pytest.raises(ConfigurationError, match=r"never stored in the clear: .*Fernet\.generate_key"):
+        require_box(None)
+    assert require_box(BOX) is BOX
+
+
+def test_the_command_makes_a_ring() -> None:
+    """The command that the errors quote makes a working master key."""
+    with pytest.raises(ConfigurationError) as caught:
+        require_box(None)
+    command = re.search('python -c "(.*)"', str(caught.value))
+    assert command is not None
+    printed: list[str] = []
+    exec(command[1], {"print": printed.append})
+    assert KeyBox(printed[0]).ring
+
+
+def test_opened_and_sealed_keys_are_hidden() -> None:
+    """A key is registered for redaction when it is sealed and when it is opened."""
+    BOX.seal(Secret("odd/form+one~11"), 1, "openai")
+    BOX.open(sealed("odd/form+two~22"), 1, "openai")
+    assert redact("odd/form+one~11 form+two~22") == "*** for***"
+
+
+def test_repr() -> None:
+    """A box shows how many master keys it has and none of them."""
+    assert repr(KeyBox(f"{NEW},{OLD}")) == "KeyBox(2 master keys)"
+
+
+def test_last_four() -> None:
+    """The end of a key is shown only where the rest is long enough."""
+    assert (last_four(Secret("12345678abcd")), last_four(Secret("1234567abcd"))) == ("abcd", "")
