@@ -91,7 +91,7 @@ def standing_dict(standing: Standing) -> dict[str, Any]:
     }
 
 
-def amount(value: Decimal | float | int | str) -> Decimal:
+def amount(value: Decimal | float | str) -> Decimal:
     """`value` in USD, exactly as written; raises BadInput where it is no finite number."""
     try:
         found = Decimal(str(value))
@@ -117,7 +117,7 @@ def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
         return plain_keys(tools.keys.all_for(user_id))
 
 
-def update_monthly_spend(total_cost_usd: Decimal | float | int | str, user_id: int | None = None) -> Decimal:
+def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | None = None) -> Decimal:
     """Correct a user's month by hand with a ledger entry, and return the new spend in USD.
 
     A run settles call by call and never needs this. Without a user only where there is exactly one; raises BadInput.

@@ -10,13 +10,13 @@ from functools import cached_property
 from threading import Lock
 from typing import Final
 
-from llm_monitoring import registry, results, runs
+from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.analysis import Analysis, Matcher, sentiment
 from llm_monitoring.budget import Budget, Call, Kind, Outcome
 from llm_monitoring.calls import Till, is_final
 from llm_monitoring.db.database import Transaction
-from llm_monitoring.domain import ProviderName, Task
-from llm_monitoring.errors import MonitoringError
+from llm_monitoring.domain import Task
+from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId
 from llm_monitoring.logs import redact
@@ -98,6 +98,15 @@ class Desk:
     @cached_property
     def till(self) -> Till:
         return Till(self.budget)
+
+    def watched(self, project_id: int) -> Watched | None:
+        """A project of the run, or one that is paused or stays out of it; None where it was deleted."""
+        if project_id in self.projects:
+            return self.projects[project_id]
+        try:
+            return Watched(projects.find(self.budget.db, project_id))
+        except BadInput:
+            return None
 
     def answer(self, job: Job) -> Analysis:
         """Ask a task's prompt and store the answer. Raises Blocked, NotCallable, key and provider errors."""

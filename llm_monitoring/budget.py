@@ -243,9 +243,7 @@ class Budget:
             users=size["users"],
             charged_usd=size["charged_usd"],
             differences=self.db.all(SQL.counter_differences),
-            over_budget=[
-                s for s in self.standings(start_month=False) if s.spent_usd + s.reserved_usd > s.budget_usd
-            ],
+            over_budget=[s for s in self.standings(start_month=False) if s.spent_usd + s.reserved_usd > s.budget_usd],
             over_ceiling=self.db.all(SQL.over_ceiling),
             open_attempts=self.db.all(SQL.count_open_attempts),
         )

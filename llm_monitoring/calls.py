@@ -54,12 +54,18 @@ class Till:
         self.budget = budget
 
     def pay(
-        self, call: Call, question: Question, provider: Provider, price: Price, save: Save, save_error: SaveError
+        self,
+        call: Call,
+        question: Question,
+        provider: Provider,
+        price: Price,
+        save: Save,
+        save_error: SaveError,
     ) -> Paid:
         """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled."""
         self.reserve(call)
         if not self.budget.mark_sent(call):
-            raise Withdrawn()
+            raise Withdrawn
         reply = self.send(call, question, provider, price, save_error)
         self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
         return self.settle(call, reply, price, save, save_error)
@@ -103,7 +109,14 @@ class Till:
         return Paid(answer, reply, charged)
 
     def store(
-        self, call: Call, answer: Answer, reply: Reply, outcome: Outcome, price: Price, save: Save, save_error: SaveError
+        self,
+        call: Call,
+        answer: Answer,
+        reply: Reply,
+        outcome: Outcome,
+        price: Price,
+        save: Save,
+        save_error: SaveError,
     ) -> Decimal:
         """Result and settlement in one transaction; an answer that cannot be analysed is paid for all the same."""
 

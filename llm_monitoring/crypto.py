@@ -108,8 +108,7 @@ def require_box(box: KeyBox | None) -> KeyBox:
     """Return `box`; raises ConfigurationError without a master key: none is ever stored in the clear."""
     if box is None:
         raise ConfigurationError(
-            "LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: "
-            f"make one with {GENERATE}"
+            f"LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one with {GENERATE}"
         )
     return box
 
@@ -120,18 +119,16 @@ def master_key(text: str) -> Fernet:
         return Fernet(text)
     except ValueError:
         raise ConfigurationError(
-            "LLM_KEYS_ENCRYPTION_KEY must be one or more Fernet keys separated by commas: "
-            f"make one with {GENERATE}"
+            f"LLM_KEYS_ENCRYPTION_KEY must be one or more Fernet keys separated by commas: make one with {GENERATE}"
         ) from None
 
 
 def parsed(plain: bytes) -> Any:
-    """Return the JSON object in `plain`, or None where it is a bare key."""
+    """Return the JSON in `plain`, None where it is none. Only an object is ours: a key may be JSON too."""
     try:
-        content = json.loads(plain)
+        return json.loads(plain)
     except ValueError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def opens(master: Fernet, token: str) -> bool:

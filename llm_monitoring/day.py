@@ -69,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ProjectReport:
-    """A project's day. `completeness` covers the providers that its user has a key for; costs are this run's, in USD."""
+    """A project's day. `completeness` covers the providers that its user has a key for; costs are this run's."""
 
     project_id: int
     name: str
@@ -193,9 +193,7 @@ def obstacle(
 
 
 def standing_line(standing: Standing) -> str:
-    return (
-        f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
-    )
+    return f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
 
 
 def judge_of(plan: Plan, item: Watched) -> KeyId | None:
@@ -205,7 +203,7 @@ def judge_of(plan: Plan, item: Watched) -> KeyId | None:
 
 
 def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock) -> DayReport:
-    """Run the day under the lock: settle what a dead run left, ask what is open, write the figures, check the ledger."""
+    """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger."""
     run_id = runs.start(tools.db, order.day)
     clients = Clients(tools.keys, tools.settings)
     try:
@@ -213,9 +211,11 @@ def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: R
         desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
         touched = recover(desk).days
         before = coverage(tools, plan, order.day)
-        order.on_start(sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values()))
+        order.on_start(
+            sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values())
+        )
         tally = work(desk, plan, order, lock)
-        figures(tools, plan, touched | {(project_id, order.day) for project_id in plan.projects})
+        figures(desk, touched | {(project_id, order.day) for project_id in plan.projects})
         report = settle_day(tools, plan, order, run_id, tally, before)
     except BaseException:
         runs.abandon(tools.db, run_id)
@@ -239,22 +239,20 @@ def work(desk: Desk, plan: Plan, order: Order, lock: RunLock) -> Tally:
     return runner.run()
 
 
-def figures(tools: Tools, plan: Plan, touched: set[tuple[int, date]]) -> None:
-    """Write the snapshots of every project and day that has new answers."""
+def figures(desk: Desk, touched: set[tuple[int, date]]) -> None:
+    """Write the snapshots of every project and day that may have new answers."""
     for project_id, day in sorted(touched):
-        watched = plan.projects.get(project_id)
-        project = watched.project if watched else projects.find(tools.db, project_id)
-        results.write_snapshots(tools.db, project, day)
-    projects.mark_analysed(tools.db, list(plan.projects))
+        watched = desk.watched(project_id)
+        if watched is not None:
+            results.write_snapshots(desk.budget.db, watched.project, day)
+    projects.mark_analysed(desk.budget.db, list(desk.projects))
 
 
 def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
     """How far the day is, by project, for the providers that its user can call."""
     found = runs.completeness(tools.db, day, list(plan.projects), PROVIDERS)
     return {
-        project_id: {
-            name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)
-        }
+        project_id: {name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)}
         for project_id, watched in plan.projects.items()
     }
 
@@ -317,7 +315,7 @@ def project_error(cells: Mapping[str, Completeness]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a project's open tasks at one provider would cost at most, in USD; `problem` says why they cannot be asked."""
+    """What a project's open tasks at one provider cost at most, in USD; `problem` says why they cannot be asked."""
 
     project_id: int
     name: str

@@ -67,9 +67,7 @@ class Rotation:
     changed: int = 0
 
     def __add__(self, other: Rotation) -> Rotation:
-        return Rotation(
-            self.rotated + other.rotated, self.current + other.current, self.changed + other.changed
-        )
+        return Rotation(self.rotated + other.rotated, self.current + other.current, self.changed + other.changed)
 
 
 class RotationRefused(MonitoringError):

@@ -1,4 +1,4 @@
-"""When a provider may be called again: concurrency, pauses and breakers per provider and key. The clock is passed in."""
+"""When a provider may be called: concurrency, pauses and breakers per provider and key. The clock is passed in."""
 
 from __future__ import annotations
 

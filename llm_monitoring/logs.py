@@ -50,9 +50,7 @@ PATTERNS: Final = tuple(
     )
 )
 # C0 and C1 controls, line separators, marks that turn the direction of writing, lone surrogates
-UNSAFE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class Registry:
@@ -250,9 +248,7 @@ def line_handler(settings: Settings, stream: TextIO) -> LineHandler:
     handler = LineHandler(stream)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     ascii_only = encoding.lower() not in ("utf-8", "utf8")
-    handler.setFormatter(
-        JsonFormatter(ascii_only=ascii_only) if speaks_json(settings, stream) else PlainFormatter()
-    )
+    handler.setFormatter(JsonFormatter(ascii_only=ascii_only) if speaks_json(settings, stream) else PlainFormatter())
     return handler
 
 
@@ -268,8 +264,8 @@ def log_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     fields = {"event": "python.warning", "source_file": filename, "source_line": lineno}
     log.warning("Aviso de Python (%s): %s", category.__name__, " ".join(str(message).split()), extra=fields)

@@ -17,6 +17,7 @@ SQL = load("projects")
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 COUNTRY = re.compile(r"[A-Z]{2}")
+LONGEST_PROMPT_BYTES = 2500  # what the unique index over prompts can hold
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
@@ -52,6 +53,15 @@ class NewProject:
     providers: Sequence[ProviderName] = PROVIDERS
     web_search: bool = False
     samples_per_query: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuery:
+    """A prompt to add; without `language` it has its project's."""
+
+    text: str
+    language: str | None = None
+    query_type: str = "general"
 
 
 def read_project(row: Row) -> Project:
@@ -109,11 +119,14 @@ def active(db: Database, project_id: int | None = None) -> list[Row]:
 
 
 def find(db: Database, project_id: int) -> Project:
-    """One project; raises BadInput where there is none."""
+    """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
     row = db.one(SQL.project, {"project_id": project_id})
     if row is None:
         raise BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
-    return read_project(row)
+    try:
+        return read_project(row)
+    except (ValueError, TypeError) as exc:
+        raise BadInput(f"project {project_id} cannot be read: {exc}") from exc
 
 
 def add(db: Database, new: NewProject) -> int:
@@ -144,7 +157,7 @@ def check(new: NewProject) -> None:
         "the project's name is empty or over 255 characters": not 0 < len(new.name.strip()) <= 255,
         "the brand's name has at least 2 and at most 255 characters": not 2 <= len(new.brand.name.strip()) <= 255,
         "the industry is empty or over 255 characters": not 0 < len(new.industry.strip()) <= 255,
-        f"language {new.language!r} is no ISO 639 code such as es or en": not LANGUAGE.fullmatch(new.language),
+        f"language {new.language!r} is no ISO 639 code such as es or en": not is_language(new.language),
         f"country {new.country!r} is no ISO 3166 code such as ES or US": bool(new.country)
         and not COUNTRY.fullmatch(new.country or ""),
         "a project needs at least one provider": not new.providers,
@@ -175,22 +188,44 @@ def queries(db: Database, project_id: int) -> list[Row]:
 
 
 def add_queries(
-    db: Database, project_id: int, texts: Iterable[str], language: str | None = None, query_type: str = "general"
+    db: Database,
+    project_id: int,
+    texts: Iterable[str],
+    language: str | None = None,
+    query_type: str = "general",
 ) -> tuple[int, int]:
-    """Add prompts; return how many were new and how many the project already had."""
-    project = find(db, project_id)
-    wanted = [text.strip() for text in texts]
-    if any(not text for text in wanted):
-        raise BadInput("a prompt is empty")
+    """Add prompts, all or none; return how many were new and how many the project already had."""
+    return add_all_queries(db, project_id, [NewQuery(text, language, query_type) for text in texts])
 
-    added = 0
-    for text in wanted:
-        params = {
-            "project_id": project_id, "text": text, "language": language or project.language,
-            "query_type": query_type,
-        }  # fmt: skip
-        added += db.one(SQL.add_query, params) is not None
-    return added, len(wanted) - added
+
+def add_all_queries(db: Database, project_id: int, queries: Sequence[NewQuery]) -> tuple[int, int]:
+    """Add prompts in one transaction; return how many were new and how many the project already had."""
+    project = find(db, project_id)
+    for query in queries:
+        check_query(query)
+    params = [
+        {"project_id": project_id, "text": query.text.strip(), "language": query.language or project.language,
+         "query_type": query.query_type}
+        for query in queries
+    ]  # fmt: skip
+    added = db.transact(lambda tx: sum(tx.one(SQL.add_query, each) is not None for each in params))
+    return added, len(params) - added
+
+
+def check_query(query: NewQuery) -> None:
+    """Raise BadInput where a prompt cannot be stored."""
+    if not query.text.strip():
+        raise BadInput("the prompt is empty")
+    if len(query.text.strip().encode(errors="replace")) > LONGEST_PROMPT_BYTES:
+        raise BadInput(f"the prompt is longer than {LONGEST_PROMPT_BYTES} bytes: {query.text.strip()[:60]!r}…")
+    if query.language is not None and not is_language(query.language):
+        raise BadInput(f"language {query.language!r} is no ISO 639 code such as es or en")
+    if not 0 < len(query.query_type) <= 50:
+        raise BadInput(f"type {query.query_type[:60]!r} is empty or over 50 characters")
+
+
+def is_language(code: str) -> bool:
+    return bool(LANGUAGE.fullmatch(code)) and len(code) <= 10
 
 
 def mark_analysed(db: Database, project_ids: Sequence[int]) -> None:
@@ -201,19 +236,26 @@ def add_user(db: Database, email: str) -> int:
     """Create a user and return the id; raises BadInput on a bad or known address."""
     if not EMAIL.fullmatch(email):
         raise BadInput(f"{email!r} is no e-mail address")
-    row = db.one(SQL.add_user, {"email": email})
+    if db.one(SQL.user, {"user_id": None, "email": email}) is not None:
+        raise BadInput(f"a user with the address {email} exists already")
+    try:
+        row = db.one(SQL.add_user, {"email": email})
+    except Rejected as exc:
+        raise BadInput(f"the host application's users need more than an address ({exc}): add the user there") from exc
     if row is None:
         raise BadInput(f"a user with the address {email} exists already")
     return int(row["id"])
 
 
 def find_user(db: Database, who: str) -> Row:
-    """A user by id or e-mail address; raises BadInput where there is none."""
+    """A user by id or e-mail address; raises BadInput where there is none, or where several share the address."""
     user_id = int(who) if who.isascii() and who.isdigit() and len(who) < 10 else None
-    row = db.one(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
-    if row is None:
+    rows = db.all(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
+    if not rows:
         raise BadInput(f"user {who!r} does not exist: see `python -m llm_monitoring users list`")
-    return row
+    if len(rows) > 1:
+        raise BadInput(f"{len(rows)} users have the address {who!r}: give one's number instead")
+    return rows[0]
 
 
 def users(db: Database) -> list[Row]:

@@ -7,12 +7,11 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import date
 
-from llm_monitoring import projects, registry, results, runs
-from llm_monitoring.asking import Desk, Watched, failure_of, save_verdict
+from llm_monitoring import registry, results, runs
+from llm_monitoring.asking import Desk, failure_of, save_verdict
 from llm_monitoring.budget import Call, Outcome
 from llm_monitoring.db.database import Row, Transaction
 from llm_monitoring.domain import Task, provider_name
-from llm_monitoring.errors import BadInput
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def recover(desk: Desk) -> Recovered:
         log.warning(
             "♻️ Ejecución anterior interrumpida: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
             found.released, found.settled, found.unknown,
-            extra={"event": "run.recovered", "released": found.released, "settled": found.settled, "unknown": found.unknown},
+            extra={"event": "run.recovered", "calls": found.total},
         )  # fmt: skip
     return found
 
@@ -67,7 +66,7 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
     call = read_call(row)
-    task, watched = call.task, None if call.task is None else watched_project(desk, call.task.project_id)
+    task, watched = call.task, None if call.task is None else desk.watched(call.task.project_id)
 
     def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
         if task is None or watched is None:
@@ -84,7 +83,12 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
     try:
         desk.till.settle(call, reply, model.price, save, save_error)
     except ProviderError as exc:
-        log.info("El recibo de la llamada %s no contiene respuesta: %s", call.id, exc, extra={"event": "receipt.error"})
+        log.info(
+            "El recibo de la llamada %s no contiene respuesta: %s",
+            call.id,
+            exc,
+            extra={"event": "receipt.error"},
+        )
     return True
 
 
@@ -101,22 +105,12 @@ def close_in_doubt(desk: Desk, row: Row) -> None:
     call = read_call(row)
 
     def close(tx: Transaction) -> None:
-        if call.task is not None and call.kind == "answer" and watched_project(desk, call.task.project_id):
+        if call.task is not None and call.kind == "answer" and desk.watched(call.task.project_id):
             error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
             save_failure(tx, call, call.task, error)
         desk.budget.close(tx, call.id, outcome)
 
     desk.budget.db.transact(close)
-
-
-def watched_project(desk: Desk, project_id: int) -> Watched | None:
-    """The attempt's project, also one that is paused by now; None where it was deleted."""
-    if project_id in desk.projects:
-        return desk.projects[project_id]
-    try:
-        return Watched(projects.find(desk.budget.db, project_id))
-    except BadInput:
-        return None
 
 
 def read_call(row: Row) -> Call:

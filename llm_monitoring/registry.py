@@ -46,7 +46,9 @@ class Price:
     request_usd: Decimal
 
     def rates(self, input_tokens: int) -> Rates:
-        return [tier for tier in self.tiers if tier.above_input_tokens == 0 or input_tokens > tier.above_input_tokens][-1]
+        return [tier for tier in self.tiers if tier.above_input_tokens == 0 or input_tokens > tier.above_input_tokens][
+            -1
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Runner:
             else:
                 analysis = self.desk.answer(job)
             self.done.put(Done(job, analysis))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - around one task (design, section 9)
             self.done.put(Done(job, error=exc))
 
     def take_back(self) -> None:
@@ -195,7 +195,12 @@ class Runner:
         self.schedule.came_back(job)
         if effect == "dead":
             self.tally.closed_keys[job.key] = message
-            log.error("❌ %s: %s", job.provider, message, extra={"event": "provider.closed", "provider": job.provider})
+            log.error(
+                "❌ %s: %s",
+                job.provider,
+                message,
+                extra={"event": "provider.closed", "provider": job.provider},
+            )
         job.tries += 1
         job.doubtful_tries += error.billed != "no"
         if may_retry(error, job, self.desk.settings.max_attempts):

@@ -38,7 +38,7 @@ class RunLock:
 
     def __enter__(self) -> Self:
         if not self.take():
-            raise AlreadyRunning()
+            raise AlreadyRunning
         return self
 
     def __exit__(
@@ -198,6 +198,11 @@ def project_spend(db: Database, run_id: int) -> Mapping[int, Spend]:
 def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
     """A project's failures of the day by provider and reason, most frequent first."""
     return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})
+
+
+def recent(db: Database, limit: int) -> list[Row]:
+    """The latest runs, newest first."""
+    return db.all(SQL.recent_runs, {"limit": limit})
 
 
 def abandon(db: Database, run_id: int) -> None:

@@ -139,9 +139,7 @@ def directory(text: str) -> Path:
         raise ValueError("a directory") from exc
 
 
-def variable(
-    env: str, explanation: str, parse: Parse, default: str = "", *, secret: bool = False
-) -> dict[str, Any]:
+def variable(env: str, explanation: str, parse: Parse, default: str = "", *, secret: bool = False) -> dict[str, Any]:
     """Describe the variable that sets a field; with `{}` in `env`, one variable a provider sets a mapping."""
     return {"env": env, "help": explanation, "parse": parse, "default": default, "secret": secret}
 
@@ -168,9 +166,7 @@ class Settings:
         )
     )
     api_keys: Mapping[ProviderName, Secret] = field(
-        metadata=variable(
-            "{}_API_KEY", "The operator's key for {}, for users who have none.", api_key, secret=True
-        )
+        metadata=variable("{}_API_KEY", "The operator's key for {}, for users who have none.", api_key, secret=True)
     )
     base_urls: Mapping[ProviderName, str] = field(
         metadata=variable("{}_BASE_URL", "Gateway in place of {}: https, or http on this machine.", base_url)
@@ -194,9 +190,7 @@ class Settings:
         )
     )
     max_output_tokens: int = field(
-        metadata=variable(
-            "LLM_MAX_OUTPUT_TOKENS", "Longest answer, reasoning included.", integer(16, 128_000), "2000"
-        )
+        metadata=variable("LLM_MAX_OUTPUT_TOKENS", "Longest answer, reasoning included.", integer(16, 128_000), "2000")
     )
     max_searches: int = field(
         metadata=variable(
@@ -207,9 +201,7 @@ class Settings:
         metadata=variable("LLM_MAX_ATTEMPTS", "Most calls for one task in a run.", integer(1, 10), "3")
     )
     sentiment: bool = field(
-        metadata=variable(
-            "LLM_SENTIMENT", "Judge the tone of mentions with a further, budgeted call.", switch, "true"
-        )
+        metadata=variable("LLM_SENTIMENT", "Judge the tone of mentions with a further, budgeted call.", switch, "true")
     )
     timezone: tzinfo = field(
         metadata=variable("LLM_TIMEZONE", "Time zone of the day that a run belongs to.", time_zone, "UTC")
@@ -236,9 +228,7 @@ class Settings:
         )
     )
     operator_user_id: int | None = field(
-        metadata=variable(
-            "LLM_OPERATOR_USER_ID", "User who pays for an admin's test calls.", integer(1, 2**31 - 1)
-        )
+        metadata=variable("LLM_OPERATOR_USER_ID", "User who pays for an admin's test calls.", integer(1, 2**31 - 1))
     )
     auto_switch_models: bool = field(
         metadata=variable(
@@ -249,9 +239,7 @@ class Settings:
         )
     )
     receipt_retention_days: int = field(
-        metadata=variable(
-            "LLM_RECEIPT_RETENTION_DAYS", "Days that the raw replies are kept.", integer(1, 3650), "90"
-        )
+        metadata=variable("LLM_RECEIPT_RETENTION_DAYS", "Days that the raw replies are kept.", integer(1, 3650), "90")
     )
     on_railway: bool = False
 
@@ -268,9 +256,7 @@ class Settings:
                 "DATABASE_URL is not set on Railway: an embedded database there is lost with the container; "
                 "add a reference to the PostgreSQL service's DATABASE_URL"
             )
-        raise ConfigurationError(
-            "DATABASE_URL is not set: give postgresql://user:password@host:port/database"
-        )
+        raise ConfigurationError("DATABASE_URL is not set: give postgresql://user:password@host:port/database")
 
 
 def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: bool = True) -> Settings:

@@ -40,9 +40,7 @@ CLOSED_PROXY = {
 
 
 def pytest_configure() -> None:
-    for name in [
-        name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in CLOSED_PROXY
-    ]:
+    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in CLOSED_PROXY]:
         del os.environ[name]
     os.environ.update(CLOSED_PROXY)
 

@@ -188,9 +188,7 @@ def share_among(competitors: Sequence[str]) -> Measure:
     return measure
 
 
-def paired(
-    measure: Measure, earlier: Sequence[Observation], later: Sequence[Observation]
-) -> tuple[list[Row], int]:
+def paired(measure: Measure, earlier: Sequence[Observation], later: Sequence[Observation]) -> tuple[list[Row], int]:
     """Return a row for each prompt of the (prompt, provider) pairs in both periods, and how many pairs."""
     left, right = measured(measure, earlier), measured(measure, later)
     pairs = left.keys() & right.keys()
@@ -207,9 +205,7 @@ def measured(measure: Measure, observations: Sequence[Observation]) -> dict[Pair
     return found
 
 
-def totals(
-    found: dict[Pair, list[Measured]], pairs: AbstractSet[Pair]
-) -> dict[int, tuple[Fraction, Fraction]]:
+def totals(found: dict[Pair, list[Measured]], pairs: AbstractSet[Pair]) -> dict[int, tuple[Fraction, Fraction]]:
     """Return each prompt's numerator and denominator over these pairs, every prompt weighing 1."""
     kept = [entry for pair in pairs for entry in found[pair]]
     parts: dict[int, int] = defaultdict(int)

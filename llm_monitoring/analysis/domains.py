@@ -15,6 +15,7 @@ LABEL = f"[^\\W{UNSPACED}]"
 # Possessive and anchored at the start of a run of labels: one attempt a run, however long.
 DOTTED = re.compile(f"(?<![\\w.-])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
 UNSPACED_BEFORE = re.compile(f"(?<=[{UNSPACED}])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
+HOST_LABELS = 12
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -51,9 +52,7 @@ def domain_runs(folded: Folded, visible: str, declared: Mapping[str, int]) -> li
     return [run for run in runs if run is not None]
 
 
-def read_run(
-    match: re.Match[str], folded: Folded, visible: str, declared: Mapping[str, int]
-) -> DomainRun | None:
+def read_run(match: re.Match[str], folded: Folded, visible: str, declared: Mapping[str, int]) -> DomainRun | None:
     """What a dotted token is: a declared domain, some other domain, or no domain at all."""
     labels = match.group().split(".")
     tail = labels[-1].split("-")[0]
@@ -68,10 +67,11 @@ def read_run(
 
 def owner_of_host(host: str, declared: Mapping[str, int]) -> int | None:
     """The entity whose domain this host is, or is a subdomain of; the longest declared domain wins."""
-    while host:
-        if host in declared:
-            return declared[host]
-        host = host.partition(".")[2]
+    labels = host.rsplit(".", HOST_LABELS)
+    for place in range(len(labels)):
+        suffix = ".".join(labels[place:])
+        if suffix in declared:
+            return declared[suffix]
     return None
 
 

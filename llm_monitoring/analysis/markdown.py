@@ -12,9 +12,7 @@ from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listin
 from llm_monitoring.analysis.folding import compose
 from llm_monitoring.analysis.visible import readable
 
-OPTIONS = (
-    pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
-)
+OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 # An answer of a megabyte has some 40,000 events; past this many the rest is read as plain text.
 EVENT_LIMIT = 120_000
 WRITTEN_NUMBER = re.compile(rb"\s*([0-9]{1,9})[.)]")
@@ -59,7 +57,7 @@ class Reader:
                 break
             reached = place["start"]
             self.handle(event, reached)
-        return Document("".join(self.parts), tuple(self.blocks), tuple(self.links))
+        return Document("".join(self.parts).rstrip(), tuple(self.blocks), tuple(self.links))
 
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
@@ -114,8 +112,7 @@ class Reader:
         """The text without what is not visible; addresses in it become links."""
         urls: list[str] = []
         kept = readable(text, urls)
-        linked = bool(self.opened) and any(kind == "link" for _, kind in self.opened)
-        if not linked:
+        if not (self.opened and self.opened[-1][1] in {"target", "link"}):
             self.links.extend(Link(url, None) for url in urls)
         return kept
 

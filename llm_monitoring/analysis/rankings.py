@@ -299,7 +299,7 @@ def find_rank_column(table: Table, context: Context) -> int | None:
         if len(read) < 2 or len(read) < len(ranks_read) - 1:
             continue
         steps = {later - earlier for earlier, later in zip(read, read[1:], strict=False)}
-        if headed_as_rank(table, column, context) or (column == 0 and steps <= {0, 1} or steps == {-1}):
+        if headed_as_rank(table, column, context) or ((column == 0 and steps <= {0, 1}) or steps == {-1}):
             return column
     return None
 

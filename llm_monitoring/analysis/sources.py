@@ -46,7 +46,11 @@ def read_citation(citation: object) -> tuple[str, str | None]:
 
 def with_scheme(url: str) -> str:
     """A provider's address, which may lack its scheme."""
-    return url if not url or "://" in url or ANY_SCHEME.match(url) and "." not in url.split(":")[0] else f"https://{url}"
+    return (
+        url
+        if not url or "://" in url or (ANY_SCHEME.match(url) and "." not in url.split(":", maxsplit=1)[0])
+        else f"https://{url}"
+    )
 
 
 def add_source(found: dict[str, Source], url: str, title: str | None, kind: str) -> None:

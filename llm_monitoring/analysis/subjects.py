@@ -22,19 +22,25 @@ NUMBERED = re.compile(
     r"|(?P<dash>[0-9]{1,3})(?:\s+[-–—]|:)(?=\s)"
     r"|第?(?P<place>[0-9]{1,3})(?:位|名|위|、|．)"
 )
-RANK_WORD = re.compile(r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.I)
+RANK_WORD = re.compile(
+    r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.IGNORECASE
+)
 DECORATION = re.compile(
     "(?:[\\s\ufe0f\u200d\u20e3\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff\U0001f000-\U0001faff\U000e0020-\U000e007f"
     "\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
 )
 OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?")
 DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
-RANK_CELL = re.compile(r"\W*(?:n[ºo°.]*\s?)?(?P<number>[0-9]{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.I)
+RANK_CELL = re.compile(
+    r"\W*(?:n[ºo°.]*\s?)?(?P<number>[0-9]{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
+)
 PLAIN_NUMBER = re.compile(r"#?\s?([0-9]{1,3})")
 CAPITALISED = r"(?:[^\W\d_a-z][\w.&'’-]*\s?){1,3}"
-JOINER = re.compile(rf"\s*(?:(?:{JOINERS})\s*)(?:(?:{ARTICLES})\s*)?(?:{CAPITALISED}\s*(?:{JOINERS})\s*)?", re.I)
-STRONG_JOINER = re.compile(rf"\s*(?:(?!,\s*$)(?:{JOINERS})\s*)", re.I)
-ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?", re.I)
+JOINER = re.compile(
+    rf"\s*(?:(?:{JOINERS})\s*)(?:(?:{ARTICLES})\s*)?(?:{CAPITALISED}\s*(?:{JOINERS})\s*)?", re.IGNORECASE
+)
+STRONG_JOINER = re.compile(rf"\s*(?:(?!,\s*$)(?:{JOINERS})\s*)", re.IGNORECASE)
+ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ def leading_strong(text: str, prose: Prose, position: int) -> Span | None:
     return lead
 
 
-STRONG_GAP = re.compile(rf"\s*(?:{JOINERS})\s*(?:(?:{ARTICLES})\s*)?", re.I)
+STRONG_GAP = re.compile(rf"\s*(?:{JOINERS})\s*(?:(?:{ARTICLES})\s*)?", re.IGNORECASE)
 
 
 def holders(text: str, subject: Subject, named: Sequence[Named], limit: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import re
 from llm_monitoring.analysis.domains import top_level_domains
 from llm_monitoring.analysis.scripts import UNSPACED
 
-STOP = f"\\s<>\"«»“”{UNSPACED}\u3000-\u3004\u3008-\u3020\uff01-\uff0f\uff1a-\uff1f"
+STOP = f'\\s<>"«»“”{UNSPACED}\u3000-\u3004\u3008-\u3020\uff01-\uff0f\uff1a-\uff1f'
 LABEL = f"[^\\W{UNSPACED}]"
 NOT_TEXT = re.compile(
     f"(?P<url>(?<![^\\W_{UNSPACED}])[A-Za-z][A-Za-z0-9+.-]{{1,20}}+://[^{STOP}]++)"

@@ -239,14 +239,20 @@ def connect(dsn: str) -> Connection:
             **KEEPALIVE,
         )
     except psycopg2.ProgrammingError:
-        # the driver quotes the whole text, password included
-        raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection string") from None
+        raise unreadable() from None
     except psycopg2.OperationalError as exc:
+        if str(exc).startswith("invalid "):
+            raise unreadable() from None
         kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
         raise kind(f"cannot connect to the database: {first_line(exc)}") from exc
     connection.autocommit = True
     Transaction(connection).one(load("database").prepare_session)
     return connection
+
+
+def unreadable() -> ConfigurationError:
+    # without the driver's words, which quote the text, password included
+    return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")
 
 
 def is_alive(connection: Connection) -> bool:
@@ -267,7 +273,7 @@ def translated(connection: Connection) -> Iterator[None]:
         raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
     except (psycopg2.IntegrityError, psycopg2.DataError, errors.RaiseException) as exc:
         raise Rejected(primary(exc), constraint=exc.diag.constraint_name) from exc
-    except errors.TransactionRollback as exc:
+    except psycopg2.extensions.TransactionRollbackError as exc:
         raise Interrupted(primary(exc)) from exc
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
         kind = Interrupted if connection.closed else DatabaseUnavailable

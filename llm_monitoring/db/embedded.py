@@ -266,9 +266,7 @@ def reachable_programs(parent: Path, account: Account | None) -> Path:
 def installed_programs() -> Path:
     """Find the wheel's programs, which are not imported, or else Debian's."""
     spec = importlib.util.find_spec(WHEEL)
-    places = (
-        [Path(place, "pginstall", "bin") for place in (spec.submodule_search_locations or ())] if spec else []
-    )
+    places = [Path(place, "pginstall", "bin") for place in (spec.submodule_search_locations or ())] if spec else []
     places += sorted(DEBIAN.glob("*/bin"), key=lambda place: int(place.parent.name), reverse=True)
     for place in places:
         if (place / "initdb").exists() and (place / "postgres").exists():

@@ -60,9 +60,7 @@ def shipped() -> Traversable:
 
 def read(folder: Traversable) -> list[Migration]:
     """Return the migrations of a folder in order; raises ConfigurationError on a bad name or a gap."""
-    entries = sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name
-    )
+    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
     migrations = [parse(entry) for entry in entries]
     for expected, migration in enumerate(migrations, start=1):
         if migration.version != expected:
@@ -91,9 +89,7 @@ def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence
     """Return what is not applied; raises ConfigurationError where the applied are not the first files."""
     for position, row in enumerate(applied):
         if position >= len(migrations):
-            raise ConfigurationError(
-                f"the database has migration {row['name']}, which this version does not know"
-            )
+            raise ConfigurationError(f"the database has migration {row['name']}, which this version does not know")
         migration = migrations[position]
         if row["version"] != migration.version:
             raise ConfigurationError(f"migration {migration.name} was never applied, but {row['name']} was")

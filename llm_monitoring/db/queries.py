@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-BLOCK = re.compile(
-    r"^-- name: (?P<name>[a-z][a-z0-9_]*)\n-- (?P<purpose>\S[^\n]*)\n(?P<statement>[^-\s].*)", re.DOTALL
-)
+BLOCK = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)\n-- (?P<purpose>\S[^\n]*)\n(?P<statement>[^-\s].*)", re.DOTALL)
 
 
 class Queries:

@@ -41,9 +41,7 @@ class Composer:
         if market is None:
             return self.compose_unknown(ask.prompt, language, rng, searches)
         ranking = market.ranking(provider, ask.prompt, day, self.epoch, self.seed, sample)
-        text, vendors = self.write(
-            provider, ask, Scene(language, place, market, ranking, rng), bool(searches)
-        )
+        text, vendors = self.write(provider, ask, Scene(language, place, market, ranking, rng), bool(searches))
         citations = cite(text, market, vendors, language, rng) if searches else ()
         return Composed(text, citations, queries(language, market.noun[language], place, rng, searches))
 
@@ -55,9 +53,7 @@ class Composer:
         stranger = "" if named else unknown_name(prompt)
         if ALTERNATIVES.search(prompt) and (named or stranger):
             brand = named[0].name if named else stranger
-            return self.write_list(
-                provider, recast(scene, some), scene.say("alternatives", brand=brand)
-            ), some
+            return self.write_list(provider, recast(scene, some), scene.say("alternatives", brand=brand)), some
         if len(named) > 1 and VERSUS.search(prompt):
             return self.write_versus(recast(scene, named)), named
         if (named or stranger) and OPINION.search(prompt):
@@ -137,9 +133,7 @@ def queries(language: str, noun: str, place: str, rng: Random, searches: int) ->
     return tuple(made[at % len(made)] + (f" {at + 1}" if at >= len(made) else "") for at in range(searches))
 
 
-def cite(
-    text: str, market: Market, vendors: Iterable[Vendor], language: str, rng: Random
-) -> tuple[Citation, ...]:
+def cite(text: str, market: Market, vendors: Iterable[Vendor], language: str, rng: Random) -> tuple[Citation, ...]:
     """Return the pages behind an answer: third parties first, then some of the named vendors' own."""
     lines = text.split("\n")
     open_lines = [at for at, line in enumerate(lines) if len(line) > 24 and line[0] not in "|#"]
@@ -158,9 +152,7 @@ def cite(
         if rng.random() < 0.45:
             title = f"{vendor.name} | {vendor.texts[language]['what']}"
             line = next((at for at in open_lines if vendor.name in lines[at]), pick(rng, open_lines))
-            found.append(
-                Citation(vendor.url, title, vendor.domain, snippet(vendor.texts[language]["what"]), line)
-            )
+            found.append(Citation(vendor.url, title, vendor.domain, snippet(vendor.texts[language]["what"]), line))
     return tuple(found)
 
 

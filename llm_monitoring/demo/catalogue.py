@@ -17,47 +17,46 @@ class Catalogue:
     """What each provider lists and what it serves; a hidden model may still answer, a closed one does not."""
 
     def __init__(self) -> None:
-        self.models: dict[str, list[Json]] = {
-            name: list(read_data(f"{name}_models.json")["models"]) for name in PROVIDERS
+        self.models: dict[str, dict[str, Json]] = {
+            name: {model_id(name, model): model for model in read_data(f"{name}_models.json")["models"]}
+            for name in PROVIDERS
         }
         self.snapshots: dict[tuple[str, str], str] = {}
         self.hidden: set[tuple[str, str]] = set()
-        self.closed = {
-            ("anthropic", str(m["id"])) for m in self.models["anthropic"] if m["lifecycle"] == "retired"
-        }
+        past = (name for name, model in self.models["anthropic"].items() if model["lifecycle"] == "retired")
+        self.closed = {("anthropic", name) for name in past}
 
     def change(
         self, provider: str, add: Iterable[Json] = (), remove: Iterable[str] = (), retire: Iterable[str] = ()
     ) -> None:
         """Add models; `remove` takes ids off the list, `retire` also stops them from answering."""
         for model in add:
-            self.hidden.discard((provider, model_id(provider, model)))
-            self.closed.discard((provider, model_id(provider, model)))
-            self.models[provider].append(model)
+            name = model_id(provider, model)
+            self.hidden.discard((provider, name))
+            self.closed.discard((provider, name))
+            self.models[provider][name] = model
         self.snapshots.clear()
         self.hidden |= {(provider, name) for name in [*remove, *retire]}
         self.closed |= {(provider, name) for name in retire}
 
     def listed(self, provider: str) -> list[Json]:
-        return [m for m in self.models[provider] if (provider, model_id(provider, m)) not in self.hidden]
+        models = self.models[provider].items()
+        return [model for name, model in models if (provider, name) not in self.hidden]
 
     def snapshot(self, provider: str, name: str) -> str:
         """Return the dated model that an alias stands for, or the name itself."""
         known = self.snapshots.get((provider, name))
         if known is None:
             dated = re.compile(re.escape(name) + r"-(\d{4}-\d\d-\d\d|\d{8})")
-            known = max((i for i in self.ids(provider) if dated.fullmatch(i)), default=name)
+            known = max(filter(dated.fullmatch, self.models[provider]), default=name)
             self.snapshots[provider, name] = known
         return known
-
-    def ids(self, provider: str) -> list[str]:
-        return [model_id(provider, model) for model in self.models[provider]]
 
     def serves(self, provider: str, name: str) -> bool:
         """Return whether a model answers: itself or its snapshot is known, and neither is closed."""
         names = {name, self.snapshot(provider, name)}
         closed = any((provider, one) in self.closed for one in names)
-        return not closed and not names.isdisjoint(self.ids(provider))
+        return not closed and not names.isdisjoint(self.models[provider])
 
     def find(self, provider: str, name: str) -> Json | None:
         wanted = {name, self.snapshot(provider, name)}

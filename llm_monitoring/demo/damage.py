@@ -41,9 +41,7 @@ def failed_reply(wire: Wire, rule: Rule, request_id: str) -> Delivery:
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Overloaded"
     reply = error_reply(wire, Rejection(status, f"{phrase} (simulated)"), request_id)
     if rule.kind == "error_object":
-        reply = replace(
-            error_reply(wire, Rejection(500, "Internal error (simulated)"), request_id), status=200
-        )
+        reply = replace(error_reply(wire, Rejection(500, "Internal error (simulated)"), request_id), status=200)
     if "body" in action:
         reply = replace(reply, body=in_bytes(action["body"]))
     if rule.kind == "html":

@@ -50,9 +50,7 @@ CHOICES: Final = {
     "content_length": ("right", "wrong"),
     "value": ("missing", "null", "negative"),
 }
-MATCH_FIELDS: Final = frozenset(
-    {"provider", "route", "model", "key", "prompt", "nth", "every", "probability"}
-)
+MATCH_FIELDS: Final = frozenset({"provider", "route", "model", "key", "prompt", "nth", "every", "probability"})
 RULE_FIELDS: Final = frozenset({"name", "match", "times", "billed", "action"})
 ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", *FINISHES})
 
@@ -157,9 +155,7 @@ def read_rule(raw: Mapping[str, Any], name: str) -> Rule:
         raise BadRule(f"{name}: before_body cannot match on the body")
     billed = raw.get("billed")
     with_usage = kind in ANSWERS_WITH_USAGE or action.get("value") == "negative"
-    return Rule(
-        str(raw.get("name", name)), match, action, with_usage if billed is None else billed, raw.get("times")
-    )
+    return Rule(str(raw.get("name", name)), match, action, with_usage if billed is None else billed, raw.get("times"))
 
 
 def refuse_unknown(raw: Mapping[str, Any], known: frozenset[str], where: str) -> None:

@@ -19,6 +19,7 @@ BAD_WORDS: Final = (
     " slow overwhelm missing avoid scam terrible problem"
 )
 GOOD: Final = re.compile(rf"(?<!\w)(?:{'|'.join(GOOD_WORDS.split())})", re.IGNORECASE)
+BRAND: Final = re.compile(r'^Brand: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
 BAD: Final = re.compile(rf"(?<!\w)(?:{'|'.join(BAD_WORDS.split())})", re.IGNORECASE)
 
 
@@ -34,4 +35,6 @@ def judge(ask: Ask) -> Composed:
     balance = (good - bad) / max(3, good + bad)
     score = min(0.98, max(0.02, 0.5 + 0.42 * balance + 0.08 * (share(ask.prompt) - 0.5)))
     label = "positive" if score >= 0.6 else "negative" if score <= 0.4 else "neutral"
-    return Composed(json.dumps({"sentiment": label, "score": round(score, 2)}))
+    verdict = {"sentiment": label, "score": round(score, 2)}
+    named = BRAND.search(ask.prompt)
+    return Composed(json.dumps({"brand": json.loads(named[1]), **verdict} if named else verdict))

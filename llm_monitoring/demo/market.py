@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
-from llm_monitoring.demo.exchange import Json, share
+from llm_monitoring.demo.exchange import Json, dice
 
 LANGUAGES: Final = ("es", "en")
 MARKETS: Final = ("invoicing", "crm")
@@ -72,20 +72,23 @@ class Market:
         days = int(self.trend["days"])
         return float(self.trend["per_day"]) * max(-days, min(days, (day - epoch).days))
 
-    def ranking(
-        self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int
-    ) -> list[Vendor]:
+    def ranking(self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int) -> list[Vendor]:
         """Return the vendors in the order in which this provider thinks of them this time."""
 
-        def score(vendor: Vendor) -> float:
-            liking = 0.34 * (share(seed, vendor.name, prompt) - 0.5)
-            own = 0.2 * (share(seed, provider, vendor.name, prompt) - 0.5)
-            weather = 0.1 * (share(seed, provider, vendor.name, day) - 0.5)
-            mood = 0.3 * (share(seed, provider, vendor.name, prompt, day, sample) - 0.5)
-            base = vendor.strength + vendor.tilt.get(provider, 0.0) + self.drift(vendor, day, epoch)
-            return base + liking + own + weather + mood
-
-        return sorted(self.vendors, key=score, reverse=True)
+        moods = (
+            (0.34, dice(seed, "liking", prompt)),
+            (0.2, dice(seed, "own", provider, prompt)),
+            (0.1, dice(seed, "weather", provider, day)),
+            (0.3, dice(seed, "mood", provider, prompt, day, sample)),
+        )
+        scores = {
+            vendor.name: vendor.strength
+            + vendor.tilt.get(provider, 0.0)
+            + self.drift(vendor, day, epoch)
+            + sum(width * (rng.random() - 0.5) for width, rng in moods)
+            for vendor in self.vendors
+        }
+        return sorted(self.vendors, key=lambda vendor: scores[vendor.name], reverse=True)
 
 
 def read_data(name: str) -> Json:

@@ -71,21 +71,15 @@ def in_steps(tokens: float) -> int:
     return int(tokens) // CACHE_STEP * CACHE_STEP
 
 
-def meter(
-    provider: str, ask: Ask, composed: Composed, finish: Finish, rng: Random
-) -> tuple[Composed, Usage, Finish]:
+def meter(provider: str, ask: Ask, composed: Composed, finish: Finish, rng: Random) -> tuple[Composed, Usage, Finish]:
     """Return what is said within the cap, what it took and how it ended."""
     searches = len(composed.queries)
     text, output, reasoning, ended = limit_output(provider, ask, composed.text, finish, rng)
-    usage = Usage(
-        output=output, reasoning=reasoning, searches=searches, **input_usage(provider, ask, searches, rng)
-    )
+    usage = Usage(output=output, reasoning=reasoning, searches=searches, **input_usage(provider, ask, searches, rng))
     return Composed(text, composed.citations, composed.queries), usage, ended
 
 
-def limit_output(
-    provider: str, ask: Ask, text: str, finish: Finish, rng: Random
-) -> tuple[str, int, int, Finish]:
+def limit_output(provider: str, ask: Ask, text: str, finish: Finish, rng: Random) -> tuple[str, int, int, Finish]:
     """Return text, output tokens (reasoning included), reasoning tokens and finish, within the cap."""
     if finish in ("content_filter", "empty"):
         return "", int(finish == "empty"), 0, finish

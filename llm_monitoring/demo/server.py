@@ -133,17 +133,11 @@ class DemoServer:
 
 def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m llm_monitoring.demo.server", description=__doc__)
-    parser.add_argument(
-        "--port", type=int, default=0, help="0 takes a free one; it is printed as the first line"
-    )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; it is printed as the first line")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="how long every answer takes")
-    parser.add_argument(
-        "--latency-spread", type=float, default=0.0, help="share by which the latency varies, 0 to 1"
-    )
+    parser.add_argument("--latency-spread", type=float, default=0.0, help="share by which the latency varies, 0 to 1")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other answers")
-    parser.add_argument(
-        "--epoch", type=date.fromisoformat, help="the day on which the trends end (default: today)"
-    )
+    parser.add_argument("--epoch", type=date.fromisoformat, help="the day on which the trends end (default: today)")
     parser.add_argument("--day", type=date.fromisoformat, help="the day to play (default: today)")
     parser.add_argument("--bill", type=Path, help="append one JSON line for each billed request to this file")
     parser.add_argument("--faults", type=Path, help="a JSON list of fault rules")
@@ -184,9 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     allow_many_connections()
     accepted = read_json(arguments.keys, None)
     keys = {name: frozenset(some) for name, some in accepted.items()} if accepted is not None else None
-    behaviour = Behaviour(
-        arguments.latency_ms, arguments.latency_spread, arguments.seed, arguments.epoch, keys
-    )
+    behaviour = Behaviour(arguments.latency_ms, arguments.latency_spread, arguments.seed, arguments.epoch, keys)
     service = Service(behaviour, Bill(arguments.bill))
     service.day = arguments.day or service.day
     service.faults.set(read_json(arguments.faults, ()))

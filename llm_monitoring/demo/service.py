@@ -112,11 +112,7 @@ class Service:
             return self.control(control, request)
         call = self.call(request)
         if call is None:
-            body = (
-                b""
-                if request.method == "HEAD"
-                else encode({"error": {"message": f"Unknown path {request.path}"}})
-            )
+            body = b"" if request.method == "HEAD" else encode({"error": {"message": f"Unknown path {request.path}"}})
             return Delivery(404, body, JSON_TYPE)
         if call.route == "answer":
             self.received[call.wire.name] += 1
@@ -174,9 +170,7 @@ class Service:
         if call.wire.name == "perplexity" and call.route == "models":
             return
         accepted = self.behaviour.keys
-        if not call.key or (
-            accepted is not None and call.key not in accepted.get(call.wire.name, frozenset())
-        ):
+        if not call.key or (accepted is not None and call.key not in accepted.get(call.wire.name, frozenset())):
             raise call.wire.bad_key(call.key)
 
     def list_models(self, call: Call) -> Json:
@@ -199,9 +193,7 @@ class Service:
         composed, usage, ended = meter(name, ask, self.compose(name, ask, sample, finish), finish, rng)
         served = self.catalogue.snapshot(name, ask.model)
         parts = self.prices.parts(name, ask.model, usage)
-        costs = {
-            kind: str(part) for kind, part in (parts | {"total": sum(parts.values(), Decimal(0))}).items()
-        }
+        costs = {kind: str(part) for kind, part in (parts | {"total": sum(parts.values(), Decimal(0))}).items()}
         return Turn(call.id, ask, served, composed, usage, ended, int(time.time()), costs)
 
     def compose(self, provider: str, ask: Ask, sample: int, finish: Finish) -> Composed:

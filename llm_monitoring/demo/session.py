@@ -47,9 +47,7 @@ def demo_settings(settings: Settings) -> Iterator[Settings]:
         extra={"event": "demo.started"},
     )
     data = embedded.default_data_directory("demo", settings.data_dir)
-    with DemoServer(
-        latency_ms=LATENCY_MS, latency_spread=0.5, bill=data.with_name("demo.bill.jsonl")
-    ) as server:
+    with DemoServer(latency_ms=LATENCY_MS, latency_spread=0.5, bill=data.with_name("demo.bill.jsonl")) as server:
         own = dataclasses.replace(
             settings,
             database_url=embedded.start(data),

@@ -66,12 +66,8 @@ class AnthropicWire:
     def read(self, request: HttpRequest, model: str) -> Ask:
         body = request.json()
         self.check(request, body)
-        users = [
-            content_text(turn.get("content", "")) for turn in body["messages"] if turn.get("role") == "user"
-        ]
-        tools = [
-            tool for tool in body.get("tools") or [] if str(tool.get("type", "")).startswith("web_search")
-        ]
+        users = [content_text(turn.get("content", "")) for turn in body["messages"] if turn.get("role") == "user"]
+        tools = [tool for tool in body.get("tools") or [] if str(tool.get("type", "")).startswith("web_search")]
         system = content_text(body.get("system") or "")
         texts = [system] + [content_text(turn.get("content", "")) for turn in body["messages"]]
         thinking = (body.get("thinking") or {}).get("type")
@@ -131,9 +127,7 @@ class AnthropicWire:
         for at, query in enumerate(turn.composed.queries):
             use = f"srvtoolu_{turn.id}{at}"
             found = [result(page) for page in pages[at :: len(turn.composed.queries)]]
-            blocks.append(
-                {"type": "server_tool_use", "id": use, "name": "web_search", "input": {"query": query}}
-            )
+            blocks.append({"type": "server_tool_use", "id": use, "name": "web_search", "input": {"query": query}})
             blocks.append({"type": "web_search_tool_result", "tool_use_id": use, "content": found})
         if turn.finish == "pause_turn":
             return blocks or [{"type": "text", "text": turn.composed.text[:80], "citations": None}]
@@ -161,9 +155,7 @@ class AnthropicWire:
         return "usage"
 
     def error(self, rejection: Rejection, request_id: str) -> Json:
-        kind = ERROR_TYPES.get(
-            rejection.status, "api_error" if rejection.status >= 500 else "invalid_request_error"
-        )
+        kind = ERROR_TYPES.get(rejection.status, "api_error" if rejection.status >= 500 else "invalid_request_error")
         return {
             "type": "error",
             "error": {"type": kind, "message": rejection.message},

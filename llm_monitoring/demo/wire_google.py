@@ -126,9 +126,7 @@ class GoogleWire:
         return Rejection(403, message, "PERMISSION_DENIED")
 
     def unknown_model(self, model: str) -> Rejection:
-        message = (
-            f"models/{model} is not found for API version v1beta, or is not supported for generateContent."
-        )
+        message = f"models/{model} is not found for API version v1beta, or is not supported for generateContent."
         return Rejection(404, message, "NOT_FOUND")
 
     def headers(self, request_id: str) -> dict[str, str]:

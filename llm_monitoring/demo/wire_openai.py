@@ -122,9 +122,7 @@ class OpenAIWire:
         return "usage"
 
     def error(self, rejection: Rejection, request_id: str) -> Json:
-        kind = {429: "requests", 401: "invalid_request_error", 403: "invalid_request_error"}.get(
-            rejection.status
-        )
+        kind = {429: "requests", 401: "invalid_request_error", 403: "invalid_request_error"}.get(rejection.status)
         kind = kind or ("server_error" if rejection.status >= 500 else "invalid_request_error")
         code = rejection.code or {429: "rate_limit_exceeded"}.get(rejection.status)
         return {"error": {"message": rejection.message, "type": kind, "param": rejection.param, "code": code}}
@@ -171,17 +169,13 @@ def read_responses(body: Json, search_tools: tuple[str, ...]) -> Ask:
     """Return the question of a Responses request."""
     turns = read_input(body["input"])
     users = [text for role, text in turns if role == "user"]
-    system = [body.get("instructions") or ""] + [
-        text for role, text in turns if role in ("system", "developer")
-    ]
+    system = [body.get("instructions") or ""] + [text for role, text in turns if role in ("system", "developer")]
     tools = body.get("tools") or []
     searching = any(tool.get("type") in search_tools for tool in tools)
     choice = body.get("tool_choice", "auto")
     forced = choice == "required" or (isinstance(choice, dict) and choice.get("type") in search_tools)
     texts = [text for _, text in turns] + [body.get("instructions") or ""]
-    text_format = ((body.get("text") or {}).get("format") or body.get("response_format") or {}).get(
-        "type", "text"
-    )
+    text_format = ((body.get("text") or {}).get("format") or body.get("response_format") or {}).get("type", "text")
     return Ask(
         model=body["model"],
         prompt=users[-1] if users else "",

@@ -116,9 +116,7 @@ class PerplexityWire:
         return {"error": {"message": rejection.message, "type": kind, "code": rejection.status}}
 
     def bad_key(self, key: str) -> Rejection:
-        return Rejection(
-            401, "Invalid API key provided. You can find your API key at https://console.perplexity.ai."
-        )
+        return Rejection(401, "Invalid API key provided. You can find your API key at https://console.perplexity.ai.")
 
     def unknown_model(self, model: str) -> Rejection:
         page = "https://docs.perplexity.ai/docs/getting-started/models"

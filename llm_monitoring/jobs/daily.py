@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from llm_monitoring import day
 from llm_monitoring.app import (
@@ -22,7 +22,7 @@ from llm_monitoring.app import (
 )
 from llm_monitoring.budget import Standing
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import console, story
 from llm_monitoring.logs import configure
 from llm_monitoring.runs import AlreadyRunning, RunLock
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     except MonitoringError as exc:
         return story.crashed(exc)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the job's last resort (design, section 9)
         return story.crashed(exc, with_traceback=True)
 
 
@@ -130,13 +130,20 @@ def read_options(argv: Sequence[str] | None) -> Options:
     )
     parser.add_argument("--project", type=project_number, metavar="ID", help="only this project")
     parser.add_argument(
-        "--date", type=past_day, metavar="YYYY-MM-DD", help="complete this day instead of today (answers are today's)"
+        "--date",
+        type=past_day,
+        metavar="YYYY-MM-DD",
+        help="complete this day instead of today (answers are today's)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be asked and its cost at most; no call, no spend"
+        "--dry-run",
+        action="store_true",
+        help="show what would be asked and its cost at most; no call, no spend",
     )
     parser.add_argument(
-        "--demo", action="store_true", help="sample data and simulated answers, in a database of its own; needs no key"
+        "--demo",
+        action="store_true",
+        help="sample data and simulated answers, in a database of its own; needs no key",
     )
     found = parser.parse_args(argv)
     return Options(found.project, found.date, found.dry_run, found.demo)
@@ -150,9 +157,9 @@ def project_number(text: str) -> int:
 
 def past_day(text: str) -> date:
     try:
-        found = datetime.strptime(text, "%Y-%m-%d").date()
+        found = date.fromisoformat(text)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from exc
-    if found > date.today() + timedelta(days=1):
+    if found > datetime.now(UTC).date() + timedelta(days=1):
         raise argparse.ArgumentTypeError(f"{text} has not come yet")
     return found

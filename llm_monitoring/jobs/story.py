@@ -151,8 +151,9 @@ def estimate(
             if position == 0:
                 info("dry_run.project", f"📋 Proyecto #{project_id}: {cell.name}", project_id=project_id)
             what = cell.problem or f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
-            say(logging.WARNING if cell.problem else logging.INFO, "dry_run.provider",
-                f"   {cell.provider} ({cell.model_id}): {what}", project_id=project_id, provider=cell.provider)  # fmt: skip
+            level = logging.WARNING if cell.problem else logging.INFO
+            line = f"   {cell.provider} ({cell.model_id}): {what}"
+            say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
     for project_id, problem in sorted(problems.items()):
         warn("dry_run.problem", f"❌ Proyecto #{project_id}: {problem}", project_id=project_id)
     for standing in standings:
@@ -160,7 +161,7 @@ def estimate(
         if wanted:
             left = standing.budget_usd - standing.spent_usd - standing.reserved_usd
             verdict = "cabe" if wanted <= left else "no cabe entero: se preguntará hasta agotarlo"
-            info("dry_run.user", f"💰 User #{standing.user_id}: como máximo ${wanted:.4f} de ${left:.4f} disponibles, {verdict}",
+            info("dry_run.user", f"💰 User #{standing.user_id}: como máximo ${wanted:.4f} de ${left:.4f}, {verdict}",
                  user_id=standing.user_id)  # fmt: skip
     total = sum((each.ceiling_usd for each in estimates), Decimal(0))
     tasks = sum(each.tasks for each in estimates)

@@ -79,9 +79,7 @@ def open_provider(
     if name == "google" and not has_google_genai():
         module, class_name = "google_legacy", "GoogleLegacyProvider"
     opened = getattr(import_module(f"llm_monitoring.providers.{module}"), class_name)
-    return cast(
-        Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds)
-    )
+    return cast(Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds))
 
 
 def has_google_genai() -> bool:

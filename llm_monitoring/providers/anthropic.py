@@ -66,9 +66,7 @@ class AnthropicProvider:
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.wire.exchange(
-            lambda: self.sdk.messages.with_raw_response.create(**parameters), self.errors
-        )
+        return self.wire.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters), self.errors)
 
     def read(self, reply: Reply) -> Answer:
         return read(reply)
@@ -165,9 +163,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             output_tokens=count(usage.get("output_tokens")),
             cached_tokens=cached,
             cache_write_tokens=written,
-            reasoning_tokens=count_or_zero(
-                mapping(usage.get("output_tokens_details")).get("thinking_tokens")
-            ),
+            reasoning_tokens=count_or_zero(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
         )
         return consistent(found, text_in(body))

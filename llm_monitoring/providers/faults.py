@@ -67,11 +67,10 @@ def reply_from(
     name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes, latency_ms: int
 ) -> Reply:
     """Return a 2xx reply raw; raise the ProviderError that any other status stands for."""
-    clean = without_key(body, key)
     if 200 <= status < 300:
         request_id = next((headers[h] for h in REQUEST_ID_HEADERS if h in headers), None)
-        return Reply(status=status, body=clean, latency_ms=latency_ms, request_id=request_id)
-    raise error_from(name, key, status, headers, clean)
+        return Reply(status=status, body=body, latency_ms=latency_ms, request_id=request_id)
+    raise error_from(name, key, status, headers, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ def complaint_in(body: bytes) -> Complaint:
     return Complaint(text, " ".join(m for m in marks if isinstance(m, str)), details)
 
 
-def error_from(
-    name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes
-) -> ProviderError:
+def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """Return the error for a reply that is not 2xx."""
     complaint = complaint_in(body)
     said = one_line(complaint.message, key)[:SAID_CHARACTERS] or "no explanation"

@@ -101,9 +101,7 @@ def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_token
         raise bill.refused(f"the prompt was blocked: {shown(block)}")
     reason = text(candidate(body).get("finishReason"))
     if reason in BLOCKED:
-        raise bill.refused(
-            f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}"
-        )
+        raise bill.refused(f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}")
     if reason in BROKEN:
         raise bill.bad(f"the answer ended with {reason}")
     return "max_tokens" if reason in ("MAX_TOKENS", "CONTINUATION") else "stop"

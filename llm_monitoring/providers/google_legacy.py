@@ -62,9 +62,7 @@ class GoogleLegacyProvider:
         model._client = self.generative  # noqa: SLF001
         config = {"max_output_tokens": question.max_output_tokens}
         return self.wire.exchange(
-            lambda: model.generate_content(
-                question.prompt, generation_config=config, request_options=self.options
-            ),
+            lambda: model.generate_content(question.prompt, generation_config=config, request_options=self.options),
             self.errors,
         )
 

@@ -31,9 +31,7 @@ class Bill:
     def billed(self) -> Billed:
         return "yes" if self.usage else "maybe"
 
-    def answer(
-        self, said: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]
-    ) -> Answer:
+    def answer(self, said: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]) -> Answer:
         """Return the answer; raises BadResponse where there is no text to be one."""
         if said.strip():
             return Answer(said, self.model, self.usage, citations, finish)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import httpcore2
@@ -19,9 +21,7 @@ from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
 CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-LIMITS: Final = httpx2.Limits(
-    max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0
-)
+LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
 
 # What an SDK may send beside the key; everything else, such as an organisation or a custom header taken from
 # the environment, is dropped, because it could bill another account.
@@ -112,11 +112,12 @@ class DeadlineBackend(httpcore2.NetworkBackend):
 class Transport(httpx2.HTTPTransport):
     """Sends the one request of the current call and keeps what came back, whatever the SDK makes of it."""
 
-    def __init__(self, base_url: httpx2.URL, headers: Mapping[str, str], timeout: httpx2.Timeout) -> None:
-        super().__init__(limits=LIMITS, proxy=proxy_for(base_url))
+    def __init__(self, base_url: httpx2.URL, key: Secret, headers: Mapping[str, str], timeout: httpx2.Timeout) -> None:
+        super().__init__(verify=certificates(), limits=LIMITS, proxy=proxy_for(base_url))
         # httpx2 has no door to its pool's sockets; a test on a dripping server guards this one.
         self._pool._network_backend = DeadlineBackend()  # noqa: SLF001
         self.prefix = str(base_url).rstrip("/") + "/"
+        self.key = key
         self.fixed_headers = headers
         self.timeout = timeout
 
@@ -127,7 +128,7 @@ class Transport(httpx2.HTTPTransport):
         started = time.perf_counter()
         try:
             response = super().handle_request(request)
-            body = whole_body(response)
+            body = faults.without_key(whole_body(response), self.key)
         except httpx2.HTTPError as exc:
             exchange.fault = f"{type(exc).__name__}: {exc}"
             exchange.sent = not isinstance(exc, BEFORE_SENDING)
@@ -150,6 +151,12 @@ class Transport(httpx2.HTTPTransport):
         kept["host"] = request.url.netloc.decode("ascii")
         request.headers = httpx2.Headers({**kept, **self.fixed_headers})
         request.extensions = {**request.extensions, "timeout": self.timeout.as_dict()}
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return the machine's trusted certificates, read once: it takes longer than all the rest of opening."""
+    return httpx2.create_ssl_context()
 
 
 def whole_body(response: httpx2.Response) -> bytes:
@@ -196,10 +203,8 @@ class Wire:
         self.key = key
         self.total_seconds = total_seconds or 2 * timeout_seconds
         self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
-        transport = Transport(httpx2.URL(base_url), headers, self.timeout)
-        self.http = httpx2.Client(
-            transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False
-        )
+        transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
+        self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
 
     def exchange(self, call: Callable[[], object], errors: tuple[type[Exception], ...]) -> Reply:
         """Run one SDK call that makes one request; return its whole 2xx reply or raise a ProviderError.

@@ -19,6 +19,7 @@ import pytest
 
 from llm_monitoring.db import embedded
 from llm_monitoring.errors import ConfigurationError
+from tests.conftest import reachable_folder
 
 USER = Path(__file__).with_name("embedded_user.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,11 +79,26 @@ def killed_at_last(process: subprocess.Popen[Any]) -> Iterator[None]:
 
 
 @pytest.fixture
-def data(server_folder: Path) -> Iterator[Path]:
+def fresh(server_folder: Path) -> Iterator[Path]:
+    """A data directory that does not exist yet."""
     path = server_folder / "data"
     yield path
     with suppress(FileNotFoundError, ProcessLookupError):  # where a test failed halfway
         os.kill(server_pid(path), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        embedded.serve(folder / "data").stop()
+        yield folder / "data"
+
+
+@pytest.fixture
+def data(fresh: Path, made: Path) -> Path:
+    """A data directory that was used before."""
+    subprocess.run(["cp", "-a", made, fresh], check=True)
+    return fresh
 
 
 def test_rows_persist(data: Path) -> None:
@@ -144,15 +160,15 @@ def test_two_processes(data: Path) -> None:
     assert (True, True, False) == (shared, left, listens(data))
 
 
-def test_two_at_once(data: Path) -> None:
+def test_two_at_once(fresh: Path) -> None:
     """Two processes that start at the same moment on an empty directory make one cluster."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(USER), str(data)]
+    command = [sys.executable, str(USER), str(fresh)]
     processes = [
         subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for _ in range(3)
     ]
-    assert ([0, 0, 0], False) == ([process.wait(30) for process in processes], listens(data))
+    assert ([0, 0, 0], False) == ([process.wait(30) for process in processes], listens(fresh))
 
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # as it should be
@@ -184,13 +200,13 @@ def test_any_path(server_folder: Path, name: str) -> None:
     assert [1] == found
 
 
-def test_killed_initdb(data: Path) -> None:
+def test_killed_initdb(fresh: Path) -> None:
     """What a killed initdb left is cleared away."""
-    account = embedded.server_account(data)
-    draft = data.with_name("data.new")
+    account = embedded.server_account(fresh)
+    draft = fresh.with_name("data.new")
     embedded.own_directory(draft, account)
     (draft / "PG_VERSION").write_text("16")
-    server = embedded.serve(data)
+    server = embedded.serve(fresh)
     found = query(server.url, "SELECT 1")
     server.stop()
     assert [1] == found
@@ -206,66 +222,66 @@ def test_loopback_closed(databases: Any) -> None:
     assert [""] == query(databases.url, "SHOW listen_addresses")
 
 
-def test_ordinary_user(data: Path) -> None:
+def test_ordinary_user(fresh: Path) -> None:
     """An ordinary user runs the server under the own account."""
     uid = pwd.getpwnam("daemon").pw_uid if os.geteuid() == 0 else os.geteuid()
     if os.geteuid() == 0:
-        os.chown(data.parent, uid, uid)
-    with user_of(data, uid if os.geteuid() == 0 else None) as (_, url):
-        found = query(url, "SELECT 1"), data.stat().st_uid
-    assert (([1], uid), False) == (found, listens(data))
+        os.chown(fresh.parent, uid, uid)
+    with user_of(fresh, uid if os.geteuid() == 0 else None) as (_, url):
+        found = query(url, "SELECT 1"), fresh.stat().st_uid
+    assert (([1], uid), False) == (found, listens(fresh))
 
 
 @as_root
-def test_ordinary_users_data(data: Path) -> None:
+def test_ordinary_users_data(fresh: Path) -> None:
     """Root serves an ordinary user's data as that user, and leaves it to that user."""
     uid = pwd.getpwnam("daemon").pw_uid
-    os.chown(data.parent, uid, uid)
-    with user_of(data, uid) as (_, url):
+    os.chown(fresh.parent, uid, uid)
+    with user_of(fresh, uid) as (_, url):
         query(url, "CREATE TABLE t AS SELECT 7 AS n")
-    server = embedded.serve(data)
+    server = embedded.serve(fresh)
     found = query(server.url, "SELECT n FROM t")
     server.stop()
-    with user_of(data, uid) as (_, url):
+    with user_of(fresh, uid) as (_, url):
         again = query(url, "SELECT n FROM t")
     assert ([7], [7]) == (found, again)
 
 
-def test_foreign_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_data(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that belongs to another user, or a link to one, is refused."""
-    elsewhere = data.with_name("elsewhere")
+    elsewhere = server_folder / "elsewhere"
     elsewhere.mkdir()
-    data.with_name("link").symlink_to(elsewhere)
+    link = server_folder / "link"
+    link.symlink_to(elsewhere)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
-        embedded.own_directory(data.with_name("link"), None)
+        embedded.own_directory(link, None)
     monkeypatch.setattr(os, "geteuid", lambda: elsewhere.stat().st_uid + 1)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
         embedded.own_directory(elsewhere, None)
 
 
-def test_no_programs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_programs(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PostgreSQL on the machine the error says what to install or set."""
     monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
-    monkeypatch.setattr(embedded, "DEBIAN", data / "nowhere")
+    monkeypatch.setattr(embedded, "DEBIAN", fresh / "nowhere")
     with pytest.raises(ConfigurationError, match=r"set DATABASE_URL, or install PostgreSQL"):
-        embedded.serve(data)
+        embedded.serve(fresh)
 
 
-def test_debian_programs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debian_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel, the newest of the system's PostgreSQL versions serves."""
-    places = [data.parent / "postgresql" / version / "bin" for version in ("9", "16", "15")]
+    places = [tmp_path / "postgresql" / version / "bin" for version in ("9", "16", "15")]
     for place in places:
         place.mkdir(parents=True)
         (place / "initdb").touch()
         (place / "postgres").touch()
     monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
-    monkeypatch.setattr(embedded, "DEBIAN", data.parent / "postgresql")
+    monkeypatch.setattr(embedded, "DEBIAN", tmp_path / "postgresql")
     assert places[1].resolve() == embedded.installed_programs()
 
 
 def test_broken_configuration(data: Path) -> None:
     """A server that does not start says why, in its own words."""
-    embedded.serve(data).stop()
     with open(data / "postgresql.conf", "a", encoding="utf-8") as configuration:
         configuration.write("\nport = 'nonsense'\n")
     with pytest.raises(ConfigurationError, match=r"did not start: .*nonsense"):

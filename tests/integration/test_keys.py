@@ -48,6 +48,10 @@ def stored(db: Database, user_id: int) -> dict[str, str | None]:
     return {provider: row[TOKEN[provider]] for provider in PROVIDERS} if row else {}
 
 
+def changed(before: dict[str, str | None], after: dict[str, str | None]) -> list[str]:
+    return [provider for provider in PROVIDERS if before[provider] != after[provider]]
+
+
 @pytest.fixture
 def ana(db: Database) -> int:
     return add_user(db, "ana@example.com")
@@ -93,9 +97,7 @@ def test_new_row_has_the_defaults(db: Database, keys: KeyStore, ana: int) -> Non
 def test_default_budget(db: Database, keys: KeyStore, ana: int) -> None:
     """The account that a first key opens has the budget of the settings."""
     keys.store(ana, "openai", OWN)
-    assert db.one("SELECT monthly_budget_usd FROM user_llm_api_keys") == {
-        "monthly_budget_usd": Decimal("25.00")
-    }
+    assert db.one("SELECT monthly_budget_usd FROM user_llm_api_keys") == {"monthly_budget_usd": Decimal("25.00")}
 
 
 def test_replaced_and_removed(db: Database, keys: KeyStore, ana: int) -> None:
@@ -111,6 +113,27 @@ def test_replaced_and_removed(db: Database, keys: KeyStore, ana: int) -> None:
     ]
     assert keys.find(ana, "openai") == FoundKey(OPERATORS["openai"], "operator")
     assert keys.find(ana, "anthropic") == FoundKey(Secret("sk-other"), "user")
+
+
+def test_columns_are_independent(db: Database, keys: KeyStore, ana: int) -> None:
+    """A key set, sealed anew or removed for one provider leaves the other three as they were."""
+    for provider in PROVIDERS:
+        keys.store(ana, provider, Secret(f"key-of-{provider}"))
+    for provider in PROVIDERS:
+        before = stored(db, ana)
+        keys.store(ana, provider, OWN)
+        assert changed(before, stored(db, ana)) == [provider]
+    for provider in PROVIDERS:
+        before = stored(db, ana)
+        put_token(db, ana, provider, bare("sk-older"))
+        assert keys.rotate() == Rotation(rotated=1, current=3)
+        assert changed(before, stored(db, ana)) == [provider]
+        assert keys.find(ana, provider) == FoundKey(Secret("sk-older"), "user")
+    for provider in PROVIDERS:
+        before = stored(db, ana)
+        assert keys.remove(ana, provider)
+        assert changed(before, stored(db, ana)) == [provider]
+        assert stored(db, ana)[provider] is None
 
 
 @pytest.mark.parametrize("user_id", [12345, -1, 2**40])
@@ -228,7 +251,7 @@ def test_listing(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
 
 
 def test_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
-    """Rotation seals all keys under the newest master key and binds older ones; a second one has nothing to do."""
+    """Rotation seals all keys under the newest master key and binds older ones; again, it finds no work."""
     old = KeyStore(db, KeyBox(OLD), {})
     old.store(ana, "openai", OWN)
     old.store(luis, "perplexity", Secret("pplx-luis-0123"))
@@ -311,7 +334,5 @@ def test_legacy_database(legacy_database_url: str) -> None:
         keys.store(1, "openai", OWN)
         assert keys.find(1, "openai") == FoundKey(OWN, "user")
         assert keys.find(2, "openai") == FoundKey(Secret("sk-older-abcdefgh"), "user")
-        row = db.one(
-            "SELECT monthly_budget_usd, current_month_spend FROM user_llm_api_keys WHERE user_id = 1"
-        )
+        row = db.one("SELECT monthly_budget_usd, current_month_spend FROM user_llm_api_keys WHERE user_id = 1")
     assert row == {"monthly_budget_usd": Decimal("50.00"), "current_month_spend": Decimal("12.3456")}

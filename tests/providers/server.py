@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     """Takes the next step of the script for each request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def answer(self) -> None:
@@ -63,10 +64,10 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             step(self)
 
-    do_GET = answer
-    do_POST = answer
+    do_GET = answer  # noqa: N815
+    do_POST = answer  # noqa: N815
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Stay silent."""
 
 
@@ -80,7 +81,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.steps: list[Step] = []
         self.received: list[Received] = []
-        self.opened: list[Provider] = []
+        self.opened: dict[object, Provider] = {}
         self.lock = threading.Lock()
 
     @property
@@ -95,11 +96,16 @@ class Server(ThreadingHTTPServer):
             self.received.append(received)
             return self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
 
-    def open(self, name: ProviderName, *, timeout: float = 5.0, total: float | None = None) -> Provider:
-        base_url = self.url + PATHS[name]
-        provider = open_provider(name, KEY, base_url=base_url, timeout_seconds=timeout, total_seconds=total)
-        self.opened.append(provider)
-        return provider
+    def open(
+        self, name: ProviderName, *, timeout: float = 5.0, total: float | None = None, fresh: bool = False
+    ) -> Provider:
+        """Return a provider on this server, the same one for the same times unless `fresh`."""
+        kind = object() if fresh else (name, timeout, total)
+        if kind not in self.opened:
+            self.opened[kind] = open_provider(
+                name, KEY, base_url=self.url + PATHS[name], timeout_seconds=timeout, total_seconds=total
+            )
+        return self.opened[kind]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Leave broken connections alone: the tests break them."""
@@ -113,7 +119,7 @@ def running() -> Iterator[Server]:
     try:
         yield server
     finally:
-        for provider in server.opened:
+        for provider in server.opened.values():
             provider.close()
         server.shutdown()
         server.server_close()
@@ -121,7 +127,8 @@ def running() -> Iterator[Server]:
 
 
 def question(name: ProviderName, **changes: Any) -> Question:
-    return Question(**{"prompt": "¿Qué software?", "model_id": MODELS[name], "max_output_tokens": 900} | changes)
+    plain = Question(prompt="¿Qué software?", model_id=MODELS[name], max_output_tokens=900)
+    return replace(plain, **changes)
 
 
 def recorded(name: str) -> bytes:
@@ -149,7 +156,7 @@ def says(body: bytes | str, status: int = 200, **headers: str) -> Step:
 
 
 def replies(name: str, **headers: str) -> Step:
-    return says(recorded(name), **headers)
+    return says(recorded(name), 200, **headers)
 
 
 def cuts(body: bytes) -> Step:

@@ -66,13 +66,17 @@ def test_recorded_replies_have_the_sdk_type(path: Path) -> None:
 
     provider, document = provider_of(path.stem), json.loads(path.read_text("utf-8"))
     if "models" not in path.stem:
-        whole = {"openai": Response, "anthropic": Message, "google": GenerateContentResponse}
+        whole: dict[str, Any] = {
+            "openai": Response,
+            "anthropic": Message,
+            "google": GenerateContentResponse,
+        }
         if provider in whole:
             whole[provider].model_validate(document)
     elif provider == "google":
         assert all(m["name"].startswith("models/") for m in document["models"])
     else:
-        entry = AnthropicModel if provider == "anthropic" else OpenAIModel
+        entry: Any = AnthropicModel if provider == "anthropic" else OpenAIModel
         assert [entry.model_validate(m).id for m in document["data"]]
 
 
@@ -119,9 +123,7 @@ def test_citations() -> None:
     redirect = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/AUZIYQ"
     expected = {
         "openai_search": (
-            Citation(
-                "https://www.holded.com/es/facturacion?utm_source=openai", "Holded: facturación para pymes"
-            ),
+            Citation("https://www.holded.com/es/facturacion?utm_source=openai", "Holded: facturación para pymes"),
             Citation("https://getquipu.com/", "Quipu"),
         ),
         "anthropic_search": (

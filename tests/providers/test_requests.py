@@ -14,10 +14,18 @@ INSTRUCTION = (
     "Answer in the language with the ISO 639-1 code 'es'. The user is in the country with the ISO 3166-1 code 'ES'."
 )
 
+FULL: dict[str, Any] = {
+    "web_search": True,
+    "max_searches": 3,
+    "country": "ES",
+    "language": "es",
+    "reasoning_effort": "low",
+}
 
-def sent(server: Server, name: ProviderName, **changes: Any) -> Received:
+
+def sent(server: Server, name: ProviderName, *, fresh: bool = False, **changes: Any) -> Received:
     server.script(replies(f"{name}_plain"))
-    server.open(name).send(question(name, **changes))
+    server.open(name, fresh=fresh).send(question(name, **changes))
     return server.received[-1]
 
 
@@ -35,9 +43,8 @@ def test_openai_plain_request(server: Server) -> None:
 
 def test_openai_full_request(server: Server) -> None:
     """Search, country, language and effort each have their field, and the searches their cap."""
-    full = {"web_search": True, "max_searches": 3, "country": "ES", "language": "es", "reasoning_effort": "low"}
     location = {"type": "approximate", "country": "ES"}
-    assert sent(server, "openai", **full).json == {
+    assert sent(server, "openai", **FULL).json == {
         "model": "gpt-6.1-terra",
         "input": "¿Qué software?",
         "max_output_tokens": 900,
@@ -65,12 +72,11 @@ def test_anthropic_requests(server: Server) -> None:
         "max_tokens": 900,
         "messages": [{"role": "user", "content": "¿Qué software?"}],
     }
-    full = {"web_search": True, "max_searches": 2, "country": "ES", "language": "es", "reasoning_effort": "low"}
-    body = sent(server, "anthropic", **full).json
+    body = sent(server, "anthropic", **FULL).json
     assert body["system"] == INSTRUCTION
     assert body["output_config"] == {"effort": "low"}
     location = {"type": "approximate", "country": "ES"}
-    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "user_location": location}
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3, "user_location": location}
     assert body["tools"] == [tool]
 
 
@@ -118,10 +124,9 @@ def test_perplexity_always_searches(server: Server) -> None:
         "tool_choice": {"type": "web_search"},
         "max_steps": 1,
     }
-    full = {"web_search": True, "max_searches": 4, "country": "ES", "language": "es", "reasoning_effort": "low"}
-    body = sent(server, "perplexity", **full).json
+    body = sent(server, "perplexity", **FULL).json
     assert body["tools"] == [{"type": "web_search", "user_location": {"country": "ES"}}]
-    assert (body["max_steps"], body["instructions"]) == (4, INSTRUCTION)
+    assert (body["max_steps"], body["instructions"]) == (3, INSTRUCTION)
     assert body["reasoning"] == {"effort": "low"}
 
 
@@ -173,12 +178,12 @@ HOSTILE = {
     "OPENAI_ORG_ID": "org-other",
     "OPENAI_PROJECT_ID": "proj_other",
     "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
-    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer sk-other\nOpenAI-Organization: org-other\nHost: other\nX-Bill: other",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer x\nOpenAI-Organization: org-x\nHost: other\nX-Bill: x",
     "ANTHROPIC_API_KEY": "sk-ant-other",
     "ANTHROPIC_AUTH_TOKEN": "other-token",
     "ANTHROPIC_PROFILE": "other",
     "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
-    "ANTHROPIC_CUSTOM_HEADERS": "Authorization: Bearer other\nx-api-key: other\nanthropic-version: 2023-06-01\nX-Bill: other",
+    "ANTHROPIC_CUSTOM_HEADERS": "Authorization: Bearer x\nx-api-key: x\nanthropic-version: 2023-06-01",
     "GOOGLE_API_KEY": "AIzaOther",
     "GEMINI_API_KEY": "AIzaOther2",
     "GOOGLE_GENAI_USE_VERTEXAI": "true",
@@ -197,10 +202,10 @@ HOSTILE = {
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
     """No SDK variable changes where a call goes, which key pays, or what else is told to the provider."""
-    calm = sent(server, name)
+    calm = sent(server, name, fresh=True)
     for variable, value in HOSTILE.items():
         monkeypatch.setenv(variable, value)
-    hostile = sent(server, name)
+    hostile = sent(server, name, fresh=True)
     assert (hostile.method, hostile.path, hostile.body) == (calm.method, calm.path, calm.body)
     assert hostile.headers == calm.headers
     key_header = "x-goog-api-key" if name == "google" else "authorization"
@@ -208,9 +213,7 @@ def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypa
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_proxy_of_the_environment_is_used(
-    server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_of_the_environment_is_used(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTP_PROXY is the operator's: the request goes through it, to the same address."""
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.delenv("no_proxy", raising=False)

@@ -12,8 +12,7 @@ from llm_monitoring.providers import AuthFailed, Provider, ProviderError, Provid
 from tests.providers.server import KEY, PATHS, Server, Step, cuts, question, resets, says
 
 ECHO = (
-    f"Incorrect API key provided: {KEY.reveal()}, that is …{KEY.reveal()[-8:]}.\n"
-    f"\x1b[31mHeaders: Bearer {KEY.reveal()}"
+    f"Incorrect API key provided: {KEY.reveal()}, that is …{KEY.reveal()[-8:]}.\n\x1b[31mHeaders: Bearer {KEY.reveal()}"
 )
 ECHO_JSON = '{"error": {"message": "' + ECHO.replace("\n", "\\n").replace("\x1b", "\\u001b") + '"}}'
 
@@ -24,7 +23,8 @@ def holds_key(text: str) -> bool:
 
 def whole_story(error: BaseException) -> str:
     """Return all that a careful crash reporter would print: chain, context, locals of every frame."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = error.__traceback__.tb_next if error.__traceback__ else None  # the first is the test's own
+    report = traceback.TracebackException(type(error), error, frames, capture_locals=True)
     chain: list[str] = []
     seen: BaseException | None = error
     while seen is not None:

@@ -30,9 +30,7 @@ def sealed(contents: object) -> str:
     return Fernet(NEW).encrypt(text.encode()).decode()
 
 
-def failure(
-    token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyBox = BOX
-) -> KeyUnreadable:
+def failure(token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyBox = BOX) -> KeyUnreadable:
     with pytest.raises(KeyUnreadable) as caught:
         box.open(token, user_id, provider)
     shown = "".join(traceback.format_exception(caught.value))
@@ -87,6 +85,19 @@ def test_cut_token(length: int) -> None:
         (sealed({"v": 1, "user": 2, "provider": "openai", "key": "sk-canary"}), "not_yours", "refused"),
         (sealed({"v": 1, "user": 1, "provider": "google", "key": "sk-canary"}), "not_yours", "refused"),
     ],
+    ids=[
+        "blank",
+        "clear",
+        "old-ring",
+        "spaces",
+        "nothing",
+        "binary",
+        "number",
+        "no-key",
+        "newer",
+        "user",
+        "provider",
+    ],
 )
 def test_failures(token: str, reason: Reason, advice: str) -> None:
     """Each failure names user, provider and what to do, and shows neither token nor key."""
@@ -110,7 +121,7 @@ def test_older_tokens() -> None:
     assert BOX.examine(token, 1, "openai") == Sealed(bound=False, under_newest=True, last_four="9XKD")
 
 
-@pytest.mark.parametrize("bare", ["12345", '["a"]', '"quoted"', "null"])
+@pytest.mark.parametrize("bare", ["12345", "[]", '["a"]', '"quoted"', "null"])
 def test_bare_key_that_reads_as_json(bare: str) -> None:
     """An older bare key is a key even where it happens to be JSON."""
     assert BOX.open(sealed(bare), 1, "google") == Secret(bare)
@@ -136,7 +147,9 @@ def test_rotate() -> None:
 
 
 @pytest.mark.parametrize(
-    "ring", ["", " ", "canary", f"{NEW},", f"{NEW},canary", f"{NEW};{OLD}", "canaré" * 8]
+    "ring",
+    ["", " ", "canary", f"{NEW},", f"{NEW},canary", f"{NEW};{OLD}", "canaré" * 8],
+    ids=["empty", "blank", "short", "last-empty", "last-short", "semicolon", "not-ascii"],
 )
 def test_malformed_ring(ring: str) -> None:
     """A malformed master key is one line that says how to make one and shows nothing of it."""

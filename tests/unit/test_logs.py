@@ -18,12 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from llm_monitoring import logs
-from llm_monitoring.domain import Secret
 from llm_monitoring.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,70 +219,6 @@ def test_master_keys_and_password_are_registered() -> None:
     assert logs.redact(text) == "*** *** *** ***"
     plain(DATABASE_URL="postgresql://postgres:postgres@h/d")
     assert logs.redact("postgres") == "postgres"
-
-
-def test_longest_of_keys_with_one_end() -> None:
-    """Of two keys that end alike each is hidden whole."""
-    for key in ("first-SAMETAIL", "the-second-SAMETAIL"):
-        logs.register_secret(Secret(key))
-    assert logs.redact("first-SAMETAIL/the-second-SAMETAIL/SAMETAIL") == "***/***/***"
-
-
-@given(
-    st.lists(st.text("ABCab1", min_size=8, max_size=14), min_size=1, max_size=4),
-    st.text("ABCab1 ", max_size=40),
-)
-def test_no_registered_secret_survives(secrets: list[str], noise: str) -> None:
-    """Whatever surrounds them, no secret and no end of one is left."""
-    registry = logs.Registry()
-    for secret in secrets:
-        registry.add(secret)
-    text = registry.hide(noise.join(["", *secrets, *(each[-8:] for each in secrets), ""]))
-    assert [each for each in secrets if each[-8:] in text] == []
-
-
-def test_ordinary_text_is_kept() -> None:
-    """Words, addresses and model names are no secrets."""
-    text = (
-        "task-oriented risk-averse pplx-70b-chat https://h:443/x?mail=a@b.c AQ bearer of news; gpt-5, ñ 🎉 ⚠️"
-    )
-    assert logs.redact(text) == text
-    assert logs.visible(text) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("key sk-abcdefghij0123 end", "key *** end"),
-        ("sk-ant-api03-AbC_d-0123456789", "***"),
-        ("'sk-proj-AbC_d-0123456789'", "'***'"),
-        ("pplx-0123456789abcdef", "***"),
-        ("?key=AIzaSyA-1234567890_abcd&x=1", "?key=***&x=1"),
-        ("AQ.Ab8RN6I-1234567890_abcd", "***"),
-        ("Authorization: Bearer abc.def-0123456789==", "Authorization: Bearer ***"),
-        ("(b'x-api-key', b'0123456789')", "(b'x-api-key', b'***')"),
-        ('{"x-goog-api-key": "0123456789"}', '{"x-goog-api-key": "***"}'),
-        ("postgres://user:p@ss/w:ord@host/db", "postgres://user:***@host/db"),
-        ("postgresql+psycopg2://user:pw@host/db", "postgresql+psycopg2://user:***@host/db"),
-        ("http://user:pw@proxy:8080/a@b", "http://user:***@proxy:8080/a@b"),
-        ("host=h password='a b' user=u", "host=h password=*** user=u"),
-        ("gAAAAABn" + "x" * 92 + "==", "***"),
-    ],
-)
-def test_patterns(text: str, expected: str) -> None:
-    """What looks like a key, a token or a password is hidden though nobody registered it."""
-    assert logs.redact(text) == expected
-
-
-@pytest.mark.parametrize(
-    "piece", ["postgres://a:", "://a:", "password='", "Bearer ", "x-api-key: ", "sk-", "gAAAAA", "a"]
-)
-def test_hostile_text_is_quick(piece: str) -> None:
-    """A megabyte made to slow the patterns down is read in time that grows with its length."""
-    text = piece * (1_000_000 // len(piece))
-    begun = time.process_time()
-    logs.redact(text)
-    assert time.process_time() - begun < 5
 
 
 def test_control_characters_are_spelled_out() -> None:

@@ -115,3 +115,11 @@ FROM llm_monitoring_failed_tasks
 WHERE project_id = %(project_id)s AND analysis_date = %(day)s
 GROUP BY llm_provider, reason
 ORDER BY count(*) DESC, llm_provider, reason;
+
+-- name: recent_runs
+-- The latest runs, newest first.
+SELECT id, analysis_date, status, started_at, finished_at, valid_results, failed_tasks, pending_tasks, total_cost_usd,
+       owner, message
+FROM llm_monitoring_analysis_runs
+ORDER BY id DESC
+LIMIT %(limit)s;

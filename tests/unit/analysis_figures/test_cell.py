@@ -42,9 +42,7 @@ def test_nothing_measured_is_null_not_zero() -> None:
 def test_branded_prompts_stay_apart() -> None:
     """A branded prompt adds to the branded counts and to nothing else."""
     plain = [answer(1), answer(2, mentioned=True)]
-    branded = answer(
-        3, branded=True, position=1, competitors=["Quipu"], cited=True, sentiment="positive", score="1.00"
-    )
+    branded = answer(3, branded=True, position=1, competitors=["Quipu"], cited=True, sentiment="positive", score="1.00")
     alone, both = cell(plain, COMPETITORS), cell([*plain, branded, answer(4, branded=True)], COMPETITORS)
     assert (both.branded_total_queries, both.branded_total_mentions) == (2, 1)
     for name in set(alone.__slots__) - {"branded_total_queries", "branded_total_mentions"}:
@@ -212,9 +210,7 @@ def one_sample_a_prompt(found: list[Observation]) -> list[Observation]:
 def weight(position: int | None) -> float:
     if position is None:
         return 1.0
-    return {1: 2.0, 2: 2.0, 3: 2.0, 4: 1.5, 5: 1.5, 6: 1.2, 7: 1.2, 8: 1.2, 9: 1.2, 10: 1.2}.get(
-        position, 0.8
-    )
+    return {1: 2.0, 2: 2.0, 3: 2.0, 4: 1.5, 5: 1.5, 6: 1.2, 7: 1.2, 8: 1.2, 9: 1.2, 10: 1.2}.get(position, 0.8)
 
 
 @given(st.lists(answers, min_size=1, max_size=40).map(one_sample_a_prompt))

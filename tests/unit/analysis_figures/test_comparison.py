@@ -97,7 +97,7 @@ def test_the_same_input_gives_the_same_output() -> None:
 def test_only_pairs_of_both_periods_count() -> None:
     """A prompt or a provider that only one period has moves no figure."""
     before, after = one_day([1, 0, 0, 0, 1, 0, 0, 1], 0), one_day([1, 0, 1, 0, 1, 0, 0, 1], 9)
-    more_before = [answer(0, provider="google", mentioned=True), answer(50, mentioned=True)]
+    more_before = [answer(1, provider="google", mentioned=True), answer(50, mentioned=True)]
     more_after = [
         answer(51, day=NEXT_MONTH, mentioned=True),
         answer(1, provider="perplexity", day=NEXT_MONTH),
@@ -172,6 +172,14 @@ def test_share_of_voice_needs_competitors() -> None:
     assert (change.before, change.after, change.pairs, change.verdict) == (None, None, 0, "too little data")
 
 
+def test_share_of_voice_knows_tracked_competitors_only() -> None:
+    """A name that the project no longer tracks has no voice."""
+    before = one_day([1] * 9, 0, competitors=["Sage", "Gone"])
+    after = one_day([1] * 9, 9, competitors=["Sage"])
+    change = compare(before, after, ["Sage"]).share_of_voice
+    assert (change.before, change.after) == (Decimal("50.00"), Decimal("50.00"))
+
+
 def test_a_lower_position_is_an_improvement() -> None:
     """From 8th to 3rd the number goes down and the brand improves, over pairs ranked in both periods only."""
     before = [answer(i, position=8 + i % 2) for i in range(10)] + [answer(20, position=40)]
@@ -215,17 +223,13 @@ def test_figures_read_together_are_judged_more_strictly() -> None:
 
 def test_a_stricter_judge_can_overrule_the_interval() -> None:
     """A citation rate whose 95 % interval leaves out zero stays within noise among four figures."""
-    cited = [
-        answer(i, day=NEXT_MONTH, provider=p, cited=i < 6) for i in range(24) for p in ("openai", "google")
-    ]
+    cited = [answer(i, day=NEXT_MONTH, provider=p, cited=i < 6) for i in range(24) for p in ("openai", "google")]
     plain = [answer(i, provider=p) for i in range(24) for p in ("openai", "google")]
     change = compare(plain, cited, ()).citation_rate
     assert change.low is not None
     assert change.low > 0
     assert change.verdict == "up"
-    fewer = [
-        answer(i, day=NEXT_MONTH, provider=p, cited=i < 5) for i in range(24) for p in ("openai", "google")
-    ]
+    fewer = [answer(i, day=NEXT_MONTH, provider=p, cited=i < 5) for i in range(24) for p in ("openai", "google")]
     change = compare(plain, fewer, ()).citation_rate
     assert change.low is not None
     assert change.low > 0

@@ -52,6 +52,4 @@ def test_wilson_refuses_impossible_counts(successes: int, n: int) -> None:
 @pytest.mark.parametrize("confidence", [0.95, 1 - 0.05 / 3, 1 - 0.05 / 7])
 def test_students_t_is_scipys(degrees: int, confidence: float) -> None:
     """The expansion is within 0.3 % from five degrees of freedom on."""
-    assert stats.t.ppf((1 + confidence) / 2, degrees) == pytest.approx(
-        t_quantile(confidence, degrees), rel=0.003
-    )
+    assert stats.t.ppf((1 + confidence) / 2, degrees) == pytest.approx(t_quantile(confidence, degrees), rel=0.003)

@@ -74,9 +74,7 @@ def test_independent_days_narrow_the_bounds() -> None:
 @pytest.mark.parametrize("mentioning", [0, 1, 5, 15, 20])
 def test_a_spread_that_few_prompts_show_is_not_trusted(mentioning: int) -> None:
     """With fewer than six prompts that ever mention the brand, or ever don't, n is the number of prompts."""
-    found = [
-        answer(q, day=day(d), mentioned=q < mentioning and d < 15) for q in range(20) for d in range(1, 31)
-    ]
+    found = [answer(q, day=day(d), mentioned=q < mentioning and d < 15) for q in range(20) for d in range(1, 31)]
     trusted = mentioning >= 6
     assert trusted == (effective_answers(found) != 20)
 

@@ -1,0 +1,10 @@
+"""`python -m llm_monitoring`: the admin's command line."""
+
+from __future__ import annotations
+
+from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.cli.completion import VARIABLE
+from llm_monitoring.cli.root import root
+
+if __name__ == "__main__":
+    root.main(prog_name=PROGRAM, complete_var=VARIABLE)

@@ -1,0 +1,113 @@
+"""How commands are put together: groups that load late, options that many share, one-line errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import IO, Any, ClassVar, Final, TypeVar
+
+import click
+
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.errors import BadInput, MonitoringError
+
+PROGRAM: Final = "python -m llm_monitoring"
+LARGEST_ID: Final = 2**31 - 1
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Failed(click.ClickException):
+    """Something that the command needs is not as it should be: one line on standard error, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from llm_monitoring.logs import redact, visible
+
+        click.echo(f"error: {visible(redact(' '.join(self.message.split())))}", file=file, err=True)
+
+
+class Refused(Failed):
+    """What was typed cannot be used: one line on standard error, exit code 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn every foreseen error into one line; a group without a command shows its help."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.format_message())
+        raise click.exceptions.Exit(0) from exc
+    except click.UsageError as exc:
+        place = exc.ctx.command_path if exc.ctx else PROGRAM
+        raise Refused(f"{exc.format_message().rstrip('.')}; see `{place} --help`") from exc
+    except BadInput as exc:
+        raise Refused(str(exc)) from exc
+    except MonitoringError as exc:
+        raise Failed(str(exc)) from exc
+
+
+class LateGroup(click.Group):
+    """The outermost group: `late` names its commands, each in the module of its name, with a line of help each.
+
+    A module is imported when its command is used, so that a command pays for its own imports alone.
+    """
+
+    def __init__(self, *args: Any, late: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.late = late
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.late)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.late:
+            return None
+        command: click.Command = getattr(import_module(f"llm_monitoring.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.late.items()))
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with one_line_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+def example(*commands: str) -> str:
+    """The end of a command's help: lines to copy."""
+    lines = "\n".join(f"  {PROGRAM} {command}" for command in commands)
+    return f"\b\nExample{'s' if len(commands) > 1 else ''}:\n{lines}"
+
+
+def json_option(command: F) -> F:
+    """`--json`: the same rows for programs, amounts as exact text, times in ISO 8601."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print JSON: exact amounts as text, ISO times.")
+    return option(command)
+
+
+class Number(click.ParamType[int, Any]):
+    """The number of a row: `name` says of what, `listing` is the command that shows the numbers."""
+
+    def __init__(self, name: str, listing: str) -> None:
+        self.name = name
+        self.listing = listing
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= LARGEST_ID):
+            raise BadInput(f"{text!r} is no {self.name} number: see `{PROGRAM} {self.listing}`")
+        return int(text)
+
+
+PROJECT: Final = Number("project", "projects list")
+PROVIDER: Final = click.Choice(PROVIDERS)

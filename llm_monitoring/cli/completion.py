@@ -1,0 +1,50 @@
+"""Completion with Tab: a shell function for the commands, from any directory, and what it completes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import get_completion_class
+
+from llm_monitoring.cli.command import example
+
+NAME: Final = "llm-monitoring"
+VARIABLE: Final = "_LLM_MONITORING_COMPLETE"
+FUNCTIONS: Final = {
+    "bash": '{name}() {{ {run} "$@"; }}',
+    "zsh": '{name}() {{ {run} "$@"; }}',
+    "fish": "function {name}; {run} $argv; end",
+}
+# How each shell's script, as click writes it, calls the program: a function cannot be called through `env`.
+CALLS: Final = {
+    "bash": ("=bash_complete $1", "=bash_complete {run}"),
+    "zsh": (f"=zsh_complete {NAME}", "=zsh_complete {run}"),
+    "fish": (f"(commandline -t) {NAME}", "(commandline -t) {run}"),
+}
+ZSH_NEEDS_A_FILE: Final = f"    (( ! $+commands[{NAME}] )) && return 1\n"
+
+
+@click.command(epilog=example("completion bash >> ~/.bashrc"))
+@click.argument("shell", type=click.Choice(list(FUNCTIONS)))
+def completion(shell: str) -> None:
+    """Print a script for SHELL that defines the command `llm-monitoring` and completes it with Tab."""
+    click.echo(script(shell))
+
+
+def script(shell: str) -> str:
+    """The shell function and click's completion of it."""
+    from llm_monitoring.cli.root import root
+
+    package = Path(__file__).resolve().parents[2]
+    run = f"env PYTHONPATH={shlex.quote(str(package))} {shlex.quote(sys.executable)} -m llm_monitoring"
+    kind = get_completion_class(shell)
+    assert kind is not None
+    maker = kind(root, {}, NAME, VARIABLE)
+    before, after = CALLS[shell]
+    source = (maker.source_template % maker.source_vars()).replace(ZSH_NEEDS_A_FILE, "")
+    assert before in source
+    return f"{FUNCTIONS[shell].format(name=NAME, run=run)}\n{source.replace(before, after.format(run=run))}"

@@ -1,0 +1,133 @@
+"""The one place that prints: tables for people, JSON for programs, nothing in either that moves a cursor."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import click
+
+from llm_monitoring.logs import UNSAFE, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Fields = Mapping[str, Any]
+Columns = Mapping[str, str | Callable[[Any], object]]
+
+UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has no edge to wrap at
+
+
+def say(text: str) -> None:
+    """Print one sentence."""
+    click.echo(visible(text))
+
+
+def show_rows(rows: Iterable[Fields], columns: Columns, *, as_json: bool, empty: str) -> None:
+    """Print rows as a JSON array with all their fields, or as a table; `empty` is said in place of an empty table.
+
+    `columns` maps a title to the field that it shows, or to a function of the row.
+    """
+    found = list(rows)
+    if as_json:
+        show_json(found)
+    elif not found:
+        say(empty)
+    else:
+        print_table(found, columns)
+
+
+def show_fields(fields: Fields, titles: Columns) -> None:
+    """Print one row as lines of title and value."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for title, source in titles.items():
+        table.add_row(text(title, "bold"), text(cell(value_of(fields, source))))
+    terminal().print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print `value` as JSON: amounts exact as text, times in ISO 8601, control characters escaped."""
+    ascii_only = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    document = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=json_value)
+    click.echo("\n".join(UNSAFE.sub(json_escape, line) for line in document.split("\n")))
+
+
+def json_escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
+
+
+def json_value(value: Any) -> Any:
+    """What JSON can hold of a value of ours; raises TypeError for anything else, secrets included."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def print_table(rows: Sequence[Fields], columns: Columns) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    values = [[value_of(row, source) for source in columns.values()] for row in rows]
+    for title, column in zip(columns, zip(*values, strict=True), strict=True):
+        table.add_column(text(title), justify="right" if is_numeric(column) else "left", overflow="fold")
+    for line in values:
+        table.add_row(*(text(cell(value)) for value in line))
+    terminal().print(table)
+
+
+def value_of(row: Fields, source: str | Callable[[Any], object]) -> object:
+    return row[source] if isinstance(source, str) else source(row)
+
+
+def is_numeric(column: Iterable[object]) -> bool:
+    given = [value for value in column if value is not None]
+    return bool(given) and all(isinstance(value, (int, Decimal)) and not isinstance(value, bool) for value in given)
+
+
+def cell(value: object) -> str:
+    """A value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(cell, value))
+    return str(value)
+
+
+def usd(amount: Decimal) -> Decimal:
+    """An amount for a table: four decimals, as the job's log lines have it."""
+    return amount.quantize(Decimal("0.0001"))
+
+
+def text(value: str, style: str = "") -> Text:
+    """`value` as it is: no markup, no emoji code, control characters spelled out."""
+    from rich.text import Text
+
+    return Text(visible(value), style)
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """A console for a stream; what is no terminal gets lines as long as they are."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else UNLIMITED_WIDTH)

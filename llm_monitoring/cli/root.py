@@ -1,0 +1,45 @@
+"""The outermost command: which commands there are, and the options before them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+
+from llm_monitoring.cli.command import LateGroup, example
+from llm_monitoring.cli.session import Session
+
+COMMANDS: Final[dict[str, str]] = {
+    "users": "Whose money is spent: add and list users.",
+    "keys": "Users' API keys: set, list, remove, rotate.",
+    "projects": "Brands under watch: add, list, show, pause, resume.",
+    "queries": "A project's prompts: add, import, list.",
+    "budget": "Monthly limits and spend: show, set, correct, audit.",
+    "models": "The registry of models and their prices.",
+    "runs": "The daily runs.",
+    "migrate": "Bring the database up to date.",
+    "completion": "Print a script that completes commands with Tab.",
+}
+
+
+@click.group(
+    cls=LateGroup,
+    late=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=example("users add ana@agency.example", "keys set ana@agency.example openai", "--demo projects list"),
+)
+@click.option("--demo", is_flag=True, help="Work on the demo's own database instead of yours.")
+@click.pass_context
+def root(ctx: click.Context, /, *, demo: bool) -> None:
+    """Set up who is monitored and with whose money, and look at what a run did.
+
+    USER is a user's number or e-mail address, PROJECT a project's number. Without DATABASE_URL the commands work on
+    the embedded database of this machine, as the daily job does.
+
+    Exit codes: 0 done, 1 something is wrong with the database, the configuration or the ledger, 2 bad input.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows an escape in place of a letter
+            stream.reconfigure(errors="backslashreplace")
+    ctx.obj = Session(demo)

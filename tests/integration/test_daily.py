@@ -1,0 +1,273 @@
+"""The daily job in a process of its own, against a real database and a loopback provider that keeps a bill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from tests.integration.stage import KEYS, ROOT, Stage, staged
+
+PROMPTS = [
+    "¿Qué programa de facturación recomiendas?",
+    "Mejores alternativas para autónomos",
+    "¿Qué es Quipu?",
+]
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(database_url) as made:
+        yield made
+
+
+def test_a_legacy_database_is_migrated_asked_and_charged_to_the_digit(legacy_database_url: str) -> None:
+    """On the host's older tables every task gets a result and the spend is the provider's bill, digit by digit."""
+    with staged(legacy_database_url) as stage:
+        stage.give_keys(1)
+        stage.give_keys(2)
+        before = stage.spent(1) + stage.spent(2)
+        code, output = stage.run()
+        assert (code, stage.count("llm_monitoring_results WHERE analysis_date > '2026-01-15'")) == (0, 12), output
+        assert output.rstrip().endswith("🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY")
+        assert before == Decimal("12.3456")
+        assert stage.spent(1) + stage.spent(2) - before == stage.billed() > 0
+        audit = stage.audit()
+        assert (audit.differences, audit.over_ceiling, audit.open_attempts) == ([], [], [])
+        assert stage.leaks() == []
+
+
+def test_the_log_lines_are_those_that_operators_filter_on(stage: Stage) -> None:
+    """A good run prints the document's lines in their order, and JSON events on Railway."""
+    stage.add_project(stage.add_user("a@example.com", ["openai", "google"]), PROMPTS)
+    code, output = stage.run(extra={"RAILWAY_ENVIRONMENT_NAME": "production"})
+    events = [json.loads(line) for line in output.splitlines()]
+    messages = [event["message"] for event in events if event["level"] == "info"]
+    expected = [
+        "🕒 === MULTI-LLM BRAND MONITORING CRON JOB STARTED ===",
+        "💰 Verificando límites de presupuesto...",
+        "✅ Presupuesto OK (1 usuario(s))",
+        "🔑 Obteniendo API keys...",
+        "✅ API keys disponibles: ['openai', 'google']",
+        "🚀 Iniciando análisis de todos los proyectos activos...",
+        "📊 RESULTADOS DEL ANÁLISIS",
+        "✅ Proyecto #1",
+        "   Queries: 6",
+        "   LLMs: 2",
+        "📈 RESUMEN FINAL",
+        "   Total proyectos: 1",
+        "   ✅ Exitosos: 1",
+        "   ❌ Fallidos: 0",
+        "   📊 Total queries: 6",
+        f"   💰 Coste estimado: ${stage.charged():.4f}",
+        "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY",
+    ]
+    assert (code, [message for message in messages if message in expected]) == (0, expected)
+    done = next(event for event in events if event["message"] == "✅ Proyecto #1")
+    assert (done["event"], done["project_id"], done["user_id"]) == ("project.done", 1, 1)
+
+
+def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
+    """What the day already has is not asked again."""
+    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
+    stage.run()
+    billed = stage.billed()
+    code, output = stage.run()
+    assert (code, stage.billed()) == (0, billed)
+    assert "   📊 Total queries: 0" in output
+    assert "COMPLETED SUCCESSFULLY" in output
+
+
+def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: str) -> None:
+    """After kill -9 the next start completes the day; only calls in doubt are paid again, and the ledger balances."""
+    with staged(database_url, latency_ms=60) as stage:
+        user = stage.add_user("a@example.com")
+        stage.add_project(user, [f"¿Qué programa es mejor para el caso {n}?" for n in range(12)])
+        process = stage.start()
+        deadline = time.monotonic() + 20
+        while stage.count("llm_monitoring_results") < 10 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        stage.finish(process)
+        assert 10 <= stage.count("llm_monitoring_results") < 48
+        code, output = stage.run()
+        assert (code, stage.count("llm_monitoring_results")) == (0, 48), output
+        repeated = stage.rows(
+            "SELECT count(*) FILTER (WHERE state = 'settled') AS settled FROM llm_call_attempts WHERE kind = 'answer' "
+            "GROUP BY project_id, query_id, task_provider"
+        )
+        assert all(row["settled"] <= 1 for row in repeated)
+        assert (stage.audit().differences, stage.audit().open_attempts) == ([], [])
+        assert stage.spent(user) >= stage.billed()
+        assert stage.leaks() == []
+
+
+def test_a_user_over_budget_is_blocked_and_the_others_run(stage: Stage) -> None:
+    """A user at 100 % is listed as blocked; everyone else is asked, and the run ends with warnings."""
+    poor, rich = stage.add_user("poor@example.com", budget="10.00"), stage.add_user("rich@example.com")
+    blocked, asked = stage.add_project(poor, PROMPTS), stage.add_project(rich, PROMPTS)
+    stage.budget.correct(poor, Decimal("10.50"), "spent elsewhere")
+    code, output = stage.run()
+    assert code == 0
+    assert "⚠️ 1 usuario(s) sobre presupuesto:" in output
+    assert f"   User #{poor}: $10.50 / $10.00 (105.0%)" in output
+    assert f"❌ Proyecto #{blocked}: bloqueado" in output
+    assert f"✅ Proyecto #{asked}" in output
+    assert "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS" in output
+    asked_rows = stage.rows("SELECT DISTINCT project_id, user_id FROM llm_call_attempts WHERE sent_at IS NOT NULL")
+    assert [(row["project_id"], row["user_id"]) for row in asked_rows] == [(asked, rich)]
+
+
+def test_everyone_over_budget_aborts_without_a_call(stage: Stage) -> None:
+    """Where nobody may spend, the job aborts with exit 1 and calls nobody."""
+    user = stage.add_user("a@example.com", budget="1.00")
+    stage.add_project(user, PROMPTS)
+    stage.budget.correct(user, Decimal("1.00"), "spent elsewhere")
+    code, output = stage.run()
+    assert code == 1
+    assert "❌ No se puede continuar: presupuesto excedido" in output
+    assert "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET" in output
+    assert (stage.count("llm_call_attempts WHERE sent_at IS NOT NULL"), len(stage.server.bill.lines)) == (
+        0,
+        0,
+    )
+
+
+def test_no_key_anywhere_fails(stage: Stage) -> None:
+    """Without any key the job says so and exits 1."""
+    stage.add_project(stage.add_user("a@example.com", []), PROMPTS)
+    code, output = stage.run()
+    assert (code, "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output) == (1, True)
+
+
+def test_an_unreadable_key_stops_its_user_alone(stage: Stage) -> None:
+    """A token copied from another user is refused and never replaced by the operator's key; the other user runs."""
+    broken, fine = stage.add_user("broken@example.com"), stage.add_user("fine@example.com")
+    stage.db.execute(
+        "UPDATE user_llm_api_keys k SET openai_api_key_encrypted = o.openai_api_key_encrypted, "
+        "anthropic_api_key_encrypted = NULL, google_api_key_encrypted = 'garbage', perplexity_api_key_encrypted = NULL "
+        "FROM user_llm_api_keys o WHERE k.user_id = %(broken)s AND o.user_id = %(fine)s",
+        {"broken": broken, "fine": fine},
+    )
+    theirs, others = (
+        stage.add_project(broken, PROMPTS, ["openai", "google"]),
+        stage.add_project(fine, PROMPTS),
+    )
+    code, output = stage.run(extra={"OPENAI_API_KEY": "sk-operator-key-that-must-not-pay-000000"})
+    assert code == 0
+    assert f"❌ Proyecto #{theirs}: the openai key of user {broken} cannot be read" in output
+    assert f"✅ Proyecto #{others}" in output
+    assert stage.count(f"llm_call_attempts WHERE user_id = {broken}") == 0
+
+
+def test_the_operators_key_stands_in_where_a_user_has_none(stage: Stage) -> None:
+    """A provider's environment key is used for a user without one, and the attempt says so."""
+    user = stage.add_user("a@example.com", [])
+    stage.add_project(user, PROMPTS, ["openai", "google"])
+    code, output = stage.run(extra={"OPENAI_API_KEY": KEYS["openai"]})
+    sources = stage.rows("SELECT DISTINCT llm_provider, key_source FROM llm_call_attempts")
+    assert (code, [(row["llm_provider"], row["key_source"]) for row in sources]) == (
+        0,
+        [("openai", "operator")],
+    )
+    assert "✅ API keys disponibles: ['openai']" in output
+
+
+def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) -> None:
+    """Two starts at the same second: one asks, the other exits 0 with a line; nothing is paid twice."""
+    with staged(database_url, latency_ms=100) as stage:
+        stage.add_project(stage.add_user("a@example.com"), PROMPTS)
+        ended = [stage.finish(process) for process in [stage.start(), stage.start()]]
+        assert [code for code, _ in ended] == [0, 0]
+        assert sum("Otra ejecución diaria está en curso" in output for _, output in ended) == 1
+        assert stage.count("llm_call_attempts WHERE kind = 'answer'") == 12 == stage.count("llm_monitoring_results")
+
+
+def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
+    """On SIGTERM nothing more is sent, what is out is saved, and the next start completes the day."""
+    with staged(database_url, latency_ms=400) as stage:
+        stage.add_project(stage.add_user("a@example.com"), [f"¿Qué programa va mejor, caso {n}?" for n in range(10)])
+        process = stage.start(extra={"LLM_SENTIMENT": "false"})
+        deadline = time.monotonic() + 20
+        while stage.count("llm_call_attempts WHERE state = 'sent'") == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        code, output = stage.finish(process)
+        assert (code, "señal de parada" in output, "COMPLETED WITH WARNINGS" in output) == (0, True, True)
+        assert stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')") == 0
+        assert stage.count("llm_call_attempts WHERE state = 'settled'") == stage.count("llm_monitoring_results")
+        stage.run(extra={"LLM_SENTIMENT": "false"})
+        assert stage.count("llm_call_attempts") == 40 == stage.count("llm_monitoring_results")
+
+
+def test_a_dry_run_calls_and_spends_nothing(stage: Stage) -> None:
+    """--dry-run shows prompts and ceilings and leaves no trace."""
+    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
+    code, output = stage.run("--dry-run")
+    assert (code, "   Total: 12 prompts, como máximo $" in output) == (0, True)
+    assert (
+        stage.billed(),
+        stage.count("llm_call_attempts"),
+        stage.count("llm_monitoring_analysis_runs"),
+    ) == (0, 0, 0)
+
+
+def test_one_project_alone(stage: Stage) -> None:
+    """--project asks one project and leaves the others."""
+    user = stage.add_user("a@example.com")
+    stage.add_project(user, PROMPTS, name="one")
+    second = stage.add_project(user, PROMPTS, name="two")
+    stage.run("--project", str(second))
+    assert [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_monitoring_results")] == [
+        second
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--date", "soon"], ["--date", "2999-01-01"], ["--project", "x"], ["--what"]])
+def test_bad_arguments_exit_2_in_one_line(stage: Stage, arguments: list[str]) -> None:
+    """Bad arguments are named, with exit code 2."""
+    code, output = stage.run(*arguments)
+    assert (code, "error:" in output.splitlines()[-1]) == (2, True)
+
+
+def test_railway_without_a_database_is_refused(stage: Stage) -> None:
+    """On Railway an embedded database would be lost, so the job stops with one line."""
+    environment = stage.environment({"RAILWAY_ENVIRONMENT_NAME": "production"})
+    del environment["DATABASE_URL"]
+    ended = subprocess.run(
+        stage.command(), env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.returncode, "DATABASE_URL is not set on Railway" in ended.stdout, ended.stderr) == (
+        1,
+        True,
+        "",
+    )
+
+
+def test_an_unreachable_database_is_critical(stage: Stage) -> None:
+    """A database that does not exist ends the job at once with exit 1 and no traceback."""
+    code, output = stage.run(extra={"DATABASE_URL": stage.url.replace("/test_", "/missing_")})
+    assert (code, "CRASHED" in output, "Traceback" in output) == (1, True, False)
+
+
+def test_no_active_project_is_done_and_said(stage: Stage) -> None:
+    """Without projects there is nothing to do, which is no failure."""
+    stage.add_user("a@example.com")
+    code, output = stage.run()
+    assert (code, "No hay proyectos activos" in output) == (0, True)
+
+
+def test_the_scripts_names_need_no_database_and_no_sdk() -> None:
+    """Importing the cron script opens nothing and imports no provider's SDK."""
+    code = (
+        "import daily_llm_monitoring_cron as d, sys; "
+        "print(d.check_budget_limits, d.get_api_keys_from_db, d.update_monthly_spend, d.main); "
+        "assert not {'openai', 'anthropic', 'google.genai', 'google.generativeai'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, check=True, capture_output=True, timeout=30)

@@ -1,0 +1,319 @@
+"""The door to PostgreSQL: verbs, errors, the pool, and what happens when connections die."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from llm_monitoring.db import Conflict, Database, DatabaseUnavailable, Json, Rejected, Row, Transaction
+from llm_monitoring.db.database import is_alive
+from llm_monitoring.db.embedded import serve
+from llm_monitoring.errors import ConfigurationError
+
+TABLES = """
+CREATE TABLE owner
+    (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, balance NUMERIC(4, 2) CHECK (balance >= 0));
+CREATE TABLE pet (owner_id INTEGER CONSTRAINT pet_has_owner REFERENCES owner (id), facts JSONB, note TEXT);
+INSERT INTO owner VALUES (1, 'Ana', 5)
+"""
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+TERMINATE = f"SELECT pg_terminate_backend(pid) AS done FROM ({BACKENDS}) AS others"
+
+
+@pytest.fixture
+def tables(empty_database_url: str) -> Iterator[Database]:
+    with Database(empty_database_url, size=3, retry_seconds=10.0) as database:
+        database.execute(TABLES)
+        yield database
+
+
+def count(database: Database | Transaction) -> Any:
+    row = database.one("SELECT count(*) AS n FROM owner")
+    return row and row["n"]
+
+
+def test_verbs(tables: Database) -> None:
+    """`one` gives a row or None, `all` every row, `execute` how many rows changed; each is committed."""
+    inserted = tables.execute("INSERT INTO owner VALUES (2, 'Luis', 1)")
+    changed = tables.execute("UPDATE owner SET balance = 0 WHERE id > %(id)s", {"id": 0})
+    names = tables.all("SELECT name FROM owner ORDER BY id")
+    nobody = tables.one("SELECT name FROM owner WHERE id = %(id)s", {"id": 9})
+    assert (1, 2, [{"name": "Ana"}, {"name": "Luis"}], None) == (inserted, changed, names, nobody)
+
+
+def test_percent(tables: Database) -> None:
+    """A literal percent sign is written twice, with and without parameters."""
+    sql = "SELECT count(*) AS n FROM owner WHERE name LIKE 'A%%'"
+    assert [{"n": 1}, {"n": 1}] == [tables.one(sql), tables.one(f"{sql} AND id = %(id)s", {"id": 1})]
+
+
+def test_session(tables: Database) -> None:
+    """A session works in UTC and names itself, whatever the server's defaults are."""
+    tables.execute("ALTER ROLE postgres SET timezone = 'America/Lima'")
+    try:
+        with Database(tables.dsn) as other:
+            row = other.one("SELECT now() AS time, current_setting('application_name') AS name")
+    finally:
+        tables.execute("ALTER ROLE postgres RESET timezone")
+    assert row is not None
+    assert (timedelta(0), "llm_monitoring") == (row["time"].utcoffset(), row["name"])
+
+
+def test_json(tables: Database) -> None:
+    """JSON goes in through `Json` and comes out as Python values."""
+    facts = {"names": ["Ñ", "b"], "n": 1.5, "none": None}
+    tables.execute("INSERT INTO pet (facts) VALUES (%(facts)s)", {"facts": Json(facts)})
+    assert {"facts": facts} == tables.one("SELECT facts FROM pet")
+
+
+def test_unstorable_text(tables: Database) -> None:
+    """NUL characters and lone surrogates, which models do emit, are replaced and cost no answer."""
+    text = "a\x00b\ud83dc\\u0000"
+    sql = "INSERT INTO pet (note, facts) VALUES (%(note)s, %(facts)s) RETURNING note, facts"
+    row = tables.one(sql, {"note": text, "facts": Json({"k\x00": [text]})})
+    assert {"note": "a\ufffdb\ufffdc\\u0000", "facts": {"k\ufffd": ["a\ufffdb\ufffdc\\u0000"]}} == row
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "constraint"),
+    [
+        ("INSERT INTO owner VALUES (2, 'Ana', 1)", Conflict, "owner_name_key"),
+        ("INSERT INTO owner VALUES (2, 'Eva', -1)", Rejected, "owner_balance_check"),
+        ("INSERT INTO owner VALUES (2, NULL, 1)", Rejected, None),
+        ("INSERT INTO pet (owner_id) VALUES (9)", Rejected, "pet_has_owner"),
+        ("INSERT INTO owner VALUES (2, 'Eva', 100)", Rejected, None),
+        ("DO $$ BEGIN RAISE EXCEPTION 'Ana says no'; END $$", Rejected, None),
+    ],
+)
+def test_refusals(tables: Database, sql: str, error: type[Conflict | Rejected], constraint: str | None) -> None:
+    """What the database refuses is a Conflict or Rejected that names the constraint, in every kind of call."""
+    for call in (tables.execute, lambda sql: tables.transact(lambda tx: tx.execute(sql))):
+        with pytest.raises(error) as caught:
+            call(sql)
+        assert constraint == getattr(caught.value, "constraint", "missing")
+    assert 1 == count(tables)
+
+
+def test_no_rows_in_messages(tables: Database) -> None:
+    """A refusal's message does not quote the row, which may hold what no log should."""
+    with pytest.raises(Rejected) as caught:
+        tables.execute("INSERT INTO owner VALUES (2, 'canary', -1)")
+    assert "canary" not in str(caught.value)
+
+
+def test_transaction(tables: Database) -> None:
+    """A transaction is committed whole or, after any error, not at all."""
+
+    def insert_two(tx: Transaction) -> Any:
+        tx.execute("INSERT INTO owner VALUES (2, 'Luis', 1)")
+        tx.execute("INSERT INTO owner VALUES (3, 'Eva', 1)")
+        return count(tx)
+
+    def fail(tx: Transaction) -> None:
+        tx.execute("DELETE FROM owner")
+        raise ZeroDivisionError
+
+    seen = tables.transact(insert_two)
+    with pytest.raises(ZeroDivisionError):
+        tables.transact(fail)
+    assert (3, 3) == (seen, count(tables))
+
+
+def test_terminated_while_idle(tables: Database) -> None:
+    """When every pooled connection was terminated the next statement does not notice."""
+    barrier = threading.Barrier(3)
+
+    def occupy() -> None:
+        tables.transact(lambda tx: (tx.one("SELECT 1"), barrier.wait(5)))
+
+    run_threads([occupy] * 3)
+    with Database(tables.dsn) as other:
+        terminated = other.all(TERMINATE)
+    assert (3, 1) == (len(terminated), count(tables))
+
+
+def test_terminated_in_transaction(tables: Database) -> None:
+    """A transaction whose connection dies runs again from its start, once, and nothing is doubled."""
+    calls = []
+
+    def interrupted_once(tx: Transaction) -> Any:
+        calls.append(tx.execute("INSERT INTO owner VALUES (2, 'Luis', 1)"))
+        if len(calls) == 1:
+            with Database(tables.dsn) as other:
+                other.all(TERMINATE)
+        return count(tx)
+
+    assert (2, [1, 1], 2) == (tables.transact(interrupted_once), calls, count(tables))
+
+
+def test_terminated_in_statement(tables: Database) -> None:
+    """A statement whose connection dies while it runs is run again."""
+    found: list[Row | None] = []
+    sql = "SELECT pg_sleep(0.4)::text AS slept, 1 AS n"
+    thread = threading.Thread(target=lambda: found.append(tables.one(sql)))
+    thread.start()
+    with Database(tables.dsn) as other:
+        while not other.one("SELECT 1 AS n FROM pg_stat_activity WHERE query = %(sql)s", {"sql": sql}):
+            time.sleep(0.01)
+        other.all(TERMINATE)
+    thread.join()
+    assert [{"slept": "", "n": 1}] == found
+
+
+def test_deadlock(tables: Database) -> None:
+    """Of two transactions that wait for each other the one that PostgreSQL ends is run again."""
+    tables.execute("INSERT INTO owner VALUES (2, 'Luis', 0)")
+    barrier = threading.Barrier(2)
+    first_round = threading.local()
+
+    def pay(first: int, second: int) -> Callable[[], object]:
+        def move(tx: Transaction) -> None:
+            tx.execute("UPDATE owner SET balance = balance + 1 WHERE id = %(id)s", {"id": first})
+            if not hasattr(first_round, "over"):
+                first_round.over = True
+                barrier.wait(5)
+            tx.execute("UPDATE owner SET balance = balance + 1 WHERE id = %(id)s", {"id": second})
+
+        return lambda: tables.transact(move)
+
+    run_threads([pay(1, 2), pay(2, 1)])
+    assert [7, 2] == [row["balance"] for row in tables.all("SELECT balance FROM owner ORDER BY id")]
+
+
+def run_threads(tasks: list[Callable[[], object]]) -> None:
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_restarted_server(server_folder: Path) -> None:
+    """Statements outlast a server that crashes and comes back."""
+    server = serve(server_folder / "data")
+    servers = [server]
+
+    def crash() -> None:
+        server.cluster.run("pg_ctl", "-D", server.cluster.data, "-m", "immediate", "-w", "stop")
+        time.sleep(0.5)
+        servers.append(serve(server_folder / "data"))
+
+    with Database(server.url, retry_seconds=20.0) as database:
+        database.execute("CREATE TABLE log (n INTEGER PRIMARY KEY)")
+        thread = threading.Thread(target=crash)
+        thread.start()
+        for n in range(300):
+            sql = "INSERT INTO log VALUES (%(n)s) ON CONFLICT DO NOTHING"
+            database.execute(sql, {"n": n})
+            time.sleep(0.002)
+        thread.join()
+        row = database.one("SELECT count(*) AS n FROM log")
+    if server.process:
+        server.process.wait(10)
+    for used in servers:
+        used.stop()
+    assert {"n": 300} == row
+
+
+def test_unreachable(tmp_path: Path) -> None:
+    """A server that is not there is retried for the given time, then reported in one line."""
+    started = time.monotonic()
+    address = f"postgresql:///x?host={quote(str(tmp_path), safe='')}"
+    with pytest.raises(DatabaseUnavailable, match="cannot connect to the database") as caught:
+        Database(address, retry_seconds=0.6).open()
+    waited = time.monotonic() - started
+    assert (True, False) == (0.2 < waited < 2.0, "\n" in str(caught.value))
+
+
+def test_late_server(server_folder: Path) -> None:
+    """A server that comes up within the time is waited for."""
+    server = serve(server_folder / "data")
+    server.stop()
+    late: list[Any] = []
+    timer = threading.Timer(0.5, lambda: late.append(serve(server_folder / "data")))
+    timer.start()
+    with Database(server.url, retry_seconds=20.0) as database:
+        row = database.one("SELECT 1 AS n")
+    timer.join()
+    late[0].stop()
+    assert {"n": 1} == row
+
+
+def test_hopeless(empty_database_url: str) -> None:
+    """A database that does not exist is reported at once: waiting would not make it."""
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="does not exist"):
+        Database(empty_database_url.replace("@/", "@/no_")).open()
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "dsn", ["nonsense:canary@host", "postgresql://u:canary@host:port/x", "postgresql://u:canary@h?x=y"]
+)
+def test_unreadable_address(dsn: str) -> None:
+    """An address that libpq cannot read is a configuration error, and its password stays out of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        Database(dsn).open()
+    assert (False, True) == ("canary" in str(caught.value), caught.value.__suppress_context__)
+
+
+def test_mistake_in_sql(tables: Database) -> None:
+    """A mistake in the SQL is not taken for a failing database, and the pool survives it."""
+    for _ in range(5):
+        with pytest.raises(Exception, match="nonsense") as caught:
+            tables.one("SELECT nonsense")
+        assert not isinstance(caught.value, DatabaseUnavailable)
+    assert 1 == count(tables)
+
+
+def test_pool_blocks(tables: Database) -> None:
+    """More callers than connections wait for their turn; none fails and none opens more."""
+    most, lock = [0], threading.Lock()
+
+    def work() -> None:
+        row = tables.one(f"SELECT count(*) AS n, pg_sleep(0.05)::text AS slept FROM ({BACKENDS}) AS others")
+        with lock:
+            done.append(row)
+            most[0] = max(most[0], row["n"] if row else 0)
+
+    done: list[Row | None] = []
+    run_threads([work] * 12)
+    assert (12, True) == (len(done), most[0] <= 2)
+
+
+def test_close(tables: Database) -> None:
+    """Closing ends every connection, and one that is out as soon as it comes back."""
+    other = Database(tables.dsn, retry_seconds=0).open()
+
+    def use_and_close(tx: Transaction) -> None:
+        tx.one("SELECT 1")
+        other.close()
+
+    other.transact(use_and_close)
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        other.one("SELECT 1")
+    deadline = time.monotonic() + 5
+    while (left := tables.all(BACKENDS)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [] == left
+
+
+def test_direct_connection(tables: Database) -> None:
+    """A direct connection keeps a session lock until it is closed, and a dead one is known to be dead."""
+    lock = "SELECT pg_try_advisory_lock(7) AS locked"
+    connection = tables.connect()
+    mine = Transaction(connection).one(lock)
+    theirs = tables.one(lock)
+    alive = is_alive(connection)
+    with Database(tables.dsn) as other:
+        other.all(TERMINATE)
+    dead = not is_alive(connection)
+    connection.close()
+    assert ({"locked": True}, {"locked": False}, True, True) == (mine, theirs, alive, dead)

@@ -1,0 +1,178 @@
+"""Migrations: in order, once, under a lock, never edited."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from llm_monitoring.db import Database, migrate, pending
+from llm_monitoring.errors import ConfigurationError
+
+Write = Callable[..., None]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Database]:
+    with Database(empty_database_url, retry_seconds=10.0) as database:
+        yield database
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_files(**statements: str) -> None:
+        for name, sql in statements.items():
+            (tmp_path / f"{name.removeprefix('m')}.sql").write_text(sql, encoding="utf-8")
+
+    return write_files
+
+
+def tables(db: Database) -> list[str]:
+    rows = db.all("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+    return [row["name"] for row in rows if row["name"] != "llm_schema_migrations"]
+
+
+def test_order_and_once(empty: Database, tmp_path: Path, write: Write) -> None:
+    """Migrations run in the order of their numbers, and a second call runs only what is new."""
+    write(m0002_fill_a="INSERT INTO a VALUES ('100%')", m0001_create_a="CREATE TABLE a (n TEXT)")
+    first = migrate(empty, tmp_path)
+    again = migrate(empty, tmp_path)
+    write(m0003_create_b="CREATE TABLE b (n INTEGER)")
+    before = pending(empty, tmp_path)
+    third = migrate(empty, tmp_path)
+    assert (["0001_create_a", "0002_fill_a"], [], ["0003_create_b"], ["0003_create_b"]) == (
+        first,
+        again,
+        before,
+        third,
+    )
+    assert ([{"n": "100%"}], ["a", "b"]) == (empty.all("SELECT n FROM a"), tables(empty))
+
+
+def test_pending_changes_nothing(empty: Database, tmp_path: Path, write: Write) -> None:
+    """Asking what is pending leaves an empty database empty."""
+    write(m0001_create_a="CREATE TABLE a (n INTEGER)")
+    names = pending(empty, tmp_path)
+    left = empty.one("SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'public'")
+    assert (["0001_create_a"], {"n": 0}) == (names, left)
+
+
+def test_record(empty: Database, tmp_path: Path, write: Write) -> None:
+    """Each migration is recorded with its number, name, checksum and time."""
+    write(m0001_create_a="SELECT 1")
+    migrate(empty, tmp_path)
+    row = empty.one("SELECT version, name, checksum, applied_at <= now() AS past FROM llm_schema_migrations")
+    checksum = "e004ebd5b5532a4b85984a62f8ad48a81aa3460c1ca07701f386135d72cdecf5"
+    assert {"version": 1, "name": "0001_create_a", "checksum": checksum, "past": True} == row
+
+
+@pytest.mark.parametrize(
+    "sql", ["CREATE TABLE b (n INTEGER); SELECT nonsense", "CREATE TABLE b (n TEXT); SELECT 1 / 0"]
+)
+def test_failed(empty: Database, tmp_path: Path, write: Write, sql: str) -> None:
+    """A migration that fails leaves nothing of itself, keeps those before it, and is named."""
+    write(m0001_create_a="CREATE TABLE a (n INTEGER)", m0002_create_b=sql)
+    with pytest.raises(ConfigurationError, match="0002_create_b failed"):
+        migrate(empty, tmp_path)
+    assert (["a"], ["0002_create_b"]) == (tables(empty), pending(empty, tmp_path))
+
+
+def test_changed(empty: Database, tmp_path: Path, write: Write) -> None:
+    """An applied migration whose text changed is refused, also by `pending`; line ends do not count."""
+    write(m0001_create_a="CREATE TABLE a (n INTEGER)\n")
+    migrate(empty, tmp_path)
+    (tmp_path / "0001_create_a.sql").write_bytes(b"CREATE TABLE a (n INTEGER)\r\n")
+    same = pending(empty, tmp_path)
+    write(m0001_create_a="CREATE TABLE a (n BIGINT)\n")
+    for call in (migrate, pending):
+        with pytest.raises(ConfigurationError, match="0001_create_a was changed"):
+            call(empty, tmp_path)
+    assert [] == same
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0001_create_a", "0003_create_c"], "0003_create_c should have number 0002"),
+        (["0001_create_a", "0001_create_b"], "0001_create_b should have number 0002"),
+        (["0002_create_a"], "0002_create_a should have number 0001"),
+        (["1_create_a"], "1_create_a.sql is not named"),
+        (["0001_create"], "0001_create.sql is not named"),
+    ],
+)
+def test_bad_folder(empty: Database, tmp_path: Path, write: Write, names: list[str], message: str) -> None:
+    """A gap, a repeated number or a bad name stops everything before anything is applied."""
+    write(**{f"m{name}": "CREATE TABLE a (n INTEGER)" for name in names})
+    with pytest.raises(ConfigurationError, match=message):
+        migrate(empty, tmp_path)
+    assert [] == tables(empty)
+
+
+def test_unknown_migration(empty: Database, tmp_path: Path, write: Write) -> None:
+    """A database that is ahead of this version is left alone."""
+    write(m0001_create_a="SELECT 1", m0002_create_b="SELECT 1")
+    migrate(empty, tmp_path)
+    (tmp_path / "0002_create_b.sql").unlink()
+    with pytest.raises(ConfigurationError, match="has migration 0002_create_b, which this version does not know"):
+        migrate(empty, tmp_path)
+
+
+def test_hole_in_record(empty: Database, tmp_path: Path, write: Write) -> None:
+    """A database whose record lacks a migration in the middle is refused."""
+    write(m0001_create_a="SELECT 1", m0002_create_b="SELECT 1")
+    migrate(empty, tmp_path)
+    empty.execute("DELETE FROM llm_schema_migrations WHERE version = 1")
+    with pytest.raises(ConfigurationError, match="0001_create_a was never applied, but 0002_create_b was"):
+        migrate(empty, tmp_path)
+
+
+def test_at_once(empty: Database, tmp_path: Path, write: Write) -> None:
+    """Of several migrators at once one works, the others wait and find nothing to do."""
+    write(
+        m0001_create_a="SELECT pg_sleep(0.3); CREATE TABLE a (n INTEGER)",
+        m0002_create_b="CREATE TABLE b (n TEXT)",
+    )
+    with ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(lambda _: migrate(empty, tmp_path), range(4)))
+    assert [[], [], [], ["0001_create_a", "0002_create_b"]] == sorted(applied)
+
+
+def test_killed_migrator(empty: Database, tmp_path: Path, write: Write) -> None:
+    """A migrator that is killed halfway leaves no lock and no half migration."""
+    write(
+        m0001_create_a="CREATE TABLE a (n INTEGER)",
+        m0002_create_b="CREATE TABLE b (n TEXT); SELECT pg_sleep(30)",
+    )
+    code = (
+        "import sys; from pathlib import Path; from llm_monitoring.db import Database, migrate\n"
+        "migrate(Database(sys.argv[1]).open(), Path(sys.argv[2]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, empty.dsn, str(tmp_path)], cwd=ROOT) as process:
+        while not empty.one("SELECT 1 AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+            assert process.poll() is None
+        process.kill()
+    empty.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    write(m0002_create_b="CREATE TABLE b (n TEXT)")
+    assert (["0002_create_b"], ["a", "b"]) == (migrate(empty, tmp_path), tables(empty))
+
+
+def test_shipped(empty: Database) -> None:
+    """The product's own migrations build an empty database, and nothing is left pending."""
+    applied = migrate(empty)
+    assert (True, []) == (len(applied) > 0, pending(empty))
+
+
+def test_shipped_on_legacy(legacy_database_url: str) -> None:
+    """The product's own migrations run on the older form of the tables and keep every row."""
+    counted = ("users", "llm_monitoring_projects", "llm_monitoring_queries", "llm_monitoring_results")
+    with Database(legacy_database_url, retry_seconds=10.0) as db:
+        before = [db.one(f"SELECT count(*) AS n FROM {table}") for table in counted]
+        migrate(db)
+        after = [db.one(f"SELECT count(*) AS n FROM {table}") for table in counted]
+        left = pending(db)
+    assert (before, []) == (after, left)

@@ -1,0 +1,322 @@
+"""Runs in this process against a provider that fails in every way: states, charges, retries, what goes on."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from threading import Event
+from typing import Any
+
+import pytest
+
+from llm_monitoring import day, runner
+from llm_monitoring.app import blocked_users
+from llm_monitoring.budget import Call
+from llm_monitoring.domain import ProviderName, Secret, Task
+from llm_monitoring.providers import Question, open_provider
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import KEYS, Stage, staged
+
+TODAY = date(2026, 11, 23)
+PROMPTS = [f"¿Qué programa de facturación conviene, caso {n}?" for n in range(4)]
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(database_url) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait hundredths of a second, not seconds."""
+    monkeypatch.setattr(runner, "backoff", lambda tries: 0.01)
+
+
+def run(stage: Stage, *, stop: Event | None = None, **environment: str) -> day.DayReport:
+    settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
+    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
+    blocked = blocked_users(stage.budget.standings())
+    with RunLock(stage.db) as lock:
+        return day.analyse(tools, day.Order(TODAY, stop=stop or Event()), blocked, lock)
+
+
+def fault(kind: str, provider: ProviderName = "openai", times: int = 1, **action: Any) -> Mapping[str, Any]:
+    return {
+        "match": {"provider": provider, "route": "answer"},
+        "times": times,
+        "action": {"kind": kind, **action},
+    }
+
+
+def one_task(stage: Stage) -> int:
+    user = stage.add_user("a@example.com", ["openai"])
+    stage.add_project(user, PROMPTS[:1], ["openai"])
+    return user
+
+
+def states(stage: Stage) -> list[str]:
+    rows = stage.rows("SELECT state FROM llm_call_attempts ORDER BY reserved_at")
+    return [row["state"] for row in rows]
+
+
+def in_balance(stage: Stage, user: int) -> bool:
+    audit = stage.audit()
+    return not audit.differences and not audit.open_attempts and stage.spent(user) >= stage.billed()
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        (fault("status", status=429, headers={"Retry-After": "0"}), ["void", "settled"]),
+        (fault("status", status=500), ["unknown", "settled"]),
+        (fault("status", status=529), ["unknown", "settled"]),
+        (fault("reset", when="after_body"), ["unknown", "settled"]),
+        (fault("truncate", content_length="wrong"), ["unknown", "settled"]),
+        (fault("html"), ["unknown", "settled"]),
+        (fault("body", body="null"), ["unknown", "settled"]),
+    ],
+)
+def test_a_passing_fault_is_retried_as_a_new_attempt(
+    stage: Stage, what: Mapping[str, Any], expected: list[str]
+) -> None:
+    """What may pass is asked once more; each call is a row of its own, charged by what is known of it."""
+    user = one_task(stage)
+    stage.server.faults.set([what])
+    report = run(stage)
+    assert (states(stage), stage.count("llm_monitoring_results"), report.complete) == (expected, 1, True)
+    assert stage.count("llm_monitoring_failed_tasks") == 0
+    assert in_balance(stage, user)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("refusal", "refused"), ("content_filter", "refused"), ("empty_text", "bad_response")],
+)
+def test_a_paid_answer_without_content_is_final_for_the_day(stage: Stage, kind: str, reason: str) -> None:
+    """A refusal, a filter or an empty text is charged its usage, counted as failed, and never paid for again."""
+    user = one_task(stage)
+    stage.server.faults.set([fault(kind)])
+    run(stage)
+    run(stage)
+    failed = stage.rows("SELECT reason, final FROM llm_monitoring_failed_tasks")
+    assert (states(stage), failed) == (["settled"], [{"reason": reason, "final": True}])
+    assert stage.spent(user) == stage.billed() > 0
+    snapshot = stage.rows("SELECT total_queries, failed_queries, mention_rate FROM llm_monitoring_snapshots")
+    assert snapshot == [{"total_queries": 0, "failed_queries": 1, "mention_rate": None}]
+
+
+@pytest.mark.parametrize("value", ["missing", "null", "negative"])
+def test_an_answer_without_usage_is_kept_and_charged_its_ceiling(stage: Stage, value: str) -> None:
+    """The answer is valid, its cost is not known, so the ceiling stands."""
+    user = one_task(stage)
+    stage.server.faults.set([fault("usage", value=value)])
+    run(stage)
+    ceiling = stage.rows("SELECT ceiling_usd FROM llm_call_attempts")[0]["ceiling_usd"]
+    assert (states(stage), stage.count("llm_monitoring_results")) == (["unknown"], 1)
+    assert stage.spent(user) == ceiling
+    assert run(stage).projects[0].skipped
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_a_dead_key_stops_alone(stage: Stage, status: int) -> None:
+    """A refused key is used no more in the run; its tasks are recorded, the other providers finish."""
+    user = stage.add_user("a@example.com", ["openai", "google"])
+    stage.add_project(user, PROMPTS, ["openai", "google"])
+    stage.server.faults.set([fault("status", times=99, status=status)])
+    report = run(stage, LLM_OPENAI_CONCURRENCY="1")
+    assert stage.count("llm_call_attempts WHERE llm_provider = 'openai' AND state = 'void'") == 1
+    assert stage.count("llm_monitoring_failed_tasks WHERE llm_provider = 'openai'") == 4
+    assert report.projects[0].completeness["google"].results == 4
+    assert in_balance(stage, user)
+    stage.server.faults.set([])
+    assert run(stage).complete
+    assert stage.count("llm_monitoring_failed_tasks") == 0
+
+
+def test_two_users_keys_fail_apart(stage: Stage) -> None:
+    """One user's dead key does not stop another user at the same provider."""
+    users = [stage.add_user(f"{name}@example.com", []) for name in "ab"]
+    for user, key in zip(users, ["sk-proj-refused-0000000000000000", KEYS["openai"]], strict=True):
+        stage.store.store(user, "openai", Secret(key))
+        stage.add_project(user, PROMPTS, ["openai"])
+    from llm_monitoring.demo.bill import fingerprint
+
+    refused = {
+        "match": {"key": fingerprint("sk-proj-refused-0000000000000000")},
+        "action": {"kind": "status", "status": 401},
+    }
+    stage.server.faults.set([refused])
+    report = run(stage)
+    assert [bool(project.error) for project in report.projects] == [True, False]
+    assert (
+        stage.count(
+            f"llm_monitoring_results r JOIN llm_call_attempts a ON a.id = r.attempt_id WHERE a.user_id = {users[1]}"
+        )
+        == 4
+    )
+
+
+def test_a_dead_provider_ends_and_the_others_finish(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that always fails opens its breaker; the day of the others is complete."""
+    monkeypatch.setattr("llm_monitoring.limits.COOL_DOWN_SECONDS", (0.05,))
+    user = stage.add_user("a@example.com")
+    stage.add_project(user, PROMPTS)
+    stage.server.faults.set([fault("reset", "anthropic", times=9999, when="after_body")])
+    report = run(stage)
+    cells = report.projects[0].completeness
+    assert {name: cell.results for name, cell in cells.items()} == {
+        "anthropic": 0, "google": 4, "openai": 4, "perplexity": 4,
+    }  # fmt: skip
+    assert stage.count("llm_call_attempts WHERE llm_provider = 'anthropic'") <= 8
+    assert in_balance(stage, user)
+
+
+def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(stage: Stage) -> None:
+    """Ten calls at once reserve more than there is; each waits for the money that others give back."""
+    user = stage.add_user("a@example.com", ["openai"], budget="0.05")
+    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
+    report = run(stage)
+    assert report.complete
+    assert report.projects[0].completeness["openai"].results == 12
+    assert stage.spent(user) == stage.billed() < Decimal("0.05")
+
+
+def test_a_spent_budget_blocks_what_is_left(stage: Stage) -> None:
+    """When not even one ceiling fits, the rest of the day is recorded as blocked, and the next start tries again."""
+    user = stage.add_user("a@example.com", ["openai"], budget="0.02")
+    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
+    report = run(stage)
+    cell = report.projects[0].completeness["openai"]
+    assert (cell.results + cell.failures, cell.reason, cell.final) == (12, "budget", 0)
+    assert 0 < cell.results < 12
+    assert report.tally.blocked_users == {user}
+    stage.budget.set_limits(user, Decimal("1.00"), None)
+    assert run(stage).complete
+
+
+def test_a_run_past_its_deadline_starts_nothing(stage: Stage) -> None:
+    """The deadline stops admitting; what is left is pending, not failed."""
+    one_task(stage)
+    report = run(stage, LLM_RUN_DEADLINE_MINUTES="0.000000001")
+    assert (report.tally.stopped, report.projects[0].pending) == ("plazo de ejecución agotado", 1)
+    assert states(stage) == []
+
+
+def test_a_model_without_a_price_is_not_called(stage: Stage) -> None:
+    """Search switched on with no cap on its fees: the task says why, and nothing is sent."""
+    user = stage.add_user("a@example.com", ["google"])
+    project = stage.add_project(user, PROMPTS[:1], ["google"])
+    stage.db.execute("UPDATE llm_monitoring_projects SET web_search = TRUE WHERE id = %(id)s", {"id": project})
+    report = run(stage)
+    (failed,) = stage.rows("SELECT reason, message FROM llm_monitoring_failed_tasks")
+    assert (failed["reason"], "no cap on its fees" in failed["message"], states(stage)) == (
+        "not_callable",
+        True,
+        [],
+    )
+    assert report.projects[0].error is not None
+
+
+def dead_call(stage: Stage, user: int, project: int) -> tuple[Call, Question]:
+    """A call that a run made and then died."""
+    query = stage.rows("SELECT id, query_text FROM llm_monitoring_queries")[0]
+    task = Task(user, project, query["id"], "openai", TODAY, 1, query["query_text"], "es")
+    call = Call(uuid.uuid4(), "answer", user, "openai", "gpt-6.1-terra", "user", Decimal("0.0125"), task=task)
+    assert stage.budget.reserve(call)
+    return call, Question(task.prompt, call.model_id, 2000, language="es")
+
+
+def test_a_kept_receipt_is_settled_and_its_answer_saved(stage: Stage) -> None:
+    """A reply that was stored before the run died is charged exactly and not asked again."""
+    user = stage.add_user("a@example.com", ["openai"])
+    project = stage.add_project(user, PROMPTS[:1], ["openai"])
+    call, question = dead_call(stage, user, project)
+    assert stage.budget.mark_sent(call)
+    client = open_provider("openai", Secret(KEYS["openai"]), base_url=stage.server.url("openai"), timeout_seconds=5)
+    reply = client.send(question)
+    client.close()
+    stage.budget.keep_receipt(call.id, reply, reply.body)
+    report = run(stage)
+    assert (states(stage), stage.count("llm_monitoring_results"), report.projects[0].skipped) == (
+        ["settled"],
+        1,
+        True,
+    )
+    assert stage.spent(user) == stage.billed() > 0
+
+
+@pytest.mark.parametrize(("was_sent", "expected"), [(False, ["void", "settled"]), (True, ["unknown", "settled"])])
+def test_a_dead_runs_calls_are_released_or_charged_in_doubt(stage: Stage, was_sent: bool, expected: list[str]) -> None:
+    """What was only reserved is free again; what was sent is charged its ceiling; both tasks are asked anew."""
+    user = stage.add_user("a@example.com", ["openai"])
+    call, _ = dead_call(stage, user, stage.add_project(user, PROMPTS[:1], ["openai"]))
+    if was_sent:
+        stage.budget.mark_sent(call)
+    run(stage)
+    assert (states(stage), stage.count("llm_monitoring_results")) == (expected, 1)
+    assert in_balance(stage, user)
+
+
+def test_a_dead_call_of_a_deleted_prompt_is_settled_all_the_same(stage: Stage) -> None:
+    """Recovery does not need the prompt to be there."""
+    user = stage.add_user("a@example.com", ["openai"])
+    call, _ = dead_call(stage, user, stage.add_project(user, PROMPTS[:1], ["openai"]))
+    stage.budget.mark_sent(call)
+    stage.db.execute("DELETE FROM llm_monitoring_projects")
+    run(stage)
+    assert (states(stage), in_balance(stage, user)) == (["unknown"], True)
+
+
+def test_an_answer_that_cannot_be_stored_is_paid_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours after a paid answer is charged exactly, recorded, and not paid for again that day."""
+    user = one_task(stage)
+    monkeypatch.setattr("llm_monitoring.analysis.Matcher.analyse", lambda *_: 1 / 0)
+    run(stage)
+    monkeypatch.undo()
+    run(stage)
+    failed = stage.rows("SELECT final FROM llm_monitoring_failed_tasks")
+    assert (states(stage), failed) == (["settled"], [{"final": True}])
+    assert stage.spent(user) == stage.billed() > 0
+
+
+def test_a_lost_sentiment_is_asked_by_the_next_start(stage: Stage) -> None:
+    """A mention that was never scored is scored by the next run of the day, and the snapshot has it."""
+    user = stage.add_user("a@example.com", ["openai"])
+    stage.add_project(user, ["¿Qué es Quipu?"], ["openai"])
+    run(stage, LLM_SENTIMENT="true", LLM_MAX_ATTEMPTS="1")
+    assert stage.count("llm_monitoring_results WHERE sentiment_status = 'scored'") == 1
+    stage.db.execute(
+        "UPDATE llm_monitoring_results SET sentiment_status = 'pending', sentiment = NULL, sentiment_score = NULL"
+    )
+    run(stage, LLM_SENTIMENT="true")
+    assert stage.count("llm_monitoring_results WHERE sentiment_status = 'scored' AND sentiment_score IS NOT NULL") == 1
+    assert states(stage) == ["settled"] * 3
+    assert stage.spent(user) == stage.billed()
+
+
+def test_users_take_turns(stage: Stage) -> None:
+    """A user with many prompts does not make one with few wait for the end."""
+    many, few = stage.add_user("many@example.com", ["openai"]), stage.add_user("few@example.com", ["openai"])
+    stage.add_project(many, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"])
+    stage.add_project(few, PROMPTS, ["openai"])
+    run(stage, LLM_MAX_WORKERS="1")
+    order = [row["user_id"] for row in stage.rows("SELECT user_id FROM llm_call_attempts ORDER BY reserved_at")]
+    assert order[:8] == [many, few] * 4
+
+
+def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
+    """A terminated lock connection is noticed and the lock taken again."""
+    with RunLock(stage.db) as lock:
+        stage.db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        time.sleep(0.1)
+        assert lock.held()
+        with pytest.raises(Exception, match="Another daily run"), RunLock(stage.db):
+            pass

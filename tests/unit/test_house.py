@@ -1,0 +1,116 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "llm_monitoring"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(paths: list[Path]) -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in paths:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, FUNCTIONS):
+                yield path, node
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def reads_environment(tree: ast.Module) -> bool:
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return bool(names & {"environ", "environb", "getenv", "load_dotenv", "dotenv_values"})
+
+
+def catches_everything(tree: ast.Module) -> int:
+    handlers = [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+    wide = [handler for handler in handlers if handler.type is None or "Exception" in ast.unparse(handler.type).split()]
+    return len(wide)
+
+
+def test_environment() -> None:
+    """Only settings.py reads the environment or `.env`."""
+    assert [PACKAGE / "settings.py"] == [path for path in MODULES if reads_environment(parse(path))]
+
+
+def test_wide_handlers() -> None:
+    """Everything is caught in two kinds of place only: around one task, and in a job's main."""
+    allowed = {"runner.py": 1, "daily.py": 1, "weekly.py": 1}
+    found = {path.name: catches_everything(parse(path)) for path in MODULES}
+    assert {} == {name: count for name, count in found.items() if count > allowed.get(name, 0)}
+
+
+def test_files_are_short() -> None:
+    """No file of the package has 400 lines."""
+    lines = {str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {} == {name: count for name, count in lines.items() if count >= 400}
+
+
+def test_functions_are_short() -> None:
+    """No function of the package has more than 60 lines, and the median has fewer than 10."""
+    lengths = {f"{path.relative_to(PACKAGE)}:{node.lineno}": length(node) for path, node in functions(MODULES)}
+    longest = {name: lines for name, lines in lengths.items() if lines > 60}
+    assert ({}, True) == (longest, statistics.median(lengths.values()) < 10)
+
+
+def test_names() -> None:
+    """No file is named for not knowing what it holds."""
+    vague = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
+    assert [] == [path for path in MODULES if path.stem in vague]
+
+
+def test_requirements() -> None:
+    """Production installs what the package imports, each in a fixed version."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0] for line in lines if re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)}
+    unpinned = [line for line in lines if line.partition("==")[0] not in pinned and not line.startswith("#")]
+    distributions = packages_distributions()
+    needed = {
+        distribution.lower().replace("_", "-")
+        for name in imported(MODULES)
+        for distribution in distributions.get(name, ())
+        if name != "google" or distribution == "google-genai"
+    }
+    assert ([], set()) == (unpinned, needed - pinned)
+
+
+def imported(paths: list[Path]) -> set[str]:
+    """Return the top-level names that the files import, those only for type checks included."""
+    nodes = [node for path in paths for node in ast.walk(parse(path))]
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_docstring(path: Path) -> None:
+    """Every module says in its docstring what it owns."""
+    assert ast.get_docstring(parse(path))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_say_what_they_check(path: Path) -> None:
+    """Every test says in one line which behaviour it checks."""
+    silent = [
+        node.name
+        for _, node in functions([path])
+        if node.name.startswith("test_") and not (ast.get_docstring(node) or "").partition("\n")[0].strip()
+    ]
+    assert [] == silent

@@ -1,0 +1,94 @@
+"""Concurrency, pauses and breakers, with a clock that the test turns."""
+
+from __future__ import annotations
+
+from llm_monitoring.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, GO, Admission, KeyId, Limits
+
+MINE, YOURS, OPERATOR = KeyId("openai", 1), KeyId("openai", 2), KeyId("openai", None)
+
+
+def limits(concurrency: int = 10) -> Limits:
+    return Limits({"openai": concurrency, "google": concurrency})
+
+
+def call(state: Limits, key: KeyId, effect: str, now: float = 0.0, **told: object) -> None:
+    state.sent(key)
+    state.finished(key, effect, now, **told)  # type: ignore[arg-type]
+
+
+def test_a_provider_has_room_until_its_concurrency_is_out() -> None:
+    """Calls out are counted per provider and come back."""
+    state = limits(2)
+    state.sent(MINE)
+    assert state.room("openai")
+    state.sent(YOURS)
+    assert (state.room("openai"), state.room("google")) == (False, True)
+    state.finished(MINE, "ok", 0.0)
+    assert state.room("openai")
+
+
+def test_a_429_pauses_its_key_for_the_time_asked() -> None:
+    """Retry-After is kept to the letter, for that key alone."""
+    state = limits()
+    call(state, MINE, "slow_down", 100.0, retry_after=7.5)
+    assert state.admit(MINE, 107.4) == Admission(until=107.5)
+    assert (state.admit(MINE, 107.5), state.admit(YOURS, 100.0)) == (GO, GO)
+
+
+def test_a_429_without_a_time_pauses_a_second() -> None:
+    """A provider that only says no is asked again after a second."""
+    state = limits()
+    call(state, MINE, "slow_down", 100.0)
+    assert state.admit(MINE, 100.5) == Admission(until=101.0)
+
+
+def test_an_absurd_wait_closes_the_key_for_the_run() -> None:
+    """Where a provider asks for a day, the key is left alone until the next start."""
+    state = limits()
+    call(state, MINE, "slow_down", 0.0, retry_after=86400.0, message="429")
+    assert state.admit(MINE, 1e9) == Admission(closed="429 (asks to wait 86400 s)")
+
+
+def test_a_dead_key_is_closed_alone() -> None:
+    """One user's refused key stops neither another user's nor the operator's."""
+    state = limits()
+    call(state, MINE, "dead", message="401")
+    assert state.admit(MINE, 1e9) == Admission(closed="401")
+    assert (state.admit(YOURS, 0.0), state.admit(OPERATOR, 0.0)) == (GO, GO)
+
+
+def test_the_breaker_opens_probes_and_closes_for_good() -> None:
+    """After some failures in a row one call at a time is let through, ever later, and in the end none."""
+    state, now = limits(), 0.0
+    for _ in range(FAILURES_TO_OPEN):
+        call(state, MINE, "failing", now, message="503")
+    for pause in COOL_DOWN_SECONDS:
+        assert state.admit(YOURS, now) == Admission(until=now + pause)
+        now += pause
+        assert state.admit(YOURS, now) == GO
+        state.sent(YOURS)
+        assert state.admit(MINE, now) == Admission(until=now + 1.0)
+        state.finished(YOURS, "failing", now, message="503")
+    assert state.admit(MINE, now + 1e6) == Admission(closed="503")
+    assert state.admit(KeyId("google", 1), now) == GO
+
+
+def test_an_answer_closes_the_breaker() -> None:
+    """One success forgets the failures before it; also an error about a single request shows a living provider."""
+    state = limits()
+    for effect in ("ok", "slow_down"):
+        for _ in range(FAILURES_TO_OPEN - 1):
+            call(state, MINE, "failing")
+        call(state, YOURS, effect)
+    assert state.admit(OPERATOR, 0.0) == GO
+
+
+def test_a_job_that_was_never_sent_frees_the_probe() -> None:
+    """A probe that did not go out lets the next one through."""
+    state = limits()
+    for _ in range(FAILURES_TO_OPEN):
+        call(state, MINE, "failing")
+    now = COOL_DOWN_SECONDS[0]
+    state.sent(MINE)
+    state.returned(MINE)
+    assert state.admit(MINE, now) == GO

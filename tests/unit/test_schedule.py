@@ -1,0 +1,117 @@
+"""Which job is next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from llm_monitoring.domain import ProviderName, Task
+from llm_monitoring.limits import KeyId, Limits
+from llm_monitoring.schedule import Job, Schedule
+
+
+def job(provider: ProviderName = "openai", user: int = 1, query: int = 1) -> Job:
+    task = Task(user, user, query, provider, date(2026, 11, 23), 1, "?", "en")
+    return Job(task, provider, KeyId(provider, user))
+
+
+def schedule(concurrency: int = 10, **plans: Sequence[Job]) -> Schedule:
+    names: tuple[ProviderName, ...] = ("openai", "google")
+    return Schedule(Limits(dict.fromkeys(names, concurrency)), {name: iter(plans.get(name, ())) for name in names})
+
+
+def take(state: Schedule, now: float = 0.0) -> Job:
+    found = state.next(now)
+    assert found is not None
+    return found.job
+
+
+def test_providers_take_turns_by_the_calls_they_have_out() -> None:
+    """A slow provider's calls stay out, so the others get the free workers."""
+    state = schedule(openai=[job(query=n) for n in range(4)], google=[job("google", query=n) for n in range(4)])
+    assert [take(state).provider for _ in range(4)] == ["openai", "google", "openai", "google"]
+
+
+def test_a_full_provider_does_not_hold_up_the_others() -> None:
+    """Where one provider's concurrency is out, the next job is another's."""
+    state = schedule(1, openai=[job(), job(query=2)], google=[job("google")])
+    assert [take(state).provider, take(state).provider, state.next(0.0)] == ["openai", "google", None]
+
+
+def test_a_plan_is_read_as_it_is_needed() -> None:
+    """Nothing is taken from a plan before there is room for it."""
+    read: list[int] = []
+
+    def plan() -> Iterator[Job]:
+        for number in range(100):
+            read.append(number)
+            yield job(query=number)
+
+    state = Schedule(Limits({"openai": 2}), {"openai": plan()})
+    take(state)
+    take(state)
+    assert (state.next(0.0), read) == (None, [0, 1])
+
+
+def test_a_paused_keys_jobs_wait_and_others_go_on() -> None:
+    """A 429 for one user delays that user's jobs alone, and they come when the pause is over."""
+    state = schedule(openai=[job(user=1), job(user=1, query=2), job(user=2)])
+    first = take(state)
+    state.limits.finished(first.key, "slow_down", 0.0, retry_after=5.0)
+    state.came_back(first)
+    assert take(state).task.user_id == 2
+    assert (state.next(4.9), state.wake_at()) == (None, 5.0)
+    assert take(state, 5.0).task.user_id == 1
+
+
+def test_a_closed_keys_jobs_come_with_the_reason() -> None:
+    """What must not be asked in this run is handed out with why, and takes no room."""
+    state = schedule(openai=[job()])
+    state.limits.kill(KeyId("openai", 1), "401")
+    found = state.next(0.0)
+    assert found is not None
+    assert (found.closed, state.limits.out("openai"), state.next(0.0), state.empty) == ("401", 0, None, True)
+
+
+def test_a_job_over_budget_waits_for_what_is_out() -> None:
+    """While calls of the user are out, what does not fit is parked, and tried again as they give back."""
+    state = schedule(openai=[job(query=1), job(query=2)])
+    first, second = take(state), take(state)
+    state.limits.returned(second.key)
+    assert (state.blocked(second), state.next(0.0), state.empty) == (False, None, False)
+    state.limits.finished(first.key, "ok", 0.0)
+    state.came_back(first)
+    assert take(state) is second
+
+
+def test_a_job_over_budget_with_nothing_out_is_blocked_for_good() -> None:
+    """Where nothing of the user's is out and nothing came back meanwhile, the refusal is final."""
+    state = schedule(openai=[job()])
+    only = take(state)
+    assert (state.blocked(only), state.next(0.0), state.empty) == (True, None, True)
+
+
+def test_a_refusal_that_overlapped_a_settlement_is_tried_again() -> None:
+    """A job refused while another was out is not given up when that one comes back first."""
+    state = schedule(openai=[job(query=1), job(query=2)])
+    first, second = take(state), take(state)
+    state.limits.finished(first.key, "ok", 0.0)
+    state.came_back(first)
+    assert state.blocked(second) is False
+    assert take(state) is second
+    assert state.blocked(second) is True
+
+
+def test_parked_jobs_are_given_up_one_by_one() -> None:
+    """When the money is gone, every parked job is tried alone once and then given up; none is lost."""
+    state = schedule(openai=[job(query=n) for n in range(5)])
+    first, *rest = [take(state) for _ in range(5)]
+    assert [state.blocked(each) for each in rest] == [False] * 4
+    state.came_back(first)
+    given_up = 0
+    for _ in range(20):
+        found = state.next(0.0)
+        if found is None:
+            break
+        given_up += state.blocked(found.job)
+    assert (given_up, state.empty) == (4, True)
