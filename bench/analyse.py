@@ -16,12 +16,12 @@ ANSWER_LENGTH = 3_000
 HOSTILE_LENGTH = 1_000_000
 REPEATS = 400
 NAMES = (
-    "Holded Quipu Billin Contasimple Anfix Debitoor Sage Odoo Zoho Xero FreshBooks Pennylane Qonto Lexware Sevdesk Datev Factorial "
-    "Personio Sesame Kenjo Bizneo Endalia A3ERP Wolters Ekon"
+    "Holded Quipu Billin Contasimple Anfix Debitoor Sage Odoo Zoho Xero FreshBooks Pennylane Qonto Lexware Sevdesk "
+    "Datev Factorial Personio Sesame Kenjo Bizneo Endalia A3ERP Wolters Ekon"
 ).split()
 PARAGRAPH = """## Mejores programas de facturación para pymes en España
 
-Si buscas un **programa de facturación** en la nube, estas son las opciones más valoradas según [la guía de 2026](https://ejemplo.es/guia):
+Si buscas un **programa de facturación** en la nube, estas son las opciones más valoradas según [la guía](https://ejemplo.es/guia):
 
 1. **Holded**: todo en uno, con contabilidad, CRM e inventario. Desde 15 €/mes [1].
 2. **Quipu** – pensado para autónomos; lee tickets con el móvil y presenta los modelos 303 y 130.
@@ -33,7 +33,7 @@ Si buscas un **programa de facturación** en la nube, estas son las opciones má
 | Quipu | 10 € | Autónomos |
 | Anfix | 12 € | Asesorías |
 
-No tengo información fiable sobre Ekon, pero Factorial y Sesame destacan en recursos humanos. Consulta siempre holded.com y
+No tengo información fiable sobre Ekon, pero Factorial y Sesame destacan en recursos humanos. Consulta holded.com y
 compara las *integraciones* disponibles, el soporte en español y la facilidad de uso antes de decidir.
 
 """

@@ -13,7 +13,7 @@ from typing import Literal
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task, Usage
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.providers.base import Reply
 
 SQL = load("budget")
@@ -92,6 +92,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Buried(MonitoringError):
+    """A later start has taken over from the run that wanted to make a call."""
+
+
 class Budget:
     """The ledger over a database. Safe to share between threads."""
 
@@ -105,7 +109,10 @@ class Budget:
         return self.clock().astimezone(UTC).date().replace(day=1)
 
     def reserve(self, call: Call) -> bool:
-        """Take the call's ceiling from its user's budget; False: blocked. Raises Conflict: the task is being asked."""
+        """Take the call's ceiling from its user's budget; False: blocked.
+
+        Raises Conflict where the task is being asked, Buried where a later start took over from the call's run.
+        """
         task = call.task
         params = {
             "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
@@ -119,11 +126,19 @@ class Budget:
             row = self.db.one(SQL.reserve, params)
             if row is None and self.ensure_account(call.user_id):
                 row = self.db.one(SQL.reserve, params)
-        except Conflict as exc:
-            if exc.constraint != "llm_call_attempts_pkey":
+        except Conflict:
+            if not self.was_admitted(call):
                 raise
-            return True  # our own statement was committed before its connection broke
-        return row is not None
+            return True
+        return row is not None or self.was_admitted(call)
+
+    def was_admitted(self, call: Call) -> bool:
+        """Whether a refused reservation had been committed before its connection broke; raises Buried."""
+        why = self.db.one(SQL.refusal, {"id": str(call.id), "run_id": call.run_id})
+        assert why is not None
+        if why["buried"]:
+            raise Buried
+        return bool(why["admitted_before"])
 
     def ensure_account(self, user_id: int) -> bool:
         """Give the user an account with the defaults; True where there was none."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from llm_monitoring import registry
-from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring import killpoints, registry
+from llm_monitoring.budget import Budget, Buried, Call, Outcome
 from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Transaction
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
@@ -66,17 +66,22 @@ class Till:
         self.reserve(call)
         if not self.budget.mark_sent(call):
             raise Withdrawn
+        killpoints.reach("sent")
         reply = self.send(call, question, provider, price, save_error)
+        killpoints.reach("replied")
         self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
+        killpoints.reach("receipt_kept")
         return self.settle(call, reply, price, save, save_error)
 
     def reserve(self, call: Call) -> None:
+        killpoints.reach("reserve")
         try:
             admitted = self.budget.reserve(call)
-        except Conflict as exc:
+        except (Conflict, Buried) as exc:
             raise Withdrawn("the task is being asked by another run") from exc
         if not admitted:
             raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
+        killpoints.reach("reserved")
 
     def send(self, call: Call, question: Question, provider: Provider, price: Price, save_error: SaveError) -> Reply:
         error: ProviderError | None = ProviderUnavailable("the call broke off unexpectedly", billed="maybe")
@@ -122,7 +127,9 @@ class Till:
 
         def close(tx: Transaction) -> Decimal | None:
             save(tx, answer, reply, outcome)
-            return self.budget.close(tx, call.id, outcome)
+            charged = self.budget.close(tx, call.id, outcome)
+            killpoints.reach("settling")
+            return charged
 
         stored = False
         try:
@@ -136,14 +143,17 @@ class Till:
                 told = "the answer was received, but could not be analysed and stored"
                 lost = BadResponse(told, billed="yes", usage=answer.usage, model=answer.model)
                 self.close_failed(call, price, lost, save_error)
+        killpoints.reach("settled")
         return charged or Decimal(0)
 
     def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
         def close(tx: Transaction) -> None:
             save_error(tx, error)
             self.budget.close(tx, call.id, outcome_of_error(error, price))
+            killpoints.reach("failing")
 
         self.budget.db.transact(close)
+        killpoints.reach("failed")
 
 
 def redact_bytes(body: bytes) -> bytes:

@@ -214,7 +214,7 @@ def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: R
         order.on_start(
             sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values())
         )
-        tally = work(desk, plan, order, lock)
+        tally = work(desk, plan, order, lambda: lock.held() and runs.is_open(tools.db, run_id))
         figures(desk, touched | {(project_id, order.day) for project_id in plan.projects})
         report = settle_day(tools, plan, order, run_id, tally, before)
     except BaseException:
@@ -225,13 +225,13 @@ def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: R
     return report
 
 
-def work(desk: Desk, plan: Plan, order: Order, lock: RunLock) -> Tally:
+def work(desk: Desk, plan: Plan, order: Order, still_ours: Callable[[], bool]) -> Tally:
     schedule = Schedule(Limits(desk.settings.concurrency), plans(desk, order.day, plan.keys, plan.judges))
     runner = Runner(
         desk,
         schedule,
         plan.judges,
-        still_ours=lock.held,
+        still_ours=still_ours,
         stop=order.stop,
         deadline=time.monotonic() + 60 * desk.settings.run_deadline_minutes,
         on_progress=order.on_progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -60,9 +61,9 @@ class Breaker:
     def succeeded(self) -> None:
         self.failures, self.opened, self.probing = 0, 0, False
 
-    def failed(self, now: float, message: str) -> None:
+    def failed(self, now: float, message: str, *, may_open: bool = True) -> None:
         self.failures += 1
-        if self.failures < FAILURES_TO_OPEN and not self.probing:
+        if not may_open or (self.failures < FAILURES_TO_OPEN and not self.probing):
             return
         self.probing = False
         if self.opened == len(COOL_DOWN_SECONDS):
@@ -75,19 +76,33 @@ class Breaker:
 
 @dataclass(slots=True)
 class Lane:
-    """One provider: how many calls are out, and whether it works at all."""
+    """One provider: how many calls are out, and whether it works at all.
+
+    Failures of one key alone say nothing about the provider: its breaker opens when those of two or more follow
+    each other without a success between them.
+    """
 
     concurrency: int
     out: int = 0
     breaker: Breaker = field(default_factory=Breaker)
+    failing: set[KeyId] = field(default_factory=set)
+
+    def succeeded(self) -> None:
+        self.breaker.succeeded()
+        self.failing.clear()
+
+    def failed(self, key: KeyId, now: float, message: str) -> None:
+        self.failing.add(key)
+        self.breaker.failed(now, message, may_open=len(self.failing) > 1)
 
 
 @dataclass(slots=True)
 class KeyState:
-    """One key: paused until a time after a 429, or dead for the rest of the run."""
+    """One key: paused until a time after a 429, stopped by its own breaker, or dead for the rest of the run."""
 
     paused_until: float = 0.0
     dead: str | None = None
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 class Limits:
@@ -95,7 +110,7 @@ class Limits:
 
     def __init__(self, concurrency: Mapping[ProviderName, int]) -> None:
         self.lanes = {provider: Lane(limit) for provider, limit in concurrency.items()}
-        self.keys: dict[KeyId, KeyState] = {}
+        self.keys: dict[KeyId, KeyState] = defaultdict(KeyState)
 
     def room(self, provider: ProviderName) -> bool:
         lane = self.lanes[provider]
@@ -107,42 +122,46 @@ class Limits:
 
     def admit(self, key: KeyId, now: float) -> Admission:
         """Whether a call with this key may go out now; `room` is asked before."""
-        state = self.keys.get(key)
-        if state is not None and state.dead:
+        state = self.keys[key]
+        if state.dead:
             return Admission(closed=state.dead)
-        if state is not None and state.paused_until > now:
+        if state.paused_until > now:
             return Admission(until=state.paused_until)
-        return self.lanes[key.provider].breaker.admit(now)
+        own = state.breaker.admit(now)
+        return self.lanes[key.provider].breaker.admit(now) if own.now else own
 
     def sent(self, key: KeyId) -> None:
         lane = self.lanes[key.provider]
         lane.out += 1
         lane.breaker.sent()
+        self.keys[key].breaker.sent()
 
     def returned(self, key: KeyId) -> None:
         """A worker came back without having called the provider."""
         lane = self.lanes[key.provider]
         lane.out -= 1
-        lane.breaker.probing = False
+        lane.breaker.probing = self.keys[key].breaker.probing = False
 
     def finished(
         self, key: KeyId, effect: Effect, now: float, *, message: str = "", retry_after: float | None = None
     ) -> None:
         """A call ended: `ok` also where the provider answered with an error about this one request."""
-        lane = self.lanes[key.provider]
+        lane, state = self.lanes[key.provider], self.keys[key]
         lane.out -= 1
         if effect == "failing":
-            lane.breaker.failed(now, message)
+            state.breaker.failed(now, message)
+            lane.failed(key, now, message)
             return
-        lane.breaker.succeeded()
+        state.breaker.succeeded()
+        lane.succeeded()
         if effect == "dead":
             self.kill(key, message)
         elif effect == "slow_down":
-            self.pause(self.keys.setdefault(key, KeyState()), now, message, retry_after)
+            self.pause(state, now, message, retry_after)
 
     def kill(self, key: KeyId, message: str) -> None:
         """Use this key no more in this run."""
-        self.keys.setdefault(key, KeyState()).dead = message
+        self.keys[key].dead = message
 
     def pause(self, state: KeyState, now: float, message: str, retry_after: float | None) -> None:
         if retry_after is not None and retry_after > LONGEST_PAUSE_SECONDS:

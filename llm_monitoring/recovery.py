@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import date
 
-from llm_monitoring import registry, results, runs
+from llm_monitoring import killpoints, registry, results, runs
 from llm_monitoring.asking import Desk, failure_of, save_verdict
 from llm_monitoring.budget import Call, Outcome
 from llm_monitoring.db.database import Row, Transaction
@@ -36,7 +36,9 @@ def recover(desk: Desk) -> Recovered:
     found = Recovered()
     while rows := desk.budget.open_attempts():
         for row in rows:
+            killpoints.reach("recovery_step")
             recover_one(desk, row, found)
+            killpoints.reach("recovery_stepped")
     if found.total:
         log.warning(
             "♻️ Ejecución anterior interrumpida: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",

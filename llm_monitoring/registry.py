@@ -211,9 +211,9 @@ def find_model(db: Database, provider: ProviderName, model_id: str) -> Model | N
     return None if row is None else read_model(row)
 
 
-def overview(db: Database) -> list[Row]:
-    """Every model with its state, one row each."""
-    return db.all(SQL.overview)
+def overview(db: Database, provider: ProviderName | None = None) -> list[Row]:
+    """Every model with all that is known of it, one row each, of one provider or of all."""
+    return db.all(SQL.overview, {"provider": provider})
 
 
 def count_usage(db: Database, run_id: int) -> None:

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from llm_monitoring import killpoints, rules
 from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, figures
 from llm_monitoring.analysis.sentiment import Verdict
 from llm_monitoring.db.database import Database, Json, Row, Transaction
@@ -51,7 +52,7 @@ def save(tx: Transaction, task: Task, project: Project, answer: Answer, reply: R
             "finish_reason": answer.finish_reason, "tokens_used": usage and usage.total_tokens,
             "input_tokens": usage and usage.input_tokens, "output_tokens": usage and usage.output_tokens,
             "cost_usd": finding.cost_usd, "response_time_ms": reply.latency_ms,
-            "sentiment_status": finding.sentiment_status,
+            "sentiment_status": finding.sentiment_status, "rules_fingerprint": rules.fingerprint(project),
         },
     )  # fmt: skip
     forget_failure(tx, task)
@@ -123,15 +124,18 @@ Cells = dict[tuple[str, str], list[Row]]
 
 def write_snapshots(db: Database, project: Project, day: date) -> None:
     """Compute the day's figures of a project from its stored answers and replace those of an earlier run."""
-    params = {"project_id": project.id, "day": day}
-    answers: Cells = defaultdict(list)
-    for row in db.all(SQL.observations, params):
-        answers[row["llm_provider"], row["model_id"]].append(row)
-    costs = {(row["provider"], row["model_id"]): row for row in db.all(SQL.cell_costs, params)}
-    failures = {(row["provider"], row["model_id"]): row["failures"] for row in db.all(SQL.cell_failures, params)}
-    cells = sorted({*answers, *failures, *(key for key in costs if key[1] is not None)})
+    params = {"project_id": project.id, "day": day, "rules_fingerprint": rules.fingerprint(project)}
 
     def write(tx: Transaction) -> None:
+        # one writer at a time, or the slower of two would store figures of answers that were read anew meanwhile
+        tx.one(SQL.lock_project, params)
+        rules.record(tx, project)
+        answers: Cells = defaultdict(list)
+        for row in tx.all(SQL.observations, params):
+            answers[row["llm_provider"], row["model_id"]].append(row)
+        costs = {(row["provider"], row["model_id"]): row for row in tx.all(SQL.cell_costs, params)}
+        failures = {(row["provider"], row["model_id"]): row["failures"] for row in tx.all(SQL.cell_failures, params)}
+        cells = sorted({*answers, *failures, *(key for key in costs if key[1] is not None)})
         for key in cells:
             snapshot = {
                 **params, "provider": key[0], "model_id": key[1],
@@ -144,8 +148,10 @@ def write_snapshots(db: Database, project: Project, day: date) -> None:
             tx.execute(SQL.save_snapshot, snapshot)
         providers, models = [provider for provider, _ in cells], [model for _, model in cells]
         tx.execute(SQL.drop_empty_cells, {**params, "providers": providers, "models": models})
+        killpoints.reach("snapshot")
 
     db.transact(write)
+    killpoints.reach("snapshot_written")
 
 
 def model_changed(tx: Transaction, project_id: int, cell: tuple[str, str], day: date) -> bool:

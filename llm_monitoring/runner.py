@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import random
 import time
@@ -14,7 +15,7 @@ from datetime import date
 from threading import Event
 from typing import Final
 
-from llm_monitoring import results, runs
+from llm_monitoring import killpoints, results, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
 from llm_monitoring.calls import Blocked, Withdrawn
@@ -215,6 +216,7 @@ class Runner:
         if isinstance(error, DatabaseUnavailable):
             raise error
         if isinstance(error, Withdrawn):
+            self.lock_checked = -math.inf  # look at the lock before the next call
             self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
         elif isinstance(error, KeyUnreadable | NoKey):
             self.tally.closed_keys[job.key] = str(error)
@@ -233,7 +235,9 @@ class Runner:
         if job.is_sentiment:
             log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
             return
+        killpoints.reach("giving_up")
         runs.record_failure(self.desk.budget.db, job.task, runs.Failure(reason, message), self.desk.run_id)
+        killpoints.reach("gave_up")
         self.count_failure(job.task, reason, message)
 
     def count_failure(self, task: Task, reason: str, message: str) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from llm_monitoring import killpoints
 from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task
@@ -82,7 +83,15 @@ def start(db: Database, day: date) -> int:
         assert row is not None
         return int(row["id"])
 
-    return db.transact(open_run)
+    run_id = db.transact(open_run)
+    killpoints.reach("run_opened")
+    return run_id
+
+
+def is_open(db: Database, run_id: int) -> bool:
+    """Whether no later start has taken over from the run."""
+    row = db.one(SQL.is_open, {"run_id": run_id})
+    return bool(row and row["open"])
 
 
 def finish(
@@ -90,7 +99,9 @@ def finish(
 ) -> None:
     """Close a run with its totals of tasks; its cost is taken from the ledger."""
     params = {"run_id": run_id, "status": status, "valid": valid, "failed": failed, "pending": pending}
+    killpoints.reach("finishing")
     db.execute(SQL.finish, {**params, "message": message})
+    killpoints.reach("finished")
 
 
 def pending_tasks(

@@ -273,6 +273,12 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: bool = Tr
     return Settings(**values, on_railway=any(name.startswith("RAILWAY_") for name in real))
 
 
+def fallback_settings() -> Settings:
+    """Return the defaults, with Railway's marks: what reports an environment that cannot be read."""
+    marks = {name: text for name, text in os.environ.items() if name.startswith("RAILWAY_")}
+    return load_settings(marks, dotenv=False)
+
+
 def dotenv_texts() -> dict[str, str]:
     """Return what `.env` says: the working directory's, else the one beside the package."""
     places = (Path.cwd() / ".env", Path(__file__).resolve().parents[1] / ".env")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from llm_monitoring.analysis.denials import LANGUAGES, NAME, denials, negation
-from llm_monitoring.analysis.finding import Match
+from llm_monitoring.analysis.denials import NAME, SIGNS, denials
+from llm_monitoring.analysis.finding import Found, Match
 
 SENTENCE_END = re.compile(r"[\n\t。]|[!?](?=[\s\"'»”)]|$)|[.](?=[\"'»”)]?\s|$)")
+SENTENCE_REACH = 400
 
 
-def absent_matches(folded: str, matches: Sequence[Match]) -> set[Match]:
+def absent_matches(found: Found) -> set[Match]:
     """The matches that are the object of a denial. When in doubt a match is a mention."""
     absent: set[Match] = set()
-    for start, end, inside in sentences_with_names(folded, matches):
-        masked, places = mask(folded, start, end, inside)
-        denied = denied_places(masked)
+    places_of_negations = [place for place, _ in found.negations]
+    for start, end, inside in sentences_with_names(found.folded.text, found.matches):
+        low, high = bisect_left(places_of_negations, start), bisect_left(places_of_negations, end)
+        if low == high:
+            continue
+        masked, places = mask(found.folded.text, start, end, inside)
+        denied = denied_places(masked, {word for _, word in found.negations[low:high]})
         owners = {match.owner for place, match in zip(places, inside, strict=True) if place in denied}
         absent.update(match for match in inside if match.owner in owners)
     return absent
@@ -24,30 +30,34 @@ def absent_matches(folded: str, matches: Sequence[Match]) -> set[Match]:
 
 def sentences_with_names(folded: str, matches: Sequence[Match]) -> Iterator[tuple[int, int, list[Match]]]:
     """Each sentence that names somebody, with the matches in it."""
-    position = 0
+    position = end = 0
     while position < len(matches):
         first = matches[position]
-        start = sentence_start(folded, first.folded_start)
-        found = SENTENCE_END.search(folded, first.folded_end)
-        end = found.start() if found else len(folded)
+        start = sentence_start(folded, end, first.folded_start)
+        end = sentence_end(folded, first.folded_end)
         inside = [first]
         position += 1
         while position < len(matches) and matches[position].folded_start < end:
             inside.append(matches[position])
+            end = max(end, matches[position].folded_end)
             position += 1
-        if inside[-1].folded_end > end:
-            found = SENTENCE_END.search(folded, inside[-1].folded_end)
-            end = found.start() if found else len(folded)
+        if inside[-1].folded_end == end:
+            end = sentence_end(folded, end)
         yield start, end, inside
 
 
-def sentence_start(folded: str, position: int) -> int:
-    """Where the sentence around a position starts, at most so many characters back."""
-    floor = max(0, position - 400)
-    start = floor
-    for found in SENTENCE_END.finditer(folded, floor, position):
+def sentence_start(folded: str, floor: int, position: int) -> int:
+    """Where the sentence around a position starts, at most so many characters back and not before the floor."""
+    start = max(floor, position - SENTENCE_REACH)
+    for found in SENTENCE_END.finditer(folded, start, position):
         start = found.end()
     return start
+
+
+def sentence_end(folded: str, position: int) -> int:
+    """Where the sentence around a position ends."""
+    found = SENTENCE_END.search(folded, position)
+    return found.start() if found else len(folded)
 
 
 def mask(folded: str, start: int, end: int, inside: Sequence[Match]) -> tuple[str, list[int]]:
@@ -67,11 +77,11 @@ def mask(folded: str, start: int, end: int, inside: Sequence[Match]) -> tuple[st
     return masked.strip(), [place - stripped for place in places]
 
 
-def denied_places(masked: str) -> set[int]:
+def denied_places(masked: str, negations: set[str]) -> set[int]:
     """Where the masked sentence holds a name that it denies knowing."""
     denied: set[int] = set()
-    for language in LANGUAGES:
-        if not negation(language).search(masked):
+    for language, sign in SIGNS.items():
+        if sign.negation.isdisjoint(negations) or not sign.hint.search(masked):
             continue
         for pattern in denials(language).patterns:
             for found in pattern.finditer(masked):

@@ -11,8 +11,9 @@ from llm_monitoring.analysis.absence import absent_matches
 from llm_monitoring.analysis.blocks import Document
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.finding import Match, find_matches
+from llm_monitoring.analysis.items import Ranking
 from llm_monitoring.analysis.markdown import read_markdown
-from llm_monitoring.analysis.rankings import Ranking, find_rankings
+from llm_monitoring.analysis.rankings import find_rankings
 from llm_monitoring.analysis.sources import Source, cited_pages, find_sources
 from llm_monitoring.analysis.subjects import Named
 from llm_monitoring.analysis.terms import compile_vocabulary
@@ -67,8 +68,8 @@ class Matcher:
         counts = Counter(match.owner for match in kept)
         sources = find_sources(citations, document.links)
         pages = cited_pages(sources, self.vocabulary.domains)
-        rankings = find_rankings(document, named) if named else []
-        place = Place.of(rankings)
+        held = places_held(find_rankings(document, named) if kept else [])
+        place = held.get(BRAND, Place())
         return Analysis(
             brand_mentioned=counts[BRAND] > 0,
             mention_count=counts[BRAND],
@@ -79,7 +80,7 @@ class Matcher:
             total_items_in_list=place.total,
             ranking_kind=place.kind,
             appears_in_numbered_list=place.kind == "numbered",
-            competitor_positions=self.positions(rankings),
+            competitor_positions=self.positions(held),
             sources=sources,
             brand_cited=pages.get(BRAND, 0) > 0,
             competitors_cited=self.by_name(pages),
@@ -97,22 +98,22 @@ class Matcher:
 
     def names_brand(self, prompt: str | None) -> bool:
         """Whether a prompt names the brand itself."""
-        matches, _ = find_matches(self.vocabulary, read_markdown(prompt or "").text)
-        return any(match.owner == BRAND for match in matches)
+        found = find_matches(self.vocabulary, read_markdown(prompt or "").text)
+        return any(match.owner == BRAND for match in found.matches)
 
     def named(self, document: Document) -> list[Named]:
         """Every occurrence of a tracked name, marked where the model denies knowing it."""
-        matches, folded = find_matches(self.vocabulary, document.text)
-        absent = absent_matches(folded.text, matches)
-        return [Named(match, match in absent) for match in matches]
+        found = find_matches(self.vocabulary, document.text)
+        absent = absent_matches(found)
+        return [Named(match, match in absent) for match in found.matches]
 
-    def positions(self, rankings: Sequence[Ranking]) -> dict[str, int]:
+    def positions(self, held: dict[int, Place]) -> dict[str, int]:
         """The positions of the competitors that hold one, each in the first ranking in which it does."""
         found: dict[str, int] = {}
         for owner, entity in enumerate(self.entities[1:], 1):
-            position = Place.of(rankings, owner).position
-            if position is not None:
-                found.setdefault(entity.name, position)
+            place = held.get(owner)
+            if place is not None and place.position is not None:
+                found.setdefault(entity.name, place.position)
         return found
 
     def by_name(self, counts: dict[int, int]) -> dict[str, int]:
@@ -132,15 +133,17 @@ class Place:
     total: int | None = None
     kind: str | None = None
 
-    @classmethod
-    def of(cls, rankings: Sequence[Ranking], owner: int = BRAND) -> Place:
-        """The entity's place, the brand's by default, or none."""
-        for ranking in rankings:
-            for place, entry in enumerate(ranking.entries, 1):
-                if owner in entry.holders:
-                    shown = entry.number if entry.number is not None else place
-                    return cls(shown, len(ranking.entries), ranking.kind)
-        return cls()
+
+def places_held(rankings: Sequence[Ranking]) -> dict[int, Place]:
+    """The place of every entity that holds one, by its number."""
+    found: dict[int, Place] = {}
+    for ranking in rankings:
+        for count, entry in enumerate(ranking.entries, 1):
+            for owner in entry.holders:
+                if owner not in found:
+                    shown = entry.number if entry.number is not None else count
+                    found[owner] = Place(shown, len(ranking.entries), ranking.kind)
+    return found
 
 
 def order_of_brand(kept: Sequence[Match]) -> int | None:

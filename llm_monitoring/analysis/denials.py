@@ -20,9 +20,8 @@ BREAK = r"(?:\s|(?<='))"
 
 @dataclass(frozen=True, slots=True)
 class Denials:
-    """One language: what every denial of it contains, and the patterns, each with the denied names in group `o`."""
+    """The patterns of one language, each with the denied names in group `o`."""
 
-    negation: re.Pattern[str]
     patterns: tuple[re.Pattern[str], ...]
 
 
@@ -64,6 +63,11 @@ class Grammar:
         )
 
     @property
+    def stop(self) -> str:
+        """The end of the clause after a predicate: `does not appear in Germany` denies nothing."""
+        return rf"(?!\s(?:{self.data['loc_in']})\b){self.tail}"
+
+    @property
     def location(self) -> str:
         """`in the list`, in this language."""
         return rf"(?:\s(?:{self.data['loc_in']}){BREAK}(?:[\w-]+(?:\s|')){{0,4}}?(?:{self.data['nouns']})\b)"
@@ -90,7 +94,7 @@ class Grammar:
 
     def filled(self, entry: str) -> str:
         """An expression of the data with its marks replaced."""
-        parts = {"{loc}": "location", "{end}": "tail", "{tail}": "tail", "{o}": "denied"}
+        parts = {"{loc}": "location", "{end}": "tail", "{stop}": "stop", "{tail}": "tail", "{o}": "denied"}
         entry = entry.replace("{clause}", CLAUSE).replace("{nouns}", self.data["nouns"])
         entry = entry.replace("{info}", self.data["info"])
         for mark, part in parts.items():
@@ -104,7 +108,7 @@ class Grammar:
         front = rf"(?:{self.words('front')}){BREAK}"
         gap = rf"(?:[^.;!?{NAME}]{{0,60}}?(?:\b|(?<=\s)))"
         about = self.data["pronoun_about"]
-        yield rf"{missing}\s(?:{self.data['about']}){BREAK}{denied}{tail}"
+        yield rf"{missing}\s(?:(?:{self.words('conj')}|neither|weder)\s)?(?:{self.data['about']}){BREAK}{denied}{tail}"
         if self.data["direct"]:
             yield rf"(?:{self.choice('direct')})\b\s?{denied}{tail}"
         yield rf"{start}{denied}\s?(?:{self.choice('after')})"
@@ -118,11 +122,22 @@ class Grammar:
 def denials(language: str) -> Denials:
     """The denials of one language, compiled when its words are first met."""
     grammar = Grammar(tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
-    return Denials(negation(language), tuple(re.compile(pattern) for pattern in grammar.patterns()))
+    return Denials(tuple(re.compile(pattern) for pattern in grammar.patterns()))
 
 
-@cache
-def negation(language: str) -> re.Pattern[str]:
-    """The words without which a sentence of this language denies nothing."""
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What every denial of a language contains: a word of negation, and some other word of the language."""
+
+    negation: frozenset[str]
+    hint: re.Pattern[str]
+
+
+def read_sign(language: str) -> Sign:
+    """The sign of one language."""
     data = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
-    return re.compile(data["negation"])
+    return Sign(frozenset(data["negation"]), re.compile(data["hint"]))
+
+
+SIGNS = {language: read_sign(language) for language in LANGUAGES}
+NEGATIONS = frozenset().union(*(sign.negation for sign in SIGNS.values()))

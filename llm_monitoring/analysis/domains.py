@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,9 +12,9 @@ from llm_monitoring.analysis.folding import Folded, fold_keeping_case
 from llm_monitoring.analysis.scripts import UNSPACED
 
 LABEL = f"[^\\W{UNSPACED}]"
-# Possessive and anchored at the start of a run of labels: one attempt a run, however long.
-DOTTED = re.compile(f"(?<![\\w.-])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
-UNSPACED_BEFORE = re.compile(f"(?<=[{UNSPACED}])(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
+LABEL_CHARACTER = re.compile(f"{LABEL}|-")
+INNER_DOT = re.compile(r"\.(?=\w)")
+DOTTED = re.compile(f"(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
 HOST_LABELS = 12
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -43,13 +43,23 @@ def normalise_domain(domain: str) -> str:
 
 def domain_runs(folded: Folded, visible: str, declared: Mapping[str, int]) -> list[DomainRun]:
     """The domain-like tokens of a text, in order; a hyphen ends a domain."""
-    if "." not in folded.text:
-        return []
-    found = list(DOTTED.finditer(folded.text))
-    if not folded.text.isascii():
-        found = sorted([*found, *UNSPACED_BEFORE.finditer(folded.text)], key=re.Match.start)
-    runs = (read_run(match, folded, visible, declared) for match in found)
+    runs = (read_run(match, folded, visible, declared) for match in dotted_tokens(folded.text))
     return [run for run in runs if run is not None]
+
+
+def dotted_tokens(text: str) -> Iterator[re.Match[str]]:
+    """The words joined by dots, each found from its first inner dot."""
+    floor = 0
+    for dot in INNER_DOT.finditer(text):
+        start = dot.start()
+        if start < floor:
+            continue
+        while start > floor and LABEL_CHARACTER.match(text[start - 1]):
+            start -= 1
+        found = DOTTED.match(text, start)
+        if found:
+            floor = found.end()
+            yield found
 
 
 def read_run(match: re.Match[str], folded: Folded, visible: str, declared: Mapping[str, int]) -> DomainRun | None:

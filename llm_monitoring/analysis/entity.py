@@ -22,7 +22,8 @@ class Entity:
     case_sensitive: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        name: object = self.name
+        if not isinstance(name, str) or not name.strip():
             raise ValueError("an entity needs a name")
         object.__setattr__(self, "name", self.name.strip())
         for field in ("aliases", "domains", "exclude"):

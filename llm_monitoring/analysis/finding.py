@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from llm_monitoring.analysis.denials import NEGATIONS
 from llm_monitoring.analysis.domains import DomainRun, domain_runs
 from llm_monitoring.analysis.folding import Folded, fold
 from llm_monitoring.analysis.scripts import touches, word_pattern
@@ -21,6 +22,15 @@ class Match:
     end: int
     folded_start: int
     folded_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one pass over a text found: the matches in order, and the words that may deny them, with their places."""
+
+    folded: Folded
+    matches: list[Match]
+    negations: list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Search:
     folded: Folded
     runs: list[DomainRun]
     run_starts: list[int]
+    negations: list[tuple[int, str]] = field(default_factory=list)
 
     def matches(self) -> list[Match]:
         """The matches that count for somebody, in order."""
@@ -66,13 +77,17 @@ class Search:
     def places(self) -> Iterator[tuple[int, tuple[Term, ...]]]:
         """Every position at which a name may start, in order, with the terms to try there."""
         text, by_word, domains = self.folded.text, self.vocabulary.by_word, set(self.run_starts)
-        words = (
-            (word.start(), by_word.get(word.group(), ()))
-            for word in word_pattern(text).finditer(text)
-            if word.group() in by_word or word.start() in domains
-        )
+        words: list[tuple[int, tuple[Term, ...]]] = []
+        for word in word_pattern(text).finditer(text):
+            key = word[0]
+            if key in by_word:
+                words.append((word.start(), by_word[key]))
+            elif domains and word.start() in domains:
+                words.append((word.start(), ()))
+            if key in NEGATIONS:
+                self.negations.append((word.start(), key))
         if self.vocabulary.openings is None:
-            return words
+            return iter(words)
         by_symbol = self.vocabulary.by_symbol
         symbols = ((found.start(), by_symbol[found.group()]) for found in self.vocabulary.openings.finditer(text))
         return iter(sorted([*words, *symbols], key=lambda place: place[0]))
@@ -126,9 +141,9 @@ def claimant(candidates: list[Candidate]) -> Candidate:
     return next(found for found in candidates if found.excluded)
 
 
-def find_matches(vocabulary: Vocabulary, visible: str) -> tuple[list[Match], Folded]:
-    """The tracked names in a visible text, absence not yet considered, and the folded text."""
+def find_matches(vocabulary: Vocabulary, visible: str) -> Found:
+    """The tracked names in a visible text, absence not yet considered."""
     folded = fold(visible)
     runs = domain_runs(folded, visible, vocabulary.domains)
     search = Search(vocabulary, visible, folded, runs, [run.start for run in runs])
-    return search.matches(), folded
+    return Found(folded, search.matches(), search.negations)

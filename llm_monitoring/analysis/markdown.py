@@ -10,6 +10,7 @@ import pyromark
 from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Span, Table
 from llm_monitoring.analysis.folding import compose
+from llm_monitoring.analysis.page import Page
 from llm_monitoring.analysis.visible import readable
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
@@ -30,8 +31,7 @@ class Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.encoded: bytes | None = None
-        self.parts: list[str] = []
-        self.length = 0
+        self.page = Page()
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
         self.links: list[Link] = []
         self.prose: Prose | None = None
@@ -57,7 +57,7 @@ class Reader:
                 break
             reached = place["start"]
             self.handle(event, reached)
-        return Document("".join(self.parts).rstrip(), tuple(self.blocks), tuple(self.links))
+        return Document(self.page.text().rstrip(), tuple(self.blocks), tuple(self.links))
 
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
@@ -97,16 +97,13 @@ class Reader:
         if closer is not None:
             closer(self)
 
-    # Text
-
     def emit(self, text: str) -> None:
         """Append visible text to the open prose."""
         if self.images or not text:
             return
         if self.prose is None and not self.code:
             self.open_prose()
-        self.parts.append(text)
-        self.length += len(text)
+        self.page.add(text)
 
     def cleaned(self, text: str) -> str:
         """The text without what is not visible; addresses in it become links."""
@@ -141,58 +138,38 @@ class Reader:
             return
         self.emit(" " if kind == "SoftBreak" else "\n")
         if self.prose is not None:
-            self.prose.lines.append(self.length)
-
-    def truncate(self, length: int) -> None:
-        """Take back visible text down to a length."""
-        while self.length > length:
-            last = self.parts.pop()
-            self.length -= len(last)
-            if self.length < length:
-                self.parts.append(last[: length - self.length])
-                self.length = length
-
-    def tail(self, start: int) -> str:
-        """The visible text from a recent position on."""
-        pieces: list[str] = []
-        position = self.length
-        for part in reversed(self.parts):
-            if position <= start:
-                break
-            position -= len(part)
-            pieces.append(part if position >= start else part[start - position :])
-        return "".join(reversed(pieces))
-
-    # Stretches: bold and links
+            self.prose.lines.append(self.page.length)
 
     def open_stretch(self, kind: str) -> None:
         """Bold or a link starts here."""
-        self.opened.append((self.length, kind))
+        self.opened.append((self.page.length, kind))
 
     def close_stretch(self) -> None:
         """The last bold or link that was opened ends here."""
         if not self.opened:
             return
         start, _ = self.opened.pop()
-        if self.prose is not None and self.length > start:
-            self.prose.strong.append(Span(start, self.length))
+        if self.prose is not None and self.page.length > start:
+            self.prose.strong.append(Span(start, self.page.length))
 
     def open_link(self, detail: Any, place: int) -> None:
         """A link: its target is a source, its label text."""
         self.links.append(Link(detail["dest_url"], None))
-        self.opened.append((self.length, "link"))
+        self.opened.append((self.page.length, "link"))
         self.opened.append((len(self.links) - 1, "target"))
 
     def close_link(self) -> None:
         """Decide whether the label is text, or a citation mark."""
         number, _ = self.opened.pop()
         start = self.opened[-1][0]
-        label = self.tail(start).strip()
+        label = self.page.since(start).strip()
         link = self.links[number]
-        self.links[number] = Link(link.url, label or None)
         if MARK_LABEL.fullmatch(label):
-            self.truncate(start)
-        elif DOMAIN_LABEL.fullmatch(label):
+            self.page.truncate(start)
+            self.close_stretch()
+            return
+        self.links[number] = Link(link.url, label or None)
+        if DOMAIN_LABEL.fullmatch(label):
             self.open_citation(start)
         self.close_stretch()
 
@@ -200,9 +177,9 @@ class Reader:
         """A domain-only label: a citation mark if parentheses close around it."""
         if self.citation is not None:
             return
-        before = self.tail(max(0, start - 3)).removesuffix(self.tail(start)).rstrip()
+        before = self.page.since(max(0, start - 3)).removesuffix(self.page.since(start)).rstrip()
         if before.endswith("("):
-            blanks = len(self.tail(max(0, start - 3)).removesuffix(self.tail(start))) - len(before)
+            blanks = len(self.page.since(max(0, start - 3)).removesuffix(self.page.since(start))) - len(before)
             self.citation = start - blanks - 1
 
     def after_citation(self, text: str) -> str:
@@ -210,7 +187,7 @@ class Reader:
         closing = CLOSING.match(text)
         if closing is not None and self.citation is not None:
             start = self.citation
-            self.truncate(start)
+            self.page.truncate(start)
             if self.prose is not None:
                 self.prose.strong = [span for span in self.prose.strong if span.end <= start]
             self.citation = None
@@ -231,13 +208,11 @@ class Reader:
         if reading.text:
             self.emit(reading.text)
             if reading.text == "\n" and self.prose is not None:
-                self.prose.lines.append(self.length)
-
-    # Blocks
+                self.prose.lines.append(self.page.length)
 
     def open_prose(self) -> None:
         """Start running text: a top-level paragraph, a cell, or the lead of an item."""
-        self.prose = Prose(self.length, self.length)
+        self.prose = Prose(self.page.length, self.page.length)
         if self.item is not None:
             if self.item.lead is None and (self.list_depth == 1 or self.item.inner is not None):
                 self.item.lead = self.prose
@@ -249,11 +224,9 @@ class Reader:
         self.opened.clear()
         self.citation = None
         if self.prose is not None:
-            self.prose.end = self.length
+            self.prose.end = self.page.length
             self.prose = None
-        if self.parts and self.parts[-1] != separator and not self.parts[-1].endswith("\n"):
-            self.parts.append(separator)
-            self.length += len(separator)
+        self.page.separate(separator)
 
     def open_paragraph(self, _: Any, place: int) -> None:
         """A paragraph, or the paragraph of a loose item."""
@@ -263,7 +236,7 @@ class Reader:
         """A heading; inside an item it is a lead whose whole text is the subject."""
         self.close_prose()
         if self.list_depth == 0:
-            self.prose = Prose(self.length, self.length)
+            self.prose = Prose(self.page.length, self.page.length)
             self.blocks.append(Heading(self.prose, int(detail["level"][1])))
         else:
             self.open_prose()
@@ -319,7 +292,7 @@ class Reader:
     def open_table(self, _: Any, place: int) -> None:
         """A table; inside a list it is text only."""
         self.close_prose()
-        self.table = Table(self.length)
+        self.table = Table(self.page.length)
         if self.list_depth == 0:
             self.blocks.append(self.table)
 
@@ -345,7 +318,7 @@ class Reader:
 
     def open_cell(self, _: Any, place: int) -> None:
         """A cell."""
-        self.prose = Prose(self.length, self.length)
+        self.prose = Prose(self.page.length, self.page.length)
         if self.table is not None:
             (self.table.header if self.in_head else self.table.rows[-1]).append(self.prose)
 

@@ -17,7 +17,14 @@ def alternatives(words: list[str]) -> str:
 JOINERS = "(?:,\\s*)?(?:" + alternatives(DATA["joiners"]) + ")"
 ARTICLES = alternatives(DATA["articles"])
 RANK_HEADERS = frozenset(DATA["rank_headers"])
-NO_OPTION = re.compile(
-    "(?:" + "|".join(sorted({re.escape(word.strip()) for word in DATA["openers"]}, key=len, reverse=True)) + r")(?!\w)"
-)
+
+
+def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:
+    """The pattern of a folded text that opens with one of the words."""
+    longest_first = sorted({re.escape(word.strip()) for word in words}, key=len, reverse=True)
+    return re.compile(f"{prefix}(?:{'|'.join(longest_first)})(?!\\w)")
+
+
+NO_OPTION = opening(DATA["openers"], rf"(?:(?:{alternatives(DATA['possessives'])})\s+)?")
+CATEGORY = opening(DATA["categories"])
 NO_OPTION_WHOLE = frozenset(DATA["whole"])

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Paragraph, Prose, Span, Table
-from llm_monitoring.analysis.folding import fold
-from llm_monitoring.analysis.phrases import NO_OPTION, NO_OPTION_WHOLE, RANK_HEADERS
-from llm_monitoring.analysis.subjects import (
-    Named,
-    Opening,
-    Subject,
-    holders,
-    rank_of_cell,
-    read_opening,
-    read_subject,
-)
+from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Paragraph, Prose, Span
+from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, reads_as_name
+from llm_monitoring.analysis.subjects import Named, read_opening, read_subject
+from llm_monitoring.analysis.tables import table_rankings
 
-QUESTION = re.compile("[?？¿]")
-PARTS = re.compile(r"\s*(?:[:：–—(（|]|\s-\s)\s*")
-CONNECTORS = frozenset("a al and by da das de del della der des di do dos du e et for für i la of und y".split())
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An item: the number that it shows, who holds it, what it is about and whether that could be an option."""
-
-    number: int | None
-    holders: tuple[int, ...]
-    label: str
-    position: int
-
-
-@dataclass(slots=True)
-class Ranking:
-    """A ranking of one kind, in the order of its items."""
-
-    kind: str
-    entries: list[Entry] = field(default_factory=list)
-
-    @property
-    def start(self) -> int:
-        """Where it starts in the visible text."""
-        return self.entries[0].position
+NUMBER_GAP = 5
 
 
 @dataclass(slots=True)
@@ -62,34 +28,9 @@ class Run:
         step = number - self.last
         return step in (1, -1) and self.step in (0, step)
 
-
-@dataclass(slots=True)
-class Context:
-    """The answer under analysis: its text and the occurrences in it, in order."""
-
-    text: str
-    named: Sequence[Named]
-    starts: list[int]
-
-    def named_in(self, prose: Prose) -> Sequence[Named]:
-        """The occurrences that start within a stretch."""
-        return self.named[bisect_left(self.starts, prose.start) : bisect_left(self.starts, prose.end)]
-
-    def entry(self, prose: Prose, opening: Opening, subject: Subject, number: int | None) -> Entry:
-        """An item read."""
-        held = holders(self.text, subject, self.named_in(prose), prose.end)
-        return Entry(number, held, self.text[subject.start : subject.end].strip(), prose.start)
-
-    def item(self, prose: Prose, number: int | None = None) -> Entry:
-        """An item of a list, a cell or a paragraph: its own number wins only where none is given."""
-        opening = read_opening(self.text, prose)
-        shown = number if number is not None else opening.number
-        return self.entry(prose, opening, read_subject(self.text, prose, opening), shown)
-
-    def heading(self, prose: Prose) -> Entry:
-        """A heading: its whole text is the subject."""
-        opening = read_opening(self.text, prose)
-        return self.entry(prose, opening, Subject(opening.position, prose.end, True), opening.number)
+    def resumes(self, number: int) -> bool:
+        """Whether headings or paragraphs of one class go on after a gap."""
+        return self.source != "list" and self.step >= 0 and 1 < number - self.last <= NUMBER_GAP
 
 
 def find_rankings(document: Document, named: Sequence[Named]) -> list[Ranking]:
@@ -107,46 +48,16 @@ def find_rankings(document: Document, named: Sequence[Named]) -> list[Ranking]:
 
 def ranks(ranking: Ranking) -> bool:
     """Whether at least two options are named, and somebody tracked holds one."""
-    options = [entry for entry in ranking.entries if entry.holders or names_option(entry.label)]
-    return len(options) >= 2 and any(entry.holders for entry in ranking.entries)
-
-
-def names_option(label: str) -> bool:
-    """Whether a label could name an option: not a question, not a conclusion, criterion or piece of advice."""
-    folded = fold(label).text.strip(" .:!*")
-    return bool(folded) and not QUESTION.search(label) and not opens_no_option(folded)
-
-
-def opens_no_option(folded: str) -> bool:
-    """Whether a folded label opens with words that name no option."""
-    return NO_OPTION.match(folded) is not None or PARTS.split(folded)[0] in NO_OPTION_WHOLE
-
-
-def reads_as_name(label: str) -> bool:
-    """Whether a label, or what stands after its colon or dash, is written as names are."""
-    parts = [part for part in PARTS.split(label) if part]
-    return any(capitalised(part) for part in (parts[:1] + parts[-1:]))
-
-
-def capitalised(part: str) -> bool:
-    """One word, or words that are all capitalised but for connectors."""
-    words = [word for word in re.findall(r"[\w.&'’+-]+", part) if word.lower() not in CONNECTORS]
-    if len(words) <= 1:
-        return bool(words)
-    return len(words) <= 6 and all(not word[0].islower() for word in words)
-
-
-def is_item(entry: Entry) -> bool:
-    """Whether a heading or a bold opener is an item at all."""
-    return names_option(entry.label)
+    held = {entry.holders for entry in ranking.entries if entry.holders}
+    others = {entry.label for entry in ranking.entries if not entry.holders and names_option(entry)}
+    return bool(held) and len(held) + len(others) >= 2
 
 
 def is_named_item(entry: Entry) -> bool:
     """Whether a heading or a bold opener without a number names an option."""
-    return names_option(entry.label) and (bool(entry.holders) or reads_as_name(entry.label))
-
-
-# Numbered
+    if not names_option(entry):
+        return False
+    return bool(entry.holders) or reads_as_name(entry.label)
 
 
 def numbered_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
@@ -157,13 +68,8 @@ def numbered_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking
             extend_runs(runs, source, entries)
     for run in runs:
         if run.source != "list":
-            run.ranking.entries = [entry for entry in run.ranking.entries if entry.number is None or keeps(entry)]
+            run.ranking.entries = [entry for entry in run.ranking.entries if names_option(entry)]
     return [run.ranking for run in runs if run.ranking.entries]
-
-
-def keeps(entry: Entry) -> bool:
-    """A numbered heading or paragraph stays an item unless it is advice, a conclusion and the like."""
-    return is_item(entry)
 
 
 def extend_runs(runs: list[Run], source: str, entries: list[Entry]) -> None:
@@ -174,11 +80,12 @@ def extend_runs(runs: list[Run], source: str, entries: list[Entry]) -> None:
     same = [run for run in reversed(runs) if run.source == source][:1]
     others = [run for run in reversed(runs) if run.source != source]
     run = next((run for run in [*same, *others[:4]] if run.continues(first)), None)
+    run = run or next((run for run in same if run.resumes(first)), None)
     if run is None:
         run = Run(source, Ranking("numbered"), first)
         runs.append(run)
     else:
-        run.step = first - run.last
+        run.step = 1 if first > run.last else -1
         run.source = source
     run.ranking.entries.extend(entries)
     numbers = [entry.number for entry in entries if entry.number is not None]
@@ -212,7 +119,7 @@ def lines_of(prose: Prose) -> list[Prose]:
     lines: list[Prose] = []
     spans = iter(sorted(prose.strong, key=lambda span: span.start))
     span: Span | None = next(spans, None)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         strong: list[Span] = []
         while span is not None and span.start < end:
             strong.append(span)
@@ -231,12 +138,11 @@ def listing_entries(block: Listing, context: Context) -> list[Entry]:
         ]
     entries = bullet_entries(block, context)
     shown = [entry.number for entry in entries if entry.number is not None]
-    steps = {(later > earlier) - (later < earlier) for earlier, later in zip(shown, shown[1:], strict=False)}
+    steps = {(later > earlier) - (later < earlier) for earlier, later in pairwise(shown)}
     if len(shown) < 2 or len(steps) != 1 or 0 in steps:
         return []
     return [
-        entry if entry.number is not None else Entry(place, entry.holders, entry.label, entry.position)
-        for place, entry in enumerate(entries, 1)
+        entry if entry.number is not None else replace(entry, number=place) for place, entry in enumerate(entries, 1)
     ]
 
 
@@ -248,7 +154,7 @@ def block_position(block: Listing, context: Context) -> int:
 def shown_numbers(block: Listing) -> list[int]:
     """The numbers that a reader sees: counted from the first, unless the written ones strictly fall."""
     written = [item.number for item in block.items if item.number is not None]
-    falls = all(later < earlier for earlier, later in zip(written, written[1:], strict=False))
+    falls = all(later < earlier for earlier, later in pairwise(written))
     if len(written) == len(block.items) > 1 and falls:
         return written
     return [block.start + place for place in range(len(block.items))]
@@ -257,75 +163,6 @@ def shown_numbers(block: Listing) -> list[int]:
 def bullet_entries(block: Listing, context: Context) -> list[Entry]:
     """The items of a bulleted list."""
     return [context.item(item.lead, item.inner) for item in block.items if item.lead]
-
-
-# Tables
-
-
-def table_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
-    """Tables: one row an option."""
-    return [read_table(block, context) for block in blocks if isinstance(block, Table) and len(block.rows) > 1]
-
-
-def read_table(table: Table, context: Context) -> Ranking:
-    """A table as a ranking, numbered where a column holds the ranks."""
-    rank_column = find_rank_column(table, context)
-    column = option_column(table, rank_column, context)
-    entries: list[Entry] = []
-    for row in table.rows:
-        rank = rank_in(row, rank_column, context)
-        cell = row[column] if column < len(row) else Prose(row[0].start if row else 0, row[0].start if row else 0)
-        entries.append(context.item(cell, rank))
-    shown = [entry.number for entry in entries if entry.number is not None]
-    numbered = rank_column is not None or (len(shown) == len(entries) and len(set(shown)) == len(shown))
-    if not numbered:
-        entries = [Entry(None, entry.holders, entry.label, entry.position) for entry in entries]
-    return Ranking("numbered" if numbered else "table", entries)
-
-
-def rank_in(row: list[Prose], column: int | None, context: Context) -> int | None:
-    """The rank that a row shows."""
-    if column is None or column >= len(row):
-        return None
-    return rank_of_cell(context.text[row[column].start : row[column].end])
-
-
-def find_rank_column(table: Table, context: Context) -> int | None:
-    """The column of ranks: headed as one, or the first one where it counts the rows up or down."""
-    width = max(len(table.header), max(len(row) for row in table.rows))
-    for column in range(min(width, 8)):
-        ranks_read = [rank_in(row, column, context) for row in table.rows]
-        read = [rank for rank in ranks_read if rank is not None]
-        if len(read) < 2 or len(read) < len(ranks_read) - 1:
-            continue
-        steps = {later - earlier for earlier, later in zip(read, read[1:], strict=False)}
-        if headed_as_rank(table, column, context) or ((column == 0 and steps <= {0, 1}) or steps == {-1}):
-            return column
-    return None
-
-
-def headed_as_rank(table: Table, column: int, context: Context) -> bool:
-    """Whether the header of a column says that it holds ranks."""
-    if column >= len(table.header):
-        return False
-    cell = table.header[column]
-    return fold(context.text[cell.start : cell.end]).text.strip(" *") in RANK_HEADERS
-
-
-def option_column(table: Table, rank_column: int | None, context: Context) -> int:
-    """The first column of text, the ranks aside."""
-    width = max(len(row) for row in table.rows)
-    for column in range(width):
-        if column == rank_column:
-            continue
-        cells = [context.text[row[column].start : row[column].end] for row in table.rows if column < len(row)]
-        worded = sum(any(char.isalpha() for char in cell) for cell in cells)
-        if 2 * worded >= len(table.rows):
-            return column
-    return 0
-
-
-# Headings, bullets, bold
 
 
 def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
@@ -346,14 +183,11 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
 
 
 def option_ranking(kind: str, entries: list[Entry]) -> list[Ranking]:
-    """A ranking of headings or bold openers, if at least two name different options."""
+    """A ranking of headings or bold openers; where all names are of one entity it is a review of it, and none."""
     options = [entry for entry in entries if is_named_item(entry)]
     tracked = {entry.holders for entry in options if entry.holders}
     held = sum(bool(entry.holders) for entry in options)
-    others = {fold(entry.label).text for entry in options if not entry.holders}
-    if len(tracked) + len(others) < 2 or (len(tracked) == 1 and held > 1):
-        return []
-    return [Ranking(kind, options)]
+    return [] if not tracked or (len(tracked) == 1 and held > 1) else [Ranking(kind, options)]
 
 
 def bulleted_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
@@ -361,9 +195,7 @@ def bulleted_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking
     found: list[Ranking] = []
     for block in blocks:
         if isinstance(block, Listing) and not block.ordered and not listing_entries(block, context):
-            entries = [
-                Entry(None, entry.holders, entry.label, entry.position) for entry in bullet_entries(block, context)
-            ]
+            entries = [replace(entry, number=None) for entry in bullet_entries(block, context)]
             if entries:
                 found.append(Ranking("bulleted", entries))
     return found
@@ -389,12 +221,14 @@ def bold_entries(prose: Prose, context: Context) -> Iterator[Entry]:
     openers = [opener for line in lines if (opener := bold_opener(line, context)) is not None]
     if len(openers) == len(lines):
         yield from openers
-    elif (first := bold_opener(prose, context)) is not None:
+    elif len(lines) > 1 and (first := bold_opener(prose, context)) is not None:
         yield first
 
 
 def bold_opener(prose: Prose, context: Context) -> Entry | None:
     """The item that a paragraph opens with in bold, without a number."""
+    if not prose.strong:
+        return None
     opening = read_opening(context.text, prose)
     subject = read_subject(context.text, prose, opening)
     if not subject.whole or opening.number is not None:

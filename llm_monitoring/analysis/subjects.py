@@ -35,11 +35,11 @@ RANK_CELL = re.compile(
     r"\W*(?:n[ºo°.]*\s?)?(?P<number>[0-9]{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
 )
 PLAIN_NUMBER = re.compile(r"#?\s?([0-9]{1,3})")
-CAPITALISED = r"(?:[^\W\d_a-z][\w.&'’-]*\s?){1,3}"
-JOINER = re.compile(
-    rf"\s*(?:(?:{JOINERS})\s*)(?:(?:{ARTICLES})\s*)?(?:{CAPITALISED}\s*(?:{JOINERS})\s*)?", re.IGNORECASE
-)
-STRONG_JOINER = re.compile(rf"\s*(?:(?!,\s*$)(?:{JOINERS})\s*)", re.IGNORECASE)
+CAPITALISED = r"(?:[^\W_a-zß-öø-ÿ][\w.&'’-]{0,40}\s?){1,3}"
+JOINED = rf"\s*(?i:{JOINERS})\s*(?i:(?:{ARTICLES})\s*)?"
+# Between two names of a subject: a joiner, or joiners around names that nobody tracks.
+JOINER = re.compile(rf"{JOINED}(?:{CAPITALISED}{JOINED}){{0,6}}")
+STRONG_JOINER = re.compile(rf"(?!\s*,\s*(?i:{ARTICLES})?\s*$){JOINED}")
 ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?", re.IGNORECASE)
 
 

@@ -20,7 +20,7 @@ from llm_monitoring.errors import BadInput
 SHOWN: Final[Columns] = {
     "User": "user_id", "E-mail": "email", "Spent": lambda row: usd(row["spent_usd"]),
     "Reserved": lambda row: usd(row["reserved_usd"]), "Limit": "budget_usd", "Used %": "percent",
-    "Alert at %": "threshold", "State": "state",
+    "Alert %": "threshold", "State": "state",
 }  # fmt: skip
 DIFFERENCES: Final[Columns] = {
     "User": "user_id", "Month": "month", "Spent: counter": "counted_spent", "Spent: ledger": "ledger_spent",
@@ -46,7 +46,10 @@ def budget() -> None:
 @json_option
 @pass_session
 def show(session: Session, user: str | None, *, as_json: bool) -> None:
-    """Show this month of every user, or of USER: spent, reserved by calls under way, limit."""
+    """Show this month of every user, or of USER.
+
+    “Reserved” is what calls under way can cost at most; a user whose spend reaches the limit is blocked.
+    """
     with session.tools() as tools:
         owner = projects.find_user(tools.db, user)["id"] if user is not None else None
         standings = [each for each in tools.budget.standings(start_month=False) if owner in (None, each.user_id)]
@@ -96,7 +99,7 @@ class Percent(click.ParamType[Decimal, Any]):
 @click.option("--threshold", type=Percent(), help="Part of the limit at which an alert goes out.")
 @pass_session
 def set_limits(session: Session, user: str, limit: Decimal | None, threshold: Decimal | None) -> None:
-    """Change USER's monthly limit, alert threshold, or both; what is spent stays."""
+    """Change USER's monthly limit, alert threshold, or both."""
     if limit is None and threshold is None:
         raise BadInput("say what to set: --limit USD, --threshold PERCENT, or both")
     with session.tools() as tools:
@@ -122,7 +125,10 @@ def find_standing(standings: list[Standing], user_id: int) -> Standing:
 @click.option("--reason", required=True, help="Why; it stays in the ledger.")
 @pass_session
 def correct(session: Session, user: str, amount: str, reason: str) -> None:
-    """Add AMOUNT in USD, which may be negative, to what USER has spent this month, as a ledger entry of its own."""
+    """Correct what USER has spent this month by AMOUNT.
+
+    AMOUNT in USD is added, or taken away where it is negative, as a ledger entry of its own.
+    """
     change = app.amount(amount)
     if not change or change != round(change, 10):
         raise BadInput(f"{amount!r} is no correction: give an amount other than 0, with ten decimals at most")
@@ -131,14 +137,16 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
     with session.tools() as tools:
         owner = projects.find_user(tools.db, user)
         spent = tools.budget.correct(owner["id"], change, reason.strip())
-    say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {spent:f} USD are spent this month.")
+    say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
 
 
 @budget.command(epilog=example("budget audit"))
 @json_option
 @click.pass_context
 def audit(ctx: click.Context, *, as_json: bool) -> None:
-    """Compare every user's counters with the sum of the ledger; exit 1 where they differ. Changes nothing.
+    """Check the counters against the ledger; changes nothing.
+
+    Exits with 1 where a user's counters are not the sum of the ledger's entries, and says by how much.
 
     What is no difference and still worth a look follows as notes: users above their limit, calls billed above what was
     reserved for them, calls that are open now.
@@ -170,7 +178,7 @@ def standing_fields(standing: Standing) -> Row:
 
 def tell(found: Audit) -> None:
     """Print the verdict, the differences and the notes."""
-    say(f"{found.attempts} ledger entries of {found.users} users, {found.charged_usd:f} USD charged in all.")
+    say(f"Ledger entries: {found.attempts}, users: {found.users}, charged in all: {found.charged_usd:f} USD.")
     if found.differences:
         say(f"NOT IN BALANCE: the counters of {len(found.differences)} users differ from their ledger:")
         print_table(found.differences, DIFFERENCES)

@@ -68,6 +68,14 @@ class LateGroup(click.Group):
         command: click.Command = getattr(import_module(f"llm_monitoring.cli.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as exc:
+            raise click.exceptions.NoSuchCommand(exc.command_name, possibilities=self.late, ctx=ctx) from exc
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self.late.items()))
@@ -109,5 +117,18 @@ class Number(click.ParamType[int, Any]):
         return int(text)
 
 
+class Provider(click.Choice[str]):
+    """A provider's name. What was typed in its place is never repeated: it may be a key."""
+
+    def __init__(self) -> None:
+        super().__init__(PROVIDERS, case_sensitive=False)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return "PROVIDER" if isinstance(param, click.Argument) else super().get_metavar(param, ctx)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"choose one of {', '.join(PROVIDERS)}"
+
+
 PROJECT: Final = Number("project", "projects list")
-PROVIDER: Final = click.Choice(PROVIDERS)
+PROVIDER: Final = Provider()

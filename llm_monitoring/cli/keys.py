@@ -37,7 +37,7 @@ def keys() -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
 @pass_session
 def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str, ...]) -> None:
-    """Store USER's key for PROVIDER in the place of any earlier one.
+    """Store USER's key for PROVIDER: openai, anthropic, google or perplexity.
 
     The key is read from standard input where that is a file or a pipe, else from a prompt that does not show it. It is
     never an argument: every process of the machine can read those.
@@ -78,9 +78,10 @@ def ending(characters: str) -> str:
 @json_option
 @pass_session
 def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
-    """List the operator's keys and the users', or USER's alone, by their last four characters.
+    """List keys by their last four characters.
 
-    "sealed" says whether a key is bound to its user; `keys rotate` binds those of older releases.
+    The operator's and every user's, or USER's alone. “Sealed” says whether a key is bound to its user; `keys rotate`
+    binds those of older releases.
     """
     with session.tools() as tools:
         owner = projects.find_user(tools.db, user)["id"] if user is not None else None
@@ -123,15 +124,16 @@ def remove(session: Session, user: str, provider: ProviderName) -> None:
 @keys.command(epilog=example("keys rotate"))
 @pass_session
 def rotate(session: Session) -> None:
-    """Seal every key anew under the first master key of LLM_KEYS_ENCRYPTION_KEY, and bind it to its user.
+    """Seal every key anew under the newest master key.
 
-    To change the master key: put the new one first in the list, run this, then drop the old one. It may be stopped and
+    Keys that an older release stored are bound to their users. To change the master key: put the new one first in
+    LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
     run again. Nothing is changed while any key cannot be read.
     """
     with session.tools() as tools, progress() as on_progress:
         done = tools.keys.rotate(on_progress)
-    changed = f", {done.changed} set or removed meanwhile" if done.changed else ""
-    say(f"{done.rotated} keys sealed anew, {done.current} were up to date{changed}.")
+    changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
+    say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import click
 from llm_monitoring import app, db
 from llm_monitoring.cli.command import example
 from llm_monitoring.cli.output import say
-from llm_monitoring.cli.session import PATIENCE_SECONDS, Session, pass_session
+from llm_monitoring.cli.session import Session, pass_session
 
 
 @click.command(epilog=example("migrate"))
@@ -19,7 +19,7 @@ def migrate(session: Session) -> None:
     """
     with session.settings() as settings:
         url = app.database_url(settings)
-        with db.Database(url, size=1, retry_seconds=PATIENCE_SECONDS) as database:
+        with db.Database(url, size=1, retry_seconds=0) as database:
             applied = db.migrate(database)
     for name in applied:
         say(f"applied {name}")

@@ -13,10 +13,11 @@ from uuid import UUID
 
 import click
 
-from llm_monitoring.logs import UNSAFE, visible
+from llm_monitoring import logs
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 Fields = Mapping[str, Any]
@@ -27,7 +28,7 @@ UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has
 
 def say(text: str) -> None:
     """Print one sentence."""
-    click.echo(visible(text))
+    click.echo(logs.visible(text))
 
 
 def show_rows(rows: Iterable[Fields], columns: Columns, *, as_json: bool, empty: str) -> None:
@@ -51,14 +52,14 @@ def show_fields(fields: Fields, titles: Columns) -> None:
     table = Table.grid(padding=(0, 2))
     for title, source in titles.items():
         table.add_row(text(title, "bold"), text(cell(value_of(fields, source))))
-    terminal().print(table)
+    print_lines(table)
 
 
 def show_json(value: Any) -> None:
     """Print `value` as JSON: amounts exact as text, times in ISO 8601, control characters escaped."""
     ascii_only = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     document = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=json_value)
-    click.echo("\n".join(UNSAFE.sub(json_escape, line) for line in document.split("\n")))
+    click.echo("\n".join(logs.UNSAFE.sub(json_escape, line) for line in document.split("\n")))
 
 
 def json_escape(match: re.Match[str]) -> str:
@@ -80,13 +81,20 @@ def print_table(rows: Sequence[Fields], columns: Columns) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     values = [[value_of(row, source) for source in columns.values()] for row in rows]
     for title, column in zip(columns, zip(*values, strict=True), strict=True):
         table.add_column(text(title), justify="right" if is_numeric(column) else "left", overflow="fold")
     for line in values:
         table.add_row(*(text(cell(value)) for value in line))
-    terminal().print(table)
+    print_lines(table)
+
+
+def print_lines(table: Table) -> None:
+    console = terminal()
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def value_of(row: Fields, source: str | Callable[[Any], object]) -> object:
@@ -122,7 +130,7 @@ def text(value: str, style: str = "") -> Text:
     """`value` as it is: no markup, no emoji code, control characters spelled out."""
     from rich.text import Text
 
-    return Text(visible(value), style)
+    return Text(logs.visible(value), style)
 
 
 def terminal(*, stderr: bool = False) -> Console:

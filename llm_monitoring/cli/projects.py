@@ -43,13 +43,16 @@ def projects() -> None:
               help="Competitors with aliases and domains; repeatable.")  # fmt: skip
 @click.option("--language", default="es", show_default=True, help="Language of prompts and report, ISO 639.")
 @click.option("--country", help="Where the questions are asked from, ISO 3166, such as ES.")
-@click.option("--provider", "providers", multiple=True, type=PROVIDER, help="Whom to ask; repeatable.  [default: all]")
+@click.option("--provider", "providers", multiple=True, type=PROVIDER, metavar="NAME",
+              help="Whom to ask: openai, anthropic, google or perplexity; repeatable.  [default: all]")  # fmt: skip
 @click.option("--web-search", is_flag=True, help="Let the assistants search the web: 5 to 13 times the cost.")
 @click.option("--samples", type=click.IntRange(1, 20), default=1, show_default=True,
               help="How often each prompt is asked a day; each is paid.")  # fmt: skip
 @pass_session
 def add(session: Session, /, user: str, name: str, **options: Any) -> None:
-    """Create the project NAME of USER, active from the next run on.
+    """Create the project NAME of USER.
+
+    It is active from the next run on.
 
     A competitor file is CSV with the header name,aliases,domains,exclude,case_sensitive (only name is needed; several
     aliases, domains or phrases in a field are separated by |), or JSON: a list of names or of objects with those
@@ -95,7 +98,7 @@ def list_projects(session: Session, *, as_json: bool) -> None:
     with session.tools() as tools:
         rows = table.overview(tools.db)
     columns: Columns = {
-        "Project": "id", "Name": "name", "Brand": "brand_name", "User": lambda row: row["email"] or row["user_id"],
+        "Project": "id", "Name": "name", "Brand": "brand_name", "User": "user_id",
         "Locale": locale, "Asks": lambda row: asked(row["enabled_llms"]), "Prompts": "active_queries",
         "State": lambda row: state(row["is_active"]), "Last run": "last_analysis_date",
     }  # fmt: skip
@@ -119,7 +122,7 @@ def state(is_active: bool) -> str:
 @json_option
 @pass_session
 def show(session: Session, project: int, *, as_json: bool) -> None:
-    """Show PROJECT: whom it asks, and what counts as the brand and its competitors."""
+    """Show what PROJECT asks and what names it counts."""
     with session.tools() as tools:
         fields = project_fields(table.find(tools.db, project))
     if as_json:
@@ -151,7 +154,7 @@ def project_fields(project: table.Project) -> Row:
 @click.argument("project", type=PROJECT)
 @pass_session
 def pause(session: Session, project: int) -> None:
-    """Ask nothing more for PROJECT until it is resumed; what it has stays."""
+    """Stop asking for PROJECT; what it has stays."""
     switch(session, project, is_active=False)
 
 

@@ -30,7 +30,10 @@ def queries() -> None:
 @click.option("--type", "query_type", default="general", show_default=True, help="A label of your own.")
 @pass_session
 def add(session: Session, project: int, text: tuple[str, ...], language: str | None, query_type: str) -> None:
-    """Add each TEXT as a prompt of PROJECT; one that it has already is left as it is."""
+    """Add each TEXT as a prompt of PROJECT.
+
+    A prompt that the project has already is left as it is. With any that cannot be stored, none is.
+    """
     new = [projects.NewQuery(each, language, query_type) for each in text]
     with session.tools() as tools:
         added, known = projects.add_all_queries(tools.db, project, new)
@@ -42,7 +45,7 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
 @click.argument("file", type=click.File("rb"))
 @pass_session
 def import_file(session: Session, project: int, file: IO[bytes]) -> None:
-    """Add the prompts in FILE to PROJECT: all of them, or none where a line is wrong.
+    """Add the prompts in FILE to PROJECT, all or none.
 
     FILE is CSV in UTF-8 whose first line is the header query, or query,language,type (commas, semicolons or tabs, as
     Excel's “CSV UTF-8”), or has no header and one prompt a line. “-” is standard input.
@@ -78,7 +81,7 @@ def query(fields: Mapping[str, str]) -> projects.NewQuery:
 
 
 def tell(project: int, added: int, known: int) -> None:
-    say(f"Project {project}: {added} prompts added, {known} known already.")
+    say(f"Project {project}: new prompts: {added}, known already: {known}.")
 
 
 @queries.command("list", epilog=example("queries list 1", "queries list 1 --json"))

@@ -20,7 +20,7 @@ def runs() -> None:
 @json_option
 @pass_session
 def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
-    """List the latest runs: how they ended, how many tasks they answered, what they cost."""
+    """List the latest runs: how they ended and what they cost."""
     with session.tools() as tools:
         rows = table.recent(tools.db, limit)
     columns: Columns = {

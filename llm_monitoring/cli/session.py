@@ -6,15 +6,13 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from llm_monitoring.day import Tools
     from llm_monitoring.settings import Settings
-
-PATIENCE_SECONDS: Final = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,17 +43,17 @@ class Session:
         from llm_monitoring.app import open_tools
 
         with self.settings() as settings:
-            await_database(settings)
+            find_database(settings)
             with open_tools(settings) as tools:
                 yield tools
 
 
-def await_database(settings: Settings) -> None:
-    """Fail soon where DATABASE_URL leads nowhere: a job waits 90 s for its database, a person should not."""
+def find_database(settings: Settings) -> None:
+    """Fail at once where DATABASE_URL leads nowhere: a job waits 90 s for its database, a person should not."""
     from llm_monitoring.db.database import Database
 
     if settings.database_url is not None:
-        with Database(settings.database_url, size=1, retry_seconds=PATIENCE_SECONDS):
+        with Database(settings.database_url, size=1, retry_seconds=0):
             pass
 
 

@@ -275,9 +275,21 @@ def translated(connection: Connection) -> Iterator[None]:
         raise Rejected(primary(exc), constraint=exc.diag.constraint_name) from exc
     except psycopg2.extensions.TransactionRollbackError as exc:
         raise Interrupted(primary(exc)) from exc
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
-        kind = Interrupted if connection.closed else DatabaseUnavailable
-        raise kind(primary(exc)) from exc
+    except psycopg2.Error as exc:
+        if is_lost(connection, exc):
+            connection.close()  # the driver does not always know that the session is gone
+            raise Interrupted(primary(exc)) from exc
+        if isinstance(exc, psycopg2.OperationalError):
+            raise DatabaseUnavailable(primary(exc)) from exc
+        raise
+
+
+def is_lost(connection: Connection, error: psycopg2.Error) -> bool:
+    """Tell whether the session ended: by the driver, by SQLSTATE, or by an error that no server sent."""
+    if connection.closed or (error.pgcode or "").startswith(("08", "57P")):
+        return True
+    # libpq's own words, such as "server closed the connection unexpectedly", come as either class
+    return error.pgcode is None and type(error) in (psycopg2.DatabaseError, psycopg2.OperationalError)
 
 
 def primary(error: psycopg2.Error) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, Final
 
 from llm_monitoring.demo.exchange import Json, Rejection, Wire
 from llm_monitoring.demo.faults import Rule
-from llm_monitoring.demo.http1 import Delivery
+from llm_monitoring.demo.http1 import REASONS, Delivery
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
 HTML_PAGE: Final = (
@@ -38,7 +37,7 @@ def failed_reply(wire: Wire, rule: Rule, request_id: str) -> Delivery:
     if rule.kind in ("hang", "reset"):
         return Delivery(mode="hang" if rule.kind == "hang" else "reset")
     status = int(action.get("status", 503 if rule.kind == "status" else 200))
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Overloaded"
+    phrase = REASONS.get(status, "Overloaded")
     reply = error_reply(wire, Rejection(status, f"{phrase} (simulated)"), request_id)
     if rule.kind == "error_object":
         reply = replace(error_reply(wire, Rejection(500, "Internal error (simulated)"), request_id), status=200)

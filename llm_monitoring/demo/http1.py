@@ -15,6 +15,7 @@ from llm_monitoring.demo.exchange import HttpRequest
 
 HEAD_LIMIT: Final = 64 * 1024
 BODY_LIMIT: Final = 32 * 1024 * 1024
+REASONS: Final = {int(status): status.phrase for status in HTTPStatus}
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -32,8 +33,7 @@ class Delivery:
     pause_seconds: float = 0.05
 
     def head(self) -> bytes:
-        reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
-        lines = [f"HTTP/1.1 {self.status} {reason}", f"Content-Length: {len(self.body)}"]
+        lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Unknown')}", f"Content-Length: {len(self.body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 

@@ -137,9 +137,9 @@ def reject_unknown(value: Json, known: frozenset[str], where: str) -> None:
 
 
 def marked(turn: Turn) -> str:
-    """Return the text with [n] after each line that a result supports."""
+    """Return the text with [n] after each line that a result supports; no text has no marks."""
     lines = turn.composed.text.split("\n")
     for number, page in enumerate(turn.composed.citations, 1):
-        if page.line < len(lines):
+        if page.line < len(lines) and turn.composed.text:
             lines[page.line] += f"[{number}]"
     return "\n".join(lines)

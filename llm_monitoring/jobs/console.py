@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Event
-from types import FrameType
 from typing import Protocol
 
 from rich.console import Console
@@ -15,22 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from llm_monitoring import logs
 from llm_monitoring.runner import Tally
+from llm_monitoring.stopping import stoppable
 
-
-@contextmanager
-def stoppable() -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set: what runs stops admitting, drains, saves and ends."""
-    stop = Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+__all__ = ["Bar", "progress", "stoppable"]
 
 
 class Bar(Protocol):

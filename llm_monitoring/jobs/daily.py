@@ -26,7 +26,7 @@ from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import console, story
 from llm_monitoring.logs import configure
 from llm_monitoring.runs import AlreadyRunning, RunLock
-from llm_monitoring.settings import Settings, load_settings
+from llm_monitoring.settings import Settings, fallback_settings, load_settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 
@@ -48,6 +48,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daily job and return its exit code: 0 done, also with warnings; 1 critical."""
     options = read_options(argv)
+    configure(fallback_settings())
     try:
         with ExitStack() as stack:
             settings = load_settings()

@@ -33,6 +33,8 @@ REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id")
 NO_CREDIT: Final = re.compile(
     r"insufficient_quota|billing_hard_limit|billing_not_active|credit balance is too low", re.IGNORECASE
 )
+# Perplexity rejects a model that it does not serve as a bad request.
+UNKNOWN_MODEL: Final = re.compile(r"\b(?:invalid_model|model_not_found)\b")
 BAD_KEY: Final = re.compile(r"API_KEY_INVALID|API key not valid|API key expired", re.IGNORECASE)
 
 
@@ -109,7 +111,7 @@ def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[st
         return AuthFailed(text, billed="no", status=status)
     if status == 429:
         return RateLimited(text, retry_after=retry_after(headers, complaint.details), status=status)
-    if status == 404:
+    if status == 404 or (status == 400 and UNKNOWN_MODEL.search(complaint.marks)):
         return ModelNotFound(text, billed="no", status=status)
     if status == 408 or status >= 500:
         return ProviderUnavailable(text, billed="maybe", status=status)

@@ -24,6 +24,7 @@ from llm_monitoring.providers.responses_client import ResponsesClient
 NAME: Final[ProviderName] = "perplexity"
 BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
+MOST_USD: Final = Decimal(10_000)
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
@@ -125,10 +126,15 @@ def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
 
 
 def cost_in(usage: dict[str, object]) -> Decimal | None:
-    """Return the provider's own bill in USD; None for another currency and where it claims to be free."""
+    """Return the provider's own bill in USD; None for another currency and where it claims to be free.
+
+    Raises Untrusted for an amount that no call can cost.
+    """
     cost = mapping(usage.get("cost"))
     total = cost.get("total_cost")
     if cost.get("currency", "USD") != "USD" or type(total) not in (int, Decimal):
         return None
     bill = Decimal(str(total))
+    if bill > MOST_USD:
+        raise Untrusted
     return bill if bill > 0 else None

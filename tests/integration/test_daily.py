@@ -211,11 +211,8 @@ def test_a_dry_run_calls_and_spends_nothing(stage: Stage) -> None:
     stage.add_project(stage.add_user("a@example.com"), PROMPTS)
     code, output = stage.run("--dry-run")
     assert (code, "   Total: 12 prompts, como máximo $" in output) == (0, True)
-    assert (
-        stage.billed(),
-        stage.count("llm_call_attempts"),
-        stage.count("llm_monitoring_analysis_runs"),
-    ) == (0, 0, 0)
+    assert [stage.count("llm_call_attempts"), stage.count("llm_monitoring_analysis_runs")] == [0, 0]
+    assert stage.server.bill.lines == ()
 
 
 def test_one_project_alone(stage: Stage) -> None:
@@ -248,6 +245,17 @@ def test_railway_without_a_database_is_refused(stage: Stage) -> None:
         True,
         "",
     )
+
+
+def test_a_wrong_setting_is_named_in_one_line(stage: Stage) -> None:
+    """A setting that cannot be used ends the job with exit 1, a line that names it, and nothing on stderr."""
+    environment = stage.environment({"LLM_MAX_WORKERS": "many", "RAILWAY_ENVIRONMENT_NAME": "production"})
+    ended = subprocess.run(
+        stage.command(), env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False
+    )
+    first = json.loads(ended.stdout.splitlines()[0])
+    assert (ended.returncode, first["level"], "LLM_MAX_WORKERS" in first["message"]) == (1, "error", True)
+    assert ended.stderr == ""
 
 
 def test_an_unreachable_database_is_critical(stage: Stage) -> None:

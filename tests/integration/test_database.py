@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg2
 import pytest
 
 from llm_monitoring.db import Conflict, Database, DatabaseUnavailable, Json, Rejected, Row, Transaction
-from llm_monitoring.db.database import is_alive
+from llm_monitoring.db.database import is_alive, translated
 from llm_monitoring.db.embedded import serve
 from llm_monitoring.errors import ConfigurationError
 
@@ -167,6 +169,34 @@ def test_terminated_in_statement(tables: Database) -> None:
     assert [{"slept": "", "n": 1}] == found
 
 
+@pytest.mark.parametrize("kind", [psycopg2.DatabaseError, psycopg2.OperationalError])
+def test_unnoticed_loss(tables: Database, kind: type[psycopg2.Error]) -> None:
+    """An error that no server sent means a lost session, also where the driver takes the connection for open."""
+    calls = []
+
+    def lost_once(tx: Transaction) -> Any:
+        calls.append(tx.connection)
+        if len(calls) == 1:
+            with translated(tx.connection):
+                raise kind("server closed the connection unexpectedly")
+        return count(tx)
+
+    assert (1, True) == (tables.transact(lost_once), calls[0].closed != 0 and calls[1] is not calls[0])
+
+
+def test_cancelled(tables: Database) -> None:
+    """A statement that the server cancels is not run again: it would be cancelled again."""
+    calls = []
+
+    def sleep(tx: Transaction) -> None:
+        calls.append(tx.execute("SET LOCAL statement_timeout = 50"))
+        tx.one("SELECT pg_sleep(5)::text AS slept")
+
+    with pytest.raises(DatabaseUnavailable, match="statement timeout"):
+        tables.transact(sleep)
+    assert (1, 1) == (len(calls), count(tables))
+
+
 def test_deadlock(tables: Database) -> None:
     """Of two transactions that wait for each other the one that PostgreSQL ends is run again."""
     tables.execute("INSERT INTO owner VALUES (2, 'Luis', 0)")
@@ -197,28 +227,26 @@ def run_threads(tasks: list[Callable[[], object]]) -> None:
 
 def test_restarted_server(server_folder: Path) -> None:
     """Statements outlast a server that crashes and comes back."""
-    server = serve(server_folder / "data")
-    servers = [server]
+    with ExitStack() as stack:
+        server = serve(server_folder / "data")
+        stack.callback(server.stop)
 
-    def crash() -> None:
-        server.cluster.run("pg_ctl", "-D", server.cluster.data, "-m", "immediate", "-w", "stop")
-        time.sleep(0.5)
-        servers.append(serve(server_folder / "data"))
+        def crash() -> None:
+            server.cluster.run("pg_ctl", "-D", server.cluster.data, "-m", "immediate", "-w", "stop")
+            time.sleep(0.5)
+            stack.callback(serve(server_folder / "data").stop)
 
-    with Database(server.url, retry_seconds=20.0) as database:
+        database = stack.enter_context(Database(server.url, retry_seconds=20.0))
         database.execute("CREATE TABLE log (n INTEGER PRIMARY KEY)")
         thread = threading.Thread(target=crash)
         thread.start()
         for n in range(300):
-            sql = "INSERT INTO log VALUES (%(n)s) ON CONFLICT DO NOTHING"
-            database.execute(sql, {"n": n})
+            database.execute("INSERT INTO log VALUES (%(n)s) ON CONFLICT DO NOTHING", {"n": n})
             time.sleep(0.002)
         thread.join()
         row = database.one("SELECT count(*) AS n FROM log")
-    if server.process:
+        assert server.process is not None
         server.process.wait(10)
-    for used in servers:
-        used.stop()
     assert {"n": 300} == row
 
 
@@ -236,13 +264,12 @@ def test_late_server(server_folder: Path) -> None:
     """A server that comes up within the time is waited for."""
     server = serve(server_folder / "data")
     server.stop()
-    late: list[Any] = []
-    timer = threading.Timer(0.5, lambda: late.append(serve(server_folder / "data")))
-    timer.start()
-    with Database(server.url, retry_seconds=20.0) as database:
-        row = database.one("SELECT 1 AS n")
-    timer.join()
-    late[0].stop()
+    with ExitStack() as stack:
+        timer = threading.Timer(0.5, lambda: stack.callback(serve(server_folder / "data").stop))
+        timer.start()
+        with Database(server.url, retry_seconds=20.0) as database:
+            row = database.one("SELECT 1 AS n")
+        timer.join()
     assert {"n": 1} == row
 
 

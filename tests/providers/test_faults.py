@@ -242,8 +242,15 @@ def test_refused_connection(name: ProviderName) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_unknown_host(name: ProviderName) -> None:
+def test_unknown_host(name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that cannot be resolved bills nothing."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
     assert unreachable(name, f"http://provider.invalid{PATHS[name]}") == "no"
 
 

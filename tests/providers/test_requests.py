@@ -164,6 +164,18 @@ def test_one_request_a_call(server: Server, name: ProviderName, step: Any) -> No
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("name", ["openai", "anthropic", "perplexity"])
+def test_sdk_retries_are_off(server: Server, name: ProviderName) -> None:
+    """An SDK that would retry is not even left to wait for it."""
+    provider: Any = server.open(name)
+    assert getattr(provider, "client", provider).sdk.max_retries == 0
+
+
+def test_anthropic_long_answers_need_no_stream(server: Server) -> None:
+    """A cap at which the SDK would insist on streaming goes out all the same."""
+    assert sent(server, "anthropic", max_output_tokens=64000).json["max_tokens"] == 64000
+
+
 def test_google_continuation_is_not_followed(server: Server) -> None:
     """A reply that offers to go on in a further billed request is taken as cut."""
     server.script(replies("google_continued"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import socket
 import statistics
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -43,6 +45,29 @@ def catches_everything(tree: ast.Module) -> int:
     handlers = [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
     wide = [handler for handler in handlers if handler.type is None or "Exception" in ast.unparse(handler.type).split()]
     return len(wide)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "api.openai.com"])
+def test_network_is_closed(address: str) -> None:
+    """A test that tries to leave this machine fails, by address and by name."""
+    with pytest.raises(RuntimeError, match=address):
+        socket.create_connection((address, 443), timeout=1)
+
+
+def test_child_processes_are_closed_in() -> None:
+    """What a child process sends anywhere but to loopback goes to a port where nobody listens."""
+    assert {"http://127.0.0.1:9"} == {os.environ[name] for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+
+
+def test_loopback_is_open() -> None:
+    """Servers on loopback can be reached."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=1).close()
+
+
+def test_no_key_leaks_in() -> None:
+    """No key, database or setting of the machine's environment reaches a test."""
+    assert [] == [name for name in os.environ if name.startswith(("LLM_", "OPENAI_", "DATABASE_", "RAILWAY_", "PG"))]
 
 
 def test_environment() -> None:

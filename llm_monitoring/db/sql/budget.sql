@@ -5,14 +5,18 @@ VALUES (%(user_id)s, %(default_budget)s)
 ON CONFLICT (user_id) DO NOTHING;
 
 -- name: reserve
--- Admit one call: start the month if it is new, take the ceiling from what is left, write the attempt. No row: blocked.
-WITH admitted AS (
+-- Admit one call of a run that is not buried: start a new month, take the ceiling from what is left, write the attempt.
+WITH owner AS (
+    -- the lock makes a later start, which buries this run, wait for the calls that are just being admitted
+    SELECT id FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running' FOR SHARE
+), admitted AS (
     UPDATE user_llm_api_keys
     SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END,
         reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END + %(ceiling)s,
         last_spend_reset    = greatest(last_spend_reset, %(month)s::date),
         updated_at          = now()
     WHERE user_id = %(user_id)s
+      AND (%(run_id)s::bigint IS NULL OR EXISTS (SELECT FROM owner))
       AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend + reserved_spend_usd END
               + %(ceiling)s <= monthly_budget_usd
     RETURNING date_trunc('month', last_spend_reset)::date  AS month,
@@ -25,6 +29,12 @@ SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(project_i
        %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
 FROM admitted
 RETURNING month;
+
+-- name: refusal
+-- Why nothing was admitted: it was already, in a commit whose acknowledgement got lost, or its run was buried.
+SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_before,
+       %(run_id)s::bigint IS NOT NULL
+           AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running') AS buried;
 
 -- name: mark_sent
 -- Claim the right to make the call. The token tells a repeated statement of one caller from a second caller.

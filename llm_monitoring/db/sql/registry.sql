@@ -16,10 +16,9 @@ FROM llm_model_registry
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
 -- name: overview
--- Every model with its state, for people.
-SELECT llm_provider, model_id, model_display_name, is_current, is_available, retired_at, cost_per_1m_input_tokens,
-       cost_per_1m_output_tokens, cost_per_1k_searches, last_used_at, total_queries, total_cost
-FROM llm_model_registry
+-- Every model with all that is known of it, of one provider or of all.
+SELECT * FROM llm_model_registry
+WHERE %(provider)s::text IS NULL OR llm_provider = %(provider)s
 ORDER BY llm_provider, is_current DESC, is_available DESC, model_id COLLATE "C";
 
 -- name: count_usage

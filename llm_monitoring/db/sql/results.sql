@@ -6,13 +6,14 @@ INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis
                                     appears_in_numbered_list, competitors_mentioned, competitor_positions, citations,
                                     sources, brand_cited, competitors_cited, full_response, response_length, finish_reason,
                                     tokens_used, input_tokens, output_tokens, cost_usd, response_time_ms,
-                                    sentiment_status, analysis_version)
+                                    sentiment_status, analysis_version, rules_fingerprint)
 VALUES (%(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(model_used)s, %(run_id)s,
         %(attempt_id)s, %(query_text)s, %(brand_name)s, %(branded)s, %(brand_mentioned)s, %(mention_count)s,
         %(mention_contexts)s, %(mention_order)s, %(position_in_list)s, %(total_items_in_list)s, %(ranking_kind)s,
         %(appears_in_numbered_list)s, %(competitors_mentioned)s, %(competitor_positions)s, %(citations)s, %(sources)s,
         %(brand_cited)s, %(competitors_cited)s, %(full_response)s, %(response_length)s, %(finish_reason)s, %(tokens_used)s,
-        %(input_tokens)s, %(output_tokens)s, %(cost_usd)s, %(response_time_ms)s, %(sentiment_status)s, %(analysis_version)s)
+        %(input_tokens)s, %(output_tokens)s, %(cost_usd)s, %(response_time_ms)s, %(sentiment_status)s, %(analysis_version)s,
+        %(rules_fingerprint)s)
 ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO NOTHING;
 
 -- name: set_sentiment
@@ -34,6 +35,10 @@ WHERE r.sentiment_status = 'pending' AND r.analysis_date = %(day)s AND r.project
 ORDER BY r.id
 LIMIT %(page)s;
 
+-- name: lock_project
+-- Wait until nobody else writes the project's figures.
+SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
+
 -- name: observations
 -- The valid answers of a project's day, as the figures read them.
 SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample, branded,
@@ -44,14 +49,19 @@ WHERE project_id = %(project_id)s AND analysis_date = %(day)s
 ORDER BY llm_provider, query_id, sample;
 
 -- name: cell_costs
--- What all calls of a project's day cost, by the provider and model whose answers they were for.
-SELECT a.task_provider AS provider, coalesce(r.model_id, a.model_id) AS model_id, sum(a.charged_usd) AS cost_usd,
-       coalesce(sum(a.input_tokens + a.output_tokens), 0) AS tokens
-FROM llm_call_attempts a
-         LEFT JOIN llm_monitoring_results r
-                   ON r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
-                       AND r.analysis_date = a.analysis_date AND r.sample = a.sample
-WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind IN ('answer', 'sentiment')
+-- What all calls of a project's day cost, by provider and model; answers older than the ledger bring their own cost.
+SELECT provider, model_id, sum(cost_usd) AS cost_usd, coalesce(sum(tokens), 0) AS tokens
+FROM (SELECT a.task_provider AS provider, coalesce(r.model_id, a.model_id) AS model_id, a.charged_usd AS cost_usd,
+             a.input_tokens + a.output_tokens AS tokens
+      FROM llm_call_attempts a
+               LEFT JOIN llm_monitoring_results r
+                         ON r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
+                             AND r.analysis_date = a.analysis_date AND r.sample = a.sample
+      WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind IN ('answer', 'sentiment')
+      UNION ALL
+      SELECT llm_provider, coalesce(model_id, model_used, ''), coalesce(cost_usd, 0), tokens_used
+      FROM llm_monitoring_results
+      WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND attempt_id IS NULL) calls
 GROUP BY 1, 2;
 
 -- name: cell_failures
@@ -76,13 +86,15 @@ INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, m
                                       total_competitor_mentions, share_of_voice, weighted_share_of_voice,
                                       competitor_breakdown, citation_rate, positive_mentions, neutral_mentions,
                                       negative_mentions, avg_sentiment_score, branded_total_queries,
-                                      branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens)
+                                      branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens,
+                                      rules_fingerprint)
 VALUES (%(project_id)s, %(day)s, %(provider)s, %(model_id)s, %(models_served)s, %(model_changed)s, %(total_queries)s,
         %(failed_queries)s, %(total_mentions)s, %(mention_rate)s, %(mention_rate_low)s, %(mention_rate_high)s,
         %(avg_position)s, %(appeared_in_top3)s, %(appeared_in_top5)s, %(appeared_in_top10)s, %(total_competitor_mentions)s,
         %(share_of_voice)s, %(weighted_share_of_voice)s, %(competitor_breakdown)s, %(citation_rate)s, %(positive_mentions)s,
         %(neutral_mentions)s, %(negative_mentions)s, %(avg_sentiment_score)s, %(branded_total_queries)s,
-        %(branded_total_mentions)s, %(avg_response_time_ms)s, %(total_cost_usd)s, %(total_tokens)s)
+        %(branded_total_mentions)s, %(avg_response_time_ms)s, %(total_cost_usd)s, %(total_tokens)s,
+        %(rules_fingerprint)s)
 ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
     SET models_served = excluded.models_served, model_changed = excluded.model_changed,
         total_queries = excluded.total_queries, failed_queries = excluded.failed_queries,
@@ -96,10 +108,11 @@ ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
         neutral_mentions = excluded.neutral_mentions, negative_mentions = excluded.negative_mentions,
         avg_sentiment_score = excluded.avg_sentiment_score, branded_total_queries = excluded.branded_total_queries,
         branded_total_mentions = excluded.branded_total_mentions, avg_response_time_ms = excluded.avg_response_time_ms,
-        total_cost_usd = excluded.total_cost_usd, total_tokens = excluded.total_tokens, updated_at = now();
+        total_cost_usd = excluded.total_cost_usd, total_tokens = excluded.total_tokens, rules_fingerprint = excluded.rules_fingerprint, updated_at = now();
 
 -- name: drop_empty_cells
--- Remove cells of the day that hold no answer and no failure any more.
+-- Remove cells of the day that hold no answer and no failure any more, and the older form's one row a provider.
 DELETE FROM llm_monitoring_snapshots
-WHERE project_id = %(project_id)s AND snapshot_date = %(day)s AND total_queries = 0 AND branded_total_queries = 0
+WHERE project_id = %(project_id)s AND snapshot_date = %(day)s
+  AND (total_queries = 0 AND branded_total_queries = 0 OR model_id = '' AND llm_provider = ANY (%(providers)s))
   AND NOT ((llm_provider, model_id) IN (SELECT * FROM unnest(%(providers)s::text[], %(models)s::text[])));

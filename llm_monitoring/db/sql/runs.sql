@@ -16,6 +16,10 @@ WHERE status = 'running';
 -- Open a run.
 INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner) VALUES (%(day)s, %(owner)s) RETURNING id;
 
+-- name: is_open
+-- Find out whether a run still counts as running: a later start buries it.
+SELECT status = 'running' AS open FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
+
 -- name: finish
 -- Close a run with its totals.
 UPDATE llm_monitoring_analysis_runs

@@ -1,0 +1,26 @@
+"""The benchmarks, by name: `python -m bench daily --tasks 2000 --latency-ms 500 --workers 10`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+NAMES = {
+    "daily": "the whole run against the loopback provider",
+    "analyse": "the analysis of one answer, and of hostile texts",
+    "ledger": "reservations and settlements a second",
+}
+
+
+def main() -> int:
+    """Run the benchmark that the first argument names; its last line of output is JSON."""
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        known = "\n".join(f"  {name:10}{what}" for name, what in NAMES.items())
+        print(f"usage: python -m bench NAME [OPTION ...]\n\n{known}", file=sys.stderr)
+        return 2
+    module = import_module(f"bench.{sys.argv.pop(1)}")
+    return int(module.main() or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

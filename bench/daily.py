@@ -1,0 +1,154 @@
+"""The whole daily run: how near it comes to what the provider's latency allows, and what each task costs us."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from bench.ground import ROOT, database, provider
+from llm_monitoring import day, projects
+from llm_monitoring.analysis import Entity
+from llm_monitoring.app import open_tools, schedule_day
+from llm_monitoring.budget import Budget
+from llm_monitoring.db.database import Database, Transaction
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+
+PROMPTS_PER_PROJECT = 50
+
+
+def main() -> int:
+    """Fill a database, run the day in a process of its own, print one JSON line."""
+    options = read_options()
+    if options.child:
+        print(json.dumps(run_day()))
+        return 0
+    with tempfile.TemporaryDirectory() as folder, database() as url:
+        bill = Path(folder) / "bill.jsonl"
+        tasks = fill(url, options.tasks)
+        with provider(options.latency_ms, bill) as address:
+            started = time.time()
+            found = run_child(url, address, options.workers)
+        first = datetime.fromisoformat(json.loads(bill.read_text().split("\n", 1)[0])["at"]).timestamp()
+    ideal = tasks * options.latency_ms / 1000 / options.workers
+    report = {
+        "tasks": tasks,
+        "latency_ms": options.latency_ms,
+        "workers": options.workers,
+        "ideal_s": round(ideal, 3),
+        "wall_s": round(found["wall_s"], 3),
+        "efficiency": round(ideal / found["wall_s"], 4),
+        "tasks_per_s": round(tasks / found["wall_s"], 1),
+        "cpu_ms_per_task": round(1000 * found["cpu_s"] / tasks, 3),
+        "peak_rss_mb": round(found["peak_rss_mb"], 1),
+        "statements_per_task": round(found["statements"] / tasks, 3),
+        "commits_per_task": round(found["commits"] / tasks, 3),
+        "first_call_s": round(first - started, 3),
+        "in_balance": found["in_balance"],
+        "answers": found["answers"],
+    }
+    print(json.dumps(report))
+    return 0 if found["in_balance"] and found["answers"] == tasks else 1
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench daily", description=__doc__)
+    parser.add_argument("--tasks", type=int, default=2000, help="prompts times providers (default 2000)")
+    parser.add_argument("--latency-ms", type=float, default=500, help="how long every answer takes (default 500)")
+    parser.add_argument("--workers", type=int, default=10, help="calls at the same time (default 10)")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def fill(url: str, tasks: int) -> int:
+    """Create projects of two users with as many prompts as give `tasks`; return how many tasks that is."""
+    wanted = math.ceil(tasks / len(PROVIDERS))
+    with Database(url) as db:
+        users = [projects.add_user(db, f"bench{number}@example.com") for number in range(2)]
+        for user in users:
+            Budget(db).set_limits(user, Decimal(1_000_000), None)
+        for number in range(math.ceil(wanted / PROMPTS_PER_PROJECT)):
+            rivals = [Entity(name) for name in ("Holded", "Sage", "Billin")]
+            new = projects.NewProject(users[number % 2], f"P{number}", Entity("Quipu"), "software", rivals)
+            project_id = projects.add(db, new)
+            share = min(PROMPTS_PER_PROJECT, wanted - number * PROMPTS_PER_PROJECT)
+            prompts = [f"¿Qué programa de facturación conviene en el caso {number}-{n}?" for n in range(share)]
+            projects.add_queries(db, project_id, prompts)
+    return wanted * len(PROVIDERS)
+
+
+def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "LLM_KEYS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "LLM_MAX_WORKERS": str(workers),
+        "LLM_SENTIMENT": "false",
+        "OPENAI_BASE_URL": f"{address}/openai/v1",
+        "ANTHROPIC_BASE_URL": f"{address}/anthropic",
+        "GOOGLE_BASE_URL": f"{address}/google",
+        "PERPLEXITY_BASE_URL": f"{address}/perplexity/v1",
+        **{f"{name.upper()}_API_KEY": f"sk-bench-{name}-0000000000000000" for name in PROVIDERS},
+    }
+    command = [sys.executable, "-m", "bench", "daily", "--child"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def run_day() -> dict[str, Any]:
+    """The day in this process, with what it took."""
+    settings = load_settings(dotenv=False)
+    with open_tools(settings) as tools, RunLock(tools.db) as lock, counted_statements() as statements:
+        commits = committed(tools.db)
+        began, cpu = time.perf_counter(), time.process_time()
+        report = day.analyse(tools, day.Order(schedule_day(settings)), {}, lock)
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        return {
+            "wall_s": wall,
+            "cpu_s": cpu,
+            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "statements": statements[0],
+            "commits": committed(tools.db) - commits,
+            "in_balance": report.in_balance,
+            "answers": sum(project.answers for project in report.projects),
+        }
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[int]]:
+    """Count what goes through the package's one door to the database."""
+    count, run = [0], Transaction.run
+
+    def counting(self: Transaction, sql: str, params: Any) -> Any:
+        count[0] += 1
+        return run(self, sql, params)
+
+    Transaction.run = counting  # type: ignore[method-assign]
+    try:
+        yield count
+    finally:
+        Transaction.run = run  # type: ignore[method-assign]
+
+
+def committed(db: Database) -> int:
+    time.sleep(1.1)  # the server's counters lag behind by up to a second
+    row = db.one("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+    assert row is not None
+    return int(row["xact_commit"])

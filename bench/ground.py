@@ -1,0 +1,48 @@
+"""What a benchmark stands on: a PostgreSQL of its own, and the loopback provider in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.embedded import serve
+from llm_monitoring.db.migrate import migrate
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """The address of a migrated database on a server that is gone afterwards; durable as in production."""
+    folder = Path(tempfile.mkdtemp(prefix="llm_bench-", dir="/var/tmp" if os.geteuid() == 0 else None))
+    folder.chmod(0o755)
+    server = serve(folder / "data")
+    try:
+        with Database(server.url) as db:
+            migrate(db)
+        yield server.url
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def provider(latency_ms: float, bill: Path | None = None) -> Iterator[str]:
+    """The root address of a loopback provider that answers after `latency_ms`."""
+    command = [sys.executable, "-m", "llm_monitoring.demo.server", "--latency-ms", str(latency_ms), "--watch-stdin"]
+    command += ["--bill", str(bill)] if bill else []
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()

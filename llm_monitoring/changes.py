@@ -1,0 +1,207 @@
+"""What reading stored answers anew changes: counted by field and by name, with examples."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from llm_monitoring.analysis import Mention
+
+EXAMPLES: Final = 3
+SNIPPET_REACH: Final = 60
+COUNTED: Final = (bool, int)
+BY_NAME: Final = ("mention_count", "competitors_mentioned")
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in one answer, named as its columns.
+
+    `mentions` are given where the number of mentions changed, with their places in `visible_text`; `earlier` are those
+    by the names of the stored reading, None where nobody kept these names.
+    """
+
+    brand: str
+    columns: Fields
+    visible_text: str = ""
+    mentions: Sequence[Mention] = ()
+    earlier: Sequence[Mention] | None = None
+    earlier_brand: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One change: where, and what it was and is, or the text around it."""
+
+    result_id: int
+    provider: str
+    day: date
+    before: Any = None
+    after: Any = None
+    text: str | None = None
+
+
+@dataclass(slots=True)
+class FieldChange:
+    """How many answers change in one field; the totals are of all answers read, None where it is no count."""
+
+    answers: int = 0
+    before: int | None = None
+    after: int | None = None
+    examples: list[Example] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SpellingChange:
+    """Mentions gained (or lost, below zero) in one spelling."""
+
+    spelling: str
+    difference: int = 0
+    examples: list[Example] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class NameChange:
+    """An entity's mentions before and after, by spelling; `unexplained` are due to rules, or to names nobody kept."""
+
+    before: int = 0
+    after: int = 0
+    unexplained: int = 0
+    spellings: dict[str, SpellingChange] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+
+    @property
+    def difference(self) -> int:
+        return self.after - self.before
+
+    def by_size(self) -> list[SpellingChange]:
+        """The spellings whose mentions changed, most changed first."""
+        changed = [spelling for spelling in self.spellings.values() if spelling.difference]
+        return sorted(changed, key=lambda spelling: (-abs(spelling.difference), spelling.spelling))
+
+
+@dataclass(slots=True)
+class Changes:
+    """The sum of all changes. `verdicts_*` count answers whose sentiment was scored; `to_judge` are new mentions."""
+
+    answers: int = 0
+    changed: int = 0
+    without_text: int = 0
+    verdicts_kept: int = 0
+    verdicts_dropped: int = 0
+    to_judge: int = 0
+    fields: dict[str, FieldChange] = field(default_factory=dict)
+    names: dict[str, NameChange] = field(default_factory=dict)
+
+    def add(self, row: Fields, reading: Reading) -> None:
+        """Count what changes from a stored row to its new reading."""
+        self.answers += 1
+        self.without_text += row["full_response"] is None
+        changed = [self.compare(row, name, after) for name, after in reading.columns.items()]
+        self.changed += any(changed)
+        if "brand_mentioned" in reading.columns:
+            self.count_verdicts(row, reading)
+            self.count_names(row, reading)
+
+    def compare(self, row: Fields, name: str, after: Any) -> bool:
+        before = stored(row, name, after)
+        change = self.fields.setdefault(name, FieldChange())
+        if isinstance(after, COUNTED) and isinstance(before, COUNTED) and name not in ("mention_order",):
+            change.before, change.after = (change.before or 0) + before, (change.after or 0) + after
+        if before == after:
+            return False
+        change.answers += 1
+        keep(change.examples, row, before=shown(before), after=shown(after))
+        return True
+
+    def count_verdicts(self, row: Fields, reading: Reading) -> None:
+        same = bool(row["brand_mentioned"]) == reading.columns["brand_mentioned"]
+        scored = row["sentiment_status"] == "scored"
+        self.verdicts_kept += scored and same
+        self.verdicts_dropped += scored and not same
+        self.to_judge += not same and reading.columns["brand_mentioned"]
+
+    def count_names(self, row: Fields, reading: Reading) -> None:
+        before = {**(row["competitors_mentioned"] or {}), reading.brand: row["mention_count"] or 0}
+        after = {**reading.columns["competitors_mentioned"], reading.brand: reading.columns["mention_count"]}
+        for name in {**before, **after}:
+            change = self.names.setdefault(name, NameChange())
+            was, now = before.get(name, 0), after.get(name, 0)
+            change.before, change.after = change.before + was, change.after + now
+            if was != now:
+                explain(change, name, was, now, row, reading)
+
+
+def stored(row: Fields, name: str, after: Any) -> Any:
+    """A stored value; the older form left counts and lists empty."""
+    before = row[name]
+    return type(after)() if before is None and isinstance(after, (bool, int, list, dict)) and after is not None else before
+
+
+def explain(change: NameChange, name: str, was: int, now: int, row: Fields, reading: Reading) -> None:
+    """Put a change of one answer's mentions down to spellings that are found now, or are not found any more."""
+    found = [mention for mention in reading.mentions if mention.entity == name]
+    known = earlier_mentions(name, was, reading)
+    if known is None:
+        change.unexplained += now - was
+        keep(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
+        return
+    gained, lost = apart_from(found, known), apart_from(known, found)
+    for mention, step in [*((each, 1) for each in gained), *((each, -1) for each in lost)]:
+        note(change, mention, step, row, reading.visible_text)
+    rest = now - was - len(gained) + len(lost)
+    if rest:
+        change.unexplained += rest
+        keep(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
+
+
+def earlier_mentions(name: str, was: int, reading: Reading) -> Sequence[Mention] | None:
+    """What counted before; None where it cannot be known."""
+    if was == 0:
+        return ()
+    if reading.earlier is None:
+        return None
+    earlier_name = reading.earlier_brand if name == reading.brand else name
+    return [mention for mention in reading.earlier if mention.entity == earlier_name]
+
+
+def apart_from(mentions: Sequence[Mention], others: Sequence[Mention]) -> list[Mention]:
+    """The mentions that overlap none of the others; both in the order of the text."""
+    starts = [other.start for other in others]
+    places = ((mention, bisect_right(starts, mention.end - 1) - 1) for mention in mentions)
+    return [mention for mention, place in places if place < 0 or others[place].end <= mention.start]
+
+
+def note(change: NameChange, mention: Mention, step: int, row: Fields, text: str) -> None:
+    surface = " ".join(text[mention.start : mention.end].split())
+    spelling = change.spellings.setdefault(surface.casefold(), SpellingChange(surface))
+    spelling.difference += step
+    keep(spelling.examples, row, text=snippet(text, mention.start, mention.end))
+
+
+def snippet_of_any(reading: Reading, found: Sequence[Mention]) -> str | None:
+    return snippet(reading.visible_text, found[0].start, found[0].end) if found else None
+
+
+def snippet(text: str, start: int, end: int) -> str:
+    """The text around a mention in one line, cut where it is long."""
+    first, last = max(0, start - SNIPPET_REACH), min(len(text), end + SNIPPET_REACH)
+    inside = " ".join(text[first:last].split())
+    return f"{'…' if first else ''}{inside}{'…' if last < len(text) else ''}"
+
+
+def keep(
+    examples: list[Example], row: Fields, *, before: Any = None, after: Any = None, text: str | None = None
+) -> None:
+    """Keep the first few examples, no answer twice."""
+    if len(examples) < EXAMPLES and all(example.result_id != row["id"] for example in examples):
+        examples.append(Example(row["id"], row["llm_provider"], row["analysis_date"], before, after, text))
+
+
+def shown(value: Any) -> Any:
+    """A value short enough for an example: of a list, how long it is."""
+    return f"{len(value)} entries" if isinstance(value, list) else value

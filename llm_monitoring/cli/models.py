@@ -1,0 +1,265 @@
+"""`models`: the registry of models: what they cost, which may be used, which one answers; each change on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import click
+
+from llm_monitoring import model_admin, registry
+from llm_monitoring.cli import model_trials
+from llm_monitoring.cli.command import PROVIDER, example, json_option
+from llm_monitoring.cli.model_options import Tier, Usd, author, author_options, model_arguments
+from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows
+from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.db import Row
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.errors import BadInput
+from llm_monitoring.model_admin import EFFORTS, PRICES, STATES, TIER_RATES
+
+SHOWN_CHANGES: Final = 5
+NUMBERS: Final[Mapping[str, str]] = {
+    "Input": "cost_per_1m_input_tokens", "Output": "cost_per_1m_output_tokens",
+    "Suggested input": "suggested_cost_per_1m_input_tokens",
+    "Suggested output": "suggested_cost_per_1m_output_tokens",
+}  # fmt: skip
+DETAILS: Final[Columns] = {
+    "Model": model_admin.full_name, "Name": "model_display_name", "State": model_admin.state,
+    "Last listed (UTC)": "last_seen_at", "Checks that missed it": "missing_checks", "Lifecycle": "lifecycle",
+    "Retires": "retires_at", "Answered a trial (UTC)": "validated_at", "Rejected (UTC)": "rejected_at",
+    "Retired (UTC)": "retired_at", "Context, tokens": "max_tokens", "Longest answer, tokens": "max_output_tokens",
+    "Reasoning effort": "reasoning_effort", "Searches a call, at most": "max_searches_per_call",
+    "Calls": "total_queries", "Spent on it, USD": "total_cost", "Suggested by": "suggested_source",
+    "Suggested on": "suggested_at",
+}  # fmt: skip
+PRICE_TITLES: Final = {
+    "input": "Input, per million tokens", "output": "Output, per million tokens",
+    "cached": "Cached input, per million tokens", "cache_write": "Cache write, per million tokens",
+    "searches": "Web search, per thousand", "request": "Request, each",
+}  # fmt: skip
+CHANGES: Final[Columns] = {
+    "When (UTC)": "changed_at", "Model": lambda row: f"{row['llm_provider']}/{row['model_id']}", "Who": "changed_by",
+    "Why": "reason", "What": lambda row: changes_line(row["changes"]),
+}  # fmt: skip
+
+
+@click.group(epilog=example("models list --state new", "models price openai gpt-6.2-sol --input 2 --output 10"))
+def models() -> None:
+    """Decide which models answer and what they cost: prices are taken from this registry alone.
+
+    A new model waits until it has a price (`price`) and is approved (`approve`); `activate` makes it the one that its
+    provider's questions go to. Every change is kept with who made it, when and why.
+    """
+
+
+@models.command("list", epilog=example("models list", "models list --provider google --state new"))
+@click.option("--provider", type=PROVIDER, help="Only this provider's.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@json_option
+@pass_session
+def list_models(session: Session, provider: ProviderName | None, state: str | None, *, as_json: bool) -> None:
+    """List the models with their state and prices, in USD per million tokens.
+
+    current: answers for its provider. approved: may be used. new: waits for a review. rejected, retired: out of use.
+    Suggested prices come from a public list and are never charged.
+    """
+    with session.tools() as tools:
+        rows = [{"state": model_admin.state(row), **row} for row in registry.overview(tools.db, provider)]
+    found = [row for row in rows if state in (None, row["state"])]
+    columns: Columns = {
+        "Provider": "llm_provider", "Model": "model_id", "State": "state",
+        **{title: number(column) for title, column in NUMBERS.items()},
+        "Last listed": lambda row: day(row["last_seen_at"]), "Retires": lambda row: day(row["retires_at"]),
+        "Note": note,
+    }  # fmt: skip
+    show_rows(found, columns, as_json=as_json, empty="No such model: `python weekly_model_check_cron.py` lists them.")
+
+
+def number(column: str) -> Callable[[Row], Decimal | None]:
+    return lambda row: plain(row[column])
+
+
+def plain(value: Decimal | None) -> Decimal | None:
+    """An amount without trailing zeros; nothing for one that is not known or zero."""
+    return Decimal(f"{value.normalize():f}") if value else None
+
+
+def day(value: Any) -> str | None:
+    return value and f"{value:%Y-%m-%d}"
+
+
+def note(row: Row) -> str:
+    return "gone from the provider's list" if row["missing_checks"] > 1 and row["retired_at"] is None else ""
+
+
+@models.command(epilog=example("models show openai gpt-6.1-terra"))
+@model_arguments
+@json_option
+@pass_session
+def show(session: Session, provider: ProviderName, model: str, *, as_json: bool) -> None:
+    """Show all that is known of a model: prices beside the suggested ones, state, latest changes."""
+    with session.tools() as tools:
+        row = model_admin.find(tools.db, provider, model)
+        changes = model_admin.history(tools.db, provider, row["model_id"], SHOWN_CHANGES)
+    if as_json:
+        show_json({"state": model_admin.state(row), **row, "history": changes})
+        return
+    show_fields(row, {title: source for title, source in DETAILS.items() if told(row, source)})
+    say("")
+    print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
+    say("")
+    print_table(changes, CHANGES)
+
+
+def told(row: Row, source: Any) -> bool:
+    return not isinstance(source, str) or row[source] not in (None, 0)
+
+
+def price_rows(row: Row) -> list[dict[str, Any]]:
+    """The model's prices and fees, one a line; a tier's line names its rates."""
+    lines = [
+        {"name": PRICE_TITLES[name], "charged": plain(row[column]), "suggested": plain(row.get(f"suggested_{column}"))}
+        for name, column in PRICES.items()
+    ]
+    tiers = tier_lines(row["price_tiers"]), tier_lines(row["suggested_price_tiers"])
+    starts = sorted(tiers[0].keys() | tiers[1].keys())
+    return lines + [
+        {"name": f"Above {start} input tokens", "charged": tiers[0].get(start), "suggested": tiers[1].get(start)}
+        for start in starts
+    ]
+
+
+def tier_lines(tiers: list[dict[str, Any]]) -> dict[int, str]:
+    return {
+        tier["above_input_tokens"]: ", ".join(
+            f"{name} {plain(Decimal(tier[name]))}" for name in TIER_RATES if name in tier
+        )
+        for tier in tiers
+    }
+
+
+def changes_line(changes: dict[str, list[Any]]) -> str:
+    return "; ".join(f"{column}: {value(was)} → {value(now)}" for column, (was, now) in sorted(changes.items()))
+
+
+def value(found: Any) -> str:
+    return f"{found.normalize():f}" if isinstance(found, Decimal) else str(found)
+
+
+@models.command(
+    epilog=example(
+        'models price openai gpt-6.2-sol --suggested --reason "checked on the price page"',
+        "models price openai gpt-6.2-sol --input 2 --output 10 --search-fee 10 --tier 272000:input=4,output=15",
+    )
+)
+@model_arguments
+@click.option("--input", type=Usd(), help="Per million input tokens.")
+@click.option("--output", type=Usd(), help="Per million output tokens, reasoning included.")
+@click.option("--cached", type=Usd(), help="Per million input tokens read from the cache.")
+@click.option("--cache-write", type=Usd(), help="Per million input tokens written to the cache.")
+@click.option("--search-fee", "searches", type=Usd(), help="Per thousand web searches.")
+@click.option("--request-fee", "request", type=Usd(), help="Per request.")
+@click.option("--max-searches", type=click.IntRange(1, 100), help="Most searches that one call can be billed for.")
+@click.option("--tier", "tiers", type=Tier(), multiple=True, help="Prices of long prompts; repeatable.")
+@click.option("--no-tiers", is_flag=True, help="Long prompts cost as others do.")
+@click.option("--suggested", is_flag=True, help="Take the suggested prices; options beside it win.")
+@author_options
+@pass_session
+def price(
+    session: Session, /, provider: ProviderName, model: str, reason: str | None, by: str | None, **options: Any
+) -> None:
+    """Set what a model costs, in USD. What is not given stays as it is.
+
+    Without input and output prices above zero a model cannot be called. Without --cached and --cache-write such tokens
+    cost as other input does.
+    """
+    with session.tools() as tools:
+        row = model_admin.find(tools.db, provider, model)
+        prices = (model_admin.suggested_prices(row) if options["suggested"] else {}) | given_prices(options)
+        model_admin.set_prices(tools.db, row, prices, author(reason, by))
+        row = model_admin.find(tools.db, provider, row["model_id"])
+    say(f"{model_admin.full_name(row)} costs from now on, in USD:")
+    print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
+    if registry.read_price(row) is None:
+        say("It cannot be called yet: it needs an input and an output price.")
+
+
+def given_prices(options: dict[str, Any]) -> dict[str, Any]:
+    """The columns that the options set; raises BadInput where they contradict each other."""
+    if options["tiers"] and options["no_tiers"]:
+        raise BadInput("--tier and --no-tiers contradict each other")
+    found = {column: options[name] for name, column in PRICES.items() if options[name] is not None}
+    if options["max_searches"] is not None:
+        found["max_searches_per_call"] = options["max_searches"]
+    if options["tiers"] or options["no_tiers"]:
+        found["price_tiers"] = sorted(options["tiers"], key=lambda tier: tier["above_input_tokens"])
+    return found
+
+
+@models.command(epilog=example('models approve openai gpt-6.2-sol --reason "reviewed" --reasoning-effort low'))
+@model_arguments
+@click.option("--reasoning-effort", type=click.Choice(EFFORTS), help="How long it may think; not every model takes it.")
+@author_options
+@pass_session
+def approve(
+    session: Session,
+    provider: ProviderName,
+    model: str,
+    reasoning_effort: str | None,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Let a model be used: activated, or asked for the sentiment of mentions where it is the cheapest."""
+    with session.tools() as tools:
+        row = model_admin.find(tools.db, provider, model)
+        model_admin.approve(tools.db, row, author(reason, by), reasoning_effort)
+        row = model_admin.find(tools.db, provider, row["model_id"])
+    priced = registry.read_price(row) is not None
+    say(
+        f"{model_admin.full_name(row)} is approved"
+        + ("." if priced else ", and cannot be called before it has a price.")
+    )
+
+
+@models.command(epilog=example('models reject openai gpt-6.2-astra-law --reason "not for us"'))
+@model_arguments
+@author_options
+@pass_session
+def reject(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
+    """Keep a model out of use. A provider's current model cannot be rejected."""
+    with session.tools() as tools:
+        row = model_admin.find(tools.db, provider, model)
+        model_admin.reject(tools.db, row, author(reason, by))
+    say(f"{model_admin.full_name(row)} is rejected.")
+
+
+@models.command(epilog=example('models retire openai gpt-5.4-mini --reason "shut down"'))
+@model_arguments
+@author_options
+@pass_session
+def retire(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
+    """Take a model out of use for good; checks announce it no more. A provider's current model cannot be retired."""
+    with session.tools() as tools:
+        row = model_admin.find(tools.db, provider, model)
+        model_admin.retire(tools.db, row, author(reason, by))
+    say(f"{model_admin.full_name(row)} is retired.")
+
+
+@models.command(epilog=example("models history", "models history openai gpt-6.1-terra --json"))
+@click.argument("provider", type=PROVIDER, required=False)
+@click.argument("model", required=False)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, latest first.")
+@json_option
+@pass_session
+def history(session: Session, provider: ProviderName | None, model: str | None, limit: int, *, as_json: bool) -> None:
+    """Show who changed what, when and why: in all the registry, of a provider, or of a model."""
+    with session.tools() as tools:
+        model_id = model_admin.find(tools.db, provider, model)["model_id"] if model else None
+        rows = model_admin.history(tools.db, provider, model_id, limit)
+    show_rows(rows, CHANGES, as_json=as_json, empty="Nothing was changed yet.")
+
+
+for command in (model_trials.probe, model_trials.activate, model_trials.compare):
+    models.add_command(command)

@@ -1,0 +1,69 @@
+-- name: set_author
+-- Say who changes the registry and why, for the changelog of this transaction.
+SELECT set_config('llm_monitoring.changed_by', %(by)s, TRUE), set_config('llm_monitoring.reason', %(reason)s, TRUE);
+
+-- name: lock_provider
+-- A provider's models, locked in one order, so that changes of several of them wait for each other.
+SELECT * FROM llm_model_registry WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
+
+-- name: find
+-- Models of this id, as `model` or as `provider/model`.
+SELECT * FROM llm_model_registry
+WHERE (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
+  AND (model_id = %(model_id)s OR llm_provider || '/' || model_id = %(model_id)s)
+ORDER BY id;
+
+-- name: approve
+-- An admin lets a model be used.
+UPDATE llm_model_registry
+SET is_available = TRUE, rejected_at = NULL, retired_at = NULL,
+    reasoning_effort = coalesce(%(reasoning_effort)s, reasoning_effort), updated_at = now()
+WHERE id = %(id)s;
+
+-- name: reject
+-- An admin does not want a model; what was validated counts no more.
+UPDATE llm_model_registry
+SET is_available = FALSE, rejected_at = coalesce(rejected_at, now()), validated_at = NULL, updated_at = now()
+WHERE id = %(id)s;
+
+-- name: retire
+-- An admin takes a model out of use for good.
+UPDATE llm_model_registry
+SET is_available = FALSE, retired_at = coalesce(retired_at, now()), validated_at = NULL, updated_at = now()
+WHERE id = %(id)s;
+
+-- name: set_prices
+-- Put a model's prices and fees in place of the old ones.
+UPDATE llm_model_registry
+SET cost_per_1m_input_tokens        = %(cost_per_1m_input_tokens)s,
+    cost_per_1m_output_tokens       = %(cost_per_1m_output_tokens)s,
+    cost_per_1m_cached_input_tokens = %(cost_per_1m_cached_input_tokens)s,
+    cost_per_1m_cache_write_tokens  = %(cost_per_1m_cache_write_tokens)s,
+    cost_per_1k_searches            = %(cost_per_1k_searches)s,
+    cost_per_request                = %(cost_per_request)s,
+    max_searches_per_call           = %(max_searches_per_call)s,
+    price_tiers                     = %(price_tiers)s,
+    updated_at                      = now()
+WHERE id = %(id)s;
+
+-- name: mark_validated
+-- A model answered a real question.
+UPDATE llm_model_registry SET validated_at = now(), updated_at = now() WHERE id = %(id)s;
+
+-- name: unset_current
+-- No model of the provider is the current one.
+UPDATE llm_model_registry SET is_current = FALSE, updated_at = now()
+WHERE llm_provider = %(provider)s AND is_current AND id <> %(id)s;
+
+-- name: set_current
+-- Make a model the current one.
+UPDATE llm_model_registry SET is_current = TRUE, updated_at = now() WHERE id = %(id)s;
+
+-- name: history
+-- The latest changes of the registry, newest first; as text, since a driver reads JSON's numbers as floats.
+SELECT id, changed_at, llm_provider, model_id, changed_by, reason, changes::text AS changes
+FROM llm_model_changelog
+WHERE (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
+  AND (%(model_id)s::text IS NULL OR model_id = %(model_id)s)
+ORDER BY id DESC
+LIMIT %(limit)s;

@@ -1,0 +1,50 @@
+-- name: try_lock
+-- Take the lock of the weekly check for this session, or say that another holds it.
+SELECT pg_try_advisory_lock(%(key)s) AS taken;
+
+-- name: add_model
+-- Register a model, switched off and without a price; one that is registered stays as it is.
+INSERT INTO llm_model_registry (llm_provider, model_id, model_display_name, is_current, is_available,
+                                cost_per_1m_input_tokens, cost_per_1m_output_tokens, max_tokens, max_output_tokens,
+                                lifecycle, retires_at, last_seen_at, last_checked_at)
+VALUES (%(provider)s, %(model_id)s, %(display_name)s, FALSE, FALSE, 0.0, 0.0, %(max_input_tokens)s,
+        %(max_output_tokens)s, %(lifecycle)s, %(retires_at)s, %(seen_at)s, %(seen_at)s)
+ON CONFLICT (llm_provider, model_id) DO NOTHING
+RETURNING id;
+
+-- name: mark_seen
+-- The provider lists the model; what it tells of its end replaces what was known where `tells_end`.
+UPDATE llm_model_registry
+SET last_seen_at = %(now)s, last_checked_at = %(now)s, missing_checks = 0,
+    lifecycle    = coalesce(%(lifecycle)s, lifecycle),
+    retires_at   = CASE WHEN %(tells_end)s THEN %(retires_at)s ELSE retires_at END,
+    max_tokens   = coalesce(max_tokens, %(max_input_tokens)s)
+WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
+
+-- name: mark_missing
+-- The provider answered and does not list the model.
+UPDATE llm_model_registry SET missing_checks = missing_checks + 1, last_checked_at = %(now)s
+WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
+
+-- name: mark_announced
+-- Remember that the end of these models was announced, and forget it of those that stay.
+UPDATE llm_model_registry
+SET going_announced_at = CASE WHEN model_id = ANY (%(going)s) THEN coalesce(going_announced_at, %(now)s) END
+WHERE llm_provider = %(provider)s AND (going_announced_at IS NOT NULL) <> (model_id = ANY (%(going)s));
+
+-- name: suggest
+-- Keep what a list of prices says of a model; nobody is charged by it.
+UPDATE llm_model_registry
+SET suggested_cost_per_1m_input_tokens        = %(input)s,
+    suggested_cost_per_1m_output_tokens       = %(output)s,
+    suggested_cost_per_1m_cached_input_tokens = %(cached)s,
+    suggested_cost_per_1m_cache_write_tokens  = %(cache_write)s,
+    suggested_cost_per_1k_searches            = %(per_1k_searches)s,
+    suggested_price_tiers                     = %(tiers)s,
+    suggested_source                          = %(source)s,
+    suggested_at                              = %(day)s
+WHERE llm_provider = %(provider)s AND model_id = %(model_id)s
+  AND (suggested_cost_per_1m_input_tokens, suggested_cost_per_1m_output_tokens, suggested_cost_per_1m_cached_input_tokens,
+       suggested_cost_per_1m_cache_write_tokens, suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
+      IS DISTINCT FROM (%(input)s::numeric, %(output)s::numeric, %(cached)s::numeric, %(cache_write)s::numeric,
+                        %(per_1k_searches)s::numeric, %(tiers)s::jsonb, %(source)s::text);

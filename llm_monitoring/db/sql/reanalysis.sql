@@ -1,0 +1,59 @@
+-- name: try_lock
+-- Take the lock of a project's reanalysis for this session, or say that another holds it.
+SELECT pg_try_advisory_lock(%(key)s, %(project_id)s) AS taken;
+
+-- name: days
+-- A project's days with answers that were read with other names or rules, or with figures made of such answers.
+SELECT r.analysis_date AS day, count(*) AS answers,
+       count(*) FILTER (WHERE r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) AS stale
+FROM llm_monitoring_results r
+WHERE r.project_id = %(project_id)s AND (%(first)s::date IS NULL OR r.analysis_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR r.analysis_date <= %(last)s)
+GROUP BY r.analysis_date
+HAVING count(*) FILTER (WHERE r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) > 0
+    OR NOT EXISTS (SELECT FROM llm_monitoring_snapshots s
+                   WHERE s.project_id = %(project_id)s AND s.snapshot_date = r.analysis_date
+                     AND s.rules_fingerprint = %(fingerprint)s)
+ORDER BY r.analysis_date;
+
+-- name: page
+-- The next answers of a day that were read with other names or rules.
+SELECT id, llm_provider, analysis_date, query_text, nullif(full_response, '') AS full_response, citations,
+       rules_fingerprint, brand_name, branded, brand_mentioned, mention_count, mention_contexts, mention_order,
+       position_in_list, total_items_in_list, ranking_kind, appears_in_numbered_list, competitors_mentioned,
+       competitor_positions, sources, brand_cited, competitors_cited, analysis_version, sentiment_status
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND id > %(after)s
+  AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
+ORDER BY id
+LIMIT %(page)s;
+
+-- name: store_readings
+-- Replace the readings of answers. The judge's verdict stays where the answer mentions the brand as before.
+UPDATE llm_monitoring_results r
+SET brand_name = %(brand_name)s, branded = new.branded, brand_mentioned = new.brand_mentioned,
+    mention_count = new.mention_count, mention_contexts = new.mention_contexts, mention_order = new.mention_order,
+    position_in_list = new.position_in_list, total_items_in_list = new.total_items_in_list,
+    ranking_kind = new.ranking_kind, appears_in_numbered_list = new.appears_in_numbered_list,
+    competitors_mentioned = new.competitors_mentioned, competitor_positions = new.competitor_positions,
+    sources = new.sources, brand_cited = new.brand_cited, competitors_cited = new.competitors_cited,
+    analysis_version = new.analysis_version, rules_fingerprint = %(fingerprint)s,
+    sentiment = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment END,
+    sentiment_score = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment_score END,
+    sentiment_reason = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment_reason END,
+    sentiment_status = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment_status
+                            WHEN new.brand_mentioned AND %(sentiment)s THEN 'pending'
+                            ELSE 'none' END
+FROM jsonb_to_recordset(%(readings)s) AS new (
+    id BIGINT, branded BOOLEAN, brand_mentioned BOOLEAN, mention_count INTEGER, mention_contexts TEXT[],
+    mention_order INTEGER, position_in_list INTEGER, total_items_in_list INTEGER, ranking_kind TEXT,
+    appears_in_numbered_list BOOLEAN, competitors_mentioned JSONB, competitor_positions JSONB, sources JSONB,
+    brand_cited BOOLEAN, competitors_cited JSONB, analysis_version TEXT)
+WHERE r.id = new.id AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;
+
+-- name: store_branded
+-- Answers whose text was never kept: whether the prompt names the brand is all that can be read anew.
+UPDATE llm_monitoring_results r
+SET branded = new.branded, rules_fingerprint = %(fingerprint)s
+FROM jsonb_to_recordset(%(readings)s) AS new (id BIGINT, branded BOOLEAN)
+WHERE r.id = new.id AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;

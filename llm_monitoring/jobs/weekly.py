@@ -1,0 +1,131 @@
+"""The weekly job: list every provider's models, compare with the registry, register what is new, tell the admin."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from llm_monitoring import model_admin, model_check, registry
+from llm_monitoring.app import open_tools
+from llm_monitoring.day import Tools
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.jobs import weekly_story as story
+from llm_monitoring.logs import configure
+from llm_monitoring.model_admin import Author
+from llm_monitoring.model_check import AlreadyChecking, ListingKey
+from llm_monitoring.model_findings import Findings, Going
+from llm_monitoring.providers import ModelInfo, ProviderError
+from llm_monitoring.settings import Settings, load_settings
+
+DONE, CRITICAL = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    providers: tuple[ProviderName, ...]
+    dry_run: bool
+    demo: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the weekly job and return its exit code: 0 done, also with warnings; 1 critical."""
+    options = read_options(argv)
+    try:
+        with ExitStack() as stack:
+            settings = load_settings()
+            configure(settings)
+            if options.demo:
+                from llm_monitoring.demo.session import demo_settings
+
+                settings = stack.enter_context(demo_settings(settings))
+            return run(settings, options)
+    except AlreadyChecking:
+        story.already_checking()
+        return DONE
+    except MonitoringError as exc:
+        return story.failed(exc)
+    except Exception as exc:  # noqa: BLE001 - the job's last resort (design, section 9)
+        return story.failed(exc, with_traceback=True)
+
+
+def run(settings: Settings, options: Options) -> int:
+    story.started(dry_run=options.dry_run)
+    with open_tools(settings) as tools:
+        keys = model_check.listing_keys(tools.keys, options.providers)
+        story.keys(list(keys), [name for name in options.providers if name not in keys])
+        if not keys:
+            return story.nobody_asked()
+        with nullcontext() if options.dry_run else model_check.only_check(tools.db):
+            story.registered(registry.overview(tools.db), options.providers)
+            lists = ask_everyone(keys, settings)
+            if not lists:
+                return story.nobody_asked()
+            found = compare(tools, lists, write=not options.dry_run)
+            story.findings(found, dry_run=options.dry_run)
+            if settings.auto_switch_models and not options.dry_run:
+                switch_over(tools, found)
+            return story.summary(found, dry_run=options.dry_run)
+
+
+def ask_everyone(
+    keys: Mapping[ProviderName, Sequence[ListingKey]], settings: Settings
+) -> dict[ProviderName, list[ModelInfo]]:
+    """The lists of the providers that answered; one that fails is told of and left alone."""
+    story.asking()
+    lists: dict[ProviderName, list[ModelInfo]] = {}
+    for provider, candidates in keys.items():
+        try:
+            lists[provider], used = model_check.ask(provider, candidates, settings)
+        except ProviderError as exc:
+            story.not_listed(provider, exc)
+        else:
+            story.listed(provider, len(lists[provider]), used.user_id)
+    return lists
+
+
+def compare(tools: Tools, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
+    now = datetime.now(UTC)
+    return [model_check.check(tools.db, provider, listed, now, write=write) for provider, listed in lists.items()]
+
+
+def switch_over(tools: Tools, found: Sequence[Findings]) -> None:
+    """Replace each current model that goes, where an approved, priced and validated successor is there."""
+    for findings in found:
+        for going in findings.going:
+            if going.successor is not None and going.successor.validated:
+                switch(tools, findings.provider, going, going.successor.model_id)
+
+
+def switch(tools: Tools, provider: ProviderName, going: Going, successor: str) -> None:
+    author = Author("weekly_check", f"LLM_AUTO_SWITCH_MODELS: {going.model_id} is going ({going.why})")
+    try:
+        model_admin.switch(tools.db, model_admin.find(tools.db, provider, successor), author)
+    except BadInput as exc:
+        story.not_switched(provider, successor, exc)
+    else:
+        story.switched(provider, going.model_id, successor)
+
+
+def read_options(argv: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="weekly_model_check_cron.py",
+        description="List the providers' models, register new ones switched off and unpriced, and tell which ones end "
+        "or changed their price. Listing is free. Each provider is asked with the environment's key, else with a "
+        "user's. A provider that fails is reported and its models are left alone.",
+        epilog="Exit codes: 0 done, also with warnings; 1 critical (no provider could be asked, database unreachable, "
+        "configuration wrong); 2 bad arguments.",
+    )
+    parser.add_argument("--provider", action="append", choices=PROVIDERS, help="only this provider; repeatable")
+    parser.add_argument("--dry-run", action="store_true", help="ask and report; change nothing in the registry")
+    parser.add_argument(
+        "--demo", action="store_true", help="simulated providers and a database of its own; needs no key"
+    )
+    found = parser.parse_args(argv)
+    wanted = found.provider or PROVIDERS
+    return Options(tuple(name for name in PROVIDERS if name in wanted), found.dry_run, found.demo)

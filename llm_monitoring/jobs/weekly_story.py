@@ -1,0 +1,222 @@
+"""What the weekly job tells its operators: the log lines that they filter on, word for word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from llm_monitoring.db.database import Row
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.model_findings import Drift, Findings, Going, New
+
+log = logging.getLogger("llm_monitoring.weekly")
+
+TITLES: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "perplexity": "Perplexity"}
+PRICE_NAMES: Final = {
+    "input": "entrada",
+    "output": "salida",
+    "cached": "entrada en caché",
+    "cache_write": "escritura de caché",
+    "searches": "1.000 búsquedas",
+}
+
+
+def say(level: int, event: str, sentence: str, **fields: Any) -> None:
+    log.log(level, sentence, extra={"event": event, **fields})
+
+
+def info(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.INFO, event, sentence, **fields)
+
+
+def warn(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.WARNING, event, sentence, **fields)
+
+
+def error(event: str, sentence: str, **fields: Any) -> None:
+    say(logging.ERROR, event, sentence, **fields)
+
+
+def started(*, dry_run: bool) -> None:
+    info("check.started", "🕒 === WEEKLY MODEL CHECK CRON JOB STARTED ===")
+    if dry_run:
+        info("check.dry_run", "🧪 Simulación: se consultan los proveedores y no se cambia nada en el registro")
+
+
+def keys(usable: Sequence[str], without: Sequence[str]) -> None:
+    info("keys.available", f"🔑 API keys disponibles: {list(usable)}", providers=list(usable))
+    if without:
+        warn("keys.missing", f"⚠️ Sin API key utilizable: {list(without)}; sus modelos no se comprueban",
+             providers=list(without))  # fmt: skip
+
+
+def registered(rows: Sequence[Row], providers: Sequence[ProviderName]) -> None:
+    info("registry.reading", "📋 Obteniendo modelos registrados en BD...")
+    for provider in providers:
+        own = [row for row in rows if row["llm_provider"] == provider]
+        current = sum(row["is_current"] for row in own)
+        info("registry.models", f"   {provider}: {len(own)} modelos ({current} actual(es))",
+             provider=provider, models=len(own), current=current)  # fmt: skip
+
+
+def asking() -> None:
+    info("providers.asking", "🔍 Consultando APIs de proveedores...")
+
+
+def listed(provider: ProviderName, models: int, user_id: int | None) -> None:
+    """Say how many models there are; the key's owner is a field only, as listing costs nobody anything."""
+    info("provider.listed", f"   {TITLES[provider]}: {models} modelos encontrados",
+         provider=provider, models=models, key_of="operator" if user_id is None else f"user {user_id}")  # fmt: skip
+
+
+def not_listed(provider: ProviderName, problem: MonitoringError) -> None:
+    told = f"no se pudo consultar; sus modelos quedan como están: {problem}"
+    warn("provider.not_listed", f"   ⚠️ {TITLES[provider]}: {told}", provider=provider)
+
+
+def findings(found: Sequence[Findings], *, dry_run: bool) -> None:
+    """Tell what is new, then what ends, what is back, and which prices moved."""
+    info("models.comparing", "🆕 Detectando nuevos modelos...")
+    for each in found:
+        new_models(each.provider, each.new, dry_run=dry_run)
+        for model_id in each.unstorable:
+            warn("model.unstorable", f"   ⚠️ {each.provider}: identificador demasiado largo, no se registra: {model_id}",
+                 provider=each.provider)  # fmt: skip
+    for each in found:
+        going_models(each.provider, each.going)
+        for model_id in each.back:
+            info("model.back", f"↩️ {each.provider}/{model_id} sigue disponible: ya no consta su retirada",
+                 provider=each.provider, model_id=model_id)  # fmt: skip
+        for drift in each.drifts:
+            drifted(each.provider, drift)
+
+
+def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) -> None:
+    if models:
+        info(
+            "models.new",
+            f"🆕 {provider.upper()}: {len(models)} modelo(s) nuevo(s):",
+            provider=provider,
+            models=len(models),
+        )
+    done = "🧪 Se insertaría" if dry_run else "✅ Insertado"
+    for new in models:
+        fields = {"provider": provider, "model_id": new.info.model_id, **suggested(new)}
+        info("model.new", f"   • {new.info.model_id}", **fields)
+        info("model.inserted", f"      {done}: {provider}/{new.info.model_id}", **fields)
+
+
+def suggested(new: New) -> dict[str, str]:
+    if new.suggestion is None:
+        return {}
+    return {
+        "suggested_input_usd": str(new.suggestion.input),
+        "suggested_output_usd": str(new.suggestion.output),
+        "suggested_source": new.suggestion.source,
+    }
+
+
+def going_models(provider: ProviderName, models: Iterable[Going]) -> None:
+    """A current model that goes is said at every check until another one answers; the others once."""
+    for going in models:
+        if going.row["is_current"]:
+            current_goes(provider, going)
+        elif going.first:
+            level = logging.WARNING if going.row["is_available"] else logging.INFO
+            say(level, "model.going", f"👋 {provider}/{going.model_id} {reason(going)}",
+                provider=provider, model_id=going.model_id, why=going.why)  # fmt: skip
+
+
+def current_goes(provider: ProviderName, going: Going) -> None:
+    told = f"❌ {provider}/{going.model_id}, el modelo actual, {reason(going)}. {advice(provider, going)}"
+    fields = {"provider": provider, "model_id": going.model_id, "why": going.why}
+    error("model.current_going", told, successor=going.successor and going.successor.model_id, **fields)
+
+
+def reason(going: Going) -> str:
+    if going.why == "missing":
+        return "ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
+    return f"se retira el {going.row['retires_at']:%Y-%m-%d}"
+
+
+def advice(provider: ProviderName, going: Going) -> str:
+    successor = going.successor
+    if successor is None:
+        return "No hay ningún sucesor con precio: apruebe uno y póngale precio"
+    admin = "python -m llm_monitoring models"
+    steps = f"`{admin} activate {provider} {successor.model_id}`"
+    if not successor.approved:
+        steps = f"`{admin} approve {provider} {successor.model_id}` y {steps}"
+    return f"Sucesor con precio: {provider}/{successor.model_id}; cámbielo con {steps}"
+
+
+def drifted(provider: ProviderName, drift: Drift) -> None:
+    amounts = f"${plain(drift.registered)} en el registro y ${plain(drift.suggested)} según {drift.source}"
+    told = f"💱 {provider}/{drift.model_id}: precio de {price_name(drift.name)}, {amounts}"
+    warn("model.price_drift", told, provider=provider, model_id=drift.model_id, price=drift.name,
+         registered_usd=str(drift.registered), suggested_usd=str(drift.suggested))  # fmt: skip
+
+
+def price_name(name: str) -> str:
+    kind, _, start = name.partition(" > ")
+    return PRICE_NAMES[kind] + (f" por encima de {start} tokens" if start else "")
+
+
+def plain(amount: Decimal) -> str:
+    """An amount without trailing zeros and without an exponent."""
+    return f"{amount.normalize():f}"
+
+
+def switched(provider: ProviderName, before: str, after: str) -> None:
+    warn("model.switched", f"🔁 {provider}: el modelo actual pasa de {before} a {after} (LLM_AUTO_SWITCH_MODELS)",
+         provider=provider, model_id=after, before=before)  # fmt: skip
+
+
+def not_switched(provider: ProviderName, model_id: str, problem: MonitoringError) -> None:
+    error("model.not_switched", f"❌ {provider}: no se pudo cambiar a {model_id}: {problem}",
+          provider=provider, model_id=model_id)  # fmt: skip
+
+
+def summary(found: Sequence[Findings], *, dry_run: bool) -> int:
+    """Say what the admin has to do; return the job's exit code."""
+    info("summary", "📊 RESUMEN")
+    new = sum(len(each.new) for each in found)
+    if new:
+        info("summary.new", "🆕 Se encontraron nuevos modelos", models=new)
+        for line in (
+            "   ⚠️ ACCIÓN REQUERIDA:",
+            "      1. Revisar los nuevos modelos en llm_model_registry",
+            "      2. Actualizar precios (cost_per_1m_input/output_tokens)",
+            "      3. Marcar como disponible (is_available=TRUE)",
+            "      4. Opcionalmente, marcar como actual (is_current=TRUE)",
+        ):
+            warn("summary.action", line)
+        info("summary.how", "   💡 python -m llm_monitoring models list | show | price | approve | activate")
+    else:
+        info("summary.nothing_new", "✅ No hay modelos nuevos")
+    info("check.completed", "🎉 MODEL CHECK COMPLETED SUCCESSFULLY", models=new, dry_run=dry_run)
+    return 0
+
+
+def already_checking() -> None:
+    warn("check.already_running", "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada")
+
+
+def nobody_asked() -> int:
+    return failed_with("check.nobody_asked", "❌ No se pudo consultar a ningún proveedor: revise las API keys y la red")
+
+
+def failed(problem: Exception, *, with_traceback: bool = False) -> int:
+    """Say what ended the job; a traceback only where nobody foresaw it."""
+    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "check.error"})
+    return failed_with()
+
+
+def failed_with(event: str = "", sentence: str = "") -> int:
+    if sentence:
+        error(event, sentence)
+    error("check.failed", "💥 MODEL CHECK FAILED")
+    return 1

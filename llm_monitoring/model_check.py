@@ -1,0 +1,165 @@
+"""The weekly check: what the providers list against what the registry holds, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from llm_monitoring import model_admin
+from llm_monitoring.db.database import Database, Json, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.model_admin import Author
+from llm_monitoring.model_findings import Findings, examine
+from llm_monitoring.providers import AuthFailed, ModelInfo, open_provider
+from llm_monitoring.settings import Settings
+from llm_monitoring.suggestions import Suggestion, suggest
+
+SQL = load("model_check")
+
+LOCK_KEY: Final = 0x4C4C4D5F_4D4F444C  # "LLM_MODL"
+KEYS_TO_TRY: Final = 3
+LONGEST_NAME: Final = 255  # what the column holds
+
+
+class AlreadyChecking(MonitoringError):
+    """Another weekly check holds the lock."""
+
+
+@contextmanager
+def only_check(db: Database) -> Iterator[None]:
+    """Keep two checks from interleaving; raises AlreadyChecking. The daily run is not held up."""
+    with closing(db.connect()) as connection:
+        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
+        if not row or not row["taken"]:
+            raise AlreadyChecking
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class ListingKey:
+    """A key to list models with: the operator's, or the user's who has it; listing is free of charge."""
+
+    secret: Secret
+    user_id: int | None
+
+
+def listing_keys(store: KeyStore, wanted: Sequence[ProviderName]) -> dict[ProviderName, list[ListingKey]]:
+    """The keys to ask each provider with, the operator's before the users', a few of each; unusable ones left out."""
+    found: dict[ProviderName, list[ListingKey]] = {}
+    for key in store.listing():
+        keys = found.setdefault(key.provider, []) if key.provider in wanted else None
+        if keys is not None and key.problem is None and len(keys) < KEYS_TO_TRY:
+            secret = open_key(store, key.provider, key.user_id)
+            keys += [] if secret is None else [ListingKey(secret, key.user_id)]
+        if all(len(found.get(name, [])) == KEYS_TO_TRY for name in wanted):
+            break
+    return {name: found[name] for name in PROVIDERS if found.get(name)}
+
+
+def open_key(store: KeyStore, provider: ProviderName, user_id: int | None) -> Secret | None:
+    if user_id is None:
+        return store.operator_keys[provider]
+    found = store.find(user_id, provider)
+    return found.secret if found is not None and found.source == "user" else None
+
+
+def list_models(provider: ProviderName, secret: Secret, settings: Settings) -> list[ModelInfo]:
+    """Every text model of the provider's list; raises a ProviderError, also for an empty list."""
+    opened = open_provider(
+        provider,
+        secret,
+        base_url=settings.base_urls.get(provider),
+        timeout_seconds=settings.timeout_seconds[provider],
+    )
+    with closing(opened):
+        return opened.list_models()
+
+
+def ask(provider: ProviderName, keys: Sequence[ListingKey], settings: Settings) -> tuple[list[ModelInfo], ListingKey]:
+    """The provider's list and the key that got it; a key that is refused makes way for the next."""
+    *others, last = keys
+    for key in others:
+        try:
+            return list_models(provider, key.secret, settings), key
+        except AuthFailed:
+            continue
+    return list_models(provider, last.secret, settings), last
+
+
+def check(db: Database, provider: ProviderName, listed: Sequence[ModelInfo], now: datetime, *, write: bool) -> Findings:
+    """Compare the provider's list with the registry and, where `write` says so, bring the registry up to date."""
+    done: list[Findings] = []
+
+    def work(tx: Transaction) -> Findings:
+        rows = model_admin.lock_models(tx, provider)
+        if done and any(row["last_checked_at"] == now for row in rows):
+            return done[-1]  # it was committed before its connection broke
+        done[:] = [examine(provider, rows, listed, now)]
+        if write:
+            record(tx, done[-1], now)
+        return done[-1]
+
+    return db.transact(work)
+
+
+def record(tx: Transaction, findings: Findings, now: datetime) -> None:
+    """Write what a check found: models in, marks of who was seen and who was missed, suggestions."""
+    provider = findings.provider
+    model_admin.set_author(tx, Author("weekly_check", f"what {provider} lists"))
+    for new in findings.new:
+        add_model(tx, provider, new.info, now)
+    for info in findings.seen:
+        tx.execute(SQL.mark_seen, {**columns(provider, info), "now": now, "tells_end": findings.tells_end})
+    for model_id in findings.missing:
+        tx.execute(SQL.mark_missing, {"provider": provider, "model_id": model_id, "now": now})
+    going = [each.model_id for each in findings.going]
+    tx.execute(SQL.mark_announced, {"provider": provider, "going": going, "now": now})
+    for model_id, suggestion in findings.suggestions.items():
+        keep_suggestion(tx, provider, model_id, suggestion, now)
+
+
+def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:
+    """Register a model, switched off and unpriced; False where it was registered already."""
+    return tx.one(SQL.add_model, {**columns(provider, info), "seen_at": seen_at}) is not None
+
+
+def columns(provider: ProviderName, info: ModelInfo) -> dict[str, object]:
+    return {
+        "provider": provider, "model_id": info.model_id, "display_name": info.display_name[:LONGEST_NAME],
+        "max_input_tokens": info.max_input_tokens, "max_output_tokens": info.max_output_tokens,
+        "lifecycle": info.lifecycle, "retires_at": info.retires_at,
+    }  # fmt: skip
+
+
+def keep_suggestion(
+    tx: Transaction, provider: ProviderName, model_id: str, suggestion: Suggestion, now: datetime
+) -> None:
+    tx.execute(
+        SQL.suggest,
+        {
+            "provider": provider, "model_id": model_id, "day": now.date(), "source": suggestion.source,
+            "input": suggestion.input, "output": suggestion.output, "cached": suggestion.cached,
+            "cache_write": suggestion.cache_write, "per_1k_searches": suggestion.per_1k_searches,
+            "tiers": Json([dict(tier) for tier in suggestion.tiers]),
+        },
+    )  # fmt: skip
+
+
+def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now: datetime) -> bool:
+    """Register one model by hand with what it may cost; False where it was registered already."""
+
+    def work(tx: Transaction) -> bool:
+        model_admin.set_author(tx, Author("insert_new_model", "registered by hand"))
+        inserted = add_model(tx, provider, info, None)
+        suggestion = suggest(provider, info.model_id, now)
+        if suggestion is not None:
+            keep_suggestion(tx, provider, info.model_id, suggestion, now)
+        return inserted
+
+    return db.transact(work)

@@ -1,0 +1,191 @@
+"""Reading stored answers anew after names or rules changed: what would change, and doing it; no provider is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Event
+from typing import Any, Final
+
+from llm_monitoring import projects, results, rules
+from llm_monitoring.analysis import Matcher
+from llm_monitoring.changes import BY_NAME, Changes, Reading
+from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.projects import Project
+
+SQL = load("reanalysis")
+
+LOCK_SPACE: Final = 0x4C4C4D52  # "LLMR"
+PAGE: Final = 200
+
+
+class AlreadyReading(MonitoringError):
+    """Another reanalysis of this project is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayWork:
+    """A day whose answers (`stale` of `answers`) or figures come from other names or rules."""
+
+    day: date
+    answers: int
+    stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be read anew: days in order, none where everything is up to date."""
+
+    project: Project
+    days: Sequence[DayWork]
+
+    @property
+    def stale(self) -> int:
+        return sum(day.stale for day in self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What ends the work early, between two pages, and what wants to see its progress in answers."""
+
+    stop: Event = field(default_factory=Event)
+    on_progress: Callable[[int], None] = lambda answers: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done: `days` have their figures again; not `finished` is gone on with by the next start."""
+
+    changes: Changes
+    days: int
+    finished: bool
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads rows with the project's present names, and finds out what counted by those of before."""
+
+    db: Database
+    project: Project
+    matcher: Matcher = field(init=False)
+    earlier: dict[str | None, Matcher | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.matcher = Matcher(self.project.brand, self.project.competitors)
+
+    def read(self, row: Row) -> Reading:
+        """An answer's new reading; where its text was never kept, only whether its prompt names the brand."""
+        branded = {"branded": self.matcher.names_brand(row["query_text"])}
+        brand, text = self.project.brand.name, row["full_response"]
+        if text is None:
+            return Reading(brand, branded)
+        analysis = self.matcher.analyse(text, row["citations"] or ())
+        columns = plain(results.analysis_columns(analysis)) | branded
+        if all((row[name] or None) == (columns[name] or None) for name in BY_NAME):
+            return Reading(brand, columns, analysis.visible_text)
+        before = self.matcher_before(row["rules_fingerprint"])
+        return Reading(
+            brand,
+            columns,
+            analysis.visible_text,
+            self.matcher.mentions(text),
+            before and before.mentions(text),
+            before and before.entities[0].name,
+        )
+
+    def matcher_before(self, mark: str | None) -> Matcher | None:
+        if mark not in self.earlier:
+            self.earlier[mark] = rules.matcher_of(self.db, mark, self.project.id)
+        return self.earlier[mark]
+
+
+def plain(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns without what adapts them to a statement."""
+    return {name: value.adapted if isinstance(value, Json) else value for name, value in columns.items()}
+
+
+def plan(db: Database, project_id: int, first: date | None = None, last: date | None = None) -> Work:
+    """What of a project's answers, from `first` to `last`, was not read with its present names and rules."""
+    project = projects.find(db, project_id)
+    params = {
+        "project_id": project_id, "fingerprint": rules.fingerprint(project), "first": first, "last": last,
+    }  # fmt: skip
+    return Work(project, [DayWork(row["day"], row["answers"], row["stale"]) for row in db.all(SQL.days, params)])
+
+
+def preview(db: Database, work: Work, watch: Watch) -> Outcome:
+    """What `run` would change; writes nothing."""
+    reader, changes = Reader(db, work.project), Changes()
+    for day in work.days:
+        for rows in pages(db, work.project, day.day):
+            if watch.stop.is_set():
+                return Outcome(changes, 0, finished=False)
+            for row in rows:
+                changes.add(row, reader.read(row))
+            watch.on_progress(len(rows))
+    return Outcome(changes, 0, finished=True)
+
+
+def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
+    """Read the answers anew, page by page, and each day's figures after its last page.
+
+    Every page is one commit that marks its answers, and figures carry the mark too: whatever ends this, the next start
+    finds what is left. A scored sentiment stays where the answer mentions the brand as before, and is taken away where
+    that changed; with `sentiment`, a mention that is new waits for a daily run of that day. Raises AlreadyReading.
+    """
+    reader, changes = Reader(db, work.project), Changes()
+    with alone(db, work.project.id):
+        db.transact(lambda tx: rules.record(tx, work.project))
+        for done, day in enumerate(work.days):
+            for rows in pages(db, work.project, day.day):
+                if watch.stop.is_set():
+                    return Outcome(changes, done, finished=False)
+                readings = [reader.read(row) for row in rows]
+                store(db, work.project, rows, readings, sentiment=sentiment)
+                for row, reading in zip(rows, readings, strict=True):
+                    changes.add(row, reading)
+                watch.on_progress(len(rows))
+            results.write_snapshots(db, work.project, day.day)
+    return Outcome(changes, len(work.days), finished=True)
+
+
+@contextmanager
+def alone(db: Database, project_id: int) -> Iterator[None]:
+    """Hold the project's lock on a connection of its own, so that it is gone with its process."""
+    with closing(db.connect()) as connection:
+        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_SPACE, "project_id": project_id})
+        if row is None or not row["taken"]:
+            raise AlreadyReading
+        yield
+
+
+def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterator[list[Row]]:
+    """A day's answers that were read with other names or rules."""
+    after = 0
+    while True:
+        params = {"project_id": project.id, "day": day, "fingerprint": rules.fingerprint(project), "after": after}
+        rows = db.all(SQL.page, {**params, "page": page})
+        if rows:
+            yield rows
+        if len(rows) < page:
+            return
+        after = rows[-1]["id"]
+
+
+def store(
+    db: Database, project: Project, rows: Sequence[Row], readings: Sequence[Reading], *, sentiment: bool
+) -> None:
+    """Write a page of readings in one transaction."""
+    params = {"brand_name": project.brand.name, "fingerprint": rules.fingerprint(project), "sentiment": sentiment}
+    found = [(row["full_response"], {"id": row["id"], **reading.columns})
+             for row, reading in zip(rows, readings, strict=True)]  # fmt: skip
+
+    def write(tx: Transaction) -> None:
+        tx.execute(SQL.store_readings, {**params, "readings": Json([new for text, new in found if text is not None])})
+        tx.execute(SQL.store_branded, {**params, "readings": Json([new for text, new in found if text is None])})
+
+    db.transact(write)

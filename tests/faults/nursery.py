@@ -1,0 +1,225 @@
+"""Real processes of the daily job that start in milliseconds: forked from a parent that has everything imported."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Any, Final, Self
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+IMPORTED: Final = (
+    "llm_monitoring.jobs.daily",
+    *(f"llm_monitoring.providers.{name}" for name in ("openai", "anthropic", "google", "perplexity", "gemini")),
+    *("openai", "anthropic", "google.genai"),
+)
+DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Kill the process the `nth` time that it reaches `point`."""
+
+    point: str
+    nth: int = 1
+
+
+@dataclass
+class Child:
+    """One process of the job; `code` is its exit code once it ended, negative where a signal ended it."""
+
+    pid: int
+    output: Path
+    code: int | None = None
+    ended: Event = field(default_factory=Event)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does; does nothing where it ended by itself."""
+        if not self.ended.is_set():
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 60.0) -> int:
+        """Its exit code; raises TimeoutError."""
+        if not self.ended.wait(seconds) or self.code is None:
+            raise TimeoutError(f"the run did not end within {seconds:.0f} s:\n{self.said()[-2000:]}")
+        return self.code
+
+    def said(self) -> str:
+        return self.output.read_text("utf-8", "replace")
+
+
+class Nursery:
+    """The parent of all runs of a test. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = Lock()
+        self.started = 0
+        self.children: dict[int, Child] = {}
+        self.born: list[Child] = []
+        self.process: subprocess.Popen[str]
+        self.listener = Thread(target=self.listen, name="nursery", daemon=True)
+        self.answer = Event()
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.listener.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.listener.join(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def start(self, environment: Mapping[str, str], *arguments: str, halt: Halt | None = None) -> Child:
+        """Fork a process that runs the daily job with these arguments and nothing but this environment."""
+        with self.lock:
+            self.started += 1
+            output = self.folder / f"run-{self.started}.log"
+            output.touch()
+            order = {
+                "environment": dict(environment),
+                "arguments": arguments,
+                "output": str(output),
+                "halt": halt and [halt.point, halt.nth],
+            }
+            self.answer.clear()
+            assert self.process.stdin is not None
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            if not self.answer.wait(60):
+                raise TimeoutError("the parent of the runs does not answer")
+            return self.born[-1]
+
+    def listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            told = json.loads(line)
+            if "output" in told:
+                child = Child(told["pid"], Path(told["output"]))
+                self.children[child.pid] = child
+                self.born[:] = [child]
+                self.answer.set()
+            else:
+                ended = self.children.pop(told["pid"])
+                ended.code = told["code"]
+                ended.ended.set()
+
+
+def tell(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def raise_children() -> None:
+    """Fork a run for each line on standard input, tell how each ended, and end all of them with the input."""
+    for name in IMPORTED:
+        import_module(name)
+    gc.freeze()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    os.set_blocking(read_end, False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    alive: set[int] = set()
+    while True:
+        ready, _, _ = select.select([sys.stdin, read_end], [], [])
+        if read_end in ready:
+            os.read(read_end, 4096)
+            bury(alive)
+        if sys.stdin in ready:
+            line = sys.stdin.readline()
+            if not line:
+                break
+            alive.add(give_birth(json.loads(line)))
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    while alive:
+        bury(alive, wait=True)
+
+
+def bury(alive: set[int], *, wait: bool = False) -> None:
+    while alive:
+        pid, status = os.waitpid(-1, 0 if wait else os.WNOHANG)
+        if pid == 0:
+            return
+        alive.discard(pid)
+        tell(pid=pid, code=os.waitstatus_to_exitcode(status))
+
+
+def give_birth(order: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        live(order)
+    tell(pid=pid, output=order["output"])
+    return pid
+
+
+def live(order: dict[str, Any]) -> None:
+    """Be the run: in the child, never returns."""
+    code = 70
+    try:
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
+        os.chdir("/")
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        code = run_job(order)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def run_job(order: dict[str, Any]) -> int:
+    from llm_monitoring import killpoints
+    from llm_monitoring.jobs import daily
+
+    if order["halt"]:
+        killpoints.hook = Stopper(*order["halt"])
+    return daily.main(order["arguments"])
+
+
+class Stopper:
+    """Kills its own process the nth time that it is at a point."""
+
+    def __init__(self, point: str, nth: int) -> None:
+        self.point, self.left, self.lock = point, nth, Lock()
+
+    def __call__(self, point: str) -> None:
+        if point != self.point:
+            return
+        with self.lock:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    raise_children()

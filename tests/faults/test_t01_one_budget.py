@@ -1,0 +1,56 @@
+"""T1: one budget under a hundred thousand reservations of two processes with sixteen connections."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring import projects
+from llm_monitoring.budget import Budget
+from llm_monitoring.db.database import Database
+from tests.faults.books import read_books
+from tests.faults.conftest import Note
+from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
+from tests.faults.nursery import ROOT
+
+THREADS = 8
+
+
+def start_spender(url: str, user: int, reservations: int, seed: int) -> subprocess.Popen[str]:
+    arguments = [url, *map(str, (user, reservations, THREADS, seed))]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.spender", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("reservations", [4_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, note: Note, reservations: int) -> None:
+    """Sixteen connections of two processes fill a budget to 99.9 % and never beyond; the counters are the sums."""
+    limit = (Decimal(reservations) * Decimal("0.004")).quantize(Decimal("0.01"))
+    with Database(watched_url) as db:
+        user = projects.add_user(db, "one@example.com")
+        Budget(db).set_limits(user, limit, None)
+    started = time.monotonic()
+    spenders = [start_spender(watched_url, user, reservations // 2, note.seed + 10**7 * n) for n in range(2)]
+    counts: Counter[str] = Counter()
+    for spender in spenders:
+        assert spender.stdout is not None
+        for line in spender.stdout:
+            last = json.loads(line)
+            note.progress(reservations // 2 - last["left"], reservations // 2, "reservations of one process")
+        assert spender.wait() == 0
+        spender.stdout.close()
+        counts += Counter({name: number for name, number in last.items() if name != "left"})
+    seconds = time.monotonic() - started
+    books = read_books(watched_url)
+    (account,) = books.accounts
+    filled = (account["current_month_spend"] + account["reserved_spend_usd"]) / limit
+    note.add(reservations=reservations, **counts, filled=f"{filled:.6f}", per_second=round(reservations / seconds))
+    found = [*i1_never_over_budget(books), *i2_counters_are_sums(books), *i9_one_alert(books)]
+    assert ([], counts["admitted"], True) == (found, len(books.calls), Decimal("0.999") <= filled <= 1)

@@ -1,0 +1,59 @@
+-- A second pair of eyes inside the test's database: what each commit did, judged apart from the package's own SQL.
+CREATE TABLE watch_breaches (
+    n    BIGSERIAL PRIMARY KEY,
+    rule TEXT NOT NULL,
+    told TEXT NOT NULL
+);
+
+CREATE TABLE watch_steps (
+    n          BIGSERIAL PRIMARY KEY,
+    attempt_id UUID NOT NULL,
+    before     TEXT,
+    after      TEXT NOT NULL
+);
+CREATE INDEX watch_steps_attempt ON watch_steps (attempt_id);
+
+CREATE FUNCTION watch_admission() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    new_month BOOLEAN := date_trunc('month', NEW.last_spend_reset) > date_trunc('month', OLD.last_spend_reset);
+    spent     NUMERIC := CASE WHEN new_month THEN 0 ELSE OLD.current_month_spend END;
+    reserved  NUMERIC := CASE WHEN new_month THEN 0 ELSE OLD.reserved_spend_usd END;
+BEGIN
+    IF NEW.last_spend_reset < OLD.last_spend_reset THEN
+        INSERT INTO watch_breaches (rule, told)
+        VALUES ('I2', format('user %s: the month went back from %s to %s', NEW.user_id, OLD.last_spend_reset, NEW.last_spend_reset));
+    END IF;
+    IF NEW.reserved_spend_usd > reserved AND NEW.current_month_spend + NEW.reserved_spend_usd > NEW.monthly_budget_usd THEN
+        INSERT INTO watch_breaches (rule, told)
+        VALUES ('I1', format('user %s: a call was admitted at %s spent + %s reserved of %s', NEW.user_id,
+                             NEW.current_month_spend, NEW.reserved_spend_usd, NEW.monthly_budget_usd));
+    END IF;
+    IF NEW.reserved_spend_usd > reserved AND spent >= NEW.monthly_budget_usd THEN
+        INSERT INTO watch_breaches (rule, told)
+        VALUES ('I9', format('user %s: a call was admitted at 100 %%: %s of %s spent', NEW.user_id, spent, NEW.monthly_budget_usd));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_admission AFTER UPDATE OF reserved_spend_usd, current_month_spend, last_spend_reset
+    ON user_llm_api_keys FOR EACH ROW EXECUTE FUNCTION watch_admission();
+
+CREATE FUNCTION watch_attempt() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    before TEXT := CASE TG_OP WHEN 'UPDATE' THEN OLD.state END;
+BEGIN
+    INSERT INTO watch_steps (attempt_id, before, after) VALUES (NEW.id, before, NEW.state);
+    IF before IS NULL AND NEW.kind IN ('answer', 'sentiment') THEN
+        INSERT INTO watch_breaches (rule, told)
+        SELECT 'I5', format('attempt %s asks a task again whose attempt %s is %s', NEW.id, a.id, a.state)
+        FROM llm_call_attempts a
+        WHERE a.project_id = NEW.project_id AND a.query_id = NEW.query_id AND a.task_provider = NEW.task_provider
+          AND a.analysis_date = NEW.analysis_date AND a.sample = NEW.sample AND a.kind = NEW.kind
+          AND a.id <> NEW.id AND a.state NOT IN ('void', 'unknown');
+    END IF;
+    IF NEW.month IS DISTINCT FROM OLD.month AND before IS NOT NULL THEN
+        INSERT INTO watch_breaches (rule, told) VALUES ('I2', format('attempt %s changed its month', NEW.id));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_attempt AFTER INSERT OR UPDATE OF state, month
+    ON llm_call_attempts FOR EACH ROW EXECUTE FUNCTION watch_attempt();

@@ -1,0 +1,543 @@
+"""The weekly check against loopback providers with realistic lists: what it registers, announces and leaves alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weekly_model_check_cron as cron
+from llm_monitoring import model_admin, model_check
+from llm_monitoring.db.database import Database
+from llm_monitoring.demo.bill import fingerprint
+from llm_monitoring.domain import PROVIDERS, Secret
+from llm_monitoring.errors import BadInput
+from llm_monitoring.jobs import weekly
+from llm_monitoring.model_admin import Author
+from llm_monitoring.providers import BadResponse, ProviderUnavailable
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import KEYS, ROOT, Stage, staged
+
+TEXT_MODELS = (Path(__file__).parent / "text_models.txt").read_text("utf-8").split("\n")[:-1]
+STEADY = "gpt-6-luna"  # approved from the start, and not the current one
+CURRENT = "gpt-6.1-terra"
+
+
+@dataclass
+class Check:
+    """Runs the weekly job in this process."""
+
+    stage: Stage
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code and the events that went to standard output."""
+        self.capsys.readouterr()
+        code = weekly.main(arguments)
+        output = self.capsys.readouterr().out
+        self.stage.output.append(output)
+        return code, [json.loads(line) for line in output.splitlines()]
+
+    def good(self, *arguments: str) -> list[dict[str, Any]]:
+        code, events = self.run(*arguments)
+        assert (0, "🎉 MODEL CHECK COMPLETED SUCCESSFULLY") == (code, events[-1]["message"]), events
+        return events
+
+    def change(self, provider: str, **changes: Any) -> None:
+        """Change a provider's list of models."""
+        self.stage.server.models.change(provider, **changes)
+
+    def fail(self, provider: str, **action: Any) -> None:
+        rule = {"match": {"provider": provider, "route": "models"}, "action": action}
+        self.stage.server.faults.set([rule])
+
+    def registry(self) -> dict[str, dict[str, Any]]:
+        rows = self.stage.rows("SELECT * FROM llm_model_registry")
+        return {f"{row['llm_provider']} {row['model_id']}": row for row in rows}
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Puts back what the job's log configuration changes in its process."""
+    log = logging.getLogger()
+    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
+    yield
+    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
+    log.setLevel(level)
+
+
+@pytest.fixture
+def check(
+    database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Check]:
+    """The job with an operator's key for every provider, on a fresh database."""
+    with staged(database_url) as stage:
+        for name, value in stage.environment({"LLM_LOG_FORMAT": "json", "LLM_LOG_LEVEL": "INFO"}).items():
+            monkeypatch.setenv(name, value)
+        for provider, key in KEYS.items():
+            monkeypatch.setenv(f"{provider.upper()}_API_KEY", key)
+        monkeypatch.chdir(tmp_path)
+        yield Check(stage, capsys)
+
+
+def messages(events: list[dict[str, Any]], level: str | None = None, event: str | None = None) -> list[str]:
+    return [
+        each["message"] for each in events
+        if level in (None, each["level"]) and event in (None, each["event"])
+    ]  # fmt: skip
+
+
+def untouched(before: Mapping[str, Any], after: Mapping[str, Any], provider: str) -> bool:
+    return [row for name, row in before.items() if name.startswith(provider)] == [
+        row for name, row in after.items() if name.startswith(provider)
+    ]
+
+
+def test_exactly_the_text_models_are_registered(check: Check) -> None:
+    """Of hundreds of ids on several pages those that answer text prompts come in: off, unpriced, with a suggestion."""
+    seeded = check.registry()
+    check.good()
+    found = check.registry()
+    new = {name: row for name, row in found.items() if name not in seeded}
+    assert (len(TEXT_MODELS), set(TEXT_MODELS) - seeded.keys()) == (106, new.keys())
+    assert {(False, False, Decimal(0), Decimal(0))} == {
+        (row["is_current"], row["is_available"], row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"])
+        for row in new.values()
+    }
+    pro = found["google gemini-2.5-pro"]
+    assert (Decimal("1.25"), Decimal(10), Decimal(35)) == (
+        pro["suggested_cost_per_1m_input_tokens"],
+        pro["suggested_cost_per_1m_output_tokens"],
+        pro["suggested_cost_per_1k_searches"],
+    )
+    assert pro["suggested_price_tiers"] == [
+        {"above_input_tokens": 200000, "input": "2.5", "output": "15", "cached": "0.25"}
+    ]
+    assert pro["suggested_source"] == "genai-prices 0.2.3: google gemini-2.5-pro"
+    assert pro["suggested_at"] == datetime.now(UTC).date()
+    unknown = found["openai gpt-6.2-sol"]
+    assert {None} == {
+        unknown[name] for name in unknown if name.startswith("suggested_") and name != "suggested_price_tiers"
+    }
+    mythos = found["anthropic claude-mythos-5"]
+    assert ("deprecated", datetime(2026, 12, 15, tzinfo=UTC), 128000) == (
+        mythos["lifecycle"],
+        mythos["retires_at"],
+        mythos["max_output_tokens"],
+    )
+
+
+def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
+    """A first check prints the document's lines, in their order and at their levels."""
+    events = check.good("--provider", "perplexity", "--provider", "google")
+    told = [(each["level"], each["message"]) for each in events]
+    expected = [
+        ("info", "🕒 === WEEKLY MODEL CHECK CRON JOB STARTED ==="),
+        ("info", "🔑 API keys disponibles: ['google', 'perplexity']"),
+        ("info", "📋 Obteniendo modelos registrados en BD..."),
+        ("info", "   google: 4 modelos (1 actual(es))"),
+        ("info", "   perplexity: 1 modelos (1 actual(es))"),
+        ("info", "🔍 Consultando APIs de proveedores..."),
+        ("info", "   Google: 16 modelos encontrados"),
+        ("info", "   Perplexity: 6 modelos encontrados"),
+        ("info", "🆕 Detectando nuevos modelos..."),
+        ("info", "🆕 GOOGLE: 12 modelo(s) nuevo(s):"),
+        ("info", "   • gemini-4-carbon"),
+        ("info", "      ✅ Insertado: google/gemini-4-carbon"),
+        ("info", "🆕 PERPLEXITY: 5 modelo(s) nuevo(s):"),
+        ("info", "📊 RESUMEN"),
+        ("info", "🆕 Se encontraron nuevos modelos"),
+        ("warn", "   ⚠️ ACCIÓN REQUERIDA:"),
+        ("warn", "      1. Revisar los nuevos modelos en llm_model_registry"),
+        ("warn", "      2. Actualizar precios (cost_per_1m_input/output_tokens)"),
+        ("warn", "      3. Marcar como disponible (is_available=TRUE)"),
+        ("warn", "      4. Opcionalmente, marcar como actual (is_current=TRUE)"),
+        ("info", "🎉 MODEL CHECK COMPLETED SUCCESSFULLY"),
+    ]
+    assert expected == [line for line in told if line in expected]
+    inserted = next(each for each in events if each["message"].endswith("google/gemini-3.5-flash"))
+    assert ("google", "gemini-3.5-flash", "1.5") == (
+        inserted["provider"],
+        inserted["model_id"],
+        inserted["suggested_input_usd"],
+    )
+
+
+def test_a_second_check_inserts_nothing(check: Check) -> None:
+    """Running twice registers nothing twice and changes no price, approval or current model."""
+    check.good()
+    before = check.registry()
+    events = check.good()
+    after = check.registry()
+    moving = {"last_seen_at", "last_checked_at", "going_announced_at"}
+    still = [
+        {name: {k: v for k, v in row.items() if k not in moving} for name, row in rows.items()}
+        for rows in (before, after)
+    ]
+    assert (still[0], []) == (still[1], messages(events, event="model.inserted"))
+    assert "✅ No hay modelos nuevos" in messages(events)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "body", "status": 200, "body": {}},
+        {"kind": "body", "status": 200, "body": {"object": "list", "data": []}},
+        {"kind": "html", "status": 200},
+        {"kind": "truncate", "content_length": "right"},
+        {"kind": "reset", "when": "mid_reply"},
+    ],
+    ids=["500", "empty_object", "empty_list", "html", "cut", "reset"],
+)
+def test_a_provider_that_answers_nonsense_is_left_alone(check: Check, action: dict[str, Any]) -> None:
+    """One provider's failure is a warning; its rows stay as they are, and the others are checked."""
+    check.good()
+    before = check.registry()
+    check.fail("openai", **action)
+    events = check.good()
+    after = check.registry()
+    assert untouched(before, after, "openai ")
+    assert not untouched(before, after, "google ")
+    assert 1 == len(messages(events, "warn", "provider.not_listed"))
+    check.good()
+    assert 0 == max(row["missing_checks"] for row in check.registry().values())
+
+
+def test_a_provider_without_key_is_told_and_left_alone(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a usable key a provider's models are not checked and not missed."""
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    before = check.registry()
+    events = check.good()
+    warned = ["⚠️ Sin API key utilizable: ['anthropic']; sus modelos no se comprueban"]
+    assert (warned, True) == (
+        messages(events, "warn", "keys.missing"),
+        untouched(before, check.registry(), "anthropic "),
+    )
+
+
+def test_nobody_to_ask_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any key, and where no provider answers, the check fails."""
+    check.fail("google", kind="status", status=503)
+    failed = check.run("--provider", "google")
+    for provider in PROVIDERS:
+        monkeypatch.delenv(f"{provider.upper()}_API_KEY")
+    keyless = check.run()
+    assert (1, 1) == (failed[0], keyless[0])
+    assert {"💥 MODEL CHECK FAILED"} == {events[-1]["message"] for _, events in (failed, keyless)}
+
+
+def test_an_unreachable_database_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that refuses the connection ends the check with 1 and the document's line."""
+    monkeypatch.setenv("DATABASE_URL", check.stage.url.replace("/test_", "/gone_"))
+    code, events = check.run()
+    assert (1, "💥 MODEL CHECK FAILED") == (code, events[-1]["message"])
+
+
+def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any user's key that works will do, as listing costs nothing; one that is refused makes way for the next."""
+    for provider in PROVIDERS:
+        monkeypatch.delenv(f"{provider.upper()}_API_KEY")
+    for user in "ab":
+        check.stage.add_user(f"{user}@example.com", ["openai"])
+    dead = fingerprint(KEYS["openai"])
+    rule = {"match": {"provider": "openai", "route": "models", "key": dead, "nth": 1},
+            "action": {"kind": "status", "status": 401}}  # fmt: skip
+    check.stage.server.faults.set([rule])
+    events = check.good("--provider", "openai")
+    listed = next(each for each in events if each["event"] == "provider.listed")
+    assert ("   OpenAI: 65 modelos encontrados", "user 2") == (listed["message"], listed["key_of"])
+    assert (Decimal(0), []) == (check.stage.billed(), check.stage.leaks())
+
+
+def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
+    """Missing from two checks in a row is told at the second, once; failures in between do not count."""
+    check.good()
+    check.change("openai", remove=[STEADY])
+    first = check.good()
+    check.fail("openai", kind="status", status=500)
+    failed = check.good()
+    check.stage.server.faults.set([])
+    second, third = check.good(), check.good()
+    line = f"👋 openai/{STEADY} ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
+    assert [0, 0, 1, 0] == [messages(events, "warn").count(line) for events in (first, failed, second, third)]
+    assert (True, 3) == tuple(check.registry()[f"openai {STEADY}"][name] for name in ("is_available", "missing_checks"))
+
+
+def test_a_model_that_comes_back_is_no_longer_missed(check: Check) -> None:
+    """One miss is forgotten when the model is listed again; an announced one is told to be back, and announced anew."""
+    listed = check.stage.server.models.find("openai", STEADY)
+    assert listed is not None
+    check.good()
+    told = []
+    for gone in (True, False, True, True, False, True, True):
+        check.change("openai", **({"remove": [STEADY]} if gone else {"add": [listed]}))
+        events = check.good("--provider", "openai")
+        told.append([len(messages(events, event=f"model.{each}")) for each in ("going", "back")])
+    # retirements that come anyway are told at the first of these checks
+    assert [[0, 0], [0, 0], [1, 0], [0, 1], [0, 0], [1, 0]] == told[1:]
+
+
+def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Check) -> None:
+    """The error names a priced successor, comes at every check, switches nothing, and the daily run works on."""
+    check.good()
+    check.change("openai", remove=[CURRENT])
+    early, error, again = check.good(), check.good(), check.good()
+    lines = [messages(events, "error") for events in (early, error, again)]
+    assert ([], lines[1]) == (lines[0], lines[2])
+    expected = (
+        f"❌ openai/{CURRENT}, el modelo actual, ya no aparece en la lista del proveedor (dos comprobaciones "
+        f"seguidas). Sucesor con precio: openai/{STEADY}; "
+        f"cámbielo con `python -m llm_monitoring models activate openai {STEADY}`"
+    )
+    assert [expected] == lines[1]
+    assert check.registry()[f"openai {CURRENT}"]["is_current"]
+    check.stage.add_project(
+        check.stage.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
+    )
+    code, output = check.stage.run()
+    assert (0, 1) == (code, check.stage.count("llm_monitoring_results")), output
+    check.change("openai", retire=[CURRENT])
+    check.stage.rows("DELETE FROM llm_monitoring_results RETURNING id")
+    assert 1 == check.stage.run()[0]
+
+
+def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
+    """A date within 30 days is told once, as an error for the current model; a date that is taken back is forgotten."""
+    listed = {
+        name: check.stage.server.models.find("anthropic", name) for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
+    }
+    now = datetime.now(UTC)
+    check.good()
+    for name, days in (("claude-sonnet-5-5", 29), ("claude-haiku-5-5", 31)):
+        end = (now + timedelta(days=days)).isoformat()
+        check.change("anthropic", add=[{**(listed[name] or {}), "lifecycle": "deprecated", "retires_at": end}])
+    events = check.good()
+    day = f"{now + timedelta(days=29):%Y-%m-%d}"
+    expected = (
+        f"❌ anthropic/claude-sonnet-5-5, el modelo actual, se retira el {day}. Sucesor con precio: "
+        "anthropic/claude-haiku-5-5; cámbielo con `python -m llm_monitoring models activate anthropic claude-haiku-5-5`"
+    )
+    assert [expected] == messages(events, "error")
+    check.change("anthropic", add=[listed["claude-sonnet-5-5"]])
+    events = check.good()
+    assert ([], 1) == (messages(events, "error"), len(messages(events, event="model.back")))
+
+
+def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
+    """An alias whose dated model is listed, and an id that the list's filter drops, are not taken for gone."""
+    check.stage.rows(
+        "INSERT INTO llm_model_registry (llm_provider, model_id) VALUES ('perplexity', 'openai/gpt-6.1-sol'), "
+        "('openai', 'gpt-0-bygone') RETURNING id"
+    )
+    for _ in range(3):
+        check.good()
+    missed = {name for name, row in check.registry().items() if row["missing_checks"]}
+    assert {"openai gpt-0-bygone"} == missed
+    assert "anthropic claude-haiku-4-5" in check.registry()
+
+
+def test_price_drift_is_told_with_both_figures(check: Check) -> None:
+    """An approved model's price that is off by more than 1 % is told; one within, and an unapproved model's, is not."""
+    check.stage.rows(
+        "UPDATE llm_model_registry SET cost_per_1m_input_tokens = CASE model_id WHEN 'gpt-6.1-terra' THEN 0.989 "
+        "WHEN 'gpt-6-luna' THEN 0.0995 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
+    )
+    check.stage.rows(
+        "UPDATE llm_model_registry SET price_tiers = '[]', cost_per_1k_searches = 5 "
+        "WHERE model_id = 'claude-haiku-5-5' RETURNING id"
+    )
+    told = messages(check.good(), "warn", "model.price_drift")
+    terra = "💱 openai/gpt-6.1-terra: precio de entrada, $0.989 en el registro y $1 según genai-prices 0.2.3: openai"
+    haiku = "💱 anthropic/claude-haiku-5-5: precio de {}, ${} en el registro y ${} según genai-prices 0.2.3: anthropic"
+    tiers = (
+        ("escritura de caché", "0.125", "0.625"),
+        ("entrada en caché", "0.01", "0.05"),
+        ("entrada", "0.1", "0.5"),
+        ("salida", "0.5", "2.5"),
+    )
+    assert told == [
+        f"{terra} gpt-6.1-terra",
+        f"{haiku} claude-haiku-5-5".format("1.000 búsquedas", "5", "10"),
+        *(f"{haiku} claude-haiku-5-5".format(f"{name} por encima de 100000 tokens", *usd) for name, *usd in tiers),
+    ]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, validated: bool) -> None:
+    """With LLM_AUTO_SWITCH_MODELS a going current model is replaced, only by an approved, priced and validated one."""
+    monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
+    if validated:
+        row = model_admin.find(check.stage.db, "openai", STEADY)
+        model_admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+    check.good()
+    check.change("openai", retire=[CURRENT])
+    check.good()
+    events = check.good()
+    current = check.stage.rows("SELECT model_id FROM llm_model_registry WHERE llm_provider = 'openai' AND is_current")
+    line = f"🔁 openai: el modelo actual pasa de {CURRENT} a {STEADY} (LLM_AUTO_SWITCH_MODELS)"
+    assert (STEADY if validated else CURRENT, [line] if validated else []) == (
+        current[0]["model_id"],
+        messages(events, "warn", "model.switched"),
+    )
+    if validated:
+        latest = model_admin.history(check.stage.db, "openai", STEADY, 1)[0]
+        assert (
+            "weekly_check",
+            f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)",
+            {"is_current": [False, True]},
+        ) == (
+            latest["changed_by"],
+            latest["reason"],
+            latest["changes"],
+        )
+
+
+def test_without_the_setting_nothing_is_switched(check: Check) -> None:
+    """A validated successor is named and waits for a person."""
+    row = model_admin.find(check.stage.db, "openai", STEADY)
+    model_admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+    check.good()
+    check.change("openai", retire=[CURRENT])
+    check.good()
+    events = check.good()
+    assert (1, True) == (len(messages(events, "error")), check.registry()[f"openai {CURRENT}"]["is_current"])
+
+
+def test_a_dry_run_changes_nothing(check: Check) -> None:
+    """--dry-run asks and reports, and leaves every row and the changelog as they were."""
+    before, changes = check.registry(), check.stage.count("llm_model_changelog")
+    events = check.good("--dry-run")
+    assert (before, changes) == (check.registry(), check.stage.count("llm_model_changelog"))
+    assert "      🧪 Se insertaría: google/gemini-4-carbon" in messages(events)
+
+
+def test_two_checks_do_not_interleave(check: Check) -> None:
+    """While another check holds the lock this one says so, changes nothing and ends with 0; the daily run is free."""
+    check.stage.add_project(check.stage.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
+    before = check.registry()
+    with model_check.only_check(check.stage.db):
+        code, events = check.run()
+        after = check.registry()
+        daily, _ = check.stage.run()
+    assert (0, "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada", before) == (
+        code,
+        events[-1]["message"],
+        after,
+    )
+    assert 0 == daily
+    check.good()
+
+
+def test_an_id_too_long_for_the_registry_stops_nobody(check: Check) -> None:
+    """A model whose id does not fit is warned of; the others come in."""
+    long = "gpt-9-" + "x" * 100
+    check.change("openai", add=[{"id": long, "object": "model", "created": 1, "owned_by": "system"}])
+    events = check.good()
+    assert [f"   ⚠️ openai: identificador demasiado largo, no se registra: {long}"] == messages(
+        events, event="model.unstorable"
+    )
+    assert "openai gpt-6.2-sol" in check.registry()
+
+
+def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the connection breaks after the commit, the work is not done, and the news not lost, a second time."""
+
+    class Twice(Database):
+        """Runs every transaction again after its commit, as where the server's answer to it was lost."""
+
+        def transact(self, fn: Any) -> Any:
+            super().transact(fn)
+            return super().transact(fn)
+
+    listed = model_check.list_models("openai", Secret(KEYS["openai"]), load_settings())
+    with Twice(check.stage.url) as db:
+        now = datetime.now(UTC)
+        first = model_check.check(db, "openai", listed, now, write=True)
+        without = [info for info in listed if info.model_id != STEADY]
+        model_check.check(db, "openai", without, now + timedelta(days=7), write=True)
+    assert (57, 1) == (len(first.new), check.registry()[f"openai {STEADY}"]["missing_checks"])
+
+
+def test_the_public_functions(check: Check) -> None:
+    """The script's functions list models, read the registry, and register one model once."""
+    lists = {
+        provider: getattr(cron, f"get_{provider}_models")(KEYS[provider]) for provider in PROVIDERS
+    }  # fmt: skip
+    assert {"openai": 65, "anthropic": 19, "google": 16, "perplexity": 6} == {
+        name: len(each) for name, each in lists.items()
+    }
+    argon = next(each for each in lists["google"] if each["model_id"] == "gemini-4-argon")
+    assert ("Gemini 4 Argon", None, 1048576) == (argon["display_name"], argon["created"], argon["max_input_tokens"])
+    haiku = next(each for each in lists["anthropic"] if each["model_id"] == "claude-haiku-5-5")
+    assert (datetime(2026, 10, 21, tzinfo=UTC), "active", None) == (
+        haiku["created"],
+        haiku["lifecycle"],
+        haiku["retires_at"],
+    )
+    assert [True, False] == [cron.insert_new_model("openai", "gpt-5-turbo", "GPT-5 Turbo") for _ in range(2)]
+    existing = cron.get_existing_models_from_db()
+    added = next(each for each in existing["openai"] if each["model_id"] == "gpt-5-turbo")
+    assert ("GPT-5 Turbo", False, False, Decimal(0)) == (
+        added["model_display_name"],
+        added["is_current"],
+        added["is_available"],
+        added["cost_per_1m_input_tokens"],
+    )
+    with pytest.raises(BadInput, match="unknown provider 'mistral'"):
+        cron.insert_new_model("mistral", "m", "M")
+
+
+def test_the_public_functions_raise_on_failure(check: Check) -> None:
+    """A list that cannot be had is an error, never an empty list."""
+    check.fail("openai", kind="status", status=500)
+    with pytest.raises(ProviderUnavailable):
+        cron.get_openai_models(KEYS["openai"])
+    check.fail("openai", kind="body", status=200, body={})
+    with pytest.raises(BadResponse):
+        cron.get_openai_models(KEYS["openai"])
+
+
+def test_importing_the_script_is_light() -> None:
+    """Importing the script loads no provider's SDK, reads no setting and opens no database."""
+    code = (
+        "import sys; import psycopg2; psycopg2.connect = None; import weekly_model_check_cron\n"
+        "print([name for name in ('openai', 'anthropic', 'google.genai', 'genai_prices') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT), "LLM_MAX_WORKERS": "none"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "[]\n" == done.stdout
+
+
+def test_help_and_bad_arguments(check: Check) -> None:
+    """--help ends with 0 and a provider that nobody knows with 2."""
+    codes = []
+    for arguments in (["--help"], ["--provider", "mistral"]):
+        with pytest.raises(SystemExit) as ended:
+            weekly.main(arguments)
+        codes.append(ended.value.code)
+    assert [0, 2] == codes
+
+
+def test_a_lost_lock_is_free_again(db: Database) -> None:
+    """The lock lives as long as its connection: after a check ends, also by an error, the next one may work."""
+    with pytest.raises(BadInput), model_check.only_check(db):
+        raise BadInput("stop")
+    with model_check.only_check(db), pytest.raises(model_check.AlreadyChecking), model_check.only_check(db):
+        pytest.fail("two checks at once")

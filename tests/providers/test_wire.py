@@ -1,0 +1,89 @@
+"""The line under the SDKs holds its rules whatever an SDK tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from llm_monitoring.providers import BadRequest, ProviderUnavailable
+from llm_monitoring.providers.wire import Wire
+from tests.providers.server import KEY, Server, hangs, says
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    opened = Wire(
+        "openai",
+        KEY,
+        base_url=server.url + "/v1",
+        headers={"authorization": f"Bearer {KEY.reveal()}"},
+        timeout_seconds=0.2,
+        total_seconds=5.0,
+    )
+    yield opened
+    opened.close()
+
+
+def test_second_request_is_stopped(server: Server, wire: Wire) -> None:
+    """An SDK that asks twice in one call is stopped, and the first reply is the reply."""
+
+    def asks_twice() -> None:
+        wire.http.post(f"{server.url}/v1/first")
+        wire.http.post(f"{server.url}/v1/second")
+
+    server.script(says("first"), says("second"))
+    assert wire.exchange(asks_twice, ()).body == b"first"
+    assert [r.path for r in server.received] == ["/v1/first"]
+
+
+@pytest.mark.parametrize("path", ["/v2/responses", "/", "/v10/x"])
+def test_other_address_is_refused(server: Server, wire: Wire, path: str) -> None:
+    """A request beside the base URL does not leave, and costs nothing."""
+    server.script(says("{}"))
+    with pytest.raises(ProviderUnavailable, match="instead of") as caught:
+        wire.exchange(lambda: wire.http.post(server.url + path), ())
+    assert (caught.value.billed, server.received) == ("no", [])
+
+
+def test_our_timeout_holds(server: Server, wire: Wire) -> None:
+    """An SDK that would wait for ever waits as long as we say."""
+    server.script(hangs(1.0))
+    with pytest.raises(ProviderUnavailable, match="ReadTimeout") as caught:
+        wire.exchange(lambda: wire.http.post(f"{server.url}/v1/x", timeout=None), ())
+    assert caught.value.billed == "maybe"
+
+
+def test_call_without_a_request(wire: Wire) -> None:
+    """An SDK that refuses its arguments has sent nothing, and says why without the key."""
+
+    def refuses() -> None:
+        raise ValueError(f"no good: {KEY.reveal()}")
+
+    with pytest.raises(BadRequest, match=r"ValueError: no good: \*\*\*") as caught:
+        wire.exchange(refuses, (ValueError,))
+    assert caught.value.billed == "no"
+
+
+def test_our_own_mistakes_are_not_swallowed(wire: Wire) -> None:
+    """An error that no SDK is known for passes through."""
+    with pytest.raises(ZeroDivisionError):
+        wire.exchange(lambda: 1 / 0, (ValueError,))
+
+
+def test_request_outside_a_call(server: Server, wire: Wire) -> None:
+    """Nothing is sent but by a call that is watched."""
+    server.script(says("{}"))
+    with pytest.raises(LookupError):
+        wire.http.get(f"{server.url}/v1/x")
+    assert server.received == []
+
+
+def test_endless_body(server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that outgrows every answer is left before it fills the memory."""
+    monkeypatch.setattr("llm_monitoring.providers.wire.MAX_BODY_BYTES", 1000)
+    server.script(says("x" * 1001))
+    with pytest.raises(ProviderUnavailable, match="longer than") as caught:
+        wire.exchange(lambda: wire.http.get(f"{server.url}/v1/x"), (httpx2.HTTPError,))
+    assert caught.value.billed == "maybe"

@@ -1,0 +1,95 @@
+"""What commands print: tables and JSON that no stored text can turn into anything else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring import logs
+from llm_monitoring.cli import output
+from llm_monitoring.domain import Secret
+
+HOSTILE = "[red]x[/red] :smile: \x1b]0;owned\x07\x1b[2J \x9b31m a\nb \u202egpj \x7f"
+
+
+def controls(text: str) -> list[str]:
+    return [character for character in text if character != "\n" and logs.UNSAFE.match(character)]
+
+
+def test_table_shows_hostile_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup, emoji codes, escapes and line breaks of a value are shown as they are written."""
+    output.show_rows([{"name": HOSTILE}], {"Name": "name"}, as_json=False, empty="none")
+    shown = capsys.readouterr().out
+    assert ([], 3) == (controls(shown), len(shown.splitlines()))
+    assert r"[red]x[/red] :smile: \x1b]0;owned\x07\x1b[2J \x9b31m a\nb \u202egpj \x7f" in shown
+
+
+def test_fields_and_sentences_show_hostile_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """The two other ways to print are as careful as tables."""
+    output.show_fields({"name": HOSTILE}, {"Name": "name"})
+    output.say(HOSTILE)
+    shown = capsys.readouterr().out
+    assert ([], 2, 2) == (controls(shown), len(shown.splitlines()), shown.count("[red]x[/red] :smile: "))
+
+
+def test_json_keeps_hostile_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON escapes what a terminal would obey, and reads back as the very same text."""
+    output.show_json([{"name": HOSTILE, "español": "ñ"}])
+    shown = capsys.readouterr().out
+    assert ([], [{"name": HOSTILE, "español": "ñ"}]) == (controls(shown), json.loads(shown))
+    assert '"ñ"' in shown
+
+
+def test_json_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """Amounts are exact text, days and moments ISO 8601, and a secret has no form at all."""
+    moment = datetime(2026, 11, 23, 4, 0, 1, tzinfo=UTC)
+    output.show_json({"usd": Decimal("1E-10"), "day": date(2026, 11, 23), "at": moment, "none": None})
+    assert {
+        "usd": "0.0000000001",
+        "day": "2026-11-23",
+        "at": "2026-11-23T04:00:01+00:00",
+        "none": None,
+    } == json.loads(capsys.readouterr().out)
+    with pytest.raises(TypeError, match="Secret has no form in JSON"):
+        output.show_json({"key": Secret("sk-x")})
+
+
+def test_pipes_get_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody watches, a row is one line however long it is, without spaces at its end."""
+    output.show_rows([{"a": "x" * 300, "b": None}], {"A": "a", "B": "b"}, as_json=False, empty="none")
+    assert ["x" * 300] == capsys.readouterr().out.splitlines()[2:]
+
+
+def test_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty table is a sentence, and an empty JSON array an array."""
+    output.show_rows([], {"A": "a"}, as_json=False, empty="There are none.")
+    output.show_rows([], {"A": "a"}, as_json=True, empty="There are none.")
+    assert "There are none.\n[]\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        (True, "yes"),
+        (False, "no"),
+        (Decimal("1E+2"), "100"),
+        (datetime(2026, 11, 23, 4, 0, 59, tzinfo=UTC), "2026-11-23 04:00"),
+        (date(2026, 11, 23), "2026-11-23"),
+        (("a", "b"), "a, b"),
+        (7, "7"),
+    ],
+)
+def test_cell(value: object, expected: str) -> None:
+    """A value is written as people read it."""
+    assert expected == output.cell(value)
+
+
+def test_numbers_stand_right(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column of numbers is aligned at its right end, one of words or answers at its left."""
+    rows = [{"n": 1, "w": "a", "b": True}, {"n": 100, "w": "abc", "b": False}]
+    output.show_rows(rows, {"N": "n", "W": "w", "B": "b"}, as_json=False, empty="none")
+    assert ["  1  a    yes", "100  abc  no"] == capsys.readouterr().out.splitlines()[2:]

@@ -1,0 +1,28 @@
+"""Weekly cron (Sundays, 00:00 UTC): registers the providers' new models, switched off, and tells which ones end."""
+
+from __future__ import annotations
+
+import sys
+
+from llm_monitoring.jobs.model_lists import (
+    get_anthropic_models,
+    get_existing_models_from_db,
+    get_google_models,
+    get_openai_models,
+    get_perplexity_models,
+    insert_new_model,
+)
+from llm_monitoring.jobs.weekly import main
+
+__all__ = [
+    "get_anthropic_models",
+    "get_existing_models_from_db",
+    "get_google_models",
+    "get_openai_models",
+    "get_perplexity_models",
+    "insert_new_model",
+    "main",
+]
+
+if __name__ == "__main__":
+    sys.exit(main())
