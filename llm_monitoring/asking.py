@@ -33,6 +33,10 @@ class NoKey(MonitoringError):
     """There is no API key for this provider."""
 
 
+class WrongKey(NoKey):
+    """The key at hand is not the one that this call is to be made with."""
+
+
 @dataclass(slots=True)
 class Watched:
     """A project with its matcher, which is compiled when the project's first answer comes."""
@@ -49,6 +53,14 @@ class Watched:
             return self.compiled
 
 
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An open provider and whose key it holds."""
+
+    key: KeyId
+    provider: Provider
+
+
 class Clients:
     """One open provider a key; a key is decrypted by the worker that first needs it."""
 
@@ -57,16 +69,24 @@ class Clients:
         self.settings = settings
         self.lock = Lock()
         self.locks: dict[KeyId, Lock] = {}
-        self.open: dict[KeyId, Provider] = {}
+        self.open: dict[KeyId, Client] = {}
 
     def get(self, key: KeyId, user_id: int) -> Provider:
-        """The client of `key`; raises KeyUnreadable, or NoKey where it was removed meanwhile."""
+        """The provider of `key` for a call that `user_id` pays; a mix-up is refused, not charged to another.
+
+        Raises KeyUnreadable, NoKey where the key was removed meanwhile, or WrongKey.
+        """
+        if key.user_id not in (None, user_id):
+            raise WrongKey(f"la API key de {key.provider} no es del usuario {user_id}")
         with self.lock:
             lock = self.locks.setdefault(key, Lock())
         with lock:
             if key not in self.open:
-                self.open[key] = self.connect(key, user_id)
-            return self.open[key]
+                self.open[key] = Client(key, self.connect(key, user_id))
+            client = self.open[key]
+        if client.key != key:
+            raise WrongKey(f"la API key de {key.provider} a mano es de otro")
+        return client.provider
 
     def connect(self, key: KeyId, user_id: int) -> Provider:
         found = self.keys.find(user_id, key.provider)
@@ -80,8 +100,8 @@ class Clients:
         )
 
     def close(self) -> None:
-        for provider in self.open.values():
-            provider.close()
+        for client in self.open.values():
+            client.provider.close()
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What `budget audit` found: users whose counters differ from the ledger, open calls, calls above their ceiling."""
+    """What `budget audit` found.
+
+    Broken rules: counters that are not the sums of their attempts (`differences`), calls admitted above the limit
+    (`over_admitted`), calls of a dead run that a later run should have settled (`left_open`). The rest are notes.
+    """
 
     attempts: int
     users: int
@@ -86,6 +90,12 @@ class Audit:
     over_budget: list[Standing]
     over_ceiling: list[Row]
     open_attempts: list[Row]
+    over_admitted: list[Row]
+    left_open: list[Row]
+
+    @property
+    def clean(self) -> bool:
+        return not (self.differences or self.over_admitted or self.left_open)
 
 
 def utc_now() -> datetime:
@@ -235,6 +245,8 @@ class Budget:
 
         try:
             return self.db.transact(enter)
+        except Conflict:  # it was entered before, in a commit whose acknowledgement got lost
+            return next(each.spent_usd for each in self.standings() if each.user_id == user_id)
         except Rejected as exc:
             raise BadInput(f"user {user_id}: a correction of {amount_usd} USD would make the spend negative") from exc
 
@@ -261,4 +273,29 @@ class Budget:
             over_budget=[s for s in self.standings(start_month=False) if s.spent_usd + s.reserved_usd > s.budget_usd],
             over_ceiling=self.db.all(SQL.over_ceiling),
             open_attempts=self.db.all(SQL.count_open_attempts),
+            over_admitted=self.db.all(SQL.over_admitted),
+            left_open=self.db.all(SQL.left_open),
         )
+
+    def attempts_of(self, user_id: int, month: date) -> list[Row]:
+        """A user's ledger entries of a month, oldest first."""
+        return self.db.all(SQL.attempts_of, {"user_id": user_id, "month": month})
+
+    def repair(self, user_id: int) -> Row | None:
+        """Set a user's counters to the sums of their attempts, in one transaction; None where they were right.
+
+        Safe beside a run: it moves attempts and counters together, under the lock of the user's row.
+        """
+
+        def repair(tx: Transaction) -> Row | None:
+            tx.one(SQL.lock_account, {"user_id": user_id})
+            row = tx.one(SQL.repair_counters, {"user_id": user_id})
+            if row is not None:
+                self.raise_alerts(tx, row)
+            return row
+
+        return self.db.transact(repair)
+
+    def month_by_model(self, provider: ProviderName, month: date) -> list[Row]:
+        """What a month's calls to a provider were charged, by whose key it was and model."""
+        return self.db.all(SQL.month_by_model, {"provider": provider, "month": month})

@@ -35,7 +35,7 @@ class Blocked(MonitoringError):
 
 
 class Withdrawn(MonitoringError):
-    """The reservation was released before the call went out."""
+    """Another run has answered the task or taken over, so the call does not go out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Till:
         """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled."""
         self.reserve(call)
         if not self.budget.mark_sent(call):
+            self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
             raise Withdrawn
         killpoints.reach("sent")
         reply = self.send(call, question, provider, price, save_error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -12,7 +12,14 @@ from llm_monitoring.analysis import Mention
 
 EXAMPLES: Final = 3
 SNIPPET_REACH: Final = 60
-COUNTED: Final = (bool, int)
+SUMMED: Final = frozenset({"brand_mentioned", "mention_count", "appears_in_numbered_list", "brand_cited", "branded"})
+WHERE_NULL: Final[dict[str, Any]] = {
+    "brand_mentioned": False, "mention_count": 0, "appears_in_numbered_list": False, "mention_contexts": [],
+    "competitors_mentioned": {},
+}  # fmt: skip
+"""What the older form means by NULL."""
+
+VERSION: Final = "analysis_version"
 BY_NAME: Final = ("mention_count", "competitors_mentioned")
 Fields = Mapping[str, Any]
 
@@ -101,16 +108,16 @@ class Changes:
         """Count what changes from a stored row to its new reading."""
         self.answers += 1
         self.without_text += row["full_response"] is None
-        changed = [self.compare(row, name, after) for name, after in reading.columns.items()]
+        changed = [self.compare(row, name, after) for name, after in reading.columns.items() if name != VERSION]
         self.changed += any(changed)
         if "brand_mentioned" in reading.columns:
             self.count_verdicts(row, reading)
             self.count_names(row, reading)
 
     def compare(self, row: Fields, name: str, after: Any) -> bool:
-        before = stored(row, name, after)
+        before: Any = WHERE_NULL.get(name) if row[name] is None else row[name]
         change = self.fields.setdefault(name, FieldChange())
-        if isinstance(after, COUNTED) and isinstance(before, COUNTED) and name not in ("mention_order",):
+        if name in SUMMED:
             change.before, change.after = (change.before or 0) + before, (change.after or 0) + after
         if before == after:
             return False
@@ -134,12 +141,6 @@ class Changes:
             change.before, change.after = change.before + was, change.after + now
             if was != now:
                 explain(change, name, was, now, row, reading)
-
-
-def stored(row: Fields, name: str, after: Any) -> Any:
-    """A stored value; the older form left counts and lists empty."""
-    before = row[name]
-    return type(after)() if before is None and isinstance(after, (bool, int, list, dict)) and after is not None else before
 
 
 def explain(change: NameChange, name: str, was: int, now: int, row: Fields, reading: Reading) -> None:

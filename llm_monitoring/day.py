@@ -202,20 +202,30 @@ def judge_of(plan: Plan, item: Watched) -> KeyId | None:
     return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]
 
 
+def settle_dead_runs(tools: Tools) -> None:
+    """Settle the calls that dead runs left open, also where nothing may be spent; needs the run lock."""
+    runs.bury_dead(tools.db)
+    catalogue, clients = registry.read_catalogue(tools.db), Clients(tools.keys, tools.settings)
+    watched, _ = read_projects(tools.db, None)
+    desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None)
+    figures(desk, recover(desk).days)
+
+
 def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock) -> DayReport:
     """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger."""
+    settle_dead_runs(tools)
     run_id = runs.start(tools.db, order.day)
     clients = Clients(tools.keys, tools.settings)
     try:
         plan = make_plan(tools, order.project_id, blocked)
         desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
-        touched = recover(desk).days
         before = coverage(tools, plan, order.day)
         order.on_start(
             sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values())
         )
         tally = work(desk, plan, order, lambda: lock.held() and runs.is_open(tools.db, run_id))
-        figures(desk, touched | {(project_id, order.day) for project_id in plan.projects})
+        figures(desk, {(project_id, order.day) for project_id in plan.projects})
+        projects.mark_analysed(tools.db, list(plan.projects))
         report = settle_day(tools, plan, order, run_id, tally, before)
     except BaseException:
         runs.abandon(tools.db, run_id)
@@ -245,7 +255,6 @@ def figures(desk: Desk, touched: set[tuple[int, date]]) -> None:
         watched = desk.watched(project_id)
         if watched is not None:
             results.write_snapshots(desk.budget.db, watched.project, day)
-    projects.mark_analysed(desk.budget.db, list(desk.projects))
 
 
 def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:

@@ -62,6 +62,8 @@ class Breaker:
         self.failures, self.opened, self.probing = 0, 0, False
 
     def failed(self, now: float, message: str, *, may_open: bool = True) -> None:
+        if self.until > now and not self.probing:
+            return  # it went out before the breaker opened, and says nothing new
         self.failures += 1
         if not may_open or (self.failures < FAILURES_TO_OPEN and not self.probing):
             return

@@ -31,6 +31,7 @@ HIDDEN: Final = "***"
 TAIL: Final = 8
 SHORTEST_SECRET: Final = 4  # hiding anything shorter would blank ordinary words
 SHORTEST_PASSWORD: Final = 12  # the same for "postgres" and its like, which are no API keys
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what opens the address of a webhook or a chat
 RAILWAY_LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn"}
 CHATTY: Final = ("anthropic", "google_genai", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "urllib3")
 ORDINARY: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
@@ -236,6 +237,9 @@ def register_settings(settings: Settings) -> None:
     ring = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
     for secret in (*settings.api_keys.values(), *map(Secret, ring)):
         register_secret(secret)
+    targets = [*(settings.notify_urls or ()), *([settings.heartbeat_url] if settings.heartbeat_url else [])]
+    for token in (token for target in targets for token in TOKEN.findall(target.reveal())):
+        register_secret(Secret(token))
     password = urlsplit(settings.database_url or "").password or ""
     for text in (password, unquote(password)):
         if len(text) >= SHORTEST_PASSWORD:

@@ -93,8 +93,8 @@ class Reader:
             columns,
             analysis.visible_text,
             self.matcher.mentions(text),
-            before and before.mentions(text),
-            before and before.entities[0].name,
+            before.mentions(text) if before else None,
+            before.entities[0].name if before else None,
         )
 
     def matcher_before(self, mark: str | None) -> Matcher | None:
@@ -176,9 +176,7 @@ def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterat
         after = rows[-1]["id"]
 
 
-def store(
-    db: Database, project: Project, rows: Sequence[Row], readings: Sequence[Reading], *, sentiment: bool
-) -> None:
+def store(db: Database, project: Project, rows: Sequence[Row], readings: Sequence[Reading], *, sentiment: bool) -> None:
     """Write a page of readings in one transaction."""
     params = {"brand_name": project.brand.name, "fingerprint": rules.fingerprint(project), "sentiment": sentiment}
     found = [(row["full_response"], {"id": row["id"], **reading.columns})

@@ -88,6 +88,11 @@ def start(db: Database, day: date) -> int:
     return run_id
 
 
+def bury_dead(db: Database) -> None:
+    """Close the runs that dead processes left open, which from now on admit no call. Needs the lock."""
+    db.execute(SQL.bury_dead_runs)
+
+
 def is_open(db: Database, run_id: int) -> bool:
     """Whether no later start has taken over from the run."""
     row = db.one(SQL.is_open, {"run_id": run_id})

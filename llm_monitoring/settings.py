@@ -26,6 +26,8 @@ Parse = Callable[[str], Any]
 SWITCHED_ON: Final = ("true", "1", "yes", "on")
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
 KEY_CHARACTERS: Final = re.compile(r"[\x21-\x7e]+")
+BETWEEN_TARGETS: Final = re.compile(r"[\s,]+(?=[A-Za-z0-9.+-]+://)")
+TARGET: Final = re.compile(r"[A-Za-z0-9.+-]{1,30}://[\x21-\x7e]+")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -98,6 +100,22 @@ def duration(most: float, unit: str) -> Parse:
         return number
 
     return parse
+
+
+def notify_urls(text: str) -> tuple[Secret, ...]:
+    """Return the targets in `text`; errors never repeat one, as they hold tokens."""
+    found = tuple(Secret(part) for part in BETWEEN_TARGETS.split(text))
+    if not all(TARGET.fullmatch(each.reveal()) for each in found):
+        raise ValueError("addresses such as slack://…, mailtos://… or json://…, separated by spaces")
+    return found
+
+
+def heartbeat_url(text: str) -> Secret:
+    """Return an address to call; errors never repeat it, as it is a secret to those who may call it."""
+    address(text)
+    if not KEY_CHARACTERS.fullmatch(text):
+        raise ValueError("an https:// address without spaces")
+    return Secret(text)
 
 
 def switch(text: str) -> bool:
@@ -240,6 +258,27 @@ class Settings:
     )
     receipt_retention_days: int = field(
         metadata=variable("LLM_RECEIPT_RETENTION_DAYS", "Days that the raw replies are kept.", integer(1, 3650), "90")
+    )
+    notify_urls: tuple[Secret, ...] | None = field(
+        metadata=variable(
+            "LLM_NOTIFY_URLS",
+            "Who gets the digest of a daily run: Apprise URLs (e-mail, Slack, Telegram, webhook), separated by spaces.",
+            notify_urls,
+            secret=True,
+        )
+    )
+    notify_timeout_seconds: float = field(
+        metadata=variable(
+            "LLM_NOTIFY_TIMEOUT_SECONDS",
+            "Longest wait for all targets together; a digest that did not arrive is sent again by the next run.",
+            duration(300, "seconds"),
+            "10",
+        )
+    )
+    heartbeat_url: Secret | None = field(
+        metadata=variable(
+            "LLM_HEARTBEAT_URL", "Called at the end of a good run, for a dead man's switch.", heartbeat_url, secret=True
+        )
     )
     on_railway: bool = False
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
 import click
 
 from llm_monitoring import app, projects, settings
-from llm_monitoring.budget import Audit, Standing
+from llm_monitoring.budget import Standing
+from llm_monitoring.cli.audit import audit
 from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.output import Columns, Fields, print_table, say, show_json, show_rows, usd
+from llm_monitoring.cli.output import Columns, say, show_rows, usd
+from llm_monitoring.cli.reconcile import reconcile
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.errors import BadInput
@@ -22,18 +23,6 @@ SHOWN: Final[Columns] = {
     "Reserved": lambda row: usd(row["reserved_usd"]), "Limit": "budget_usd", "Used %": "percent",
     "Alert %": "threshold", "State": "state",
 }  # fmt: skip
-DIFFERENCES: Final[Columns] = {
-    "User": "user_id", "Month": "month", "Spent: counter": "counted_spent", "Spent: ledger": "ledger_spent",
-    "Reserved: counter": "counted_reserved", "Reserved: ledger": "ledger_reserved",
-}  # fmt: skip
-OVER_BUDGET: Final[Columns] = {
-    "User": "user_id", "Spent": "spent_usd", "Reserved": "reserved_usd", "Limit": "budget_usd",
-}  # fmt: skip
-OVER_CEILING: Final[Columns] = {
-    "User": "user_id", "Provider": "llm_provider", "Model": "model_id", "Ceiling": "ceiling_usd",
-    "Charged": "charged_usd",
-}  # fmt: skip
-OPEN: Final[Columns] = {"User": "user_id", "Calls": "attempts", "Reserved": "ceiling_usd"}
 
 
 @click.group(epilog=example("budget show", "budget set ana@agency.example --limit 50"))
@@ -140,58 +129,5 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
     say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
 
 
-@budget.command(epilog=example("budget audit"))
-@json_option
-@click.pass_context
-def audit(ctx: click.Context, *, as_json: bool) -> None:
-    """Check the counters against the ledger; changes nothing.
-
-    Exits with 1 where a user's counters are not the sum of the ledger's entries, and says by how much.
-
-    What is no difference and still worth a look follows as notes: users above their limit, calls billed above what was
-    reserved for them, calls that are open now.
-    """
-    with ctx.ensure_object(Session).tools() as tools:
-        found = tools.budget.audit()
-    if as_json:
-        show_json(audit_fields(found))
-    else:
-        tell(found)
-    ctx.exit(1 if found.differences else 0)
-
-
-def audit_fields(found: Audit) -> dict[str, Any]:
-    return {
-        "in_balance": not found.differences, "attempts": found.attempts, "users": found.users,
-        "charged_usd": found.charged_usd, "differences": found.differences,
-        "over_budget": [standing_fields(each) for each in found.over_budget],
-        "over_ceiling": found.over_ceiling, "open_attempts": found.open_attempts,
-    }  # fmt: skip
-
-
-def standing_fields(standing: Standing) -> Row:
-    return {
-        "user_id": standing.user_id, "spent_usd": standing.spent_usd, "reserved_usd": standing.reserved_usd,
-        "budget_usd": standing.budget_usd,
-    }  # fmt: skip
-
-
-def tell(found: Audit) -> None:
-    """Print the verdict, the differences and the notes."""
-    say(f"Ledger entries: {found.attempts}, users: {found.users}, charged in all: {found.charged_usd:f} USD.")
-    if found.differences:
-        say(f"NOT IN BALANCE: the counters of {len(found.differences)} users differ from their ledger:")
-        print_table(found.differences, DIFFERENCES)
-    else:
-        say("No difference: every counter is the sum of its ledger entries.")
-    note("Note: spent and reserved above the limit", map(standing_fields, found.over_budget), OVER_BUDGET)
-    note("Note: calls billed above their reservation (last 62 days)", found.over_ceiling, OVER_CEILING)
-    note("Note: calls open now, of a run under way or one that died (its next start settles them)",
-         found.open_attempts, OPEN)  # fmt: skip
-
-
-def note(title: str, rows: Iterable[Fields], columns: Columns) -> None:
-    listed = list(rows)
-    if listed:
-        say(f"{title}:")
-        print_table(listed, columns)
+budget.add_command(audit)
+budget.add_command(reconcile)

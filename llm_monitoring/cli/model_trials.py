@@ -26,8 +26,9 @@ from llm_monitoring.registry import Model, NotCallable
 if TYPE_CHECKING:
     from llm_monitoring.analysis.comparison import Change
     from llm_monitoring.asking import Desk
+    from llm_monitoring.bridge import Bridge, Plan, Progress, Tally
     from llm_monitoring.day import Tools
-    from llm_monitoring.trial import Bridge, Plan, Probe, Progress, Tally
+    from llm_monitoring.trial import Probe
 
 FIGURES: Final = {"mention_rate": "Mention rate, %", "avg_position": "Position in lists"}
 COMPARED: Final[Columns] = {
@@ -51,19 +52,6 @@ def open_desk(tools: Tools) -> Iterator[Desk]:
         clients.close()
 
 
-@contextmanager
-def in_plain_english(who_pays: str) -> Iterator[None]:
-    """Say in the words of the command line what the daily run says in its log."""
-    from llm_monitoring.calls import Blocked
-
-    try:
-        yield
-    except NotCallable as exc:
-        raise BadInput(str(exc)) from exc
-    except Blocked as exc:
-        raise MonitoringError(f"what {who_pays} has left this month does not cover the question's ceiling") from exc
-
-
 def require_person(*, yes: bool) -> None:
     """Raise BadInput before anything is paid where nobody could confirm it."""
     if not yes and not sys.stdin.isatty():
@@ -83,8 +71,11 @@ def ask(tools: Tools, row: Row, who: Author, user_id: int) -> None:
     from llm_monitoring import trial
 
     model = model_admin.require_ready(row)
-    with in_plain_english(f"user {user_id}"), open_desk(tools) as desk:
+    try:
         ceiling = registry.ceiling(model.priced(), trial.probe_question(model))
+    except NotCallable as exc:
+        raise BadInput(str(exc)) from exc
+    with open_desk(tools) as desk:
         say(f"Asking {model_admin.full_name(row)} one question, at most {usd(ceiling)} USD, paid by user {user_id}.")
         show_probe(trial.probe(desk, row, who, user_id), trial.PROBE_PROMPT)
 
@@ -175,7 +166,7 @@ def compare(session: Session, old: str, new: str, project_id: int, samples: int,
     The difference is paired by prompt, with its 95 % interval. Prompts that name the brand are left out, as no headline
     figure counts them. Neither results nor figures of any day are touched. Both models need a price.
     """
-    from llm_monitoring import trial
+    from llm_monitoring import bridge
 
     with session.tools() as tools, open_desk(tools) as desk:
         plan = make_plan(desk, project_id, old, new, samples)
@@ -186,18 +177,18 @@ def compare(session: Session, old: str, new: str, project_id: int, samples: int,
             say("Nothing was asked.")
             return
         with progress(len(plan.asks)) as on_progress:
-            bridge = trial.run(desk, plan, on_progress)
+            found = bridge.run(desk, plan, on_progress)
     if as_json:
-        show_json(bridge_fields(bridge, plan))
+        show_json(bridge_fields(found, plan))
     else:
-        tell(bridge)
-    if not bridge.old.answers or not bridge.new.answers:
-        raise MonitoringError(f"there is nothing to compare: {bridge.stopped or 'a model gave no valid answer'}")
+        tell(found)
+    if not found.old.answers or not found.new.answers:
+        raise MonitoringError(f"there is nothing to compare: {found.stopped or 'a model gave no valid answer'}")
 
 
 def make_plan(desk: Desk, project_id: int, old: str, new: str, samples: int) -> Plan:
     """What the comparison asks; raises BadInput where the models or the project do not fit."""
-    from llm_monitoring import trial
+    from llm_monitoring import bridge
     from llm_monitoring.asking import Watched
 
     db = desk.budget.db
@@ -206,7 +197,7 @@ def make_plan(desk: Desk, project_id: int, old: str, new: str, samples: int) -> 
     watched = Watched(projects.find(db, project_id))
     prompts = [row for row in projects.queries(db, project_id) if row["is_active"]]
     try:
-        plan = trial.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
+        plan = bridge.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
         if not plan.asks:
             raise BadInput(f"project {project_id} has no active prompt without the brand's name in it")
         assert plan.ceiling_usd

@@ -8,6 +8,7 @@ import click
 
 from llm_monitoring import projects as table
 from llm_monitoring.analysis import Entity
+from llm_monitoring.cli.check import check
 from llm_monitoring.cli.command import PROJECT, PROVIDER, example, json_option
 from llm_monitoring.cli.competitors import read_competitors
 from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows
@@ -20,6 +21,9 @@ from llm_monitoring.errors import BadInput
 @click.group(epilog=example("projects list", "projects show 1"))
 def projects() -> None:
     """Set up and look at the brands under watch."""
+
+
+projects.add_command(check)
 
 
 @projects.command(

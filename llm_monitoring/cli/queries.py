@@ -9,6 +9,7 @@ import click
 
 from llm_monitoring import projects
 from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.generate import generate
 from llm_monitoring.cli.output import Columns, say, show_rows
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.cli.sheets import Sheet, at, lines, read_sheet, records
@@ -21,6 +22,9 @@ LIKELY_TITLES: Final = frozenset({*COLUMNS, "queries", "prompt", "prompts", "tex
 @click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
 def queries() -> None:
     """Add and list a project's prompts. They go out as they are written: the brand is never added to them."""
+
+
+queries.add_command(generate)
 
 
 @queries.command(epilog=example('queries add 1 "What is the best CRM?" "Which CRMs are free?" --language en'))

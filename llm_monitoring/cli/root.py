@@ -13,11 +13,13 @@ from llm_monitoring.cli.session import Session
 COMMANDS: Final[dict[str, str]] = {
     "users": "Whose money is spent: add and list users.",
     "keys": "Users' API keys: set, list, remove, rotate.",
-    "projects": "Brands under watch: add, list, show, pause, resume.",
-    "queries": "A project's prompts: add, import, list.",
-    "budget": "Monthly limits and spend: show, set, correct, audit.",
+    "projects": "Brands under watch: add, list, show, check, pause, resume.",
+    "queries": "A project's prompts: add, import, generate, list.",
+    "budget": "Monthly limits and spend: show, set, correct, audit, reconcile.",
     "models": "The registry of models and their prices.",
     "runs": "The daily runs.",
+    "metrics": "A period's figures, and what changed since another.",
+    "reanalyse": "Read stored answers anew after names changed.",
     "migrate": "Bring the database up to date.",
     "completion": "Print a script that completes commands with Tab.",
 }

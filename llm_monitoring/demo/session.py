@@ -40,7 +40,7 @@ LATENCY_MS: Final = 250.0
 def demo_settings(settings: Settings) -> Iterator[Settings]:
     """Settings that lead every call to the loopback server and every row to the demo's own database.
 
-    Keys and DATABASE_URL of the environment are left out, so the demo can neither spend nor write anywhere else.
+    Keys, DATABASE_URL and who is notified are left out, so the demo can neither spend, write nor call anywhere else.
     """
     log.info(
         "🧪 DEMO: las respuestas son simuladas por un servidor local; no se gasta dinero ni se toca DATABASE_URL",
@@ -54,6 +54,8 @@ def demo_settings(settings: Settings) -> Iterator[Settings]:
             keys_encryption_key=demo_master_key(data.with_name("demo.masterkey")),
             api_keys={},
             base_urls={provider: server.url(provider) for provider in PROVIDERS},
+            notify_urls=None,
+            heartbeat_url=None,
         )
         with open_tools(own) as tools:
             fill(tools)

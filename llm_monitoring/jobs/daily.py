@@ -23,7 +23,7 @@ from llm_monitoring.app import (
 from llm_monitoring.budget import Standing
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs import console, story
+from llm_monitoring.jobs import console, digest, story
 from llm_monitoring.logs import configure
 from llm_monitoring.runs import AlreadyRunning, RunLock
 from llm_monitoring.settings import Settings, fallback_settings, load_settings
@@ -32,7 +32,7 @@ __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthl
 
 log = logging.getLogger(__name__)
 
-DONE, CRITICAL = 0, 1
+DONE = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,16 +74,19 @@ def run(settings: Settings, options: Options) -> int:
         if options.dry_run:
             return dry_run(tools, options, the_day)
         with RunLock(tools.db) as lock:
+            day.settle_dead_runs(tools)
             standings = tools.budget.standings()
             if not may_spend(standings):
-                return CRITICAL
+                return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto")
             if not keys_available(tools, standings):
-                return CRITICAL
+                return digest.aborted(tools, the_day, "no hay ninguna API key utilizable")
             story.analysing()
             with console.progress() as bar:
                 order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
                 report = day.analyse(tools, order, blocked_users(standings), lock)
-            return story.summary(report, standings)
+            code = story.summary(report, standings)
+            digest.finished(tools, the_day, report, tools.budget.standings(), code)
+            return code
 
 
 def may_spend(standings: list[Standing]) -> bool:

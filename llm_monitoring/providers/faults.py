@@ -70,7 +70,8 @@ def reply_from(
 ) -> Reply:
     """Return a 2xx reply raw; raise the ProviderError that any other status stands for."""
     if 200 <= status < 300:
-        request_id = next((headers[h] for h in REQUEST_ID_HEADERS if h in headers), None)
+        named = next((headers[h] for h in REQUEST_ID_HEADERS if h in headers), "")
+        request_id = one_line(named, key)[:SAID_CHARACTERS] or None
         return Reply(status=status, body=body, latency_ms=latency_ms, request_id=request_id)
     raise error_from(name, key, status, headers, body)
 

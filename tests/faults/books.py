@@ -101,9 +101,14 @@ def fingerprint(text: str) -> str:
 
 
 def read_books(
-    url: str, bill: Path | None = None, keys: Mapping[str, int] | None = None, output: str = ""
+    url: str,
+    bill: Path | None = None,
+    keys: Mapping[str, int] | None = None,
+    *,
+    whole: bool = False,
+    output: str = "",
 ) -> Books:
-    """Read everything; `keys` tells whose each key in the clear is."""
+    """Read everything; `keys` tells whose each key in the clear is, `whole` fills `dump`."""
     keys = keys or {}
     owners = {fingerprint(key): owner for key, owner in keys.items()}
     with closing(psycopg2.connect(url, cursor_factory=psycopg2.extras.RealDictCursor)) as connection:
@@ -123,7 +128,7 @@ def read_books(
             runs=rows("SELECT * FROM llm_monitoring_analysis_runs ORDER BY id"),
             breaches=rows("SELECT * FROM watch_breaches ORDER BY n"),
             steps=rows("SELECT n, attempt_id::text AS attempt_id, before, after FROM watch_steps ORDER BY n"),
-            dump=dumped(rows) if keys else "",
+            dump=dumped(rows) if whole else "",
             bill=read_bill(bill, owners),
             keys=list(keys),
             output=output,

@@ -95,8 +95,10 @@ def i4_own_key_own_attempt(books: Books) -> Violations:
 def i5_paid_once(books: Books) -> Violations:
     """One result a task, one way through the states, a further call only after a doubtful one."""
     yield from breaches(books, "I5")
+    calls = {row["id"] for row in books.calls}
     for step in books.steps:
-        if (step["before"], step["after"]) not in STEPS and step["before"] != step["after"]:
+        taken = (step["before"], step["after"])
+        if step["attempt_id"] in calls and taken not in STEPS and taken != ("sent", "sent"):
             yield f"I5 attempt {step['attempt_id']} went from {step['before']} to {step['after']}"
     states = {row["id"]: row["state"] for row in books.attempts}
     for row in books.results:

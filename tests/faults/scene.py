@@ -118,12 +118,14 @@ class Scene:
                 return child.said()
         raise AssertionError("the lock of a dead run does not go away")
 
-    def books(self) -> Books:
-        return read_books(self.url, self.bill, self.keys, "\n".join(child.said() for child in self.children))
+    def books(self, *, whole: bool = False) -> Books:
+        """The books; `whole` with every table and the output of all runs as text, to look for keys."""
+        output = "\n".join(child.said() for child in self.children) if whole else ""
+        return read_books(self.url, self.bill, self.keys, whole=whole, output=output)
 
-    def check(self, *days: date) -> list[str]:
+    def check(self, *days: date, whole: bool = False) -> list[str]:
         """What is broken now; with `days`, also what these days lack."""
-        books = self.books()
+        books = self.books(whole=whole)
         return violations(books) + i10_day_complete(books, days)
 
 

@@ -241,14 +241,13 @@ def played(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def expected_charge(row: Row, seen: Seen) -> Decimal:
-    ceiling = seen.attempts[0]["ceiling_usd"]
-    return {
-        "nothing": Decimal(0),
-        "bill": seen.billed[-1] if seen.billed else Decimal(0),
-        "ceiling": ceiling,
-        "ceiling + bill": ceiling + (seen.billed[-1] if seen.billed else Decimal(0)),
+    ceiling = Decimal(seen.attempts[0]["ceiling_usd"])
+    bill = seen.billed[-1] if seen.billed else Decimal(0)
+    charges: dict[Charge, Decimal] = {
+        "nothing": Decimal(0), "bill": bill, "ceiling": ceiling, "ceiling + bill": ceiling + bill,
         "2 ceilings": 2 * ceiling,
-    }[row.charge]
+    }  # fmt: skip
+    return charges[row.charge]
 
 
 def named(cell: tuple[Row, ProviderName]) -> str:

@@ -42,7 +42,7 @@ DECLARE
     before TEXT := CASE TG_OP WHEN 'UPDATE' THEN OLD.state END;
 BEGIN
     INSERT INTO watch_steps (attempt_id, before, after) VALUES (NEW.id, before, NEW.state);
-    IF before IS NULL AND NEW.kind IN ('answer', 'sentiment') THEN
+    IF before = 'reserved' AND NEW.state = 'sent' AND NEW.kind IN ('answer', 'sentiment') THEN
         INSERT INTO watch_breaches (rule, told)
         SELECT 'I5', format('attempt %s asks a task again whose attempt %s is %s', NEW.id, a.id, a.state)
         FROM llm_call_attempts a

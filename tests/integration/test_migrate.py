@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_monitoring.db import Database, migrate, pending
+from llm_monitoring.db import Database, Rejected, migrate, pending
 from llm_monitoring.errors import ConfigurationError
 
 Write = Callable[..., None]
@@ -80,6 +80,14 @@ def test_failed(empty: Database, tmp_path: Path, write: Write, sql: str) -> None
     with pytest.raises(ConfigurationError, match="0002_create_b failed"):
         migrate(empty, tmp_path)
     assert (["a"], ["0002_create_b"]) == (tables(empty), pending(empty, tmp_path))
+
+
+def test_unrecorded(empty: Database, tmp_path: Path, write: Write) -> None:
+    """A migration that cannot be recorded is not applied either."""
+    write(m0001_break_record="CREATE TABLE a (n INTEGER); ALTER TABLE llm_schema_migrations ADD CHECK (version > 1)")
+    with pytest.raises(Rejected):
+        migrate(empty, tmp_path)
+    assert [] == tables(empty)
 
 
 def test_changed(empty: Database, tmp_path: Path, write: Write) -> None:

@@ -110,7 +110,7 @@ def test_exactly_the_text_models_are_registered(check: Check) -> None:
     check.good()
     found = check.registry()
     new = {name: row for name, row in found.items() if name not in seeded}
-    assert (len(TEXT_MODELS), set(TEXT_MODELS) - seeded.keys()) == (106, new.keys())
+    assert (len(TEXT_MODELS), set(TEXT_MODELS) - seeded.keys()) == (106, set(new))
     assert {(False, False, Decimal(0), Decimal(0))} == {
         (row["is_current"], row["is_available"], row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"])
         for row in new.values()

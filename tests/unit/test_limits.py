@@ -60,17 +60,39 @@ def test_a_dead_key_is_closed_alone() -> None:
 def test_the_breaker_opens_probes_and_closes_for_good() -> None:
     """After some failures in a row one call at a time is let through, ever later, and in the end none."""
     state, now = limits(), 0.0
+    for key in (MINE, *[YOURS] * (FAILURES_TO_OPEN - 1)):
+        call(state, key, "failing", now, message="503")
+    for pause in COOL_DOWN_SECONDS:
+        assert state.admit(OPERATOR, now) == Admission(until=now + pause)
+        now += pause
+        assert state.admit(OPERATOR, now) == GO
+        state.sent(OPERATOR)
+        assert state.admit(MINE, now) == Admission(until=now + 1.0)
+        state.finished(OPERATOR, "failing", now, message="503")
+    assert state.admit(MINE, now + 1e6) == Admission(closed="503")
+    assert state.admit(KeyId("google", 1), now) == GO
+
+
+def test_the_failures_of_one_key_stop_that_key_alone() -> None:
+    """Where only one key fails, its own breaker opens and closes for good; the provider serves the others on."""
+    state, now = limits(), 0.0
     for _ in range(FAILURES_TO_OPEN):
         call(state, MINE, "failing", now, message="503")
     for pause in COOL_DOWN_SECONDS:
-        assert state.admit(YOURS, now) == Admission(until=now + pause)
+        assert (state.admit(MINE, now), state.admit(YOURS, now)) == (Admission(until=now + pause), GO)
         now += pause
-        assert state.admit(YOURS, now) == GO
-        state.sent(YOURS)
-        assert state.admit(MINE, now) == Admission(until=now + 1.0)
-        state.finished(YOURS, "failing", now, message="503")
-    assert state.admit(MINE, now + 1e6) == Admission(closed="503")
-    assert state.admit(KeyId("google", 1), now) == GO
+        call(state, MINE, "failing", now, message="503")
+    assert (state.admit(MINE, now + 1e6), state.admit(YOURS, now)) == (Admission(closed="503"), GO)
+
+
+def test_calls_that_were_out_when_the_breaker_opened_count_once() -> None:
+    """A burst of failures is one event: the breaker opens once, whatever the concurrency was."""
+    state = limits(50)
+    for _ in range(50):
+        state.sent(MINE)
+    for _ in range(50):
+        state.finished(MINE, "failing", 0.0, message="reset")
+    assert state.admit(MINE, 0.0) == Admission(until=COOL_DOWN_SECONDS[0])
 
 
 def test_an_answer_closes_the_breaker() -> None:

@@ -60,6 +60,9 @@ def test_defaults() -> None:
         operator_user_id=None,
         auto_switch_models=False,
         receipt_retention_days=90,
+        notify_urls=None,
+        notify_timeout_seconds=10.0,
+        heartbeat_url=None,
         on_railway=False,
     )
     assert expected == loaded()
@@ -88,6 +91,9 @@ def test_every_variable_is_read() -> None:
         LLM_OPERATOR_USER_ID="7",
         LLM_AUTO_SWITCH_MODELS="yes",
         LLM_RECEIPT_RETENTION_DAYS="30",
+        LLM_NOTIFY_URLS="slack://A/B/C, mailto://u:p@h?to=a@x.es,b@x.es",
+        LLM_NOTIFY_TIMEOUT_SECONDS="3",
+        LLM_HEARTBEAT_URL="https://hc.example/ping/1",
         RAILWAY_ENVIRONMENT_NAME="production",
     )
     expected = Settings(
@@ -111,6 +117,9 @@ def test_every_variable_is_read() -> None:
         operator_user_id=7,
         auto_switch_models=True,
         receipt_retention_days=30,
+        notify_urls=(Secret("slack://A/B/C"), Secret("mailto://u:p@h?to=a@x.es,b@x.es")),
+        notify_timeout_seconds=3.0,
+        heartbeat_url=Secret("https://hc.example/ping/1"),
         on_railway=True,
     )
     assert expected == settings

@@ -37,10 +37,17 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
            AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running') AS buried;
 
 -- name: mark_sent
--- Claim the right to make the call. The token tells a repeated statement of one caller from a second caller.
-UPDATE llm_call_attempts
+-- Claim the right to make the call, unless its task was answered meanwhile. The token marks a repeat by the same caller.
+UPDATE llm_call_attempts a
 SET state = 'sent', sent_token = %(token)s, sent_at = coalesce(sent_at, clock_timestamp())
-WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(token)s));
+WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(token)s))
+  AND NOT EXISTS (SELECT FROM llm_monitoring_results r
+                  WHERE r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
+                    AND r.analysis_date = a.analysis_date AND r.sample = a.sample
+                    AND (a.kind = 'answer' OR r.sentiment_status = 'scored'))
+  AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
+                  WHERE f.project_id = a.project_id AND f.query_id = a.query_id AND f.llm_provider = a.task_provider
+                    AND f.analysis_date = a.analysis_date AND f.sample = a.sample AND f.final AND a.kind = 'answer');
 
 -- name: keep_receipt
 -- Store a reply as received, before anything reads it.
@@ -178,3 +185,58 @@ FROM llm_call_attempts WHERE state IN ('reserved', 'sent') GROUP BY user_id ORDE
 -- How much the audit looked at.
 SELECT count(*) AS attempts, coalesce(sum(charged_usd), 0) AS charged_usd, count(DISTINCT user_id) AS users
 FROM llm_call_attempts;
+
+-- name: over_admitted
+-- Calls that were admitted although spent and reserved then stood above the limit.
+SELECT id, user_id, month, llm_provider, model_id, committed_usd, budget_usd, reserved_at
+FROM llm_call_attempts
+WHERE kind NOT IN ('correction', 'opening') AND coalesce(committed_usd > budget_usd, TRUE)
+ORDER BY reserved_at, id;
+
+-- name: left_open
+-- Open calls that a run which started after them and has ended should have settled.
+SELECT a.id, a.user_id, a.month, a.state, a.llm_provider, a.model_id, a.run_id, a.ceiling_usd, a.reserved_at
+FROM llm_call_attempts a
+WHERE a.state IN ('reserved', 'sent')
+  AND EXISTS (SELECT FROM llm_monitoring_analysis_runs r
+              WHERE r.started_at > a.reserved_at AND r.status IN ('completed', 'warnings'))
+ORDER BY a.reserved_at, a.id;
+
+-- name: attempts_of
+-- A user's ledger entries of a month.
+SELECT id, kind, state, llm_provider, model_id, run_id, ceiling_usd, charged_usd, reserved_at, closed_at
+FROM llm_call_attempts
+WHERE user_id = %(user_id)s AND month = %(month)s
+ORDER BY reserved_at, id;
+
+-- name: lock_account
+-- Keep everybody else from a user's counters until the transaction ends.
+SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s FOR UPDATE;
+
+-- name: repair_counters
+-- Set a user's counters to the sums of the attempts of their month, where they differ; only after lock_account.
+WITH sums AS (
+    SELECT k.user_id, k.current_month_spend AS counted_spent, k.reserved_spend_usd AS counted_reserved,
+           coalesce(sum(a.charged_usd), 0) AS spent,
+           coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0) AS reserved
+    FROM user_llm_api_keys k
+             LEFT JOIN llm_call_attempts a
+                       ON a.user_id = k.user_id AND a.month = date_trunc('month', k.last_spend_reset)::date
+    WHERE k.user_id = %(user_id)s
+    GROUP BY k.user_id, k.current_month_spend, k.reserved_spend_usd
+)
+UPDATE user_llm_api_keys u
+SET current_month_spend = sums.spent, reserved_spend_usd = sums.reserved, updated_at = now()
+FROM sums
+WHERE u.user_id = sums.user_id AND (sums.counted_spent, sums.counted_reserved) <> (sums.spent, sums.reserved)
+RETURNING u.user_id, date_trunc('month', u.last_spend_reset)::date AS month, sums.counted_spent, sums.counted_reserved,
+          u.current_month_spend, u.reserved_spend_usd, u.monthly_budget_usd, u.spending_alert_threshold;
+
+-- name: month_by_model
+-- A month's calls to a provider by whose key it was and model; what is in doubt was charged its ceiling.
+SELECT CASE key_source WHEN 'user' THEN user_id END AS key_user_id, model_id, count(*) AS calls,
+       sum(charged_usd) AS charged_usd, sum(charged_usd) FILTER (WHERE state = 'unknown') AS in_doubt_usd
+FROM llm_call_attempts
+WHERE llm_provider = %(provider)s AND month = %(month)s AND state IN ('settled', 'unknown')
+GROUP BY 1, 2
+ORDER BY 1, 2;

@@ -1,0 +1,110 @@
+"""Thirty simulated days of the demo's projects: is a real trend told apart from noise?"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from bench.ground import database
+from llm_monitoring import day, metrics, projects
+from llm_monitoring.analysis.comparison import Comparison
+from llm_monitoring.app import open_tools
+from llm_monitoring.cli.metrics import changes_of, print_comparison, print_report
+from llm_monitoring.demo.sample import SAMPLE_EMAIL
+from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.session import fill
+from llm_monitoring.domain import Secret
+from llm_monitoring.metrics import Period
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+
+ENOUGH_USD = Decimal("1000.00")
+
+
+@contextmanager
+def simulated(url: str, last: date) -> Iterator[tuple[day.Tools, DemoServer]]:
+    """The demo's projects on a database, and the loopback provider whose trend ends on `last`."""
+    with DemoServer(epoch=last) as server:
+        settings = dataclasses.replace(
+            load_settings({**server.environment(), "DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False),
+            keys_encryption_key=Secret(Fernet.generate_key().decode()),
+        )
+        with open_tools(settings) as tools:
+            fill(tools)
+            tools.budget.set_limits(projects.find_user(tools.db, SAMPLE_EMAIL)["id"], ENOUGH_USD, None)
+            yield tools, server
+
+
+def live(tools: day.Tools, server: DemoServer, days: Sequence[date]) -> int:
+    """Run the daily job's day for each of the days; return how many answers they brought."""
+    answers = 0
+    with RunLock(tools.db) as lock:
+        for each in days:
+            server.set_day(each)
+            report = day.analyse(tools, day.Order(each), {}, lock)
+            assert report.in_balance
+            answers += report.tally.answered
+    return answers
+
+
+def comparisons(days: Sequence[date]) -> list[tuple[str, Period, Period]]:
+    """What is compared: the first half with the second, and two neighbouring weeks."""
+    half = len(days) // 2
+    return [
+        ("first half against second", Period(days[0], days[half - 1]), Period(days[half], days[-1])),
+        ("last week against the one before", Period(days[-14], days[-8]), Period(days[-7], days[-1])),
+    ]
+
+
+def measure(tools: day.Tools, days: Sequence[date]) -> list[dict[str, Any]]:
+    """Print the figures and every comparison as the command line does; return the verdicts."""
+    found = []
+    for row in projects.overview(tools.db):
+        print_report(metrics.report(tools.db, row["id"], Period(days[0], days[-1])))
+        for what, before, after in comparisons(days):
+            comparison = metrics.report(tools.db, row["id"], after, before).comparison
+            assert comparison is not None
+            print(f"\n{what}: {before}, then {after}")
+            print_comparison(comparison)
+            found.append({"project": row["name"], "compared": what, **verdicts(comparison)})
+        print()
+    return found
+
+
+def verdicts(comparison: Comparison) -> dict[str, Any]:
+    headline, *others = changes_of(comparison)
+    return {
+        "before": str(headline.before),
+        "after": str(headline.after),
+        "interval": [str(headline.low), str(headline.high)],
+        "verdict": headline.verdict,
+        "others": [f"{each.figure} {each.provider or 'all'}: {each.verdict}" for each in others],
+    }
+
+
+def main() -> None:
+    """Simulate, print the figures, and end with one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=30)
+    wanted = parser.parse_args().days
+    last = datetime.now(UTC).date()
+    days = [last - timedelta(days=back) for back in range(wanted - 1, -1, -1)]
+    with database() as url, simulated(url, last) as (tools, server):
+        start = time.monotonic()
+        answers = live(tools, server, days)
+        seconds = round(time.monotonic() - start, 1)
+        told = measure(tools, days)
+    print(json.dumps({"days": wanted, "answers": answers, "seconds": seconds, "verdicts": told}, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

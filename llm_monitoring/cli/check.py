@@ -1,0 +1,77 @@
+"""`projects check`: names that mislead."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from llm_monitoring import naming
+from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.output import say, show_json
+from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.naming import Check, Hit, Warned
+
+
+@click.command(epilog=example("projects check 1", "projects check 1 --json"))
+@click.argument("project", type=PROJECT)
+@json_option
+@pass_session
+def check(session: Session, project: int, *, as_json: bool) -> None:
+    """Look for names in PROJECT that may be counted wrongly.
+
+    Short names, everyday words, names that others share or contain: each with the places where the latest answers have
+    it, and what would help. Changes nothing.
+    """
+    with session.tools() as tools:
+        found = naming.check(tools.db, project)
+    if as_json:
+        show_json(check_fields(found))
+    else:
+        tell(found)
+
+
+def tell(found: Check) -> None:
+    project = found.project
+    looked = f"looked at in the latest {found.answers} answers" if found.answers else "no answer is stored yet"
+    if not found.warnings:
+        say(f"Project {project.id}, {project.name}: no name is likely to mislead ({looked}).")
+        return
+    say(f"Project {project.id}, {project.name}: names that may mislead ({looked}):")
+    for warned in found.warnings:
+        tell_one(warned)
+
+
+def tell_one(warned: Warned) -> None:
+    name = f"“{warned.term}”" if warned.term == warned.entity else f"“{warned.term}” ({warned.entity})"
+    say("")
+    say(f"{name}: {'; '.join(warned.reasons) or 'answers use it in longer names'}")
+    use = warned.use
+    if use.hits:
+        say(f"    hits: {use.hits}, {use.as_given} of them in the case given")
+    for hit in use.otherwise or use.examples:
+        say(f"    {place(hit)}")
+    for proposal in warned.proposals:
+        say(f"    → {proposal}")
+
+
+def place(hit: Hit) -> str:
+    return f"answer {hit.result_id}, {hit.provider}, {hit.day}: …{hit.text}…"
+
+
+def check_fields(found: Check) -> dict[str, Any]:
+    return {
+        "project_id": found.project.id,
+        "answers": found.answers,
+        "warnings": [
+            {
+                "entity": warned.entity, "term": warned.term, "case_sensitive": warned.case_sensitive,
+                "reasons": [asdict(doubt) for doubt in warned.doubts], "hits": warned.use.hits,
+                "hits_in_the_case_given": warned.use.as_given,
+                "examples": [asdict(hit) for hit in (*warned.use.otherwise, *warned.use.examples)],
+                "proposals": warned.proposals,
+            }
+            for warned in found.warnings
+        ],
+    }  # fmt: skip

@@ -1,0 +1,102 @@
+"""Reads the cost exports of providers: which column is what, which day, model, key and amount a line is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import IO, Final
+
+from llm_monitoring.cli.sheets import Sheet, at, read_sheet, rows
+from llm_monitoring.errors import BadInput
+
+# The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
+TITLES: Final[dict[str, tuple[str, ...]]] = {
+    "date": ("date", "day", "usage_date_utc", "usage_date", "start_time_iso", "bucket_start_time", "start_time"),
+    "model": ("model", "model_id", "model_version", "snapshot_id", "line_item", "description"),
+    "key": ("api_key_last4", "api_key", "api_key_redacted", "api_key_name", "api_key_id", "key"),
+    "cost": ("cost_usd", "amount_value", "amount_usd", "total_cost", "cost", "amount", "usd"),
+    "currency": ("amount_currency", "currency"),
+}
+NEEDED: Final = ("date", "model", "cost")
+DATED: Final = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an export; `key` is what it says of the key, empty where it says nothing."""
+
+    day: date
+    model: str
+    key: str
+    cost_usd: Decimal
+
+
+def read_export(file: IO[bytes]) -> list[Line]:
+    """Every line of a provider's export; raises BadInput that names what cannot be read."""
+    sheet = read_sheet(file)
+    places = columns(sheet)
+    return list(lines(sheet, places))
+
+
+def columns(sheet: Sheet) -> dict[str, int]:
+    titles = [re.sub(r"[^a-z0-9]+", "_", title).strip("_") for title in sheet.header()]
+    found = {
+        meaning: titles.index(next(name for name in names if name in titles))
+        for meaning, names in TITLES.items()
+        if not set(names).isdisjoint(titles)
+    }
+    for meaning in NEEDED:
+        if meaning not in found:
+            known = ", ".join(TITLES[meaning])
+            raise BadInput(f"{sheet.where(1)}: no column for the {meaning}: name one of {known}")
+    return found
+
+
+def lines(sheet: Sheet, places: dict[str, int]) -> Iterator[Line]:
+    for number, fields in rows(sheet):
+        if number == 1 or not any(fields):
+            continue
+        with at(sheet, number):
+            told = {meaning: fields[place] if place < len(fields) else "" for meaning, place in places.items()}
+            if told["cost"]:
+                yield line(told)
+
+
+def line(told: dict[str, str]) -> Line:
+    if told.get("currency", "").lower() not in ("", "usd"):
+        raise BadInput(f"{told['currency']!r} is not USD")
+    return Line(day(told["date"]), model(told["model"]), told.get("key", ""), cost(told["cost"]))
+
+
+def day(text: str) -> date:
+    """The UTC day of a date, an ISO time, or Unix seconds."""
+    try:
+        if re.fullmatch(r"\d{9,11}", text):
+            return datetime.fromtimestamp(int(text), UTC).date()
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise BadInput(f"{text!r} is no day: write YYYY-MM-DD") from exc
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+
+
+def model(text: str) -> str:
+    """The model that a line is about: of “gpt-x-2026-05-01, input” and the like what stands before the comma."""
+    return undated(text.partition(",")[0].strip().removeprefix("models/"))
+
+
+def undated(name: str) -> str:
+    """A dated model's name without its date, so that an alias and what it stands for are one."""
+    return DATED.sub("", name)
+
+
+def cost(text: str) -> Decimal:
+    try:
+        found = Decimal(text.replace("$", "").replace(" ", ""))
+    except InvalidOperation as exc:
+        raise BadInput(f"{text!r} is no amount in USD") from exc
+    if not found.is_finite():
+        raise BadInput(f"{text!r} is no amount in USD")
+    return found

@@ -1,0 +1,210 @@
+"""The digest of a daily run: what is worth telling, in the operator's words, sent once a run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from llm_monitoring import logs
+from llm_monitoring.analysis.comparison import Comparison
+from llm_monitoring.budget import Standing
+from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
+from llm_monitoring.db.database import Row
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.notify import delivery, outbox, watching
+from llm_monitoring.notify.delivery import Letter
+from llm_monitoring.notify.outbox import News, Parcel
+from llm_monitoring.notify.watching import BudgetAlert, Move, Outage, SpendJump
+
+log = logging.getLogger(__name__)
+
+BLOCKED_AT: Final = Decimal(100)
+MOST_LINES: Final = 30
+LONGEST_LINE: Final = 300
+LONGEST_BODY: Final = 3500  # what the narrowest service takes is 4096
+MONTH_DAYS: Final = 31
+DAYS_TO_SETTLE: Final = 14  # so long the two weeks that are compared hold days of before and after a change
+# what a chat or a mail program would make a link, a mention or a format of
+HARMLESS: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "'"})
+
+
+def finished(tools: Tools, day: date, report: DayReport, standings: Sequence[Standing], code: int) -> None:
+    """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged."""
+    good = code == 0 and report.tally.stopped is None
+    tell(tools, day, [*run_news(report, day), *blocked_news(report, standings, tools.budget.month())], good=good)
+
+
+def aborted(tools: Tools, day: date, why: str) -> int:
+    """Tell that a run could not ask anything; return the job's exit code."""
+    told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
+    tell(tools, day, [News("run", why, told, quiet_days=7)], good=False)
+    return 1
+
+
+def tell(tools: Tools, day: date, news: Sequence[News], *, good: bool) -> None:
+    settings = tools.settings
+    targets = settings.notify_urls or ()
+    try:
+        if targets:
+            alerts = watching.budget_alerts(tools.db)
+            outbox.put(tools.db, day, [*budget_news(alerts), *news, *observed(tools, day)], alerts)
+        parcels = outbox.parcels(tools.db, targets) if targets else []
+        letters = [letter(parcel, day) for parcel in parcels]
+        beats = [Letter(settings.heartbeat_url)] if good and settings.heartbeat_url else []
+        problems = delivery.send([*letters, *beats], settings.notify_timeout_seconds)
+        for parcel, problem in zip(parcels, problems, strict=False):
+            settle(tools, parcel, problem)
+        if beats and problems[-1]:
+            say(logging.WARNING, "heartbeat.failed", f"⚠️ LLM_HEARTBEAT_URL: {problems[-1]}")
+    except (MonitoringError, OSError) as exc:
+        say(logging.WARNING, "notify.failed", f"⚠️ No se pudo preparar el resumen para el operador: {exc}")
+
+
+def settle(tools: Tools, parcel: Parcel, problem: str | None) -> None:
+    """Mark what arrived; what did not stays in the outbox."""
+    name, lines = outbox.mark(parcel.target), len(parcel.lines)
+    if problem is None:
+        outbox.delivered(tools.db, parcel, tools.settings.notify_urls or ())
+        told = f"📨 Resumen enviado a {name}: {lines} aviso(s)"
+        say(logging.INFO, "notify.delivered", told, target=name, lines=lines)
+    else:
+        told = f"⚠️ Resumen no entregado a {name}: {problem}; se intentará en la próxima ejecución"
+        say(logging.WARNING, "notify.undelivered", told, target=name, lines=lines)
+
+
+def say(level: int, event: str, sentence: str, **fields: Any) -> None:
+    log.log(level, sentence, extra={"event": event, **fields})
+
+
+def letter(parcel: Parcel, day: date) -> Letter:
+    """Plain text, as short as any service takes."""
+    lines: list[str] = []
+    for line in parcel.lines[:MOST_LINES]:
+        if sum(map(len, lines)) + len(lines) + len(line) > LONGEST_BODY:
+            break
+        lines.append(line)
+    rest = len(parcel.lines) - len(lines)
+    more = [f"… y {rest} más: `python -m llm_monitoring runs list`"] if rest else []
+    return Letter(parcel.target, f"LLM Monitoring, {day}: {len(parcel.lines)} aviso(s)", "\n".join([*lines, *more]))
+
+
+def plain(text: str) -> str:
+    """A name or message that others wrote, as text that no mail program or chat reads as anything else."""
+    told = logs.visible(logs.redact(" ".join(text.split()))).translate(HARMLESS).replace("://", ":∕∕")
+    return told if len(told) <= LONGEST_LINE else f"{told[: LONGEST_LINE - 1]}…"
+
+
+def run_news(report: DayReport, day: date) -> Iterator[News]:
+    """That a run is incomplete, and which projects have nothing to show; users over budget are told elsewhere."""
+    lacking = {project.project_id: project.pending + project.failed for project in report.projects}
+    stopped = f" ({report.tally.stopped})" if report.tally.stopped else ""
+    if any(lacking.values()) or stopped:
+        short = [f"#{project_id}" for project_id, tasks in lacking.items() if tasks]
+        where = f" en {len(short)} proyecto(s): {', '.join(short[:10])}{' …' * (len(short) > 10)}" if short else ""
+        missing = sum(max(project.failed, project.pending) for project in report.projects)
+        told = f"⚠️ Ejecución #{report.run_id} del {day} incompleta{stopped}: {missing} pregunta(s) sin respuesta{where}"
+        yield News("run", f"{day}", told)
+    if not report.in_balance:
+        audit = "`python -m llm_monitoring budget audit`"
+        yield News("run", "balance", f"❌ Los contadores no cuadran con el libro de llamadas: {audit}")
+    failing: dict[str, list[ProjectReport]] = defaultdict(list)
+    for project in report.projects:
+        if project.error and not project.error.startswith("bloqueado"):
+            failing[project.error].append(project)
+    yield from (failure_news(error, projects) for error, projects in failing.items())
+
+
+def failure_news(error: str, projects: Sequence[ProjectReport]) -> News:
+    """One line a reason, once a week while it lasts; figures in the reason do not make it another one."""
+    names = [f"#{each.project_id}" + (f" ({plain(each.name)})" if each.name else "") for each in projects[:10]]
+    more = f" y {len(projects) - 10} más" if len(projects) > 10 else ""
+    reason = re.sub(r"[0-9]+", "", error) + str([each.project_id for each in projects])
+    told = f"❌ Proyecto(s) {', '.join(names)}{more}: {plain(error)}"
+    return News("project", hashlib.sha256(reason.encode()).hexdigest()[:16], told, quiet_days=7)
+
+
+def budget_news(alerts: Sequence[BudgetAlert]) -> Iterator[News]:
+    """A line a user and month: the highest of the thresholds that were reached."""
+    highest = {(alert.user_id, alert.month): alert for alert in alerts}
+    for alert in highest.values():
+        blocked = alert.threshold >= BLOCKED_AT
+        told = "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold:g} %"
+        spent = f"${alert.spent_usd:.2f} / ${alert.budget_usd:.2f}"
+        subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
+        yield News("budget", subject, f"💰 User #{alert.user_id}: presupuesto {told}: {spent}", quiet_days=MONTH_DAYS)
+
+
+def blocked_news(report: DayReport, standings: Sequence[Standing], month: date) -> Iterator[News]:
+    """Users whose next call did not fit any more, though their spend is below the limit."""
+    for standing in standings:
+        if standing.user_id in report.tally.blocked_users or standing.blocked:
+            told = f"💰 bloqueado, la siguiente llamada no cabe en el presupuesto: {standing_line(standing)}"
+            yield News("budget", f"{standing.user_id} {month} blocked", told, quiet_days=MONTH_DAYS)
+
+
+def observed(tools: Tools, day: date) -> Iterator[News]:
+    """What the database shows: failing providers and keys, models that go, spend and figures that moved."""
+    db = tools.db
+    yield from map(broken_run_news, watching.broken_runs(db))
+    yield from map(outage_news, watching.outages(db, day, day))
+    yield from map(key_news, watching.refused_keys(db, day))
+    yield from map(model_news, watching.going_models(db))
+    yield from (spend_news(jump, day) for jump in watching.spend_jumps(db, day))
+    yield from map(move_news, watching.moves(db, day))
+
+
+def broken_run_news(row: Row) -> News:
+    how = "un error" if row["status"] == "crashed" else "su proceso"
+    told = f"💥 La ejecución #{row['id']} del {row['day']} terminó antes de acabar, con {how}"
+    return News("run", f"run {row['id']}", told, quiet_days=MONTH_DAYS)
+
+
+def outage_news(outage: Outage) -> News:
+    told = f"🔌 {outage.provider} falló para todos el {outage.day}: {outage.failed} de "
+    told += f"{outage.failed + outage.answered} preguntas sin respuesta"
+    return News("outage", outage.provider, told + (f" ({plain(outage.message)})" if outage.message else ""))
+
+
+def key_news(row: Row) -> News:
+    whose = f"User #{row['user_id']}, {row['provider']}"
+    told = f"🔑 {whose}: API key rechazada o ilegible, {row['tasks']} pregunta(s) sin respuesta"
+    return News("key", f"{row['user_id']} {row['provider']}", f"{told} ({plain(row['message'])})")
+
+
+def model_news(row: Row) -> News:
+    """A current model that goes, once a week until another one answers."""
+    name = f"{row['provider']}/{plain(row['model_id'])}"
+    if row["retires_at"] is not None:
+        why = f"se retira el {row['retires_at']:%Y-%m-%d}"
+    else:
+        why = "ya no aparece en la lista del proveedor"
+    told = f"👋 {name}, el modelo actual, {why}: `python -m llm_monitoring models list`"
+    return News("model", name, told, quiet_days=7)
+
+
+def spend_news(jump: SpendJump, day: date) -> News:
+    told = f"💸 User #{jump.user_id}: el {day} costó ${jump.usd:.2f}; un día normal, ${jump.usual_usd:.2f}"
+    return News("spend", f"{jump.user_id}", told)
+
+
+def move_news(move: Move) -> News:
+    """A change of the mention rate; said once, until the weeks that are compared no longer hold both sides of it."""
+    change, project = move.comparison.mention_rate, move.project
+    sign, word = ("📈", "sube") if change.improved else ("📉", "baja")
+    told = (f"{sign} Proyecto #{project.id} ({plain(project.name)}): la tasa de mención {word} del {change.before} % "
+            f"al {change.after} % en 7 días (diferencia {change.difference:+f}, entre {change.low:+f} y {change.high:+f}; "
+            f"{change.prompts} prompts){models(move.comparison)}")  # fmt: skip
+    return News("rise" if change.improved else "fall", f"{project.id}", told, quiet_days=DAYS_TO_SETTLE)
+
+
+def models(comparison: Comparison) -> str:
+    """Changes of models in the two weeks, which may be all that is behind a change."""
+    changes = [f"{each.provider}: {plain(each.before)} → {plain(each.after)} el {each.day}"
+               for each in comparison.model_changes]  # fmt: skip
+    return f"; cambió el modelo, {', '.join(changes[:4])}" if changes else ""

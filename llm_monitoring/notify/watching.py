@@ -1,0 +1,140 @@
+"""What is worth telling after a run: failing keys and providers, models that go, spend and figures that move."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Final
+
+from llm_monitoring import projects, results, rules
+from llm_monitoring.analysis.comparison import Comparison, compare
+from llm_monitoring.analysis.figures import Observation
+from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.queries import load
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.projects import Project
+
+SQL = load("notify")
+
+WINDOW: Final = timedelta(days=7)
+SPEND_DAYS: Final = 14
+SPEND_DAYS_NEEDED: Final = 5
+SPEND_FACTOR: Final = 3
+SPEND_FLOOR_USD: Final = Decimal(1)
+NOT_THE_PROVIDER: Final = ("budget", "withdrawn", "key_unreadable", "not_callable", "error", "crashed")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAlert:
+    """A user's month that reached a threshold, in percent of its budget in USD."""
+
+    user_id: int
+    month: date
+    threshold: Decimal
+    spent_usd: Decimal
+    budget_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A day on which a provider failed for most users: news about the provider and about no brand."""
+
+    provider: str
+    day: date
+    answered: int
+    failed: int
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendJump:
+    """A user's day that cost far more than usual, in USD."""
+
+    user_id: int
+    usd: Decimal
+    usual_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A brand's mention rate that changed beyond noise from one week to the next."""
+
+    project: Project
+    comparison: Comparison
+
+
+def budget_alerts(db: Database) -> list[BudgetAlert]:
+    """Thresholds that were reached in the last week and that nobody was told of."""
+    return [BudgetAlert(**row) for row in db.all(SQL.budget_alerts)]
+
+
+def outages(db: Database, first: date, last: date) -> list[Outage]:
+    """The provider-days of a period on which most users had more failures than answers, refused keys left out."""
+    params = {"first": first, "last": last, "not_the_provider": list(NOT_THE_PROVIDER)}
+    return [Outage(**row) for row in db.all(SQL.outages, params)]
+
+
+def refused_keys(db: Database, day: date) -> list[Row]:
+    """By user and provider: how many prompts of the day a refused or unreadable key left unanswered, and why."""
+    return db.all(SQL.refused_keys, {"day": day})
+
+
+def broken_runs(db: Database) -> list[Row]:
+    """The runs of the last week that ended in an error or with their process."""
+    return db.all(SQL.broken_runs)
+
+
+def going_models(db: Database) -> list[Row]:
+    """The current models that end within 30 days, or that their provider lists no more."""
+    return db.all(SQL.going_models)
+
+
+def spend_jumps(db: Database, day: date) -> Iterator[SpendJump]:
+    """Users whose day cost more than three times their usual day and a dollar more than it.
+
+    The usual day is the median of the days with spend among the 14 before; with fewer than five there is none.
+    """
+    days: dict[int, dict[date, Decimal]] = defaultdict(dict)
+    for row in db.all(SQL.daily_spend, {"first": day - timedelta(days=SPEND_DAYS), "last": day}):
+        days[row["user_id"]][row["day"]] = row["usd"]
+    for user_id, spent in days.items():
+        before = [usd for when, usd in spent.items() if when < day]
+        usual = median(before) if len(before) >= SPEND_DAYS_NEEDED else None
+        usd = spent.get(day, Decimal(0))
+        if usual is not None and usd > SPEND_FACTOR * usual and usd - usual > SPEND_FLOOR_USD:
+            yield SpendJump(user_id, usd, usual)
+
+
+def moves(db: Database, day: date) -> Iterator[Move]:
+    """Active projects whose mention rate of the week that ends on `day` moved beyond noise against the week before.
+
+    Days on which a provider failed for everyone are left out, and so are answers that were read with other names or
+    rules: both would move the figure and say nothing about the brand. A project that cannot be read stays out alone.
+    """
+    out = outages(db, day - 2 * WINDOW + timedelta(days=1), day)
+    for row in projects.active(db):
+        try:
+            project = projects.read_project(row)
+        except (MonitoringError, ValueError, TypeError):  # the run has reported it
+            continue
+        found = compare(*weeks(db, project, day, out), [rival.name for rival in project.competitors])
+        if found.mention_rate.improved is not None:
+            yield Move(project, found)
+
+
+def weeks(
+    db: Database, project: Project, day: date, out: Sequence[Outage]
+) -> tuple[list[Observation], list[Observation]]:
+    """The comparable answers of the week before the last, and of the week that ends on `day`."""
+    params = {
+        "project_id": project.id, "first": day - 2 * WINDOW + timedelta(days=1), "last": day,
+        "fingerprint": rules.fingerprint(project), "out_providers": [each.provider for each in out],
+        "out_days": [each.day for each in out],
+    }  # fmt: skip
+    found = [results.observation(row) for row in db.all(SQL.observations, params)]
+    start = day - WINDOW + timedelta(days=1)
+    return [each for each in found if each.day < start], [each for each in found if each.day >= start]

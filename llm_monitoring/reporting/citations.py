@@ -1,0 +1,151 @@
+"""Which pages the answers cite, whose they are, and where rivals are cited and the brand is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from llm_monitoring.analysis import Entity
+from llm_monitoring.analysis.domains import owner_of_host
+from llm_monitoring.analysis.folding import fold
+from llm_monitoring.analysis.terms import compile_vocabulary
+
+Owner = Literal["brand", "rival", "other"]
+
+LONGEST_URL: Final = 500
+BRAND: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A cited page: in how many answers to how many prompts, by which providers; `rival` names its owner."""
+
+    url: str
+    title: str
+    domain: str
+    owner: Owner
+    rival: str | None
+    answers: int
+    prompts: int
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CitationView:
+    """What the answers of a period cite. `gaps` are pages cited where a rival is named and the brand is not."""
+
+    with_sources: int
+    answers: int
+    pages: tuple[Page, ...]
+    distinct_pages: int
+    rivals_only: int
+    rival_pages: tuple[Page, ...]
+    gaps: tuple[Page, ...]
+
+
+@dataclass(slots=True)
+class Cited:
+    """One page while it is counted."""
+
+    url: str
+    title: str
+    domain: str
+    answers: int = 0
+    prompts: set[int] = field(default_factory=set)
+    providers: Counter[str] = field(default_factory=Counter)
+
+    def count(self, row: Mapping[str, Any], title: str) -> None:
+        self.answers += 1
+        self.prompts.add(row["query_id"])
+        self.providers[row["llm_provider"]] += 1
+        self.title = self.title or title
+
+
+Shelf = dict[str, Cited]
+
+
+class CitationTally:
+    """Counts cited pages over answers, one at a time, so that a period's sources are never all in memory."""
+
+    def __init__(self, brand: Entity, competitors: Sequence[Entity]) -> None:
+        self.entities = (brand, *competitors)
+        self.domains = compile_vocabulary(self.entities).domains
+        self.answers = self.with_sources = self.rivals_only = 0
+        self.all: Shelf = {}
+        self.without_brand: Shelf = {}
+        self.of_rivals: Shelf = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count the sources of one answer; answers to prompts that name the brand count nowhere."""
+        if row["branded"]:
+            return
+        self.answers += 1
+        self.with_sources += bool(row["sources"])
+        rival_cited = bool(row["competitors_cited"]) and not row["brand_cited"]
+        rival_named = bool(row["competitors_mentioned"]) and not row["brand_mentioned"]
+        self.rivals_only += rival_cited
+        for source in row["sources"]:
+            owner = self.owner(source["domain"])
+            shelves = [self.all]
+            if owner is None and rival_named and not row["brand_cited"]:
+                shelves.append(self.without_brand)
+            if rival_cited and owner not in (None, BRAND):
+                shelves.append(self.of_rivals)
+            for shelf in shelves:
+                put(shelf, source, row)
+
+    def owner(self, domain: str) -> int | None:
+        return owner_of_host(fold(domain).text, self.domains)
+
+    def view(self, most: int = 15) -> CitationView:
+        """The most cited pages of each kind."""
+        return CitationView(
+            with_sources=self.with_sources,
+            answers=self.answers,
+            pages=self.top(self.all, most),
+            distinct_pages=len(self.all),
+            rivals_only=self.rivals_only,
+            rival_pages=self.top(self.of_rivals, most),
+            gaps=self.top(self.without_brand, most),
+        )
+
+    def top(self, shelf: Shelf, most: int) -> tuple[Page, ...]:
+        ordered = sorted(shelf.values(), key=lambda page: (-page.answers, -len(page.prompts), page.url))
+        return tuple(self.page(each) for each in ordered[:most])
+
+    def page(self, cited: Cited) -> Page:
+        owner = self.owner(cited.domain)
+        kind: Owner = "other" if owner is None else "brand" if owner == BRAND else "rival"
+        rival = self.entities[owner].name if owner not in (None, BRAND) and owner is not None else None
+        providers = tuple(name for name, _ in cited.providers.most_common())
+        return Page(
+            cited.url, cited.title, cited.domain, kind, rival, cited.answers, len(cited.prompts), providers
+        )
+
+
+def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    title = source.get("title") or ""
+    page = shelf.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
+    page.count(row, title)
+
+
+def page_key(url: str) -> str:
+    """What two addresses of one page share: scheme, `www.` and a slash at the end make no difference."""
+    return url.partition("://")[2].removeprefix("www.").rstrip("/")
+
+
+def safe_href(url: str) -> str | None:
+    """`url` where a reader may be sent there: http or https with a host, not of any length; else None."""
+    if len(url) > LONGEST_URL or any(ord(char) <= 32 for char in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and host else None
+
+

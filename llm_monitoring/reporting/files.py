@@ -1,0 +1,89 @@
+"""Writes reports to disk, each whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from llm_monitoring import projects
+from llm_monitoring.budget import Budget
+from llm_monitoring.db.database import Database
+from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.reporting.material import access_of, read
+from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.view import view
+
+log = logging.getLogger(__name__)
+
+DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report on disk, and how many answers it rests on."""
+
+    path: Path
+    size_bytes: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where reports come from: the database, and what tells whether a project could be asked."""
+
+    db: Database
+    keys: KeyStore
+    budget: Budget
+    today: date
+
+    def write(self, project_id: int, days: int = DAYS, out: Path | None = None) -> Written:
+        """Write a project's report to `out`; raises BadInput where there is no such project or place."""
+        project = projects.find(self.db, project_id)
+        material = read(self.db, project_id, days, self.today, access_of(project, self.keys, self.budget))
+        path = out or Path(file_name(project_id, project.name, material.last))
+        page = render(view(material)).encode("utf-8")
+        save(path, page)
+        return Written(path, len(page), len(material.observations))
+
+    def write_all(self, project_ids: Iterable[int], directory: Path) -> list[Written]:
+        """Write each project's report into `directory`; one that fails is logged and stops no other."""
+        written = []
+        for project_id in project_ids:
+            try:
+                project = projects.find(self.db, project_id)
+                path = directory / f"{project_id}-{slug(project.name)}.html"
+                written.append(self.write(project_id, DAYS, path))
+            except MonitoringError as exc:
+                log.warning("⚠️ Proyecto #%s: el informe no se pudo escribir: %s", project_id, exc,
+                            extra={"event": "report.failed", "project_id": project_id})  # fmt: skip
+        return written
+
+
+def save(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step, so that nobody ever opens half a report."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as exc:
+        draft.unlink(missing_ok=True)
+        raise BadInput(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def file_name(project_id: int, name: str, last: date) -> str:
+    return f"{project_id}-{slug(name)}-{last}.html"
+
+
+def slug(name: str) -> str:
+    """A project's name as part of a file's name."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "report"

@@ -1,0 +1,71 @@
+"""Turns a report's view into one HTML file that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from llm_monitoring.reporting import charts
+from llm_monitoring.reporting.citations import safe_href
+from llm_monitoring.reporting.view import Report
+from llm_monitoring.reporting.words import load_words
+
+POLICY: Final = (
+    "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+
+
+def render(report: Report) -> str:
+    """Return the page, in the project's language."""
+    words = load_words(report.language)
+    style = style_sheet()
+    return environment().get_template("report.html").render(
+        r=report,
+        w=words,
+        style=Markup(style),  # noqa: S704 - the package's own file
+        policy=POLICY.format(style=style_hash(style)),
+        best=best_of(report),
+    )
+
+
+@cache
+def environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("llm_monitoring.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals.update(
+        trend_chart=charts.trend_chart,
+        entity_bar=charts.entity_bar,
+        tone_bar=charts.tone_bar,
+        position_chart=charts.position_chart,
+        bucket_name=charts.bucket_name,
+        buckets=charts.BUCKETS,
+        safe_href=safe_href,
+    )
+    return found
+
+
+@cache
+def style_sheet() -> str:
+    return files("llm_monitoring.reporting").joinpath("templates", "report.css").read_text(encoding="utf-8")
+
+
+def style_hash(style: str) -> str:
+    """What the policy allows: this one style sheet, by its digest."""
+    return f"sha256-{b64encode(sha256(style.encode()).digest()).decode()}"
+
+
+def best_of(report: Report) -> str | None:
+    """The rival that is named most, or None where the brand is, or nobody is."""
+    first = report.standing.entities[0] if report.standing.entities else None
+    return None if first is None or first.is_brand or not first.mention_rate else first.name

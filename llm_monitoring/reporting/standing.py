@@ -1,0 +1,276 @@
+"""Where the brand stands: headline figures, rivals beside it, positions and tone, each with what it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final, Literal
+
+from llm_monitoring.analysis.comparison import Change, Comparison, compare
+from llm_monitoring.analysis.figures import Cell, Observation, summary, unbranded
+from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
+
+FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
+
+BUCKETS: Final = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One figure of the period: percent, places (`avg_position`) or 0 to 1 (`sentiment`), and its 95 % interval.
+
+    `answers` are those that it rests on; `change` compares the halves of the period, None where there is none.
+    """
+
+    figure: FigureName
+    unit: Literal["percent", "places", "score"]
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    answers: int
+    prompts: int
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """The brand or a rival over the period; `by_provider` holds its share of voice, None where nothing was said."""
+
+    name: str
+    is_brand: bool
+    mention_rate: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    share_of_voice: Decimal | None
+    share_low: Decimal | None
+    share_high: Decimal | None
+    avg_position: Decimal | None
+    ranked: int
+    by_provider: tuple[Decimal | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """The brand's positions at one provider, or over all (`provider` None)."""
+
+    provider: str | None
+    answers: int
+    mentioned: int
+    ranked: int
+    average: Decimal | None
+    top3: int
+    top5: int
+    top10: int
+    buckets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToneRow:
+    """How answers that mention the brand speak of it; `unscored` mentions have no verdict."""
+
+    provider: str | None
+    positive: int
+    neutral: int
+    negative: int
+    unscored: int
+    score: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """The two halves of the period that are compared."""
+
+    before_first: date
+    before_last: date
+    after_first: date
+    after_last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All figures of a period. `branded_*` are answers to prompts that name the brand, which count nowhere else."""
+
+    headlines: tuple[Headline, ...]
+    halves: Halves | None
+    by_provider: tuple[Change, ...]
+    entities: tuple[EntityRow, ...]
+    providers: tuple[str, ...]
+    positions: tuple[PositionRow, ...]
+    tones: tuple[ToneRow, ...]
+    answers: int
+    prompts: int
+    branded_answers: int
+    branded_mentions: int
+
+
+def standing(
+    observations: Sequence[Observation], brand: str, competitors: Sequence[str], providers: Sequence[str], last: date,
+    days: int,
+) -> Standing:  # fmt: skip
+    """Return every figure of the period of `days` days that ends on `last`."""
+    whole = summary(observations, competitors)
+    halves = halves_of(last, days)
+    comparison = compared(observations, competitors, halves)
+    parts = [(name, [each for each in observations if each.provider == name]) for name in providers]
+    cells = [(name, some, summary(some, competitors).figures) for name, some in parts]
+    everything = (None, observations, whole.figures)
+    return Standing(
+        headlines=headlines(observations, competitors, whole.figures, comparison),
+        halves=halves if comparison else None,
+        by_provider=comparison.by_provider if comparison else (),
+        entities=entity_rows(observations, brand, competitors, [some for _, some in parts]),
+        providers=tuple(providers),
+        positions=tuple(position_row(*each) for each in (everything, *cells)),
+        tones=tuple(tone_row(name, cell) for name, _, cell in (everything, *cells)),
+        answers=whole.figures.total_queries,
+        prompts=whole.prompts,
+        branded_answers=whole.figures.branded_total_queries,
+        branded_mentions=whole.figures.branded_total_mentions,
+    )
+
+
+def halves_of(last: date, days: int) -> Halves | None:
+    """The later half of the period and as many days before it; None where that is less than a day."""
+    half = days // 2
+    if not half:
+        return None
+    middle = last - timedelta(days=half)
+    return Halves(middle - timedelta(days=half - 1), middle, middle + timedelta(days=1), last)
+
+
+def compared(
+    observations: Sequence[Observation], competitors: Sequence[str], halves: Halves | None
+) -> Comparison | None:
+    if halves is None:
+        return None
+    before = [each for each in observations if halves.before_first <= each.day <= halves.before_last]
+    after = [each for each in observations if each.day >= halves.after_first]
+    return compare(before, after, competitors) if before and after else None
+
+
+def headlines(
+    observations: Sequence[Observation], competitors: Sequence[str], cell: Cell, comparison: Comparison | None
+) -> tuple[Headline, ...]:
+    own = unbranded(observations)
+    share = interval(own, share_measure(competitors), 0, 100)
+    place = interval(own, position_measure, 1, None)
+    ranked = [each for each in own if each.position is not None]
+    named = [each for each in own if each.brand_mentioned or each.competitors]
+    scored = [each for each in own if each.sentiment_score is not None and each.brand_mentioned]
+    changes = comparison and {name: getattr(comparison, name) for name in Comparison.__slots__}
+    found = (
+        ("mention_rate", "percent", cell.mention_rate, (cell.mention_rate_low, cell.mention_rate_high), own),
+        ("share_of_voice", "percent", cell.share_of_voice, share, named),
+        ("avg_position", "places", cell.avg_position, place, ranked),
+        ("citation_rate", "percent", cell.citation_rate, citation_interval(own, competitors), own),
+        ("sentiment", "score", cell.avg_sentiment_score, score_interval(scored), scored),
+    )
+    return tuple(
+        Headline(figure, unit, value, *bounds, len(some), len({each.query_id for each in some}),
+                 changes.get(figure) if changes else None)  # type: ignore[arg-type]
+        for figure, unit, value, bounds, some in found
+        if figure != "share_of_voice" or competitors
+    )  # fmt: skip
+
+
+def citation_interval(
+    observations: Sequence[Observation], competitors: Sequence[str]
+) -> tuple[Decimal | None, Decimal | None]:
+    """The interval of the citation rate: that of the mention rate, with a citation in a mention's place."""
+    cell = summary([replace(each, brand_mentioned=each.brand_cited) for each in observations], competitors).figures
+    return cell.mention_rate_low, cell.mention_rate_high
+
+
+def score_interval(scored: Sequence[Observation]) -> tuple[Decimal | None, Decimal | None]:
+    """The interval of the mean score, 0 to 1."""
+
+    def measure(observation: Observation) -> tuple[int, int] | None:
+        return None if observation.sentiment_score is None else (int(100 * observation.sentiment_score), 1)
+
+    low, high = interval(scored, measure, 0, 100)
+    return (None, None) if low is None or high is None else (low / 100, high / 100)
+
+
+def as_seen_by(observation: Observation, rival: str, brand: str) -> Observation:
+    """The same answer with a rival in the brand's place, so that one rule measures both."""
+    others = observation.competitors - {rival} | ({brand} if observation.brand_mentioned else frozenset())
+    return replace(
+        observation,
+        brand_mentioned=rival in observation.competitors,
+        competitors=others,
+        position=observation.competitor_positions.get(rival),
+        competitor_positions={},
+        brand_cited=False,
+        sentiment=None,
+        sentiment_score=None,
+    )
+
+
+def entity_rows(
+    observations: Sequence[Observation], brand: str, competitors: Sequence[str], parts: Sequence[Sequence[Observation]]
+) -> tuple[EntityRow, ...]:
+    """The brand and its rivals, most named first; a prompt that names the brand counts for none of them."""
+    rows = [entity_row(brand, True, observations, competitors, parts)]
+    for rival in competitors:
+        others = [brand, *(name for name in competitors if name != rival)]
+        seen = [as_seen_by(each, rival, brand) for each in observations]
+        seen_parts = [[as_seen_by(each, rival, brand) for each in part] for part in parts]
+        rows.append(entity_row(rival, False, seen, others, seen_parts))
+    return tuple(sorted(rows, key=lambda row: (-(row.mention_rate or 0), not row.is_brand, row.name)))
+
+
+def entity_row(
+    name: str, is_brand: bool, observations: Sequence[Observation], others: Sequence[str],
+    parts: Sequence[Sequence[Observation]],
+) -> EntityRow:  # fmt: skip
+    cell = summary(observations, others).figures
+    own = unbranded(observations)
+    low, high = interval(own, share_measure(others), 0, 100)
+    return EntityRow(
+        name=name,
+        is_brand=is_brand,
+        mention_rate=cell.mention_rate,
+        low=cell.mention_rate_low,
+        high=cell.mention_rate_high,
+        share_of_voice=cell.share_of_voice,
+        share_low=low,
+        share_high=high,
+        avg_position=cell.avg_position,
+        ranked=sum(each.position is not None for each in own),
+        by_provider=tuple(summary(part, others).figures.share_of_voice for part in parts),
+    )
+
+
+def position_row(provider: str | None, observations: Sequence[Observation], cell: Cell) -> PositionRow:
+    positions = [each.position for each in unbranded(observations) if each.position is not None]
+    counts = Counter(positions)
+    buckets = tuple(
+        sum(count for place, count in counts.items() if first <= place and (last is None or place <= last))
+        for first, last in BUCKETS
+    )
+    return PositionRow(
+        provider=provider,
+        answers=cell.total_queries,
+        mentioned=cell.total_mentions,
+        ranked=len(positions),
+        average=cell.avg_position,
+        top3=cell.appeared_in_top3,
+        top5=cell.appeared_in_top5,
+        top10=cell.appeared_in_top10,
+        buckets=buckets,
+    )
+
+
+def tone_row(provider: str | None, cell: Cell) -> ToneRow:
+    scored = cell.positive_mentions + cell.neutral_mentions + cell.negative_mentions
+    return ToneRow(
+        provider=provider,
+        positive=cell.positive_mentions,
+        neutral=cell.neutral_mentions,
+        negative=cell.negative_mentions,
+        unscored=cell.total_mentions - scored,
+        score=cell.avg_sentiment_score,
+    )

@@ -1,0 +1,99 @@
+"""How often the brand is named, day by day at each provider, and which models answered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.analysis.figures import ModelChange, Observation, model_changes, summary
+
+WINDOW_DAYS: Final = 7
+SHORT_PERIOD_DAYS: Final = 10
+"""A shorter period is drawn day by day: a week's mean would leave nothing to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One day: its own rate, and the rate of the days up to it with its 95 % interval, in percent."""
+
+    day: date
+    answers: int
+    rate: Decimal | None
+    smooth: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model that answered, from its first day to its last within the period."""
+
+    model: str
+    first: date
+    last: date
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One provider's period: a point a day, gaps included; `window` is how many days `smooth` takes."""
+
+    provider: str
+    points: tuple[Point, ...]
+    window: int
+    mention_rate: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    answers: int
+    models: tuple[ModelUse, ...]
+    changes: tuple[ModelChange, ...]
+
+
+def trend(provider: str, observations: Sequence[Observation], first: date, last: date) -> Trend:
+    """Return one provider's trend over the days from `first` to `last`."""
+    by_day: dict[date, list[Observation]] = defaultdict(list)
+    for each in observations:
+        by_day[each.day].append(each)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    window = 1 if len(days) <= SHORT_PERIOD_DAYS else WINDOW_DAYS
+    whole = summary(observations, ()).figures
+    return Trend(
+        provider=provider,
+        points=tuple(point(by_day, days, place, window) for place in range(len(days))),
+        window=window,
+        mention_rate=whole.mention_rate,
+        low=whole.mention_rate_low,
+        high=whole.mention_rate_high,
+        answers=whole.total_queries,
+        models=models_used(observations),
+        changes=model_changes(observations),
+    )
+
+
+def point(by_day: dict[date, list[Observation]], days: Sequence[date], place: int, window: int) -> Point:
+    day = days[place]
+    today = summary(by_day.get(day, []), ()).figures
+    if not today.total_queries:
+        return Point(day, 0, None, None, None, None)
+    recent = [each for some in days[max(0, place - window + 1) : place + 1] for each in by_day.get(some, [])]
+    smooth = summary(recent, ()).figures
+    return Point(
+        day=day,
+        answers=today.total_queries,
+        rate=today.mention_rate,
+        smooth=smooth.mention_rate,
+        low=smooth.mention_rate_low,
+        high=smooth.mention_rate_high,
+    )
+
+
+def models_used(observations: Sequence[Observation]) -> tuple[ModelUse, ...]:
+    days: dict[str, list[date]] = defaultdict(list)
+    for each in observations:
+        days[each.model_id].append(each.day)
+    found = [ModelUse(model, min(some), max(some), len(some)) for model, some in days.items()]
+    return tuple(sorted(found, key=lambda use: (use.first, use.model)))

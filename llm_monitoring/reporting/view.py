@@ -1,0 +1,82 @@
+"""Everything that a report shows, as plain values: the step between rows and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from llm_monitoring.reporting.answers import PromptView, prompt_views, showable
+from llm_monitoring.reporting.citations import CitationView
+from llm_monitoring.reporting.gaps import GapRow, gap_rows
+from llm_monitoring.reporting.material import Material
+from llm_monitoring.reporting.standing import Standing, standing
+from llm_monitoring.reporting.trends import Trend, trend
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A project's period. `stale` answers were read with other names or rules; `hidden` answers are not shown."""
+
+    project: str
+    brand: str
+    competitors: tuple[str, ...]
+    language: str
+    country: str | None
+    web_search: bool
+    first: date
+    last: date
+    today: date
+    latest: date | None
+    standing: Standing
+    trends: tuple[Trend, ...]
+    citations: CitationView
+    prompts: tuple[PromptView, ...]
+    hidden: int
+    gaps: tuple[GapRow, ...]
+    blocked: bool
+    stale: int
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def age_days(self) -> int:
+        """How many days ago the period ended."""
+        return max(0, (self.today - self.last).days)
+
+
+def view(material: Material) -> Report:
+    """Return what the report of this material shows; reads nothing."""
+    project, observations = material.project, material.observations
+    gaps = gap_rows(
+        project, observations, material.failures, material.access, material.first, material.last
+    )
+    providers = [row.provider for row in gaps if row.answers]
+    names = [entity.name for entity in project.competitors]
+    return Report(
+        project=showable(project.name),
+        brand=showable(project.brand.name),
+        competitors=tuple(showable(name) for name in names),
+        language=project.language,
+        country=project.country,
+        web_search=project.web_search,
+        first=material.first,
+        last=material.last,
+        today=material.today,
+        latest=material.latest,
+        standing=standing(
+            observations, project.brand.name, names, providers, material.last,
+            (material.last - material.first).days + 1,
+        ),
+        trends=tuple(
+            trend(name, [each for each in observations if each.provider == name], material.first, material.last)
+            for name in providers
+        ),
+        citations=material.citations.view(),
+        prompts=prompt_views(project, material.prompts, material.texts, dict(material.failed_prompts)),
+        hidden=material.answers_of_latest - len(material.texts),
+        gaps=gaps,
+        blocked=material.access.blocked,
+        stale=material.stale,
+    )  # fmt: skip

@@ -1,0 +1,174 @@
+"""T6: PostgreSQL fails under a whole run: backends terminated, the server stopped at once, acknowledgements lost."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from threading import Event
+from typing import Any, TypeVar
+
+import psycopg2
+import pytest
+
+from llm_monitoring import day as daily_run
+from llm_monitoring.budget import Budget
+from llm_monitoring.crypto import KeyBox
+from llm_monitoring.db.database import Database, Interrupted, Transaction
+from llm_monitoring.db.embedded import Server, launch, serve
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.faults.conftest import Note, fill_watched
+from tests.faults.nursery import Child, Nursery
+from tests.faults.scene import Scene, staged
+
+FIRST_DAY = date(2026, 11, 22)
+TERMINATE = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which}"
+WHICH = ("random() < 0.3", "random() < 0.3", "TRUE")
+T = TypeVar("T")
+
+
+@dataclass
+class Postgres:
+    """A server that can be crashed and started again."""
+
+    server: Server
+    restarted: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def terminate(self, which: str) -> None:
+        with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(TERMINATE.format(which=f"backend_type = 'client backend' AND {which}"))
+
+    def crash(self, pause: float) -> None:
+        """Stop the server without a checkpoint or a goodbye, and start it again."""
+        cluster = self.server.cluster
+        stopped = cluster.run("pg_ctl", "-D", cluster.data, "-m", "immediate", "-w", "stop")
+        assert stopped.returncode == 0, stopped.stderr
+        time.sleep(pause)
+        self.restarted.append(launch(cluster))
+
+
+@pytest.fixture
+def postgres(server_folder: Path) -> Iterator[Postgres]:
+    """A PostgreSQL of this test's own, which survives a crash as production's does."""
+    made = Postgres(serve(server_folder / "data"))
+    fill_watched(made.url)
+    yield made
+    made.server.stop()
+    for process in made.restarted:
+        process.wait(20)
+
+
+def trouble(server: Postgres, random: Random, child: Child, restarts: int) -> int:
+    """Terminate backends every 0.2 to 2 s and crash the server now and then, until the run ends; the count of both."""
+    troubles, crashes = 0, 0
+    while not child.ended.wait(random.uniform(0.2, 2.0)):
+        troubles += 1
+        if crashes < restarts and random.random() < 0.4:
+            crashes += 1
+            server.crash(random.uniform(0.0, 0.5))
+        else:
+            server.terminate(random.choice(WHICH))
+    return troubles
+
+
+@pytest.mark.parametrize(("days", "prompts"), [(1, 12), pytest.param(20, 40, marks=pytest.mark.long)])
+def test_t6_a_failing_database_costs_time_and_no_money(
+    postgres: Postgres, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int, prompts: int
+) -> None:
+    """Terminated backends and crashes of the server: the run ends complete, nothing is paid twice, nothing is lost."""
+    with staged(postgres.url, tmp_path / "scene", nursery, random, latency_ms=150, spread=1.0) as scene:
+        scene.add_project(scene.add_user(), prompts)
+        done, troubles = [], 0
+        for number in range(days):
+            done.append(FIRST_DAY - timedelta(days=number))
+            child = scene.start(done[-1], LLM_MAX_WORKERS="6")
+            troubles += trouble(postgres, random, child, restarts=2)
+            assert child.wait() == 0, child.said()[-3000:]
+            note.progress(number + 1, days, "days")
+        books = scene.books()
+        note.count_money(books)
+        note.add(days=days, troubles=troubles)
+        assert ([], True) == (scene.check(*done, whole=True), troubles > 0)
+        assert (0, books.billed_usd) == (books.lost_replies, books.charged_usd)
+
+
+class Forgetful(Database):
+    """A database that does what it is told and, at random, breaks the connection before it says so."""
+
+    def __init__(self, dsn: str, random: Random, share: float) -> None:
+        super().__init__(dsn, size=12, retry_seconds=30.0)
+        self.random, self.share, self.forgotten = random, share, 0
+
+    def persist(self, attempt: Callable[[], T]) -> T:
+        def forgetful() -> T:
+            result = attempt()
+            if self.random.random() < self.share:
+                self.forgotten += 1
+                raise Interrupted("the acknowledgement got lost")
+            return result
+
+        return super().persist(forgetful)
+
+
+def run_forgetfully(scene: Scene, db: Database, day: date) -> daily_run.DayReport:
+    environment = {**scene.environment(), "LLM_SENTIMENT": "true"}
+    settings = load_settings(environment, dotenv=False)
+    tools = daily_run.Tools(db, Budget(db), KeyStore(db, KeyBox(scene.master_key), {}), settings)
+    with RunLock(scene.db) as lock:
+        return daily_run.analyse(tools, daily_run.Order(day, stop=Event()), {}, lock)
+
+
+@pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])
+def test_t6_a_lost_acknowledgement_is_no_second_payment(
+    scene: Scene, random: Random, note: Note, days: int
+) -> None:
+    """Every commit may be done and not be told so: its repetition changes nothing, in no statement of a run."""
+    tight = scene.add_user(["openai"], budget="0.05")
+    scene.add_project(tight, 12, ["openai"])
+    scene.add_project(scene.add_user(["anthropic", "google"]), 4, ["anthropic", "google"])
+    done = []
+    with Forgetful(scene.url, random, share=0.3) as db:
+        for number in range(days):
+            done.append(FIRST_DAY - timedelta(days=number))
+            scene.budget.correct(tight, -scene.budget.standings()[0].spent_usd, "another day's money")
+            report = run_forgetfully(scene, db, done[-1])
+            assert report.complete, report
+            note.progress(number + 1, days, "days")
+        note.add(days=days, forgotten=db.forgotten)
+    books = scene.books()
+    note.count_money(books)
+    assert ([], True) == (scene.check(*done, whole=True), db.forgotten > 20 * days)
+    assert (0, books.billed_usd) == (books.lost_replies, books.charged_usd)
+    assert {"settled"} == {row["state"] for row in books.calls}
+
+
+def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: Scene, random: Random) -> None:
+    """A correction by hand that is repeated by itself counts once, and its caller is told the new spend."""
+    user = scene.add_user([])
+    with Forgetful(scene.url, random, share=0.3) as db:
+        spends: list[Any] = [Budget(db).correct(user, 1, "by hand") for _ in range(12)]  # type: ignore[arg-type]
+    assert (list(range(1, 13)), []) == (spends, scene.check())
+
+
+def test_t6_the_transaction_is_whole(scene: Scene, random: Random) -> None:
+    """What fails in the middle of a settlement leaves neither result nor charge."""
+
+    def fail(tx: Transaction) -> None:
+        tx.execute("UPDATE user_llm_api_keys SET reserved_spend_usd = 1")
+        raise Interrupted("cut")
+
+    user = scene.add_user([])
+    with Database(scene.url, retry_seconds=0.2) as db, pytest.raises(Interrupted):
+        db.transact(fail)
+    assert (user, []) == (scene.books().accounts[0]["user_id"], scene.check())

@@ -1,0 +1,59 @@
+"""T8: one provider dead, one ten times slower: the others finish, and the run ends by its deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+from llm_monitoring.domain import ProviderName
+from tests.faults.in_process import TODAY
+from tests.faults.nursery import Nursery
+from tests.faults.scene import Scene, staged
+
+LATENCY_MS: Final = 200.0
+SLOW: Final = {"kind": "delay", "delay_ms": 9 * LATENCY_MS}
+DEAD: Final = {"kind": "reset", "when": "after_body"}
+DEADLINE_SECONDS: Final = 6.0
+LAST_CALL_SECONDS: Final = 10 * LATENCY_MS / 1000
+MARGIN_SECONDS: Final = 10.0  # of a machine that has other work: the start, the figures, the end
+PROMPTS: Final = 25
+
+
+@pytest.fixture
+def slow_scene(watched_url: str, tmp_path: Path, nursery: Nursery, random: Random) -> Iterator[Scene]:
+    with staged(watched_url, tmp_path / "scene", nursery, random, latency_ms=LATENCY_MS) as scene:
+        scene.server.faults.set([
+            {"match": {"provider": "google", "route": "answer"}, "action": SLOW},
+            {"match": {"provider": "anthropic", "route": "answer"}, "action": DEAD, "billed": True},
+        ])  # fmt: skip
+        yield scene
+
+
+def answered(scene: Scene) -> dict[ProviderName, int]:
+    rows = scene.db.all("SELECT llm_provider, count(*) AS n FROM llm_monitoring_results GROUP BY llm_provider")
+    return {row["llm_provider"]: row["n"] for row in rows}
+
+
+def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene) -> None:
+    """The healthy providers' day is whole, the dead one was hardly tried, the slow one was cut at the deadline."""
+    for user in (slow_scene.add_user(), slow_scene.add_user()):
+        slow_scene.add_project(user, PROMPTS)
+    started = time.monotonic()
+    code = slow_scene.run(TODAY, LLM_RUN_DEADLINE_MINUTES=str(DEADLINE_SECONDS / 60), LLM_SENTIMENT="false")
+    took = time.monotonic() - started
+    found = answered(slow_scene)
+    tried = slow_scene.db.one("SELECT count(*) AS n FROM llm_call_attempts WHERE llm_provider = 'anthropic'") or {}
+    assert (code, found.get("openai"), found.get("perplexity")) == (0, 2 * PROMPTS, 2 * PROMPTS)
+    assert 0 < found["google"] < 2 * PROMPTS
+    assert "anthropic" not in found
+    assert tried["n"] <= 15
+    assert took <= DEADLINE_SECONDS + LAST_CALL_SECONDS + MARGIN_SECONDS
+    assert slow_scene.check() == []
+    slow_scene.server.faults.set([])
+    slow_scene.run(TODAY, LLM_SENTIMENT="false")
+    assert slow_scene.check(TODAY) == []

@@ -1,0 +1,94 @@
+"""T10: what recorded replies cost, worked out apart from the package: exact to 1e-9, and never above the ceiling."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from llm_monitoring import projects, registry
+from llm_monitoring.budget import Budget, Call
+from llm_monitoring.calls import Till
+from llm_monitoring.db.database import Database
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
+from tests.faults.books import read_books
+from tests.faults.conftest import Note
+from tests.faults.invariants import violations
+from tests.faults.recorded import BY_HAND, PER_SEARCH, Counts, drawn
+
+DRAWN: Final = 200
+EXACT: Final = Fraction(1, 10**9)
+
+
+class Recorded:
+    """A provider that hands over one recorded reply."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.name: ProviderName = counts.provider
+        self.counts = counts
+
+    def send(self, question: Question) -> Reply:
+        return Reply(200, self.counts.body, 5)
+
+    def read(self, reply: Reply) -> Answer:
+        raise NotImplementedError
+
+    def list_models(self) -> list[ModelInfo]:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def ledger(watched_url: str) -> Iterator[Budget]:
+    with Database(watched_url) as db:
+        yield Budget(db, Decimal(10**7))
+
+
+def question(counts: Counts) -> Question:
+    """The least question that such a reply can be the answer to: a byte a token, the search results left out."""
+    turns = counts.searches + 1
+    own = max(1, -(-(counts.input - counts.searches * PER_SEARCH) // turns))
+    return Question(
+        "x" * own, counts.model, counts.output, web_search=counts.searches > 0, max_searches=counts.searches
+    )
+
+
+def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
+    """Pay for the reply as a run does; return what was charged and what was reserved."""
+    model = registry.find_model(ledger.db, counts.provider, counts.model)
+    assert model is not None
+    asked, price = question(counts), model.priced()
+    ceiling = registry.ceiling(price, asked)
+    call = Call(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
+    paid = Till(ledger).pay(call, asked, Recorded(counts), price, nothing, nothing)
+    return Fraction(paid.charged_usd), Fraction(ceiling)
+
+
+def nothing(*_: Any) -> None: ...
+
+
+@pytest.mark.parametrize(("counts", "price"), BY_HAND, ids=str)
+def test_t10_the_calculator_agrees_with_pencil_and_paper(counts: Counts, price: str) -> None:
+    """The prices that the package is held to are themselves held to prices made by hand."""
+    assert counts.price == Fraction(price)
+
+
+def test_t10_charges_are_exact_and_within_the_ceiling(ledger: Budget, random: Random, note: Note) -> None:
+    """Cached, written, thought, searched, on both sides of every tier's edge: the ledger holds the exact price."""
+    user = projects.add_user(ledger.db, "a@example.com")
+    cases = [counts for counts, _ in BY_HAND] + list(drawn(random, DRAWN))
+    paid = [(counts, *pay(ledger, user, counts)) for counts in cases]
+    inexact = [(c, float(charged), float(c.price)) for c, charged, _ in paid if not 0 <= charged - c.price <= EXACT]
+    above = [(c, float(charged), float(ceiling)) for c, charged, ceiling in paid if charged > ceiling]
+    assert (inexact, above) == ([], [])
+    row = ledger.db.one("SELECT count(*) AS n, sum(charged_usd) AS usd FROM llm_call_attempts WHERE state = 'settled'")
+    assert row == {"n": len(cases), "usd": sum(Decimal(each.numerator) / each.denominator for _, each, _ in paid)}
+    assert violations(read_books(ledger.db.dsn)) == []
+    note.add(replies=len(cases), worst_ceiling_to_charged=round(max(float(top / got) for _, got, top in paid), 1))

@@ -1,0 +1,120 @@
+"""T12: canary keys through whole runs with every fault and DEBUG on: no key shows anywhere, whole or its last eight."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from llm_monitoring.demo.bill import fingerprint
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from tests.faults.in_process import TODAY, ask, key_of
+from tests.faults.nursery import ROOT
+from tests.faults.recorded import TEXT, Counts
+from tests.faults.scene import Scene
+from tests.faults.test_t07_provider_faults import MODELS
+
+PROMPT: Final = "¿Qué programa de facturación conviene, caso {}?"
+OLD_FORMS: Final[dict[ProviderName, str]] = {
+    "openai": "sk-oldform0000000000000000000000000000000000000{}",
+    "google": "AIzaSyOldForm000000000000000000{}",
+}
+COMMANDS: Final = (
+    ["keys", "list"], ["keys", "list", "--json"], ["budget", "show"], ["budget", "audit", "--json"], ["runs", "list"],
+    ["keys", "rotate"], ["projects", "list", "--json"],
+)  # fmt: skip
+
+
+def echoes(key: str, provider: ProviderName) -> list[Mapping[str, Any]]:
+    """What a careless provider may send back: the key, its end, in bodies of every kind and in headers."""
+    said = Counts(provider, MODELS[provider], 50, 60).body.decode()
+    return [
+        {"kind": "status", "status": 401, "body": {"error": {"message": f"Incorrect API key: {key}.", "code": key}}},
+        {"kind": "status", "status": 400, "body": f"<p>bad request with key={key}"},
+        {"kind": "status", "status": 500, "body": f"Traceback: Authorization: Bearer {key}"},
+        {"kind": "status", "status": 429, "headers": {"Retry-After": "0", "x-trace": key}, "body": key[-8:]},
+        {"kind": "html", "body": f"<html>{key}</html>"},
+        {"kind": "body", "body": said.replace(TEXT.replace("\n", "\\n"), f"Quipu {key} y {key[-8:]}")},
+        {"kind": "body", "body": said.replace(MODELS[provider], f"model-{key[-8:]}")},
+        {"kind": "body", "body": said, "headers": {"x-request-id": key, "request-id": key}},
+        {"kind": "body", "body": said[: len(said) // 2] + key},
+        {"kind": "error_object", "body": {"error": {"message": f"{key} is over its limit", "code": "x"}}},
+    ]
+
+
+def canaries(scene: Scene) -> list[dict[str, Any]]:
+    """A user for each echo, each with keys of their own; the rules that send the echoes."""
+    rules = []
+    for number in range(len(echoes("", "openai"))):
+        user = scene.add_user()
+        ask(scene, user, [PROMPT.format(number)])
+        for provider in PROVIDERS:
+            key = key_of(scene, user, provider)
+            match = {"route": "answer", "key": fingerprint(key)}
+            rules.append({"match": match, "action": echoes(key, provider)[number], "times": 1})
+    return rules
+
+
+def add_old_forms(scene: Scene) -> None:
+    """A user whose keys have the forms of earlier years."""
+    user = scene.add_user(["anthropic", "perplexity"])
+    ask(scene, user, [PROMPT.format("antiguo")])
+    for provider, form in OLD_FORMS.items():
+        key = form.format(scene.random.randbytes(6).hex())
+        scene.keys[key] = user
+        scene.store.store(user, provider, Secret(key))
+
+
+def commands_say(scene: Scene) -> str:
+    said = []
+    for command in COMMANDS:
+        found = subprocess.run(
+            [sys.executable, "-m", "llm_monitoring", *command],
+            env=scene.environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert found.returncode == 0, found.stdout
+        said.append(found.stdout)
+    return "\n".join(said)
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_t12_no_key_shows_anywhere(scene: Scene, form: str) -> None:
+    """Not in the log at DEBUG, nor in any table: whatever a provider echoes, and when storing a reply breaks."""
+    scene.add_operator_keys()
+    keyless = scene.add_user([])
+    ask(scene, keyless, [PROMPT.format("operador")])
+    add_old_forms(scene)
+    scene.server.faults.set(canaries(scene))
+    loud = {"LLM_LOG_LEVEL": "DEBUG", "LLM_LOG_FORMAT": form}
+    assert scene.run(TODAY, None, **loud) == 0
+    assert {each["fired"] for each in scene.server.faults.report()} == {1}
+    assert scene.check(whole=True) == []
+    hidden(scene)
+    scene.server.faults.set([])
+    scene.db.execute("ALTER TABLE llm_call_receipts RENAME TO away")
+    scene.run(TODAY, None, **loud)
+    assert "Traceback" in scene.children[-1].said()
+    scene.db.execute("ALTER TABLE away RENAME TO llm_call_receipts")
+    assert scene.run(TODAY, None, **loud) == 0
+    assert scene.check(whole=True) == []
+    hidden(scene)
+
+
+def hidden(scene: Scene) -> None:
+    """The master key is a canary too."""
+    books = scene.books(whole=True)
+    assert (scene.master_key[-8:] in books.output, scene.master_key[-8:] in books.dump) == (False, False)
+
+
+def test_t12_commands_show_four_characters_at_most(scene: Scene) -> None:
+    """What an admin can ask for never shows more of a key than its last four characters."""
+    scene.add_operator_keys()
+    add_old_forms(scene)
+    assert scene.run(TODAY) == 0
+    said = commands_say(scene)
+    keys = [*scene.keys, scene.master_key]
+    assert [key[-4:] in said for key in scene.keys] == [True] * len(scene.keys)
+    assert [key for key in keys if key[-5:] in said] == []

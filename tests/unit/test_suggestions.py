@@ -1,0 +1,66 @@
+"""What the offline price list says of a model, and what it does not know."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llm_monitoring
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.suggestions import suggest
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+PRICES = json.loads((Path(llm_monitoring.__file__).parent / "demo" / "prices.json").read_text("utf-8"))["providers"]
+MODELS = [(provider, model) for provider, entry in PRICES.items() for model in entry["models"]]
+UNITS = {"input": "input_mtok", "output": "output_mtok", "cached": "cache_read_mtok", "cache_write": "cache_write_mtok"}
+
+
+def split(price: Any) -> tuple[Decimal | None, dict[int, Decimal]]:
+    """A price as read from a page: its base and its tiers."""
+    if not isinstance(price, dict):
+        return (None if price is None else Decimal(str(price))), {}
+    return Decimal(str(price["base"])), {tier["start"]: Decimal(str(tier["price"])) for tier in price["tiers"]}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), MODELS, ids=lambda each: each if isinstance(each, str) else each["model_id"]
+)
+def test_known_prices(provider: ProviderName, model: dict[str, Any]) -> None:
+    """Base prices, tiers and search fees are those that were read from the list by other means."""
+    found = suggest(provider, model["model_id"], NOW)
+    assert found is not None
+    read = {name: split(model["prices"].get(unit)) for name, unit in UNITS.items()}
+    assert {name: base for name, (base, _) in read.items()} == {name: getattr(found, name) for name in UNITS}
+    assert split(model["prices"].get("web_searches_kcount"))[0] == found.per_1k_searches
+    tiers = {
+        (start, name): price for name, (_, steps) in read.items() for start, price in steps.items()
+    }  # fmt: skip
+    assert tiers == {
+        (tier["above_input_tokens"], name): Decimal(str(tier[name]))
+        for tier in found.tiers
+        for name in UNITS
+        if name in tier
+    }
+    assert found.source == f"genai-prices 0.2.3: {provider} {model['model_id']}"
+
+
+@pytest.mark.parametrize("model_id", ["gpt-6.2-sol", "gpt-6.2-astra-2026-11-11", "", "no such model"])
+def test_unknown_model(model_id: str) -> None:
+    """An unknown model has no suggestion, not one of zero."""
+    assert suggest("openai", model_id, NOW) is None
+
+
+def test_dated_snapshot() -> None:
+    """A dated model is suggested its family's prices, and the source says which model they are of."""
+    found = suggest("anthropic", "claude-haiku-4-5-20251001", NOW)
+    assert found is not None
+    assert (Decimal(1), Decimal(5), "genai-prices 0.2.3: anthropic claude-haiku-4-5") == (
+        found.input,
+        found.output,
+        found.source,
+    )
