@@ -6,7 +6,7 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run test lint faults audit test-google-legacy
+.PHONY: demo weekly-demo run test lint faults mutants audit test-google-legacy
 
 demo: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
@@ -17,8 +17,9 @@ weekly-demo: $(VENV)/.installed
 run: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py
 
+# known vulnerabilities of what production installs: exit 1 where there are some, 3 where no source of them answers
 audit: $(VENV)/.installed
-	$(IN_VENV) -m llm_monitoring budget audit
+	$(IN_VENV) -m tests.advisories
 
 test: lint
 	$(IN_VENV) -m pytest
@@ -27,11 +28,16 @@ lint: $(VENV)/.installed
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m mypy
+	$(IN_VENV) -m bandit --quiet --configfile pyproject.toml --recursive llm_monitoring .railway *.py
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 # the long form of the fault battery; the short form is part of `make test`
 faults: $(VENV)/.installed
 	$(IN_VENV) -m pytest tests/faults -m 'long or not long' --timeout=0 -s
+
+# faults put into a copy of the code one by one: each must be caught by the test named for it
+mutants: $(VENV)/.installed
+	$(IN_VENV) -m tests.faults.mutants
 
 test-google-legacy: $(LEGACY)/.installed
 	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py

@@ -258,6 +258,10 @@ class Budget:
         except Rejected as exc:
             raise BadInput("a budget is above 0 USD and a threshold between 0 and 100 percent") from exc
 
+    def history(self, user_id: int | None, months: int) -> list[Row]:
+        """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
+        return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
+
     def open_attempts(self) -> list[Row]:
         """Up to 500 attempts that are reserved or sent, oldest first, with their receipts."""
         return self.db.all(SQL.open_attempts)

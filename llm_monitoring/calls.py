@@ -99,12 +99,7 @@ class Till:
 
     def settle(self, call: Call, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
         """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
-        try:
-            answer = read_reply(call.provider, reply)
-        except ProviderError as exc:
-            self.close_failed(call, price, exc, save_error)
-            raise
-        outcome = outcome_of(answer, price)
+        answer, outcome = self.read(call, reply, price, save_error)
         charged = self.store(call, answer, reply, outcome, price, save, save_error)
         if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
             log.error(
@@ -113,6 +108,21 @@ class Till:
                 extra={"event": "call.over_ceiling", "user_id": call.user_id, "provider": call.provider},
             )  # fmt: skip
         return Paid(answer, reply, charged)
+
+    def read(self, call: Call, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Outcome]:
+        """A reply that breaks its reader in a way nobody foresaw is charged its ceiling, and never met again."""
+        error: ProviderError | None = BadResponse("the reply broke the code that reads it", billed="maybe")
+        try:
+            answer = read_reply(call.provider, reply)
+            outcome = outcome_of(answer, price)
+            error = None
+        except ProviderError as exc:
+            error = exc
+            raise
+        finally:
+            if error is not None:
+                self.close_failed(call, price, error, save_error)
+        return answer, outcome
 
     def store(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -104,13 +104,18 @@ class Changes:
     fields: dict[str, FieldChange] = field(default_factory=dict)
     names: dict[str, NameChange] = field(default_factory=dict)
 
+    def add_all(self, found: Iterable[tuple[Fields, Reading]]) -> None:
+        for row, reading in found:
+            self.add(row, reading)
+
     def add(self, row: Fields, reading: Reading) -> None:
         """Count what changes from a stored row to its new reading."""
-        self.answers += 1
-        self.without_text += row["full_response"] is None
+        readable = row["full_response"] is not None
+        self.answers += readable
+        self.without_text += not readable
         changed = [self.compare(row, name, after) for name, after in reading.columns.items() if name != VERSION]
         self.changed += any(changed)
-        if "brand_mentioned" in reading.columns:
+        if readable:
             self.count_verdicts(row, reading)
             self.count_names(row, reading)
 

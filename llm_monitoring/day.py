@@ -14,13 +14,14 @@ from typing import Any
 from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.asking import Clients, Desk, Watched, ask_prompt
 from llm_monitoring.budget import Budget, Standing
-from llm_monitoring.db.database import Database
+from llm_monitoring.db.database import Database, DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId, Limits
 from llm_monitoring.recovery import recover
 from llm_monitoring.registry import NotCallable
+from llm_monitoring.retention import prune
 from llm_monitoring.runner import Runner, Tally, plans
 from llm_monitoring.runs import Completeness, RunLock
 from llm_monitoring.schedule import Schedule
@@ -227,12 +228,29 @@ def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: R
         figures(desk, {(project_id, order.day) for project_id in plan.projects})
         projects.mark_analysed(tools.db, list(plan.projects))
         report = settle_day(tools, plan, order, run_id, tally, before)
+        tidy(tools, order, lock)
     except BaseException:
         runs.abandon(tools.db, run_id)
         raise
     finally:
         clients.close()
     return report
+
+
+def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
+    """Prune what is older than the retention; a database that goes away now is said, as the day itself is done."""
+    days = tools.settings.receipt_retention_days
+    try:
+        done = prune(tools.db, days, go_on=lambda: lock.held() and not order.stop.is_set())
+    except DatabaseUnavailable as exc:
+        log.warning("⚠️ No se pudo borrar lo anterior a %d días: %s", days, exc, extra={"event": "retention.failed"})
+        return
+    if done.receipts or done.answers:
+        log.info(
+            "🧹 Más de %d días: %d recibo(s) borrados, %d texto(s) de respuesta vaciados",
+            days, done.receipts, done.answers,
+            extra={"event": "retention.pruned", "receipts": done.receipts, "answers": done.answers},
+        )  # fmt: skip
 
 
 def work(desk: Desk, plan: Plan, order: Order, still_ours: Callable[[], bool]) -> Tally:

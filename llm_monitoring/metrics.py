@@ -12,7 +12,7 @@ from llm_monitoring import projects, results, rules
 from llm_monitoring.analysis import comparison, figures
 from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.analysis.figures import Observation, Summary
-from llm_monitoring.db.database import Database
+from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import BadInput
 from llm_monitoring.projects import Project
@@ -49,7 +49,7 @@ class Report:
     """What there is to say of a period, and of `compared` where one was asked for.
 
     `read_otherwise` counts answers that were read with other names or rules than the project's present ones: figures
-    of such answers and of others do not mean the same.
+    of such answers and of others do not mean the same. `readable` of them still have their text.
     """
 
     project: Project
@@ -59,6 +59,7 @@ class Report:
     compared: Period | None
     comparison: Comparison | None
     read_otherwise: int
+    readable: int
 
 
 def report(db: Database, project_id: int, period: Period, compared: Period | None = None) -> Report:
@@ -69,6 +70,7 @@ def report(db: Database, project_id: int, period: Period, compared: Period | Non
     project = projects.find(db, project_id)
     names = [entity.name for entity in project.competitors]
     observed = observations(db, project_id, period)
+    otherwise = read_otherwise(db, project, period, compared or period)
     total, by_provider = measured(db, project, period, observed)
     change = None
     if compared is not None:
@@ -83,7 +85,8 @@ def report(db: Database, project_id: int, period: Period, compared: Period | Non
         by_provider=by_provider,
         compared=compared,
         comparison=change,
-        read_otherwise=read_otherwise(db, project, period, compared or period),
+        read_otherwise=otherwise["answers"],
+        readable=otherwise["readable"],
     )
 
 
@@ -118,11 +121,11 @@ def measured(
     return Measured(figures.summary(observed, names), failed, cost), each
 
 
-def read_otherwise(db: Database, project: Project, period: Period, compared: Period) -> int:
+def read_otherwise(db: Database, project: Project, period: Period, compared: Period) -> Row:
     params = {
         "project_id": project.id, "fingerprint": rules.fingerprint(project), "first": period.first,
         "last": period.last, "compare_first": compared.first, "compare_last": compared.last,
     }  # fmt: skip
     row = db.one(SQL.read_otherwise, params)
     assert row is not None
-    return int(row["answers"])
+    return row

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.db.database import Conflict, Database, Json, Rejected, Row
+from llm_monitoring.db.database import Conflict, Database, Json, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
 from llm_monitoring.errors import BadInput
@@ -122,17 +122,33 @@ def find(db: Database, project_id: int) -> Project:
     """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
     row = db.one(SQL.project, {"project_id": project_id})
     if row is None:
-        raise BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
+        raise unknown(project_id)
     try:
         return read_project(row)
     except (ValueError, TypeError) as exc:
         raise BadInput(f"project {project_id} cannot be read: {exc}") from exc
 
 
+def unknown(project_id: int) -> BadInput:
+    return BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
+
+
 def add(db: Database, new: NewProject) -> int:
     """Store a project and return its id; raises BadInput that names what is wrong."""
     check(new)
-    params = {
+    try:
+        row = db.one(SQL.add_project, definition(new))
+    except Conflict as exc:
+        raise BadInput(f"user {new.user_id} already has a project named {new.name!r}") from exc
+    except Rejected as exc:
+        raise BadInput(f"project {new.name!r} was refused: {exc}") from exc
+    assert row is not None
+    return int(row["id"])
+
+
+def definition(new: NewProject) -> dict[str, Any]:
+    """A project's definition as parameters, named as its columns."""
+    return {
         "user_id": new.user_id, "name": new.name, "brand_name": new.brand.name,
         "brand_aliases": list(new.brand.aliases), "brand_domains": list(new.brand.domains),
         "brand_exclude": list(new.brand.exclude), "brand_case_sensitive": new.brand.case_sensitive,
@@ -140,14 +156,54 @@ def add(db: Database, new: NewProject) -> int:
         "language": new.language, "country": new.country, "enabled_llms": list(new.providers),
         "web_search": new.web_search, "samples_per_query": new.samples_per_query,
     }  # fmt: skip
+
+
+def change(db: Database, project_id: int, edit: Callable[[Project], Project]) -> Project:
+    """Store what `edit` makes of a project's definition and return it; raises BadInput that names what is wrong."""
+
+    def work(tx: Transaction) -> Project:
+        row = tx.one(SQL.lock_definition, {"project_id": project_id})
+        if row is None:
+            raise unknown(project_id)
+        before = read_project(row)
+        after = edit(before)
+        check(as_new(after))
+        kept = after.providers == before.providers
+        tx.execute(SQL.change_project, {**definition(as_new(after)), "project_id": project_id, "user_id": after.user_id,
+                                        **({"enabled_llms": None} if kept else {})})  # fmt: skip
+        return after
+
     try:
-        row = db.one(SQL.add_project, params)
+        return db.transact(work)
     except Conflict as exc:
-        raise BadInput(f"user {new.user_id} already has a project named {new.name!r}") from exc
+        raise BadInput("the user already has another project of that name") from exc
     except Rejected as exc:
-        raise BadInput(f"project {new.name!r} was refused: {exc}") from exc
+        raise BadInput(f"project {project_id} cannot be changed so: {exc}") from exc
+
+
+def as_new(project: Project) -> NewProject:
+    """The definition of a project, as `add` takes it."""
+    return NewProject(
+        user_id=project.user_id or 0, name=project.name, brand=project.brand, industry=project.industry,
+        competitors=project.competitors, language=project.language, country=project.country,
+        providers=project.providers, web_search=project.web_search, samples_per_query=project.samples_per_query,
+    )  # fmt: skip
+
+
+def holdings(db: Database, project_id: int) -> Row:
+    """What `remove` takes away: `prompts`, `answers`, `days` with figures; `calls` and `charged_usd` stay."""
+    row = db.one(SQL.holdings, {"project_id": project_id})
     assert row is not None
-    return int(row["id"])
+    return row
+
+
+def remove(db: Database, project_id: int) -> None:
+    """Delete a project, its prompts, answers and figures; the ledger keeps its calls. Raises BadInput."""
+    try:
+        if db.execute(SQL.remove_project, {"project_id": project_id}) == 0:
+            raise unknown(project_id)
+    except Rejected as exc:
+        raise BadInput(f"project {project_id} is in use by the host application: {exc}") from exc
 
 
 def check(new: NewProject) -> None:
@@ -210,6 +266,16 @@ def add_all_queries(db: Database, project_id: int, queries: Sequence[NewQuery]) 
     ]  # fmt: skip
     added = db.transact(lambda tx: sum(tx.one(SQL.add_query, each) is not None for each in params))
     return added, len(params) - added
+
+
+def set_queries_active(db: Database, project_id: int, query_ids: Sequence[int], is_active: bool) -> None:
+    """Pause or resume prompts, all or none; raises BadInput for one that the project does not have."""
+    known = {row["id"] for row in queries(db, project_id)}
+    missing = [str(each) for each in query_ids if each not in known]
+    if missing:
+        hint = f"see `python -m llm_monitoring queries list {project_id}`"
+        raise BadInput(f"project {project_id} has no prompt {', '.join(missing)}: {hint}")
+    db.execute(SQL.set_queries_active, {"project_id": project_id, "ids": list(query_ids), "is_active": is_active})
 
 
 def check_query(query: NewQuery) -> None:

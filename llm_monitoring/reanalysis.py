@@ -29,10 +29,9 @@ class AlreadyReading(MonitoringError):
 
 @dataclass(frozen=True, slots=True)
 class DayWork:
-    """A day whose answers (`stale` of `answers`) or figures come from other names or rules."""
+    """A day whose figures, and `stale` of its answers, come from other names or rules."""
 
     day: date
-    answers: int
     stale: int
 
 
@@ -114,18 +113,18 @@ def plan(db: Database, project_id: int, first: date | None = None, last: date | 
     params = {
         "project_id": project_id, "fingerprint": rules.fingerprint(project), "first": first, "last": last,
     }  # fmt: skip
-    return Work(project, [DayWork(row["day"], row["answers"], row["stale"]) for row in db.all(SQL.days, params)])
+    return Work(project, [DayWork(row["day"], row["stale"]) for row in db.all(SQL.days, params)])
 
 
 def preview(db: Database, work: Work, watch: Watch) -> Outcome:
     """What `run` would change; writes nothing."""
     reader, changes = Reader(db, work.project), Changes()
     for day in work.days:
+        changes.add_all((row, reader.read(row)) for row in without_text(db, work.project, day.day))
         for rows in pages(db, work.project, day.day):
             if watch.stop.is_set():
                 return Outcome(changes, 0, finished=False)
-            for row in rows:
-                changes.add(row, reader.read(row))
+            changes.add_all((row, reader.read(row)) for row in rows)
             watch.on_progress(len(rows))
     return Outcome(changes, 0, finished=True)
 
@@ -141,13 +140,11 @@ def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
     with alone(db, work.project.id):
         db.transact(lambda tx: rules.record(tx, work.project))
         for done, day in enumerate(work.days):
+            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day)))
             for rows in pages(db, work.project, day.day):
                 if watch.stop.is_set():
                     return Outcome(changes, done, finished=False)
-                readings = [reader.read(row) for row in rows]
-                store(db, work.project, rows, readings, sentiment=sentiment)
-                for row, reading in zip(rows, readings, strict=True):
-                    changes.add(row, reading)
+                changes.add_all(store(db, reader, rows, sentiment=sentiment))
                 watch.on_progress(len(rows))
             results.write_snapshots(db, work.project, day.day)
     return Outcome(changes, len(work.days), finished=True)
@@ -176,14 +173,29 @@ def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterat
         after = rows[-1]["id"]
 
 
-def store(db: Database, project: Project, rows: Sequence[Row], readings: Sequence[Reading], *, sentiment: bool) -> None:
-    """Write a page of readings in one transaction."""
-    params = {"brand_name": project.brand.name, "fingerprint": rules.fingerprint(project), "sentiment": sentiment}
-    found = [(row["full_response"], {"id": row["id"], **reading.columns})
-             for row, reading in zip(rows, readings, strict=True)]  # fmt: skip
+def without_text(db: Database, project: Project, day: date) -> list[Row]:
+    """A day's answers that can't be read any more, and were read with other names or rules."""
+    params = {"project_id": project.id, "day": day, "fingerprint": rules.fingerprint(project)}
+    return db.all(SQL.without_text, params)
 
-    def write(tx: Transaction) -> None:
-        tx.execute(SQL.store_readings, {**params, "readings": Json([new for text, new in found if text is not None])})
-        tx.execute(SQL.store_branded, {**params, "readings": Json([new for text, new in found if text is None])})
 
-    db.transact(write)
+def store(db: Database, reader: Reader, rows: Sequence[Row], *, sentiment: bool) -> list[tuple[Row, Reading]]:
+    """Read a page and write it in one transaction; return what was read."""
+    found = [(row, reader.read(row)) for row in rows]
+    params = {
+        "brand_name": reader.project.brand.name, "fingerprint": rules.fingerprint(reader.project),
+        "sentiment": sentiment, "readings": as_records(found),
+    }  # fmt: skip
+    db.transact(lambda tx: tx.execute(SQL.store_readings, params))
+    return found
+
+
+def store_branded(db: Database, reader: Reader, rows: Sequence[Row]) -> list[tuple[Row, Reading]]:
+    """Write whether the prompts of answers without text name the brand; return what was read."""
+    found = [(row, reader.read(row)) for row in rows]
+    db.execute(SQL.store_branded, {"readings": as_records(found)})
+    return found
+
+
+def as_records(found: Sequence[tuple[Row, Reading]]) -> Json:
+    return Json([{"id": row["id"], **reading.columns} for row, reading in found])

@@ -18,7 +18,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Reply
-from llm_monitoring.runs import PAGE, forget_failure, task_key
+from llm_monitoring.runs import PAGE, task_key
 
 SQL = load("results")
 
@@ -55,7 +55,6 @@ def save(tx: Transaction, task: Task, project: Project, answer: Answer, reply: R
             "sentiment_status": finding.sentiment_status, "rules_fingerprint": rules.fingerprint(project),
         },
     )  # fmt: skip
-    forget_failure(tx, task)
 
 
 def analysis_columns(analysis: Analysis) -> dict[str, Any]:

@@ -216,8 +216,7 @@ class Runner:
         if isinstance(error, DatabaseUnavailable):
             raise error
         if isinstance(error, Withdrawn):
-            self.lock_checked = -math.inf  # look at the lock before the next call
-            self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
+            self.withdrawn(job)
         elif isinstance(error, KeyUnreadable | NoKey):
             self.tally.closed_keys[job.key] = str(error)
             self.schedule.limits.kill(job.key, str(error))
@@ -229,6 +228,15 @@ class Runner:
         else:
             log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", job.task))
             self.give_up(job, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
+
+    def withdrawn(self, job: Job) -> None:
+        """Another run was faster, or the database's crash took its reservation back: try again."""
+        self.lock_checked = -math.inf  # look at the lock before the next call
+        job.tries += 1
+        if job.tries < self.desk.settings.max_attempts:
+            self.schedule.wait(job, self.clock() + backoff(job.tries))
+        else:
+            self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
 
     def give_up(self, job: Job, reason: str, message: str) -> None:
         """Record that a task is not asked; the next start of the day tries it again."""

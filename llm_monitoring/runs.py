@@ -16,7 +16,7 @@ from llm_monitoring import killpoints
 from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task
-from llm_monitoring.errors import MonitoringError
+from llm_monitoring.errors import BadInput, MonitoringError
 
 SQL = load("runs")
 
@@ -168,10 +168,6 @@ def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run
     )  # fmt: skip
 
 
-def forget_failure(tx: Transaction, task: Task) -> None:
-    tx.execute(SQL.forget_failure, task_key(task))
-
-
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's."""
@@ -219,6 +215,19 @@ def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
 def recent(db: Database, limit: int) -> list[Row]:
     """The latest runs, newest first."""
     return db.all(SQL.recent_runs, {"limit": limit})
+
+
+def find(db: Database, run_id: int) -> Row:
+    """One run; raises BadInput where there is none."""
+    row = db.one(SQL.run, {"run_id": run_id})
+    if row is None:
+        raise BadInput(f"run {run_id} does not exist: see `python -m llm_monitoring runs list`")
+    return row
+
+
+def day_projects(db: Database, day: date) -> list[Row]:
+    """The projects that are asked or have something of the day: `id`, `name`, `user_id`, `enabled_llms`."""
+    return db.all(SQL.day_projects, {"day": day})
 
 
 def abandon(db: Database, run_id: int) -> None:

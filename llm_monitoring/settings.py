@@ -257,7 +257,12 @@ class Settings:
         )
     )
     receipt_retention_days: int = field(
-        metadata=variable("LLM_RECEIPT_RETENTION_DAYS", "Days that the raw replies are kept.", integer(1, 3650), "90")
+        metadata=variable(
+            "LLM_RECEIPT_RETENTION_DAYS",
+            "Days that raw replies and answers' texts are kept; figures and ledger stay.",
+            integer(1, 3650),
+            "90",
+        )
     )
     notify_urls: tuple[Secret, ...] | None = field(
         metadata=variable(
@@ -278,6 +283,11 @@ class Settings:
     heartbeat_url: Secret | None = field(
         metadata=variable(
             "LLM_HEARTBEAT_URL", "Called at the end of a good run, for a dead man's switch.", heartbeat_url, secret=True
+        )
+    )
+    report_dir: Path | None = field(
+        metadata=variable(
+            "LLM_REPORT_DIR", "Where the daily run writes each project's report; empty: it writes none.", directory
         )
     )
     on_railway: bool = False
@@ -318,11 +328,16 @@ def fallback_settings() -> Settings:
     return load_settings(marks, dotenv=False)
 
 
-def dotenv_texts() -> dict[str, str]:
-    """Return what `.env` says: the working directory's, else the one beside the package."""
+def dotenv_file() -> Path:
+    """Return the `.env` in use: the working directory's, else the one beside the package, else where one would be."""
     places = (Path.cwd() / ".env", Path(__file__).resolve().parents[1] / ".env")
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def dotenv_texts() -> dict[str, str]:
+    """Return what `.env` says."""
+    path = dotenv_file()
+    if not path.is_file():
         return {}
     try:
         found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")

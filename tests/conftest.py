@@ -52,6 +52,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def no_secret_of_another_test() -> Iterator[None]:
+    """What one test registered to be hidden does not change what the next one stores."""
+    from llm_monitoring.logs import REGISTRY
+
+    yield
+    REGISTRY.tails, REGISTRY.sizes = {}, ()
+
+
 class NetworkClosed(RuntimeError):
     """A test tried to leave this machine."""
 

@@ -73,6 +73,11 @@ class Grammar:
         return rf"(?:\s(?:{self.data['loc_in']}){BREAK}(?:[\w-]+(?:\s|')){{0,4}}?(?:{self.data['nouns']})\b)"
 
     @property
+    def then(self) -> str:
+        """What may stand between a search for a name and what it did not yield."""
+        return rf"{self.tail}[^.;!?{NAME}]{{0,40}}?(?:\b|(?<=\s))"
+
+    @property
     def missing(self) -> str:
         """The opening of a denial with what is missing: `I have no reliable information`."""
         adj = self.words("adj")
@@ -95,6 +100,7 @@ class Grammar:
     def filled(self, entry: str) -> str:
         """An expression of the data with its marks replaced."""
         parts = {"{loc}": "location", "{end}": "tail", "{stop}": "stop", "{tail}": "tail", "{o}": "denied"}
+        parts |= {"{missing}": "missing", "{then}": "then"}
         entry = entry.replace("{clause}", CLAUSE).replace("{nouns}", self.data["nouns"])
         entry = entry.replace("{info}", self.data["info"])
         for mark, part in parts.items():

@@ -11,6 +11,7 @@ from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Span, Table
 from llm_monitoring.analysis.folding import compose
 from llm_monitoring.analysis.page import Page
+from llm_monitoring.analysis.references import References
 from llm_monitoring.analysis.visible import readable
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
@@ -34,6 +35,7 @@ class Reader:
         self.page = Page()
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
         self.links: list[Link] = []
+        self.references = References(source)
         self.prose: Prose | None = None
         self.opened: list[tuple[int, str]] = []
         self.list_depth = 0
@@ -165,6 +167,7 @@ class Reader:
         label = self.page.since(start).strip()
         link = self.links[number]
         if MARK_LABEL.fullmatch(label):
+            self.links[number:number] = self.references.first_of(label)
             self.page.truncate(start)
             self.close_stretch()
             return

@@ -16,6 +16,7 @@ def alternatives(words: list[str]) -> str:
 
 JOINERS = "(?:,\\s*)?(?:" + alternatives(DATA["joiners"]) + ")"
 ARTICLES = alternatives(DATA["articles"])
+INDEFINITE = alternatives(DATA["indefinite"])
 RANK_HEADERS = frozenset(DATA["rank_headers"])
 
 

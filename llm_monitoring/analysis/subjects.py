@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llm_monitoring.analysis.blocks import Prose, Span
 from llm_monitoring.analysis.finding import Match
-from llm_monitoring.analysis.phrases import ARTICLES, JOINERS
+from llm_monitoring.analysis.phrases import ARTICLES, INDEFINITE, JOINERS
 from llm_monitoring.analysis.scripts import UNSPACED
 
 MEDALS = {"🥇": 1, "🥈": 2, "🥉": 3}
@@ -40,6 +40,9 @@ JOINED = rf"\s*(?i:{JOINERS})\s*(?i:(?:{ARTICLES})\s*)?"
 # Between two names of a subject: a joiner, or joiners around names that nobody tracks.
 JOINER = re.compile(rf"{JOINED}(?:{CAPITALISED}{JOINED}){{0,6}}")
 STRONG_JOINER = re.compile(rf"(?!\s*,\s*(?i:{ARTICLES})?\s*$){JOINED}")
+# "Close, a HubSpot alternative" says what Close is: the article opens a description, and a common word goes on.
+INDEFINITE_END = re.compile(rf".*[\s,](?:{INDEFINITE})\s*", re.IGNORECASE | re.DOTALL)
+GOES_ON = re.compile(rf"\s+(?!(?i:{JOINERS})\s)(?=[^\W\d_])(?P<word>\w+)")
 ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?", re.IGNORECASE)
 
 
@@ -163,10 +166,18 @@ def holders(text: str, subject: Subject, named: Sequence[Named], limit: int) -> 
         if one.match.start >= limit or (beyond and not subject.whole):
             break
         joiner = STRONG_JOINER if beyond else JOINER
-        if not joiner.fullmatch(text, chain[-1].match.end, one.match.start):
+        if not joiner.fullmatch(text, chain[-1].match.end, one.match.start) or is_description(text, chain[-1], one):
             break
         chain.append(one)
     return tuple(dict.fromkeys(one.match.owner for one in chain if not one.absent))
+
+
+def is_description(text: str, before: Named, one: Named) -> bool:
+    """Whether a name stands in a description of the one before it, not beside it."""
+    if not INDEFINITE_END.fullmatch(text, before.match.end, one.match.start):
+        return False
+    after = GOES_ON.match(text, one.match.end)
+    return after is not None and after["word"].islower()
 
 
 def rank_of_cell(cell: str) -> int | None:

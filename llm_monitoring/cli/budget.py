@@ -12,6 +12,7 @@ from llm_monitoring import app, projects, settings
 from llm_monitoring.budget import Standing
 from llm_monitoring.cli.audit import audit
 from llm_monitoring.cli.command import example, json_option
+from llm_monitoring.cli.history import history
 from llm_monitoring.cli.output import Columns, say, show_rows, usd
 from llm_monitoring.cli.reconcile import reconcile
 from llm_monitoring.cli.session import Session, pass_session
@@ -130,4 +131,5 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
 
 
 budget.add_command(audit)
+budget.add_command(history)
 budget.add_command(reconcile)

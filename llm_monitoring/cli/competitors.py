@@ -1,62 +1,110 @@
-"""Reads a file of competitors: CSV or JSON."""
+"""`competitors`: whom a project's brand is measured against, with the names and sites that tell them."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping
-from typing import IO, Any, Final
+from dataclasses import replace
+from typing import Any
 
+import click
+
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.sheets import Sheet, at, read_sheet, records
+from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.names import REREAD, clear_option, details, entity, name_options
+from llm_monitoring.cli.output import Columns, say, show_rows
+from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.errors import BadInput
-
-COLUMNS: Final = ("name", "aliases", "domains", "exclude", "case_sensitive")
-LISTS: Final = ("aliases", "domains", "exclude")
-TRUE, FALSE = frozenset({"true", "yes", "1", "sí", "si", "x"}), frozenset({"", "false", "no", "0"})
+from llm_monitoring.projects import Project
 
 
-def read_competitors(file: IO[bytes]) -> list[Entity]:
-    """The competitors in a file; raises BadInput that names the line or the entry."""
-    sheet = read_sheet(file)
-    if sheet.text.lstrip().startswith(("[", "{")):
-        return read_json(sheet)
-    if "name" not in sheet.header():
-        raise BadInput(f"{sheet.where(1)}: the header needs the column `name`; it may name {list(COLUMNS)}")
-    found = []
-    for line, fields in records(sheet, COLUMNS):
-        with at(sheet, line):
-            found.append(read_fields(fields))
+@click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
+def competitors() -> None:
+    """Look at and change whom a project's brand is measured against."""
+
+
+@competitors.command("list", epilog=example("competitors list 1", "competitors list 1 --json"))
+@click.argument("project", type=PROJECT)
+@json_option
+@pass_session
+def list_competitors(session: Session, project: int, *, as_json: bool) -> None:
+    """List the competitors of PROJECT."""
+    with session.tools() as tools:
+        rows = [projects.write_entity(each) for each in projects.find(tools.db, project).competitors]
+    columns: Columns = {
+        "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude", "Exact case": "case_sensitive",
+    }  # fmt: skip
+    show_rows(rows, columns, as_json=as_json, empty=f"Project {project} has no competitors: `competitors add`.")
+
+
+@competitors.command(
+    epilog=example("competitors add 1 Holded --domain holded.com", "competitors add 1 Sage --alias 'Sage 50'")
+)
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@name_options("competitor")
+@pass_session
+def add(session: Session, /, project: int, name: str, **options: Any) -> None:
+    """Add the competitor NAME to PROJECT."""
+    new = entity(name, **details(options))
+
+    def edit(before: Project) -> Project:
+        return replace(before, competitors=(*before.competitors, new))
+
+    with session.tools() as tools:
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+@competitors.command(
+    epilog=example(
+        "competitors edit 1 Sage --alias 'Sage 50' --alias 'Sage Active'", "competitors edit 1 Sage --clear domains"
+    )
+)
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="Another name.")
+@name_options("competitor")
+@clear_option
+@pass_session
+def edit(session: Session, /, project: int, name: str, new_name: str | None, **options: Any) -> None:
+    """Change the competitor NAME of PROJECT.
+
+    What is given replaces what is stored: to add an alias, give all of them.
+    """
+    given = details(options)
+    if not given and new_name is None:
+        raise BadInput("say what to change: see `python -m llm_monitoring competitors edit --help`")
+
+    def changed(before: Project) -> Project:
+        old = find(before, name)
+        fresh = entity(old.name, **(projects.write_entity(old) | {"name": new_name or old.name} | given))
+        return replace(before, competitors=tuple(fresh if each is old else each for each in before.competitors))
+
+    with session.tools() as tools:
+        projects.change(tools.db, project, changed)
+    say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
+
+
+@competitors.command(epilog=example("competitors remove 1 Holded"))
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@pass_session
+def remove(session: Session, project: int, name: str) -> None:
+    """Stop counting the competitor NAME in PROJECT; the stored answers stay."""
+
+    def edit(before: Project) -> Project:
+        gone = find(before, name)
+        return replace(before, competitors=tuple(each for each in before.competitors if each is not gone))
+
+    with session.tools() as tools:
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+def find(project: Project, name: str) -> Entity:
+    """The competitor of that name, whatever its case; raises BadInput."""
+    found = next((each for each in project.competitors if each.name.casefold() == name.strip().casefold()), None)
+    if found is None:
+        hint = f"see `python -m llm_monitoring competitors list {project.id}`"
+        raise BadInput(f"project {project.id} has no competitor {name!r}: {hint}")
     return found
-
-
-def read_fields(fields: Mapping[str, str]) -> Entity:
-    """A competitor from a row of CSV."""
-    flag = fields.get("case_sensitive", "").lower()
-    if flag not in TRUE | FALSE:
-        raise BadInput(f"case_sensitive is yes or no, not {flag!r}")
-    lists = {name: tuple(fields.get(name, "").split("|")) for name in LISTS}
-    return Entity(fields.get("name", ""), **lists, case_sensitive=flag in TRUE)
-
-
-def read_json(sheet: Sheet) -> list[Entity]:
-    try:
-        items = json.load(io.StringIO(sheet.text))
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{sheet.name} is not JSON: {exc}") from exc
-    if not isinstance(items, list):
-        raise BadInput(f"{sheet.name}: a list of competitors is needed, [ … ]")
-    return [read_item(sheet.name, position, item) for position, item in enumerate(items, start=1)]
-
-
-def read_item(name: str, position: int, item: Any) -> Entity:
-    """A competitor from JSON: a name, or an object with the columns of the CSV form."""
-    fields = {"name": item} if isinstance(item, str) else item
-    try:
-        if not isinstance(fields, dict) or not set(fields) <= set(COLUMNS) or "name" not in fields:
-            raise ValueError(f"a name, or an object with name and perhaps {', '.join(COLUMNS[1:])}")
-        if not isinstance(fields.get("case_sensitive", False), bool):
-            raise ValueError("case_sensitive is true or false")
-        return Entity(**fields)
-    except (ValueError, TypeError) as exc:
-        raise BadInput(f"{name}, competitor {position}: {exc}") from exc

@@ -12,6 +12,7 @@ from llm_monitoring import projects
 from llm_monitoring.cli.command import PROVIDER, example, json_option
 from llm_monitoring.cli.output import Columns, say, show_rows, terminal
 from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.cli.verify import verify
 from llm_monitoring.crypto import last_four, require_box
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
@@ -25,6 +26,9 @@ LONGEST_INPUT_BYTES = 64_000
 @click.group(epilog=example("keys set ana@agency.example openai", "keys list"))
 def keys() -> None:
     """Keep the users' API keys, sealed under LLM_KEYS_ENCRYPTION_KEY."""
+
+
+keys.add_command(verify)
 
 
 @keys.command(

@@ -74,8 +74,10 @@ def print_report(report: Report) -> None:
     print_figures(report)
     print_model_changes(report.total.summary.model_changes)
     if report.read_otherwise:
+        gone = report.read_otherwise - report.readable
+        way = f" `{PROGRAM} reanalyse --project {project.id} --preview`." if report.readable else ""
         say(f"Note: {report.read_otherwise} answers were read with other names or rules than the project's present "
-            f"ones: `{PROGRAM} reanalyse --project {project.id} --preview`.")  # fmt: skip
+            f"ones{f', {gone} of them without a text to read anew' if gone else ''}.{way}")  # fmt: skip
     if report.comparison is not None and report.compared is not None:
         before, after = table.in_order(report.period, report.compared)
         say("")
@@ -196,6 +198,7 @@ def report_fields(report: Report) -> dict[str, Any]:
         "all": measured_fields(report.total),
         "by_provider": {name: measured_fields(each) for name, each in report.by_provider.items()},
         "answers_read_otherwise": report.read_otherwise,
+        "answers_to_reanalyse": report.readable,
         "compare_from": report.compared.first if report.compared else None,
         "compare_to": report.compared.last if report.compared else None,
         "comparison": comparison_fields(report.comparison) if report.comparison else None,

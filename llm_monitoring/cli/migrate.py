@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import click
 
 from llm_monitoring import app, db
@@ -10,13 +12,21 @@ from llm_monitoring.cli.output import say
 from llm_monitoring.cli.session import Session, pass_session
 
 
-@click.command(epilog=example("migrate"))
+@click.command(epilog=example("migrate", "migrate --print-grants | psql $DATABASE_URL"))
+@click.option("--print-grants", is_flag=True, help="Print the SQL of the least-privilege roles; touches no database.")
 @pass_session
-def migrate(session: Session) -> None:
+def migrate(session: Session, *, print_grants: bool) -> None:
     """Create or update the tables of the database, keeping every row.
 
     Every job and command does so by itself; this one says what it did.
+
+    --print-grants prints a script that makes two roles: llm_monitoring_runner can do a daily run and can touch neither
+    prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do. Run it as the
+    owner of the tables after every update.
     """
+    if print_grants:
+        click.echo(files("llm_monitoring.db").joinpath("grants.sql").read_text("utf-8"), nl=False)
+        return
     with session.settings() as settings:
         url = app.database_url(settings)
         with db.Database(url, size=1, retry_seconds=0) as database:

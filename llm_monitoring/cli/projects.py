@@ -7,15 +7,15 @@ from typing import IO, Any
 import click
 
 from llm_monitoring import projects as table
-from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.check import check
 from llm_monitoring.cli.command import PROJECT, PROVIDER, example, json_option
-from llm_monitoring.cli.competitors import read_competitors
+from llm_monitoring.cli.competitor_files import read_competitors
+from llm_monitoring.cli.names import entity
 from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows
+from llm_monitoring.cli.project_changes import edit, remove
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.errors import BadInput
 
 
 @click.group(epilog=example("projects list", "projects show 1"))
@@ -24,6 +24,8 @@ def projects() -> None:
 
 
 projects.add_command(check)
+projects.add_command(edit)
+projects.add_command(remove)
 
 
 @projects.command(
@@ -85,13 +87,6 @@ def definition(options: dict[str, Any]) -> dict[str, Any]:
         "web_search": options["web_search"],
         "samples_per_query": options["samples"],
     }
-
-
-def entity(name: str, **details: Any) -> Entity:
-    try:
-        return Entity(name, **details)
-    except ValueError as exc:
-        raise BadInput(f"{name!r}: {exc}") from exc
 
 
 @projects.command("list", epilog=example("projects list", "projects list --json"))

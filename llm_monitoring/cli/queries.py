@@ -8,20 +8,21 @@ from typing import IO, Final
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.command import PROJECT, Number, example, json_option
 from llm_monitoring.cli.generate import generate
 from llm_monitoring.cli.output import Columns, say, show_rows
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.cli.sheets import Sheet, at, lines, read_sheet, records
 from llm_monitoring.errors import BadInput
 
+QUERY: Final = Number("prompt", "queries list PROJECT")
 COLUMNS: Final = ("query", "language", "type")
 LIKELY_TITLES: Final = frozenset({*COLUMNS, "queries", "prompt", "prompts", "text", "question", "category"})
 
 
 @click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
 def queries() -> None:
-    """Add and list a project's prompts. They go out as they are written: the brand is never added to them."""
+    """Add, pause and list a project's prompts. They go out as they are written: the brand is never added to them."""
 
 
 queries.add_command(generate)
@@ -101,3 +102,27 @@ def list_queries(session: Session, project: int, *, as_json: bool) -> None:
     }  # fmt: skip
     empty = f"Project {project} has no prompts yet: `queries add {project} TEXT` or `queries import {project} FILE`."
     show_rows(rows, columns, as_json=as_json, empty=empty)
+
+
+@queries.command(epilog=example("queries pause 1 7", "queries pause 1 7 8 9"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@pass_session
+def pause(session: Session, project: int, query: tuple[int, ...]) -> None:
+    """Stop asking each QUERY of PROJECT; its answers stay."""
+    switch(session, project, query, is_active=False)
+
+
+@queries.command(epilog=example("queries resume 1 7"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@pass_session
+def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
+    """Ask each QUERY of PROJECT again from the next run on."""
+    switch(session, project, query, is_active=True)
+
+
+def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
+    with session.tools() as tools:
+        projects.set_queries_active(tools.db, project, query, is_active)
+    say(f"Project {project}: {len(set(query))} prompts {'active' if is_active else 'paused'}.")

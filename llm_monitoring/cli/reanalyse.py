@@ -139,7 +139,7 @@ def remarks(changes: Changes) -> list[str]:
         found.append(f"Sentiment: {changes.to_judge} answers mention the brand now and have no verdict; "
                      f"a daily run of their day (--date) asks for one.")  # fmt: skip
     if changes.without_text:
-        found.append(f"{changes.without_text} answers have no stored text and stay as they were read.")
+        found.append(f"{changes.without_text} answers have no text any more, or never had, and stay as they were read.")
     return [""] * bool(found) + found
 
 

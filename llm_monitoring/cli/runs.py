@@ -1,18 +1,35 @@
-"""`runs`: what the daily job did."""
+"""`runs`: what the daily job did, and another go at what it left open."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
 
 import click
 
 from llm_monitoring import runs as table
-from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.output import Columns, show_rows, usd
+from llm_monitoring.cli.command import Number, example, json_option
+from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows, usd
+from llm_monitoring.cli.retry import retry
 from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.db import Database, Row
+from llm_monitoring.domain import PROVIDERS
+
+RUN: Final = Number("run", "runs list")
+NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
+CELLS: Final[Columns] = {
+    "Project": "project_id", "Name": "name", "User": "user_id", "Provider": "provider", "Prompts": "tasks",
+    "Answered": "results", "Failed": "failures", "Cost USD": lambda row: row["cost_usd"] and usd(row["cost_usd"]),
+    "Why": "message",
+}  # fmt: skip
 
 
-@click.group(epilog=example("runs list"))
+@click.group(epilog=example("runs list", "runs show 12", "runs retry 12"))
 def runs() -> None:
-    """Look at the daily runs."""
+    """Look at the daily runs, and ask again what one left open."""
+
+
+runs.add_command(retry)
 
 
 @runs.command("list", epilog=example("runs list --limit 7"))
@@ -28,4 +45,55 @@ def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
         "Answered": "valid_results", "Failed": "failed_tasks", "Open": "pending_tasks",
         "Cost USD": lambda row: usd(row["total_cost_usd"]), "Message": "message",
     }  # fmt: skip
-    show_rows(rows, columns, as_json=as_json, empty="There was no run yet: `python daily_llm_monitoring_cron.py`.")
+    show_rows(rows, columns, as_json=as_json, empty=NO_RUN)
+
+
+@runs.command(epilog=example("runs show 12", "runs show 12 --json"))
+@click.argument("run", type=RUN)
+@json_option
+@pass_session
+def show(session: Session, run: int, *, as_json: bool) -> None:
+    """Show how RUN ended, and how far its day is by now.
+
+    A day may have had several runs: answered and failed are the day's, costs are the run's own.
+    """
+    with session.tools() as tools:
+        fields = table.find(tools.db, run)
+        cells = list(day_cells(tools.db, fields))
+    if as_json:
+        show_json(fields | {"day": cells})
+        return
+    titles: Columns = {
+        "Run": "id", "Day": "analysis_date", "Status": "status", "Started (UTC)": "started_at",
+        "Ended (UTC)": "finished_at", "Answered": "valid_results", "Failed": "failed_tasks", "Open": "pending_tasks",
+        "Cost USD": lambda row: usd(row["total_cost_usd"]), "Process": "owner", "Message": "message",
+    }  # fmt: skip
+    show_fields(fields, titles)
+    say("")
+    if cells:
+        print_table(cells, CELLS)
+    if any(cell["results"] < cell["tasks"] for cell in cells):
+        say(f"Ask again what is open: `runs retry {run}`.")
+
+
+def day_cells(db: Database, run: Row) -> Iterator[Row]:
+    """How far the run's day is, by project and provider; the cost of a project stands in its first line."""
+    day = run["analysis_date"]
+    listed = {row["id"]: row for row in table.day_projects(db, day)}
+    spent = table.project_spend(db, run["id"])
+    for project_id, by_provider in table.completeness(db, day, list(listed), PROVIDERS).items():
+        project = listed[project_id]
+        wanted = project["enabled_llms"] or PROVIDERS
+        cost = spent[project_id].cost_usd if project_id in spent else None
+        for provider, cell in by_provider.items():
+            if provider in wanted or cell.results or cell.failures:
+                yield cell_fields(project, provider, cell) | {"cost_usd": cost}
+                cost = None
+
+
+def cell_fields(project: Row, provider: str, cell: table.Completeness) -> dict[str, Any]:
+    return {
+        "project_id": project["id"], "name": project["name"], "user_id": project["user_id"], "provider": provider,
+        "tasks": cell.tasks, "results": cell.results, "failures": cell.failures, "reason": cell.reason,
+        "message": cell.message,
+    }  # fmt: skip

@@ -78,7 +78,9 @@ def parse(entry: Traversable) -> Migration:
 def apply_missing(connection: Connection, migrations: Sequence[Migration]) -> list[str]:
     session = Transaction(connection)
     session.one(load("migrate").lock)
-    session.execute(load("migrate").create_record)
+    found = session.one(load("migrate").has_record)
+    if not (found and found["found"]):  # only then: even IF NOT EXISTS needs the right to create tables
+        session.execute(load("migrate").create_record)
     todo = missing(migrations, session.all(load("migrate").applied))
     for migration in todo:
         apply(connection, migration)

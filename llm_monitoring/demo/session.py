@@ -47,6 +47,7 @@ def demo_settings(settings: Settings) -> Iterator[Settings]:
         extra={"event": "demo.started"},
     )
     data = embedded.default_data_directory("demo", settings.data_dir)
+    embedded.make_parents(data)
     with DemoServer(latency_ms=LATENCY_MS, latency_spread=0.5, bill=data.with_name("demo.bill.jsonl")) as server:
         own = dataclasses.replace(
             settings,

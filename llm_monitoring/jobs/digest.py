@@ -134,7 +134,9 @@ def budget_news(alerts: Sequence[BudgetAlert]) -> Iterator[News]:
     highest = {(alert.user_id, alert.month): alert for alert in alerts}
     for alert in highest.values():
         blocked = alert.threshold >= BLOCKED_AT
-        told = "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold:g} %"
+        told = (
+            "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold.normalize():f} %"
+        )
         spent = f"${alert.spent_usd:.2f} / ${alert.budget_usd:.2f}"
         subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
         yield News("budget", subject, f"💰 User #{alert.user_id}: presupuesto {told}: {spent}", quiet_days=MONTH_DAYS)
@@ -198,8 +200,8 @@ def move_news(move: Move) -> News:
     change, project = move.comparison.mention_rate, move.project
     sign, word = ("📈", "sube") if change.improved else ("📉", "baja")
     told = (f"{sign} Proyecto #{project.id} ({plain(project.name)}): la tasa de mención {word} del {change.before} % "
-            f"al {change.after} % en 7 días (diferencia {change.difference:+f}, entre {change.low:+f} y {change.high:+f}; "
-            f"{change.prompts} prompts){models(move.comparison)}")  # fmt: skip
+            f"al {change.after} % en 7 días (diferencia {change.difference:+f}, entre {change.low:+f} y "
+            f"{change.high:+f}; {change.prompts} prompts){models(move.comparison)}")  # fmt: skip
     return News("rise" if change.improved else "fall", f"{project.id}", told, quiet_days=DAYS_TO_SETTLE)
 
 

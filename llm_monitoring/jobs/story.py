@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from llm_monitoring.budget import Standing
@@ -139,6 +140,12 @@ def finished(report: DayReport, standings: Sequence[Standing]) -> None:
         info("run.completed", "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY", run_id=report.run_id)
     else:
         warn("run.completed", "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS", run_id=report.run_id)
+
+
+def reports(directory: Path, written: Sequence[Path]) -> None:
+    """Say which pages were written."""
+    paths = [str(path) for path in written]
+    info("reports.written", f"📄 Informes escritos en {directory}: {len(paths)}", reports=paths)
 
 
 def estimate(

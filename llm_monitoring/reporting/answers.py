@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import Matcher
+from llm_monitoring.analysis.figures import Observation
+from llm_monitoring.analysis.markdown import read_markdown
 from llm_monitoring.db.database import Row
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import safe_href
 
 Mark = Literal["", "brand", "rival"]
 
-TEXT_BUDGET_BYTES: Final = 1_100_000
-LONGEST_ANSWER_BYTES: Final = 16_000
-SHORTEST_ANSWER_BYTES: Final = 600
-MOST_MARKS: Final = 120
-MOST_SOURCES: Final = 8
+PAGE_BUDGET_BYTES: Final = 1_400_000
+"""What all answers together may take, so that a page of 240 of them stays well below two megabytes."""
+
+LONGEST_ANSWER_BYTES: Final = 20_000
+SHORTEST_ANSWER_BYTES: Final = 800
+MARK_BYTES: Final = 26
+COSTS: Final = {"\n": 8, "&": 5, "<": 4, ">": 4, '"': 6, "'": 6}
+"""What the letters take that are written as more than themselves; a line becomes a paragraph."""
+
+SOURCE_BYTES: Final = 110
+MOST_MARKS: Final = 150
+MOST_SOURCES: Final = 10
 LONGEST_TITLE: Final = 140
 UNSHOWABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 """Controls, and marks that reverse the text after them: a page cannot hold them, or they deceive."""
@@ -50,7 +59,7 @@ class AnswerView:
     provider: str
     model: str
     sample: int
-    pieces: tuple[Piece, ...]
+    lines: tuple[tuple[Piece, ...], ...]
     mentioned: bool
     position: int | None
     total: int | None
@@ -71,69 +80,72 @@ class MissingView:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """One prompt with the latest day's answers; `named` of `answers` mention the brand."""
+    """One prompt with the latest day's answers: `named` of `answered` mention the brand; `hidden` are not shown."""
 
     text: str
     branded: bool
+    answered: int
+    named: int
+    hidden: int
     answers: tuple[AnswerView, ...]
     missing: tuple[MissingView, ...]
 
-    @property
-    def named(self) -> int:
-        return sum(answer.mentioned for answer in self.answers)
+
+Reasons = Mapping[tuple[int, str], str]
 
 
 def prompt_views(
-    project: Project, prompts: Sequence[Row], texts: Sequence[Row], reasons: dict[tuple[int, str], str]
+    project: Project, prompts: Sequence[Row], texts: Sequence[Row], day: Sequence[Observation], reasons: Reasons
 ) -> tuple[PromptView, ...]:
-    """Return every prompt with its answers, which share TEXT_BUDGET_BYTES of page."""
+    """Return every prompt with its answers of the day, which share PAGE_BUDGET_BYTES."""
     matcher = Matcher(project.brand, project.competitors)
-    limit = min(LONGEST_ANSWER_BYTES, max(SHORTEST_ANSWER_BYTES, TEXT_BUDGET_BYTES // max(1, len(texts))))
+    limit = min(LONGEST_ANSWER_BYTES, max(SHORTEST_ANSWER_BYTES, PAGE_BUDGET_BYTES // max(1, len(texts))))
     answers: dict[int, list[AnswerView]] = defaultdict(list)
     for row in texts:
         answers[row["query_id"]].append(answer_view(matcher, row, limit))
-    return tuple(
-        PromptView(
-            text=showable(prompt["query_text"]),
-            branded=matcher.names_brand(prompt["query_text"]),
-            answers=tuple(sorted(answers[prompt["id"]], key=lambda each: provider_order(project, each))),
-            missing=tuple(missing(project, prompt["id"], answers[prompt["id"]], reasons)),
-        )
-        for prompt in prompts
+    return tuple(prompt_view(project, matcher, prompt, answers[prompt["id"]], day, reasons) for prompt in prompts)
+
+
+def prompt_view(
+    project: Project, matcher: Matcher, prompt: Row, answers: Sequence[AnswerView], day: Sequence[Observation],
+    reasons: Reasons,
+) -> PromptView:  # fmt: skip
+    own = [each for each in day if each.query_id == prompt["id"]]
+    missing = [name for name in project.providers if name not in {each.provider for each in own}]
+    return PromptView(
+        text=showable(prompt["query_text"]),
+        branded=matcher.names_brand(prompt["query_text"]),
+        answered=len(own),
+        named=sum(each.brand_mentioned for each in own),
+        hidden=max(0, len(own) - len(answers)),
+        answers=tuple(sorted(answers, key=lambda each: provider_order(project, each))),
+        missing=tuple(MissingView(name, reasons.get((prompt["id"], name), "pending")) for name in missing),
     )
 
 
 def provider_order(project: Project, answer: AnswerView) -> tuple[int, str, int]:
-    known = list(project.providers)
-    place = known.index(answer.provider) if answer.provider in known else len(known)  # type: ignore[arg-type]
+    known: list[str] = list(project.providers)
+    place = known.index(answer.provider) if answer.provider in known else len(known)
     return place, answer.provider, answer.sample
-
-
-def missing(
-    project: Project, query_id: int, answers: Sequence[AnswerView], reasons: dict[tuple[int, str], str]
-) -> Iterator[MissingView]:
-    answered = {answer.provider for answer in answers}
-    for provider in project.providers:
-        if provider not in answered:
-            yield MissingView(provider, reasons.get((query_id, provider), "pending"))
 
 
 def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
     text = row["text"] or ""
-    visible = matcher.analyse(text).visible_text
-    shown = fitting(visible, limit)
-    sources = row["sources"] or []
+    visible = read_markdown(text).text
+    sources = fitting_sources(row["sources"] or [], limit // 2)
+    shown = fitting(visible, limit * 3 // 4 - sum(map(source_size, sources)))
+    marks = min(MOST_MARKS, limit // 4 // MARK_BYTES)
     return AnswerView(
         provider=row["llm_provider"],
         model=showable(row["model"]),
         sample=row["sample"],
-        pieces=tuple(pieces(matcher, text, visible, shown)),
+        lines=tuple(lines(pieces(matcher, text, visible[:shown], marks))),
         mentioned=bool(row["brand_mentioned"]),
         position=row["position_in_list"],
         total=row["total_items_in_list"],
         sentiment=row["sentiment"],
-        sources=tuple(source_view(source) for source in sources[:MOST_SOURCES]),
-        more_sources=max(0, len(sources) - MOST_SOURCES),
+        sources=tuple(sources),
+        more_sources=len(row["sources"] or []) - len(sources),
         shortened=shown < len(visible) or (row["length"] or 0) > len(text),
         length=row["length"] or 0,
     )
@@ -143,29 +155,65 @@ def fitting(text: str, limit: int) -> int:
     """How many characters of `text` fit into `limit` bytes of page, cut at a word where one is near."""
     size = 0
     for place, char in enumerate(text):
-        size += len(escape(char).encode("utf-8", "replace"))
+        size += COSTS.get(char) or (1 if char < "\x80" else len(char.encode("utf-8", "replace")))
         if size > limit:
             space = text.rfind(" ", max(0, place - 40), place)
             return space if space > 0 else place
     return len(text)
 
 
-def pieces(matcher: Matcher, text: str, visible: str, shown: int) -> Iterator[Piece]:
-    """The first `shown` characters of the visible text, its first names marked."""
+def page_size(text: str) -> int:
+    return len(escape(text).encode("utf-8", "replace"))
+
+
+def pieces(matcher: Matcher, text: str, shown: str, marks: int) -> Iterator[Piece]:
+    """`shown`, the beginning of the visible text of `text`, with the first `marks` names marked."""
     brand, reached = matcher.entities[0].name, 0
-    for mention in matcher.mentions(text)[:MOST_MARKS]:
-        if mention.end > shown:
+    for mention in matcher.mentions(text)[:marks]:
+        if mention.end > len(shown):
             break
-        if mention.start > reached:
-            yield Piece(showable(visible[reached : mention.start]))
-        mark: Mark = "brand" if mention.entity == brand else "rival"
-        yield Piece(showable(visible[mention.start : mention.end]), mark)
+        yield Piece(shown[reached : mention.start])
+        yield Piece(shown[mention.start : mention.end], "brand" if mention.entity == brand else "rival")
         reached = mention.end
-    if reached < shown:
-        yield Piece(showable(visible[reached:shown]))
+    yield Piece(shown[reached:])
 
 
-def source_view(source: dict[str, Any]) -> SourceView:
+def lines(found: Iterable[Piece]) -> Iterator[tuple[Piece, ...]]:
+    """The pieces line by line; empty lines are left out."""
+    current: list[Piece] = []
+    for piece in found:
+        first, *others = showable(piece.text).split("\n")
+        current.append(Piece(first, piece.mark))
+        for text in others:
+            yield from line_of(current)
+            current = [Piece(text, piece.mark)]
+    yield from line_of(current)
+
+
+def line_of(found: Sequence[Piece]) -> Iterator[tuple[Piece, ...]]:
+    kept = tuple(piece for piece in found if piece.text)
+    if any(piece.text.strip() for piece in kept):
+        yield kept
+
+
+def fitting_sources(sources: Sequence[Mapping[str, Any]], limit: int) -> list[SourceView]:
+    """The first sources, as many as fit into `limit` bytes of page."""
+    found: list[SourceView] = []
+    size = 0
+    for source in sources[:MOST_SOURCES]:
+        view = source_view(source)
+        size += source_size(view)
+        if size > limit:
+            break
+        found.append(view)
+    return found
+
+
+def source_size(source: SourceView) -> int:
+    return SOURCE_BYTES + page_size(source.label) + page_size(source.domain) + page_size(source.href or "")
+
+
+def source_view(source: Mapping[str, Any]) -> SourceView:
     url, domain = str(source.get("url") or ""), str(source.get("domain") or "")
     label = showable(source.get("title") or url.partition("://")[2])
     return SourceView(shortened(label, LONGEST_TITLE), shortened(showable(domain), 80), safe_href(url))

@@ -17,7 +17,7 @@ from llm_monitoring.reporting.words import Words
 Placed = tuple[float, Point]
 
 WIDTH, HEIGHT = 440, 210
-LEFT, RIGHT, TOP, BOTTOM = 40, 12, 20, 26
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 20, 26
 BAR_WIDTH, BAR_HEIGHT = 240, 20
 HIDDEN: Final = {"aria-hidden": "true", "focusable": "false"}
 """Every drawing stands beside its numbers, so a screen reader is spared the shapes."""
@@ -42,9 +42,7 @@ def tidy(value: float) -> float:
 def trend_chart(trend: Trend, words: Words) -> Markup:
     """A provider's mention rate: a dot a day, the mean of the days up to it as a line within its 95 % band."""
     last = max(1, len(trend.points) - 1)
-    placed = [
-        (LEFT + place * (WIDTH - LEFT - RIGHT) / last, point) for place, point in enumerate(trend.points)
-    ]
+    placed = [(LEFT + place * (WIDTH - LEFT - RIGHT) / last, point) for place, point in enumerate(trend.points)]
     elements: list[svg.Element] = [*grid(words), *days_axis(placed, words), *change_marks(trend, placed)]
     for measured in runs(placed):
         elements += [band(measured), line(measured)]
@@ -124,8 +122,7 @@ def range_bar(value: Decimal | None, low: Decimal | None, high: Decimal | None, 
     if low is not None and high is not None:
         start, end = tidy(float(low) * scale), tidy(float(high) * scale)
         elements.append(svg.Line(x1=start, x2=end, y1=middle, y2=middle, class_=["whisker"]))
-        for x in (start, end):
-            elements.append(svg.Line(x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_=["whisker"]))
+        elements += [svg.Line(x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_=["whisker"]) for x in (start, end)]
     return drawing(BAR_WIDTH, BAR_HEIGHT, f"bar {'own' if is_brand else 'rival'}", elements)
 
 

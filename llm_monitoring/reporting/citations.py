@@ -121,9 +121,7 @@ class CitationTally:
         kind: Owner = "other" if owner is None else "brand" if owner == BRAND else "rival"
         rival = self.entities[owner].name if owner not in (None, BRAND) and owner is not None else None
         providers = tuple(name for name, _ in cited.providers.most_common())
-        return Page(
-            cited.url, cited.title, cited.domain, kind, rival, cited.answers, len(cited.prompts), providers
-        )
+        return Page(cited.url, cited.title, cited.domain, kind, rival, cited.answers, len(cited.prompts), providers)
 
 
 def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
@@ -147,5 +145,3 @@ def safe_href(url: str) -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and host else None
-
-

@@ -7,10 +7,13 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
+
+from jinja2 import TemplateError
 
 from llm_monitoring import projects
 from llm_monitoring.budget import Budget
@@ -24,6 +27,8 @@ from llm_monitoring.reporting.view import view
 log = logging.getLogger(__name__)
 
 DAYS: Final = 30
+BROKEN: Final = (MonitoringError, ValueError, TypeError, LookupError, ArithmeticError, TemplateError)
+"""What rows that no report can be made of may raise: each stops its own page alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Shelf:
                 project = projects.find(self.db, project_id)
                 path = directory / f"{project_id}-{slug(project.name)}.html"
                 written.append(self.write(project_id, DAYS, path))
-            except MonitoringError as exc:
+            except BROKEN as exc:
                 log.warning("⚠️ Proyecto #%s: el informe no se pudo escribir: %s", project_id, exc,
                             extra={"event": "report.failed", "project_id": project_id})  # fmt: skip
         return written
@@ -75,7 +80,8 @@ def save(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
         draft.replace(path)
     except OSError as exc:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise BadInput(f"{path} cannot be written: {exc.strerror}") from exc
 
 

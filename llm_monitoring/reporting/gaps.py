@@ -43,7 +43,7 @@ def gap_rows(
     first: date, last: date,
 ) -> tuple[GapRow, ...]:  # fmt: skip
     """Return each provider's gaps between two days; those that the project asks, then those that it once asked."""
-    others = sorted({each.provider for each in (*observations, *failures)} - set(project.providers))
+    others = sorted({*(o.provider for o in observations), *(f.provider for f in failures)} - set(project.providers))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = []
     for provider in (*project.providers, *others):

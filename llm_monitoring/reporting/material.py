@@ -57,7 +57,6 @@ class Material:
     stale: int
     prompts: Sequence[Row]
     texts: Sequence[Row]
-    answers_of_latest: int
     failed_prompts: Mapping[tuple[int, str], str]
     failures: Sequence[Failures]
     access: Access
@@ -72,7 +71,6 @@ def read(db: Database, project_id: int, days: int, today: date, access: Access) 
     observations, citations, stale = read_answers(db, project, period)
     latest = max((each.day for each in observations), default=None)
     of_day = {"project_id": project_id, "day": latest or last}
-    count = db.one(SQL.answer_count, of_day)
     return Material(
         project=project,
         first=last - timedelta(days=days - 1),
@@ -84,7 +82,6 @@ def read(db: Database, project_id: int, days: int, today: date, access: Access) 
         stale=stale,
         prompts=db.all(SQL.prompts, of_day),
         texts=db.all(SQL.texts, {**of_day, "longest": LONGEST_TEXT, "most": MOST_ANSWERS}),
-        answers_of_latest=int(count["answers"]) if count else 0,
         failed_prompts={
             (row["query_id"], row["llm_provider"]): row["reason"] for row in db.all(SQL.failed_prompts, of_day)
         },
@@ -125,7 +122,5 @@ def access_of(project: Project, keys: KeyStore, budget: Budget) -> Access:
         return Access(frozenset(project.providers))
     states = keys.available([project.user_id])[project.user_id]
     usable = {provider for provider, state in states.items() if state.usable}
-    standing = next(
-        (each for each in budget.standings(start_month=False) if each.user_id == project.user_id), None
-    )
+    standing = next((each for each in budget.standings(start_month=False) if each.user_id == project.user_id), None)
     return Access(frozenset(set(project.providers) - usable), standing is not None and standing.blocked)

@@ -16,21 +16,23 @@ from llm_monitoring.reporting.citations import safe_href
 from llm_monitoring.reporting.view import Report
 from llm_monitoring.reporting.words import load_words
 
-POLICY: Final = (
-    "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
-)
+POLICY: Final = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def render(report: Report) -> str:
     """Return the page, in the project's language."""
     words = load_words(report.language)
     style = style_sheet()
-    return environment().get_template("report.html").render(
-        r=report,
-        w=words,
-        style=Markup(style),  # noqa: S704 - the package's own file
-        policy=POLICY.format(style=style_hash(style)),
-        best=best_of(report),
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            r=report,
+            w=words,
+            style=Markup(style),  # noqa: S704 - the package's own file
+            policy=POLICY.format(style=style_hash(style)),
+            best=best_of(report),
+        )
     )
 
 
@@ -48,8 +50,6 @@ def environment() -> Environment:
         entity_bar=charts.entity_bar,
         tone_bar=charts.tone_bar,
         position_chart=charts.position_chart,
-        bucket_name=charts.bucket_name,
-        buckets=charts.BUCKETS,
         safe_href=safe_href,
     )
     return found

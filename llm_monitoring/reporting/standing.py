@@ -14,6 +14,8 @@ from llm_monitoring.analysis.figures import Cell, Observation, summary, unbrande
 from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
 
 FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
+Unit = Literal["percent", "places", "score"]
+Bounds = tuple[Decimal | None, Decimal | None]
 
 BUCKETS: Final = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
 
@@ -26,7 +28,7 @@ class Headline:
     """
 
     figure: FigureName
-    unit: Literal["percent", "places", "score"]
+    unit: Unit
     value: Decimal | None
     low: Decimal | None
     high: Decimal | None
@@ -155,36 +157,41 @@ def headlines(
     observations: Sequence[Observation], competitors: Sequence[str], cell: Cell, comparison: Comparison | None
 ) -> tuple[Headline, ...]:
     own = unbranded(observations)
-    share = interval(own, share_measure(competitors), 0, 100)
-    place = interval(own, position_measure, 1, None)
+    share: Bounds = interval(own, share_measure(competitors), 0, 100)
+    place: Bounds = interval(own, position_measure, 1, None)
     ranked = [each for each in own if each.position is not None]
     named = [each for each in own if each.brand_mentioned or each.competitors]
     scored = [each for each in own if each.sentiment_score is not None and each.brand_mentioned]
-    changes = comparison and {name: getattr(comparison, name) for name in Comparison.__slots__}
-    found = (
-        ("mention_rate", "percent", cell.mention_rate, (cell.mention_rate_low, cell.mention_rate_high), own),
-        ("share_of_voice", "percent", cell.share_of_voice, share, named),
-        ("avg_position", "places", cell.avg_position, place, ranked),
-        ("citation_rate", "percent", cell.citation_rate, citation_interval(own, competitors), own),
-        ("sentiment", "score", cell.avg_sentiment_score, score_interval(scored), scored),
-    )
+    rate = (cell.mention_rate_low, cell.mention_rate_high)
+    cited = citation_interval(own, competitors)
+    mention, voice, position, citation = changes_of(comparison)
+    found: list[tuple[FigureName, Unit, Decimal | None, Bounds, list[Observation], Change | None]] = [
+        ("mention_rate", "percent", cell.mention_rate, rate, own, mention),
+        ("share_of_voice", "percent", cell.share_of_voice, share, named, voice),
+        ("avg_position", "places", cell.avg_position, place, ranked, position),
+        ("citation_rate", "percent", cell.citation_rate, cited, own, citation),
+        ("sentiment", "score", cell.avg_sentiment_score, score_interval(scored), scored, None),
+    ]
     return tuple(
-        Headline(figure, unit, value, *bounds, len(some), len({each.query_id for each in some}),
-                 changes.get(figure) if changes else None)  # type: ignore[arg-type]
-        for figure, unit, value, bounds, some in found
+        Headline(figure, unit, value, *bounds, len(some), len({each.query_id for each in some}), change)
+        for figure, unit, value, bounds, some, change in found
         if figure != "share_of_voice" or competitors
-    )  # fmt: skip
+    )
 
 
-def citation_interval(
-    observations: Sequence[Observation], competitors: Sequence[str]
-) -> tuple[Decimal | None, Decimal | None]:
+def changes_of(comparison: Comparison | None) -> tuple[Change | None, Change | None, Change | None, Change | None]:
+    if comparison is None:
+        return None, None, None, None
+    return comparison.mention_rate, comparison.share_of_voice, comparison.avg_position, comparison.citation_rate
+
+
+def citation_interval(observations: Sequence[Observation], competitors: Sequence[str]) -> Bounds:
     """The interval of the citation rate: that of the mention rate, with a citation in a mention's place."""
     cell = summary([replace(each, brand_mentioned=each.brand_cited) for each in observations], competitors).figures
     return cell.mention_rate_low, cell.mention_rate_high
 
 
-def score_interval(scored: Sequence[Observation]) -> tuple[Decimal | None, Decimal | None]:
+def score_interval(scored: Sequence[Observation]) -> Bounds:
     """The interval of the mean score, 0 to 1."""
 
     def measure(observation: Observation) -> tuple[int, int] | None:

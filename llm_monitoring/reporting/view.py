@@ -15,7 +15,7 @@ from llm_monitoring.reporting.trends import Trend, trend
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A project's period. `stale` answers were read with other names or rules; `hidden` answers are not shown."""
+    """A project's period. `stale` answers were read with other names or rules."""
 
     project: str
     brand: str
@@ -31,7 +31,6 @@ class Report:
     trends: tuple[Trend, ...]
     citations: CitationView
     prompts: tuple[PromptView, ...]
-    hidden: int
     gaps: tuple[GapRow, ...]
     blocked: bool
     stale: int
@@ -49,9 +48,7 @@ class Report:
 def view(material: Material) -> Report:
     """Return what the report of this material shows; reads nothing."""
     project, observations = material.project, material.observations
-    gaps = gap_rows(
-        project, observations, material.failures, material.access, material.first, material.last
-    )
+    gaps = gap_rows(project, observations, material.failures, material.access, material.first, material.last)
     providers = [row.provider for row in gaps if row.answers]
     names = [entity.name for entity in project.competitors]
     return Report(
@@ -74,8 +71,10 @@ def view(material: Material) -> Report:
             for name in providers
         ),
         citations=material.citations.view(),
-        prompts=prompt_views(project, material.prompts, material.texts, dict(material.failed_prompts)),
-        hidden=material.answers_of_latest - len(material.texts),
+        prompts=prompt_views(
+            project, material.prompts, material.texts,
+            [each for each in observations if each.day == material.latest], material.failed_prompts,
+        ),
         gaps=gaps,
         blocked=material.access.blocked,
         stale=material.stale,

@@ -82,16 +82,14 @@ class Books:
     @property
     def lost_replies(self) -> int:
         """Paid answers that never came into the database."""
-        return max(0, len(self.bill) - sum(row["has_receipt"] for row in self.calls))
+        return max(0, len(self.bill) - len([row for row in self.calls if row["has_receipt"]]))
 
 
 def read_bill(path: Path | None, owners: Mapping[str, int]) -> list[Charge]:
     """The bill's file, one JSON line a charge."""
     lines = path.read_text("utf-8").splitlines() if path is not None and path.exists() else []
     return [
-        Charge(
-            owners.get(line["key"]), line["provider"], line["model"], line["prompt"], Decimal(line["price_usd"])
-        )
+        Charge(owners.get(line["key"]), line["provider"], line["model"], line["prompt"], Decimal(line["price_usd"]))
         for line in map(json.loads, lines)
     ]
 

@@ -1,4 +1,4 @@
-"""What the fault tests share: seeds that can be replayed, watched databases, a parent for runs, the long run's report."""
+"""What the fault tests share: seeds to replay, watched databases, a parent for runs, the long run's report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     made = yield
     report = item.config.stash.get(REPORT_KEY, None)
     if report is not None and made.failed and item.path.parent == Path(__file__).parent:
@@ -163,5 +165,3 @@ def scene(watched_url: str, tmp_path: Path, nursery: Nursery, random: Random) ->
     """A scene without latency."""
     with staged(watched_url, tmp_path / "scene", nursery, random) as made:
         yield made
-
-

@@ -1,4 +1,4 @@
-"""The invariants I1 to I10 as checks of a database and its bill; each violation is one line that begins with its name."""
+"""The invariants I1 to I10 as checks of a database and its bill; a violation is one line that begins with its name."""
 
 from __future__ import annotations
 

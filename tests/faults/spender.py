@@ -23,7 +23,7 @@ def new_call(user: int, ceiling: Decimal) -> Call:
 
 
 def spend(budget: Budget, user: int, reservations: int, random: Random) -> Counter[str]:
-    """Reserve ceilings of 0.0001 to 0.02 USD; settle a fifth of what is admitted below its ceiling, void a twentieth."""
+    """Reserve ceilings of 0.0001 to 0.02 USD; settle a fifth of them below it, void a twentieth."""
     counts: Counter[str] = Counter()
     for _ in range(reservations):
         call = new_call(user, CENT_OF_A_CENT * random.randint(1, 200))
@@ -54,8 +54,8 @@ def main(url: str, user: int, reservations: int, threads: int, seed: int) -> Non
         while left > 0:
             share = min(left, PAUSE) // threads or 1
             seeds = [seed + left + number for number in range(threads)]
-            for counts in pool.map(lambda each: spend(budget, user, share, Random(each)), seeds):
-                total += counts
+            futures = [pool.submit(spend, budget, user, share, Random(each)) for each in seeds]
+            total += sum((future.result() for future in futures), Counter[str]())
             left -= share * threads
             print(json.dumps({"left": left, **total}), flush=True)
 

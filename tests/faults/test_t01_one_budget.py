@@ -39,6 +39,7 @@ def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, no
     started = time.monotonic()
     spenders = [start_spender(watched_url, user, reservations // 2, note.seed + 10**7 * n) for n in range(2)]
     counts: Counter[str] = Counter()
+    last: dict[str, int] = {}
     for spender in spenders:
         assert spender.stdout is not None
         for line in spender.stdout:

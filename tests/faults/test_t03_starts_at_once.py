@@ -24,7 +24,7 @@ WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_datab
 def answers_billed(scene: Scene) -> int:
     """How many of the tasks' own prompts were billed."""
     books = scene.books()
-    return len(books.bill) - sum(row["kind"] == "sentiment" and row["sent_at"] is not None for row in books.calls)
+    return len(books.bill) - len([row for row in books.calls if row["kind"] == "sentiment" and row["sent_at"]])
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])

@@ -87,12 +87,12 @@ def test_t4_killed_runs_end_complete_and_lose_no_charge(
         made = []
         for number in range(scenes):
             folder, own = tmp_path / f"scene-{number}", Random(random.random())
-            scene = staged(watched_urls(), folder, nursery, own, latency_ms=40, spread=1.0)
-            made.append(stack.enter_context(scene))
+            stage = staged(watched_urls(), folder, nursery, own, latency_ms=25, spread=1.0)
+            made.append(stack.enter_context(stage))
         for scene in made:
             scene.add_operator_keys(["google"])
             scene.add_project(scene.add_user(), 2)
-            scene.add_project(scene.add_user(["openai", "anthropic", "perplexity"]), 2)
+            scene.add_project(scene.add_user(["openai", "anthropic", "perplexity"]), 1)
         with ThreadPoolExecutor(scenes) as pool:
             broken = list(pool.map(lambda scene: kill_and_restart(scene, killer), made))
         books = [scene.books() for scene in made]

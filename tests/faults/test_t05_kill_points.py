@@ -132,7 +132,7 @@ def test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start(
     for nth in range(1, most + 1):
         day = next(days)
         with trapped(small.server, byte, nth) as trap:
-            trap.victim = small.start(day, **ONE_WORKER)
+            trap.victim = small.start(day, None, **ONE_WORKER)
             assert trap.victim.wait() == -9
         fates, found = settle_after_kill(small, day)
         allowed = [["unknown"], ["settled"], []] if byte == "reply_ends" else [["unknown"]]
@@ -177,7 +177,7 @@ def test_t5_a_start_that_may_not_spend_settles_what_a_dead_run_left(
     (left,) = open_calls(small)
     user = small.books().accounts[0]["user_id"]
     small.budget.correct(user, Decimal(100_000), "spent elsewhere")
-    assert small.run(day, **ONE_WORKER) == 1
+    assert small.run(day, None, **ONE_WORKER) == 1
     books = small.books()
     assert [fate] == [row["state"] for row in books.calls if row["id"] == left]
     assert (fate == "settled") == any(row["attempt_id"] == left for row in books.results)

@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from llm_monitoring import day as daily_run
-from llm_monitoring.budget import Budget
+from llm_monitoring.budget import Budget, Call
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database, Interrupted, Transaction
 from llm_monitoring.db.embedded import Server, launch, serve
@@ -121,18 +121,33 @@ class Forgetful(Database):
         return super().persist(forgetful)
 
 
-def run_forgetfully(scene: Scene, db: Database, day: date) -> daily_run.DayReport:
+class TakenBack(Budget):
+    """A ledger whose server crashed before a reservation was on its disk: the first one is gone."""
+
+    crashed = False
+
+    def mark_sent(self, call: Call) -> bool:
+        if not self.crashed:
+            self.crashed = True
+            self.db.execute(
+                "WITH lost AS (DELETE FROM llm_call_attempts WHERE id = %(id)s RETURNING user_id, ceiling_usd) "
+                "UPDATE user_llm_api_keys k SET reserved_spend_usd = reserved_spend_usd - lost.ceiling_usd FROM lost "
+                "WHERE k.user_id = lost.user_id",
+                {"id": str(call.id)},
+            )
+        return super().mark_sent(call)
+
+
+def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> daily_run.DayReport:
     environment = {**scene.environment(), "LLM_SENTIMENT": "true"}
     settings = load_settings(environment, dotenv=False)
-    tools = daily_run.Tools(db, Budget(db), KeyStore(db, KeyBox(scene.master_key), {}), settings)
+    tools = daily_run.Tools(db, budget, KeyStore(db, KeyBox(scene.master_key), {}), settings)
     with RunLock(scene.db) as lock:
         return daily_run.analyse(tools, daily_run.Order(day, stop=Event()), {}, lock)
 
 
 @pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])
-def test_t6_a_lost_acknowledgement_is_no_second_payment(
-    scene: Scene, random: Random, note: Note, days: int
-) -> None:
+def test_t6_a_lost_acknowledgement_is_no_second_payment(scene: Scene, random: Random, note: Note, days: int) -> None:
     """Every commit may be done and not be told so: its repetition changes nothing, in no statement of a run."""
     tight = scene.add_user(["openai"], budget="0.05")
     scene.add_project(tight, 12, ["openai"])
@@ -142,7 +157,7 @@ def test_t6_a_lost_acknowledgement_is_no_second_payment(
         for number in range(days):
             done.append(FIRST_DAY - timedelta(days=number))
             scene.budget.correct(tight, -scene.budget.standings()[0].spent_usd, "another day's money")
-            report = run_forgetfully(scene, db, done[-1])
+            report = run_with(scene, db, Budget(db), done[-1])
             assert report.complete, report
             note.progress(number + 1, days, "days")
         note.add(days=days, forgotten=db.forgotten)
@@ -159,6 +174,13 @@ def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: S
     with Forgetful(scene.url, random, share=0.3) as db:
         spends: list[Any] = [Budget(db).correct(user, 1, "by hand") for _ in range(12)]  # type: ignore[arg-type]
     assert (list(range(1, 13)), []) == (spends, scene.check())
+
+
+def test_t6_a_reservation_that_a_crash_took_back_is_made_again(scene: Scene) -> None:
+    """A call whose reservation did not survive the server is reserved anew in the same run, not given up."""
+    scene.add_project(scene.add_user(["openai"]), 3, ["openai"])
+    report = run_with(scene, scene.db, TakenBack(scene.db), FIRST_DAY)
+    assert (True, []) == (report.complete, scene.check(FIRST_DAY))
 
 
 def test_t6_the_transaction_is_whole(scene: Scene, random: Random) -> None:

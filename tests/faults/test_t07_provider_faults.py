@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import pytest
 
+from llm_monitoring import calls
 from llm_monitoring.db.database import Row as DatabaseRow
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.demo.exchange import Rejection
@@ -159,6 +160,7 @@ SELECT a.state, a.ceiling_usd, a.charged_usd, a.error_message, a.reserved_at, a.
 FROM llm_call_attempts a LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
 WHERE a.user_id = %(user)s AND a.llm_provider = %(provider)s ORDER BY a.reserved_at"""
 STATES: Final = ("settled", "void", "unknown")
+WHOLE: Final = frozenset("html body error_object empty_text refusal content_filter pause_turn max_tokens usage".split())
 FAILED: Final = """
 SELECT f.reason, f.final, f.message
 FROM llm_monitoring_failed_tasks f JOIN llm_monitoring_projects p ON p.id = f.project_id
@@ -289,7 +291,9 @@ def test_t7_the_next_start_completes_what_a_fault_left(played: Played, row: Row)
 
 
 def test_t7_every_whole_reply_is_kept(played: Played) -> None:
-    """Whatever reading makes of a reply, the receipt of every settled call is there, and of no call that was void."""
+    """Whatever reading makes of a reply that arrived whole, its receipt is there; a void call has none."""
+    whole = [(row, played.faulty[row.name, provider]) for row, provider in CELLS if row.action["kind"] in WHOLE]
+    assert [row.name for row, seen in whole if not all(each["receipt"] for each in seen.attempts)] == []
     attempts = [row for seen in played.completed.values() for row in seen.attempts]
     kept = {state: {row["receipt"] is not None for row in attempts if row["state"] == state} for state in STATES}
     assert kept == {"settled": {True}, "void": {False}, "unknown": {True, False}}
@@ -313,6 +317,20 @@ def test_t7_a_refused_connection_costs_nothing(scene_here: Scene) -> None:
     }
     assert told == dict.fromkeys(PROVIDERS, ("void void void", Decimal(0), "unavailable"))
     assert all("ConnectError" in row["error_message"] for each in seen.values() for row in each.attempts)
+    run_day(scene_here)
+    assert scene_here.check(TODAY) == []
+
+
+def test_t7_a_reply_that_breaks_its_reader_is_not_met_again(scene_here: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unforeseen error while reading closes the call at its ceiling: no receipt stops the next start."""
+    user = scene_here.add_user(["openai"])
+    ask(scene_here, user, ["¿Qué programa conviene?"], ["openai"])
+    monkeypatch.setattr(calls, "read_reply", lambda name, reply: 1 // 0)
+    run_day(scene_here)
+    seen = look(scene_here, user, "openai")
+    assert (seen.states, seen.failed and seen.failed["reason"]) == ("unknown", "crashed")
+    assert scene_here.check() == []
+    monkeypatch.undo()
     run_day(scene_here)
     assert scene_here.check(TODAY) == []
 

@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 
+from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import ProviderName
-from tests.faults.in_process import TODAY
+from tests.faults.in_process import TODAY, impatient, key_of, run_day, staged_here
 from tests.faults.nursery import Nursery
 from tests.faults.scene import Scene, staged
 
@@ -57,3 +58,29 @@ def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene) -> No
     slow_scene.server.faults.set([])
     slow_scene.run(TODAY, LLM_SENTIMENT="false")
     assert slow_scene.check(TODAY) == []
+
+
+def test_t8_one_users_refused_key_stops_nobody_else(watched_url: str, tmp_path: Path, random: Random) -> None:
+    """A user whose key is refused, and one whose calls always fail, leave the day of the others whole."""
+    with staged_here(watched_url, tmp_path, random) as scene, impatient():
+        refused, failing, healthy = (scene.add_user(["openai"]) for _ in range(3))
+        for user in (refused, failing, healthy):
+            scene.add_project(user, PROMPTS, ["openai"])
+        answers = {refused: 401, failing: 500}
+        scene.server.faults.set(
+            {"match": {"key": fingerprint(key_of(scene, user, "openai"))}, "action": {"kind": "status", "status": code}}
+            for user, code in answers.items()
+        )
+        run_day(scene)
+        results = scene.db.all(
+            "SELECT p.user_id, count(*) AS n FROM llm_monitoring_results r "
+            "JOIN llm_monitoring_projects p ON p.id = r.project_id GROUP BY p.user_id"
+        )
+        calls = {
+            row["user_id"]: row["n"]
+            for row in scene.db.all("SELECT user_id, count(*) AS n FROM llm_call_attempts GROUP BY user_id")
+        }
+        assert results == [{"user_id": healthy, "n": PROMPTS}]
+        assert calls[healthy] == PROMPTS
+        assert (calls[refused] <= 10, calls[failing] <= 25) == (True, True)
+        assert scene.check() == []

@@ -26,6 +26,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Conflict, Database, Rejected
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import BadInput
+from llm_monitoring.logs import REGISTRY
 from llm_monitoring.model_admin import Author
 from llm_monitoring.providers import ModelInfo
 from tests.integration.stage import ROOT, Stage, staged
@@ -86,8 +87,10 @@ class Admin:
 
 
 @pytest.fixture
-def quiet() -> Iterator[None]:
-    """Puts back what a command's log configuration changes in its process."""
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts back what a command's log configuration changes in its process; hides no secret of an earlier test."""
+    monkeypatch.setattr(REGISTRY, "tails", {})
+    monkeypatch.setattr(REGISTRY, "sizes", ())
     log = logging.getLogger()
     before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
     yield

@@ -24,6 +24,7 @@ from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.jobs import weekly
+from llm_monitoring.logs import REGISTRY
 from llm_monitoring.model_admin import Author
 from llm_monitoring.providers import BadResponse, ProviderUnavailable
 from llm_monitoring.settings import load_settings
@@ -68,8 +69,10 @@ class Check:
 
 
 @pytest.fixture
-def quiet() -> Iterator[None]:
-    """Puts back what the job's log configuration changes in its process."""
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts back what the job's log configuration changes in its process; hides no secret of an earlier test."""
+    monkeypatch.setattr(REGISTRY, "tails", {})
+    monkeypatch.setattr(REGISTRY, "sizes", ())
     log = logging.getLogger()
     before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
     yield

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.competitors import read_competitors
+from llm_monitoring.cli.competitor_files import read_competitors
 from llm_monitoring.cli.queries import read_queries
 from llm_monitoring.cli.sheets import Sheet, read_sheet
 from llm_monitoring.errors import BadInput

@@ -6,7 +6,10 @@ ON CONFLICT (user_id) DO NOTHING;
 
 -- name: reserve
 -- Admit one call of a run that is not buried: start a new month, take the ceiling from what is left, write the attempt.
-WITH owner AS (
+WITH unhurried AS MATERIALIZED (
+    -- this commit need not wait for the disk, which frees the user's row sooner: that of mark_sent, after it, does
+    SELECT set_config('synchronous_commit', 'off', TRUE)
+), owner AS (
     -- the lock makes a later start, which buries this run, wait for the calls that are just being admitted
     SELECT id FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running' FOR SHARE
 ), admitted AS (
@@ -27,7 +30,7 @@ INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, project_
                                sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd, budget_usd)
 SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(project_id)s, %(query_id)s, %(task_provider)s,
        %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
-FROM admitted
+FROM admitted, unhurried
 RETURNING month;
 
 -- name: refusal
@@ -56,7 +59,7 @@ VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(body)s)
 ON CONFLICT (attempt_id) DO NOTHING;
 
 -- name: close
--- End an attempt as settled, void or unknown, and move the counters of its own month by exactly the difference.
+-- End an attempt as settled, void or unknown, and move the counters of its own month by the difference.
 WITH old AS (
     SELECT id, user_id, month, state, ceiling_usd, charged_usd
     FROM llm_call_attempts
@@ -78,15 +81,26 @@ WITH old AS (
         closed_at          = clock_timestamp()
     FROM old
     WHERE a.id = old.id
-    RETURNING a.user_id, a.month, a.ceiling_usd, a.charged_usd, a.charged_usd - old.charged_usd AS added,
+    RETURNING a.id, a.user_id, a.month, a.ceiling_usd, a.charged_usd, a.charged_usd - old.charged_usd AS added,
               CASE WHEN old.state IN ('reserved', 'sent') THEN old.ceiling_usd ELSE 0 END AS released
+), account AS (
+    SELECT u.current_month_spend + closed.added AS spend
+    FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id AND closed.month = date_trunc('month', u.last_spend_reset)
+    FOR UPDATE OF u
+), balanced AS (
+    -- a correction by hand may have taken back a doubtful charge that is now lowered: a spend never falls below zero
+    INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
+    SELECT gen_random_uuid(), 'correction', 'settled', closed.user_id, closed.month, 0, -account.spend, clock_timestamp(),
+           'a correction had taken back more than call ' || closed.id || ' was charged'
+    FROM closed, account
+    WHERE account.spend < 0
 ), counted AS (
     UPDATE user_llm_api_keys u
-    SET current_month_spend = u.current_month_spend + closed.added,
+    SET current_month_spend = greatest(0, account.spend),
         reserved_spend_usd  = u.reserved_spend_usd - closed.released,
         updated_at          = now()
-    FROM closed
-    WHERE u.user_id = closed.user_id AND date_trunc('month', u.last_spend_reset) = closed.month
+    FROM closed, account
+    WHERE u.user_id = closed.user_id
     RETURNING u.current_month_spend, u.monthly_budget_usd, u.spending_alert_threshold
 )
 SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added,
@@ -240,3 +254,17 @@ FROM llm_call_attempts
 WHERE llm_provider = %(provider)s AND month = %(month)s AND state IN ('settled', 'unknown')
 GROUP BY 1, 2
 ORDER BY 1, 2;
+
+-- name: history
+-- What each user was charged, month by month, newest first, with the thresholds that were reached.
+SELECT a.user_id, u.email, a.month, count(*) FILTER (WHERE a.sent_at IS NOT NULL) AS calls,
+       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind NOT IN ('correction', 'opening')), 0) AS calls_usd,
+       coalesce(sum(a.charged_usd) FILTER (WHERE a.state = 'unknown'), 0)                     AS in_doubt_usd,
+       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind IN ('correction', 'opening')), 0)     AS corrected_usd,
+       sum(a.charged_usd)                                                                     AS charged_usd,
+       (SELECT array_agg(trim_scale(b.threshold) ORDER BY b.threshold) FROM llm_budget_alerts b
+        WHERE b.user_id = a.user_id AND b.month = a.month)                                    AS reached
+FROM llm_call_attempts a LEFT JOIN users u ON u.id = a.user_id
+WHERE (%(user_id)s::int IS NULL OR a.user_id = %(user_id)s) AND a.month > %(month)s::date - make_interval(months => %(months)s)
+GROUP BY a.user_id, u.email, a.month
+ORDER BY a.month DESC, a.user_id;

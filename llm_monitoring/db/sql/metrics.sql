@@ -15,8 +15,8 @@ WHERE project_id = %(project_id)s AND snapshot_date BETWEEN %(first)s AND %(last
 GROUP BY llm_provider;
 
 -- name: read_otherwise
--- How many answers of the days given were read with other names or rules than the project's present ones.
-SELECT count(*) AS answers
+-- How many answers of the days given were read with other names or rules, and how many of these have their text.
+SELECT count(*) AS answers, count(*) FILTER (WHERE full_response <> '') AS readable
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
   AND (analysis_date BETWEEN %(first)s AND %(last)s OR analysis_date BETWEEN %(compare_first)s AND %(compare_last)s);

@@ -63,3 +63,35 @@ SELECT id, email FROM users WHERE id = %(user_id)s::int OR lower(email) = lower(
 -- name: users
 -- Every user.
 SELECT id, email FROM users ORDER BY id;
+
+-- name: lock_definition
+-- One project, locked until its changed definition is stored.
+SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
+
+-- name: change_project
+-- Store a project's definition; without `enabled_llms` it asks whom it asked before.
+UPDATE llm_monitoring_projects
+SET user_id = %(user_id)s, name = %(name)s, brand_name = %(brand_name)s, brand_aliases = %(brand_aliases)s,
+    brand_domains = %(brand_domains)s, brand_exclude = %(brand_exclude)s, brand_case_sensitive = %(brand_case_sensitive)s,
+    industry = %(industry)s, competitors = %(competitors)s, language = %(language)s, country = %(country)s,
+    enabled_llms = coalesce(%(enabled_llms)s, enabled_llms), web_search = %(web_search)s,
+    samples_per_query = %(samples_per_query)s, updated_at = now()
+WHERE id = %(project_id)s;
+
+-- name: holdings
+-- What goes with a project, and what its calls have cost, which stays in the ledger.
+SELECT (SELECT count(*) FROM llm_monitoring_queries WHERE project_id = %(project_id)s)  AS prompts,
+       (SELECT count(*) FROM llm_monitoring_results WHERE project_id = %(project_id)s)  AS answers,
+       (SELECT count(DISTINCT snapshot_date) FROM llm_monitoring_snapshots WHERE project_id = %(project_id)s) AS days,
+       (SELECT count(*) FROM llm_call_attempts WHERE project_id = %(project_id)s)       AS calls,
+       (SELECT coalesce(sum(charged_usd), 0) FROM llm_call_attempts WHERE project_id = %(project_id)s) AS charged_usd;
+
+-- name: remove_project
+-- Delete a project with its prompts, answers and figures; the ledger has no foreign key to it.
+DELETE FROM llm_monitoring_projects WHERE id = %(project_id)s;
+
+-- name: set_queries_active
+-- Pause or resume prompts of a project.
+UPDATE llm_monitoring_queries SET is_active = %(is_active)s WHERE project_id = %(project_id)s AND id = ANY (%(ids)s);

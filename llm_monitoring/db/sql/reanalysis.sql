@@ -3,14 +3,14 @@
 SELECT pg_try_advisory_lock(%(key)s, %(project_id)s) AS taken;
 
 -- name: days
--- A project's days with answers that were read with other names or rules, or with figures made of such answers.
-SELECT r.analysis_date AS day, count(*) AS answers,
-       count(*) FILTER (WHERE r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) AS stale
+-- A project's days with readable answers that were read with other names or rules, or with figures made so.
+SELECT r.analysis_date AS day,
+       count(*) FILTER (WHERE r.full_response <> '' AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) AS stale
 FROM llm_monitoring_results r
 WHERE r.project_id = %(project_id)s AND (%(first)s::date IS NULL OR r.analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR r.analysis_date <= %(last)s)
 GROUP BY r.analysis_date
-HAVING count(*) FILTER (WHERE r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) > 0
+HAVING count(*) FILTER (WHERE r.full_response <> '' AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) > 0
     OR NOT EXISTS (SELECT FROM llm_monitoring_snapshots s
                    WHERE s.project_id = %(project_id)s AND s.snapshot_date = r.analysis_date
                      AND s.rules_fingerprint = %(fingerprint)s)
@@ -18,15 +18,23 @@ ORDER BY r.analysis_date;
 
 -- name: page
 -- The next answers of a day that were read with other names or rules.
-SELECT id, llm_provider, analysis_date, query_text, nullif(full_response, '') AS full_response, citations,
-       rules_fingerprint, brand_name, branded, brand_mentioned, mention_count, mention_contexts, mention_order,
-       position_in_list, total_items_in_list, ranking_kind, appears_in_numbered_list, competitors_mentioned,
-       competitor_positions, sources, brand_cited, competitors_cited, analysis_version, sentiment_status
+SELECT id, llm_provider, analysis_date, query_text, full_response, citations, rules_fingerprint, brand_name, branded,
+       brand_mentioned, mention_count, mention_contexts, mention_order, position_in_list, total_items_in_list,
+       ranking_kind, appears_in_numbered_list, competitors_mentioned, competitor_positions, sources, brand_cited,
+       competitors_cited, analysis_version, sentiment_status
 FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND id > %(after)s
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND id > %(after)s AND full_response <> ''
   AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
 ORDER BY id
 LIMIT %(page)s;
+
+-- name: without_text
+-- The answers of a day whose text was never kept or is gone, and which were read with other names or rules.
+SELECT id, llm_provider, analysis_date, query_text, NULL AS full_response, branded
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND coalesce(full_response, '') = ''
+  AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
+ORDER BY id;
 
 -- name: store_readings
 -- Replace the readings of answers. The judge's verdict stays where the answer mentions the brand as before.
@@ -49,11 +57,11 @@ FROM jsonb_to_recordset(%(readings)s) AS new (
     mention_order INTEGER, position_in_list INTEGER, total_items_in_list INTEGER, ranking_kind TEXT,
     appears_in_numbered_list BOOLEAN, competitors_mentioned JSONB, competitor_positions JSONB, sources JSONB,
     brand_cited BOOLEAN, competitors_cited JSONB, analysis_version TEXT)
-WHERE r.id = new.id AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;
+WHERE r.id = new.id AND r.full_response <> '' AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;
 
 -- name: store_branded
--- Answers whose text was never kept: whether the prompt names the brand is all that can be read anew.
+-- Whether the prompt names the brand is all that can be read anew of an answer without text: its mark stays that of old.
 UPDATE llm_monitoring_results r
-SET branded = new.branded, rules_fingerprint = %(fingerprint)s
+SET branded = new.branded
 FROM jsonb_to_recordset(%(readings)s) AS new (id BIGINT, branded BOOLEAN)
-WHERE r.id = new.id AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;
+WHERE r.id = new.id AND r.branded <> new.branded;

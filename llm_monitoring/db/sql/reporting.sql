@@ -22,12 +22,6 @@ WHERE project_id = %(project_id)s AND analysis_date = %(day)s
 ORDER BY sample, query_id, llm_provider
 LIMIT %(most)s;
 
--- name: answer_count
--- How many answers a day has.
-SELECT count(*) AS answers
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s;
-
 -- name: prompts
 -- The prompts that are asked now, or that were answered on the day.
 SELECT q.id, q.query_text, q.is_active
@@ -51,3 +45,53 @@ SELECT query_id, llm_provider, min(reason) AS reason
 FROM llm_monitoring_failed_tasks
 WHERE project_id = %(project_id)s AND analysis_date = %(day)s
 GROUP BY query_id, llm_provider;
+
+-- name: results_count
+-- How many answers an export of results holds, or goes through for citations.
+SELECT count(*) AS rows
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s);
+
+-- name: results
+-- The next page of stored answers with everything that was read in them.
+SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_text, sample, branded, brand_name,
+       brand_mentioned, mention_count, mention_order, position_in_list, total_items_in_list, ranking_kind,
+       appears_in_numbered_list, sentiment, sentiment_score, sentiment_status, competitors_mentioned, competitor_positions,
+       brand_cited, competitors_cited, mention_contexts, finish_reason, input_tokens, output_tokens, tokens_used, cost_usd,
+       response_time_ms, analysis_version, created_at, full_response
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s) AND id > %(after)s
+ORDER BY id
+LIMIT %(page)s;
+
+-- name: citations
+-- The next page of stored answers with the pages that they cite.
+SELECT id, analysis_date, llm_provider, model_id, query_id, query_text, sample, branded, brand_mentioned,
+       competitors_mentioned, sources
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s) AND id > %(after)s
+ORDER BY id
+LIMIT %(page)s;
+
+-- name: snapshots_count
+-- How many daily figures an export holds.
+SELECT count(*) AS rows
+FROM llm_monitoring_snapshots
+WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s);
+
+-- name: snapshots
+-- The next page of daily figures.
+SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, total_queries, failed_queries, total_mentions,
+       mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
+       competitor_breakdown, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10, citation_rate,
+       positive_mentions, neutral_mentions, negative_mentions, avg_sentiment_score, branded_total_queries,
+       branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens
+FROM llm_monitoring_snapshots
+WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
+  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s) AND id > %(after)s
+ORDER BY id
+LIMIT %(page)s;

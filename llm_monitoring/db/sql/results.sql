@@ -1,5 +1,10 @@
 -- name: save
--- Store a valid answer with its analysis; a task has one.
+-- Store a valid answer with its analysis; a task has one, and has failed no more.
+WITH forgotten AS (
+    DELETE FROM llm_monitoring_failed_tasks
+    WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
+      AND analysis_date = %(day)s AND sample = %(sample)s
+)
 INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, sample, model_id, model_used, run_id,
                                     attempt_id, query_text, brand_name, branded, brand_mentioned, mention_count,
                                     mention_contexts, mention_order, position_in_list, total_items_in_list, ranking_kind,

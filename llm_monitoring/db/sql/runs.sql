@@ -63,12 +63,6 @@ ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO UPDAT
     SET model_id = excluded.model_id, reason = excluded.reason, message = excluded.message,
         final = llm_monitoring_failed_tasks.final OR excluded.final, run_id = excluded.run_id, failed_at = now();
 
--- name: forget_failure
--- A task that has its answer has failed no more.
-DELETE FROM llm_monitoring_failed_tasks
-WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
-  AND analysis_date = %(day)s AND sample = %(sample)s;
-
 -- name: completeness
 -- Per project and provider: tasks planned for the day, answered, failed.
 WITH planned AS (
@@ -127,3 +121,17 @@ SELECT id, analysis_date, status, started_at, finished_at, valid_results, failed
 FROM llm_monitoring_analysis_runs
 ORDER BY id DESC
 LIMIT %(limit)s;
+
+-- name: run
+-- One run.
+SELECT id, analysis_date, status, started_at, finished_at, valid_results, failed_tasks, pending_tasks, total_cost_usd,
+       owner, message
+FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
+
+-- name: day_projects
+-- The projects that are asked, or have answers or failures of the day.
+SELECT id, name, user_id, enabled_llms FROM llm_monitoring_projects p
+WHERE is_active
+   OR EXISTS (SELECT FROM llm_monitoring_results r WHERE r.project_id = p.id AND r.analysis_date = %(day)s)
+   OR EXISTS (SELECT FROM llm_monitoring_failed_tasks f WHERE f.project_id = p.id AND f.analysis_date = %(day)s)
+ORDER BY id;

@@ -1,0 +1,197 @@
+"""Examines the database: reachable, migrated, in time, in balance, with keys and models that can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from llm_monitoring import db as database
+from llm_monitoring import model_findings, registry, runs
+from llm_monitoring.budget import Budget
+from llm_monitoring.cli.findings import Finding, green, red, yellow
+from llm_monitoring.cli.key_checks import Checked
+from llm_monitoring.crypto import KeyBox
+from llm_monitoring.db import Database, Row
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.runs import LOCK_KEY
+from llm_monitoring.settings import Settings
+
+SQL = load("doctor")
+
+PROGRAM: Final = "python -m llm_monitoring"
+SLOW_CLOCK: Final = timedelta(seconds=5)
+WRONG_CLOCK: Final = timedelta(minutes=5)
+LATE: Final = timedelta(hours=26)
+SHOWN_AT_MOST: Final = 5
+
+
+def migrations(db: Database) -> Iterator[Finding]:
+    try:
+        waiting = database.pending(db)
+    except ConfigurationError as exc:
+        yield red("migrations", str(exc), "deploy the release that this database belongs to; never edit a migration")
+        return
+    if waiting:
+        yield yellow("migrations", f"{len(waiting)} are not applied: {', '.join(waiting[:SHOWN_AT_MOST])}",
+                     f"`{PROGRAM} migrate`; the next job or command does so by itself")  # fmt: skip
+    else:
+        yield green("migrations", "the tables are up to date")
+
+
+def clock(db: Database) -> Iterator[Finding]:
+    """This machine's clock against the database's: budgets and days turn by the one, locks and records by the other."""
+    before = datetime.now(UTC)
+    row = db.one(SQL.clock)
+    after = datetime.now(UTC)
+    assert row is not None
+    apart = abs(row["now"] - (before + (after - before) / 2))
+    told = f"{apart.total_seconds():.1f} s apart from the database's (PostgreSQL {row['version'].split()[0]})"
+    mend = "switch on time synchronisation (NTP) on this machine and on the database's"
+    if apart > WRONG_CLOCK:
+        yield red("clock", told, mend)
+    elif apart > SLOW_CLOCK:
+        yield yellow("clock", told, mend)
+    else:
+        yield green("clock", told)
+
+
+def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
+    stored = any(key.source == "user" for key in keys.listing())
+    if settings.keys_encryption_key is None:
+        mend = f"set LLM_KEYS_ENCRYPTION_KEY; `{PROGRAM} setup` makes one"
+        told = "LLM_KEYS_ENCRYPTION_KEY is not set"
+        yield red("master key", f"{told} and stored keys wait for it", mend) if stored else yellow(
+            "master key", f"{told}: users' keys cannot be stored", mend)  # fmt: skip
+        return
+    ring = len(KeyBox(settings.keys_encryption_key.reveal()).ring)
+    older = sum(key.bound is False for key in keys.listing())
+    told = f"LLM_KEYS_ENCRYPTION_KEY holds {ring} master key{'s' if ring > 1 else ''}"
+    if older:
+        yield yellow("master key", f"{told}; {older} stored keys are of an older form", f"`{PROGRAM} keys rotate`")
+    else:
+        yield green("master key", told)
+
+
+def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[Finding]:
+    """Every key by itself; without `checked` (offline) only whether it can be read."""
+    listed = [each.key for each in checked] if checked is not None else list(store.listing())
+    if not listed:
+        yield red("API keys", "there is none", f"`{PROGRAM} keys set USER PROVIDER`, or OPENAI_API_KEY and the like")
+    if checked is None:
+        unread = [key for key in listed if key.problem is not None]
+        yield from (red("API key", str(key.problem), f"`{PROGRAM} keys set {key.user_id} {key.provider}`")
+                    for key in unread)  # fmt: skip
+        if len(listed) > len(unread):
+            yield green("API keys", f"{len(listed) - len(unread)} can be read; not tried, as --offline says")
+        return
+    yield from map(key_finding, checked)
+
+
+def key_finding(checked: Checked) -> Finding:
+    key = checked.key
+    whose = "the operator's" if key.user_id is None else f"user {key.user_id}'s"
+    name = f"{whose} {key.provider} key" + (f" (ends in {key.last_four})" if key.last_four else "")
+    again = (
+        f"{key.provider.upper()}_API_KEY"
+        if key.user_id is None
+        else f"`{PROGRAM} keys set {key.user_id} {key.provider}`"
+    )
+    if checked.verdict == "works":
+        return green("API key", f"{name} works: {len(checked.models)} models listed")
+    if checked.verdict == "not reached":
+        return yellow("API key", f"{name} could not be tried: {checked.message}",
+                      "try again later; look at the network, the proxy and the provider's status page")  # fmt: skip
+    return red("API key", f"{name}: {checked.message}", f"set another one: {again}")
+
+
+def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[Finding]:
+    """For each provider: whether a model is current, priced, and listed by the keys that work."""
+    asked = {row["provider"]: row["projects"] for row in db.all(SQL.asked_providers, {"providers": list(PROVIDERS)})}
+    current = {row["llm_provider"]: row for row in registry.overview(db) if row["is_current"]}
+    for provider in PROVIDERS:
+        row = current.get(provider)
+        if row is not None:
+            yield model_finding(provider, row, checked)
+        elif provider in asked:
+            yield red("model", f"{provider} has no current model and {asked[provider]} projects ask it",
+                      f"`{PROGRAM} models list`, then `models activate {provider} MODEL`")  # fmt: skip
+        else:
+            yield yellow("model", f"{provider} has no current model; no project asks it", f"`{PROGRAM} models list`")
+
+
+def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] | None) -> Finding:
+    name = f"{provider}/{row['model_id']}"
+    if registry.read_price(row) is None:
+        return red(
+            "model", f"{name} is current and has no price", f"`{PROGRAM} models price {provider} {row['model_id']}`"
+        )
+    lists = [each.models for each in checked or () if each.key.provider == provider and each.verdict == "works"]
+    if lists and all(
+        model_findings.is_missing(provider, row, {info.model_id: info for info in each}) for each in lists
+    ):
+        return red("model", f"{name} is current and {provider} does not list it",
+                   f"`{PROGRAM} models list`, then `models activate {provider} MODEL`")  # fmt: skip
+    why = model_findings.reason_to_go(row, datetime.now(UTC))
+    if why is not None:
+        end = f"ends on {row['retires_at']:%Y-%m-%d}" if why == "retires" else "was missing in the last weekly checks"
+        return yellow("model", f"{name} is current and {end}", f"`{PROGRAM} models list`, then `models activate`")
+    return green("model", f"{name} is current and priced" + (", and listed by its provider" if lists else ""))
+
+
+def budgets(budget: Budget) -> Iterator[Finding]:
+    standings = budget.standings(start_month=False)
+    for standing in standings:
+        told = (
+            f"user {standing.user_id}: {standing.spent_usd:.2f} of {standing.budget_usd} USD ({standing.percent:.1f} %)"
+        )
+        if standing.blocked:
+            yield yellow("budget", f"{told}: blocked until the month ends",
+                         f"`{PROGRAM} budget set {standing.user_id} --limit USD`")  # fmt: skip
+        elif standing.near_limit:
+            yield yellow("budget", f"{told}: near the limit", f"`{PROGRAM} budget set {standing.user_id} --limit USD`")
+    if budget.audit().differences:
+        yield red(
+            "ledger", "a user's counters are not the sum of the ledger", f"`{PROGRAM} budget audit` says by how much"
+        )
+    elif not any(standing.blocked or standing.near_limit for standing in standings):
+        yield green("budget", f"{len(standings)} users within their limits; the counters are the sum of the ledger")
+
+
+def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:
+    """How the last run ended, and whether calls are open though nobody works on them."""
+    row = db.one(SQL.run_under_way, {"key": LOCK_KEY})
+    held = bool(row and row["held"])
+    left = sum(each["attempts"] for each in budget.audit().open_attempts)
+    if held:
+        yield green("runs", f"a daily run is at work, {left} calls are out")
+    elif left:
+        yield yellow(
+            "runs", f"{left} calls of a run that died are open", "the next run settles them: start it, or wait"
+        )
+    last = next(iter(runs.recent(db, 1)), None)
+    if last is None:
+        yield yellow(
+            "runs", "there was no daily run yet", "`python daily_llm_monitoring_cron.py`, or wait for its hour"
+        )
+    elif not held:
+        yield last_run(last, datetime.now(UTC))
+
+
+def last_run(row: Row, now: datetime) -> Finding:
+    told = f"run {row['id']} of {row['analysis_date']} ended: {row['status']}"
+    if now - row["started_at"] > LATE:
+        return yellow("runs", f"{told}, and none started in the last day", "look at the schedule and the job's log")
+    if row["status"] != "completed":
+        return yellow("runs", told, f"`{PROGRAM} runs show {row['id']}`")
+    return green("runs", told)
+
+
+def outbox(db: Database) -> Iterator[Finding]:
+    row = db.one(SQL.undelivered)
+    if row is not None and row["lines"]:
+        yield yellow("notifications", f"{row['lines']} lines wait since {row['since']:%Y-%m-%d} for a target",
+                     "look for `notify.undelivered` in the job's log; the next run tries again")  # fmt: skip

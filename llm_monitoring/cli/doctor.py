@@ -1,0 +1,118 @@
+"""`doctor`: whether this installation can run, and how to mend what keeps it from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Final
+
+import click
+
+from llm_monitoring import app
+from llm_monitoring.budget import Budget
+from llm_monitoring.cli import database_checks as checks
+from llm_monitoring.cli import machine_checks
+from llm_monitoring.cli.command import example, json_option
+from llm_monitoring.cli.findings import Finding, green, red
+from llm_monitoring.cli.key_checks import check_keys
+from llm_monitoring.cli.output import print_lines, say, show_json, text
+from llm_monitoring.cli.session import Session
+from llm_monitoring.crypto import KeyBox
+from llm_monitoring.db import Database
+from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.settings import Settings, fallback_settings
+
+MARKS: Final = {"green": "✔", "yellow": "!", "red": "✘"}
+
+
+@click.command(epilog=example("doctor", "doctor --offline", "doctor --json"))
+@click.option("--offline", is_flag=True, help="Ask no provider whether the keys work.")
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
+    """Examine this installation and say how to mend what is wrong.
+
+    Database, migrations, clock, master key, API keys (by listing models, which is free), models, budgets, runs,
+    notifications, time zone, disk and Railway's settings. Changes nothing. Exits with 1 where something is red.
+    """
+    session = ctx.ensure_object(Session)
+    with ExitStack() as stack:
+        try:
+            settings, found = stack.enter_context(session.settings()), [green("settings", "can be read")]
+        except ConfigurationError as exc:
+            settings = fallback_settings()
+            found = [red("settings", str(exc), "correct it in the environment or .env, then run this again")]
+        else:
+            found += examine_database(settings, offline=offline)
+        found += machine(settings)
+    if as_json:
+        show_json([asdict(each) for each in found])
+    else:
+        print_findings(found)
+    ctx.exit(1 if any(each.colour == "red" for each in found) else 0)
+
+
+def machine(settings: Settings) -> list[Finding]:
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        machine_checks.time_zone, machine_checks.disk, machine_checks.notifications, machine_checks.railway,
+    )  # fmt: skip
+    return [finding for check in checks for finding in check(settings)]
+
+
+def examine_database(settings: Settings, *, offline: bool) -> list[Finding]:
+    """Everything that needs the database; what cannot be looked at ends it with the reason."""
+    found: list[Finding] = []
+    try:
+        with Database(app.database_url(settings), size=2, retry_seconds=0) as db:
+            kind = "the embedded one" if settings.may_embed_database else "the one of DATABASE_URL"
+            found.append(green("database", f"{kind} can be reached"))
+            for each in look(db, settings, offline=offline):
+                found.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
+    except MonitoringError as exc:
+        found.append(red("database" if len(found) < 2 else "examination", str(exc), advice(settings, exc)))
+    return found
+
+
+def advice(settings: Settings, problem: MonitoringError) -> str:
+    if "LLM_KEYS_ENCRYPTION_KEY" in str(problem):
+        return "correct LLM_KEYS_ENCRYPTION_KEY"
+    if ".railway.internal" in (settings.database_url or ""):
+        return (
+            "outside Railway give DATABASE_PUBLIC_URL as DATABASE_URL: the private address is not reachable from here"
+        )
+    return "look whether PostgreSQL runs and DATABASE_URL names it"
+
+
+def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding]:
+    yield from checks.clock(db)
+    state = list(checks.migrations(db))
+    yield from state
+    if any(each.colour != "green" for each in state):
+        return
+    box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    store, budget = KeyStore(db, box, settings.api_keys), Budget(db, settings.default_monthly_budget_usd)
+    yield from checks.master_key(settings, store)
+    checked = None if offline else check_keys(store, settings, store.listing())
+    yield from checks.keys(store, checked)
+    yield from checks.models(db, checked)
+    yield from checks.budgets(budget)
+    yield from checks.daily_runs(db, budget)
+    yield from checks.outbox(db)
+
+
+def print_findings(found: list[Finding]) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in found:
+        table.add_row(text(MARKS[each.colour], each.colour), text(each.subject, "bold"), text(each.message))
+        if each.mend:
+            table.add_row("", "", text(f"→ {each.mend}"))
+    print_lines(table)
+    count = {colour: sum(each.colour == colour for each in found) for colour in MARKS}
+    say(f"{count['green']} green, {count['yellow']} yellow, {count['red']} red.")

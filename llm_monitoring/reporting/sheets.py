@@ -1,0 +1,138 @@
+"""Writes records as CSV, JSON lines or a spreadsheet, one at a time; no text in them is ever run as a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from llm_monitoring.errors import BadInput
+from llm_monitoring.reporting.exports import Record
+
+Format = Literal["csv", "jsonl", "xlsx"]
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With what a spreadsheet takes a text for a formula, the wide forms of Asian keyboards too."""
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+LONGEST_CELL: Final = 32_767
+CUT: Final = " […]"
+MOST_ROWS: Final = 1_048_576
+
+Show = Callable[[str], str]
+
+
+def unchanged(text: str) -> str:
+    return text
+
+
+def write_csv(
+    file: IO[bytes], fields: Sequence[str], records: Iterable[Record], *, bom: bool = False, show: Show = unchanged
+) -> int:
+    """Write comma-separated UTF-8 with a line of titles; return how many records. `show` is applied to every text."""
+    if bom:
+        file.write(BYTE_ORDER_MARK)
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+    count = 0
+    try:
+        writer = csv.writer(text)
+        writer.writerow(fields)
+        for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
+            writer.writerow([csv_cell(record[name], show) for name in fields])
+        text.flush()
+    finally:
+        text.detach()
+    return count
+
+
+def csv_cell(value: Any, show: Show) -> str | int:
+    """A value of a cell: numbers as they are, a text that a spreadsheet would run with an apostrophe before it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return harmless(show(text_of(value)))
+
+
+def harmless(text: str) -> str:
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+
+
+def text_of(value: Any) -> str:
+    """What is no number, as text: days and times in ISO 8601, lists and mappings as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False, default=json_value)
+
+
+def write_jsonl(file: IO[bytes], fields: Sequence[str], records: Iterable[Record]) -> int:
+    """Write one JSON object a line: amounts exact as text, times in ISO 8601; return how many."""
+    count = 0
+    for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
+        line = json.dumps({name: record[name] for name in fields}, ensure_ascii=True, default=json_value)
+        file.write(line.encode("ascii") + b"\n")
+    return count
+
+
+def json_value(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def write_xlsx(path: Path, fields: Sequence[str], records: Iterable[Record], title: str) -> int:
+    """Write a workbook row by row; return how many. Raises BadInput where a sheet cannot hold them all.
+
+    Texts are stored as texts, never as formulas or links; a cell holds 32,767 characters at most, and a longer text
+    ends in […].
+    """
+    from xlsxwriter import Workbook
+
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    count = 0
+    with Workbook(str(path), {"constant_memory": True, "remove_timezone": True, **safe}) as book:
+        sheet = book.add_worksheet(title)
+        sheet.freeze_panes(1, 0)
+        bold = book.add_format({"bold": True})
+        days = book.add_format({"num_format": "yyyy-mm-dd"})
+        times = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for column, name in enumerate(fields):
+            sheet.write_string(0, column, name, bold)
+        for count, record in enumerate(records, 1):
+            if count >= MOST_ROWS:
+                raise BadInput(f"a spreadsheet holds {MOST_ROWS - 1} rows: narrow the days, or use --format csv")
+            for column, name in enumerate(fields):
+                write_cell(sheet, count, column, record[name], days, times)
+    return count
+
+
+def write_cell(sheet: Any, row: int, column: int, value: Any, days: Any, times: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool):
+        sheet.write_boolean(row, column, value)
+    elif isinstance(value, (int, Decimal)):
+        sheet.write_number(row, column, float(value))
+    elif isinstance(value, datetime):
+        sheet.write_datetime(row, column, value, times)
+    elif isinstance(value, date):
+        sheet.write_datetime(row, column, value, days)
+    else:
+        sheet.write_string(row, column, fitting(text_of(value)))
+
+
+def fitting(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - len(CUT)] + CUT

@@ -1,0 +1,221 @@
+"""Commands that change or look back: projects, competitors, prompts, keys, budgets, runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from llm_monitoring import projects, runs
+from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.cli.root import root
+from llm_monitoring.jobs import daily
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import KEYS, Stage, staged
+
+EMAIL = "a@example.com"
+PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos"]
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Puts back what a command's log configuration changes in its process."""
+    log = logging.getLogger()
+    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
+    yield
+    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
+    log.setLevel(level)
+
+
+@dataclass
+class Installation:
+    """A stage, and the commands on it in this process."""
+
+    stage: Stage
+    user: int
+    project: int
+
+    def ask(self, **environment: str) -> int:
+        """The daily job, in this process."""
+        settings = load_settings(self.stage.environment({"LLM_SENTIMENT": "false", **environment}), dotenv=False)
+        return daily.run(settings, daily.Options(None, None, dry_run=False, demo=False))
+
+    def run(self, *arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(root, arguments, input=stdin, prog_name=PROGRAM)
+
+    def done(self, *arguments: str, stdin: str | None = None) -> str:
+        result = self.run(*arguments, stdin=stdin)
+        assert (0, "") == (result.exit_code, result.stderr), result.output
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.done(*arguments, "--json"))
+
+    def refused(self, *arguments: str, code: int = 2) -> str:
+        result = self.run(*arguments)
+        assert (code, 1) == (result.exit_code, len(result.stderr.splitlines())), result.output
+        return result.stderr.removeprefix("error: ").rstrip("\n")
+
+    def shown(self) -> projects.Project:
+        return projects.find(self.stage.db, self.project)
+
+
+@pytest.fixture
+def here(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Installation]:
+    with staged(database_url) as stage:
+        user = stage.add_user(EMAIL, ["openai", "google"])
+        project = stage.add_project(user, PROMPTS, ["openai", "google"])
+        for name, value in stage.environment({"LLM_LOG_LEVEL": "INFO", "LLM_SENTIMENT": "false"}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield Installation(stage, user, project)
+
+
+def test_a_project_is_edited(here: Installation) -> None:
+    """What is given replaces what was stored, and everything else stays."""
+    before = here.shown()
+    told = here.done("projects", "edit", "1", "--alias", "getquipu", "--alias", "Quipu App", "--country", "es",
+                     "--samples", "2", "--web-search")  # fmt: skip
+    after = here.shown()
+    assert (("getquipu", "Quipu App"), "ES", 2, True) == (
+        after.brand.aliases, after.country, after.samples_per_query, after.web_search)  # fmt: skip
+    assert (before.name, before.competitors, before.providers) == (after.name, after.competitors, after.providers)
+    assert told.startswith("Project 1 (P) changed. Answers so far were read with the names of before: `reanalyse")
+    here.done("projects", "edit", "1", "--clear", "aliases", "--country", "none", "--provider", "google")
+    assert ((), None, ("google",)) == (here.shown().brand.aliases, here.shown().country, here.shown().providers)
+
+
+def test_a_project_gets_another_owner(here: Installation) -> None:
+    """A project that nobody pays for is given to a user."""
+    here.stage.db.execute("UPDATE llm_monitoring_projects SET user_id = NULL")
+    here.done("projects", "edit", "1", "--user", EMAIL)
+    assert here.user == here.shown().user_id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), f"say what to change: see `{PROGRAM} projects edit --help`"),
+        (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code such as ES or US"),
+        (("--brand", "Holded"), "brand and competitors need different names"),
+        (("--name", "two"), "the user already has another project of that name"),
+        (("--alias", "x", "--clear", "aliases"), "aliases: give new entries or --clear, not both"),
+    ],
+)
+def test_an_edit_that_cannot_be(here: Installation, arguments: tuple[str, ...], message: str) -> None:
+    """A change that cannot be stored or measured is refused, and nothing is changed."""
+    here.stage.add_project(here.user, [], name="two")
+    before = here.shown()
+    assert (message, before) == (here.refused("projects", "edit", "1", *arguments), here.shown())
+
+
+def test_a_project_is_removed_and_the_ledger_stays(here: Installation) -> None:
+    """Removing says what goes and asks; prompts and answers go, what calls have cost stays."""
+    here.ask()
+    spent, calls = here.stage.spent(here.user), here.stage.count("llm_call_attempts")
+    kept = here.done("projects", "remove", "1", stdin="n\n")
+    assert "goes with 2 prompts, 4 answers and the figures of 1 days. The ledger keeps its" in kept
+    assert "Nothing was deleted" in kept
+    assert here.project == here.shown().id
+    assert "Project 1 (P) is deleted." in here.done("projects", "remove", "1", "--yes")
+    assert [0, 0, calls] == [here.stage.count(table) for table in
+                             ("llm_monitoring_queries", "llm_monitoring_results", "llm_call_attempts")]  # fmt: skip
+    assert spent == here.stage.spent(here.user) > 0
+    assert [] == here.stage.audit().differences
+    assert "project 1 does not exist" in here.refused("projects", "remove", "1", "--yes")
+
+
+def test_competitors(here: Installation) -> None:
+    """Competitors are added with aliases and domains, changed, listed and removed."""
+    here.done(
+        "competitors", "add", "1", "Sage", "--alias", "Sage 50", "--domain", "sage.com", "--exclude", "sage green"
+    )
+    sage = {"name": "Sage", "aliases": ["Sage 50"], "domains": ["sage.com"], "exclude": ["sage green"],
+            "case_sensitive": False}  # fmt: skip
+    assert sage == here.json("competitors", "list", "1")[1]
+    here.done("competitors", "edit", "1", "sage", "--name", "Sage Active", "--case-sensitive", "--clear", "domains")
+    changed = sage | {"name": "Sage Active", "case_sensitive": True, "domains": []}
+    assert changed == here.json("competitors", "list", "1")[1]
+    assert "different names" in here.refused("competitors", "add", "1", "quipu")
+    assert "has no competitor 'Nobody': see" in here.refused("competitors", "remove", "1", "Nobody")
+    here.done("competitors", "remove", "1", "HOLDED")
+    assert ["Sage Active"] == [each["name"] for each in here.json("competitors", "list", "1")]
+
+
+def test_prompts_are_paused_and_resumed(here: Installation) -> None:
+    """A paused prompt is asked no more and keeps its answers; one of another project is refused with all of them."""
+    here.done("queries", "pause", "1", "2")
+    assert [True, False] == [row["is_active"] for row in here.json("queries", "list", "1")]
+    assert "project 1 has no prompt 9: see" in here.refused("queries", "resume", "1", "2", "9")
+    assert [True, False] == [row["is_active"] for row in here.json("queries", "list", "1")]
+    assert "Project 1: 1 prompts active.\n" == here.done("queries", "resume", "1", "2")
+    assert [True, True] == [row["is_active"] for row in here.json("queries", "list", "1")]
+
+
+def test_keys_are_verified_for_free(here: Installation) -> None:
+    """Each key is tried with a free call; a refused one fails the command and is never shown."""
+    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
+    result = here.run("keys", "verify", "--json")
+    found = [(row["provider"], row["result"], row["last_four"]) for row in json.loads(result.stdout)]
+    assert (1, [("openai", "works", KEYS["openai"][-4:]), ("google", "refused", KEYS["google"][-4:])]) == (
+        result.exit_code, found)  # fmt: skip
+    assert "works" in here.done("keys", "verify", EMAIL, "--provider", "openai")
+    assert 0 == here.stage.server.bill.total_usd
+    assert [] == [key for key in KEYS.values() if key in result.output]
+
+
+def test_budget_history(here: Installation) -> None:
+    """Each month of the ledger is a row: calls, what is in doubt, corrections, thresholds that were reached."""
+    assert "Nothing was spent in these months.\n" == here.done("budget", "history")
+    here.ask()
+    here.stage.budget.correct(here.user, Decimal(85), "spent elsewhere")
+    (row,) = here.json("budget", "history")
+    assert (here.user, "85.0000000000", [80]) == (
+        row["user_id"],
+        row["corrected_usd"],
+        [int(n) for n in row["reached"]],
+    )
+    assert Decimal(row["charged_usd"]) == here.stage.spent(here.user) == Decimal(row["calls_usd"]) + 85
+    assert f"{date.today():%Y-%m}" in here.done("budget", "history", EMAIL)  # noqa: DTZ011
+
+
+def test_a_run_is_shown_and_retried(here: Installation) -> None:
+    """`runs show` says what is missing and why; `runs retry` asks that alone, after a yes, as a run of its own."""
+    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
+    here.ask(LLM_MAX_ATTEMPTS="1")
+    cells = {cell["provider"]: cell for cell in here.json("runs", "show", "1")["day"]}
+    assert [("openai", 2, 0), ("google", 0, 2)] == [
+        (name, cells[name]["results"], cells[name]["failures"]) for name in ("openai", "google")
+    ]
+    assert "Ask again what is open: `runs retry 1`." in here.done("runs", "show", "1")
+    here.stage.server.faults.set([])
+    calls = here.stage.count("llm_call_attempts")
+    assert "2 prompts are open; asking them costs at most" in here.done("runs", "retry", "1", stdin="n\n")
+    assert calls == here.stage.count("llm_call_attempts")
+    told = here.done("runs", "retry", "1", "--yes")
+    assert ("Run 2: 2 answered, 0 failed" in told, 4) == (True, here.stage.count("llm_monitoring_results")), told
+    assert calls + 2 == here.stage.count("llm_call_attempts")
+    assert "Nothing that can be asked is open" in here.done("runs", "retry", "1", "--yes")
+    assert f"run 7 does not exist: see `{PROGRAM} runs list`" == here.refused("runs", "show", "7")
+
+
+def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
+    """While a daily run is at work a retry says so and asks nothing."""
+    run_id = runs.start(here.stage.db, date.today())  # noqa: DTZ011
+    runs.finish(here.stage.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
+    with RunLock(here.stage.db):
+        result = here.run("runs", "retry", str(run_id), "--yes")
+    assert (1, "error: another daily run is at work: wait until it has ended\n") == (result.exit_code, result.stderr)
+    assert 0 == here.stage.count("llm_call_attempts")

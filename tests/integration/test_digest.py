@@ -1,0 +1,420 @@
+"""The digest of a daily run: who gets it, what it says, what is said once, and what a dead target costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default as modern
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import create_server
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from llm_monitoring import projects, rules
+from llm_monitoring.analysis import Entity
+from llm_monitoring.day import Tools
+from llm_monitoring.db.database import Database
+from llm_monitoring.domain import Secret
+from llm_monitoring.jobs import daily, digest
+from llm_monitoring.notify import delivery, outbox, watching
+from llm_monitoring.notify.delivery import Letter
+from llm_monitoring.notify.outbox import News
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import Stage, staged
+
+TOKEN = "T0kenOfTheWebhook-31415926535"
+DAY = date(2026, 11, 23)
+
+
+@dataclass
+class Webhook:
+    """A loopback server that keeps what is posted, answers with `status`, and counts calls of the heartbeat."""
+
+    posts: list[dict[str, Any]] = field(default_factory=list)
+    beats: int = 0
+    status: int = 200
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self.port}/{TOKEN}"
+
+    @property
+    def heartbeat(self) -> str:
+        return f"http://127.0.0.1:{self.port}/ping"
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    hook = Webhook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(hook.status)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            hook.beats += 1
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        hook.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield hook
+        server.shutdown()
+
+
+@dataclass
+class Mailbox:
+    """A loopback mail server."""
+
+    messages: list[Message] = field(default_factory=list)
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: N802
+        self.messages.append(message_from_bytes(envelope.content, policy=modern))
+        return "250 OK"
+
+
+@pytest.fixture
+def mail() -> Iterator[tuple[Mailbox, str]]:
+    """A mailbox and the address to notify it by."""
+    box = Mailbox()
+    with closing(create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, f"mailto://127.0.0.1:{port}/?from=monitor@agency.example&to=ana@agency.example"
+    controller.stop()
+
+
+@pytest.fixture
+def dead() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with closing(create_server(("127.0.0.1", 0))) as silent:
+        yield f"json://127.0.0.1:{silent.getsockname()[1]}/{TOKEN}?rto=300&cto=300"
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(database_url) as made:
+        yield made
+
+
+@dataclass
+class Job:
+    """The daily job in this process, which spares the start of one."""
+
+    stage: Stage
+    caplog: pytest.LogCaptureFixture
+
+    def run(self, extra: dict[str, str]) -> tuple[int, str]:
+        self.caplog.clear()
+        self.caplog.set_level(logging.INFO)
+        settings = load_settings(self.stage.environment({"LLM_SENTIMENT": "false", **extra}), dotenv=False)
+        code = daily.run(settings, daily.Options(None, None, dry_run=False, demo=False))
+        return code, "\n".join(self.caplog.messages)
+
+
+@pytest.fixture
+def job(stage: Stage, caplog: pytest.LogCaptureFixture) -> Job:
+    return Job(stage, caplog)
+
+
+@pytest.fixture
+def near(stage: Stage) -> int:
+    """A user with a project whose spend has just passed the threshold."""
+    user = stage.add_user("a@example.com", ["openai"])
+    stage.add_project(user, ["¿Qué programa recomiendas?"], ["openai"])
+    stage.budget.correct(user, Decimal(85), "spent elsewhere")
+    return user
+
+
+def test_webhook_and_mail_get_one_digest_and_no_second(
+    job: Job, near: int, webhook: Webhook, mail: tuple[Mailbox, str]
+) -> None:
+    """Each target gets one message in plain text, the heartbeat is called, and the next run says nothing again."""
+    box, address = mail
+    extra = {"LLM_NOTIFY_URLS": f"{webhook.url} {address}", "LLM_HEARTBEAT_URL": webhook.heartbeat}
+    code, output = job.run(extra)
+    line = f"💰 User #{near}: presupuesto ha alcanzado el 80 %: $85.00 / $100.00"
+    assert (0, [line], 1) == (code, [post["message"] for post in webhook.posts], webhook.beats), output
+    assert f"LLM Monitoring, {datetime.now(UTC).date()}: 1 aviso(s)" == webhook.posts[0]["title"]
+    (message,) = box.messages
+    assert ("text/plain", line) == (message.get_content_type(), message.get_payload(decode=True).decode().strip())  # type: ignore[union-attr]
+    assert 2 == len(re.findall(r"📨 Resumen enviado a (?:json|mailto)-[0-9a-f]{8}: 1 aviso", output))
+    job.run(extra)
+    assert (1, 1, 2) == (len(webhook.posts), len(box.messages), webhook.beats)
+
+
+def test_a_good_run_says_nothing(stage: Stage, job: Job, webhook: Webhook) -> None:
+    """Where there is nothing to say nobody is written to; the heartbeat says that the run was good."""
+    stage.add_project(stage.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"])
+    code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
+    assert (0, [], 1) == (code, webhook.posts, webhook.beats)
+
+
+def test_a_run_that_could_not_ask_is_told_without_heartbeat(stage: Stage, job: Job, webhook: Webhook) -> None:
+    """A run that ends with exit 1 is in the digest, and does not count as alive."""
+    stage.add_project(stage.add_user("a@example.com", []), ["¿Qué programa recomiendas?"])
+    code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
+    (post,) = webhook.posts
+    assert (1, True, 0) == (code, "no hay ninguna API key utilizable" in post["message"], webhook.beats)
+
+
+def test_a_dead_target_costs_its_timeout_and_is_told_later(
+    stage: Stage, job: Job, near: int, webhook: Webhook, dead: str
+) -> None:
+    """A target that never answers delays the run by no more than the timeout; the next run brings what it missed."""
+    extra = {"LLM_NOTIFY_URLS": f"{dead} {webhook.url}", "LLM_NOTIFY_TIMEOUT_SECONDS": "2", "LLM_LOG_FORMAT": "json"}
+    code, output = stage.run(extra=extra)
+    ended = datetime.now(UTC)
+    events = {event["event"]: event for event in map(json.loads, output.splitlines())}
+    waited = (ended - datetime.fromisoformat(events["run.completed"]["time"])).total_seconds()
+    assert (0, 1, True) == (code, len(webhook.posts), 2 <= waited < 4), output
+    assert "no respondió a tiempo; se intentará en la próxima ejecución" in events["notify.undelivered"]["message"]
+    assert TOKEN not in output
+    job.run(extra | {"LLM_NOTIFY_URLS": webhook.url})
+    assert (1, 1) == (len(webhook.posts), stage.count("llm_monitoring_news WHERE delivered_at IS NULL"))
+    other = webhook.url.replace("/T0", "/other-T0")
+    job.run(extra | {"LLM_NOTIFY_URLS": other})
+    assert (2, webhook.posts[0]["message"]) == (len(webhook.posts), webhook.posts[1]["message"])
+
+
+def test_a_refusing_target_is_tried_again(stage: Stage, job: Job, near: int, webhook: Webhook) -> None:
+    """What a target refuses stays in the outbox and is in one message with what is new at the next run."""
+    webhook.status = 503
+    extra = {"LLM_NOTIFY_URLS": webhook.url}
+    code, output = job.run(extra)
+    assert (0, True) == (code, "el servicio respondió 503" in output), output
+    webhook.status = 200
+    stage.budget.correct(near, Decimal(20), "spent elsewhere")
+    stage.add_project(stage.add_user("b@example.com", ["openai"]), ["¿Qué programa?"], ["openai"], name="two")
+    job.run(extra)
+    lines = webhook.posts[-1]["message"].splitlines()
+    assert (2, True) == (len(webhook.posts), "ha alcanzado el 80 %" in lines[0]), lines
+    assert [True] == ["agotado, bloqueado hasta fin de mes: $105.00" in line for line in lines[1:]], lines
+
+
+def test_an_outage_is_told_as_the_providers(stage: Stage, job: Job, webhook: Webhook) -> None:
+    """A provider that fails for everyone is named, with the run that stays incomplete."""
+    stage.add_project(stage.add_user("a@example.com", ["openai"]), ["¿Uno?", "¿Dos?"], ["openai"])
+    stage.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 500}}])
+    job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_MAX_ATTEMPTS": "1"})
+    (post,) = webhook.posts
+    assert "🔌 openai falló para todos" in post["message"]
+    assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1" in post["message"]
+
+
+def test_a_refused_key_is_told_as_its_users(stage: Stage, job: Job, webhook: Webhook) -> None:
+    """A key that its provider refuses is news about the key, not an outage."""
+    user = stage.add_user("a@example.com", ["openai"])
+    stage.add_project(user, ["¿Uno?", "¿Dos?"], ["openai"])
+    stage.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 401}}])
+    job.run({"LLM_NOTIFY_URLS": webhook.url})
+    (post,) = webhook.posts
+    assert f"🔑 User #{user}, openai: API key rechazada o ilegible, 2 pregunta(s)" in post["message"]
+    assert "falló para todos" not in post["message"]
+
+
+def test_a_target_that_is_no_address_is_said(webhook: Webhook) -> None:
+    """An address that the library does not know harms none of the others, and a closed port is known at once."""
+    letters = [Letter(Secret(url), "T", "text") for url in ("nonsense://x", webhook.url, "json://127.0.0.1:9/x")]
+    started = time.monotonic()
+    problems = delivery.send(letters, 20)
+    assert ["no es una dirección que Apprise conozca", None, "no se pudo entregar"] == problems
+    assert time.monotonic() - started < 10
+
+
+@pytest.fixture
+def watched(db: Database) -> list[projects.Project]:
+    """Two users' projects with ten prompts each."""
+    made = []
+    for number in (1, 2):
+        user = projects.add_user(db, f"{number}@example.com")
+        new = projects.NewProject(user, f"P{number}", Entity("Quipu"), "software", providers=["openai", "google"])
+        project_id = projects.add(db, new)
+        projects.add_queries(db, project_id, [f"¿Pregunta {n}?" for n in range(10)])
+        made.append(projects.find(db, project_id))
+    return made
+
+
+def answers(
+    db: Database, project: projects.Project, provider: str, first: date, last: date, mentioned: int, asked: int = 10
+) -> None:
+    """Answers to the first `asked` prompts on every day, of which the first `mentioned` mention the brand."""
+    db.execute(
+        "INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, query_text, brand_name,"
+        " model_id, brand_mentioned, rules_fingerprint)"
+        " SELECT q.project_id, q.id, %(provider)s, day::date, q.query_text, 'Quipu', 'm-1',"
+        " row_number() OVER (PARTITION BY day ORDER BY (q.id * 7 + extract(DOY FROM day)::int) %% 10) <= %(mentioned)s,"
+        " %(fingerprint)s"
+        " FROM (SELECT * FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT %(asked)s) q,"
+        " generate_series(%(first)s::date, %(last)s::date, '1 day') AS day",
+        {"provider": provider, "project": project.id, "first": first, "last": last, "mentioned": mentioned,
+         "asked": asked, "fingerprint": rules.fingerprint(project)},
+    )  # fmt: skip
+
+
+def failures(db: Database, project: projects.Project, provider: str, day: date, skip: int = 0) -> None:
+    db.execute(
+        "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason,"
+        " message, final) SELECT project_id, id, %(provider)s, %(day)s, 1, 'unavailable', 'HTTP 503', FALSE"
+        " FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id OFFSET %(skip)s",
+        {"provider": provider, "project": project.id, "day": day, "skip": skip},
+    )
+
+
+def ago(days: int) -> date:
+    return DAY - timedelta(days=days)
+
+
+@pytest.fixture
+def tools(db: Database, webhook: Webhook) -> Tools:
+    from llm_monitoring.budget import Budget
+    from llm_monitoring.keys import KeyStore
+
+    settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
+    return Tools(db, Budget(db), KeyStore(db, None, {}), settings)
+
+
+def test_a_fall_and_a_rise_are_told_once(
+    db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook
+) -> None:
+    """A change beyond noise, for the worse or the better, is told on the first day that shows it and not again."""
+    falling, rising = watched
+    for provider in ("openai", "google"):
+        answers(db, falling, provider, ago(20), ago(3), 8)
+        answers(db, falling, provider, ago(2), DAY, 2)
+        answers(db, rising, provider, ago(20), ago(3), 2)
+        answers(db, rising, provider, ago(2), DAY, 8)
+    for day in (ago(4), ago(1), DAY):
+        digest.tell(tools, day, [], good=False)
+    told = [line for post in webhook.posts for line in post["message"].splitlines()]
+    assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
+    assert "la tasa de mención baja del 80.00 % al" in told[0]
+    assert "10 prompts" in told[0]
+
+
+def test_noise_is_not_told(db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook) -> None:
+    """A figure that moves within its interval is no news."""
+    answers(db, watched[0], "openai", ago(20), ago(7), 5)
+    answers(db, watched[0], "openai", ago(6), DAY, 6)
+    answers(db, watched[1], "openai", ago(20), DAY, 5)
+    digest.tell(tools, DAY, [], good=False)
+    assert [] == webhook.posts
+
+
+def test_an_outage_moves_no_brand(
+    db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook
+) -> None:
+    """What a failing provider still answered does not count against the brands; the provider is the news."""
+    for project in watched:
+        answers(db, project, "openai", ago(20), ago(4), 10)
+        answers(db, project, "openai", ago(3), DAY, 0, asked=5)
+        answers(db, project, "google", ago(20), DAY, 10)
+    assert [1, 2] == [move.project.id for move in watching.moves(db, DAY)]
+    for project in watched:
+        for day in range(4):
+            failures(db, project, "openai", ago(day), skip=5)
+    assert [ago(day) for day in (3, 2, 1, 0)] == [each.day for each in watching.outages(db, ago(13), DAY)]
+    digest.tell(tools, DAY, [], good=False)
+    assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
+        post["message"] for post in webhook.posts
+    ]
+
+
+def test_one_users_failures_are_no_outage(db: Database, watched: list[projects.Project]) -> None:
+    """A provider that fails for one user of several is not left out of anybody's figures."""
+    answers(db, watched[0], "openai", DAY, DAY, 10)
+    failures(db, watched[1], "openai", DAY)
+    assert [] == watching.outages(db, DAY, DAY)
+
+
+def test_answers_read_otherwise_are_not_compared(db: Database, watched: list[projects.Project]) -> None:
+    """A brand whose names were changed did not fall: answers that were read with other names are left out."""
+    answers(db, watched[0], "openai", ago(20), ago(7), 8)
+    db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = 'before'")
+    answers(db, watched[0], "openai", ago(6), DAY, 2)
+    assert [] == list(watching.moves(db, DAY))
+    db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = %(f)s", {"f": rules.fingerprint(watched[0])})
+    assert [1] == [move.project.id for move in watching.moves(db, DAY)]
+
+
+def spend(db: Database, day: date, usd: str) -> None:
+    db.execute(
+        "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, analysis_date, ceiling_usd, charged_usd,"
+        " committed_usd, budget_usd, sent_at) VALUES (gen_random_uuid(), 'answer', 'settled', 1, '2026-11-01', %(day)s,"
+        " 9, %(usd)s, 9, 100, now())",
+        {"day": day, "usd": usd},
+    )
+
+
+@pytest.mark.parametrize(
+    ("usual", "today", "days", "told"),
+    [("1.00", "3.50", 6, True), ("1.00", "2.90", 6, False), ("0.01", "0.90", 6, False), ("1.00", "3.50", 4, False)],
+    ids=["far above", "not thrice", "a few cents", "too few days to know"],
+)
+def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, days: int, *, told: bool) -> None:
+    """A day that costs more than thrice the median of the last days, by more than a dollar, is told."""
+    projects.add_user(db, "a@example.com")
+    for day in range(1, days + 1):
+        spend(db, ago(day), usual if day > 1 else "40.00")
+    spend(db, DAY, today)
+    assert told == bool(list(watching.spend_jumps(db, DAY)))
+
+
+def test_a_current_model_that_goes_is_told_weekly(db: Database, tools: Tools, webhook: Webhook) -> None:
+    """A current model that its provider ends is told at once and then once a week while it stays the current one."""
+    db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
+               " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
+    for day in range(8):
+        digest.tell(tools, DAY + timedelta(days=day), [], good=False)
+    assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]
+
+
+def test_a_long_digest_is_cut(db: Database, tools: Tools, webhook: Webhook) -> None:
+    """A message stays short enough for any service and says how much more there is."""
+    news = [News("project", str(number), "x" * 200) for number in range(60)]
+    digest.tell(tools, DAY, news, good=False)
+    (post,) = webhook.posts
+    assert (True, True) == (len(post["message"]) < 4000, post["message"].splitlines()[-1].startswith("… y 43 más"))
+    assert [] == outbox.parcels(db, tools.settings.notify_urls or ())
+
+
+def test_names_are_text() -> None:
+    """Nothing in a name becomes a tag, a link, a mention or a line of its own in a mail program or chat."""
+    hostile = "<script>x</script>\n@everyone [a](https://evil.example) \x1b[2J" + "y" * 900
+    told = digest.plain(hostile)
+    assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil.example)")
+    assert (True, []) == (len(told) == 300, re.findall(r"[<>@\n\x1b]|://", told))
+
+
+def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhook, monkeypatch: Any) -> None:
+    """A database that goes away while the digest is written is said, and nothing more."""
+    with ExitStack() as stack:
+        db = stack.enter_context(Database(database_url, retry_seconds=0.1))
+        from llm_monitoring.budget import Budget
+        from llm_monitoring.keys import KeyStore
+
+        settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
+        tools = Tools(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))
+        db.close()
+        assert 1 == digest.aborted(tools, DAY, "nada")
+    assert [] == webhook.posts

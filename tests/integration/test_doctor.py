@@ -1,0 +1,239 @@
+"""`doctor` on a healthy installation and on broken ones: what it finds, how to mend it, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from llm_monitoring import runs
+from llm_monitoring.budget import Call
+from llm_monitoring.cli import database_checks, machine_checks
+from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.cli.root import root
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import KEYS, ROOT, Stage, staged
+
+Findings = list[dict[str, str]]
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Puts back what a command's log configuration changes in its process."""
+    log = logging.getLogger()
+    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
+    yield
+    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
+    log.setLevel(level)
+
+
+@pytest.fixture
+def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    """A user with keys and a project, and a run that completed; the environment names them."""
+    with staged(database_url) as made:
+        made.add_project(made.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
+        runs.finish(made.db, runs.start(made.db, date.today()), "completed", valid=4, failed=0, pending=0, message=None)  # noqa: DTZ011
+        for name, value in made.environment({"LLM_LOG_LEVEL": "INFO"}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield made
+
+
+def examine(*arguments: str) -> tuple[int, Findings]:
+    result = CliRunner().invoke(root, ["doctor", "--json", *arguments], prog_name=PROGRAM)
+    found: Findings = json.loads(result.stdout)
+    return result.exit_code, found
+
+
+def coloured(found: Findings, *colours: str) -> list[str]:
+    return [f"{each['subject']}: {each['message']} → {each['mend']}" for each in found if each["colour"] in colours]
+
+
+def test_a_healthy_installation_is_green(stage: Stage) -> None:
+    """Where all is well everything is green, the exit code is 0, and nothing was asked that costs."""
+    code, found = examine()
+    assert (0, []) == (code, coloured(found, "yellow", "red"))
+    looked_at = {each["subject"] for each in found}
+    assert looked_at >= {"settings", "database", "migrations", "clock", "master key", "API key", "model", "budget",
+                         "runs", "time zone", "notifications", "railway.json", ".railway"}  # fmt: skip
+    assert 4 == sum(each["subject"] == "API key" for each in found)
+    assert 0 == stage.server.bill.total_usd
+    shown = CliRunner().invoke(root, ["doctor"], prog_name=PROGRAM)
+    assert (0, f"{len(found)} green, 0 yellow, 0 red.") == (shown.exit_code, shown.stdout.splitlines()[-1])
+    assert [] == [key for key in KEYS.values() if key[:-4] in shown.output]
+
+
+def test_a_refused_key_is_red(stage: Stage) -> None:
+    """A key that its provider refuses is named by its last characters, with the command that mends it."""
+    stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
+    code, found = examine()
+    (line,) = coloured(found, "red")
+    assert (1, True) == (code, line.startswith(f"API key: user 1's google key (ends in {KEYS['google'][-4:]})"))
+    assert line.endswith(f"→ set another one: `{PROGRAM} keys set 1 google`")
+
+
+def test_offline_asks_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--offline asks no provider; without it one that cannot be reached is no fault of the key."""
+    for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "PERPLEXITY"):
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9")
+    assert (0, []) == (examine("--offline")[0], coloured(examine("--offline")[1], "yellow", "red"))
+    code, found = examine()
+    assert (0, 4) == (code, sum("could not be tried" in line for line in coloured(found, "yellow")))
+
+
+def test_a_lost_master_key_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the master key the stored keys are lost to the installation, and it says so."""
+    monkeypatch.delenv("LLM_KEYS_ENCRYPTION_KEY")
+    code, found = examine("--offline")
+    red = coloured(found, "red")
+    assert (1, True, 5) == (code, red[0].startswith("master key: LLM_KEYS_ENCRYPTION_KEY is not set"), len(red))
+
+
+def test_a_bad_setting_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that cannot be read is named, and what needs no settings is examined all the same."""
+    monkeypatch.setenv("LLM_MAX_WORKERS", "many")
+    code, found = examine()
+    (line,) = coloured(found, "red")
+    assert (1, True, True) == (code, "LLM_MAX_WORKERS is 'many'" in line, len(found) > 3)
+
+
+def test_a_database_out_of_reach_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer is said at once, without its password."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secretpass-12345@127.0.0.1:9/x")
+    code, found = examine()
+    (line,) = coloured(found, "red")
+    assert (1, True, False) == (code, line.startswith("database: cannot connect"), "secretpass" in json.dumps(found))
+
+
+def test_an_empty_database_is_yellow(
+    empty_database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A database without tables waits for its migrations, which doctor leaves to others."""
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    monkeypatch.chdir(tmp_path)
+    first, again = examine(), examine()
+    assert (0, True) == (first[0], coloured(first[1], "yellow")[0].startswith("migrations: "))
+    assert coloured(first[1], "yellow") == coloured(again[1], "yellow")
+
+
+OPENAI = "WHERE llm_provider = 'openai' AND is_current"
+BROKEN = [
+    (f"UPDATE llm_model_registry SET is_current = FALSE {OPENAI}", "red",
+     "model: openai has no current model and 1 projects ask it"),
+    (f"UPDATE llm_model_registry SET retires_at = now() + INTERVAL '9 days' {OPENAI}", "yellow",
+     "is current and ends on"),
+    (f"UPDATE llm_model_registry SET model_id = 'gpt-1-gone', last_seen_at = now() {OPENAI}", "red",
+     "openai/gpt-1-gone is current and openai does not list it"),
+    ("UPDATE user_llm_api_keys SET current_month_spend = 85", "red", "ledger: a user's counters are not the sum"),
+    ("UPDATE llm_schema_migrations SET checksum = 'x' WHERE version = 1", "red", "was changed after it was"),
+    ("UPDATE llm_monitoring_analysis_runs SET status = 'crashed'", "yellow", "ended: crashed"),
+    ("UPDATE llm_monitoring_analysis_runs SET started_at = now() - INTERVAL '2 days'", "yellow",
+     "none started in the last day"),
+    ("UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'garbage'", "red",
+     "the openai key of user 1 cannot be read"),
+    ("INSERT INTO llm_monitoring_news (kind, subject, day, line) VALUES ('run', 'x', now(), 'x')", "yellow",
+     "1 lines wait since"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "colour", "told"), BROKEN)
+def test_what_is_broken_in_the_database(stage: Stage, sql: str, colour: str, told: str) -> None:
+    """Each fault is found in its colour, with a way to mend it, and only red fails."""
+    stage.db.execute(sql)
+    code, found = examine()
+    lines = coloured(found, colour)
+    assert [True] == [not line.endswith("→ ") for line in lines if told in line], lines
+    assert (colour == "red") == (code == 1)
+
+
+def test_budgets_and_calls_of_dead_runs_are_yellow(stage: Stage) -> None:
+    """A user who is near or over the limit, and calls that nobody works on, are said; a living run's calls are not."""
+    stage.budget.correct(1, Decimal(85), "spent elsewhere")
+    call = Call(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
+    assert stage.budget.reserve(call)
+    yellow = coloured(examine("--offline")[1], "yellow")
+    assert [
+        "budget: user 1: 85.00 of 100.00 USD (85.0 %): near the limit",
+        "runs: 1 calls of a run that died are open",
+    ] == [line.partition(" → ")[0] for line in yellow]
+    with runs.RunLock(stage.db):
+        runs_now = [each for each in examine("--offline")[1] if each["subject"] == "runs"]
+    assert [("green", "a daily run is at work, 1 calls are out")] == [(e["colour"], e["message"]) for e in runs_now]
+
+
+@pytest.mark.parametrize(("minutes", "colour"), [(0, "green"), (0.5, "yellow"), (30, "red")])
+def test_a_clock_that_is_wrong(minutes: float, colour: str) -> None:
+    """A clock that differs from the database's is yellow from seconds on and red from minutes on."""
+
+    class Elsewhere:
+        def one(self, sql: str) -> dict[str, Any]:
+            return {"now": datetime.now(UTC) + timedelta(minutes=minutes), "version": "16.4 (Debian)"}
+
+    assert [colour] == [each.colour for each in database_checks.clock(Elsewhere())]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what Railway reads."""
+    for name in ("railway.json", "daily_llm_monitoring_cron.py", "weekly_model_check_cron.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / ".railway", tmp_path / ".railway", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"NEVER"', '"ON_FAILURE"', "a failing run would start again and pay up to ten times more"),
+        ('"deploy": {', '"deploy": {"startCommand": "x",', "`deploy` sets startCommand"),
+        ("python daily_llm", "python dayly_llm", "starts what is not there: python dayly_llm_monitoring_cron.py"),
+        ('"crons"', '"cron"', "has no list of schedules"),
+        ("{", "", "cannot be read"),
+    ],
+)
+def test_railway_settings_that_cost(checkout: Path, old: str, new: str, told: str) -> None:
+    """What would be started wrongly, or again and again, on Railway is red."""
+    path = checkout / "railway.json"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    found = list(machine_checks.railway(load_settings({}, dotenv=False), checkout))
+    assert [True] == [told in each.message for each in found if each.colour == "red" and each.subject != ".railway"]
+
+
+def test_railway_code_that_differs(checkout: Path) -> None:
+    """A .railway/railway.py that has other schedules than railway.json, or is missing, is red."""
+    settings = load_settings({}, dotenv=False)
+    code = checkout / ".railway" / "railway.py"
+    code.write_text(code.read_text(encoding="utf-8").replace('entry["schedule"]', '"0 5 * * *"'), encoding="utf-8")
+    assert ["red"] == [each.colour for each in machine_checks.railway(settings, checkout) if each.subject == ".railway"]
+    code.unlink()
+    assert ["red"] == [each.colour for each in machine_checks.railway(settings, checkout) if each.subject == ".railway"]
+
+
+def test_variables_that_railway_needs() -> None:
+    """On Railway a missing variable is red with the command that sets it."""
+    settings = load_settings(
+        {"RAILWAY_ENVIRONMENT_NAME": "production", "DATABASE_URL": "postgresql://h/d"}, dotenv=False
+    )
+    found = list(machine_checks.railway_variables(settings))
+    assert [("red", "LLM_KEYS_ENCRYPTION_KEY is not set on Railway")] == [(each.colour, each.message) for each in found]
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    """A target of the digest that the library does not know is red, and no address is shown or logged."""
+    settings = load_settings({"LLM_NOTIFY_URLS": "json://127.0.0.1/s3cret nonsense://s3cret"}, dotenv=False)
+    found = list(machine_checks.notifications(settings))
+    assert ["green", "red"] == [each.colour for each in found]
+    assert "s3cret" not in repr(found) + caplog.text

@@ -1,0 +1,196 @@
+"""`metrics` on stored answers: every figure of a period, by hand, and what changed against another period."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database, Json
+from llm_monitoring.db.migrate import migrate
+from llm_monitoring.domain import ProviderName
+from tests.integration.stored import Book, done, refused
+
+FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 2)
+BOTH = "Las mejores opciones:\n\n1. **Holded**\n2. **Quipu**\n"
+NEITHER = "No hay una respuesta única."
+PROMPTS = [f"¿Qué programa conviene en el caso {n}?" for n in range(10)]
+
+
+@pytest.fixture(autouse=True)
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands work on the test's database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+
+@pytest.fixture
+def book(db: Database) -> Book:
+    return Book.open(db, Entity("Quipu", domains=("getquipu.com",)), [*PROMPTS, "¿Qué es Quipu?"], [Entity("Holded")])
+
+
+def fill(
+    book: Book, day: date, mentioned: Sequence[int], provider: ProviderName = "openai", model: str = "m-1"
+) -> None:
+    """Answer ten prompts, of which those of these numbers mention the brand."""
+    for number in range(len(PROMPTS)):
+        book.store(number, day, BOTH if number in mentioned else NEITHER, provider=provider, model=model)
+
+
+def asked(*days: date, compared: Sequence[date] = ()) -> list[str]:
+    first, last = days[0].isoformat(), days[-1].isoformat()
+    arguments = ["metrics", "--project", "1", "--from", first, "--to", last]
+    if compared:
+        arguments += ["--compare-from", compared[0].isoformat(), "--compare-to", compared[-1].isoformat()]
+    return arguments
+
+
+def measured(*days: date, compared: Sequence[date] = ()) -> Any:
+    return json.loads(done(*asked(*days, compared=compared), "--json"))
+
+
+def comparison_line(printed: str, start: str) -> list[str]:
+    """The words of a line of the comparison."""
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    return next(line.split() for line in lines if line.startswith(f"{start} "))
+
+
+def test_the_figures_of_a_period_in_all_and_by_provider(book: Book) -> None:
+    """Rates, shares, positions and citations are those counted by hand, each provider weighing the same."""
+    fill(book, FIRST, [0, 1, 2, 3])
+    fill(book, FIRST, [0, 1], provider="google")
+    book.store(10, FIRST, "Quipu es un programa de facturación.", citations=["https://getquipu.com/"])
+    book.figures(FIRST)
+    found = measured(FIRST)
+    whole, openai, google = found["all"], found["by_provider"]["openai"], found["by_provider"]["google"]
+    assert (20, 6, "30.00") == (whole["total_queries"], whole["total_mentions"], whole["mention_rate"])
+    assert ("40.00", "20.00") == (openai["mention_rate"], google["mention_rate"])
+    assert ("50.00", {"Holded": 6}, "2.00") == (
+        whole["share_of_voice"], whole["competitor_breakdown"], whole["avg_position"],
+    )  # fmt: skip
+    assert (1, 1, "0.00") == (
+        whole["branded_total_queries"], whole["branded_total_mentions"], whole["citation_rate"],
+    )  # fmt: skip
+    assert (10, ["google", "openai"], "16.82", "68.73") == (
+        whole["prompts"], whole["providers"], openai["mention_rate_low"], openai["mention_rate_high"],
+    )  # fmt: skip
+
+
+def test_nothing_to_measure_is_no_number(book: Book) -> None:
+    """Without a mention there is no position and no sentiment, and without an answer no rate: “–”, null in JSON."""
+    fill(book, FIRST, [])
+    printed = done(*asked(FIRST))
+    lines = {line.split("  ")[0]: line.split()[-1] for line in printed.splitlines() if line}
+    assert ("0.00", "–", "–", "–") == (
+        lines["Mention rate %"], lines["Average position"], lines["Share of voice %"], lines["Average sentiment"],
+    )  # fmt: skip
+    empty = measured(SECOND)
+    assert (0, None, {}) == (empty["all"]["total_queries"], empty["all"]["mention_rate"], empty["by_provider"])
+
+
+def test_a_change_of_model_is_said(book: Book) -> None:
+    """A provider's new model is named with its day, beside the figures of both."""
+    fill(book, FIRST, [0], model="m-1")
+    fill(book, SECOND, [0], model="m-2")
+    assert "Model changed: from 2026-11-02 on openai answers with m-2, with m-1 before." in done(*asked(FIRST, SECOND))
+    assert measured(SECOND, compared=[FIRST])["comparison"]["model_changes"] == [
+        {"provider": "openai", "day": "2026-11-02", "before": "m-1", "after": "m-2"}
+    ]
+
+
+def test_a_real_change_and_noise_are_told_apart(book: Book) -> None:
+    """A rise over most prompts is `up`, a worse position is said so, and one prompt back and forth is noise."""
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    for day, mentioned in zip(days, ([0, 1], [0, 2], range(10)), strict=True):
+        fill(book, day, mentioned)
+    noise = measured(days[1], compared=[days[0]])["comparison"]["changes"][0]
+    rise = measured(days[2], compared=[days[1]])["comparison"]["changes"][0]
+    assert ("within noise", "0.00") == (noise["verdict"], noise["difference"])
+    assert ("up", "80.00", 10, 10, True) == (
+        rise["verdict"], rise["difference"], rise["prompts"], rise["pairs"], rise["improved"],
+    )  # fmt: skip
+    printed = done(*asked(days[2], compared=[days[1]]))
+    assert "Before: 2026-11-02 to 2026-11-02. After: 2026-11-03 to 2026-11-03." in printed
+
+
+def test_a_falling_position_is_an_improvement(book: Book) -> None:
+    """Of positions the verdict is said with its meaning, less being better, and with what it is judged at."""
+    for day, text in ((FIRST, BOTH), (SECOND, "1. **Quipu**\n2. **Holded**\n")):
+        for number in range(10):
+            book.store(number, day, text)
+    printed = done(*asked(SECOND, compared=[FIRST]))
+    words = comparison_line(printed, "Average position all")
+    assert "2.00 1.00 -1.00 -1.00 to -1.00 10 10 down (improved) 98.33 %" == " ".join(words[3:])
+
+
+def test_of_two_periods_the_earlier_is_before(book: Book) -> None:
+    """Whichever period was asked for first, the comparison goes forward in time."""
+    fill(book, FIRST, [0])
+    fill(book, SECOND, range(10))
+    forwards, backwards = measured(SECOND, compared=[FIRST]), measured(FIRST, compared=[SECOND])
+    assert forwards["comparison"] == backwards["comparison"]
+    assert "up" == forwards["comparison"]["changes"][0]["verdict"]
+
+
+def test_too_little_data_says_so(book: Book) -> None:
+    """Five prompts in common are not compared."""
+    for number in range(5):
+        book.store(number, FIRST, NEITHER)
+        book.store(number, SECOND, BOTH)
+    verdicts = {change["verdict"] for change in measured(SECOND, compared=[FIRST])["comparison"]["changes"]}
+    assert {"too little data"} == verdicts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (asked(SECOND, FIRST), "2026-11-01 is before 2026-11-02"),
+        (asked(FIRST, SECOND, compared=[SECOND]), "overlap"),
+        ([*asked(FIRST), "--compare-from", "2026-10-01"], "both --compare-from and --compare-to"),
+        (["metrics", "--project", "1", "--from", "soon", "--to", "2026-11-01"], "'soon' is no day"),
+        (["metrics", "--project", "7", "--from", "2026-11-01", "--to", "2026-11-01"], "project 7 does not exist"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(book: Book, arguments: list[str], said: str) -> None:
+    """Wrong days, overlapping periods, half a comparison and unknown projects are named in one line."""
+    assert said in refused(*arguments)
+
+
+def test_answers_read_with_other_names_are_noted(book: Book) -> None:
+    """Figures of answers that were read before an alias was added carry a note with the way out."""
+    fill(book, FIRST, [0])
+    assert (0, False) == (measured(FIRST)["answers_read_otherwise"], "Note:" in done(*asked(FIRST)))
+    book.rename(brand_aliases=["Getquipu"])
+    assert "Note: 10 answers were read with other names" in done(*asked(FIRST))
+
+
+def test_failures_and_costs_stand_beside_the_figures(book: Book) -> None:
+    """Failed tasks and the cost of all calls come from the days' figures."""
+    fill(book, FIRST, [0])
+    book.db.execute(
+        "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, model_id, "
+        "reason, message, final) VALUES (1, 11, 'openai', '2026-11-01', 1, 'm-1', 'refused', 'no', TRUE)"
+    )
+    book.db.execute("UPDATE llm_monitoring_results SET attempt_id = NULL")
+    book.figures(FIRST)
+    assert (1, "0.1000000000") == (measured(FIRST)["all"]["failed_queries"], measured(FIRST)["all"]["total_cost_usd"])
+
+
+def test_rows_of_the_older_form_are_measured(legacy_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of the host's older tables, with empty columns, have figures too."""
+    monkeypatch.setenv("DATABASE_URL", legacy_database_url)
+    with Database(legacy_database_url) as db:
+        migrate(db)
+        db.execute(
+            "INSERT INTO llm_monitoring_results (project_id, query_id, analysis_date, llm_provider, query_text, "
+            "brand_name, brand_mentioned, competitors_mentioned) "
+            "VALUES (1, 1, '2026-01-16', 'google', 'x', 'Quipu', NULL, %(none)s)",
+            {"none": Json(None)},
+        )
+    found = measured(date(2026, 1, 15), date(2026, 1, 16))
+    assert (2, 1, "50.00") == (
+        found["all"]["total_queries"], found["all"]["total_mentions"], found["all"]["mention_rate"],
+    )  # fmt: skip

@@ -1,0 +1,263 @@
+"""Reading stored answers anew: what the preview says, what the run writes, what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from llm_monitoring import reanalysis, results
+from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.migrate import migrate
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.reanalysis import Outcome, Watch
+from tests.integration.stage import staged
+from tests.integration.stored import Book, alike, command, done, refused
+
+BRAND = Entity("Quipu", domains=("getquipu.com",))
+RIVALS = [Entity("Holded"), Entity("Sage")]
+PROMPTS = ["¿Qué programa me conviene?", "Mejores programas de facturación", "¿Qué tal es Contamax?"]
+TEXTS = [
+    "1. **Holded**\n2. **Quipu**\n3. Sage",
+    "Contamax es sencillo, y Quipu también. Contamax además es barato.",
+    "Muchos usan Contamax, con [más detalles](https://getquipu.com/precios).",
+    "Holded o Sage, según el caso.",
+]
+DAYS = [date(2026, 11, 1) + timedelta(days=n) for n in range(5)]
+PER_DAY = len(PROMPTS) * len(PROVIDERS)
+
+
+@pytest.fixture(autouse=True)
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands work on the test's database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+
+def filled(db: Database, brand: Entity, name: str) -> Book:
+    """A project with an answer a prompt, provider and day, and the figures of each day."""
+    book = Book.open(db, brand, PROMPTS, RIVALS, name=name)
+    for turn, day in enumerate(DAYS):
+        for number in range(len(PROMPTS)):
+            for place, provider in enumerate(PROVIDERS):
+                book.store(number, day, TEXTS[(turn + number + place) % len(TEXTS)], provider=provider)
+        book.figures(day)
+    return book
+
+
+@pytest.fixture
+def book(db: Database) -> Book:
+    """A project whose brand got an alias after its answers were stored."""
+    book = filled(db, BRAND, "old names")
+    book.rename(brand_aliases=["Contamax"])
+    return book
+
+
+@pytest.fixture
+def fresh(db: Database) -> Callable[[], Book]:
+    """The same answers as a project that had the alias from the start would have stored them."""
+    return lambda: filled(db, Entity("Quipu", ("Contamax",), BRAND.domains), "new names")
+
+
+def run(book: Book, watch: Watch | None = None, *, sentiment: bool = True) -> Outcome:
+    work = reanalysis.plan(book.db, book.project_id)
+    return reanalysis.run(book.db, work, watch or Watch(), sentiment=sentiment)
+
+
+def same(book: Book, other: Book) -> bool:
+    return alike(book.rows()) == alike(other.rows()) and alike(book.snapshots()) == alike(other.snapshots())
+
+
+def preview(*options: str) -> Any:
+    return json.loads(done("reanalyse", "--project", "1", "--preview", "--json", *options))
+
+
+def test_the_preview_says_what_would_change_and_writes_nothing(book: Book) -> None:
+    """Mentions gained are told by spelling with the text around them; not one row is different afterwards."""
+    before = (book.rows(), book.snapshots())
+    found = preview()
+    gained = found["mentions"]["Quipu"]
+    spelling = gained["spellings"][0]
+    assert (45, 0, 60, 40) == (gained["difference"], gained["unexplained"], found["answers"], found["changed"])
+    assert ("Contamax", 45) == (spelling["spelling"], spelling["difference"])
+    assert "Contamax es sencillo" in spelling["examples"][0]["text"]
+    assert (15, 30) == (found["fields"]["brand_mentioned"]["answers"], found["fields"]["mention_count"]["answers"])
+    assert (20, 0, 20) == tuple(found["fields"]["branded"][name] for name in ("answers", "before", "after"))
+    assert before == (book.rows(), book.snapshots())
+
+
+def test_the_printed_preview(book: Book) -> None:
+    """People read “+45 mentions” with its spelling and answers, and that nothing was written."""
+    printed = done("reanalyse", "--project", "1", "--preview")
+    assert "60 answers were read with other names or rules (5 days, 2026-11-01 to 2026-11-05)" in printed
+    assert "nothing is written" in printed
+    assert "Quipu: +45 mentions (30 → 75): +45 “Contamax”" in printed
+
+
+def test_a_run_equals_a_fresh_computation(book: Book, fresh: Callable[[], Book]) -> None:
+    """After the run results and figures are, column by column, those of a project that had the alias all along."""
+    other = fresh()
+    book.db.execute("UPDATE llm_monitoring_results SET sentiment_status = 'none'")
+    assert not same(book, other)
+    outcome = run(book, sentiment=False)
+    assert (60, 5, True, True) == (outcome.changes.answers, outcome.days, outcome.finished, same(book, other))
+    assert [] == reanalysis.plan(book.db, book.project_id).days
+    assert [] == book.db.all("SELECT id FROM llm_call_attempts")
+
+
+def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
+    """A stop between two pages keeps what is done; the next start reads the rest alone, and the end is the same."""
+    watch = Watch(on_progress=lambda answers: watch.stop.set())
+    first = run(book, watch)
+    rest = run(book)
+    assert (PER_DAY, 1, False) == (first.changes.answers, first.days, first.finished)
+    assert (60 - PER_DAY, 4, True) == (rest.changes.answers, rest.days, rest.finished)
+    assert same(book, fresh())
+
+
+def test_a_run_that_dies_before_a_days_figures_makes_them_next_time(
+    book: Book, fresh: Callable[[], Book], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers marked and figures not: the day is still found, and its figures are made anew."""
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_snapshots", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(book)
+    work = reanalysis.plan(book.db, book.project_id)
+    assert (5, 0, 48) == (len(work.days), work.days[0].stale, work.stale)
+    run(book)
+    assert same(book, fresh())
+
+
+def test_the_stopped_command_says_how_to_go_on(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends with the number of answers done, exit code 1, and the command that goes on."""
+    watch = reanalysis.Watch
+
+    def stopping(stop: Any, advance: Any) -> Watch:
+        return watch(stop, lambda answers: stop.set())
+
+    monkeypatch.setattr(reanalysis, "Watch", stopping)
+    said = refused("reanalyse", "--project", "1", "--yes", code=1)
+    assert f"stopped after {PER_DAY} of 60 answers: `python -m llm_monitoring reanalyse --project 1`" in said
+
+
+def test_verdicts_stay_where_the_mention_does(db: Database) -> None:
+    """A verdict stays with its mention, goes with it, and a new mention waits for its own unless sentiment is off."""
+    book = Book.open(db, BRAND, PROMPTS, RIVALS)
+    stays, goes = (book.store(number, DAYS[0], text) for number, text in enumerate(["Quipu va bien.", "Quipu inca."]))
+    book.store(2, DAYS[0], "Contamax va bien.")
+    book.judge(stays)
+    book.judge(goes)
+    book.rename(brand_aliases=["Contamax"], brand_exclude=["Quipu inca"])
+    outcome = run(book)
+    found = [(row["sentiment"], row["sentiment_score"], row["sentiment_status"]) for row in book.rows()]
+    assert [("positive", Decimal("0.90"), "scored"), (None, None, "none"), (None, None, "pending")] == found
+    changes = outcome.changes
+    assert (1, 1, 1) == (changes.verdicts_kept, changes.verdicts_dropped, changes.to_judge)
+    book.rename(brand_aliases=[])
+    run(book)
+    book.rename(brand_aliases=["Contamax"])
+    run(book, sentiment=False)
+    assert ["scored", "none", "none"] == [row["sentiment_status"] for row in book.rows()]
+
+
+def test_a_lost_spelling_is_told_with_its_sign(db: Database) -> None:
+    """Mentions that an exclude phrase takes away are counted below zero, under the words that they stood in."""
+    book = Book.open(db, BRAND, PROMPTS, [Entity("Sage")])
+    book.store(0, DAYS[0], "Sage Intacct es caro. Sage va bien.")
+    book.figures(DAYS[0])
+    book.rename(competitors='[{"name": "Sage", "exclude": ["Sage Intacct"]}]')
+    printed = done("reanalyse", "--project", "1", "--preview")
+    assert "Sage: -1 mentions (2 → 1): -1 “Sage”" in printed
+    assert "Sage Intacct es caro." in printed
+
+
+def test_names_of_before_that_nobody_kept_are_admitted(book: Book) -> None:
+    """Where the earlier names are unknown, a difference is not put down to a spelling that may not explain it."""
+    book.db.execute("DELETE FROM llm_monitoring_rules")
+    gained = preview()["mentions"]["Quipu"]
+    assert (45, 30, 15) == (gained["difference"], gained["unexplained"], gained["spellings"][0]["difference"])
+
+
+def test_a_period_alone(book: Book) -> None:
+    """--from and --to leave the other days as they are."""
+    done("reanalyse", "--project", "1", "--from", DAYS[1].isoformat(), "--to", DAYS[2].isoformat(), "--yes")
+    work = reanalysis.plan(book.db, book.project_id)
+    assert [DAYS[0], DAYS[3], DAYS[4]] == [day.day for day in work.days]
+
+
+def test_no_is_no(book: Book) -> None:
+    """Without --yes the command asks, and anything but yes writes nothing."""
+    before = book.rows()
+    done("reanalyse", "--project", "1", stdin="n\n")
+    assert before == book.rows()
+    done("reanalyse", "--project", "1", stdin="y\n")
+    assert before != book.rows()
+    assert "there is nothing to do" in done("reanalyse", "--project", "1", "--yes")
+
+
+def test_json_cannot_ask(book: Book) -> None:
+    """--json without --preview or --yes is refused rather than waiting for an answer."""
+    assert "add --preview or --yes" in refused("reanalyse", "--project", "1", "--json")
+
+
+def test_two_at_once_are_refused(book: Book) -> None:
+    """While one reanalysis of a project works, a second one says so and writes nothing."""
+    with reanalysis.alone(book.db, book.project_id):
+        result = command("reanalyse", "--project", "1", "--yes")
+    assert (1, "error: Another reanalysis of this project is under way.\n") == (result.exit_code, result.stderr)
+
+
+@pytest.fixture
+def legacy(legacy_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
+    monkeypatch.setenv("DATABASE_URL", legacy_database_url)
+    with Database(legacy_database_url, retry_seconds=10.0) as db:
+        migrate(db)
+        yield Book(db, 1)
+
+
+def test_answers_of_the_older_form(legacy: Book) -> None:
+    """Rows without citations are read from their text, rows without text keep their reading, and costs stay."""
+    legacy.db.execute(
+        "INSERT INTO llm_monitoring_results (project_id, query_id, analysis_date, llm_provider, model_used, "
+        "query_text, brand_name, brand_mentioned, mention_count, position_in_list, cost_usd, tokens_used) "
+        "VALUES (1, 2, '2026-01-15', 'openai', 'gpt-5', '¿Qué es Quipu?', 'Quipu', TRUE, 7, 4, 0.0058, 900)"
+    )
+    outcome = run(legacy)
+    read, kept = legacy.rows()
+    assert (1, 1, None) == (outcome.changes.answers, outcome.changes.without_text, kept["rules_fingerprint"])
+    assert (2, {"Holded": 1}, "numbered") == (
+        read["position_in_list"], read["competitors_mentioned"], read["ranking_kind"],
+    )  # fmt: skip
+    assert (True, 7, 4, True) == (
+        kept["brand_mentioned"], kept["mention_count"], kept["position_in_list"], kept["branded"],
+    )  # fmt: skip
+    [figures] = legacy.snapshots()
+    assert ("gpt-5", 1, 1, Decimal("0.0100000000"), 900) == (
+        figures["model_id"], figures["total_queries"], figures["branded_total_queries"], figures["total_cost_usd"],
+        figures["total_tokens"],
+    )  # fmt: skip
+    assert [] == reanalysis.plan(legacy.db, 1).days
+    noted = done("metrics", "--project", "1", "--from", "2026-01-15", "--to", "2026-01-15")
+    assert "Note: 1 answers were read with other names" in noted
+    assert "present ones, 1 of them without a text to read anew.\n" in noted
+
+
+def test_a_daily_run_marks_what_it_stores(database_url: str) -> None:
+    """After a run of the daily job nothing is to be read anew, until a name changes."""
+    with staged(database_url) as stage:
+        project_id = stage.add_project(stage.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
+        assert 0 == stage.run()[0]
+        assert [] == reanalysis.plan(stage.db, project_id).days
+        Book(stage.db, project_id).rename(brand_aliases=["Contamax"])
+        assert [3] == [day.stale for day in reanalysis.plan(stage.db, project_id).days]
+        known = "llm_monitoring_results r JOIN llm_monitoring_rules k ON k.fingerprint = r.rules_fingerprint"
+        assert 3 == stage.count(known)

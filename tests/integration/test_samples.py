@@ -1,0 +1,91 @@
+"""Several samples a day: each a task of its own, and figures in which every prompt weighs the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring import day, runs
+from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import Stage, staged
+from tests.integration.stored import Book, done
+
+TODAY = date(2026, 11, 23)
+PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
+WITH, WITHOUT = "1. **Quipu**\n2. Holded", "1. **Sage**\n2. Holded"
+
+
+def asked_thrice(stage: Stage) -> int:
+    project_id = stage.add_project(stage.add_user("a@example.com", ["openai", "google"]), PROMPTS, ["openai", "google"])
+    stage.db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 3")
+    return project_id
+
+
+def run(stage: Stage) -> day.DayReport:
+    settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
+    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
+    with RunLock(stage.db) as lock:
+        return day.analyse(tools, day.Order(TODAY), {}, lock)
+
+
+def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
+    """Three samples a prompt are three paid calls with three answers; a second run asks only what is missing."""
+    with staged(database_url) as stage:
+        project_id = asked_thrice(stage)
+        report = run(stage)
+        found = stage.rows(
+            "SELECT llm_provider, query_id, array_agg(sample ORDER BY sample) AS samples FROM llm_monitoring_results "
+            "GROUP BY 1, 2"
+        )
+        assert (18, 18, {(1, 2, 3)}) == (
+            report.tally.answered, len(stage.server.bill.lines), {tuple(row["samples"]) for row in found},
+        )  # fmt: skip
+        planned = runs.completeness(stage.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
+        assert (9, 9, 0) == (planned.tasks, planned.results, planned.failures)
+        stage.db.execute(
+            "DELETE FROM llm_monitoring_results WHERE query_id = 1 AND llm_provider = 'google' AND sample = 2"
+        )
+        assert (1, 18) == (run(stage).tally.answered, stage.count("llm_monitoring_results"))
+        assert [] == stage.audit().differences
+
+
+def test_samples_are_different_answers(database_url: str) -> None:
+    """The samples of a prompt are asked anew, not copied."""
+    with staged(database_url) as stage:
+        asked_thrice(stage)
+        run(stage)
+        texts = stage.rows("SELECT count(DISTINCT full_response) AS n FROM llm_monitoring_results")
+        assert texts[0]["n"] > len(PROMPTS) * 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "rate"),
+    [
+        ([[True, True, True], [False]], "50.00"),  # 75.00 if answers weighed the same
+        ([[True, False, False], [True, True, True], [False, False, False]], "44.44"),
+        ([[True], [True, False]], "75.00"),
+    ],
+)
+def test_prompts_weigh_the_same_however_often_they_were_answered(
+    db: Database, monkeypatch: pytest.MonkeyPatch, database_url: str, answers: list[list[bool]], rate: str
+) -> None:
+    """A prompt with three answers counts as much as one with one, in the snapshot and in a period's figures."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    prompts = [f"¿Qué programa conviene en el caso {n}?" for n in range(len(answers))]
+    book = Book.open(db, Entity("Quipu"), prompts, [Entity("Holded")], samples=3)
+    for number, mentions in enumerate(answers):
+        for sample, mentioned in enumerate(mentions, start=1):
+            book.store(number, TODAY, WITH if mentioned else WITHOUT, sample=sample)
+    book.figures(TODAY)
+    [snapshot] = book.snapshots()
+    period = json.loads(
+        done("metrics", "--project", "1", "--from", TODAY.isoformat(), "--to", TODAY.isoformat(), "--json")
+    )
+    assert (Decimal(rate), rate) == (snapshot["mention_rate"], period["all"]["mention_rate"])
+    assert sum(map(len, answers)) == snapshot["total_queries"]

@@ -1,0 +1,163 @@
+"""`setup` in a pseudo-terminal: from an empty database to the first dry run, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pytest
+from click.testing import CliRunner
+
+from llm_monitoring import projects
+from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.cli.root import root
+from llm_monitoring.crypto import KeyBox
+from llm_monitoring.db.database import Database
+from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import KEYS, ROOT
+
+EMAIL = "ana@agency.example"
+
+
+@pytest.fixture
+def server() -> Iterator[DemoServer]:
+    with DemoServer() as made:
+        yield made
+
+
+@contextmanager
+def terminal(url: str, server: DemoServer, folder: Path, **extra: str) -> Iterator[pexpect.spawn[str]]:
+    """The wizard in a terminal of its own, in a folder of its own."""
+    environment: Mapping[str, str] = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "NO_PROXY") if name in os.environ},
+        **server.environment(), "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "TERM": "dumb",
+        "LANG": "C.UTF-8", **extra,
+    }  # fmt: skip
+    child = pexpect.spawn(
+        sys.executable, ["-m", "llm_monitoring", "setup"], env=environment, cwd=str(folder), encoding="utf-8",
+        timeout=30, dimensions=(60, 160),
+    )  # fmt: skip
+    child.delaybeforesend = None
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def answer(child: pexpect.spawn[str], question: str, text: str) -> str:
+    """Wait for a question and answer it; return what was on the screen before it."""
+    child.expect_exact(question)
+    seen = str(child.before)
+    child.sendline(text)
+    return seen
+
+
+def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
+    """An empty database gets master key, user, tried key, project and prompts, and the cost of a day is shown."""
+    server.faults.set([{"match": {"provider": "openai", "route": "models"}, "times": 1,
+                        "action": {"kind": "status", "status": 401}}])  # fmt: skip
+    with terminal(empty_database_url, server, tmp_path) as child:
+        seen = answer(child, "What shall it be? [1]:", "1")
+        seen += answer(child, "E-mail address:", "nobody")
+        seen += answer(child, "E-mail address:", EMAIL)
+        seen += answer(child, "openai: is there a key to store? [Y/n]:", "y")
+        seen += answer(child, "openai API key (not shown):", "sk-proj-refused-000000000000000000000000")
+        seen += answer(child, "openai: is there a key to store? [Y/n]:", "y")
+        seen += answer(child, "openai API key (not shown):", KEYS["openai"])
+        for provider in ("anthropic", "google", "perplexity"):
+            seen += answer(child, f"{provider}: is there a key to store? [Y/n]:", "n")
+        seen += answer(child, "Monthly limit in USD [100.00]:", "a lot")
+        seen += answer(child, "Monthly limit in USD [100.00]:", "25")
+        seen += answer(child, "The brand's name", "Quipu")
+        seen += answer(child, "Name of the project [Quipu]:", "")
+        seen += answer(child, "Its other names", "getquipu, Quipu App")
+        seen += answer(child, "Its sites", "getquipu.com")
+        seen += answer(child, "What it does", "software de facturación")
+        seen += answer(child, "Language of prompts", "")
+        seen += answer(child, "Country that is asked from", "es")
+        seen += answer(child, "Competitors", "Holded, Sage")
+        seen += answer(child, "How many shall be proposed", "5")
+        seen += answer(child, "These? [1]:", "1")
+        seen += answer(child, "A prompt of your own", "¿Qué programa recomiendas?")
+        seen += answer(child, "A prompt of your own", "")
+        child.expect(r"In all at most (\d+\.\d{4}) USD a day")
+        assert float(child.match.group(1)) > 0  # type: ignore[union-attr]
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert 0 == child.exitstatus
+    environment = tmp_path / ".env"
+    master = environment.read_text(encoding="utf-8").strip().removeprefix("LLM_KEYS_ENCRYPTION_KEY=")
+    assert (0o600, 44) == (stat.S_IMODE(environment.stat().st_mode), len(master))
+    assert [] == [secret for secret in (master, KEYS["openai"], "refused-0000") if secret in seen]
+    assert "'nobody' is no e-mail address" in seen
+    with Database(empty_database_url) as db:
+        project = projects.find(db, 1)
+        assert ("Quipu", ("getquipu", "Quipu App"), ("openai",), "ES") == (
+            project.brand.name, project.brand.aliases, project.providers, project.country)  # fmt: skip
+        assert ["Holded", "Sage"] == [each.name for each in project.competitors]
+        assert 6 == len(projects.queries(db, 1))
+        row = db.one("SELECT openai_api_key_encrypted AS token, monthly_budget_usd AS usd FROM user_llm_api_keys")
+        assert row is not None
+        assert (KEYS["openai"], 25) == (KeyBox(master).open(row["token"], 1, "openai").reveal(), row["usd"])
+        assert {"n": 0} == db.one("SELECT count(*) AS n FROM llm_call_attempts")
+    assert 0 == server.bill.total_usd
+
+
+def test_interrupted_and_gone_on_with(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
+    """Ctrl-C keeps what was stored and says how to go on; started again it asks only what is missing."""
+    with terminal(empty_database_url, server, tmp_path, OPENAI_API_KEY=KEYS["openai"]) as child:
+        answer(child, "What shall it be? [1]:", "3")
+        answer(child, "E-mail address:", EMAIL)
+        child.expect_exact("openai: there is one already (the operator’s).")
+        child.expect_exact("Monthly limit in USD")
+        child.sendintr()
+        child.expect_exact("Stopped. What was stored stays")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert 1 == child.exitstatus
+    with terminal(empty_database_url, server, tmp_path, OPENAI_API_KEY=KEYS["openai"]) as child:
+        answer(child, "What shall it be? [1]:", "3")
+        child.expect_exact(f"1. {EMAIL} (user 1)")
+        answer(child, "Which user? [1]:", "")
+        answer(child, "Monthly limit in USD [100.00]:", "")
+        child.expect_exact("The brand's name")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+    with Database(empty_database_url) as db:
+        assert [EMAIL] == [row["email"] for row in projects.users(db)]
+
+
+def test_a_shown_master_key_is_shown_once(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
+    """A master key is printed only where that was chosen, and nothing is written then."""
+    with terminal(empty_database_url, server, tmp_path) as child:
+        answer(child, "What shall it be? [1]:", "2")
+        child.expect(r"LLM_KEYS_ENCRYPTION_KEY=([A-Za-z0-9_=-]{44})\r\n")
+        answer(child, "Have you put it away? [Y/n]:", "")
+        child.expect_exact("E-mail address:")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_not_in_a_terminal() -> None:
+    """Where nobody can answer, setup says in one line what to use instead, with exit code 2."""
+    result = CliRunner().invoke(root, ["setup"], prog_name=PROGRAM)
+    assert (2, True, 1) == (result.exit_code, "setup asks questions in a terminal" in result.stderr,
+                            len(result.stderr.splitlines()))  # fmt: skip
+
+
+def test_a_blank_variable_in_env_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.env` copied from the example keeps its other lines when the master key is put in."""
+    from llm_monitoring.cli import setup_master_key
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("LLM_MAX_WORKERS=3\nLLM_KEYS_ENCRYPTION_KEY=\n# end\n", encoding="utf-8")
+    monkeypatch.setattr(setup_master_key, "choose", lambda question, options: 0)
+    made = setup_master_key.offer_master_key(load_settings())
+    again = load_settings()
+    assert (3, True) == (again.max_workers, again.keys_encryption_key == made.keys_encryption_key is not None)
+    assert "# end" in (tmp_path / ".env").read_text(encoding="utf-8")

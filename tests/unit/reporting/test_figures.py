@@ -1,0 +1,140 @@
+"""What the report computes beside the stored figures: intervals, rivals in the brand's place, trends, gaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from llm_monitoring.analysis.figures import summary
+from llm_monitoring.reporting.gaps import gap_rows, stretches
+from llm_monitoring.reporting.material import Access, Failures
+from llm_monitoring.reporting.standing import Halves, as_seen_by, halves_of, standing
+from llm_monitoring.reporting.trends import trend
+from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
+from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
+
+NAMES = [entity.name for entity in RIVALS]
+
+
+def test_intervals_cover() -> None:
+    """Of 95 % intervals of a share, drawn from prompts that differ, about 95 in 100 hold the true share."""
+    rng, held, rounds = Random(11), 0, 400
+    for _ in range(rounds):
+        answers = []
+        for query_id in range(15):
+            chance = rng.betavariate(2, 2)
+            answers += [
+                observation(query_id=query_id, sample=sample, brand_mentioned=rng.random() < chance,
+                            competitors=frozenset({"Holded"}))
+                for sample in range(4)
+            ]  # fmt: skip
+        low, high = interval(answers, share_measure(["Holded"]), 0, 100)
+        assert low is not None
+        assert high is not None
+        held += low <= Decimal("33.33") <= high
+    assert 0.91 <= held / rounds <= 0.98
+
+
+@pytest.mark.parametrize(("prompts", "agree"), [(5, False), (20, True)])
+def test_no_interval(prompts: int, agree: bool) -> None:
+    """Too few prompts, or prompts that all agree, prove no interval: none is given rather than one without width."""
+    answers = [observation(query_id=number, position=1 if agree else number % 3 + 1) for number in range(prompts)]
+    assert (None, None) == interval(answers, position_measure, 1, None)
+
+
+def test_interval_stays_within_bounds() -> None:
+    """A share's interval never leaves 0 to 100, a position's never goes below 1."""
+    answers = [observation(query_id=n, brand_mentioned=n == 0, competitors=frozenset(NAMES)) for n in range(8)]
+    low, high = interval(answers, share_measure(NAMES), 0, 100)
+    assert (Decimal(0), True) == (low, high is not None and high < 100)
+    places = [observation(query_id=n, position=9 if n == 0 else 1) for n in range(8)]
+    assert Decimal(1) == interval(places, position_measure, 1, None)[0]
+
+
+def test_rivals_are_measured_as_the_brand_is() -> None:
+    """In the brand's place a rival's figures are those that the brand would have, and the shares add up to 100."""
+    answers = material().observations
+    seen = [as_seen_by(each, "Holded", "Quipu") for each in answers]
+    back = [as_seen_by(each, "Quipu", "Holded") for each in seen]
+    assert [each.brand_mentioned for each in answers] == [each.brand_mentioned for each in back]
+    shares = [
+        summary(some, names).figures.share_of_voice
+        for some, names in (
+            (answers, NAMES),
+            (seen, ["Quipu", "Sage"]),
+            ([as_seen_by(each, "Sage", "Quipu") for each in answers], ["Quipu", "Holded"]),
+        )
+    ]
+    assert abs(sum((share or Decimal(0) for share in shares), Decimal(0)) - 100) <= Decimal("0.02")
+
+
+def test_standing_tells_what_it_rests_on() -> None:
+    """Each headline has its own number of answers, and branded prompts are in none of them."""
+    answers = list(material(prompts=8, days=10).observations)
+    apart = [replace(each, branded=True, brand_mentioned=True) for each in answers if each.query_id == 8]
+    found = standing([*(each for each in answers if each.query_id != 8), *apart], "Quipu", NAMES, ["openai"], LAST, 10)
+    by_name = {each.figure: each for each in found.headlines}
+    ranked = sum(each.position is not None for each in answers if each.query_id != 8)
+    assert (280, 7, ranked) == (by_name["mention_rate"].answers, by_name["mention_rate"].prompts,
+                                by_name["avg_position"].answers)  # fmt: skip
+    assert (40, 40) == (found.branded_answers, found.branded_mentions)
+    assert ["Quipu", *NAMES] == sorted((row.name for row in found.entities), key=["Quipu", *NAMES].index)
+
+
+def test_halves() -> None:
+    """The later half is compared with as many days right before it; a single day with nothing."""
+    assert Halves(date(2026, 10, 25), date(2026, 11, 8), date(2026, 11, 9), LAST) == halves_of(LAST, 30)
+    assert Halves(date(2026, 11, 22), date(2026, 11, 22), LAST, LAST) == halves_of(LAST, 3)
+    assert halves_of(LAST, 1) is None
+
+
+def test_trend_keeps_gaps() -> None:
+    """A day without answers is a point without figures, and the week's mean leaves it out."""
+    gone = LAST - timedelta(days=3)
+    answers = [each for each in material().observations if each.provider == "openai" and each.day != gone]
+    found = trend("openai", answers, LAST - timedelta(days=29), LAST)
+    empty = next(point for point in found.points if point.day == gone)
+    week = [each for each in answers if each.day > LAST - timedelta(days=7)]
+    assert (30, 7, 0, None, None) == (len(found.points), found.window, empty.answers, empty.rate, empty.smooth)
+    assert summary(week, ()).figures.mention_rate == found.points[-1].smooth
+
+
+def test_trend_marks_models() -> None:
+    """A change of model is marked on the first day of the new one, and both are listed with their days."""
+    middle = LAST - timedelta(days=5)
+    answers = [
+        replace(each, model_id="gpt-7" if each.day >= middle else "gpt-6")
+        for each in material(days=10).observations
+        if each.provider == "openai"
+    ]
+    found = trend("openai", answers, LAST - timedelta(days=9), LAST)
+    assert [(middle, "gpt-6", "gpt-7")] == [(each.day, each.before, each.after) for each in found.changes]
+    assert [("gpt-6", LAST - timedelta(days=9), middle - timedelta(days=1)), ("gpt-7", middle, LAST)] == [
+        (use.model, use.first, use.last) for use in found.models
+    ]
+
+
+def test_gaps() -> None:
+    """What is missing is told by provider: no key, reasons by number, days without an answer as stretches."""
+    answers = [each for each in material(days=4).observations if each.provider == "openai" and each.day < LAST]
+    failures = [Failures("openai", "refused", LAST, 3), Failures("openai", "refused", LAST - timedelta(days=2), 2),
+                Failures("openai", "budget", LAST, 9)]  # fmt: skip
+    own = project(providers=("openai", "google"))
+    rows = gap_rows(own, answers, failures, Access(frozenset({"google"})), LAST - timedelta(days=3), LAST)
+    assert ["openai", "google"] == [row.provider for row in rows]
+    assert [("budget", 9, 1), ("refused", 5, 2)] == [(each.reason, each.tasks, each.days) for each in rows[0].failures]
+    assert ((LAST, LAST),) == rows[0].stretches
+    assert (True, 0, ((LAST - timedelta(days=3), LAST),)) == (
+        rows[1].keyless, rows[1].days_measured, rows[1].stretches,
+    )  # fmt: skip
+
+
+def test_stretches() -> None:
+    """Days that follow each other are one stretch."""
+    days = [LAST - timedelta(days=back) for back in (9, 8, 5, 1, 0)]
+    assert [(days[0], days[1]), (days[2], days[2]), (days[3], days[4])] == list(stretches(days))
+    assert [] == list(stretches([]))

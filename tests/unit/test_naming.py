@@ -1,0 +1,64 @@
+"""Names that mislead, without a database."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_monitoring.analysis import Entity
+from llm_monitoring.analysis.naming import LANGUAGES, common_words, doubts
+
+
+def kinds(entity: Entity, *others: Entity, languages: tuple[str, ...] = ("es", "en")) -> set[str]:
+    found = doubts([entity, *others], languages)
+    return {doubt.kind for doubt in found if doubt.entity == entity.name}
+
+
+@pytest.mark.parametrize("name", ["Quipu", "Holded", "HubSpot", "Pipedrive", "Salesforce", "Contasimple", "Personio"])
+def test_a_name_of_its_own_is_no_doubt(name: str) -> None:
+    """Coined names are left alone."""
+    assert set() == kinds(Entity(name), languages=LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "languages", "expected"),
+    [
+        ("HP", ("en",), "short"),
+        ("Sage", ("en",), "common word"),
+        ("Sage", ("de",), "common word"),
+        ("Mango", ("es",), "common word"),
+        ("Básé", ("fr",), "common word"),
+        ("Clear Books", ("en",), "common words"),
+        ("On-Line", ("en",), "common word"),
+        ("Sage", ("en",), "inside common words"),
+    ],
+)
+def test_everyday_words_are_doubted(name: str, languages: tuple[str, ...], expected: str) -> None:
+    """Short names, words of a language, written apart or with accents, and names inside words."""
+    assert expected in kinds(Entity(name), languages=languages)
+
+
+def test_a_word_of_another_language_is_none() -> None:
+    """Only the languages asked about count: “mango” is no English or Spanish matter of a German text."""
+    assert "common word" not in kinds(Entity("Mango"), languages=("de",))
+
+
+def test_an_exact_case_settles_everyday_words() -> None:
+    """A case-sensitive “Sage” is not doubted; a case-sensitive “sage” still is."""
+    exact = Entity("Sage", case_sensitive=True), Entity("sage", case_sensitive=True)
+    assert (set(), True) == (kinds(exact[0]), "common word" in kinds(exact[1]))
+
+
+def test_neighbours() -> None:
+    """A name inside another's and a name that two have are said of the shorter and of both."""
+    sage, intacct, alias = Entity("Sage X3"), Entity("Sage X3 Cloud"), Entity("Enterprise", aliases=("sage-x3",))
+    assert {"part of another"} == kinds(sage, intacct) - {"short", "common words"}
+    assert set() == kinds(intacct, sage) - {"common words"}
+    assert "shared" in kinds(sage, alias) & kinds(alias, sage)
+
+
+def test_the_word_lists_are_of_a_size_to_be_used() -> None:
+    """Every language has its everyday words and none of the long tail of names and rarities."""
+    for language in LANGUAGES:
+        words = common_words(language)
+        assert 10_000 < len(words) < 40_000
+        assert not {"holded", "hubspot", "xqz"} & set(words)
