@@ -6,7 +6,7 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run test lint faults mutants audit test-google-legacy
+.PHONY: demo weekly-demo run test lint faults mutants audit test-browser test-google-legacy
 
 demo: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
@@ -38,6 +38,15 @@ faults: $(VENV)/.installed
 # faults put into a copy of the code one by one: each must be caught by the test named for it
 mutants: $(VENV)/.installed
 	$(IN_VENV) -m tests.faults.mutants
+
+# the report as a reader sees it: needs Chromium and node 20
+test-browser: $(VENV)/.installed tests/browser/node_modules
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "Chromium is not installed: apt-get install chromium" >&2; exit 1; }
+	$(IN_VENV) -m pytest tests/browser -m browser
+
+tests/browser/node_modules: tests/browser/package-lock.json
+	cd tests/browser && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 test-google-legacy: $(LEGACY)/.installed
 	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py

@@ -39,9 +39,7 @@ def provider(latency_ms: float, bill: Path | None = None) -> Iterator[str]:
     """The root address of a loopback provider that answers after `latency_ms`."""
     command = [sys.executable, "-m", "llm_monitoring.demo.server", "--latency-ms", str(latency_ms), "--watch-stdin"]
     command += ["--bill", str(bill)] if bill else []
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
         yield f"http://127.0.0.1:{port}"

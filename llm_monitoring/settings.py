@@ -265,25 +265,13 @@ class Settings:
         )
     )
     notify_urls: tuple[Secret, ...] | None = field(
-        metadata=variable(
-            "LLM_NOTIFY_URLS",
-            "Who gets the digest of a daily run: Apprise URLs (e-mail, Slack, Telegram, webhook), separated by spaces.",
-            notify_urls,
-            secret=True,
-        )
+        metadata=variable("LLM_NOTIFY_URLS", "Apprise URLs that get each run's digest.", notify_urls, secret=True)
     )
     notify_timeout_seconds: float = field(
-        metadata=variable(
-            "LLM_NOTIFY_TIMEOUT_SECONDS",
-            "Longest wait for all targets together; a digest that did not arrive is sent again by the next run.",
-            duration(300, "seconds"),
-            "10",
-        )
+        metadata=variable("LLM_NOTIFY_TIMEOUT_SECONDS", "Longest wait for all of them.", duration(300, "seconds"), "10")
     )
     heartbeat_url: Secret | None = field(
-        metadata=variable(
-            "LLM_HEARTBEAT_URL", "Called at the end of a good run, for a dead man's switch.", heartbeat_url, secret=True
-        )
+        metadata=variable("LLM_HEARTBEAT_URL", "Called at the end of a good run.", heartbeat_url, secret=True)
     )
     report_dir: Path | None = field(
         metadata=variable(

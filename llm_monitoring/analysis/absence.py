@@ -9,7 +9,27 @@ from collections.abc import Iterator, Sequence
 from llm_monitoring.analysis.denials import NAME, SIGNS, denials
 from llm_monitoring.analysis.finding import Found, Match
 
-SENTENCE_END = re.compile(r"[\n\t。]|[!?](?=[\s\"'»”)]|$)|[.](?=[\"'»”)]?\s|$)")
+# Full stops that end no sentence, in folded text.
+ABBREVIATIONS = (
+    "bzw",
+    "vs",
+    "e.g",
+    "i.e",
+    "z.b",
+    "p.ej",
+    "inkl",
+    "incl",
+    "dr",
+    "sr",
+    "inc",
+    "ltd",
+    "corp",
+    "ltda",
+    "s.l",
+    "s.a",
+)
+NOT_ABBREVIATED = "".join(rf"(?<!\b{re.escape(word)})" for word in ABBREVIATIONS)
+SENTENCE_END = re.compile(rf"[\n\t。]|[!?](?=[\s\"'»”)]|$)|{NOT_ABBREVIATED}[.](?=[\"'»”)]?\s)|[.](?=[\"'»”)]?$)")
 SENTENCE_REACH = 400
 
 

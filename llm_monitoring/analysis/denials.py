@@ -13,7 +13,11 @@ from typing import Any
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 FOLDER = Path(__file__).parent / "data" / "absence"
 NAME = "\ue000"
-QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?{NAME}(?:\\s?[\"'»”“])?"
+LEGAL_FORM = (
+    r"(?:,?\s(?:inc|ltd|llc|plc|corp|co|gmbh|ag|ug|kg|s\.?\s?l\.?(?:u\.?)?|s\.?a\.?(?:s\.?|u\.?)?|sarl|s\.?\s?r\.?\s?l"
+    r"|s\.?p\.?a|ltda|lda|bv|b\.v)(?!\w)\.?)?"
+)
+QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?{NAME}{LEGAL_FORM}(?:\\s?[\"'»”“])?"
 CLAUSE = r"^|(?<=[,;:(—])|(?<=[,;:(—]\s)|(?<=\s-\s)"
 BREAK = r"(?:\s|(?<='))"
 

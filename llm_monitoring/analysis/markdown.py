@@ -22,7 +22,7 @@ MARK_LABEL = re.compile(r"\[?\^?[0-9]{1,3}\]?")
 DOMAIN_LABEL = re.compile(r"[^\W_][\w-]*(?:\.[\w-]+)+")
 # Bold that the parser leaves alone because CJK punctuation touches its marks.
 LEFT_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200}(?<=\S))\*\*")
-CLOSING = re.compile(r"\s*\)")
+CLOSING = re.compile(r"\s*[)）]")
 BETWEEN_MARKS = re.compile(r"[\s,;|·+]*")
 
 
@@ -119,7 +119,7 @@ class Reader:
         """A stretch of plain text."""
         if self.raw_html is not None or self.images:
             return
-        if self.citation is not None and not self.opened:
+        if self.citation is not None and not (self.opened and self.opened[-1][1] == "target"):
             text = self.after_citation(text)
         text = self.cleaned(text)
         if "**" not in text or self.code:
@@ -181,7 +181,7 @@ class Reader:
         if self.citation is not None:
             return
         before = self.page.since(max(0, start - 3)).removesuffix(self.page.since(start)).rstrip()
-        if before.endswith("("):
+        if before.endswith(("(", "（")):
             blanks = len(self.page.since(max(0, start - 3)).removesuffix(self.page.since(start))) - len(before)
             self.citation = start - blanks - 1
 

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from llm_monitoring.analysis.folding import fold
+
 DATA = tomllib.loads((Path(__file__).parent / "data" / "headings.toml").read_text(encoding="utf-8"))
 
 
@@ -17,7 +19,7 @@ def alternatives(words: list[str]) -> str:
 JOINERS = "(?:,\\s*)?(?:" + alternatives(DATA["joiners"]) + ")"
 ARTICLES = alternatives(DATA["articles"])
 INDEFINITE = alternatives(DATA["indefinite"])
-RANK_HEADERS = frozenset(DATA["rank_headers"])
+RANK_HEADERS = frozenset(fold(header).text for header in DATA["rank_headers"])
 
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:

@@ -20,7 +20,7 @@ NUMBERED = re.compile(
     r"|(?P<ordinal>[0-9]{1,3})\s?(?:\.?[ºª°]|(?:st|nd|rd|th|er|ère|e|ème)(?=\s?[-–—:.]))[.):]?(?!\w*%)"
     rf"|(?P<point>[0-9]{{1,3}})[.)](?=\s|$|[^\w\s.,]|[A-ZÀ-ÖØ-ÞА-Я{UNSPACED}])"
     r"|(?P<dash>[0-9]{1,3})(?:\s+[-–—]|:)(?=\s)"
-    r"|第?(?P<place>[0-9]{1,3})(?:位|名|위|、|．)"
+    r"|第?(?P<place>[0-9]{1,3})(?:(?:位|名|위)\s?[:：.、)）]?|、|．)"
 )
 RANK_WORD = re.compile(
     r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.IGNORECASE

@@ -12,7 +12,8 @@ from llm_monitoring.analysis.folding import fold, fold_keeping_case
 from llm_monitoring.analysis.scripts import word_pattern
 
 SEPARATORS = re.compile(r"[\s'-]+")
-OPTIONAL_SEPARATOR = r"(?: ?[-'] ?| +)?"
+# One hyphen or apostrophe, or spaces: a dash between spaces is punctuation ("Zoho – CRM" is no "Zoho CRM").
+OPTIONAL_SEPARATOR = r"(?:[-'] ?| +)?"
 
 
 @dataclass(frozen=True, slots=True)

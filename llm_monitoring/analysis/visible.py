@@ -13,11 +13,12 @@ NOT_TEXT = re.compile(
     f"(?P<url>(?<![^\\W_{UNSPACED}])[A-Za-z][A-Za-z0-9+.-]{{1,20}}+://[^{STOP}]++)"
     f"|(?P<mail>(?<![\\w.+%-])(?:{LABEL}|[.+%-])++@(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++)"
     f"|(?P<path>(?<![\\w.@/-])(?:(?:{LABEL}|-)++\\.)++(?P<ending>[A-Za-z]{{2,24}}+)(?::[0-9]{{1,5}}+)?/[^{STOP}]*+)"
-    r"|(?P<mark>\[\^?[0-9]{1,3}(?:\s?[,;–-]\s?\^?[0-9]{1,3}){0,20}\](?!\()"
+    r"|(?P<mark>\[\^?[0-9]{1,3}(?:\s?[,;–-]\s?\^?[0-9]{1,3}){0,20}\^?\](?!\()"
     r"|【[^】【\n]{0,200}†[^】【\n]{0,200}】"
+    "|\\[cite(?:_start|_end|:[^\\]\n]{1,60})\\]"
     "|\ue200[^\ue201]{0,300}\ue201|:contentReference\\[[^\\]\n]{0,60}\\](?:\\{[^}\n]{0,60}\\})?)"
 )
-HINT = re.compile(r"://|@|\w/|\[\^?[0-9]|†|\ue200|:contentReference")
+HINT = re.compile(r"://|@|\w/|\[(?:\^?[0-9]|cite)|†|\ue200|:contentReference")
 TRAILING = "?!.,:;*_~'\"’”»"
 BARE_LINK = re.compile(r"https?://", re.IGNORECASE)
 

@@ -70,7 +70,7 @@ def to_stream(order: Export, records: Iterable[Record], form: str, *, bom: bool)
     from llm_monitoring.logs import visible
     from llm_monitoring.reporting import sheets
 
-    stream = click.get_binary_stream("stdout")
+    stream = sys.stdout.buffer
     show = visible if sys.stdout.isatty() else sheets.unchanged
     if form == "jsonl":
         return sheets.write_jsonl(stream, order.fields, records)

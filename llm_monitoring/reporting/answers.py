@@ -23,8 +23,9 @@ PAGE_BUDGET_BYTES: Final = 1_400_000
 
 LONGEST_ANSWER_BYTES: Final = 20_000
 SHORTEST_ANSWER_BYTES: Final = 800
+CELL_EDGE: Final = " | "  # between the cells of a table, which the visible text parts by tabs
 MARK_BYTES: Final = 26
-COSTS: Final = {"\n": 8, "&": 5, "<": 4, ">": 4, '"': 6, "'": 6}
+COSTS: Final = {"\n": 8, "\t": 3, "&": 5, "<": 4, ">": 4, '"': 6, "'": 6}
 """What the letters take that are written as more than themselves; a line becomes a paragraph."""
 
 SOURCE_BYTES: Final = 110
@@ -182,7 +183,7 @@ def lines(found: Iterable[Piece]) -> Iterator[tuple[Piece, ...]]:
     """The pieces line by line; empty lines are left out."""
     current: list[Piece] = []
     for piece in found:
-        first, *others = showable(piece.text).split("\n")
+        first, *others = showable(piece.text).replace("\t", CELL_EDGE).split("\n")
         current.append(Piece(first, piece.mark))
         for text in others:
             yield from line_of(current)

@@ -23,6 +23,10 @@ async function look({ file, width, height, scheme, name }) {
   page.on("request", (request) => requests.push(request.url()));
   await page.goto(pathToFileURL(file).href);
   const closed = await measure(page);
+  if (order.pictures) {
+    const clip = { x: 0, y: 0, width, height: Math.min(closed.height, 4000) };
+    await page.screenshot({ path: `${order.pictures}/${name}.png`, fullPage: true, clip, timeout: 120000 });
+  }
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   const opened = await measure(page);
   const seen = await page.evaluate(() => ({
@@ -36,7 +40,6 @@ async function look({ file, width, height, scheme, name }) {
       .filter((attribute) => attribute.startsWith("on")),
   }));
   const outside = requests.filter((url) => !url.startsWith("file://"));
-  if (order.pictures) await page.screenshot({ path: `${order.pictures}/${name}.png`, fullPage: closed.height < 16000 });
   await page.evaluate(axe);
   const found = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
   const violations = found.violations.map(({ id, impact, nodes }) =>

@@ -126,10 +126,9 @@ def note(request: pytest.FixtureRequest, seed: int) -> Iterator[Note]:
     started = time.monotonic()
     yield made
     made.counts["seconds"] = round(time.monotonic() - started, 1)
-    if long:
-        report = request.config.stash[REPORT_KEY]
-        report.long = True
-        report.entries[made.name] = made.counts
+    report = request.config.stash[REPORT_KEY]
+    report.long = report.long or long
+    report.entries[made.name] = made.counts
 
 
 def fill_watched(url: str) -> None:

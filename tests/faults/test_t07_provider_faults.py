@@ -20,7 +20,7 @@ from llm_monitoring.demo.exchange import Rejection
 from llm_monitoring.demo.service import WIRES
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from tests.conftest import Databases
-from tests.faults.conftest import fill_watched
+from tests.faults.conftest import Note, fill_watched
 from tests.faults.in_process import TODAY, ask, impatient, key_of, run_day, staged_here
 from tests.faults.scene import Scene
 
@@ -150,7 +150,10 @@ TABLE: Final = (
       for provider in PROVIDERS),
 )  # fmt: skip
 
-CELLS: Final = tuple((row, provider) for row in TABLE for provider in row.only)
+Cell = tuple[Row, ProviderName]
+CELLS: Final[tuple[Cell, ...]] = tuple((row, provider) for row in TABLE for provider in row.only)
+SHORT: Final[tuple[Cell, ...]] = tuple((row, row.only[at % len(row.only)]) for at, row in enumerate(TABLE))
+"""Every row with one provider, the providers taking turns; the long form plays every cell."""
 TIMEOUTS: Final = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "1.5" for provider in PROVIDERS} | {
     "LLM_MAX_WORKERS": "32"
 }
@@ -212,34 +215,38 @@ class Played:
     completed: Day
 
 
-def play(scene: Scene) -> Played:
+def play(scene: Scene, cells: Sequence[Cell]) -> Played:
     """A user a fault, so that paused and dead keys stay apart; each has one prompt for every provider of the row."""
     users: dict[str, int] = {}
-    for row, _ in CELLS:
+    for row, _ in cells:
         if row.name not in users:
-            asked = [provider for other, provider in CELLS if other.name == row.name]
+            asked = [provider for other, provider in cells if other.name == row.name]
             users[row.name] = scene.add_user(asked)
             ask(scene, users[row.name], [f"¿Qué programa de facturación conviene, {row.name}?"], asked)
-    scene.server.faults.set([rule(scene, row, users[row.name], provider) for row, provider in CELLS])
+    scene.server.faults.set([rule(scene, row, users[row.name], provider) for row, provider in cells])
     days = []
     for _ in range(2):
         run_day(scene, **TIMEOUTS)
         assert scene.check() == []
-        days.append({(row.name, provider): look(scene, users[row.name], provider) for row, provider in CELLS})
+        days.append({(row.name, provider): look(scene, users[row.name], provider) for row, provider in cells})
         scene.server.faults.set([])
     return Played(*days)
 
 
 @pytest.fixture(scope="module")
-def played(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """One run of the whole matrix; its breakers stay closed, since each cell stands for itself."""
+def played(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Played]:
+    """One run of the cells that are tested; its breakers stay closed, since each cell stands for itself."""
+    here = (item for item in request.session.items if item.path == request.path)
+    whole = any(item.get_closest_marker("long") for item in here)
     folder = tmp_path_factory.mktemp("matrix")
     with (
         databases.clone(databases.template("watched", fill_watched)) as url,
         staged_here(url, folder, Random(7)) as scene,
         impatient(FAILURES_TO_OPEN=10**6),
     ):
-        yield play(scene)
+        yield play(scene, CELLS if whole else SHORT)
 
 
 def expected_charge(row: Row, seen: Seen) -> Decimal:
@@ -252,12 +259,15 @@ def expected_charge(row: Row, seen: Seen) -> Decimal:
     return charges[row.charge]
 
 
-def named(cell: tuple[Row, ProviderName]) -> str:
-    return f"{cell[1]}: {cell[0].name}"
+def named(cells: Sequence[Cell]) -> list[Any]:
+    return [
+        pytest.param(cell, id=f"{cell[1]}: {cell[0].name}", marks=[] if cell in SHORT else [pytest.mark.long])
+        for cell in cells
+    ]
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=named)
-def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: tuple[Row, ProviderName]) -> None:
+@pytest.mark.parametrize("cell", named(CELLS))
+def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: Cell) -> None:
     """State, charge, retry, message, failure: as the table says, and never less than the provider billed."""
     row, provider = cell
     seen = played.faulty[row.name, provider]
@@ -271,8 +281,8 @@ def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: tuple[Row
         assert (seen.failed["final"], message in seen.failed["message"]) == (row.final, True)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[0].wait], ids=named)
-def test_t7_a_wait_that_is_asked_for_is_kept(played: Played, cell: tuple[Row, ProviderName]) -> None:
+@pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell[0].wait]))
+def test_t7_a_wait_that_is_asked_for_is_kept(played: Played, cell: Cell) -> None:
     """The next attempt goes out when the provider said, and within a second and a half of it."""
     row, provider = cell
     first, second = played.faulty[row.name, provider].attempts
@@ -284,19 +294,27 @@ def test_t7_the_next_start_completes_what_a_fault_left(played: Played, row: Row)
     """A task that was not answered is asked once more, unless it was paid for: no answer is bought twice."""
     asked_again = row.reason is not None and not row.final
     states = row.states + (" settled" if asked_again else "")
-    found = {provider: played.completed[row.name, provider] for provider in row.only}
-    assert {p: seen.states for p, seen in found.items()} == dict.fromkeys(row.only, states)
-    assert {p: seen.results for p, seen in found.items()} == dict.fromkeys(row.only, int(not row.final))
-    assert {p: seen.failed is None for p, seen in found.items()} == dict.fromkeys(row.only, not row.final)
+    found = {p: played.completed[row.name, p] for p in row.only if (row.name, p) in played.completed}
+    told = {p: (seen.states, seen.results, seen.failed is None) for p, seen in found.items()}
+    assert told == dict.fromkeys(found, (states, int(not row.final), not row.final))
+    assert found
 
 
 def test_t7_every_whole_reply_is_kept(played: Played) -> None:
     """Whatever reading makes of a reply that arrived whole, its receipt is there; a void call has none."""
-    whole = [(row, played.faulty[row.name, provider]) for row, provider in CELLS if row.action["kind"] in WHOLE]
-    assert [row.name for row, seen in whole if not all(each["receipt"] for each in seen.attempts)] == []
+    arrived = {row.name for row in TABLE if row.action["kind"] in WHOLE}
+    whole = [(name, seen) for (name, _), seen in played.faulty.items() if name in arrived]
+    assert [name for name, seen in whole if not all(each["receipt"] for each in seen.attempts)] == []
     attempts = [row for seen in played.completed.values() for row in seen.attempts]
     kept = {state: {row["receipt"] is not None for row in attempts if row["state"] == state} for state in STATES}
     assert kept == {"settled": {True}, "void": {False}, "unknown": {True, False}}
+
+
+@pytest.mark.long
+def test_t7_the_long_form_plays_every_cell(played: Played, note: Note) -> None:
+    """Every row with every provider that it concerns met its fault."""
+    assert set(played.faulty) == {(row.name, provider) for row, provider in CELLS}
+    note.add(rows=len(TABLE), cells=len(CELLS), calls=sum(len(seen.attempts) for seen in played.completed.values()))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import ProviderName
+from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, impatient, key_of, run_day, staged_here
 from tests.faults.nursery import Nursery
 from tests.faults.scene import Scene, staged
@@ -40,7 +41,7 @@ def answered(scene: Scene) -> dict[ProviderName, int]:
     return {row["llm_provider"]: row["n"] for row in rows}
 
 
-def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene) -> None:
+def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene, note: Note) -> None:
     """The healthy providers' day is whole, the dead one was hardly tried, the slow one was cut at the deadline."""
     for user in (slow_scene.add_user(), slow_scene.add_user()):
         slow_scene.add_project(user, PROMPTS)
@@ -55,6 +56,7 @@ def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene) -> No
     assert tried["n"] <= 15
     assert took <= DEADLINE_SECONDS + LAST_CALL_SECONDS + MARGIN_SECONDS
     assert slow_scene.check() == []
+    note.add(run_seconds=round(took, 1), tries_of_the_dead=tried["n"], answers=found)
     slow_scene.server.faults.set([])
     slow_scene.run(TODAY, LLM_SENTIMENT="false")
     assert slow_scene.check(TODAY) == []

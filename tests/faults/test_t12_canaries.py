@@ -11,6 +11,7 @@ import pytest
 
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, ask, key_of
 from tests.faults.nursery import ROOT
 from tests.faults.recorded import TEXT, Counts
@@ -81,7 +82,7 @@ def commands_say(scene: Scene) -> str:
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
-def test_t12_no_key_shows_anywhere(scene: Scene, form: str) -> None:
+def test_t12_no_key_shows_anywhere(scene: Scene, note: Note, form: str) -> None:
     """Not in the log at DEBUG, nor in any table: whatever a provider echoes, and when storing a reply breaks."""
     scene.add_operator_keys()
     keyless = scene.add_user([])
@@ -101,6 +102,7 @@ def test_t12_no_key_shows_anywhere(scene: Scene, form: str) -> None:
     assert scene.run(TODAY, None, **loud) == 0
     assert scene.check(whole=True) == []
     hidden(scene)
+    note.add(canaries=len(scene.keys), bytes_of_log=sum(len(child.said()) for child in scene.children))
 
 
 def hidden(scene: Scene) -> None:

@@ -752,7 +752,7 @@ def test_completion(cli: Cli) -> None:
     COMP_WORDS=(llm-monitoring projects re); COMP_CWORD=2; _llm_monitoring_completion llm-monitoring
     echo "${{COMPREPLY[@]}}"; llm-monitoring users list --json"""
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30)
-    assert "resume\n[]\n" == done.stdout
+    assert "remove resume\n[]\n" == done.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -25,6 +25,7 @@ from aiosmtpd.controller import Controller
 
 from llm_monitoring import projects, rules
 from llm_monitoring.analysis import Entity
+from llm_monitoring.analysis.comparison import Change
 from llm_monitoring.day import Tools
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
@@ -256,19 +257,21 @@ def watched(db: Database) -> list[projects.Project]:
 
 
 def answers(
-    db: Database, project: projects.Project, provider: str, first: date, last: date, mentioned: int, asked: int = 10
-) -> None:
-    """Answers to the first `asked` prompts on every day, of which the first `mentioned` mention the brand."""
+    db: Database, project: projects.Project, provider: str, first: date, last: date, mentioned: int, asked: int = 10,
+    skip: int = 0,
+) -> None:  # fmt: skip
+    """Answers to `asked` prompts on every day, of which `mentioned`, others every day, mention the brand."""
     db.execute(
         "INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, query_text, brand_name,"
         " model_id, brand_mentioned, rules_fingerprint)"
         " SELECT q.project_id, q.id, %(provider)s, day::date, q.query_text, 'Quipu', 'm-1',"
         " row_number() OVER (PARTITION BY day ORDER BY (q.id * 7 + extract(DOY FROM day)::int) %% 10) <= %(mentioned)s,"
         " %(fingerprint)s"
-        " FROM (SELECT * FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT %(asked)s) q,"
+        " FROM (SELECT * FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT %(asked)s"
+        " OFFSET %(skip)s) q,"
         " generate_series(%(first)s::date, %(last)s::date, '1 day') AS day",
         {"provider": provider, "project": project.id, "first": first, "last": last, "mentioned": mentioned,
-         "asked": asked, "fingerprint": rules.fingerprint(project)},
+         "asked": asked, "skip": skip, "fingerprint": rules.fingerprint(project)},
     )  # fmt: skip
 
 
@@ -276,7 +279,7 @@ def failures(db: Database, project: projects.Project, provider: str, day: date, 
     db.execute(
         "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason,"
         " message, final) SELECT project_id, id, %(provider)s, %(day)s, 1, 'unavailable', 'HTTP 503', FALSE"
-        " FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id OFFSET %(skip)s",
+        " FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT 5 OFFSET %(skip)s",
         {"provider": provider, "project": project.id, "day": day, "skip": skip},
     )
 
@@ -300,11 +303,11 @@ def test_a_fall_and_a_rise_are_told_once(
     """A change beyond noise, for the worse or the better, is told on the first day that shows it and not again."""
     falling, rising = watched
     for provider in ("openai", "google"):
-        answers(db, falling, provider, ago(20), ago(3), 8)
-        answers(db, falling, provider, ago(2), DAY, 2)
-        answers(db, rising, provider, ago(20), ago(3), 2)
-        answers(db, rising, provider, ago(2), DAY, 8)
-    for day in (ago(4), ago(1), DAY):
+        answers(db, falling, provider, ago(20), ago(6), 8)
+        answers(db, falling, provider, ago(5), DAY, 2)
+        answers(db, rising, provider, ago(20), ago(6), 2)
+        answers(db, rising, provider, ago(5), DAY, 8)
+    for day in (ago(7), ago(1), DAY):
         digest.tell(tools, day, [], good=False)
     told = [line for post in webhook.posts for line in post["message"].splitlines()]
     assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
@@ -321,19 +324,28 @@ def test_noise_is_not_told(db: Database, watched: list[projects.Project], tools:
     assert [] == webhook.posts
 
 
+@pytest.mark.parametrize(("after", "told"), [("55.00", False), ("75.00", True)])
+def test_what_one_look_shows_is_not_enough(after: str, *, told: bool) -> None:
+    """One who looks every day at every project needs more than the 95 % of one look."""
+    before, now = Decimal(40), Decimal(after)
+    change = Change("mention_rate", None, before, now, now - before, now - before - 14, now - before + 14, 10, 20, "up",
+                    Decimal(95))  # fmt: skip
+    assert told == watching.is_sure(change)
+
+
 def test_an_outage_moves_no_brand(
     db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook
 ) -> None:
     """What a failing provider still answered does not count against the brands; the provider is the news."""
     for project in watched:
-        answers(db, project, "openai", ago(20), ago(4), 10)
-        answers(db, project, "openai", ago(3), DAY, 0, asked=5)
-        answers(db, project, "google", ago(20), DAY, 10)
+        answers(db, project, "openai", ago(20), ago(6), 10)
+        for day in range(6):
+            answers(db, project, "openai", ago(day), ago(day), 0, asked=5, skip=5 * (day % 2))
     assert [1, 2] == [move.project.id for move in watching.moves(db, DAY)]
     for project in watched:
-        for day in range(4):
-            failures(db, project, "openai", ago(day), skip=5)
-    assert [ago(day) for day in (3, 2, 1, 0)] == [each.day for each in watching.outages(db, ago(13), DAY)]
+        for day in range(6):
+            failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
+    assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in watching.outages(db, ago(13), DAY)]
     digest.tell(tools, DAY, [], good=False)
     assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
         post["message"] for post in webhook.posts

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.root import root
-from llm_monitoring.db.database import Database, Json
+from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.errors import BadInput
 from llm_monitoring.reporting import exports, sheets
 
@@ -122,8 +122,14 @@ def test_citations(db: Database, export: Any) -> None:
 def test_pages(db: Database, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are read a page at a time: none is lost or repeated at the edges, and no more than a page is in memory."""
     monkeypatch.setattr(exports, "PAGE", 7)
-    read, ask = [], Database.all
-    monkeypatch.setattr(Database, "all", lambda self, *given: read.append(ask(self, *given)) or read[-1])
+    read: list[list[Row]] = []
+    ask = Database.all
+
+    def watched(self: Database, *given: Any) -> list[Row]:
+        read.append(ask(self, *given))
+        return read[-1]
+
+    monkeypatch.setattr(Database, "all", watched)
     for wanted in (7, 20):
         db.execute("DELETE FROM llm_monitoring_results")
         store(db, [str(number) for number in range(wanted)])
@@ -142,8 +148,11 @@ def test_days(db: Database, export: Any) -> None:
 
 def test_snapshots(db: Database, export: Any) -> None:
     """Daily figures are exported with every column, empty where nothing was measured."""
-    db.execute("INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, model_id, total_queries, "
-               "competitor_breakdown, models_served) VALUES (1, '2026-11-01', 'openai', 'gpt-6', 3, '{\"Holded\": 1}', '{a,b}')")  # fmt: skip # noqa: E501
+    db.execute(
+        "INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, model_id, total_queries, "
+        "competitor_breakdown, models_served) "
+        "VALUES (1, '2026-11-01', 'openai', 'gpt-6', 3, '{\"Holded\": 1}', '{a,b}')"
+    )
     (found,) = lines(export("snapshots", "--project", "1").stdout)
     assert ("3", "", '{"Holded": 1}', '["a", "b"]') == (
         found["total_queries"], found["mention_rate"], found["competitor_breakdown"], found["models_served"],

@@ -63,6 +63,7 @@ def test_defaults() -> None:
         notify_urls=None,
         notify_timeout_seconds=10.0,
         heartbeat_url=None,
+        report_dir=None,
         on_railway=False,
     )
     assert expected == loaded()
@@ -94,6 +95,7 @@ def test_every_variable_is_read() -> None:
         LLM_NOTIFY_URLS="slack://A/B/C, mailto://u:p@h?to=a@x.es,b@x.es",
         LLM_NOTIFY_TIMEOUT_SECONDS="3",
         LLM_HEARTBEAT_URL="https://hc.example/ping/1",
+        LLM_REPORT_DIR="~/reports",
         RAILWAY_ENVIRONMENT_NAME="production",
     )
     expected = Settings(
@@ -120,6 +122,7 @@ def test_every_variable_is_read() -> None:
         notify_urls=(Secret("slack://A/B/C"), Secret("mailto://u:p@h?to=a@x.es,b@x.es")),
         notify_timeout_seconds=3.0,
         heartbeat_url=Secret("https://hc.example/ping/1"),
+        report_dir=Path("~/reports").expanduser(),
         on_railway=True,
     )
     assert expected == settings

@@ -19,7 +19,7 @@ LAST = date(2026, 11, 23)
 BRAND = Entity("Quipu", ("Quipu App",), ("getquipu.com",))
 RIVALS = (Entity("Holded", (), ("holded.com",)), Entity("Sage", (), ("sage.com",)))
 TEXT = "## Opciones\n\n1. **Holded**: completo.\n2. **Quipu**: sencillo, de [getquipu.com](https://getquipu.com).\n"
-SOURCES = [
+SOURCES: list[dict[str, Any]] = [
     {"url": "https://getquipu.com/precios", "domain": "getquipu.com", "title": "Precios", "kind": "provider"},
     {"url": "https://www.xataka.com/facturas/", "domain": "xataka.com", "title": None, "kind": "provider"},
 ]

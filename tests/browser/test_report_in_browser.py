@@ -1,0 +1,128 @@
+"""The demo's reports after thirty simulated days, and a hostile one, opened in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_monitoring import projects
+from llm_monitoring.reporting.files import Shelf
+from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.view import view
+from tests.conftest import Databases
+from tests.unit.reporting.scene import RIVALS, TEXT, material, project
+
+HERE = Path(__file__).parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WAYS = [(f"{width}-{scheme}", width, height, scheme) for width, height in ((1280, 900), (390, 844))
+        for scheme in ("light", "dark")]  # fmt: skip
+HOSTILE = (
+    "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+    "[here](javascript:document.title='taken') <svg onload=alert(1)> </main></style> Quipu\n\n"
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+    pytest.mark.skipif(shutil.which("node") is None, reason="no node here"),
+    pytest.mark.skipif(not (HERE / "node_modules").is_dir(), reason="run `npm ci` in tests/browser first"),
+]
+
+
+def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> list[dict[str, Any]]:
+    """What a reader would see and a browser would do, for each page in every way of looking."""
+    order = {
+        "chromium": CHROMIUM, "pictures": str(pictures) if pictures else None,
+        "pages": [{"name": f"{name}-{way}", "file": str(path), "width": width, "height": height, "scheme": scheme}
+                  for name, path in pages for way, width, height, scheme in WAYS],
+    }  # fmt: skip
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/root")}
+    done = subprocess.run(
+        ["node", "look.mjs"], cwd=HERE, env=environment, input=json.dumps(order), text=True, capture_output=True,
+        check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo_pages(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
+    """The pages of the demo's two projects, Spanish and English, after thirty days of the daily run."""
+    from bench.thirty_days import live, simulated
+    from tests.conftest import fill_migrated
+
+    today, folder = datetime.now(UTC).date(), tmp_path_factory.mktemp("pages")
+    days = [today - timedelta(days=back) for back in range(29, -1, -1)]
+    with (
+        databases.clone(databases.template("migrated", fill_migrated)) as url,
+        simulated(url, today) as (tools, server),
+    ):
+        live(tools, server, days)
+        shelf = Shelf(tools.db, tools.keys, tools.budget, today)
+        written = [(row["language"], shelf.write(row["id"], 30, folder / f"{row['language']}.html").path)
+                   for row in projects.overview(tools.db)]  # fmt: skip
+    assert ["en", "es"] == sorted(language for language, _ in written)
+    return written
+
+
+def assert_calm(seen: dict[str, Any]) -> None:
+    """Nothing in the console, no request but the file, no violation of note, nothing to scroll sideways."""
+    assert ([], [], 1) == (seen["messages"], seen["requests"], seen["files"]), seen["name"]
+    assert [] == [each for each in seen["violations"] if each["impact"] in ("serious", "critical")], seen["name"]
+    for state in ("closed", "opened"):
+        assert seen[state]["width"] <= seen[state]["window"], (seen["name"], state)
+
+
+def test_demo_reports(demo_pages: list[tuple[str, Path]], tmp_path: Path) -> None:
+    """At desktop and phone width, light and dark, in both languages, the report is calm, accessible and whole."""
+    looks = look(demo_pages, tmp_path)
+    assert 8 == len(looks)
+    for seen in looks:
+        assert_calm(seen)
+        language = seen["name"][:2]
+        assert language == seen["language"]
+        figures = re.findall(r"\d+,\d\xa0%" if language == "es" else r"\d+\.\d%", seen["text"])
+        assert len(figures) > 100, seen["name"]
+        assert {("https:", "nofollow noopener noreferrer")} == {
+            (protocol, rel) for protocol, rel in seen["links"] if protocol != "file:"
+        }
+    grounds = {(seen["name"].rsplit("-", 1)[1], seen["background"]) for seen in looks}
+    assert 2 == len(grounds)
+    assert 8 == len(list(tmp_path.glob("*.png")))
+
+
+def test_hostile_report(tmp_path: Path) -> None:
+    """Markup, script links and a line of a megabyte stay text, on every screen."""
+    texts = {0: HOSTILE, 1: "ñ" * 1_000_000, 2: "QuipuHolded" * 90_000}
+    own = replace(project(rivals=(*RIVALS,)), name="<script>document.title = 'taken'</script>" + "x" * 200)
+    scene = material(prompts=6, days=12, of=own, text=lambda number: texts.get(number, TEXT))
+    (path := tmp_path / "hostile.html").write_text(render(view(scene)), encoding="utf-8")
+    for seen in look([("hostile", path)]):
+        assert_calm(seen)
+        assert "taken" not in seen["title"]
+        assert ([], set()) == (seen["handlers"], {"script", "img", "iframe", "object", "form"} & set(seen["elements"]))
+        assert "1.000.000" in seen["text"]
+        assert {"file:", "https:"} == {protocol for protocol, _ in seen["links"]}
+
+
+def test_policy_holds_without_escaping(tmp_path: Path) -> None:
+    """Were markup ever to slip through, the page's policy still runs no script and loads nothing."""
+    page = render(view(material(prompts=2, days=2)))
+    slipped = page.replace("<main>", f"<main>{HOSTILE}<link rel=stylesheet href=http://127.0.0.1:9/x.css>", 1)
+    (path := tmp_path / "slipped.html").write_text(slipped, encoding="utf-8")
+    seen = look([("slipped", path)])[0]
+    assert ("script" in seen["elements"], "taken" in seen["title"]) == (True, False)
+    assert any("Content Security Policy" in message for message in seen["messages"])
+    assert not any(message.startswith("dialog") for message in seen["messages"])
