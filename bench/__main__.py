@@ -9,13 +9,15 @@ NAMES = {
     "daily": "the whole run against the loopback provider",
     "analyse": "the analysis of one answer, and of hostile texts",
     "ledger": "reservations and settlements a second",
+    "reanalysis": "20,000 stored answers read anew: preview, run, stops, resumption",
+    "thirty_days": "thirty simulated days: a trend and noise told apart",
 }
 
 
 def main() -> int:
     """Run the benchmark that the first argument names; its last line of output is JSON."""
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
-        known = "\n".join(f"  {name:10}{what}" for name, what in NAMES.items())
+        known = "\n".join(f"  {name:13}{what}" for name, what in NAMES.items())
         print(f"usage: python -m bench NAME [OPTION ...]\n\n{known}", file=sys.stderr)
         return 2
     module = import_module(f"bench.{sys.argv.pop(1)}")

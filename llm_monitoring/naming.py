@@ -176,7 +176,7 @@ def always_as_given(use: Use) -> bool:
 
 def of_case(entity: Entity, term: str, own: Sequence[Doubt], use: Use) -> Iterable[str]:
     """`case_sensitive` where it would keep everyday words out, and `exclude` for the phrases they stand in."""
-    if entity.case_sensitive or not any(doubt.kind in AMBIGUOUS for doubt in own):
+    if not any(doubt.kind in AMBIGUOUS for doubt in own):
         return
     if term != term.lower():
         kept = f"keeps {use.as_given} of {use.hits} hits" if use.hits else "no hit yet to judge by"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     epilog=example(
         "export results --project 1 --out answers.csv",
         "export citations --project 1 --format xlsx --from 2026-11-01 --out cited.xlsx",
-        "export snapshots --project 1 --format jsonl | jq .mention_rate",
+        "export snapshots --project 1 --format jsonl",
     )
 )
 @click.argument("kind", type=click.Choice(["results", "snapshots", "citations"]))

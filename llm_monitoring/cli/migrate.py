@@ -12,7 +12,7 @@ from llm_monitoring.cli.output import say
 from llm_monitoring.cli.session import Session, pass_session
 
 
-@click.command(epilog=example("migrate", "migrate --print-grants | psql $DATABASE_URL"))
+@click.command(epilog=example("migrate", "migrate --print-grants"))
 @click.option("--print-grants", is_flag=True, help="Print the SQL of the least-privilege roles; touches no database.")
 @pass_session
 def migrate(session: Session, *, print_grants: bool) -> None:

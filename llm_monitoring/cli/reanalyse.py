@@ -45,17 +45,17 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
     check_order(first, last)
     if as_json and not (preview or yes):
         raise BadInput("--json cannot ask: add --preview or --yes")
-    with session.tools() as tools, stoppable() as stop:
+    with session.tools() as tools:
         work = reanalysis.plan(tools.db, project, first, last)
         if preview or not yes:
-            with bar("Looking", work.stale) as advance:
+            with stoppable() as stop, bar("Looking", work.stale) as advance:
                 found = reanalysis.preview(tools.db, work, reanalysis.Watch(stop, advance))
             tell(work, found, as_json=as_json, written=False)
             if preview or not work.days or not click.confirm("Write this?"):
                 return
-        with bar("Reading", work.stale) as advance:
-            sentiment = tools.settings.sentiment
-            done = reanalysis.run(tools.db, work, reanalysis.Watch(stop, advance), sentiment=sentiment)
+        with stoppable() as stop, bar("Reading", work.stale) as advance:
+            watch = reanalysis.Watch(stop, advance)
+            done = reanalysis.run(tools.db, work, watch, sentiment=tools.settings.sentiment)
         tell(work, done, as_json=as_json, written=True)
 
 

@@ -33,20 +33,41 @@ def find_project(tools: Tools, user: Row) -> int:
 
 
 def add_project(tools: Tools, user: Row) -> int:
-    brand = ask("The brand's name, as answers write it")
+    brand = retried(brand_name)
     new = projects.NewProject(
         user_id=user["id"],
         name=ask("Name of the project", brand),
         brand=entity(brand, aliases=ask_list("Its other names"), domains=ask_list("Its sites, such as acme.com")),
         industry=ask("What it does, such as “software de facturación”"),
-        language=ask("Language of prompts and report (ISO 639)", "es").lower(),
-        country=ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "").upper() or None,
+        language=retried(language),
+        country=retried(country),
         competitors=[entity(name) for name in ask_list("Competitors")],
         providers=providers(tools, user),
     )
     project_id = projects.add(tools.db, new)
     say(f"Project {project_id} added. Aliases and sites of competitors: `competitors edit {project_id} NAME --help`.")
     return project_id
+
+
+def brand_name() -> str:
+    name = ask("The brand's name, as answers write it")
+    if len(name) < 2:
+        raise BadInput("a brand's name has two characters at least")
+    return name
+
+
+def language() -> str:
+    code = ask("Language of prompts and report (ISO 639)", "es").lower()
+    if not projects.is_language(code):
+        raise BadInput(f"{code!r} is no ISO 639 code such as es or en")
+    return code
+
+
+def country() -> str | None:
+    code = ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "").upper()
+    if code and not projects.COUNTRY.fullmatch(code):
+        raise BadInput(f"{code!r} is no ISO 3166 code such as ES or US")
+    return code or None
 
 
 def providers(tools: Tools, user: Row) -> tuple[ProviderName, ...]:

@@ -60,8 +60,9 @@ def answer(child: pexpect.spawn[str], question: str, text: str) -> str:
 
 def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
     """An empty database gets master key, user, tried key, project and prompts, and the cost of a day is shown."""
-    server.faults.set([{"match": {"provider": "openai", "route": "models"}, "times": 1,
-                        "action": {"kind": "status", "status": 401}}])  # fmt: skip
+    refused = {"kind": "status", "status": 401}
+    server.faults.set([{"match": {"provider": "openai", "route": "models"}, "times": 1, "action": refused},
+                       {"match": {"provider": "google", "route": "models"}, "action": refused}])  # fmt: skip
     with terminal(empty_database_url, server, tmp_path) as child:
         seen = answer(child, "What shall it be? [1]:", "1")
         seen += answer(child, "E-mail address:", "nobody")
@@ -70,8 +71,11 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         seen += answer(child, "openai API key (not shown):", "sk-proj-refused-000000000000000000000000")
         seen += answer(child, "openai: is there a key to store? [Y/n]:", "y")
         seen += answer(child, "openai API key (not shown):", KEYS["openai"])
-        for provider in ("anthropic", "google", "perplexity"):
-            seen += answer(child, f"{provider}: is there a key to store? [Y/n]:", "n")
+        seen += answer(child, "anthropic: is there a key to store? [Y/n]:", "n")
+        seen += answer(child, "google: is there a key to store? [Y/n]:", "y")
+        seen += answer(child, "google API key (not shown):", KEYS["google"])
+        seen += answer(child, "google: is there a key to store? [Y/n]:", "n")
+        seen += answer(child, "perplexity: is there a key to store? [Y/n]:", "n")
         seen += answer(child, "Monthly limit in USD [100.00]:", "a lot")
         seen += answer(child, "Monthly limit in USD [100.00]:", "25")
         seen += answer(child, "The brand's name", "Quipu")
@@ -80,6 +84,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         seen += answer(child, "Its sites", "getquipu.com")
         seen += answer(child, "What it does", "software de facturación")
         seen += answer(child, "Language of prompts", "")
+        seen += answer(child, "Country that is asked from", "Spain")
         seen += answer(child, "Country that is asked from", "es")
         seen += answer(child, "Competitors", "Holded, Sage")
         seen += answer(child, "How many shall be proposed", "5")
@@ -102,9 +107,11 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
             project.brand.name, project.brand.aliases, project.providers, project.country)  # fmt: skip
         assert ["Holded", "Sage"] == [each.name for each in project.competitors]
         assert 6 == len(projects.queries(db, 1))
-        row = db.one("SELECT openai_api_key_encrypted AS token, monthly_budget_usd AS usd FROM user_llm_api_keys")
+        row = db.one("SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
+                     " monthly_budget_usd AS usd FROM user_llm_api_keys")  # fmt: skip
         assert row is not None
         assert (KEYS["openai"], 25) == (KeyBox(master).open(row["token"], 1, "openai").reveal(), row["usd"])
+        assert row["refused"] is None
         assert {"n": 0} == db.one("SELECT count(*) AS n FROM llm_call_attempts")
     assert 0 == server.bill.total_usd
 

@@ -104,7 +104,7 @@ def test_names() -> None:
 def test_requirements() -> None:
     """Production installs what the package imports, each in a fixed version."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.partition("==")[0] for line in lines if re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)}
+    pinned = {line.partition("==")[0] for line in lines if re.fullmatch(r"[a-z0-9.-]+==[0-9.]+", line)}
     unpinned = [line for line in lines if line.partition("==")[0] not in pinned and not line.startswith("#")]
     distributions = packages_distributions()
     needed = {

@@ -19,4 +19,5 @@ GROUP BY asked.name;
 
 -- name: undelivered
 -- How many lines of digests some target does not have, and since when.
-SELECT count(*) AS lines, min(raised_at) AS since FROM llm_monitoring_news WHERE delivered_at IS NULL;
+SELECT count(*) AS lines, min(raised_at) AS since FROM llm_monitoring_news
+WHERE delivered_at IS NULL AND raised_at > now() - INTERVAL '7 days';

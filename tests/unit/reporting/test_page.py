@@ -14,10 +14,13 @@ import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
 from llm_monitoring.reporting.answers import UNSHOWABLE, lines, page_size, pieces, prompt_views
+from llm_monitoring.reporting.charts import label, trend_chart
 from llm_monitoring.reporting.citations import CitationTally, safe_href
 from llm_monitoring.reporting.material import Access, Failures
 from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.view import view
+from llm_monitoring.reporting.words import load_words
 from tests.unit.reporting.scene import BRAND, LAST, RIVALS, TEXT, material, project
 
 HOSTILE = (
@@ -190,6 +193,26 @@ def test_uncertainty_is_shown() -> None:
         "(intervalo del 95\N{NO-BREAK SPACE}%)</p>"
     )  # all tones agree
     assert 4 == page.count('class="band"')
+
+
+def test_charts_leave_gaps_and_mark_changes() -> None:
+    """A day without answers parts a trend's line, and a change of model is a numbered mark at its day."""
+    gone, changed = LAST - timedelta(days=10), LAST - timedelta(days=4)
+    answers = [
+        replace(each, model_id="gpt-7" if each.day >= changed else "gpt-6")
+        for each in material().observations
+        if each.provider == "openai" and each.day != gone
+    ]
+    drawn = trend_chart(trend("openai", answers, LAST - timedelta(days=29), LAST), load_words("es"))
+    assert (2, 2, 29, 1) == tuple(drawn.count(f'class="{name}"') for name in ("band", "line", "dot", "change"))
+    assert ">1</text>" in drawn
+    alone = [each for each in answers if each.day == LAST]
+    assert 1 == trend_chart(trend("openai", alone, LAST, LAST), load_words("es")).count('class="point"')
+
+
+def test_labels_are_escaped() -> None:
+    """The drawing library escapes nothing: what is written in a drawing is escaped before it gets there."""
+    assert "&lt;b&gt;" in str(label("<b>", 0, 0))
 
 
 def test_citations() -> None:
