@@ -22,7 +22,7 @@ audit: $(VENV)/.installed
 	$(IN_VENV) -m tests.advisories
 
 test: lint
-	$(IN_VENV) -m pytest
+	$(IN_VENV) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed
 	$(IN_VENV) -m ruff check .

@@ -294,7 +294,7 @@ def settle_day(
     for row in audit.differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
                   extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
-    reports = list(project_reports(tools, plan, order.day, run_id, before))
+    reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped is not None))
     day = DayReport(run_id, reports, tally, in_balance=not audit.differences)
     runs.finish(
         tools.db,
@@ -309,7 +309,7 @@ def settle_day(
 
 
 def project_reports(
-    tools: Tools, plan: Plan, day: date, run_id: int, before: Mapping[int, Mapping[str, Completeness]]
+    tools: Tools, plan: Plan, day: date, run_id: int, before: Mapping[int, Mapping[str, Completeness]], *, stopped: bool
 ) -> Iterator[ProjectReport]:
     spend = runs.project_spend(tools.db, run_id)
     after = coverage(tools, plan, day)
@@ -326,14 +326,16 @@ def project_reports(
             cost_usd=spent.cost_usd,
             completeness=cells,
             skipped=all(cell.tasks <= cell.results + cell.final for cell in before[project_id].values()),
-            error=project_error(cells),
+            error=project_error(cells, stopped=stopped),
         )
     for project_id, problem in sorted(plan.problems.items()):
         yield ProjectReport(project_id, "", None, 0.0, 0, Decimal(0), {}, False, problem)
 
 
-def project_error(cells: Mapping[str, Completeness]) -> str | None:
-    """Why a project has nothing to show for the day: not one valid answer where some were wanted."""
+def project_error(cells: Mapping[str, Completeness], *, stopped: bool) -> str | None:
+    """Why a project has nothing to show for the day: not one valid answer where some were wanted and asked for."""
+    if stopped and not any(cell.failures for cell in cells.values()):
+        return None  # what a run that stopped early did not come to is open, not failed
     if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
         return None
     told = [f"{name}: {cell.message}" for name, cell in cells.items() if cell.message]

@@ -270,6 +270,9 @@ class Settings:
     notify_timeout_seconds: float = field(
         metadata=variable("LLM_NOTIFY_TIMEOUT_SECONDS", "Longest wait for all of them.", duration(300, "seconds"), "10")
     )
+    notify_attach_reports: bool = field(
+        metadata=variable("LLM_NOTIFY_ATTACH_REPORTS", "Send the reports of LLM_REPORT_DIR with it.", switch, "false")
+    )
     heartbeat_url: Secret | None = field(
         metadata=variable("LLM_HEARTBEAT_URL", "Called at the end of a good run.", heartbeat_url, secret=True)
     )

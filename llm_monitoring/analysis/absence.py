@@ -10,39 +10,25 @@ from llm_monitoring.analysis.denials import NAME, SIGNS, denials
 from llm_monitoring.analysis.finding import Found, Match
 
 # Full stops that end no sentence, in folded text.
-ABBREVIATIONS = (
-    "bzw",
-    "vs",
-    "e.g",
-    "i.e",
-    "z.b",
-    "p.ej",
-    "inkl",
-    "incl",
-    "dr",
-    "sr",
-    "inc",
-    "ltd",
-    "corp",
-    "ltda",
-    "s.l",
-    "s.a",
-)
-NOT_ABBREVIATED = "".join(rf"(?<!\b{re.escape(word)})" for word in ABBREVIATIONS)
-SENTENCE_END = re.compile(rf"[\n\t。]|[!?](?=[\s\"'»”)]|$)|{NOT_ABBREVIATED}[.](?=[\"'»”)]?\s)|[.](?=[\"'»”)]?$)")
+ABBREVIATIONS = "bzw vs e.g i.e z.b p.ej inkl incl dr sr inc ltd corp ltda s.l s.a".split()
+NOT_ABBREVIATED = "".join(rf"(?<!\b{re.escape(word)}\.)" for word in ABBREVIATIONS)
+SENTENCE_END = re.compile(rf"[\n\t。]|[!?](?=[\s\"'»”)]|$)|[.](?:(?=[\"'»”)]?\s){NOT_ABBREVIATED}|(?=[\"'»”)]?$))")
 SENTENCE_REACH = 400
 
 
 def absent_matches(found: Found) -> set[Match]:
     """The matches that are the object of a denial. When in doubt a match is a mention."""
     absent: set[Match] = set()
+    known: dict[str, set[int]] = {}
     places_of_negations = [place for place, _ in found.negations]
     for start, end, inside in sentences_with_names(found.folded.text, found.matches):
         low, high = bisect_left(places_of_negations, start), bisect_left(places_of_negations, end)
         if low == high:
             continue
         masked, places = mask(found.folded.text, start, end, inside)
-        denied = denied_places(masked, {word for _, word in found.negations[low:high]})
+        if masked not in known:
+            known[masked] = denied_places(masked, {word for _, word in found.negations[low:high]})
+        denied = known[masked]
         owners = {match.owner for place, match in zip(places, inside, strict=True) if place in denied}
         absent.update(match for match in inside if match.owner in owners)
     return absent

@@ -9,9 +9,9 @@ import pyromark
 
 from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Span, Table
-from llm_monitoring.analysis.folding import compose
 from llm_monitoring.analysis.page import Page
 from llm_monitoring.analysis.references import References
+from llm_monitoring.analysis.typed_bullets import prepared
 from llm_monitoring.analysis.visible import readable
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
@@ -397,4 +397,4 @@ ENDS = {
 
 def read_markdown(text: str) -> Document:
     """The visible text, blocks and links of an answer."""
-    return Reader(compose(text)).read()
+    return Reader(prepared(text)).read()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from llm_monitoring import day
 from llm_monitoring.app import (
@@ -85,21 +86,22 @@ def run(settings: Settings, options: Options) -> int:
                 order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
                 report = day.analyse(tools, order, blocked_users(standings), lock)
             code = story.summary(report, standings)
-            write_reports(tools, report)
-            digest.finished(tools, the_day, report, tools.budget.standings(), code)
+            digest.finished(tools, the_day, report, code, write_reports(tools, report))
             return code
 
 
-def write_reports(tools: day.Tools, report: day.DayReport) -> None:
+def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
     """Write the page of every project of the run, where LLM_REPORT_DIR says so; a page that fails is logged."""
     directory = tools.settings.report_dir
     if directory is None:
-        return
+        return []
     from llm_monitoring.reporting.files import Shelf
 
     shelf = Shelf(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
     written = shelf.write_all([project.project_id for project in report.projects], directory)
-    story.reports(directory, [each.path for each in written])
+    paths = [each.path for each in written]
+    story.reports(directory, paths)
+    return paths
 
 
 def may_spend(standings: list[Standing]) -> bool:

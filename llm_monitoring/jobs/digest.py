@@ -6,9 +6,10 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 from llm_monitoring import logs
@@ -34,36 +35,54 @@ DAYS_TO_SETTLE: Final = 14  # so long the two weeks that are compared hold days 
 HARMLESS: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "'"})
 
 
-def finished(tools: Tools, day: date, report: DayReport, standings: Sequence[Standing], code: int) -> None:
-    """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged."""
+def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Sequence[Path] = ()) -> None:
+    """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged.
+
+    `reports` go with it where LLM_NOTIFY_ATTACH_REPORTS says so.
+    """
+
+    def news() -> Iterator[News]:
+        yield from run_news(report, day)
+        yield from blocked_news(report, tools.budget.standings(start_month=False), tools.budget.month())
+
     good = code == 0 and report.tally.stopped is None
-    tell(tools, day, [*run_news(report, day), *blocked_news(report, standings, tools.budget.month())], good=good)
+    attached = tuple(reports) if tools.settings.notify_attach_reports else ()
+    tell(tools, day, news, good=good, attached=attached)
 
 
 def aborted(tools: Tools, day: date, why: str) -> int:
     """Tell that a run could not ask anything; return the job's exit code."""
     told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
-    tell(tools, day, [News("run", why, told, quiet_days=7)], good=False)
+    tell(tools, day, lambda: [News("run", why, told, quiet_days=7)], good=False)
     return 1
 
 
-def tell(tools: Tools, day: date, news: Sequence[News], *, good: bool) -> None:
-    settings = tools.settings
-    targets = settings.notify_urls or ()
+def tell(
+    tools: Tools, day: date, news: Callable[[], Iterable[News]], *, good: bool, attached: tuple[Path, ...] = ()
+) -> None:
+    """Put what is new into the outbox, send each target what it lacks, and call the heartbeat of a good run."""
     try:
-        if targets:
-            alerts = watching.budget_alerts(tools.db)
-            outbox.put(tools.db, day, [*budget_news(alerts), *news, *observed(tools, day)], alerts)
-        parcels = outbox.parcels(tools.db, targets) if targets else []
-        letters = [letter(parcel, day) for parcel in parcels]
-        beats = [Letter(settings.heartbeat_url)] if good and settings.heartbeat_url else []
-        problems = delivery.send([*letters, *beats], settings.notify_timeout_seconds)
+        parcels = collect(tools, day, news)
+        letters = [letter(parcel, day, attached) for parcel in parcels]
+        heartbeat = tools.settings.heartbeat_url if good else None
+        beats = [Letter(heartbeat)] if heartbeat else []
+        problems = delivery.send([*letters, *beats], tools.settings.notify_timeout_seconds)
         for parcel, problem in zip(parcels, problems, strict=False):
             settle(tools, parcel, problem)
         if beats and problems[-1]:
             say(logging.WARNING, "heartbeat.failed", f"⚠️ LLM_HEARTBEAT_URL: {problems[-1]}")
     except (MonitoringError, OSError) as exc:
         say(logging.WARNING, "notify.failed", f"⚠️ No se pudo preparar el resumen para el operador: {exc}")
+
+
+def collect(tools: Tools, day: date, news: Callable[[], Iterable[News]]) -> list[Parcel]:
+    """What each target lacks, today's news included; nothing is looked at where nobody is told."""
+    targets = tools.settings.notify_urls
+    if not targets:
+        return []
+    alerts = watching.budget_alerts(tools.db)
+    outbox.put(tools.db, day, [*budget_news(alerts), *news(), *observed(tools, day)], alerts)
+    return outbox.parcels(tools.db, targets)
 
 
 def settle(tools: Tools, parcel: Parcel, problem: str | None) -> None:
@@ -82,7 +101,7 @@ def say(level: int, event: str, sentence: str, **fields: Any) -> None:
     log.log(level, sentence, extra={"event": event, **fields})
 
 
-def letter(parcel: Parcel, day: date) -> Letter:
+def letter(parcel: Parcel, day: date, attached: tuple[Path, ...] = ()) -> Letter:
     """Plain text, as short as any service takes."""
     lines: list[str] = []
     for line in parcel.lines[:MOST_LINES]:
@@ -91,7 +110,9 @@ def letter(parcel: Parcel, day: date) -> Letter:
         lines.append(line)
     rest = len(parcel.lines) - len(lines)
     more = [f"… y {rest} más: `python -m llm_monitoring runs list`"] if rest else []
-    return Letter(parcel.target, f"LLM Monitoring, {day}: {len(parcel.lines)} aviso(s)", "\n".join([*lines, *more]))
+    return Letter(
+        parcel.target, f"LLM Monitoring, {day}: {len(parcel.lines)} aviso(s)", "\n".join([*lines, *more]), attached
+    )
 
 
 def plain(text: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llm_monitoring.domain import Secret
 
@@ -22,9 +22,10 @@ class Letter:
     target: Secret
     title: str = ""
     body: str = ""
+    attached: tuple[Path, ...] = ()
 
-    def as_dict(self) -> dict[str, str]:
-        text = {"title": self.title, "body": self.body} if self.body else {}
+    def as_dict(self) -> dict[str, Any]:
+        text = {"title": self.title, "body": self.body, "attach": list(map(str, self.attached))} if self.body else {}
         return {"url": self.target.reveal(), **text}
 
 

@@ -26,7 +26,11 @@ def send(parcel: dict[str, Any], timeout: float) -> str | None:
     if not sender.add(parcel["url"]):
         return "no es una dirección que Apprise conozca"
     result = sender.notify(
-        title=parcel["title"], body=parcel["body"], body_format=apprise.NotifyFormat.TEXT, timeout=timeout
+        title=parcel["title"],
+        body=parcel["body"],
+        body_format=apprise.NotifyFormat.TEXT,
+        attach=parcel["attach"] or None,
+        timeout=timeout,
     )
     return None if result else reason(result)
 

@@ -121,7 +121,7 @@ def range_bar(value: Decimal | None, low: Decimal | None, high: Decimal | None, 
         elements.append(svg.Rect(x=0, y=4, width=tidy(float(value) * scale), height=12, rx=2, class_=["fill"]))
     if low is not None and high is not None:
         start, end = tidy(float(low) * scale), tidy(float(high) * scale)
-        elements.append(svg.Line(x1=start, x2=end, y1=middle, y2=middle, class_=["whisker"]))
+        elements += [svg.Line(x1=start, x2=end, y1=middle, y2=middle, class_=[name]) for name in ("halo", "whisker")]
         elements += [svg.Line(x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_=["whisker"]) for x in (start, end)]
     return drawing(BAR_WIDTH, BAR_HEIGHT, f"bar {'own' if is_brand else 'rival'}", elements)
 

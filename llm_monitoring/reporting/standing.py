@@ -38,20 +38,27 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A share of voice in percent with its interval, None where nothing was said."""
+
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class EntityRow:
-    """The brand or a rival over the period; `by_provider` holds its share of voice, None where nothing was said."""
+    """The brand or a rival over the period, its share of voice in all and by provider."""
 
     name: str
     is_brand: bool
     mention_rate: Decimal | None
     low: Decimal | None
     high: Decimal | None
-    share_of_voice: Decimal | None
-    share_low: Decimal | None
-    share_high: Decimal | None
+    share: Share
     avg_position: Decimal | None
     ranked: int
-    by_provider: tuple[Decimal | None, ...]
+    by_provider: tuple[Share, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class PositionRow:
     mentioned: int
     ranked: int
     average: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
     top3: int
     top5: int
     top10: int
@@ -235,20 +244,21 @@ def entity_row(
 ) -> EntityRow:  # fmt: skip
     cell = summary(observations, others).figures
     own = unbranded(observations)
-    low, high = interval(own, share_measure(others), 0, 100)
     return EntityRow(
         name=name,
         is_brand=is_brand,
         mention_rate=cell.mention_rate,
         low=cell.mention_rate_low,
         high=cell.mention_rate_high,
-        share_of_voice=cell.share_of_voice,
-        share_low=low,
-        share_high=high,
+        share=share_of(cell, observations, others),
         avg_position=cell.avg_position,
         ranked=sum(each.position is not None for each in own),
-        by_provider=tuple(summary(part, others).figures.share_of_voice for part in parts),
+        by_provider=tuple(share_of(summary(part, others).figures, part, others) for part in parts),
     )
+
+
+def share_of(cell: Cell, observations: Sequence[Observation], others: Sequence[str]) -> Share:
+    return Share(cell.share_of_voice, *interval(unbranded(observations), share_measure(others), 0, 100))
 
 
 def position_row(provider: str | None, observations: Sequence[Observation], cell: Cell) -> PositionRow:
@@ -258,12 +268,15 @@ def position_row(provider: str | None, observations: Sequence[Observation], cell
         sum(count for place, count in counts.items() if first <= place and (last is None or place <= last))
         for first, last in BUCKETS
     )
+    low, high = interval(unbranded(observations), position_measure, 1, None)
     return PositionRow(
         provider=provider,
         answers=cell.total_queries,
         mentioned=cell.total_mentions,
         ranked=len(positions),
         average=cell.avg_position,
+        low=low,
+        high=high,
         top3=cell.appeared_in_top3,
         top5=cell.appeared_in_top5,
         top10=cell.appeared_in_top10,

@@ -85,3 +85,12 @@ def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
         note.count_money(scene.books())
         note.add(days=times, taken_over=taken)
         assert ([], True) == (scene.check(*days, whole=True), taken > 0)
+
+
+def test_t3_a_run_that_stops_before_its_first_answer_has_not_failed(scene: Scene) -> None:
+    """A run that has to stop before it asked anything ends with warnings; the next one does the day."""
+    scene.add_project(scene.add_user(), 1)
+    assert scene.run(FIRST_DAY, None, LLM_RUN_DEADLINE_MINUTES="0.000001") == 0
+    assert "COMPLETED WITH WARNINGS" in scene.children[-1].said()
+    scene.finish(FIRST_DAY)
+    assert [] == scene.check(FIRST_DAY)

@@ -17,6 +17,7 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import default as modern
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from socket import create_server
 from typing import Any
 
@@ -308,7 +309,7 @@ def test_a_fall_and_a_rise_are_told_once(
         answers(db, rising, provider, ago(20), ago(6), 2)
         answers(db, rising, provider, ago(5), DAY, 8)
     for day in (ago(7), ago(1), DAY):
-        digest.tell(tools, day, [], good=False)
+        digest.tell(tools, day, list, good=False)
     told = [line for post in webhook.posts for line in post["message"].splitlines()]
     assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
     assert "la tasa de mención baja del 80.00 % al" in told[0]
@@ -320,7 +321,7 @@ def test_noise_is_not_told(db: Database, watched: list[projects.Project], tools:
     answers(db, watched[0], "openai", ago(20), ago(7), 5)
     answers(db, watched[0], "openai", ago(6), DAY, 6)
     answers(db, watched[1], "openai", ago(20), DAY, 5)
-    digest.tell(tools, DAY, [], good=False)
+    digest.tell(tools, DAY, list, good=False)
     assert [] == webhook.posts
 
 
@@ -346,7 +347,7 @@ def test_an_outage_moves_no_brand(
         for day in range(6):
             failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
     assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in watching.outages(db, ago(13), DAY)]
-    digest.tell(tools, DAY, [], good=False)
+    digest.tell(tools, DAY, list, good=False)
     assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
         post["message"] for post in webhook.posts
     ]
@@ -397,14 +398,14 @@ def test_a_current_model_that_goes_is_told_weekly(db: Database, tools: Tools, we
     db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
                " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
     for day in range(8):
-        digest.tell(tools, DAY + timedelta(days=day), [], good=False)
+        digest.tell(tools, DAY + timedelta(days=day), list, good=False)
     assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]
 
 
 def test_a_long_digest_is_cut(db: Database, tools: Tools, webhook: Webhook) -> None:
     """A message stays short enough for any service and says how much more there is."""
     news = [News("project", str(number), "x" * 200) for number in range(60)]
-    digest.tell(tools, DAY, news, good=False)
+    digest.tell(tools, DAY, lambda: news, good=False)
     (post,) = webhook.posts
     assert (True, True) == (len(post["message"]) < 4000, post["message"].splitlines()[-1].startswith("… y 43 más"))
     assert [] == outbox.parcels(db, tools.settings.notify_urls or ())
@@ -416,6 +417,17 @@ def test_names_are_text() -> None:
     told = digest.plain(hostile)
     assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil.example)")
     assert (True, []) == (len(told) == 300, re.findall(r"[<>@\n\x1b]|://", told))
+
+
+def test_reports_go_with_the_digest(job: Job, near: int, webhook: Webhook, tmp_path: Path) -> None:
+    """With LLM_NOTIFY_ATTACH_REPORTS the pages of the run are attached, and without it they are not."""
+    extra = {"LLM_NOTIFY_URLS": webhook.url, "LLM_REPORT_DIR": str(tmp_path)}
+    job.run(extra=extra | {"LLM_NOTIFY_ATTACH_REPORTS": "true"})
+    (page,) = tmp_path.rglob("*.html")
+    assert [page.name] == [each["filename"] for each in webhook.posts[0]["attachments"]]
+    job.stage.budget.correct(near, Decimal(20), "spent elsewhere")
+    job.run(extra=extra)
+    assert (2, []) == (len(webhook.posts), webhook.posts[1]["attachments"])
 
 
 def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhook, monkeypatch: Any) -> None:

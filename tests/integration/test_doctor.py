@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import subprocess
 import sys
 import threading
 import uuid
@@ -237,3 +239,15 @@ def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     found = list(machine_checks.notifications(settings))
     assert ["green", "red"] == [each.colour for each in found]
     assert "s3cret" not in repr(found) + caplog.text
+
+
+def test_the_demo_tells_nobody(server_folder: Path) -> None:
+    """The demo, whose trouble is simulated, never writes to the targets of the installation."""
+    done = subprocess.run(
+        [sys.executable, "-m", "llm_monitoring", "--demo", "doctor", "--offline", "--json"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(server_folder),
+             "LLM_NOTIFY_URLS": "json://127.0.0.1:9/x"},
+        capture_output=True, text=True, check=True, timeout=50,
+    )  # fmt: skip
+    (told,) = [each["message"] for each in json.loads(done.stdout) if each["subject"] == "notifications"]
+    assert told.startswith("off:")

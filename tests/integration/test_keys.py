@@ -167,7 +167,9 @@ def test_no_master_key(db: Database, keys: KeyStore, ana: int, luis: int) -> Non
     assert [each.problem.reason for each in without.listing() if each.problem] == ["no_master_key"]
 
 
-@pytest.mark.parametrize("token", ["", "garbage", "gAAAAABcut", bare("sk-x", OLD)])
+@pytest.mark.parametrize(
+    "token", ["", "garbage", "gAAAAABcut", bare("sk-x", OLD)], ids=["empty", "garbage", "cut", "sealed otherwise"]
+)
 def test_unreadable_key_is_never_replaced_by_the_operators(
     db: Database, keys: KeyStore, ana: int, luis: int, token: str
 ) -> None:

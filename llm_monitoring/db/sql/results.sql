@@ -113,7 +113,8 @@ ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
         neutral_mentions = excluded.neutral_mentions, negative_mentions = excluded.negative_mentions,
         avg_sentiment_score = excluded.avg_sentiment_score, branded_total_queries = excluded.branded_total_queries,
         branded_total_mentions = excluded.branded_total_mentions, avg_response_time_ms = excluded.avg_response_time_ms,
-        total_cost_usd = excluded.total_cost_usd, total_tokens = excluded.total_tokens, rules_fingerprint = excluded.rules_fingerprint, updated_at = now();
+        total_cost_usd = excluded.total_cost_usd, total_tokens = excluded.total_tokens,
+        rules_fingerprint = excluded.rules_fingerprint, updated_at = now();
 
 -- name: drop_empty_cells
 -- Remove cells of the day that hold no answer and no failure any more, and the older form's one row a provider.

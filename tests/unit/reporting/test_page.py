@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.reporting.answers import UNSHOWABLE, lines, page_size, pieces, prompt_views
+from llm_monitoring.reporting.answers import UNSHOWABLE, answer_view, lines, page_size, pieces, prompt_views
 from llm_monitoring.reporting.charts import label, trend_chart
 from llm_monitoring.reporting.citations import CitationTally, safe_href
 from llm_monitoring.reporting.material import Access, Failures
@@ -149,12 +149,28 @@ def test_marks() -> None:
     ]
 
 
+def test_most_marks() -> None:
+    """Marks take a quarter of an answer's bytes at most: names after that are plain text, and none is lost."""
+    row = {**material(prompts=1, days=1).texts[0], "text": "Quipu y Holded. " * 60}
+    found = answer_view(Matcher(BRAND, RIVALS), row, 1040)
+    shown = [piece for line in found.lines for piece in line]
+    assert 10 == sum(piece.mark != "" for piece in shown)
+    assert "".join(piece.text for piece in shown).startswith("Quipu y Holded. " * 20)
+
+
 def test_missing_answers() -> None:
     """A prompt tells which provider gave no answer and why."""
     page = page_of(missing=[(1, "google")], prompts=2)
     assert "Gemini: sin respuesta (el asistente se negó a responder)" in page
     found = prompt_views(project(), [{"id": 9, "query_text": "¿Nueva?", "is_active": True}], [], [], {})
     assert ["pending"] * 4 == [each.reason for each in found[0].missing]
+
+
+def test_texts_that_are_not_kept() -> None:
+    """Where retention has taken an answer's text, the page says so in its place."""
+    scene = material(prompts=2, days=2)
+    gone = [{**row, "text": None, "length": None} for row in scene.texts]
+    assert 8 == render(view(replace(scene, texts=gone))).count("El texto de esta respuesta ya no se guarda.")
 
 
 def test_what_is_wrong_is_said_at_the_top() -> None:
@@ -228,8 +244,10 @@ def test_citations() -> None:
     tally.add({**row, "brand_mentioned": True, "brand_cited": True, "sources": [own, rival]})
     tally.add({**row, "branded": True, "sources": [own]})
     tally.add({**row, "sources": []})
+    nobody = {"url": "https://nobody.example/", "domain": "nobody.example", "title": None, "kind": "inline"}
+    tally.add({**row, "competitors_mentioned": {}, "competitors_cited": {}, "sources": [nobody]})
     found = tally.view()
-    assert (3, 4, 3, 3) == (found.with_sources, found.answers, found.distinct_pages, found.rivals_only)
+    assert (4, 5, 4, 3) == (found.with_sources, found.answers, found.distinct_pages, found.rivals_only)
     assert [("blog.example", 2, 2)] == [(page.domain, page.answers, page.prompts) for page in found.gaps]
     assert [("Holded", 1)] == [(page.rival, page.answers) for page in found.rival_pages]
     assert {"other", "rival", "brand"} == {page.owner for page in found.pages}
