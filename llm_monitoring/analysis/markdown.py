@@ -51,9 +51,8 @@ class Reader:
     def read(self) -> Document:
         """The whole answer."""
         reached = 0
-        for count, (event, place) in enumerate(
-            pyromark.events_with_range(self.source, options=OPTIONS, merge_text=True)
-        ):
+        events = pyromark.events_with_range(self.source, options=OPTIONS, merge_text=True)
+        for count, (event, place) in enumerate(events):
             if count == EVENT_LIMIT:
                 self.read_rest(reached)
                 break
