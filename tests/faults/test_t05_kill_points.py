@@ -74,17 +74,18 @@ def settle_after_kill(scene: Scene, day: date) -> tuple[list[str], list[str]]:
     return [ended[name] for name in left], broken
 
 
-def provoke(scene: Scene, point: Point) -> None:
-    """Make the provider answer so that the point is reached."""
+def provoke(scene: Scene, point: Point, times: int) -> None:
+    """Make the provider answer so that the point is reached so many times."""
     status = PROVOKED.get(point)
     if status:
         action = {"kind": "status", "status": status, "headers": {"Retry-After": "0"}}
-        scene.server.faults.set([{"match": {"provider": "openai", "route": "answer"}, "action": action}])
+        match = {"provider": "openai", "route": "answer"}
+        scene.server.faults.set([{"match": match, "times": times, "action": action}])
 
 
 def kill_at(scene: Scene, day: date, point: Point, nth: int) -> bool:
     """Run the day until it is killed at the point; False where the run ended before."""
-    provoke(scene, point)
+    provoke(scene, point, nth)
     child = scene.start(day, Halt(point, nth), **ONE_WORKER)
     return child.wait() == -9
 
@@ -109,7 +110,7 @@ def test_t5_a_kill_at_each_point_is_mended_by_the_next_start(
     broken: list[str] = []
     kills = 0
     for done, point in enumerate(FATES, 1):
-        for nth in range(1, most + 1):
+        for nth in range(1, (min(most, 3) if point in PROVOKED else most) + 1):
             found = check_point(small, next(days), point, nth)
             if found is None:
                 assert nth > 1, f"{point} is never reached"
@@ -122,7 +123,7 @@ def test_t5_a_kill_at_each_point_is_mended_by_the_next_start(
     assert [] == broken
 
 
-@pytest.mark.parametrize("most", [1, pytest.param(6, marks=pytest.mark.long)])
+@pytest.mark.parametrize("most", [1, pytest.param(4, marks=pytest.mark.long)])
 @pytest.mark.parametrize("byte", BYTES)
 def test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start(
     small: Scene, days: Iterator[date], note: Note, byte: Byte, most: int
