@@ -6,6 +6,7 @@ import ipaddress
 import itertools
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -43,6 +44,8 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in CLOSED_PROXY]:
         del os.environ[name]
     os.environ.update(CLOSED_PROXY)
+    # a shell that puts the tests in the background has Ctrl-C ignored, and every child process would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -759,5 +759,5 @@ def test_completion(cli: Cli) -> None:
 def test_completion_scripts(cli: Cli, shell: str) -> None:
     """Each shell's script asks this Python for what can follow, and no command that is not installed."""
     script = cli.done("completion", shell)
-    run = f"env PYTHONPATH={ROOT} {sys.executable} -m llm_monitoring"
+    run = f"env PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)} -m llm_monitoring"
     assert (2, True, False) == (script.count(run), VARIABLE in script, "$+commands" in script)
