@@ -8,29 +8,15 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from llm_monitoring.budget import Standing
 from llm_monitoring.day import DayReport, Estimate, ProjectReport, standing_line
 from llm_monitoring.errors import MonitoringError
+from llm_monitoring.jobs.voice import Voice
 
-log = logging.getLogger("llm_monitoring.daily")
-
-
-def say(level: int, event: str, sentence: str, **fields: Any) -> None:
-    log.log(level, sentence, extra={"event": event, **fields})
-
-
-def info(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.INFO, event, sentence, **fields)
-
-
-def warn(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.WARNING, event, sentence, **fields)
-
-
-def error(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.ERROR, event, sentence, **fields)
+VOICE: Final = Voice("llm_monitoring.daily")
+log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
 
 
 def started() -> None:

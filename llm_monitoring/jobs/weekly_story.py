@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from llm_monitoring.db.database import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
+from llm_monitoring.jobs.voice import Voice
 from llm_monitoring.model_findings import Drift, Findings, Going, New
 
-log = logging.getLogger("llm_monitoring.weekly")
+VOICE: Final = Voice("llm_monitoring.weekly")
+log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
 
 TITLES: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "perplexity": "Perplexity"}
 PRICE_NAMES: Final = {
@@ -22,22 +24,6 @@ PRICE_NAMES: Final = {
     "cache_write": "escritura de caché",
     "searches": "1.000 búsquedas",
 }
-
-
-def say(level: int, event: str, sentence: str, **fields: Any) -> None:
-    log.log(level, sentence, extra={"event": event, **fields})
-
-
-def info(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.INFO, event, sentence, **fields)
-
-
-def warn(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.WARNING, event, sentence, **fields)
-
-
-def error(event: str, sentence: str, **fields: Any) -> None:
-    say(logging.ERROR, event, sentence, **fields)
 
 
 def started(*, dry_run: bool) -> None:
