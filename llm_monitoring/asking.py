@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -128,8 +128,11 @@ class Desk:
         except BadInput:
             return None
 
-    def answer(self, job: Job) -> Analysis:
-        """Ask a task's prompt and store the answer. Raises Blocked, NotCallable, key and provider errors."""
+    def answer(self, job: Job, landed: Callable[[], None] = lambda: None) -> Analysis:
+        """Ask a task's prompt and store the answer; `landed` as in Till.pay.
+
+        Raises Blocked, NotCallable, key and provider errors.
+        """
         watched = self.projects[job.task.project_id]
         model = self.catalogue.current(job.provider)
         if model is None:
@@ -145,7 +148,7 @@ class Desk:
 
         call = self.call("answer", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
-        self.till.pay(call, question, client, model.priced(), save, save_error)
+        self.till.pay(call, question, client, model.priced(), save, save_error, landed)
         return analysed[0]
 
     def save_answer(
@@ -173,7 +176,7 @@ class Desk:
         results.save(tx, task, watched.project, answer, reply, finding)
         return analysis
 
-    def score(self, job: Job) -> None:
+    def score(self, job: Job, landed: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
         watched = self.projects[job.task.project_id]
         model = self.catalogue.judge(frozenset({job.provider}))
@@ -191,7 +194,7 @@ class Desk:
 
         call = self.call("sentiment", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
-        self.till.pay(call, question, client, model.priced(), save, save_error)
+        self.till.pay(call, question, client, model.priced(), save, save_error, landed)
 
     def call(self, kind: Kind, job: Job, model: Model, question: Question) -> Call:
         return Call(

@@ -61,8 +61,12 @@ class Till:
         price: Price,
         save: Save,
         save_error: SaveError,
+        landed: Callable[[], None] = lambda: None,
     ) -> Paid:
-        """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled."""
+        """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled.
+
+        `landed` is called when the receipt is kept: from there on the provider has nothing more to do with the call.
+        """
         self.reserve(call)
         if not self.budget.mark_sent(call):
             self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
@@ -72,6 +76,7 @@ class Till:
         killpoints.reach("replied")
         self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
         killpoints.reach("receipt_kept")
+        landed()
         return self.settle(call, reply, price, save, save_error)
 
     def reserve(self, call: Call) -> None:

@@ -1,8 +1,8 @@
-"""When a provider may be called: concurrency, pauses and breakers per provider and key. The clock is passed in."""
+"""When a provider may be called: windows, pauses and breakers per provider and key. The clock is passed in."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -26,14 +26,19 @@ class KeyId:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`now` true: go. Else `until` (clock seconds) tells when to ask again; `closed` why never in this run."""
+    """`now` true: go. Else `until` (clock seconds) tells when to ask again; `closed` why never in this run.
+
+    `full`: as many calls as the key's window allows are out; ask again when one has landed.
+    """
 
     now: bool = False
     until: float | None = None
     closed: str | None = None
+    full: bool = False
 
 
 GO: Final = Admission(now=True)
+FULL: Final = Admission(full=True)
 
 
 @dataclass(slots=True)
@@ -99,9 +104,38 @@ class Lane:
 
 
 @dataclass(slots=True)
-class KeyState:
-    """One key: paused until a time after a 429, stopped by its own breaker, or dead for the rest of the run."""
+class Window:
+    """How many calls of one key may be out: halved when its provider says 429, one more a windowful of answers.
 
+    Starts at `most`, what the operator allows: a provider's limit is unknown until it says no, and a run that
+    started low would waste the day of everybody whose limit is higher (additive increase, multiplicative decrease).
+    """
+
+    most: int
+    calls: int
+    answers: int = 0
+    narrowed_at: float = -math.inf
+
+    def widen(self) -> None:
+        self.answers += 1
+        if self.answers >= self.calls:
+            self.calls, self.answers = min(self.most, self.calls + 1), 0
+
+    def narrow(self, now: float, sent_at: float) -> bool:
+        """Halve the window; False where the call went out before the last time, and so says nothing new."""
+        if sent_at < self.narrowed_at:
+            return False
+        self.calls, self.answers = max(1, self.calls // 2), 0
+        self.narrowed_at = now
+        return True
+
+
+@dataclass(slots=True)
+class KeyState:
+    """One key: how many calls it may have out, its pause, its own breaker, or why it is dead for this run."""
+
+    window: Window
+    out: int = 0
     paused_until: float = 0.0
     dead: str | None = None
     breaker: Breaker = field(default_factory=Breaker)
@@ -112,7 +146,13 @@ class Limits:
 
     def __init__(self, concurrency: Mapping[ProviderName, int]) -> None:
         self.lanes = {provider: Lane(limit) for provider, limit in concurrency.items()}
-        self.keys: dict[KeyId, KeyState] = defaultdict(KeyState)
+        self.keys: dict[KeyId, KeyState] = {}
+
+    def key(self, key: KeyId) -> KeyState:
+        if key not in self.keys:
+            most = self.lanes[key.provider].concurrency
+            self.keys[key] = KeyState(Window(most, most))
+        return self.keys[key]
 
     def room(self, provider: ProviderName) -> bool:
         lane = self.lanes[provider]
@@ -122,51 +162,83 @@ class Limits:
         """Calls to the provider that are out now."""
         return self.lanes[provider].out
 
+    def window(self, key: KeyId) -> int:
+        """How many calls the key may have out at the same time now."""
+        return self.key(key).window.calls
+
+    def has_room(self, key: KeyId) -> bool:
+        state = self.key(key)
+        return state.out < state.window.calls
+
     def admit(self, key: KeyId, now: float) -> Admission:
         """Whether a call with this key may go out now; `room` is asked before."""
-        state = self.keys[key]
+        state = self.key(key)
         if state.dead:
             return Admission(closed=state.dead)
         if state.paused_until > now:
             return Admission(until=state.paused_until)
+        if not self.has_room(key):
+            return FULL
         own = state.breaker.admit(now)
         return self.lanes[key.provider].breaker.admit(now) if own.now else own
 
     def sent(self, key: KeyId) -> None:
-        lane = self.lanes[key.provider]
+        """A worker was told to call."""
+        lane, state = self.lanes[key.provider], self.key(key)
         lane.out += 1
+        state.out += 1
         lane.breaker.sent()
-        self.keys[key].breaker.sent()
+        state.breaker.sent()
 
-    def returned(self, key: KeyId) -> None:
-        """A worker came back without having called the provider."""
-        lane = self.lanes[key.provider]
-        lane.out -= 1
-        lane.breaker.probing = self.keys[key].breaker.probing = False
+    def landed(self, key: KeyId) -> None:
+        """The provider has nothing to do with the call any more; what it said is told to `finished`."""
+        self.lanes[key.provider].out -= 1
+        self.key(key).out -= 1
+
+    def uncalled(self, key: KeyId) -> None:
+        """A worker came back without having called the provider, so nothing is known of it."""
+        self.lanes[key.provider].breaker.probing = self.key(key).breaker.probing = False
 
     def finished(
-        self, key: KeyId, effect: Effect, now: float, *, message: str = "", retry_after: float | None = None
-    ) -> None:
-        """A call ended: `ok` also where the provider answered with an error about this one request."""
-        lane, state = self.lanes[key.provider], self.keys[key]
-        lane.out -= 1
+        self,
+        key: KeyId,
+        effect: Effect,
+        now: float,
+        *,
+        sent_at: float = math.inf,
+        message: str = "",
+        retry_after: float | None = None,
+    ) -> bool:
+        """A call that went out at `sent_at` ended; True where the key's window was narrowed for it.
+
+        `ok` also where the provider answered with an error about this one request.
+        """
+        lane, state = self.lanes[key.provider], self.key(key)
         if effect == "failing":
             state.breaker.failed(now, message)
             lane.failed(key, now, message)
-            return
+            self.pause(state, now, message, retry_after)
+            return False
         state.breaker.succeeded()
         lane.succeeded()
         if effect == "dead":
             self.kill(key, message)
         elif effect == "slow_down":
-            self.pause(state, now, message, retry_after)
+            self.pause(state, now, message, 1.0 if retry_after is None else retry_after)
+            return state.window.narrow(now, sent_at)
+        else:
+            state.window.widen()
+        return False
 
     def kill(self, key: KeyId, message: str) -> None:
         """Use this key no more in this run."""
-        self.keys[key].dead = message
+        self.key(key).dead = message
 
-    def pause(self, state: KeyState, now: float, message: str, retry_after: float | None) -> None:
-        if retry_after is not None and retry_after > LONGEST_PAUSE_SECONDS:
-            state.dead = f"{message} (asks to wait {retry_after:.0f} s)"
+    def pause(self, state: KeyState, now: float, message: str, seconds: float | None) -> None:
+        """Leave a key alone for as long as its provider asked."""
+        if seconds is None:
+            return
+        if seconds > LONGEST_PAUSE_SECONDS:
+            state.dead = f"{message} (asks to wait {seconds:.0f} s)"
         else:
-            state.paused_until = max(state.paused_until, now + (1.0 if retry_after is None else retry_after))
+            state.paused_until = max(state.paused_until, now + seconds)

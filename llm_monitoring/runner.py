@@ -35,6 +35,7 @@ from llm_monitoring.providers import (
 )
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.schedule import Job, Schedule
+from llm_monitoring.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,13 @@ class Done:
     job: Job
     analysis: Analysis | None = None
     error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The reply to a job's call has been kept: the provider is free, while its worker still reads and settles."""
+
+    job: Job
 
 
 @dataclass(slots=True)
@@ -92,29 +100,36 @@ class Runner:
         self.clock = clock
         self.on_progress = on_progress
         self.tally = Tally()
-        self.done: queue.SimpleQueue[Done] = queue.SimpleQueue()
-        self.out = 0
+        self.news: queue.SimpleQueue[Done | Landed] = queue.SimpleQueue()
+        self.busy = 0
+        self.calling = 0
         self.lock_checked = clock()
 
     def run(self) -> Tally:
         """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
-        with ThreadPoolExecutor(self.desk.settings.max_workers, thread_name_prefix="worker") as pool:
+        with ThreadPoolExecutor(threads(self.desk.settings), thread_name_prefix="worker") as pool:
             while True:
                 self.hand_out(pool)
-                if self.out == 0 and (self.schedule.empty or self.tally.stopped):
+                if self.busy == 0 and (self.schedule.empty or self.tally.stopped):
+                    self.tell_windows()
                     return self.tally
                 self.take_back()
 
     def hand_out(self, pool: ThreadPoolExecutor) -> None:
-        while self.out < self.desk.settings.max_workers and not self.should_stop():
+        while self.has_room() and not self.should_stop():
             found = self.schedule.next(self.clock())
             if found is None:
                 return
             if found.closed is not None:
                 self.give_up(found.job, "provider_closed", found.closed)
                 continue
-            self.out += 1
+            self.busy += 1
+            self.calling += 1
             pool.submit(self.work, found.job)
+
+    def has_room(self) -> bool:
+        """Whether another call may be out, and a worker is there for it."""
+        return self.calling < self.desk.settings.max_workers and self.busy < threads(self.desk.settings)
 
     def should_stop(self) -> bool:
         now = self.clock()
@@ -136,45 +151,53 @@ class Runner:
         try:
             analysis = None
             if job.is_sentiment:
-                self.desk.score(job)
+                self.desk.score(job, lambda: self.news.put(Landed(job)))
             else:
-                analysis = self.desk.answer(job)
-            self.done.put(Done(job, analysis))
+                analysis = self.desk.answer(job, lambda: self.news.put(Landed(job)))
+            self.news.put(Done(job, analysis))
         except Exception as exc:  # noqa: BLE001 - around one task (design, section 9)
-            self.done.put(Done(job, error=exc))
+            self.news.put(Done(job, error=exc))
 
     def take_back(self) -> None:
         """Wait for a worker, for the next due job, or for half a second, and deal with what came."""
         wake = self.schedule.wake_at()
         wait = 0.5 if wake is None else min(0.5, max(0.01, wake - self.clock()))
         try:
-            done = self.done.get(timeout=wait)
+            news = self.news.get(timeout=wait)
         except queue.Empty:
             return
         while True:
-            self.out -= 1
-            self.handle(done)
-            self.on_progress(self.tally)
+            self.landed(news.job)
+            if isinstance(news, Done):
+                self.busy -= 1
+                self.handle(news)
+                self.on_progress(self.tally)
             try:
-                done = self.done.get_nowait()
+                news = self.news.get_nowait()
             except queue.Empty:
                 return
+
+    def landed(self, job: Job) -> None:
+        if not job.landed:
+            self.calling -= 1
+            self.schedule.landed(job)
 
     def handle(self, done: Done) -> None:
         job, error = done.job, done.error
         if error is None:
             self.schedule.limits.finished(job.key, "ok", self.clock())
+            self.schedule.judged(job)
             self.schedule.came_back(job)
             self.answered(job, done.analysis)
         elif isinstance(error, ProviderError):
             self.provider_failed(job, error)
         elif isinstance(error, Blocked):
-            self.schedule.limits.returned(job.key)
+            self.schedule.limits.uncalled(job.key)
             if self.schedule.blocked(job):
                 self.tally.blocked_users.add(job.task.user_id)
                 self.give_up(job, "budget", str(error))
         else:
-            self.schedule.limits.returned(job.key)
+            self.schedule.limits.uncalled(job.key)
             self.schedule.came_back(job)
             self.not_called(job, error)
 
@@ -189,10 +212,14 @@ class Runner:
 
     def provider_failed(self, job: Job, error: ProviderError) -> None:
         now = self.clock()
-        retry_after = error.retry_after if isinstance(error, RateLimited) else None
         message = redact(str(error))
         effect = effect_of(error, job)
-        self.schedule.limits.finished(job.key, effect, now, message=message, retry_after=retry_after)
+        narrowed = self.schedule.limits.finished(
+            job.key, effect, now, sent_at=job.sent_at, message=message, retry_after=retry_after_of(error)
+        )
+        if narrowed:
+            self.tell_window(job.key, "pide ir más despacio")
+        self.schedule.judged(job)
         self.schedule.came_back(job)
         if effect == "dead":
             self.tally.closed_keys[job.key] = message
@@ -238,6 +265,20 @@ class Runner:
         else:
             self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
 
+    def tell_windows(self) -> None:
+        """Say which keys ended below the concurrency that the operator allows."""
+        for key, state in self.schedule.limits.keys.items():
+            if state.window.narrowed_at > -math.inf:
+                self.tell_window(key, "acaba el día")
+
+    def tell_window(self, key: KeyId, what: str) -> None:
+        calls = self.schedule.limits.window(key)
+        whose = "del operador" if key.user_id is None else f"de User #{key.user_id}"
+        log.info(
+            "🐢 %s (API key %s) %s: como máximo %d llamada(s) a la vez", key.provider, whose, what, calls,
+            extra={"event": "provider.window", "provider": key.provider, "user_id": key.user_id, "calls": calls},
+        )  # fmt: skip
+
     def give_up(self, job: Job, reason: str, message: str) -> None:
         """Record that a task is not asked; the next start of the day tries it again."""
         if job.is_sentiment:
@@ -265,6 +306,16 @@ def fields(event: str, task: Task) -> dict[str, object]:
         "query_id": task.query_id,
         "provider": task.provider,
     }
+
+
+def threads(settings: Settings) -> int:
+    """Workers of a run: a quarter more than the calls that may be out, for those that read and settle a reply."""
+    return settings.max_workers + math.ceil(settings.max_workers / 4)
+
+
+def retry_after_of(error: ProviderError) -> float | None:
+    """Seconds for which the provider asked to be left alone."""
+    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
 
 
 def effect_of(error: ProviderError, job: Job) -> Effect:

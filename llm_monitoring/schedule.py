@@ -26,6 +26,8 @@ class Job:
     tries: int = 0
     doubtful_tries: int = 0
     finished_before: int = 0
+    sent_at: float = 0.0
+    landed: bool = False
 
     @property
     def is_sentiment(self) -> bool:
@@ -42,11 +44,13 @@ class Next:
 
 @dataclass(slots=True)
 class Queue:
-    """One provider's jobs: those that are due, those that wait for a time, the rest of the plan."""
+    """One provider's jobs: those that are due, that wait for a time, whose key is busy, the rest of the plan."""
 
     plan: Iterator[Job]
     ready: deque[Job] = field(default_factory=deque)
     waiting: list[tuple[float, int, Job]] = field(default_factory=list)
+    held: dict[KeyId, deque[Job]] = field(default_factory=lambda: defaultdict(deque))
+    holding: int = 0
     exhausted: bool = False
 
     def pop(self, now: float) -> Job | None:
@@ -54,15 +58,26 @@ class Queue:
             return heapq.heappop(self.waiting)[2]
         if self.ready:
             return self.ready.popleft()
-        if self.exhausted or len(self.waiting) >= LOOK_AHEAD:
+        if self.exhausted or len(self.waiting) + self.holding >= LOOK_AHEAD:
             return None
         job = next(self.plan, None)
         self.exhausted = job is None
         return job
 
+    def hold(self, job: Job) -> None:
+        """Keep a job until a call of its key has landed."""
+        self.held[job.key].append(job)
+        self.holding += 1
+
+    def let_go(self, key: KeyId) -> None:
+        """Make the first job that waits for its key due."""
+        if self.held.get(key):
+            self.ready.append(self.held[key].popleft())
+            self.holding -= 1
+
     @property
     def empty(self) -> bool:
-        return self.exhausted and not self.ready and not self.waiting
+        return self.exhausted and not self.ready and not self.waiting and not self.holding
 
 
 class Schedule:
@@ -89,14 +104,34 @@ class Schedule:
         while (job := queue.pop(now)) is not None:
             admission = self.limits.admit(job.key, now)
             if admission.closed:
+                queue.let_go(job.key)
                 return Next(job, admission.closed)
             if admission.now:
-                self.limits.sent(job.key)
-                self.out[job.task.user_id] += 1
-                job.finished_before = self.finished[job.task.user_id]
+                self.send(job, now)
                 return Next(job)
-            self.wait(job, admission.until or now)
+            if admission.full:
+                queue.hold(job)
+            else:
+                self.wait(job, admission.until or now)
         return None
+
+    def send(self, job: Job, now: float) -> None:
+        self.limits.sent(job.key)
+        self.out[job.task.user_id] += 1
+        job.finished_before = self.finished[job.task.user_id]
+        job.sent_at, job.landed = now, False
+
+    def landed(self, job: Job) -> None:
+        """The provider is done with a job's call: another one may go out, whatever its worker still has to do."""
+        if not job.landed:
+            job.landed = True
+            self.limits.landed(job.key)
+            self.queues[job.provider].let_go(job.key)
+
+    def judged(self, job: Job) -> None:
+        """What a landed call said is known; where its key's window grew, one more of those that wait may go."""
+        if self.limits.has_room(job.key):
+            self.queues[job.provider].let_go(job.key)
 
     def add(self, job: Job) -> None:
         """Put a job before the rest of its provider's plan."""

@@ -4,12 +4,13 @@ A rule is a JSON object::
 
     {"name": "slow Mondays",
      "match": {"provider": "openai", "route": "answer", "model": "...", "key": "<fingerprint>",
-               "prompt": "substring", "nth": 3 or [1, 2], "every": 10, "probability": 0.1},
+               "prompt": "substring", "nth": 3 or [1, 2], "every": 10, "probability": 0.1, "above_per_second": 20},
      "times": 5, "billed": true,
      "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}, "body": ..., "delay_ms": 0}}
 
 Every part but the action may be left out. `route` is answer, models or model. `nth`, `every` and
-`probability` count the requests that the rest of the match finds; the first rule that fires decides;
+`probability` count the requests that the rest of the match finds, and `above_per_second` spares that many of
+them in any second, as a provider's quota does; the first rule that fires decides;
 `times` is how often at most. Kinds: delay; status (status, headers, body); hang; reset (when: before_body,
 after_body, mid_reply); truncate (content_length: right, wrong); html (status, body); body (status, body,
 headers); error_object (body); empty_text; refusal; content_filter; max_tokens; pause_turn; usage (value:
@@ -19,6 +20,8 @@ when `billed` says so.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
@@ -50,7 +53,9 @@ CHOICES: Final = {
     "content_length": ("right", "wrong"),
     "value": ("missing", "null", "negative"),
 }
-MATCH_FIELDS: Final = frozenset({"provider", "route", "model", "key", "prompt", "nth", "every", "probability"})
+MATCH_FIELDS: Final = frozenset(
+    {"provider", "route", "model", "key", "prompt", "nth", "every", "probability", "above_per_second"}
+)
 RULE_FIELDS: Final = frozenset({"name", "match", "times", "billed", "action"})
 ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", *FINISHES})
 
@@ -81,6 +86,7 @@ class Rule:
     times: int | None
     seen: int = 0
     fired: int = field(default=0)
+    spared: deque[float] = field(default_factory=deque)
 
     @property
     def kind(self) -> str:
@@ -102,7 +108,19 @@ class Rule:
             return False
         if share(seed, self.name, self.seen) >= float(self.match.get("probability", 1.0)):
             return False
+        if "above_per_second" in self.match and self.spares(int(self.match["above_per_second"])):
+            return False
         self.fired += 1
+        return True
+
+    def spares(self, per_second: int) -> bool:
+        """Whether fewer than `per_second` requests were spared in the last second."""
+        now = time.monotonic()
+        while self.spared and self.spared[0] <= now - 1.0:
+            self.spared.popleft()
+        if len(self.spared) >= per_second:
+            return False
+        self.spared.append(now)
         return True
 
     def matches(self, sighting: Sighting) -> bool:

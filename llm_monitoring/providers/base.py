@@ -110,9 +110,15 @@ class RateLimited(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider cannot be reached or fails."""
+    """The provider cannot be reached or fails. `retry_after` is the wait in seconds that it asks for, if it does."""
 
     kind = "unavailable"
+
+    def __init__(
+        self, message: str = "", *, billed: Billed, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, billed=billed, status=status)
+        self.retry_after = retry_after
 
 
 class BadRequest(ProviderError):

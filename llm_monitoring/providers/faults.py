@@ -28,6 +28,7 @@ SAID_CHARACTERS: Final = 300
 LONGEST_WAIT_SECONDS: Final = 3600.0
 KEY_CHARACTERS: Final = re.compile(r"[!-~]+")
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id")
+ESCAPED_ASCII: Final = rb"\u00"  # how JSON begins the escape of a key's character
 
 # Words with which a provider says "this key, or its account" under a status that means something else.
 NO_CREDIT: Final = re.compile(
@@ -62,7 +63,15 @@ def without_key(body: bytes, key: Secret) -> bytes:
     """Return `body` unchanged unless it echoes the key, which stars then replace, length kept."""
     for hidden in key_forms(key):
         body = body.replace(hidden.encode(), b"*" * len(hidden))
+        if ESCAPED_ASCII in body:
+            body = spelled(hidden).sub(lambda found: b"*" * len(found.group()), body)
     return body
+
+
+def spelled(text: str) -> re.Pattern[bytes]:
+    """Return what finds `text`, which is ASCII, in JSON that escapes any of its characters, however often."""
+    characters = (rf"(?:{re.escape(each)}|(?<!\\)\\++u(?i:{ord(each):04x}))" for each in text)
+    return re.compile("".join(characters).encode())
 
 
 def reply_from(
@@ -115,7 +124,8 @@ def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[st
     if status == 404 or (status == 400 and UNKNOWN_MODEL.search(complaint.marks)):
         return ModelNotFound(text, billed="no", status=status)
     if status == 408 or status >= 500:
-        return ProviderUnavailable(text, billed="maybe", status=status)
+        wait = retry_after(headers, complaint.details)
+        return ProviderUnavailable(text, billed="maybe", status=status, retry_after=wait)
     if 300 <= status < 400:
         text = f"{text} (redirects are not followed: check the base URL)"
     return BadRequest(text, billed="no", status=status)

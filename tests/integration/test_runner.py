@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from threading import Event
@@ -297,6 +299,27 @@ def test_a_lost_sentiment_is_asked_by_the_next_start(stage: Stage) -> None:
     assert stage.count("llm_monitoring_results WHERE sentiment_status = 'scored' AND sentiment_score IS NOT NULL") == 1
     assert states(stage) == ["settled"] * 3
     assert stage.spent(user) == stage.billed()
+
+
+def test_a_run_finds_the_quota_of_a_provider(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Above a provider's quota its window is halved and every task is answered; other providers never wait for it."""
+    stage.server.service.behaviour = replace(stage.server.service.behaviour, latency_ms=100.0)
+    user = stage.add_user("a@example.com", ["openai", "perplexity"])
+    prompts = [f"¿Qué programa de facturación conviene, caso {n}?" for n in range(60)]
+    stage.add_project(user, prompts, ["openai", "perplexity"])
+    rule = {"match": {"provider": "openai", "above_per_second": 20},
+            "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "0.1"}}}  # fmt: skip
+    stage.server.faults.set([rule])
+    with caplog.at_level(logging.INFO):
+        report = run(stage, LLM_MAX_WORKERS="12", LLM_SENTIMENT="false")
+    told = [vars(record)["calls"] for record in caplog.records if "provider.window" in vars(record).values()]
+    refused = stage.count("llm_call_attempts WHERE state = 'void'")
+    ended = "SELECT llm_provider, max(closed_at) AS at FROM llm_call_attempts WHERE state = 'settled' GROUP BY 1"
+    last = {row["llm_provider"]: row["at"] for row in stage.rows(ended)}
+    assert (report.complete, stage.count("llm_monitoring_results")) == (True, 120)
+    assert min(told) < 12
+    assert refused < 60
+    assert last["perplexity"] < last["openai"]
 
 
 def test_users_take_turns(stage: Stage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_monitoring.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, GO, Admission, KeyId, Limits
+from llm_monitoring.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, FULL, GO, Admission, KeyId, Limits
 
 MINE, YOURS, OPERATOR = KeyId("openai", 1), KeyId("openai", 2), KeyId("openai", None)
 
@@ -13,6 +13,7 @@ def limits(concurrency: int = 10) -> Limits:
 
 def call(state: Limits, key: KeyId, effect: str, now: float = 0.0, **told: object) -> None:
     state.sent(key)
+    state.landed(key)
     state.finished(key, effect, now, **told)  # type: ignore[arg-type]
 
 
@@ -23,7 +24,7 @@ def test_a_provider_has_room_until_its_concurrency_is_out() -> None:
     assert state.room("openai")
     state.sent(YOURS)
     assert (state.room("openai"), state.room("google")) == (False, True)
-    state.finished(MINE, "ok", 0.0)
+    state.landed(MINE)
     assert state.room("openai")
 
 
@@ -68,6 +69,7 @@ def test_the_breaker_opens_probes_and_closes_for_good() -> None:
         assert state.admit(OPERATOR, now) == GO
         state.sent(OPERATOR)
         assert state.admit(MINE, now) == Admission(until=now + 1.0)
+        state.landed(OPERATOR)
         state.finished(OPERATOR, "failing", now, message="503")
     assert state.admit(MINE, now + 1e6) == Admission(closed="503")
     assert state.admit(KeyId("google", 1), now) == GO
@@ -91,6 +93,7 @@ def test_calls_that_were_out_when_the_breaker_opened_count_once() -> None:
     for _ in range(50):
         state.sent(MINE)
     for _ in range(50):
+        state.landed(MINE)
         state.finished(MINE, "failing", 0.0, message="reset")
     assert state.admit(MINE, 0.0) == Admission(until=COOL_DOWN_SECONDS[0])
 
@@ -112,5 +115,58 @@ def test_a_job_that_was_never_sent_frees_the_probe() -> None:
         call(state, MINE, "failing")
     now = COOL_DOWN_SECONDS[0]
     state.sent(MINE)
-    state.returned(MINE)
+    state.landed(MINE)
+    state.uncalled(MINE)
     assert state.admit(MINE, now) == GO
+
+
+def test_a_429_halves_the_window_of_its_key_at_once() -> None:
+    """As soon as a provider says no, half as many calls of that key may be out; other keys keep theirs."""
+    state = limits(8)
+    call(state, MINE, "slow_down", 10.0, sent_at=9.0, retry_after=0.0)
+    assert (state.window(MINE), state.window(YOURS)) == (4, 8)
+    for _ in range(4):
+        state.sent(MINE)
+    assert (state.admit(MINE, 10.0), state.admit(YOURS, 10.0)) == (FULL, GO)
+    state.landed(MINE)
+    assert state.admit(MINE, 10.0) == GO
+
+
+def test_a_burst_of_429s_is_one_event() -> None:
+    """Calls that were out when the window was halved say nothing new; those that went out later do."""
+    state = limits(8)
+    told = [(10.0, 9.0), (10.1, 9.5), (10.2, 9.9), (12.0, 11.0)]
+    narrowed = []
+    for now, sent_at in told:
+        state.sent(MINE)
+        state.landed(MINE)
+        narrowed.append(state.finished(MINE, "slow_down", now, sent_at=sent_at, retry_after=0.0))
+    assert (narrowed, state.window(MINE)) == ([True, False, False, True], 2)
+
+
+def test_the_window_grows_by_one_for_a_windowful_of_answers() -> None:
+    """Up slowly: four answers at a window of four make it five, and never more than the operator allows."""
+    state = limits(8)
+    call(state, MINE, "slow_down", 1.0, sent_at=0.0, retry_after=0.0)
+    grown = [state.window(MINE)]
+    for _ in range(60):
+        call(state, MINE, "ok", 2.0)
+        grown.append(state.window(MINE))
+    assert [grown.count(size) for size in (4, 5, 6, 7)] == [4, 5, 6, 7]
+    assert grown[-1] == 8
+
+
+def test_a_window_never_closes() -> None:
+    """However often a provider says no, one call at a time is left, after the pause that it asked for."""
+    state = limits(8)
+    for now in range(10):
+        call(state, MINE, "slow_down", now + 0.5, sent_at=float(now), retry_after=0.25)
+    assert (state.window(MINE), state.admit(MINE, 9.6), state.admit(MINE, 9.75)) == (1, Admission(until=9.75), GO)
+
+
+def test_a_503_that_names_a_time_pauses_its_key() -> None:
+    """An overloaded provider that says when to come back is left alone until then, to the letter."""
+    state = limits()
+    call(state, MINE, "failing", 100.0, retry_after=20.0, message="503")
+    assert (state.admit(MINE, 119.9), state.admit(MINE, 120.0)) == (Admission(until=120.0), GO)
+    assert state.admit(YOURS, 100.0) == GO

@@ -57,6 +57,7 @@ def test_a_paused_keys_jobs_wait_and_others_go_on() -> None:
     """A 429 for one user delays that user's jobs alone, and they come when the pause is over."""
     state = schedule(openai=[job(user=1), job(user=1, query=2), job(user=2)])
     first = take(state)
+    state.landed(first)
     state.limits.finished(first.key, "slow_down", 0.0, retry_after=5.0)
     state.came_back(first)
     assert take(state).task.user_id == 2
@@ -77,9 +78,9 @@ def test_a_job_over_budget_waits_for_what_is_out() -> None:
     """While calls of the user are out, what does not fit is parked, and tried again as they give back."""
     state = schedule(openai=[job(query=1), job(query=2)])
     first, second = take(state), take(state)
-    state.limits.returned(second.key)
+    state.landed(second)
     assert (state.blocked(second), state.next(0.0), state.empty) == (False, None, False)
-    state.limits.finished(first.key, "ok", 0.0)
+    state.landed(first)
     state.came_back(first)
     assert take(state) is second
 
@@ -95,7 +96,7 @@ def test_a_refusal_that_overlapped_a_settlement_is_tried_again() -> None:
     """A job refused while another was out is not given up when that one comes back first."""
     state = schedule(openai=[job(query=1), job(query=2)])
     first, second = take(state), take(state)
-    state.limits.finished(first.key, "ok", 0.0)
+    state.landed(first)
     state.came_back(first)
     assert state.blocked(second) is False
     assert take(state) is second
@@ -115,3 +116,88 @@ def test_parked_jobs_are_given_up_one_by_one() -> None:
             break
         given_up += state.blocked(found.job)
     assert (given_up, state.empty) == (4, True)
+
+
+def test_a_key_with_a_narrow_window_holds_up_nobody() -> None:
+    """What a busy key cannot take waits for it, and the provider's other keys use the room."""
+    state = schedule(2, openai=[*(job(user=1, query=n) for n in range(4)), job(user=2, query=9)])
+    first = take(state)
+    narrow(state, first.key)
+    assert take(state, 1.0).task.user_id == 2
+    assert (state.next(1.0), state.queues["openai"].holding) == (None, 3)
+    state.landed(first)
+    assert (take(state, 1.0).task.user_id, state.queues["openai"].holding) == (1, 2)
+
+
+def test_what_waits_for_a_busy_key_comes_when_it_is_free() -> None:
+    """Held jobs come one by one as calls of their key land, and none is lost."""
+    state = schedule(8, openai=[job(query=n) for n in range(6)])
+    first = take(state)
+    narrow(state, first.key)
+    state.landed(first)
+    asked = [first.task.query_id]
+    while (found := state.next(1.0)) is not None:
+        assert state.next(1.0) is None
+        asked.append(found.job.task.query_id)
+        state.landed(found.job)
+    assert (sorted(asked), state.empty) == ([0, 1, 2, 3, 4, 5], True)
+
+
+def test_what_waits_for_a_key_that_dies_is_given_back() -> None:
+    """When a key is refused, the jobs that waited for it are handed out with the reason."""
+    state = schedule(8, openai=[job(query=n) for n in range(6)])
+    first = take(state)
+    narrow(state, first.key)
+    assert state.next(1.0) is None
+    state.limits.kill(first.key, "401")
+    state.landed(first)
+    told = []
+    while (found := state.next(1.0)) is not None:
+        told.append(found.closed)
+    assert (told, state.empty) == (["401"] * 5, True)
+
+
+def test_the_room_that_a_wider_window_makes_is_used() -> None:
+    """When a key's window grows, as many of the jobs that wait for it go out at once."""
+    state = schedule(8, openai=[job(query=n) for n in range(20)])
+    out = [take(state)]
+    narrow(state, out[0].key)
+    most = 0
+    for _ in range(40):
+        done = out.pop(0)
+        state.landed(done)
+        state.limits.finished(done.key, "ok", 1.0)
+        state.judged(done)
+        while (found := state.next(1.0)) is not None:
+            out.append(found.job)
+        most = max(most, len(out))
+        if not out:
+            break
+    assert (most > 2, state.empty) == (True, True)
+
+
+def test_a_slow_provider_never_idles_the_others() -> None:
+    """While others have work, a provider that answers ten times slower holds no more than its share of the calls."""
+    names: tuple[ProviderName, ...] = ("openai", "anthropic", "google", "perplexity")
+    plans = {name: iter([job(name, query=n) for n in range(60)]) for name in names}
+    state, out, shares = Schedule(Limits(dict.fromkeys(names, 8)), plans), list[tuple[float, int, Job]](), list[int]()
+    now = others_done = 0.0
+    while not state.empty or out:
+        while len(out) < 8 and (found := state.next(now)) is not None:
+            out.append((now + (10.0 if found.job.provider == "google" else 1.0), next(state.tickets), found.job))
+        if not any(state.queues[name].empty for name in names):
+            shares.append(sum(each.provider == "google" for _, _, each in out))
+        out.sort()
+        now, _, done = out.pop(0)
+        state.landed(done)
+        state.limits.finished(done.key, "ok", now)
+        state.came_back(done)
+        others_done = others_done if done.provider == "google" else now
+    assert max(shares) == 2
+    assert others_done <= 3 * 60 / (8 - 2) + 1
+
+
+def narrow(state: Schedule, key: KeyId) -> None:
+    """Have a 429 come again and again until the key may have one call out."""
+    for now in (0.1, 0.2, 0.3, 0.4):
+        state.limits.finished(key, "slow_down", now, sent_at=now, retry_after=0.0)
