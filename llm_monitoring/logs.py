@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -31,6 +32,8 @@ HIDDEN: Final = "***"
 TAIL: Final = 8
 SHORTEST_SECRET: Final = 4  # hiding anything shorter would blank ordinary words
 SHORTEST_PASSWORD: Final = 12  # the same for "postgres" and its like, which are no API keys
+ESCAPE_START: Final = "\\u00"
+ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")  # JSON's for an ASCII character, at any depth
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what opens the address of a webhook or a chat
 RAILWAY_LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn"}
 CHATTY: Final = ("anthropic", "google_genai", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "urllib3")
@@ -61,6 +64,8 @@ class Registry:
         self.lock = threading.Lock()
         self.tails: dict[str, frozenset[tuple[int, bytes]]] = {}
         self.sizes: tuple[int, ...] = ()
+        self.alphabet: frozenset[str] = frozenset()
+        self.runs = re.compile(r"(?!)")
 
     def add(self, text: str) -> None:
         tail = text[-TAIL:]
@@ -68,22 +73,46 @@ class Registry:
             return
         with self.lock:
             self.tails[tail] = self.tails.get(tail, frozenset()) | {(len(text), digest(text))}
-            self.sizes = tuple(sorted({*self.sizes, len(tail)}))
+            if not (self.alphabet.issuperset(tail) and len(tail) in self.sizes):
+                self.alphabet |= set(tail)
+                sizes = tuple(sorted({*self.sizes, len(tail)}))
+                self.runs = re.compile(f"[{re.escape(''.join(sorted(self.alphabet)))}]{{{sizes[0]},}}")
+                self.sizes = sizes
 
     def hide(self, text: str) -> str:
+        """Return `text` without secrets, also where JSON has escaped some of their characters or all."""
+        spans = [*self.spans(text), *self.escaped_spans(text)]
+        if not spans:
+            return text
         pieces, done = [], 0
-        for start, end in sorted(self.spans(text)):
+        for start, end in sorted(spans):
             pieces += [text[done:start], HIDDEN] if start >= done else []
             done = max(done, end)
         return "".join([*pieces, text[done:]])
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where a secret, or only its end, stands: one look-up a position, however many are known."""
-        for size in self.sizes:
-            for start in range(len(text) - size + 1):
-                known = self.tails.get(text[start : start + size])
-                if known:
-                    yield self.beginning(text, start, start + size, known), start + size
+        """Yield where a secret, or only its end, stands: one look-up a position, however many are known.
+
+        Only in stretches of characters that ends of secrets have: ordinary words are too short for one.
+        """
+        for run in self.runs.finditer(text):
+            for size in self.sizes:
+                for start in range(run.start(), run.end() - size + 1):
+                    known = self.tails.get(text[start : start + size])
+                    if known:
+                        yield self.beginning(text, start, start + size, known), start + size
+
+    def escaped_spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield what `spans` finds once JSON's escapes of ASCII are read, at its place in `text`."""
+        if ESCAPE_START not in text:
+            return
+        places, shifts = [], [0]  # where escapes stand in the text as read, and how much longer it was up to each
+        for found in ESCAPE.finditer(text):
+            places.append(found.start() - shifts[-1])
+            shifts.append(shifts[-1] + len(found.group()) - 1)
+        if places:
+            for start, end in self.spans(ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)):
+                yield start + shifts[bisect_left(places, start)], end + shifts[bisect_left(places, end)]
 
     def beginning(self, text: str, start: int, end: int, known: frozenset[tuple[int, bytes]]) -> int:
         whole = (end - length for length, seen in known if digest(text[max(0, end - length) : end]) == seen)

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm, sqrt
+from operator import attrgetter
 from statistics import NormalDist, fmean, pvariance
 from typing import Final
 
@@ -74,6 +75,20 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of answers in percent with its 95 % bounds, two decimals; None without answers."""
+
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+
+
+Said = Callable[[Observation], bool]
+Effective = Callable[[Sequence[Observation], Said], float]
+NAMED: Final[Said] = attrgetter("brand_mentioned")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChange:
     """On `day` the provider answered with the model `after`, on its last day with answers with `before`.
 
@@ -108,15 +123,15 @@ def cell(observations: Sequence[Observation], competitors: Sequence[str]) -> Cel
     other, by how much one day cannot tell, so they are taken as if they agreed entirely: repeating a
     prompt sharpens its rate and never narrows the bounds, which are too wide rather than too narrow.
     """
-    return figures(observations, competitors, prompts_asked)
+    return figures(observations, competitors, lambda headline, said: prompts_asked(headline))
 
 
 def summary(observations: Sequence[Observation], competitors: Sequence[str]) -> Summary:
     """Return the figures of a period over its days and providers.
 
     Prompts weigh equally, a prompt's providers equally, a provider's days equally, a day's samples equally.
-    The bounds of the mention rate are Wilson's with `effective_answers` as n. With one provider, one day
-    and one sample the figures are those of `cell`.
+    The mention rate is that of `period_rate`. With one provider, one day and one sample the figures are those of
+    `cell`.
     """
     headline = unbranded(observations)
     days = [o.day for o in headline]
@@ -130,27 +145,38 @@ def summary(observations: Sequence[Observation], competitors: Sequence[str]) -> 
     )
 
 
-def figures(
-    observations: Sequence[Observation],
-    competitors: Sequence[str],
-    effective: Callable[[Sequence[Observation]], float],
-) -> Cell:
+def period_rate(headline: Sequence[Observation], said: Said = NAMED) -> Rate:
+    """Return how often `said` is true of a period's unbranded answers, as `summary` weighs them.
+
+    The bounds are Wilson's with `effective_answers` as n.
+    """
+    return rate_of(headline, said, effective_answers)
+
+
+def rate_of(headline: Sequence[Observation], said: Said, effective: Effective) -> Rate:
+    rate = mean((o, 100 * said(o)) for o in headline)
+    if rate is None:
+        return Rate(None, None, None)
+    n = effective(headline, said)
+    return Rate(hundredths(rate), *wilson(rate / 100 * Fraction(n), n))
+
+
+def figures(observations: Sequence[Observation], competitors: Sequence[str], effective: Effective) -> Cell:
     """Return the figures of these answers, with `effective` giving the n of the mention rate's bounds."""
     headline = unbranded(observations)
     branded = [o for o in observations if o.branded]
     mentioned = [o for o in headline if o.brand_mentioned]
     breakdown = {name: sum(name in o.competitors for o in headline) for name in competitors}
-    rate = mean((o, 100 * o.brand_mentioned) for o in headline)
-    low, high = (None, None) if rate is None else wilson(rate / 100 * Fraction(n := effective(headline)), n)
+    rate = rate_of(headline, NAMED, effective)
     ranked = [(o, o.position) for o in headline if o.position is not None]
     sentiments = Counter(o.sentiment for o in mentioned)
     return Cell(
         total_queries=len(headline),
         total_mentions=len(mentioned),
-        mention_rate=hundredths(rate),
-        mention_rate_low=low,
-        mention_rate_high=high,
-        share_of_voice=share(headline, competitors, lambda position: 1),
+        mention_rate=rate.value,
+        mention_rate_low=rate.low,
+        mention_rate_high=rate.high,
+        share_of_voice=share(headline, competitors),
         weighted_share_of_voice=share(headline, competitors, position_weight),
         total_competitor_mentions=sum(breakdown.values()),
         competitor_breakdown=breakdown,
@@ -183,15 +209,14 @@ def prompt_weights(observations: Sequence[Observation]) -> list[int]:
 
     Within a prompt its providers weigh equally, within a provider its days, within a day its samples.
     """
-    samples = Counter((o.query_id, o.provider, o.day) for o in observations)
-    days = Counter((query_id, provider) for query_id, provider, _ in samples)
-    providers = Counter(query_id for query_id, _ in days)
-    parts = [
-        providers[o.query_id] * days[o.query_id, o.provider] * samples[o.query_id, o.provider, o.day]
-        for o in observations
-    ]
-    whole = lcm(*set(parts))
-    return [whole // part for part in parts]
+    keys = [(o.query_id, o.provider, o.day) for o in observations]
+    samples = Counter(keys)
+    days = Counter([(query_id, provider) for query_id, provider, _ in samples])
+    providers = Counter([query_id for query_id, _ in days])
+    parts = {key: count * days[key[:2]] * providers[key[0]] for key, count in samples.items()}
+    whole = lcm(*set(parts.values()))
+    weights = {key: whole // part for key, part in parts.items()}
+    return [weights[key] for key in keys]
 
 
 def mean(values: Iterable[tuple[Observation, int | Fraction]]) -> Fraction | None:
@@ -203,17 +228,16 @@ def mean(values: Iterable[tuple[Observation, int | Fraction]]) -> Fraction | Non
 
 
 def share(
-    observations: Sequence[Observation], competitors: Sequence[str], worth: Callable[[int | None], int]
+    observations: Sequence[Observation], competitors: Sequence[str], worth: Callable[[int | None], int] = lambda at: 1
 ) -> Decimal | None:
     """Return the brand's percentage of all tracked mentions, each worth `worth(its position)`."""
     brand = rivals = 0
-    names = dict.fromkeys(competitors)
+    names = frozenset(competitors)
     for weight, o in zip(prompt_weights(observations), observations, strict=True):
         if o.brand_mentioned:
             brand += weight * worth(o.position)
-        for name in names:
-            if name in o.competitors:
-                rivals += weight * worth(o.competitor_positions.get(name))
+        for name in names & o.competitors:
+            rivals += weight * worth(o.competitor_positions.get(name))
     return hundredths(Fraction(100 * brand, brand + rivals)) if names and brand + rivals else None
 
 
@@ -274,8 +298,8 @@ def t_quantile(confidence: float, degrees: int) -> float:
     return sum(term / float(degrees) ** power for power, term in enumerate(terms))
 
 
-def effective_answers(observations: Sequence[Observation]) -> float:
-    """Return how many independent answers the mention rate of these answers is worth.
+def effective_answers(observations: Sequence[Observation], said: Said = NAMED) -> float:
+    """Return how many independent answers the rate of those of which `said` is true is worth.
 
     The answers of one prompt on thirty days are not thirty independent ones. Korn and Graubard (1998): the
     variance that independent answers would have over the variance seen between prompts, with Student's t
@@ -284,7 +308,7 @@ def effective_answers(observations: Sequence[Observation]) -> float:
     ever leave it out, because so few tell nothing of the spread.
     """
     prompts, answers = prompts_asked(observations), len(observations)
-    rates = prompt_rates(observations)
+    rates = prompt_rates(observations, said)
     if min(sum(rate > 0 for rate in rates), sum(rate < 1 for rate in rates)) < MIN_PROMPTS:
         return prompts
     spread, rate = pvariance(rates), fmean(rates)
@@ -295,14 +319,14 @@ def effective_answers(observations: Sequence[Observation]) -> float:
     return min(answers, max(prompts, independent * few**2))
 
 
-def prompt_rates(observations: Sequence[Observation]) -> list[float]:
-    """Return each prompt's mention rate, from 0 to 1."""
-    mentions: dict[int, int] = defaultdict(int)
+def prompt_rates(observations: Sequence[Observation], said: Said) -> list[float]:
+    """Return each prompt's rate of answers of which `said` is true, from 0 to 1."""
+    true: dict[int, int] = defaultdict(int)
     totals: dict[int, int] = defaultdict(int)
     for weight, o in zip(prompt_weights(observations), observations, strict=True):
-        mentions[o.query_id] += weight * o.brand_mentioned
+        true[o.query_id] += weight * said(o)
         totals[o.query_id] += weight
-    return [mentions[query_id] / total for query_id, total in totals.items()]
+    return [true[query_id] / total for query_id, total in totals.items()]
 
 
 def model_changes(observations: Iterable[Observation]) -> tuple[ModelChange, ...]:

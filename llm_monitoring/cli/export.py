@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_monitoring.cli.command import PROJECT, example
-from llm_monitoring.cli.output import say
+from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.output import say, show_json
 from llm_monitoring.cli.periods import DAY, check_order
 from llm_monitoring.cli.progress import bar
 from llm_monitoring.cli.session import Session, pass_session
@@ -34,26 +34,27 @@ if TYPE_CHECKING:
 )
 @click.argument("kind", type=click.Choice(["results", "snapshots", "citations"]))
 @click.option("--project", "project", type=PROJECT, required=True, help="Which project.")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
+@click.option("--format", "chosen", type=click.Choice(["csv", "jsonl", "xlsx"]), show_default="csv; jsonl with --json")
 @click.option("--from", "first", type=DAY, help="First day; the earliest by default.")
 @click.option("--to", "last", type=DAY, help="Last day; the latest by default.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to; standard output by default.")
 @click.option("--bom", is_flag=True, help="Begin CSV with a byte order mark, so that Excel reads it as UTF-8.")
+@json_option
 @pass_session
 def export(
-    session: Session, /, kind: str, project: int, form: str, first: date | None, last: date | None,
-    out: Path | None, *, bom: bool,
+    session: Session, /, kind: str, project: int, chosen: str | None, first: date | None, last: date | None,
+    out: Path | None, *, bom: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a project's answers (results), daily figures (snapshots) or cited pages (citations), a row at a time.
 
     Text never becomes a formula: in CSV one that a spreadsheet would run gets an apostrophe before it, in a
     spreadsheet it is stored as text. In JSON lines amounts are exact text.
+
+    With --json what is printed is JSON: the rows, one a line, or with --out what was written where.
     """
     check_order(first, last)
-    if form == "xlsx" and out is None:
-        raise BadInput("a spreadsheet is no stream: say where to write it with --out FILE.xlsx")
-    if bom and form != "csv":
-        raise BadInput("--bom is for --format csv")
+    form = chosen or ("jsonl" if as_json else "csv")
+    check_form(form, out, bom=bom, as_json=as_json)
     with session.tools() as tools:
         from llm_monitoring.reporting import exports
 
@@ -61,8 +62,20 @@ def export(
         with bar("Exporting", exports.size(tools.db, order)) as advance:
             found = exports.records(tools.db, order, advance)
             count = to_file(order, found, form, out, bom=bom) if out else to_stream(order, found, form, bom=bom)
-    if out:
+    if out and as_json:
+        show_json({"path": str(out), "format": form, "rows": count})
+    elif out:
         say(f"{out}: {count} rows.")
+
+
+def check_form(form: str, out: Path | None, *, bom: bool, as_json: bool) -> None:
+    """Raise BadInput for what does not go together."""
+    if form == "xlsx" and out is None:
+        raise BadInput("a spreadsheet is no stream: say where to write it with --out FILE.xlsx")
+    if as_json and form == "csv" and out is None:
+        raise BadInput("--json prints JSON lines: leave out --format csv, or say where to write the CSV with --out")
+    if bom and form != "csv":
+        raise BadInput("--bom is for --format csv")
 
 
 def to_stream(order: Export, records: Iterable[Record], form: str, *, bom: bool) -> int:

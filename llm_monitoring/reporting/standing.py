@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from llm_monitoring.analysis.comparison import Change, Comparison, compare
-from llm_monitoring.analysis.figures import Cell, Observation, summary, unbranded
+from llm_monitoring.analysis.figures import Cell, Observation, hundredths, mean, period_rate, share, summary, unbranded
 from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
 
 FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
@@ -132,7 +132,7 @@ def standing(
         headlines=headlines(observations, competitors, whole.figures, comparison),
         halves=halves if comparison else None,
         by_provider=comparison.by_provider if comparison else (),
-        entities=entity_rows(observations, brand, competitors, [some for _, some in parts]),
+        entities=entity_rows(unbranded(observations), brand, competitors, providers),
         providers=tuple(providers),
         positions=tuple(position_row(*each) for each in (everything, *cells)),
         tones=tuple(tone_row(name, cell) for name, _, cell in (everything, *cells)),
@@ -166,19 +166,19 @@ def headlines(
     observations: Sequence[Observation], competitors: Sequence[str], cell: Cell, comparison: Comparison | None
 ) -> tuple[Headline, ...]:
     own = unbranded(observations)
-    share: Bounds = interval(own, share_measure(competitors), 0, 100)
+    voice_range: Bounds = interval(own, share_measure(competitors), 0, 100)
     place: Bounds = interval(own, position_measure, 1, None)
     ranked = [each for each in own if each.position is not None]
     named = [each for each in own if each.brand_mentioned or each.competitors]
     scored = [each for each in own if each.sentiment_score is not None and each.brand_mentioned]
     rate = (cell.mention_rate_low, cell.mention_rate_high)
-    cited = citation_interval(own, competitors)
+    cited = period_rate(own, lambda each: each.brand_cited)
     mention, voice, position, citation = changes_of(comparison)
     found: list[tuple[FigureName, Unit, Decimal | None, Bounds, list[Observation], Change | None]] = [
         ("mention_rate", "percent", cell.mention_rate, rate, own, mention),
-        ("share_of_voice", "percent", cell.share_of_voice, share, named, voice),
+        ("share_of_voice", "percent", cell.share_of_voice, voice_range, named, voice),
         ("avg_position", "places", cell.avg_position, place, ranked, position),
-        ("citation_rate", "percent", cell.citation_rate, cited, own, citation),
+        ("citation_rate", "percent", cell.citation_rate, (cited.low, cited.high), own, citation),
         ("sentiment", "score", cell.avg_sentiment_score, score_interval(scored), scored, None),
     ]
     return tuple(
@@ -192,12 +192,6 @@ def changes_of(comparison: Comparison | None) -> tuple[Change | None, Change | N
     if comparison is None:
         return None, None, None, None
     return comparison.mention_rate, comparison.share_of_voice, comparison.avg_position, comparison.citation_rate
-
-
-def citation_interval(observations: Sequence[Observation], competitors: Sequence[str]) -> Bounds:
-    """The interval of the citation rate: that of the mention rate, with a citation in a mention's place."""
-    cell = summary([replace(each, brand_mentioned=each.brand_cited) for each in observations], competitors).figures
-    return cell.mention_rate_low, cell.mention_rate_high
 
 
 def score_interval(scored: Sequence[Observation]) -> Bounds:
@@ -226,39 +220,37 @@ def as_seen_by(observation: Observation, rival: str, brand: str) -> Observation:
 
 
 def entity_rows(
-    observations: Sequence[Observation], brand: str, competitors: Sequence[str], parts: Sequence[Sequence[Observation]]
+    headline: Sequence[Observation], brand: str, competitors: Sequence[str], providers: Sequence[str]
 ) -> tuple[EntityRow, ...]:
-    """The brand and its rivals, most named first; a prompt that names the brand counts for none of them."""
-    rows = [entity_row(brand, True, observations, competitors, parts)]
+    """The brand and its rivals over the unbranded answers, most named first."""
+    rows = [entity_row(brand, True, headline, competitors, providers)]
     for rival in competitors:
         others = [brand, *(name for name in competitors if name != rival)]
-        seen = [as_seen_by(each, rival, brand) for each in observations]
-        seen_parts = [[as_seen_by(each, rival, brand) for each in part] for part in parts]
-        rows.append(entity_row(rival, False, seen, others, seen_parts))
+        rows.append(entity_row(rival, False, [as_seen_by(each, rival, brand) for each in headline], others, providers))
     return tuple(sorted(rows, key=lambda row: (-(row.mention_rate or 0), not row.is_brand, row.name)))
 
 
 def entity_row(
-    name: str, is_brand: bool, observations: Sequence[Observation], others: Sequence[str],
-    parts: Sequence[Sequence[Observation]],
-) -> EntityRow:  # fmt: skip
-    cell = summary(observations, others).figures
-    own = unbranded(observations)
+    name: str, is_brand: bool, headline: Sequence[Observation], others: Sequence[str], providers: Sequence[str]
+) -> EntityRow:
+    rate = period_rate(headline)
+    ranked = [(each, each.position) for each in headline if each.position is not None]
+    parts = ([each for each in headline if each.provider == provider] for provider in providers)
     return EntityRow(
         name=name,
         is_brand=is_brand,
-        mention_rate=cell.mention_rate,
-        low=cell.mention_rate_low,
-        high=cell.mention_rate_high,
-        share=share_of(cell, observations, others),
-        avg_position=cell.avg_position,
-        ranked=sum(each.position is not None for each in own),
-        by_provider=tuple(share_of(summary(part, others).figures, part, others) for part in parts),
+        mention_rate=rate.value,
+        low=rate.low,
+        high=rate.high,
+        share=share_of(headline, others),
+        avg_position=hundredths(mean(ranked)),
+        ranked=len(ranked),
+        by_provider=tuple(share_of(part, others) for part in parts),
     )
 
 
-def share_of(cell: Cell, observations: Sequence[Observation], others: Sequence[str]) -> Share:
-    return Share(cell.share_of_voice, *interval(unbranded(observations), share_measure(others), 0, 100))
+def share_of(headline: Sequence[Observation], others: Sequence[str]) -> Share:
+    return Share(share(headline, others), *interval(headline, share_measure(others), 0, 100))
 
 
 def position_row(provider: str | None, observations: Sequence[Observation], cell: Cell) -> PositionRow:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.analysis.figures import ModelChange, Observation, model_changes, summary
+from llm_monitoring.analysis.figures import ModelChange, Observation, model_changes, period_rate, unbranded
 
 WINDOW_DAYS: Final = 7
 SHORT_PERIOD_DAYS: Final = 10
@@ -55,20 +55,21 @@ class Trend:
 
 def trend(provider: str, observations: Sequence[Observation], first: date, last: date) -> Trend:
     """Return one provider's trend over the days from `first` to `last`."""
+    headline = unbranded(observations)
     by_day: dict[date, list[Observation]] = defaultdict(list)
-    for each in observations:
+    for each in headline:
         by_day[each.day].append(each)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     window = 1 if len(days) <= SHORT_PERIOD_DAYS else WINDOW_DAYS
-    whole = summary(observations, ()).figures
+    whole = period_rate(headline)
     return Trend(
         provider=provider,
         points=tuple(point(by_day, days, place, window) for place in range(len(days))),
         window=window,
-        mention_rate=whole.mention_rate,
-        low=whole.mention_rate_low,
-        high=whole.mention_rate_high,
-        answers=whole.total_queries,
+        mention_rate=whole.value,
+        low=whole.low,
+        high=whole.high,
+        answers=len(headline),
         models=models_used(observations),
         changes=model_changes(observations),
     )
@@ -76,19 +77,12 @@ def trend(provider: str, observations: Sequence[Observation], first: date, last:
 
 def point(by_day: dict[date, list[Observation]], days: Sequence[date], place: int, window: int) -> Point:
     day = days[place]
-    today = summary(by_day.get(day, []), ()).figures
-    if not today.total_queries:
+    today = by_day.get(day, [])
+    if not today:
         return Point(day, 0, None, None, None, None)
     recent = [each for some in days[max(0, place - window + 1) : place + 1] for each in by_day.get(some, [])]
-    smooth = summary(recent, ()).figures
-    return Point(
-        day=day,
-        answers=today.total_queries,
-        rate=today.mention_rate,
-        smooth=smooth.mention_rate,
-        low=smooth.mention_rate_low,
-        high=smooth.mention_rate_high,
-    )
+    smooth = period_rate(recent)
+    return Point(day, len(today), period_rate(today).value, smooth.value, smooth.low, smooth.high)
 
 
 def models_used(observations: Sequence[Observation]) -> tuple[ModelUse, ...]:

@@ -93,6 +93,27 @@ def test_json_lines(db: Database, export: Any) -> None:
     assert result.stdout.isascii()
 
 
+def test_json_is_json_lines(db: Database, export: Any) -> None:
+    """--json prints what --format jsonl does, whether or not the form is named beside it."""
+    store(db, ["one", "two"])
+    lines_of = [
+        export("citations", "--project", "1", *given).stdout
+        for given in (("--format", "jsonl"), ("--json",), ("--json", "--format", "jsonl"))
+    ]
+    assert (6, 1) == (lines_of[0].count("\n"), len(set(lines_of)))
+
+
+@pytest.mark.parametrize(("form", "begins"), [(None, b'{"id": '), ("csv", b"id,"), ("xlsx", b"PK")])
+def test_json_tells_of_a_file(db: Database, export: Any, tmp_path: Path, form: str | None, begins: bytes) -> None:
+    """With --json and --out the file has JSON lines or the form that was asked for, and what is printed is JSON."""
+    store(db, ["one", "two"])
+    out = tmp_path / "answers"
+    named = ("--format", form) if form else ()
+    result = export("results", "--project", "1", "--json", *named, "--out", str(out))
+    assert {"path": str(out), "format": form or "jsonl", "rows": 2} == json.loads(result.stdout)
+    assert out.read_bytes().startswith(begins)
+
+
 def test_spreadsheet(db: Database, export: Any, tmp_path: Path) -> None:
     """A workbook holds texts as texts, never formulas or links, numbers as numbers, and cuts what no cell can hold."""
     store(db, [*FORMULAS, "http://evil.example", "x" * 40_000, "\x01 control"])
@@ -174,6 +195,9 @@ def test_byte_order_mark(db: Database, export: Any, tmp_path: Path) -> None:
     [
         (("results", "--project", "9"), "project 9 does not exist"),
         (("results", "--project", "1", "--format", "xlsx"), "--out"),
+        (("results", "--project", "1", "--format", "xlsx", "--json"), "--out"),
+        (("results", "--project", "1", "--format", "csv", "--json"), "--json prints JSON lines"),
+        (("results", "--project", "1", "--json", "--bom"), "--bom"),
         (("results", "--project", "1", "--format", "jsonl", "--bom"), "--bom"),
         (("results", "--project", "1", "--from", "2026-11-02", "--to", "2026-11-01"), "is before"),
         (("results", "--project", "1", "--out", "/proc/none/x.csv"), "cannot be written"),

@@ -158,10 +158,32 @@ def test_account_faults_in_disguise(server: Server, name: ProviderName, status: 
     ],
     ids=str,
 )
-def test_retry_after(server: Server, name: ProviderName, headers: dict[str, str], expected: float | None) -> None:
-    """A rate limit says when to come back, if the provider says so credibly, and within the hour."""
-    error = fault(server, name, says("{}", 429, **headers))
-    assert (type(error), error.billed, error.retry_after) == (RateLimited, "no", expected)
+@pytest.mark.parametrize(
+    ("status", "kind", "billed"),
+    [(429, RateLimited, "no"), (503, ProviderUnavailable, "maybe"), (529, ProviderUnavailable, "maybe")],
+)
+def test_retry_after(
+    server: Server, name: ProviderName, headers: dict[str, str], expected: float | None,
+    status: int, kind: type[ProviderError], billed: str,
+) -> None:  # fmt: skip
+    """A rate limit or an overload says when to come back, if the provider says so credibly, and within the hour."""
+    error = fault(server, name, says("{}", status, **headers))
+    assert (type(error), error.billed, error.retry_after) == (kind, billed, expected)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("status", [408, 500, 502, 504])
+def test_retry_after_of_any_outage(server: Server, name: ProviderName, status: int) -> None:
+    """Every status that stands for an outage may carry the wait, however unusual."""
+    error = fault(server, name, says("{}", status, retry_after="7"))
+    assert (type(error), error.retry_after) == (ProviderUnavailable, 7.0)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("step", [resets, cuts(b"{"), says("{}", 503)], ids=["reset", "cut", "503"])
+def test_no_wait_that_nobody_asked_for(server: Server, name: ProviderName, step: Step) -> None:
+    """An outage without a wait of the provider's has none."""
+    assert fault(server, name, step).retry_after is None
 
 
 def test_retry_after_as_a_date_without_the_replys_date() -> None:
@@ -171,12 +193,13 @@ def test_retry_after_as_a_date_without_the_replys_date() -> None:
     assert 0 <= wait <= 1
 
 
-def test_google_retry_info(server: Server) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_google_retry_info(server: Server, status: int) -> None:
     """Google's wait stands in the body."""
     info = '{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}'
     quota = '{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []}'
-    body = f'{{"error": {{"code": 429, "message": "Quota", "details": [{quota}, {info}]}}}}'
-    assert fault(server, "google", says(body, 429)).retry_after == 37.5
+    body = f'{{"error": {{"code": {status}, "message": "Quota", "details": [{quota}, {info}]}}}}'
+    assert fault(server, "google", says(body, status)).retry_after == 37.5
 
 
 CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

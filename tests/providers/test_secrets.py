@@ -84,6 +84,22 @@ def test_replies_hold_no_key(server: Server, name: ProviderName) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("form", ["\\u{:04x}", "\\u{:04X}", "\\\\u{:04x}"], ids=["small", "capital", "twice"])
+@pytest.mark.parametrize("every", [1, 3])
+def test_replies_hold_no_escaped_key(server: Server, name: ProviderName, form: str, every: int) -> None:
+    """A key whose characters, all or some, are escaped in the reply's JSON has stars in its place, lengths kept."""
+    key = KEY.reveal()
+    echoed = "".join(form.format(ord(each)) if n % every == 0 else each for n, each in enumerate(key))
+    before, after = '{"error": {"message": "a \\u003ckey\\u003e is ', '\\n, \u00f1 \\u00f1"}}'
+    server.script(says(before + echoed + after))
+    reply = server.open(name).send(question(name))
+    assert before + "*" * len(echoed) + after == reply.body.decode()
+    with pytest.raises(ProviderError) as caught:
+        server.open(name).read(reply)
+    assert not holds_key(whole_story(caught.value))
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_logs_hold_no_key(server: Server, name: ProviderName, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG the SDKs and their HTTP library print no key."""
     caplog.set_level(logging.DEBUG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,46 @@ def test_no_registered_secret_survives(secrets: list[str], noise: str) -> None:
     assert [each for each in secrets if each[-8:] in text] == []
 
 
+ESCAPED_FORMS: dict[str, Callable[[str], str]] = {
+    "all": lambda text: "".join(f"\\u{ord(each):04x}" for each in text),
+    "capitals": lambda text: "".join(f"\\u{ord(each):04X}" for each in text),
+    "mixed": lambda text: "".join((f"\\u{ord(each):04x}", f"\\u{ord(each):04X}")[n % 2] for n, each in enumerate(text)),
+    "one in three": lambda text: "".join(each if n % 3 else f"\\u{ord(each):04x}" for n, each in enumerate(text)),
+    "one": lambda text: text[:-2] + f"\\u{ord(text[-2]):04x}" + text[-1],
+    "twice": lambda text: "".join(f"\\\\u{ord(each):04x}" for each in text),
+}
+
+
+@pytest.mark.parametrize("form", ESCAPED_FORMS)
+def test_keys_that_json_escaped(form: str) -> None:
+    """A key whose characters JSON escapes, or only its end, is hidden; what stands around it is as it was."""
+    key = "sk-Jk1+Zz_0-NoTail~9xK"
+    logs.register_secret(Secret(key))
+    for echoed in (key, key[-8:]):
+        text = f'{{"a": "\\u00f1\\u003c{ESCAPED_FORMS[form](echoed)}\\u0026b\\n", "plain": "{key}"}}'
+        assert '{"a": "\\u00f1\\u003c***\\u0026b\\n", "plain": "***"}' == logs.REGISTRY.hide(text)
+
+
+@given(st.lists(st.text("Ak_9", min_size=8, max_size=12), min_size=1, max_size=3), st.data())
+def test_no_escaped_secret_survives(secrets: list[str], data: st.DataObject) -> None:
+    """Whichever characters are escaped, and at whatever depth, nobody who reads the JSON finds a secret."""
+    registry = logs.Registry()
+    for secret in secrets:
+        registry.add(secret)
+    depths = st.lists(st.integers(0, 3), min_size=99, max_size=99)
+    marks = zip(" ".join(secrets), data.draw(depths), strict=False)
+    text = "".join("\\" * depth + f"u{ord(each):04x}" if depth else each for each, depth in marks)
+    read = logs.ESCAPE.sub(lambda found: chr(int(found[1], 16)), registry.hide(text))
+    assert [each for each in secrets if each[-8:] in read] == []
+
+
+def test_escapes_that_hide_nothing_are_kept() -> None:
+    """JSON with escapes of any kind is as it was where it holds no secret."""
+    logs.register_secret(Secret("sk-abcdefgh12345678"))
+    text = '{"a": "\\u0031\\u0033345678 \\\\u0061 \\ud83d\\ude00 \\u00e9 \\u00", "b": "\\u0022\\\\"}'
+    assert text == logs.REGISTRY.hide(text)
+
+
 def test_ordinary_text_is_kept() -> None:
     """Words, addresses and model names are no secrets."""
     text = "task-oriented risk-averse pplx-70b-chat https://h:443/x?mail=a@b.c AQ bearer of news; gpt-5, ñ 🎉 ⚠️"
@@ -70,11 +111,16 @@ def test_patterns(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["postgres://a:", "://a:", "password='", "Bearer ", "x-api-key: ", "sk-", "gAAAAA", "a"]
+    "piece",
+    [
+        *("postgres://a:", "://a:", "password='", "Bearer ", "x-api-key: ", "sk-", "gAAAAA", "a"),
+        *("\\", "\\u0061", "\\\\\\u0061", "\\u00"),
+    ],
 )
 def test_hostile_text_is_quick(piece: str) -> None:
     """A megabyte made to slow the patterns down is read in time that grows with its length."""
-    text = piece * (1_000_000 // len(piece))
+    logs.register_secret(Secret("sk-0061aa\\u00uuuu"))
+    text = piece * (1_000_000 // len(piece)) + "\\u0061"
     begun = time.process_time()
     logs.redact(text)
     assert time.process_time() - begun < 5

@@ -1,0 +1,158 @@
+"""What is made of stored answers: a report, exports and figures, with their time, memory and statements."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from bench.daily import counted_statements
+from bench.ground import ROOT, database
+from bench.reanalysis import BEFORE, LATEST, add_project, fill
+from llm_monitoring import metrics, projects
+from llm_monitoring.app import open_tools
+from llm_monitoring.cli.export import to_file
+from llm_monitoring.day import Tools
+from llm_monitoring.db.database import Database
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.metrics import Period
+from llm_monitoring.reporting import exports
+from llm_monitoring.reporting.files import Shelf
+from llm_monitoring.settings import load_settings
+
+# the judge's verdicts, which nothing of the answers' making stores
+SCORE = """
+UPDATE llm_monitoring_results
+SET sentiment_status = 'scored', sentiment = (ARRAY['positive', 'neutral', 'negative'])[1 + mod(id, 3)],
+    sentiment_score = (ARRAY[0.8, 0.5, 0.3])[1 + mod(id, 3)]
+WHERE brand_mentioned
+"""
+
+Part = Callable[[Tools, int, int, Path], dict[str, float]]
+
+
+def report(language: str) -> Part:
+    """The page in a language, as `python -m llm_monitoring report` writes it."""
+
+    def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
+        projects.change(tools.db, project_id, lambda found: dataclasses.replace(found, language=language))
+        shelf = Shelf(tools.db, tools.keys, tools.budget, LATEST)
+        written = shelf.write(project_id, days, folder / f"{language}.html")
+        return {"kb": round(written.size_bytes / 1000), "rows": written.answers}
+
+    return make
+
+
+def export(form: str) -> Part:
+    """All answers of the project as a file, as `python -m llm_monitoring export results` writes it."""
+
+    def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
+        order = exports.plan(tools.db, project_id, "results", None, None)
+        path = folder / f"answers.{form}"
+        rows = to_file(order, exports.records(tools.db, order), form, path, bom=False)
+        return {"kb": round(path.stat().st_size / 1000), "rows": rows}
+
+    return make
+
+
+def figures(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
+    """The later half of the days compared with the earlier one."""
+    middle = LATEST - timedelta(days=days // 2)
+    before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
+    found = metrics.report(tools.db, project_id, after, before)
+    return {"rows": found.total.summary.figures.total_queries}
+
+
+PARTS: Final[dict[str, Part]] = {
+    "report_es": report("es"),
+    "report_en": report("en"),
+    "export_csv": export("csv"),
+    "export_jsonl": export("jsonl"),
+    "export_xlsx": export("xlsx"),
+    "metrics": figures,
+}
+
+
+def main() -> int:
+    """Fill a database, make every part in a process of its own, print one JSON line."""
+    options = read_options()
+    if options.part:
+        print(json.dumps(made(options.part, options.days)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder, database() as url:
+        began = time.perf_counter()
+        stored = fill_project(url, options.prompts, options.days)
+        filled = time.perf_counter() - began
+        found = {part: in_a_process(url, part, options.days, folder) for part in PARTS}
+    print(
+        json.dumps(
+            {
+                "prompts": options.prompts, "days": options.days, "rows": stored, "fill_s": round(filled, 1),
+                **{f"{part}_s": each["seconds"] for part, each in found.items()},
+                **{f"{part}_kb": each["kb"] for part, each in found.items() if "kb" in each},
+                "peak_rss_mb": {part: each["peak_rss_mb"] for part, each in found.items()},
+                "statements": {part: each["statements"] for part, each in found.items()},
+            }
+        )
+    )  # fmt: skip
+    whole = [each["rows"] == stored for part, each in found.items() if part != "metrics"]
+    return 0 if all(whole) else 1
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__)
+    parser.add_argument("--days", type=int, default=90, help="days with stored answers (default 90)")
+    parser.add_argument("--prompts", type=int, default=60, help="prompts, each asked to four providers (default 60)")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def fill_project(url: str, prompts: int, days: int) -> int:
+    """Store the demo's answers to one project, with figures and verdicts; return how many answers that is."""
+    with Database(url) as db:
+        projects.add_user(db, "bench@agency.example")
+        project = add_project(db, "P", BEFORE, prompts)
+        fill(db, project, [LATEST - timedelta(days=back) for back in range(days)][::-1])
+        db.execute(SCORE)
+        db.execute("VACUUM ANALYZE")
+    return prompts * days * len(PROVIDERS)
+
+
+def in_a_process(url: str, part: str, days: int, folder: str) -> dict[str, Any]:
+    environment = {**os.environ, "DATABASE_URL": url, "TMPDIR": folder}
+    command = [sys.executable, "-m", "bench", "report", "--part", part, "--days", str(days)]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def made(part: str, days: int) -> dict[str, Any]:
+    """One part in this process, with what it took."""
+    with open_tools(load_settings(dotenv=False)) as tools, counted_statements() as statements:
+        began = time.perf_counter()
+        found = PARTS[part](tools, 1, days, Path(tempfile.gettempdir()))
+        seconds = time.perf_counter() - began
+    return {**found, "seconds": round(seconds, 3), "statements": statements[0], "peak_rss_mb": peak_rss_mb()}
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this program held; Linux's ru_maxrss also counts what its parent held when it forked."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

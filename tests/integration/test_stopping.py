@@ -1,0 +1,135 @@
+"""The daily job under signals: what one says, and what a second one does."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import IO
+
+import pytest
+
+from llm_monitoring.jobs.console import SAME_WISH_SECONDS
+from tests.integration.stage import Stage, staged
+
+SAID = "Una segunda señal (otro Ctrl-C) termina al instante"
+SLOW = {"match": {"route": "answer"}, "action": {"kind": "delay", "delay_ms": 30_000}}
+PLAIN = {"LLM_SENTIMENT": "false"}
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    """A project whose eight calls take half a minute."""
+    with staged(database_url) as made:
+        made.server.faults.set([SLOW])
+        made.add_project(made.add_user("a@example.com"), ["¿Qué programa va mejor?", "¿Y para autónomos?"])
+        yield made
+
+
+@contextmanager
+def calling(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+    """The job while all its calls are out; killed at the end where it still runs."""
+    process = stage.start(extra=PLAIN)
+    try:
+        wait_for_calls(stage)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_calls(stage: Stage, least: int = 8) -> None:
+    deadline = time.monotonic() + 20
+    while stage.count("llm_call_attempts WHERE state = 'sent'") < least:
+        assert time.monotonic() < deadline, "the calls did not go out"
+        time.sleep(0.02)
+
+
+def read_until(stream: IO[str] | None, words: str) -> None:
+    assert stream is not None
+    for line in stream:
+        if words in line:
+            return
+    pytest.fail(f"{words!r} was never said")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_at_once(stage: Stage, number: signal.Signals, code: int) -> None:
+    """The first signal says so, the second ends the process with 128 + its number, and the next start settles."""
+    with calling(stage) as process:
+        process.send_signal(number)
+        read_until(process.stdout, SAID)
+        time.sleep(SAME_WISH_SECONDS + 0.1)
+        assert process.poll() is None
+        process.send_signal(number)
+        assert code == process.wait(timeout=5)
+    assert 8 == stage.count("llm_call_attempts WHERE state = 'sent'")
+    stage.server.faults.set([])
+    ended, output = stage.run(extra=PLAIN)
+    assert (0, 0) == (ended, stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")), output
+    assert 8 == stage.count("llm_call_attempts WHERE state = 'unknown' AND charged_usd > 0")
+    assert 8 == stage.count("llm_monitoring_results")
+    assert [] == list(stage.audit().differences)
+
+
+def test_one_wish_that_comes_twice_is_one(stage: Stage) -> None:
+    """A Ctrl-C that the terminal sends and a wrapping program passes on is waited out, not taken for a second."""
+    with calling(stage) as process:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+        read_until(process.stdout, SAID)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=SAME_WISH_SECONDS + 0.5)
+
+
+@contextmanager
+def on_a_terminal(stage: Stage, level: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The job on a terminal while its calls are out, and the end of it at which a person reads."""
+    controller, terminal = pty.openpty()
+    environment = stage.environment({**PLAIN, "LLM_LOG_LEVEL": level})
+    process = subprocess.Popen(
+        stage.command(), env=environment, cwd="/", stdout=terminal, stderr=terminal, stdin=terminal
+    )
+    os.close(terminal)
+    try:
+        yield process, controller
+    finally:
+        process.kill()
+        process.wait()
+        os.close(controller)
+
+
+def interrupt_twice(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGINT)
+    time.sleep(SAME_WISH_SECONDS + 0.2)
+    process.send_signal(signal.SIGINT)
+    return process.wait(timeout=5)
+
+
+def test_the_terminal_gets_its_cursor_back(stage: Stage) -> None:
+    """The progress bar hides the cursor; a process that ends at once shows it again, on a line of its own."""
+    with on_a_terminal(stage, "INFO") as (process, controller), ThreadPoolExecutor() as pool:
+        shown = pool.submit(lambda: b"".join(chunks(controller)))
+        wait_for_calls(stage)
+        assert 130 == interrupt_twice(process)
+        assert b"\x1b[?25l" in shown.result()
+        assert shown.result().endswith(b"\x1b[?25h\r\r\n")
+
+
+def test_a_blocked_output_holds_nothing_up(stage: Stage) -> None:
+    """The second signal ends the process also while its output waits for somebody to read it."""
+    with on_a_terminal(stage, "DEBUG") as (process, _):
+        wait_for_calls(stage, least=1)
+        assert 130 == interrupt_twice(process)
+
+
+def chunks(controller: int) -> Iterator[bytes]:
+    """What the terminal received, to its end, which Linux reports as an error."""
+    with suppress(OSError):
+        while found := os.read(controller, 65536):
+            yield found
