@@ -51,10 +51,10 @@ tests/browser/node_modules: tests/browser/package-lock.json
 test-google-legacy: $(LEGACY)/.installed
 	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-workers.txt requirements-dev.txt
 	$(call install,$(VENV),-r requirements-dev.txt)
 
-$(LEGACY)/.installed: requirements.txt requirements-dev.txt requirements-google-legacy.txt
+$(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-dev.txt requirements-google-legacy.txt
 	$(call install,$(LEGACY),-r requirements-dev.txt -r requirements-google-legacy.txt)
 
 define install

@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from bench.ground import ROOT, database, provider
+from bench.ground import ROOT, database, peak_rss_mb, provider
 from llm_monitoring import day, projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import open_tools, schedule_day
@@ -93,9 +92,9 @@ def fill(url: str, tasks: int) -> int:
     return wanted * len(PROVIDERS)
 
 
-def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
-    environment = {
-        **os.environ,
+def environment(url: str, address: str, workers: int) -> dict[str, str]:
+    """What a run on this database against this provider needs, one call a task."""
+    return {
         "DATABASE_URL": url,
         "LLM_KEYS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
         "LLM_MAX_WORKERS": str(workers),
@@ -106,8 +105,12 @@ def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
         "PERPLEXITY_BASE_URL": f"{address}/perplexity/v1",
         **{f"{name.upper()}_API_KEY": f"sk-bench-{name}-0000000000000000" for name in PROVIDERS},
     }
+
+
+def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench", "daily", "--child"]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    own = {**os.environ, **environment(url, address, workers)}
+    ended = subprocess.run(command, cwd=ROOT, env=own, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
 
@@ -123,7 +126,7 @@ def run_day() -> dict[str, Any]:
         return {
             "wall_s": wall,
             "cpu_s": cpu,
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_rss_mb": peak_rss_mb(),
             "statements": statements[0],
             "commits": committed(tools.db) - commits,
             "in_balance": report.in_balance,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -44,3 +45,12 @@ def provider(latency_ms: float, bill: Path | None = None) -> Iterator[str]:
         port = json.loads(process.stdout.readline())["port"]
         yield f"http://127.0.0.1:{port}"
         process.terminate()
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this program held; Linux's ru_maxrss also counts what its parent held when it forked."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    return round(int(line.split()[1]) / 1024, 1)

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.daily import counted_statements
-from bench.ground import ROOT, database
+from bench.ground import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from llm_monitoring import metrics, projects
 from llm_monitoring.app import open_tools
@@ -143,15 +142,6 @@ def made(part: str, days: int) -> dict[str, Any]:
         found = PARTS[part](tools, 1, days, Path(tempfile.gettempdir()))
         seconds = time.perf_counter() - began
     return {**found, "seconds": round(seconds, 3), "statements": statements[0], "peak_rss_mb": peak_rss_mb()}
-
-
-def peak_rss_mb() -> float:
-    """The most memory that this program held; Linux's ru_maxrss also counts what its parent held when it forked."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from llm_monitoring.settings import Settings, load_settings
 log = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 2  # the coordinator and a command beside the workers
+MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 to everybody
 
 
 @contextmanager
@@ -31,11 +32,15 @@ def open_tools(settings: Settings | None = None) -> Iterator[day.Tools]:
     """Everything that a job or command works with, on a migrated database."""
     settings = settings or load_settings()
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
-    with Database(database_url(settings), size=settings.max_workers + SPARE_CONNECTIONS) as db:
+    with Database(database_url(settings), size=connections(settings)) as db:
         migrate(db)
         budget = Budget(db, settings.default_monthly_budget_usd)
         keys = KeyStore(db, box, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd)
         yield day.Tools(db, budget, keys, settings)
+
+
+def connections(settings: Settings) -> int:
+    return min(settings.max_workers, MOST_CONNECTIONS) + SPARE_CONNECTIONS
 
 
 def database_url(settings: Settings) -> str:

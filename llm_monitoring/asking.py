@@ -15,7 +15,7 @@ from llm_monitoring.analysis import Analysis, Matcher, sentiment
 from llm_monitoring.budget import Budget, Call, Kind, Outcome
 from llm_monitoring.calls import Till, is_final
 from llm_monitoring.db.database import Transaction
-from llm_monitoring.domain import Task
+from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId
@@ -106,7 +106,7 @@ class Clients:
 
 @dataclass(frozen=True)
 class Desk:
-    """What the workers of one run share. `judges` names each user's model for sentiment, where there is one."""
+    """What the workers of one run share. `lease`: by whose right they call, where the run is on several machines."""
 
     budget: Budget
     clients: Clients
@@ -114,6 +114,7 @@ class Desk:
     projects: Mapping[int, Watched]
     settings: Settings
     run_id: int | None
+    lease: Lease | None = None
 
     @cached_property
     def till(self) -> Till:
@@ -207,6 +208,7 @@ class Desk:
             ceiling_usd=registry.ceiling(model.priced(), question),
             run_id=self.run_id,
             task=job.task,
+            lease=self.lease,
         )
 
 

@@ -217,8 +217,7 @@ def patient(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | None:
         except (RateLimited, ProviderUnavailable) as exc:
             if exc.billed != "no" or attempt == desk.settings.max_attempts:
                 raise
-            wanted = exc.retry_after if isinstance(exc, RateLimited) else None
-            course.stop.wait(min(wanted or 2.0**attempt, LONGEST_PAUSE_SECONDS))
+            course.stop.wait(min(exc.retry_after or 2.0**attempt, LONGEST_PAUSE_SECONDS))
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import ProviderName, Task, Usage
+from llm_monitoring.domain import Lease, ProviderName, Task, Usage
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.providers.base import Reply
 
@@ -26,7 +26,10 @@ BLOCKED_AT = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost."""
+    """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost.
+
+    `lease`: whose right it is made by, where a run is spread over several machines.
+    """
 
     id: uuid.UUID
     kind: Kind
@@ -37,6 +40,7 @@ class Call:
     ceiling_usd: Decimal
     run_id: int | None = None
     task: Task | None = None
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,11 @@ def utc_now() -> datetime:
 
 
 class Buried(MonitoringError):
-    """A later start has taken over from the run that wanted to make a call."""
+    """A later start or another owner of its chunk has taken over from whoever wanted to make a call."""
+
+
+class Occupied(MonitoringError):
+    """The call fits what its user has left, but for what calls of other machines have reserved of it."""
 
 
 class Budget:
@@ -121,12 +129,14 @@ class Budget:
     def reserve(self, call: Call) -> bool:
         """Take the call's ceiling from its user's budget; False: blocked.
 
-        Raises Conflict where the task is being asked, Buried where a later start took over from the call's run.
+        Raises Conflict where the task is being asked, Buried where the call's run or lease was taken over, and for a
+        call by lease Occupied where it would fit if other calls gave back what they reserved.
         """
         task = call.task
         params = {
             "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
-            "run_id": call.run_id, "provider": call.provider, "model_id": call.model_id,
+            "run_id": call.run_id, "chunk_id": call.lease and call.lease.chunk_id,
+            "lease": call.lease and str(call.lease.token), "provider": call.provider, "model_id": call.model_id,
             "key_source": call.key_source, "ceiling": call.ceiling_usd,
             "project_id": task and task.project_id, "query_id": task and task.query_id,
             "task_provider": task and task.provider, "analysis_date": task and task.day,
@@ -143,11 +153,17 @@ class Budget:
         return row is not None or self.was_admitted(call)
 
     def was_admitted(self, call: Call) -> bool:
-        """Whether a refused reservation had been committed before its connection broke; raises Buried."""
-        why = self.db.one(SQL.refusal, {"id": str(call.id), "run_id": call.run_id})
+        """Whether a refused reservation had been committed before its connection broke; raises Buried, Occupied."""
+        params = {
+            "id": str(call.id), "run_id": call.run_id, "lease": call.lease and str(call.lease.token),
+            "user_id": call.user_id, "month": self.month(), "ceiling": call.ceiling_usd,
+        }  # fmt: skip
+        why = self.db.one(SQL.refusal, params)
         assert why is not None
         if why["buried"]:
             raise Buried
+        if call.lease is not None and why["fits_unreserved"] and not why["admitted_before"]:
+            raise Occupied
         return bool(why["admitted_before"])
 
     def ensure_account(self, user_id: int) -> bool:
@@ -262,9 +278,9 @@ class Budget:
         """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
         return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
 
-    def open_attempts(self) -> list[Row]:
-        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts."""
-        return self.db.all(SQL.open_attempts)
+    def open_attempts(self, chunk_id: int | None = None) -> list[Row]:
+        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all."""
+        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id})
 
     def audit(self) -> Audit:
         """Compare counters with the ledger and list what is open or out of bounds; changes nothing."""

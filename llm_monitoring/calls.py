@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from llm_monitoring import killpoints, registry
-from llm_monitoring.budget import Budget, Buried, Call, Outcome
+from llm_monitoring.budget import Budget, Buried, Call, Occupied, Outcome
 from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Transaction
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
@@ -32,6 +32,10 @@ SaveError = Callable[[Transaction, ProviderError], None]
 
 class Blocked(MonitoringError):
     """The user's budget does not cover the call's ceiling."""
+
+    def __init__(self, message: str = "", *, for_now: bool = False) -> None:
+        super().__init__(message)
+        self.for_now = for_now  # calls of other machines may give back what is missing
 
 
 class Withdrawn(MonitoringError):
@@ -65,7 +69,7 @@ class Till:
     ) -> Paid:
         """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled.
 
-        `landed` is called when the receipt is kept: from there on the provider has nothing more to do with the call.
+        `landed` is called when the reply is there: from there on the provider has nothing more to do with the call.
         """
         self.reserve(call)
         if not self.budget.mark_sent(call):
@@ -73,10 +77,10 @@ class Till:
             raise Withdrawn
         killpoints.reach("sent")
         reply = self.send(call, question, provider, price, save_error)
+        landed()
         killpoints.reach("replied")
         self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
         killpoints.reach("receipt_kept")
-        landed()
         return self.settle(call, reply, price, save, save_error)
 
     def reserve(self, call: Call) -> None:
@@ -85,6 +89,8 @@ class Till:
             admitted = self.budget.reserve(call)
         except (Conflict, Buried) as exc:
             raise Withdrawn("the task is being asked by another run") from exc
+        except Occupied as exc:
+            raise Blocked(for_now=True) from exc
         if not admitted:
             raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
         killpoints.reach("reserved")

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from threading import Event
-from typing import Any
+from typing import Any, Final
 
 from llm_monitoring import projects, registry, results, runs
-from llm_monitoring.asking import Clients, Desk, Watched, ask_prompt
+from llm_monitoring.agenda import plans
+from llm_monitoring.asking import Clients, Desk, Watched
 from llm_monitoring.budget import Budget, Standing
 from llm_monitoring.db.database import Database, DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId, Limits
-from llm_monitoring.recovery import recover
-from llm_monitoring.registry import NotCallable
+from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
-from llm_monitoring.runner import Runner, Tally, plans
+from llm_monitoring.runner import Runner, Tally
 from llm_monitoring.runs import Completeness, RunLock
 from llm_monitoring.schedule import Schedule
 from llm_monitoring.settings import Settings
@@ -30,6 +30,8 @@ from llm_monitoring.settings import Settings
 log = logging.getLogger(__name__)
 
 Problems = dict[int, str]
+
+LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over and has saved its last call
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Order:
     stop: Event = field(default_factory=Event)
     on_start: Callable[[int], None] = lambda pending: None
     on_progress: Callable[[Tally], None] = lambda tally: None
+
+    @property
+    def project_ids(self) -> list[int] | None:
+        return None if self.project_id is None else [self.project_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +137,17 @@ class DayReport:
         return self.in_balance and not troubled and self.tally.stopped is None
 
 
-def make_plan(tools: Tools, project_id: int | None, blocked: Mapping[int, Standing]) -> Plan:
-    """Decide which projects can be asked, with whose keys, and by whom their mentions are judged."""
-    watched, problems = read_projects(tools.db, project_id)
+def make_plan(
+    tools: Tools,
+    project_ids: Sequence[int] | None,
+    blocked: Mapping[int, Standing],
+    catalogue: registry.Catalogue | None = None,
+) -> Plan:
+    """Decide which projects, of these or all, can be asked, with whose keys, and by whom their mentions are judged."""
+    watched, problems = read_projects(tools.db, project_ids)
     owners = {item.project.user_id for item in watched.values() if item.project.user_id is not None}
     keys, faults = usable_keys(tools.keys, owners)
-    catalogue = registry.read_catalogue(tools.db)
-    plan = Plan(watched, keys, {}, catalogue, problems)
+    plan = Plan(watched, keys, {}, catalogue or registry.read_catalogue(tools.db), problems)
     for item in list(watched.values()):
         problem = obstacle(plan, item, blocked, faults)
         if problem is not None:
@@ -147,11 +157,11 @@ def make_plan(tools: Tools, project_id: int | None, blocked: Mapping[int, Standi
     return replace(plan, judges=judges)
 
 
-def read_projects(db: Database, project_id: int | None) -> tuple[dict[int, Watched], Problems]:
+def read_projects(db: Database, project_ids: Sequence[int] | None) -> tuple[dict[int, Watched], Problems]:
     """The active projects; one that cannot be read stays out alone."""
     watched: dict[int, Watched] = {}
     problems: Problems = {}
-    for row in projects.active(db, project_id):
+    for row in projects.active(db, project_ids):
         try:
             watched[row["id"]] = Watched(projects.read_project(row))
         except (MonitoringError, ValueError, TypeError) as exc:
@@ -203,28 +213,53 @@ def judge_of(plan: Plan, item: Watched) -> KeyId | None:
     return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]
 
 
-def settle_dead_runs(tools: Tools) -> None:
-    """Settle the calls that dead runs left open, also where nothing may be spent; needs the run lock."""
+def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
+    """Settle the calls that dead runs left open, also where nothing may be spent; needs the run lock.
+
+    Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
+    """
     runs.bury_dead(tools.db)
+    longest_call = max(tools.settings.timeout_seconds.values(), default=0.0)
+    wait_for_owners(tools.db, longest_call + LET_GO_SECONDS, stop or Event())
     catalogue, clients = registry.read_catalogue(tools.db), Clients(tools.keys, tools.settings)
     watched, _ = read_projects(tools.db, None)
     desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None)
     figures(desk, recover(desk).days)
 
 
-def analyse(tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock) -> DayReport:
-    """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger."""
-    settle_dead_runs(tools)
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The asking of one run. `before` is how far the day was; `still_ours` whether no other process took over."""
+
+    desk: Desk
+    plan: Plan
+    order: Order
+    before: Mapping[int, Mapping[str, Completeness]]
+    still_ours: Callable[[], bool]
+
+
+Work = Callable[[Shift], Tally]
+
+
+def analyse(
+    tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock, work: Work | None = None
+) -> DayReport:
+    """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger.
+
+    `work` does the asking: by default this process alone.
+    """
+    settle_dead_runs(tools, order.stop)
     run_id = runs.start(tools.db, order.day)
     clients = Clients(tools.keys, tools.settings)
     try:
-        plan = make_plan(tools, order.project_id, blocked)
+        plan = make_plan(tools, order.project_ids, blocked)
         desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
         before = coverage(tools, plan, order.day)
         order.on_start(
             sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values())
         )
-        tally = work(desk, plan, order, lambda: lock.held() and runs.is_open(tools.db, run_id))
+        shift = Shift(desk, plan, order, before, lambda: lock.held() and runs.is_open(tools.db, run_id))
+        tally = (work or ask_here)(shift)
         figures(desk, {(project_id, order.day) for project_id in plan.projects})
         projects.mark_analysed(tools.db, list(plan.projects))
         report = settle_day(tools, plan, order, run_id, tally, before)
@@ -253,16 +288,18 @@ def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
         )  # fmt: skip
 
 
-def work(desk: Desk, plan: Plan, order: Order, still_ours: Callable[[], bool]) -> Tally:
-    schedule = Schedule(Limits(desk.settings.concurrency), plans(desk, order.day, plan.keys, plan.judges))
+def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None = None) -> Tally:
+    """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
+    desk, plan = shift.desk, shift.plan
+    limits = limits or Limits(desk.settings.concurrency)
     runner = Runner(
         desk,
-        schedule,
+        Schedule(limits, plans(desk, shift.order.day, plan.keys, plan.judges)),
         plan.judges,
-        still_ours=still_ours,
-        stop=order.stop,
-        deadline=time.monotonic() + 60 * desk.settings.run_deadline_minutes,
-        on_progress=order.on_progress,
+        still_ours=shift.still_ours,
+        stop=shift.order.stop,
+        deadline=time.monotonic() + (60 * desk.settings.run_deadline_minutes if seconds is None else seconds),
+        on_progress=shift.order.on_progress,
     )
     return runner.run()
 
@@ -340,37 +377,3 @@ def project_error(cells: Mapping[str, Completeness], *, stopped: bool) -> str | 
         return None
     told = [f"{name}: {cell.message}" for name, cell in cells.items() if cell.message]
     return "sin ninguna respuesta válida" + (f" ({'; '.join(dict.fromkeys(told))})" if told else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a project's open tasks at one provider cost at most, in USD; `problem` says why they cannot be asked."""
-
-    project_id: int
-    name: str
-    user_id: int
-    provider: ProviderName
-    model_id: str | None
-    tasks: int
-    ceiling_usd: Decimal
-    problem: str | None = None
-
-
-def estimate(tools: Tools, plan: Plan, day: date) -> Iterator[Estimate]:
-    """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
-    for watched in plan.projects.values():
-        project = watched.project
-        for provider in plan.providers(watched):
-            tasks, total, problem = 0, Decimal(0), None
-            model = plan.catalogue.current(provider)
-            for task in runs.pending_tasks(tools.db, provider, day, [project.id]):
-                tasks += 1
-                try:
-                    if model is None:
-                        raise NotCallable(f"{provider} has no current model in llm_model_registry")
-                    total += registry.ceiling(model.priced(), ask_prompt(task, project, model, tools.settings))
-                except NotCallable as exc:
-                    problem = str(exc)
-            assert project.user_id is not None
-            model_id = None if model is None else model.model_id
-            yield Estimate(project.id, project.name, project.user_id, provider, model_id, tasks, total, problem)

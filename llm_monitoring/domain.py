@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -68,3 +69,11 @@ class Task:
     sample: int
     prompt: str
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to make the calls of one chunk of a run, until another owner gets it."""
+
+    chunk_id: int
+    token: uuid.UUID

@@ -113,9 +113,9 @@ def write_entity(entity: Entity) -> dict[str, Any]:
     }
 
 
-def active(db: Database, project_id: int | None = None) -> list[Row]:
-    """The rows of active projects, to be read one by one, so that a broken one stops alone."""
-    return db.all(SQL.active_projects, {"project_id": project_id})
+def active(db: Database, project_ids: Sequence[int] | None = None) -> list[Row]:
+    """The rows of active projects, these or all, to be read one by one, so that a broken one stops alone."""
+    return db.all(SQL.active_projects, {"projects": None if project_ids is None else list(project_ids)})
 
 
 def find(db: Database, project_id: int) -> Project:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from threading import Event
+from typing import Final
 
-from llm_monitoring import killpoints, registry, results, runs
+from llm_monitoring import chunks, killpoints, registry, results, runs
 from llm_monitoring.asking import Desk, failure_of, save_verdict
 from llm_monitoring.budget import Call, Outcome
-from llm_monitoring.db.database import Row, Transaction
+from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.domain import Task, provider_name
+from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.5
+
+
+class StillAtWork(MonitoringError):
+    """Workers of a run that is over are still at work."""
+
+    def __init__(self, owners: Sequence[str]) -> None:
+        super().__init__(
+            f"the last run is over, but {', '.join(owners)} still work on it: stop these worker processes, start again"
+        )
 
 
 @dataclass(slots=True)
@@ -31,21 +47,39 @@ class Recovered:
         return self.released + self.settled + self.unknown
 
 
-def recover(desk: Desk) -> Recovered:
-    """Close every open attempt; needs the run lock, which proves that their owners are dead."""
+def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
+    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead."""
     found = Recovered()
-    while rows := desk.budget.open_attempts():
+    while rows := desk.budget.open_attempts(chunk_id):
         for row in rows:
             killpoints.reach("recovery_step")
             recover_one(desk, row, found)
             killpoints.reach("recovery_stepped")
     if found.total:
+        whose = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
         log.warning(
-            "♻️ Ejecución anterior interrumpida: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
-            found.released, found.settled, found.unknown,
-            extra={"event": "run.recovered", "calls": found.total},
+            "♻️ %s: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
+            whose, found.released, found.settled, found.unknown,
+            extra={"event": "run.recovered", "calls": found.total, "chunk_id": chunk_id},
         )  # fmt: skip
     return found
+
+
+def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
+    """Wait until nobody works on a chunk of an ended run any more: what still is out would be asked and paid twice.
+
+    They notice within seconds and let their calls end. Raises StillAtWork after `seconds`, or once `stop` is set.
+    """
+    deadline, told = time.monotonic() + seconds, False
+    while owners := chunks.owners_of_ended_runs(db):
+        if stop.is_set() or time.monotonic() >= deadline:
+            raise StillAtWork(owners)
+        if not told:
+            log.warning("⏳ Se espera a que acaben las llamadas de la ejecución anterior: %s", ", ".join(owners),
+                        extra={"event": "run.waiting", "workers": owners})  # fmt: skip
+            told = True
+        time.sleep(LOOK_SECONDS)
+    chunks.close_ended(db)
 
 
 def recover_one(desk: Desk, row: Row, found: Recovered) -> None:

@@ -217,5 +217,5 @@ def overview(db: Database, provider: ProviderName | None = None) -> list[Row]:
 
 
 def count_usage(db: Database, run_id: int) -> None:
-    """Add a finished run's calls to the models' own totals."""
+    """Add the calls of a finished run, and of those that died before it, to the models' own totals; each run once."""
     db.execute(SQL.count_usage, {"run_id": run_id})

@@ -90,19 +90,31 @@ def set_sentiment(
     )  # fmt: skip
 
 
+def newest(db: Database) -> int:
+    """The id of the answer that was stored last."""
+    row = db.one(SQL.newest)
+    return int(row["id"]) if row else 0
+
+
 def pending_sentiment(
-    db: Database, day: date, project_ids: Sequence[int], run_id: int | None, page: int = PAGE
+    db: Database, day: date, project_ids: Sequence[int], until: int, page: int = PAGE
 ) -> Iterator[tuple[Task, list[str]]]:
-    """The day's answers that runs before `run_id` left unscored, with their mention contexts."""
+    """The day's answers up to the id `until` that were left unscored, with their mention contexts."""
     after = 0
     while True:
-        params = {"day": day, "projects": list(project_ids), "run_id": run_id, "after": after, "page": page}
+        params = {"day": day, "projects": list(project_ids), "until": until, "after": after, "page": page}
         rows = db.all(SQL.pending_sentiment, params)
         for row in rows:
             yield pending_task(row, day), row["mention_contexts"]
         if len(rows) < page:
             return
         after = rows[-1]["id"]
+
+
+def unscored(db: Database, day: date, project_ids: Sequence[int]) -> dict[int, int]:
+    """How many of the day's answers were left unscored, by project."""
+    rows = db.all(SQL.unscored, {"day": day, "projects": list(project_ids)})
+    return {row["project_id"]: row["answers"] for row in rows}
 
 
 def pending_task(row: Row, day: date) -> Task:

@@ -8,30 +8,31 @@ import queue
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
 from threading import Event
 from typing import Final
 
-from llm_monitoring import killpoints, results, runs
+from llm_monitoring import killpoints, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
 from llm_monitoring.calls import Blocked, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
 from llm_monitoring.db.database import DatabaseUnavailable
-from llm_monitoring.domain import PROVIDERS, ProviderName, Task
+from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.limits import Effect, KeyId
 from llm_monitoring.logs import redact
 from llm_monitoring.providers import (
+    SDKS,
     AuthFailed,
     BadResponse,
     ModelNotFound,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
+    load_sdk,
 )
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.schedule import Job, Schedule
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
 DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
 LOCK_CHECK_SECONDS: Final = 2.0
+OCCUPIED_SECONDS: Final = 1.0  # how long what other machines have reserved of a budget is left alone
 LONGEST_BACKOFF_SECONDS: Final = 60.0
 
 Clock = Callable[[], float]
@@ -58,9 +60,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """The reply to a job's call has been kept: the provider is free, while its worker still reads and settles."""
+    """The reply to a job's call is there: the provider is free, while its worker still keeps, reads and settles."""
 
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A provider's SDK is there."""
+
+    provider: ProviderName
 
 
 @dataclass(slots=True)
@@ -100,7 +109,7 @@ class Runner:
         self.clock = clock
         self.on_progress = on_progress
         self.tally = Tally()
-        self.news: queue.SimpleQueue[Done | Landed] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
         self.busy = 0
         self.calling = 0
         self.lock_checked = clock()
@@ -108,12 +117,26 @@ class Runner:
     def run(self) -> Tally:
         """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
         with ThreadPoolExecutor(threads(self.desk.settings), thread_name_prefix="worker") as pool:
+            needed = self.schedule.close_lanes()
+            self.load(pool, [provider for provider in SDKS if provider in needed])
             while True:
                 self.hand_out(pool)
                 if self.busy == 0 and (self.schedule.empty or self.tally.stopped):
                     self.tell_windows()
                     return self.tally
                 self.take_back()
+
+    def load(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
+        """Import the SDKs that are needed one after the other: a provider is called as soon as its own is there."""
+        if providers:
+            pool.submit(self.load_first, pool, providers)
+
+    def load_first(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
+        try:
+            load_sdk(providers[0])
+        finally:  # an SDK that is broken is told by the worker that opens it
+            self.news.put(Loaded(providers[0]))
+            self.load(pool, providers[1:])
 
     def hand_out(self, pool: ThreadPoolExecutor) -> None:
         while self.has_room() and not self.should_stop():
@@ -167,7 +190,10 @@ class Runner:
         except queue.Empty:
             return
         while True:
-            self.landed(news.job)
+            if isinstance(news, Loaded):
+                self.schedule.open_lane(news.provider)
+            else:
+                self.landed(news.job)
             if isinstance(news, Done):
                 self.busy -= 1
                 self.handle(news)
@@ -193,7 +219,7 @@ class Runner:
             self.provider_failed(job, error)
         elif isinstance(error, Blocked):
             self.schedule.limits.uncalled(job.key)
-            if self.schedule.blocked(job):
+            if self.schedule.blocked(job, self.clock() + OCCUPIED_SECONDS if error.for_now else None):
                 self.tally.blocked_users.add(job.task.user_id)
                 self.give_up(job, "budget", str(error))
         else:
@@ -309,8 +335,8 @@ def fields(event: str, task: Task) -> dict[str, object]:
 
 
 def threads(settings: Settings) -> int:
-    """Workers of a run: a quarter more than the calls that may be out, for those that read and settle a reply."""
-    return settings.max_workers + math.ceil(settings.max_workers / 4)
+    """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
+    return settings.max_workers + settings.max_workers // 4
 
 
 def retry_after_of(error: ProviderError) -> float | None:
@@ -341,31 +367,3 @@ def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
 def backoff(tries: int) -> float:
     """Seconds before the next try, spread so that tasks which failed together do not come back together."""
     return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)
-
-
-def plans(
-    desk: Desk, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
-) -> dict[ProviderName, Iterator[Job]]:
-    """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
-    return {provider: plan(desk, provider, day, keys, judges) for provider in PROVIDERS}
-
-
-def plan(
-    desk: Desk,
-    provider: ProviderName,
-    day: date,
-    keys: Mapping[tuple[int, ProviderName], KeyId],
-    judges: Mapping[int, KeyId],
-) -> Iterator[Job]:
-    judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
-    if judged and desk.settings.sentiment:
-        for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, desk.run_id):
-            yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
-    asked = [
-        watched.project.id
-        for watched in desk.projects.values()
-        if provider in watched.project.providers and (watched.project.user_id, provider) in keys
-    ]
-    if asked:
-        for task in runs.pending_tasks(desk.budget.db, provider, day, asked):
-            yield Job(task, provider, keys[task.user_id, provider])

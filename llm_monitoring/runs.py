@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from types import TracebackType
 from typing import Final, Literal, Self
 
 from llm_monitoring import killpoints
-from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Row, Transaction
+from llm_monitoring.db.database import Database, DatabaseUnavailable, Row, Transaction
+from llm_monitoring.db.locks import SessionLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import BadInput, MonitoringError
@@ -30,47 +30,16 @@ class AlreadyRunning(MonitoringError):
     """Another daily run holds the lock."""
 
 
-class RunLock:
-    """The lock that keeps daily runs apart: a session lock on a connection of its own, gone with its process."""
+class RunLock(SessionLock):
+    """The lock that keeps daily runs apart."""
 
     def __init__(self, db: Database) -> None:
-        self.db = db
-        self.connection: Connection | None = None
+        super().__init__(db, LOCK_KEY)
 
     def __enter__(self) -> Self:
         if not self.take():
             raise AlreadyRunning
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.connection is not None:
-            self.connection.close()
-
-    def take(self) -> bool:
-        connection = self.db.connect()
-        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
-        if row and row["taken"]:
-            self.connection = connection
-            return True
-        connection.close()
-        return False
-
-    def held(self) -> bool:
-        """Whether the lock is still ours; a lost connection is replaced and the lock taken again where it is free."""
-        if self.connection is not None and is_alive(self.connection):
-            return True
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-        return self.take()
-
-
-def is_alive(connection: Connection) -> bool:
-    with suppress(DatabaseUnavailable):
-        return Transaction(connection).one(SQL.ping) is not None
-    return False
 
 
 def start(db: Database, day: date) -> int:

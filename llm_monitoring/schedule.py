@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,13 @@ class Queue:
         self.exhausted = job is None
         return job
 
+    def peek(self) -> bool:
+        """Whether there is a job, which is read from the plan where it has to be."""
+        job = self.pop(math.inf)
+        if job is not None:
+            self.ready.appendleft(job)
+        return job is not None
+
     def hold(self, job: Job) -> None:
         """Keep a job until a call of its key has landed."""
         self.held[job.key].append(job)
@@ -89,11 +97,21 @@ class Schedule:
         self.parked: dict[int, deque[Job]] = defaultdict(deque)
         self.out: Counter[int] = Counter()
         self.finished: Counter[int] = Counter()
+        self.probes: dict[int, Job] = {}
         self.tickets = count()
+        self.closed_lanes: set[ProviderName] = set()
+
+    def close_lanes(self) -> list[ProviderName]:
+        """Keep the jobs of every provider that has some until its lane is opened; return these providers."""
+        self.closed_lanes = {provider for provider, queue in self.queues.items() if queue.peek()}
+        return list(self.closed_lanes)
+
+    def open_lane(self, provider: ProviderName) -> None:
+        self.closed_lanes.discard(provider)
 
     def next(self, now: float) -> Next | None:
         """The next job, of the provider with the fewest calls out; None where nothing may go out now."""
-        with_room = [provider for provider in self.queues if self.limits.room(provider)]
+        with_room = [each for each in self.queues if each not in self.closed_lanes and self.limits.room(each)]
         for provider in sorted(with_room, key=self.limits.out):
             found = self.take(self.queues[provider], now)
             if found is not None:
@@ -103,12 +121,13 @@ class Schedule:
     def take(self, queue: Queue, now: float) -> Next | None:
         while (job := queue.pop(now)) is not None:
             admission = self.limits.admit(job.key, now)
-            if admission.closed:
-                queue.let_go(job.key)
-                return Next(job, admission.closed)
             if admission.now:
                 self.send(job, now)
                 return Next(job)
+            self.end_probe(job)
+            if admission.closed:
+                queue.let_go(job.key)
+                return Next(job, admission.closed)
             if admission.full:
                 queue.hold(job)
             else:
@@ -145,17 +164,26 @@ class Schedule:
         user = job.task.user_id
         self.out[user] -= 1
         self.finished[user] += 1
+        self.end_probe(job)
         self.release(user)
 
-    def blocked(self, job: Job) -> bool:
-        """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more."""
+    def blocked(self, job: Job, again_at: float | None = None) -> bool:
+        """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more.
+
+        With `again_at` calls of other machines are out: where none is here, one job of the user's tries again then.
+        """
         user = job.task.user_id
         self.out[user] -= 1
         if self.out[user] == 0 and self.finished[user] == job.finished_before:
-            self.release(user)
-            return True
+            if again_at is None:
+                self.end_probe(job)
+                self.release(user)
+                return True
+            if self.probes.setdefault(user, job) is job:
+                self.wait(job, again_at)
+                return False
         self.parked[user].append(job)
-        if self.out[user] == 0:
+        if self.out[user] == 0 and user not in self.probes:
             self.release(user)
         return False
 
@@ -165,6 +193,12 @@ class Schedule:
         for _ in range(min(len(parked or ()), 2 if self.out[user] else 1)):
             assert parked is not None
             self.add(parked.popleft())
+
+    def end_probe(self, job: Job) -> None:
+        """A job that tried again and again does so no more: parked jobs of its user have their turn."""
+        if self.probes.get(job.task.user_id) is job:
+            del self.probes[job.task.user_id]
+            self.release(job.task.user_id)
 
     def wake_at(self) -> float | None:
         """When the first waiting job is due."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import re
@@ -13,11 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 
+from llm_monitoring.addresses import base_url, database_url, heartbeat_url, notify_urls
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
 
@@ -26,8 +25,6 @@ Parse = Callable[[str], Any]
 SWITCHED_ON: Final = ("true", "1", "yes", "on")
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
 KEY_CHARACTERS: Final = re.compile(r"[\x21-\x7e]+")
-BETWEEN_TARGETS: Final = re.compile(r"[\s,]+(?=[A-Za-z0-9.+-]+://)")
-TARGET: Final = re.compile(r"[A-Za-z0-9.+-]{1,30}://[\x21-\x7e]+")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -37,47 +34,6 @@ def api_key(text: str) -> Secret:
     if not KEY_CHARACTERS.fullmatch(key):
         raise ValueError("one line of printable ASCII without spaces")
     return Secret(key)
-
-
-def database_url(text: str) -> str:
-    """Return a libpq address or keyword string; errors never repeat it, as it may hold a password."""
-    try:
-        known = urlsplit(text).scheme in ("postgres", "postgresql") or bool(re.match(r"\w+\s*=", text))
-    except ValueError:
-        known = False
-    if not known:
-        raise ValueError("postgresql://user:password@host:port/database")
-    return text
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def address(text: str) -> SplitResult:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:  # an impossible port or IPv6 host
-        raise ValueError("an https:// address") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError("an https:// address")
-    return parts
-
-
-def base_url(text: str) -> str:
-    """Return the root of a provider's API without a slash at its end; keys go there, so it must be safe."""
-    parts = address(text)
-    if "@" in parts.netloc or parts.query or parts.fragment or not KEY_CHARACTERS.fullmatch(text):
-        raise ValueError("an https:// address without user, password, query, fragment or spaces")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError("https://, because API keys travel there (http:// only to this machine)")
-    return text.rstrip("/")
 
 
 def integer(least: int, most: int) -> Parse:
@@ -100,22 +56,6 @@ def duration(most: float, unit: str) -> Parse:
         return number
 
     return parse
-
-
-def notify_urls(text: str) -> tuple[Secret, ...]:
-    """Return the targets in `text`; errors never repeat one, as they hold tokens."""
-    found = tuple(Secret(part) for part in BETWEEN_TARGETS.split(text))
-    if not all(TARGET.fullmatch(each.reveal()) for each in found):
-        raise ValueError("addresses such as slack://…, mailtos://… or json://…, separated by spaces")
-    return found
-
-
-def heartbeat_url(text: str) -> Secret:
-    """Return an address to call; errors never repeat it, as it is a secret to those who may call it."""
-    address(text)
-    if not KEY_CHARACTERS.fullmatch(text):
-        raise ValueError("an https:// address without spaces")
-    return Secret(text)
 
 
 def switch(text: str) -> bool:
@@ -205,6 +145,22 @@ class Settings:
     run_deadline_minutes: float = field(
         metadata=variable(
             "LLM_RUN_DEADLINE_MINUTES", "A run starts no call after this.", duration(1440, "minutes"), "180"
+        )
+    )
+    distribute: bool = field(
+        metadata=variable(
+            "LLM_DISTRIBUTE",
+            "Leave the daily run's asking to `python -m llm_monitoring worker` processes.",
+            switch,
+            "false",
+        )
+    )
+    chunk_tasks: int = field(
+        metadata=variable(
+            "LLM_CHUNK_TASKS",
+            "Tasks that a worker takes at a time: some 50 times its LLM_MAX_WORKERS.",
+            integer(1, 1_000_000),
+            "500",
         )
     )
     max_output_tokens: int = field(

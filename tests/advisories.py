@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-REQUIREMENTS: Final = ("requirements.txt", "requirements-google-legacy.txt")
+REQUIREMENTS: Final = ("requirements.txt", "requirements-workers.txt", "requirements-google-legacy.txt")
 SOURCES: Final = ("pypi", "osv")
 CLEAN, VULNERABLE, UNANSWERED = 0, 1, 3
 

@@ -18,7 +18,8 @@ from llm_monitoring.cli.session import Session, pass_session
 def migrate(session: Session, *, print_grants: bool) -> None:
     """Create or update the tables of the database, keeping every row.
 
-    Every job and command does so by itself; this one says what it did.
+    Every job and command does so by itself; this one says what it did. With LLM_DISTRIBUTE=true it also makes the
+    queue's tables.
 
     --print-grants prints a script that makes two roles: llm_monitoring_runner can do a daily run and can touch neither
     prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do. Run it as the
@@ -31,6 +32,10 @@ def migrate(session: Session, *, print_grants: bool) -> None:
         url = app.database_url(settings)
         with db.Database(url, size=1, retry_seconds=0) as database:
             applied = db.migrate(database)
+            if settings.distribute:
+                from llm_monitoring.fleet.queue import Queue
+
+                Queue(database).prepare()
     for name in applied:
         say(f"applied {name}")
     say(f"The database is up to date ({len(applied)} migrations applied).")

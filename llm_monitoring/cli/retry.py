@@ -17,7 +17,8 @@ from llm_monitoring.stopping import stoppable
 
 if TYPE_CHECKING:
     from llm_monitoring.budget import Standing
-    from llm_monitoring.day import DayReport, Estimate, Order, ProjectReport, Tools
+    from llm_monitoring.day import DayReport, Order, ProjectReport, Tools
+    from llm_monitoring.estimate import Estimate
     from llm_monitoring.runner import Tally
 
 RUN: Final = Number("run", "runs list")
@@ -38,11 +39,12 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
     """
     from llm_monitoring import day
     from llm_monitoring.app import blocked_users
+    from llm_monitoring.estimate import estimate
 
     with session.tools() as tools:
         order_day = table.find(tools.db, run)["analysis_date"]
         blocked = blocked_users(tools.budget.standings(start_month=False))
-        open_tasks = list(day.estimate(tools, day.make_plan(tools, None, blocked), order_day))
+        open_tasks = list(estimate(tools, day.make_plan(tools, None, blocked), order_day))
         total = sum(each.tasks for each in open_tasks)
         if not total:
             say(f"Nothing that can be asked is open on {order_day}.")
@@ -77,7 +79,7 @@ def work(tools: Tools, order: Order, total: int) -> DayReport:
 
         try:
             with RunLock(tools.db) as lock:
-                day.settle_dead_runs(tools)
+                day.settle_dead_runs(tools, stop)
                 standings: list[Standing] = tools.budget.standings()
                 watched = replace(order, stop=stop, on_progress=on_progress)
                 return day.analyse(tools, watched, blocked_users(standings), lock)

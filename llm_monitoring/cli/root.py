@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "budget": "Monthly limits and spend: show, set, history, correct, audit, reconcile.",
     "models": "The registry of models and their prices.",
     "runs": "The daily runs: list, show, retry.",
+    "worker": "One more machine for a daily run that is spread over several.",
     "metrics": "A period's figures, and what changed since another.",
     "report": "A project's period as one HTML page.",
     "export": "Answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet.",

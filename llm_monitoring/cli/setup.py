@@ -19,10 +19,11 @@ from llm_monitoring.cli.output import Columns, print_table, say, usd
 from llm_monitoring.cli.session import Session, find_database, pass_session
 from llm_monitoring.cli.setup_master_key import offer_master_key
 from llm_monitoring.crypto import last_four
-from llm_monitoring.day import Estimate, Tools
+from llm_monitoring.day import Tools
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput
+from llm_monitoring.estimate import Estimate, estimate
 from llm_monitoring.keys import ListedKey
 from llm_monitoring.settings import budget as budget_amount
 
@@ -142,8 +143,8 @@ def cost(tools: Tools, project_id: int) -> None:
     """What the daily job's --dry-run says of the project."""
     heading("What a day costs", "The most that a run now would spend; nothing is asked and nothing is spent.")
     blocked = blocked_users(tools.budget.standings(start_month=False))
-    plan = day.make_plan(tools, project_id, blocked)
-    found = list(day.estimate(tools, plan, schedule_day(tools.settings)))
+    plan = day.make_plan(tools, [project_id], blocked)
+    found = list(estimate(tools, plan, schedule_day(tools.settings)))
     if problem := plan.problems.get(project_id):
         say(f"Project {project_id} cannot be asked yet: {problem}")
     if found:

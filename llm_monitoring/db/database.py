@@ -273,6 +273,11 @@ def translated(connection: Connection) -> Iterator[None]:
         raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
     except (psycopg2.IntegrityError, psycopg2.DataError, errors.RaiseException) as exc:
         raise Rejected(primary(exc), constraint=exc.diag.constraint_name) from exc
+    except errors.InsufficientPrivilege as exc:
+        raise ConfigurationError(
+            f"the database role {connection.info.user!r} lacks a right: {primary(exc)}; "
+            "`python -m llm_monitoring migrate --print-grants` prints what to grant, as the owner of the tables"
+        ) from exc
     except psycopg2.extensions.TransactionRollbackError as exc:
         raise Interrupted(primary(exc)) from exc
     except psycopg2.Error as exc:

@@ -1,7 +1,8 @@
 -- Least privilege: a role for the daily run, a role for administrators. Run as the owner of the tables, after every
 -- update of the package; it may be run again at any time. Then give a login one of them, for example:
 --     CREATE ROLE cron LOGIN PASSWORD '…' IN ROLE llm_monitoring_runner;
--- Neither role can migrate: run `python -m llm_monitoring migrate` as the owner after an update. The daily job works as
+-- Neither role can migrate: run `python -m llm_monitoring migrate` as the owner after an update, with LLM_DISTRIBUTE=true
+-- where runs are spread over several machines: that makes the queue's tables too. The daily job and its workers work as
 -- the runner; the weekly check and the command line write prices, keys and limits, and work as an administrator.
 DO $$
 BEGIN
@@ -50,7 +51,7 @@ GRANT INSERT, UPDATE ON llm_monitoring_news TO llm_monitoring_runner;
 GRANT INSERT, UPDATE (sentiment, sentiment_score, sentiment_status, sentiment_reason, full_response, citations)
     ON llm_monitoring_results TO llm_monitoring_runner;
 GRANT INSERT, UPDATE, DELETE ON llm_monitoring_snapshots, llm_monitoring_failed_tasks TO llm_monitoring_runner;
-GRANT INSERT, UPDATE ON llm_monitoring_analysis_runs TO llm_monitoring_runner;
+GRANT INSERT, UPDATE ON llm_monitoring_analysis_runs, llm_monitoring_chunks TO llm_monitoring_runner;
 GRANT UPDATE (last_analysis_date) ON llm_monitoring_projects TO llm_monitoring_runner;
 GRANT UPDATE (last_used_at, total_queries, total_tokens_consumed, total_cost) ON llm_model_registry
     TO llm_monitoring_runner;
@@ -66,8 +67,18 @@ DECLARE
 BEGIN
     FOR name IN SELECT pg_get_serial_sequence(t.tab, 'id')
                 FROM unnest(ARRAY ['llm_monitoring_results', 'llm_monitoring_snapshots', 'llm_monitoring_analysis_runs',
-                                   'llm_monitoring_news', 'user_llm_api_keys']) AS t (tab)
+                                   'llm_monitoring_chunks', 'llm_monitoring_news', 'user_llm_api_keys']) AS t (tab)
     LOOP
         EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_runner', name);
     END LOOP;
+END $$;
+
+-- The queue of runs on several machines, where there is one.
+DO $$
+BEGIN
+    IF to_regnamespace('llm_queue') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA llm_queue TO llm_monitoring_runner, llm_monitoring_admin;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA llm_queue TO llm_monitoring_runner, llm_monitoring_admin;
+        GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA llm_queue TO llm_monitoring_runner, llm_monitoring_admin;
+    END IF;
 END $$;

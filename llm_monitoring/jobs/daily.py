@@ -24,6 +24,7 @@ from llm_monitoring.app import (
 from llm_monitoring.budget import Standing
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import MonitoringError
+from llm_monitoring.estimate import estimate
 from llm_monitoring.jobs import console, digest, story
 from llm_monitoring.logs import configure
 from llm_monitoring.runs import AlreadyRunning, RunLock
@@ -44,6 +45,10 @@ class Options:
     day: date | None
     dry_run: bool
     demo: bool
+
+    @property
+    def project_ids(self) -> list[int] | None:
+        return None if self.project_id is None else [self.project_id]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,8 +79,9 @@ def run(settings: Settings, options: Options) -> int:
         the_day = options.day or schedule_day(settings)
         if options.dry_run:
             return dry_run(tools, options, the_day)
+        work = hands(tools, options)
         with RunLock(tools.db) as lock:
-            day.settle_dead_runs(tools)
+            day.settle_dead_runs(tools, stop)
             standings = tools.budget.standings()
             if not may_spend(standings):
                 return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto")
@@ -84,10 +90,19 @@ def run(settings: Settings, options: Options) -> int:
             story.analysing()
             with console.progress() as bar:
                 order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
-                report = day.analyse(tools, order, blocked_users(standings), lock)
+                report = day.analyse(tools, order, blocked_users(standings), lock, work)
             code = story.summary(report, standings)
             digest.finished(tools, the_day, report, code, write_reports(tools, report))
             return code
+
+
+def hands(tools: day.Tools, options: Options) -> day.Work:
+    """Who does the asking: this process, or the workers of LLM_DISTRIBUTE; the demo has no workers."""
+    if options.demo or not tools.settings.distribute:
+        return day.ask_here
+    from llm_monitoring.fleet.scheduler import Scheduler
+
+    return Scheduler(tools).work
 
 
 def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
@@ -134,8 +149,8 @@ def keys_available(tools: day.Tools, standings: list[Standing]) -> bool:
 def dry_run(tools: day.Tools, options: Options, the_day: date) -> int:
     """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
     standings = tools.budget.standings(start_month=False)
-    plan = day.make_plan(tools, options.project_id, blocked_users(standings))
-    story.estimate(list(day.estimate(tools, plan, the_day)), plan.problems, standings, the_day)
+    plan = day.make_plan(tools, options.project_ids, blocked_users(standings))
+    story.estimate(list(estimate(tools, plan, the_day)), plan.problems, standings, the_day)
     return DONE
 
 

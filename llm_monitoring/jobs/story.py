@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from llm_monitoring.budget import Standing
-from llm_monitoring.day import DayReport, Estimate, ProjectReport, standing_line
+from llm_monitoring.day import DayReport, ProjectReport, standing_line
 from llm_monitoring.errors import MonitoringError
+from llm_monitoring.estimate import Estimate
 from llm_monitoring.jobs.voice import Voice
 
 VOICE: Final = Voice("llm_monitoring.daily")

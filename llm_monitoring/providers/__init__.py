@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, cast
@@ -27,6 +29,7 @@ from llm_monitoring.providers.base import (
 )
 
 __all__ = [
+    "SDKS",
     "Answer",
     "AuthFailed",
     "BadRequest",
@@ -44,6 +47,7 @@ __all__ = [
     "Reply",
     "Usage",
     "instruction",
+    "load_sdk",
     "open_provider",
     "read_reply",
 ]
@@ -53,6 +57,13 @@ CLASSES: Final = {
     "anthropic": ("anthropic", "AnthropicProvider"),
     "google": ("google", "GoogleProvider"),
     "perplexity": ("perplexity", "PerplexityProvider"),
+}
+# The module that takes the time, by provider, the quickest first
+SDKS: Final[dict[ProviderName, str]] = {
+    "openai": "openai",
+    "perplexity": "openai",
+    "google": "google.genai",
+    "anthropic": "anthropic",
 }
 READERS: Final = {
     "openai": "openai",
@@ -80,6 +91,13 @@ def open_provider(
         module, class_name = "google_legacy", "GoogleLegacyProvider"
     opened = getattr(import_module(f"llm_monitoring.providers.{module}"), class_name)
     return cast(Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds))
+
+
+def load_sdk(name: ProviderName) -> None:
+    """Import a provider's SDK, for half a second or more; opening the provider meets the errors again."""
+    if SDKS[name] not in sys.modules and (name != "google" or has_google_genai()):
+        import_module(SDKS[name])
+        gc.freeze()  # its thousands of classes stay: no collection need look at them again
 
 
 def has_google_genai() -> bool:

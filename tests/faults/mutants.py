@@ -150,13 +150,15 @@ MUTANTS: Final = (
         (
             Edit(
                 PACKAGE + "limits.py",
-                "self.keys: dict[KeyId, KeyState] = defaultdict(KeyState)",
-                "shared = defaultdict(KeyState)\n"
-                "        self.keys = type('Shared', (), {\n"
-                "            '__getitem__': lambda _, key: shared[KeyId(key.provider, None)],\n"
-                "        })()",
+                "        if key not in self.keys:",
+                "        key = KeyId(key.provider, None)\n        if key not in self.keys:",
             ),
         ),
+    ),
+    Mutant(
+        "lease-not-checked",
+        "tests/integration/test_chunks.py::test_an_owner_that_lost_its_chunk_admits_nothing",
+        (Edit(BUDGET_SQL, "      AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))\n", ""),),
     ),
 )  # fmt: skip
 

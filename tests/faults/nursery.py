@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -46,8 +47,9 @@ class Child:
 
     def kill(self) -> None:
         """End it as `kill -9` does; does nothing where it ended by itself."""
-        if not self.ended.is_set():
-            os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may end between the question and the signal
+            if not self.ended.is_set():
+                os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, seconds: float = 60.0) -> int:
         """Its exit code; raises TimeoutError."""

@@ -126,7 +126,8 @@ class Ledger(RuleBasedStateMachine):
         self.now = datetime.now(UTC)
         self.budget = Budget(self.db, Decimal(1), lambda: self.now)
         number = next(self.examples)
-        self.note.progress(min(number, self.wanted), self.wanted, "examples")
+        if number <= self.wanted:
+            self.note.progress(number, self.wanted, "examples")
         self.user = projects.add_user(self.db, f"u{number}-{uuid.uuid4().hex}@example.com")
         self.budget.set_limits(self.user, Decimal(1), Decimal(80))
         self.model = Model(self.month())

@@ -303,6 +303,21 @@ def test_mistake_in_sql(tables: Database) -> None:
     assert 1 == count(tables)
 
 
+def test_missing_right(tables: Database) -> None:
+    """A role that may not do something is a configuration error that names it, what it lacks and the way out."""
+    tables.execute("CREATE ROLE weak LOGIN PASSWORD 'pw'")
+    try:
+        with (
+            Database(tables.dsn.replace("postgres@", "weak:pw@", 1)) as database,
+            pytest.raises(ConfigurationError) as caught,
+        ):
+            database.one("SELECT name FROM owner")
+    finally:
+        tables.execute("DROP ROLE weak")
+    for part in ("role 'weak'", "permission denied for table owner", "migrate --print-grants"):
+        assert part in str(caught.value)
+
+
 def test_pool_blocks(tables: Database) -> None:
     """More callers than connections wait for their turn; none fails and none opens more."""
     most, lock = [0], threading.Lock()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 import pytest
 from click.testing import CliRunner
 
 from llm_monitoring.cli.root import root
+from llm_monitoring.fleet.queue import Queue
+from tests.integration.crew import crewed
 from tests.integration.stage import KEYS, Stage, staged
 
 PROMPTS = ["¿Qué es Quipu?", "¿Qué programa de facturación conviene?"]
@@ -65,6 +68,18 @@ def test_the_runner_does_a_whole_day(stage: Stage) -> None:
     assert stage.count("llm_monitoring_results WHERE full_response IS NOT NULL") == 0
     assert stage.count("llm_monitoring_results") == 2 * 4 - 1 + 2
     assert (stage.audit().differences, stage.audit().open_attempts) == ([], [])
+
+
+def test_the_runner_does_a_day_on_two_machines(stage: Stage, tmp_path: Path) -> None:
+    """Scheduler and worker need no more than the runner's rights, once the owner has made the queue's tables."""
+    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
+    Queue(stage.db).prepare()
+    execute(stage.url, grants())
+    with crewed(stage, tmp_path, DATABASE_URL=as_login(stage.url, "runner")) as crew:
+        worker = crew.worker()
+        assert (0, 0) == (crew.scheduler().wait(), worker.end()), crew.said()
+        assert "permission denied" not in crew.said()
+    assert (8, True) == (stage.count("llm_monitoring_results"), stage.audit().clean)
 
 
 FORBIDDEN = [

@@ -101,15 +101,26 @@ def test_names() -> None:
     assert [] == [path for path in MODULES if path.stem in vague]
 
 
-def test_requirements() -> None:
+@pytest.mark.parametrize(
+    ("file", "modules"),
+    [
+        ("requirements.txt", [path for path in MODULES if path.parent.name != "fleet"]),
+        ("requirements-workers.txt", [path for path in MODULES if path.parent.name == "fleet"]),
+    ],
+)
+def test_requirements(file: str, modules: list[Path]) -> None:
     """Production installs what the package imports, each in a fixed version."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     pinned = {line.partition("==")[0] for line in lines if re.fullmatch(r"[a-z0-9.-]+==[0-9.]+", line)}
-    unpinned = [line for line in lines if line.partition("==")[0] not in pinned and not line.startswith("#")]
+    unpinned = [
+        line
+        for line in lines
+        if line.partition("==")[0] not in pinned and not line.startswith(("#", "-r requirements"))
+    ]
     distributions = packages_distributions()
     needed = {
         distribution.lower().replace("_", "-")
-        for name in imported(MODULES)
+        for name in imported(modules)
         for distribution in distributions.get(name, ())
         if name != "google" or distribution == "google-genai"
     }

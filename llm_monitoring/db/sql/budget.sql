@@ -5,13 +5,16 @@ VALUES (%(user_id)s, %(default_budget)s)
 ON CONFLICT (user_id) DO NOTHING;
 
 -- name: reserve
--- Admit one call of a run that is not buried: start a new month, take the ceiling from what is left, write the attempt.
+-- Admit one call of a run that is not buried, by a lease that holds: start a new month, take the ceiling from what is left, write the attempt.
 WITH unhurried AS MATERIALIZED (
     -- this commit need not wait for the disk, which frees the user's row sooner: that of mark_sent, after it, does
     SELECT set_config('synchronous_commit', 'off', TRUE)
 ), owner AS (
     -- the lock makes a later start, which buries this run, wait for the calls that are just being admitted
     SELECT id FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running' FOR SHARE
+), chunk AS (
+    -- likewise for whoever takes the chunk over; the chunk's other columns may be written meanwhile
+    SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE
 ), admitted AS (
     UPDATE user_llm_api_keys
     SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END,
@@ -20,24 +23,32 @@ WITH unhurried AS MATERIALIZED (
         updated_at          = now()
     WHERE user_id = %(user_id)s
       AND (%(run_id)s::bigint IS NULL OR EXISTS (SELECT FROM owner))
+      AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))
       AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend + reserved_spend_usd END
               + %(ceiling)s <= monthly_budget_usd
     RETURNING date_trunc('month', last_spend_reset)::date  AS month,
               current_month_spend + reserved_spend_usd     AS committed_usd,
               monthly_budget_usd                           AS budget_usd
 )
-INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, project_id, query_id, task_provider, analysis_date,
-                               sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd, budget_usd)
-SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(project_id)s, %(query_id)s, %(task_provider)s,
-       %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
+INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, chunk_id, project_id, query_id, task_provider,
+                               analysis_date, sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd,
+                               budget_usd)
+SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
+       %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
 FROM admitted, unhurried
 RETURNING month;
 
 -- name: refusal
--- Why nothing was admitted: it was already, in a commit whose acknowledgement got lost, or its run was buried.
+-- Why nothing was admitted: it was before (a lost acknowledgement), its run or lease is gone, or others have reserved what is left.
 SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_before,
-       %(run_id)s::bigint IS NOT NULL
-           AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running') AS buried;
+       (%(run_id)s::bigint IS NOT NULL
+            AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running'))
+           OR (%(lease)s::uuid IS NOT NULL
+               AND NOT EXISTS (SELECT FROM llm_monitoring_chunks WHERE lease = %(lease)s)) AS buried,
+       EXISTS (SELECT FROM user_llm_api_keys
+               WHERE user_id = %(user_id)s
+                 AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END + %(ceiling)s
+                         <= monthly_budget_usd) AS fits_unreserved;
 
 -- name: mark_sent
 -- Claim the right to make the call, unless its task was answered meanwhile. The token marks a repeat by the same caller.
@@ -150,14 +161,14 @@ WHERE k.user_id IS NOT NULL OR EXISTS (SELECT FROM llm_monitoring_projects p WHE
 ORDER BY u.id;
 
 -- name: open_attempts
--- What a dead run left open, oldest first, with its prompt, and with its receipt where one arrived.
+-- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, oldest first, with its prompt, and with its receipt where one arrived.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, q.query_text, q.language,
        r.http_status, r.body, r.latency_ms, r.request_id
 FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
-WHERE a.state IN ('reserved', 'sent')
+WHERE a.state IN ('reserved', 'sent') AND (%(chunk_id)s::int IS NULL OR a.chunk_id = %(chunk_id)s)
 ORDER BY a.reserved_at, a.id
 LIMIT 500;
 
@@ -170,17 +181,22 @@ SET monthly_budget_usd       = coalesce(%(budget)s, monthly_budget_usd),
 WHERE user_id = %(user_id)s;
 
 -- name: counter_differences
--- Users whose counters are not the sums of their attempts of the counters' month.
-SELECT k.user_id, date_trunc('month', k.last_spend_reset)::date AS month,
-       k.current_month_spend AS counted_spent, coalesce(sum(a.charged_usd), 0) AS ledger_spent,
-       k.reserved_spend_usd AS counted_reserved,
-       coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0) AS ledger_reserved
-FROM user_llm_api_keys k
-         LEFT JOIN llm_call_attempts a ON a.user_id = k.user_id AND a.month = date_trunc('month', k.last_spend_reset)::date
-WHERE k.user_id IS NOT NULL
-GROUP BY k.user_id, k.last_spend_reset, k.current_month_spend, k.reserved_spend_usd
-HAVING k.current_month_spend <> coalesce(sum(a.charged_usd), 0)
-    OR k.reserved_spend_usd <> coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0)
+-- Users whose counters are not the sums of their attempts of the counters' month; of the ledger those months alone are read.
+WITH accounts AS MATERIALIZED (
+    SELECT user_id, date_trunc('month', last_spend_reset)::date AS month, current_month_spend, reserved_spend_usd
+    FROM user_llm_api_keys
+    WHERE user_id IS NOT NULL
+), sums AS (
+    SELECT user_id, month, sum(charged_usd) AS spent,
+           coalesce(sum(ceiling_usd) FILTER (WHERE state IN ('reserved', 'sent')), 0) AS reserved
+    FROM llm_call_attempts
+    WHERE month = ANY (ARRAY(SELECT DISTINCT month FROM accounts))
+    GROUP BY user_id, month
+)
+SELECT k.user_id, k.month, k.current_month_spend AS counted_spent, coalesce(s.spent, 0) AS ledger_spent,
+       k.reserved_spend_usd AS counted_reserved, coalesce(s.reserved, 0) AS ledger_reserved
+FROM accounts k LEFT JOIN sums s ON s.user_id = k.user_id AND s.month = k.month
+WHERE k.current_month_spend <> coalesce(s.spent, 0) OR k.reserved_spend_usd <> coalesce(s.reserved, 0)
 ORDER BY k.user_id;
 
 -- name: over_ceiling

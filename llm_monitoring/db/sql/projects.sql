@@ -1,9 +1,9 @@
 -- name: active_projects
--- The projects that a run asks, those of one id only where `project_id` is given.
+-- The projects that a run asks, only some of them where `projects` is given.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
        industry, language, country, enabled_llms, web_search, samples_per_query, is_active
 FROM llm_monitoring_projects
-WHERE is_active AND (%(project_id)s::int IS NULL OR id = %(project_id)s)
+WHERE is_active AND (%(projects)s::int[] IS NULL OR id = ANY (%(projects)s))
 ORDER BY id;
 
 -- name: project

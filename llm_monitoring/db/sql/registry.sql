@@ -22,7 +22,12 @@ WHERE %(provider)s::text IS NULL OR llm_provider = %(provider)s
 ORDER BY llm_provider, is_current DESC, is_available DESC, model_id COLLATE "C";
 
 -- name: count_usage
--- Add a run's finished calls to the models' own totals.
+-- Add the calls of a finished run, and of runs that died before it, to the models' own totals; each run once.
+WITH counted AS (
+    UPDATE llm_monitoring_analysis_runs SET usage_counted_at = now()
+    WHERE usage_counted_at IS NULL AND (id = %(run_id)s OR status IN ('dead', 'crashed'))
+    RETURNING id
+)
 UPDATE llm_model_registry m
 SET last_used_at          = now(),
     total_queries         = coalesce(m.total_queries, 0) + used.calls,
@@ -30,6 +35,6 @@ SET last_used_at          = now(),
     total_cost            = coalesce(m.total_cost, 0) + used.cost
 FROM (SELECT llm_provider, model_id, count(*) AS calls, sum(charged_usd) AS cost,
              coalesce(sum(input_tokens + output_tokens), 0) AS tokens
-      FROM llm_call_attempts WHERE run_id = %(run_id)s AND state IN ('settled', 'unknown')
+      FROM llm_call_attempts WHERE run_id IN (SELECT id FROM counted) AND state IN ('settled', 'unknown')
       GROUP BY llm_provider, model_id) used
 WHERE m.llm_provider = used.llm_provider AND m.model_id = used.model_id;

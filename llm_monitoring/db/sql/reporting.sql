@@ -9,8 +9,12 @@ SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_i
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, competitors_cited,
        sentiment, sentiment_score, sources, rules_fingerprint
 FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND id > %(after)s
-ORDER BY id
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+  AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
+                                      (SELECT analysis_date FROM llm_monitoring_results
+                                       WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
+                                      '-infinity'), %(after)s)
+ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: texts
@@ -62,8 +66,12 @@ SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_te
        response_time_ms, analysis_version, created_at, full_response
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
-  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s) AND id > %(after)s
-ORDER BY id
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+  AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
+                                      (SELECT analysis_date FROM llm_monitoring_results
+                                       WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
+                                      '-infinity'), %(after)s)
+ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: citations
@@ -72,8 +80,12 @@ SELECT id, analysis_date, llm_provider, model_id, query_id, query_text, sample, 
        competitors_mentioned, sources
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
-  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s) AND id > %(after)s
-ORDER BY id
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+  AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
+                                      (SELECT analysis_date FROM llm_monitoring_results
+                                       WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
+                                      '-infinity'), %(after)s)
+ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: snapshots_count

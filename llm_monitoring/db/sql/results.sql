@@ -28,17 +28,28 @@ SET sentiment = %(sentiment)s, sentiment_score = %(score)s, sentiment_status = %
 WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s AND analysis_date = %(day)s
   AND sample = %(sample)s AND sentiment_status <> 'scored';
 
+-- name: newest
+-- The answer that was stored last.
+SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_results;
+
 -- name: pending_sentiment
--- The next page of the day's answers that mention the brand and that earlier runs never scored.
+-- The next page of the day's answers that mention the brand and were never scored; of those that a run stores it takes care itself.
 SELECT r.id, p.user_id, r.project_id, r.query_id, r.llm_provider, r.sample, r.query_text, r.mention_contexts,
        coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id
          JOIN llm_monitoring_queries q ON q.id = r.query_id
 WHERE r.sentiment_status = 'pending' AND r.analysis_date = %(day)s AND r.project_id = ANY (%(projects)s) AND r.id > %(after)s
-  AND r.run_id IS DISTINCT FROM %(run_id)s
+  AND r.id <= %(until)s
 ORDER BY r.id
 LIMIT %(page)s;
+
+-- name: unscored
+-- How many of the day's answers that mention the brand were never scored, by project.
+SELECT project_id, count(*)::int AS answers
+FROM llm_monitoring_results
+WHERE sentiment_status = 'pending' AND analysis_date = %(day)s AND project_id = ANY (%(projects)s)
+GROUP BY project_id;
 
 -- name: lock_project
 -- Wait until nobody else writes the project's figures.

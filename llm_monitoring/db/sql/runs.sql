@@ -1,11 +1,3 @@
--- name: try_lock
--- Take the lock of the daily run for this session, or say that another holds it.
-SELECT pg_try_advisory_lock(%(key)s) AS taken;
-
--- name: ping
--- Find out whether the lock's connection still lives.
-SELECT 1 AS alive;
-
 -- name: bury_dead_runs
 -- Runs that hold no lock any more and never finished.
 UPDATE llm_monitoring_analysis_runs

@@ -1,0 +1,139 @@
+"""One day on several machines, all of them on this one: how fast, and what happens to it when workers are killed."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.daily import environment, fill
+from bench.ground import ROOT, database, provider
+from llm_monitoring.budget import Budget
+from llm_monitoring.db.database import Database
+
+SCHEDULER = [sys.executable, "daily_llm_monitoring_cron.py"]
+WORKER = [sys.executable, "-m", "llm_monitoring", "worker"]
+Bill = Counter[tuple[str, str]]
+Process = subprocess.Popen[bytes]
+
+
+def main() -> int:
+    """Run a scheduler and its workers, kill some on the way, hold the bill against the ledger, print one JSON line."""
+    options = read_options()
+    with tempfile.TemporaryDirectory() as folder, database() as url:
+        bill = Path(folder) / "bill.jsonl"
+        tasks = fill(url, options.tasks)
+        with provider(options.latency_ms, bill) as address, Database(url) as db:
+            own = environment(url, address, options.workers) | {
+                "LLM_DISTRIBUTE": "true",
+                "LLM_CHUNK_TASKS": str(options.chunk_tasks),
+            }
+            with crew(own, options.machines) as workers:
+                wall, killed, started = run_day(db, own, workers, tasks, options.kill)
+            lines = [json.loads(line) for line in bill.read_text().splitlines()]
+            report = proof(db, lines, tasks)
+    first = datetime.fromisoformat(lines[0]["at"]).timestamp()
+    ideal = tasks * options.latency_ms / 1000 / (options.workers * options.machines)
+    shape = {
+        "tasks": tasks, "latency_ms": options.latency_ms, "machines": options.machines, "workers": options.workers,
+        "killed": killed, "ideal_s": round(ideal, 3), "wall_s": round(wall, 3), "tasks_per_s": round(tasks / wall, 1),
+        "first_call_s": round(first - started, 3),
+    }  # fmt: skip
+    print(json.dumps(shape | report))
+    return 0 if report["audit"] and report["answers"] == tasks and not report["twice_asked"] else 1
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench workers", description=__doc__)
+    parser.add_argument("--tasks", type=int, default=2000, help="prompts times providers (default 2000)")
+    parser.add_argument("--latency-ms", type=float, default=200, help="how long every answer takes (default 200)")
+    parser.add_argument("--workers", type=int, default=10, help="calls at the same time on each machine (default 10)")
+    parser.add_argument("--machines", type=int, default=4, help="worker processes (default 4)")
+    parser.add_argument("--kill", type=int, default=0, help="how many of them are killed on the way (default 0)")
+    parser.add_argument("--chunk-tasks", type=int, default=500, help="tasks that a worker takes at a time")
+    return parser.parse_args()
+
+
+@contextmanager
+def crew(own: dict[str, str], machines: int) -> Iterator[list[Process]]:
+    """Worker processes, which are sent home at the end."""
+    started = [start(WORKER, own) for _ in range(machines)]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(60)
+
+
+def start(command: Sequence[str], own: dict[str, str]) -> Process:
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **own}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def run_day(
+    db: Database, own: dict[str, str], workers: list[Process], tasks: int, kills: int
+) -> tuple[float, int, float]:
+    """Run the scheduler to its end, killing a worker each time that a further part of the day is done."""
+    began, started, killed = time.perf_counter(), time.time(), 0
+    scheduler = start(SCHEDULER, own)
+    while scheduler.poll() is None:
+        if killed < kills and answered(db) >= tasks * (killed + 1) / (kills + 2):
+            workers[killed].kill()
+            killed += 1
+        time.sleep(0.1)
+    return time.perf_counter() - began, killed, started
+
+
+def answered(db: Database) -> int:
+    row = db.one("SELECT coalesce(sum(answered), 0)::int AS tasks FROM llm_monitoring_chunks")
+    return int(row["tasks"]) if row else 0
+
+
+def proof(db: Database, lines: Sequence[dict[str, Any]], tasks: int) -> dict[str, Any]:
+    """What the provider billed beside what the ledger holds.
+
+    A killed worker's calls are in doubt and may be asked once more (`asked_again`); any other task that the provider
+    billed more often than once is counted in `twice_asked`.
+    """
+    bill: Bill = Counter((line["provider"], line["prompt"]) for line in lines)
+    doubts: Bill = Counter(
+        (row["task_provider"], hashlib.sha256(row["query_text"].encode()).hexdigest())
+        for row in db.all(
+            "SELECT a.task_provider, q.query_text FROM llm_call_attempts a "
+            "JOIN llm_monitoring_queries q ON q.id = a.query_id WHERE a.state = 'unknown'"
+        )
+    )
+    again = Counter({task: number - 1 for task, number in bill.items() if number > 1})
+    audit = Budget(db).audit()
+    return {
+        "answers": count(db, "llm_monitoring_results"),
+        "chunks": count(db, "llm_monitoring_chunks"),
+        "taken_over": count(db, "llm_monitoring_chunks WHERE losses > 0"),
+        "billed": len(lines),
+        "in_doubt": doubts.total(),
+        "asked_again": (again & doubts).total(),
+        "twice_asked": (again - doubts).total(),
+        "never_asked": tasks - len(bill),
+        "runs": count(db, "llm_monitoring_analysis_runs WHERE status = 'completed'"),
+        "audit": audit.clean and not audit.open_attempts,
+    }
+
+
+def count(db: Database, what: str) -> int:
+    row = db.one(f"SELECT count(*) AS n FROM {what}")
+    assert row is not None
+    return int(row["n"])

@@ -1,0 +1,42 @@
+"""The jobs of a day, provider by provider, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from llm_monitoring import results, runs
+from llm_monitoring.asking import Desk
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.limits import KeyId
+from llm_monitoring.schedule import Job
+
+
+def plans(
+    desk: Desk, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
+) -> dict[ProviderName, Iterator[Job]]:
+    """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
+    newest = results.newest(desk.budget.db)
+    return {provider: plan(desk, provider, day, keys, judges, newest) for provider in PROVIDERS}
+
+
+def plan(
+    desk: Desk,
+    provider: ProviderName,
+    day: date,
+    keys: Mapping[tuple[int, ProviderName], KeyId],
+    judges: Mapping[int, KeyId],
+    newest: int,
+) -> Iterator[Job]:
+    judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
+    if judged and desk.settings.sentiment:
+        for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, newest):
+            yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
+    asked = [
+        watched.project.id
+        for watched in desk.projects.values()
+        if provider in watched.project.providers and (watched.project.user_id, provider) in keys
+    ]
+    if asked:
+        for task in runs.pending_tasks(desk.budget.db, provider, day, asked):
+            yield Job(task, provider, keys[task.user_id, provider])

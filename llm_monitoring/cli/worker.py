@@ -1,0 +1,29 @@
+"""`worker`: one more machine for a daily run that is spread over several."""
+
+from __future__ import annotations
+
+import click
+
+from llm_monitoring.cli.command import example
+from llm_monitoring.cli.session import Session, pass_session
+
+
+@click.command(epilog=example("worker", "worker --once"))
+@click.option("--once", is_flag=True, help="End when nothing is left to take, instead of waiting for the next run.")
+@pass_session
+def worker(session: Session, *, once: bool) -> None:
+    """Ask a part of each daily run, which LLM_DISTRIBUTE=true on the cron leaves to processes such as this one.
+
+    Start as many as wanted, on any machine that reaches the same database, with the same keys and settings. A stop
+    (SIGTERM, Ctrl-C) lets the calls that are out end and leaves the rest to others; a killed worker's part is taken
+    over by itself.
+    """
+    from llm_monitoring.app import open_tools
+    from llm_monitoring.fleet.worker import Worker
+    from llm_monitoring.logs import configure
+    from llm_monitoring.stopping import stoppable
+
+    with session.settings() as settings:
+        configure(settings)
+        with stoppable() as stop, open_tools(settings) as tools:
+            Worker(tools, stop).serve(once=once)

@@ -1,0 +1,108 @@
+-- name: add
+-- Keep a part of a run's day for a worker to take.
+INSERT INTO llm_monitoring_chunks (run_id, project_ids, tasks, deadline)
+VALUES (%(run_id)s, %(projects)s, %(tasks)s, now() + make_interval(secs => %(seconds)s))
+RETURNING id;
+
+-- name: keep_terms
+-- Say which settings every machine of the run must share.
+UPDATE llm_monitoring_analysis_runs SET terms = %(terms)s WHERE id = %(run_id)s;
+
+-- name: terms
+-- The settings that a chunk's run is asked with, where the chunk can still be taken.
+SELECT r.terms
+FROM llm_monitoring_chunks c JOIN llm_monitoring_analysis_runs r ON r.id = c.run_id
+WHERE c.id = %(chunk_id)s AND c.state = 'waiting' AND r.status = 'running';
+
+-- name: take
+-- Become the owner of a chunk that nobody has; only with its lock. The token marks a repeat by the same caller.
+UPDATE llm_monitoring_chunks c
+SET state = 'running', lease = %(token)s, worker = %(worker)s, taken_at = now()
+FROM llm_monitoring_analysis_runs r
+WHERE c.id = %(chunk_id)s AND (c.state = 'waiting' OR c.lease = %(token)s) AND r.id = c.run_id AND r.status = 'running'
+RETURNING c.id, c.run_id, c.project_ids, c.answered, c.failed, r.analysis_date AS day,
+          extract(EPOCH FROM c.deadline - clock_timestamp())::float8 AS seconds_left;
+
+-- name: take_over
+-- Become the owner of a chunk whose owner died; only with its lock. Waits for reservations that are just being made.
+UPDATE llm_monitoring_chunks
+SET losses = losses + CASE WHEN lease = %(token)s THEN 0 ELSE 1 END, lease = %(token)s
+WHERE id = %(chunk_id)s AND state = 'running'
+RETURNING losses, worker;
+
+-- name: is_ours
+-- Find out whether a chunk still belongs to its owner, and its run goes on.
+SELECT EXISTS (SELECT FROM llm_monitoring_chunks c JOIN llm_monitoring_analysis_runs r ON r.id = c.run_id
+               WHERE c.lease = %(token)s AND c.stopped IS NULL AND r.status = 'running') AS ours;
+
+-- name: note
+-- Say how far a chunk is.
+UPDATE llm_monitoring_chunks SET answered = %(answered)s, failed = %(failed)s WHERE lease = %(token)s;
+
+-- name: let_go
+-- Give up a chunk: done, or unfinished and free for the next owner unless its run has called it back.
+UPDATE llm_monitoring_chunks
+SET state = CASE WHEN %(unfinished)s AND stopped IS NULL THEN 'waiting' ELSE 'done' END,
+    lease = NULL, stopped = CASE WHEN %(unfinished)s THEN stopped ELSE coalesce(stopped, %(stopped)s) END,
+    answered = coalesce(%(answered)s, answered), failed = coalesce(%(failed)s, failed), ended_at = now(),
+    blocked_users = ARRAY(SELECT DISTINCT unnest(blocked_users || %(blocked_users)s::int[]))
+WHERE lease = %(token)s
+RETURNING state;
+
+-- name: open_chunks
+-- A run's chunks that are not done, and whether somebody holds their lock.
+SELECT c.id, c.state, EXISTS (SELECT FROM pg_locks l
+                              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                                AND l.classid = %(class)s::bigint::oid AND l.objid = c.id::bigint::oid
+                                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS held
+FROM llm_monitoring_chunks c
+WHERE c.run_id = %(run_id)s AND c.state <> 'done'
+ORDER BY c.id;
+
+-- name: progress
+-- How far a run's chunks are.
+SELECT coalesce(sum(answered), 0)::int AS answered, coalesce(sum(failed), 0)::int AS failed
+FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
+
+-- name: call_back
+-- Close what waits and tell the owners of the rest to stop.
+UPDATE llm_monitoring_chunks
+SET state = CASE state WHEN 'waiting' THEN 'done' ELSE state END, stopped = coalesce(stopped, %(why)s), ended_at = now()
+WHERE run_id = %(run_id)s AND state <> 'done';
+
+-- name: endings
+-- Why a run's chunks ended early, and whose budget was spent.
+SELECT min(stopped) AS stopped,
+       ARRAY(SELECT DISTINCT unnest(u.blocked_users) FROM llm_monitoring_chunks u WHERE u.run_id = %(run_id)s) AS blocked_users
+FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
+
+-- name: answers
+-- How many tasks a run has answered.
+SELECT count(*)::int AS answered
+FROM llm_call_attempts a JOIN llm_monitoring_results r ON r.attempt_id = a.id
+WHERE a.run_id = %(run_id)s AND a.kind = 'answer';
+
+-- name: failures
+-- Why tasks of a run have no answer.
+SELECT reason, count(*)::int AS tasks
+FROM llm_monitoring_failed_tasks
+WHERE run_id = %(run_id)s AND project_id = ANY (%(projects)s) AND analysis_date = %(day)s
+GROUP BY reason;
+
+-- name: owners_of_ended_runs
+-- Whoever still works on a chunk though its run is over.
+SELECT c.id, c.worker
+FROM llm_monitoring_chunks c
+         JOIN llm_monitoring_analysis_runs r ON r.id = c.run_id AND r.status <> 'running'
+         JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+             AND l.classid = %(class)s::bigint::oid AND l.objid = c.id::bigint::oid
+             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE c.state <> 'done'
+ORDER BY c.id;
+
+-- name: close_ended
+-- Close what ended runs left open.
+UPDATE llm_monitoring_chunks c
+SET state = 'done', lease = NULL, stopped = coalesce(stopped, 'the run ended before the chunk did'), ended_at = now()
+FROM llm_monitoring_analysis_runs r
+WHERE c.state <> 'done' AND r.id = c.run_id AND r.status <> 'running';

@@ -1,0 +1,162 @@
+"""The daily run's asking by other machines: hands chunks out, sees that none is lost, adds up what they did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from llm_monitoring import chunks, results
+from llm_monitoring.chunks import ChunkLock, OpenChunk
+from llm_monitoring.day import Shift, Tools
+from llm_monitoring.fleet.cutting import cut
+from llm_monitoring.fleet.queue import Line, Queue, quieten
+from llm_monitoring.fleet.terms import terms
+from llm_monitoring.recovery import recover
+from llm_monitoring.runner import Tally
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.5
+CHECK_SECONDS: Final = 2.0  # between looks at the run lock and at who holds the chunks
+LOST_SECONDS: Final = 10.0  # a living owner whose connection broke has its lock again within this
+IDLE_SECONDS: Final = 60.0
+MOST_LOSSES: Final = 5  # a chunk that ended so many owners is not given to another
+
+
+class Scheduler:
+    """Makes an engine's workers do what a run would ask itself."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+        self.queue = Queue(tools.db)
+        self.queue.prepare()
+        quieten()
+
+    def work(self, shift: Shift) -> Tally:
+        """Have a run's open tasks asked, and say what became of them; raises DatabaseUnavailable."""
+        run_id = shift.desk.run_id
+        assert run_id is not None
+        settings, plan = self.tools.settings, shift.plan
+        owners = {project_id: item.project.user_id or 0 for project_id, item in plan.projects.items()}
+        portions = cut(open_tasks(shift), owners, settings.chunk_tasks)
+        if not portions:
+            return Tally()
+        seconds = 60 * settings.run_deadline_minutes
+        self.queue.clear()
+        ids = chunks.add(self.tools.db, run_id, portions, seconds, terms(settings))
+        with self.queue.opened() as line:
+            line.put(ids)
+            log.info("📦 %d tramo(s) en cola para los trabajadores", len(ids),
+                     extra={"event": "run.distributed", "chunks": len(ids), "run_id": run_id})  # fmt: skip
+            return Watch(self.tools, line, shift, run_id, time.monotonic() + seconds).until_done()
+
+
+def open_tasks(shift: Shift) -> dict[int, int]:
+    """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
+    desk, found = shift.desk, Counter[int]()
+    for project_id, cells in shift.before.items():
+        found[project_id] = sum(max(0, cell.tasks - cell.results - cell.final) for cell in cells.values())
+    if desk.settings.sentiment:
+        found.update(results.unscored(desk.budget.db, shift.order.day, list(shift.plan.judges)))
+    return dict(found)
+
+
+@dataclass
+class Watch:
+    """The scheduler's view of one run while others work on it."""
+
+    tools: Tools
+    line: Line
+    shift: Shift
+    run_id: int
+    deadline: float
+    stopped: str | None = None
+    checked: float = 0.0
+    free_since: dict[int, float] = field(default_factory=dict)
+    moved: float = field(default_factory=time.monotonic)
+    warned: bool = False
+
+    def until_done(self) -> Tally:
+        while open_chunks := chunks.open_of(self.tools.db, self.run_id):
+            now = time.monotonic()
+            if self.stopped is None:
+                self.stop_where_due(now)
+            if now - self.checked >= CHECK_SECONDS:
+                self.checked = now
+                if not self.shift.still_ours():
+                    self.stop("otra ejecución tomó el relevo")
+                    break  # whose start waits for the workers and settles their calls
+                self.look_after(open_chunks, now)
+                self.warn_where_idle(open_chunks, now)
+            self.tell_progress()
+            time.sleep(LOOK_SECONDS)
+        self.tell_progress()
+        return self.tally()
+
+    def stop_where_due(self, now: float) -> None:
+        if self.shift.order.stop.is_set():
+            self.stop("señal de parada")
+        elif now >= self.deadline:
+            self.stop("plazo de ejecución agotado")
+
+    def stop(self, why: str) -> None:
+        """Give out nothing more, and have the workers stop."""
+        self.stopped = why
+        log.warning("⏹️ No se inician más llamadas: %s", why, extra={"event": "run.stopping", "run_id": self.run_id})
+        chunks.call_back(self.tools.db, self.run_id, why)
+
+    def look_after(self, open_chunks: list[OpenChunk], now: float) -> None:
+        """Settle what a dead owner left, and hand out again what nobody has and nobody can fetch."""
+        in_line = self.line.waiting()
+        astray = {chunk.id for chunk in open_chunks if not (chunk.held or (chunk.waiting and chunk.id in in_line))}
+        self.free_since = {chunk_id: self.free_since.get(chunk_id, now) for chunk_id in sorted(astray)}
+        for chunk_id, since in list(self.free_since.items()):
+            if now - since >= LOST_SECONDS:
+                del self.free_since[chunk_id]
+                self.rescue(chunk_id)
+
+    def rescue(self, chunk_id: int) -> None:
+        with ChunkLock(self.tools.db, chunk_id) as lock:
+            if not lock.take():
+                return  # its owner is back
+            loss = chunks.take_over(self.tools.db, chunk_id)
+            if loss is not None:
+                log.warning("💀 Trabajador %s perdido: su tramo #%d pasa a otro", loss.worker, chunk_id,
+                            extra={"event": "worker.lost", "worker": loss.worker, "chunk_id": chunk_id})  # fmt: skip
+                recover(self.shift.desk, chunk_id)
+                hopeless = f"el tramo #{chunk_id} acabó con {loss.losses} trabajadores"
+                again = loss.losses < MOST_LOSSES
+                chunks.let_go(self.tools.db, loss.lease, unfinished=again, stopped=hopeless)
+        if self.stopped is None:
+            self.line.put([chunk_id])
+
+    def warn_where_idle(self, open_chunks: list[OpenChunk], now: float) -> None:
+        """Say once that nobody takes anything."""
+        if any(chunk.held for chunk in open_chunks):
+            self.moved, self.warned = now, False
+        elif now - self.moved >= IDLE_SECONDS and not self.warned and self.stopped is None:
+            self.warned = True
+            log.warning(
+                "⏳ Hay %d tramo(s) en cola y ningún trabajador los toma desde hace %.0f s: inicie alguno con "
+                "`python -m llm_monitoring worker`", len(open_chunks), now - self.moved,
+                extra={"event": "run.no_workers", "chunks": len(open_chunks)},
+            )  # fmt: skip
+
+    def tell_progress(self) -> None:
+        count = chunks.progress(self.tools.db, self.run_id)
+        self.shift.order.on_progress(Tally(answered=count.answered, failed=count.failed))
+
+    def tally(self) -> Tally:
+        """What the workers did, as the tables have it: also what a killed one had no time to count."""
+        projects = list(self.shift.plan.projects)
+        ending = chunks.ending(self.tools.db, self.run_id, self.shift.order.day, projects)
+        return Tally(
+            answered=ending.answered,
+            failed=sum(ending.reasons.values()),
+            blocked_users=set(ending.blocked_users),
+            reasons=Counter(ending.reasons),
+            stopped=self.stopped or ending.stopped,
+        )

@@ -1,0 +1,152 @@
+"""One machine of a run on several: asks the chunks that the queue hands it, one after another."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass
+from threading import Event
+from typing import Final
+
+from llm_monitoring import chunks, registry
+from llm_monitoring.asking import Clients, Desk
+from llm_monitoring.chunks import Chunk, ChunkLock, Count
+from llm_monitoring.day import Order, Shift, Tools, ask_here, make_plan
+from llm_monitoring.db.database import Database, DatabaseUnavailable
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.fleet.queue import GivenBack, Queue, quieten
+from llm_monitoring.fleet.terms import OtherTerms, check, terms
+from llm_monitoring.limits import Limits
+from llm_monitoring.registry import Catalogue
+from llm_monitoring.runner import Tally
+
+log = logging.getLogger(__name__)
+
+NOTE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is kept from chunk to chunk of one run: open connections to providers, what they bear, the models."""
+
+    run_id: int
+    clients: Clients
+    limits: Limits
+    catalogue: Catalogue
+
+
+class Worker:
+    """Takes chunks until `stop`, which lets the calls that are out end and gives the rest of the chunk back."""
+
+    def __init__(self, tools: Tools, stop: Event) -> None:
+        self.tools = tools
+        self.stop = stop
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.terms = terms(tools.settings)
+        self.stock: Stock | None = None
+        self.problem: MonitoringError | None = None
+
+    def serve(self, *, once: bool) -> None:
+        """Work until stopped, with `once` until the queue is empty; raises what makes this machine unfit for work."""
+        queue = Queue(self.tools.db)
+        queue.prepare()
+        quieten()
+        log.info("👷 Trabajador %s a la espera de tramos", self.name, extra={"event": "worker.ready"})
+        try:
+            queue.serve(self.handle, self.stop, once=once)
+        finally:
+            self.put_away()
+        if self.problem is not None:
+            raise self.problem
+        log.info("👋 Trabajador %s terminado", self.name, extra={"event": "worker.ended"})
+
+    def handle(self, chunk_id: int) -> None:
+        """Do a chunk, or nothing where it is another's or done. Raises GivenBack where another worker should."""
+        try:
+            self.do(chunk_id)
+        except (DatabaseUnavailable, OtherTerms) as exc:
+            self.problem = exc
+            self.stop.set()
+            raise GivenBack from exc
+
+    def do(self, chunk_id: int) -> None:
+        with ChunkLock(self.tools.db, chunk_id) as lock:
+            wanted = chunks.terms(self.tools.db, chunk_id) if lock.take() else None
+            if wanted is None:
+                return
+            check(self.terms, wanted)
+            if self.stop.is_set():
+                raise GivenBack
+            chunk = chunks.take(self.tools.db, chunk_id, self.name)
+            left = chunk is not None and self.ask(chunk, lock)
+        if left:
+            raise GivenBack
+
+    def ask(self, chunk: Chunk, lock: ChunkLock) -> bool:
+        """Ask what is open of a chunk; True where it is left to another worker."""
+        db, lease = self.tools.db, chunk.lease
+        began = time.monotonic()
+        log.info("📥 Tramo #%d: %d proyecto(s)", lease.chunk_id, len(chunk.project_ids),
+                 extra={"event": "chunk.taken", "chunk_id": lease.chunk_id, "run_id": chunk.run_id})  # fmt: skip
+        meter = Meter(db, chunk)
+        shift = self.shift(chunk, lock, meter)
+        tally = ask_here(shift, self.stocked(chunk.run_id).limits, chunk.seconds_left)
+        left = chunks.let_go(
+            db,
+            lease,
+            unfinished=self.stop.is_set() and tally.stopped is not None,
+            count=meter.count(tally),
+            stopped=tally.stopped,
+            blocked_users=tally.blocked_users,
+        )
+        rest, seconds = "; lo que queda pasa a otro" if left else "", time.monotonic() - began
+        log.info("📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
+                 lease.chunk_id, tally.answered, tally.failed, seconds, rest,
+                 extra={"event": "chunk.left", "chunk_id": lease.chunk_id, "answered": tally.answered})  # fmt: skip
+        return left
+
+    def shift(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> Shift:
+        stock, tools = self.stocked(chunk.run_id), self.tools
+        plan = make_plan(tools, chunk.project_ids, {}, stock.catalogue)
+        for project_id, problem in sorted(plan.problems.items()):
+            log.warning("⚠️ Proyecto #%d: %s", project_id, problem,
+                        extra={"event": "project.left_out", "project_id": project_id})  # fmt: skip
+        desk = Desk(
+            tools.budget, stock.clients, plan.catalogue, plan.projects, tools.settings, chunk.run_id, chunk.lease
+        )
+        order = Order(chunk.day, stop=self.stop, on_progress=meter.advance)
+        return Shift(desk, plan, order, {}, lambda: lock.held() and chunks.is_ours(tools.db, chunk.lease))
+
+    def stocked(self, run_id: int) -> Stock:
+        """What serves this run: made anew when another one begins."""
+        if self.stock is None or self.stock.run_id != run_id:
+            self.put_away()
+            settings = self.tools.settings
+            clients, limits = Clients(self.tools.keys, settings), Limits(settings.concurrency)
+            self.stock = Stock(run_id, clients, limits, registry.read_catalogue(self.tools.db))
+        return self.stock
+
+    def put_away(self) -> None:
+        if self.stock is not None:
+            self.stock.clients.close()
+            self.stock = None
+
+
+class Meter:
+    """Tells the scheduler about once a second how far a chunk is, earlier owners' part included."""
+
+    def __init__(self, db: Database, chunk: Chunk) -> None:
+        self.db = db
+        self.chunk = chunk
+        self.told = time.monotonic()
+
+    def advance(self, tally: Tally) -> None:
+        now = time.monotonic()
+        if now - self.told >= NOTE_SECONDS:
+            self.told = now
+            chunks.note(self.db, self.chunk.lease, self.count(tally))
+
+    def count(self, tally: Tally) -> Count:
+        return Count(self.chunk.answered + tally.answered, self.chunk.failed + tally.failed)

@@ -1,0 +1,213 @@
+"""A chunk's way from hand to hand: who may ask it, who takes it over, who is waited for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from threading import Event
+
+import pytest
+
+from llm_monitoring import chunks, day, runs
+from llm_monitoring.asking import Clients, Desk
+from llm_monitoring.budget import Buried, Call, Occupied
+from llm_monitoring.chunks import ChunkLock, Count, OpenChunk, Portion
+from llm_monitoring.db.database import DatabaseUnavailable, Transaction
+from llm_monitoring.domain import Lease
+from llm_monitoring.fleet.queue import Queue
+from llm_monitoring.fleet.scheduler import Watch
+from llm_monitoring.recovery import StillAtWork, wait_for_owners
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import Stage, staged
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def chunk_id(stage: Stage) -> int:
+    """A waiting chunk of an open run."""
+    project = stage.add_project(stage.add_user("a@example.com"), ["¿Qué es Quipu?"])
+    run = runs.start(stage.db, TODAY)
+    return chunks.add(stage.db, run, [Portion((project,), 4)], 60.0, {})[0]
+
+
+def call(lease: Lease, ceiling: str = "0.01") -> Call:
+    return Call(uuid.uuid4(), "probe", 1, "openai", "m", "user", Decimal(ceiling), run_id=1, lease=lease)
+
+
+def taken(stage: Stage, chunk_id: int) -> Lease:
+    chunk = chunks.take(stage.db, chunk_id, "worker")
+    assert chunk is not None
+    return chunk.lease
+
+
+def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int) -> None:
+    """Once a chunk is taken over, no call by the old lease is reserved; one by the new lease is, with its chunk."""
+    old = taken(stage, chunk_id)
+    assert stage.budget.reserve(call(old))
+    loss = chunks.take_over(stage.db, chunk_id)
+    assert loss is not None
+    with pytest.raises(Buried):
+        stage.budget.reserve(call(old))
+    assert (True, False, 1) == (stage.budget.reserve(call(loss.lease)), chunks.is_ours(stage.db, old), loss.losses)
+    assert [chunk_id, chunk_id] == [row["chunk_id"] for row in stage.rows("SELECT chunk_id FROM llm_call_attempts")]
+
+
+def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> None:
+    """A later start ends the leases of the run before it."""
+    lease = taken(stage, chunk_id)
+    runs.bury_dead(stage.db)
+    with pytest.raises(Buried):
+        stage.budget.reserve(call(lease))
+    assert (False, None) == (chunks.is_ours(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
+
+
+def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, chunk_id: int) -> None:
+    """A reservation that is just being made is seen by whoever settles the chunk; counting goes on beside it."""
+    lease = taken(stage, chunk_id)
+    reserving = stage.db.connect()
+    reserving.autocommit = False
+    Transaction(reserving).one(
+        "SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE", {"lease": str(lease.token)}
+    )
+    other = stage.db.connect()
+    Transaction(other).one("SELECT set_config('lock_timeout', '300ms', FALSE)")
+    note = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
+    assert 1 == Transaction(other).execute(note, {"token": str(lease.token)})
+    with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+        Transaction(other).execute(chunks.SQL.take_over, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
+    reserving.close()
+    other.close()
+    assert chunks.take_over(stage.db, chunk_id) is not None
+
+
+def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Stage, chunk_id: int) -> None:
+    """What only reservations keep out may come again; what spend keeps out may not."""
+    stage.budget.set_limits(1, Decimal("0.02"), None)
+    lease = taken(stage, chunk_id)
+    first = call(lease, "0.015")
+    assert stage.budget.reserve(first)
+    with pytest.raises(Occupied):
+        stage.budget.reserve(call(lease, "0.01"))
+    assert not stage.budget.reserve(call(lease, "0.03"))
+    stage.budget.release(first.id, "test", "gave it back")
+    assert stage.budget.reserve(call(lease, "0.01"))
+
+
+def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -> None:
+    """An owner that comes back late neither counts nor ends what is another's by now."""
+    old = taken(stage, chunk_id)
+    new = chunks.take_over(stage.db, chunk_id)
+    assert new is not None
+    chunks.note(stage.db, old, Count(7, 7))
+    chunks.let_go(stage.db, old, unfinished=False, count=Count(7, 7))
+    assert [(0, 0, "running")] == [
+        (row["answered"], row["failed"], row["state"]) for row in stage.rows("SELECT * FROM llm_monitoring_chunks")
+    ]
+
+
+@pytest.fixture
+def watch(stage: Stage, chunk_id: int) -> Iterator[Watch]:
+    """A scheduler's view of the run with one chunk, which is in line."""
+    settings = load_settings({}, dotenv=False)
+    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
+    plan = day.make_plan(tools, None, {})
+    desk = Desk(stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1)
+    queue = Queue(stage.db)
+    queue.prepare()
+    with queue.opened() as line:
+        line.put([chunk_id])
+        yield Watch(tools, line, day.Shift(desk, plan, day.Order(TODAY), {}, lambda: True), 1, deadline=1e9)
+
+
+def look(watch: Watch, now: float) -> None:
+    watch.look_after(chunks.open_of(watch.tools.db, 1), now)
+
+
+def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(watch: Watch, stage: Stage, chunk_id: int) -> None:
+    """A worker that died between fetching and taking: the chunk is in line again after ten seconds, once."""
+    look(watch, 0.0)
+    assert ({}, {chunk_id}) == (watch.free_since, watch.line.waiting())
+    watch.line.queue.clear()
+    look(watch, 100.0)
+    look(watch, 109.9)
+    assert set() == watch.line.waiting()
+    look(watch, 110.0)
+    look(watch, 130.0)
+    assert ({chunk_id}, 1) == (watch.line.waiting(), stage.count("llm_queue.procrastinate_jobs"))
+    assert 0 == stage.count("llm_monitoring_chunks WHERE losses > 0")
+
+
+def test_a_living_owner_keeps_its_chunk(watch: Watch, stage: Stage, chunk_id: int) -> None:
+    """As long as somebody holds its lock a chunk is not taken over, however long it is worked on."""
+    with ChunkLock(stage.db, chunk_id) as lock:
+        assert lock.take()
+        lease = taken(stage, chunk_id)
+        for now in (0.0, 20.0, 1000.0):
+            look(watch, now)
+        watch.rescue(chunk_id)
+        assert chunks.is_ours(stage.db, lease)
+
+
+def test_a_chunk_that_ends_its_owners_is_given_up(watch: Watch, stage: Stage, chunk_id: int) -> None:
+    """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
+    other = chunks.add(stage.db, 1, [Portion((1,), 4)], 60.0, {})[0]
+    assert stage.budget.reserve(call(taken(stage, other)))
+    for number in range(5):
+        assert stage.budget.reserve(call(taken(stage, chunk_id)))
+        watch.rescue(chunk_id)
+        row = stage.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
+        assert (number + 1, 1) == (row["losses"], open_calls(stage))
+    left = [chunk.id for chunk in chunks.open_of(stage.db, 1)]
+    assert ([other], f"el tramo #{chunk_id} acabó con 5 trabajadores") == (left, watch.tally().stopped)
+
+
+def open_calls(stage: Stage) -> int:
+    return stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")
+
+
+def test_a_day_without_workers_is_said_once(watch: Watch, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """After a minute in which nobody took anything one line says how to start a worker; again after the next pause."""
+    waiting, held = [OpenChunk(1, True, False)], [OpenChunk(1, False, True)]
+    watch.moved = 0.0
+    for now, open_chunks in ((59.0, waiting), (60.0, waiting), (90.0, waiting), (91.0, held), (152.0, waiting)):
+        watch.warn_where_idle(open_chunks, now)
+    told = [record.getMessage() for record in caplog.records if "ningún trabajador" in record.getMessage()]
+    assert (2, True) == (len(told), all("`python -m llm_monitoring worker`" in line for line in told))
+
+
+def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: int) -> None:
+    """A worker that does not let go of a dead run's chunk is named; once it has, the chunk is closed."""
+    with ChunkLock(stage.db, chunk_id) as lock:
+        assert lock.take()
+        taken(stage, chunk_id)
+        runs.bury_dead(stage.db)
+        with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
+            wait_for_owners(stage.db, 0.0, Event())
+    wait_for_owners(stage.db, 0.0, Event())
+    assert [] == chunks.open_of(stage.db, 1)
+
+
+def test_only_one_holds_a_chunk(stage: Stage, chunk_id: int) -> None:
+    """A chunk's lock is one process's at a time, seen by the scheduler, and another chunk's lock is another."""
+    with ChunkLock(stage.db, chunk_id) as first, ChunkLock(stage.db, chunk_id) as second:
+        with ChunkLock(stage.db, chunk_id + 1) as other:
+            assert [True, False, True] == [first.take(), second.take(), other.take()]
+        assert [True] == [chunk.held for chunk in chunks.open_of(stage.db, 1)]
+    assert [False] == [chunk.held for chunk in chunks.open_of(stage.db, 1)]
+
+
+def test_the_queues_tables_are_made_once(stage: Stage) -> None:
+    """The engine's tables stand in a schema of their own, whoever comes first; its own place stays free."""
+    for _ in range(2):
+        Queue(stage.db).prepare()
+    rows = stage.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'procrastinate%%'")
+    assert ["llm_queue"] == [row["schemaname"] for row in rows]

@@ -1,0 +1,80 @@
+"""The models' own totals: every run's calls are in them once, whatever happens to a run or to a connection."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring import projects, registry, runs
+from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
+from llm_monitoring.domain import Usage
+
+DAY = date(2026, 11, 23)
+MODEL = "gpt-6.1-terra"
+
+
+def pay(db: Database, run_id: int, cost: str) -> None:
+    """One settled call of a run."""
+    budget = Budget(db)
+    user = db.one("SELECT min(id) AS id FROM users")
+    owner = (user and user["id"]) or projects.add_user(db, "a@example.com")
+    call = Call(uuid.uuid4(), "answer", owner, "openai", MODEL, "user", Decimal("0.10"), run_id)
+    assert budget.reserve(call)
+    assert budget.mark_sent(call)
+    outcome = Outcome("settled", Decimal(cost), Usage(100, 20), MODEL)
+    db.transact(lambda tx: budget.close(tx, call.id, outcome))
+
+
+def totals(db: Database) -> tuple[int, int, Decimal]:
+    """Calls, tokens and USD of the model."""
+    row = db.one(
+        "SELECT total_queries, total_tokens_consumed, total_cost FROM llm_model_registry WHERE model_id = %(id)s",
+        {"id": MODEL},
+    )
+    assert row is not None
+    return row["total_queries"], row["total_tokens_consumed"], row["total_cost"]
+
+
+def test_counted_once(db: Database) -> None:
+    """Counting a run again adds nothing; the next run's calls are added to it."""
+    first = runs.start(db, DAY)
+    pay(db, first, "0.03")
+    registry.count_usage(db, first)
+    registry.count_usage(db, first)
+    assert (1, 120, Decimal("0.03")) == totals(db)
+    runs.finish(db, first, "completed", valid=1, failed=0, pending=0, message=None)
+    second = runs.start(db, DAY)
+    pay(db, second, "0.04")
+    registry.count_usage(db, second)
+    assert (2, 240, Decimal("0.07")) == totals(db)
+
+
+def test_lost_acknowledgement(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit whose acknowledgement is lost is repeated by the database layer and counts nothing twice."""
+    run_id = runs.start(db, DAY)
+    pay(db, run_id, "0.03")
+    execute, calls = Transaction.execute, []
+
+    def deaf(self: Transaction, sql: str, params: Params | None = None) -> int:
+        calls.append(execute(self, sql, params))
+        if len(calls) == 1:
+            raise Interrupted("server closed the connection unexpectedly")
+        return calls[-1]
+
+    monkeypatch.setattr(Transaction, "execute", deaf)
+    registry.count_usage(db, run_id)
+    assert (2, (1, 120, Decimal("0.03"))) == (len(calls), totals(db))
+
+
+def test_dead_run(db: Database) -> None:
+    """What a run paid that died before it was counted is in the totals after the next run."""
+    dead = runs.start(db, DAY)
+    pay(db, dead, "0.03")
+    alive = runs.start(db, DAY)
+    pay(db, alive, "0.04")
+    registry.count_usage(db, alive)
+    assert (2, 240, Decimal("0.07")) == totals(db)
