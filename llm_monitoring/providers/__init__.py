@@ -95,9 +95,14 @@ def open_provider(
 
 def load_sdk(name: ProviderName) -> None:
     """Import a provider's SDK, for half a second or more; opening the provider meets the errors again."""
-    if SDKS[name] not in sys.modules and (name != "google" or has_google_genai()):
+    if SDKS[name] in sys.modules or (name == "google" and not has_google_genai()):
+        return
+    gc.disable()  # thousands of classes that stay: to look for garbage among them takes a quarter of the import
+    try:
         import_module(SDKS[name])
-        gc.freeze()  # its thousands of classes stay: no collection need look at them again
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def has_google_genai() -> bool:
