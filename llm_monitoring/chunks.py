@@ -167,11 +167,15 @@ def call_back(db: Database, run_id: int, why: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What all chunks of a run came to, counted in the results and failures themselves."""
+    """What all chunks of a run came to, counted in the results and failures themselves.
+
+    `figured`: the projects of the chunks that were worked through, whose last owner wrote their figures.
+    """
 
     answered: int
     reasons: Mapping[str, int]
     blocked_users: frozenset[int]
+    figured: frozenset[int]
     stopped: str | None
 
 
@@ -181,7 +185,9 @@ def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> 
     assert ends is not None
     failures = db.all(SQL.failures, {"run_id": run_id, "projects": list(project_ids), "day": day})
     reasons = {row["reason"]: row["tasks"] for row in failures}
-    return Ending(answers["answered"], reasons, frozenset(ends["blocked_users"]), ends["stopped"])
+    return Ending(
+        answers["answered"], reasons, frozenset(ends["blocked_users"]), frozenset(ends["figured"]), ends["stopped"]
+    )
 
 
 def owners_of_ended_runs(db: Database) -> list[str]:

@@ -260,7 +260,7 @@ def analyse(
         )
         shift = Shift(desk, plan, order, before, lambda: lock.held() and runs.is_open(tools.db, run_id))
         tally = (work or ask_here)(shift)
-        figures(desk, {(project_id, order.day) for project_id in plan.projects})
+        figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
         projects.mark_analysed(tools.db, list(plan.projects))
         report = settle_day(tools, plan, order, run_id, tally, before)
         tidy(tools, order, lock)

@@ -74,7 +74,7 @@ class Loaded:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run did, in tasks."""
+    """What a run did, in tasks. `figured`: the projects whose figures of the day whoever asked has written."""
 
     answered: int = 0
     failed: int = 0
@@ -82,6 +82,7 @@ class Tally:
     blocked_users: set[int] = field(default_factory=set)
     closed_keys: dict[KeyId, str] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    figured: set[int] = field(default_factory=set)
     stopped: str | None = None
 
 

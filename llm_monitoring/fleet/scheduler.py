@@ -158,5 +158,6 @@ class Watch:
             failed=sum(ending.reasons.values()),
             blocked_users=set(ending.blocked_users),
             reasons=Counter(ending.reasons),
+            figured=set(ending.figured),
             stopped=self.stopped or ending.stopped,
         )

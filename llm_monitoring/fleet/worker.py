@@ -13,7 +13,7 @@ from typing import Final
 from llm_monitoring import chunks, registry
 from llm_monitoring.asking import Clients, Desk
 from llm_monitoring.chunks import Chunk, ChunkLock, Count
-from llm_monitoring.day import Order, Shift, Tools, ask_here, make_plan
+from llm_monitoring.day import Order, Shift, Tools, ask_here, figures, make_plan
 from llm_monitoring.db.database import Database, DatabaseUnavailable
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.fleet.queue import GivenBack, Queue, quieten
@@ -93,6 +93,8 @@ class Worker:
         meter = Meter(db, chunk)
         shift = self.shift(chunk, lock, meter)
         tally = ask_here(shift, self.stocked(chunk.run_id).limits, chunk.seconds_left)
+        if tally.stopped is None:
+            figures(shift.desk, {(project_id, chunk.day) for project_id in chunk.project_ids})
         left = chunks.let_go(
             db,
             lease,

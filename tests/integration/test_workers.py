@@ -52,6 +52,7 @@ def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
         assert 2 == len({row["worker"] for row in stage.rows("SELECT worker FROM llm_monitoring_chunks")})
     assert (in_balance(stage), stage.billed()) == (True, stage.charged())
     assert 0 == stage.count("llm_monitoring_results WHERE sentiment_status = 'pending'")
+    assert 24 == stage.count("llm_monitoring_snapshots WHERE branded_total_queries = 4")
     (run,) = stage.rows("SELECT status, valid_results, failed_tasks, pending_tasks FROM llm_monitoring_analysis_runs")
     assert {"status": "completed", "valid_results": 96, "failed_tasks": 0, "pending_tasks": 0} == run
     assert 0 == stage.count("llm_queue.procrastinate_jobs")

@@ -71,8 +71,10 @@ SET state = CASE state WHEN 'waiting' THEN 'done' ELSE state END, stopped = coal
 WHERE run_id = %(run_id)s AND state <> 'done';
 
 -- name: endings
--- Why a run's chunks ended early, and whose budget was spent.
+-- Why a run's chunks ended early, whose budget was spent, and the projects of those that were worked through.
 SELECT min(stopped) AS stopped,
+       ARRAY(SELECT DISTINCT unnest(d.project_ids) FROM llm_monitoring_chunks d
+             WHERE d.run_id = %(run_id)s AND d.state = 'done' AND d.stopped IS NULL) AS figured,
        ARRAY(SELECT DISTINCT unnest(u.blocked_users) FROM llm_monitoring_chunks u WHERE u.run_id = %(run_id)s) AS blocked_users
 FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
 
