@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Final
 
 from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.analysis import Analysis, Matcher, sentiment
-from llm_monitoring.budget import Budget, Call, Kind, Outcome
+from llm_monitoring.budget import Budget, Call, Kind, Outcome, new_id
 from llm_monitoring.calls import Till, is_final
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.domain import Lease, Task
@@ -199,7 +198,7 @@ class Desk:
 
     def call(self, kind: Kind, job: Job, model: Model, question: Question) -> Call:
         return Call(
-            id=uuid.uuid4(),
+            id=new_id(),
             kind=kind,
             user_id=job.task.user_id,
             provider=job.provider,

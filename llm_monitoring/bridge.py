@@ -17,6 +17,7 @@ from llm_monitoring import registry
 from llm_monitoring.analysis.comparison import Comparison, compare
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.asking import Desk, NoKey, Watched, ask_prompt
+from llm_monitoring.budget import new_id
 from llm_monitoring.calls import Blocked, Paid, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
 from llm_monitoring.db.database import Row
@@ -225,7 +226,7 @@ def within_budget(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | 
     """Pay for one call; what does not fit beside the calls under way waits for what they give back."""
     while not course.stop.is_set():
         paid_before = course.paid
-        call_id = uuid.uuid4()
+        call_id = new_id()
         course.calls.append(call_id)
         try:
             with course.call():

@@ -180,7 +180,7 @@ class Ending:
 
 
 def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> Ending:
-    answers, ends = db.one(SQL.answers, {"run_id": run_id}), db.one(SQL.endings, {"run_id": run_id})
+    answers, ends = db.one(SQL.answers, {"run_id": run_id, "day": day}), db.one(SQL.endings, {"run_id": run_id})
     assert answers is not None
     assert ends is not None
     failures = db.all(SQL.failures, {"run_id": run_id, "projects": list(project_ids), "day": day})

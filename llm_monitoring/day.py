@@ -327,12 +327,12 @@ def settle_day(
 ) -> DayReport:  # fmt: skip
     """Close the run's books and report project by project."""
     registry.count_usage(tools.db, run_id)
-    audit = tools.budget.audit()
-    for row in audit.differences:
+    differences = tools.budget.differences()
+    for row in differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
                   extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
     reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped is not None))
-    day = DayReport(run_id, reports, tally, in_balance=not audit.differences)
+    day = DayReport(run_id, reports, tally, in_balance=not differences)
     runs.finish(
         tools.db,
         run_id,

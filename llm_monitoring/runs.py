@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,15 +83,16 @@ def finish(
 def pending_tasks(
     db: Database, provider: ProviderName, day: date, project_ids: Sequence[int], page: int = PAGE
 ) -> Iterator[Task]:
-    """A provider's unanswered tasks of the day, users taking turns, read a page at a time."""
-    after = {"after_turn": 0, "after_user": 0}
-    while True:
-        params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page, **after}
-        rows = db.all(SQL.pending_tasks, params)
+    """A provider's tasks of the day that are unanswered now, users taking turns.
+
+    Planned once, as numbers; their texts are read a page at a time, so that a hundred thousand take a few megabytes.
+    """
+    params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page}
+    pages = deque((array("i", row["queries"]), array("h", row["samples"])) for row in db.all(SQL.open_tasks, params))
+    while pages:
+        queries, samples = pages.popleft()
+        rows = db.all(SQL.pending_tasks, {"queries": queries.tolist(), "samples": samples.tolist()})
         yield from (read_task(row, provider, day) for row in rows)
-        if len(rows) < page:
-            return
-        after = {"after_turn": rows[-1]["turn"], "after_user": rows[-1]["user_id"]}
 
 
 def read_task(row: Row, provider: ProviderName, day: date) -> Task:

@@ -10,7 +10,7 @@ from typing import Final
 
 from llm_monitoring import model_admin, registry
 from llm_monitoring.asking import Desk, NoKey
-from llm_monitoring.budget import Call, Outcome
+from llm_monitoring.budget import Call, Outcome, new_id
 from llm_monitoring.calls import Blocked, Paid
 from llm_monitoring.db.database import Row, Transaction
 from llm_monitoring.db.queries import load
@@ -64,7 +64,7 @@ def probe(desk: Desk, row: Row, author: Author, user_id: int) -> Probe:
     """
     model = model_admin.require_ready(row)
     question = probe_question(model)
-    call_id = uuid.uuid4()
+    call_id = new_id()
     try:
         paid = pay(desk, model, question, user_id, call_id)
     except ProviderError as exc:

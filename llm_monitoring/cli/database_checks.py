@@ -153,7 +153,7 @@ def budgets(budget: Budget) -> Iterator[Finding]:
                          f"`{PROGRAM} budget set {standing.user_id} --limit USD`")  # fmt: skip
         elif standing.near_limit:
             yield yellow("budget", f"{told}: near the limit", f"`{PROGRAM} budget set {standing.user_id} --limit USD`")
-    if budget.audit().differences:
+    if budget.differences():
         yield red(
             "ledger", "a user's counters are not the sum of the ledger", f"`{PROGRAM} budget audit` says by how much"
         )
@@ -165,7 +165,7 @@ def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:
     """How the last run ended, and whether calls are open though nobody works on them."""
     row = db.one(SQL.run_under_way, {"key": LOCK_KEY})
     held = bool(row and row["held"])
-    left = sum(each["attempts"] for each in budget.audit().open_attempts)
+    left = sum(each["attempts"] for each in budget.open_by_user())
     if held:
         yield green("runs", f"a daily run is at work, {left} calls are out")
     elif left:

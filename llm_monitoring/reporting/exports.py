@@ -79,7 +79,7 @@ def size(db: Database, export: Export) -> int:
 
 
 def records(db: Database, export: Export, on_row: Callable[[int], None] = lambda done: None) -> Iterator[Record]:
-    """Yield the export's records in the order of storing; `on_row` hears of every stored row that is done."""
+    """Yield the export's records day by day; `on_row` hears of every stored row that is done."""
     owners = Owners(export.project)
     for row in rows(db, getattr(SQL, export.kind), export.params):
         if export.kind == "citations":

@@ -80,9 +80,7 @@ FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
 
 -- name: answers
 -- How many tasks a run has answered.
-SELECT count(*)::int AS answered
-FROM llm_call_attempts a JOIN llm_monitoring_results r ON r.attempt_id = a.id
-WHERE a.run_id = %(run_id)s AND a.kind = 'answer';
+SELECT count(*)::int AS answered FROM llm_monitoring_results WHERE run_id = %(run_id)s AND analysis_date = %(day)s;
 
 -- name: failures
 -- Why tasks of a run have no answer.

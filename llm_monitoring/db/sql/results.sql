@@ -67,12 +67,12 @@ ORDER BY llm_provider, query_id, sample;
 -- name: cell_costs
 -- What all calls of a project's day cost, by provider and model; answers older than the ledger bring their own cost.
 SELECT provider, model_id, sum(cost_usd) AS cost_usd, coalesce(sum(tokens), 0) AS tokens
-FROM (SELECT a.task_provider AS provider, coalesce(r.model_id, a.model_id) AS model_id, a.charged_usd AS cost_usd,
-             a.input_tokens + a.output_tokens AS tokens
+FROM (SELECT a.task_provider AS provider,
+             coalesce((SELECT r.model_id FROM llm_monitoring_results r
+                       WHERE r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
+                         AND r.analysis_date = a.analysis_date AND r.sample = a.sample), a.model_id) AS model_id,
+             a.charged_usd AS cost_usd, a.input_tokens + a.output_tokens AS tokens
       FROM llm_call_attempts a
-               LEFT JOIN llm_monitoring_results r
-                         ON r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
-                             AND r.analysis_date = a.analysis_date AND r.sample = a.sample
       WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind IN ('answer', 'sentiment')
       UNION ALL
       SELECT llm_provider, coalesce(model_id, model_used, ''), coalesce(cost_usd, 0), tokens_used

@@ -20,25 +20,33 @@ SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_
     total_cost_usd = (SELECT coalesce(sum(charged_usd), 0) FROM llm_call_attempts WHERE run_id = %(run_id)s)
 WHERE id = %(run_id)s;
 
+-- name: open_tasks
+-- A provider's tasks of the day that have no result yet, the users taking turns: a page of prompts and samples a row.
+SELECT array_agg(query_id ORDER BY place) AS queries, array_agg(sample ORDER BY place) AS samples
+FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS place
+      FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample,
+                   row_number() OVER (PARTITION BY p.user_id ORDER BY s.sample, q.id) AS turn
+            FROM llm_monitoring_projects p
+                     JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
+                     CROSS JOIN LATERAL generate_series(1, p.samples_per_query) AS s (sample)
+            WHERE p.id = ANY (%(projects)s)) planned
+      WHERE NOT EXISTS (SELECT FROM llm_monitoring_results r
+                        WHERE r.project_id = planned.project_id AND r.query_id = planned.query_id
+                          AND r.llm_provider = %(provider)s AND r.analysis_date = %(day)s AND r.sample = planned.sample)
+        AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
+                        WHERE f.project_id = planned.project_id AND f.query_id = planned.query_id
+                          AND f.llm_provider = %(provider)s AND f.analysis_date = %(day)s AND f.sample = planned.sample
+                          AND f.final)) open
+GROUP BY place / %(page)s
+ORDER BY place / %(page)s;
+
 -- name: pending_tasks
--- The next page of a provider's tasks of the day that have no result yet, the users taking turns.
-SELECT turn, user_id, project_id, query_id, sample, query_text, language
-FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample, q.query_text,
-             coalesce(q.language, p.language) AS language,
-             row_number() OVER (PARTITION BY p.user_id ORDER BY s.sample, q.id) AS turn
-      FROM llm_monitoring_projects p
-               JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
-               CROSS JOIN LATERAL generate_series(1, p.samples_per_query) AS s (sample)
-      WHERE p.id = ANY (%(projects)s)) planned
-WHERE (turn, user_id) > (%(after_turn)s, %(after_user)s)
-  AND NOT EXISTS (SELECT FROM llm_monitoring_results r
-                  WHERE r.project_id = planned.project_id AND r.query_id = planned.query_id
-                    AND r.llm_provider = %(provider)s AND r.analysis_date = %(day)s AND r.sample = planned.sample)
-  AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
-                  WHERE f.project_id = planned.project_id AND f.query_id = planned.query_id AND f.llm_provider = %(provider)s
-                    AND f.analysis_date = %(day)s AND f.sample = planned.sample AND f.final)
-ORDER BY turn, user_id
-LIMIT %(page)s;
+-- A page of tasks in its order, without those whose prompt was paused or deleted meanwhile.
+SELECT p.user_id, p.id AS project_id, q.id AS query_id, t.sample, q.query_text, coalesce(q.language, p.language) AS language
+FROM unnest(%(queries)s::int[], %(samples)s::int[]) WITH ORDINALITY AS t (query_id, sample, place)
+         JOIN llm_monitoring_queries q ON q.id = t.query_id AND q.is_active
+         JOIN llm_monitoring_projects p ON p.id = q.project_id
+ORDER BY t.place;
 
 -- name: record_failure
 -- Keep why a task has no answer, unless its prompt was deleted; the next start of the day tries it again unless it is final.
