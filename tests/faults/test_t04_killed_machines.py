@@ -82,7 +82,7 @@ def fleet_of(scene: Scene, folder: Path) -> Iterator[Fleet]:
             process.wait(20)
 
 
-@pytest.mark.parametrize(("days", "kills"), [(1, 2), pytest.param(20, 5, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("days", "kills"), [(1, 2), pytest.param(10, 5, marks=pytest.mark.long)])
 def test_t4_killed_machines_lose_no_charge_and_the_day_is_completed(
     watched_urls: Any, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int, kills: int
 ) -> None:
