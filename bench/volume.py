@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from bench.ground import database
 from bench.volume_cases import MANY_TASKS, SOME_TASKS, Case, asked, cases
 from bench.volume_fill import FILL, PROMPTS, Shape, fill
 from bench.volume_writes import measure
 from llm_monitoring import runs
+from llm_monitoring.cli.progress import bar
 from llm_monitoring.db.database import Database, Transaction, connect
 
 PAGE_BYTES: Final = 8192
@@ -72,9 +71,13 @@ def read_options() -> argparse.Namespace:
 
 
 def explain_all(url: str, todo: Sequence[Case]) -> dict[str, Plan]:
-    with closing(connect(url)) as connection:
+    plans = {}
+    with closing(connect(url)) as connection, bar("Explain", len(todo)) as advance:
         connection.autocommit = False
-        return {case.label: explain(connection, case) for case in tqdm(todo, unit="statement", desc="explain")}
+        for case in todo:
+            plans[case.label] = explain(connection, case)
+            advance(1)
+    return plans
 
 
 def explain(connection: Any, case: Case) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,10 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from llm_monitoring import rules
 from llm_monitoring.analysis import Matcher
+from llm_monitoring.cli.progress import bar
 from llm_monitoring.db.database import Database, Json
 from llm_monitoring.db.queries import Queries, parse
 from llm_monitoring.demo.answers import Composer
@@ -86,7 +86,8 @@ class Shape:
 
 def fill(db: Database, shape: Shape) -> float:
     """Fill an empty database; return how many seconds that took. Statistics are those of the day before the last."""
-    with tqdm(total=shape.days + 1, unit="day", desc="fill") as bar, unsafe(db):
+    began = time.perf_counter()
+    with bar("Fill", shape.days + 1) as advance, unsafe(db):
         project = add_projects(db, shape)
         common = {
             "providers": list(PROVIDERS), "samples": SAMPLES, "brand": project.brand.name, "today": shape.today,
@@ -94,13 +95,13 @@ def fill(db: Database, shape: Shape) -> float:
         }  # fmt: skip
         for back in range(shape.days, 0, -1):
             add_day(db, shape, common, back)
-            bar.update()
+            advance(1)
         db.execute("VACUUM (ANALYZE)")
         run_id = add_day(db, shape, common | {"turns": PROMPTS // 2}, 0)
         db.execute(FILL.leave_open, {"day": shape.today, "run_id": run_id, "calls": OPEN_CALLS})
         db.execute(FILL.balance, {"month": shape.today.replace(day=1)})
-        bar.update()
-        return float(bar.format_dict["elapsed"])
+        advance(1)
+    return time.perf_counter() - began
 
 
 @contextmanager

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from tqdm import tqdm
-
 from bench.volume_cases import asked, one
 from bench.volume_fill import FILL, MODELS, Shape
 from llm_monitoring import results, runs
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.analysis.sentiment import Verdict
 from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.cli.progress import bar
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.projects import Project, find
@@ -74,8 +73,10 @@ def measure(db: Database, shape: Shape, tasks: int) -> dict[str, Cost]:
 def mean(db: Database, step: Callable[[Task], None], todo: list[Task]) -> Cost:
     db.execute("CHECKPOINT")
     before, began = one(db, FILL.log_position)["at"], time.perf_counter()
-    for task in tqdm(todo, unit="task", desc=step.__name__):
-        step(task)
+    with bar(step.__name__.capitalize(), len(todo)) as advance:
+        for task in todo:
+            step(task)
+            advance(1)
     seconds = time.perf_counter() - began
     written = one(db, FILL.log_written, {"since": before})["bytes"]
     return Cost(round(1000 * seconds / len(todo), 3), round(written / len(todo)))
