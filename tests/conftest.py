@@ -30,6 +30,8 @@ FOREIGN_PREFIXES = (
     "DATABASE_",
     "PG",
 )
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4_000_000_000
 LEGACY_SCHEMA = Path(__file__).parent / "integration" / "legacy_schema.sql"
 # child processes are beyond the guard on sockets: what they send anywhere else ends at a closed port
 CLOSED_PROXY = {
@@ -72,6 +74,13 @@ def no_secret_of_another_test() -> Iterator[None]:
     REGISTRY.tails, REGISTRY.sizes = {}, ()
 
 
+def memory() -> Path | None:
+    """A folder in memory with room for the session's databases: a copy there takes a tenth of its time on a disk."""
+    if not (os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES):
+        return None
+    return MEMORY
+
+
 class NetworkClosed(RuntimeError):
     """A test tried to leave this machine."""
 
@@ -111,8 +120,8 @@ def closed_network() -> Iterator[None]:
 
 
 @contextmanager
-def reachable_folder() -> Iterator[Path]:
-    base = "/var/tmp" if os.geteuid() == 0 else None
+def reachable_folder(base: Path | None = None) -> Iterator[Path]:
+    base = base or (Path("/var/tmp") if os.geteuid() == 0 else None)
     folder = Path(tempfile.mkdtemp(prefix="llm_tests-", dir=base))
     folder.chmod(0o755)
     yield folder
@@ -180,7 +189,7 @@ def databases() -> Iterator[Databases]:
     """The session's PostgreSQL server; its data need not survive a power cut."""
     from llm_monitoring.db.embedded import serve
 
-    with reachable_folder() as folder:
+    with reachable_folder(memory()) as folder:
         server = serve(folder / "data")
         made = Databases(server.url)
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from http.client import HTTPConnection
 from typing import Any
 
@@ -22,6 +23,9 @@ MODELS = {
     "google": "gemini-3.8-flash",
     "perplexity": "perplexity/sonar",
 }
+
+
+DAY = date(2026, 11, 23)  # answers are another day's dice, and a model may search or not
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class Plain:
 
 @pytest.fixture
 def server() -> Iterator[DemoServer]:
-    with DemoServer() as running:
+    with DemoServer(epoch=DAY) as running:
+        running.set_day(DAY)
         yield running
 
 

@@ -131,6 +131,7 @@ def test_the_day_can_be_set(server: DemoServer, plain: Any) -> None:
 def test_the_same_question_twice_gets_two_answers(server: DemoServer, openai_client: openai.OpenAI) -> None:
     """Each further sample of a day differs, and another server of the same seed gives the same pair."""
     with DemoServer(epoch=server.service.day) as twin:
+        twin.set_day(server.service.day)
         other = openai_client.with_options(base_url=twin.url("openai"))
         pairs = [
             [client.responses.create(model="gpt-6-luna", input="best crm?").output_text for _ in range(2)]
