@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from cryptography.fernet import Fernet
 
@@ -30,6 +31,8 @@ KEYS: dict[ProviderName, str] = {
     "google": "AQ.stage-ccccccccccccccccccccccccccccccccccHd93mP6r",
     "perplexity": "pplx-stage-ddddddddddddddddddddddddddddddddLf47sB1y",
 }
+
+ONE_SDK: Final[tuple[ProviderName, ...]] = ("openai", "perplexity")  # a run of these two imports a third of all SDKs
 
 
 @dataclass

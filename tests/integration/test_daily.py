@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.integration.stage import KEYS, ROOT, Stage, staged
+from tests.integration.stage import KEYS, ONE_SDK, ROOT, Stage, staged
 
 PROMPTS = [
     "¿Qué programa de facturación recomiendas?",
@@ -87,8 +87,8 @@ def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
 def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: str) -> None:
     """After kill -9 the next start completes the day; only calls in doubt are paid again, and the ledger balances."""
     with staged(database_url, latency_ms=60) as stage:
-        user = stage.add_user("a@example.com")
-        stage.add_project(user, [f"¿Qué programa es mejor para el caso {n}?" for n in range(12)])
+        user = stage.add_user("a@example.com", ONE_SDK)
+        stage.add_project(user, [f"¿Qué programa es mejor para el caso {n}?" for n in range(24)], ONE_SDK)
         process = stage.start()
         deadline = time.monotonic() + 20
         while stage.count("llm_monitoring_results") < 10 and time.monotonic() < deadline:
@@ -110,8 +110,8 @@ def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: st
 
 def test_a_user_over_budget_is_blocked_and_the_others_run(stage: Stage) -> None:
     """A user at 100 % is listed as blocked; everyone else is asked, and the run ends with warnings."""
-    poor, rich = stage.add_user("poor@example.com", budget="10.00"), stage.add_user("rich@example.com")
-    blocked, asked = stage.add_project(poor, PROMPTS), stage.add_project(rich, PROMPTS)
+    poor, rich = (stage.add_user(f"{name}@example.com", ONE_SDK, "10.00") for name in ("poor", "rich"))
+    blocked, asked = (stage.add_project(user, PROMPTS, ONE_SDK) for user in (poor, rich))
     stage.budget.correct(poor, Decimal("10.50"), "spent elsewhere")
     code, output = stage.run()
     assert code == 0
@@ -169,7 +169,7 @@ def test_an_unreadable_key_stops_its_user_alone(stage: Stage) -> None:
 def test_the_operators_key_stands_in_where_a_user_has_none(stage: Stage) -> None:
     """A provider's environment key is used for a user without one, and the attempt says so."""
     user = stage.add_user("a@example.com", [])
-    stage.add_project(user, PROMPTS, ["openai", "google"])
+    stage.add_project(user, PROMPTS, ["openai", "perplexity"])
     code, output = stage.run(extra={"OPENAI_API_KEY": KEYS["openai"]})
     sources = stage.rows("SELECT DISTINCT llm_provider, key_source FROM llm_call_attempts")
     assert (code, [(row["llm_provider"], row["key_source"]) for row in sources]) == (
@@ -182,7 +182,8 @@ def test_the_operators_key_stands_in_where_a_user_has_none(stage: Stage) -> None
 def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) -> None:
     """Two starts at the same second: one asks, the other exits 0 with a line; nothing is paid twice."""
     with staged(database_url, latency_ms=100) as stage:
-        stage.add_project(stage.add_user("a@example.com"), PROMPTS)
+        user = stage.add_user("a@example.com", ONE_SDK)
+        stage.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(6)], ONE_SDK)
         ended = [stage.finish(process) for process in [stage.start(), stage.start()]]
         assert [code for code, _ in ended] == [0, 0]
         assert sum("Otra ejecución diaria está en curso" in output for _, output in ended) == 1
@@ -192,7 +193,8 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) 
 def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
     """On SIGTERM nothing more is sent, what is out is saved, and the next start completes the day."""
     with staged(database_url, latency_ms=400) as stage:
-        stage.add_project(stage.add_user("a@example.com"), [f"¿Qué programa va mejor, caso {n}?" for n in range(10)])
+        user = stage.add_user("a@example.com", ONE_SDK)
+        stage.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(20)], ONE_SDK)
         process = stage.start(extra={"LLM_SENTIMENT": "false"})
         deadline = time.monotonic() + 20
         while stage.count("llm_call_attempts WHERE state = 'sent'") == 0 and time.monotonic() < deadline:
@@ -217,9 +219,9 @@ def test_a_dry_run_calls_and_spends_nothing(stage: Stage) -> None:
 
 def test_one_project_alone(stage: Stage) -> None:
     """--project asks one project and leaves the others."""
-    user = stage.add_user("a@example.com")
-    stage.add_project(user, PROMPTS, name="one")
-    second = stage.add_project(user, PROMPTS, name="two")
+    user = stage.add_user("a@example.com", ["openai"])
+    stage.add_project(user, PROMPTS, ["openai"], name="one")
+    second = stage.add_project(user, PROMPTS, ["openai"], name="two")
     stage.run("--project", str(second))
     assert [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_monitoring_results")] == [
         second

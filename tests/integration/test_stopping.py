@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 
 from llm_monitoring.jobs.console import SAME_WISH_SECONDS
-from tests.integration.stage import Stage, staged
+from tests.integration.stage import ONE_SDK, Stage, staged
 
 SAID = "Una segunda señal (otro Ctrl-C) termina al instante"
 SLOW = {"match": {"route": "answer"}, "action": {"kind": "delay", "delay_ms": 30_000}}
@@ -27,7 +27,8 @@ def stage(database_url: str) -> Iterator[Stage]:
     """A project whose eight calls take half a minute."""
     with staged(database_url) as made:
         made.server.faults.set([SLOW])
-        made.add_project(made.add_user("a@example.com"), ["¿Qué programa va mejor?", "¿Y para autónomos?"])
+        prompts = [f"¿Qué programa va mejor, caso {n}?" for n in range(4)]
+        made.add_project(made.add_user("a@example.com", ONE_SDK), prompts, ONE_SDK)
         yield made
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.crew import crewed
-from tests.integration.stage import ROOT, Stage, staged
+from tests.integration.stage import ONE_SDK, ROOT, Stage, staged
 
 TODAY = date(2026, 11, 23)
 NO_SENTIMENT = {"LLM_SENTIMENT": "false"}
@@ -28,10 +28,10 @@ def stage(database_url: str) -> Iterator[Stage]:
 
 def fill(stage: Stage, projects: int, prompts: int, users: int = 2, budget: str = "100.00") -> list[int]:
     """Projects of users in turn; each prompt is one of a kind. A chunk of LLM_CHUNK_TASKS=1 is one project."""
-    owners = [stage.add_user(f"user{number}@example.com", budget=budget) for number in range(users)]
+    owners = [stage.add_user(f"user{number}@example.com", ONE_SDK, budget) for number in range(users)]
     for number in range(projects):
         texts = [f"¿Es Quipu bueno para el caso {number}-{n}?" for n in range(prompts)]
-        stage.add_project(owners[number % users], texts, name=f"P{number}")
+        stage.add_project(owners[number % users], texts, ONE_SDK, name=f"P{number}")
     return owners
 
 
@@ -42,7 +42,7 @@ def in_balance(stage: Stage) -> bool:
 
 def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
     """Every task and every sentiment is asked once, by both; the ledger is the bill; the run is closed once."""
-    fill(stage, projects=6, prompts=4)
+    fill(stage, projects=6, prompts=8)
     with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1") as crew:
         workers = [crew.worker(), crew.worker()]
         code = crew.scheduler().wait()
@@ -52,7 +52,7 @@ def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
         assert 2 == len({row["worker"] for row in stage.rows("SELECT worker FROM llm_monitoring_chunks")})
     assert (in_balance(stage), stage.billed()) == (True, stage.charged())
     assert 0 == stage.count("llm_monitoring_results WHERE sentiment_status = 'pending'")
-    assert 24 == stage.count("llm_monitoring_snapshots WHERE branded_total_queries = 4")
+    assert 12 == stage.count("llm_monitoring_snapshots WHERE branded_total_queries = 8")
     (run,) = stage.rows("SELECT status, valid_results, failed_tasks, pending_tasks FROM llm_monitoring_analysis_runs")
     assert {"status": "completed", "valid_results": 96, "failed_tasks": 0, "pending_tasks": 0} == run
     assert 0 == stage.count("llm_queue.procrastinate_jobs")
@@ -60,7 +60,7 @@ def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
 
 def test_a_killed_workers_chunk_is_taken_over(stage: Stage, tmp_path: Path) -> None:
     """`kill -9` in the middle of a chunk: nothing is answered twice, no receipt lost, only calls in doubt repeated."""
-    fill(stage, projects=4, prompts=10)
+    fill(stage, projects=4, prompts=20)
     with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1") as crew:
         victim, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
@@ -82,7 +82,7 @@ def test_a_killed_workers_chunk_is_taken_over(stage: Stage, tmp_path: Path) -> N
 
 def test_a_killed_scheduler_is_replaced_without_paying_twice(stage: Stage, tmp_path: Path) -> None:
     """The next start waits until the dead run's worker has let its calls end, and asks each of the others once."""
-    fill(stage, projects=4, prompts=10)
+    fill(stage, projects=4, prompts=20)
     with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         worker, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
@@ -98,7 +98,7 @@ def test_a_killed_scheduler_is_replaced_without_paying_twice(stage: Stage, tmp_p
 
 def test_a_stopped_worker_gives_its_chunk_back(stage: Stage, tmp_path: Path) -> None:
     """SIGTERM: calls that are out end and count, the rest of the chunk goes to another worker at once."""
-    fill(stage, projects=1, prompts=30)
+    fill(stage, projects=1, prompts=60)
     with crewed(stage, tmp_path, **NO_SENTIMENT) as crew:
         first, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 20)
@@ -113,7 +113,7 @@ def test_a_stopped_worker_gives_its_chunk_back(stage: Stage, tmp_path: Path) -> 
 
 def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage, tmp_path: Path) -> None:
     """SIGTERM at the scheduler: nothing more is asked, the run is closed with warnings, workers wait for the next."""
-    fill(stage, projects=4, prompts=10)
+    fill(stage, projects=4, prompts=20)
     with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         worker, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
@@ -153,7 +153,7 @@ def test_two_workers_fill_one_budget_exactly(stage: Stage, tmp_path: Path) -> No
 
 def test_a_worker_with_other_keys_takes_nothing(stage: Stage, tmp_path: Path) -> None:
     """A machine that is set up otherwise says which variables, ends with 1, and leaves the day to the others."""
-    fill(stage, projects=1, prompts=2)
+    fill(stage, projects=1, prompts=4)
     with crewed(stage, tmp_path) as crew:
         stranger = crew.worker(LLM_MAX_SEARCHES="5", OPENAI_API_KEY="sk-proj-other-000000000000000000")
         scheduler = crew.scheduler()
@@ -166,7 +166,7 @@ def test_a_worker_with_other_keys_takes_nothing(stage: Stage, tmp_path: Path) ->
 
 def test_once_ends_with_the_queue(stage: Stage, tmp_path: Path) -> None:
     """`worker --once` does what is in line and ends; with nothing in line it ends at once."""
-    fill(stage, projects=2, prompts=2)
+    fill(stage, projects=2, prompts=4)
     with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         assert 0 == crew.worker("--once").wait()
         scheduler = crew.scheduler()
@@ -201,7 +201,7 @@ def test_a_missing_package_is_named(stage: Stage, start: str, package: str) -> N
 
 def test_one_machine_needs_none_of_it(stage: Stage) -> None:
     """By default a run imports no engine, makes no queue and no chunk."""
-    fill(stage, projects=1, prompts=1)
+    fill(stage, projects=1, prompts=2)
     told = "print('engine:', sorted({'procrastinate', 'psycopg', 'asgiref'} & set(sys.modules)))"
     code, output = python(stage, f"import sys; from llm_monitoring.jobs.daily import main; main([]); {told}")
     assert (0, "engine: []") == (code, output.splitlines()[-1]), output
