@@ -12,6 +12,8 @@ from llm_monitoring.analysis.subjects import Named, read_opening, read_subject
 from llm_monitoring.analysis.tables import table_rankings
 
 NUMBER_GAP = 5
+# A list goes on with one of these at the latest; looking through all of them would take time squared.
+RECENT_RUNS = 50
 
 
 @dataclass(slots=True)
@@ -77,8 +79,9 @@ def extend_runs(runs: list[Run], source: str, entries: list[Entry]) -> None:
     first = entries[0].number
     if first is None:
         return
-    same = [run for run in reversed(runs) if run.source == source][:1]
-    others = [run for run in reversed(runs) if run.source != source]
+    recent = runs[: -RECENT_RUNS - 1 : -1]
+    same = [run for run in recent if run.source == source][:1]
+    others = [run for run in recent if run.source != source]
     run = next((run for run in [*same, *others[:4]] if run.continues(first)), None)
     run = run or next((run for run in same if run.resumes(first)), None)
     if run is None:
