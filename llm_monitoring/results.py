@@ -191,7 +191,7 @@ def observation(row: Row) -> figures.Observation:
         day=row["analysis_date"],
         sample=row["sample"],
         branded=row["branded"],
-        brand_mentioned=row["brand_mentioned"],
+        brand_mentioned=bool(row["brand_mentioned"]),  # the older form may hold NULL
         competitors=frozenset(row["competitors_mentioned"] or {}),
         position=row["position_in_list"],
         competitor_positions=row["competitor_positions"],

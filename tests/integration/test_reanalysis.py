@@ -251,6 +251,18 @@ def test_answers_of_the_older_form(legacy: Book) -> None:
     assert "present ones, 1 of them without a text to read anew.\n" in noted
 
 
+def test_an_unread_answer_of_the_older_form_is_no_mention(legacy: Book) -> None:
+    """A row that says neither whether it mentions the brand nor what was answered has figures all the same."""
+    legacy.db.execute(
+        "INSERT INTO llm_monitoring_results (project_id, query_id, analysis_date, llm_provider, query_text, "
+        "brand_name, brand_mentioned) VALUES (1, 1, '2026-01-16', 'google', 'x', 'Quipu', NULL)"
+    )
+    run(legacy)
+    figures = legacy.snapshots()[-1]
+    assert (1, 0, Decimal("0.00")) == (figures["total_queries"], figures["total_mentions"], figures["mention_rate"])
+    assert [] == reanalysis.plan(legacy.db, 1).days
+
+
 def test_a_daily_run_marks_what_it_stores(database_url: str) -> None:
     """After a run of the daily job nothing is to be read anew, until a name changes."""
     with staged(database_url) as stage:
