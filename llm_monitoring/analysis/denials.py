@@ -87,7 +87,7 @@ class Grammar:
         adj = self.words("adj")
         elided = "".join(f"|{re.escape(word)}" for word in self.data["elided"])
         return (
-            rf"(?:{self.choice('deny')})\b\s?(?:(?:{adj})\b\s?{elided}){{0,5}}(?:{self.data['info']})\b"
+            rf"(?:{self.choice('deny')})\b\s?(?:(?:{adj})\b,?\s?{elided}){{0,5}}(?:{self.data['info']})\b"
             rf"(?:\s(?:{adj})\b|\s\w+ly\b){{0,3}}"
         )
 

@@ -26,8 +26,8 @@ RANK_WORD = re.compile(
     r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.IGNORECASE
 )
 DECORATION = re.compile(
-    "(?:[\\s\ufe0f\u200d\u20e3\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff\U0001f000-\U0001faff\U000e0020-\U000e007f"
-    "\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
+    "(?:[\\s\ufe0f\u20e3\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff"
+    "\U0001f000-\U0001faff\U000e0020-\U000e007f\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
 )
 OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?")
 DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
