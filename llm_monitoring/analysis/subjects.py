@@ -29,7 +29,7 @@ DECORATION = re.compile(
     "(?:[\\s\ufe0f\u20e3\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff"
     "\U0001f000-\U0001faff\U000e0020-\U000e007f\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
 )
-OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?")
+OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?\\s*")
 DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
 RANK_CELL = re.compile(
     r"\W*(?:n[ºo°.]*\s?)?(?P<number>[0-9]{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
@@ -43,7 +43,7 @@ STRONG_JOINER = re.compile(rf"(?!\s*,\s*(?i:{ARTICLES})?\s*$){JOINED}")
 # "Close, a HubSpot alternative" says what Close is: the article opens a description, and a common word goes on.
 INDEFINITE_END = re.compile(rf".*[\s,](?:{INDEFINITE})\s*", re.IGNORECASE | re.DOTALL)
 GOES_ON = re.compile(rf"\s+(?!(?i:{JOINERS})\s)(?=[^\W\d_])(?P<word>\w+)")
-ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?", re.IGNORECASE)
+ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
