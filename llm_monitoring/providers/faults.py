@@ -171,7 +171,7 @@ def seconds_until(text: str | None, sent: str | None) -> float | None:
 def moment(text: str | None) -> datetime | None:
     try:
         found = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

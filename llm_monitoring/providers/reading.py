@@ -59,7 +59,7 @@ def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     bill = Bill(provider, "", None)
     try:
         found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # arithmetic: an exponent that no Decimal holds
         start = reply.body[:SHOWN_CHARACTERS].decode("utf-8", "replace")
         raise bill.bad(f"the reply is not JSON: {start}") from None
     if not isinstance(found, dict):

@@ -97,6 +97,8 @@ TABLE: Final = (
     Row("429, a past date", slow_down(Retry_After="Mon, 02 Jan 2006 15:04:05 GMT"), "void settled", "bill", "429"),
     Row("429, milliseconds", slow_down(retry_after_ms="700"), "void settled", "bill", "429", wait=0.7),
     Row("429, absurd", slow_down(Retry_After="99999999"), **STOPS, message="429", reason="provider_closed"),
+    Row("429, an impossible date", slow_down(Retry_After="Wed, 01 Jan 99999999999999 00:00:00 GMT"), "void settled",
+        "bill", "429", wait=1.0),
     Row("429, unreadable", slow_down(Retry_After="soon"), "void settled", "bill", "429", wait=1.0),
     Row("429, endless", slow_down(Retry_After="inf"), "void settled", "bill", "429", wait=1.0),
     Row("429, negative", slow_down(Retry_After="-5"), "void settled", "bill", "429", wait=1.0),
@@ -123,6 +125,7 @@ TABLE: Final = (
     Row("a list", body("[]"), *RETRIED, "{p}: the reply is not a JSON object: []", billed=True),
     Row("a text", body('"ok"'), *RETRIED, "{p}: the reply is not a JSON object: ok", billed=True),
     Row("nested without end", body("[" * 200_000), *RETRIED, "{p}: the reply is not JSON: [[", billed=True),
+    Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply is not JSON: ", billed=True),
     Row("an error object", {"kind": "error_object"}, *RETRIED, "Internal error (simulated)", billed=True),
     Row("null, always", body("null"), "unknown unknown", "2 ceilings", "None", "bad_response", times=99, billed=True),
     # answered and paid, but no answer: not asked again that day

@@ -154,6 +154,8 @@ def test_account_faults_in_disguise(server: Server, name: ProviderName, status: 
         ({"retry_after": "Mon, 23 Nov 2026 10:00:30 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 30.0),
         ({"retry_after": "Mon, 23 Nov 2026 09:00:00 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 0.0),
         ({"retry_after": "Mon, 99 Nov 2026 09:00:00 GMT"}, None),
+        ({"retry_after": "Mon, 23 Nov 99999999999999 09:00:00 GMT"}, None),
+        ({"retry_after": "Mon, 23 Nov 2026 09:00:00 +99999999999999"}, None),
         ({}, None),
     ],
     ids=str,

@@ -233,6 +233,8 @@ def test_failed_call_keeps_its_bill() -> None:
         b"\xff\xfe\x00",
         b"[" * 100_000,
         b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": 1e99999999999999999999}',
+        b'{"a": 1e-99999999999999999999}',
     ],
 )
 def test_garbage(provider: ProviderName, body: bytes) -> None:
