@@ -60,6 +60,8 @@ def request(question: Question) -> dict[str, Any]:
         "input": question.prompt,
         "max_output_tokens": question.max_output_tokens,
         "store": False,
+        # Left out, the key's own project decides, and its priority tier costs more than the price reserved.
+        "service_tier": "default",
     }
     if instruction(question):
         parameters["instructions"] = instruction(question)

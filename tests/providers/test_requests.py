@@ -30,7 +30,7 @@ def sent(server: Server, name: ProviderName, *, fresh: bool = False, **changes: 
 
 
 def test_openai_plain_request(server: Server) -> None:
-    """A plain question is the prompt as written, capped, not stored, with nothing else."""
+    """A plain question is the prompt as written, capped, not stored, at the standard price, with nothing else."""
     request = sent(server, "openai")
     assert (request.method, request.path) == ("POST", "/openai/v1/responses")
     assert request.json == {
@@ -38,6 +38,7 @@ def test_openai_plain_request(server: Server) -> None:
         "input": "¿Qué software?",
         "max_output_tokens": 900,
         "store": False,
+        "service_tier": "default",
     }
 
 
@@ -49,6 +50,7 @@ def test_openai_full_request(server: Server) -> None:
         "input": "¿Qué software?",
         "max_output_tokens": 900,
         "store": False,
+        "service_tier": "default",
         "instructions": INSTRUCTION,
         "reasoning": {"effort": "low"},
         "tools": [{"type": "web_search", "search_context_size": "low", "user_location": location}],
