@@ -15,6 +15,7 @@ import httpcore2
 import httpx2
 
 from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.providers import faults
 from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
 
@@ -172,12 +173,23 @@ def whole_body(response: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def proxy_for(base_url: httpx2.URL) -> str | None:
-    """Return the proxy that the machine's settings (HTTPS_PROXY, NO_PROXY) name for `base_url`."""
+def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
+    """Return the proxy that the machine's settings (HTTPS_PROXY, NO_PROXY) name for `base_url`.
+
+    Raises ConfigurationError, which never shows the address, for one that is no HTTP proxy.
+    """
     proxies = urllib.request.getproxies()
-    if urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
+    named = proxies.get(base_url.scheme) or proxies.get("all")
+    if not named or urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
         return None
-    return proxies.get(base_url.scheme) or proxies.get("all")
+    try:
+        proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
+    except (ValueError, httpx2.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https"):
+        variables = f"{base_url.scheme.upper()}_PROXY or ALL_PROXY"
+        raise ConfigurationError(f"{variables} cannot be used: it must be http://host:port or https://host:port")
+    return proxy
 
 
 class Wire:

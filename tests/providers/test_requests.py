@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.providers import BadRequest, ProviderError, open_provider
 from tests.providers.server import KEY, PATHS, Received, Server, hangs, question, replies, resets, says
 
@@ -227,9 +228,12 @@ def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypa
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_proxy_of_the_environment_is_used(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY is the operator's: the request goes through it, to the same address."""
-    monkeypatch.setenv("http_proxy", server.url)
+@pytest.mark.parametrize("scheme", ["http://", ""], ids=["address", "host and port"])
+def test_proxy_of_the_environment_is_used(
+    server: Server, name: ProviderName, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP_PROXY is the operator's, with or without its scheme: the request goes through it, to the same address."""
+    monkeypatch.setenv("http_proxy", scheme + server.url.removeprefix("http://"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.script(replies(f"{name}_plain"))
@@ -239,3 +243,12 @@ def test_proxy_of_the_environment_is_used(server: Server, name: ProviderName, mo
     provider.close()
     assert server.received[0].path.startswith(base_url)
     assert server.received[0].headers["host"] == "provider.invalid"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://u:secreto@127.0.0.1:1080", "ftp://127.0.0.1", "http://u:secreto@[::1"])
+def test_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of another kind is an error of the configuration that names the variables and not the password."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY or ALL_PROXY cannot be used: it must be http") as caught:
+        open_provider("openai", KEY, base_url=None, timeout_seconds=2)
+    assert "secreto" not in str(caught.value)
