@@ -48,7 +48,7 @@ def read_verdict(text: str, brand: str) -> Verdict:
     fenced = FENCE.match(text.strip())
     try:
         found = json.loads(fenced[1] if fenced else text, parse_float=Decimal, parse_int=Decimal)
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, ArithmeticError, RecursionError) as exc:  # arithmetic: an exponent that no Decimal holds
         raise Unreadable("no JSON") from exc
     if not isinstance(found, dict):
         raise Unreadable("no JSON object")

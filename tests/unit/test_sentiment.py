@@ -33,6 +33,7 @@ def test_a_whole_verdict_is_read(text: str, verdict: Verdict) -> None:
     [
         ("positive", "no JSON"),
         ("[" * 100_000, "no JSON"),
+        ('{"brand": "Quipu", "sentiment": "positive", "score": 1e99999999999999999999}', "no JSON"),
         ('["positive"]', "no JSON object"),
         ('{"brand": "Holded", "sentiment": "positive", "score": 0.8}', "about another brand"),
         ('{"sentiment": "positive", "score": 0.8}', "about another brand"),
