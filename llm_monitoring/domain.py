@@ -12,6 +12,9 @@ from llm_monitoring.errors import BadInput
 
 ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
 PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+# Times the price of every token where the key's workspace keeps its inference in the United States: Anthropic's
+# pricing page, "Data residency". The workspace decides, so no request can rule it out for all models.
+ANTHROPIC_PREMIUM: Final = Decimal("1.1")
 
 
 def provider_name(text: str) -> ProviderName:
@@ -42,6 +45,7 @@ class Usage:
 
     `input_tokens` counts all input, cached reads and cache writes included; `output_tokens` all billed
     output, reasoning included. `cost_usd` is the provider's own bill where it gives one (Perplexity).
+    `premium`: the prices of tokens were multiplied by it, for where the model ran (Anthropic).
     """
 
     input_tokens: int = 0
@@ -51,6 +55,7 @@ class Usage:
     reasoning_tokens: int = 0
     searches: int = 0
     cost_usd: Decimal | None = None
+    premium: Decimal = Decimal(1)
 
     @property
     def total_tokens(self) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import PROVIDERS, ProviderName, Usage, provider_name
+from llm_monitoring.domain import ANTHROPIC_PREMIUM, PROVIDERS, ProviderName, Usage, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers.base import Question, instruction
 
@@ -39,11 +39,15 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A model's tiers, ascending, and its fees in USD a search and a request. `search_usd` None: no known fee."""
+    """A model's tiers, ascending, and its fees in USD a search and a request. `search_usd` None: no known fee.
+
+    `most_premium`: the most that the provider multiplies the prices of tokens by, see `Usage.premium`.
+    """
 
     tiers: tuple[Rates, ...]
     search_usd: Decimal | None
     request_usd: Decimal
+    most_premium: Decimal = Decimal(1)
 
     def rates(self, input_tokens: int) -> Rates:
         return [tier for tier in self.tiers if tier.above_input_tokens == 0 or input_tokens > tier.above_input_tokens][
@@ -105,7 +109,8 @@ def ceiling(price: Price, question: Question) -> Decimal:
     dearest = max(max(tier.input, tier.cached, tier.cache_write) for tier in reachable)
     output = max(tier.output for tier in reachable)
     fees = question.max_searches * (price.search_usd or Decimal(0)) + price.request_usd
-    return rounded_up((tokens * dearest + question.max_output_tokens * output) / MILLION + fees)
+    dearest_run = (tokens * dearest + question.max_output_tokens * output) * price.most_premium
+    return rounded_up(dearest_run / MILLION + fees)
 
 
 def cost(price: Price, usage: Usage) -> Decimal:
@@ -120,7 +125,9 @@ def cost(price: Price, usage: Usage) -> Decimal:
         + usage.cache_write_tokens * rates.cache_write
         + usage.output_tokens * rates.output
     )
-    return rounded_up(tokens / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd)
+    return rounded_up(
+        tokens * usage.premium / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd
+    )
 
 
 def rounded_up(amount: Decimal) -> Decimal:
@@ -147,6 +154,7 @@ def read_price(row: Row) -> Price | None:
         tiers=tuple(sorted(tiers, key=lambda tier: tier.above_input_tokens)),
         search_usd=per_thousand / 1000 if per_thousand else None,
         request_usd=row["cost_per_request"],
+        most_premium=ANTHROPIC_PREMIUM if row["llm_provider"] == "anthropic" else Decimal(1),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.domain import ANTHROPIC_PREMIUM, ProviderName, Secret, Usage
 from llm_monitoring.providers import listing
 from llm_monitoring.providers.base import (
     Answer,
@@ -34,6 +35,7 @@ BASE_URL: Final = "https://api.anthropic.com"
 # The version that SDK 2.x speaks, said here so that ANTHROPIC_CUSTOM_HEADERS cannot name another.
 API_VERSION: Final = "2026-10-21"
 PAGE_SIZE: Final = 1000
+ANYWHERE: Final = ("", "global", "not_available")  # inferences at the plain price
 
 
 class AnthropicProvider:
@@ -165,6 +167,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=written,
             reasoning_tokens=count_or_zero(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
+            premium=Decimal(1) if text(usage.get("inference_geo")) in ANYWHERE else ANTHROPIC_PREMIUM,
         )
         return consistent(found, text_in(body))
     except Untrusted:

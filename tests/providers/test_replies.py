@@ -55,6 +55,17 @@ def test_usage_is_exact(name: str) -> None:
     assert answer.finish_reason == ("max_tokens" if name in CUT else "stop")
 
 
+@pytest.mark.parametrize(
+    ("geo", "premium"), [("us", "1.1"), ("global", "1"), ("not_available", "1"), (None, "1"), (..., "1")]
+)
+def test_anthropic_bills_more_for_an_inference_kept_in_one_country(geo: object, premium: str) -> None:
+    """A workspace may keep its inference in the United States, which no request asked for and every token pays."""
+    usage = json.loads(recorded("anthropic_plain"))["usage"] | {"inference_geo": geo}
+    body = change("anthropic_plain", usage={name: value for name, value in usage.items() if value is not ...})
+    found = read_reply("anthropic", stored(body)).usage
+    assert found == Usage(58, 96, premium=Decimal(premium))
+
+
 @pytest.mark.parametrize("path", sorted(REPLIES.glob("*.json")), ids=lambda p: p.stem)
 def test_recorded_replies_have_the_sdk_type(path: Path) -> None:
     """The replies that these tests read are replies to the SDKs as well."""

@@ -22,6 +22,7 @@ from llm_monitoring.registry import (
 )
 
 ROW = {
+    "llm_provider": "openai",
     "cost_per_1m_input_tokens": Decimal("1.0"),
     "cost_per_1m_output_tokens": Decimal("5.0"),
     "cost_per_1m_cached_input_tokens": Decimal("0.05"),
@@ -58,6 +59,7 @@ def model(**changes: object) -> Model:
         (Usage(1, 0), "0.000001"),
         (Usage(1000, 500, cost_usd=Decimal("0.01234567891")), "0.0123456790"),
         (Usage(1000, 500, cost_usd=Decimal(0)), "0.0035"),
+        (Usage(1000, 500, searches=3, premium=Decimal("1.1")), "0.03385"),
     ],
 )
 def test_a_call_costs_its_usage_to_the_last_digit(usage: Usage, usd: str) -> None:
@@ -117,17 +119,25 @@ def test_a_search_without_cap_or_price_is_refused(changes: dict[str, object], wo
     request_fee=st.decimals(0, 1, places=4),
     shares=st.tuples(*[st.floats(0, 1)] * 4),
     dearer=st.sampled_from(["cost_per_1m_cached_input_tokens", "cost_per_1m_cache_write_tokens"]),
+    premium=st.sampled_from(["1", "1.1"]),
 )
 def test_no_call_costs_more_than_its_ceiling(
-    prompt: str, max_output: int, searches: int, request_fee: Decimal, shares: tuple[float, ...], dearer: str
+    prompt: str,
+    max_output: int,
+    searches: int,
+    request_fee: Decimal,
+    shares: tuple[float, ...],
+    dearer: str,
+    premium: str,
 ) -> None:
     """Whatever a call uses within what it was allowed, its cost stays at or below the ceiling."""
     asked = Question(prompt, "m", max_output, web_search=searches > 0, max_searches=searches)
-    own = price(cost_per_request=request_fee, **{dearer: Decimal(9)})
+    own = price(llm_provider="anthropic", cost_per_request=request_fee, **{dearer: Decimal(9)})
     grown = (searches + 1) * len(prompt.encode()) + 12_000 * searches * (searches + 1) // 2
     used = int(shares[0] * grown)
     cached = int(shares[1] * used)
-    usage = Usage(used, int(shares[2] * max_output), cached, int(shares[3] * (used - cached)), searches=searches)
+    written = int(shares[3] * (used - cached))
+    usage = Usage(used, int(shares[2] * max_output), cached, written, searches=searches, premium=Decimal(premium))
     assert cost(own, usage) <= ceiling(own, asked)
 
 
