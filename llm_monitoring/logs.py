@@ -39,13 +39,17 @@ RAILWAY_LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn"}
 CHATTY: Final = ("anthropic", "google_genai", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "urllib3")
 ORDINARY: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
+# Where a key may begin: not inside a word, but behind an escape, whose last character may be a letter or a digit.
+BEGINNING: Final = (
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u00[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
+)
+LOOKS: Final = r"(?:sk-|AIza|AQ\.)[A-Za-z0-9_-]{10,}|pplx-[A-Za-z0-9_-]{12,}|gAAAAA[A-Za-z0-9_-]{40,}={0,2}"
+
 # Every repetition has a bound, or a long hostile line would take forever.
 PATTERNS: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"(?<![A-Za-z0-9])(?:sk-|AIza|AQ\.)[A-Za-z0-9_-]{10,}", HIDDEN),
-        (r"(?<![A-Za-z0-9])pplx-[A-Za-z0-9_-]{12,}", HIDDEN),
-        (r"(?<![A-Za-z0-9])gAAAAA[A-Za-z0-9_-]{40,}={0,2}", HIDDEN),
+        (rf"(?=[sApg]){BEGINNING}(?:{LOOKS})", HIDDEN),
         (r"(?i)(\bBearer\s{1,4})[A-Za-z0-9._~+/=-]{12,}", rf"\1{HIDDEN}"),
         (r"(?i)(x-(?:goog-)?api-key['\"\s:=,]{1,8}(?:b?['\"])?)[^\s'\",)]{6,}", rf"\1{HIDDEN}"),
         (r"(?i)(postgres(?:ql)?(?:\+\w{1,20})?://[^\s:/@]{0,64}:)\S{0,300}@", rf"\1{HIDDEN}@"),
