@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final, Literal
 
 from llm_monitoring.domain import ANTHROPIC_PREMIUM, ProviderName, Secret, Usage
@@ -19,6 +20,7 @@ from llm_monitoring.providers.base import (
 from llm_monitoring.providers.reading import (
     Bill,
     Untrusted,
+    apart,
     consistent,
     count,
     count_or_zero,
@@ -141,7 +143,9 @@ def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_token
 
 
 def text_in(body: dict[str, object]) -> str:
-    return "".join(text(b.get("text")) for b in mappings(body.get("content")) if b.get("type") == "text")
+    """Return the text blocks; they are pieces of one text, but for those that a search stands between."""
+    runs = groupby(mappings(body.get("content")), lambda block: block.get("type") == "text")
+    return apart("".join(text(block.get("text")) for block in run) for is_text, run in runs if is_text)
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:

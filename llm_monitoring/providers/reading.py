@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, NoReturn
@@ -84,6 +85,11 @@ def mappings(value: object) -> list[dict[str, object]]:
 def text(value: object) -> str:
     """Return `value` if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def apart(passages: Iterable[str]) -> str:
+    """Return the passages of an answer as paragraphs; the empty ones are none."""
+    return "\n\n".join(passage for passage in passages if passage)
 
 
 def count(value: object) -> int:

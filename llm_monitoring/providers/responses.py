@@ -6,18 +6,27 @@ from collections.abc import Iterator
 from typing import Literal
 
 from llm_monitoring.providers.base import Answer, Citation
-from llm_monitoring.providers.reading import Bill, mapping, mappings, shown, text
+from llm_monitoring.providers.reading import Bill, apart, mapping, mappings, shown, text
+
+
+def messages(body: dict[str, object]) -> Iterator[list[dict[str, object]]]:
+    """Yield the content parts of each message in `output` that is the answer, not what was said on the way to it."""
+    for item in mappings(body.get("output")):
+        if item.get("type") == "message" and item.get("phase") != "commentary":
+            yield mappings(item.get("content"))
 
 
 def contents(body: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Yield the content parts of the messages in `output`."""
-    for item in mappings(body.get("output")):
-        if item.get("type") == "message":
-            yield from mappings(item.get("content"))
+    for message in messages(body):
+        yield from message
 
 
 def output_text(body: dict[str, object]) -> str:
-    return "".join(text(part.get("text")) for part in contents(body) if part.get("type") == "output_text")
+    """Return the messages' text, each apart: where two touch, a list's first item does not begin a line."""
+    return apart(
+        "".join(text(part.get("text")) for part in message if part.get("type") == "output_text")
+        for message in messages(body)
+    )
 
 
 def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:

@@ -55,6 +55,30 @@ def test_usage_is_exact(name: str) -> None:
     assert answer.finish_reason == ("max_tokens" if name in CUT else "stop")
 
 
+@pytest.mark.parametrize("provider", ["openai", "perplexity"])
+def test_commentary_is_no_answer(provider: ProviderName) -> None:
+    """What a model says on its way to the answer is left out, and two messages do not touch."""
+
+    def message(said: str, **more: str) -> dict[str, Any]:
+        return {"type": "message", "content": [{"type": "output_text", "text": said}], **more}
+
+    on_the_way = message("Busco Quipu.", phase="commentary")
+    output = [on_the_way, message("Lo mejor es", phase="final_answer"), message("Holded")]
+    usage = json.loads(recorded(f"{provider}_plain"))["usage"]
+    assert read_reply(provider, stored(json.dumps({"output": output, "usage": usage}).encode())).text == (
+        "Lo mejor es\n\nHolded"
+    )
+    with pytest.raises(BadResponse, match="holds no text"):
+        read_reply(provider, stored(json.dumps({"output": [on_the_way], "usage": usage}).encode()))
+
+
+def test_anthropic_text_before_a_search_does_not_touch_the_text_after_it() -> None:
+    """Blocks are pieces of one text; a search between two of them ends a paragraph, so that a list begins a line."""
+    pieces = [{"type": "text", "text": "Lo bus"}, {"type": "text", "text": "co."}]
+    content = [*pieces, {"type": "server_tool_use"}, {"type": "thinking"}, {"type": "text", "text": "Holded"}]
+    assert read_reply("anthropic", stored(change("anthropic_plain", content=content))).text == "Lo busco.\n\nHolded"
+
+
 @pytest.mark.parametrize(
     ("geo", "premium"), [("us", "1.1"), ("global", "1"), ("not_available", "1"), (None, "1"), (..., "1")]
 )
