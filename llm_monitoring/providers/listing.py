@@ -12,7 +12,7 @@ from typing import Final
 
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.providers.base import BadResponse, ModelInfo, Reply
-from llm_monitoring.providers.reading import document, mappings, text
+from llm_monitoring.providers.reading import MOST_TOKENS, document, mappings, text
 
 MOST_PAGES: Final = 100
 
@@ -86,4 +86,4 @@ def instant(value: object) -> datetime | None:
 
 
 def limit(value: object) -> int | None:
-    return value if type(value) is int and value > 0 else None
+    return value if type(value) is int and 0 < value <= MOST_TOKENS else None

@@ -9,7 +9,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.providers import AuthFailed, BadResponse, ModelInfo, ProviderUnavailable
-from llm_monitoring.providers.listing import answers_text, instant
+from llm_monitoring.providers.listing import answers_text, instant, limit
 from tests.providers.server import Server, replies, resets, says
 
 LISTS = Path(__file__).parent / "model_ids"
@@ -168,3 +168,12 @@ def test_listing_with_a_bad_key(server: Server, name: ProviderName) -> None:
 def test_instants(value: object, expected: datetime | None) -> None:
     """A moment in any of the providers' forms, or none."""
     assert instant(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(128000, 128000), (2**31, None), (0, None), (-1, None), (True, None), ("9", None), (1.5, None)],
+)
+def test_limits_that_no_model_has_are_unknown(value: object, expected: int | None) -> None:
+    """A limit is a whole number that the registry's column holds, or it would stop the check of every provider."""
+    assert limit(value) == expected
