@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from llm_monitoring import projects
+from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.files import Shelf
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
 from tests.conftest import Databases
-from tests.unit.reporting.scene import RIVALS, TEXT, material, project
+from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -104,9 +105,10 @@ def test_demo_reports(demo_pages: list[tuple[str, Path]], tmp_path: Path) -> Non
 
 
 def test_hostile_report(tmp_path: Path) -> None:
-    """Markup, script links and a line of a megabyte stay text, on every screen."""
+    """Markup, script links, names of 255 letters and a line of a megabyte stay text, on every screen."""
     texts = {0: HOSTILE, 1: "ñ" * 1_000_000, 2: "QuipuHolded" * 90_000}
-    own = replace(project(rivals=(*RIVALS,)), name="<script>document.title = 'taken'</script>" + "x" * 200)
+    long = project(brand=replace(BRAND, name="Q" * 255), rivals=(Entity("W" * 255), *RIVALS))
+    own = replace(long, name="<script>document.title = 'taken'</script>" + "x" * 200)
     scene = material(prompts=6, days=12, of=own, text=lambda number: texts.get(number, TEXT))
     (path := tmp_path / "hostile.html").write_text(render(view(scene)), encoding="utf-8")
     for seen in look([("hostile", path)]):
