@@ -109,7 +109,10 @@ def project_lines(project: ProjectReport) -> None:
     info("project.duration", f"   Duración: {project.duration_seconds:.1f}s", **fields)
     info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
     info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
-    if project.skipped:
+    if not any(cell.tasks for cell in project.completeness.values()):
+        look = f"`python -m llm_monitoring queries list {project.project_id}`"
+        info("project.no_prompts", f"   Sin prompts activos: {look}", **fields)
+    elif project.skipped:
         info("project.skipped", "   El día ya estaba completo: no se preguntó nada", **fields)
     for name, cell in project.completeness.items():
         missing = cell.tasks - cell.results

@@ -84,6 +84,15 @@ def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
     assert "COMPLETED SUCCESSFULLY" in output
 
 
+def test_a_project_without_prompts_is_not_called_complete(stage: Stage) -> None:
+    """Where a project has no active prompt, the run says so, and not that its day is complete."""
+    project = stage.add_project(stage.add_user("a@example.com"), [])
+    code, output = stage.run()
+    assert (code, f"✅ Proyecto #{project}" in output) == (0, True)
+    assert f"   Sin prompts activos: `python -m llm_monitoring queries list {project}`" in output
+    assert "El día ya estaba completo" not in output
+
+
 def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: str) -> None:
     """After kill -9 the next start completes the day; only calls in doubt are paid again, and the ledger balances."""
     with staged(database_url, latency_ms=60) as stage:
