@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -47,6 +48,10 @@ def one_line_errors() -> Iterator[None]:
         raise Refused(str(exc)) from exc
     except MonitoringError as exc:
         raise Failed(str(exc)) from exc
+    except OSError as exc:
+        if exc.errno == errno.EPIPE:  # a closed pipe is no failure: click ends quietly
+            raise
+        raise Failed(f"{f'{exc.filename}: ' if exc.filename else ''}{exc.strerror or exc}") from exc
 
 
 class LateGroup(click.Group):

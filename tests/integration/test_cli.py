@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import pytest
@@ -713,15 +713,27 @@ def test_unforeseen_errors_show(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(cli.run("users", "list").exception, ZeroDivisionError)
 
 
-def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_program(
+    *arguments: str, stdout: IO[str] | int = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "llm_monitoring", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environment},
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=50,
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("users", "list"), ("users", "list", "--json"), ("projects", "show", "1")])
+def test_a_full_disk_is_one_line(quipu: int, arguments: tuple[str, ...]) -> None:
+    """An output that takes nothing more is said in one line, without a traceback."""
+    with Path("/dev/full").open("w") as full:
+        refused = run_program(*arguments, stdout=full)
+    assert (1, "error: No space left on device\n") == (refused.returncode, refused.stderr)
 
 
 def test_as_a_program(cli: Cli, quipu: int) -> None:
