@@ -19,8 +19,8 @@ RUN: Final = Number("run", "runs list")
 NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
 CELLS: Final[Columns] = {
     "Project": "project_id", "Name": "name", "User": "user_id", "Provider": "provider", "Prompts": "tasks",
-    "Answered": "results", "Failed": "failures", "Cost USD": lambda row: row["cost_usd"] and usd(row["cost_usd"]),
-    "Why": "message",
+    "Answered": "results", "Failed": "failures",
+    "Cost USD": lambda row: None if row["cost_usd"] is None else usd(row["cost_usd"]), "Why": "message",
 }  # fmt: skip
 
 

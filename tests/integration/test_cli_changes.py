@@ -208,6 +208,9 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     assert ("Run 2: 2 answered, 0 failed" in told, 4) == (True, here.stage.count("llm_monitoring_results")), told
     assert calls + 2 == here.stage.count("llm_call_attempts")
     assert "Nothing that can be asked is open" in here.done("runs", "retry", "1", "--yes")
+    here.ask()
+    shown = here.done("runs", "show", "3")
+    assert ("0.0000" in shown, "0.0000000000" in shown) == (True, False), shown
     assert f"run 7 does not exist: see `{PROGRAM} runs list`" == here.refused("runs", "show", "7")
 
 
