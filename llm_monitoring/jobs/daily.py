@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from llm_monitoring import day
+from llm_monitoring import day, projects
 from llm_monitoring.app import (
     blocked_users,
     budget_info,
@@ -23,7 +23,7 @@ from llm_monitoring.app import (
 )
 from llm_monitoring.budget import Standing
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.errors import MonitoringError
+from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.estimate import estimate
 from llm_monitoring.jobs import console, digest, story
 from llm_monitoring.logs import configure
@@ -77,6 +77,7 @@ def run(settings: Settings, options: Options) -> int:
     story.started()
     with console.stoppable() as stop, open_tools(settings) as tools:
         the_day = options.day or schedule_day(settings)
+        check_project(tools, options)
         if options.dry_run:
             return dry_run(tools, options, the_day)
         work = hands(tools, options)
@@ -94,6 +95,14 @@ def run(settings: Settings, options: Options) -> int:
             code = story.summary(report, standings)
             digest.finished(tools, the_day, report, code, write_reports(tools, report))
             return code
+
+
+def check_project(tools: day.Tools, options: Options) -> None:
+    """Raise BadInput where the one project that is wanted cannot be asked: a slip of a digit is no quiet success."""
+    wanted = options.project_ids
+    if wanted and not projects.active(tools.db, wanted):
+        listing = "`python -m llm_monitoring projects list`"
+        raise BadInput(f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
 
 
 def hands(tools: day.Tools, options: Options) -> day.Work:

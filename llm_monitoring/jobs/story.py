@@ -61,6 +61,8 @@ def keys(names: Sequence[str]) -> None:
 def no_keys(problems: Sequence[MonitoringError]) -> None:
     for problem in problems:
         error("key.unreadable", f"❌ {problem}")
+    if not problems:
+        error("key.missing", "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`")
     error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
 
 

@@ -153,6 +153,7 @@ def test_no_key_anywhere_fails(stage: Stage) -> None:
     stage.add_project(stage.add_user("a@example.com", []), PROMPTS)
     code, output = stage.run()
     assert (code, "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output) == (1, True)
+    assert "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`" in output
 
 
 def test_an_unreadable_key_stops_its_user_alone(stage: Stage) -> None:
@@ -235,6 +236,17 @@ def test_one_project_alone(stage: Stage) -> None:
     assert [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_monitoring_results")] == [
         second
     ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_a_project_that_cannot_be_asked_is_no_quiet_success(stage: Stage, arguments: list[str]) -> None:
+    """--project with the number of no project, or of a paused one, is said and ends with 1."""
+    user = stage.add_user("a@example.com")
+    paused = stage.add_project(user, PROMPTS)
+    stage.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE")
+    for number in (paused, 99):
+        code, output = stage.run("--project", str(number), *arguments)
+        assert (code, f"❌ el proyecto {number} no existe o está en pausa" in output) == (1, True), output
 
 
 @pytest.mark.parametrize("arguments", [["--date", "soon"], ["--date", "2999-01-01"], ["--project", "x"], ["--what"]])
