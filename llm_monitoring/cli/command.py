@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -48,6 +49,10 @@ def one_line_errors() -> Iterator[None]:
         raise Refused(str(exc)) from exc
     except MonitoringError as exc:
         raise Failed(str(exc)) from exc
+    except click.Abort as exc:
+        if sys.stdin is not None and sys.stdin.isatty():  # Ctrl-C
+            raise
+        raise Failed("nobody answered: run this in a terminal, or see --help for --yes") from exc
     except OSError as exc:
         if exc.errno == errno.EPIPE:  # a closed pipe is no failure: click ends quietly
             raise

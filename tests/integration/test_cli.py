@@ -719,12 +719,23 @@ def run_program(
     return subprocess.run(
         [sys.executable, "-m", "llm_monitoring", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environment},
+        stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=50,
     )
+
+
+def test_a_question_that_nobody_answers(quipu: int) -> None:
+    """Where standard input has ended, a command that asks says what to do and changes nothing."""
+    refused = run_program("projects", "remove", "1")
+    assert (1, "error: nobody answered: run this in a terminal, or see --help for --yes") == (
+        refused.returncode,
+        refused.stderr.strip().splitlines()[-1],
+    )
+    assert 0 == run_program("projects", "show", "1").returncode
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
