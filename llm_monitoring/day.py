@@ -73,6 +73,10 @@ class Plan:
         """The project's providers that its user can call."""
         return tuple(name for name in watched.project.providers if (watched.project.user_id, name) in self.keys)
 
+    def keyless(self, watched: Watched) -> tuple[ProviderName, ...]:
+        """The project's providers that nobody is asked at, as its user has no usable key for them."""
+        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) not in self.keys)
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectReport:
@@ -87,6 +91,7 @@ class ProjectReport:
     completeness: Mapping[str, Completeness]
     skipped: bool
     error: str | None
+    keyless: tuple[ProviderName, ...] = ()
 
     @property
     def llms_analyzed(self) -> int:
@@ -364,6 +369,7 @@ def project_reports(
             completeness=cells,
             skipped=all(cell.tasks <= cell.results + cell.final for cell in before[project_id].values()),
             error=project_error(cells, stopped=stopped),
+            keyless=plan.keyless(watched),
         )
     for project_id, problem in sorted(plan.problems.items()):
         yield ProjectReport(project_id, "", None, 0.0, 0, Decimal(0), {}, False, problem)

@@ -12,10 +12,12 @@ from llm_monitoring.cli.command import Number, example, json_option
 from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows, usd
 from llm_monitoring.cli.retry import retry
 from llm_monitoring.cli.session import Session, pass_session
-from llm_monitoring.db import Database, Row
+from llm_monitoring.day import Tools
+from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
 
 RUN: Final = Number("run", "runs list")
+NO_KEY: Final = "no API key: `keys set`"
 NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
 CELLS: Final[Columns] = {
     "Project": "project_id", "Name": "name", "User": "user_id", "Provider": "provider", "Prompts": "tasks",
@@ -59,7 +61,7 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
     """
     with session.tools() as tools:
         fields = table.find(tools.db, run)
-        cells = list(day_cells(tools.db, fields))
+        cells = list(day_cells(tools, fields))
     if as_json:
         show_json(fields | {"day": cells})
         return
@@ -72,22 +74,25 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
     say("")
     if cells:
         print_table(cells, CELLS)
-    if any(cell["results"] < cell["tasks"] for cell in cells):
+    if any(cell["results"] < cell["tasks"] and cell["message"] != NO_KEY for cell in cells):
         say(f"Ask again what is open: `runs retry {run}`.")
 
 
-def day_cells(db: Database, run: Row) -> Iterator[Row]:
+def day_cells(tools: Tools, run: Row) -> Iterator[Row]:
     """How far the run's day is, by project and provider; the cost of a project stands in its first line."""
     day = run["analysis_date"]
-    listed = {row["id"]: row for row in table.day_projects(db, day)}
-    spent = table.project_spend(db, run["id"])
-    for project_id, by_provider in table.completeness(db, day, list(listed), PROVIDERS).items():
+    listed = {row["id"]: row for row in table.day_projects(tools.db, day)}
+    spent = table.project_spend(tools.db, run["id"])
+    keys = tools.keys.available({row["user_id"] for row in listed.values() if row["user_id"] is not None})
+    for project_id, by_provider in table.completeness(tools.db, day, list(listed), PROVIDERS).items():
         project = listed[project_id]
         wanted = project["enabled_llms"] or PROVIDERS
         cost = spent[project_id].cost_usd if project_id in spent else None
         for provider, cell in by_provider.items():
             if provider in wanted or cell.results or cell.failures:
-                yield cell_fields(project, provider, cell) | {"cost_usd": cost}
+                keyless = cell.results < cell.tasks and provider not in keys.get(project["user_id"], {})
+                why = cell.message or (NO_KEY if keyless else None)
+                yield cell_fields(project, provider, cell) | {"cost_usd": cost, "message": why}
                 cost = None
 
 
@@ -95,5 +100,4 @@ def cell_fields(project: Row, provider: str, cell: table.Completeness) -> dict[s
     return {
         "project_id": project["id"], "name": project["name"], "user_id": project["user_id"], "provider": provider,
         "tasks": cell.tasks, "results": cell.results, "failures": cell.failures, "reason": cell.reason,
-        "message": cell.message,
     }  # fmt: skip

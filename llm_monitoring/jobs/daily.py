@@ -159,7 +159,7 @@ def dry_run(tools: day.Tools, options: Options, the_day: date) -> int:
     """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
     standings = tools.budget.standings(start_month=False)
     plan = day.make_plan(tools, options.project_ids, blocked_users(standings))
-    story.estimate(list(estimate(tools, plan, the_day)), plan.problems, standings, the_day)
+    story.estimate(list(estimate(tools, plan, the_day)), plan, standings, the_day)
     return DONE
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_monitoring.budget import Standing
-from llm_monitoring.day import DayReport, ProjectReport, standing_line
+from llm_monitoring.day import DayReport, Plan, ProjectReport, standing_line
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.estimate import Estimate
 from llm_monitoring.jobs.voice import Voice
@@ -116,12 +116,20 @@ def project_lines(project: ProjectReport) -> None:
         info("project.no_prompts", f"   Sin prompts activos: {look}", **fields)
     elif project.skipped:
         info("project.skipped", "   El día ya estaba completo: no se preguntó nada", **fields)
+    keyless(project.project_id, project.keyless)
     for name, cell in project.completeness.items():
         missing = cell.tasks - cell.results
         if missing:
             told = f" ({cell.message})" if cell.message else ""
             warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
                  provider=name, missing=missing, **fields)  # fmt: skip
+
+
+def keyless(project_id: int, names: Sequence[str]) -> None:
+    """Say which of a project's assistants are not asked for want of a key."""
+    if names:
+        info("project.keyless", f"   Sin API key utilizable, no se pregunta a: {', '.join(names)}",
+             project_id=project_id, providers=list(names))  # fmt: skip
 
 
 def finished(report: DayReport, standings: Sequence[Standing]) -> None:
@@ -140,9 +148,7 @@ def reports(directory: Path, written: Sequence[Path]) -> None:
     info("reports.written", f"📄 Informes escritos en {directory}: {len(paths)}", reports=paths)
 
 
-def estimate(
-    estimates: Sequence[Estimate], problems: Mapping[int, str], standings: Sequence[Standing], day: date
-) -> None:
+def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Standing], day: date) -> None:
     """Show what a run of `day` would ask and cost at most, and whether it fits each budget."""
     info("dry_run", f"🧪 Simulación del {day}: no se hace ninguna llamada ni se gasta nada")
     for project_id, cells in groupby(estimates, key=lambda each: each.project_id):
@@ -153,7 +159,8 @@ def estimate(
             level = logging.WARNING if cell.problem else logging.INFO
             line = f"   {cell.provider} ({cell.model_id}): {what}"
             say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
-    for project_id, problem in sorted(problems.items()):
+        keyless(project_id, plan.keyless(plan.projects[project_id]))
+    for project_id, problem in sorted(plan.problems.items()):
         warn("dry_run.problem", f"❌ Proyecto #{project_id}: {problem}", project_id=project_id)
     for standing in standings:
         wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))

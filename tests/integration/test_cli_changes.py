@@ -211,6 +211,10 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     here.ask()
     shown = here.done("runs", "show", "3")
     assert ("0.0000" in shown, "0.0000000000" in shown) == (True, False), shown
+    here.done("keys", "remove", EMAIL, "google")
+    here.done("queries", "add", str(here.project), "¿Y para hoteles?")
+    cells = {cell["provider"]: cell for cell in here.json("runs", "show", "3")["day"]}
+    assert (None, "no API key: `keys set`") == (cells["openai"]["message"], cells["google"]["message"])
     assert f"run 7 does not exist: see `{PROGRAM} runs list`" == here.refused("runs", "show", "7")
 
 

@@ -187,6 +187,8 @@ def test_the_operators_key_stands_in_where_a_user_has_none(stage: Stage) -> None
         [("openai", "operator")],
     )
     assert "✅ API keys disponibles: ['openai']" in output
+    _, simulated = stage.run("--dry-run", extra={"OPENAI_API_KEY": KEYS["openai"]})
+    assert all("   Sin API key utilizable, no se pregunta a: perplexity" in said for said in (output, simulated))
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) -> None:
