@@ -124,7 +124,7 @@ class Schedule:
             if admission.now:
                 self.send(job, now)
                 return Next(job)
-            self.end_probe(job)
+            self.pass_over(job)
             if admission.closed:
                 queue.let_go(job.key)
                 return Next(job, admission.closed)
@@ -183,8 +183,7 @@ class Schedule:
                 self.wait(job, again_at)
                 return False
         self.parked[user].append(job)
-        if self.out[user] == 0 and user not in self.probes:
-            self.release(user)
+        self.pass_over(job)
         return False
 
     def release(self, user: int) -> None:
@@ -193,6 +192,14 @@ class Schedule:
         for _ in range(min(len(parked or ()), 2 if self.out[user] else 1)):
             assert parked is not None
             self.add(parked.popleft())
+
+    def pass_over(self, job: Job) -> None:
+        """A job does not go out now: where no other of its user's is out or tries again, a parked one has its turn."""
+        user = job.task.user_id
+        if self.probes.get(user) is job:
+            del self.probes[user]
+        if self.out[user] == 0 and user not in self.probes:
+            self.release(user)
 
     def end_probe(self, job: Job) -> None:
         """A job that tried again and again does so no more: parked jobs of its user have their turn."""

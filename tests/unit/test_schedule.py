@@ -118,6 +118,20 @@ def test_parked_jobs_are_given_up_one_by_one() -> None:
     assert (given_up, state.empty) == (4, True)
 
 
+def test_a_parked_job_whose_key_died_leaves_its_turn_to_the_next() -> None:
+    """When the job whose turn came is not to be asked any more, the user's others at living providers still are."""
+    state = schedule(openai=[job(query=1), job(query=2)], google=[job("google", query=3)])
+    last, *rest = take(state), take(state), take(state)
+    for each in sorted(rest, key=lambda each: each.provider, reverse=True):
+        state.landed(each)
+        assert state.blocked(each) is False
+    state.landed(last)
+    state.limits.kill(KeyId("openai", 1), "401")
+    state.came_back(last)
+    told = [state.next(0.0), state.next(0.0)]
+    assert [("openai", "401"), ("google", None)] == [(each.job.provider, each.closed) for each in told if each]
+
+
 def test_a_key_with_a_narrow_window_holds_up_nobody() -> None:
     """What a busy key cannot take waits for it, and the provider's other keys use the room."""
     state = schedule(2, openai=[*(job(user=1, query=n) for n in range(4)), job(user=2, query=9)])
