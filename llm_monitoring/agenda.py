@@ -7,7 +7,7 @@ from datetime import date
 
 from llm_monitoring import results, runs
 from llm_monitoring.asking import Desk
-from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.domain import PROVIDERS, ProviderName, Task
 from llm_monitoring.limits import KeyId
 from llm_monitoring.schedule import Job
 
@@ -31,7 +31,8 @@ def plan(
     judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
     if judged and desk.settings.sentiment:
         for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, newest):
-            yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
+            if still_owned(desk, task):
+                yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
     asked = [
         watched.project.id
         for watched in desk.projects.values()
@@ -39,4 +40,10 @@ def plan(
     ]
     if asked:
         for task in runs.pending_tasks(desk.budget.db, provider, day, asked):
-            yield Job(task, provider, keys[task.user_id, provider])
+            if still_owned(desk, task):
+                yield Job(task, provider, keys[task.user_id, provider])
+
+
+def still_owned(desk: Desk, task: Task) -> bool:
+    """Whether a task's project is its planned owner's: what was handed over meanwhile is left to the next start."""
+    return task.user_id == desk.projects[task.project_id].project.user_id

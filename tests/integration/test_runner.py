@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,9 @@ import pytest
 from llm_monitoring import day, runner
 from llm_monitoring.app import blocked_users
 from llm_monitoring.budget import Call
+from llm_monitoring.crypto import KeyBox
 from llm_monitoring.domain import ProviderName, Secret, Task
+from llm_monitoring.keys import KeyStore
 from llm_monitoring.providers import Question, open_provider
 from llm_monitoring.runs import RunLock
 from llm_monitoring.settings import load_settings
@@ -39,12 +41,17 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "backoff", lambda tries: 0.01)
 
 
-def run(stage: Stage, *, stop: Event | None = None, **environment: str) -> day.DayReport:
+def run(
+    stage: Stage, *, stop: Event | None = None, meanwhile: Callable[[], object] = lambda: None, **environment: str
+) -> day.DayReport:
+    """A run in this process; `meanwhile` happens after it has planned whom to ask."""
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
-    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
+    store = KeyStore(stage.db, KeyBox(stage.master_key), settings.api_keys)
+    tools = day.Tools(stage.db, stage.budget, store, settings)
     blocked = blocked_users(stage.budget.standings())
     with RunLock(stage.db) as lock:
-        return day.analyse(tools, day.Order(TODAY, stop=stop or Event()), blocked, lock)
+        order = day.Order(TODAY, stop=stop or Event(), on_start=lambda pending: meanwhile() and None)
+        return day.analyse(tools, order, blocked, lock)
 
 
 def fault(kind: str, provider: ProviderName = "openai", times: int = 1, **action: Any) -> Mapping[str, Any]:
@@ -330,6 +337,36 @@ def test_users_take_turns(stage: Stage) -> None:
     run(stage, LLM_MAX_WORKERS="1")
     order = [row["user_id"] for row in stage.rows("SELECT user_id FROM llm_call_attempts ORDER BY reserved_at")]
     assert order[:8] == [many, few] * 4
+
+
+def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(stage: Stage) -> None:
+    """Neither owner is charged for it in this run, the others' day goes on, and the next start asks for the new one."""
+    users = [stage.add_user(f"{name}@example.com", ["openai"]) for name in "ab"]
+    heir = stage.add_user("heir@example.com", [])
+    handed, kept = (stage.add_project(user, PROMPTS[:2], ["openai"]) for user in users)
+    owner = {"id": handed, "user": heir}
+    hand_over = "UPDATE llm_monitoring_projects SET user_id = %(user)s WHERE id = %(id)s"
+    run(stage, meanwhile=lambda: stage.db.execute(hand_over, owner))
+    asked = stage.rows("SELECT project_id, count(*)::int AS n FROM llm_monitoring_results GROUP BY 1")
+    assert asked == [{"project_id": kept, "n": 2}]
+    stage.give_keys(heir, ["openai"])
+    assert run(stage).complete
+    assert (stage.spent(users[0]), stage.spent(heir) > 0) == (0, True)
+
+
+def test_a_key_stored_under_way_stops_nobody_on_the_operators(stage: Stage) -> None:
+    """A user who stores a key of their own during the run is no reason to give up the operator's key."""
+    users = [stage.add_user(f"{name}@example.com", []) for name in "ab"]
+    for user in users:
+        stage.add_project(user, PROMPTS[:2], ["openai"])
+    report = run(
+        stage,
+        meanwhile=lambda: stage.give_keys(users[0], ["openai"]),
+        OPENAI_API_KEY=KEYS["openai"],
+        LLM_MAX_WORKERS="1",
+    )
+    assert report.complete
+    assert {row["key_source"] for row in stage.rows("SELECT key_source FROM llm_call_attempts")} == {"operator"}
 
 
 def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
