@@ -14,7 +14,7 @@ from llm_monitoring.analysis import Analysis, Matcher, sentiment
 from llm_monitoring.budget import Budget, Call, Kind, Outcome, new_id
 from llm_monitoring.calls import Till, is_final
 from llm_monitoring.db.database import Transaction
-from llm_monitoring.domain import Lease, Task
+from llm_monitoring.domain import Lease, Secret, Task
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId
@@ -81,22 +81,30 @@ class Clients:
             lock = self.locks.setdefault(key, Lock())
         with lock:
             if key not in self.open:
-                self.open[key] = Client(key, self.connect(key, user_id))
+                self.open[key] = Client(key, self.connect(key))
             client = self.open[key]
         if client.key != key:
             raise WrongKey(f"la API key de {key.provider} a mano es de otro")
         return client.provider
 
-    def connect(self, key: KeyId, user_id: int) -> Provider:
-        found = self.keys.find(user_id, key.provider)
-        if found is None or (found.source == "user") != (key.user_id is not None):
-            raise NoKey(f"la API key de {key.provider} cambió durante la ejecución")
+    def connect(self, key: KeyId) -> Provider:
         return open_provider(
             key.provider,
-            found.secret,
+            self.secret(key),
             base_url=self.settings.base_urls.get(key.provider),
             timeout_seconds=self.settings.timeout_seconds[key.provider],
         )
+
+    def secret(self, key: KeyId) -> Secret:
+        """The key itself; the operator's also where the user whose call comes first has stored one meanwhile."""
+        if key.user_id is None:
+            secret = self.keys.operator_keys.get(key.provider)
+        else:
+            found = self.keys.find(key.user_id, key.provider)
+            secret = found.secret if found is not None and found.source == "user" else None
+        if secret is None:
+            raise NoKey(f"la API key de {key.provider} cambió durante la ejecución")
+        return secret
 
     def close(self) -> None:
         for client in self.open.values():

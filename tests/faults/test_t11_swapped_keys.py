@@ -108,7 +108,7 @@ def test_t11_swapped_clients_are_refused(crowd: Scene, monkeypatch: pytest.Monke
         mine, yours = KeyId(key.provider, one), KeyId(key.provider, other)
         for each in (mine, yours):
             if each.user_id is not None and each not in self.open:
-                self.open[each] = Client(each, self.connect(each, each.user_id))
+                self.open[each] = Client(each, self.connect(each))
         opened = {mine: self.open[mine], yours: self.open[yours]}
         if opened[mine].key == mine:
             self.open |= {mine: opened[yours], yours: opened[mine]}
