@@ -140,12 +140,17 @@ class Runner:
             self.load(pool, providers[1:])
 
     def hand_out(self, pool: ThreadPoolExecutor) -> None:
+        """Hand out what may go now. Jobs of closed keys, however many, hold up neither calls nor replies of others."""
+        closing: set[ProviderName] = set()
         while self.has_room() and not self.should_stop():
-            found = self.schedule.next(self.clock())
+            found = self.schedule.next(self.clock(), last=closing)
             if found is None:
                 return
             if found.closed is not None:
                 self.give_up(found.job, "provider_closed", found.closed)
+                if found.job.provider in closing and not self.news.empty():
+                    return
+                closing.add(found.job.provider)
                 continue
             self.busy += 1
             self.calling += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -109,10 +109,10 @@ class Schedule:
     def open_lane(self, provider: ProviderName) -> None:
         self.closed_lanes.discard(provider)
 
-    def next(self, now: float) -> Next | None:
-        """The next job, of the provider with the fewest calls out; None where nothing may go out now."""
+    def next(self, now: float, last: Collection[ProviderName] = ()) -> Next | None:
+        """The next job, of the provider with the fewest calls out, those of `last` after the others; None: not now."""
         with_room = [each for each in self.queues if each not in self.closed_lanes and self.limits.room(each)]
-        for provider in sorted(with_room, key=self.limits.out):
+        for provider in sorted(with_room, key=lambda each: (each in last, self.limits.out(each))):
             found = self.take(self.queues[provider], now)
             if found is not None:
                 return found

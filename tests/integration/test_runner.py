@@ -20,7 +20,7 @@ from llm_monitoring.budget import Call
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.domain import ProviderName, Secret, Task
 from llm_monitoring.keys import KeyStore
-from llm_monitoring.providers import Question, open_provider
+from llm_monitoring.providers import Question, load_sdk, open_provider
 from llm_monitoring.runs import RunLock
 from llm_monitoring.settings import load_settings
 from tests.integration.stage import KEYS, Stage, staged
@@ -183,6 +183,26 @@ def test_a_dead_provider_ends_and_the_others_finish(stage: Stage, monkeypatch: p
     }  # fmt: skip
     assert stage.count("llm_call_attempts WHERE llm_provider = 'anthropic'") <= 8
     assert in_balance(stage, user)
+
+
+def test_giving_up_a_dead_keys_tasks_holds_up_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of a refused key are written off beside the calls of the other providers, not before them."""
+    user = stage.add_user("a@example.com", ["openai", "google"])
+    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"], name="refused")
+    stage.add_project(user, PROMPTS, ["google"])
+    stage.server.faults.set([fault("status", times=99, status=401)])
+    for provider in ("openai", "google"):  # or openai's are written off while google's is still being imported
+        load_sdk(provider)
+    asked_before: list[int] = []
+    record = runner.runs.record_failure
+
+    def recording(*arguments: Any) -> None:
+        asked_before.append(stage.count("llm_call_attempts WHERE llm_provider = 'google'"))
+        record(*arguments)
+
+    monkeypatch.setattr(runner.runs, "record_failure", recording)
+    run(stage, LLM_MAX_WORKERS="1")
+    assert (len(asked_before), asked_before.index(4) < 10) == (20, True)
 
 
 def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(stage: Stage) -> None:
