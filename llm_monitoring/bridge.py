@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ from llm_monitoring.providers import (
 from llm_monitoring.registry import Model
 from llm_monitoring.trial import charged, pay
 
-LONGEST_PAUSE_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a provider that asks for more ends the comparison
 FATAL: Final = (AuthFailed, ModelNotFound, BadRequest, Blocked, NoKey, KeyUnreadable)
 
 Progress = Callable[[], None]
@@ -128,6 +129,7 @@ class Course:
     stopped: str | None = None
     paying: int = 0
     paid: int = 0
+    paused_until: float = 0.0
     changed: Condition = field(default_factory=Condition)
     seen: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
     failures: Counter[str] = field(default_factory=Counter)
@@ -135,9 +137,17 @@ class Course:
 
     def failed(self, ask: Ask, error: MonitoringError) -> None:
         self.failures[ask.model.model_id] += 1
-        if isinstance(error, FATAL) and self.stopped is None:
+        if (isinstance(error, FATAL) or asked_wait(error) > LONGEST_PAUSE_SECONDS) and self.stopped is None:
             self.stopped = str(error)
             self.halt()
+
+    def pause(self, seconds: float) -> None:
+        """Leave the provider alone; every ask of the comparison goes out with the same key."""
+        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
+
+    def wait_out_pause(self) -> None:
+        while (left := self.paused_until - time.monotonic()) > 0 and not self.stop.wait(left):
+            pass
 
     def halt(self) -> None:
         self.stop.set()
@@ -213,13 +223,21 @@ def answers(desk: Desk, plan: Plan, course: Course) -> Iterator[tuple[Ask, Futur
 def patient(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | None:
     """Pay for one ask; a provider that asks to wait, and did not bill, is asked again. None: it was stopped before."""
     for attempt in range(1, desk.settings.max_attempts + 1):
+        course.wait_out_pause()
         try:
             return within_budget(desk, ask, user_id, course)
         except (RateLimited, ProviderUnavailable) as exc:
-            if exc.billed != "no" or attempt == desk.settings.max_attempts:
+            wait = asked_wait(exc)
+            given_up = exc.billed != "no" or attempt == desk.settings.max_attempts or wait > LONGEST_PAUSE_SECONDS
+            course.pause(wait if given_up else wait or 2.0**attempt)
+            if given_up:
                 raise
-            course.stop.wait(min(exc.retry_after or 2.0**attempt, LONGEST_PAUSE_SECONDS))
     return None
+
+
+def asked_wait(error: MonitoringError) -> float:
+    """Seconds for which the provider asked to be left alone."""
+    return error.retry_after or 0.0 if isinstance(error, RateLimited | ProviderUnavailable) else 0.0
 
 
 def within_budget(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | None:

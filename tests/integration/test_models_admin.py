@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier, Thread
@@ -560,6 +560,30 @@ def test_compare_asks_again_where_the_provider_asks_to_wait(bridge: Admin) -> No
     assert (7, 7, None) == (told["old"]["answers"], told["new"]["answers"], told["stopped"])
     assert [{"state": "settled", "n": 14}, {"state": "void", "n": 3}] == states
     assert bridge.stage.billed() == bridge.stage.spent(1)
+
+
+def test_compare_leaves_a_provider_alone_that_asks_for_it(bridge: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one question waits out a 429 no other goes to the provider."""
+    monkeypatch.setenv("LLM_MAX_WORKERS", "2")
+    stage = bridge.stage
+    stage.server.service.behaviour = replace(stage.server.service.behaviour, latency_ms=100.0)
+    wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}
+    stage.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": wait}])
+    bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+    sooner = (
+        "llm_call_attempts a JOIN llm_call_attempts refused ON refused.state = 'void' AND a.reserved_at "
+        "BETWEEN refused.closed_at + INTERVAL '0.1 s' AND refused.closed_at + INTERVAL '1 s'"
+    )
+    assert (15, 0) == (stage.count("llm_call_attempts"), stage.count(sooner))
+
+
+def test_compare_ends_where_the_provider_asks_for_too_much(bridge: Admin) -> None:
+    """A provider that wants to be left alone for longer than a comparison waits is not asked again before."""
+    wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}
+    bridge.stage.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
+    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+    assert (1, True) == (result.exit_code, "429" in result.stderr)
+    assert bridge.stage.count("llm_call_attempts WHERE state = 'void'") <= 10
 
 
 def test_compare_with_a_model_that_is_gone(bridge: Admin) -> None:
