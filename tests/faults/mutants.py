@@ -115,11 +115,8 @@ MUTANTS: Final = (
         "alert-twice",
         "tests/integration/test_budget.py::test_each_threshold_is_recorded_once_a_month",
         (
-            Edit(
-                BUDGET_SQL,
-                "ON CONFLICT (user_id, month, threshold) DO NOTHING;",
-                "ON CONFLICT (user_id, month, threshold) DO UPDATE SET spent_usd = excluded.spent_usd;",
-            ),
+            Edit(BUDGET_SQL, "%(budget)s)\nON CONFLICT (user_id, month, threshold) DO NOTHING;", "%(budget)s);"),
+            Edit(LEDGER, "now(),\n    PRIMARY KEY (user_id, month, threshold)\n", "now()\n"),
         ),
     ),
     Mutant(
