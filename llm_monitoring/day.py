@@ -20,6 +20,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId, Limits
+from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
 from llm_monitoring.runner import Runner, Tally
@@ -224,7 +225,7 @@ def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
     Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
     """
     runs.bury_dead(tools.db)
-    longest_call = max(tools.settings.timeout_seconds.values(), default=0.0)
+    longest_call = LONGEST_CALL * max(tools.settings.timeout_seconds.values(), default=0.0)
     wait_for_owners(tools.db, longest_call + LET_GO_SECONDS, stop or Event())
     catalogue, clients = registry.read_catalogue(tools.db), Clients(tools.keys, tools.settings)
     watched, _ = read_projects(tools.db, None)

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers.base import (
+    LONGEST_CALL,
     Answer,
     AuthFailed,
     BadRequest,
@@ -29,6 +30,7 @@ from llm_monitoring.providers.base import (
 )
 
 __all__ = [
+    "LONGEST_CALL",
     "SDKS",
     "Answer",
     "AuthFailed",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
 
 Billed = Literal["no", "maybe", "yes"]
+
+LONGEST_CALL: Final = 2  # times its timeout: a reply that goes on drop by drop ends then in any case
 
 
 @dataclass(frozen=True, slots=True)

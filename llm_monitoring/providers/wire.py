@@ -17,7 +17,7 @@ import httpx2
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.providers import faults
-from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
+from llm_monitoring.providers.base import LONGEST_CALL, BadRequest, ProviderUnavailable, Reply
 
 CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
@@ -213,7 +213,7 @@ class Wire:
         faults.check_key(name, key)
         self.name = name
         self.key = key
-        self.total_seconds = total_seconds or 2 * timeout_seconds
+        self.total_seconds = total_seconds or LONGEST_CALL * timeout_seconds
         self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
         transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
         self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
