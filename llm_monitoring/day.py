@@ -219,14 +219,18 @@ def judge_of(plan: Plan, item: Watched) -> KeyId | None:
     return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]
 
 
+def longest_let_go(settings: Settings) -> float:
+    """Seconds in which a worker that is to stop has ended its last call and saved it."""
+    return LONGEST_CALL * max(settings.timeout_seconds.values(), default=0.0) + LET_GO_SECONDS
+
+
 def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
     """Settle the calls that dead runs left open, also where nothing may be spent; needs the run lock.
 
     Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
     """
     runs.bury_dead(tools.db)
-    longest_call = LONGEST_CALL * max(tools.settings.timeout_seconds.values(), default=0.0)
-    wait_for_owners(tools.db, longest_call + LET_GO_SECONDS, stop or Event())
+    wait_for_owners(tools.db, longest_let_go(tools.settings), stop or Event())
     catalogue, clients = registry.read_catalogue(tools.db), Clients(tools.keys, tools.settings)
     watched, _ = read_projects(tools.db, None)
     desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Final
 
 from llm_monitoring import chunks, results
 from llm_monitoring.chunks import ChunkLock, OpenChunk
-from llm_monitoring.day import Shift, Tools
+from llm_monitoring.day import Shift, Tools, longest_let_go
 from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.queue import Line, Queue, quieten
 from llm_monitoring.fleet.terms import terms
@@ -74,6 +75,7 @@ class Watch:
     run_id: int
     deadline: float
     stopped: str | None = None
+    leave_at: float = math.inf
     checked: float = 0.0
     free_since: dict[int, float] = field(default_factory=dict)
     moved: float = field(default_factory=time.monotonic)
@@ -84,6 +86,9 @@ class Watch:
             now = time.monotonic()
             if self.stopped is None:
                 self.stop_where_due(now)
+            elif now >= self.leave_at:
+                self.leave(open_chunks)
+                break
             if now - self.checked >= CHECK_SECONDS:
                 self.checked = now
                 if not self.shift.still_ours():
@@ -105,8 +110,14 @@ class Watch:
     def stop(self, why: str) -> None:
         """Give out nothing more, and have the workers stop."""
         self.stopped = why
+        self.leave_at = time.monotonic() + longest_let_go(self.tools.settings)
         log.warning("⏹️ No se inician más llamadas: %s", why, extra={"event": "run.stopping", "run_id": self.run_id})
         chunks.call_back(self.tools.db, self.run_id, why)
+
+    def leave(self, open_chunks: list[OpenChunk]) -> None:
+        """End without the workers that do not stop: the next start names them and settles their calls."""
+        log.error("❌ %d tramo(s) no se sueltan: la ejecución acaba sin ellos", len(open_chunks),
+                  extra={"event": "run.left", "chunks": len(open_chunks), "run_id": self.run_id})  # fmt: skip
 
     def look_after(self, open_chunks: list[OpenChunk], now: float) -> None:
         """Settle what a dead owner left, and hand out again what nobody has and nobody can fetch."""

@@ -184,6 +184,19 @@ def test_a_day_without_workers_is_said_once(watch: Watch, stage: Stage, caplog: 
     assert (2, True) == (len(told), all("`python -m llm_monitoring worker`" in line for line in told))
 
 
+def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
+    watch: Watch, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
+    monkeypatch.setattr("llm_monitoring.fleet.scheduler.longest_let_go", lambda settings: 1.0)
+    watch.shift.order.stop.set()
+    with ChunkLock(stage.db, chunk_id) as lock:
+        assert lock.take()
+        taken(stage, chunk_id)
+        assert watch.until_done().stopped == "señal de parada"
+        assert chunks.open_of(stage.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
+
+
 def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: int) -> None:
     """A worker that does not let go of a dead run's chunk is named; once it has, the chunk is closed."""
     with ChunkLock(stage.db, chunk_id) as lock:

@@ -50,8 +50,11 @@ def run(
     tools = day.Tools(stage.db, stage.budget, store, settings)
     blocked = blocked_users(stage.budget.standings())
     with RunLock(stage.db) as lock:
-        order = day.Order(TODAY, stop=stop or Event(), on_start=lambda pending: meanwhile() and None)
+        order = day.Order(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
         return day.analyse(tools, order, blocked, lock)
+
+
+def none(_: object) -> None: ...
 
 
 def fault(kind: str, provider: ProviderName = "openai", times: int = 1, **action: Any) -> Mapping[str, Any]:
