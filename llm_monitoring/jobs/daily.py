@@ -7,7 +7,6 @@ import dataclasses
 import logging
 import re
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.estimate import estimate
 from llm_monitoring.jobs import console, digest, story
-from llm_monitoring.logs import configure
+from llm_monitoring.jobs.opening import job_settings
 from llm_monitoring.runs import AlreadyRunning, RunLock
-from llm_monitoring.settings import Settings, fallback_settings, load_settings
+from llm_monitoring.settings import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 
@@ -54,15 +53,8 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daily job and return its exit code: 0 done, also with warnings; 1 critical."""
     options = read_options(argv)
-    configure(fallback_settings())
     try:
-        with ExitStack() as stack:
-            settings = load_settings()
-            configure(settings)
-            if options.demo:
-                from llm_monitoring.demo.session import demo_settings
-
-                settings = stack.enter_context(demo_settings(settings))
+        with job_settings(demo=options.demo) as settings:
             return run(settings, options)
     except AlreadyRunning:
         story.already_running()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,12 +14,12 @@ from llm_monitoring.day import Tools
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.jobs import weekly_story as story
-from llm_monitoring.logs import configure
+from llm_monitoring.jobs.opening import job_settings
 from llm_monitoring.model_admin import Author
 from llm_monitoring.model_check import AlreadyChecking, ListingKey
 from llm_monitoring.model_findings import Findings, Going
 from llm_monitoring.providers import ModelInfo, ProviderError
-from llm_monitoring.settings import Settings, load_settings
+from llm_monitoring.settings import Settings
 
 DONE, CRITICAL = 0, 1
 
@@ -37,13 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the weekly job and return its exit code: 0 done, also with warnings; 1 critical."""
     options = read_options(argv)
     try:
-        with ExitStack() as stack:
-            settings = load_settings()
-            configure(settings)
-            if options.demo:
-                from llm_monitoring.demo.session import demo_settings
-
-                settings = stack.enter_context(demo_settings(settings))
+        with job_settings(demo=options.demo) as settings:
             return run(settings, options)
     except AlreadyChecking:
         story.already_checking()

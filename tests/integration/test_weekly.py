@@ -528,6 +528,20 @@ def test_importing_the_script_is_light() -> None:
     assert "[]\n" == done.stdout
 
 
+def test_a_wrong_setting_is_named_in_a_line_of_the_log() -> None:
+    """On Railway a setting that cannot be used is a JSON line on stdout with level error; nothing is on stderr."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "weekly_model_check_cron.py")],
+        env={"LLM_MAX_WORKERS": "many", "RAILWAY_ENVIRONMENT_NAME": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, "") == (done.returncode, done.stderr)
+    first = json.loads(done.stdout.splitlines()[0])
+    assert ("error", True) == (first["level"], "LLM_MAX_WORKERS" in first["message"])
+
+
 def test_help_and_bad_arguments(check: Check) -> None:
     """--help ends with 0 and a provider that nobody knows with 2."""
     codes = []
