@@ -278,6 +278,11 @@ def translated(connection: Connection) -> Iterator[None]:
             f"the database role {connection.info.user!r} lacks a right: {primary(exc)}; "
             "`python -m llm_monitoring migrate --print-grants` prints what to grant, as the owner of the tables"
         ) from exc
+    except (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference) as exc:
+        raise ConfigurationError(
+            f"the tables are not as this version needs them: {primary(exc)}; compare them with those that "
+            "`python -m llm_monitoring migrate` makes in an empty database"
+        ) from exc
     except psycopg2.extensions.TransactionRollbackError as exc:
         raise Interrupted(primary(exc)) from exc
     except psycopg2.Error as exc:

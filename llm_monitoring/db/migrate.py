@@ -11,6 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 import psycopg2
+from psycopg2 import errors
 
 from llm_monitoring.db.database import Connection, Database, Row, Transaction, connect, primary, translated
 from llm_monitoring.db.queries import load
@@ -110,6 +111,18 @@ def apply(connection: Connection, migration: Migration) -> None:
             psycopg2.IntegrityError,
             psycopg2.DataError,
             psycopg2.InternalError,
+            psycopg2.NotSupportedError,
         ) as exc:
-            raise ConfigurationError(f"migration {migration.name} failed: {primary(exc)}") from exc
+            raise ConfigurationError(f"migration {migration.name} failed: {reason(exc)}") from exc
         cursor.execute(load("migrate").record, facts)
+
+
+def reason(error: psycopg2.Error) -> str:
+    """Return why a migration failed and, where the host application's own objects are in its way, what to do."""
+    said = primary(error)
+    if isinstance(error, (errors.FeatureNotSupported, errors.DependentObjectsStillExist)):
+        objects = "; ".join((error.diag.message_detail or "").splitlines())  # names objects, never rows
+        return f"{said} ({objects}): drop what depends on it, migrate, and create it again"
+    if isinstance(error, errors.InsufficientPrivilege):
+        return f"{said}: run `python -m llm_monitoring migrate` as the owner of the tables"
+    return said

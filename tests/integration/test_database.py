@@ -362,3 +362,17 @@ def test_direct_connection(tables: Database) -> None:
     dead = not is_alive(connection)
     connection.close()
     assert ({"locked": True}, {"locked": False}, True, True) == (mine, theirs, alive, dead)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT e_mail FROM users",
+        "SELECT * FROM llm_visitors",
+        "INSERT INTO users (email) VALUES ('a@example.com') ON CONFLICT (id, email) DO NOTHING",
+    ],
+)
+def test_tables_of_another_form(db: Database, sql: str) -> None:
+    """A table of the host that lacks a column or a key that is needed is wrong configuration, not a crash."""
+    with pytest.raises(ConfigurationError, match=r"the tables are not as this version needs them: .*migrate"):
+        db.execute(sql)

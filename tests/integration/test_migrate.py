@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_monitoring.db import Database, Rejected, migrate, pending
+from llm_monitoring.db import Conflict, Database, Rejected, migrate, pending
 from llm_monitoring.errors import ConfigurationError
 
 Write = Callable[..., None]
@@ -184,3 +184,72 @@ def test_shipped_on_legacy(legacy_database_url: str) -> None:
         after = [db.one(f"SELECT count(*) AS n FROM {table}") for table in counted]
         left = pending(db)
     assert (before, []) == (after, left)
+
+
+@pytest.fixture
+def legacy(legacy_database_url: str) -> Iterator[Database]:
+    with Database(legacy_database_url, retry_seconds=10.0) as database:
+        yield database
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("SELECT sum(cost_usd) FROM llm_monitoring_results", 'view host_report depends on column "cost_usd"'),
+        ("SELECT * FROM llm_visibility_comparison", "view host_report depends on view llm_visibility_comparison"),
+    ],
+)
+def test_shipped_under_a_view_of_the_host(legacy: Database, query: str, named: str) -> None:
+    """A view of the host that keeps a column's type is named with what to do; without it the migrations run."""
+    legacy.execute(f"CREATE VIEW host_report AS {query}")
+    with pytest.raises(ConfigurationError, match=f"{named}.*drop what depends on it, migrate, and create it again"):
+        migrate(legacy)
+    legacy.execute("DROP VIEW host_report")
+    migrate(legacy)
+    assert [] == pending(legacy)
+
+
+def test_shipped_as_another_role(legacy: Database) -> None:
+    """Who does not own the tables is told to migrate as their owner."""
+    legacy.execute("CREATE ROLE guest LOGIN; GRANT ALL ON SCHEMA public TO guest")
+    try:
+        with (
+            Database(legacy.dsn.replace("postgres@", "guest@"), retry_seconds=0) as guest,
+            pytest.raises(ConfigurationError, match=r"must be owner of .* as the owner of the tables"),
+        ):
+            migrate(guest)
+    finally:
+        legacy.execute("DROP OWNED BY guest; DROP ROLE guest")
+
+
+def test_shipped_on_unique_indexes(legacy: Database) -> None:
+    """Old keys that are bare indexes go as the constraints do: a prompt may have two samples, a day two models."""
+    keys = {
+        "llm_monitoring_results": "project_id, query_id, llm_provider, analysis_date",
+        "llm_monitoring_snapshots": "project_id, llm_provider, snapshot_date",
+    }
+    for table, columns in keys.items():
+        row = legacy.one(f"SELECT conname FROM pg_constraint WHERE contype = 'u' AND conrelid = '{table}'::regclass")
+        assert row is not None
+        legacy.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{row["conname"]}"')
+        legacy.execute(f"CREATE UNIQUE INDEX ON {table} ({columns})")
+    migrate(legacy)
+    sample = legacy.execute(
+        "INSERT INTO llm_monitoring_results"
+        " (project_id, query_id, llm_provider, analysis_date, sample, query_text, brand_name)"
+        " SELECT project_id, query_id, llm_provider, analysis_date, 2, query_text, brand_name"
+        " FROM llm_monitoring_results"
+    )
+    model = legacy.execute(
+        "INSERT INTO llm_monitoring_snapshots (project_id, llm_provider, snapshot_date, model_id, total_queries)"
+        " SELECT project_id, llm_provider, snapshot_date, 'another', 1 FROM llm_monitoring_snapshots"
+    )
+    assert (1, 1) == (sample, model)
+
+
+def test_shipped_on_accounts_without_a_key(legacy: Database) -> None:
+    """A host that lost the rule "one account a user" has it again."""
+    legacy.execute("ALTER TABLE user_llm_api_keys DROP CONSTRAINT user_llm_api_keys_user_id_key")
+    migrate(legacy)
+    with pytest.raises(Conflict):
+        legacy.execute("INSERT INTO user_llm_api_keys (user_id) VALUES (1)")
