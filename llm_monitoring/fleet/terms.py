@@ -15,7 +15,7 @@ class OtherTerms(ConfigurationError):
 
 
 def terms(settings: Settings) -> dict[str, str]:
-    """Digests of the settings that decide what is asked and with whose key, by variable."""
+    """Digests of the settings that decide what is asked, with whose key and within which limit, by variable."""
     return {name: digest(text) for name, text in values(settings)}
 
 
@@ -30,6 +30,7 @@ def values(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "LLM_MAX_SEARCHES", str(settings.max_searches)
     yield "LLM_MAX_ATTEMPTS", str(settings.max_attempts)
     yield "LLM_SENTIMENT", str(settings.sentiment)
+    yield "LLM_DEFAULT_MONTHLY_BUDGET_USD", str(settings.default_monthly_budget_usd)  # a first call opens the account
 
 
 def digest(text: str) -> str:

@@ -57,10 +57,11 @@ def test_users_take_turns() -> None:
         ("LLM_MAX_SEARCHES", "1"),
         ("LLM_MAX_ATTEMPTS", "1"),
         ("LLM_SENTIMENT", "false"),
+        ("LLM_DEFAULT_MONTHLY_BUDGET_USD", "5"),
     ],
 )
 def test_a_worker_that_would_ask_otherwise_is_named(variable: str, value: str) -> None:
-    """Each setting that changes what is asked, or with whose key, is compared, and the error says which."""
+    """Each setting that changes what is asked, with whose key or within which limit, is compared, and the error says which."""
     with pytest.raises(OtherTerms, match=f"^{variable}: "):
         check(settings(**{variable: value}), settings())
 
