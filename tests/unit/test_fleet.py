@@ -61,7 +61,7 @@ def test_users_take_turns() -> None:
     ],
 )
 def test_a_worker_that_would_ask_otherwise_is_named(variable: str, value: str) -> None:
-    """Each setting that changes what is asked, with whose key or within which limit, is compared, and the error says which."""
+    """Each setting that changes what is asked, with whose key or within which limit, is compared and named."""
     with pytest.raises(OtherTerms, match=f"^{variable}: "):
         check(settings(**{variable: value}), settings())
 

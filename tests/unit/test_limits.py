@@ -36,6 +36,14 @@ def test_a_429_pauses_its_key_for_the_time_asked() -> None:
     assert (state.admit(MINE, 107.5), state.admit(YOURS, 100.0)) == (GO, GO)
 
 
+def test_a_shorter_pause_leaves_a_longer_one() -> None:
+    """Of calls that were out together, the one that was told to wait longest counts, whichever ends last."""
+    state = limits()
+    call(state, MINE, "slow_down", 100.0, retry_after=30.0)
+    call(state, MINE, "slow_down", 101.0, retry_after=1.0)
+    assert state.admit(MINE, 103.0) == Admission(until=130.0)
+
+
 def test_a_429_without_a_time_pauses_a_second() -> None:
     """A provider that only says no is asked again after a second."""
     state = limits()
@@ -170,3 +178,13 @@ def test_a_503_that_names_a_time_pauses_its_key() -> None:
     call(state, MINE, "failing", 100.0, retry_after=20.0, message="503")
     assert (state.admit(MINE, 119.9), state.admit(MINE, 120.0)) == (Admission(until=120.0), GO)
     assert state.admit(YOURS, 100.0) == GO
+
+
+def test_a_key_that_failed_before_a_success_is_forgotten() -> None:
+    """A provider is not shut for one key's failures because another's failed before its last good answer."""
+    state = limits()
+    call(state, YOURS, "failing")
+    call(state, OPERATOR, "ok")
+    for _ in range(FAILURES_TO_OPEN):
+        call(state, MINE, "failing")
+    assert (state.admit(MINE, 0.0).now, state.admit(OPERATOR, 0.0)) == (False, GO)
