@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import logging
 import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
+import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -72,6 +76,16 @@ def no_secret_of_another_test() -> Iterator[None]:
 
     yield
     REGISTRY.tails, REGISTRY.sizes = {}, ()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Puts back what a job's or a command's log configuration changes in its process."""
+    log = logging.getLogger()
+    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
+    yield
+    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
+    log.setLevel(level)
 
 
 def memory() -> Path | None:

@@ -9,9 +9,7 @@ import pty
 import shlex
 import subprocess
 import sys
-import threading
 import uuid
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -64,16 +62,6 @@ class Cli:
         assert result.stderr.startswith("error: ")
         assert result.stderr.index("\n") == len(result.stderr) - 1, result.stderr
         return result.stderr.removeprefix("error: ").rstrip("\n")
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Puts back what a command's log configuration changes in its process."""
-    log = logging.getLogger()
-    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
-    yield
-    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
-    log.setLevel(level)
 
 
 @pytest.fixture

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
-import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -27,16 +23,6 @@ from tests.integration.stage import KEYS, Stage, staged
 
 EMAIL = "a@example.com"
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos"]
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Puts back what a command's log configuration changes in its process."""
-    log = logging.getLogger()
-    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
-    yield
-    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
-    log.setLevel(level)
 
 
 @dataclass

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import uuid
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -29,16 +26,6 @@ from llm_monitoring.settings import load_settings
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 
 Findings = list[dict[str, str]]
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Puts back what a command's log configuration changes in its process."""
-    log = logging.getLogger()
-    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
-    yield
-    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
-    log.setLevel(level)
 
 
 @pytest.fixture

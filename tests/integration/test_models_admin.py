@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import getpass
 import json
-import logging
 import os
 import pty
 import subprocess
 import sys
-import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,7 +23,6 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Conflict, Database, Rejected
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import BadInput
-from llm_monitoring.logs import REGISTRY
 from llm_monitoring.model_admin import Author
 from llm_monitoring.providers import ModelInfo
 from tests.integration.stage import ROOT, Stage, staged
@@ -84,18 +80,6 @@ class Admin:
             f"SELECT model_id FROM llm_model_registry WHERE is_current AND llm_provider = '{provider}'"
         )
         return [row["model_id"] for row in rows]
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts back what a command's log configuration changes in its process; hides no secret of an earlier test."""
-    monkeypatch.setattr(REGISTRY, "tails", {})
-    monkeypatch.setattr(REGISTRY, "sizes", ())
-    log = logging.getLogger()
-    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
-    yield
-    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
-    log.setLevel(level)
 
 
 @pytest.fixture

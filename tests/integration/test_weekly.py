@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
-import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +21,6 @@ from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.jobs import weekly
-from llm_monitoring.logs import REGISTRY
 from llm_monitoring.model_admin import Author
 from llm_monitoring.providers import BadResponse, ProviderUnavailable
 from llm_monitoring.settings import load_settings
@@ -66,18 +62,6 @@ class Check:
     def registry(self) -> dict[str, dict[str, Any]]:
         rows = self.stage.rows("SELECT * FROM llm_model_registry")
         return {f"{row['llm_provider']} {row['model_id']}": row for row in rows}
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts back what the job's log configuration changes in its process; hides no secret of an earlier test."""
-    monkeypatch.setattr(REGISTRY, "tails", {})
-    monkeypatch.setattr(REGISTRY, "sizes", ())
-    log = logging.getLogger()
-    before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
-    yield
-    log.handlers, level, sys.excepthook, threading.excepthook, warnings.showwarning = before
-    log.setLevel(level)
 
 
 @pytest.fixture
