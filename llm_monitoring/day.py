@@ -104,7 +104,7 @@ class ProjectReport:
 
     @property
     def pending(self) -> int:
-        return sum(max(0, cell.tasks - cell.results - cell.final) for cell in self.completeness.values())
+        return sum(cell.open for cell in self.completeness.values())
 
     def as_dict(self) -> dict[str, Any]:
         """The form that callers of `analyze_all_active_projects` rely on."""
@@ -265,9 +265,7 @@ def analyse(
         plan = make_plan(tools, order.project_ids, blocked)
         desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
         before = coverage(tools, plan, order.day)
-        order.on_start(
-            sum(cell.tasks - cell.results - cell.final for cells in before.values() for cell in cells.values())
-        )
+        order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
         shift = Shift(desk, plan, order, before, lambda: lock.held() and runs.is_open(tools.db, run_id))
         tally = (work or ask_here)(shift)
         figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})

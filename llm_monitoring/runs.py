@@ -151,6 +151,11 @@ class Completeness:
     reason: str | None
     message: str | None
 
+    @property
+    def open(self) -> int:
+        """Tasks that are still to be asked: neither answered nor paid for in vain."""
+        return max(0, self.tasks - self.results - self.final)
+
 
 def completeness(
     db: Database, day: date, projects: Sequence[int], providers: Sequence[ProviderName]

@@ -59,7 +59,7 @@ def open_tasks(shift: Shift) -> dict[int, int]:
     """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
     desk, found = shift.desk, Counter[int]()
     for project_id, cells in shift.before.items():
-        found[project_id] = sum(max(0, cell.tasks - cell.results - cell.final) for cell in cells.values())
+        found[project_id] = sum(cell.open for cell in cells.values())
     if desk.settings.sentiment:
         found.update(results.unscored(desk.budget.db, shift.order.day, list(shift.plan.judges)))
     return dict(found)

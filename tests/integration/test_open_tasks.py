@@ -49,3 +49,15 @@ def test_paused_meanwhile(db: Database) -> None:
     first = [next(found), next(found)]
     projects.set_queries_active(db, project_id, [ids[0], ids[4]], False)
     assert ["a 0", "a 1", "a 2", "a 3", "a 5"] == prompts(first + list(found))
+
+
+def test_fewer_samples_than_before(db: Database) -> None:
+    """What failed of samples that are asked no more hides no task that is: a run on several machines counts by this."""
+    project_id = add(db, "a", 2)
+    db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 3")
+    for task in list(runs.pending_tasks(db, "openai", DAY, [project_id])):
+        if task.sample > 1:
+            runs.record_failure(db, task, runs.Failure("refused", "no", final=True), None)
+    db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 1")
+    cell = runs.completeness(db, DAY, [project_id], ["openai"])[project_id]["openai"]
+    assert (2, 2, 0) == (cell.open, len(list(runs.pending_tasks(db, "openai", DAY, [project_id]))), cell.failures)

@@ -6,6 +6,7 @@ import pytest
 
 from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.terms import OtherTerms, check, terms
+from llm_monitoring.runs import Completeness
 from llm_monitoring.settings import load_settings
 
 OWNERS = {number: 1 + number % 2 for number in range(400)}
@@ -45,6 +46,16 @@ def test_users_take_turns() -> None:
     owners = dict.fromkeys(range(80), 1) | {80: 2, 81: 3}
     first = cut(dict.fromkeys(owners, 10), owners, 30)[0].project_ids
     assert {1, 2, 3} == {owners[project] for project in first}
+
+
+@pytest.mark.parametrize(
+    ("results", "final", "left"),
+    [(0, 0, 6), (2, 0, 4), (2, 3, 1), (3, 3, 0), (8, 0, 0)],
+)
+def test_a_paid_failure_is_not_open(results: int, final: int, left: int) -> None:
+    """What is answered, or was paid for in vain, is not asked again."""
+    cell = Completeness(tasks=6, results=results, failures=final, final=final, reason=None, message=None)
+    assert left == cell.open
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,9 @@ WITH planned AS (
            (array_agg(f.reason ORDER BY f.failed_at DESC))[1]  AS reason,
            (array_agg(f.message ORDER BY f.failed_at DESC))[1] AS message
     FROM llm_monitoring_failed_tasks f
+             JOIN llm_monitoring_projects p ON p.id = f.project_id
              JOIN llm_monitoring_queries q ON q.id = f.query_id AND q.is_active
-    WHERE f.project_id = ANY (%(projects)s) AND f.analysis_date = %(day)s
+    WHERE f.project_id = ANY (%(projects)s) AND f.analysis_date = %(day)s AND f.sample <= p.samples_per_query
     GROUP BY 1, 2
 )
 SELECT planned.project_id, provider.name AS provider, planned.tasks, coalesce(answered.results, 0) AS results,
