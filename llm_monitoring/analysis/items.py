@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from llm_monitoring.analysis.blocks import Prose
 from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.phrases import CATEGORY, NO_OPTION, NO_OPTION_WHOLE
-from llm_monitoring.analysis.subjects import Named, Opening, Subject, holders, read_opening, read_subject
+from llm_monitoring.analysis.subjects import Named, Subject, holders, read_opening, read_subject
 
 QUESTION = re.compile("[?？¿]")
 LABEL_LENGTH = 120
@@ -55,7 +55,7 @@ class Context:
         """The occurrences that start within a stretch."""
         return self.named[bisect_left(self.starts, prose.start) : bisect_left(self.starts, prose.end)]
 
-    def entry(self, prose: Prose, opening: Opening, subject: Subject, number: int | None) -> Entry:
+    def entry(self, prose: Prose, subject: Subject, number: int | None) -> Entry:
         """An item read."""
         named = self.named_in(prose)
         held = holders(self.text, subject, named, prose.end)
@@ -68,13 +68,13 @@ class Context:
         if key not in self.read:
             opening = read_opening(self.text, prose)
             shown = number if number is not None else opening.number
-            self.read[key] = self.entry(prose, opening, read_subject(self.text, prose, opening), shown)
+            self.read[key] = self.entry(prose, read_subject(self.text, prose, opening), shown)
         return self.read[key]
 
     def heading(self, prose: Prose) -> Entry:
         """A heading: its whole text is the subject."""
         opening = read_opening(self.text, prose)
-        return self.entry(prose, opening, Subject(opening.position, prose.end, True), opening.number)
+        return self.entry(prose, Subject(opening.position, prose.end, True), opening.number)
 
 
 def names_option(entry: Entry) -> bool:

@@ -136,7 +136,7 @@ def listing_entries(block: Listing, context: Context) -> list[Entry]:
     if block.ordered:
         numbers = shown_numbers(block)
         return [
-            context.item(item.lead, number) if item.lead else Entry(number, (), "", block_position(block, context))
+            context.item(item.lead, number) if item.lead else Entry(number, (), "", block_position(block))
             for item, number in zip(block.items, numbers, strict=True)
         ]
     entries = bullet_entries(block, context)
@@ -149,7 +149,7 @@ def listing_entries(block: Listing, context: Context) -> list[Entry]:
     ]
 
 
-def block_position(block: Listing, context: Context) -> int:
+def block_position(block: Listing) -> int:
     """Where a list starts, as far as its items say."""
     return next((item.lead.start for item in block.items if item.lead), 0)
 
@@ -236,4 +236,4 @@ def bold_opener(prose: Prose, context: Context) -> Entry | None:
     subject = read_subject(context.text, prose, opening)
     if not subject.whole or opening.number is not None:
         return None
-    return context.entry(prose, opening, subject, None)
+    return context.entry(prose, subject, None)

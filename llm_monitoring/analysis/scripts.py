@@ -22,7 +22,6 @@ def combining_marks() -> str:
 
 MARKS = combining_marks()
 MARK = re.compile(f"[{MARKS}]")
-UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 WORD = re.compile(f"[^\\W{UNSPACED}]+")
 MARKED_WORD = re.compile(f"(?:[^\\W{UNSPACED}]|[{MARKS}])+")
 WORD_CHARACTER = re.compile(f"[^\\W{UNSPACED}]|[{MARKS}]")

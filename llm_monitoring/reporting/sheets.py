@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final
 
 from llm_monitoring.errors import BadInput
 from llm_monitoring.reporting.exports import Record
-
-Format = Literal["csv", "jsonl", "xlsx"]
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """With what a spreadsheet takes a text for a formula, the wide forms of Asian keyboards too."""
