@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from llm_monitoring import projects
 from llm_monitoring.db import Conflict, Database, Rejected, migrate, pending
+from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import ConfigurationError
 
 Write = Callable[..., None]
@@ -245,6 +247,13 @@ def test_shipped_on_unique_indexes(legacy: Database) -> None:
         " SELECT project_id, llm_provider, snapshot_date, 'another', 1 FROM llm_monitoring_snapshots"
     )
     assert (1, 1) == (sample, model)
+
+
+def test_shipped_on_a_project_that_names_no_provider(legacy: Database) -> None:
+    """Where a host left the providers open, a project asks all of them."""
+    legacy.execute("UPDATE llm_monitoring_projects SET enabled_llms = NULL")
+    migrate(legacy)
+    assert {PROVIDERS} == {projects.read_project(row).providers for row in projects.active(legacy)}
 
 
 def test_shipped_on_accounts_without_a_key(legacy: Database) -> None:
