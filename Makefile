@@ -42,6 +42,7 @@ mutants: $(VENV)/.installed
 # the report as a reader sees it: needs Chromium and node 20
 test-browser: $(VENV)/.installed tests/browser/node_modules
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "Chromium is not installed: apt-get install chromium" >&2; exit 1; }
+	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || { echo "This needs node 20 or newer, not $$(node --version)" >&2; exit 1; }
 	$(IN_VENV) -m pytest tests/browser -m browser
 
 tests/browser/node_modules: tests/browser/package-lock.json
