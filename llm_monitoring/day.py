@@ -201,6 +201,11 @@ def obstacle(
         return "el proyecto no tiene usuario que lo pague; asígnele uno"
     if user_id in blocked:
         return f"bloqueado, presupuesto mensual agotado: {standing_line(blocked[user_id])}"
+    if not item.project.providers:
+        return (
+            "no tiene ningún asistente activado; elíjalos con "
+            f"`python -m llm_monitoring projects edit {item.project.id} --provider …`"
+        )
     if plan.providers(item):
         return None
     return "; ".join(faults.get(user_id, [])) or (

@@ -81,11 +81,16 @@ def read_project(row: Row) -> Project:
         industry=row["industry"],
         language=row["language"],
         country=row["country"],
-        providers=tuple(name for name in PROVIDERS if name in (row["enabled_llms"] or PROVIDERS)),
+        providers=enabled(row["enabled_llms"]),
         web_search=row["web_search"],
         samples_per_query=row["samples_per_query"],
         is_active=row["is_active"],
     )
+
+
+def enabled(names: Sequence[str] | None) -> tuple[ProviderName, ...]:
+    """Whom a project asks: all where nothing is stored, nobody where a host stored an empty list."""
+    return PROVIDERS if names is None else tuple(name for name in PROVIDERS if name in names)
 
 
 def read_entity(item: Any, project_id: int) -> Entity:

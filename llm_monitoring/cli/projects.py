@@ -109,7 +109,9 @@ def locale(row: Row) -> str:
 
 
 def asked(providers: list[str] | tuple[ProviderName, ...] | None) -> str:
-    return "all" if not providers or set(providers) >= set(PROVIDERS) else ", ".join(providers)
+    if providers is None or set(providers) >= set(PROVIDERS):
+        return "all"
+    return ", ".join(providers) or "nobody"
 
 
 def state(is_active: bool) -> str:

@@ -15,6 +15,7 @@ from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.day import Tools
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.projects import enabled
 
 RUN: Final = Number("run", "runs list")
 NO_KEY: Final = "no API key: `keys set`"
@@ -86,7 +87,7 @@ def day_cells(tools: Tools, run: Row) -> Iterator[Row]:
     keys = tools.keys.available({row["user_id"] for row in listed.values() if row["user_id"] is not None})
     for project_id, by_provider in table.completeness(tools.db, day, list(listed), PROVIDERS).items():
         project = listed[project_id]
-        wanted = project["enabled_llms"] or PROVIDERS
+        wanted = enabled(project["enabled_llms"])
         cost = spent[project_id].cost_usd if project_id in spent else None
         for provider, cell in by_provider.items():
             if provider in wanted or cell.results or cell.failures:

@@ -84,6 +84,16 @@ def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
     assert "COMPLETED SUCCESSFULLY" in output
 
 
+def test_a_project_that_asks_nobody_costs_nothing(stage: Stage) -> None:
+    """A host's empty list of assistants is nobody, not everybody: the project is named with what to do."""
+    user = stage.add_user("a@example.com", ["openai"])
+    asked, idle = (stage.add_project(user, PROMPTS, ["openai"], name=name) for name in ("asked", "idle"))
+    stage.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = '{}' WHERE id = %(id)s", {"id": idle})
+    code, output = stage.run()
+    assert (0, True) == (code, f"❌ Proyecto #{idle}: no tiene ningún asistente activado" in output), output
+    assert [asked] == [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_call_attempts")]
+
+
 def test_a_project_without_prompts_is_not_called_complete(stage: Stage) -> None:
     """Where a project has no active prompt, the run says so, and not that its day is complete."""
     project = stage.add_project(stage.add_user("a@example.com"), [])

@@ -250,15 +250,19 @@ def test_shipped_on_unique_indexes(legacy: Database) -> None:
 
 
 def test_shipped_on_a_project_that_names_no_provider(legacy: Database) -> None:
-    """Where a host left the providers open, a project asks all of them."""
-    legacy.execute("UPDATE llm_monitoring_projects SET enabled_llms = NULL")
+    """Where a host left the providers open, a project asks all of them; where it chose none, nobody."""
+    legacy.execute("UPDATE llm_monitoring_projects SET enabled_llms = CASE id WHEN 2 THEN ARRAY[]::text[] END")
     migrate(legacy)
-    assert {PROVIDERS} == {projects.read_project(row).providers for row in projects.active(legacy)}
+    assert [PROVIDERS, ()] == [projects.read_project(row).providers for row in projects.active(legacy)]
 
 
 def test_shipped_on_accounts_without_a_key(legacy: Database) -> None:
-    """A host that lost the rule "one account a user" has it again."""
+    """A host that lost the rule "one account a user" has it again; users who have two by now are named first."""
     legacy.execute("ALTER TABLE user_llm_api_keys DROP CONSTRAINT user_llm_api_keys_user_id_key")
+    legacy.execute("INSERT INTO user_llm_api_keys (user_id) VALUES (2)")
+    with pytest.raises(ConfigurationError, match="several rows of user 2: keep one of each, then migrate again"):
+        migrate(legacy)
+    legacy.execute("DELETE FROM user_llm_api_keys WHERE id = 3")
     migrate(legacy)
     with pytest.raises(Conflict):
         legacy.execute("INSERT INTO user_llm_api_keys (user_id) VALUES (1)")

@@ -13,7 +13,7 @@ SELECT EXISTS (SELECT FROM pg_locks
 -- Whom the active projects ask, with how many projects.
 SELECT asked.name AS provider, count(*) AS projects
 FROM llm_monitoring_projects p
-         CROSS JOIN LATERAL unnest(coalesce(nullif(p.enabled_llms, '{}'), %(providers)s::text[])) AS asked (name)
+         CROSS JOIN LATERAL unnest(coalesce(p.enabled_llms, %(providers)s::text[])) AS asked (name)
 WHERE p.is_active
 GROUP BY asked.name;
 

@@ -18,7 +18,14 @@ END $$;
 
 -- A user has one account, or a reservation on one of two says nothing about the limit.
 DO $$
+DECLARE
+    doubled TEXT;
 BEGIN
+    SELECT string_agg(user_id::text, ', ') INTO doubled
+    FROM (SELECT user_id FROM user_llm_api_keys GROUP BY user_id HAVING count(user_id) > 1 ORDER BY user_id) AS several;
+    IF doubled IS NOT NULL THEN
+        RAISE EXCEPTION 'user_llm_api_keys has several rows of user %: keep one of each, then migrate again', doubled;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_index i
                             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                    WHERE i.indrelid = 'user_llm_api_keys'::regclass AND i.indisunique AND i.indpred IS NULL
