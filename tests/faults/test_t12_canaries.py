@@ -27,6 +27,12 @@ COMMANDS: Final = (
     ["keys", "list"], ["keys", "list", "--json"], ["budget", "show"], ["budget", "audit", "--json"], ["runs", "list"],
     ["keys", "rotate"], ["projects", "list", "--json"],
 )  # fmt: skip
+BREAK_RECEIPTS: Final = (
+    "ALTER TABLE llm_call_receipts RENAME TO away",
+    "CREATE TABLE llm_call_receipts (LIKE away INCLUDING INDEXES)",
+    "ALTER TABLE llm_call_receipts ALTER latency_ms TYPE boolean USING NULL",
+)
+MEND_RECEIPTS: Final = ("DROP TABLE llm_call_receipts", "ALTER TABLE away RENAME TO llm_call_receipts")
 
 
 def echoes(key: str, provider: ProviderName) -> list[Mapping[str, Any]]:
@@ -95,10 +101,12 @@ def test_t12_no_key_shows_anywhere(scene: Scene, note: Note, form: str) -> None:
     assert scene.check(whole=True) == []
     hidden(scene)
     scene.server.faults.set([])
-    scene.db.execute("ALTER TABLE llm_call_receipts RENAME TO away")
+    for statement in BREAK_RECEIPTS:
+        scene.db.execute(statement)
     scene.run(TODAY, None, **loud)
     assert "Traceback" in scene.children[-1].said()
-    scene.db.execute("ALTER TABLE away RENAME TO llm_call_receipts")
+    for statement in MEND_RECEIPTS:
+        scene.db.execute(statement)
     assert scene.run(TODAY, None, **loud) == 0
     assert scene.check(whole=True) == []
     hidden(scene)
