@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -139,9 +138,9 @@ def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | N
 def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
     """Analyse today's open tasks of every active project; one dict a project (design, section 3).
 
-    Raises AlreadyRunning while another daily run works.
+    Raises AlreadyRunning while another daily run works, ConfigurationError unless `max_workers` is 1 to 256.
     """
-    settings = dataclasses.replace(load_settings(), max_workers=max_workers)
+    settings = load_settings(max_workers=max_workers)
     with open_tools(settings) as tools, RunLock(tools.db) as lock:
         blocked = blocked_users(tools.budget.standings())
         report = day.analyse(tools, day.Order(schedule_day(settings)), blocked, lock)

@@ -213,7 +213,8 @@ def remove(db: Database, project_id: int) -> None:
 
 def check(new: NewProject) -> None:
     """Raise BadInput on the first field that cannot be stored or measured."""
-    names = [new.brand.name, *(entity.name for entity in new.competitors)]
+    names = [name.casefold() for name in (new.brand.name, *(entity.name for entity in new.competitors))]
+    twice = next((name for name in names if names.count(name) > 1), None)
     problems = {
         "the project's name is empty or over 255 characters": not 0 < len(new.name.strip()) <= 255,
         "the brand's name has at least 2 and at most 255 characters": not 2 <= len(new.brand.name.strip()) <= 255,
@@ -223,7 +224,7 @@ def check(new: NewProject) -> None:
         and not COUNTRY.fullmatch(new.country or ""),
         "a project needs at least one provider": not new.providers,
         "samples per query are 1 to 20": not 1 <= new.samples_per_query <= 20,
-        "brand and competitors need different names": len({name.casefold() for name in names}) < len(names),
+        f"brand and competitors need different names, and {twice!r} is there twice": twice is not None,
     }
     for problem, found in problems.items():
         if found:

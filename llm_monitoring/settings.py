@@ -255,14 +255,18 @@ class Settings:
         raise ConfigurationError("DATABASE_URL is not set: give postgresql://user:password@host:port/database")
 
 
-def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: bool = True) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, dotenv: bool = True, max_workers: int | None = None
+) -> Settings:
     """Return the settings of `environ` (the process's own by default) over those of `.env`.
 
+    `max_workers` stands for LLM_MAX_WORKERS where it is given.
     A blank variable counts as absent, and one that the environment holds, even blank, hides `.env`'s.
     Raises ConfigurationError in one line that names the variable and never shows a secret.
     """
     real = os.environ if environ is None else environ
-    texts = {**(dotenv_texts() if dotenv else {}), **real}
+    given = {} if max_workers is None else {"LLM_MAX_WORKERS": str(max_workers)}
+    texts = {**(dotenv_texts() if dotenv else {}), **real, **given}
     values = {each.name: field_value(each, texts) for each in documented_fields()}
     workers = dict.fromkeys(PROVIDERS, values["max_workers"])
     values["concurrency"] = MappingProxyType(workers | values["concurrency"])

@@ -380,7 +380,7 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
         (("--brand", " "), "' ': an entity needs a name"),
         (("--industry", " "), "the industry is empty or over 255 characters"),
         (("--competitor", ""), "'': an entity needs a name"),
-        (("--competitor", "QUIPU"), "brand and competitors need different names"),
+        (("--competitor", "QUIPU"), "brand and competitors need different names, and 'quipu' is there twice"),
         (("--competitor-file", "none.csv"), "Invalid value for '--competitor-file': 'none.csv': No such file or dir"),
         (("--competitor-file", "bad.csv"), "bad.csv, line 1: the header needs the column `name`"),
     ],

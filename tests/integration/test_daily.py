@@ -12,6 +12,8 @@ from decimal import Decimal
 
 import pytest
 
+import llm_monitoring
+from llm_monitoring.errors import ConfigurationError
 from tests.integration.stage import KEYS, ONE_SDK, ROOT, Stage, staged
 
 PROMPTS = [
@@ -71,6 +73,23 @@ def test_the_log_lines_are_those_that_operators_filter_on(stage: Stage) -> None:
     assert (code, [message for message in messages if message in expected]) == (0, expected)
     done = next(event for event in events if event["message"] == "✅ Proyecto #1")
     assert (done["event"], done["project_id"], done["user_id"]) == ("project.done", 1, 1)
+
+
+def test_a_host_calls_the_day_as_a_function(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`analyze_all_active_projects` gives one dict a project, and as many calls at a time as it is told."""
+    project = stage.add_project(stage.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
+    for name, text in stage.environment().items():
+        monkeypatch.setenv(name, text)
+    (report,) = llm_monitoring.analyze_all_active_projects(max_workers=40)
+    cost = report["total_cost_usd"]
+    assert {
+        "project_id": project, "duration_seconds": report["duration_seconds"], "total_queries_executed": 3,
+        "llms_analyzed": 1, "total_cost_usd": stage.billed(), "skipped": False,
+        "completeness_by_llm": {"openai": {"planned": 3, "valid": 3, "failed": 0, "percent": 100.0}},
+    } == report  # fmt: skip
+    assert cost > 0
+    with pytest.raises(ConfigurationError, match="LLM_MAX_WORKERS is '0': it must be a whole number from 1"):
+        llm_monitoring.analyze_all_active_projects(max_workers=0)
 
 
 def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
