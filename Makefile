@@ -6,7 +6,7 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run test lint faults mutants audit test-browser test-google-legacy
+.PHONY: demo weekly-demo run test lint faults mutants audit lock test-browser test-google-legacy
 
 demo: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
@@ -17,7 +17,13 @@ weekly-demo: $(VENV)/.installed
 run: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py
 
-# known vulnerabilities of what production installs: exit 1 where there are some, 3 where no source of them answers
+# what production installs, with hashes: run it after a change of requirements.txt or requirements-workers.txt
+lock: $(VENV)/.installed
+	for name in requirements requirements-workers; do \
+		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" $$name.txt --output-file $$name.lock || exit 1; done
+
+# known vulnerabilities of what production installs: exit 1 if there are some, 3 if no source of them answers
 audit: $(VENV)/.installed
 	$(IN_VENV) -m tests.advisories
 

@@ -1,4 +1,4 @@
-"""Railway as code: the database, and one service per entry of "crons" in railway.json."""
+"""Railway as code: the database, one service per entry of "crons" in railway.json, and the workers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,20 @@ from railway_sdk import Project, Service, define_railway, github, postgres, pres
 
 ROOT = Path(__file__).resolve().parents[1]
 GITHUB = re.compile(r"github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?$")
-SECRETS = (
-    "LLM_KEYS_ENCRYPTION_KEY",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "GOOGLE_API_KEY",
-    "PERPLEXITY_API_KEY",
-    "LLM_NOTIFY_URLS",
-    "LLM_HEARTBEAT_URL",
-)
+VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+WORKERS = 0  # set it above 0, together with LLM_DISTRIBUTE=true, to run the asking on further services
+WORKER_COMMAND = "python -m llm_monitoring worker"
 
 
 @define_railway
 def main() -> Project:
     """Describe the whole project; an existing one starts from `railway config pull`."""
     settings = json.loads((ROOT / "railway.json").read_text(encoding="utf-8"))
-    database = postgres("postgres")
+    database = postgres("Postgres")
     source = repository()
     services = [cron(entry, settings, database, source) for entry in settings["crons"]]
-    return project("llm-monitoring", resources=[database, *services])
+    workers = [worker(number, settings, database, source) for number in range(1, WORKERS + 1)]
+    return project("llm-monitoring", resources=[database, *services, *workers])
 
 
 def cron(
@@ -44,8 +39,30 @@ def cron(
         build=settings["build"],
         start=entry["command"],
         deploy={**settings["deploy"], "cronSchedule": entry["schedule"]},
-        env={"DATABASE_URL": database.env.DATABASE_URL, **{name: preserve() for name in SECRETS}},
+        env=variables(database),
     )
+
+
+def worker(number: int, settings: Mapping[str, Any], database: Service, source: dict[str, Any] | None) -> Service:
+    """Describe one worker service: it runs always and installs the packages of the distributed run."""
+    return service(
+        f"llm-monitoring-worker-{number}",
+        source=source,
+        build=settings["build"],
+        start=WORKER_COMMAND,
+        deploy={**settings["deploy"], "restartPolicyType": "ALWAYS"},
+        env={**variables(database), "RAILPACK_CONFIG_FILE": "railpack.workers.json"},
+    )
+
+
+def variables(database: Service) -> dict[str, Any]:
+    """Return the variables of a service: the database's address, and every setting as Railway holds it.
+
+    `.env.example` names every setting. A variable that this file left out would be planned for deletion.
+    """
+    names = VARIABLE.findall((ROOT / ".env.example").read_text(encoding="utf-8"))
+    kept = {name: preserve() for name in names}
+    return {**kept, "RAILPACK_CONFIG_FILE": preserve(), "DATABASE_URL": database.env.DATABASE_URL}
 
 
 def service_name(command: str) -> str:

@@ -1,4 +1,4 @@
-"""The audit of the pinned dependencies: known vulnerabilities, from the first advisory source that answers."""
+"""The audit of what production installs: known vulnerabilities, from the first advisory source that answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-REQUIREMENTS: Final = ("requirements.txt", "requirements-workers.txt", "requirements-google-legacy.txt")
+REQUIREMENTS: Final = ("requirements.lock", "requirements-workers.lock", "requirements-google-legacy.txt")
 SOURCES: Final = ("pypi", "osv")
 CLEAN, VULNERABLE, UNANSWERED = 0, 1, 3
 
@@ -20,7 +20,8 @@ Ask = Callable[[str, str], Report | None]
 
 def ask(source: str, requirements: str) -> Report | None:
     """What a source says of a file's pins; None where it does not answer for all of them."""
-    command = ["-m", "pip_audit", "--requirement", requirements, "--disable-pip", "--no-deps", "--format", "json"]
+    complete = "--require-hashes" if requirements.endswith(".lock") else "--no-deps"  # a lock names every package
+    command = ["-m", "pip_audit", "--requirement", requirements, "--disable-pip", complete, "--format", "json"]
     found = subprocess.run(
         [sys.executable, *command, "--vulnerability-service", source, "--progress-spinner", "off"],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,

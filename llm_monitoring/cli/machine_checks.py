@@ -101,14 +101,14 @@ def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
                   "remove it: each service has its own")  # fmt: skip
     if not missing and not shared and policy == "NEVER":
         plan = ", ".join(f"{each['command'].split()[-1]} at {each['schedule']}" for each in listed["crons"])
-        yield green("railway.json", f"{plan} (UTC); no restarts")
+        yield green("railway.json", f"lists for .railway/railway.py: {plan} (UTC); no restarts")
 
 
 def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
-    """Whether .railway/railway.py, which Railway reads from 2026-12-01 on, says the same as railway.json."""
+    """Whether .railway/railway.py, the only file that Railway reads, says the same as railway.json."""
     code = root / ".railway" / "railway.py"
     if not code.is_file():
-        yield red(".railway", "railway.py is missing, and Railway stops reading railway.json on 2026-12-01",
+        yield red(".railway", "railway.py is missing: Railway reads no schedule from railway.json",
                   "restore it from the repository, then `railway config plan` and `railway config apply`")  # fmt: skip
     elif find_spec("railway_sdk") is None:
         yield green(".railway", "railway.py is there; not compared, as railway-sdk is not installed here")

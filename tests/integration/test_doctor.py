@@ -176,7 +176,7 @@ def test_a_clock_that_is_wrong(minutes: float, colour: str) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what Railway reads."""
-    for name in ("railway.json", "daily_llm_monitoring_cron.py", "weekly_model_check_cron.py"):
+    for name in ("railway.json", ".env.example", "daily_llm_monitoring_cron.py", "weekly_model_check_cron.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / ".railway", tmp_path / ".railway", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path

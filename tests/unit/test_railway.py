@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.settings import documented_fields
+
 ROOT = Path(__file__).resolve().parents[2]
 CRONS = [
     {"command": "python daily_llm_monitoring_cron.py", "schedule": "0 4 * * *"},
@@ -71,10 +74,33 @@ def test_variables(services: list[dict[str, Any]]) -> None:
         )
 
 
-def test_secrets_are_settings(module: dict[str, Any]) -> None:
-    """The keys that a service keeps are variables that the product reads."""
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert [] == [name for name in module["SECRETS"] if f"\n{name}=" not in example]
+def test_every_setting_is_kept(services: list[dict[str, Any]]) -> None:
+    """A service keeps every setting of the product, so that no variable set by hand is planned for deletion."""
+    settings = {each.metadata["env"].format(name.upper()) for each in documented_fields() for name in PROVIDERS}
+    assert [set(), set()] == [settings - set(service["variables"]) for service in services]
+
+
+def test_workers(module: dict[str, Any]) -> None:
+    """A worker runs always, without a schedule, and installs the packages of the distributed run."""
+    main = module["main"]
+    inner = getattr(main, "__wrapped__", main)
+    inner.__globals__["WORKERS"] = 2
+    workers = [each for each in main().to_graph()["resources"] if "worker" in each["name"]]
+    assert ["llm-monitoring-worker-1", "llm-monitoring-worker-2"] == [each["name"] for each in workers]
+    assert "python -m llm_monitoring worker" == workers[0]["deploy"]["startCommand"]
+    assert ("ALWAYS", None) == (workers[0]["deploy"]["restartPolicyType"], workers[0]["deploy"].get("cronSchedule"))
+
+
+@pytest.mark.parametrize(
+    ("config", "lock"),
+    [("railpack.json", "requirements.lock"), ("railpack.workers.json", "requirements-workers.lock")],
+)
+def test_the_build_installs_the_lock(config: str, lock: str) -> None:
+    """Railpack installs the locked packages alone, and refuses one with another hash."""
+    commands = json.loads((ROOT / config).read_text(encoding="utf-8"))["steps"]["install"]["commands"]
+    installing = [each for each in commands if isinstance(each, str) and "pip install" in each]
+    assert [f"pip install --require-hashes --requirement {lock}"] == installing
+    assert {"src": lock, "dest": lock} in commands
 
 
 @pytest.mark.parametrize(
