@@ -16,13 +16,14 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import quote
 
+from llm_monitoring.db.server_files import Account, locked, own_directory, private_directory, private_file
 from llm_monitoring.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,6 @@ LONGEST_SOCKET_DIRECTORY: Final = 85  # a Unix socket's path ends at 104 bytes o
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """The user that PostgreSQL's processes run as: root's stand-in, as PostgreSQL refuses root."""
-
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cluster:
     """One data directory, the programs that serve it and the account that they run as (None: our own)."""
 
@@ -53,15 +46,16 @@ class Cluster:
 
     @property
     def socket_directory(self) -> Path:
-        """The data directory itself, or a short stand-in where the path is too long for a socket."""
+        """The data directory itself, or the recorded short directory if the path is too long for a socket."""
         if len(str(self.data)) < LONGEST_SOCKET_DIRECTORY:
             return self.data
-        mark = hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
-        return Path("/tmp", f"pg-{mark}")  # noqa: S108 (own_directory refuses what is not the server's)
+        with suppress(FileNotFoundError):
+            return Path((private_directory(self.data) / "socket").read_text().strip())
+        return self.data
 
     @property
     def log_file(self) -> Path:
-        return self.data.with_name(self.data.name + ".log")
+        return private_directory(self.data) / "server.log"
 
     @property
     def url(self) -> str:
@@ -82,6 +76,8 @@ class Cluster:
 
     def listens(self) -> bool:
         """Tell whether a server takes connections on the socket."""
+        if len(str(self.socket_directory)) >= LONGEST_SOCKET_DIRECTORY:  # no server has recorded a short one
+            return False
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket_directory / ".s.PGSQL.5432")) == 0
 
@@ -134,19 +130,11 @@ def serve(data: Path) -> Server:
         with locked(data):
             cluster = Cluster(data, reachable_programs(data.parent, account), account)
             process = None if cluster.listens() else launch(cluster)
-            users = open(f"{data}.users", "w")  # noqa: SIM115 (held open: the lock ends with a killed process)
+            users = private_file(data, "users")  # held open: the lock ends with a killed process
             fcntl.flock(users, fcntl.LOCK_SH)
     except OSError as exc:
         raise ConfigurationError(f"embedded PostgreSQL cannot use {data}: {exc}") from exc
     return Server(cluster, users, process, os.getpid())
-
-
-@contextmanager
-def locked(data: Path) -> Iterator[None]:
-    """Hold the directory's mutex: a kernel lock, which vanishes with a killed process."""
-    with open(f"{data}.lock", "w") as mutex:
-        fcntl.flock(mutex, fcntl.LOCK_EX)
-        yield
 
 
 def server_account(data: Path) -> Account | None:
@@ -177,8 +165,8 @@ def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
     """Start the server, after making the cluster where there is none, and wait until it takes connections."""
     if not (cluster.data / "PG_VERSION").exists():
         initialise(cluster)
-    own_directory(cluster.socket_directory, cluster.account)
-    with open(cluster.log_file, "w") as output:
+    own_directory(short_directory(cluster), cluster.account)
+    with private_file(cluster.data, "server.log") as output:
         process = subprocess.Popen(
             [
                 *(
@@ -191,6 +179,7 @@ def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
                     "5432",
                 ),
                 *("-c", "listen_addresses=", "-c", "timezone=UTC"),
+                *("-c", "log_min_error_statement=panic"),  # a statement holds prompts and sealed keys
             ],
             env={**ENVIRONMENT, **stale_process(cluster.data)},
             cwd="/",
@@ -202,6 +191,19 @@ def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
         )
     await_server(cluster, process)
     return process
+
+
+def short_directory(cluster: Cluster) -> Path:
+    """Return the directory of the server's socket; if it must be short, a new one with a name that is not guessable."""
+    found = cluster.socket_directory
+    if len(str(found)) < LONGEST_SOCKET_DIRECTORY and found.exists():
+        return found
+    short = Path(tempfile.mkdtemp(prefix="pg-"))
+    if cluster.account:
+        os.chown(short, cluster.account.uid, cluster.account.gid)
+    with private_file(cluster.data, "socket") as record:
+        record.write(f"{short}\n")
+    return short
 
 
 def initialise(cluster: Cluster) -> None:
@@ -220,20 +222,6 @@ def fill(draft: Path, cluster: Cluster, ctype: str) -> subprocess.CompletedProce
     own_directory(draft, cluster.account)
     options = ("-U", "postgres", "-A", "trust", "--encoding=UTF8", "--no-locale", f"--lc-ctype={ctype}")
     return cluster.run("initdb", "-D", draft, *options)
-
-
-def own_directory(path: Path, account: Account | None) -> None:
-    """Make a private directory of the server's account, or take the one that is; never another user's."""
-    uid = account.uid if account else os.geteuid()
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
-            raise ConfigurationError(f"{path} belongs to another user") from None
-        return
-    if account:
-        os.chown(path, account.uid, account.gid)
 
 
 def stale_process(data: Path) -> dict[str, str]:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from llm_monitoring.db import embedded
+from llm_monitoring.db import embedded, server_files
 
 
 def main(data: Path, uid: int | None) -> None:
-    account = None if uid is None else embedded.Account(uid, uid)
+    account = None if uid is None else server_files.Account(uid, uid)
     programs = embedded.reachable_programs(data.parent, account)
     if uid is not None:
         os.setgroups([])

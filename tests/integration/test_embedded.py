@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from llm_monitoring.db import embedded
+from llm_monitoring.db import embedded, server_files
 from llm_monitoring.errors import ConfigurationError
 from tests.conftest import reachable_folder
 
@@ -204,7 +204,7 @@ def test_killed_initdb(fresh: Path) -> None:
     """What a killed initdb left is cleared away."""
     account = embedded.server_account(fresh)
     draft = fresh.with_name("data.new")
-    embedded.own_directory(draft, account)
+    server_files.own_directory(draft, account)
     (draft / "PG_VERSION").write_text("16")
     server = embedded.serve(fresh)
     found = query(server.url, "SELECT 1")
@@ -254,10 +254,49 @@ def test_foreign_data(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     link = server_folder / "link"
     link.symlink_to(elsewhere)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
-        embedded.own_directory(link, None)
+        server_files.own_directory(link, None)
     monkeypatch.setattr(os, "geteuid", lambda: elsewhere.stat().st_uid + 1)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
-        embedded.own_directory(elsewhere, None)
+        server_files.own_directory(elsewhere, None)
+
+
+def test_private_files(data: Path) -> None:
+    """No other account can read the log, which may hold users' texts, or take the locks."""
+    server = embedded.serve(data)
+    server.stop()
+    directory = server_files.private_directory(data)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
+    assert {"data.run": 0o700, "mutex": 0o600, "users": 0o600, "server.log": 0o600} == modes
+
+
+def test_a_statement_that_fails_is_not_logged(data: Path) -> None:
+    """The server's log names the error and not the statement, which may hold a prompt or a sealed key."""
+    server = embedded.serve(data)
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        query(server.url, "SELECT 'gAAAA-sealed-key' FROM missing_table")
+    server.stop()
+    assert "gAAAA" not in (server_files.private_directory(data) / "server.log").read_text()
+
+
+def test_a_mutex_that_is_never_released_is_an_error(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that keeps the mutex stops a start after a while, with the file's name, and not for ever."""
+    monkeypatch.setattr(server_files, "MUTEX_SECONDS", 0.1)
+    with (
+        server_files.locked(data),
+        pytest.raises(ConfigurationError, match=r"keeps .*data\.run/mutex locked"),
+        server_files.locked(data),
+    ):
+        pass
+
+
+def test_a_long_path_gets_an_unguessable_socket_directory(server_folder: Path) -> None:
+    """No account can take the place of the short socket directory beforehand, and the next start finds it again."""
+    data = server_folder / ("x" * 120) / "data"
+    embedded.serve(data).stop()
+    first = embedded.Cluster(data, Path(), None).socket_directory
+    embedded.serve(data).stop()
+    assert first == embedded.Cluster(data, Path(), None).socket_directory
+    assert stat.S_IMODE(first.stat().st_mode) == 0o700
 
 
 def test_no_programs(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +338,7 @@ def test_unusable_place(server_folder: Path) -> None:
 def test_copied_programs(server_folder: Path) -> None:
     """Programs that the server's user cannot reach are copied once, for every user to run."""
     nobody = pwd.getpwnam("nobody")
-    account = embedded.Account(nobody.pw_uid, nobody.pw_gid)
+    account = server_files.Account(nobody.pw_uid, nobody.pw_gid)
     copy = embedded.copied_programs(embedded.installed_programs(), server_folder)
     cluster = embedded.Cluster(server_folder / "data", copy, account)
     again = embedded.copied_programs(embedded.installed_programs(), server_folder)
