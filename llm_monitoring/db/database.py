@@ -15,10 +15,36 @@ from typing import Any, Final, Self, TypeVar
 
 import psycopg2
 import psycopg2.extras
-from psycopg2 import errors
 
+from llm_monitoring.db.failures import (
+    Conflict,
+    DatabaseUnavailable,
+    Interrupted,
+    Locked,
+    Rejected,
+    first_line,
+    primary,
+    translated,
+)
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.errors import ConfigurationError
+
+__all__ = [
+    "Conflict",
+    "Connection",
+    "Database",
+    "DatabaseUnavailable",
+    "Interrupted",
+    "Json",
+    "Locked",
+    "Rejected",
+    "Row",
+    "Transaction",
+    "connect",
+    "is_alive",
+    "primary",
+    "translated",
+]
 
 Row = dict[str, Any]
 Params = Mapping[str, Any]
@@ -28,6 +54,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
+LOCK_SECONDS: Final = 3.0  # the longest wait for a lock that another session holds, which ends in Locked
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -40,30 +67,6 @@ HOPELESS: Final = re.compile(
     r"server does not support SSL|no password supplied"
 )
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-
-class DatabaseUnavailable(MonitoringError):
-    """The database cannot be reached or cannot work."""
-
-
-class Interrupted(DatabaseUnavailable):
-    """The connection or the transaction was lost; the same work may succeed on another one."""
-
-
-class Conflict(MonitoringError):
-    """The row exists already."""
-
-    def __init__(self, message: str = "", *, constraint: str | None = None) -> None:
-        super().__init__(message)
-        self.constraint = constraint
-
-
-class Rejected(MonitoringError):
-    """The database refuses the values."""
-
-    def __init__(self, message: str = "", *, constraint: str | None = None) -> None:
-        super().__init__(message)
-        self.constraint = constraint
 
 
 def storable(value: Any) -> Any:
@@ -119,12 +122,16 @@ class Database:
     """A pool of at most `size` connections to `dsn`, safe to share between threads.
 
     A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over:
-    so every statement must be idempotent. Borrowing waits while all connections are out.
+    so every statement must be idempotent. Borrowing waits while all connections are out. A lock that another session
+    holds is waited for `lock_seconds`, then Locked is raised.
     """
 
-    def __init__(self, dsn: str, *, size: int = 10, retry_seconds: float = 90.0) -> None:
+    def __init__(
+        self, dsn: str, *, size: int = 10, retry_seconds: float = 90.0, lock_seconds: float = LOCK_SECONDS
+    ) -> None:
         self.dsn = dsn
         self.retry_seconds = retry_seconds
+        self.lock_seconds = lock_seconds
         self.free = BoundedSemaphore(size)
         self.idle: deque[Connection] = deque()
         self.closed = False
@@ -165,7 +172,7 @@ class Database:
 
     def connect(self) -> Connection:
         """Return a direct connection in autocommit mode that the caller closes, e.g. for advisory locks."""
-        return self.persist(lambda: connect(self.dsn))
+        return self.persist(lambda: connect(self.dsn, self.lock_seconds))
 
     def work(self, fn: Callable[[Transaction], T], *, autocommit: bool) -> T:
         def attempt() -> T:
@@ -208,7 +215,7 @@ class Database:
         try:
             return self.idle.pop()
         except IndexError:
-            return connect(self.dsn)
+            return connect(self.dsn, self.lock_seconds)
 
     def give_back(self, connection: Connection) -> None:
         try:
@@ -227,7 +234,7 @@ class Database:
                 self.idle.pop().close()
 
 
-def connect(dsn: str) -> Connection:
+def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
     """Open one connection; raises Interrupted, or DatabaseUnavailable where waiting is useless."""
     try:
         connection: Connection = psycopg2.connect(
@@ -246,7 +253,7 @@ def connect(dsn: str) -> Connection:
         kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
         raise kind(f"cannot connect to the database: {first_line(exc)}") from exc
     connection.autocommit = True
-    Transaction(connection).one(load("database").prepare_session)
+    Transaction(connection).all(load("database").prepare_session, {"lock_timeout": f"{round(1000 * lock_seconds)}ms"})
     return connection
 
 
@@ -262,50 +269,3 @@ def is_alive(connection: Connection) -> bool:
     except DatabaseUnavailable:
         return False
     return True
-
-
-@contextmanager
-def translated(connection: Connection) -> Iterator[None]:
-    """Turn the driver's errors into ours; what remains is a mistake in the SQL."""
-    try:
-        yield
-    except (errors.UniqueViolation, errors.ExclusionViolation) as exc:
-        raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
-    except (psycopg2.IntegrityError, psycopg2.DataError, errors.RaiseException) as exc:
-        raise Rejected(primary(exc), constraint=exc.diag.constraint_name) from exc
-    except errors.InsufficientPrivilege as exc:
-        raise ConfigurationError(
-            f"the database role {connection.info.user!r} lacks a right: {primary(exc)}; "
-            "`python -m llm_monitoring migrate --print-grants` prints what to grant, as the owner of the tables"
-        ) from exc
-    except (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference) as exc:
-        raise ConfigurationError(
-            f"the tables are not as this version needs them: {primary(exc)}; compare them with those that "
-            "`python -m llm_monitoring migrate` makes in an empty database"
-        ) from exc
-    except psycopg2.extensions.TransactionRollbackError as exc:
-        raise Interrupted(primary(exc)) from exc
-    except psycopg2.Error as exc:
-        if is_lost(connection, exc):
-            connection.close()  # the driver does not always know that the session is gone
-            raise Interrupted(primary(exc)) from exc
-        if isinstance(exc, psycopg2.OperationalError):
-            raise DatabaseUnavailable(primary(exc)) from exc
-        raise
-
-
-def is_lost(connection: Connection, error: psycopg2.Error) -> bool:
-    """Tell whether the session ended: by the driver, by SQLSTATE, or by an error that no server sent."""
-    if connection.closed or (error.pgcode or "").startswith(("08", "57P")):
-        return True
-    # libpq's own words, such as "server closed the connection unexpectedly", come as either class
-    return error.pgcode is None and type(error) in (psycopg2.DatabaseError, psycopg2.OperationalError)
-
-
-def primary(error: psycopg2.Error) -> str:
-    """Return the server's own sentence; its DETAIL line quotes whole rows and stays out of messages."""
-    return error.diag.message_primary or first_line(error)
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

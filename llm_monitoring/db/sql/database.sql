@@ -1,6 +1,17 @@
 -- name: prepare_session
--- Times are UTC whatever the server's or the role's default is.
-SELECT set_config('TimeZone', 'UTC', FALSE)
+-- Our own settings, whatever the server, the database or the role has: UTC, writes allowed, no wait for a lock without end.
+SELECT set_config(wanted.name, wanted.value, FALSE)
+FROM (VALUES ('TimeZone', 'UTC'),
+             ('lock_timeout', %(lock_timeout)s),
+             ('statement_timeout', '0'),
+             ('transaction_timeout', '0'),
+             ('idle_session_timeout', '0'),
+             ('idle_in_transaction_session_timeout', '5min'),
+             ('default_transaction_read_only', 'off'),
+             ('default_transaction_isolation', 'read committed'),
+             ('synchronous_commit', 'on')) AS wanted (name, value)
+         JOIN pg_catalog.pg_settings s ON s.name = wanted.name  -- older servers lack some
+WHERE wanted.name <> 'synchronous_commit' OR s.setting = 'off'
 
 -- name: ping
 -- Fail where the session is gone.
