@@ -9,7 +9,8 @@ CREATE TABLE watch_steps (
     n          BIGSERIAL PRIMARY KEY,
     attempt_id UUID NOT NULL,
     before     TEXT,
-    after      TEXT NOT NULL
+    after      TEXT NOT NULL,
+    at         TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX watch_steps_attempt ON watch_steps (attempt_id);
 
@@ -44,7 +45,9 @@ BEGIN
     INSERT INTO watch_steps (attempt_id, before, after) VALUES (NEW.id, before, NEW.state);
     IF before = 'reserved' AND NEW.state = 'sent' AND NEW.kind IN ('answer', 'sentiment') THEN
         INSERT INTO watch_breaches (rule, told)
-        SELECT 'I5', format('attempt %s asks a task again whose attempt %s is %s', NEW.id, a.id, a.state)
+        SELECT 'I5', format('attempt %s of run %s, sent by a statement of %s, asks a task again that attempt %s of run %s settled: %s',
+                            NEW.id, NEW.run_id, statement_timestamp(), a.id, a.run_id,
+                            (SELECT string_agg(s.after || ' at ' || s.at, ', ' ORDER BY s.n) FROM watch_steps s WHERE s.attempt_id = a.id))
         FROM llm_call_attempts a
         WHERE a.project_id = NEW.project_id AND a.query_id = NEW.query_id AND a.task_provider = NEW.task_provider
           AND a.analysis_date = NEW.analysis_date AND a.sample = NEW.sample AND a.kind = NEW.kind

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from llm_monitoring import projects
+from llm_monitoring.analysis import Entity
 from llm_monitoring.budget import Budget, Call, Outcome
-from llm_monitoring.db.database import Conflict, Database, Rejected
+from llm_monitoring.db.database import Conflict, Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
 
@@ -239,6 +242,46 @@ def test_a_task_has_one_open_attempt(budget: Budget, user: int) -> None:
         budget.reserve(call(user, task=task))
     budget.release(first.id, "x", "x")
     assert budget.reserve(call(user, task=task))
+
+
+@pytest.fixture
+def task(db: Database, user: int) -> Task:
+    project = projects.add(db, projects.NewProject(user, "P", Entity("Quipu"), "software", [Entity("Holded")]))
+    projects.add_queries(db, project, ["¿Quipu?"])
+    query = db.all("SELECT id FROM llm_monitoring_queries")[0]["id"]
+    return Task(user, project, query, "openai", NOVEMBER.date(), 1, "¿Quipu?", "es")
+
+
+def waits_for_a_lock(db: Database) -> bool:
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(db.all(waiting))
+
+
+def test_a_call_waits_for_the_late_settlement_of_a_doubtful_one(budget: Budget, user: int, task: Task) -> None:
+    """A call does not go out if a doubtful call of its task is being settled by its owner at that moment."""
+    first, second = call(user, task=task), call(user, task=task)
+    assert budget.reserve(first)
+    assert budget.mark_sent(first)
+    close(budget, first, Outcome("unknown"))
+    assert budget.reserve(second)
+    with ThreadPoolExecutor(1) as pool, closing(budget.db.connect()) as owner:
+        owner.autocommit = False
+        budget.close(Transaction(owner), first.id, settled("0.01"))
+        marked = pool.submit(budget.mark_sent, second)
+        while not waits_for_a_lock(budget.db) and not marked.done():
+            time.sleep(0.002)
+        owner.commit()
+        assert not marked.result()
+
+
+def test_a_call_goes_out_after_a_doubtful_one(budget: Budget, user: int, task: Task) -> None:
+    """A task is asked again after a call that stays doubtful, also by a repeat of the statement."""
+    first, second = call(user, task=task), call(user, task=task)
+    assert budget.reserve(first)
+    assert budget.mark_sent(first)
+    close(budget, first, Outcome("unknown"))
+    assert budget.reserve(second)
+    assert budget.mark_sent(second)
 
 
 def test_a_repeated_statement_reserves_once(budget: Budget, user: int) -> None:

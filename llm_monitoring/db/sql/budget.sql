@@ -52,9 +52,22 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
 
 -- name: mark_sent
 -- Claim the right to make the call, unless its task was answered meanwhile. The token marks a repeat by the same caller.
+WITH doubtful AS MATERIALIZED (
+    -- an owner that was taken for dead may be settling one of these at this moment: the lock waits for its commit
+    SELECT o.id, o.closed_at
+    FROM llm_call_attempts a
+             JOIN llm_call_attempts o USING (project_id, query_id, task_provider, analysis_date, sample, kind)
+    WHERE a.id = %(id)s AND o.state = 'unknown'
+    FOR SHARE OF o
+)
 UPDATE llm_call_attempts a
 SET state = 'sent', sent_token = %(token)s, sent_at = coalesce(sent_at, clock_timestamp())
 WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(token)s))
+  AND NOT EXISTS (SELECT FROM llm_call_attempts o  -- as this statement began, and now settled or closed again
+                  WHERE o.project_id = a.project_id AND o.query_id = a.query_id AND o.task_provider = a.task_provider
+                    AND o.analysis_date = a.analysis_date AND o.sample = a.sample AND o.kind = a.kind
+                    AND o.state = 'unknown'
+                    AND NOT EXISTS (SELECT FROM doubtful d WHERE d.id = o.id AND d.closed_at = o.closed_at))
   AND NOT EXISTS (SELECT FROM llm_monitoring_results r
                   WHERE r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
                     AND r.analysis_date = a.analysis_date AND r.sample = a.sample
