@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from llm_monitoring import analyze_all_active_projects
 from llm_monitoring.jobs.daily import check_budget_limits, get_api_keys_from_db, main, update_monthly_spend
+from llm_monitoring.streams import run_program
 
 __all__ = [
     "analyze_all_active_projects",
@@ -16,4 +15,4 @@ __all__ = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from llm_monitoring.jobs.model_lists import (
     get_anthropic_models,
     get_existing_models_from_db,
@@ -13,6 +11,7 @@ from llm_monitoring.jobs.model_lists import (
     insert_new_model,
 )
 from llm_monitoring.jobs.weekly import main
+from llm_monitoring.streams import run_program
 
 __all__ = [
     "get_anthropic_models",
@@ -25,4 +24,4 @@ __all__ = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

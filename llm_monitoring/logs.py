@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from llm_monitoring.domain import Secret
 from llm_monitoring.settings import Settings
+from llm_monitoring.streams import is_stream_failure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -219,6 +220,8 @@ class LineHandler(logging.StreamHandler[Any]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Name the event and no more: the standard form prints the record as it is, secrets included."""
+        if is_stream_failure(sys.exc_info()[1]):  # reported once, as the program ends
+            return
         with suppress(OSError, ValueError):
             event = plain_value(getattr(record, "event", "log"))
             print(f"a log line was lost ({event}): {sys.exc_info()[0]}", file=sys.stderr)

@@ -354,4 +354,6 @@ def environment_example() -> str:
 if __name__ == "__main__":
     import sys
 
-    print(environment_table() if "--markdown" in sys.argv else environment_example(), end="")
+    from llm_monitoring.streams import run_program
+
+    run_program(lambda: print(environment_table() if "--markdown" in sys.argv else environment_example(), end=""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.streams import is_stream_failure
 
 PROGRAM: Final = "python -m llm_monitoring"
 LARGEST_ID: Final = 2**31 - 1
@@ -54,7 +54,7 @@ def one_line_errors() -> Iterator[None]:
             raise
         raise Failed("nobody answered: run this in a terminal, or see --help for --yes") from exc
     except OSError as exc:
-        if exc.errno == errno.EPIPE:  # a closed pipe is no failure: click ends quietly
+        if is_stream_failure(exc):  # reported once, as the program ends
             raise
         raise Failed(f"{f'{exc.filename}: ' if exc.filename else ''}{exc.strerror or exc}") from exc
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 import click
@@ -47,7 +46,4 @@ def root(ctx: click.Context, /, *, demo: bool) -> None:
 
     Exit codes: 0 done, 1 something is wrong with the database, the configuration or the ledger, 2 bad input.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows an escape in place of a letter
-            stream.reconfigure(errors="backslashreplace")
     ctx.obj = Session(demo)

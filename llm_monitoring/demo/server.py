@@ -22,6 +22,7 @@ from llm_monitoring.demo.exchange import PROVIDERS
 from llm_monitoring.demo.faults import FaultBook
 from llm_monitoring.demo.http1 import Connection
 from llm_monitoring.demo.service import Behaviour, Service
+from llm_monitoring.streams import run_program
 
 HOST: Final = "127.0.0.1"
 BASE_PATHS: Final = {
@@ -188,4 +189,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -1,0 +1,104 @@
+"""A program's standard streams: what they could not take ends it with exit code 1 and one line on standard error."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TextIO
+
+OUTPUT: Final = 1
+ERRORS: Final = 2
+FAILED: Final = 1
+
+
+class StandardFile(io.FileIO):
+    """The file behind a standard stream; it keeps the first error of a write, also if the writer ignores it."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as exc:
+            self.failure = self.failure or exc
+            raise
+
+
+class StandardStream(io.TextIOWrapper):
+    """Standard output or error of a program. Characters that its encoding lacks are escaped."""
+
+    def __init__(self, descriptor: int, before: TextIO | None) -> None:
+        self.file = StandardFile(descriptor, "w", closefd=False)
+        unbuffered = isinstance(before, io.TextIOWrapper) and before.write_through
+        buffer: Any = self.file if unbuffered else io.BufferedWriter(self.file)
+        super().__init__(
+            buffer,
+            encoding=before.encoding if before else "utf-8",
+            errors="backslashreplace",
+            line_buffering=descriptor == ERRORS or self.file.isatty(),
+            write_through=unbuffered,
+        )
+
+    def finish(self) -> OSError | None:
+        """Write what is buffered. After an error the rest is dropped, or the interpreter would try and fail again."""
+        with suppress(OSError):
+            self.flush()
+        if self.file.failure is not None:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.file.fileno())
+            os.close(nothing)
+        return self.file.failure
+
+
+def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = False) -> NoReturn:
+    """Run `main` and exit with its code, or with 1 if standard output or error did not take all that was written.
+
+    With `quiet_on_closed_pipe` a reader that left early, as `head` does, gets exit code 1 without a message.
+    """
+    open_missing_descriptors()
+    output, errors = StandardStream(OUTPUT, sys.stdout), StandardStream(ERRORS, sys.stderr)
+    sys.stdout, sys.stderr = output, errors
+    code: str | int | None = FAILED
+    try:
+        code = main()
+    except SystemExit as exc:
+        code = exc.code
+    except OSError as exc:
+        if not is_stream_failure(exc):
+            raise
+    finally:
+        failure = output.finish()
+        if failure is not None and not (quiet_on_closed_pipe and failure.errno == errno.EPIPE):
+            with suppress(OSError):
+                print(f"error: standard output: {failure.strerror}", file=errors)
+        broken = errors.finish() is not None or failure is not None
+    sys.exit(code or FAILED if broken else code)
+
+
+def is_stream_failure(error: BaseException | None) -> bool:
+    """Whether `error` came from a standard stream, so that `run_program` reports it at the end."""
+    files = [stream.file for stream in (sys.stdout, sys.stderr) if isinstance(stream, StandardStream)]
+    return isinstance(error, OSError) and any(
+        file.failure is not None and is_same(file.failure, error) for file in files
+    )
+
+
+def is_same(first: OSError, error: OSError) -> bool:
+    """Whether `error` is `first` or one of the same kind: a full disk refuses each later write, too."""
+    return error is first or (error.errno == first.errno and error.filename is None)
+
+
+def open_missing_descriptors() -> None:
+    """Fill the places of streams that the caller closed: a socket there would receive what is printed.
+
+    Standard output is opened so that every write fails; standard error, which someone closed to hear nothing, is not.
+    """
+    for descriptor, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)

@@ -1,0 +1,65 @@
+"""Every program on an output that takes no more, in an environment that holds nothing but what the program needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stage import ONE_SDK, ROOT, Stage, staged
+
+FULL = "error: standard output: No space left on device\n"
+COMMAND = ("-m", "llm_monitoring")
+
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    """A stage with a user and a project of two prompts."""
+    with staged(database_url) as made:
+        made.add_project(made.add_user("ana@example.com", ONE_SDK), ["Quipu 1", "Quipu 2"], ONE_SDK)
+        yield made
+
+
+def fill(stage: Stage, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run a program on a full disk; return its exit code and standard error."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, *arguments], env={**stage.environment(environment), "LLM_LOG_LEVEL": "INFO"}, cwd="/",
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50,
+        )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*COMMAND, "users", "list"),
+        (*COMMAND, "users", "list", "--json"),
+        (*COMMAND, "projects", "show", "1"),
+        (*COMMAND, "export", "results", "--project", "1"),
+        (*COMMAND, "--help"),
+        (*COMMAND, "worker", "--once"),
+        (str(ROOT / "daily_llm_monitoring_cron.py"), "--dry-run"),
+        (str(ROOT / "weekly_model_check_cron.py"), "--dry-run"),
+        ("-m", "llm_monitoring.demo.server"),
+    ],
+    ids=lambda arguments: " ".join(Path(each).name for each in arguments),
+)
+def test_a_full_disk_is_one_line(stage: Stage, arguments: tuple[str, ...]) -> None:
+    """An output that takes nothing more ends every program with exit code 1 and one line."""
+    assert (1, FULL) == fill(stage, *arguments)
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+def test_a_paid_run_on_a_full_disk_is_finished(stage: Stage, form: str) -> None:
+    """A run that cannot log asks, pays and stores all of its day; its exit code says that its log is missing."""
+    assert (1, FULL) == fill(stage, str(ROOT / "daily_llm_monitoring_cron.py"), LLM_LOG_FORMAT=form)
+    assert 4 == stage.count("llm_monitoring_results")
+    assert stage.billed() == stage.charged()
+    assert [] == stage.audit().open_attempts
+    assert ["completed"] == [row["status"] for row in stage.rows("SELECT status FROM llm_monitoring_analysis_runs")]
