@@ -12,9 +12,6 @@ from llm_monitoring.errors import BadInput
 
 ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
 PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
-# Times the price of every token where the key's workspace keeps its inference in the United States: Anthropic's
-# pricing page, "Data residency". The workspace decides, so no request can rule it out for all models.
-ANTHROPIC_PREMIUM: Final = Decimal("1.1")
 
 
 def provider_name(text: str) -> ProviderName:
@@ -44,18 +41,23 @@ class Usage:
     """What one call consumed, as the provider billed it.
 
     `input_tokens` counts all input, cached reads and cache writes included; `output_tokens` all billed
-    output, reasoning included. `cost_usd` is the provider's own bill where it gives one (Perplexity).
-    `premium`: the prices of tokens were multiplied by it, for where the model ran (Anthropic).
+    output, reasoning included; both count every iteration of the call. `cache_write_tokens` counts all
+    writes, `cache_write_1h_tokens` those of them that are kept for an hour. `cost_usd` is the provider's
+    own bill if it gives one (Perplexity). `service_tier` is the tier as the reply names it, "" if it names
+    none; a tier without a price is charged the ceiling. `regional`: the reply names the region that the
+    model ran in, for which the provider takes its regional premium.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     searches: int = 0
     cost_usd: Decimal | None = None
-    premium: Decimal = Decimal(1)
+    service_tier: str = ""
+    regional: bool = False
 
     @property
     def total_tokens(self) -> int:

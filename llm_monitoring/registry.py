@@ -8,7 +8,7 @@ from typing import Final
 
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import ANTHROPIC_PREMIUM, PROVIDERS, ProviderName, Usage, provider_name
+from llm_monitoring.domain import PROVIDERS, ProviderName, Usage, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers.base import Question, instruction
 
@@ -19,6 +19,9 @@ CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
 FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
 SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
 CAPPED_BY_PROVIDER: Final = frozenset({"openai", "anthropic"})  # max_tool_calls, max_uses
+# Times the price of every token if the key's workspace keeps its inference in the United States: Anthropic's
+# pricing page, "Data residency". The workspace decides, so no request can rule it out for all models.
+ANTHROPIC_PREMIUM: Final = Decimal("1.1")
 ALWAYS_SEARCHES: Final = frozenset({"perplexity"})
 
 
@@ -41,7 +44,7 @@ class Rates:
 class Price:
     """A model's tiers, ascending, and its fees in USD a search and a request. `search_usd` None: no known fee.
 
-    `most_premium`: the most that the provider multiplies the prices of tokens by, see `Usage.premium`.
+    `most_premium`: the most that the provider multiplies the prices of tokens by, see `Usage.regional`.
     """
 
     tiers: tuple[Rates, ...]
@@ -125,8 +128,9 @@ def cost(price: Price, usage: Usage) -> Decimal:
         + usage.cache_write_tokens * rates.cache_write
         + usage.output_tokens * rates.output
     )
+    premium = price.most_premium if usage.regional else Decimal(1)
     return rounded_up(
-        tokens * usage.premium / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd
+        tokens * premium / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd
     )
 
 

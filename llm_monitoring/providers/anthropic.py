@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final, Literal
 
-from llm_monitoring.domain import ANTHROPIC_PREMIUM, ProviderName, Secret, Usage
+from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import listing
 from llm_monitoring.providers.base import (
     Answer,
@@ -171,7 +170,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=written,
             reasoning_tokens=count_or_zero(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
-            premium=Decimal(1) if text(usage.get("inference_geo")) in ANYWHERE else ANTHROPIC_PREMIUM,
+            regional=text(usage.get("inference_geo")) not in ANYWHERE,
         )
         return consistent(found, text_in(body))
     except Untrusted:

@@ -104,7 +104,7 @@ MUTANTS: Final = (
     Mutant(
         "float-money",
         "tests/faults/test_t10_prices.py",
-        (Edit(PACKAGE + "registry.py", "tokens * usage.premium / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
+        (Edit(PACKAGE + "registry.py", "tokens * premium / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
     ),
     Mutant(
         "search-fee-dropped",

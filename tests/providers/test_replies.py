@@ -80,14 +80,14 @@ def test_anthropic_text_before_a_search_does_not_touch_the_text_after_it() -> No
 
 
 @pytest.mark.parametrize(
-    ("geo", "premium"), [("us", "1.1"), ("global", "1"), ("not_available", "1"), (None, "1"), (..., "1")]
+    ("geo", "regional"), [("us", True), ("global", False), ("not_available", False), (None, False), (..., False)]
 )
-def test_anthropic_bills_more_for_an_inference_kept_in_one_country(geo: object, premium: str) -> None:
+def test_anthropic_bills_more_for_an_inference_kept_in_one_country(geo: object, *, regional: bool) -> None:
     """A workspace may keep its inference in the United States, which no request asked for and every token pays."""
     usage = json.loads(recorded("anthropic_plain"))["usage"] | {"inference_geo": geo}
     body = change("anthropic_plain", usage={name: value for name, value in usage.items() if value is not ...})
     found = read_reply("anthropic", stored(body)).usage
-    assert found == Usage(58, 96, premium=Decimal(premium))
+    assert found == Usage(58, 96, regional=regional)
 
 
 @pytest.mark.parametrize("path", sorted(REPLIES.glob("*.json")), ids=lambda p: p.stem)

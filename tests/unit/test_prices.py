@@ -59,12 +59,17 @@ def model(**changes: object) -> Model:
         (Usage(1, 0), "0.000001"),
         (Usage(1000, 500, cost_usd=Decimal("0.01234567891")), "0.0123456790"),
         (Usage(1000, 500, cost_usd=Decimal(0)), "0.0035"),
-        (Usage(1000, 500, searches=3, premium=Decimal("1.1")), "0.03385"),
     ],
 )
 def test_a_call_costs_its_usage_to_the_last_digit(usage: Usage, usd: str) -> None:
     """Cached, written, reasoning tokens, searches, tier edges and the provider's own bill, by hand."""
     assert cost(price(), usage) == Decimal(usd)
+
+
+def test_a_call_in_a_region_costs_its_premium_on_tokens() -> None:
+    """A reply that names its region is charged the provider's premium on tokens, not on searches."""
+    usage = Usage(1000, 500, searches=3, regional=True)
+    assert cost(price(llm_provider="anthropic"), usage) == Decimal("0.03385")
 
 
 def test_rates_that_a_row_leaves_out_fall_back_to_the_dearer_side() -> None:
@@ -119,7 +124,7 @@ def test_a_search_without_cap_or_price_is_refused(changes: dict[str, object], wo
     request_fee=st.decimals(0, 1, places=4),
     shares=st.tuples(*[st.floats(0, 1)] * 4),
     dearer=st.sampled_from(["cost_per_1m_cached_input_tokens", "cost_per_1m_cache_write_tokens"]),
-    premium=st.sampled_from(["1", "1.1"]),
+    regional=st.booleans(),
 )
 def test_no_call_costs_more_than_its_ceiling(
     prompt: str,
@@ -128,7 +133,7 @@ def test_no_call_costs_more_than_its_ceiling(
     request_fee: Decimal,
     shares: tuple[float, ...],
     dearer: str,
-    premium: str,
+    regional: bool,
 ) -> None:
     """Whatever a call uses within what it was allowed, its cost stays at or below the ceiling."""
     asked = Question(prompt, "m", max_output, web_search=searches > 0, max_searches=searches)
@@ -137,7 +142,7 @@ def test_no_call_costs_more_than_its_ceiling(
     used = int(shares[0] * grown)
     cached = int(shares[1] * used)
     written = int(shares[3] * (used - cached))
-    usage = Usage(used, int(shares[2] * max_output), cached, written, searches=searches, premium=Decimal(premium))
+    usage = Usage(used, int(shares[2] * max_output), cached, written, searches=searches, regional=regional)
     assert cost(own, usage) <= ceiling(own, asked)
 
 
