@@ -83,7 +83,7 @@ def fill(db: Database, project: Project, days: Sequence[date]) -> None:
 def save_all(tx: Transaction, project: Project, matcher: Matcher, batch: Sequence[tuple[Task, Answer]]) -> None:
     for task, answer in batch:
         citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
-        analysis = matcher.analyse(answer.text, citations)
+        analysis = matcher.analyse(answer.text, citations, task.language)
         finding = results.Finding(
             uuid.uuid4(), None, "m", Decimal(0), matcher.names_brand(task.prompt), analysis, "none"
         )

@@ -174,7 +174,7 @@ def sample(matcher: Matcher, provider: ProviderName, number: int, composed: Comp
     reply = reply_of(provider, composed, number)
     answer = read_reply(provider, Reply(200, reply, 2900))
     citations = [asdict(citation) for citation in answer.citations]
-    analysis = matcher.analyse(answer.text, citations)
+    analysis = matcher.analyse(answer.text, citations, "es")
     usage = answer.usage
     assert usage is not None
     return {

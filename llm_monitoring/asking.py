@@ -171,7 +171,7 @@ class Desk:
     ) -> Analysis:
         """Analyse an answer and store it as the task's result."""
         citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
-        analysis = watched.matcher.analyse(answer.text, citations)
+        analysis = watched.matcher.analyse(answer.text, citations, task.language)
         finding = results.Finding(
             attempt_id=call.id,
             run_id=call.run_id,

@@ -110,7 +110,7 @@ def look(entities: Sequence[Entity], rows: Iterable[Row]) -> Uses:
     given = {(entity.name, cased_key(term)) for entity in entities for term in entity.spellings}
     for row in rows:
         text = read_markdown(row["full_response"]).text
-        for mention in matcher.mentions(row["full_response"]):
+        for mention in matcher.mentions(row["full_response"], row["language"]):
             surface = text[mention.start : mention.end]
             use = uses.get((mention.entity, key(surface)))
             if use is not None:

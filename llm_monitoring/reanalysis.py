@@ -82,7 +82,7 @@ class Reader:
         brand, text = self.project.brand.name, row["full_response"]
         if text is None:
             return Reading(brand, branded)
-        analysis = self.matcher.analyse(text, row["citations"] or ())
+        analysis = self.matcher.analyse(text, row["citations"] or (), row["language"])
         columns = plain(results.analysis_columns(analysis)) | branded
         if all((row[name] or None) == (columns[name] or None) for name in BY_NAME):
             return Reading(brand, columns, analysis.visible_text)
@@ -91,8 +91,8 @@ class Reader:
             brand,
             columns,
             analysis.visible_text,
-            self.matcher.mentions(text),
-            before.mentions(text) if before else None,
+            self.matcher.mentions(text, row["language"]),
+            before.mentions(text, row["language"]) if before else None,
             before.entities[0].name if before else None,
         )
 

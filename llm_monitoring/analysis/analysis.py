@@ -60,9 +60,13 @@ class Matcher:
         self.entities: tuple[Entity, ...] = (brand, *competitors)
         self.vocabulary = compile_vocabulary(self.entities)
 
-    def analyse(self, text: str | None, citations: Iterable[object] = ()) -> Analysis:
-        """Every figure of one answer; `citations` are mappings or objects with `url` and `title`."""
-        document = read_markdown(text or "")
+    def analyse(self, text: str | None, citations: Iterable[object] = (), language: str | None = None) -> Analysis:
+        """Every figure of one answer.
+
+        `citations` are mappings or objects with `url` and `title`, and `domain` and `cited` if the provider gives them.
+        `language` is the ISO 639-1 code of the prompt's language; without one no rule that names languages applies.
+        """
+        document = read_markdown(text or "", language)
         named = self.named(document)
         kept = [one.match for one in named if not one.absent]
         counts = Counter(match.owner for match in kept)
@@ -87,9 +91,9 @@ class Matcher:
             visible_text=document.text,
         )
 
-    def mentions(self, text: str | None) -> tuple[Mention, ...]:
-        """The mentions of all entities in an answer, with their places in its visible text."""
-        named = self.named(read_markdown(text or ""))
+    def mentions(self, text: str | None, language: str | None = None) -> tuple[Mention, ...]:
+        """The mentions of all entities, with their places in the visible text; `language` as in `analyse`."""
+        named = self.named(read_markdown(text or "", language))
         return tuple(
             Mention(self.entities[one.match.owner].name, one.match.start, one.match.end)
             for one in named
@@ -176,7 +180,11 @@ def compiled(brand: Entity, competitors: tuple[Entity, ...]) -> Matcher:
 
 
 def analyse(
-    text: str | None, brand: Entity, competitors: Iterable[Entity] = (), citations: Iterable[object] = ()
+    text: str | None,
+    brand: Entity,
+    competitors: Iterable[Entity] = (),
+    citations: Iterable[object] = (),
+    language: str | None = None,
 ) -> Analysis:
     """Analyse one answer; see `Matcher.analyse`. No text is an analysis of nothing."""
-    return compiled(brand, tuple(competitors)).analyse(text, citations)
+    return compiled(brand, tuple(competitors)).analyse(text, citations, language)

@@ -81,8 +81,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer as read: its visible text, its blocks in order and its links in order."""
+    """An answer as read: its visible text, its blocks in order, its links in order, and the language that it is in."""
 
     text: str
     blocks: tuple[Block, ...] = ()
     links: tuple[Link, ...] = ()
+    language: str | None = None

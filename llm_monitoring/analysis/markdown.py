@@ -9,6 +9,7 @@ import pyromark
 
 from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Span, Table
+from llm_monitoring.analysis.languages import language_of
 from llm_monitoring.analysis.page import Page
 from llm_monitoring.analysis.references import References
 from llm_monitoring.analysis.typed_bullets import prepared
@@ -29,8 +30,9 @@ BETWEEN_MARKS = re.compile(r"[\s,;|·+]*")
 class Reader:
     """Turns the parser's events into a Document."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, language: str | None) -> None:
         self.source = source
+        self.language = language
         self.encoded: bytes | None = None
         self.page = Page()
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
@@ -58,7 +60,7 @@ class Reader:
                 break
             reached = place["start"]
             self.handle(event, reached)
-        return Document(self.page.text().rstrip(), tuple(self.blocks), tuple(self.links))
+        return Document(self.page.text().rstrip(), tuple(self.blocks), tuple(self.links), self.language)
 
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
@@ -394,6 +396,6 @@ ENDS = {
 }
 
 
-def read_markdown(text: str) -> Document:
-    """The visible text, blocks and links of an answer."""
-    return Reader(prepared(text)).read()
+def read_markdown(text: str, language: str | None = None) -> Document:
+    """The visible text, blocks and links of an answer; `language` is the code of its prompt's language."""
+    return Reader(prepared(text), language_of(language)).read()

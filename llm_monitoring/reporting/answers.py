@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final, Literal
 
-from llm_monitoring.analysis import Matcher
+from llm_monitoring.analysis import Matcher, Mention
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.analysis.markdown import read_markdown
 from llm_monitoring.db.database import Row
@@ -135,12 +135,13 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
     visible = read_markdown(text).text
     sources = fitting_sources(row["sources"] or [], limit // 2)
     shown = fitting(visible, limit * 3 // 4 - sum(map(source_size, sources)))
+    brand = matcher.entities[0].name
     marks = min(MOST_MARKS, limit // 4 // MARK_BYTES)
     return AnswerView(
         provider=row["llm_provider"],
         model=showable(row["model"]),
         sample=row["sample"],
-        lines=tuple(lines(pieces(matcher, text, visible[:shown], marks))),
+        lines=tuple(lines(pieces(matcher.mentions(text, row["language"])[:marks], brand, visible[:shown]))),
         mentioned=bool(row["brand_mentioned"]),
         position=row["position_in_list"],
         total=row["total_items_in_list"],
@@ -167,10 +168,10 @@ def page_size(text: str) -> int:
     return len(escape(text).encode("utf-8", "replace"))
 
 
-def pieces(matcher: Matcher, text: str, shown: str, marks: int) -> Iterator[Piece]:
-    """`shown`, the beginning of the visible text of `text`, with the first `marks` names marked."""
-    brand, reached = matcher.entities[0].name, 0
-    for mention in matcher.mentions(text)[:marks]:
+def pieces(mentions: Iterable[Mention], brand: str, shown: str) -> Iterator[Piece]:
+    """`shown`, the beginning of an answer's visible text, with the mentions in it marked."""
+    reached = 0
+    for mention in mentions:
         if mention.end > len(shown):
             break
         yield Piece(shown[reached : mention.start])

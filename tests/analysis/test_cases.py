@@ -33,6 +33,7 @@ class Case:
             entity(self.fields["brand"]),
             [entity(competitor) for competitor in self.fields.get("competitors") or ()],
             self.fields.get("citations") or (),
+            self.fields.get("language"),
         )
 
 

@@ -76,7 +76,7 @@ class Book:
         """Store an answer to the prompt of this number as a run does."""
         project, task = self.project, self.task(number, day, provider, sample)
         matcher = Matcher(project.brand, project.competitors)
-        analysis = matcher.analyse(text, [{"url": url, "title": None} for url in citations])
+        analysis = matcher.analyse(text, [{"url": url, "title": None} for url in citations], task.language)
         status: results.SentimentStatus = "pending" if analysis.brand_mentioned else "none"
         branded = matcher.names_brand(task.prompt)
         finding = results.Finding(uuid.uuid4(), None, model, Decimal("0.01"), branded, analysis, status)

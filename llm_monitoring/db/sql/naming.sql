@@ -1,9 +1,11 @@
 -- name: latest_answers
 -- The latest answers of a project whose text was kept.
-SELECT id, llm_provider, analysis_date, full_response
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND full_response <> ''
-ORDER BY analysis_date DESC, id DESC
+SELECT r.id, r.llm_provider, r.analysis_date, r.full_response, coalesce(q.language, p.language) AS language
+FROM llm_monitoring_results r
+         JOIN llm_monitoring_projects p ON p.id = r.project_id
+         LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
+WHERE r.project_id = %(project_id)s AND r.full_response <> ''
+ORDER BY r.analysis_date DESC, r.id DESC
 LIMIT %(limit)s;
 
 -- name: languages

@@ -18,14 +18,17 @@ ORDER BY r.analysis_date;
 
 -- name: page
 -- The next answers of a day that were read with other names or rules.
-SELECT id, llm_provider, analysis_date, query_text, full_response, citations, rules_fingerprint, brand_name, branded,
-       brand_mentioned, mention_count, mention_contexts, mention_order, position_in_list, total_items_in_list,
-       ranking_kind, appears_in_numbered_list, competitors_mentioned, competitor_positions, sources, brand_cited,
-       competitors_cited, analysis_version, sentiment_status
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND id > %(after)s AND full_response <> ''
-  AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
-ORDER BY id
+SELECT r.id, r.llm_provider, r.analysis_date, r.query_text, r.full_response, r.citations, r.rules_fingerprint, r.brand_name,
+       r.branded, r.brand_mentioned, r.mention_count, r.mention_contexts, r.mention_order, r.position_in_list,
+       r.total_items_in_list, r.ranking_kind, r.appears_in_numbered_list, r.competitors_mentioned, r.competitor_positions,
+       r.sources, r.brand_cited, r.competitors_cited, r.analysis_version, r.sentiment_status,
+       coalesce(q.language, p.language) AS language
+FROM llm_monitoring_results r
+         JOIN llm_monitoring_projects p ON p.id = r.project_id
+         LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
+WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND r.id > %(after)s AND r.full_response <> ''
+  AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s
+ORDER BY r.id
 LIMIT %(page)s;
 
 -- name: without_text

@@ -19,11 +19,14 @@ LIMIT %(page)s;
 
 -- name: texts
 -- A day's answers as they are shown, first samples first; of a very long one its beginning.
-SELECT query_id, llm_provider, sample, coalesce(model_used, model_id, '') AS model, left(full_response, %(longest)s) AS text,
-       char_length(full_response) AS length, brand_mentioned, position_in_list, total_items_in_list, sentiment, sources
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s
-ORDER BY sample, query_id, llm_provider
+SELECT r.query_id, r.llm_provider, r.sample, coalesce(r.model_used, r.model_id, '') AS model,
+       left(r.full_response, %(longest)s) AS text, char_length(r.full_response) AS length, r.brand_mentioned,
+       r.position_in_list, r.total_items_in_list, r.sentiment, r.sources, coalesce(q.language, p.language) AS language
+FROM llm_monitoring_results r
+         JOIN llm_monitoring_projects p ON p.id = r.project_id
+         LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
+WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s
+ORDER BY r.sample, r.query_id, r.llm_provider
 LIMIT %(most)s;
 
 -- name: prompts

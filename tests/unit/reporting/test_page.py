@@ -141,7 +141,7 @@ def test_marks() -> None:
     matcher = Matcher(BRAND, RIVALS)
     text = "**Hol**ded supera a Quipu App; no tengo datos sobre Sage.\n\nToolQuipu no."
     visible = matcher.analyse(text).visible_text
-    found = list(pieces(matcher, text, visible, 50))
+    found = list(pieces(matcher.mentions(text), matcher.entities[0].name, visible))
     assert visible == "".join(piece.text for piece in found)
     assert [("Holded", "rival"), ("Quipu App", "brand")] == [(each.text, each.mark) for each in found if each.mark]
     assert ["Holded supera a Quipu App; no tengo datos sobre Sage.", "ToolQuipu no."] == [
