@@ -25,6 +25,17 @@ class Prose:
     strong: list[Span] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
 
+    def clamp(self, length: int) -> None:
+        """Take back what lies beyond a length of the visible text; stretches and lines are in order of their ends."""
+        self.start, self.end = min(self.start, length), min(self.end, length)
+        while self.strong and self.strong[-1].end > length:
+            cut = self.strong.pop()
+            if cut.start < length:
+                self.strong.append(Span(cut.start, length))
+                break
+        while self.lines and self.lines[-1] > length:
+            self.lines.pop()
+
 
 @dataclass(slots=True)
 class Paragraph:

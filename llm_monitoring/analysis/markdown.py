@@ -8,47 +8,32 @@ from typing import Any
 import pyromark
 
 from llm_monitoring.analysis import html
-from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Span, Table
+from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Table
 from llm_monitoring.analysis.languages import language_of
-from llm_monitoring.analysis.page import Page
-from llm_monitoring.analysis.references import References
+from llm_monitoring.analysis.running_text import RunningText
 from llm_monitoring.analysis.typed_bullets import prepared
-from llm_monitoring.analysis.visible import readable
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 # An answer of a megabyte has some 40,000 events; past this many the rest is read as plain text.
 EVENT_LIMIT = 120_000
 WRITTEN_NUMBER = re.compile(rb"\s*([0-9]{1,9})[.)]")
-MARK_LABEL = re.compile(r"\[?\^?[0-9]{1,3}\]?")
-DOMAIN_LABEL = re.compile(r"[^\W_][\w-]*(?:\.[\w-]+)+")
-# Bold that the parser leaves alone because CJK punctuation touches its marks.
-LEFT_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200}(?<=\S))\*\*")
-CLOSING = re.compile(r"\s*[)）]")
-BETWEEN_MARKS = re.compile(r"[\s,;|·+]*")
 
 
-class Reader:
+class Reader(RunningText):
     """Turns the parser's events into a Document."""
 
     def __init__(self, source: str, language: str | None) -> None:
+        super().__init__(source)
         self.source = source
         self.language = language
         self.encoded: bytes | None = None
-        self.page = Page()
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
-        self.links: list[Link] = []
-        self.references = References(source)
-        self.prose: Prose | None = None
-        self.opened: list[tuple[int, str]] = []
+        self.proses: list[Prose] = []
         self.list_depth = 0
         self.item: Item | None = None
         self.inner_items = 0
         self.table: Table | None = None
         self.in_head = False
-        self.images = 0
-        self.raw_html: list[str] | None = None
-        self.code = False
-        self.citation: int | None = None
 
     def read(self) -> Document:
         """The whole answer."""
@@ -58,9 +43,18 @@ class Reader:
             if count == EVENT_LIMIT:
                 self.read_rest(reached)
                 break
-            reached = place["start"]
-            self.handle(event, reached)
-        return Document(self.page.text().rstrip(), tuple(self.blocks), tuple(self.links), self.language)
+            opens = isinstance(event, dict) and "Start" in event
+            reached = max(reached, place["start" if opens else "end"])
+            self.handle(event, place["start"])
+        return self.document()
+
+    def document(self) -> Document:
+        """What was read, closed: the visible text is stripped at its end, and no stretch of a block goes beyond it."""
+        self.close_prose()
+        text = self.page.text().rstrip()
+        for prose in self.proses:
+            prose.clamp(len(text))
+        return Document(text, tuple(self.blocks), tuple(self.links), self.language)
 
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
@@ -100,133 +94,25 @@ class Reader:
         if closer is not None:
             closer(self)
 
-    def emit(self, text: str) -> None:
-        """Append visible text to the open prose."""
-        if self.images or not text:
-            return
-        if self.prose is None and not self.code:
-            self.open_prose()
-        self.page.add(text)
-
-    def cleaned(self, text: str) -> str:
-        """The text without what is not visible; addresses in it become links."""
-        urls: list[str] = []
-        kept = readable(text, urls)
-        if not (self.opened and self.opened[-1][1] in {"target", "link"}):
-            self.links.extend(Link(url, None) for url in urls)
-        return kept
-
-    def text(self, text: str) -> None:
-        """A stretch of plain text."""
-        if self.raw_html is not None or self.images:
-            return
-        if self.citation is not None and not (self.opened and self.opened[-1][1] == "target"):
-            text = self.after_citation(text)
-        text = self.cleaned(text)
-        if "**" not in text or self.code:
-            self.emit(text)
-            return
-        position = 0
-        for found in LEFT_BOLD.finditer(text):
-            self.emit(text[position : found.start()])
-            self.open_stretch("strong")
-            self.emit(found[1])
-            self.close_stretch()
-            position = found.end()
-        self.emit(text[position:])
-
-    def line_break(self, kind: str) -> None:
-        """A soft break reads as a space, a hard one as a new line; both start a line."""
-        if kind == "Rule" or self.images:
-            return
-        self.emit(" " if kind == "SoftBreak" else "\n")
-        if self.prose is not None:
-            self.prose.lines.append(self.page.length)
-
-    def open_stretch(self, kind: str) -> None:
-        """Bold or a link starts here."""
-        self.opened.append((self.page.length, kind))
-
-    def close_stretch(self) -> None:
-        """The last bold or link that was opened ends here."""
-        if not self.opened:
-            return
-        start, _ = self.opened.pop()
-        if self.prose is not None and self.page.length > start:
-            self.prose.strong.append(Span(start, self.page.length))
-
-    def open_link(self, detail: Any, place: int) -> None:
-        """A link: its target is a source, its label text."""
-        self.links.append(Link(detail["dest_url"], None))
-        self.opened.append((self.page.length, "link"))
-        self.opened.append((len(self.links) - 1, "target"))
-
-    def close_link(self) -> None:
-        """Decide whether the label is text, or a citation mark."""
-        number, _ = self.opened.pop()
-        start = self.opened[-1][0]
-        label = self.page.since(start).strip()
-        link = self.links[number]
-        if MARK_LABEL.fullmatch(label):
-            self.links[number:number] = self.references.first_of(label)
-            self.page.truncate(start)
-            self.close_stretch()
-            return
-        self.links[number] = Link(link.url, label or None)
-        if DOMAIN_LABEL.fullmatch(label):
-            self.open_citation(start)
-        self.close_stretch()
-
-    def open_citation(self, start: int) -> None:
-        """A domain-only label: a citation mark if parentheses close around it."""
-        if self.citation is not None:
-            return
-        before = self.page.since(max(0, start - 3)).removesuffix(self.page.since(start)).rstrip()
-        if before.endswith(("(", "（")):
-            blanks = len(self.page.since(max(0, start - 3)).removesuffix(self.page.since(start))) - len(before)
-            self.citation = start - blanks - 1
-
-    def after_citation(self, text: str) -> str:
-        """What is left of the text after a possible citation mark: the mark goes if a parenthesis closes it."""
-        closing = CLOSING.match(text)
-        if closing is not None and self.citation is not None:
-            start = self.citation
-            self.page.truncate(start)
-            if self.prose is not None:
-                self.prose.strong = [span for span in self.prose.strong if span.end <= start]
-            self.citation = None
-            return text[closing.end() :]
-        if not BETWEEN_MARKS.fullmatch(text):
-            self.citation = None
-        return text
-
-    def inline_html(self, tag: str) -> None:
-        """A tag inside running text."""
-        reading = html.read_tag(tag)
-        if reading.href:
-            self.links.append(Link(reading.href, None))
-        if reading.opens_strong:
-            self.open_stretch("html")
-        elif reading.closes_strong and self.opened and self.opened[-1][1] == "html":
-            self.close_stretch()
-        if reading.text:
-            self.emit(reading.text)
-            if reading.text == "\n" and self.prose is not None:
-                self.prose.lines.append(self.page.length)
+    def new_prose(self) -> Prose:
+        """Running text that starts here."""
+        self.prose = Prose(self.page.length, self.page.length)
+        self.proses.append(self.prose)
+        return self.prose
 
     def open_prose(self) -> None:
         """Start running text: a top-level paragraph, a cell, or the lead of an item."""
-        self.prose = Prose(self.page.length, self.page.length)
+        prose = self.new_prose()
         if self.item is not None:
             if self.item.lead is None and (self.list_depth == 1 or self.item.inner is not None):
-                self.item.lead = self.prose
+                self.item.lead = prose
         elif self.table is None and self.list_depth == 0:
-            self.blocks.append(Paragraph(self.prose))
+            self.blocks.append(Paragraph(prose))
 
     def close_prose(self, separator: str = "\n") -> None:
         """End running text."""
         self.opened.clear()
-        self.citation = None
+        self.link = self.citation = None
         if self.prose is not None:
             self.prose.end = self.page.length
             self.prose = None
@@ -240,8 +126,7 @@ class Reader:
         """A heading; inside an item it is a lead whose whole text is the subject."""
         self.close_prose()
         if self.list_depth == 0:
-            self.prose = Prose(self.page.length, self.page.length)
-            self.blocks.append(Heading(self.prose, int(detail["level"][1])))
+            self.blocks.append(Heading(self.new_prose(), int(detail["level"][1])))
         else:
             self.open_prose()
             self.open_stretch("heading")
@@ -249,7 +134,7 @@ class Reader:
     def close_heading(self) -> None:
         """End a heading."""
         if self.list_depth:
-            self.close_stretch()
+            self.close_stretch("heading")
         self.close_prose()
 
     def open_list(self, start: int | None, place: int) -> None:
@@ -322,9 +207,9 @@ class Reader:
 
     def open_cell(self, _: Any, place: int) -> None:
         """A cell."""
-        self.prose = Prose(self.page.length, self.page.length)
+        prose = self.new_prose()
         if self.table is not None:
-            (self.table.header if self.in_head else self.table.rows[-1]).append(self.prose)
+            (self.table.header if self.in_head else self.table.rows[-1]).append(prose)
 
     def close_cell(self) -> None:
         """End a cell: a tab parts it from the next, so that no name spans two."""
@@ -384,7 +269,7 @@ ENDS = {
     "Heading": Reader.close_heading,
     "List": Reader.close_list,
     "Item": Reader.close_item,
-    "Strong": Reader.close_stretch,
+    "Strong": lambda reader: reader.close_stretch("strong"),
     "Link": Reader.close_link,
     "Image": Reader.close_image,
     "Table": Reader.close_table,
