@@ -114,5 +114,5 @@ def answer(each: Observation, text: str, sources: Sequence[dict[str, Any]]) -> d
     return {
         "query_id": each.query_id, "llm_provider": each.provider, "sample": each.sample, "model": "gpt-6-2026",
         "text": text, "length": len(text), "brand_mentioned": each.brand_mentioned, "position_in_list": each.position,
-        "total_items_in_list": 6, "sentiment": each.sentiment, "sources": sources,
+        "total_items_in_list": 6, "sentiment": each.sentiment, "sources": sources, "language": "es",
     }  # fmt: skip
