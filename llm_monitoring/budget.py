@@ -175,12 +175,32 @@ class Budget:
         return bool(why["admitted_before"])
 
     def ensure_account(self, user_id: int) -> bool:
-        """Give the user an account with the defaults; True where there was none."""
-        params = {"user_id": user_id, "default_budget": self.default_budget_usd}
+        """Give the user an account with the defaults; True if there was none.
+
+        The limit is the column's default, so that a role without the right to set limits can open an account. Raises
+        ConfigurationError if that default is not ours and the role cannot set it.
+        """
+
+        def open_account(tx: Transaction) -> bool:
+            row = tx.one(SQL.open_account, {"user_id": user_id})
+            if row is not None and row["monthly_budget_usd"] != self.default_budget_usd:
+                limit = {"user_id": user_id, "budget": self.default_budget_usd, "threshold": None}
+                tx.execute(SQL.set_budget, limit)
+            return row is not None
+
         try:
-            return self.db.execute(SQL.ensure_account, params) == 1
+            return self.db.transact(open_account)
         except Rejected as exc:
             raise BadInput(f"user {user_id} does not exist: see `python -m llm_monitoring users list`") from exc
+
+    def set_default_limit(self) -> None:
+        """Make the default budget the limit that the database gives new accounts; only the tables' owner can."""
+
+        def alter(tx: Transaction) -> None:
+            tx.one(SQL.choose_default_budget, {"default_budget": str(self.default_budget_usd)})
+            tx.execute(SQL.set_default_budget)
+
+        self.db.transact(alter)
 
     def mark_sent(self, call: Call) -> bool:
         """Commit that the call goes out now; only on True may it be made."""

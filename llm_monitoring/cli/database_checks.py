@@ -42,6 +42,22 @@ def migrations(db: Database) -> Iterator[Finding]:
         yield green("migrations", "the tables are up to date")
 
 
+def access(db: Database) -> Iterator[Finding]:
+    """Whether other logins of the server can act on this database."""
+    row = db.one(SQL.access)
+    assert row is not None
+    if row["anyone_creates"]:
+        yield red("access", f"every login may create functions in schema {row['schema']}: it gets others' rights",
+                  f"as the owner: REVOKE CREATE ON SCHEMA {row['schema']} FROM PUBLIC")  # fmt: skip
+    if row["has_roles"] and row["anyone_connects"] and row["other_databases"]:
+        others = ", ".join(row["other_databases"][:SHOWN_AT_MOST])
+        yield yellow("access", f"the roles belong to the server: logins of {others} may enter here too",
+                     f"as the owner: REVOKE CONNECT ON DATABASE {row['database']} FROM PUBLIC, then GRANT it to each "
+                     "login of this database")  # fmt: skip
+    elif not row["anyone_creates"]:
+        yield green("access", f"no other login may create in schema {row['schema']}")
+
+
 def clock(db: Database) -> Iterator[Finding]:
     """This machine's clock against the database's: budgets and days turn by the one, locks and records by the other."""
     before = datetime.now(UTC)

@@ -93,6 +93,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         return
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     store, budget = KeyStore(db, box, settings.api_keys), Budget(db, settings.default_monthly_budget_usd)
+    yield from checks.access(db)
     yield from checks.master_key(settings, store)
     checked = None if offline else check_keys(store, settings, store.listing())
     yield from checks.keys(store, checked)

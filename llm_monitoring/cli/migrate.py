@@ -7,6 +7,7 @@ from importlib.resources import files
 import click
 
 from llm_monitoring import app, db
+from llm_monitoring.budget import Budget
 from llm_monitoring.cli.command import example
 from llm_monitoring.cli.output import say
 from llm_monitoring.cli.session import Session, pass_session
@@ -18,12 +19,12 @@ from llm_monitoring.cli.session import Session, pass_session
 def migrate(session: Session, *, print_grants: bool) -> None:
     """Create or update the tables of the database, keeping every row.
 
-    Every job and command does so by itself; this one says what it did. With LLM_DISTRIBUTE=true it also makes the
-    queue's tables.
+    Every job and command does so by itself; this one says what it did. It also makes LLM_DEFAULT_MONTHLY_BUDGET_USD the
+    limit that the database gives new accounts and, with LLM_DISTRIBUTE=true, makes the queue's tables.
 
     --print-grants prints a script that makes two roles: llm_monitoring_runner can do a daily run and can touch neither
     prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do. Run it as the
-    owner of the tables after every update.
+    owner of the tables after every update, once with the right CREATEROLE.
     """
     if print_grants:
         click.echo(files("llm_monitoring.db").joinpath("grants.sql").read_text("utf-8"), nl=False)
@@ -32,6 +33,7 @@ def migrate(session: Session, *, print_grants: bool) -> None:
         url = app.database_url(settings)
         with db.Database(url, size=1, retry_seconds=0) as database:
             applied = db.migrate(database)
+            Budget(database, settings.default_monthly_budget_usd).set_default_limit()
             if settings.distribute:
                 from llm_monitoring.fleet.queue import Queue
 

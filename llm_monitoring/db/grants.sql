@@ -1,9 +1,13 @@
--- Least privilege: a role for the daily run, a role for administrators. Run as the owner of the tables, after every
--- update of the package; it may be run again at any time. Then give a login one of them, for example:
+-- Least privilege: a role for the daily run and a role for administrators. Run it as the owner of the tables after every
+-- update of the package; it may be run again at any time. The owner needs CREATEROLE for the first run, to make the two
+-- roles: `ALTER ROLE owner CREATEROLE;` as a superuser, once. Then give a login one of them, for example:
 --     CREATE ROLE cron LOGIN PASSWORD '…' IN ROLE llm_monitoring_runner;
 -- Neither role can migrate: run `python -m llm_monitoring migrate` as the owner after an update, with LLM_DISTRIBUTE=true
--- where runs are spread over several machines: that makes the queue's tables too. The daily job and its workers work as
+-- if runs are spread over several machines: that makes the queue's tables too. The daily job and its workers work as
 -- the runner; the weekly check and the command line write prices, keys and limits, and work as an administrator.
+-- Roles belong to the server, not to a database: a server with several databases (staging next to production) needs
+--     REVOKE CONNECT ON DATABASE … FROM PUBLIC;   GRANT CONNECT ON DATABASE … TO that database's own logins;
+-- in each of them, or a login of one reads the keys of the other. `doctor` says if that is missing.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'llm_monitoring_runner') THEN
@@ -14,36 +18,36 @@ BEGIN
     END IF;
 END $$;
 
+-- Start from nothing, so that a right that a later version no longer needs goes, and one that an earlier version gave
+-- on tables of the host application goes too. Whoever may create a function in the schema can act with the rights of
+-- every role that calls one of that name.
 DO $$
-DECLARE
-    name TEXT;
 BEGIN
-    -- Start from nothing, table by table, so that a right that a later version no longer needs goes.
-    FOR name IN SELECT c.oid::regclass::text FROM pg_class c
-                WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p')
-                  AND (c.relname LIKE 'llm\_%' OR c.relname IN ('users', 'user_llm_api_keys'))
-    LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM llm_monitoring_runner, llm_monitoring_admin', name);
-        EXECUTE format('GRANT SELECT ON %s TO llm_monitoring_runner', name);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO llm_monitoring_admin', name);
-    END LOOP;
-    -- Nobody erases what was paid, nor who changed a price.
-    REVOKE DELETE ON llm_call_attempts, llm_model_changelog FROM llm_monitoring_admin;
-    REVOKE INSERT, UPDATE, DELETE ON llm_schema_migrations FROM llm_monitoring_admin;
-    FOR name IN SELECT c.oid::regclass::text FROM pg_class c
-                         JOIN pg_depend d ON d.objid = c.oid AND d.deptype IN ('a', 'i')
-                         JOIN pg_class t ON t.oid = d.refobjid
-                WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'S'
-                  AND (t.relname LIKE 'llm\_%' OR t.relname IN ('users', 'user_llm_api_keys'))
-    LOOP
-        EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE %s TO llm_monitoring_admin', name);
-        EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM llm_monitoring_runner', name);
-    END LOOP;
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM llm_monitoring_runner, llm_monitoring_admin', current_schema());
+    EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM llm_monitoring_runner, llm_monitoring_admin', current_schema());
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO llm_monitoring_runner, llm_monitoring_admin', current_schema());
 END $$;
 
--- The ledger is written, never deleted; a result is written once and emptied of its text when it is old.
-GRANT INSERT, UPDATE ON llm_call_attempts TO llm_monitoring_runner;
+-- Both roles: of the host application's users the number and the address, and nothing else.
+GRANT SELECT (id, email) ON users TO llm_monitoring_runner, llm_monitoring_admin;
+
+-- Both roles read every table of the package.
+GRANT SELECT ON
+    user_llm_api_keys, llm_model_registry, llm_model_changelog, llm_monitoring_projects, llm_monitoring_queries,
+    llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_monitoring_analysis_runs,
+    llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
+    llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison
+TO llm_monitoring_runner, llm_monitoring_admin;
+
+-- Both roles write the ledger and never delete from it: a call is entered once, and what it became is filled in. A
+-- trigger keeps closed calls as they are.
+GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
+GRANT UPDATE (state, sent_token, sent_at, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
+              cache_write_tokens, reasoning_tokens, searches, error_kind, error_message, closed_at)
+    ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
+
+-- The runner writes what a day makes. A result is written once and emptied of its text when it is old.
 GRANT INSERT, DELETE ON llm_call_receipts TO llm_monitoring_runner;
 GRANT INSERT ON llm_budget_alerts, llm_monitoring_rules TO llm_monitoring_runner;
 GRANT UPDATE (announced_at) ON llm_budget_alerts TO llm_monitoring_runner;
@@ -59,21 +63,47 @@ GRANT UPDATE (last_used_at, total_queries, total_tokens_consumed, total_cost) ON
 -- Counters, not limits and not keys; an account with the defaults for a user who has none.
 GRANT UPDATE (current_month_spend, reserved_spend_usd, last_spend_reset, updated_at) ON user_llm_api_keys
     TO llm_monitoring_runner;
-GRANT INSERT (user_id, monthly_budget_usd) ON user_llm_api_keys TO llm_monitoring_runner;
+GRANT INSERT (user_id) ON user_llm_api_keys TO llm_monitoring_runner;
 
+-- The administrator writes all of the package's tables but the changelog, which the database itself writes, the
+-- ledger's closed calls and the record of migrations.
+GRANT INSERT (email) ON users TO llm_monitoring_admin;
+GRANT INSERT, UPDATE, DELETE ON
+    user_llm_api_keys, llm_model_registry, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
+    llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_monitoring_analysis_runs, llm_monitoring_chunks,
+    llm_monitoring_news, llm_monitoring_rules, llm_call_receipts, llm_budget_alerts
+TO llm_monitoring_admin;
+
+-- The sequences behind the numbers of those rows, whatever they are called.
 DO $$
 DECLARE
-    name TEXT;
+    entry RECORD;
 BEGIN
-    FOR name IN SELECT pg_get_serial_sequence(t.tab, 'id')
-                FROM unnest(ARRAY ['llm_monitoring_results', 'llm_monitoring_snapshots', 'llm_monitoring_analysis_runs',
-                                   'llm_monitoring_chunks', 'llm_monitoring_news', 'user_llm_api_keys']) AS t (tab)
+    FOR entry IN SELECT role, pg_get_serial_sequence(tab, 'id') AS sequence
+                 FROM (VALUES ('llm_monitoring_runner', 'llm_monitoring_results'),
+                              ('llm_monitoring_runner', 'llm_monitoring_snapshots'),
+                              ('llm_monitoring_runner', 'llm_monitoring_analysis_runs'),
+                              ('llm_monitoring_runner', 'llm_monitoring_chunks'),
+                              ('llm_monitoring_runner', 'llm_monitoring_news'),
+                              ('llm_monitoring_runner', 'user_llm_api_keys'),
+                              ('llm_monitoring_admin', 'users'),
+                              ('llm_monitoring_admin', 'user_llm_api_keys'),
+                              ('llm_monitoring_admin', 'llm_model_registry'),
+                              ('llm_monitoring_admin', 'llm_monitoring_projects'),
+                              ('llm_monitoring_admin', 'llm_monitoring_queries'),
+                              ('llm_monitoring_admin', 'llm_monitoring_results'),
+                              ('llm_monitoring_admin', 'llm_monitoring_snapshots'),
+                              ('llm_monitoring_admin', 'llm_monitoring_analysis_runs'),
+                              ('llm_monitoring_admin', 'llm_monitoring_chunks'),
+                              ('llm_monitoring_admin', 'llm_monitoring_news')) AS used (role, tab)
     LOOP
-        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_runner', name);
+        IF entry.sequence IS NOT NULL THEN
+            EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', entry.sequence, entry.role);
+        END IF;
     END LOOP;
 END $$;
 
--- The queue of runs on several machines, where there is one.
+-- The queue of runs on several machines, if there is one.
 DO $$
 BEGIN
     IF to_regnamespace('llm_queue') IS NOT NULL THEN

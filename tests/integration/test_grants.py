@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg2
 import pytest
 from click.testing import CliRunner
 
+from llm_monitoring.budget import Budget
 from llm_monitoring.cli.root import root
+from llm_monitoring.db import Database
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.fleet.queue import Queue
 from tests.integration.crew import crewed
 from tests.integration.stage import KEYS, Stage, staged
@@ -30,10 +34,25 @@ def execute(url: str, sql: str) -> None:
         connection.cursor().execute(sql)
 
 
+HOST = """
+    ALTER TABLE users ADD password_hash TEXT DEFAULT 'argon2id', ADD is_admin BOOLEAN DEFAULT FALSE;
+    CREATE TABLE llm_chat_sessions (id SERIAL PRIMARY KEY, secret TEXT);
+    INSERT INTO llm_chat_sessions (secret) VALUES ('of the host');
+    CREATE FUNCTION host_secret() RETURNS TEXT LANGUAGE sql AS $$ SELECT secret FROM llm_chat_sessions $$;
+"""
+EARLIER_GRANTS = """
+    GRANT ALL ON users, llm_chat_sessions TO llm_monitoring_admin, llm_monitoring_runner;
+    GRANT ALL ON SEQUENCE llm_chat_sessions_id_seq TO llm_monitoring_admin, llm_monitoring_runner;
+"""
+
+
 @pytest.fixture
 def stage(database_url: str) -> Iterator[Stage]:
-    """A stage whose database has both roles, each with a login."""
+    """An environment in the database of a host with secrets of its own; both roles have a login."""
     with staged(database_url) as made:
+        execute(database_url, HOST)
+        execute(database_url, grants())
+        execute(database_url, EARLIER_GRANTS)
         execute(database_url, grants())
         execute(database_url, grants())
         for login in ("runner", "admin"):
@@ -90,6 +109,11 @@ FORBIDDEN = [
     "UPDATE user_llm_api_keys SET monthly_budget_usd = 1e6",
     "UPDATE user_llm_api_keys SET spending_alert_threshold = 100",
     "INSERT INTO user_llm_api_keys (user_id, openai_api_key_encrypted) VALUES (1, 'x')",
+    "INSERT INTO user_llm_api_keys (user_id, monthly_budget_usd) VALUES (2, 99999999)",
+    (
+        "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at)"
+        " VALUES (gen_random_uuid(), 'correction', 'settled', 1, '2026-11-01', 0, -1000, now())"
+    ),
     "DELETE FROM user_llm_api_keys",
     "DELETE FROM llm_call_attempts",
     "DELETE FROM llm_budget_alerts",
@@ -106,6 +130,33 @@ FORBIDDEN = [
     "CREATE TABLE mine (id INT)",
 ]
 
+FORBIDDEN_TO_BOTH = [
+    "SELECT * FROM users",
+    "SELECT password_hash FROM users",
+    "UPDATE users SET password_hash = 'x'",
+    "UPDATE users SET email = 'x@example.com'",
+    "UPDATE users SET is_admin = TRUE",
+    "INSERT INTO users (email, is_admin) VALUES ('x@example.com', TRUE)",
+    "DELETE FROM users",
+    "SELECT * FROM llm_chat_sessions",
+    "INSERT INTO llm_chat_sessions (secret) VALUES ('x')",
+    "SELECT nextval('llm_chat_sessions_id_seq')",
+    "SELECT host_secret()",
+    (
+        "INSERT INTO llm_model_changelog (llm_provider, model_id, changed_by, reason, changes)"
+        " VALUES ('openai', 'x', 'y', 'z', '{}')"
+    ),
+    "UPDATE llm_model_changelog SET changed_by = 'someone'",
+    "DELETE FROM llm_model_changelog",
+    "UPDATE llm_call_attempts SET user_id = 2",
+    "UPDATE llm_call_attempts SET ceiling_usd = 0",
+    "UPDATE llm_call_attempts SET charged_usd = 0 WHERE state = 'settled'",
+    "UPDATE llm_call_attempts SET state = 'unknown' WHERE state = 'settled'",
+    "DELETE FROM llm_call_attempts",
+    "TRUNCATE llm_call_attempts",
+    "CREATE FUNCTION lower(varchar) RETURNS TEXT LANGUAGE sql AS $$ SELECT 'x' $$",
+]
+
 
 def let_through(url: str, statements: list[str]) -> list[str]:
     """The statements that are not refused for want of a right."""
@@ -119,6 +170,62 @@ def let_through(url: str, statements: list[str]) -> list[str]:
             except psycopg2.errors.InsufficientPrivilege:
                 continue
     return allowed
+
+
+@pytest.mark.parametrize("login", ["runner", "admin"])
+def test_no_role_reads_the_host_or_rewrites_what_was_paid(stage: Stage, login: str) -> None:
+    """A role reads users' numbers and addresses of the host; closed calls and the changelog stay as they are."""
+    user = stage.add_user("a@example.com")
+    stage.add_project(user, PROMPTS)
+    assert 0 == stage.run()[0]
+    url = as_login(stage.url, login)
+    assert [] == let_through(url, FORBIDDEN_TO_BOTH)
+    assert ["SELECT id, email FROM users"] == let_through(url, ["SELECT id, email FROM users"])
+
+
+def test_a_doubtful_call_may_be_settled_by_the_runner(stage: Stage) -> None:
+    """The truth that arrives late corrects a call in doubt, and nothing else of a closed call."""
+    user = stage.add_user("a@example.com")
+    stage.add_project(user, PROMPTS)
+    stage.run()
+    one = "(SELECT id FROM llm_call_attempts WHERE state = 'settled' LIMIT 1)"
+    stage.db.execute(f"UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd WHERE id = {one}")
+    settle = "UPDATE llm_call_attempts SET state = 'settled', charged_usd = 0.001 WHERE state = 'unknown'"
+    void = "UPDATE llm_call_attempts SET state = 'void', charged_usd = 0 WHERE state = 'unknown'"
+    assert [settle] == let_through(as_login(stage.url, "runner"), [void, settle])
+
+
+def test_a_change_of_a_model_keeps_the_login_next_to_the_claimed_author(stage: Stage) -> None:
+    """Whoever names another author in a session is in the changelog under the own login."""
+    with closing(psycopg2.connect(as_login(stage.url, "admin"))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('llm_monitoring.changed_by', 'someone else', TRUE)")
+        cursor.execute("UPDATE llm_model_registry SET max_output_tokens = 7 WHERE is_current")
+        connection.commit()
+    row = stage.db.one("SELECT changed_by, changed_by_login FROM llm_model_changelog ORDER BY id DESC LIMIT 1")
+    assert {"changed_by": "someone else", "changed_by_login": "test_admin"} == row
+
+
+def test_every_table_of_the_package_is_named_in_the_grants(stage: Stage) -> None:
+    """A table that a migration adds is granted by name: none is reached by a pattern, and none is forgotten."""
+    rows = stage.db.all(
+        "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
+        " AND relname <> 'llm_chat_sessions' AND NOT has_any_column_privilege('llm_monitoring_admin', oid, 'SELECT')"
+    )
+    assert [] == rows
+
+
+def test_the_limit_of_a_new_account_is_the_columns_default(stage: Stage) -> None:
+    """The runner opens accounts with the default that the owner has set, and none if its own setting differs."""
+    user = stage.add_user("a@example.com")
+    stage.db.execute("DELETE FROM user_llm_api_keys")
+    runner = Database(as_login(stage.url, "runner"), size=1)
+    with runner, pytest.raises(ConfigurationError, match="lacks a right"):
+        Budget(runner, Decimal(5)).ensure_account(user)
+    assert 0 == stage.count("user_llm_api_keys")
+    Budget(stage.db, Decimal(5)).set_default_limit()
+    with Database(as_login(stage.url, "runner"), size=1) as again:
+        assert Budget(again, Decimal(5)).ensure_account(user)
+    assert 1 == stage.count("user_llm_api_keys WHERE monthly_budget_usd = 5")
 
 
 def test_the_runner_touches_neither_prices_nor_keys_nor_limits(stage: Stage) -> None:

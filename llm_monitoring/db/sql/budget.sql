@@ -1,8 +1,21 @@
--- name: ensure_account
--- Give a user the row with the defaults at the first touch.
-INSERT INTO user_llm_api_keys (user_id, monthly_budget_usd)
-VALUES (%(user_id)s, %(default_budget)s)
-ON CONFLICT (user_id) DO NOTHING;
+-- name: open_account
+-- Give a user the row with the columns' defaults at the first touch.
+INSERT INTO user_llm_api_keys (user_id)
+VALUES (%(user_id)s)
+ON CONFLICT (user_id) DO NOTHING
+RETURNING monthly_budget_usd;
+
+-- name: set_default_budget
+-- Make the monthly limit of new accounts the column's default; only the owner of the table can.
+DO $$
+BEGIN
+    EXECUTE format('ALTER TABLE user_llm_api_keys ALTER COLUMN monthly_budget_usd SET DEFAULT %%s',
+                   current_setting('llm_monitoring.default_budget')::numeric);
+END $$;
+
+-- name: choose_default_budget
+-- Say which default the next statement sets: a definition takes no parameters.
+SELECT set_config('llm_monitoring.default_budget', %(default_budget)s, TRUE);
 
 -- name: reserve
 -- Admit one call of a run that is not buried, by a lease that holds: start a new month, take the ceiling from what is left, write the attempt.

@@ -21,3 +21,14 @@ GROUP BY asked.name;
 -- How many lines of digests some target does not have, and since when.
 SELECT count(*) AS lines, min(raised_at) AS since FROM llm_monitoring_news
 WHERE delivered_at IS NULL AND raised_at > now() - INTERVAL '7 days';
+
+-- name: access
+-- Who else can act on this database: what every login may do here, and the server's other databases, which share its roles.
+SELECT has_schema_privilege('public', current_schema(), 'CREATE') AS anyone_creates,
+       EXISTS (SELECT FROM pg_roles WHERE rolname = 'llm_monitoring_runner'
+                                  AND has_table_privilege(oid, 'user_llm_api_keys', 'SELECT')) AS has_roles,
+       has_database_privilege('public', current_database(), 'CONNECT') AS anyone_connects,
+       ARRAY(SELECT datname::text FROM pg_database
+             WHERE NOT datistemplate AND datallowconn AND datname NOT IN (current_database(), 'postgres')
+             ORDER BY 1) AS other_databases,
+       current_database()::text AS database, current_schema()::text AS schema;

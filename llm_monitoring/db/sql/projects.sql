@@ -58,7 +58,7 @@ INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETU
 
 -- name: user
 -- One user by id or by address.
-SELECT id, email FROM users WHERE id = %(user_id)s::int OR lower(email) = lower(%(email)s);
+SELECT id, email FROM users WHERE id = %(user_id)s::int OR pg_catalog.lower(email::text) = pg_catalog.lower(%(email)s::text);
 
 -- name: users
 -- Every user.
