@@ -27,6 +27,7 @@ from llm_monitoring.demo.session import entity
 from llm_monitoring.domain import PROVIDERS, Task
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Citation, Reply
+from llm_monitoring.row_errors import RowErrors
 
 ALIAS = "Getquipu"
 EVERY = 9  # one answer in nine names the brand by the alias
@@ -77,7 +78,7 @@ def fill(db: Database, project: Project, days: Sequence[date]) -> None:
         if len(pending) == len(queries) * len(PROVIDERS):
             batch, pending = pending, []
             db.transact(lambda tx, batch=batch: save_all(tx, project, matcher, batch))  # type: ignore[misc]
-            results.write_snapshots(db, project, day)
+            results.write_snapshots(db, project, day, RowErrors())
 
 
 def save_all(tx: Transaction, project: Project, matcher: Matcher, batch: Sequence[tuple[Task, Answer]]) -> None:

@@ -30,9 +30,9 @@ def plan(
 ) -> Iterator[Job]:
     judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
     if judged and desk.settings.sentiment:
-        for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, newest):
+        for task, contexts in results.pending_sentiment(desk.budget.db, day, judged, newest, desk.errors):
             if still_owned(desk, task):
-                yield Job(task, provider, judges[task.project_id], contexts=tuple(contexts))
+                yield Job(task, provider, judges[task.project_id], contexts=contexts)
     asked = [
         watched.project.id
         for watched in desk.projects.values()

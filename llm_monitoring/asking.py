@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import Final
@@ -22,6 +22,7 @@ from llm_monitoring.logs import redact
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Provider, ProviderError, Question, Reply, open_provider
 from llm_monitoring.registry import Catalogue, Model, NotCallable
+from llm_monitoring.row_errors import RowError, RowErrors
 from llm_monitoring.schedule import Job
 from llm_monitoring.settings import Settings
 
@@ -122,13 +123,14 @@ class Desk:
     settings: Settings
     run_id: int | None
     lease: Lease | None = None
+    errors: RowErrors = field(default_factory=RowErrors)
 
     @cached_property
     def till(self) -> Till:
-        return Till(self.budget)
+        return Till(self.budget, self.errors)
 
     def watched(self, project_id: int) -> Watched | None:
-        """A project of the run, or one that is paused or stays out of it; None where it was deleted."""
+        """A project of the run, or one that is paused or stays out of it; None if it was deleted or cannot be read."""
         if project_id in self.projects:
             return self.projects[project_id]
         try:
@@ -136,8 +138,8 @@ class Desk:
         except BadInput:
             return None
 
-    def answer(self, job: Job, landed: Callable[[], None] = lambda: None) -> Analysis:
-        """Ask a task's prompt and store the answer; `landed` as in Till.pay.
+    def answer(self, job: Job, landed: Callable[[], None] = lambda: None) -> Analysis | None:
+        """Ask a task's prompt and store the answer, None if it could not be analysed; `landed` as in Till.pay.
 
         Raises Blocked, NotCallable, key and provider errors.
         """
@@ -146,10 +148,10 @@ class Desk:
         if model is None:
             raise NotCallable(f"{job.provider} has no current model in llm_model_registry")
         question = ask_prompt(job.task, watched.project, model, self.settings)
-        analysed: list[Analysis] = []
+        analysed: list[Analysis | None] = []
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
-            analysed[:] = [self.save_answer(tx, job.task, watched, call, answer, reply, outcome)]
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+            analysed[:] = [self.save_answer(tx, job.task, watched, call, answer, reply, outcome, refused)]
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             runs.record_failure(tx, job.task, failure_of(error, model.model_id), self.run_id)
@@ -163,26 +165,44 @@ class Desk:
         self,
         tx: Transaction,
         task: Task,
-        watched: Watched,
+        watched: Watched | None,
         call: Call,
         answer: Answer,
         reply: Reply,
         outcome: Outcome,
-    ) -> Analysis:
-        """Analyse an answer and store it as the task's result."""
-        citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
-        analysis = watched.matcher.analyse(answer.text, citations, task.language)
+        refused: RowError | None = None,
+    ) -> Analysis | None:
+        """Store an answer as the task's result with its analysis.
+
+        It is stored unread, and None returned, if its project cannot be read, its analysis raises, or storing that
+        was `refused` before. Nothing is stored of a prompt that was deleted.
+        """
         finding = results.Finding(
             attempt_id=call.id,
             run_id=call.run_id,
             model_id=call.model_id,
             cost_usd=outcome.cost_usd if outcome.state == "settled" else call.ceiling_usd,
-            branded=watched.matcher.names_brand(task.prompt),
-            analysis=analysis,
-            sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
         )
+        if watched is None:
+            results.save(tx, task, None, answer, reply, replace(finding, unread_reason="project_unreadable"))
+            return None
+        finding = replace(finding, unread_reason=refused.code) if refused else self.read(finding, task, watched, answer)
         results.save(tx, task, watched.project, answer, reply, finding)
-        return analysis
+        return finding.analysis
+
+    def read(self, finding: results.Finding, task: Task, watched: Watched, answer: Answer) -> results.Finding:
+        """The finding with the answer's analysis, or with the reason why it could not be analysed."""
+        citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
+        row = f"Proyecto #{task.project_id}, llamada {finding.attempt_id}"
+        with self.errors.guard("read_answer", row, project_id=task.project_id, user_id=task.user_id) as work:
+            analysis = watched.matcher.analyse(answer.text, citations, task.language)
+            finding = replace(
+                finding,
+                branded=watched.matcher.names_brand(task.prompt),
+                analysis=analysis,
+                sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
+            )
+        return finding if work.error is None else replace(finding, unread_reason=work.error.code)
 
     def score(self, job: Job, landed: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
@@ -190,11 +210,10 @@ class Desk:
         model = self.catalogue.judge(frozenset({job.provider}))
         if model is None:
             raise NotCallable(f"{job.provider} has no approved and priced model to judge sentiment with")
-        brand = watched.project.brand.name
-        question = ask_judge(brand, job.contexts, model)
+        question = ask_judge(watched.project.brand.name, job.contexts, model)
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
-            save_verdict(tx, job.task, brand, answer)
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+            save_verdict(tx, job.task, watched, answer, refused)
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             status: results.SentimentStatus = "pending" if error.billed == "no" else "failed"
@@ -219,12 +238,21 @@ class Desk:
         )
 
 
-def save_verdict(tx: Transaction, task: Task, brand: str, answer: Answer) -> None:
-    """Store what the judge said; a reply that is no verdict leaves the sentiment empty with its reason."""
+def save_verdict(
+    tx: Transaction, task: Task, watched: Watched | None, answer: Answer, refused: RowError | None = None
+) -> None:
+    """Store what the judge said; a reply that is no verdict leaves the sentiment empty with its reason.
+
+    Nothing is stored if the project cannot be read, or if storing it was `refused` before.
+    """
+    if watched is None or refused is not None:
+        return
     try:
-        results.set_sentiment(tx, task, sentiment.read_verdict(answer.text, brand), "scored")
+        verdict = sentiment.read_verdict(answer.text, watched.project.brand.name)
     except sentiment.Unreadable as exc:
         results.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
+    else:
+        results.set_sentiment(tx, task, verdict, "scored")
 
 
 def failure_of(error: ProviderError, model_id: str) -> runs.Failure:

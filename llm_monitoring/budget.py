@@ -306,9 +306,13 @@ class Budget:
         """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
         return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
 
-    def open_attempts(self, chunk_id: int | None = None) -> list[Row]:
-        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all."""
-        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id})
+    def open_attempts(self, chunk_id: int | None = None, after: Row | None = None) -> list[Row]:
+        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all.
+
+        The next page is that `after` the last row of the one before, so that what stays open does not come again.
+        """
+        place = {"after_at": after and after["reserved_at"], "after_id": after and after["id"]}
+        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, **place})
 
     def audit(self) -> Audit:
         """Compare counters with the ledger and list what is open or out of bounds; changes nothing."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from llm_monitoring import killpoints, registry
 from llm_monitoring.budget import Budget, Buried, Call, Occupied, Outcome
-from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Transaction
+from llm_monitoring.db.database import Conflict, Transaction
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
 from llm_monitoring.providers import (
@@ -23,10 +23,12 @@ from llm_monitoring.providers import (
     read_reply,
 )
 from llm_monitoring.registry import Price
+from llm_monitoring.row_errors import RowError, RowErrors
 
 log = logging.getLogger(__name__)
 
-Save = Callable[[Transaction, Answer, Reply, Outcome], None]
+# With an error, storing the answer's analysis was refused before: the answer is stored unread.
+Save = Callable[[Transaction, Answer, Reply, Outcome, RowError | None], None]
 SaveError = Callable[[Transaction, ProviderError], None]
 
 
@@ -42,6 +44,10 @@ class Withdrawn(MonitoringError):
     """Another run has answered the task or taken over, so the call does not go out."""
 
 
+class Unsettled(MonitoringError):
+    """A reply was received and kept, and the database refuses its settlement; the next start tries again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paid:
     """A call that brought an answer, and what it cost its user in USD."""
@@ -54,8 +60,9 @@ class Paid:
 class Till:
     """Makes calls and pays for them. `save` and `save_error` run in the transaction that settles."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, errors: RowErrors) -> None:
         self.budget = budget
+        self.errors = errors
 
     def pay(
         self,
@@ -111,7 +118,7 @@ class Till:
     def settle(self, call: Call, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
         """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
         answer, outcome = self.read(call, reply, price, save_error)
-        charged = self.store(call, answer, reply, outcome, price, save, save_error)
+        charged = self.store(call, answer, reply, outcome, save)
         if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
             log.error(
                 "❌ La llamada %s costó %s USD, por encima de su techo de %s USD",
@@ -135,47 +142,51 @@ class Till:
                 self.close_failed(call, price, error, save_error)
         return answer, outcome
 
-    def store(
-        self,
-        call: Call,
-        answer: Answer,
-        reply: Reply,
-        outcome: Outcome,
-        price: Price,
-        save: Save,
-        save_error: SaveError,
-    ) -> Decimal:
-        """Result and settlement in one transaction; an answer that cannot be analysed is paid for all the same."""
+    def store(self, call: Call, answer: Answer, reply: Reply, outcome: Outcome, save: Save) -> Decimal:
+        """Result and settlement in one transaction; raises Unsettled where the database refuses both forms of it."""
+        refused: RowError | None = None
 
         def close(tx: Transaction) -> Decimal | None:
-            save(tx, answer, reply, outcome)
+            save(tx, answer, reply, outcome, refused)
             charged = self.budget.close(tx, call.id, outcome)
             killpoints.reach("settling")
             return charged
 
-        stored = False
-        try:
+        charged: Decimal | None = None
+        with self.errors.guard("store_answer", label(call), user_id=call.user_id) as whole:
             charged = self.budget.db.transact(close)
-            stored = True
-        except DatabaseUnavailable:
-            stored = True  # nothing more can be done here: the next start settles it from its receipt
-            raise
-        finally:
-            if not stored:
-                told = "the answer was received, but could not be analysed and stored"
-                lost = BadResponse(told, billed="yes", usage=answer.usage, model=answer.model)
-                self.close_failed(call, price, lost, save_error)
+        if whole.error is not None:
+            refused = whole.error
+            with self.errors.guard("settle_attempt", label(call), user_id=call.user_id) as unread:
+                charged = self.budget.db.transact(close)
+            if unread.error is not None:
+                raise Unsettled(f"call {call.id} stays open: {unread.error.code}: {unread.error.message}")
         killpoints.reach("settled")
         return charged or Decimal(0)
 
     def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
+        """Settle a call that brought no answer, with its failure where that can be stored; else it stays open."""
+        outcome = outcome_of_error(error, price)
+
         def close(tx: Transaction) -> None:
             save_error(tx, error)
-            self.budget.close(tx, call.id, outcome_of_error(error, price))
+            close_alone(tx)
+
+        def close_alone(tx: Transaction) -> None:
+            self.budget.close(tx, call.id, outcome)
             killpoints.reach("failing")
 
-        self.budget.db.transact(close)
+        with self.errors.guard("record_failure", label(call), user_id=call.user_id) as whole:
+            self.budget.db.transact(close)
+        if whole.error is not None:
+            with self.errors.guard("settle_attempt", label(call), user_id=call.user_id):
+                self.budget.db.transact(close_alone)
         killpoints.reach("failed")
+
+
+def label(call: Call) -> str:
+    """A call's name in reports of errors."""
+    return f"Llamada {call.id}"
 
 
 def redact_bytes(body: bytes) -> bytes:

@@ -99,7 +99,7 @@ class KeyBox:
             raise KeyUnreadable("not_yours", user_id, provider)
         try:
             return api_key(content["key"] if bound else plain.decode()), bound
-        except (KeyError, AttributeError, ValueError):
+        except (KeyError, AttributeError, ValueError, TypeError):
             # `from None`: the cause of a decoding error carries the plaintext
             raise KeyUnreadable("not_a_key", user_id, provider) from None
 
@@ -127,7 +127,7 @@ def parsed(plain: bytes) -> Any:
     """Return the JSON in `plain`, None where it is none. Only an object is ours: a key may be JSON too."""
     try:
         return json.loads(plain)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

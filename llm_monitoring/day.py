@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from threading import Event
@@ -13,36 +13,27 @@ from typing import Any, Final
 
 from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.agenda import plans
-from llm_monitoring.asking import Clients, Desk, Watched
-from llm_monitoring.budget import Budget, Standing
-from llm_monitoring.db.database import Database, DatabaseUnavailable
+from llm_monitoring.asking import Clients, Desk
+from llm_monitoring.budget import Standing
+from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.errors import MonitoringError
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.limits import KeyId, Limits
+from llm_monitoring.limits import Limits
+from llm_monitoring.planning import Plan, Tools, make_plan, read_projects, standing_line
 from llm_monitoring.providers import LONGEST_CALL
+from llm_monitoring.reanalysis import read_unread
 from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
+from llm_monitoring.row_errors import RowError
 from llm_monitoring.runner import Runner, Tally
 from llm_monitoring.runs import Completeness, RunLock
 from llm_monitoring.schedule import Schedule
 from llm_monitoring.settings import Settings
 
+__all__ = ["Plan", "Tools", "make_plan", "standing_line"]
+
 log = logging.getLogger(__name__)
 
-Problems = dict[int, str]
-
 LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over and has saved its last call
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a run works with."""
-
-    db: Database
-    budget: Budget
-    keys: KeyStore
-    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +49,6 @@ class Order:
     @property
     def project_ids(self) -> list[int] | None:
         return None if self.project_id is None else [self.project_id]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out."""
-
-    projects: Mapping[int, Watched]
-    keys: Mapping[tuple[int, ProviderName], KeyId]
-    judges: Mapping[int, KeyId]
-    catalogue: registry.Catalogue
-    problems: Problems
-
-    def providers(self, watched: Watched) -> tuple[ProviderName, ...]:
-        """The project's providers that its user can call."""
-        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) in self.keys)
-
-    def keyless(self, watched: Watched) -> tuple[ProviderName, ...]:
-        """The project's providers that nobody is asked at, as its user has no usable key for them."""
-        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) not in self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,102 +98,22 @@ class ProjectReport:
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What a run did and how it ended. `stopped` says why it ended early; `in_balance` that the ledger adds up."""
+    """What a run did and how it ended. `in_balance`: the ledger adds up; `row_errors`: the rows that were left alone.
+
+    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too.
+    """
 
     run_id: int
     projects: Sequence[ProjectReport]
     tally: Tally
+    cost_usd: Decimal
     in_balance: bool
-
-    @property
-    def cost_usd(self) -> Decimal:
-        return sum((project.cost_usd for project in self.projects), Decimal(0))
+    row_errors: Sequence[RowError] = ()
 
     @property
     def complete(self) -> bool:
         troubled = any(project.error or project.failed or project.pending for project in self.projects)
-        return self.in_balance and not troubled and self.tally.stopped is None
-
-
-def make_plan(
-    tools: Tools,
-    project_ids: Sequence[int] | None,
-    blocked: Mapping[int, Standing],
-    catalogue: registry.Catalogue | None = None,
-) -> Plan:
-    """Decide which projects, of these or all, can be asked, with whose keys, and by whom their mentions are judged."""
-    watched, problems = read_projects(tools.db, project_ids)
-    owners = {item.project.user_id for item in watched.values() if item.project.user_id is not None}
-    keys, faults = usable_keys(tools.keys, owners)
-    plan = Plan(watched, keys, {}, catalogue or registry.read_catalogue(tools.db), problems)
-    for item in list(watched.values()):
-        problem = obstacle(plan, item, blocked, faults)
-        if problem is not None:
-            problems[item.project.id] = problem
-            del watched[item.project.id]
-    judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item)) is not None}
-    return replace(plan, judges=judges)
-
-
-def read_projects(db: Database, project_ids: Sequence[int] | None) -> tuple[dict[int, Watched], Problems]:
-    """The active projects; one that cannot be read stays out alone."""
-    watched: dict[int, Watched] = {}
-    problems: Problems = {}
-    for row in projects.active(db, project_ids):
-        try:
-            watched[row["id"]] = Watched(projects.read_project(row))
-        except (MonitoringError, ValueError, TypeError) as exc:
-            problems[row["id"]] = f"la definición del proyecto no es válida: {exc}"
-    return watched, problems
-
-
-def usable_keys(
-    store: KeyStore, owners: set[int]
-) -> tuple[dict[tuple[int, ProviderName], KeyId], dict[int, list[str]]]:
-    """Whose key each user's calls use, and what is wrong with the keys that cannot be read."""
-    keys: dict[tuple[int, ProviderName], KeyId] = {}
-    faults: dict[int, list[str]] = {}
-    for user_id, states in store.available(sorted(owners)).items():
-        for provider, state in states.items():
-            if state.problem is None:
-                keys[user_id, provider] = KeyId(provider, user_id if state.source == "user" else None)
-            else:
-                faults.setdefault(user_id, []).append(str(state.problem))
-                log.error("❌ User #%s: %s", user_id, state.problem,
-                          extra={"event": "key.unreadable", "user_id": user_id, "provider": provider})  # fmt: skip
-    return keys, faults
-
-
-def obstacle(
-    plan: Plan, item: Watched, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
-) -> str | None:
-    """Why nothing of a project can be asked, or None."""
-    user_id = item.project.user_id
-    if user_id is None:
-        return "el proyecto no tiene usuario que lo pague; asígnele uno"
-    if user_id in blocked:
-        return f"bloqueado, presupuesto mensual agotado: {standing_line(blocked[user_id])}"
-    if not item.project.providers:
-        return (
-            "no tiene ningún asistente activado; elíjalos con "
-            f"`python -m llm_monitoring projects edit {item.project.id} --provider …`"
-        )
-    if plan.providers(item):
-        return None
-    return "; ".join(faults.get(user_id, [])) or (
-        f"User #{user_id} no tiene API keys para {', '.join(item.project.providers)}; "
-        f"guárdelas con `python -m llm_monitoring keys set`"
-    )
-
-
-def standing_line(standing: Standing) -> str:
-    return f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
-
-
-def judge_of(plan: Plan, item: Watched) -> KeyId | None:
-    """The key of the cheapest approved model of the project's providers, which scores the sentiment of mentions."""
-    model = plan.catalogue.judge(frozenset(plan.providers(item)))
-    return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]
+        return self.in_balance and not troubled and not self.row_errors and self.tally.stopped is None
 
 
 def longest_let_go(settings: Settings) -> float:
@@ -236,10 +128,11 @@ def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
     """
     runs.bury_dead(tools.db)
     wait_for_owners(tools.db, longest_let_go(tools.settings), stop or Event())
-    catalogue, clients = registry.read_catalogue(tools.db), Clients(tools.keys, tools.settings)
-    watched, _ = read_projects(tools.db, None)
-    desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None)
-    figures(desk, recover(desk).days)
+    catalogue, clients = registry.read_catalogue(tools.db, tools.errors), Clients(tools.keys, tools.settings)
+    watched, _ = read_projects(tools, None)
+    desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None, errors=tools.errors)
+    days = recover(desk).days | read_unread(tools.db, tools.errors, sentiment=tools.settings.sentiment)
+    figures(desk, days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +161,13 @@ def analyse(
     clients = Clients(tools.keys, tools.settings)
     try:
         plan = make_plan(tools, order.project_ids, blocked)
-        desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id)
+        desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id, errors=tools.errors)
         before = coverage(tools, plan, order.day)
         order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
         shift = Shift(desk, plan, order, before, lambda: lock.held() and runs.is_open(tools.db, run_id))
         tally = (work or ask_here)(shift)
         figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
-        projects.mark_analysed(tools.db, list(plan.projects))
+        projects.mark_analysed(tools.db, list(plan.projects), tools.errors)
         report = settle_day(tools, plan, order, run_id, tally, before)
         tidy(tools, order, lock)
     except BaseException:
@@ -289,7 +182,7 @@ def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
     """Prune what is older than the retention; a database that goes away now is said, as the day itself is done."""
     days = tools.settings.receipt_retention_days
     try:
-        done = prune(tools.db, days, go_on=lambda: lock.held() and not order.stop.is_set())
+        done = prune(tools.db, days, tools.errors, go_on=lambda: lock.held() and not order.stop.is_set())
     except DatabaseUnavailable as exc:
         log.warning("⚠️ No se pudo borrar lo anterior a %d días: %s", days, exc, extra={"event": "retention.failed"})
         return
@@ -320,9 +213,10 @@ def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None =
 def figures(desk: Desk, touched: set[tuple[int, date]]) -> None:
     """Write the snapshots of every project and day that may have new answers."""
     for project_id, day in sorted(touched):
-        watched = desk.watched(project_id)
-        if watched is not None:
-            results.write_snapshots(desk.budget.db, watched.project, day)
+        with desk.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
+            watched = desk.watched(project_id)
+            if watched is not None:
+                results.write_snapshots(desk.budget.db, watched.project, day, desk.errors)
 
 
 def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
@@ -339,13 +233,14 @@ def settle_day(
     before: Mapping[int, Mapping[str, Completeness]],
 ) -> DayReport:  # fmt: skip
     """Close the run's books and report project by project."""
-    registry.count_usage(tools.db, run_id)
+    registry.count_usage(tools.db, run_id, tools.errors)
     differences = tools.budget.differences()
     for row in differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
                   extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
     reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped is not None))
-    day = DayReport(run_id, reports, tally, in_balance=not differences)
+    cost_usd = runs.cost(tools.db, run_id)
+    day = DayReport(run_id, reports, tally, cost_usd, in_balance=not differences, row_errors=tuple(tools.errors.found))
     runs.finish(
         tools.db,
         run_id,
@@ -361,21 +256,26 @@ def settle_day(
 def project_reports(
     tools: Tools, plan: Plan, day: date, run_id: int, before: Mapping[int, Mapping[str, Completeness]], *, stopped: bool
 ) -> Iterator[ProjectReport]:
+    """A report for each project that is still there."""
     spend = runs.project_spend(tools.db, run_id)
     after = coverage(tools, plan, day)
+    there = projects.existing(tools.db, list(plan.projects))
     for project_id, watched in plan.projects.items():
+        if project_id not in there:
+            log.warning("🗑️ Proyecto #%d: se borró durante la ejecución", project_id,
+                        extra={"event": "project.deleted", "project_id": project_id})  # fmt: skip
+            continue
         spent = spend.get(project_id, runs.Spend(Decimal(0), 0, 0.0))
-        cells = after[project_id]
-        answered = sum(cells[name].results - cell.results for name, cell in before[project_id].items())
+        cells, cells_before = after[project_id], before[project_id]
         yield ProjectReport(
             project_id=project_id,
             name=watched.project.name,
             user_id=watched.project.user_id,
             duration_seconds=spent.seconds,
-            answers=answered,
+            answers=sum(cells[name].results - cells_before[name].results for name in cells_before.keys() & cells),
             cost_usd=spent.cost_usd,
             completeness=cells,
-            skipped=all(cell.tasks <= cell.results + cell.final for cell in before[project_id].values()),
+            skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
             error=project_error(cells, stopped=stopped),
             keyless=plan.keyless(watched),
         )

@@ -12,6 +12,7 @@ from llm_monitoring.db.database import Conflict, Database, Json, Rejected, Row, 
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
 from llm_monitoring.errors import BadInput
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("projects")
 
@@ -64,8 +65,22 @@ class NewQuery:
     query_type: str = "general"
 
 
+class UnreadableProject(BadInput):
+    """A project's row is no project that can be measured."""
+
+    def __init__(self, project_id: int, cause: Exception) -> None:
+        super().__init__(f"project {project_id} cannot be read: {cause}")
+
+
 def read_project(row: Row) -> Project:
-    """A project from its row; providers that this package does not know are left out."""
+    """A project from its row; providers that this package does not know are left out. Raises UnreadableProject."""
+    try:
+        return project_of(row)
+    except (BadInput, ValueError, TypeError, AttributeError, RecursionError) as exc:
+        raise UnreadableProject(row["id"], exc) from exc
+
+
+def project_of(row: Row) -> Project:
     return Project(
         id=row["id"],
         user_id=row["user_id"],
@@ -123,15 +138,17 @@ def active(db: Database, project_ids: Sequence[int] | None = None) -> list[Row]:
     return db.all(SQL.active_projects, {"projects": None if project_ids is None else list(project_ids)})
 
 
+def existing(db: Database, project_ids: Sequence[int]) -> set[int]:
+    """Which of these projects there are."""
+    return {row["id"] for row in db.all(SQL.existing, {"project_ids": list(project_ids)})}
+
+
 def find(db: Database, project_id: int) -> Project:
     """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
     row = db.one(SQL.project, {"project_id": project_id})
     if row is None:
         raise unknown(project_id)
-    try:
-        return read_project(row)
-    except (ValueError, TypeError) as exc:
-        raise BadInput(f"project {project_id} cannot be read: {exc}") from exc
+    return read_project(row)
 
 
 def unknown(project_id: int) -> BadInput:
@@ -300,8 +317,11 @@ def is_language(code: str) -> bool:
     return bool(LANGUAGE.fullmatch(code)) and len(code) <= 10
 
 
-def mark_analysed(db: Database, project_ids: Sequence[int]) -> None:
-    db.execute(SQL.mark_analysed, {"project_ids": list(project_ids)})
+def mark_analysed(db: Database, project_ids: Sequence[int], errors: RowErrors) -> None:
+    """Note that these projects were analysed now."""
+    for project_id in project_ids:
+        with errors.guard("mark_project", f"Proyecto #{project_id}", project_id=project_id):
+            db.execute(SQL.mark_analysed, {"project_id": project_id})
 
 
 def add_user(db: Database, email: str) -> int:

@@ -16,6 +16,7 @@ from llm_monitoring.db.database import Database, Json, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.projects import Project
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("reanalysis")
 
@@ -49,10 +50,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What ends the work early, between two pages, and what wants to see its progress in answers."""
+    """What ends the work early, between two pages, what wants to see its progress, and what could not be read."""
 
     stop: Event = field(default_factory=Event)
     on_progress: Callable[[int], None] = lambda answers: None
+    errors: RowErrors = field(default_factory=RowErrors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,11 @@ def preview(db: Database, work: Work, watch: Watch) -> Outcome:
     """What `run` would change; writes nothing."""
     reader, changes = Reader(db, work.project), Changes()
     for day in work.days:
-        changes.add_all((row, reader.read(row)) for row in without_text(db, work.project, day.day))
+        changes.add_all(readings(reader, without_text(db, work.project, day.day), watch.errors))
         for rows in pages(db, work.project, day.day):
             if watch.stop.is_set():
                 return Outcome(changes, 0, finished=False)
-            changes.add_all((row, reader.read(row)) for row in rows)
+            changes.add_all(readings(reader, rows, watch.errors))
             watch.on_progress(len(rows))
     return Outcome(changes, 0, finished=True)
 
@@ -134,19 +136,22 @@ def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
 
     Every page is one commit that marks its answers, and figures carry the mark too: whatever ends this, the next start
     finds what is left. A scored sentiment stays where the answer mentions the brand as before, and is taken away where
-    that changed; with `sentiment`, a mention that is new waits for a daily run of that day. Raises AlreadyReading.
+    that changed; with `sentiment`, a mention that is new waits for a daily run of that day. An answer that cannot be
+    read stays as it was, in the errors of `watch`. Raises AlreadyReading.
     """
     reader, changes = Reader(db, work.project), Changes()
     with alone(db, work.project.id):
         db.transact(lambda tx: rules.record(tx, work.project))
         for done, day in enumerate(work.days):
-            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day)))
+            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), watch.errors))
             for rows in pages(db, work.project, day.day):
                 if watch.stop.is_set():
                     return Outcome(changes, done, finished=False)
-                changes.add_all(store(db, reader, rows, sentiment=sentiment))
+                changes.add_all(store(db, reader, rows, watch.errors, sentiment=sentiment))
                 watch.on_progress(len(rows))
-            results.write_snapshots(db, work.project, day.day)
+            row = f"Proyecto #{work.project.id}, {day.day}"
+            with watch.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
+                results.write_snapshots(db, work.project, day.day, watch.errors)
     return Outcome(changes, len(work.days), finished=True)
 
 
@@ -179,22 +184,72 @@ def without_text(db: Database, project: Project, day: date) -> list[Row]:
     return db.all(SQL.without_text, params)
 
 
-def store(db: Database, reader: Reader, rows: Sequence[Row], *, sentiment: bool) -> list[tuple[Row, Reading]]:
-    """Read a page and write it in one transaction; return what was read."""
-    found = [(row, reader.read(row)) for row in rows]
+def readings(reader: Reader, rows: Sequence[Row], errors: RowErrors) -> list[tuple[Row, Reading]]:
+    """What was read in the answers that can be read."""
+    found: list[tuple[Row, Reading]] = []
+    for row in rows:
+        with errors.guard("read_answer", label(row), project_id=reader.project.id, result_id=row["id"]):
+            found.append((row, reader.read(row)))
+    return found
+
+
+def label(row: Row) -> str:
+    """An answer's name in reports of errors."""
+    return f"Respuesta #{row['id']}"
+
+
+def store(
+    db: Database, reader: Reader, rows: Sequence[Row], errors: RowErrors, *, sentiment: bool
+) -> list[tuple[Row, Reading]]:
+    """Read a page and write it, in one transaction if no row is refused; return what was read and written."""
     params = {
         "brand_name": reader.project.brand.name, "fingerprint": rules.fingerprint(reader.project),
-        "sentiment": sentiment, "readings": as_records(found),
+        "sentiment": sentiment,
     }  # fmt: skip
-    db.transact(lambda tx: tx.execute(SQL.store_readings, params))
-    return found
+
+    def write(found: Sequence[tuple[Row, Reading]]) -> None:
+        db.transact(lambda tx: tx.execute(SQL.store_readings, {**params, "readings": as_records(found)}))
+
+    return errors.write("store_answer", readings(reader, rows, errors), lambda each: label(each[0]), write)
 
 
-def store_branded(db: Database, reader: Reader, rows: Sequence[Row]) -> list[tuple[Row, Reading]]:
-    """Write whether the prompts of answers without text name the brand; return what was read."""
-    found = [(row, reader.read(row)) for row in rows]
-    db.execute(SQL.store_branded, {"readings": as_records(found)})
-    return found
+def store_branded(db: Database, reader: Reader, rows: Sequence[Row], errors: RowErrors) -> list[tuple[Row, Reading]]:
+    """Write whether the prompts of answers without text name the brand; return what was read and written."""
+
+    def write(found: Sequence[tuple[Row, Reading]]) -> None:
+        db.execute(SQL.store_branded, {"readings": as_records(found)})
+
+    return errors.write("store_answer", readings(reader, rows, errors), lambda each: label(each[0]), write)
+
+
+def read_unread(db: Database, errors: RowErrors, *, sentiment: bool) -> set[tuple[int, date]]:
+    """Analyse the answers that were stored unread; return the projects and days that have new readings.
+
+    What still cannot be read stays unread, in `errors`.
+    """
+    read: set[tuple[int, date]] = set()
+    readers: dict[int, Reader | None] = {}
+    after = 0
+    while rows := db.all(SQL.unread, {"after": after, "page": PAGE}):
+        for project_id in sorted({row["project_id"] for row in rows}):
+            if project_id not in readers:
+                readers[project_id] = open_reader(db, project_id, errors)
+            reader = readers[project_id]
+            if reader is not None:
+                own = [row for row in rows if row["project_id"] == project_id]
+                written = store(db, reader, own, errors, sentiment=sentiment)
+                read |= {(project_id, row["analysis_date"]) for row, _ in written}
+        after = rows[-1]["id"]
+    return read
+
+
+def open_reader(db: Database, project_id: int, errors: RowErrors) -> Reader | None:
+    """A reader with the project's present names; None if the project cannot be read."""
+    reader: Reader | None = None
+    with errors.guard("read_project", f"Proyecto #{project_id}", project_id=project_id):
+        reader = Reader(db, projects.find(db, project_id))
+        rules.record(db, reader.project)
+    return reader
 
 
 def as_records(found: Sequence[tuple[Row, Reading]]) -> Json:

@@ -18,6 +18,7 @@ from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
+from llm_monitoring.row_errors import RowError
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +49,18 @@ class Recovered:
 
 
 def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
-    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead."""
-    found = Recovered()
-    while rows := desk.budget.open_attempts(chunk_id):
+    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
+
+    One that cannot be closed stays open with its ceiling reserved and is tried again by the next start.
+    """
+    found, after = Recovered(), None
+    while rows := desk.budget.open_attempts(chunk_id, after):
         for row in rows:
             killpoints.reach("recovery_step")
-            recover_one(desk, row, found)
+            with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]):
+                recover_one(desk, row, found)
             killpoints.reach("recovery_stepped")
+        after = rows[-1]
     if found.total:
         whose = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
         log.warning(
@@ -83,7 +89,7 @@ def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
 
 
 def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
-    if row["project_id"] is not None and row["analysis_date"] is not None:
+    if row["project_id"] is not None and isinstance(row["analysis_date"], date):
         found.days.add((row["project_id"], row["analysis_date"]))
     if row["state"] == "reserved":
         desk.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
@@ -104,16 +110,16 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
     call = read_call(row)
     task, watched = call.task, None if call.task is None else desk.watched(call.task.project_id)
 
-    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
-        if task is None or watched is None:
+    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+        if task is None:
             return
         if call.kind == "sentiment":
-            save_verdict(tx, task, watched.project.brand.name, answer)
+            save_verdict(tx, task, watched, answer, refused)
         else:
-            desk.save_answer(tx, task, watched, call, answer, reply, outcome)
+            desk.save_answer(tx, task, watched, call, answer, reply, outcome, refused)
 
     def save_error(tx: Transaction, error: ProviderError) -> None:
-        if task is not None and watched is not None:
+        if task is not None:
             save_failure(tx, call, task, error)
 
     try:
@@ -141,7 +147,7 @@ def close_in_doubt(desk: Desk, row: Row) -> None:
     call = read_call(row)
 
     def close(tx: Transaction) -> None:
-        if call.task is not None and call.kind == "answer" and desk.watched(call.task.project_id):
+        if call.task is not None and call.kind == "answer":
             error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
             save_failure(tx, call, call.task, error)
         desk.budget.close(tx, call.id, outcome)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Usage, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers.base import Question, instruction
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("registry")
 
@@ -18,6 +19,10 @@ MILLION: Final = Decimal(1_000_000)
 CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
 FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
 SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
+PRICE_COLUMNS: Final = (
+    "cost_per_1m_input_tokens", "cost_per_1m_output_tokens", "cost_per_1m_cached_input_tokens",
+    "cost_per_1m_cache_write_tokens", "cost_per_1k_searches", "cost_per_request",
+)  # fmt: skip
 CAPPED_BY_PROVIDER: Final = frozenset({"openai", "anthropic"})  # max_tool_calls, max_uses
 # Times the price of every token if the key's workspace keeps its inference in the United States: Anthropic's
 # pricing page, "Data residency". The workspace decides, so no request can rule it out for all models.
@@ -141,6 +146,9 @@ def rounded_up(amount: Decimal) -> Decimal:
 def read_price(row: Row) -> Price | None:
     """The price in a registry row, or None where its input or output price is missing or zero."""
     base_input, base_output = row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"]
+    amounts = [row[name] for name in PRICE_COLUMNS if row[name] is not None]
+    if not all(amount.is_finite() for amount in amounts):
+        raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has a price that is no number")
     if not base_input or not base_output:
         return None
     cached = row["cost_per_1m_cached_input_tokens"]
@@ -211,10 +219,14 @@ def token_price(model: Model) -> Decimal:
     return rates.input + rates.output
 
 
-def read_catalogue(db: Database) -> Catalogue:
-    """The approved models, read once a run."""
-    rows = db.all(SQL.callable_models)
-    return Catalogue(tuple(read_model(row) for row in rows if row["llm_provider"] in PROVIDERS))
+def read_catalogue(db: Database, errors: RowErrors | None = None) -> Catalogue:
+    """The approved models, read once a run; one whose row cannot be read is left out."""
+    models, errors = [], errors or RowErrors()
+    for row in db.all(SQL.callable_models):
+        if row["llm_provider"] in PROVIDERS:
+            with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]):
+                models.append(read_model(row))
+    return Catalogue(tuple(models))
 
 
 def find_model(db: Database, provider: ProviderName, model_id: str) -> Model | None:
@@ -228,6 +240,17 @@ def overview(db: Database, provider: ProviderName | None = None) -> list[Row]:
     return db.all(SQL.overview, {"provider": provider})
 
 
-def count_usage(db: Database, run_id: int) -> None:
-    """Add the calls of a finished run, and of those that died before it, to the models' own totals; each run once."""
-    db.execute(SQL.count_usage, {"run_id": run_id})
+def count_usage(db: Database, run_id: int, errors: RowErrors) -> None:
+    """Add the calls of a finished run, and of those that died before it, to the models' own totals; each run once.
+
+    A model that refuses its sums stays as it is; what it was charged is in the ledger.
+    """
+
+    def count(tx: Transaction) -> None:
+        counted = [row["id"] for row in tx.all(SQL.mark_counted, {"run_id": run_id})]
+        for row in tx.all(SQL.usage_of, {"run_ids": counted}):
+            name = f"{row['llm_provider']}/{row['model_id']}"
+            with errors.guard("count_usage", name, provider=row["llm_provider"]), tx.savepoint():
+                tx.execute(SQL.count_usage, row)
+
+    db.transact(count)

@@ -8,9 +8,11 @@ from typing import Final
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.queries import load
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("retention")
 BATCH: Final = 500  # rows a transaction: a lock of milliseconds
+MOST_REFUSED: Final = 1000  # then the rest is left to the next run
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +23,32 @@ class Pruned:
     answers: int = 0
 
 
-def prune(db: Database, days: int, *, go_on: Callable[[], bool] = lambda: True) -> Pruned:
+def prune(db: Database, days: int, errors: RowErrors, *, go_on: Callable[[], bool] = lambda: True) -> Pruned:
     """Prune what is older than `days`, batch by batch while `go_on()`; the rest is left to the next run.
 
-    Answers that the host application stored itself, and receipts of open calls, are not touched.
+    Answers that the host application stored itself, those that are not analysed yet, and receipts of open calls are
+    not touched. A row that the database refuses to change stays, in `errors`.
     """
     return Pruned(
-        receipts=in_batches(db, SQL.drop_receipts, days, go_on),
-        answers=in_batches(db, SQL.empty_answers, days, go_on),
+        receipts=in_batches(db, (SQL.old_receipts, SQL.drop_receipts, "Recibo"), days, errors, go_on),
+        answers=in_batches(db, (SQL.old_answers, SQL.empty_answers, "Respuesta"), days, errors, go_on),
     )
 
 
-def in_batches(db: Database, sql: str, days: int, go_on: Callable[[], bool]) -> int:
+def in_batches(
+    db: Database, queries: tuple[str, str, str], days: int, errors: RowErrors, go_on: Callable[[], bool]
+) -> int:
+    """Look for old rows and change them; `queries` find a batch, change it, and name its rows."""
+    find, change, kind = queries
     done = 0
+    refused: list[object] = []
     while go_on():
-        touched = db.execute(sql, {"days": days, "batch": BATCH})
-        done += touched
-        if touched < BATCH:
+        ids = [row["id"] for row in db.all(find, {"days": days, "batch": BATCH, "refused": refused})]
+        written = errors.write(
+            "prune", ids, lambda each: f"{kind} {each}", lambda each: db.execute(change, {"ids": each})
+        )
+        done += len(written)
+        refused += sorted(set(ids) - set(written))
+        if len(ids) < BATCH or len(refused) > MOST_REFUSED:
             break
     return done

@@ -17,7 +17,7 @@ from typing import Final
 from llm_monitoring import killpoints, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
-from llm_monitoring.calls import Blocked, Withdrawn
+from llm_monitoring.calls import Blocked, Unsettled, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
 from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import ProviderName, Task
@@ -55,7 +55,7 @@ class Done:
 
     job: Job
     analysis: Analysis | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Runner:
             else:
                 analysis = self.desk.answer(job, lambda: self.news.put(Landed(job)))
             self.news.put(Done(job, analysis))
-        except Exception as exc:  # noqa: BLE001 - around one task (design, section 9)
+        except BaseException as exc:  # noqa: BLE001 - around one task (design, section 9); a Rust panic is no Exception
             self.news.put(Done(job, error=exc))
 
     def take_back(self) -> None:
@@ -234,12 +234,12 @@ class Runner:
             self.not_called(job, error)
 
     def answered(self, job: Job, analysis: Analysis | None) -> None:
-        if analysis is None:
+        if job.is_sentiment:
             self.tally.scored += 1
             return
         self.tally.answered += 1
         judge = self.judges.get(job.task.project_id)
-        if judge is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
+        if judge is not None and analysis is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
             self.schedule.add(Job(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
 
     def provider_failed(self, job: Job, error: ProviderError) -> None:
@@ -270,7 +270,7 @@ class Runner:
         else:
             self.count_failure(job.task, error.kind, message)
 
-    def not_called(self, job: Job, error: Exception) -> None:
+    def not_called(self, job: Job, error: BaseException) -> None:
         """The call was not made, or broke in a way that nobody foresaw."""
         if isinstance(error, DatabaseUnavailable):
             raise error
@@ -282,6 +282,8 @@ class Runner:
             self.give_up(job, "key_unreadable", str(error))
         elif isinstance(error, NotCallable):
             self.give_up(job, "not_callable", str(error))
+        elif isinstance(error, Unsettled):
+            self.give_up(job, "unsettled", redact(str(error)))
         elif isinstance(error, MonitoringError):
             self.give_up(job, "error", redact(str(error)))
         else:
@@ -317,7 +319,9 @@ class Runner:
             log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
             return
         killpoints.reach("giving_up")
-        runs.record_failure(self.desk.budget.db, job.task, runs.Failure(reason, message), self.desk.run_id)
+        row = f"Proyecto #{job.task.project_id}, {job.task.provider}, prompt {job.task.query_id}"
+        with self.desk.errors.guard("record_failure", row, project_id=job.task.project_id, user_id=job.task.user_id):
+            runs.record_failure(self.desk.budget.db, job.task, runs.Failure(reason, message), self.desk.run_id)
         killpoints.reach("gave_up")
         self.count_failure(job.task, reason, message)
 

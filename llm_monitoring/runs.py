@@ -184,6 +184,12 @@ def project_spend(db: Database, run_id: int) -> Mapping[int, Spend]:
     return {row["project_id"]: Spend(row["cost_usd"], row["answers"], row["seconds"]) for row in rows}
 
 
+def cost(db: Database, run_id: int) -> Decimal:
+    """What a run's calls were charged, in USD."""
+    row = db.one(SQL.cost, {"run_id": run_id})
+    return Decimal(row["cost_usd"]) if row else Decimal(0)
+
+
 def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
     """A project's failures of the day by provider and reason, most frequent first."""
     return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})

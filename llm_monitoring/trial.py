@@ -24,6 +24,7 @@ from llm_monitoring.providers import (
     Reply,
 )
 from llm_monitoring.registry import Model
+from llm_monitoring.row_errors import RowError
 
 SQL = load("trial")
 
@@ -101,7 +102,7 @@ def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uui
         raise Blocked(f"{told} {call.ceiling_usd:.4f} USD") from exc
 
 
-def keep_no_answer(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome) -> None:
+def keep_no_answer(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
     """A trial leaves its attempt and its receipt, no result."""
 
 

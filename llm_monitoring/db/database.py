@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import psycopg2
 import psycopg2.extras
 
+from llm_monitoring.db import decoding
 from llm_monitoring.db.failures import (
     Conflict,
     DatabaseUnavailable,
@@ -110,6 +111,20 @@ class Transaction:
         """Run a statement and return how many rows it touched."""
         with self.run(sql, params) as cursor:
             return cursor.rowcount
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block did if it raises, so that the transaction can go on without it."""
+        queries = load("database")
+        self.execute(queries.savepoint)
+        try:
+            yield
+        except DatabaseUnavailable:
+            raise
+        except BaseException:
+            self.execute(queries.rollback_to_savepoint)
+            raise
+        self.execute(queries.release_savepoint)
 
     @contextmanager
     def run(self, sql: str, params: Params | None) -> Iterator[psycopg2.extensions.cursor]:
@@ -252,6 +267,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
             raise unreadable() from None
         kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
         raise kind(f"cannot connect to the database: {first_line(exc)}") from exc
+    decoding.register(connection)
     connection.autocommit = True
     Transaction(connection).all(load("database").prepare_session, {"lock_timeout": f"{round(1000 * lock_seconds)}ms"})
     return connection

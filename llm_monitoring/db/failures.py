@@ -23,7 +23,7 @@ LOST: Final = (
     "25P04",
 )  # another connection may do: failover, overload, restart
 REPEATABLE: Final = ("40", "57014")  # this connection may do: a deadlock, a cancelled statement
-UNABLE: Final = ("25", "54", "55", "57", "F0", "XX")
+UNABLE: Final = ("25", "57", "F0")
 MISTAKEN: Final = ("03", "0A", "24", "26", "2B", "34", "3D", "3F", "42")
 
 
@@ -96,7 +96,8 @@ def is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) -
 def meaning(error: psycopg2.Error) -> MonitoringError | None:
     """The error of ours for an error of the server; None for a mistake in the SQL, or an error of the driver's own.
 
-    A trigger of the host may raise any SQLSTATE, also one that no manual lists: that refuses the values.
+    A trigger of the host may raise any SQLSTATE, also one that no manual lists: that refuses the values. So do a value
+    that no index holds (54), a row that a page of the disk has lost (XX), and an object in use (55): others go on.
     """
     code, said = error.pgcode or "", primary(error)
     if code == LOCKED:

@@ -17,6 +17,7 @@ from llm_monitoring.calls import Till
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
+from llm_monitoring.row_errors import RowErrors
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import violations
@@ -67,7 +68,7 @@ def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
     asked, price = question(counts), model.priced()
     ceiling = registry.ceiling(price, asked)
     call = Call(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
-    paid = Till(ledger).pay(call, asked, Recorded(counts), price, nothing, nothing)
+    paid = Till(ledger, RowErrors()).pay(call, asked, Recorded(counts), price, nothing, nothing)
     return Fraction(paid.charged_usd), Fraction(ceiling)
 
 

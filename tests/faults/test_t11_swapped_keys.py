@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from llm_monitoring import day
+from llm_monitoring import planning
 from llm_monitoring.asking import Client, Clients
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName
@@ -123,7 +123,7 @@ def test_t11_swapped_clients_are_refused(crowd: Scene, monkeypatch: pytest.Monke
 def test_t11_a_mixed_up_plan_is_refused(crowd: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan that names one user's key for another user's task makes no call with it."""
     users = populate(crowd, 3)
-    usable_keys = day.usable_keys
+    usable_keys = planning.usable_keys
 
     def rotated(*arguments: object) -> object:
         keys, problems = usable_keys(*arguments)  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_t11_a_mixed_up_plan_is_refused(crowd: Scene, monkeypatch: pytest.Monkey
         }
         return turned, problems
 
-    monkeypatch.setattr(day, "usable_keys", rotated)
+    monkeypatch.setattr(planning, "usable_keys", rotated)
     run_day(crowd)
     assert crowd.server.bill.lines == ()
     assert crowd.check() == []

@@ -20,6 +20,7 @@ from llm_monitoring.db.database import Database, Row
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Citation, Reply
+from llm_monitoring.row_errors import RowErrors
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Book:
 
     def figures(self, *days: date) -> None:
         for day in days:
-            results.write_snapshots(self.db, self.project, day)
+            results.write_snapshots(self.db, self.project, day, RowErrors())
 
     def rename(self, **columns: Any) -> None:
         """Change the project's names as the host application does."""

@@ -38,8 +38,8 @@ def raising(code: str) -> str:
     [
         ("08006", Interrupted), ("53100", Interrupted), ("53300", Interrupted), ("57P01", Interrupted),
         ("57014", Interrupted), ("25006", Interrupted), ("25P03", Interrupted), ("40001", Interrupted),
-        ("40P01", Interrupted), ("58030", Interrupted), ("55P03", Locked), ("XX000", DatabaseUnavailable),
-        ("54000", DatabaseUnavailable), ("23514", Rejected), ("23505", Conflict), ("22003", Rejected),
+        ("40P01", Interrupted), ("58030", Interrupted), ("55P03", Locked), ("XX000", Rejected),
+        ("54000", Rejected), ("23514", Rejected), ("23505", Conflict), ("22003", Rejected),
         ("P0001", Rejected), ("P0003", Rejected), ("38001", Rejected), ("HOST1", Rejected), ("09000", Rejected),
         ("42501", ConfigurationError), ("42703", ConfigurationError), ("42601", psycopg2.Error),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from llm_monitoring import retention
 from llm_monitoring.db.database import Database, Row
+from llm_monitoring.row_errors import RowErrors
 from tests.integration.stage import Stage, staged
 from tests.integration.test_runner import PROMPTS, run
 
@@ -67,7 +68,7 @@ def test_what_is_open_or_not_ours_is_not_pruned(stage: Stage) -> None:
     stage.db.execute(f"UPDATE llm_monitoring_results SET attempt_id = NULL WHERE id = {ids[0]}")
     first = stage.rows("SELECT id FROM llm_call_attempts ORDER BY id")[0]["id"]
     stage.db.execute(f"UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0 WHERE id = '{first}'")
-    assert retention.prune(stage.db, 90) == retention.Pruned(receipts=3, answers=3)
+    assert retention.prune(stage.db, 90, RowErrors()) == retention.Pruned(receipts=3, answers=3)
     assert kept(stage) == (1, 1)
 
 
@@ -77,5 +78,7 @@ def test_pruning_goes_in_batches_and_stops_when_told(stage: Stage, monkeypatch: 
     age(stage.db, 400)
     monkeypatch.setattr(retention, "BATCH", 1)
     turns = iter([True, True, False, False])
-    assert retention.prune(stage.db, 90, go_on=lambda: next(turns)) == retention.Pruned(receipts=2, answers=0)
-    assert retention.prune(stage.db, 90) == retention.Pruned(receipts=2, answers=4)
+    assert retention.prune(stage.db, 90, RowErrors(), go_on=lambda: next(turns)) == retention.Pruned(
+        receipts=2, answers=0
+    )
+    assert retention.prune(stage.db, 90, RowErrors()) == retention.Pruned(receipts=2, answers=4)

@@ -304,15 +304,24 @@ def test_a_dead_call_of_a_deleted_prompt_is_settled_all_the_same(stage: Stage) -
     assert (states(stage), in_balance(stage, user)) == (["unknown"], True)
 
 
-def test_an_answer_that_cannot_be_stored_is_paid_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of ours after a paid answer is charged exactly, recorded, and not paid for again that day."""
+def test_an_answer_that_cannot_be_analysed_is_stored_unread(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is charged exactly and kept with its reason, and the next start analyses it without asking again."""
     user = one_task(stage)
     monkeypatch.setattr("llm_monitoring.analysis.Matcher.analyse", lambda *_: 1 / 0)
-    run(stage)
+    report = run(stage)
+    unread = stage.rows("SELECT unread_reason, brand_mentioned, analysis_version FROM llm_monitoring_results")
+    assert [{"unread_reason": "ZeroDivisionError", "brand_mentioned": None, "analysis_version": None}] == unread
+    assert (False, ["read_answer"]) == (report.complete, [each.stage for each in report.row_errors])
+    assert [(0, 1)] == [
+        (row["total_queries"], row["unread_queries"]) for row in stage.rows("SELECT * FROM llm_monitoring_snapshots")
+    ]
     monkeypatch.undo()
-    run(stage)
-    failed = stage.rows("SELECT final FROM llm_monitoring_failed_tasks")
-    assert (states(stage), failed) == (["settled"], [{"final": True}])
+    assert run(stage).complete
+    assert 1 == stage.count("llm_monitoring_results WHERE unread_reason IS NULL AND analysis_version IS NOT NULL")
+    assert [(1, 0)] == [
+        (row["total_queries"], row["unread_queries"]) for row in stage.rows("SELECT * FROM llm_monitoring_snapshots")
+    ]
+    assert states(stage) == ["settled"]
     assert stage.spent(user) == stage.billed() > 0
 
 

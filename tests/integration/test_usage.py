@@ -12,6 +12,7 @@ from llm_monitoring import projects, registry, runs
 from llm_monitoring.budget import Budget, Call, Outcome
 from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
 from llm_monitoring.domain import Usage
+from llm_monitoring.row_errors import RowErrors
 
 DAY = date(2026, 11, 23)
 MODEL = "gpt-6.1-terra"
@@ -43,31 +44,32 @@ def test_counted_once(db: Database) -> None:
     """Counting a run again adds nothing; the next run's calls are added to it."""
     first = runs.start(db, DAY)
     pay(db, first, "0.03")
-    registry.count_usage(db, first)
-    registry.count_usage(db, first)
+    registry.count_usage(db, first, RowErrors())
+    registry.count_usage(db, first, RowErrors())
     assert (1, 120, Decimal("0.03")) == totals(db)
     runs.finish(db, first, "completed", valid=1, failed=0, pending=0, message=None)
     second = runs.start(db, DAY)
     pay(db, second, "0.04")
-    registry.count_usage(db, second)
+    registry.count_usage(db, second, RowErrors())
     assert (2, 240, Decimal("0.07")) == totals(db)
 
 
-def test_lost_acknowledgement(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit whose acknowledgement is lost is repeated by the database layer and counts nothing twice."""
+def test_lost_connection(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count whose connection is lost after its last statement is repeated whole and counts nothing twice."""
     run_id = runs.start(db, DAY)
     pay(db, run_id, "0.03")
-    execute, calls = Transaction.execute, []
+    execute, lost = Transaction.execute, []
 
     def deaf(self: Transaction, sql: str, params: Params | None = None) -> int:
-        calls.append(execute(self, sql, params))
-        if len(calls) == 1:
+        done = execute(self, sql, params)
+        if sql.startswith("RELEASE") and not lost:
+            lost.append(sql)
             raise Interrupted("server closed the connection unexpectedly")
-        return calls[-1]
+        return done
 
     monkeypatch.setattr(Transaction, "execute", deaf)
-    registry.count_usage(db, run_id)
-    assert (2, (1, 120, Decimal("0.03"))) == (len(calls), totals(db))
+    registry.count_usage(db, run_id, RowErrors())
+    assert (1, 120, Decimal("0.03")) == totals(db)
 
 
 def test_dead_run(db: Database) -> None:
@@ -76,5 +78,5 @@ def test_dead_run(db: Database) -> None:
     pay(db, dead, "0.03")
     alive = runs.start(db, DAY)
     pay(db, alive, "0.04")
-    registry.count_usage(db, alive)
+    registry.count_usage(db, alive, RowErrors())
     assert (2, 240, Decimal("0.07")) == totals(db)

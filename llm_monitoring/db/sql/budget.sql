@@ -189,13 +189,14 @@ ORDER BY u.id;
 -- name: open_attempts
 -- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, oldest first, with its prompt, and with its receipt where one arrived.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
-       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, q.query_text,
-       coalesce(q.language, p.language) AS language, r.http_status, r.body, r.latency_ms, r.request_id
+       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.reserved_at::text AS reserved_at,
+       q.query_text, coalesce(q.language, p.language) AS language, r.http_status, r.body, r.latency_ms, r.request_id
 FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
          LEFT JOIN llm_monitoring_projects p ON p.id = q.project_id
 WHERE a.state IN ('reserved', 'sent') AND (%(chunk_id)s::int IS NULL OR a.chunk_id = %(chunk_id)s)
+  AND (%(after_at)s::text IS NULL OR (a.reserved_at, a.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
 ORDER BY a.reserved_at, a.id
 LIMIT 500;
 

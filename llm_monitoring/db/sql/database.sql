@@ -29,3 +29,15 @@ SELECT pg_try_advisory_lock(%(key)s) AS taken
 -- name: unlock
 -- Free a lock at once: the end of its session would take a moment.
 SELECT pg_advisory_unlock(%(key)s) AS freed
+
+-- name: savepoint
+-- Mark where the work on one row begins.
+SAVEPOINT one_row
+
+-- name: rollback_to_savepoint
+-- Undo the work on one row.
+ROLLBACK TO SAVEPOINT one_row
+
+-- name: release_savepoint
+-- Keep the work on one row.
+RELEASE SAVEPOINT one_row

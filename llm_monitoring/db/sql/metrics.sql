@@ -4,7 +4,7 @@ SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, a
        coalesce(brand_mentioned, FALSE) AS brand_mentioned, competitors_mentioned, position_in_list,
        competitor_positions, brand_cited, sentiment, sentiment_score
 FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
 ORDER BY analysis_date, llm_provider, query_id, sample;
 
 -- name: totals

@@ -6,6 +6,10 @@ FROM llm_monitoring_projects
 WHERE is_active AND (%(projects)s::int[] IS NULL OR id = ANY (%(projects)s))
 ORDER BY id;
 
+-- name: existing
+-- Which of these projects there are.
+SELECT id FROM llm_monitoring_projects WHERE id = ANY (%(project_ids)s::int[]);
+
 -- name: project
 -- One project by its id.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
@@ -50,7 +54,7 @@ FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
 
 -- name: mark_analysed
 -- Note when a project was last analysed.
-UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = ANY (%(project_ids)s);
+UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = %(project_id)s;
 
 -- name: add_user
 -- Create a user where the host application has none by that address.

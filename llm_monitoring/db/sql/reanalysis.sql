@@ -31,6 +31,20 @@ WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND r.id > %(a
 ORDER BY r.id
 LIMIT %(page)s;
 
+-- name: unread
+-- The next answers that are not analysed yet.
+SELECT r.id, r.project_id, r.llm_provider, r.analysis_date, r.query_text, r.full_response, r.citations, r.rules_fingerprint,
+       r.brand_name, r.branded, r.brand_mentioned, r.mention_count, r.mention_contexts, r.mention_order, r.position_in_list,
+       r.total_items_in_list, r.ranking_kind, r.appears_in_numbered_list, r.competitors_mentioned, r.competitor_positions,
+       r.sources, r.brand_cited, r.competitors_cited, r.analysis_version, r.sentiment_status,
+       coalesce(q.language, p.language) AS language
+FROM llm_monitoring_results r
+         JOIN llm_monitoring_projects p ON p.id = r.project_id
+         LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
+WHERE r.unread_reason IS NOT NULL AND r.id > %(after)s AND r.full_response <> ''
+ORDER BY r.id
+LIMIT %(page)s;
+
 -- name: without_text
 -- The answers of a day whose text was never kept or is gone, and which were read with other names or rules.
 SELECT id, llm_provider, analysis_date, query_text, NULL AS full_response, branded
@@ -48,7 +62,7 @@ SET brand_name = %(brand_name)s, branded = new.branded, brand_mentioned = new.br
     ranking_kind = new.ranking_kind, appears_in_numbered_list = new.appears_in_numbered_list,
     competitors_mentioned = new.competitors_mentioned, competitor_positions = new.competitor_positions,
     sources = new.sources, brand_cited = new.brand_cited, competitors_cited = new.competitors_cited,
-    analysis_version = new.analysis_version, rules_fingerprint = %(fingerprint)s,
+    analysis_version = new.analysis_version, rules_fingerprint = %(fingerprint)s, unread_reason = NULL,
     sentiment = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment END,
     sentiment_score = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment_score END,
     sentiment_reason = CASE WHEN coalesce(r.brand_mentioned, FALSE) = new.brand_mentioned THEN r.sentiment_reason END,

@@ -21,20 +21,25 @@ SELECT * FROM llm_model_registry
 WHERE %(provider)s::text IS NULL OR llm_provider = %(provider)s
 ORDER BY llm_provider, is_current DESC, is_available DESC, model_id COLLATE "C";
 
+-- name: mark_counted
+-- The finished run, and those that died before it, if their calls are not in the models' totals yet; from now on they are.
+UPDATE llm_monitoring_analysis_runs SET usage_counted_at = now()
+WHERE usage_counted_at IS NULL AND (id = %(run_id)s OR status IN ('dead', 'crashed'))
+RETURNING id;
+
+-- name: usage_of
+-- What these runs' calls came to, by model.
+SELECT llm_provider, model_id, count(*) AS calls, sum(charged_usd) AS cost,
+       coalesce(sum(input_tokens::bigint + output_tokens), 0) AS tokens
+FROM llm_call_attempts
+WHERE run_id = ANY (%(run_ids)s::bigint[]) AND state IN ('settled', 'unknown')
+GROUP BY llm_provider, model_id;
+
 -- name: count_usage
--- Add the calls of a finished run, and of runs that died before it, to the models' own totals; each run once.
-WITH counted AS (
-    UPDATE llm_monitoring_analysis_runs SET usage_counted_at = now()
-    WHERE usage_counted_at IS NULL AND (id = %(run_id)s OR status IN ('dead', 'crashed'))
-    RETURNING id
-)
-UPDATE llm_model_registry m
+-- Add calls to a model's own totals.
+UPDATE llm_model_registry
 SET last_used_at          = now(),
-    total_queries         = coalesce(m.total_queries, 0) + used.calls,
-    total_tokens_consumed = coalesce(m.total_tokens_consumed, 0) + used.tokens,
-    total_cost            = coalesce(m.total_cost, 0) + used.cost
-FROM (SELECT llm_provider, model_id, count(*) AS calls, sum(charged_usd) AS cost,
-             coalesce(sum(input_tokens + output_tokens), 0) AS tokens
-      FROM llm_call_attempts WHERE run_id IN (SELECT id FROM counted) AND state IN ('settled', 'unknown')
-      GROUP BY llm_provider, model_id) used
-WHERE m.llm_provider = used.llm_provider AND m.model_id = used.model_id;
+    total_queries         = coalesce(total_queries, 0) + %(calls)s,
+    total_tokens_consumed = coalesce(total_tokens_consumed, 0) + %(tokens)s,
+    total_cost            = coalesce(total_cost, 0) + %(cost)s
+WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s;

@@ -9,7 +9,7 @@ SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_i
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, competitors_cited,
        sentiment, sentiment_score, sources, rules_fingerprint
 FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
   AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
                                       (SELECT analysis_date FROM llm_monitoring_results
                                        WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
@@ -25,7 +25,7 @@ SELECT r.query_id, r.llm_provider, r.sample, coalesce(r.model_used, r.model_id, 
 FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id
          LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
-WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s
+WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND r.unread_reason IS NULL
 ORDER BY r.sample, r.query_id, r.llm_provider
 LIMIT %(most)s;
 

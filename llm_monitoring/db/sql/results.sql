@@ -1,5 +1,5 @@
 -- name: save
--- Store a valid answer with its analysis; a task has one, and has failed no more.
+-- Store a valid answer with its analysis, unless its prompt was deleted; a task has one, and has failed no more.
 WITH forgotten AS (
     DELETE FROM llm_monitoring_failed_tasks
     WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
@@ -11,14 +11,16 @@ INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis
                                     appears_in_numbered_list, competitors_mentioned, competitor_positions, citations,
                                     sources, brand_cited, competitors_cited, full_response, response_length, finish_reason,
                                     tokens_used, input_tokens, output_tokens, cost_usd, response_time_ms,
-                                    sentiment_status, analysis_version, rules_fingerprint)
-VALUES (%(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(model_used)s, %(run_id)s,
-        %(attempt_id)s, %(query_text)s, %(brand_name)s, %(branded)s, %(brand_mentioned)s, %(mention_count)s,
+                                    sentiment_status, analysis_version, rules_fingerprint, unread_reason)
+SELECT %(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(model_used)s, %(run_id)s,
+        %(attempt_id)s, %(query_text)s, coalesce(%(brand_name)s, p.brand_name), %(branded)s, %(brand_mentioned)s, %(mention_count)s,
         %(mention_contexts)s, %(mention_order)s, %(position_in_list)s, %(total_items_in_list)s, %(ranking_kind)s,
         %(appears_in_numbered_list)s, %(competitors_mentioned)s, %(competitor_positions)s, %(citations)s, %(sources)s,
         %(brand_cited)s, %(competitors_cited)s, %(full_response)s, %(response_length)s, %(finish_reason)s, %(tokens_used)s,
         %(input_tokens)s, %(output_tokens)s, %(cost_usd)s, %(response_time_ms)s, %(sentiment_status)s, %(analysis_version)s,
-        %(rules_fingerprint)s)
+        %(rules_fingerprint)s, %(unread_reason)s
+FROM llm_monitoring_projects p
+WHERE p.id = %(project_id)s AND EXISTS (SELECT FROM llm_monitoring_queries WHERE id = %(query_id)s)
 ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO NOTHING;
 
 -- name: set_sentiment
@@ -57,12 +59,19 @@ SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDA
 
 -- name: observations
 -- The valid answers of a project's day, as the figures read them.
-SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample, branded,
+SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample, branded,
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
        sentiment_score, response_time_ms
 FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason IS NULL
 ORDER BY llm_provider, query_id, sample;
+
+-- name: cell_unread
+-- How many answers of a project's day are not analysed yet, by provider and model.
+SELECT llm_provider AS provider, coalesce(model_id, model_used, '') AS model_id, count(*) AS answers
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason IS NOT NULL
+GROUP BY 1, 2;
 
 -- name: cell_costs
 -- What all calls of a project's day cost, by provider and model; answers older than the ledger bring their own cost.
@@ -71,7 +80,7 @@ FROM (SELECT a.task_provider AS provider,
              coalesce((SELECT r.model_id FROM llm_monitoring_results r
                        WHERE r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
                          AND r.analysis_date = a.analysis_date AND r.sample = a.sample), a.model_id) AS model_id,
-             a.charged_usd AS cost_usd, a.input_tokens + a.output_tokens AS tokens
+             a.charged_usd AS cost_usd, a.input_tokens::bigint + a.output_tokens AS tokens
       FROM llm_call_attempts a
       WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind IN ('answer', 'sentiment')
       UNION ALL
@@ -97,7 +106,7 @@ LIMIT 1;
 -- name: save_snapshot
 -- Store a cell's figures, replacing those of an earlier run of the day.
 INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, model_id, models_served, model_changed,
-                                      total_queries, failed_queries, total_mentions, mention_rate, mention_rate_low,
+                                      total_queries, failed_queries, unread_queries, total_mentions, mention_rate, mention_rate_low,
                                       mention_rate_high, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10,
                                       total_competitor_mentions, share_of_voice, weighted_share_of_voice,
                                       competitor_breakdown, citation_rate, positive_mentions, neutral_mentions,
@@ -105,7 +114,7 @@ INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, m
                                       branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens,
                                       rules_fingerprint)
 VALUES (%(project_id)s, %(day)s, %(provider)s, %(model_id)s, %(models_served)s, %(model_changed)s, %(total_queries)s,
-        %(failed_queries)s, %(total_mentions)s, %(mention_rate)s, %(mention_rate_low)s, %(mention_rate_high)s,
+        %(failed_queries)s, %(unread_queries)s, %(total_mentions)s, %(mention_rate)s, %(mention_rate_low)s, %(mention_rate_high)s,
         %(avg_position)s, %(appeared_in_top3)s, %(appeared_in_top5)s, %(appeared_in_top10)s, %(total_competitor_mentions)s,
         %(share_of_voice)s, %(weighted_share_of_voice)s, %(competitor_breakdown)s, %(citation_rate)s, %(positive_mentions)s,
         %(neutral_mentions)s, %(negative_mentions)s, %(avg_sentiment_score)s, %(branded_total_queries)s,
@@ -114,6 +123,7 @@ VALUES (%(project_id)s, %(day)s, %(provider)s, %(model_id)s, %(models_served)s, 
 ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
     SET models_served = excluded.models_served, model_changed = excluded.model_changed,
         total_queries = excluded.total_queries, failed_queries = excluded.failed_queries,
+        unread_queries = excluded.unread_queries,
         total_mentions = excluded.total_mentions, mention_rate = excluded.mention_rate,
         mention_rate_low = excluded.mention_rate_low, mention_rate_high = excluded.mention_rate_high,
         avg_position = excluded.avg_position, appeared_in_top3 = excluded.appeared_in_top3,

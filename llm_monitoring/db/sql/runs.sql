@@ -107,6 +107,10 @@ WHERE run_id = %(run_id)s AND project_id IS NOT NULL
 GROUP BY project_id
 ORDER BY project_id;
 
+-- name: cost
+-- What a run's calls were charged.
+SELECT coalesce(sum(charged_usd), 0) AS cost_usd FROM llm_call_attempts WHERE run_id = %(run_id)s;
+
 -- name: failure_reasons
 -- The reasons of a project's failures of the day, most frequent first.
 SELECT llm_provider, reason, count(*) AS tasks, min(message) AS message

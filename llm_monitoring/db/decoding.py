@@ -1,0 +1,71 @@
+"""Decodes values of the database one by one: one that Python cannot hold breaks no other row of its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg2
+from psycopg2 import extensions
+
+Cast = Callable[[Any, Any], Any]
+
+SHOWN_CHARACTERS: Final = 60
+JSON_OID, JSONB_OID = 114, 3802
+# Values that PostgreSQL holds and Python does not: years above 9999 or before Christ, numbers of 5,000 digits.
+UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError, ArithmeticError, psycopg2.DataError)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A value that Python cannot hold. Whoever uses it as what it should be gets an error of that row alone."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"unreadable value {self.text!r}"
+
+    def __bool__(self) -> bool:
+        raise TypeError(str(self))
+
+    def __iter__(self) -> Any:
+        raise TypeError(str(self))
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+def cautious(cast: Cast) -> Cast:
+    """`cast`, with Undecodable in place of an error."""
+
+    def decode(text: Any, cursor: Any) -> Any:
+        if text is None:
+            return None
+        try:
+            return cast(text, cursor)
+        except UNREADABLE:
+            return Undecodable(str(text)[:SHOWN_CHARACTERS])
+
+    return decode
+
+
+def read_json(text: Any, cursor: Any) -> Any:
+    return json.loads(text)
+
+
+def casters() -> list[Any]:
+    """A caster for every type that a table of ours or of a host may hold and whose values Python may not."""
+    types = (extensions.PYDATE, extensions.PYDATETIME, extensions.PYDATETIMETZ, extensions.PYINTERVAL)
+    made = [extensions.new_type(each.values, each.name, cautious(each)) for each in types]
+    return [*made, extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json))]
+
+
+CASTERS: Final = casters()
+
+
+def register(connection: extensions.connection) -> None:
+    """Decode what this connection reads with care."""
+    for each in CASTERS:
+        extensions.register_type(each, connection)
