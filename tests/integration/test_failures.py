@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from llm_monitoring.db.database import Conflict, Database, DatabaseUnavailable, Interrupted, Locked, Rejected
+from llm_monitoring.db.database import Conflict, Database, Interrupted, Locked, Rejected
 from llm_monitoring.errors import ConfigurationError
 
 

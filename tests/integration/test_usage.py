@@ -58,7 +58,8 @@ def test_lost_connection(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A count whose connection is lost after its last statement is repeated whole and counts nothing twice."""
     run_id = runs.start(db, DAY)
     pay(db, run_id, "0.03")
-    execute, lost = Transaction.execute, []
+    execute = Transaction.execute
+    lost: list[str] = []
 
     def deaf(self: Transaction, sql: str, params: Params | None = None) -> int:
         done = execute(self, sql, params)
