@@ -6,7 +6,10 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run test lint faults mutants audit lock test-browser test-google-legacy
+.PHONY: demo weekly-demo run install test lint faults mutants audit lock test-browser test-google-legacy
+
+# collecting the tests takes a quarter longer without bytecode
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: $(VENV)/.installed
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
@@ -26,6 +29,9 @@ lock: $(VENV)/.installed
 # known vulnerabilities of what production installs: exit 1 if there are some, 3 if no source of them answers
 audit: $(VENV)/.installed
 	$(IN_VENV) -m tests.advisories
+
+# everything that the tests need, so that they run without the package index
+install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules
 
 test: lint
 	$(IN_VENV) -m pytest -n 2 --dist loadfile

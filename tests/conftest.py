@@ -34,6 +34,8 @@ FOREIGN_PREFIXES = (
     "DATABASE_",
     "PG",
 )
+# what changes how every Python of the tests buffers, encodes or caches, and is set on some machines only
+MACHINES_PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4_000_000_000
 LEGACY_SCHEMA = Path(__file__).parent / "integration" / "legacy_schema.sql"
@@ -47,11 +49,18 @@ CLOSED_PROXY = {
 
 
 def pytest_configure() -> None:
-    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in CLOSED_PROXY]:
+    unwanted = {*CLOSED_PROXY, *MACHINES_PYTHON}
+    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) or name.upper() in unwanted]:
         del os.environ[name]
     os.environ.update(CLOSED_PROXY)
     # a shell that puts the tests in the background has Ctrl-C ignored, and every child process would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    from tests.faults.nursery import close_shared
+
+    close_shared()
 
 
 @pytest.hookimpl(wrapper=True)

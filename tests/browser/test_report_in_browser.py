@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> lis
         "pages": [{"name": f"{name}-{way}", "file": str(path), "width": width, "height": height, "scheme": scheme}
                   for name, path in pages for way, width, height, scheme in WAYS],
     }  # fmt: skip
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/root")}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", tempfile.gettempdir())}
     done = subprocess.run(
         ["node", "look.mjs"], cwd=HERE, env=environment, input=json.dumps(order), text=True, capture_output=True,
         check=False, timeout=600,

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import Databases, fill_migrated
 from tests.faults.books import Books
-from tests.faults.nursery import ROOT, Nursery
+from tests.faults.nursery import ROOT, Nursery, shared
 from tests.faults.scene import Scene, staged
 
 REPORT = ROOT / "faults.json"
@@ -152,11 +152,10 @@ def watched_url(watched_urls: Any) -> str:
     return str(watched_urls())
 
 
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+@pytest.fixture
+def nursery() -> Nursery:
     """The parent of all runs."""
-    with Nursery(tmp_path_factory.mktemp("runs")) as made:
-        yield made
+    return shared()
 
 
 @pytest.fixture

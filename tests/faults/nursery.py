@@ -1,4 +1,4 @@
-"""Real processes of the daily job that start in milliseconds: forked from a parent that has everything imported."""
+"""Real processes of jobs and commands that start in milliseconds: forked from a parent that has everything imported."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,11 +20,17 @@ from importlib import import_module
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+PROGRAMS: Final = {
+    "daily": ("llm_monitoring.jobs.daily", "main"),
+    "weekly": ("llm_monitoring.jobs.weekly", "main"),
+    "command": ("llm_monitoring.cli.root", "root"),
+}
 IMPORTED: Final = (
-    "llm_monitoring.jobs.daily",
+    *(module for module, _ in PROGRAMS.values()),
+    *("llm_monitoring.cli.worker", "llm_monitoring.fleet.worker", "llm_monitoring.fleet.scheduler"),
     *(f"llm_monitoring.providers.{name}" for name in ("openai", "anthropic", "google", "perplexity", "gemini")),
     *("openai", "anthropic", "google.genai"),
 )
@@ -38,7 +47,7 @@ class Halt:
 
 @dataclass
 class Child:
-    """One process of the job; `code` is its exit code once it ended, negative where a signal ended it."""
+    """One process of a program; `code` is its exit code once it ended, negative where a signal ended it."""
 
     pid: int
     output: Path
@@ -46,10 +55,19 @@ class Child:
     ended: Event = field(default_factory=Event)
 
     def kill(self) -> None:
-        """End it as `kill -9` does; does nothing where it ended by itself."""
+        """End it as `kill -9` does; does nothing if it ended by itself."""
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal; does nothing if it ended by itself."""
         with suppress(ProcessLookupError):  # it may end between the question and the signal
             if not self.ended.is_set():
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send it a signal and return its exit code."""
+        self.send_signal(number)
+        return self.wait()
 
     def wait(self, seconds: float = 60.0) -> int:
         """Its exit code; raises TimeoutError."""
@@ -66,6 +84,7 @@ class Nursery:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.lock = Lock()
         self.started = 0
         self.children: dict[int, Child] = {}
@@ -95,16 +114,28 @@ class Nursery:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def start(self, environment: Mapping[str, str], *arguments: str, halt: Halt | None = None) -> Child:
-        """Fork a process that runs the daily job with these arguments and nothing but this environment."""
+    def start(
+        self,
+        environment: Mapping[str, str],
+        *arguments: str,
+        halt: Halt | None = None,
+        program: str = "daily",
+        stdout: str | None = None,
+    ) -> Child:
+        """Fork a process that runs a program with these arguments and nothing but this environment.
+
+        Its output and its errors go to the child's file; with `stdout` the output goes there.
+        """
         with self.lock:
             self.started += 1
             output = self.folder / f"run-{self.started}.log"
             output.touch()
             order = {
+                "program": program,
                 "environment": dict(environment),
                 "arguments": arguments,
                 "output": str(output),
+                "stdout": stdout or str(output),
                 "halt": halt and [halt.point, halt.nth],
             }
             self.answer.clear()
@@ -128,6 +159,24 @@ class Nursery:
                 ended = self.children.pop(told["pid"])
                 ended.code = told["code"]
                 ended.ended.set()
+
+
+SHARED: Final[list[Nursery]] = []
+
+
+def shared() -> Nursery:
+    """The parent of all processes of this session, started at the first use."""
+    if not SHARED:
+        SHARED.append(Nursery(Path(tempfile.mkdtemp(prefix="llm_runs-"))).__enter__())
+    return SHARED[0]
+
+
+def close_shared() -> None:
+    """End the shared parent with all its processes and remove what they wrote."""
+    while SHARED:
+        nursery = SHARED.pop()
+        nursery.__exit__(None, None, None)
+        shutil.rmtree(nursery.folder)
 
 
 def tell(**what: Any) -> None:
@@ -188,24 +237,33 @@ def live(order: dict[str, Any]) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        stdout = os.open(order["stdout"], os.O_WRONLY | os.O_APPEND)
+        for source, target in ((nothing, 0), (stdout, 1), (output, 2)):
             os.dup2(source, target)
         os.chdir("/")
         os.environ.clear()
         os.environ.update(order["environment"])
-        code = run_job(order)
+        run(order)
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
     finally:
-        sys.stdout.flush()
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
         os._exit(code)
 
 
-def run_job(order: dict[str, Any]) -> int:
+def run(order: dict[str, Any]) -> NoReturn:
     from llm_monitoring import killpoints
-    from llm_monitoring.jobs import daily
+    from llm_monitoring.cli.command import PROGRAM
+    from llm_monitoring.streams import run_program
 
     if order["halt"]:
         killpoints.hook = Stopper(*order["halt"])
-    return daily.main(order["arguments"])
+    module, name = PROGRAMS[order["program"]]
+    main = getattr(import_module(module), name)
+    if order["program"] == "command":
+        run_program(lambda: main.main(order["arguments"], prog_name=PROGRAM), quiet_on_closed_pipe=True)
+    run_program(lambda: main(order["arguments"]))
 
 
 class Stopper:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ import pytest
 
 from llm_monitoring.domain import ProviderName
 from tests.faults.conftest import Note
-from tests.faults.nursery import ROOT, Nursery
+from tests.faults.nursery import Child, Nursery
 from tests.faults.scene import ALREADY_RUNNING, Scene, staged
 
 FIRST_DAY = date(2026, 11, 22)
@@ -29,57 +27,50 @@ class Fleet:
     """A scheduler and two workers, each started anew when it is killed."""
 
     scene: Scene
-    folder: Path
-    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    outputs: list[tuple[str, Path]] = field(default_factory=list)
+    processes: dict[str, Child] = field(default_factory=dict)
+    launched: list[tuple[str, Child]] = field(default_factory=list)
 
     def launch(self, name: str, day: date) -> None:
-        command = [str(ROOT / "daily_llm_monitoring_cron.py"), "--date", day.isoformat()]
-        if name != "scheduler":
-            command = ["-m", "llm_monitoring", "worker"]
-        self.outputs.append((name, self.folder / f"fleet-{len(self.outputs)}.log"))
-        with self.outputs[-1][1].open("w") as output:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, *command], env=self.scene.environment(SPREAD), cwd="/", text=True, stdout=output,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
+        program, arguments = ("daily", ["--date", day.isoformat()]) if name == "scheduler" else ("command", ["worker"])
+        environment = self.scene.environment(SPREAD)
+        self.processes[name] = self.scene.nursery.start(environment, *arguments, program=program)
+        self.launched.append((name, self.processes[name]))
 
     def said(self) -> str:
-        return "\n".join(f"--- {name}\n{path.read_text('utf-8')}" for name, path in self.outputs)
+        return "\n".join(f"--- {name}\n{process.said()}" for name, process in self.launched)
 
     def found_another(self) -> bool:
         """Whether the last scheduler found a lock that had outlived its process for a moment."""
-        last = [path for name, path in self.outputs if name == "scheduler"][-1]
-        return ALREADY_RUNNING in last.read_text("utf-8")
+        return ALREADY_RUNNING in self.processes["scheduler"].said()
 
     def complete(self, day: date, kills: int, longest: float) -> None:
         """Run the day with so many kills on the way; raises AssertionError where a process ends in an error."""
         for name in ("scheduler", "worker 1", "worker 2"):
-            if name not in self.processes or self.processes[name].poll() is not None:
+            if name not in self.processes or self.processes[name].ended.is_set():
                 self.launch(name, day)
         for _ in range(kills):
             time.sleep(self.scene.random.uniform(0.2, longest))
             self.replace(self.scene.random.choice(sorted(self.processes)), day)
         while self.processes["scheduler"].wait(60) == 0 and self.found_another():
             self.launch("scheduler", day)
-        assert 0 == self.processes["scheduler"].returncode, self.said()[-5000:]
+        assert 0 == self.processes["scheduler"].code, self.said()[-5000:]
 
     def replace(self, name: str, day: date) -> None:
         process = self.processes[name]
         process.kill()
-        process.wait(20)
+        process.wait()
         self.launch(name, day)
 
 
 @contextmanager
-def fleet_of(scene: Scene, folder: Path) -> Iterator[Fleet]:
-    fleet = Fleet(scene, folder)
+def fleet_of(scene: Scene) -> Iterator[Fleet]:
+    fleet = Fleet(scene)
     try:
         yield fleet
     finally:
         for process in fleet.processes.values():
             process.kill()
-            process.wait(20)
+            process.wait()
 
 
 @pytest.mark.parametrize(("days", "kills"), [(1, 2), pytest.param(10, 5, marks=pytest.mark.long)])
@@ -89,7 +80,7 @@ def test_t4_killed_machines_lose_no_charge_and_the_day_is_completed(
     """Whoever is killed whenever: each day ends complete, in balance, and paid twice only where in doubt."""
     with (
         staged(watched_urls(), tmp_path / "scene", nursery, random, latency_ms=150, spread=1.0) as scene,
-        fleet_of(scene, tmp_path) as fleet,
+        fleet_of(scene) as fleet,
     ):
         pairs: list[list[ProviderName]] = [["openai", "anthropic"], ["google", "perplexity"], ["openai", "google"]]
         for providers in pairs:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,7 +11,6 @@ from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, ask, key_of
-from tests.faults.nursery import ROOT
 from tests.faults.recorded import TEXT, Counts
 from tests.faults.scene import Scene
 from tests.faults.test_t07_provider_faults import MODELS
@@ -78,12 +75,9 @@ def add_old_forms(scene: Scene) -> None:
 def commands_say(scene: Scene) -> str:
     said = []
     for command in COMMANDS:
-        found = subprocess.run(
-            [sys.executable, "-m", "llm_monitoring", *command],
-            env=scene.environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-        assert found.returncode == 0, found.stdout
-        said.append(found.stdout)
+        process = scene.nursery.start(scene.environment(), *command, program="command")
+        assert 0 == process.wait(), process.said()
+        said.append(process.said())
     return "\n".join(said)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,7 +20,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys import PAGE_USERS
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY
-from tests.faults.nursery import ROOT
+from tests.faults.nursery import Child, shared
 from tests.faults.scene import PREFIXES, Scene
 
 USERS: Final = 2 * PAGE_USERS + 10
@@ -84,22 +82,15 @@ class Vault:
             opened += 1
         return opened
 
-    def start(self, ring: str | None) -> subprocess.Popen[str]:
+    def start(self, ring: str | None) -> Child:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         master = {"LLM_KEYS_ENCRYPTION_KEY": ring} if ring is not None else {}
-        return subprocess.Popen(
-            [sys.executable, "-m", "llm_monitoring", "keys", "rotate"],
-            env={**kept, **master, "DATABASE_URL": self.db.dsn, "PYTHONPATH": str(ROOT)},
-            cwd="/",
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        environment = {**kept, **master, "DATABASE_URL": self.db.dsn}
+        return shared().start(environment, "keys", "rotate", program="command")
 
     def rotate(self, ring: str | None) -> tuple[int, str]:
         process = self.start(ring)
-        output, _ = process.communicate(timeout=60)
-        return process.returncode, output
+        return process.wait(), process.said()
 
     @contextmanager
     def blocked_at(self, user: int) -> Iterator[None]:
@@ -127,7 +118,7 @@ def kill_at(vault: Vault, user: int) -> None:
         process = vault.start(f"{vault.new},{vault.old}")
         vault.wait_until_blocked()
         process.kill()
-        process.communicate(timeout=30)
+        process.wait()
 
 
 def rotation_survives_kills(vault: Vault, kills: int, note: Note) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from llm_monitoring.db.migrate import migrate
 from llm_monitoring.demo.server import DemoServer
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys import KeyStore
+from tests.faults.nursery import Child, shared
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS: dict[ProviderName, str] = {
@@ -68,20 +68,13 @@ class Stage:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "daily_llm_monitoring_cron.py"), *arguments]
 
-    def start(self, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*arguments),
-            env=self.environment(extra),
-            cwd="/",
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    def start(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Child:
+        return shared().start(self.environment(extra), *arguments)
 
-    def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
-        output, _ = process.communicate(timeout=50)
-        self.output.append(output)
-        return process.returncode, output
+    def finish(self, process: Child) -> tuple[int, str]:
+        code = process.wait()
+        self.output.append(process.said())
+        return code, self.output[-1]
 
     def run(self, *arguments: str, extra: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Run the job and return its exit code and output."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.nursery import shared
 from tests.integration.stage import ONE_SDK, ROOT, Stage, staged
 
 FULL = "error: standard output: No space left on device\n"
@@ -25,8 +26,8 @@ def stage(database_url: str) -> Iterator[Stage]:
         yield made
 
 
-def fill(stage: Stage, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run a program on a full disk; return its exit code and standard error."""
+def fill_started(stage: Stage, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Start a program on a full disk; return its exit code and standard error."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, *arguments], env={**stage.environment(environment), "LLM_LOG_LEVEL": "INFO"}, cwd="/",
@@ -35,30 +36,49 @@ def fill(stage: Stage, *arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def fill(stage: Stage, program: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Fork a program onto a full disk; return its exit code and standard error."""
+    extra = {**environment, "LLM_LOG_LEVEL": "INFO"}
+    process = shared().start(stage.environment(extra), *arguments, program=program, stdout="/dev/full")
+    return process.wait(), process.said()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         (*COMMAND, "users", "list"),
-        (*COMMAND, "users", "list", "--json"),
-        (*COMMAND, "projects", "show", "1"),
-        (*COMMAND, "export", "results", "--project", "1"),
-        (*COMMAND, "--help"),
-        (*COMMAND, "worker", "--once"),
         (str(ROOT / "daily_llm_monitoring_cron.py"), "--dry-run"),
-        (str(ROOT / "weekly_model_check_cron.py"), "--dry-run"),
+        (str(ROOT / "weekly_model_check_cron.py"), "--help"),
         ("-m", "llm_monitoring.demo.server"),
     ],
     ids=lambda arguments: " ".join(Path(each).name for each in arguments),
 )
 def test_a_full_disk_is_one_line(stage: Stage, arguments: tuple[str, ...]) -> None:
-    """An output that takes nothing more ends every program with exit code 1 and one line."""
-    assert (1, FULL) == fill(stage, *arguments)
+    """An output that takes nothing more ends a program that the shell starts with exit code 1 and one line."""
+    assert (1, FULL) == fill_started(stage, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        ("command", ("users", "list", "--json")),
+        ("command", ("projects", "show", "1")),
+        ("command", ("export", "results", "--project", "1")),
+        ("command", ("--help",)),
+        ("command", ("worker", "--once")),
+        ("weekly", ("--dry-run",)),
+    ],
+    ids=str,
+)
+def test_a_full_disk_is_one_line_for_every_program(stage: Stage, program: str, arguments: tuple[str, ...]) -> None:
+    """Commands of every kind, the worker and the weekly job, too."""
+    assert (1, FULL) == fill(stage, program, *arguments)
 
 
 @pytest.mark.parametrize("form", ["json", "plain"])
 def test_a_paid_run_on_a_full_disk_is_finished(stage: Stage, form: str) -> None:
     """A run that cannot log asks, pays and stores all of its day; its exit code says that its log is missing."""
-    assert (1, FULL) == fill(stage, str(ROOT / "daily_llm_monitoring_cron.py"), LLM_LOG_FORMAT=form)
+    assert (1, FULL) == fill(stage, "daily", LLM_LOG_FORMAT=form)
     assert 4 == stage.count("llm_monitoring_results")
     assert stage.billed() == stage.charged()
     assert [] == stage.audit().open_attempts

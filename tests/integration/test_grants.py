@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -89,12 +88,12 @@ def test_the_runner_does_a_whole_day(stage: Stage) -> None:
     assert (stage.audit().differences, stage.audit().open_attempts) == ([], [])
 
 
-def test_the_runner_does_a_day_on_two_machines(stage: Stage, tmp_path: Path) -> None:
+def test_the_runner_does_a_day_on_two_machines(stage: Stage) -> None:
     """Scheduler and worker need no more than the runner's rights, once the owner has made the queue's tables."""
     stage.add_project(stage.add_user("a@example.com"), PROMPTS)
     Queue(stage.db).prepare()
     execute(stage.url, grants())
-    with crewed(stage, tmp_path, DATABASE_URL=as_login(stage.url, "runner")) as crew:
+    with crewed(stage, DATABASE_URL=as_login(stage.url, "runner")) as crew:
         worker = crew.worker()
         assert (0, 0) == (crew.scheduler().wait(), worker.end()), crew.said()
         assert "permission denied" not in crew.said()

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import IO
 
 import pytest
 
 from llm_monitoring.jobs.console import SAME_WISH_SECONDS
+from tests.faults.nursery import Child
 from tests.integration.stage import ONE_SDK, Stage, staged
 
 SAID = "Una segunda señal (otro Ctrl-C) termina al instante"
@@ -33,7 +33,7 @@ def stage(database_url: str) -> Iterator[Stage]:
 
 
 @contextmanager
-def calling(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+def calling(stage: Stage) -> Iterator[Child]:
     """The job while all its calls are out; killed at the end where it still runs."""
     process = stage.start(extra=PLAIN)
     try:
@@ -41,7 +41,7 @@ def calling(stage: Stage) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def wait_for_calls(stage: Stage, least: int = 8) -> None:
@@ -51,12 +51,11 @@ def wait_for_calls(stage: Stage, least: int = 8) -> None:
         time.sleep(0.02)
 
 
-def read_until(stream: IO[str] | None, words: str) -> None:
-    assert stream is not None
-    for line in stream:
-        if words in line:
-            return
-    pytest.fail(f"{words!r} was never said")
+def wait_until_said(process: Child, words: str) -> None:
+    deadline = time.monotonic() + 20
+    while words not in process.said():
+        assert time.monotonic() < deadline, f"{words!r} was never said"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -64,11 +63,11 @@ def test_a_second_signal_ends_at_once(stage: Stage, number: signal.Signals, code
     """The first signal says so, the second ends the process with 128 + its number, and the next start settles."""
     with calling(stage) as process:
         process.send_signal(number)
-        read_until(process.stdout, SAID)
+        wait_until_said(process, SAID)
         time.sleep(SAME_WISH_SECONDS + 0.1)
-        assert process.poll() is None
+        assert not process.ended.is_set()
         process.send_signal(number)
-        assert code == process.wait(timeout=5)
+        assert code == process.wait(5)
     assert 8 == stage.count("llm_call_attempts WHERE state = 'sent'")
     stage.server.faults.set([])
     ended, output = stage.run(extra=PLAIN)
@@ -83,9 +82,9 @@ def test_one_wish_that_comes_twice_is_one(stage: Stage) -> None:
     with calling(stage) as process:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
-        read_until(process.stdout, SAID)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=SAME_WISH_SECONDS + 0.5)
+        wait_until_said(process, SAID)
+        with pytest.raises(TimeoutError):
+            process.wait(SAME_WISH_SECONDS + 0.5)
 
 
 @contextmanager

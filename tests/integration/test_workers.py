@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -40,10 +39,10 @@ def in_balance(stage: Stage) -> bool:
     return audit.clean and not audit.open_attempts and stage.charged() >= stage.billed()
 
 
-def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
+def test_two_workers_share_a_day(stage: Stage) -> None:
     """Every task and every sentiment is asked once, by both; the ledger is the bill; the run is closed once."""
     fill(stage, projects=6, prompts=8)
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1") as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1") as crew:
         workers = [crew.worker(), crew.worker()]
         code = crew.scheduler().wait()
         assert (0, [0, 0]) == (code, [worker.end() for worker in workers]), crew.said()
@@ -58,10 +57,10 @@ def test_two_workers_share_a_day(stage: Stage, tmp_path: Path) -> None:
     assert 0 == stage.count("llm_queue.procrastinate_jobs")
 
 
-def test_a_killed_workers_chunk_is_taken_over(stage: Stage, tmp_path: Path) -> None:
+def test_a_killed_workers_chunk_is_taken_over(stage: Stage) -> None:
     """`kill -9` in the middle of a chunk: nothing is answered twice, no receipt lost, only calls in doubt repeated."""
     fill(stage, projects=4, prompts=20)
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1") as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1") as crew:
         victim, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
         victim.end(signal.SIGKILL)
@@ -80,10 +79,10 @@ def test_a_killed_workers_chunk_is_taken_over(stage: Stage, tmp_path: Path) -> N
     )
 
 
-def test_a_killed_scheduler_is_replaced_without_paying_twice(stage: Stage, tmp_path: Path) -> None:
+def test_a_killed_scheduler_is_replaced_without_paying_twice(stage: Stage) -> None:
     """The next start waits until the dead run's worker has let its calls end, and asks each of the others once."""
     fill(stage, projects=4, prompts=20)
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         worker, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
         scheduler.end(signal.SIGKILL)
@@ -96,10 +95,10 @@ def test_a_killed_scheduler_is_replaced_without_paying_twice(stage: Stage, tmp_p
     assert ["dead", "completed"] == statuses
 
 
-def test_a_stopped_worker_gives_its_chunk_back(stage: Stage, tmp_path: Path) -> None:
+def test_a_stopped_worker_gives_its_chunk_back(stage: Stage) -> None:
     """SIGTERM: calls that are out end and count, the rest of the chunk goes to another worker at once."""
     fill(stage, projects=1, prompts=60)
-    with crewed(stage, tmp_path, **NO_SENTIMENT) as crew:
+    with crewed(stage, **NO_SENTIMENT) as crew:
         first, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 20)
         assert (0, 1) == (first.end(), crew.in_chunks("state = 'waiting' AND answered >= 20")), crew.said()
@@ -111,10 +110,10 @@ def test_a_stopped_worker_gives_its_chunk_back(stage: Stage, tmp_path: Path) -> 
     assert (120, {"settled": 120}) == (stage.count("llm_monitoring_results"), crew.states())
 
 
-def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage, tmp_path: Path) -> None:
+def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage) -> None:
     """SIGTERM at the scheduler: nothing more is asked, the run is closed with warnings, workers wait for the next."""
     fill(stage, projects=4, prompts=20)
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         worker, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
         assert 0 == scheduler.end()
@@ -133,13 +132,13 @@ def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage, tmp_path: Path
     )
 
 
-def test_two_workers_fill_one_budget_exactly(stage: Stage, tmp_path: Path) -> None:
+def test_two_workers_fill_one_budget_exactly(stage: Stage) -> None:
     """What one worker reserves keeps the other waiting: nothing that fits is given up, nothing goes above the limit."""
     user = stage.add_user("a@example.com", ["openai"], budget="0.06")
     for number in range(4):
         prompts = [f"¿Es Quipu bueno para el caso {number}-{n}?" for n in range(15)]
         stage.add_project(user, prompts, ["openai"], name=f"P{number}")
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", LLM_MAX_WORKERS="3", **NO_SENTIMENT) as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1", LLM_MAX_WORKERS="3", **NO_SENTIMENT) as crew:
         workers = [crew.worker(), crew.worker()]
         assert (0, [0, 0]) == (crew.scheduler().wait(50), [worker.end() for worker in workers]), crew.said()
     blocked = stage.count("llm_monitoring_failed_tasks WHERE reason = 'budget'")
@@ -151,10 +150,10 @@ def test_two_workers_fill_one_budget_exactly(stage: Stage, tmp_path: Path) -> No
     assert 2 == len({row["worker"] for row in stage.rows("SELECT worker FROM llm_monitoring_chunks")})
 
 
-def test_a_worker_with_other_keys_takes_nothing(stage: Stage, tmp_path: Path) -> None:
+def test_a_worker_with_other_keys_takes_nothing(stage: Stage) -> None:
     """A machine that is set up otherwise says which variables, ends with 1, and leaves the day to the others."""
     fill(stage, projects=1, prompts=4)
-    with crewed(stage, tmp_path) as crew:
+    with crewed(stage) as crew:
         stranger = crew.worker(LLM_MAX_SEARCHES="5", OPENAI_API_KEY="sk-proj-other-000000000000000000")
         scheduler = crew.scheduler()
         assert 1 == stranger.wait(), crew.said()
@@ -164,10 +163,10 @@ def test_a_worker_with_other_keys_takes_nothing(stage: Stage, tmp_path: Path) ->
         assert (0, 8) == (scheduler.wait(), stage.count("llm_monitoring_results")), crew.said()
 
 
-def test_once_ends_with_the_queue(stage: Stage, tmp_path: Path) -> None:
+def test_once_ends_with_the_queue(stage: Stage) -> None:
     """`worker --once` does what is in line and ends; with nothing in line it ends at once."""
     fill(stage, projects=2, prompts=4)
-    with crewed(stage, tmp_path, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
+    with crewed(stage, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         assert 0 == crew.worker("--once").wait()
         scheduler = crew.scheduler()
         crew.until(lambda: "📦 2 tramo(s)" in scheduler.said())
