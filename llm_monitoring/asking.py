@@ -192,7 +192,7 @@ class Desk:
 
     def read(self, finding: results.Finding, task: Task, watched: Watched, answer: Answer) -> results.Finding:
         """The finding with the answer's analysis, or with the reason why it could not be analysed."""
-        citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
+        citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in answer.citations]
         row = f"Proyecto #{task.project_id}, llamada {finding.attempt_id}"
         with self.errors.guard("read_answer", row, project_id=task.project_id, user_id=task.user_id) as work:
             analysis = watched.matcher.analyse(answer.text, citations, task.language)

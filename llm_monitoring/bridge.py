@@ -257,7 +257,7 @@ def within_budget(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | 
 
 def observe(plan: Plan, ask: Ask, paid: Paid) -> Observation:
     """The answer as the day's figures see one."""
-    citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in paid.answer.citations]
+    citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in paid.answer.citations]
     analysis = plan.watched.matcher.analyse(paid.answer.text, citations, ask.task.language)
     return Observation(
         query_id=ask.task.query_id,

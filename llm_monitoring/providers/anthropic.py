@@ -151,7 +151,7 @@ def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
     blocks = (b for b in mappings(body.get("content")) if b.get("type") == "text")
     cited = (c for b in blocks for c in mappings(b.get("citations")))
     return tuple(
-        Citation(url=text(c.get("url")), title=text(c.get("title")) or None)
+        Citation(url=text(c.get("url")), title=text(c.get("title")) or None, cited=True)
         for c in cited
         if c.get("type") == "web_search_result_location" and text(c.get("url"))
     )

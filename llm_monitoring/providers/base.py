@@ -41,11 +41,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A page that the provider returned as a source. `domain` only where the URL hides it (Google)."""
+    """A page that the provider returned as a source. `domain` only where the URL hides it (Google).
+
+    `cited` says whether the text marks the page, if the provider also lists pages that it only searched; None if
+    the reply does not say.
+    """
 
     url: str
     title: str | None = None
     domain: str | None = None
+    cited: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,16 +117,31 @@ def grounding(body: dict[str, object]) -> dict[str, object]:
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
-    pages = (mapping(chunk.get("web")) for chunk in mappings(grounding(body).get("groundingChunks")))
-    return tuple(citation(page) for page in pages if text(page.get("uri")))
+    listed = grounding(body).get("groundingChunks")
+    pages = [mapping(mapping(chunk).get("web")) for chunk in listed] if isinstance(listed, list) else []
+    supported = supported_chunks(body)
+    return tuple(
+        citation(page, None if supported is None else at in supported)
+        for at, page in enumerate(pages)
+        if text(page.get("uri"))
+    )
 
 
-def citation(page: dict[str, object]) -> Citation:
+def supported_chunks(body: dict[str, object]) -> set[int] | None:
+    """Return the places of the chunks that passages of the text rest on; None if the reply does not say."""
+    listed = grounding(body).get("groundingSupports")
+    if not mappings(listed):
+        return None
+    places = (support.get("groundingChunkIndices") for support in mappings(listed))
+    return {at for some in places if isinstance(some, list) for at in some if type(at) is int}
+
+
+def citation(page: dict[str, object], cited: bool | None) -> Citation:
     """Return a grounding page; a redirect hides its domain, which stands beside it or is the title."""
     url, title = text(page.get("uri")), text(page.get("title"))
     hidden = REDIRECT_HOST in url
     named = text(page.get("domain")) or (title if DOMAIN.fullmatch(title) else "")
-    return Citation(url=url, title=title or None, domain=(named or None) if hidden else None)
+    return Citation(url=url, title=title or None, domain=(named or None) if hidden else None, cited=cited)
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:

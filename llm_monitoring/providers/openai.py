@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
-from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.reading import (
     Bill,
     Untrusted,
@@ -22,6 +24,7 @@ from llm_monitoring.providers.responses_client import ResponsesClient
 
 NAME: Final[ProviderName] = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
+OWN_MARK: Final = re.compile(r"[?&]utm_source=openai\Z")
 
 
 class OpenAIProvider:
@@ -85,7 +88,27 @@ def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
     bill = Bill(NAME, text(body.get("model")), usage_in(body))
-    return responses.answer_in(body, bill, responses.url_citations(body))
+    return responses.answer_in(body, bill, citations_in(body))
+
+
+def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
+    """Return the pages that the text cites, then those that were only searched."""
+    cited = responses.url_citations(body)
+    known = {without_mark(citation.url) for citation in cited}
+    searched = dict.fromkeys(url for url in searched_urls(body) if without_mark(url) not in known)
+    return cited + tuple(Citation(url=url, cited=False) for url in searched)
+
+
+def searched_urls(body: dict[str, object]) -> Iterator[str]:
+    for item in mappings(body.get("output")):
+        for source in mappings(mapping(item.get("action")).get("sources")):
+            if item.get("type") == "web_search_call" and text(source.get("url")):
+                yield text(source.get("url"))
+
+
+def without_mark(url: str) -> str:
+    """Return the address without the mark that OpenAI adds to the pages that it cites."""
+    return OWN_MARK.sub("", url)
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ NAME: Final[ProviderName] = "perplexity"
 BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
 MOST_USD: Final = Decimal(10_000)
+MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
@@ -87,15 +89,31 @@ def read(reply: Reply) -> Answer:
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
-    """Return the search results, which the markers [n] of the text count; annotations are mostly empty."""
-    searched = [item for item in mappings(body.get("output")) if item.get("type") == "search_results"]
+    """Return the search results, which the markers [n] of the text name by id, then annotated pages beyond them."""
+    annotated = responses.url_citations(body)
+    marked = {found[1] for found in MARKER.finditer(responses.output_text(body))}
+    results = [result for item in searches(body) for result in mappings(item.get("results")) if text(result.get("url"))]
+    cited_urls = {c.url for c in annotated} | {text(r.get("url")) for r in results if number_of(r) in marked}
     found = tuple(
-        Citation(url=text(result.get("url")), title=text(result.get("title")) or None)
-        for item in searched
-        for result in mappings(item.get("results"))
-        if text(result.get("url"))
+        Citation(
+            url=text(result.get("url")),
+            title=text(result.get("title")) or None,
+            cited=True if text(result.get("url")) in cited_urls else False if number_of(result) else None,
+        )
+        for result in results
     )
-    return found or responses.url_citations(body)
+    return found + tuple(c for c in annotated if c.url not in {known.url for known in found})
+
+
+def searches(body: dict[str, object]) -> list[dict[str, object]]:
+    return [item for item in mappings(body.get("output")) if item.get("type") == "search_results"]
+
+
+def number_of(result: dict[str, object]) -> str:
+    """Return the number that marks a result in the text, "" if it has none: ids are 3, "3" or "web:3"."""
+    given = result.get("id")
+    number = str(given) if type(given) is int else text(given).rpartition(":")[2]
+    return number if number.isdecimal() else ""
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:

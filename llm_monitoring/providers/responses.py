@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from llm_monitoring.providers.base import Answer, Citation
 from llm_monitoring.providers.reading import Bill, apart, mapping, mappings, shown, text
+
+CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's, and the one in Perplexity's samples
 
 
 def messages(body: dict[str, object]) -> Iterator[list[dict[str, object]]]:
@@ -30,11 +32,12 @@ def output_text(body: dict[str, object]) -> str:
 
 
 def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
+    """Return the pages that the text's annotations name: all of them are cited."""
     notes = (note for part in contents(body) for note in mappings(part.get("annotations")))
     return tuple(
-        Citation(url=text(note.get("url")), title=text(note.get("title")) or None)
+        Citation(url=text(note.get("url")), title=text(note.get("title")) or None, cited=True)
         for note in notes
-        if note.get("type", "url_citation") == "url_citation" and text(note.get("url"))
+        if note.get("type", "url_citation") in CITATION_TYPES and text(note.get("url"))
     )
 
 
