@@ -75,6 +75,11 @@ def hostile_texts() -> dict[str, str]:
         "headings": "# Holded\n",
         "combining marks": "e\u0301",
         "zero width": "a\u200b",
+        "falling marks": "\u0315\u0300",
+        "thinking": "<think>`a</think>",
+        "open tags": "[<b>a](https://a.com) ",
+        "bold and citations": "**a** ([a.com](https://a.com)) ",
+        "percent signs": "https://a.com/%C3%B3%zz ",
         "html": "<b>Holded",
         "entities": "&amp;",
         "kana": "ホルデッド",
@@ -110,7 +115,7 @@ def measure() -> dict[str, object]:
     """Every figure of the benchmark."""
     matcher = project()
     answer = (PARAGRAPH * (ANSWER_LENGTH // len(PARAGRAPH) + 1))[:ANSWER_LENGTH]
-    visible = read_markdown(answer).text
+    document = read_markdown(answer, "es")
     hostile: dict[str, float] = {}
     for name, text in hostile_texts().items():
         start = time.process_time()
@@ -120,9 +125,9 @@ def measure() -> dict[str, object]:
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "entities": len(matcher.entities),
         "characters": len(answer),
-        "detection_us": microseconds(lambda: find_matches(matcher.vocabulary, visible)),
+        "detection_us": microseconds(lambda: find_matches(matcher.vocabulary, document)),
         "parsing_us": microseconds(lambda: read_markdown(answer)),
-        "analysis_us": microseconds(lambda: matcher.analyse(answer)),
+        "analysis_us": microseconds(lambda: matcher.analyse(answer, (), "es")),
         "slowest_hostile": max(hostile, key=lambda name: hostile[name]),
         "hostile_seconds": hostile,
     }

@@ -12,7 +12,6 @@ from typing import Final
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity, Matcher
 from llm_monitoring.analysis.folding import fold
-from llm_monitoring.analysis.markdown import read_markdown
 from llm_monitoring.analysis.naming import Doubt, cased_key, doubts, key
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
@@ -109,7 +108,7 @@ def look(entities: Sequence[Entity], rows: Iterable[Row]) -> Uses:
     uses: Uses = {(entity.name, key(term)): Use() for entity in entities for term in entity.spellings}
     given = {(entity.name, cased_key(term)) for entity in entities for term in entity.spellings}
     for row in rows:
-        text = read_markdown(row["full_response"]).text
+        text = matcher.read(row["full_response"], row["language"]).text
         for mention in matcher.mentions(row["full_response"], row["language"]):
             surface = text[mention.start : mention.end]
             use = uses.get((mention.entity, key(surface)))

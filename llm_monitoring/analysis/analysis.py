@@ -13,15 +13,17 @@ from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.finding import Match, find_matches
 from llm_monitoring.analysis.items import Ranking
 from llm_monitoring.analysis.markdown import read_markdown
+from llm_monitoring.analysis.marked_names import marked_names
 from llm_monitoring.analysis.rankings import find_rankings
 from llm_monitoring.analysis.sources import Source, cited_pages, find_sources
 from llm_monitoring.analysis.subjects import Named
 from llm_monitoring.analysis.terms import compile_vocabulary
 
-ANALYSIS_VERSION = "1"
+ANALYSIS_VERSION = "2"
 BRAND = 0
 CONTEXT_COUNT = 5
 CONTEXT_REACH = 150
+PROMPTS_KEPT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,13 @@ class Analysis:
 
 
 class Matcher:
-    """A project's brand and competitors, compiled once; it holds no state, so threads may share it."""
+    """A project's brand and competitors, compiled once; threads may share it."""
 
     def __init__(self, brand: Entity, competitors: Iterable[Entity] = ()) -> None:
         self.entities: tuple[Entity, ...] = (brand, *competitors)
         self.vocabulary = compile_vocabulary(self.entities)
+        self.marked = marked_names(self.entities)
+        self.prompts: dict[str, bool] = {}
 
     def analyse(self, text: str | None, citations: Iterable[object] = (), language: str | None = None) -> Analysis:
         """Every figure of one answer.
@@ -66,7 +70,7 @@ class Matcher:
         `citations` are mappings or objects with `url` and `title`, and `domain` and `cited` if the provider gives them.
         `language` is the ISO 639-1 code of the prompt's language; without one no rule that names languages applies.
         """
-        document = read_markdown(text or "", language)
+        document = self.read(text, language)
         named = self.named(document)
         kept = [one.match for one in named if not one.absent]
         counts = Counter(match.owner for match in kept)
@@ -93,7 +97,7 @@ class Matcher:
 
     def mentions(self, text: str | None, language: str | None = None) -> tuple[Mention, ...]:
         """The mentions of all entities, with their places in the visible text; `language` as in `analyse`."""
-        named = self.named(read_markdown(text or "", language))
+        named = self.named(self.read(text, language))
         return tuple(
             Mention(self.entities[one.match.owner].name, one.match.start, one.match.end)
             for one in named
@@ -101,13 +105,22 @@ class Matcher:
         )
 
     def names_brand(self, prompt: str | None) -> bool:
-        """Whether a prompt names the brand itself."""
-        found = find_matches(self.vocabulary, read_markdown(prompt or "").text)
-        return any(match.owner == BRAND for match in found.matches)
+        """Whether a prompt names the brand itself; each prompt is read once, as it comes again with every answer."""
+        known = self.prompts.get(prompt or "")
+        if known is not None:
+            return known
+        found = find_matches(self.vocabulary, self.read(prompt))
+        if len(self.prompts) >= PROMPTS_KEPT:
+            self.prompts.clear()
+        return self.prompts.setdefault(prompt or "", any(match.owner == BRAND for match in found.matches))
+
+    def read(self, text: str | None, language: str | None = None) -> Document:
+        """An answer's visible text, blocks and links; places of mentions are places in this text."""
+        return read_markdown(text or "", language, self.marked)
 
     def named(self, document: Document) -> list[Named]:
         """Every occurrence of a tracked name, marked where the model denies knowing it."""
-        found = find_matches(self.vocabulary, document.text)
+        found = find_matches(self.vocabulary, document)
         absent = absent_matches(found)
         return [Named(match, match in absent) for match in found.matches]
 

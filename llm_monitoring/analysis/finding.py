@@ -6,8 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from llm_monitoring.analysis.blocks import Document
 from llm_monitoring.analysis.denials import NEGATIONS
 from llm_monitoring.analysis.domains import DomainRun, domain_runs
+from llm_monitoring.analysis.edges import ends_name, genitive
 from llm_monitoring.analysis.folding import Folded, fold
 from llm_monitoring.analysis.scripts import touches, word_pattern
 from llm_monitoring.analysis.terms import Term, Vocabulary
@@ -52,6 +54,7 @@ class Search:
     folded: Folded
     runs: list[DomainRun]
     run_starts: list[int]
+    genitive: bool
     negations: list[tuple[int, str]] = field(default_factory=list)
 
     def matches(self) -> list[Match]:
@@ -76,21 +79,21 @@ class Search:
 
     def places(self) -> Iterator[tuple[int, tuple[Term, ...]]]:
         """Every position at which a name may start, in order, with the terms to try there."""
-        text, by_word, domains = self.folded.text, self.vocabulary.by_word, set(self.run_starts)
-        words: list[tuple[int, tuple[Term, ...]]] = []
+        text, by_word, by_symbol = self.folded.text, self.vocabulary.by_word, self.vocabulary.by_symbol
+        found: list[tuple[int, tuple[Term, ...]]] = []
         for word in word_pattern(text).finditer(text):
             key = word[0]
             if key in by_word:
-                words.append((word.start(), by_word[key]))
-            elif domains and word.start() in domains:
-                words.append((word.start(), ()))
+                found.append((word.start(), by_word[key]))
+            if self.genitive and key[-1] == "s" and key[:-1] in by_word:
+                found.append((word.start(), by_word[key[:-1]]))
             if key in NEGATIONS:
                 self.negations.append((word.start(), key))
-        if self.vocabulary.openings is None:
-            return iter(words)
-        by_symbol = self.vocabulary.by_symbol
-        symbols = ((found.start(), by_symbol[found.group()]) for found in self.vocabulary.openings.finditer(text))
-        return iter(sorted([*words, *symbols], key=lambda place: place[0]))
+        names_by_word = len(found)
+        found.extend((run.start, ()) for run in self.runs if run.owner is not None)
+        if self.vocabulary.openings is not None:
+            found.extend((match.start(), by_symbol[match[0]]) for match in self.vocabulary.openings.finditer(text))
+        return iter(merged(found) if self.genitive or len(found) > names_by_word else found)
 
     def best(self, position: int, terms: tuple[Term, ...], floor: int) -> Candidate | None:
         """The leftmost, longest candidate at a position."""
@@ -110,7 +113,9 @@ class Search:
         if start < floor:
             return None
         found = term.pattern.match(text, start)
-        if found is None or touches(text, start - 1) or touches(text, found.end()):
+        if found is None or touches(text, start - 1, start):
+            return None
+        if not ends_name(text, start, found.end(), with_genitive=self.genitive):
             return None
         if not self.clear_of_domains(start, found.end()):
             return None
@@ -141,9 +146,18 @@ def claimant(candidates: list[Candidate]) -> Candidate:
     return next(found for found in candidates if found.excluded)
 
 
-def find_matches(vocabulary: Vocabulary, visible: str) -> Found:
-    """The tracked names in a visible text, absence not yet considered."""
+def merged(places: list[tuple[int, tuple[Term, ...]]]) -> list[tuple[int, tuple[Term, ...]]]:
+    """The places in order, the terms of one place together."""
+    together: dict[int, tuple[Term, ...]] = {}
+    for position, terms in sorted(places, key=lambda place: place[0]):
+        together[position] = together.get(position, ()) + terms
+    return list(together.items())
+
+
+def find_matches(vocabulary: Vocabulary, document: Document) -> Found:
+    """The tracked names in the visible text of an answer, absence not yet considered."""
+    visible = document.text
     folded = fold(visible)
     runs = domain_runs(folded, visible, vocabulary.domains)
-    search = Search(vocabulary, visible, folded, runs, [run.start for run in runs])
+    search = Search(vocabulary, visible, folded, runs, [run.start for run in runs], genitive(document.language))
     return Found(folded, search.matches(), search.negations)

@@ -7,8 +7,8 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 
-APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u2032\uff07`\u00b4"
-HYPHENS = "-\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u05f3\u2032\uff07`\u00b4"
+HYPHENS = "-\u05be\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "Ø": "O", "Ł": "L", "Đ": "D", "ẞ": "SS"})
 
 # Latin, Greek and Cyrillic: the scripts whose accents are ignored.
@@ -28,6 +28,12 @@ ENCLOSED_LETTERS = ((0x24B6, 0x24E9), (0x1F110, 0x1F149))
 SUBSCRIPT_DIGITS = ((0x2080, 0x2089),)
 HALFWIDTH_KANA = re.compile("[\uff66-\uff9d]+[\uff9e\uff9f][\uff66-\uff9f]*")
 UNWORDED = 0xF0000
+# Turkish I and ı are one letter in two cases, as are İ and i: without case all four are one.
+DOTLESS_I = "\u0131"
+# Putting marks in order takes the square of their number: Unicode's stream-safe form has no more than thirty in a row.
+MOST_MARKS = 30
+MARK_RUN = re.compile(rf"[^\w\s\x00-\u02ff]{{{MOST_MARKS + 1},}}")
+JOINER = "\u034f"
 
 
 def within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
@@ -44,7 +50,8 @@ def fold_character(char: str, *, keep_case: bool) -> str:
         return "-"
     if category == "Cf" or within(code, DROPPED_MARKS):
         return ""
-    if category == "Zs":
+    if char.isspace() and char not in "\n\t":
+        # The parser's text holds a line end only between lines, and a tab only between the cells of a table.
         return " "
     if category == "No" and not within(code, SUBSCRIPT_DIGITS):
         # ①, ² and ½ are no digits: a footnote mark that touches a name must stay an edge.
@@ -64,7 +71,8 @@ def fold_letter(text: str, *, keep_case: bool) -> str:
             continue
         accented = within(ord(char), ACCENTED_SCRIPTS)
         kept.append(char)
-    return unicodedata.normalize("NFC", "".join(kept)).translate(STROKED)
+    plain = unicodedata.normalize("NFC", "".join(kept)).translate(STROKED)
+    return plain if keep_case else plain.replace(DOTLESS_I, "i")
 
 
 class FoldTable(dict[int, str]):
@@ -137,6 +145,19 @@ def fold_keeping_case(text: str) -> str:
 
 
 def compose(text: str) -> str:
-    """Canonical composition, so that no letter is split between a base and its marks."""
-    composed = unicodedata.normalize("NFC", text)
+    """Canonical composition, so that no letter is split between a base and its marks; linear in the text."""
+    composed = unicodedata.normalize("NFC", MARK_RUN.sub(stream_safe, text))
     return HALFWIDTH_KANA.sub(lambda run: unicodedata.normalize("NFKC", run.group()), composed)
+
+
+def stream_safe(run: re.Match[str]) -> str:
+    """A stretch of symbols with a joiner, which has no width, after every thirty combining marks in a row."""
+    kept: list[str] = []
+    marks = 0
+    for char in run.group():
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks > MOST_MARKS:
+            kept.append(JOINER)
+            marks = 1
+        kept.append(char)
+    return "".join(kept)

@@ -10,7 +10,9 @@ import pyromark
 from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Table
 from llm_monitoring.analysis.languages import language_of
+from llm_monitoring.analysis.marked_names import hidden, shown
 from llm_monitoring.analysis.running_text import RunningText
+from llm_monitoring.analysis.thinking import without_thinking
 from llm_monitoring.analysis.typed_bullets import prepared
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
@@ -22,10 +24,11 @@ WRITTEN_NUMBER = re.compile(rb"\s*([0-9]{1,9})[.)]")
 class Reader(RunningText):
     """Turns the parser's events into a Document."""
 
-    def __init__(self, source: str, language: str | None) -> None:
-        super().__init__(source)
-        self.source = source
+    def __init__(self, source: str, language: str | None = None, names: re.Pattern[str] | None = None) -> None:
+        self.source = hidden(source, names) if names is not None else source
         self.language = language
+        self.shown = shown if self.source != source else str
+        super().__init__(source)
         self.encoded: bytes | None = None
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
         self.proses: list[Prose] = []
@@ -59,7 +62,7 @@ class Reader(RunningText):
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
         self.close_prose()
-        self.text(self.source.encode()[reached:].decode(errors="ignore"))
+        self.text(self.shown(self.source.encode()[reached:].decode(errors="ignore")))
 
     def handle(self, event: Any, place: int) -> None:
         """Dispatch one event: the parser gives a bare name or a mapping of one key."""
@@ -68,17 +71,17 @@ class Reader(RunningText):
             return
         ((kind, value),) = event.items()
         if kind == "Text":
-            self.text(value)
+            self.text(self.shown(value))
         elif kind == "Start":
             self.start(value, place)
         elif kind == "End":
             self.end(value)
         elif kind == "Code":
-            self.emit(self.cleaned(value))
+            self.emit(self.cleaned(self.shown(value)).replace("\t", " "))
         elif kind == "InlineHtml":
-            self.inline_html(value)
+            self.inline_html(self.shown(value))
         elif kind == "Html" and self.raw_html is not None:
-            self.raw_html.append(value)
+            self.raw_html.append(self.shown(value))
 
     def start(self, tag: Any, place: int) -> None:
         """Open a block or a stretch."""
@@ -281,6 +284,9 @@ ENDS = {
 }
 
 
-def read_markdown(text: str, language: str | None = None) -> Document:
-    """The visible text, blocks and links of an answer; `language` is the code of its prompt's language."""
-    return Reader(prepared(text), language_of(language)).read()
+def read_markdown(text: str, language: str | None = None, names: re.Pattern[str] | None = None) -> Document:
+    """The visible text, blocks and links of an answer.
+
+    `language` is the code of its prompt's language, `names` finds the names that hold marks of Markdown.
+    """
+    return Reader(without_thinking(prepared(text)), language_of(language), names).read()

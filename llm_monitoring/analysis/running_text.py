@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
@@ -22,6 +23,8 @@ BETWEEN_MARKS = re.compile(r"[\s,;|·+]*")
 
 class RunningText:
     """Visible text as it grows, with what is open in it: stretches, a link, images, a possible citation mark."""
+
+    shown: Callable[[str], str]
 
     def __init__(self, source: str) -> None:
         self.page = Page()
@@ -61,7 +64,7 @@ class RunningText:
             return
         if self.citation is not None and self.link is None:
             text = self.after_citation(text)
-        text = self.cleaned(text)
+        text = self.cleaned(text).replace("\t", " ")
         if "**" not in text or self.code:
             self.emit(text)
             return
@@ -104,7 +107,7 @@ class RunningText:
     def open_link(self, detail: Any, place: int) -> None:
         """A link: its target is a source, its label text."""
         self.link = len(self.links)
-        self.links.append(Link(detail["dest_url"], None))
+        self.links.append(Link(self.shown(detail["dest_url"]), None))
         self.open_stretch("link")
 
     def close_link(self) -> None:

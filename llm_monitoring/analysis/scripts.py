@@ -22,8 +22,12 @@ def combining_marks() -> str:
 
 MARKS = combining_marks()
 MARK = re.compile(f"[{MARKS}]")
-WORD = re.compile(f"[^\\W{UNSPACED}]+")
-MARKED_WORD = re.compile(f"(?:[^\\W{UNSPACED}]|[{MARKS}])+")
+# Hangul is written with spaces, but a particle or a word of another script may follow a name directly.
+HANGUL = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb"
+IN_HANGUL = re.compile(f"[{HANGUL}]")
+IN_UNSPACED = re.compile(f"[{UNSPACED}]")
+WORD = re.compile(f"[^\\W{UNSPACED}{HANGUL}]+")
+MARKED_WORD = re.compile(f"(?:[^\\W{UNSPACED}{HANGUL}]|[{MARKS}])+")
 WORD_CHARACTER = re.compile(f"[^\\W{UNSPACED}]|[{MARKS}]")
 
 
@@ -32,6 +36,20 @@ def word_pattern(text: str) -> re.Pattern[str]:
     return MARKED_WORD if not text.isascii() and MARK.search(text) else WORD
 
 
-def touches(text: str, position: int) -> bool:
-    """Whether a letter, digit or underscore stands at this position, other than one of a script without spaces."""
-    return 0 <= position < len(text) and WORD_CHARACTER.match(text[position]) is not None
+def touches(text: str, outside: int, edge: int) -> bool:
+    """Whether the character just outside a match belongs to the word that the one at the match's edge is part of.
+
+    Scripts without spaces need no edge, and a letter or digit of another script is one for them and for Hangul.
+    """
+    if not 0 <= outside < len(text):
+        return False
+    char = text[outside]
+    if outside > edge and unicodedata.category(char) in ("Mn", "Mc"):
+        return True
+    if WORD_CHARACTER.match(char) is None:
+        return False
+    if char == "_" or MARK.match(char):
+        return True
+    if IN_UNSPACED.match(text[edge]):
+        return False
+    return IN_HANGUL.match(text[edge]) is None or IN_HANGUL.match(char) is not None

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import Matcher, Mention
 from llm_monitoring.analysis.figures import Observation
-from llm_monitoring.analysis.markdown import read_markdown
 from llm_monitoring.db.database import Row
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import safe_href
@@ -132,7 +131,7 @@ def provider_order(project: Project, answer: AnswerView) -> tuple[int, str, int]
 
 def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
     text = row["text"] or ""
-    visible = read_markdown(text).text
+    visible = matcher.read(text, row["language"]).text
     sources = fitting_sources(row["sources"] or [], limit // 2)
     shown = fitting(visible, limit * 3 // 4 - sum(map(source_size, sources)))
     brand = matcher.entities[0].name

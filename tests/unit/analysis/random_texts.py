@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from llm_monitoring.analysis import Analysis, Entity, Matcher
 from llm_monitoring.analysis.markdown import Reader
+from llm_monitoring.analysis.thinking import without_thinking
 from llm_monitoring.analysis.typed_bullets import prepared
 
 PIECES = (
@@ -74,16 +75,16 @@ def problems(matcher: Matcher, text: str, language: str | None, citations: tuple
         yield "two mentions overlap"
     if any(visible[start].isspace() or visible[end - 1].isspace() for start, end in spans):
         yield "a mention begins or ends in a space"
-    yield from misplaced(text, visible)
+    yield from misplaced(matcher, text, visible)
     yield from uneven_counts(matcher, analysis, [mention.entity for mention in mentions])
     yield from uneven_places(analysis)
     if analysis != matcher.analyse(text, citations, language):
         yield "a second reading differs"
 
 
-def misplaced(text: str, visible: str) -> Iterator[str]:
+def misplaced(matcher: Matcher, text: str, visible: str) -> Iterator[str]:
     """Where a block goes beyond the visible text."""
-    reader = Reader(prepared(text), None)
+    reader = Reader(without_thinking(prepared(text)), None, matcher.marked)
     reader.read()
     for prose in reader.proses:
         bounds = [

@@ -10,7 +10,7 @@ import pytest
 from llm_monitoring.analysis import Matcher
 from tests.unit.analysis.random_texts import BRAND, RIVALS, problems, read_random_texts
 
-SHORT_FORM = 2_500
+SHORT_FORM = 1_500
 LONG_FORM = 300_000
 MATCHER = Matcher(BRAND, RIVALS)
 

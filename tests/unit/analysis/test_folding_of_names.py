@@ -1,0 +1,145 @@
+"""Which spellings of a name are the name: case, spaces, marks, scripts, endings."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from llm_monitoring.analysis import Entity, Matcher, analyse
+from llm_monitoring.analysis.folding import MOST_MARKS, compose
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("VakıfBank", "VAKIFBANK … Vakıfbank, vakifbank", 3),
+        ("Diyarbakır", "DİYARBAKIR ve Diyarbakır", 2),
+        ("Işbank", "IŞBANK, ışbank, İŞBANK", 3),
+        (
+            "Conta Azul",
+            "Conta\tAzul, Conta\u2028Azul, Conta\u2003Azul, Conta\u00a0Azul, Conta\u3000Azul, Conta\u202fAzul",
+            6,
+        ),
+        ("Conta Azul", "Conta\u00adAzul, Con\u00adta Azul, Conta\u2011Azul, Conta-Azul", 4),
+        ("Coca-Cola", "Coca‑Cola, Coca Cola, CocaCola", 3),
+        ("Smørrebrød", "Smorrebrod", 1),
+        ("Łódź", "Lodz", 1),
+        ("Weiß", "Weiss, WEISS, weiß", 3),
+        ("パナ", "ハナ、バナ", 0),
+        ("مُحَمَّد", "محمد", 0),
+        ("Ζάρα", "ΖΑΡΑ", 1),
+        ("Ёлка", "Елка", 1),
+    ],
+)
+def test_spellings(name: str, text: str, count: int) -> None:
+    """Case, spaces and hyphens of every kind, accents of Latin, Greek and Cyrillic only."""
+    assert count == analyse(text, Entity(name)).mention_count
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("华为", "华为Mate60和华为P70，我的华为。", 3),
+        ("华为", "华为_x", 0),
+        ("Kordio", "使用Kordio的人", 1),
+        ("カフェ", "カフェProとスタカフェ", 2),
+        ("โตโยต้า", "รถโตโยต้าYaris", 1),
+        ("삼성", "삼성은 삼성Galaxy 삼성에서 새삼성 삼성전자 삼성의", 4),
+        ("Kordio", "Kordio는 Kordio로 Kordio폰 Kordio에서는", 2),
+        ("LG전자", "LG전자는 좋다", 1),
+    ],
+)
+def test_scripts(name: str, text: str, count: int) -> None:
+    """Where a script writes no spaces another script is an edge; a particle of the list may follow in Korean."""
+    assert count == analyse(text, Entity(name)).mention_count
+
+
+@pytest.mark.parametrize("language", ["de", "nl", "da", "sv", "no", "nb", "nn", "de-AT"])
+def test_genitive(language: str) -> None:
+    """These languages write the genitive without an apostrophe."""
+    assert 2 == analyse("Kordios Preise, KORDIOS.", Entity("Kordio"), language=language).mention_count
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "language"),
+    [
+        ("Kordio", "Kordios Preise", None), ("Kordio", "Kordios", "en"), ("Kordio", "Kordiose", "de"),
+        ("Aldi", "Aldiss", "de"), ("Kor", "Kors Preise", "de"), ("Velmax", "Velmaxs Preise", "de"),
+        ("Kordis", "Kordiss Preise", "de"), ("Weiß", "Weißs", "de"),
+    ],
+)  # fmt: skip
+def test_no_genitive(name: str, text: str, language: str | None) -> None:
+    """Another language, a short name, a name that ends in a hissing sound, or another ending."""
+    assert 0 == analyse(text, Entity(name), language=language).mention_count
+
+
+def test_a_name_that_is_written_with_the_ending_wins() -> None:
+    """The longest match wins over the genitive of a shorter name."""
+    analysis = analyse("Kordios Preise", Entity("Kordio"), [Entity("Kordios")], language="de")
+    assert (0, {"Kordios": 1}) == (analysis.mention_count, analysis.competitors_mentioned)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("E*TRADE", "E*TRADE or E*TRADE, **E*TRADE**, E\\*TRADE and [E*TRADE](https://a.com)", 5),
+        ("snake_case", "_snake_case_ and snake_case, my_snake_case", 2),
+        ("*NSYNC", "*NSYNC met *NSYNC; \\*NSYNC", 3),
+        ("Holded", "**Hol**ded, *Hol*ded, Hol**ded**, Hol<b>ded</b>, ~~Hol~~ded", 5),
+        ("Acme", "* Acme\n* Acme", 2),
+    ],
+)
+def test_marks_of_markdown(name: str, text: str, count: int) -> None:
+    """A name with a mark is found as written, and emphasis splits no word."""
+    assert count == analyse(text, Entity(name)).mention_count
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("<think>Acme</think>Hello", "Hello"),
+        ("<think>\n1. Acme\n\n```python\n</think>\n\nHello", "Hello"),
+        ("Hello\n\n<THINK>\nAcme", "Hello"),
+        ("one<think>x</think>two", "one two"),
+        ("a <think>x</think> b <think>y</think> c <think>z", "a  b  c"),
+        ("Write `<think>` and `</think>`.", "Write <think> and </think>."),
+        ("```\n<think>\nAcme\n```\n<think>no</think>yes", "<think>\nAcme\nyes"),
+        ("\\<think>Acme", "<think>Acme"),
+        ("<thinking>x</thinking>y", "y"),
+        ("<think>x</think>" * 40 + "y", "y"),
+    ],
+)
+def test_thinking_is_no_text(text: str, visible: str) -> None:
+    """Closed or not, in any case of letters, but for a tag inside code."""
+    assert visible == analyse(text, Entity("Acme")).visible_text.strip()
+
+
+def test_one_character_names() -> None:
+    """A name of one character is found with its case, or in a script that has none."""
+    x = Entity("X", case_sensitive=True)
+    assert (2, 1) == (analyse("X, x and X's", x).mention_count, analyse("麦当劳", Entity("麦")).mention_count)
+
+
+def test_marks_are_composed_in_linear_time() -> None:
+    """No run of combining marks is longer than thirty when it is put in order, and nothing else is changed."""
+    run = 0
+    longest = 0
+    for char in compose("a" + "\u0315\u0300" * 5_000):
+        run = run + 1 if unicodedata.combining(char) else 0
+        longest = max(longest, run)
+    assert MOST_MARKS == longest
+
+
+def test_honest_marks_are_composed_as_before() -> None:
+    """A text without such runs comes out in canonical form."""
+    text = "Müller, e\u0301, 🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸, 가"
+    assert unicodedata.normalize("NFC", text) == compose(text)
+
+
+def test_a_prompt_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it names the brand is asked again with every answer to it."""
+    matcher = Matcher(Entity("Acme"))
+    first = matcher.names_brand("What is Acme?")
+    monkeypatch.setattr("llm_monitoring.analysis.analysis.read_markdown", lambda *_: pytest.fail("read again"))
+    assert (True, True) == (first, matcher.names_brand("What is Acme?"))
