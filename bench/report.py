@@ -26,7 +26,8 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.metrics import Period
 from llm_monitoring.reporting import exports
-from llm_monitoring.reporting.files import Shelf
+from llm_monitoring.reporting.files import ReportWriter
+from llm_monitoring.reporting.material import Wanted
 from llm_monitoring.settings import load_settings
 
 # the judge's verdicts, which nothing of the answers' making stores
@@ -45,8 +46,9 @@ def report(language: str) -> Part:
 
     def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
         projects.change(tools.db, project_id, lambda found: dataclasses.replace(found, language=language))
-        shelf = Shelf(tools.db, tools.keys, tools.budget, LATEST)
-        written = shelf.write(project_id, days, folder / f"{language}.html")
+        writer = ReportWriter(tools.db, tools.keys, tools.budget, LATEST)
+        wanted = Wanted(project_id, Period(LATEST - timedelta(days=days - 1), LATEST))
+        written = writer.write(wanted, folder / f"{language}.html")
         return {"kb": round(written.size_bytes / 1000), "rows": written.answers}
 
     return make
@@ -68,7 +70,7 @@ def figures(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str,
     """The later half of the days compared with the earlier one."""
     middle = LATEST - timedelta(days=days // 2)
     before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
-    found = metrics.report(tools.db, project_id, after, before)
+    found = metrics.report(tools.db, metrics.Question(project_id, after, before))
     return {"rows": found.total.summary.figures.total_queries}
 
 

@@ -18,12 +18,13 @@ from bench.ground import database
 from llm_monitoring import day, metrics, projects
 from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.app import open_tools
-from llm_monitoring.cli.metrics import changes_of, print_comparison, print_report
+from llm_monitoring.cli.metrics import print_report
+from llm_monitoring.cli.metrics_tables import print_comparison
 from llm_monitoring.demo.sample import SAMPLE_EMAIL
 from llm_monitoring.demo.server import DemoServer
 from llm_monitoring.demo.session import fill
 from llm_monitoring.domain import Secret
-from llm_monitoring.metrics import Period
+from llm_monitoring.metrics import Period, Question
 from llm_monitoring.runs import RunLock
 from llm_monitoring.settings import load_settings
 
@@ -69,9 +70,9 @@ def measure(tools: day.Tools, days: Sequence[date]) -> list[dict[str, Any]]:
     """Print the figures and every comparison as the command line does; return the verdicts."""
     found = []
     for row in projects.overview(tools.db):
-        print_report(metrics.report(tools.db, row["id"], Period(days[0], days[-1])))
+        print_report(metrics.report(tools.db, Question(row["id"], Period(days[0], days[-1]))))
         for what, before, after in comparisons(days):
-            comparison = metrics.report(tools.db, row["id"], after, before).comparison
+            comparison = metrics.report(tools.db, Question(row["id"], after, before)).comparison
             assert comparison is not None
             print(f"\n{what}: {before}, then {after}")
             print_comparison(comparison)
@@ -81,7 +82,7 @@ def measure(tools: day.Tools, days: Sequence[date]) -> list[dict[str, Any]]:
 
 
 def verdicts(comparison: Comparison) -> dict[str, Any]:
-    headline, *others = changes_of(comparison)
+    headline, *others = (*comparison.figures, *comparison.by_provider)
     return {
         "before": str(headline.before),
         "after": str(headline.after),

@@ -30,7 +30,7 @@ FIGURES: Final = """results.lock_project results.observations results.cell_costs
     results.previous_model results.save_snapshot results.drop_empty_cells runs.failure_reasons
     projects.mark_analysed"""
 REPORT: Final = """reporting.last_day reporting.answers reporting.prompts reporting.texts reporting.failed_prompts
-    reporting.failures metrics.observations metrics.totals metrics.read_otherwise"""
+    reporting.failures metrics.observations metrics.totals metrics.latest_day"""
 EXPORT: Final = """reporting.results_count reporting.results reporting.citations reporting.snapshots_count
     reporting.snapshots"""
 DIGEST: Final = """notify.outages notify.refused_keys notify.broken_runs notify.daily_spend notify.observations

@@ -270,7 +270,7 @@ def observe(plan: Plan, ask: Ask, paid: Paid) -> Observation:
         competitors=frozenset(analysis.competitors_mentioned),
         position=analysis.position_in_list,
         competitor_positions=analysis.competitor_positions,
-        brand_cited=analysis.brand_cited,
+        brand_cited=analysis.brand_cited if plan.watched.matcher.entities[0].domains else None,
         sentiment=None,
         sentiment_score=None,
     )

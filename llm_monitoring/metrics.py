@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from llm_monitoring import projects, results, rules
-from llm_monitoring.analysis import comparison, figures
+from llm_monitoring import projects, results
+from llm_monitoring.analysis import comparison, figures, movers
 from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.analysis.figures import Observation, Summary
+from llm_monitoring.analysis.movers import PromptChange, ProviderPart
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import BadInput
 from llm_monitoring.projects import Project
+from llm_monitoring.readings import Readings
 
 SQL = load("metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days from `first` to `last`, both included. Raises BadInput where it ends before it starts."""
+    """Days from `first` to `last`, both included. Raises BadInput if it ends before it starts."""
 
     first: date
     last: date
@@ -32,7 +34,25 @@ class Period:
             raise BadInput(f"the period ends before it starts: {self.last} is before {self.first}")
 
     def __str__(self) -> str:
-        return f"{self.first} to {self.last}"
+        return f"{self.first} to {self.last}" if self.first != self.last else str(self.first)
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def previous(self) -> Period:
+        """The period of the same length right before; a whole calendar month has the month before it."""
+        last = self.first - timedelta(days=1)
+        if self.is_month:
+            return Period(last.replace(day=1), last)
+        return Period(self.first - timedelta(days=self.days), last)
+
+    @property
+    def is_month(self) -> bool:
+        after = self.last + timedelta(days=1)
+        return self.first.day == after.day == 1 and (self.first.year, self.first.month) == (
+            self.last.year, self.last.month,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,71 +65,113 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What there is to say of a period, and of `compared` where one was asked for.
+class Question:
+    """What is asked: a project's period, another one to compare it with, and one provider alone or all."""
 
-    `read_otherwise` counts answers that were read with other names or rules than the project's present ones: figures
-    of such answers and of others do not mean the same. `readable` of them still have their text.
+    project_id: int
+    period: Period
+    compared: Period | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What there is to say of a period, and of `compared` if one was asked for.
+
+    `read_again` answers were stored with former names or rules, and were read with the present ones for these figures;
+    `kept` have no text, and former names count the same; `left_out` are in no figure, since they do not. `latest` is
+    the last day with answers at all, `prompts` the texts of those in `by_prompt`.
     """
 
     project: Project
     period: Period
+    latest: date | None
     total: Measured
     by_provider: Mapping[str, Measured]
     compared: Period | None
     comparison: Comparison | None
-    read_otherwise: int
-    readable: int
+    parts: tuple[ProviderPart, ...]
+    by_prompt: tuple[PromptChange, ...]
+    prompts: Mapping[int, str]
+    read_again: int
+    kept: int
+    left_out: int
 
 
-def report(db: Database, project_id: int, period: Period, compared: Period | None = None) -> Report:
-    """Measure a period, against another one where it is given; raises BadInput where the two overlap.
+def report(db: Database, question: Question) -> Report:
+    """Measure a period, against another one if it is given; raises BadInput if the two overlap, or TooManyStale.
 
     Of the two, the one that starts first is what was before, whichever was asked for first.
     """
-    project = projects.find(db, project_id)
+    project, compared = projects.find(db, question.project_id), question.compared
     names = [entity.name for entity in project.competitors]
-    observed = observations(db, project_id, period)
-    otherwise = read_otherwise(db, project, period, compared or period)
-    total, by_provider = measured(db, project, period, observed)
+    readings = Readings(db, project)
+    observed = observations(db, readings, question.period, question.provider)
+    others: list[Observation] = []
     change = None
     if compared is not None:
-        before, _ = in_order(period, compared)
-        others = observations(db, project_id, compared)
+        before, _ = in_order(question.period, compared)
+        others = observations(db, readings, compared, question.provider)
         pair = (others, observed) if before is compared else (observed, others)
         change = comparison.compare(*pair, names)
+    else:
+        pair = ([], observed)
+    total, by_provider = measured(db, project, question, observed)
     return Report(
         project=project,
-        period=period,
+        period=question.period,
+        latest=latest_day(db, project.id),
         total=total,
         by_provider=by_provider,
         compared=compared,
         comparison=change,
-        read_otherwise=otherwise["answers"],
-        readable=otherwise["readable"],
+        parts=movers.provider_parts(*pair) if change else (),
+        by_prompt=movers.prompt_changes(*pair),
+        prompts={row["id"]: row["query_text"] for row in db.all(SQL.prompts, {"project_id": project.id})},
+        read_again=readings.read_again,
+        kept=readings.kept,
+        left_out=readings.left_out,
     )
 
 
 def in_order(one: Period, other: Period) -> tuple[Period, Period]:
-    """The earlier and the later period; raises BadInput where they share a day."""
+    """The earlier and the later period; raises BadInput if they share a day."""
     before, after = sorted((one, other), key=lambda period: period.first)
     if after.first <= before.last:
         raise BadInput(f"the two periods overlap: {before} and {after}")
     return before, after
 
 
-def observations(db: Database, project_id: int, period: Period) -> list[Observation]:
-    """The valid answers of a period."""
-    params = {"project_id": project_id, "first": period.first, "last": period.last}
-    return [results.observation(row) for row in db.all(SQL.observations, params)]
+def latest_day(db: Database, project_id: int) -> date | None:
+    """The last day with answers."""
+    row = db.one(SQL.latest_day, {"project_id": project_id})
+    return row["day"] if row else None
+
+
+def observations(db: Database, readings: Readings, period: Period, provider: str | None = None) -> list[Observation]:
+    """The valid answers of a period, as the project's present names read them."""
+    params = {
+        "project_id": readings.project.id, "first": period.first, "last": period.last, "provider": provider,
+    }  # fmt: skip
+    return [observed for _, observed in observed_rows(readings, db.all(SQL.observations, params))]
+
+
+def observed_rows(readings: Readings, rows: Sequence[Row]) -> Iterator[tuple[Row, Observation]]:
+    """Each row as present names read it, with what figures see of it; a row that cannot be read stays out alone."""
+    for row in readings.usable(rows):
+        with readings.errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=readings.project.id) as work:
+            observed = results.observation(row, readings.project)
+        if work.error is None:
+            yield row, observed
 
 
 def measured(
-    db: Database, project: Project, period: Period, observed: Sequence[Observation]
+    db: Database, project: Project, question: Question, observed: Sequence[Observation]
 ) -> tuple[Measured, dict[str, Measured]]:
     """The figures over all providers, and each provider's."""
     names = [entity.name for entity in project.competitors]
-    params = {"project_id": project.id, "first": period.first, "last": period.last}
+    params = {"project_id": project.id, "first": question.period.first, "last": question.period.last,
+              "provider": question.provider}  # fmt: skip
     totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, params)}
     each = {}
     for provider in sorted({*totals, *(o.provider for o in observed)}):
@@ -119,13 +181,3 @@ def measured(
     failed = sum(one.failed for one in each.values())
     cost = sum((one.cost_usd for one in each.values()), Decimal(0))
     return Measured(figures.summary(observed, names), failed, cost), each
-
-
-def read_otherwise(db: Database, project: Project, period: Period, compared: Period) -> Row:
-    params = {
-        "project_id": project.id, "fingerprint": rules.fingerprint(project), "first": period.first,
-        "last": period.last, "compare_first": compared.first, "compare_last": compared.last,
-    }  # fmt: skip
-    row = db.one(SQL.read_otherwise, params)
-    assert row is not None
-    return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_monitoring.analysis import Entity
@@ -121,6 +121,15 @@ def read_entity(item: Any, project_id: int) -> Entity:
             case_sensitive=bool(item.get("case_sensitive", False)),
         )
     raise BadInput(f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}")
+
+
+def renamed(entity: Entity, name: str, *, keep_old_name: bool = True) -> Entity:
+    """The entity under another name; the old one stays as an alias, or answers that use it would count for no one."""
+    new = name.strip()
+    others = [alias for alias in entity.aliases if alias.casefold() != new.casefold()]
+    if keep_old_name and entity.name.casefold() not in {each.casefold() for each in (new, *others)}:
+        others.append(entity.name)
+    return replace(entity, name=new, aliases=tuple(others))
 
 
 def write_entity(entity: Entity) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Reply
+from llm_monitoring.readings import Readings
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.runs import PAGE, task_key
 
@@ -165,10 +166,7 @@ def write_snapshots(db: Database, project: Project, day: date, errors: RowErrors
         if tx.one(SQL.lock_project, params) is None:
             return
         rules.record(tx, project)
-        answers: Cells = defaultdict(list)
-        for row in tx.all(SQL.observations, params):
-            with errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=project.id):
-                answers[row["llm_provider"], row["model_id"]].append(counted(row))
+        answers = day_cells(tx, project, day, errors)
         costs = {(row["provider"], row["model_id"]): row for row in tx.all(SQL.cell_costs, params)}
         failures = by_cell(tx.all(SQL.cell_failures, params), "failures")
         unread = by_cell(tx.all(SQL.cell_unread, params), "answers")
@@ -195,6 +193,16 @@ def by_cell(rows: Sequence[Row], count: str) -> dict[tuple[str, str], int]:
     return {(row["provider"], row["model_id"]): row[count] for row in rows}
 
 
+def day_cells(db: Database | Transaction, project: Project, day: date, errors: RowErrors) -> Cells:
+    """The day's answers by provider and model, as the project's present names read them."""
+    rows = db.all(SQL.observations, {"project_id": project.id, "day": day})
+    cells: Cells = defaultdict(list)
+    for row in Readings(db, project, errors, bounded=False).usable(rows):
+        with errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=project.id):
+            cells[row["llm_provider"], row["model_id"]].append(counted(row, project))
+    return cells
+
+
 def model_changed(tx: Transaction, project_id: int, cell: tuple[str, str], day: date) -> bool:
     provider, model_id = cell
     row = tx.one(SQL.previous_model, {"project_id": project_id, "provider": provider, "day": day})
@@ -213,9 +221,9 @@ class Counted:
 Cells = dict[tuple[str, str], list[Counted]]
 
 
-def counted(row: Row) -> Counted:
+def counted(row: Row, project: Project) -> Counted:
     """An answer's row as the figures count it; raises what `observation` raises."""
-    return Counted(observation(row), row["model_used"], row["response_time_ms"])
+    return Counted(observation(row, project), row["model_used"], row["response_time_ms"])
 
 
 def cell_columns(project: Project, answers: Sequence[Counted]) -> Mapping[str, Any]:
@@ -230,8 +238,11 @@ def cell_columns(project: Project, answers: Sequence[Counted]) -> Mapping[str, A
     }
 
 
-def observation(row: Row) -> figures.Observation:
-    """An answer's row as the figures count it; raises ValueError or TypeError if it holds what no analysis stores."""
+def observation(row: Row, project: Project) -> figures.Observation:
+    """An answer's row as the figures count it; raises ValueError or TypeError if it holds what no analysis stores.
+
+    Of citations nothing can be said if the brand has no site declared.
+    """
     day, score, position = row["analysis_date"], row["sentiment_score"], row["position_in_list"]
     if not isinstance(day, date):
         raise TypeError(f"analysis_date is no day: {day}")
@@ -250,7 +261,7 @@ def observation(row: Row) -> figures.Observation:
         competitors=frozenset(counts("competitors_mentioned", row["competitors_mentioned"])),
         position=position,
         competitor_positions=counts("competitor_positions", row["competitor_positions"]),
-        brand_cited=row["brand_cited"],
+        brand_cited=row["brand_cited"] if project.brand.domains else None,
         sentiment=row["sentiment"],
         sentiment_score=score,
     )

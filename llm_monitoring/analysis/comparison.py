@@ -8,9 +8,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import sqrt
-from random import Random
-from statistics import stdev
 from typing import Final, Literal
 
 from llm_monitoring.analysis.figures import (
@@ -19,22 +16,26 @@ from llm_monitoring.analysis.figures import (
     Observation,
     hundredths,
     model_changes,
+    percentage,
     prompt_weights,
     rounded,
-    t_quantile,
     unbranded,
+)
+from llm_monitoring.analysis.spread import (
+    Measured,
+    Pair,
+    Row,
+    Spread,
+    answers_error,
+    margins,
+    spread_of,
+    standard_error,
 )
 from llm_monitoring.errors import BadInput
 
 Figure = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate"]
 Verdict = Literal["up", "down", "within noise", "too little data"]
 Measure = Callable[[Observation], tuple[int, int] | None]
-Row = tuple[Fraction, Fraction, Fraction, Fraction]
-"""One prompt: the figure's numerator and denominator before, and after."""
-
-Pair = tuple[int, str]
-Measured = tuple[Observation, int, int]
-
 CONFIDENCE: Final = 0.95
 
 
@@ -82,16 +83,21 @@ class Comparison:
     by_provider: tuple[Change, ...]
     model_changes: tuple[ModelChange, ...]
 
+    @property
+    def figures(self) -> tuple[Change, ...]:
+        """The mention rate, and what stands behind it."""
+        return self.mention_rate, self.share_of_voice, self.avg_position, self.citation_rate
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A difference and its standard error, None where too few prompts have something to compare."""
+    """A difference and its uncertainty, None if too few prompts have something to compare."""
 
     figure: Figure
     provider: str | None
     before: Fraction | None
     after: Fraction | None
-    error: float | None
+    spread: Spread | None
     prompts: int
     pairs: int
 
@@ -110,6 +116,8 @@ def compare(
     both), and prompts weigh equally. Prompts are drawn with replacement, each with all its answers, since
     the answers of one prompt are not independent; the interval is the difference plus and minus Student's t
     times the standard error of those draws. (Their percentiles would double the false alarms of ten prompts.)
+    If prompts agree more closely than their answers allow, or nothing varies at all, the interval is that of
+    `spread.margins`: no interval has a width of zero, and no verdict comes from one.
 
     `too little data`: fewer than MIN_PROMPTS prompts with something to compare in either period.
 
@@ -126,9 +134,14 @@ def compare(
     earlier, later = unbranded(before), unbranded(after)
 
     def estimated(figure: Figure, measure: Measure, provider: str | None = None) -> Estimate:
-        rows, pairs = paired(measure, of(provider, earlier), of(provider, later))
-        error = standard_error(rows, resamples, seed) if enough(rows) else None
-        return Estimate(figure, provider, *ratios(rows), error, len(rows), pairs)
+        left, right = measured(measure, of(provider, earlier)), measured(measure, of(provider, later))
+        pairs = left.keys() & right.keys()
+        rows, spread = rows_of(left, right, pairs), None
+        if enough(rows):
+            answers = answers_error((left, right), rows, pairs)
+            limits = possible(figure, left, right)
+            spread = spread_of(rows, standard_error(rows, resamples, seed), answers, *limits)
+        return Estimate(figure, provider, *ratios(rows), spread, len(rows), len(pairs))
 
     headline = estimated("mention_rate", mention)
     others = [
@@ -137,7 +150,7 @@ def compare(
         estimated("citation_rate", citation),
         *(estimated("mention_rate", mention, provider) for provider in shared_providers(earlier, later)),
     ]
-    family = sum(other.error is not None for other in others)
+    family = sum(other.spread is not None for other in others)
     level = 1 - (1 - CONFIDENCE) / max(1, family)
     share_of_voice, avg_position, citation_rate, *by_provider = (judge(other, level) for other in others)
     return Comparison(
@@ -169,8 +182,8 @@ def mention(observation: Observation) -> tuple[int, int]:
     return 100 * observation.brand_mentioned, 1
 
 
-def citation(observation: Observation) -> tuple[int, int]:
-    return 100 * observation.brand_cited, 1
+def citation(observation: Observation) -> tuple[int, int] | None:
+    return None if observation.brand_cited is None else (100 * observation.brand_cited, 1)
 
 
 def position(observation: Observation) -> tuple[int, int] | None:
@@ -188,12 +201,21 @@ def share_among(competitors: Sequence[str]) -> Measure:
     return measure
 
 
-def paired(measure: Measure, earlier: Sequence[Observation], later: Sequence[Observation]) -> tuple[list[Row], int]:
-    """Return a row for each prompt of the (prompt, provider) pairs in both periods, and how many pairs."""
-    left, right = measured(measure, earlier), measured(measure, later)
-    pairs = left.keys() & right.keys()
+def rows_of(left: dict[Pair, list[Measured]], right: dict[Pair, list[Measured]], pairs: AbstractSet[Pair]) -> list[Row]:
+    """Return a row for each prompt of the (prompt, provider) pairs in both periods."""
     before, after = totals(left, pairs), totals(right, pairs)
-    return [(*before[query_id], *after[query_id]) for query_id in sorted(before)], len(pairs)
+    return [(*before[query_id], *after[query_id]) for query_id in sorted(before)]
+
+
+def possible(
+    figure: Figure, left: dict[Pair, list[Measured]], right: dict[Pair, list[Measured]]
+) -> tuple[float, float]:
+    """Return the least and the most by which one prompt could change; for positions as far as places seen lie apart."""
+    if figure != "avg_position":
+        return -100.0, 100.0
+    places = [part for side in (left, right) for entries in side.values() for _, part, _ in entries]
+    reach = float(max(1, max(places) - min(places)))
+    return -reach, reach
 
 
 def measured(measure: Measure, observations: Sequence[Observation]) -> dict[Pair, list[Measured]]:
@@ -235,30 +257,15 @@ def enough(rows: Sequence[Row]) -> bool:
     return min(sum(row[1] > 0 for row in rows), sum(row[3] > 0 for row in rows)) >= MIN_PROMPTS
 
 
-def standard_error(rows: Sequence[Row], resamples: int, seed: int) -> float:
-    """Return the standard error of the difference, by drawing the prompts anew with replacement.
-
-    Draws spread by (n - 1) / n too little, for which few prompts are corrected.
-    """
-    prompts = [tuple(map(float, row)) for row in rows]
-    draw = Random(seed).choices
-    differences = []
-    for _ in range(resamples):
-        before, of_before, after, of_after = map(sum, zip(*draw(prompts, k=len(prompts)), strict=True))
-        if of_before and of_after:
-            differences.append(after / of_after - before / of_before)
-    return stdev(differences) * sqrt(len(rows) / (len(rows) - 1))
-
-
 def judge(estimate: Estimate, confidence: float) -> Change:
     """Return the change with its 95 % interval and the verdict at `confidence`."""
     low, high = interval(estimate)
     return Change(
         figure=estimate.figure,
         provider=estimate.provider,
-        before=hundredths(estimate.before),
-        after=hundredths(estimate.after),
-        difference=hundredths(difference(estimate)),
+        before=shown(estimate.figure, estimate.before),
+        after=shown(estimate.figure, estimate.after),
+        difference=shown(estimate.figure, difference(estimate)),
         low=low,
         high=high,
         prompts=estimate.prompts,
@@ -274,27 +281,34 @@ def difference(estimate: Estimate) -> Fraction | None:
     return estimate.after - estimate.before
 
 
-def margin(estimate: Estimate, confidence: float) -> float | None:
-    """Return half the width of the difference's interval; None where too few prompts allow one."""
-    if estimate.error is None:
+def shown(figure: Figure, value: Fraction | None) -> Decimal | None:
+    return hundredths(value) if figure == "avg_position" else percentage(value)
+
+
+def bounds(estimate: Estimate, confidence: float) -> tuple[float, float] | None:
+    """Return the bounds of the difference at `confidence`; None if too few prompts allow them."""
+    gap = difference(estimate)
+    if gap is None or estimate.spread is None:
         return None
-    return t_quantile(confidence, estimate.prompts - 1) * estimate.error
+    below, above = margins(estimate.spread, float(gap), confidence)
+    return float(gap) - below, float(gap) + above
 
 
 def interval(estimate: Estimate) -> tuple[Decimal, Decimal] | tuple[None, None]:
-    gap, half = difference(estimate), margin(estimate, CONFIDENCE)
-    if gap is None or half is None:
+    found = bounds(estimate, CONFIDENCE)
+    if found is None:
         return None, None
-    low, high = float(gap) - half, float(gap) + half
+    low, high = found
     if estimate.figure == "avg_position":
         return rounded(low), rounded(high)
     return rounded(max(-100.0, low)), rounded(min(100.0, high))
 
 
 def verdict(estimate: Estimate, confidence: float) -> Verdict:
-    gap, half = difference(estimate), margin(estimate, confidence)
-    if gap is None or half is None:
+    found = bounds(estimate, confidence)
+    if found is None:
         return "too little data"
-    if abs(gap) <= half:
+    low, high = found
+    if low <= 0 <= high:
         return "within noise"
-    return "up" if gap > 0 else "down"
+    return "up" if low > 0 else "down"

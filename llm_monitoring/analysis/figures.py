@@ -26,7 +26,10 @@ TOP_WEIGHTS: Final = ((3, 20), (5, 15), (10, 12))
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One valid answer: `competitors` holds the names that it mentions, `sample` numbers a day's repeats."""
+    """One valid answer: `competitors` holds the names that it mentions, `sample` numbers a day's repeats.
+
+    `brand_cited` is None if the brand has no site declared: then nothing can be said of its citations.
+    """
 
     query_id: int
     provider: str
@@ -38,7 +41,7 @@ class Observation:
     competitors: frozenset[str]
     position: int | None
     competitor_positions: Mapping[str, int]
-    brand_cited: bool
+    brand_cited: bool | None
     sentiment: str | None
     sentiment_score: Decimal | None
 
@@ -48,7 +51,8 @@ class Cell:
     """The figures of a set of answers, named as the snapshot's columns.
 
     Rates and shares are percentages; they, positions and scores have two decimals, rounded half to even,
-    and are None where there is nothing to say. `total_*`, `appeared_in_*`, `*_mentions` and the breakdown
+    and are None where there is nothing to say, the citation rate also for a brand without a site. A rate reads 0.00 or
+    100.00 only if it is exactly that. `total_*`, `appeared_in_*`, `*_mentions` and the breakdown
     count answers. Answers to branded prompts are in `branded_*` and nowhere else.
     """
 
@@ -158,7 +162,7 @@ def rate_of(headline: Sequence[Observation], said: Said, effective: Effective) -
     if rate is None:
         return Rate(None, None, None)
     n = effective(headline, said)
-    return Rate(hundredths(rate), *wilson(rate / 100 * Fraction(n), n))
+    return Rate(percentage(rate), *wilson(rate / 100 * Fraction(n), n))
 
 
 def figures(observations: Sequence[Observation], competitors: Sequence[str], effective: Effective) -> Cell:
@@ -184,7 +188,7 @@ def figures(observations: Sequence[Observation], competitors: Sequence[str], eff
         appeared_in_top3=sum(position <= 3 for _, position in ranked),
         appeared_in_top5=sum(position <= 5 for _, position in ranked),
         appeared_in_top10=sum(position <= 10 for _, position in ranked),
-        citation_rate=hundredths(mean((o, 100 * o.brand_cited) for o in headline)),
+        citation_rate=percentage(mean((o, 100 * o.brand_cited) for o in headline if o.brand_cited is not None)),
         positive_mentions=sentiments["positive"],
         neutral_mentions=sentiments["neutral"],
         negative_mentions=sentiments["negative"],
@@ -238,7 +242,7 @@ def share(
             brand += weight * worth(o.position)
         for name in names & o.competitors:
             rivals += weight * worth(o.competitor_positions.get(name))
-    return hundredths(Fraction(100 * brand, brand + rivals)) if names and brand + rivals else None
+    return percentage(Fraction(100 * brand, brand + rivals)) if names and brand + rivals else None
 
 
 def position_weight(position: int | None) -> int:
@@ -251,6 +255,14 @@ def position_weight(position: int | None) -> int:
 def hundredths(value: Fraction | None) -> Decimal | None:
     """Return `value` with two decimals, an exact half going to the even digit."""
     return None if value is None else Decimal(round(value * 100)).scaleb(-2)
+
+
+def percentage(value: Fraction | None) -> Decimal | None:
+    """Return a percentage, or a difference of two, with two decimals; 0 and 100 only if it is exactly that."""
+    near = hundredths(value)
+    if near is None or value is None or value == Fraction(near) or near not in (-100, 0, 100):
+        return near
+    return near + Decimal("0.01") * (1 if value > Fraction(near) else -1)
 
 
 def wilson(
@@ -273,7 +285,8 @@ def wilson(
 
 
 def rounded(value: float) -> Decimal:
-    return Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    """Return `value` with two decimals; zero has no sign."""
+    return Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_EVEN) + 0
 
 
 def normal_quantile(confidence: float) -> float:

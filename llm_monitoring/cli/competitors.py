@@ -10,7 +10,15 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.command import PROJECT, example, json_option
-from llm_monitoring.cli.names import REREAD, clear_option, details, entity, name_options
+from llm_monitoring.cli.names import (
+    REREAD,
+    changed_entity,
+    clear_option,
+    details,
+    entity,
+    name_options,
+    old_name_option,
+)
 from llm_monitoring.cli.output import Columns, say, show_rows
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.errors import BadInput
@@ -62,22 +70,25 @@ def add(session: Session, /, project: int, name: str, **options: Any) -> None:
 )
 @click.argument("project", type=PROJECT)
 @click.argument("name")
-@click.option("--name", "new_name", metavar="NAME", help="Another name.")
+@click.option("--name", "new_name", metavar="NAME", help="Another name; the old one stays as an alias.")
+@old_name_option
 @name_options("competitor")
 @clear_option
 @pass_session
-def edit(session: Session, /, project: int, name: str, new_name: str | None, **options: Any) -> None:
+def edit(
+    session: Session, /, project: int, name: str, new_name: str | None, *, drop_old_name: bool, **options: Any
+) -> None:
     """Change the competitor NAME of PROJECT.
 
     What is given replaces what is stored: to add an alias, give all of them.
     """
     given = details(options)
-    if not given and new_name is None:
+    if not given and new_name is None and not drop_old_name:
         raise BadInput("say what to change: see `python -m llm_monitoring competitors edit --help`")
 
     def changed(before: Project) -> Project:
         old = find(before, name)
-        fresh = entity(old.name, **(projects.write_entity(old) | {"name": new_name or old.name} | given))
+        fresh = changed_entity(old, new_name, given, drop_old_name=drop_old_name)
         return replace(before, competitors=tuple(fresh if each is old else each for each in before.competitors))
 
     with session.tools() as tools:

@@ -2,191 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import date
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from llm_monitoring import metrics as table
 from llm_monitoring.analysis.comparison import Change, Comparison
 from llm_monitoring.analysis.figures import Cell, ModelChange, Summary
-from llm_monitoring.cli.command import PROGRAM, PROJECT, example, json_option
-from llm_monitoring.cli.output import print_table, say, show_json, usd
-from llm_monitoring.cli.periods import DAY, check_order
+from llm_monitoring.analysis.movers import PromptChange
+from llm_monitoring.cli.command import PROGRAM, PROVIDER, example, json_option
+from llm_monitoring.cli.metrics_tables import print_comparison, print_figures, print_model_changes, print_prompts
+from llm_monitoring.cli.output import say, show_json
+from llm_monitoring.cli.periods import Asked, chosen_project, period_options, periods_of, project_options
 from llm_monitoring.cli.session import Session, pass_session
-from llm_monitoring.errors import BadInput
-from llm_monitoring.metrics import Measured, Period, Report
-
-NOTHING: Final = "–"
-HEADLINE_CONFIDENCE: Final = Decimal("95.00")
-TITLES: Final = {
-    "mention_rate": "Mention rate %",
-    "share_of_voice": "Share of voice %",
-    "avg_position": "Average position",
-    "citation_rate": "Citation rate %",
-}
+from llm_monitoring.metrics import Measured, Question, Report
 
 
 @click.command(
     epilog=example(
-        "metrics --project 1 --from 2026-11-01 --to 2026-11-15",
-        "metrics --project 1 --from 2026-11-16 --to 2026-11-30 --compare-from 2026-11-01 --compare-to 2026-11-15",
+        "metrics 1 --previous",
+        "metrics 1 --days 7 --previous --by prompt",
+        "metrics 1 --from 2026-11-01 --to 2026-11-30 --provider google",
+        "metrics 1 --from 2026-11-16 --to 2026-11-30 --compare-from 2026-11-01 --compare-to 2026-11-15",
     )
 )
-@click.option("--project", "project", type=PROJECT, required=True, help="Whose figures.")
-@click.option("--from", "first", type=DAY, required=True, help="First day.")
-@click.option("--to", "last", type=DAY, required=True, help="Last day.")
-@click.option("--compare-from", "other_first", type=DAY, help="First day of the period to compare with.")
-@click.option("--compare-to", "other_last", type=DAY, help="Last day of the period to compare with.")
+@project_options
+@period_options
+@click.option("--provider", type=PROVIDER, metavar="NAME", help="The answers of this provider alone.")
+@click.option("--by", type=click.Choice(["provider", "prompt"]), default="provider", show_default=True,
+              help="Figures by provider, or each prompt's mention rate.")  # fmt: skip
 @json_option
 @pass_session
 def metrics(
-    session: Session, /, project: int, first: date, last: date, other_first: date | None, other_last: date | None,
-    *, as_json: bool,
+    session: Session, /, number: int | None, project: int | None, provider: str | None, by: str, *, as_json: bool,
+    **asked: Any,
 ) -> None:  # fmt: skip
-    """Show a project's figures over a period, in all and by provider.
+    """Show the figures of PROJECT over a period, in all and by provider or by prompt.
 
-    Prompts that name the brand are counted apart and are in no other figure. Prompts weigh equally. “–” is said where
+    Prompts that name the brand are counted apart and are in no other figure. Prompts weigh equally. “–” is said if
     there is nothing to measure. The interval is of 95 %.
 
     Compared are the prompts and providers that both periods have. The mention rate is judged at 95 %; the other
     figures are read together, so each asks for the confidence that “judged at” says.
     """
-    check_order(first, last)
-    if (other_first is None) != (other_last is None):
-        raise BadInput("a comparison needs both --compare-from and --compare-to")
-    check_order(other_first, other_last, "--compare-from and --compare-to")
-    compared = Period(other_first, other_last) if other_first and other_last else None
+    from llm_monitoring.app import schedule_day
+
     with session.tools() as tools:
-        report = table.report(tools.db, project, Period(first, last), compared)
+        chosen = chosen_project(tools.db, number, project)
+        latest = table.latest_day(tools.db, chosen) or schedule_day(tools.settings)
+        period, compared = periods_of(Asked(**asked), latest)
+        report = table.report(tools.db, Question(chosen, period, compared, provider))
     if as_json:
         show_json(report_fields(report))
     else:
-        print_report(report)
+        print_report(report, by_prompt=by == "prompt")
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, *, by_prompt: bool = False) -> None:
     project = report.project
     say(f"Project {project.id}, {project.name}: {report.period}")
-    print_figures(report)
+    if not (report.total.summary.figures.total_queries or report.total.summary.figures.branded_total_queries):
+        say(f"No answer in this period: {nearest(report)}.")
+    if by_prompt:
+        print_prompts(report)
+    else:
+        print_figures(report)
     print_model_changes(report.total.summary.model_changes)
-    if report.read_otherwise:
-        gone = report.read_otherwise - report.readable
-        way = f" `{PROGRAM} reanalyse --project {project.id} --preview`." if report.readable else ""
-        say(f"Note: {report.read_otherwise} answers were read with other names or rules than the project's present "
-            f"ones{f', {gone} of them without a text to read anew' if gone else ''}.{way}")  # fmt: skip
-    if report.comparison is not None and report.compared is not None:
+    for line in remarks(report):
+        say(line)
+    if report.comparison is not None and report.compared is not None and not by_prompt:
         before, after = table.in_order(report.period, report.compared)
         say("")
         say(f"Before: {before}. After: {after}. Over the prompts and providers of both:")
-        print_comparison(report.comparison)
+        print_comparison(report.comparison, report.parts)
 
 
-def print_figures(report: Report) -> None:
-    """One line a figure, one column for all and one for each provider."""
-    columns = {"All": report.total, **report.by_provider}
-    rows = [
-        {"figure": title, **{name: of(measured) for name, measured in columns.items()}}
-        for title, of in figure_lines(report.total.summary.figures)
-    ]
-    shown: dict[str, Callable[[Any], object]] = {name: shower(name) for name in columns}
-    print_table(rows, {"Figure": "figure", **shown})
+def nearest(report: Report) -> str:
+    return f"the latest day with answers is {report.latest}" if report.latest else "there is no answer at all yet"
 
 
-def shower(name: str) -> Callable[[Any], object]:
-    return lambda row: NOTHING if row[name] is None else str(row[name])
-
-
-def figure_lines(total: Cell) -> Iterable[tuple[str, Callable[[Measured], object]]]:
-    """The lines of the table: title, and what it shows of a column."""
-    yield "Answers", lambda m: m.summary.figures.total_queries
-    yield "Prompts", lambda m: m.summary.prompts
-    yield "Failed tasks", lambda m: m.failed
-    yield "Answers with the brand", lambda m: m.summary.figures.total_mentions
-    yield "Mention rate %", lambda m: m.summary.figures.mention_rate
-    yield "  95 % interval", lambda m: interval(m.summary.figures.mention_rate_low, m.summary.figures.mention_rate_high)
-    yield "Share of voice %", lambda m: m.summary.figures.share_of_voice
-    yield "  weighted by position", lambda m: m.summary.figures.weighted_share_of_voice
-    for name in total.competitor_breakdown:
-        yield f"  answers with {name}", competitor(name)
-    yield "Average position", lambda m: m.summary.figures.avg_position
-    yield "In top 3 / 5 / 10", lambda m: " / ".join(map(str, tops(m.summary.figures)))
-    yield "Citation rate %", lambda m: m.summary.figures.citation_rate
-    yield "Positive / neutral / negative", lambda m: " / ".join(map(str, sentiments(m.summary.figures)))
-    yield "Average sentiment", lambda m: m.summary.figures.avg_sentiment_score
-    yield "Branded: with the brand / answers", lambda m: branded(m.summary.figures)
-    yield "Cost USD", lambda m: usd(m.cost_usd)
-
-
-def competitor(name: str) -> Callable[[Measured], object]:
-    return lambda m: m.summary.figures.competitor_breakdown[name]
-
-
-def tops(cell: Cell) -> tuple[int, int, int]:
-    return cell.appeared_in_top3, cell.appeared_in_top5, cell.appeared_in_top10
-
-
-def sentiments(cell: Cell) -> tuple[int, int, int]:
-    return cell.positive_mentions, cell.neutral_mentions, cell.negative_mentions
-
-
-def branded(cell: Cell) -> str | None:
-    return f"{cell.branded_total_mentions} / {cell.branded_total_queries}" if cell.branded_total_queries else None
-
-
-def interval(low: Decimal | None, high: Decimal | None) -> str | None:
-    return None if low is None or high is None else f"{low} to {high}"
-
-
-def print_model_changes(changes: Iterable[ModelChange]) -> None:
-    for change in changes:
-        say(f"Model changed: from {change.day} on {change.provider} answers with {change.after}, "
-            f"with {change.before} before.")  # fmt: skip
-
-
-def print_comparison(comparison: Comparison) -> None:
-    rows = [change_row(change) for change in changes_of(comparison)]
-    print_table(rows, {title: title for title in rows[0]})
-    print_model_changes(comparison.model_changes)
-
-
-def change_row(change: Change) -> dict[str, object]:
-    return {
-        "Figure": TITLES[change.figure],
-        "Of": change.provider or "all",
-        "Before": shown(change.before),
-        "After": shown(change.after),
-        "Difference": NOTHING if change.difference is None else f"{change.difference:+}",
-        "95 % interval": interval(change.low, change.high) or NOTHING,
-        "Prompts": change.prompts,
-        "Pairs": change.pairs,
-        "Verdict": verdict(change),
-        "Judged at": judged_at(change),
-    }
-
-
-def changes_of(comparison: Comparison) -> list[Change]:
-    """The mention rate, what stands behind it, and each provider's mention rate."""
-    figures = [comparison.mention_rate, comparison.share_of_voice, comparison.avg_position, comparison.citation_rate]
-    return [*figures, *comparison.by_provider]
-
-
-def shown(value: Decimal | None) -> str:
-    return NOTHING if value is None else str(value)
-
-
-def verdict(change: Change) -> str:
-    """The verdict; of positions, where less is more, also what it means."""
-    if change.figure != "avg_position" or change.improved is None:
-        return change.verdict
-    return f"{change.verdict} ({'improved' if change.improved else 'worse'})"
-
-
-def judged_at(change: Change) -> str:
-    return "" if change.judged_at == HEADLINE_CONFIDENCE else f"{change.judged_at} %"
+def remarks(report: Report) -> Iterable[str]:
+    """What the reader must know about the figures, each with the command that helps."""
+    number = report.project.id
+    if report.read_again:
+        yield (f"Note: {report.read_again} answers were stored with former names or rules and were read again with the "
+               f"present ones for these figures. `{PROGRAM} reanalyse --project {number} --preview` shows what to "
+               "store.")  # fmt: skip
+    if report.kept:
+        yield (f"Note: {report.kept} answers without a text stand as they were read, with former names that count the "
+               "same.")  # fmt: skip
+    if report.left_out:
+        yield (f"Note: {report.left_out} answers are in no figure: they were read with former names and their text is "
+               "gone.")  # fmt: skip
+    if not report.project.brand.domains:
+        yield (f"No site is declared for {report.project.brand.name}, so nothing can be said of citations: "
+               f"`{PROGRAM} projects edit {number} --domain HOST`.")  # fmt: skip
 
 
 def report_fields(report: Report) -> dict[str, Any]:
@@ -195,14 +107,21 @@ def report_fields(report: Report) -> dict[str, Any]:
         "project_id": report.project.id,
         "from": report.period.first,
         "to": report.period.last,
+        "latest_day": report.latest,
         "all": measured_fields(report.total),
         "by_provider": {name: measured_fields(each) for name, each in report.by_provider.items()},
-        "answers_read_otherwise": report.read_otherwise,
-        "answers_to_reanalyse": report.readable,
+        "by_prompt": [prompt_fields(each, report.prompts) for each in report.by_prompt],
+        "answers_read_again": report.read_again,
+        "answers_kept_as_read": report.kept,
+        "answers_left_out": report.left_out,
         "compare_from": report.compared.first if report.compared else None,
         "compare_to": report.compared.last if report.compared else None,
-        "comparison": comparison_fields(report.comparison) if report.comparison else None,
+        "comparison": comparison_fields(report) if report.comparison else None,
     }
+
+
+def prompt_fields(change: PromptChange, prompts: Mapping[int, str]) -> dict[str, Any]:
+    return {**asdict(change), "prompt": prompts.get(change.query_id)}
 
 
 def measured_fields(measured: Measured) -> dict[str, Any]:
@@ -218,8 +137,13 @@ def cell_fields(cell: Cell) -> Mapping[str, Any]:
     return {**asdict(cell), "competitor_breakdown": dict(cell.competitor_breakdown)}
 
 
-def comparison_fields(comparison: Comparison) -> dict[str, Any]:
+def comparison_fields(report: Report) -> dict[str, Any]:
+    comparison: Comparison | None = report.comparison
+    assert comparison is not None
+    changes: list[Change] = [*comparison.figures, *comparison.by_provider]
+    models: Iterable[ModelChange] = comparison.model_changes
     return {
-        "changes": [{**asdict(change), "improved": change.improved} for change in changes_of(comparison)],
-        "model_changes": [asdict(change) for change in comparison.model_changes],
+        "changes": [{**asdict(change), "improved": change.improved} for change in changes],
+        "parts": [asdict(part) for part in report.parts],
+        "model_changes": [asdict(change) for change in models],
     }

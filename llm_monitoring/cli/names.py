@@ -13,7 +13,9 @@ from llm_monitoring.errors import BadInput
 F = TypeVar("F", bound=Callable[..., Any])
 
 LISTS: Final = ("aliases", "domains", "exclude")
-REREAD: Final = "Answers so far were read with the names of before: `reanalyse --project {} --preview`."
+REREAD: Final = (
+    "Figures read the answers so far with the new names; `reanalyse --project {} --preview` shows what to store."
+)
 
 
 def name_options(whose: str) -> Callable[[F], F]:
@@ -33,6 +35,24 @@ def name_options(whose: str) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def old_name_option(command: F) -> F:
+    """`--drop-old-name`: refuse that a former name stays as an alias."""
+    option = click.option(
+        "--drop-old-name", is_flag=True, help="Do not keep the old name as an alias: answers that use it count no more."
+    )
+    return option(command)
+
+
+def changed_entity(old: Entity, new_name: str | None, given: dict[str, Any], *, drop_old_name: bool) -> Entity:
+    """What the options make of an entity; raises BadInput."""
+    from llm_monitoring.projects import renamed, write_entity
+
+    if drop_old_name and new_name is None:
+        raise BadInput("--drop-old-name is for a new name: add it")
+    fresh = entity(old.name, **(write_entity(old) | given))
+    return fresh if new_name is None else renamed(fresh, new_name, keep_old_name=not drop_old_name)
 
 
 def clear_option(command: F) -> F:

@@ -9,7 +9,7 @@ import click
 
 from llm_monitoring import projects
 from llm_monitoring.cli.command import PROGRAM, PROJECT, PROVIDER, example
-from llm_monitoring.cli.names import REREAD, clear_option, details, entity, name_options
+from llm_monitoring.cli.names import REREAD, changed_entity, clear_option, details, name_options, old_name_option
 from llm_monitoring.cli.output import say, usd
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
@@ -27,7 +27,8 @@ NOWHERE: Final = "none"
 @click.argument("project", type=PROJECT)
 @click.option("--user", help="Who pays for it from now on.")
 @click.option("--name", help="The project's name.")
-@click.option("--brand", metavar="NAME", help="The brand's name, as answers write it.")
+@click.option("--brand", metavar="NAME", help="The brand's name, as answers write it; the old one stays as an alias.")
+@old_name_option
 @click.option("--industry", help="What the brand does, for the report.")
 @name_options("brand")
 @clear_option
@@ -45,20 +46,20 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
 
     What is given replaces what is stored: to add an alias, give all of them. Competitors have commands of their own.
     """
-    brand = details(options) | ({"name": options["brand"]} if options["brand"] else {})
+    brand, new_name, drop = details(options), options["brand"], options["drop_old_name"]
     fields = changed_fields(options)
-    if not brand and not fields and user is None:
+    if not brand and not fields and user is None and not new_name and not drop:
         raise BadInput(f"say what to change: see `{PROGRAM} projects edit --help`")
     with session.tools() as tools:
         if user is not None:
             fields["user_id"] = projects.find_user(tools.db, user)["id"]
 
         def change(before: Project) -> Project:
-            known = projects.write_entity(before.brand)
-            return replace(before, **fields, brand=entity(known["name"], **(known | brand)))
+            fresh = changed_entity(before.brand, new_name or None, brand, drop_old_name=drop)
+            return replace(before, **fields, brand=fresh)
 
         after = projects.change(tools.db, project, change)
-    say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand else ""))
+    say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
 
 
 def changed_fields(options: dict[str, Any]) -> dict[str, Any]:

@@ -111,10 +111,10 @@ def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
     directory = tools.settings.report_dir
     if directory is None:
         return []
-    from llm_monitoring.reporting.files import Shelf
+    from llm_monitoring.reporting.files import ReportWriter
 
-    shelf = Shelf(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
-    written = shelf.write_all([project.project_id for project in report.projects], directory)
+    writer = ReportWriter(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
+    written = writer.write_all([project.project_id for project in report.projects], directory)
     paths = [each.path for each in written]
     story.reports(directory, paths)
     return paths

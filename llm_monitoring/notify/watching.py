@@ -151,6 +151,6 @@ def weeks(
         "fingerprint": rules.fingerprint(project), "out_providers": [each.provider for each in out],
         "out_days": [each.day for each in out],
     }  # fmt: skip
-    found = [results.observation(row) for row in db.all(SQL.observations, params)]
+    found = [results.observation(row, project) for row in db.all(SQL.observations, params)]
     start = day - WINDOW + timedelta(days=1)
     return [each for each in found if each.day < start], [each for each in found if each.day >= start]

@@ -1,11 +1,11 @@
-"""The latest day's answers, prompt by prompt: the visible text in pieces, names marked, cut where it is too long."""
+"""The latest answers, prompt by prompt: the visible text in pieces, names marked, cut if it is too long."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from typing import Any, Final, Literal
 
@@ -13,7 +13,8 @@ from llm_monitoring.analysis import Matcher, Mention
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.db.database import Row
 from llm_monitoring.projects import Project
-from llm_monitoring.reporting.citations import safe_href
+from llm_monitoring.reporting.citations import address_shown, safe_href
+from llm_monitoring.reporting.showing import showable
 
 Mark = Literal["", "brand", "rival"]
 
@@ -27,12 +28,10 @@ MARK_BYTES: Final = 26
 COSTS: Final = {"\n": 8, "\t": 3, "&": 5, "<": 4, ">": 4, '"': 6, "'": 6}
 """What the letters take that are written as more than themselves; a line becomes a paragraph."""
 
-SOURCE_BYTES: Final = 110
+SOURCE_BYTES: Final = 160
 MOST_MARKS: Final = 150
 MOST_SOURCES: Final = 10
 LONGEST_TITLE: Final = 140
-UNSHOWABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-"""Controls, and marks that reverse the text after them: a page cannot hold them, or they deceive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,20 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """A cited page; without `href` it is only named."""
+    """A source; without `href` it is only named. `searched` ones are not marked in the answer's text."""
 
     label: str
     domain: str
     href: str | None
+    searched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """One answer. `shown` of `length` characters are there; with several samples `sample` numbers it."""
+    """One answer of `length` characters; with several samples `sample` numbers it."""
 
     provider: str
+    day: date
     model: str
     sample: int
     lines: tuple[tuple[Piece, ...], ...]
@@ -72,7 +73,7 @@ class AnswerView:
 
 @dataclass(frozen=True, slots=True)
 class MissingView:
-    """A provider that gave no answer, and why: `reason` names it, `pending` where nothing was recorded."""
+    """A provider that gave no answer in the period, and why: `reason` names it, `pending` if nothing was recorded."""
 
     provider: str
     reason: str
@@ -80,7 +81,7 @@ class MissingView:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """One prompt with the latest day's answers: `named` of `answered` mention the brand; `hidden` are not shown."""
+    """One prompt with its latest answers: `named` of `answered` mention the brand; `hidden` are not shown."""
 
     text: str
     branded: bool
@@ -94,23 +95,32 @@ class PromptView:
 Reasons = Mapping[tuple[int, str], str]
 
 
+def latest_answers(observations: Sequence[Observation]) -> list[Observation]:
+    """Return each prompt's answers of its last day with any, at each provider."""
+    days: dict[tuple[int, str], date] = {}
+    for each in observations:
+        key = each.query_id, each.provider
+        days[key] = max(days.get(key, each.day), each.day)
+    return [each for each in observations if days[each.query_id, each.provider] == each.day]
+
+
 def prompt_views(
-    project: Project, prompts: Sequence[Row], texts: Sequence[Row], day: Sequence[Observation], reasons: Reasons
+    project: Project, prompts: Sequence[Row], texts: Sequence[Row], latest: Sequence[Observation], reasons: Reasons
 ) -> tuple[PromptView, ...]:
-    """Return every prompt with its answers of the day, which share PAGE_BUDGET_BYTES."""
+    """Return every prompt with its latest answers, which share PAGE_BUDGET_BYTES."""
     matcher = Matcher(project.brand, project.competitors)
     limit = min(LONGEST_ANSWER_BYTES, max(SHORTEST_ANSWER_BYTES, PAGE_BUDGET_BYTES // max(1, len(texts))))
     answers: dict[int, list[AnswerView]] = defaultdict(list)
     for row in texts:
         answers[row["query_id"]].append(answer_view(matcher, row, limit))
-    return tuple(prompt_view(project, matcher, prompt, answers[prompt["id"]], day, reasons) for prompt in prompts)
+    return tuple(prompt_view(project, matcher, prompt, answers[prompt["id"]], latest, reasons) for prompt in prompts)
 
 
 def prompt_view(
-    project: Project, matcher: Matcher, prompt: Row, answers: Sequence[AnswerView], day: Sequence[Observation],
-    reasons: Reasons,
+    project: Project, matcher: Matcher, prompt: Row, answers: Sequence[AnswerView],
+    latest: Sequence[Observation], reasons: Reasons,
 ) -> PromptView:  # fmt: skip
-    own = [each for each in day if each.query_id == prompt["id"]]
+    own = [each for each in latest if each.query_id == prompt["id"]]
     missing = [name for name in project.providers if name not in {each.provider for each in own}]
     return PromptView(
         text=showable(prompt["query_text"]),
@@ -138,6 +148,7 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
     marks = min(MOST_MARKS, limit // 4 // MARK_BYTES)
     return AnswerView(
         provider=row["llm_provider"],
+        day=row["analysis_date"],
         model=showable(row["model"]),
         sample=row["sample"],
         lines=tuple(lines(pieces(matcher.mentions(text, row["language"])[:marks], brand, visible[:shown]))),
@@ -216,14 +227,9 @@ def source_size(source: SourceView) -> int:
 
 def source_view(source: Mapping[str, Any]) -> SourceView:
     url, domain = str(source.get("url") or ""), str(source.get("domain") or "")
-    label = showable(source.get("title") or url.partition("://")[2])
-    return SourceView(shortened(label, LONGEST_TITLE), shortened(showable(domain), 80), safe_href(url))
+    label = shortened(showable(source.get("title") or address_shown(url)), LONGEST_TITLE)
+    return SourceView(label, shortened(showable(domain), 80), safe_href(url), source.get("cited") is False)
 
 
 def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def showable(text: str) -> str:
-    """`text` without characters that a page cannot hold."""
-    return UNSHOWABLE.sub("", text)

@@ -12,6 +12,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.analysis.domains import owner_of_host
 from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.terms import compile_vocabulary
+from llm_monitoring.reporting.showing import UNSHOWABLE
 
 Owner = Literal["brand", "rival", "other"]
 
@@ -21,7 +22,10 @@ BRAND: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A cited page: in how many answers to how many prompts, by which providers; `rival` names its owner."""
+    """A source: in how many answers to how many prompts, by which providers; `rival` names its owner.
+
+    Of the answers `searched` list it among their sources and do not mark it in their text.
+    """
 
     url: str
     title: str
@@ -29,13 +33,18 @@ class Page:
     owner: Owner
     rival: str | None
     answers: int
+    searched: int
     prompts: int
     providers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CitationView:
-    """What the answers of a period cite. `gaps` are pages cited where a rival is named and the brand is not."""
+    """What the answers of a period cite. `gaps` are pages cited where a rival is named and the brand is not.
+
+    Without a declared site nothing can be said of the brand's pages, or of the rivals'; only with all of them are pages
+    of no owner a third party's.
+    """
 
     with_sources: int
     answers: int
@@ -44,6 +53,14 @@ class CitationView:
     rivals_only: int
     rival_pages: tuple[Page, ...]
     gaps: tuple[Page, ...]
+    brand_has_site: bool
+    rivals_have_sites: bool
+    all_have_sites: bool
+
+    @property
+    def searched(self) -> bool:
+        """Whether a page that is shown was only searched in some answer."""
+        return any(page.searched for page in (*self.pages, *self.rival_pages, *self.gaps))
 
 
 @dataclass(slots=True)
@@ -54,11 +71,13 @@ class Cited:
     title: str
     domain: str
     answers: int = 0
+    searched: int = 0
     prompts: set[int] = field(default_factory=set)
     providers: Counter[str] = field(default_factory=Counter)
 
-    def count(self, row: Mapping[str, Any], title: str) -> None:
+    def count(self, row: Mapping[str, Any], title: str, *, cited: bool) -> None:
         self.answers += 1
+        self.searched += not cited
         self.prompts.add(row["query_id"])
         self.providers[row["llm_provider"]] += 1
         self.title = self.title or title
@@ -110,6 +129,9 @@ class CitationTally:
             rivals_only=self.rivals_only,
             rival_pages=self.top(self.of_rivals, most),
             gaps=self.top(self.without_brand, most),
+            brand_has_site=bool(self.entities[BRAND].domains),
+            rivals_have_sites=any(entity.domains for entity in self.entities[1:]),
+            all_have_sites=all(entity.domains for entity in self.entities),
         )
 
     def top(self, shelf: Shelf, most: int) -> tuple[Page, ...]:
@@ -121,13 +143,16 @@ class CitationTally:
         kind: Owner = "other" if owner is None else "brand" if owner == BRAND else "rival"
         rival = self.entities[owner].name if owner not in (None, BRAND) and owner is not None else None
         providers = tuple(name for name, _ in cited.providers.most_common())
-        return Page(cited.url, cited.title, cited.domain, kind, rival, cited.answers, len(cited.prompts), providers)
+        return Page(
+            cited.url, cited.title, cited.domain, kind, rival, cited.answers, cited.searched, len(cited.prompts),
+            providers,
+        )  # fmt: skip
 
 
 def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
     title = source.get("title") or ""
     page = shelf.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
-    page.count(row, title)
+    page.count(row, title, cited=source.get("cited") is not False)
 
 
 def page_key(url: str) -> str:
@@ -136,12 +161,19 @@ def page_key(url: str) -> str:
 
 
 def safe_href(url: str) -> str | None:
-    """`url` where a reader may be sent there: http or https with a host, not of any length; else None."""
-    if len(url) > LONGEST_URL or any(ord(char) <= 32 for char in url):
+    """`url` if a reader may be sent there: http or https with a host, no credentials, not too long; else None."""
+    if len(url) > LONGEST_URL or any(ord(char) <= 32 for char in url) or UNSHOWABLE.search(url):
         return None
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         return None
-    return url if parts.scheme in ("http", "https") and host else None
+    return url if parts.scheme in ("http", "https") and host and "@" not in parts.netloc else None
+
+
+def address_shown(url: str) -> str:
+    """An address without its scheme, and without the credentials that some carry."""
+    rest = url.partition("://")[2]
+    host, slash, path = rest.partition("/")
+    return host.rpartition("@")[2] + slash + path

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal, get_args
 
-from llm_monitoring import projects
+from llm_monitoring import projects, results, rules
 from llm_monitoring.analysis.domains import owner_of_host
 from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.terms import compile_vocabulary
-from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.projects import Project
+from llm_monitoring.readings import MAPPINGS, PLAIN, Readings
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("reporting")
 
@@ -24,6 +26,9 @@ PAGE: Final = 200
 """Rows in memory at once: an answer may have a megabyte."""
 
 Record = Mapping[str, Any]
+
+READ: Final = (*PLAIN, *MAPPINGS, "mention_contexts", "branded", "brand_name", "sentiment", "sentiment_score")
+WITHOUT: Final[Mapping[str, Any]] = {"sources": []}
 
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "results": (
@@ -80,8 +85,9 @@ def size(db: Database, export: Export) -> int:
 
 def records(db: Database, export: Export, on_row: Callable[[int], None] = lambda done: None) -> Iterator[Record]:
     """Yield the export's records day by day; `on_row` hears of every stored row that is done."""
+    found = snapshots(db, export) if export.kind == "snapshots" else answers(db, export)
     owners = Owners(export.project)
-    for row in rows(db, getattr(SQL, export.kind), export.params):
+    for row in found:
         if export.kind == "citations":
             yield from owners.citations(row)
         else:
@@ -89,11 +95,42 @@ def records(db: Database, export: Export, on_row: Callable[[int], None] = lambda
         on_row(1)
 
 
-def rows(db: Database, sql: str, params: Mapping[str, Any]) -> Iterator[Row]:
+def answers(db: Database, export: Export) -> Iterator[Row]:
+    """Stored answers as present names read them; what cannot be read so is empty, and has no citations."""
+    readings = Readings(db, export.project, bounded=False)
+    has_site = bool(export.project.brand.domains)
+    for page in pages(db, getattr(SQL, export.kind), export.params):
+        for row, present in zip(page, readings.present(page), strict=True):
+            found = present or {**row, **{name: None for name in READ if name in row}, **WITHOUT}
+            yield found if has_site or "brand_cited" not in found else {**found, "brand_cited": None}
+
+
+def snapshots(db: Database, export: Export) -> Iterator[Row]:
+    """Daily figures; those that former names made are made of the day's answers as present names read them."""
+    now, day = rules.fingerprint(export.project), None
+    cells: results.Cells = {}
+    for page in pages(db, SQL.snapshots, export.params):
+        for row in page:
+            if row["rules_fingerprint"] != now and row["snapshot_date"] != day:
+                day = row["snapshot_date"]
+                cells = results.day_cells(db, export.project, day, RowErrors())
+            answered = cells.get((row["llm_provider"], row["model_id"]), [])
+            if row["rules_fingerprint"] == now or (row["rules_fingerprint"] is None and not answered):
+                yield row  # also the host's own, of which no answers were kept
+            else:
+                fresh = results.cell_columns(export.project, answered)
+                yield row | {name: plain(value) for name, value in fresh.items() if name in row}
+
+
+def plain(value: Any) -> Any:
+    return value.adapted if isinstance(value, Json) else value
+
+
+def pages(db: Database, sql: str, params: Mapping[str, Any]) -> Iterator[list[Row]]:
     after = 0
     while True:
         page = db.all(sql, {**params, "after": after, "page": PAGE})
-        yield from page
+        yield page
         if len(page) < PAGE:
             return
         after = page[-1]["id"]

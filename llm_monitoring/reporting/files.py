@@ -20,43 +20,44 @@ from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.keys import KeyStore
-from llm_monitoring.reporting.material import access_of, read
+from llm_monitoring.metrics import Period
+from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
 
 log = logging.getLogger(__name__)
 
-DAYS: Final = 30
 BROKEN: Final = (MonitoringError, ValueError, TypeError, LookupError, ArithmeticError, TemplateError)
 """What rows that no report can be made of may raise: each stops its own page alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A report on disk, and how many answers it rests on."""
+    """A report on disk, its period, and how many answers it rests on."""
 
     path: Path
     size_bytes: int
+    period: Period
     answers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where reports come from: the database, and what tells whether a project could be asked."""
+class ReportWriter:
+    """Writes reports from the database; keys and budget say whether a project could be asked."""
 
     db: Database
     keys: KeyStore
     budget: Budget
     today: date
 
-    def write(self, project_id: int, days: int = DAYS, out: Path | None = None) -> Written:
-        """Write a project's report to `out`; raises BadInput where there is no such project or place."""
-        project = projects.find(self.db, project_id)
-        material = read(self.db, project_id, days, self.today, access_of(project, self.keys, self.budget))
-        path = out or Path(file_name(project_id, project.name, material.last))
+    def write(self, wanted: Wanted, out: Path | None = None) -> Written:
+        """Write a project's report to `out`; raises BadInput if there is no such project or place."""
+        project = projects.find(self.db, wanted.project_id)
+        material = read(self.db, wanted, self.today, access_of(project, self.keys, self.budget))
+        path = out or Path(file_name(project.id, project.name, material.last))
         page = render(view(material)).encode("utf-8")
         save(path, page)
-        return Written(path, len(page), len(material.observations))
+        return Written(path, len(page), Period(material.first, material.last), len(material.observations))
 
     def write_all(self, project_ids: Iterable[int], directory: Path) -> list[Written]:
         """Write each project's report into `directory`; one that fails is logged and stops no other."""
@@ -65,7 +66,7 @@ class Shelf:
             try:
                 project = projects.find(self.db, project_id)
                 path = directory / f"{project_id}-{slug(project.name)}.html"
-                written.append(self.write(project_id, DAYS, path))
+                written.append(self.write(Wanted(project_id), path))
             except BROKEN as exc:
                 log.warning("⚠️ Proyecto #%s: el informe no se pudo escribir: %s", project_id, exc,
                             extra={"event": "report.failed", "project_id": project_id})  # fmt: skip

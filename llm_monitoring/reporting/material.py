@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from llm_monitoring import projects, results, rules
+from llm_monitoring import projects
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys import KeyStore
+from llm_monitoring.metrics import Period, in_order, observations, observed_rows
 from llm_monitoring.projects import Project
+from llm_monitoring.readings import Readings
 from llm_monitoring.reporting.citations import CitationTally
 
 SQL = load("reporting")
 
+DAYS: Final = 30
 PAGE: Final = 1000
 LONGEST_TEXT: Final = 60_000
 MOST_ANSWERS: Final = 480
@@ -44,17 +47,47 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which report: a period, or the last DAYS days that were measured, and what it is compared with.
+
+    Without `compared` the halves of the period are compared. `chosen` periods end where the reader wanted them to.
+    """
+
+    project_id: int
+    period: Period | None = None
+    compared: Period | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two periods that are compared, with the answers of each."""
+
+    before: Period
+    after: Period
+    earlier: Sequence[Observation]
+    later: Sequence[Observation]
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
-    """A project's period. `texts` and `failed_prompts` are of `latest`, the last day with answers, None without any."""
+    """A project's period, read with its present names.
+
+    `latest` is the last day with answers, None without any; `chosen` periods do not end with the last measured day by
+    themselves. `texts` are each prompt's latest answers at each provider. `left_out` answers were read with former
+    names, and their text is gone.
+    """
 
     project: Project
     first: date
     last: date
     today: date
     latest: date | None
+    chosen: bool
     observations: Sequence[Observation]
+    versus: Versus | None
     citations: CitationTally
-    stale: int
+    left_out: int
     prompts: Sequence[Row]
     texts: Sequence[Row]
     failed_prompts: Mapping[tuple[int, str], str]
@@ -62,55 +95,90 @@ class Material:
     access: Access
 
 
-def read(db: Database, project_id: int, days: int, today: date, access: Access) -> Material:
-    """Read the `days` days up to the project's last day that was measured, or tried to be."""
-    project = projects.find(db, project_id)
-    found = db.one(SQL.last_day, {"project_id": project_id})
-    last = (found and found["day"]) or today
-    period = {"project_id": project_id, "first": last - timedelta(days=days - 1), "last": last}
-    observations, citations, stale = read_answers(db, project, period)
-    latest = max((each.day for each in observations), default=None)
-    of_day = {"project_id": project_id, "day": latest or last}
+def read(db: Database, wanted: Wanted, today: date, access: Access) -> Material:
+    """Read a period; raises BadInput if there is no such project, TooManyStale if its names changed too long ago."""
+    project = projects.find(db, wanted.project_id)
+    period = wanted.period or last_days(db, wanted.project_id, DAYS, today)
+    params = {"project_id": wanted.project_id, "first": period.first, "last": period.last}
+    readings = Readings(db, project)
+    found, citations = read_answers(db, readings, params)
+    texts = db.all(SQL.texts, {**params, "longest": LONGEST_TEXT, "most": MOST_ANSWERS})
     return Material(
         project=project,
-        first=last - timedelta(days=days - 1),
-        last=last,
+        first=period.first,
+        last=period.last,
         today=today,
-        latest=latest,
-        observations=observations,
+        latest=max((each.day for each in found), default=None),
+        chosen=wanted.chosen,
+        observations=found,
+        versus=versus(db, readings, (period, found), wanted.compared),
         citations=citations,
-        stale=stale,
-        prompts=db.all(SQL.prompts, of_day),
-        texts=db.all(SQL.texts, {**of_day, "longest": LONGEST_TEXT, "most": MOST_ANSWERS}),
+        left_out=readings.left_out,
+        prompts=db.all(SQL.prompts, params),
+        texts=Readings(db, project).usable(texts),
         failed_prompts={
-            (row["query_id"], row["llm_provider"]): row["reason"] for row in db.all(SQL.failed_prompts, of_day)
+            (row["query_id"], row["llm_provider"]): row["reason"] for row in db.all(SQL.failed_prompts, params)
         },
         failures=[
             Failures(row["llm_provider"], row["reason"], row["analysis_date"], row["tasks"])
-            for row in db.all(SQL.failures, period)
+            for row in db.all(SQL.failures, params)
         ],
         access=access,
     )
 
 
+def last_days(db: Database, project_id: int, days: int, today: date) -> Period:
+    """The days up to the project's last day that was measured, or tried to be."""
+    found = db.one(SQL.last_day, {"project_id": project_id})
+    last = (found and found["day"]) or today
+    return Period(last - timedelta(days=days - 1), last)
+
+
+def versus(
+    db: Database, readings: Readings, own: tuple[Period, Sequence[Observation]], compared: Period | None
+) -> Versus | None:
+    """The period beside the one it is compared with, the earlier first; its own halves without one."""
+    period, found = own
+    if compared is None:
+        return halves(period, found)
+    before, after = in_order(period, compared)
+    others = observations(db, readings, compared)
+    return Versus(before, after, *((others, found) if before is compared else (found, others)))
+
+
+def halves(period: Period, found: Sequence[Observation]) -> Versus | None:
+    """The later half of the period and as many days before it; None if that is less than a day."""
+    half = period.days // 2
+    if not half:
+        return None
+    middle = period.last - timedelta(days=half)
+    before = Period(middle - timedelta(days=half - 1), middle)
+    after = Period(middle + timedelta(days=1), period.last)
+    return Versus(before, after, within(before, found), within(after, found))
+
+
+def within(period: Period, found: Sequence[Observation]) -> list[Observation]:
+    return [each for each in found if period.first <= each.day <= period.last]
+
+
 def read_answers(
-    db: Database, project: Project, period: Mapping[str, object]
-) -> tuple[list[Observation], CitationTally, int]:
-    """A period's answers without text, the pages that they cite, and how many were read with other names or rules."""
-    observations, citations, stale = [], CitationTally(project.brand, project.competitors), 0
-    present = rules.fingerprint(project)
-    for row in pages_of(db, period):
-        observations.append(results.observation(row))
-        citations.add(row)
-        stale += row["rules_fingerprint"] != present
-    return observations, citations, stale
+    db: Database, readings: Readings, params: Mapping[str, object]
+) -> tuple[list[Observation], CitationTally]:
+    """A period's answers without text, and the pages that they cite."""
+    project = readings.project
+    found, citations = [], CitationTally(project.brand, project.competitors)
+    for rows in pages_of(db, params):
+        for row, observed in observed_rows(readings, rows):
+            found.append(observed)
+            citations.add(row)
+    return found, citations
 
 
-def pages_of(db: Database, period: Mapping[str, object]) -> Iterator[Row]:
+def pages_of(db: Database, period: Mapping[str, object]) -> Iterator[list[Row]]:
     after = 0
     while True:
         rows = db.all(SQL.answers, {**period, "after": after, "page": PAGE})
-        yield from rows
+        yield rows
         if len(rows) < PAGE:
             return
         after = rows[-1]["id"]

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from llm_monitoring.reporting import charts
 from llm_monitoring.reporting.citations import safe_href
+from llm_monitoring.reporting.showing import isolated, printed
 from llm_monitoring.reporting.view import Report
 from llm_monitoring.reporting.words import load_words
 
@@ -44,7 +45,9 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=printed,
     )
+    found.filters["bdi"] = isolated
     found.globals.update(
         trend_chart=charts.trend_chart,
         entity_bar=charts.entity_bar,

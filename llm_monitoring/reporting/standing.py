@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
 from llm_monitoring.analysis.comparison import Change, Comparison, compare
 from llm_monitoring.analysis.figures import Cell, Observation, hundredths, mean, period_rate, share, summary, unbranded
+from llm_monitoring.reporting.material import Versus
 from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
 
 FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
@@ -91,21 +91,11 @@ class ToneRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
-    """The two halves of the period that are compared."""
-
-    before_first: date
-    before_last: date
-    after_first: date
-    after_last: date
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """All figures of a period. `branded_*` are answers to prompts that name the brand, which count nowhere else."""
 
     headlines: tuple[Headline, ...]
-    halves: Halves | None
+    versus: Versus | None
     by_provider: tuple[Change, ...]
     entities: tuple[EntityRow, ...]
     providers: tuple[str, ...]
@@ -118,19 +108,18 @@ class Standing:
 
 
 def standing(
-    observations: Sequence[Observation], brand: str, competitors: Sequence[str], providers: Sequence[str], last: date,
-    days: int,
+    observations: Sequence[Observation], brand: str, competitors: Sequence[str], providers: Sequence[str],
+    versus: Versus | None = None,
 ) -> Standing:  # fmt: skip
-    """Return every figure of the period of `days` days that ends on `last`."""
+    """Return every figure of a period, and what changed between the two of `versus`."""
     whole = summary(observations, competitors)
-    halves = halves_of(last, days)
-    comparison = compared(observations, competitors, halves)
+    comparison = compared(versus, competitors)
     parts = [(name, [each for each in observations if each.provider == name]) for name in providers]
     cells = [(name, some, summary(some, competitors).figures) for name, some in parts]
     everything = (None, observations, whole.figures)
     return Standing(
         headlines=headlines(observations, competitors, whole.figures, comparison),
-        halves=halves if comparison else None,
+        versus=versus if comparison else None,
         by_provider=comparison.by_provider if comparison else (),
         entities=entity_rows(unbranded(observations), brand, competitors, providers),
         providers=tuple(providers),
@@ -143,23 +132,10 @@ def standing(
     )
 
 
-def halves_of(last: date, days: int) -> Halves | None:
-    """The later half of the period and as many days before it; None where that is less than a day."""
-    half = days // 2
-    if not half:
+def compared(versus: Versus | None, competitors: Sequence[str]) -> Comparison | None:
+    if versus is None or not versus.earlier or not versus.later:
         return None
-    middle = last - timedelta(days=half)
-    return Halves(middle - timedelta(days=half - 1), middle, middle + timedelta(days=1), last)
-
-
-def compared(
-    observations: Sequence[Observation], competitors: Sequence[str], halves: Halves | None
-) -> Comparison | None:
-    if halves is None:
-        return None
-    before = [each for each in observations if halves.before_first <= each.day <= halves.before_last]
-    after = [each for each in observations if each.day >= halves.after_first]
-    return compare(before, after, competitors) if before and after else None
+    return compare(versus.earlier, versus.later, competitors)
 
 
 def headlines(
@@ -172,13 +148,14 @@ def headlines(
     named = [each for each in own if each.brand_mentioned or each.competitors]
     scored = [each for each in own if each.sentiment_score is not None and each.brand_mentioned]
     rate = (cell.mention_rate_low, cell.mention_rate_high)
-    cited = period_rate(own, lambda each: each.brand_cited)
+    linking = [each for each in own if each.brand_cited is not None]
+    cited = period_rate(linking, lambda each: bool(each.brand_cited))
     mention, voice, position, citation = changes_of(comparison)
     found: list[tuple[FigureName, Unit, Decimal | None, Bounds, list[Observation], Change | None]] = [
         ("mention_rate", "percent", cell.mention_rate, rate, own, mention),
         ("share_of_voice", "percent", cell.share_of_voice, voice_range, named, voice),
         ("avg_position", "places", cell.avg_position, place, ranked, position),
-        ("citation_rate", "percent", cell.citation_rate, (cited.low, cited.high), own, citation),
+        ("citation_rate", "percent", cell.citation_rate, (cited.low, cited.high), linking, citation),
         ("sentiment", "score", cell.avg_sentiment_score, score_interval(scored), scored, None),
     ]
     return tuple(
@@ -213,7 +190,7 @@ def as_seen_by(observation: Observation, rival: str, brand: str) -> Observation:
         competitors=others,
         position=observation.competitor_positions.get(rival),
         competitor_positions={},
-        brand_cited=False,
+        brand_cited=None,
         sentiment=None,
         sentiment_score=None,
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from llm_monitoring.reporting.answers import PromptView, prompt_views, showable
+from llm_monitoring.reporting.answers import PromptView, latest_answers, prompt_views
 from llm_monitoring.reporting.citations import CitationView
 from llm_monitoring.reporting.gaps import GapRow, gap_rows
 from llm_monitoring.reporting.material import Material
+from llm_monitoring.reporting.showing import showable
 from llm_monitoring.reporting.standing import Standing, standing
 from llm_monitoring.reporting.trends import Trend, trend
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A project's period. `stale` answers were read with other names or rules."""
+    """A project's period. `left_out` answers are in no figure: former names read them, and their text is gone."""
 
     project: str
     brand: str
@@ -33,7 +34,8 @@ class Report:
     prompts: tuple[PromptView, ...]
     gaps: tuple[GapRow, ...]
     blocked: bool
-    stale: int
+    left_out: int
+    chosen: bool
 
     @property
     def days(self) -> int:
@@ -62,20 +64,17 @@ def view(material: Material) -> Report:
         last=material.last,
         today=material.today,
         latest=material.latest,
-        standing=standing(
-            observations, project.brand.name, names, providers, material.last,
-            (material.last - material.first).days + 1,
-        ),
+        standing=standing(observations, project.brand.name, names, providers, material.versus),
         trends=tuple(
             trend(name, [each for each in observations if each.provider == name], material.first, material.last)
             for name in providers
         ),
         citations=material.citations.view(),
         prompts=prompt_views(
-            project, material.prompts, material.texts,
-            [each for each in observations if each.day == material.latest], material.failed_prompts,
+            project, material.prompts, material.texts, latest_answers(observations), material.failed_prompts,
         ),
         gaps=gaps,
         blocked=material.access.blocked,
-        stale=material.stale,
+        left_out=material.left_out,
+        chosen=material.chosen,
     )  # fmt: skip

@@ -18,7 +18,8 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.reporting.files import Shelf
+from llm_monitoring.reporting.files import ReportWriter
+from llm_monitoring.reporting.material import Wanted
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
 from tests.conftest import Databases
@@ -72,8 +73,8 @@ def demo_pages(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
         simulated(url, today) as (tools, server),
     ):
         live(tools, server, days)
-        shelf = Shelf(tools.db, tools.keys, tools.budget, today)
-        written = [(row["language"], shelf.write(row["id"], 30, folder / f"{row['language']}.html").path)
+        writer = ReportWriter(tools.db, tools.keys, tools.budget, today)
+        written = [(row["language"], writer.write(Wanted(row["id"]), folder / f"{row['language']}.html").path)
                    for row in projects.overview(tools.db)]  # fmt: skip
     assert ["en", "es"] == sorted(language for language, _ in written)
     return written

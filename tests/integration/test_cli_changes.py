@@ -78,7 +78,7 @@ def test_a_project_is_edited(here: Installation) -> None:
     assert (("getquipu", "Quipu App"), "ES", 2, True) == (
         after.brand.aliases, after.country, after.samples_per_query, after.web_search)  # fmt: skip
     assert (before.name, before.competitors, before.providers) == (after.name, after.competitors, after.providers)
-    assert told.startswith("Project 1 (P) changed. Answers so far were read with the names of before: `reanalyse")
+    assert told.startswith("Project 1 (P) changed. Figures read the answers so far with the new names; `reanalyse")
     here.done("projects", "edit", "1", "--clear", "aliases", "--country", "none", "--provider", "google")
     assert ((), None, ("google",)) == (here.shown().brand.aliases, here.shown().country, here.shown().providers)
 
@@ -132,7 +132,7 @@ def test_competitors(here: Installation) -> None:
             "case_sensitive": False}  # fmt: skip
     assert sage == here.json("competitors", "list", "1")[1]
     here.done("competitors", "edit", "1", "sage", "--name", "Sage Active", "--case-sensitive", "--clear", "domains")
-    changed = sage | {"name": "Sage Active", "case_sensitive": True, "domains": []}
+    changed = sage | {"name": "Sage Active", "case_sensitive": True, "domains": [], "aliases": ["Sage 50", "Sage"]}
     assert changed == here.json("competitors", "list", "1")[1]
     assert "different names" in here.refused("competitors", "add", "1", "quipu")
     assert "has no competitor 'Nobody': see" in here.refused("competitors", "remove", "1", "Nobody")

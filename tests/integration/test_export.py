@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from llm_monitoring import projects
+from llm_monitoring import projects, rules
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database, Json, Row
@@ -25,9 +25,10 @@ from llm_monitoring.reporting import exports, sheets
 FORMULAS = ['=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1"]
 INSERT = """
 INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, sample, model_id, model_used,
-    query_text, brand_name, brand_mentioned, competitors_mentioned, sources, full_response, cost_usd, sentiment_score)
+    query_text, brand_name, brand_mentioned, competitors_mentioned, sources, full_response, cost_usd, sentiment_score,
+    rules_fingerprint)
 VALUES (1, 1, 'openai', %(day)s, %(sample)s, 'gpt-6', 'gpt-6', %(prompt)s, 'Quipu', true, %(rivals)s, %(sources)s,
-    %(text)s, %(cost)s, 0.25)
+    %(text)s, %(cost)s, 0.25, %(mark)s)
 """
 SOURCES = [
     {"url": "https://app.getquipu.com/a", "domain": "app.getquipu.com", "title": "=1+1", "kind": "provider"},
@@ -56,7 +57,8 @@ def store(db: Database, texts: Sequence[str], prompt: str = "plain") -> None:
         db.execute(
             INSERT,
             {"day": date(2026, 11, 1 + number % 20), "sample": number + 1, "prompt": prompt, "text": text,
-             "rivals": Json({"Holded": 2}), "sources": Json(SOURCES), "cost": Decimal("0.0000012345")},
+             "rivals": Json({"Holded": 2}), "sources": Json(SOURCES), "cost": Decimal("0.0000012345"),
+             "mark": rules.fingerprint(projects.find(db, 1))},
         )  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def test_byte_order_mark(db: Database, export: Any, tmp_path: Path) -> None:
         (("results", "--project", "1", "--format", "csv", "--json"), "--json prints JSON lines"),
         (("results", "--project", "1", "--json", "--bom"), "--bom"),
         (("results", "--project", "1", "--format", "jsonl", "--bom"), "--bom"),
-        (("results", "--project", "1", "--from", "2026-11-02", "--to", "2026-11-01"), "is before"),
+        (("results", "--project", "1", "--from", "2026-11-02", "--to", "2026-11-01"), "is after --to"),
         (("results", "--project", "1", "--out", "/proc/none/x.csv"), "cannot be written"),
         (("answers", "--project", "1"), "answers"),
     ],

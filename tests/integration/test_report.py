@@ -15,8 +15,8 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
-from llm_monitoring.reporting.files import Shelf, slug
-from llm_monitoring.reporting.material import Access, read
+from llm_monitoring.reporting.files import ReportWriter, slug
+from llm_monitoring.reporting.material import Access, Wanted, last_days, read
 from tests.integration.stage import Stage, staged
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
@@ -50,7 +50,8 @@ def test_command(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     result = report(measured, monkeypatch, "--project", "1", "--out", str(out), "--json")
     assert result.exit_code == 0, result.output
     page = out.read_text(encoding="utf-8")
-    assert {"path": str(out), "bytes": len(page.encode()), "answers": 12} == json.loads(result.stdout)
+    assert {"path": str(out), "bytes": len(page.encode()), "answers": 12, "language": "es",
+            "from": f"{TODAY - timedelta(days=29)}", "to": f"{TODAY}"} == json.loads(result.stdout)  # fmt: skip
     assert all(prompt in page for prompt in PROMPTS)
     assert 12 == page.count('<article class="answer')
     assert [out] == list(out.parent.iterdir())
@@ -113,8 +114,8 @@ def test_broken_rows_stop_one_page_alone(measured: Stage, tmp_path: Path) -> Non
     """Stored answers that no report can be made of stop that project's page, and no other."""
     measured.add_project(1, PROMPTS[:1], name="Entera")
     measured.db.execute("UPDATE llm_monitoring_results SET sources = '[7]'")
-    shelf = Shelf(measured.db, measured.store, measured.budget, TODAY)
-    assert [tmp_path / "2-entera.html"] == [each.path for each in shelf.write_all([1, 2, 99], tmp_path)]
+    writer = ReportWriter(measured.db, measured.store, measured.budget, TODAY)
+    assert [tmp_path / "2-entera.html"] == [each.path for each in writer.write_all([1, 2, 99], tmp_path)]
 
 
 def test_period(measured: Stage) -> None:
@@ -128,7 +129,7 @@ def test_period(measured: Stage) -> None:
         "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason, "
         "message, final) SELECT 1, 1, 'google', max(analysis_date), 1, 'refused', 'x', true FROM llm_monitoring_results"
     )
-    found = read(measured.db, 1, 3, TODAY, Access())
+    found = read(measured.db, Wanted(1, last_days(measured.db, 1, 3, TODAY)), TODAY, Access())
     assert (TODAY - timedelta(days=42), TODAY - timedelta(days=40), 11) == (
         found.first, found.last, len(found.observations),
     )  # fmt: skip
@@ -136,21 +137,14 @@ def test_period(measured: Stage) -> None:
     assert [("google", "refused", found.last, 1)] == [
         (each.provider, each.reason, each.day, each.tasks) for each in found.failures
     ]
-    assert 4 == len(read(measured.db, 1, 30, TODAY, Access()).failures) + 3
-
-
-def test_answers_read_with_other_names_are_counted(measured: Stage) -> None:
-    """Answers that were read before the project's names changed are told apart, and an empty project has none."""
-    assert 0 == read(measured.db, 1, 30, TODAY, Access()).stale
-    measured.db.execute("UPDATE llm_monitoring_projects SET brand_aliases = '{Quipu App}' WHERE id = 1")
-    assert 12 == read(measured.db, 1, 30, TODAY, Access()).stale
+    assert 4 == len(read(measured.db, Wanted(1), TODAY, Access()).failures) + 3
 
 
 def test_project_without_a_measurement(db: Database) -> None:
     """A project that was never measured has an empty period that ends today."""
     user = projects.add_user(db, "ana@agency.example")
     projects.add(db, projects.NewProject(user, "Nuevo", Entity("Quipu"), "software"))
-    found = read(db, 1, 30, TODAY, Access())
+    found = read(db, Wanted(1), TODAY, Access())
     assert (None, TODAY, [], []) == (found.latest, found.last, found.observations, found.texts)
 
 

@@ -1,10 +1,11 @@
 -- name: observations
 -- The valid answers of a period, as the figures read them, in a stable order.
-SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
+SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        coalesce(brand_mentioned, FALSE) AS brand_mentioned, competitors_mentioned, position_in_list,
-       competitor_positions, brand_cited, sentiment, sentiment_score
+       competitor_positions, brand_cited, sentiment, sentiment_score, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
+  AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
 ORDER BY analysis_date, llm_provider, query_id, sample;
 
 -- name: totals
@@ -12,11 +13,13 @@ ORDER BY analysis_date, llm_provider, query_id, sample;
 SELECT llm_provider, sum(failed_queries) AS failed, coalesce(sum(total_cost_usd), 0) AS cost_usd
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND snapshot_date BETWEEN %(first)s AND %(last)s
+  AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
 GROUP BY llm_provider;
 
--- name: read_otherwise
--- How many answers of the days given were read with other names or rules, and how many of these have their text.
-SELECT count(*) AS answers, count(*) FILTER (WHERE full_response <> '') AS readable
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
-  AND (analysis_date BETWEEN %(first)s AND %(last)s OR analysis_date BETWEEN %(compare_first)s AND %(compare_last)s);
+-- name: latest_day
+-- The last day on which a project has answers.
+SELECT max(analysis_date) AS day FROM llm_monitoring_results WHERE project_id = %(project_id)s;
+
+-- name: prompts
+-- The prompts of a project.
+SELECT id, query_text FROM llm_monitoring_queries WHERE project_id = %(project_id)s;

@@ -18,24 +18,33 @@ ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: texts
--- A day's answers as they are shown, first samples first; of a very long one its beginning.
-SELECT r.query_id, r.llm_provider, r.sample, coalesce(r.model_used, r.model_id, '') AS model,
+-- Each prompt's latest answers of a period at each provider, first samples first; of a very long one its beginning.
+WITH newest AS (
+    SELECT query_id, llm_provider, max(analysis_date) AS day
+    FROM llm_monitoring_results
+    WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
+    GROUP BY query_id, llm_provider
+)
+SELECT r.id, r.query_id, r.llm_provider, r.analysis_date, r.sample, coalesce(r.model_used, r.model_id, '') AS model,
        left(r.full_response, %(longest)s) AS text, char_length(r.full_response) AS length, r.brand_mentioned,
-       r.position_in_list, r.total_items_in_list, r.sentiment, r.sources, coalesce(q.language, p.language) AS language
+       r.position_in_list, r.total_items_in_list, r.sentiment, r.sources, r.rules_fingerprint,
+       coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
+         JOIN newest n ON n.query_id = r.query_id AND n.llm_provider = r.llm_provider AND n.day = r.analysis_date
          JOIN llm_monitoring_projects p ON p.id = r.project_id
          LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
-WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND r.unread_reason IS NULL
+WHERE r.project_id = %(project_id)s AND r.unread_reason IS NULL
 ORDER BY r.sample, r.query_id, r.llm_provider
 LIMIT %(most)s;
 
 -- name: prompts
--- The prompts that are asked now, or that were answered on the day.
+-- The prompts that are asked now, or that were answered in the period.
 SELECT q.id, q.query_text, q.is_active
 FROM llm_monitoring_queries q
 WHERE q.project_id = %(project_id)s
   AND (q.is_active OR EXISTS (SELECT FROM llm_monitoring_results r
-                              WHERE r.project_id = q.project_id AND r.query_id = q.id AND r.analysis_date = %(day)s))
+                              WHERE r.project_id = q.project_id AND r.query_id = q.id
+                                AND r.analysis_date BETWEEN %(first)s AND %(last)s))
 ORDER BY q.id;
 
 -- name: failures
@@ -47,11 +56,11 @@ GROUP BY llm_provider, reason, analysis_date
 ORDER BY llm_provider, reason, analysis_date;
 
 -- name: failed_prompts
--- Why prompts have no answer on a day.
-SELECT query_id, llm_provider, min(reason) AS reason
+-- Why prompts have no answer, as the latest failure of the period says.
+SELECT DISTINCT ON (query_id, llm_provider) query_id, llm_provider, reason
 FROM llm_monitoring_failed_tasks
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s
-GROUP BY query_id, llm_provider;
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+ORDER BY query_id, llm_provider, analysis_date DESC, reason;
 
 -- name: results_count
 -- How many answers an export of results holds, or goes through for citations.
@@ -66,7 +75,7 @@ SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_te
        brand_mentioned, mention_count, mention_order, position_in_list, total_items_in_list, ranking_kind,
        appears_in_numbered_list, sentiment, sentiment_score, sentiment_status, competitors_mentioned, competitor_positions,
        brand_cited, competitors_cited, mention_contexts, finish_reason, input_tokens, output_tokens, tokens_used, cost_usd,
-       response_time_ms, analysis_version, created_at, full_response
+       response_time_ms, analysis_version, created_at, full_response, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
@@ -80,7 +89,7 @@ LIMIT %(page)s;
 -- name: citations
 -- The next page of stored answers with the pages that they cite.
 SELECT id, analysis_date, llm_provider, model_id, query_id, query_text, sample, branded, brand_mentioned,
-       competitors_mentioned, sources
+       competitors_mentioned, sources, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
@@ -104,7 +113,7 @@ SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, 
        mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
        competitor_breakdown, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10, citation_rate,
        positive_mentions, neutral_mentions, negative_mentions, avg_sentiment_score, branded_total_queries,
-       branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens
+       branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens, rules_fingerprint
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
   AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s) AND id > %(after)s

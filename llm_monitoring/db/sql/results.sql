@@ -59,9 +59,9 @@ SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDA
 
 -- name: observations
 -- The valid answers of a project's day, as the figures read them.
-SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample, branded,
-       brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
-       sentiment_score, response_time_ms
+SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample,
+       branded, brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
+       sentiment_score, response_time_ms, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason IS NULL
 ORDER BY llm_provider, query_id, sample;

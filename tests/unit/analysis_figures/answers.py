@@ -26,7 +26,7 @@ def answer(
     competitors: Iterable[str] = (),
     position: int | None = None,
     competitor_positions: Mapping[str, int] | None = None,
-    cited: bool = False,
+    cited: bool | None = False,
     sentiment: str | None = None,
     score: str | None = None,
 ) -> Observation:

@@ -228,7 +228,7 @@ def test_one_sample_a_prompt_gives_the_plain_definitions(found: list[Observation
         "share_of_voice": (100 * len(mentions), voices),
         "weighted_share_of_voice": (100 * brand, brand + rivals),
         "avg_position": (sum(ranked), len(ranked)),
-        "citation_rate": (100 * sum(o.brand_cited for o in found), len(found)),
+        "citation_rate": (100 * sum(bool(o.brand_cited) for o in found), len(found)),
         "avg_sentiment_score": (sum(scores), len(scores)),
     }
     for name, (part, whole) in plain.items():

@@ -11,8 +11,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from llm_monitoring.analysis.comparison import Comparison, compare, mention, paired, standard_error
+from llm_monitoring.analysis.comparison import Comparison, compare, measured, mention, rows_of
 from llm_monitoring.analysis.figures import ModelChange, Observation, summary
+from llm_monitoring.analysis.spread import standard_error
 from llm_monitoring.errors import BadInput
 from tests.unit.analysis_figures.answers import (
     COMPETITORS,
@@ -75,7 +76,8 @@ def test_standard_error_is_numpys() -> None:
     random = Random(1)
     before = period(random, FIRST_DAY, uneven_rates(random, 12))
     after = period(random, NEXT_MONTH, uneven_rates(random, 12))
-    rows, _ = paired(mention, before, after)
+    left, right = measured(mention, before), measured(mention, after)
+    rows = rows_of(left, right, left.keys() & right.keys())
     changes = np.array([float(row[2] - row[0]) for row in rows])
     closed_form = changes.std(ddof=1) / np.sqrt(len(changes))
     assert closed_form == pytest.approx(standard_error(rows, 8000, seed=1), rel=0.03)

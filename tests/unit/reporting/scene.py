@@ -11,9 +11,10 @@ from typing import Any
 from llm_monitoring.analysis import Entity
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.metrics import Period
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import CitationTally
-from llm_monitoring.reporting.material import Access, Failures, Material
+from llm_monitoring.reporting.material import Access, Failures, Material, halves
 
 LAST = date(2026, 11, 23)
 BRAND = Entity("Quipu", ("Quipu App",), ("getquipu.com",))
@@ -73,7 +74,7 @@ def material(
     sources: Sequence[dict[str, Any]] = SOURCES,
     failures: Sequence[Failures] = (),
     access: Access | None = None,
-    stale: int = 0,
+    left_out: int = 0,
     today: date = LAST,
     missing: Sequence[tuple[int, str]] = (),
 ) -> Material:
@@ -93,8 +94,9 @@ def material(
     for each in latest:
         citations.add(citing(each, sources))
     return Material(
-        project=own, first=dates[0], last=LAST, today=today, latest=LAST if observations else None,
-        observations=observations, citations=citations, stale=stale,
+        project=own, first=dates[0], last=LAST, today=today, latest=LAST if observations else None, chosen=False,
+        observations=observations, versus=halves(Period(dates[0], LAST), observations), citations=citations,
+        left_out=left_out,
         prompts=[{"id": number, "query_text": f"¿Pregunta {number}?", "is_active": True}
                  for number in range(1, prompts + 1)],
         texts=[answer(each, text(number), sources) for number, each in enumerate(latest)][:480],
@@ -112,7 +114,8 @@ def citing(each: Observation, sources: Sequence[dict[str, Any]]) -> dict[str, An
 
 def answer(each: Observation, text: str, sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "query_id": each.query_id, "llm_provider": each.provider, "sample": each.sample, "model": "gpt-6-2026",
+        "query_id": each.query_id, "llm_provider": each.provider, "analysis_date": each.day, "sample": each.sample,
+        "model": "gpt-6-2026",
         "text": text, "length": len(text), "brand_mentioned": each.brand_mentioned, "position_in_list": each.position,
         "total_items_in_list": 6, "sentiment": each.sentiment, "sources": sources, "language": "es",
     }  # fmt: skip

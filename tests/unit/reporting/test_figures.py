@@ -10,9 +10,10 @@ from random import Random
 import pytest
 
 from llm_monitoring.analysis.figures import summary
+from llm_monitoring.metrics import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
-from llm_monitoring.reporting.material import Access, Failures
-from llm_monitoring.reporting.standing import Halves, as_seen_by, halves_of, standing
+from llm_monitoring.reporting.material import Access, Failures, Versus, halves
+from llm_monitoring.reporting.standing import as_seen_by, standing
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
 from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
@@ -76,7 +77,7 @@ def test_standing_tells_what_it_rests_on() -> None:
     """Each headline has its own number of answers, and branded prompts are in none of them."""
     answers = list(material(prompts=8, days=10).observations)
     apart = [replace(each, branded=True, brand_mentioned=True) for each in answers if each.query_id == 8]
-    found = standing([*(each for each in answers if each.query_id != 8), *apart], "Quipu", NAMES, ["openai"], LAST, 10)
+    found = standing([*(each for each in answers if each.query_id != 8), *apart], "Quipu", NAMES, ["openai"])
     by_name = {each.figure: each for each in found.headlines}
     ranked = sum(each.position is not None for each in answers if each.query_id != 8)
     assert (280, 7, ranked) == (by_name["mention_rate"].answers, by_name["mention_rate"].prompts,
@@ -87,9 +88,11 @@ def test_standing_tells_what_it_rests_on() -> None:
 
 def test_halves() -> None:
     """The later half is compared with as many days right before it; a single day with nothing."""
-    assert Halves(date(2026, 10, 25), date(2026, 11, 8), date(2026, 11, 9), LAST) == halves_of(LAST, 30)
-    assert Halves(date(2026, 11, 22), date(2026, 11, 22), LAST, LAST) == halves_of(LAST, 3)
-    assert halves_of(LAST, 1) is None
+    before, after = Period(date(2026, 10, 25), date(2026, 11, 8)), Period(date(2026, 11, 9), LAST)
+    assert Versus(before, after, [], []) == halves(Period(date(2026, 10, 25), LAST), [])
+    before, after = Period(date(2026, 11, 22), date(2026, 11, 22)), Period(LAST, LAST)
+    assert Versus(before, after, [], []) == halves(Period(date(2026, 11, 21), LAST), [])
+    assert halves(Period(LAST, LAST), []) is None
 
 
 def test_trend_keeps_gaps() -> None:

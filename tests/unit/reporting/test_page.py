@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.reporting.answers import UNSHOWABLE, answer_view, lines, page_size, pieces, prompt_views
+from llm_monitoring.reporting.answers import answer_view, lines, page_size, pieces, prompt_views
 from llm_monitoring.reporting.charts import label, trend_chart
 from llm_monitoring.reporting.citations import CitationTally, safe_href
 from llm_monitoring.reporting.material import Access, Failures
 from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.showing import UNSHOWABLE
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import load_words
@@ -175,12 +176,12 @@ def test_texts_that_are_not_kept() -> None:
 
 def test_what_is_wrong_is_said_at_the_top() -> None:
     """Old data, a spent budget and answers read with other names are said before any figure."""
-    page = page_of(today=LAST + timedelta(days=5), access=Access(frozenset({"google"}), blocked=True), stale=3,
+    page = page_of(today=LAST + timedelta(days=5), access=Access(frozenset({"google"}), blocked=True), left_out=3,
                    failures=[Failures("openai", "budget", LAST, 4)])  # fmt: skip
     top = page[: page.index("<main>")]
     assert "La última medición es del 23 nov 2026, hace 5 días." in top
     assert "El presupuesto del mes está agotado" in top
-    assert "3 respuestas de este periodo se leyeron con nombres o reglas anteriores" in top
+    assert "3 respuestas de este periodo no entran en ninguna cifra" in top
     assert "No hay una clave de API utilizable" in page
     assert "4 respuestas: presupuesto del mes agotado (1 día, la última vez el 23 nov 2026)" in page
 
