@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the visible text."""
+    """A stretch of the visible text; `link` says that it is the label of a link."""
 
     start: int
     end: int
+    link: bool = False
 
 
 @dataclass(slots=True)
@@ -54,16 +55,17 @@ class Heading:
 
 @dataclass(slots=True)
 class Item:
-    """An item of a list: its first prose, and the list that opens it where there is none."""
+    """An item of a list: its first prose, the list that opens it where there is none, and the lists inside it."""
 
     lead: Prose | None = None
     number: int | None = None
     inner: int | None = None
+    nested: list[Listing] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Listing:
-    """A top-level list; `ordered` lists have numbered items."""
+    """A list; `ordered` lists have numbered items."""
 
     ordered: bool
     start: int

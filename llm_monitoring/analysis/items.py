@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llm_monitoring.analysis.blocks import Prose
 from llm_monitoring.analysis.folding import fold
-from llm_monitoring.analysis.phrases import CATEGORY, NO_OPTION, NO_OPTION_WHOLE
-from llm_monitoring.analysis.subjects import Named, Subject, holders, read_opening, read_subject
+from llm_monitoring.analysis.options import LABEL_LENGTH, PARTS, Naming, capitalised, item_naming, label_naming
+from llm_monitoring.analysis.phrases import CATEGORY
+from llm_monitoring.analysis.subjects import Joining, Named, Subject, holders, read_opening, read_subject
 
-QUESTION = re.compile("[?？¿]")
-LABEL_LENGTH = 120
-PARTS = re.compile(r"\s*(?:[:：–—(（|]|\s-\s)\s*")
-CONNECTORS = frozenset("a al and by da das de del della der des di do dos du e et for für i la of und y".split())
+SENTENCES = (Naming.SENTENCE, Naming.ARTICLE_SENTENCE)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item: the number that it shows, who holds it, what it is about and whether that could be an option."""
+    """An item: the number that it shows, who holds it, what it is about and how that names an option.
+
+    `first` is the first entity named in its subject, `form` the subject with that name left out.
+    """
 
     number: int | None
     holders: tuple[int, ...]
     label: str
     position: int
-    opened: bool = False
+    naming: Naming = Naming.OPTION
+    first: int | None = None
+    form: str = ""
+
+    def emptied(self) -> Entry:
+        """The item as one that names no option; it still counts."""
+        return replace(self, holders=(), naming=Naming.NONE)
 
 
 @dataclass(slots=True)
@@ -44,11 +51,18 @@ class Ranking:
 
 @dataclass(slots=True)
 class Context:
-    """The answer under analysis: its text and the occurrences in it, in order."""
+    """The answer under analysis: its text, the occurrences in it in order, and what its blocks say of its items.
+
+    `letters` are the places of lettered items by the position at which they start, `arguments` the positions of the
+    items that stand under a label such as "Pros": a sentence there names no option.
+    """
 
     text: str
     named: Sequence[Named]
     starts: list[int]
+    joining: Joining
+    letters: dict[int, int] = field(default_factory=dict)
+    arguments: set[int] = field(default_factory=set)
     read: dict[tuple[int, int, int | None], Entry] = field(default_factory=dict)
 
     def named_in(self, prose: Prose) -> Sequence[Named]:
@@ -58,33 +72,83 @@ class Context:
     def entry(self, prose: Prose, subject: Subject, number: int | None) -> Entry:
         """An item read."""
         named = self.named_in(prose)
-        held = holders(self.text, subject, named, prose.end)
-        opened = any(one.match.start == subject.start for one in named[:1])
-        return Entry(number, held, self.text[subject.start : subject.end].strip(), prose.start, opened)
+        first = next((one for one in named if subject.start <= one.match.start < subject.end), None)
+        label = self.text[subject.start : subject.end].strip()
+        before = after = None
+        if first is not None:
+            before = self.text[subject.start : first.match.start]
+            after = self.text[first.match.end : subject.end]
+        naming = (label_naming if subject.whole else item_naming)(label, before, after or "")
+        if naming in SENTENCES and prose.start in self.arguments:
+            naming = Naming.NONE
+        held = () if naming is Naming.NONE else holders(self.text, subject, named, prose.end, self.joining)
+        form = "" if naming is not Naming.SECTION else fold(f"{before}\0{after}").text.strip()
+        return Entry(number, held, label, prose.start, naming, first.match.owner if first else None, form)
 
     def item(self, prose: Prose, number: int | None = None) -> Entry:
         """An item of a list, a cell or a paragraph: its own number wins only where none is given."""
         key = (prose.start, prose.end, number)
         if key not in self.read:
-            opening = read_opening(self.text, prose)
+            opening = read_opening(self.text, prose, self.letters.get(prose.start))
             shown = number if number is not None else opening.number
-            self.read[key] = self.entry(prose, read_subject(self.text, prose, opening), shown)
+            self.read[key] = self.entry(prose, read_subject(self.text, prose, opening, self.joining), shown)
         return self.read[key]
 
     def heading(self, prose: Prose) -> Entry:
         """A heading: its whole text is the subject."""
-        opening = read_opening(self.text, prose)
+        opening = read_opening(self.text, prose, self.letters.get(prose.start))
         return self.entry(prose, Subject(opening.position, prose.end, True), opening.number)
 
 
+def settled(entries: Sequence[Entry]) -> list[Entry]:
+    """The items of one block, as they name options together.
+
+    Sentences name options only if most items of the block name one and no two sentences open with the same name; with
+    an article before the name, only if all items do. A section's word is part of an option's name only if another
+    item has the same form with another name.
+    """
+    return settled_sentences(settled_sections(entries))
+
+
+def settled_sections(entries: Sequence[Entry]) -> list[Entry]:
+    """Items in the form of a section kept where siblings of that form name another option."""
+    sections = {(entry.form, entry.first) for entry in entries if entry.naming is Naming.SECTION}
+    if not sections:
+        return list(entries)
+    names = Counter(form for form, _ in sections)
+    return [
+        entry
+        if entry.naming is not Naming.SECTION
+        else replace(entry, naming=Naming.OPTION)
+        if names[entry.form] > 1
+        else entry.emptied()
+        for entry in entries
+    ]
+
+
+def settled_sentences(entries: Sequence[Entry]) -> list[Entry]:
+    """Sentences that open with a name kept where the whole block reads so."""
+    openers = [entry for entry in entries if entry.naming in SENTENCES]
+    if not openers:
+        return list(entries)
+    naming = len(openers) + sum(entry.naming is Naming.OPTION for entry in entries)
+    distinct = len({entry.first for entry in openers}) == len(openers)
+    accepted: list[Naming] = []
+    if distinct and 2 * naming > len(entries):
+        accepted = [Naming.SENTENCE, *([Naming.ARTICLE_SENTENCE] if naming == len(entries) else [])]
+    return [
+        entry
+        if entry.naming not in SENTENCES
+        else replace(entry, naming=Naming.OPTION)
+        if entry.naming in accepted
+        else entry.emptied()
+        for entry in entries
+    ]
+
+
 def names_option(entry: Entry) -> bool:
-    """Whether an item could name an option: not a question, not a conclusion, criterion or piece of advice."""
-    if QUESTION.search(entry.label):
-        return False
-    if entry.opened:
-        return True
-    folded = fold(entry.label[:LABEL_LENGTH]).text.strip(" .:!*")
-    return bool(folded) and NO_OPTION.match(folded) is None and PARTS.split(folded)[0] not in NO_OPTION_WHOLE
+    """Whether an item names an option."""
+    return entry.naming is Naming.OPTION
 
 
 def reads_as_name(label: str) -> bool:
@@ -93,11 +157,3 @@ def reads_as_name(label: str) -> bool:
     if len(parts) > 1 and capitalised(parts[-1]):
         return True
     return bool(parts) and CATEGORY.match(fold(parts[0][:LABEL_LENGTH]).text) is None and capitalised(parts[0])
-
-
-def capitalised(part: str) -> bool:
-    """One word, or words that are all capitalised but for connectors."""
-    words = [word for word in re.findall(r"[\w.&'’+-]+", part) if word.lower() not in CONNECTORS]
-    if len(words) <= 1:
-        return bool(words)
-    return len(words) <= 6 and all(not word[0].islower() for word in words)

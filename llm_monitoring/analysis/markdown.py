@@ -34,6 +34,7 @@ class Reader(RunningText):
         self.proses: list[Prose] = []
         self.list_depth = 0
         self.item: Item | None = None
+        self.nested_item: Item | None = None
         self.inner_items = 0
         self.table: Table | None = None
         self.in_head = False
@@ -109,6 +110,8 @@ class Reader(RunningText):
         if self.item is not None:
             if self.item.lead is None and (self.list_depth == 1 or self.item.inner is not None):
                 self.item.lead = prose
+            elif self.list_depth == 2 and self.nested_item is not None and self.nested_item.lead is None:
+                self.nested_item.lead = prose
         elif self.table is None and self.list_depth == 0:
             self.blocks.append(Paragraph(prose))
 
@@ -146,8 +149,10 @@ class Reader(RunningText):
         self.list_depth += 1
         if self.list_depth == 1:
             self.blocks.append(Listing(start is not None, start if start is not None else 0))
-        elif self.list_depth == 2 and self.item is not None and self.item.lead is None and start is not None:
-            self.item.inner, self.inner_items = start, 0
+        elif self.list_depth == 2 and self.item is not None:
+            self.item.nested.append(Listing(start is not None, start if start is not None else 0))
+            if self.item.lead is None and start is not None:
+                self.item.inner, self.inner_items = start, 0
 
     def close_list(self) -> None:
         """End a list."""
@@ -157,22 +162,32 @@ class Reader(RunningText):
             self.item = None
 
     def open_item(self, _: Any, place: int) -> None:
-        """An item; of a list inside a list it is text only, save `- 1. Name`."""
+        """An item of a list, or of a list inside it; deeper ones are text only."""
         self.close_prose()
         block = self.blocks[-1] if self.list_depth == 1 else None
         if isinstance(block, Listing):
             self.item = Item(number=self.written_number(place) if block.ordered else None)
             block.items.append(self.item)
-        elif self.list_depth == 2 and self.item is not None and self.item.inner is not None:
+        elif self.list_depth == 2 and self.item is not None:
+            self.open_nested_item(self.item, place)
+
+    def open_nested_item(self, item: Item, place: int) -> None:
+        """An item of a list inside an item, which lends its words to `- 1. Name` as long as it is alone."""
+        nested = item.nested[-1]
+        self.nested_item = Item(number=self.written_number(place) if nested.ordered else None)
+        nested.items.append(self.nested_item)
+        if item.inner is not None:
             self.inner_items += 1
             if self.inner_items == 2:
-                self.item.inner, self.item.lead = None, None
+                item.inner, item.lead = None, None
 
     def close_item(self) -> None:
         """End an item."""
         self.close_prose()
         if self.list_depth == 1:
             self.item = None
+        elif self.list_depth == 2:
+            self.nested_item = None
 
     def written_number(self, place: int) -> int | None:
         """The number of an ordered item as the author wrote it."""

@@ -1,14 +1,23 @@
-"""The word lists of rankings, read from data: joiners, articles, rank headers, headings that name no option."""
+"""The word lists of rankings, read from data: joiners, articles, rank headers, words that name no option."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from llm_monitoring.analysis.folding import fold
 
-DATA = tomllib.loads((Path(__file__).parent / "data" / "headings.toml").read_text(encoding="utf-8"))
+
+def read_data(name: str) -> dict[str, Any]:
+    """One of the word lists."""
+    return tomllib.loads((Path(__file__).parent / "data" / name).read_text(encoding="utf-8"))
+
+
+HEADINGS = read_data("headings.toml")
+OPTIONS = read_data("options.toml")
 
 
 def alternatives(words: list[str]) -> str:
@@ -16,18 +25,50 @@ def alternatives(words: list[str]) -> str:
     return "|".join(f"{word}\\b" if word[-1].isalpha() else word for word in words)
 
 
-JOINERS = "(?:,\\s*)?(?:" + alternatives(DATA["joiners"]) + ")"
-ARTICLES = alternatives(DATA["articles"])
-INDEFINITE = alternatives(DATA["indefinite"])
-RANK_HEADERS = frozenset(fold(header).text for header in DATA["rank_headers"])
+@cache
+def joiners(language: str | None) -> str:
+    """The pattern of what joins two names in a text of this language."""
+    words = [*HEADINGS["joiners"], *OPTIONS["joiners_of"].get(language, ())]
+    return f"(?:,\\s*)?(?:{alternatives(words)})"
+
+
+ARTICLES = alternatives(HEADINGS["articles"])
+INDEFINITE = alternatives(HEADINGS["indefinite"])
+RANK_HEADERS = frozenset(fold(header).text for header in HEADINGS["rank_headers"])
+
+
+def choice(words: list[str]) -> str:
+    """The group of folded words, the longest first."""
+    longest_first = sorted({re.escape(fold(word.strip()).text) for word in words}, key=len, reverse=True)
+    return f"(?:{'|'.join(longest_first)})"
 
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:
     """The pattern of a folded text that opens with one of the words."""
-    longest_first = sorted({re.escape(word.strip()) for word in words}, key=len, reverse=True)
-    return re.compile(f"{prefix}(?:{'|'.join(longest_first)})(?!\\w)")
+    return re.compile(f"{prefix}{choice(words)}(?!\\w)")
 
 
-NO_OPTION = opening(DATA["openers"], rf"(?:(?:{alternatives(DATA['possessives'])})\s+)?")
-CATEGORY = opening(DATA["categories"])
-NO_OPTION_WHOLE = frozenset(DATA["whole"])
+POSSESSIVES = alternatives(HEADINGS["possessives"])
+NO_OPTION = opening(HEADINGS["openers"], rf"(?:(?:{POSSESSIVES})\s+)?")
+CATEGORY = opening(HEADINGS["categories"])
+NO_OPTION_WHOLE = frozenset(HEADINGS["whole"])
+
+SECTIONS = choice(OPTIONS["sections"])
+OF = choice(OPTIONS["of"])
+# What follows a name in "Kordio Strengths", "Kordio: precio", "Kordio's pros and cons".
+SECTION_REST = re.compile(
+    rf"(?:'s?|s\b)?\s*[:：–—-]?\s*(?:の|的)?{SECTIONS}(?:\s*(?:&|/|,|and|y|et|und|e)\s*{SECTIONS})?:?"
+)
+# What stands before one in "Ventajas de Kordio".
+SECTION_OF = re.compile(rf"(?:(?:{POSSESSIVES})\s+)?{SECTIONS}\s+{OF}(?:\s*(?:{ARTICLES}))?")
+# A label without a tracked name that is called as a section is: "Main Rivals", "Key Features".
+SECTION_LABEL = re.compile(rf"^(?:[\w'&-]+\s+){{0,2}}{SECTIONS}$")
+COMPARISON = opening(OPTIONS["comparisons"])
+VERSUS = opening(OPTIONS["versus"])
+INSTRUCTION = re.compile(rf"{choice(OPTIONS['instructions'])}(?=\s)|\w+ez\s|\w+(?:en)\ssie\s")
+CLOSING_VERBS = frozenset(OPTIONS["closing_verbs"])
+PREPOSITIONS, GENITIVES = choice(OPTIONS["prepositions"]), choice(OPTIONS["genitives"])
+PREPOSITION_END = re.compile(rf"(?:(?<!\w){PREPOSITIONS}|^{GENITIVES})(?:\s+(?:{ARTICLES}))?$")
+PARTICLE = re.compile(f"(?:{'|'.join(OPTIONS['particles'])})")
+SOURCES = re.compile(rf"(?:[\w'&-]+\s+){{0,1}}{choice(OPTIONS['sources'])}")
+ARGUMENTS = re.compile(rf"(?:[\w'&-]+\s+){{0,1}}{choice(OPTIONS['arguments'])}")

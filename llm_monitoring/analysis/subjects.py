@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 from llm_monitoring.analysis.blocks import Prose, Span
 from llm_monitoring.analysis.finding import Match
-from llm_monitoring.analysis.phrases import ARTICLES, INDEFINITE, JOINERS
+from llm_monitoring.analysis.options import ARTICLE
+from llm_monitoring.analysis.phrases import ARTICLES, INDEFINITE, joiners
 from llm_monitoring.analysis.scripts import UNSPACED
 
 MEDALS = {"🥇": 1, "🥈": 2, "🥉": 3}
@@ -36,14 +39,38 @@ RANK_CELL = re.compile(
 )
 PLAIN_NUMBER = re.compile(r"#?\s?([0-9]{1,3})")
 CAPITALISED = r"(?:[^\W_a-zß-öø-ÿ][\w.&'’-]{0,40}\s?){1,3}"
-JOINED = rf"\s*(?i:{JOINERS})\s*(?i:(?:{ARTICLES})\s*)?"
-# Between two names of a subject: a joiner, or joiners around names that nobody tracks.
-JOINER = re.compile(rf"{JOINED}(?:{CAPITALISED}{JOINED}){{0,6}}")
-STRONG_JOINER = re.compile(rf"(?!\s*,\s*(?i:{ARTICLES})?\s*$){JOINED}")
 # "Close, a HubSpot alternative" says what Close is: the article opens a description, and a common word goes on.
 INDEFINITE_END = re.compile(rf".*[\s,](?:{INDEFINITE})\s*", re.IGNORECASE | re.DOTALL)
-GOES_ON = re.compile(rf"\s+(?!(?i:{JOINERS})\s)(?=[^\W\d_])(?P<word>\w+)")
-ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.IGNORECASE)
+LETTER = re.compile(r"\(?(?P<letter>[A-Za-z])[.)](?=\s)")
+# Maker and product: nothing between two names but a space and a trade mark.
+ADJACENT = re.compile(r"[®™]?[^\S\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """The patterns of what joins two names, in a text of one language."""
+
+    between: re.Pattern[str]
+    """Between two names of a subject: a joiner, or joiners around names that are not tracked."""
+    strong: re.Pattern[str]
+    """Between a subject and a name after it."""
+    gap: re.Pattern[str]
+    """Between two bold or linked stretches that are one subject."""
+    goes_on: re.Pattern[str]
+    """A common word after a name."""
+
+
+@cache
+def joining(language: str | None) -> Joining:
+    """The patterns of a language; None if it is not known."""
+    words = joiners(language)
+    joined = rf"\s*(?i:{words})\s*(?i:(?:{ARTICLES})\s*)?"
+    return Joining(
+        re.compile(rf"{joined}(?:{CAPITALISED}{joined}){{0,6}}"),
+        re.compile(rf"(?!\s*,\s*(?i:{ARTICLES})?\s*$){joined}"),
+        re.compile(rf"\s*(?:{words})\s*(?:(?:{ARTICLES})\s*)?", re.IGNORECASE),
+        re.compile(rf"\s+(?!(?i:{words})\s)(?=[^\W\d_])(?P<word>\w+)"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +98,23 @@ class Subject:
     whole: bool
 
 
+def lines_of(prose: Prose) -> list[Prose]:
+    """The lines of a paragraph."""
+    if not prose.lines:
+        return [prose]
+    edges = [prose.start, *prose.lines, prose.end]
+    lines: list[Prose] = []
+    spans = iter(sorted(prose.strong, key=lambda span: span.start))
+    span: Span | None = next(spans, None)
+    for start, end in pairwise(edges):
+        strong: list[Span] = []
+        while span is not None and span.start < end:
+            strong.append(span)
+            span = next(spans, None)
+        lines.append(Prose(start, end, strong))
+    return lines
+
+
 def read_marker(text: str, position: int, end: int) -> tuple[int, int] | None:
     """The number that a marker at this position shows, and where the marker ends."""
     if text[position : position + 1] in MEDALS:
@@ -89,14 +133,17 @@ def read_marker(text: str, position: int, end: int) -> tuple[int, int] | None:
     return int(next(group for group in found.groups() if group is not None)), found.end()
 
 
-def read_opening(text: str, prose: Prose) -> Opening:
-    """Skip what stands before the words of an item: emoji, bullets, medals and numbers."""
+def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Opening:
+    """Skip what stands before the words of an item: emoji, bullets, medals and numbers.
+
+    `lettered` is the place of an item of a lettered list: its letter is skipped, and is its number.
+    """
     number: int | None = None
     position = prose.start
     while position < prose.end:
         marker = read_marker(text, position, prose.end) if number is None else read_medal(text, position)
         if marker is None and number is None:
-            marker = bold_number(text, prose, position)
+            marker = bold_number(text, prose, position) or read_letter(text, position, lettered)
         decoration = DECORATION.match(text, position, prose.end)
         if marker is not None:
             number = marker[0] if number is None else number
@@ -113,6 +160,12 @@ def read_medal(text: str, position: int) -> tuple[int, int] | None:
     return (MEDALS[text[position]], position + 1) if text[position] in MEDALS else None
 
 
+def read_letter(text: str, position: int, lettered: int | None) -> tuple[int, int] | None:
+    """The marker of a lettered item."""
+    found = LETTER.match(text, position) if lettered is not None else None
+    return (lettered, found.end()) if lettered is not None and found else None
+
+
 def bold_number(text: str, prose: Prose, position: int) -> tuple[int, int] | None:
     """A bold stretch that holds a number and nothing else (`**1** Name`)."""
     for span in prose.strong:
@@ -123,16 +176,16 @@ def bold_number(text: str, prose: Prose, position: int) -> tuple[int, int] | Non
     return None
 
 
-def read_subject(text: str, prose: Prose, opening: Opening) -> Subject:
+def read_subject(text: str, prose: Prose, opening: Opening, joining: Joining) -> Subject:
     """The leading bold or link text, whole; else the text up to the first delimiter."""
-    lead = leading_strong(text, prose, opening.position)
+    lead = leading_strong(text, prose, opening.position, joining)
     if lead is not None:
         return Subject(max(lead.start, opening.position), lead.end, True)
     found = DELIMITER.search(text, opening.position, prose.end)
     return Subject(opening.position, found.start() if found else prose.end, False)
 
 
-def leading_strong(text: str, prose: Prose, position: int) -> Span | None:
+def leading_strong(text: str, prose: Prose, position: int, joining: Joining) -> Span | None:
     """The widest bold or link that covers the first word, quotes aside, joined with those that follow it."""
     quoted = OPENING_QUOTES.match(text, position)
     first = quoted.end() if quoted else position
@@ -143,16 +196,13 @@ def leading_strong(text: str, prose: Prose, position: int) -> Span | None:
             if span.start <= first < span.end:
                 lead = span
         elif span.start >= lead.end:
-            if not STRONG_GAP.fullmatch(text, lead.end, span.start):
+            if not joining.gap.fullmatch(text, lead.end, span.start):
                 break
             lead = Span(lead.start, span.end)
     return lead
 
 
-STRONG_GAP = re.compile(rf"\s*(?:{JOINERS})\s*(?:(?:{ARTICLES})\s*)?", re.IGNORECASE)
-
-
-def holders(text: str, subject: Subject, named: Sequence[Named], limit: int) -> tuple[int, ...]:
+def holders(text: str, subject: Subject, named: Sequence[Named], limit: int, joining: Joining) -> tuple[int, ...]:
     """The entities that hold an item, given the occurrences in it: joined ones together, else the first alone."""
     inside = [one for one in named if subject.start <= one.match.start < subject.end]
     if not inside:
@@ -165,18 +215,27 @@ def holders(text: str, subject: Subject, named: Sequence[Named], limit: int) -> 
         beyond = one.match.start >= subject.end
         if one.match.start >= limit or (beyond and not subject.whole):
             break
-        joiner = STRONG_JOINER if beyond else JOINER
-        if not joiner.fullmatch(text, chain[-1].match.end, one.match.start) or is_description(text, chain[-1], one):
+        if not stand_together(text, chain[-1], one, beyond, joining):
             break
         chain.append(one)
     return tuple(dict.fromkeys(one.match.owner for one in chain if not one.absent))
 
 
-def is_description(text: str, before: Named, one: Named) -> bool:
-    """Whether a name stands in a description of the one before it, not beside it."""
+def stand_together(text: str, before: Named, one: Named, beyond: bool, joining: Joining) -> bool:
+    """Whether two names in a row are one subject: side by side in it, or joined."""
+    if not beyond and ADJACENT.fullmatch(text, before.match.end, one.match.start):
+        return True
+    joiner = joining.strong if beyond else joining.between
+    if not joiner.fullmatch(text, before.match.end, one.match.start):
+        return False
+    return not is_description(text, before, one, joining)
+
+
+def is_description(text: str, before: Named, one: Named, joining: Joining) -> bool:
+    """Whether a name stands in a description of the one before it, not next to it."""
     if not INDEFINITE_END.fullmatch(text, before.match.end, one.match.start):
         return False
-    after = GOES_ON.match(text, one.match.end)
+    after = joining.goes_on.match(text, one.match.end)
     return after is not None and after["word"].islower()
 
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from llm_monitoring.analysis.folding import compose
 
 # A reader sees a list where the model typed the bullets itself; Markdown knows only `-`, `*` and `+`.
-TYPED_BULLET = re.compile(r"^([ \t]*)[•●▪‣◦⁃][ \t\u00a0]+(?=\S)", re.MULTILINE)
+BULLET = re.compile(r"^([ \t]*)[•●▪‣◦⁃][ \t\u00a0]+(?=\S)", re.MULTILINE)
+# These mark a list only on several lines in a row: a dot that also joins words, and emoji.
+DOT = "・[ \t\u00a0\u3000]*"
+# No medals, keycaps or circled numbers: these are numbers.
+EMOJI = (
+    "(?:[\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25b6\u25b8\u25ba\u2192]"
+    "[\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){1,4}"
+)
+TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
+HINT = re.compile(f"^[ \t]*(?:{DOT}|{EMOJI})", re.MULTILINE)
+FENCE = re.compile(r" {0,3}(?:```|~~~)")
+TYPED_LINES = 3
 
 # Half an emoji, which models do emit: no parser takes it, and the database stores U+FFFD in its place.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -15,4 +27,35 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def prepared(text: str) -> str:
     """The source as it is parsed."""
-    return TYPED_BULLET.sub(r"\1- ", compose(LONE_SURROGATE.sub("\ufffd", text)))
+    source = BULLET.sub(r"\1- ", compose(LONE_SURROGATE.sub("\ufffd", text)))
+    return with_bullets(source) if HINT.search(source) else source
+
+
+def with_bullets(source: str) -> str:
+    """The source with Markdown's bullets where three lines or more in a row open with a dot or with emoji."""
+    lines = source.split("\n")
+    for kind, rows in runs(lines):
+        if len(rows) >= TYPED_LINES:
+            for row, found in rows:
+                kept = found["emoji"] if kind == "emoji" else ""
+                lines[row] = f"{found['indent']}- {kept}{lines[row][found.end() :]}"
+    return "\n".join(lines)
+
+
+def runs(lines: list[str]) -> Iterator[tuple[str, list[tuple[int, re.Match[str]]]]]:
+    """The typed lines that stand in a row outside code, by what opens them; blank and indented lines part no dots."""
+    kind, rows = "", list[tuple[int, re.Match[str]]]()
+    fenced = False
+    for row, line in enumerate(lines):
+        fenced ^= FENCE.match(line) is not None
+        found = None if fenced else TYPED.match(line)
+        opened = "" if found is None else "emoji" if found["emoji"] else "dot"
+        if found is not None and opened == kind:
+            rows.append((row, found))
+        elif found is not None:
+            yield kind, rows
+            kind, rows = opened, [(row, found)]
+        elif kind == "emoji" or (line.strip() and not line.startswith((" ", "\t"))):
+            yield kind, rows
+            kind, rows = "", []
+    yield kind, rows

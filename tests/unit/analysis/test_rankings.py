@@ -67,7 +67,6 @@ def test_the_other_kinds_count_places(text: str, kind: str) -> None:
         "1. **Quipu**: más barato que Holded\n2. Sage",
         "- **Lo más barato:** Holded\n- **Lo más fácil:** Quipu",
         "Compara: 1) Holded, 2) Quipu y 3) Sage.",
-        "1. Contabilidad\n   - Holded\n   - Quipu\n2. Nóminas\n   - Sage",
         "## What is Holded?\na\n## Pros\nb\n## Cons\nc",
         "| | Holded | Quipu |\n|---|---|---|\n| Precio | 1 | 2 |\n| Soporte | 3 | 4 |",
         "- Holded factura.\n- Holded cobra.",
@@ -99,6 +98,13 @@ def test_a_subject_is_held_by_those_who_are_joined_in_it(text: str, position: in
     assert position == place(text)[0]
 
 
-def test_bullets_under_categories_are_a_ranking_each() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## A\n- Quipu\n- Sage\n- X\n\n## B\n- Quipu\n- Holded",
+        "1. Contabilidad\n   - Quipu\n   - Holded\n2. Nóminas\n   - Sage",
+    ],
+)
+def test_bullets_under_categories_are_a_ranking_each(text: str) -> None:
     """The total is that of the category."""
-    assert (2, 2, "bulleted") == place("## A\n- Quipu\n- Sage\n- X\n\n## B\n- Quipu\n- Holded")
+    assert (2, 2, "bulleted") == place(text)

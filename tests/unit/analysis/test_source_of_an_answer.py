@@ -17,6 +17,12 @@ from llm_monitoring.analysis.typed_bullets import prepared
         ("  ◦ Quipu", "  - Quipu"),
         ("Holded • Quipu", "Holded • Quipu"),
         ("•Holded", "•Holded"),
+        ("・A\n・B\n・C", "- A\n- B\n- C"),
+        ("・A\n・B", "・A\n・B"),
+        ("Mis dos:\n✅ A\n✅ B", "Mis dos:\n✅ A\n✅ B"),
+        ("Mis tres:\n✅ A\n🚀 B\n❤️ C", "Mis tres:\n- ✅ A\n- 🚀 B\n- ❤️ C"),
+        ("🥇 A\n🥈 B\n🥉 C", "🥇 A\n🥈 B\n🥉 C"),
+        ("1️⃣ A\n2️⃣ B\n3️⃣ C", "1️⃣ A\n2️⃣ B\n3️⃣ C"),
         ("e\u0301", "é"),
     ],
 )

@@ -1,0 +1,151 @@
+"""Whether an item names an option: by its label, by a sentence that the name opens, or not at all."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from llm_monitoring.analysis.folding import fold
+from llm_monitoring.analysis.phrases import (
+    ARTICLES,
+    CLOSING_VERBS,
+    COMPARISON,
+    INSTRUCTION,
+    NO_OPTION,
+    NO_OPTION_WHOLE,
+    PARTICLE,
+    PREPOSITION_END,
+    SECTION_LABEL,
+    SECTION_OF,
+    SECTION_REST,
+    VERSUS,
+)
+from llm_monitoring.analysis.scripts import UNSPACED
+
+LABEL_LENGTH = 120
+QUESTION = re.compile("[?？¿؟]")
+PARTS = re.compile(r"\s*(?:[:：–—(（|]|\s-\s)\s*")
+SEPARATOR = re.compile(r"[:：–—(（|]|\s-\s")
+ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.IGNORECASE)
+APOSTROPHE = re.compile(r"['’`´](?:s\b|(?=\s))")
+SUBJECT_PARTICLE = re.compile("[はがも]|은|는|이(?!\\w)|가(?!\\w)")
+UNSPACED_START = re.compile(f"[{UNSPACED}]")
+WORD = re.compile(r"[^\W_][\w.&'’+-]*")
+CONNECTORS = frozenset("a al and by da das de del della der des di do dos du e et for für i la of og und y".split())
+NAME_WORDS = 6
+UNSPACED_NAME = 8
+
+
+class Naming(Enum):
+    """How an item names an option."""
+
+    OPTION = "option"
+    SENTENCE = "sentence"
+    """A whole sentence that opens with a tracked name."""
+    ARTICLE_SENTENCE = "article sentence"
+    """The same with an article before the name."""
+    SECTION = "section"
+    """A tracked name with the word of a section ("Kordio Strengths")."""
+    NONE = "none"
+
+
+def label_naming(label: str, before: str | None, after: str) -> Naming:
+    """How a bold, linked or heading label names an option; `before` and `after` are around its first tracked name."""
+    if QUESTION.search(label):
+        return Naming.NONE
+    if before is None:
+        return Naming.OPTION if could_name(label) else Naming.NONE
+    if is_comparison(before, after) or is_instruction(label, opened=not before.strip()):
+        return Naming.NONE
+    if is_section(before, after):
+        return Naming.SECTION
+    if ARTICLE.fullmatch(before):
+        return Naming.OPTION
+    part = SEPARATOR.split(before)[-1]
+    return Naming.OPTION if leaves_subject(part) and not opens_without_option(label) else Naming.NONE
+
+
+def item_naming(label: str, before: str | None, after: str) -> Naming:
+    """How the plain words of an item name an option."""
+    if QUESTION.search(label):
+        return Naming.NONE
+    if before is None or not ARTICLE.fullmatch(before):
+        return Naming.OPTION if could_name(label) and capitalised(label[:LABEL_LENGTH]) else Naming.NONE
+    if is_genitive(after):
+        return Naming.NONE
+    if PARTICLE.match(after) or is_comparison("", after):
+        return Naming.NONE
+    if goes_on_as_name(after):
+        return Naming.OPTION
+    return Naming.ARTICLE_SENTENCE if any(char.isalpha() for char in before) else Naming.SENTENCE
+
+
+def could_name(label: str) -> bool:
+    """Whether a label without a tracked name could be an option: no section, conclusion, advice or instruction."""
+    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*")
+    if not folded or opens_without_option(label) or SECTION_LABEL.search(folded):
+        return False
+    return COMPARISON.match(folded) is None and not is_instruction(label, opened=False)
+
+
+def opens_without_option(label: str) -> bool:
+    """Whether a label opens with the words of a conclusion, a criterion, advice or a question."""
+    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*")
+    return NO_OPTION.match(folded) is not None or PARTS.split(folded)[0] in NO_OPTION_WHOLE
+
+
+def is_genitive(after: str) -> bool:
+    """Whether a name is a genitive: an apostrophe or a letter of its own script touches it."""
+    if APOSTROPHE.match(after):
+        return True
+    return after[:1].isalpha() and not UNSPACED_START.match(after) and not SUBJECT_PARTICLE.match(after)
+
+
+def is_instruction(label: str, *, opened: bool) -> bool:
+    """Whether a label tells the reader what to do: it opens with such a verb, or closes with a German infinitive."""
+    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*,")
+    if not opened and INSTRUCTION.match(folded):
+        return True
+    words = WORD.findall(label[:LABEL_LENGTH])
+    return len(words) > 1 and any(word in CLOSING_VERBS for word in (fold(words[-1]).text,) if words[-1].islower())
+
+
+def is_comparison(before: str, after: str) -> bool:
+    """Whether the name stands in a comparison with another ("vs. X", "X vs Y")."""
+    opening = fold(before[:LABEL_LENGTH]).text.strip(" (*")
+    following = fold(after[:LABEL_LENGTH]).text.lstrip()
+    return COMPARISON.match(opening) is not None or VERSUS.match(following) is not None
+
+
+def is_section(before: str, after: str) -> bool:
+    """Whether a label is a tracked name with the word of a section and nothing else."""
+    if ARTICLE.fullmatch(before):
+        return SECTION_REST.fullmatch(fold(after[:LABEL_LENGTH]).text.strip(" .!*")) is not None
+    return not after.strip(" .:!*") and SECTION_OF.fullmatch(fold(before[:LABEL_LENGTH]).text.strip()) is not None
+
+
+def leaves_subject(part: str) -> bool:
+    """Whether the words before a name leave it the subject: none, articles, or a maker's name in capitals."""
+    folded = fold(part[-LABEL_LENGTH:]).text.strip()
+    if not folded or ARTICLE.fullmatch(part.strip()):
+        return True
+    return PREPOSITION_END.search(folded) is None
+
+
+def goes_on_as_name(after: str) -> bool:
+    """Whether what follows a name is part of it, a figure or nothing: no word in lower case."""
+    rest = after[:LABEL_LENGTH].strip()
+    if UNSPACED_START.match(rest):
+        return len(rest) <= UNSPACED_NAME and not SUBJECT_PARTICLE.search(rest)
+    words = [word for word in WORD.findall(rest) if word.lower() not in CONNECTORS]
+    if len(words) > NAME_WORDS or SUBJECT_PARTICLE.match(after):
+        return False
+    return not any(word[0].islower() for word in words)
+
+
+def capitalised(part: str) -> bool:
+    """One word, or words that are all capitalised but for connectors."""
+    words = [word for word in re.findall(r"[\w.&'’+-]+", part) if word.lower() not in CONNECTORS]
+    if len(words) <= 1:
+        return bool(words)
+    return len(words) <= NAME_WORDS and all(not word[0].islower() for word in words)
