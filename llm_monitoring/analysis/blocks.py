@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Prose:
         while self.strong and self.strong[-1].end > length:
             cut = self.strong.pop()
             if cut.start < length:
-                self.strong.append(Span(cut.start, length))
+                self.strong.append(Span(cut.start, length, cut.link))
                 break
         while self.lines and self.lines[-1] > length:
             self.lines.pop()

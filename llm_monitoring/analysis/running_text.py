@@ -93,7 +93,7 @@ class RunningText:
         """The last stretch of this kind ends here, and with it what was opened inside it and never closed."""
         start = self.opened_at(kind)
         if start is not None and self.prose is not None and self.page.length > start:
-            self.prose.strong.append(Span(start, self.page.length, kind == "link"))
+            self.prose.strong.append(Span(start, self.page.length))
 
     def opened_at(self, kind: str) -> int | None:
         """Where the last stretch of this kind was opened; it is open no more. None if none was."""
@@ -125,7 +125,7 @@ class RunningText:
         if DOMAIN_LABEL.fullmatch(label):
             self.open_citation(start)
         if self.prose is not None and self.page.length > start:
-            self.prose.strong.append(Span(start, self.page.length, kind == "link"))
+            self.prose.strong.append(Span(start, self.page.length, link=True))
 
     def take_back(self, start: int) -> None:
         """Remove the visible text from a position on."""
