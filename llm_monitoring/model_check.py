@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Final
 
 from llm_monitoring import model_admin
-from llm_monitoring.db.database import Database, Json, Transaction
+from llm_monitoring.db.database import Database, Json, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.model_admin import Author
-from llm_monitoring.model_findings import Findings, examine
+from llm_monitoring.model_findings import Findings, check_row, examine
 from llm_monitoring.providers import AuthFailed, ModelInfo, open_provider
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import Settings
 from llm_monitoring.suggestions import Suggestion, suggest
 
@@ -49,14 +50,17 @@ class ListingKey:
     user_id: int | None
 
 
-def listing_keys(store: KeyStore, wanted: Sequence[ProviderName]) -> dict[ProviderName, list[ListingKey]]:
+def listing_keys(
+    store: KeyStore, wanted: Sequence[ProviderName], errors: RowErrors
+) -> dict[ProviderName, list[ListingKey]]:
     """The keys to ask each provider with, the operator's before the users', a few of each; unusable ones left out."""
     found: dict[ProviderName, list[ListingKey]] = {}
     for key in store.listing():
         keys = found.setdefault(key.provider, []) if key.provider in wanted else None
         if keys is not None and key.problem is None and len(keys) < KEYS_TO_TRY:
-            secret = open_key(store, key.provider, key.user_id)
-            keys += [] if secret is None else [ListingKey(secret, key.user_id)]
+            with errors.guard("list_models", f"User #{key.user_id}, {key.provider}", user_id=key.user_id):
+                secret = open_key(store, key.provider, key.user_id)
+                keys += [] if secret is None else [ListingKey(secret, key.user_id)]
         if all(len(found.get(name, [])) == KEYS_TO_TRY for name in wanted):
             break
     return {name: found[name] for name in PROVIDERS if found.get(name)}
@@ -92,36 +96,67 @@ def ask(provider: ProviderName, keys: Sequence[ListingKey], settings: Settings) 
     return list_models(provider, last.secret, settings), last
 
 
-def check(db: Database, provider: ProviderName, listed: Sequence[ModelInfo], now: datetime, *, write: bool) -> Findings:
-    """Compare the provider's list with the registry and, where `write` says so, bring the registry up to date."""
+def check(
+    db: Database,
+    provider: ProviderName,
+    listed: Sequence[ModelInfo],
+    now: datetime,
+    errors: RowErrors,
+    *,
+    write: bool,
+) -> Findings:
+    """Compare the provider's list with the registry and, if `write` says so, bring the registry up to date.
+
+    A model whose row cannot be read or written is left as it is.
+    """
     done: list[Findings] = []
 
     def work(tx: Transaction) -> Findings:
         rows = model_admin.lock_models(tx, provider)
         if done and any(row["last_checked_at"] == now for row in rows):
             return done[-1]  # it was committed before its connection broke
-        done[:] = [examine(provider, rows, listed, now)]
+        readable = [row for row in rows if is_readable(row, now, errors)]
+        broken = {row["model_id"] for row in rows} - {row["model_id"] for row in readable}
+        done[:] = [examine(provider, readable, [info for info in listed if info.model_id not in broken], now)]
         if write:
-            record(tx, done[-1], now)
+            record(tx, done[-1], now, errors)
         return done[-1]
 
     return db.transact(work)
 
 
-def record(tx: Transaction, findings: Findings, now: datetime) -> None:
+def is_readable(row: Row, now: datetime, errors: RowErrors) -> bool:
+    """Whether a model's row holds what the check compares."""
+    with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]) as work:
+        check_row(row, now)
+    return work.error is None
+
+
+def record(tx: Transaction, findings: Findings, now: datetime, errors: RowErrors) -> None:
     """Write what a check found: models in, marks of who was seen and who was missed, suggestions."""
     provider = findings.provider
     model_admin.set_author(tx, Author("weekly_check", f"what {provider} lists"))
+
+    @contextmanager
+    def one_model(model_id: str) -> Iterator[None]:
+        with errors.guard("update_model", f"{provider}/{model_id}", provider=provider), tx.savepoint():
+            yield
+
     for new in findings.new:
-        add_model(tx, provider, new.info, now)
+        with one_model(new.info.model_id):
+            add_model(tx, provider, new.info, now)
     for info in findings.seen:
-        tx.execute(SQL.mark_seen, {**columns(provider, info), "now": now, "tells_end": findings.tells_end})
+        with one_model(info.model_id):
+            tx.execute(SQL.mark_seen, {**columns(provider, info), "now": now, "tells_end": findings.tells_end})
     for model_id in findings.missing:
-        tx.execute(SQL.mark_missing, {"provider": provider, "model_id": model_id, "now": now})
+        with one_model(model_id):
+            tx.execute(SQL.mark_missing, {"provider": provider, "model_id": model_id, "now": now})
     going = [each.model_id for each in findings.going]
-    tx.execute(SQL.mark_announced, {"provider": provider, "going": going, "now": now})
+    with one_model("*"):
+        tx.execute(SQL.mark_announced, {"provider": provider, "going": going, "now": now})
     for model_id, suggestion in findings.suggestions.items():
-        keep_suggestion(tx, provider, model_id, suggestion, now)
+        with one_model(model_id):
+            keep_suggestion(tx, provider, model_id, suggestion, now)
 
 
 def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:

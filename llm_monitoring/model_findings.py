@@ -118,6 +118,15 @@ def examine(
     )  # fmt: skip
 
 
+def check_row(row: Row, now: datetime) -> None:
+    """Raise what comparing a registered model would raise, if its row holds what no check can compare."""
+    usable_price(row)
+    reason_to_go(row, now)
+    for name in ("going_announced_at", "last_seen_at", "validated_at", "last_checked_at"):
+        if row[name] is not None and not isinstance(row[name], datetime):
+            raise TypeError(f"{name} is no time: {row[name]}")
+
+
 def is_missing(provider: ProviderName, row: Row, listed: Mapping[str, ModelInfo]) -> bool:
     """Whether the list should hold a registered model and does not.
 

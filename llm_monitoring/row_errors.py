@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Stage = Literal[
     "read_project", "read_model", "read_answer", "store_answer", "settle_attempt", "record_failure",
     "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
-    "make_notice", "list_models", "check_models", "switch_model",
+    "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
 ]  # fmt: skip
 
 LONGEST_MESSAGE: Final = 300
@@ -44,6 +44,8 @@ SENTENCES: Final[dict[Stage, str]] = {
     "list_models": "no se puede consultar la lista de modelos",
     "check_models": "no se puede comparar la lista de modelos",
     "switch_model": "no se puede cambiar de modelo",
+    "update_model": "no se puede actualizar el modelo",
+    "examine": "no se puede examinar",
 }
 
 

@@ -22,6 +22,7 @@ from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db import Database
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 from llm_monitoring.keys import KeyStore
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import Settings, fallback_settings
 
 MARKS: Final = {"green": "✔", "yellow": "!", "red": "✘"}
@@ -93,14 +94,29 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         return
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     store, budget = KeyStore(db, box, settings.api_keys), Budget(db, settings.default_monthly_budget_usd)
-    yield from checks.access(db)
-    yield from checks.master_key(settings, store)
     checked = None if offline else check_keys(store, settings, store.listing())
-    yield from checks.keys(store, checked)
-    yield from checks.models(db, checked)
-    yield from checks.budgets(budget)
-    yield from checks.daily_runs(db, budget)
-    yield from checks.outbox(db)
+    yield from checks.access(db)
+    yield from one_by_one(
+        ("master key", lambda: checks.master_key(settings, store)),
+        ("API keys", lambda: checks.keys(store, checked)),
+        ("models", lambda: checks.models(db, checked)),
+        ("budgets", lambda: checks.budgets(budget)),
+        ("runs", lambda: checks.daily_runs(db, budget)),
+        ("notifications", lambda: checks.outbox(db)),
+    )
+
+
+def one_by_one(*examinations: tuple[str, Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
+    """The findings of each examination; one that a row breaks is red, and the others go on."""
+    for subject, examine in examinations:
+        found: list[Finding] = []
+        with RowErrors().guard("examine", subject) as work:
+            for each in examine():
+                found.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
+        yield from found
+        if work.error is not None:
+            told = f"cannot be examined: {work.error.code}: {work.error.message}"
+            yield red(subject, told, "look for the row that the message names, correct it, then run this again")
 
 
 def print_findings(found: list[Finding]) -> None:

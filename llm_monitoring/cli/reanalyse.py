@@ -16,8 +16,10 @@ from llm_monitoring.cli.periods import DAY, check_order
 from llm_monitoring.cli.progress import bar
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.errors import BadInput
+from llm_monitoring.row_errors import RowError, RowErrors
 from llm_monitoring.stopping import stoppable
 
+SHOWN_ERRORS: Final = 5
 FIELDS: Final[Columns] = {
     "Field": "field", "Answers": "answers", "Before": "before", "After": "after", "For example": "example",
 }  # fmt: skip
@@ -46,29 +48,45 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
     if as_json and not (preview or yes):
         raise BadInput("--json cannot ask: add --preview or --yes")
     with session.tools() as tools:
-        work = reanalysis.plan(tools.db, project, first, last)
+        work, errors = reanalysis.plan(tools.db, project, first, last), RowErrors()
         if preview or not yes:
             with stoppable() as stop, bar("Looking", work.stale) as advance:
-                found = reanalysis.preview(tools.db, work, reanalysis.Watch(stop, advance))
-            tell(work, found, as_json=as_json, written=False)
+                found = reanalysis.preview(tools.db, work, reanalysis.Watch(stop, advance, errors))
+            tell(work, found, errors, as_json=as_json, written=False)
             if preview or not work.days or not click.confirm("Write this?"):
                 return
         with stoppable() as stop, bar("Reading", work.stale) as advance:
-            watch = reanalysis.Watch(stop, advance)
+            watch = reanalysis.Watch(stop, advance, errors)
             done = reanalysis.run(tools.db, work, watch, sentiment=tools.settings.sentiment)
-        tell(work, done, as_json=as_json, written=True)
+        tell(work, done, errors, as_json=as_json, written=True)
 
 
-def tell(work: reanalysis.Work, outcome: reanalysis.Outcome, *, as_json: bool, written: bool) -> None:
-    """Print what changes, or what changed; raises Failed where the work was stopped before its end."""
+def tell(
+    work: reanalysis.Work, outcome: reanalysis.Outcome, errors: RowErrors, *, as_json: bool, written: bool
+) -> None:
+    """Print what changes, or what changed; raises Failed if it was stopped, or if something was left as it was."""
     if as_json:
-        show_json(fields_of(work, outcome, written=written))
+        show_json(fields_of(work, outcome, written=written) | {"errors": [error_row(each) for each in errors.found]})
     else:
         say(heading(work, outcome, written=written))
         print_changes(outcome.changes)
     if not outcome.finished:
         again = f"{PROGRAM} reanalyse --project {work.project.id}"
         raise Failed(f"stopped after {outcome.changes.answers} of {work.stale} answers: `{again}` goes on from there")
+    if errors.found:
+        first = "; ".join(sentence(each) for each in errors.found[:SHOWN_ERRORS])
+        more = f" and {len(errors.found) - SHOWN_ERRORS} more" if len(errors.found) > SHOWN_ERRORS else ""
+        raise Failed(f"left as they were: {first}{more}; every other answer was read")
+
+
+def error_row(error: RowError) -> dict[str, Any]:
+    return {"stage": error.stage, "code": error.code, "message": error.message, **dict(error.fields)}
+
+
+def sentence(error: RowError) -> str:
+    fields = dict(error.fields)
+    what = f"answer {fields['result_id']}" if "result_id" in fields else f"the figures of {fields.get('day', 'a day')}"
+    return f"{what} ({error.code}: {error.message})"
 
 
 def heading(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool) -> str:

@@ -6,12 +6,14 @@ import logging
 import math
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from llm_monitoring import chunks, results
 from llm_monitoring.chunks import ChunkLock, OpenChunk
 from llm_monitoring.day import Shift, Tools, longest_let_go
+from llm_monitoring.db.database import Locked
 from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.queue import Line, Queue, quieten
 from llm_monitoring.fleet.terms import terms
@@ -126,8 +128,10 @@ class Watch:
         self.free_since = {chunk_id: self.free_since.get(chunk_id, now) for chunk_id in sorted(astray)}
         for chunk_id, since in list(self.free_since.items()):
             if now - since >= LOST_SECONDS:
-                del self.free_since[chunk_id]
-                self.rescue(chunk_id)
+                self.free_since[chunk_id] = now
+                with suppress(Locked):  # a reservation holds it: it is looked at again later
+                    self.rescue(chunk_id)
+                    del self.free_since[chunk_id]
 
     def rescue(self, chunk_id: int) -> None:
         with ChunkLock(self.tools.db, chunk_id) as lock:

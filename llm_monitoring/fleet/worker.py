@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Final
 
@@ -20,6 +20,7 @@ from llm_monitoring.fleet.queue import GivenBack, Queue, quieten
 from llm_monitoring.fleet.terms import OtherTerms, check, terms
 from llm_monitoring.limits import Limits
 from llm_monitoring.registry import Catalogue
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.runner import Tally
 
 log = logging.getLogger(__name__)
@@ -110,13 +111,20 @@ class Worker:
         return left
 
     def shift(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> Shift:
-        stock, tools = self.stocked(chunk.run_id), self.tools
+        stock, tools = self.stocked(chunk.run_id), replace(self.tools, errors=RowErrors())
         plan = make_plan(tools, chunk.project_ids, {}, stock.catalogue)
         for project_id, problem in sorted(plan.problems.items()):
             log.warning("⚠️ Proyecto #%d: %s", project_id, problem,
                         extra={"event": "project.left_out", "project_id": project_id})  # fmt: skip
         desk = Desk(
-            tools.budget, stock.clients, plan.catalogue, plan.projects, tools.settings, chunk.run_id, chunk.lease
+            tools.budget,
+            stock.clients,
+            plan.catalogue,
+            plan.projects,
+            tools.settings,
+            chunk.run_id,
+            chunk.lease,
+            tools.errors,
         )
         order = Order(chunk.day, stop=self.stop, on_progress=meter.advance)
         return Shift(desk, plan, order, {}, lambda: lock.held() and chunks.is_ours(tools.db, chunk.lease))

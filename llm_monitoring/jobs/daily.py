@@ -114,7 +114,7 @@ def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
     from llm_monitoring.reporting.files import ReportWriter
 
     writer = ReportWriter(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
-    written = writer.write_all([project.project_id for project in report.projects], directory)
+    written = writer.write_all([project.project_id for project in report.projects], directory, tools.errors)
     paths = [each.path for each in written]
     story.reports(directory, paths)
     return paths

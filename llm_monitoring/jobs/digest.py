@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from llm_monitoring import logs
 from llm_monitoring.analysis.comparison import Comparison
@@ -22,6 +22,9 @@ from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News, Parcel
 from llm_monitoring.notify.watching import BudgetAlert, Move, Outage, SpendJump
+from llm_monitoring.row_errors import RowError
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ MOST_LINES: Final = 30
 LONGEST_LINE: Final = 300
 LONGEST_BODY: Final = 3500  # what the narrowest service takes is 4096
 MONTH_DAYS: Final = 31
+SHOWN_ROWS: Final = 3
 DAYS_TO_SETTLE: Final = 14  # so long the two weeks that are compared hold days of before and after a change
 # what a chat or a mail program would make a link, a mention or a format of
 HARMLESS: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "'"})
@@ -43,6 +47,7 @@ def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Seq
 
     def news() -> Iterator[News]:
         yield from run_news(report, day)
+        yield from row_news(tools.errors.found, day)
         yield from blocked_news(report, tools.budget.standings(start_month=False), tools.budget.month())
 
     good = code == 0 and report.tally.stopped is None
@@ -81,7 +86,12 @@ def collect(tools: Tools, day: date, news: Callable[[], Iterable[News]]) -> list
     if not targets:
         return []
     alerts = watching.budget_alerts(tools.db)
-    outbox.put(tools.db, day, [*budget_news(alerts), *news(), *observed(tools, day)], alerts)
+    lines = [
+        *each_of(tools, "presupuesto", lambda: alerts_by_month(alerts), budget_news),
+        *news(),
+        *observed(tools, day),
+    ]
+    outbox.put(tools.db, day, lines, alerts)
     return outbox.parcels(tools.db, targets)
 
 
@@ -141,6 +151,15 @@ def run_news(report: DayReport, day: date) -> Iterator[News]:
     yield from (failure_news(error, projects) for error, projects in failing.items())
 
 
+def row_news(errors: Sequence[RowError], day: date) -> Iterator[News]:
+    """What was left alone so that the rest could go on; projects that cannot be read have a line of their own."""
+    rows = [plain(each.sentence) for each in errors if each.stage != "read_project"]
+    if rows:
+        more = f" … y {len(rows) - SHOWN_ROWS} más" if len(rows) > SHOWN_ROWS else ""
+        told = f"🧩 {len(rows)} registro(s) apartados, el resto siguió: {'; '.join(rows[:SHOWN_ROWS])}{more}"
+        yield News("run", f"rows {day}", told)
+
+
 def failure_news(error: str, projects: Sequence[ProjectReport]) -> News:
     """One line a reason, once a week while it lasts; figures in the reason do not make it another one."""
     names = [f"#{each.project_id}" + (f" ({plain(each.name)})" if each.name else "") for each in projects[:10]]
@@ -150,17 +169,17 @@ def failure_news(error: str, projects: Sequence[ProjectReport]) -> News:
     return News("project", hashlib.sha256(reason.encode()).hexdigest()[:16], told, quiet_days=7)
 
 
-def budget_news(alerts: Sequence[BudgetAlert]) -> Iterator[News]:
-    """A line a user and month: the highest of the thresholds that were reached."""
-    highest = {(alert.user_id, alert.month): alert for alert in alerts}
-    for alert in highest.values():
-        blocked = alert.threshold >= BLOCKED_AT
-        told = (
-            "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold.normalize():f} %"
-        )
-        spent = f"${alert.spent_usd:.2f} / ${alert.budget_usd:.2f}"
-        subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
-        yield News("budget", subject, f"💰 User #{alert.user_id}: presupuesto {told}: {spent}", quiet_days=MONTH_DAYS)
+def alerts_by_month(alerts: Sequence[BudgetAlert]) -> Sequence[BudgetAlert]:
+    """An alert a user and month: that of the highest threshold which was reached."""
+    return list({(alert.user_id, alert.month): alert for alert in alerts}.values())
+
+
+def budget_news(alert: BudgetAlert) -> News:
+    blocked = alert.threshold >= BLOCKED_AT
+    told = "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold.normalize():f} %"
+    spent = f"${alert.spent_usd:.2f} / ${alert.budget_usd:.2f}"
+    subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
+    return News("budget", subject, f"💰 User #{alert.user_id}: presupuesto {told}: {spent}", quiet_days=MONTH_DAYS)
 
 
 def blocked_news(report: DayReport, standings: Sequence[Standing], month: date) -> Iterator[News]:
@@ -174,12 +193,24 @@ def blocked_news(report: DayReport, standings: Sequence[Standing], month: date) 
 def observed(tools: Tools, day: date) -> Iterator[News]:
     """What the database shows: failing providers and keys, models that go, spend and figures that moved."""
     db = tools.db
-    yield from map(broken_run_news, watching.broken_runs(db))
-    yield from map(outage_news, watching.outages(db, day, day))
-    yield from map(key_news, watching.refused_keys(db, day))
-    yield from map(model_news, watching.going_models(db))
-    yield from (spend_news(jump, day) for jump in watching.spend_jumps(db, day))
-    yield from map(move_news, watching.moves(db, day))
+    yield from each_of(tools, "ejecuciones", lambda: watching.broken_runs(db), broken_run_news)
+    yield from each_of(tools, "proveedores", lambda: watching.outages(db, day, day), outage_news)
+    yield from each_of(tools, "API keys", lambda: watching.refused_keys(db, day), key_news)
+    yield from each_of(tools, "modelos", lambda: watching.going_models(db), model_news)
+    yield from each_of(tools, "gasto", lambda: watching.spend_jumps(db, day), lambda jump: spend_news(jump, day))
+    yield from each_of(tools, "cifras", lambda: watching.moves(db, day, tools.errors), move_news)
+
+
+def each_of(tools: Tools, what: str, look: Callable[[], Iterable[T]], make: Callable[[T], News]) -> list[News]:
+    """The line of each row that one can be made of."""
+    rows: list[T] = []
+    with tools.errors.guard("make_notice", f"Aviso de {what}"):
+        rows.extend(look())
+    found: list[News] = []
+    for number, row in enumerate(rows, start=1):
+        with tools.errors.guard("make_notice", f"Aviso de {what} {number}"):
+            found.append(make(row))
+    return found
 
 
 def broken_run_news(row: Row) -> News:

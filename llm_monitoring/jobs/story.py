@@ -93,6 +93,9 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
     info("summary.succeeded", f"   ✅ Exitosos: {len(report.projects) - len(failed)}")
     info("summary.failed", f"   ❌ Fallidos: {len(failed)}", failed=len(failed))
     info("summary.queries", f"   📊 Total queries: {answers}", queries=answers)
+    if report.row_errors:
+        rows = [f"{each.stage} {each.row}" for each in report.row_errors]
+        warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
     if report.projects and len(failed) == len(report.projects):
         error("run.nothing_succeeded", "❌ Ningún proyecto tuvo éxito")

@@ -19,6 +19,7 @@ from llm_monitoring.model_admin import Author
 from llm_monitoring.model_check import AlreadyChecking, ListingKey
 from llm_monitoring.model_findings import Findings, Going
 from llm_monitoring.providers import ModelInfo, ProviderError
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import Settings
 
 DONE, CRITICAL = 0, 1
@@ -51,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings, options: Options) -> int:
     story.started(dry_run=options.dry_run)
     with open_tools(settings) as tools:
-        keys = model_check.listing_keys(tools.keys, options.providers)
+        keys = model_check.listing_keys(tools.keys, options.providers, tools.errors)
         story.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
             return story.nobody_asked()
         with nullcontext() if options.dry_run else model_check.only_check(tools.db):
             story.registered(registry.overview(tools.db), options.providers)
-            lists = ask_everyone(keys, settings)
+            lists = ask_everyone(keys, settings, tools.errors)
             if not lists:
                 return story.nobody_asked()
             found = compare(tools, lists, write=not options.dry_run)
@@ -68,24 +69,29 @@ def run(settings: Settings, options: Options) -> int:
 
 
 def ask_everyone(
-    keys: Mapping[ProviderName, Sequence[ListingKey]], settings: Settings
+    keys: Mapping[ProviderName, Sequence[ListingKey]], settings: Settings, errors: RowErrors
 ) -> dict[ProviderName, list[ModelInfo]]:
     """The lists of the providers that answered; one that fails is told of and left alone."""
     story.asking()
     lists: dict[ProviderName, list[ModelInfo]] = {}
     for provider, candidates in keys.items():
-        try:
-            lists[provider], used = model_check.ask(provider, candidates, settings)
-        except ProviderError as exc:
-            story.not_listed(provider, exc)
-        else:
-            story.listed(provider, len(lists[provider]), used.user_id)
+        with errors.guard("list_models", provider, provider=provider):
+            try:
+                lists[provider], used = model_check.ask(provider, candidates, settings)
+            except ProviderError as exc:
+                story.not_listed(provider, exc)
+            else:
+                story.listed(provider, len(lists[provider]), used.user_id)
     return lists
 
 
 def compare(tools: Tools, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
-    now = datetime.now(UTC)
-    return [model_check.check(tools.db, provider, listed, now, write=write) for provider, listed in lists.items()]
+    """What each provider's check found; one that cannot be made stops no other."""
+    now, found = datetime.now(UTC), []
+    for provider, listed in lists.items():
+        with tools.errors.guard("check_models", provider, provider=provider):
+            found.append(model_check.check(tools.db, provider, listed, now, tools.errors, write=write))
+    return found
 
 
 def switch_over(tools: Tools, found: Sequence[Findings]) -> None:
@@ -93,7 +99,8 @@ def switch_over(tools: Tools, found: Sequence[Findings]) -> None:
     for findings in found:
         for going in findings.going:
             if going.successor is not None and going.successor.validated:
-                switch(tools, findings.provider, going, going.successor.model_id)
+                with tools.errors.guard("switch_model", f"{findings.provider}/{going.model_id}"):
+                    switch(tools, findings.provider, going, going.successor.model_id)
 
 
 def switch(tools: Tools, provider: ProviderName, going: Going, successor: str) -> None:

@@ -15,8 +15,8 @@ from llm_monitoring.analysis.comparison import CONFIDENCE, Change, Comparison, c
 from llm_monitoring.analysis.figures import Observation, t_quantile
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import MonitoringError
 from llm_monitoring.projects import Project
+from llm_monitoring.row_errors import RowErrors
 
 SQL = load("notify")
 
@@ -110,7 +110,7 @@ def spend_jumps(db: Database, day: date) -> Iterator[SpendJump]:
             yield SpendJump(user_id, usd, usual)
 
 
-def moves(db: Database, day: date) -> Iterator[Move]:
+def moves(db: Database, day: date, errors: RowErrors) -> Iterator[Move]:
     """Active projects whose mention rate of the week that ends on `day` moved beyond noise against the week before.
 
     Days on which a provider failed for everyone are left out, and so are answers that were read with other names or
@@ -118,13 +118,21 @@ def moves(db: Database, day: date) -> Iterator[Move]:
     """
     out = outages(db, day - 2 * WINDOW + timedelta(days=1), day)
     for row in projects.active(db):
-        try:
-            project = projects.read_project(row)
-        except (MonitoringError, ValueError, TypeError):  # the run has reported it
-            continue
-        found = compare(*weeks(db, project, day, out), [rival.name for rival in project.competitors])
-        if is_sure(found.mention_rate):
-            yield Move(project, found)
+        found: Move | None = None
+        with errors.guard("make_notice", f"Proyecto #{row['id']}", project_id=row["id"]):
+            found = move_of(db, row, day, out)
+        if found is not None:
+            yield found
+
+
+def move_of(db: Database, row: Row, day: date, out: Sequence[Outage]) -> Move | None:
+    """A project's move; None where there is none, or where its row cannot be read, which the run has reported."""
+    try:
+        project = projects.read_project(row)
+    except projects.UnreadableProject:
+        return None
+    found = compare(*weeks(db, project, day, out), [rival.name for rival in project.competitors])
+    return Move(project, found) if is_sure(found.mention_rate) else None
 
 
 def is_sure(change: Change) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import unicodedata
@@ -13,22 +12,17 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from jinja2 import TemplateError
-
 from llm_monitoring import projects
 from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.metrics import Period
 from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
+from llm_monitoring.row_errors import RowErrors
 
-log = logging.getLogger(__name__)
-
-BROKEN: Final = (MonitoringError, ValueError, TypeError, LookupError, ArithmeticError, TemplateError)
-"""What rows that no report can be made of may raise: each stops its own page alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +53,14 @@ class ReportWriter:
         save(path, page)
         return Written(path, len(page), Period(material.first, material.last), len(material.observations))
 
-    def write_all(self, project_ids: Iterable[int], directory: Path) -> list[Written]:
-        """Write each project's report into `directory`; one that fails is logged and stops no other."""
+    def write_all(self, project_ids: Iterable[int], directory: Path, errors: RowErrors) -> list[Written]:
+        """Write each project's report into `directory`; one that fails stops no other."""
         written = []
         for project_id in project_ids:
-            try:
+            with errors.guard("write_report", f"Proyecto #{project_id}", project_id=project_id):
                 project = projects.find(self.db, project_id)
                 path = directory / f"{project_id}-{slug(project.name)}.html"
                 written.append(self.write(Wanted(project_id), path))
-            except BROKEN as exc:
-                log.warning("⚠️ Proyecto #%s: el informe no se pudo escribir: %s", project_id, exc,
-                            extra={"event": "report.failed", "project_id": project_id})  # fmt: skip
         return written
 
 

@@ -34,6 +34,7 @@ from llm_monitoring.jobs import daily, digest
 from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import load_settings
 from tests.integration.stage import Stage, staged
 
@@ -342,7 +343,7 @@ def test_an_outage_moves_no_brand(
         answers(db, project, "openai", ago(20), ago(6), 10)
         for day in range(6):
             answers(db, project, "openai", ago(day), ago(day), 0, asked=5, skip=5 * (day % 2))
-    assert [1, 2] == [move.project.id for move in watching.moves(db, DAY)]
+    assert [1, 2] == [move.project.id for move in watching.moves(db, DAY, RowErrors())]
     for project in watched:
         for day in range(6):
             failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
@@ -365,9 +366,9 @@ def test_answers_read_otherwise_are_not_compared(db: Database, watched: list[pro
     answers(db, watched[0], "openai", ago(20), ago(7), 8)
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = 'before'")
     answers(db, watched[0], "openai", ago(6), DAY, 2)
-    assert [] == list(watching.moves(db, DAY))
+    assert [] == list(watching.moves(db, DAY, RowErrors()))
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = %(f)s", {"f": rules.fingerprint(watched[0])})
-    assert [1] == [move.project.id for move in watching.moves(db, DAY)]
+    assert [1] == [move.project.id for move in watching.moves(db, DAY, RowErrors())]
 
 
 def spend(db: Database, day: date, usd: str) -> None:

@@ -17,6 +17,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.reporting.files import ReportWriter, slug
 from llm_monitoring.reporting.material import Access, Wanted, last_days, read
+from llm_monitoring.row_errors import RowErrors
 from tests.integration.stage import Stage, staged
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
@@ -115,7 +116,7 @@ def test_broken_rows_stop_one_page_alone(measured: Stage, tmp_path: Path) -> Non
     measured.add_project(1, PROMPTS[:1], name="Entera")
     measured.db.execute("UPDATE llm_monitoring_results SET sources = '[7]'")
     writer = ReportWriter(measured.db, measured.store, measured.budget, TODAY)
-    assert [tmp_path / "2-entera.html"] == [each.path for each in writer.write_all([1, 2, 99], tmp_path)]
+    assert [tmp_path / "2-entera.html"] == [each.path for each in writer.write_all([1, 2, 99], tmp_path, RowErrors())]
 
 
 def test_period(measured: Stage) -> None:

@@ -23,6 +23,7 @@ from llm_monitoring.errors import BadInput
 from llm_monitoring.jobs import weekly
 from llm_monitoring.model_admin import Author
 from llm_monitoring.providers import BadResponse, ProviderUnavailable
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import load_settings
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 
@@ -451,9 +452,9 @@ def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: p
     listed = model_check.list_models("openai", Secret(KEYS["openai"]), load_settings())
     with Twice(check.stage.url) as db:
         now = datetime.now(UTC)
-        first = model_check.check(db, "openai", listed, now, write=True)
+        first = model_check.check(db, "openai", listed, now, RowErrors(), write=True)
         without = [info for info in listed if info.model_id != STEADY]
-        model_check.check(db, "openai", without, now + timedelta(days=7), write=True)
+        model_check.check(db, "openai", without, now + timedelta(days=7), RowErrors(), write=True)
     assert (57, 1) == (len(first.new), check.registry()[f"openai {STEADY}"]["missing_checks"])
 
 

@@ -86,7 +86,7 @@ SELECT user_id, analysis_date AS day, sum(charged_usd) AS usd
 FROM llm_call_attempts
 WHERE analysis_date BETWEEN %(first)s AND %(last)s AND kind IN ('answer', 'sentiment')
 GROUP BY user_id, analysis_date
-HAVING sum(charged_usd) > 0
+HAVING sum(charged_usd) > 0 AND sum(charged_usd) <> 'NaN'
 ORDER BY user_id, analysis_date;
 
 -- name: observations
