@@ -141,8 +141,8 @@ def test_the_stopped_command_says_how_to_go_on(book: Book, monkeypatch: pytest.M
     """Ctrl-C ends with the number of answers done, exit code 1, and the command that goes on."""
     watch = reanalysis.Watch
 
-    def stopping(stop: Any, advance: Any) -> Watch:
-        return watch(stop, lambda answers: stop.set())
+    def stopping(stop: Any, advance: Any, errors: Any) -> Any:
+        return watch(stop, lambda answers: stop.set(), errors)
 
     monkeypatch.setattr(reanalysis, "Watch", stopping)
     said = refused("reanalyse", "--project", "1", "--yes", code=1)
