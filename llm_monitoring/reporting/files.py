@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.budget import Budget
@@ -22,7 +21,6 @@ from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
 from llm_monitoring.row_errors import RowErrors
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.material import Wanted
+from llm_monitoring.row_errors import RowErrors
 from tests.integration.stored import Book, done, refused
 
 DAY = date(2026, 11, 1)
@@ -108,7 +109,7 @@ def test_too_many_to_read_again(book: Book, tmp_path: Path, monkeypatch: pytest.
     done("competitors", "edit", "1", "Holded", "--name", "Holded ERP")
     assert "reanalyse --project 1" in refused("metrics", "1", code=1)
     writer = ReportWriter(book.db, KeyStore(book.db, None, {}), Budget(book.db), DAY)
-    assert [] == writer.write_all([1], tmp_path)
+    assert [] == writer.write_all([1], tmp_path, RowErrors())
 
 
 def test_a_judgement_goes_with_its_mention(book: Book) -> None:
