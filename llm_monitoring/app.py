@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from llm_monitoring import day
-from llm_monitoring.budget import Budget, Standing
+from llm_monitoring.accounts import Standing
+from llm_monitoring.budget import Budget
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
@@ -33,8 +34,13 @@ def open_tools(settings: Settings | None = None) -> Iterator[day.Tools]:
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     with Database(database_url(settings), size=connections(settings)) as db:
         migrate(db)
-        budget = Budget(db, settings.default_monthly_budget_usd)
-        keys = KeyStore(db, box, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd)
+        budget = Budget(
+            db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd
+        )
+        keys = KeyStore(
+            db, box, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd,
+            operator_keys_for=settings.operator_keys_for,
+        )  # fmt: skip
         yield day.Tools(db, budget, keys, settings)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.analysis import Analysis, Matcher, sentiment
 from llm_monitoring.budget import Budget, Call, Kind, Outcome, new_id
-from llm_monitoring.calls import Till, is_final
+from llm_monitoring.calls import SettlementDelayed, Till, is_final
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.domain import Lease, Secret, Task
 from llm_monitoring.errors import BadInput, MonitoringError
@@ -78,6 +78,12 @@ class Clients:
         """
         if key.user_id not in (None, user_id):
             raise WrongKey(f"la API key de {key.provider} no es del usuario {user_id}")
+        if (
+            key.user_id is None
+            and key.provider in self.keys.operator_keys
+            and not self.keys.operator_key(key.provider, user_id)
+        ):
+            raise WrongKey(f"LLM_OPERATOR_KEYS_FOR no incluye al usuario {user_id}")
         with self.lock:
             lock = self.locks.setdefault(key, Lock())
         with lock:
@@ -158,7 +164,10 @@ class Desk:
 
         call = self.call("answer", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
-        self.till.pay(call, question, client, model.priced(), save, save_error, landed)
+        try:
+            self.till.pay(call, question, client, model.priced(), save, save_error, landed)
+        except SettlementDelayed as exc:
+            raise exc.before(lambda: analysed[0]) from exc
         return analysed[0]
 
     def save_answer(

@@ -8,11 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
+from llm_monitoring.accounts import BLOCKED_AT, Audit, Standing, month_of
+from llm_monitoring.db.clock import DatabaseClock
+from llm_monitoring.db.database import Conflict, Database, Locked, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Lease, ProviderName, Task, Usage
 from llm_monitoring.errors import BadInput, MonitoringError
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["answer", "sentiment", "probe"]
 Clock = Callable[[], datetime]
-BLOCKED_AT = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +58,6 @@ class Outcome:
     error_message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A user's month in USD; `threshold` in percent."""
-
-    user_id: int
-    spent_usd: Decimal
-    reserved_usd: Decimal
-    budget_usd: Decimal
-    threshold: Decimal
-    has_active_projects: bool
-
-    @property
-    def percent(self) -> Decimal:
-        return 100 * self.spent_usd / self.budget_usd
-
-    @property
-    def blocked(self) -> bool:
-        return self.spent_usd >= self.budget_usd
-
-    @property
-    def near_limit(self) -> bool:
-        return not self.blocked and self.percent >= self.threshold
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What `budget audit` found.
-
-    Broken rules: counters that are not the sums of their attempts (`differences`), calls admitted above the limit
-    (`over_admitted`), calls of a dead run that a later run should have settled (`left_open`). The rest are notes.
-    """
-
-    attempts: int
-    users: int
-    charged_usd: Decimal
-    differences: list[Row]
-    over_budget: list[Standing]
-    over_ceiling: list[Row]
-    open_attempts: list[Row]
-    over_admitted: list[Row]
-    left_open: list[Row]
-
-    @property
-    def clean(self) -> bool:
-        return not (self.differences or self.over_admitted or self.left_open)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def new_id() -> uuid.UUID:
     """A ledger entry's id, version 7: random behind the millisecond, so that new ids are neighbours in every index."""
     milliseconds = time.time_ns() // 1_000_000
@@ -119,33 +69,52 @@ class Buried(MonitoringError):
 
 
 class Occupied(MonitoringError):
-    """The call fits what its user has left, but for what calls of other machines have reserved of it."""
+    """The call fits what is left, but for what other calls have reserved of it."""
+
+
+class OperatorExhausted(MonitoringError):
+    """The monthly limit of the operator's keys does not cover the call's ceiling."""
 
 
 class Budget:
-    """The ledger over a database. Safe to share between threads."""
+    """The ledger over a database. Safe to share between threads.
 
-    def __init__(self, db: Database, default_budget_usd: Decimal = Decimal(100), clock: Clock = utc_now) -> None:
+    `operator_budget_usd` is the most that all users together may spend in a month with the operator's keys; None: no
+    limit. `clock` is the database's by default.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        default_budget_usd: Decimal = Decimal(100),
+        clock: Clock | None = None,
+        *,
+        operator_budget_usd: Decimal | None = None,
+    ) -> None:
         self.db = db
         self.default_budget_usd = default_budget_usd
-        self.clock = clock
+        self.operator_budget_usd = operator_budget_usd
+        self.database_clock = DatabaseClock(db)
+        self.clock = clock or self.database_clock
 
     def month(self) -> date:
-        """The calendar month in UTC that a call reserved now belongs to."""
-        return self.clock().astimezone(UTC).date().replace(day=1)
+        """The calendar month in UTC that a call reserved now belongs to: at most the one after the database's."""
+        next_month = month_of(self.database_clock()) + timedelta(days=32)
+        return min(month_of(self.clock()), next_month.replace(day=1))
 
     def reserve(self, call: Call) -> bool:
         """Take the call's ceiling from its user's budget; False: blocked.
 
-        Raises Conflict where the task is being asked, Buried where the call's run or lease was taken over, and for a
-        call by lease Occupied where it would fit if other calls gave back what they reserved.
+        Raises Conflict if the task is being asked, Buried if the call's run or lease was taken over, Locked if another
+        session holds the account, OperatorExhausted if the operator's keys have reached their limit, and for a call by
+        lease or with the operator's key Occupied if it would fit once other calls gave back what they reserved.
         """
         task = call.task
         params = {
             "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
             "run_id": call.run_id, "chunk_id": call.lease and call.lease.chunk_id,
             "lease": call.lease and str(call.lease.token), "provider": call.provider, "model_id": call.model_id,
-            "key_source": call.key_source, "ceiling": call.ceiling_usd,
+            "key_source": call.key_source, "ceiling": call.ceiling_usd, "operator_budget": self.operator_budget_usd,
             "project_id": task and task.project_id, "query_id": task and task.query_id,
             "task_provider": task and task.provider, "analysis_date": task and task.day,
             "sample": task and task.sample,
@@ -161,18 +130,26 @@ class Budget:
         return row is not None or self.was_admitted(call)
 
     def was_admitted(self, call: Call) -> bool:
-        """Whether a refused reservation had been committed before its connection broke; raises Buried, Occupied."""
+        """Whether a refused reservation had been committed before its connection broke, else why it was refused.
+
+        Raises Buried, Occupied, OperatorExhausted.
+        """
         params = {
             "id": str(call.id), "run_id": call.run_id, "lease": call.lease and str(call.lease.token),
             "user_id": call.user_id, "month": self.month(), "ceiling": call.ceiling_usd,
+            "operator_budget": self.operator_budget_usd,
         }  # fmt: skip
         why = self.db.one(SQL.refusal, params)
         assert why is not None
         if why["buried"]:
             raise Buried
-        if call.lease is not None and why["fits_unreserved"] and not why["admitted_before"]:
+        if why["admitted_before"] or not why["fits_unreserved"]:
+            return bool(why["admitted_before"])
+        if call.key_source == "operator" and not why["operator_fits_unreserved"]:
+            raise OperatorExhausted
+        if call.lease is not None or (call.key_source == "operator" and why["fits"]):
             raise Occupied
-        return bool(why["admitted_before"])
+        return False
 
     def ensure_account(self, user_id: int) -> bool:
         """Give the user an account with the defaults; True if there was none.
@@ -248,6 +225,8 @@ class Budget:
         )  # fmt: skip
         if row is None:
             return None
+        if row["moved"]:
+            tx.execute(SQL.count_reserved, {"user_id": row["user_id"]})
         self.raise_alerts(tx, row)
         return Decimal(row["charged_usd"])
 
@@ -269,9 +248,27 @@ class Budget:
         """Where every user stands this month; a new month starts here unless `start_month` is off (a dry run)."""
         month = self.month()
         if start_month:
-            self.db.execute(SQL.start_month, {"month": month})
+            self.start_month(month)
         rows = self.db.all(SQL.standings, {"month": month, "default_budget": self.default_budget_usd})
         return [Standing(**row) for row in rows]
+
+    def start_month(self, month: date) -> None:
+        """Start the month of every account that is in an earlier one; one that cannot be written stops no other.
+
+        Such an account is left to its next touch, which starts its month all the same.
+        """
+        due = [row["user_id"] for row in self.db.all(SQL.due_accounts, {"month": month})]
+        if not due:
+            return
+        try:
+            self.db.execute(SQL.start_month, {"month": month, "user_ids": due})
+        except (Locked, Rejected):
+            for user_id in due:
+                try:
+                    self.db.execute(SQL.start_month, {"month": month, "user_ids": [user_id]})
+                except (Locked, Rejected) as exc:
+                    log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc,
+                                extra={"event": "budget.month_not_started", "user_id": user_id})  # fmt: skip
 
     def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
         """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
@@ -300,7 +297,7 @@ class Budget:
         try:
             self.db.execute(SQL.set_budget, {"user_id": user_id, "budget": budget_usd, "threshold": threshold})
         except Rejected as exc:
-            raise BadInput("a budget is above 0 USD and a threshold between 0 and 100 percent") from exc
+            raise BadInput("a budget is an amount in USD from 0 and a threshold between 0 and 100 percent") from exc
 
     def history(self, user_id: int | None, months: int) -> list[Row]:
         """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
@@ -327,7 +324,17 @@ class Budget:
             open_attempts=self.open_by_user(),
             over_admitted=self.db.all(SQL.over_admitted),
             left_open=self.db.all(SQL.left_open),
+            operator_difference=self.operator_difference(),
         )
+
+    def operator_standing(self) -> tuple[Decimal, Decimal]:
+        """What all users have spent and reserved this month with the operator's keys, in USD."""
+        row = self.db.one(SQL.operator_standing, {"month": self.month()})
+        return (row["spent_usd"], row["reserved_usd"]) if row is not None else (Decimal(0), Decimal(0))
+
+    def operator_difference(self) -> Row | None:
+        """The counters of the operator's account if they are not the sums of its calls."""
+        return self.db.one(SQL.operator_difference)
 
     def differences(self) -> list[Row]:
         """Users whose counters are not the sums of their attempts; reads no more of the ledger than their months."""

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from llm_monitoring import killpoints, registry
-from llm_monitoring.budget import Budget, Buried, Call, Occupied, Outcome
-from llm_monitoring.db.database import Conflict, Transaction
+from llm_monitoring.budget import Budget, Buried, Call, Occupied, OperatorExhausted, Outcome
+from llm_monitoring.db.database import Conflict, Locked, Transaction
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
 from llm_monitoring.providers import (
@@ -23,7 +24,7 @@ from llm_monitoring.providers import (
     read_reply,
 )
 from llm_monitoring.registry import Price
-from llm_monitoring.row_errors import RowError, RowErrors
+from llm_monitoring.row_errors import RowError, RowErrors, Stage
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,16 @@ Save = Callable[[Transaction, Answer, Reply, Outcome, RowError | None], None]
 SaveError = Callable[[Transaction, ProviderError], None]
 
 
-class Blocked(MonitoringError):
-    """The user's budget does not cover the call's ceiling."""
+BlockedBy = Literal["budget", "operator_budget", "lock"]
 
-    def __init__(self, message: str = "", *, for_now: bool = False) -> None:
+
+class Blocked(MonitoringError):
+    """The budget does not cover the call's ceiling."""
+
+    def __init__(self, message: str = "", *, by: BlockedBy = "budget", for_now: bool = False) -> None:
         super().__init__(message)
-        self.for_now = for_now  # calls of other machines may give back what is missing
+        self.by = by
+        self.for_now = for_now  # other calls may give back what is missing, another session may let go of the account
 
 
 class Withdrawn(MonitoringError):
@@ -46,6 +51,23 @@ class Withdrawn(MonitoringError):
 
 class Unsettled(MonitoringError):
     """A reply was received and kept, and the database refuses its settlement; the next start tries again."""
+
+
+class SettlementDelayed(Locked):
+    """The call was made, but another session holds what its end is entered in: the next start settles it."""
+
+    def __init__(self, finish: Callable[[], object]) -> None:
+        super().__init__()
+        self.finish = finish  # tries again; ends as the call would have ended
+
+    def before(self, result: Callable[[], object]) -> SettlementDelayed:
+        """The same, with `result` read once it is settled."""
+
+        def finish() -> object:
+            self.finish()
+            return result()
+
+        return SettlementDelayed(finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +96,36 @@ class Till:
         save_error: SaveError,
         landed: Callable[[], None] = lambda: None,
     ) -> Paid:
-        """Reserve, send, keep the receipt, settle. Raises Blocked, Withdrawn, or the provider's error once settled.
+        """Reserve, send, keep the receipt, settle.
+
+        Raises Blocked, Withdrawn, the provider's error once settled, Unsettled or SettlementDelayed.
 
         `landed` is called when the reply is there: from there on the provider has nothing more to do with the call.
         """
         self.reserve(call)
-        if not self.budget.mark_sent(call):
-            self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
-            raise Withdrawn
-        killpoints.reach("sent")
+        self.mark_sent(call)
         reply = self.send(call, question, provider, price, save_error)
         landed()
         killpoints.reach("replied")
-        self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
-        killpoints.reach("receipt_kept")
-        return self.settle(call, reply, price, save, save_error)
+
+        def finish() -> Paid:
+            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
+            killpoints.reach("receipt_kept")
+            return self.settle(call, reply, price, save, save_error)
+
+        try:
+            return finish()
+        except Locked as exc:
+            raise SettlementDelayed(finish) from exc
+
+    def mark_sent(self, call: Call) -> None:
+        try:
+            if not self.budget.mark_sent(call):
+                self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
+                raise Withdrawn
+        except Locked as exc:  # what stays reserved is released by the next start
+            raise Withdrawn("another session holds the call's own entry") from exc
+        killpoints.reach("sent")
 
     def reserve(self, call: Call) -> None:
         killpoints.reach("reserve")
@@ -98,6 +135,11 @@ class Till:
             raise Withdrawn("the task is being asked by another run") from exc
         except Occupied as exc:
             raise Blocked(for_now=True) from exc
+        except Locked as exc:
+            raise Blocked("otra aplicación retiene la cuenta del usuario", by="lock", for_now=True) from exc
+        except OperatorExhausted as exc:
+            told = f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en LLM_OPERATOR_MONTHLY_BUDGET_USD"
+            raise Blocked(told, by="operator_budget") from exc
         if not admitted:
             raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
         killpoints.reach("reserved")
@@ -113,7 +155,19 @@ class Till:
             raise
         finally:
             if error is not None:
-                self.close_failed(call, price, error, save_error)
+                self.fail(call, price, error, save_error)
+
+    def fail(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
+        """End a call that brought no reply; raises SettlementDelayed if another session holds what it is entered in."""
+
+        def finish() -> None:
+            self.close_failed(call, price, error, save_error)
+            raise error
+
+        try:
+            self.close_failed(call, price, error, save_error)
+        except Locked as exc:
+            raise SettlementDelayed(finish) from exc
 
     def settle(self, call: Call, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
         """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
@@ -152,35 +206,44 @@ class Till:
             killpoints.reach("settling")
             return charged
 
-        charged: Decimal | None = None
-        with self.errors.guard("store_answer", label(call), user_id=call.user_id) as whole:
-            charged = self.budget.db.transact(close)
-        if whole.error is not None:
-            refused = whole.error
-            with self.errors.guard("settle_attempt", label(call), user_id=call.user_id) as unread:
-                charged = self.budget.db.transact(close)
-            if unread.error is not None:
-                raise Unsettled(f"call {call.id} stays open: {unread.error.code}: {unread.error.message}")
+        charged, refused = self.attempt("store_answer", call, close)
+        if refused is not None:
+            charged, unread = self.attempt("settle_attempt", call, close)
+            if unread is not None:
+                raise Unsettled(f"call {call.id} stays open: {unread.code}: {unread.message}")
         killpoints.reach("settled")
         return charged or Decimal(0)
+
+    def attempt(
+        self, stage: Stage, call: Call, close: Callable[[Transaction], Decimal | None]
+    ) -> tuple[Decimal | None, RowError | None]:
+        """Close a call in one transaction; return its charge, or the error that refused it. Raises Locked."""
+        charged, held = None, None
+        with self.errors.guard(stage, label(call), user_id=call.user_id) as work:
+            try:
+                charged = self.budget.db.transact(close)
+            except Locked as exc:  # it refuses nothing: the same will do later
+                held = exc
+        if held is not None:
+            raise held
+        return charged, work.error
 
     def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
         """Settle a call that brought no answer, with its failure where that can be stored; else it stays open."""
         outcome = outcome_of_error(error, price)
 
-        def close(tx: Transaction) -> None:
+        def close(tx: Transaction) -> Decimal | None:
             save_error(tx, error)
-            close_alone(tx)
+            return close_alone(tx)
 
-        def close_alone(tx: Transaction) -> None:
-            self.budget.close(tx, call.id, outcome)
+        def close_alone(tx: Transaction) -> Decimal | None:
+            charged = self.budget.close(tx, call.id, outcome)
             killpoints.reach("failing")
+            return charged
 
-        with self.errors.guard("record_failure", label(call), user_id=call.user_id) as whole:
-            self.budget.db.transact(close)
-        if whole.error is not None:
-            with self.errors.guard("settle_attempt", label(call), user_id=call.user_id):
-                self.budget.db.transact(close_alone)
+        _, refused = self.attempt("record_failure", call, close)
+        if refused is not None:
+            self.attempt("settle_attempt", call, close_alone)
         killpoints.reach("failed")
 
 

@@ -12,9 +12,9 @@ from threading import Event
 from typing import Any, Final
 
 from llm_monitoring import projects, registry, results, runs
+from llm_monitoring.accounts import Standing
 from llm_monitoring.agenda import plans
 from llm_monitoring.asking import Clients, Desk
-from llm_monitoring.budget import Standing
 from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.limits import Limits
@@ -24,10 +24,11 @@ from llm_monitoring.reanalysis import read_unread
 from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
 from llm_monitoring.row_errors import RowError
-from llm_monitoring.runner import Runner, Tally
+from llm_monitoring.runner import Runner
 from llm_monitoring.runs import Completeness, RunLock
 from llm_monitoring.schedule import Schedule
 from llm_monitoring.settings import Settings
+from llm_monitoring.tally import Tally
 
 __all__ = ["Plan", "Tools", "make_plan", "standing_line"]
 

@@ -84,7 +84,10 @@ class RotationRefused(MonitoringError):
 
 
 class KeyStore:
-    """Finds, stores and rotates keys. Without `box`, stored keys cannot be read and none can be stored."""
+    """Finds, stores and rotates keys. Without `box`, stored keys cannot be read and none can be stored.
+
+    `operator_keys_for` are the users who may use the operator's keys; None: all.
+    """
 
     def __init__(
         self,
@@ -93,21 +96,28 @@ class KeyStore:
         operator_keys: Mapping[ProviderName, Secret],
         *,
         default_budget_usd: Decimal = Decimal("100.00"),
+        operator_keys_for: frozenset[int] | None = None,
     ) -> None:
         self.db = db
         self.box = box
         self.operator_keys = operator_keys
         self.default_budget_usd = default_budget_usd
+        self.operator_keys_for = operator_keys_for
+
+    def operator_key(self, provider: ProviderName, user_id: int) -> Secret | None:
+        """The operator's key for a provider, if there is one and this user may use it."""
+        allowed = self.operator_keys_for is None or user_id in self.operator_keys_for
+        return self.operator_keys.get(provider) if allowed else None
 
     def find(self, user_id: int, provider: ProviderName) -> FoundKey | None:
-        """Return the user's own key, the operator's where the user has none, None where neither exists.
+        """Return the user's own key, the operator's if the user has none and may use it, else None.
 
         Raises KeyUnreadable where the user has a key that cannot be read: the operator never pays for it.
         """
         row = self.db.one(SQL.token, {"user_id": user_id, "provider": provider})
         if row is not None and row["token"] is not None:
             return FoundKey(self.opened(row["token"], user_id, provider), "user")
-        secret = self.operator_keys.get(provider)
+        secret = self.operator_key(provider, user_id)
         return FoundKey(secret, "operator") if secret else None
 
     def opened(self, token: str, user_id: int, provider: ProviderName) -> Secret:
@@ -127,7 +137,7 @@ class KeyStore:
             token = tokens.get(provider)
             if token is not None:
                 states[provider] = KeyStatus("user", self.listed(user_id, None, provider, token).problem)
-            elif provider in self.operator_keys:
+            elif self.operator_key(provider, user_id) is not None:
                 states[provider] = KeyStatus("operator")
         return states
 

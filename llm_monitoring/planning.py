@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llm_monitoring import projects, registry
+from llm_monitoring.accounts import Standing
 from llm_monitoring.asking import Watched
-from llm_monitoring.budget import Budget, Standing
+from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys import KeyStore

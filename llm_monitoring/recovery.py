@@ -14,7 +14,7 @@ from typing import Final
 from llm_monitoring import chunks, killpoints, registry, results, runs
 from llm_monitoring.asking import Desk, failure_of, save_verdict
 from llm_monitoring.budget import Call, Outcome
-from llm_monitoring.db.database import Database, Row, Transaction
+from llm_monitoring.db.database import Database, Locked, Row, Transaction
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
@@ -51,14 +51,19 @@ class Recovered:
 def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
     """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
 
-    One that cannot be closed stays open with its ceiling reserved and is tried again by the next start.
+    One that cannot be closed stays open with its ceiling reserved and is tried again by the next start; so do all of a
+    user with an account that another session holds, as each try would wait for it.
     """
-    found, after = Recovered(), None
+    found, after, held = Recovered(), None, set[int]()
     while rows := desk.budget.open_attempts(chunk_id, after):
         for row in rows:
             killpoints.reach("recovery_step")
-            with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]):
+            if row["user_id"] in held:
+                continue
+            with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
                 recover_one(desk, row, found)
+            if work.error is not None and work.error.code == Locked.__name__:
+                held.add(row["user_id"])
             killpoints.reach("recovery_stepped")
         after = rows[-1]
     if found.total:

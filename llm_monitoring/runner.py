@@ -7,43 +7,36 @@ import math
 import queue
 import random
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Final
 
 from llm_monitoring import killpoints, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
-from llm_monitoring.calls import Blocked, Unsettled, Withdrawn
+from llm_monitoring.calls import Blocked, SettlementDelayed, Unsettled, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
-from llm_monitoring.db.database import DatabaseUnavailable
+from llm_monitoring.db.database import DatabaseUnavailable, Locked
+from llm_monitoring.db.locks import table_holder
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.limits import Effect, KeyId
+from llm_monitoring.limits import KeyId
 from llm_monitoring.logs import redact
-from llm_monitoring.providers import (
-    SDKS,
-    AuthFailed,
-    BadResponse,
-    ModelNotFound,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    load_sdk,
-)
+from llm_monitoring.providers import SDKS, ProviderError, load_sdk
 from llm_monitoring.registry import NotCallable
+from llm_monitoring.retries import effect_of, may_retry, retry_after_of
 from llm_monitoring.schedule import Job, Schedule
 from llm_monitoring.settings import Settings
+from llm_monitoring.tally import Tally
 
 log = logging.getLogger(__name__)
 
-RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
-DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
 LOCK_CHECK_SECONDS: Final = 2.0
-OCCUPIED_SECONDS: Final = 1.0  # how long what other machines have reserved of a budget is left alone
+OCCUPIED_SECONDS: Final = 1.0  # how long what others have reserved of a budget, or hold of an account, is left alone
 LONGEST_BACKOFF_SECONDS: Final = 60.0
 
 Clock = Callable[[], float]
@@ -72,20 +65,6 @@ class Loaded:
     provider: ProviderName
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a run did, in tasks. `figured`: the projects whose figures of the day whoever asked has written."""
-
-    answered: int = 0
-    failed: int = 0
-    scored: int = 0
-    blocked_users: set[int] = field(default_factory=set)
-    closed_keys: dict[KeyId, str] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-    figured: set[int] = field(default_factory=set)
-    stopped: str | None = None
-
-
 class Runner:
     """One run over a schedule. `stop` ends it early: nothing more is sent, what is out is waited for and saved."""
 
@@ -111,6 +90,8 @@ class Runner:
         self.on_progress = on_progress
         self.tally = Tally()
         self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
+        self.unsettled: deque[tuple[float, Job, Callable[[], object]]] = deque()
+        self.settling: tuple[Job, Callable[[], object]] | None = None
         self.busy = 0
         self.calling = 0
         self.lock_checked = clock()
@@ -121,8 +102,10 @@ class Runner:
             needed = self.schedule.close_lanes()
             self.load(pool, [provider for provider in SDKS if provider in needed])
             while True:
+                self.settle_again(pool)
                 self.hand_out(pool)
-                if self.busy == 0 and (self.schedule.empty or self.tally.stopped):
+                if self.busy == 0 and (self.tally.stopped or (self.schedule.empty and not self.unsettled)):
+                    self.tell_unsettled()
                     self.tell_windows()
                     return self.tally
                 self.take_back()
@@ -154,7 +137,16 @@ class Runner:
                 continue
             self.busy += 1
             self.calling += 1
-            pool.submit(self.work, found.job)
+            pool.submit(self.work, found.job, partial(self.call, found.job))
+
+    def settle_again(self, pool: ThreadPoolExecutor) -> None:
+        """Enter the end of one call again that could not be entered; a try may occupy its worker for the lock time."""
+        waits = self.unsettled and self.settling is None and self.unsettled[0][0] <= self.clock()
+        if waits and not self.should_stop():
+            _, job, finish = self.unsettled.popleft()
+            self.settling = job, finish
+            self.busy += 1
+            pool.submit(self.work, job, finish)
 
     def has_room(self) -> bool:
         """Whether another call may be out, and a worker is there for it."""
@@ -175,15 +167,22 @@ class Runner:
                 log.warning("⏹️ No se inician más llamadas: %s", self.tally.stopped, extra={"event": "run.stopping"})
         return self.tally.stopped is not None
 
-    def work(self, job: Job) -> None:
-        """One job, in a worker. Whatever happens comes back through the queue, so that one task fails alone."""
+    def call(self, job: Job) -> object:
+        """One job's call, in a worker; the analysis of its answer if there is one."""
+
+        def landed() -> None:
+            self.news.put(Landed(job))
+
+        if job.is_sentiment:
+            self.desk.score(job, landed)
+            return None
+        return self.desk.answer(job, landed)
+
+    def work(self, job: Job, do: Callable[[], object]) -> None:
+        """What a worker does. Whatever happens comes back through the queue, so that one task fails alone."""
         try:
-            analysis = None
-            if job.is_sentiment:
-                self.desk.score(job, lambda: self.news.put(Landed(job)))
-            else:
-                analysis = self.desk.answer(job, lambda: self.news.put(Landed(job)))
-            self.news.put(Done(job, analysis))
+            found = do()
+            self.news.put(Done(job, found if isinstance(found, Analysis) else None))
         except BaseException as exc:  # noqa: BLE001 - around one task (design, section 9); a Rust panic is no Exception
             self.news.put(Done(job, error=exc))
 
@@ -216,7 +215,14 @@ class Runner:
 
     def handle(self, done: Done) -> None:
         job, error = done.job, done.error
-        if error is None:
+        again = self.settling[1] if self.settling is not None and self.settling[0] is job else None
+        if again is not None:
+            self.settling = None
+        if isinstance(error, SettlementDelayed):
+            self.delay(job, error.finish)
+        elif isinstance(error, Locked) and again is not None:
+            self.delay(job, again)
+        elif error is None:
             self.schedule.limits.finished(job.key, "ok", self.clock())
             self.schedule.judged(job)
             self.schedule.came_back(job)
@@ -224,14 +230,42 @@ class Runner:
         elif isinstance(error, ProviderError):
             self.provider_failed(job, error)
         elif isinstance(error, Blocked):
-            self.schedule.limits.uncalled(job.key)
-            if self.schedule.blocked(job, self.clock() + OCCUPIED_SECONDS if error.for_now else None):
-                self.tally.blocked_users.add(job.task.user_id)
-                self.give_up(job, "budget", str(error))
+            self.blocked(job, error)
         else:
             self.schedule.limits.uncalled(job.key)
             self.schedule.came_back(job)
             self.not_called(job, error)
+
+    def blocked(self, job: Job, error: Blocked) -> None:
+        self.schedule.limits.uncalled(job.key)
+        if error.by == "lock":
+            self.tell_locked(job)
+        if self.schedule.blocked(job, self.clock() + OCCUPIED_SECONDS if error.for_now else None):
+            if error.by == "budget":
+                self.tally.blocked_users.add(job.task.user_id)
+            self.give_up(job, error.by, str(error))
+
+    def delay(self, job: Job, finish: Callable[[], object]) -> None:
+        """Keep a call that was made until its end can be entered."""
+        self.tell_locked(job)
+        self.schedule.limits.uncalled(job.key)
+        self.unsettled.append((self.clock() + OCCUPIED_SECONDS, job, finish))
+
+    def tell_locked(self, job: Job) -> None:
+        """Say once that another application keeps a user's account from us."""
+        user = job.task.user_id
+        if user not in self.tally.locked_users:
+            self.tally.locked_users.add(user)
+            log.warning("🔒 User #%s: otra aplicación retiene su cuenta (%s); se reintenta, los demás siguen", user,
+                        table_holder(self.desk.budget.db, "user_llm_api_keys"),
+                        extra={"event": "budget.locked", "user_id": user})  # fmt: skip
+
+    def tell_unsettled(self) -> None:
+        """Say how many calls stay open because another application holds their account to the end."""
+        self.tally.unsettled = len(self.unsettled)
+        if self.unsettled:
+            log.warning("🔒 %d llamada(s) sin liquidar por un bloqueo ajeno: lo hará el próximo inicio",
+                        self.tally.unsettled, extra={"event": "run.unsettled"})  # fmt: skip
 
     def answered(self, job: Job, analysis: Analysis | None) -> None:
         if job.is_sentiment:
@@ -329,7 +363,8 @@ class Runner:
         self.tally.failed += 1
         self.tally.reasons[reason] += 1
         extra = fields("task.failed", task) | {"reason": reason}
-        log.log(logging.DEBUG if reason == "budget" else logging.WARNING, "⚠️ Proyecto #%s, %s, prompt %s: %s",
+        quiet = reason in ("budget", "operator_budget")
+        log.log(logging.DEBUG if quiet else logging.WARNING, "⚠️ Proyecto #%s, %s, prompt %s: %s",
                 task.project_id, task.provider, task.query_id, message, extra=extra)  # fmt: skip
 
 
@@ -347,31 +382,6 @@ def fields(event: str, task: Task) -> dict[str, object]:
 def threads(settings: Settings) -> int:
     """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
     return settings.max_workers + settings.max_workers // 4
-
-
-def retry_after_of(error: ProviderError) -> float | None:
-    """Seconds for which the provider asked to be left alone."""
-    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
-
-
-def effect_of(error: ProviderError, job: Job) -> Effect:
-    """What an error says about the provider or the key, beyond this one task."""
-    if isinstance(error, AuthFailed) or (isinstance(error, ModelNotFound) and not job.is_sentiment):
-        return "dead"
-    if isinstance(error, RateLimited):
-        return "slow_down"
-    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
-    return "failing" if doubtful or isinstance(error, ProviderUnavailable) else "ok"
-
-
-def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
-    """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
-    if isinstance(error, RateLimited):
-        return job.tries < RATE_LIMIT_TRIES
-    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
-    if not isinstance(error, ProviderUnavailable) and not doubtful:
-        return False
-    return job.tries < max_attempts and job.doubtful_tries < DOUBTFUL_TRIES
 
 
 def backoff(tries: int) -> float:

@@ -75,10 +75,20 @@ def choice(*options: str) -> Parse:
 
 
 def budget(text: str) -> Decimal:
-    """Return an amount in USD that a budget column can hold: above zero, whole cents."""
-    if re.fullmatch(r"[0-9]{1,8}(\.[0-9]{1,2})?", text) and Decimal(text) > 0:
+    """Return an amount in USD that a budget column can hold: zero or more, whole cents."""
+    if re.fullmatch(r"[0-9]{1,8}(\.[0-9]{1,2})?", text):
         return Decimal(text)
-    raise ValueError("an amount in USD above 0 and below 100000000, in whole cents")
+    raise ValueError("an amount in USD from 0 to below 100000000, in whole cents")
+
+
+def user_numbers(text: str) -> frozenset[int] | None:
+    """Return the users that `all`, `none` or numbers separated by commas name; None stands for all."""
+    words = [word.strip() for word in text.split(",")]
+    if text.lower() in ("all", "none"):
+        return None if text.lower() == "all" else frozenset()
+    if all(re.fullmatch(r"[0-9]{1,10}", word) and 0 < int(word) < 2**31 for word in words):
+        return frozenset(int(word) for word in words)
+    raise ValueError("all, none, or user numbers separated by commas")
 
 
 def time_zone(text: str) -> tzinfo:
@@ -198,7 +208,22 @@ class Settings:
     )
     default_monthly_budget_usd: Decimal = field(
         metadata=variable(
-            "LLM_DEFAULT_MONTHLY_BUDGET_USD", "Monthly budget of a user who has none yet.", budget, "100.00"
+            "LLM_DEFAULT_MONTHLY_BUDGET_USD", "Monthly budget of a user who has none yet; 0: nothing.", budget, "100.00"
+        )
+    )
+    operator_monthly_budget_usd: Decimal | None = field(
+        metadata=variable(
+            "LLM_OPERATOR_MONTHLY_BUDGET_USD",
+            "Most that all users may spend in a month with the operator's keys; empty: no limit but each user's.",
+            budget,
+        )
+    )
+    operator_keys_for: frozenset[int] | None = field(
+        metadata=variable(
+            "LLM_OPERATOR_KEYS_FOR",
+            "Who may use the operator's keys: all, none, or user numbers separated by commas.",
+            user_numbers,
+            "all",
         )
     )
     operator_user_id: int | None = field(

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from llm_monitoring.budget import Audit, Budget, Standing
+from llm_monitoring.accounts import Audit, Standing
+from llm_monitoring.budget import Budget
 from llm_monitoring.cli.command import example, json_option
 from llm_monitoring.cli.output import Columns, Fields, print_table, say, show_json
 from llm_monitoring.cli.session import Session

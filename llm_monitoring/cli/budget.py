@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from llm_monitoring import app, projects, settings
-from llm_monitoring.budget import Standing
+from llm_monitoring.accounts import Standing
 from llm_monitoring.cli.audit import audit
 from llm_monitoring.cli.command import example, json_option
 from llm_monitoring.cli.history import history

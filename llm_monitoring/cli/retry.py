@@ -16,10 +16,10 @@ from llm_monitoring.runs import AlreadyRunning, RunLock
 from llm_monitoring.stopping import stoppable
 
 if TYPE_CHECKING:
-    from llm_monitoring.budget import Standing
+    from llm_monitoring.accounts import Standing
     from llm_monitoring.day import DayReport, Order, ProjectReport, Tools
     from llm_monitoring.estimate import Estimate
-    from llm_monitoring.runner import Tally
+    from llm_monitoring.tally import Tally
 
 RUN: Final = Number("run", "runs list")
 SHOWN: Final[Columns] = {

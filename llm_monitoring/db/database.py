@@ -42,7 +42,6 @@ __all__ = [
     "Row",
     "Transaction",
     "connect",
-    "is_alive",
     "primary",
     "translated",
 ]
@@ -276,12 +275,3 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
 def unreadable() -> ConfigurationError:
     # without the driver's words, which quote the text, password included
     return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")
-
-
-def is_alive(connection: Connection) -> bool:
-    """Tell whether a direct connection still reaches its session, and so still holds its locks."""
-    try:
-        Transaction(connection).one(load("database").ping)
-    except DatabaseUnavailable:
-        return False
-    return True

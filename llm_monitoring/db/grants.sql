@@ -61,8 +61,9 @@ GRANT UPDATE (last_used_at, total_queries, total_tokens_consumed, total_cost) ON
     TO llm_monitoring_runner;
 
 -- Counters, not limits and not keys; an account with the defaults for a user who has none.
-GRANT UPDATE (current_month_spend, reserved_spend_usd, last_spend_reset, updated_at) ON user_llm_api_keys
-    TO llm_monitoring_runner;
+GRANT UPDATE (current_month_spend, reserved_spend_usd, last_spend_reset, ledger_month, ledger_spend_usd, updated_at)
+    ON user_llm_api_keys TO llm_monitoring_runner;
+GRANT SELECT, UPDATE ON llm_operator_account TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT INSERT (user_id) ON user_llm_api_keys TO llm_monitoring_runner;
 
 -- The administrator writes all of the package's tables but the changelog, which the database itself writes, the

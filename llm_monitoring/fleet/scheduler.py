@@ -18,7 +18,7 @@ from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.queue import Line, Queue, quieten
 from llm_monitoring.fleet.terms import terms
 from llm_monitoring.recovery import recover
-from llm_monitoring.runner import Tally
+from llm_monitoring.tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -31,6 +31,9 @@ def values(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "LLM_MAX_ATTEMPTS", str(settings.max_attempts)
     yield "LLM_SENTIMENT", str(settings.sentiment)
     yield "LLM_DEFAULT_MONTHLY_BUDGET_USD", str(settings.default_monthly_budget_usd)  # a first call opens the account
+    yield "LLM_OPERATOR_MONTHLY_BUDGET_USD", str(settings.operator_monthly_budget_usd)
+    allowed = settings.operator_keys_for
+    yield "LLM_OPERATOR_KEYS_FOR", "all" if allowed is None else ",".join(map(str, sorted(allowed)))
 
 
 def digest(text: str) -> str:

@@ -21,7 +21,7 @@ from llm_monitoring.fleet.terms import OtherTerms, check, terms
 from llm_monitoring.limits import Limits
 from llm_monitoring.registry import Catalogue
 from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.runner import Tally
+from llm_monitoring.tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from llm_monitoring import logs, stopping
 from llm_monitoring.jobs.voice import Voice
-from llm_monitoring.runner import Tally
+from llm_monitoring.tally import Tally
 
 __all__ = ["Bar", "progress", "stoppable"]
 

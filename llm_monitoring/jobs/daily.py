@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from llm_monitoring import day, projects
+from llm_monitoring.accounts import Standing
 from llm_monitoring.app import (
     blocked_users,
     budget_info,
@@ -20,7 +21,6 @@ from llm_monitoring.app import (
     schedule_day,
     update_monthly_spend,
 )
-from llm_monitoring.budget import Standing
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.estimate import estimate

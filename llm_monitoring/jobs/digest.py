@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from llm_monitoring import logs
+from llm_monitoring.accounts import Standing
 from llm_monitoring.analysis.comparison import Comparison
-from llm_monitoring.budget import Standing
 from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
 from llm_monitoring.db.database import Row
 from llm_monitoring.errors import MonitoringError

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from llm_monitoring.budget import Standing
+from llm_monitoring.accounts import Standing
 from llm_monitoring.day import DayReport, Plan, ProjectReport, standing_line
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.estimate import Estimate

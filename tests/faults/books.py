@@ -54,6 +54,7 @@ class Books:
     """A database with its bill. `owners` tells by fingerprint whose key it is; `keys` are all keys in the clear."""
 
     accounts: Sequence[Row]
+    operator: Row
     attempts: Sequence[Row]
     results: Sequence[Row]
     tasks: Sequence[Row]
@@ -119,6 +120,7 @@ def read_books(
 
         return Books(
             accounts=rows(ACCOUNTS),
+            operator=rows("SELECT * FROM llm_operator_account")[0],
             attempts=rows(ATTEMPTS),
             results=rows(RESULTS),
             tasks=rows(TASKS),

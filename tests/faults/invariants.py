@@ -29,6 +29,9 @@ def i1_never_over_budget(books: Books) -> Violations:
     for row in books.calls:
         if row["committed_usd"] > row["budget_usd"]:
             yield f"I1 attempt {row['id']} was admitted at {row['committed_usd']} of {row['budget_usd']} USD"
+        limit = row["operator_budget_usd"]
+        if limit is not None and row["operator_committed_usd"] > limit:
+            yield f"I1 attempt {row['id']} : {row['operator_committed_usd']} of the operator's {limit} USD"
 
 
 def i2_counters_are_sums(books: Books) -> Violations:
@@ -45,6 +48,20 @@ def i2_counters_are_sums(books: Books) -> Violations:
         counted = row["current_month_spend"], row["reserved_spend_usd"]
         if counted != (spent[key], reserved[key]):
             yield f"I2 user {key[0]}, {key[1]}: counters {counted}, ledger {(spent[key], reserved[key])}"
+    yield from i2_operator(books)
+
+
+def i2_operator(books: Books) -> Violations:
+    """Each call with the operator's key counts in a month of the operator's account, which is the sum of its calls."""
+    for row in books.calls:
+        if (row["operator_month"] is not None) != (row["key_source"] == "operator"):
+            yield f"I2 attempt {row['id']} with a key of the {row['key_source']} counts in {row['operator_month']}"
+    mine = [row for row in books.calls if row["operator_month"] == books.operator["month"]]
+    spent = sum((row["charged_usd"] for row in mine), Decimal(0))
+    reserved = sum((row["ceiling_usd"] for row in mine if row["state"] in ("reserved", "sent")), Decimal(0))
+    counted = books.operator["spent_usd"], books.operator["reserved_usd"]
+    if counted != (spent, reserved):
+        yield f"I2 the operator, {books.operator['month']}: counters {counted}, ledger {(spent, reserved)}"
 
 
 def month_of(account: Row) -> date:

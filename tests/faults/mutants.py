@@ -43,6 +43,7 @@ class Mutant:
 PACKAGE: Final = "llm_monitoring/"
 BUDGET_SQL: Final = PACKAGE + "db/sql/budget.sql"
 LEDGER: Final = PACKAGE + "db/sql/migrations/0003_create_ledger.sql"
+GUARD: Final = PACKAGE + "db/sql/migrations/0016_guard_accounts.sql"
 
 MUTANTS: Final = (
     Mutant(
@@ -51,13 +52,14 @@ MUTANTS: Final = (
         (
             Edit(
                 BUDGET_SQL,
-                "CASE WHEN last_spend_reset < %(month)s::date THEN 0 "
-                "ELSE current_month_spend + reserved_spend_usd END\n"
+                "              + CASE WHEN last_spend_reset < %(month)s::date "
+                "THEN llm_ledger_reserved(user_id, %(month)s::date)\n"
+                "                     ELSE reserved_spend_usd END\n"
                 "              + %(ceiling)s <= monthly_budget_usd",
-                """EXISTS (SELECT FROM user_llm_api_keys seen WHERE seen.user_id = %(user_id)s
+                """ >= 0 AND EXISTS (SELECT FROM user_llm_api_keys seen WHERE seen.user_id = %(user_id)s
                   AND seen.current_month_spend + seen.reserved_spend_usd + %(ceiling)s <= seen.monthly_budget_usd)""",
             ),
-            Edit(LEDGER, "coalesce(committed_usd <= budget_usd, FALSE)", "TRUE"),
+            Edit(GUARD, "coalesce(committed_usd <= budget_usd, FALSE)", "TRUE"),
         ),
     ),
     Mutant(
@@ -122,7 +124,10 @@ MUTANTS: Final = (
     Mutant(
         "month-taken-at-settlement",
         "tests/faults/test_t02_edges.py::test_t2_the_last_call_of_a_budget_is_given_once",
-        (Edit(BUDGET_SQL, " AND closed.month = date_trunc('month', u.last_spend_reset)", ""),),
+        (
+            Edit(BUDGET_SQL, "closed.month = date_trunc('month', u.last_spend_reset)  ", "TRUE  "),
+            Edit(BUDGET_SQL, "coalesce(u.ledger_month = closed.month, FALSE)", "TRUE"),
+        ),
     ),
     Mutant(
         "binding-dropped",
@@ -135,9 +140,9 @@ MUTANTS: Final = (
         (
             Edit(
                 PACKAGE + "calls.py",
-                "        self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
-                "        read_reply(call.provider, reply)\n"
-                "        self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
+                "            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
+                "            read_reply(call.provider, reply)\n"
+                "            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
             ),
         ),
     ),
@@ -150,6 +155,20 @@ MUTANTS: Final = (
                 "        if key not in self.keys:",
                 "        key = KeyId(key.provider, None)\n        if key not in self.keys:",
             ),
+        ),
+    ),
+    Mutant(
+        "operators-limit-not-checked",
+        "tests/integration/test_operator_budget.py::"
+        "test_sixteen_threads_of_many_users_fill_the_operators_limit_and_never_pass_it",
+        (
+            Edit(
+                BUDGET_SQL,
+                "OR EXISTS (SELECT FROM operator "
+                "WHERE coalesce(spent + reserved <= %(operator_budget)s::numeric, TRUE))",
+                "OR EXISTS (SELECT FROM llm_operator_account)",
+            ),
+            Edit(GUARD, "coalesce(operator_committed_usd <= operator_budget_usd, FALSE)", "TRUE"),
         ),
     ),
     Mutant(

@@ -60,3 +60,13 @@ BEGIN
 END $$;
 CREATE TRIGGER watch_attempt AFTER INSERT OR UPDATE OF state, month
     ON llm_call_attempts FOR EACH ROW EXECUTE FUNCTION watch_attempt();
+
+CREATE FUNCTION watch_operator() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.month < OLD.month THEN
+        INSERT INTO watch_breaches (rule, told)
+        VALUES ('I2', format('the operator: the month went back from %s to %s', OLD.month, NEW.month));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_operator AFTER UPDATE OF month ON llm_operator_account FOR EACH ROW EXECUTE FUNCTION watch_operator();

@@ -14,8 +14,9 @@ from typing import Final
 from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
+from llm_monitoring.accounts import Audit
 from llm_monitoring.analysis import Entity
-from llm_monitoring.budget import Audit, Budget
+from llm_monitoring.budget import Budget
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.migrate import migrate

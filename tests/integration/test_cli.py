@@ -504,7 +504,7 @@ def test_budget_show_and_set(cli: Cli, ana: int) -> None:
     ("arguments", "message"),
     [
         (("set", "1"), "say what to set: --limit USD, --threshold PERCENT, or both"),
-        (("set", "1", "--limit", "0"), "'0' is no limit: it must be an amount in USD above 0 and below 100000000"),
+        (("set", "1", "--limit", "-1"), "'-1' is no limit: it must be an amount in USD from 0 to below 100000000"),
         (("set", "1", "--limit", "1.005"), "'1.005' is no limit: it must be an amount"),
         (("set", "1", "--limit", "NaN"), "'NaN' is no limit: it must be an amount"),
         (("set", "1", "--threshold", "101"), "'101' is no percentage from 0 to 100, with two decimals at most"),

@@ -15,8 +15,9 @@ import psycopg2
 import pytest
 
 from llm_monitoring.db import Conflict, Database, DatabaseUnavailable, Json, Rejected, Row, Transaction
-from llm_monitoring.db.database import is_alive, translated
+from llm_monitoring.db.database import translated
 from llm_monitoring.db.embedded import serve
+from llm_monitoring.db.locks import holds
 from llm_monitoring.errors import ConfigurationError
 
 TABLES = """
@@ -354,10 +355,10 @@ def test_direct_connection(tables: Database) -> None:
     connection = tables.connect()
     mine = Transaction(connection).one(lock)
     theirs = tables.one(lock)
-    alive = is_alive(connection)
+    alive = holds(connection, 7)
     with Database(tables.dsn) as other:
         other.all(TERMINATE)
-    dead = not is_alive(connection)
+    dead = not holds(connection, 7)
     connection.close()
     assert ({"locked": True}, {"locked": False}, True, True) == (mine, theirs, alive, dead)
 

@@ -69,6 +69,8 @@ def test_a_paid_failure_is_not_open(results: int, final: int, left: int) -> None
         ("LLM_MAX_ATTEMPTS", "1"),
         ("LLM_SENTIMENT", "false"),
         ("LLM_DEFAULT_MONTHLY_BUDGET_USD", "5"),
+        ("LLM_OPERATOR_MONTHLY_BUDGET_USD", "5"),
+        ("LLM_OPERATOR_KEYS_FOR", "1,2"),
     ],
 )
 def test_a_worker_that_would_ask_otherwise_is_named(variable: str, value: str) -> None:

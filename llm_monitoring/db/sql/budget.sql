@@ -28,40 +28,86 @@ WITH unhurried AS MATERIALIZED (
 ), chunk AS (
     -- likewise for whoever takes the chunk over; the chunk's other columns may be written meanwhile
     SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE
+), account AS MATERIALIZED (
+    -- every statement locks the user's row first and the operator's after it
+    SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s AND %(key_source)s = 'operator' FOR UPDATE
+), operator AS MATERIALIZED (
+    SELECT CASE WHEN o.month < %(month)s::date
+                THEN (SELECT coalesce(sum(a.charged_usd), 0) FROM llm_call_attempts a WHERE a.operator_month = %(month)s::date)
+                ELSE o.spent_usd END                                                      AS spent,
+           CASE WHEN o.month < %(month)s::date THEN 0 ELSE o.reserved_usd END + %(ceiling)s AS reserved
+    FROM llm_operator_account o JOIN account ON TRUE
+    FOR UPDATE OF o
 ), admitted AS (
+    -- the spend is the host's counter or our own copy of it, whichever is more
     UPDATE user_llm_api_keys
-    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END,
-        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END + %(ceiling)s,
+    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_spent(user_id, %(month)s::date)
+                                   ELSE current_month_spend END,
+        ledger_spend_usd    = CASE WHEN ledger_month = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)
+                                   THEN ledger_spend_usd
+                                   ELSE llm_ledger_spent(user_id, greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)) END,
+        ledger_month        = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date),
+        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_reserved(user_id, %(month)s::date)
+                                   ELSE reserved_spend_usd END + %(ceiling)s,
         last_spend_reset    = greatest(last_spend_reset, %(month)s::date),
         updated_at          = now()
     WHERE user_id = %(user_id)s
       AND (%(run_id)s::bigint IS NULL OR EXISTS (SELECT FROM owner))
       AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))
-      AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend + reserved_spend_usd END
+      AND monthly_budget_usd < 1e15
+      AND (%(key_source)s <> 'operator'
+           OR EXISTS (SELECT FROM operator WHERE coalesce(spent + reserved <= %(operator_budget)s::numeric, TRUE)))
+      AND greatest(CASE WHEN last_spend_reset >= %(month)s::date THEN current_month_spend END,
+                   CASE WHEN ledger_month = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)
+                        THEN ledger_spend_usd
+                        ELSE llm_ledger_spent(user_id, greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)) END)
+              + CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_reserved(user_id, %(month)s::date)
+                     ELSE reserved_spend_usd END
               + %(ceiling)s <= monthly_budget_usd
-    RETURNING date_trunc('month', last_spend_reset)::date  AS month,
-              current_month_spend + reserved_spend_usd     AS committed_usd,
-              monthly_budget_usd                           AS budget_usd
+    RETURNING ledger_month                                                              AS month,
+              greatest(current_month_spend, ledger_spend_usd) + reserved_spend_usd      AS committed_usd,
+              monthly_budget_usd                                                        AS budget_usd
+), counted AS (
+    UPDATE llm_operator_account o
+    SET spent_usd = operator.spent, reserved_usd = operator.reserved, month = greatest(o.month, %(month)s::date)
+    FROM admitted, operator
+    WHERE %(key_source)s = 'operator'
+    RETURNING o.month, o.spent_usd + o.reserved_usd AS committed_usd
 )
 INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, chunk_id, project_id, query_id, task_provider,
                                analysis_date, sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd,
-                               budget_usd)
-SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
-       %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s, committed_usd, budget_usd
-FROM admitted, unhurried
+                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd)
+SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, admitted.month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
+       %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s,
+       admitted.committed_usd, admitted.budget_usd, counted.month, counted.committed_usd,
+       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END
+FROM admitted CROSS JOIN unhurried LEFT JOIN counted ON TRUE
 RETURNING month;
 
 -- name: refusal
 -- Why nothing was admitted: it was before (a lost acknowledgement), its run or lease is gone, or others have reserved what is left.
+WITH account AS (
+    SELECT greatest(CASE WHEN last_spend_reset >= %(month)s::date THEN current_month_spend END,
+                    CASE WHEN ledger_month = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)
+                         THEN ledger_spend_usd
+                         ELSE llm_ledger_spent(user_id, greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)) END)
+               + %(ceiling)s AS spent,
+           CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END AS reserved,
+           monthly_budget_usd AS budget
+    FROM user_llm_api_keys WHERE user_id = %(user_id)s AND monthly_budget_usd < 1e15
+)
 SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_before,
        (%(run_id)s::bigint IS NOT NULL
             AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running'))
            OR (%(lease)s::uuid IS NOT NULL
                AND NOT EXISTS (SELECT FROM llm_monitoring_chunks WHERE lease = %(lease)s)) AS buried,
-       EXISTS (SELECT FROM user_llm_api_keys
-               WHERE user_id = %(user_id)s
-                 AND CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END + %(ceiling)s
-                         <= monthly_budget_usd) AS fits_unreserved;
+       EXISTS (SELECT FROM account WHERE spent + reserved <= budget) AS fits,
+       EXISTS (SELECT FROM account WHERE spent <= budget) AS fits_unreserved,
+       EXISTS (SELECT FROM llm_operator_account o
+               WHERE coalesce(CASE WHEN o.month < %(month)s::date
+                                   THEN (SELECT coalesce(sum(a.charged_usd), 0) FROM llm_call_attempts a
+                                         WHERE a.operator_month = %(month)s::date)
+                                   ELSE o.spent_usd END + %(ceiling)s <= %(operator_budget)s::numeric, TRUE)) AS operator_fits_unreserved;
 
 -- name: mark_sent
 -- Claim the right to make the call, unless its task was answered meanwhile. The token marks a repeat by the same caller.
@@ -96,7 +142,7 @@ VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(body)s)
 ON CONFLICT (attempt_id) DO NOTHING;
 
 -- name: close
--- End an attempt as settled, void or unknown, and move the counters of its own month by the difference.
+-- End an attempt as settled, void or unknown, and move the counters of its own month by the difference, the operator's too.
 WITH old AS (
     SELECT id, user_id, month, state, ceiling_usd, charged_usd
     FROM llm_call_attempts
@@ -118,31 +164,52 @@ WITH old AS (
         closed_at          = clock_timestamp()
     FROM old
     WHERE a.id = old.id
-    RETURNING a.id, a.user_id, a.month, a.ceiling_usd, a.charged_usd, a.charged_usd - old.charged_usd AS added,
+    RETURNING a.id, a.user_id, a.month, a.operator_month, a.ceiling_usd, a.charged_usd,
+              a.charged_usd - old.charged_usd AS added,
               CASE WHEN old.state IN ('reserved', 'sent') THEN old.ceiling_usd ELSE 0 END AS released
-), account AS (
-    SELECT u.current_month_spend + closed.added AS spend
-    FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id AND closed.month = date_trunc('month', u.last_spend_reset)
+), account AS MATERIALIZED (
+    -- NaN, which a host may have written before it was refused, stands for nothing that could be added to
+    SELECT u.user_id, coalesce(nullif(u.current_month_spend, 'NaN'), 0) + closed.added AS spend,
+           u.ledger_spend_usd + closed.added                                           AS ledger,
+           coalesce(nullif(u.reserved_spend_usd, 'NaN'), 0) - closed.released          AS reserved,
+           closed.month = date_trunc('month', u.last_spend_reset)                      AS is_current,
+           coalesce(u.ledger_month = closed.month, FALSE)                              AS is_counted
+    FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id
     FOR UPDATE OF u
 ), balanced AS (
     -- a correction by hand may have taken back a doubtful charge that is now lowered: a spend never falls below zero
     INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
-    SELECT gen_random_uuid(), 'correction', 'settled', closed.user_id, closed.month, 0, -account.spend, clock_timestamp(),
+    SELECT gen_random_uuid(), 'correction', 'settled', closed.user_id, closed.month, 0, -account.ledger, clock_timestamp(),
            'a correction had taken back more than call ' || closed.id || ' was charged'
     FROM closed, account
-    WHERE account.spend < 0
+    WHERE account.ledger < 0 AND account.is_counted
 ), counted AS (
     UPDATE user_llm_api_keys u
-    SET current_month_spend = greatest(0, account.spend),
-        reserved_spend_usd  = u.reserved_spend_usd - closed.released,
+    SET current_month_spend = CASE WHEN account.is_current THEN greatest(0, account.spend) ELSE u.current_month_spend END,
+        reserved_spend_usd  = CASE WHEN account.is_current THEN greatest(0, account.reserved) ELSE u.reserved_spend_usd END,
+        ledger_spend_usd    = CASE WHEN account.is_counted THEN greatest(0, account.ledger) ELSE u.ledger_spend_usd END,
         updated_at          = now()
-    FROM closed, account
-    WHERE u.user_id = closed.user_id
+    FROM account
+    WHERE u.user_id = account.user_id AND (account.is_current OR account.is_counted)
     RETURNING u.current_month_spend, u.monthly_budget_usd, u.spending_alert_threshold
+), operator AS (
+    -- the join reads the user's row, and so locks it first, as a reservation does
+    UPDATE llm_operator_account o
+    SET spent_usd = greatest(0, o.spent_usd + closed.added), reserved_usd = greatest(0, o.reserved_usd - closed.released)
+    FROM closed LEFT JOIN account ON TRUE
+    WHERE o.month = closed.operator_month AND coalesce(account.user_id, 0) >= 0
 )
-SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added,
-       counted.current_month_spend, counted.monthly_budget_usd, counted.spending_alert_threshold
-FROM closed LEFT JOIN counted ON TRUE;
+SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added, NOT account.is_current AS moved,
+       CASE WHEN account.is_current THEN counted.current_month_spend END AS current_month_spend,
+       counted.monthly_budget_usd, counted.spending_alert_threshold
+FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE;
+
+-- name: count_reserved
+-- Count again what is reserved of an account's month, after the host moved the month under a call; only after its row is locked.
+UPDATE user_llm_api_keys
+SET reserved_spend_usd = llm_ledger_reserved(user_id, date_trunc('month', last_spend_reset)::date)
+WHERE user_id = %(user_id)s
+  AND reserved_spend_usd <> llm_ledger_reserved(user_id, date_trunc('month', last_spend_reset)::date);
 
 -- name: raise_alert
 -- Record that a user crossed a threshold, once a month.
@@ -154,13 +221,19 @@ ON CONFLICT (user_id, month, threshold) DO NOTHING;
 -- Change a month's spend by hand, as a ledger entry of its own.
 WITH counted AS (
     UPDATE user_llm_api_keys
-    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE current_month_spend END + %(amount)s,
-        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END,
+    SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_spent(user_id, %(month)s::date)
+                                   ELSE current_month_spend END + %(amount)s,
+        ledger_spend_usd    = CASE WHEN ledger_month = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)
+                                   THEN ledger_spend_usd
+                                   ELSE llm_ledger_spent(user_id, greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)) END
+                              + %(amount)s,
+        ledger_month        = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date),
+        reserved_spend_usd  = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_reserved(user_id, %(month)s::date)
+                                   ELSE reserved_spend_usd END,
         last_spend_reset    = greatest(last_spend_reset, %(month)s::date),
         updated_at          = now()
     WHERE user_id = %(user_id)s
-    RETURNING user_id, date_trunc('month', last_spend_reset)::date AS month, current_month_spend, monthly_budget_usd,
-              spending_alert_threshold
+    RETURNING user_id, ledger_month AS month, current_month_spend, monthly_budget_usd, spending_alert_threshold
 ), entered AS (
     INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
     SELECT %(id)s, 'correction', 'settled', user_id, month, 0, %(amount)s, clock_timestamp(), %(reason)s
@@ -168,23 +241,57 @@ WITH counted AS (
 )
 SELECT * FROM counted;
 
+-- name: due_accounts
+-- Users whose last touch was in an earlier month.
+SELECT user_id FROM user_llm_api_keys WHERE last_spend_reset < %(month)s::date AND user_id IS NOT NULL ORDER BY user_id;
+
 -- name: start_month
--- Reset the counters of every user whose last touch was in an earlier month.
-UPDATE user_llm_api_keys
-SET current_month_spend = 0, reserved_spend_usd = 0, last_spend_reset = %(month)s::date, updated_at = now()
-WHERE last_spend_reset < %(month)s::date;
+-- Start the month of these accounts where they are in an earlier one; a row that another session holds is passed over.
+WITH due AS (
+    SELECT user_id FROM user_llm_api_keys
+    WHERE last_spend_reset < %(month)s::date AND user_id = ANY (%(user_ids)s)
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE user_llm_api_keys k
+SET current_month_spend = llm_ledger_spent(k.user_id, %(month)s::date), ledger_month = %(month)s::date,
+    ledger_spend_usd = greatest(0, llm_ledger_spent(k.user_id, %(month)s::date)),
+    reserved_spend_usd = llm_ledger_reserved(k.user_id, %(month)s::date),
+    last_spend_reset = %(month)s::date, updated_at = now()
+FROM due
+WHERE k.user_id = due.user_id;
 
 -- name: standings
--- Where each user stands this month: those with an account, and owners of active projects who have none yet.
+-- Where each user stands this month: those with an account, and owners of active projects who have none yet. A limit that is no amount is none.
 SELECT u.id AS user_id,
-       CASE WHEN k.last_spend_reset >= %(month)s::date THEN k.current_month_spend ELSE 0 END AS spent_usd,
-       CASE WHEN k.last_spend_reset >= %(month)s::date THEN k.reserved_spend_usd ELSE 0 END  AS reserved_usd,
-       coalesce(k.monthly_budget_usd, %(default_budget)s)                                    AS budget_usd,
-       coalesce(k.spending_alert_threshold, 80.0)                                            AS threshold,
+       CASE WHEN k.last_spend_reset >= %(month)s::date
+            THEN coalesce(greatest(nullif(k.current_month_spend, 'NaN'),
+                                   CASE WHEN k.ledger_month = date_trunc('month', k.last_spend_reset) THEN k.ledger_spend_usd END), 0)
+            ELSE 0 END                                                                    AS spent_usd,
+       CASE WHEN k.last_spend_reset >= %(month)s::date
+            THEN coalesce(nullif(k.reserved_spend_usd, 'NaN'), 0) ELSE 0 END              AS reserved_usd,
+       CASE WHEN k.user_id IS NULL THEN %(default_budget)s
+            WHEN k.monthly_budget_usd < 1e15 THEN k.monthly_budget_usd ELSE 0 END         AS budget_usd,
+       coalesce(nullif(k.spending_alert_threshold, 'NaN'), 80.0)                          AS threshold,
        EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.user_id = u.id AND p.is_active) AS has_active_projects
 FROM users u LEFT JOIN user_llm_api_keys k ON k.user_id = u.id
 WHERE k.user_id IS NOT NULL OR EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.user_id = u.id AND p.is_active)
 ORDER BY u.id;
+
+-- name: operator_standing
+-- Where the operator's account stands this month.
+SELECT CASE WHEN month >= %(month)s::date THEN spent_usd ELSE 0 END    AS spent_usd,
+       CASE WHEN month >= %(month)s::date THEN reserved_usd ELSE 0 END AS reserved_usd
+FROM llm_operator_account;
+
+-- name: operator_difference
+-- The operator's account where its counters are not the sums of the calls of its month.
+SELECT o.month, o.spent_usd AS counted_spent, s.spent AS ledger_spent, o.reserved_usd AS counted_reserved,
+       s.reserved AS ledger_reserved
+FROM llm_operator_account o
+         CROSS JOIN LATERAL (SELECT coalesce(sum(a.charged_usd), 0) AS spent,
+                                    coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0) AS reserved
+                             FROM llm_call_attempts a WHERE a.operator_month = o.month) s
+WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 
 -- name: open_attempts
 -- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, oldest first, with its prompt, and with its receipt where one arrived.
@@ -231,7 +338,7 @@ ORDER BY k.user_id;
 -- Calls that were billed above what had been reserved for them, in the last 62 days.
 SELECT id, user_id, llm_provider, model_id, ceiling_usd, charged_usd
 FROM llm_call_attempts
-WHERE kind NOT IN ('correction', 'opening') AND charged_usd > ceiling_usd AND reserved_at > now() - INTERVAL '62 days'
+WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND charged_usd > ceiling_usd AND reserved_at > now() - INTERVAL '62 days'
 ORDER BY reserved_at;
 
 -- name: count_open_attempts
@@ -248,7 +355,7 @@ FROM llm_call_attempts;
 -- Calls that were admitted although spent and reserved then stood above the limit.
 SELECT id, user_id, month, llm_provider, model_id, committed_usd, budget_usd, reserved_at
 FROM llm_call_attempts
-WHERE kind NOT IN ('correction', 'opening') AND coalesce(committed_usd > budget_usd, TRUE)
+WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND coalesce(committed_usd > budget_usd, TRUE)
 ORDER BY reserved_at, id;
 
 -- name: left_open
@@ -284,9 +391,12 @@ WITH sums AS (
     GROUP BY k.user_id, k.current_month_spend, k.reserved_spend_usd
 )
 UPDATE user_llm_api_keys u
-SET current_month_spend = sums.spent, reserved_spend_usd = sums.reserved, updated_at = now()
+SET current_month_spend = sums.spent, reserved_spend_usd = sums.reserved, updated_at = now(),
+    ledger_month = date_trunc('month', u.last_spend_reset)::date, ledger_spend_usd = sums.spent
 FROM sums
-WHERE u.user_id = sums.user_id AND (sums.counted_spent, sums.counted_reserved) <> (sums.spent, sums.reserved)
+WHERE u.user_id = sums.user_id
+  AND ((sums.counted_spent, sums.counted_reserved) <> (sums.spent, sums.reserved)
+       OR (u.ledger_month = date_trunc('month', u.last_spend_reset) AND u.ledger_spend_usd <> sums.spent))
 RETURNING u.user_id, date_trunc('month', u.last_spend_reset)::date AS month, sums.counted_spent, sums.counted_reserved,
           u.current_month_spend, u.reserved_spend_usd, u.monthly_budget_usd, u.spending_alert_threshold;
 
@@ -302,9 +412,9 @@ ORDER BY 1, 2;
 -- name: history
 -- What each user was charged, month by month, newest first, with the thresholds that were reached.
 SELECT a.user_id, u.email, a.month, count(*) FILTER (WHERE a.sent_at IS NOT NULL) AS calls,
-       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind NOT IN ('correction', 'opening')), 0) AS calls_usd,
+       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind NOT IN ('correction', 'opening', 'host')), 0) AS calls_usd,
        coalesce(sum(a.charged_usd) FILTER (WHERE a.state = 'unknown'), 0)                     AS in_doubt_usd,
-       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind IN ('correction', 'opening')), 0)     AS corrected_usd,
+       coalesce(sum(a.charged_usd) FILTER (WHERE a.kind IN ('correction', 'opening', 'host')), 0)     AS corrected_usd,
        sum(a.charged_usd)                                                                     AS charged_usd,
        (SELECT array_agg(trim_scale(b.threshold) ORDER BY b.threshold) FROM llm_budget_alerts b
         WHERE b.user_id = a.user_id AND b.month = a.month)                                    AS reached

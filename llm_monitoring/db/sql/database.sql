@@ -13,10 +13,6 @@ FROM (VALUES ('TimeZone', 'UTC'),
          JOIN pg_catalog.pg_settings s ON s.name = wanted.name  -- older servers lack some
 WHERE wanted.name <> 'synchronous_commit' OR s.setting = 'off'
 
--- name: ping
--- Fail where the session is gone.
-SELECT TRUE AS alive
-
 -- name: notice_lost_client
 -- A machine that went away without a word loses this session's locks within half a minute, not after two hours.
 SELECT set_config('tcp_keepalives_idle', '10', FALSE), set_config('tcp_keepalives_interval', '5', FALSE),
@@ -41,3 +37,37 @@ ROLLBACK TO SAVEPOINT one_row
 -- name: release_savepoint
 -- Keep the work on one row.
 RELEASE SAVEPOINT one_row
+
+-- name: now
+-- What time it is in the database.
+SELECT clock_timestamp() AS now
+
+-- name: server_process
+-- Which process of the server answers.
+SELECT pg_catalog.pg_backend_pid() AS pid
+
+-- name: holds
+-- Tell whether this session holds an advisory lock.
+SELECT EXISTS (SELECT FROM pg_locks
+               WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
+                 AND (classid::bigint << 32) | objid::bigint = %(key)s) AS held
+
+-- name: advisory_holder
+-- Who holds an advisory lock of this database, and since when their session has been open.
+SELECT l.pid, a.usename AS username, a.application_name AS application, a.backend_start AS since
+FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32) | l.objid::bigint = %(key)s
+LIMIT 1
+
+-- name: table_holder
+-- Whose transaction has held locks on a table for the longest time, those left out that wait themselves.
+SELECT l.pid, a.usename AS username, a.application_name AS application, a.xact_start AS since
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid()
+  AND l.relation = to_regclass(%(table)s)
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)
+ORDER BY a.xact_start NULLS LAST
+LIMIT 1

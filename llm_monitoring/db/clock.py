@@ -1,0 +1,32 @@
+"""What time it is in the database, which is the one clock that all machines of an installation share."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.queries import load
+
+FRESH_SECONDS: Final = 30.0
+
+
+class DatabaseClock:
+    """The database's time, asked again every half minute; between, this machine's monotonic clock carries it on.
+
+    A machine whose own clock is set wrong, or jumps, changes nothing.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.read: tuple[datetime, float] | None = None
+
+    def __call__(self) -> datetime:
+        read, now = self.read, time.monotonic()
+        if read is None or now - read[1] > FRESH_SECONDS:
+            row = self.db.one(load("database").now)
+            assert row is not None
+            self.read = read = row["now"], time.monotonic()
+        found: datetime = read[0] + timedelta(seconds=time.monotonic() - read[1])
+        return found
