@@ -75,7 +75,7 @@ class Matcher:
         kept = [one.match for one in named if not one.absent]
         counts = Counter(match.owner for match in kept)
         sources = find_sources(citations, document.links)
-        pages = cited_pages(sources, self.vocabulary.domains)
+        pages = cited_pages(sources, self.vocabulary.hosts)
         held = places_held(find_rankings(document, named) if kept else [])
         place = held.get(BRAND, Place())
         return Analysis(

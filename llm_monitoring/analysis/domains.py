@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from llm_monitoring.analysis.folding import Folded, fold_keeping_case
+from llm_monitoring.analysis.folding import Folded, fold, fold_keeping_case
+from llm_monitoring.analysis.hosts import readable_host
 from llm_monitoring.analysis.scripts import UNSPACED
 
 LABEL = f"[^\\W{UNSPACED}]"
 LABEL_CHARACTER = re.compile(f"{LABEL}|-")
 INNER_DOT = re.compile(r"\.(?=\w)")
 DOTTED = re.compile(f"(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++")
+ENDING = re.compile(r"xn--[a-z0-9]+|[^-]*")
 HOST_LABELS = 12
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -65,14 +67,20 @@ def dotted_tokens(text: str) -> Iterator[re.Match[str]]:
 def read_run(match: re.Match[str], folded: Folded, visible: str, declared: Mapping[str, int]) -> DomainRun | None:
     """What a dotted token is: a declared domain, some other domain, or no domain at all."""
     labels = match.group().split(".")
-    tail = labels[-1].split("-")[0]
+    ending = ENDING.match(labels[-1])
+    tail = ending[0] if ending else ""
     end = match.end() - (len(labels[-1]) - len(tail))
     labels[-1] = tail
-    owner = owner_of_host(".".join(labels), declared)
+    owner = owner_of_host(readable(".".join(labels)), declared)
     written = visible[folded.start_of(end - len(tail)) : folded.end_of(end)] if tail else ""
     if owner is not None or looks_like_domain(labels, fold_keeping_case(written)):
         return DomainRun(match.start(), end, owner)
     return None
+
+
+def readable(host: str) -> str:
+    """A host of the folded text in letters, folded again."""
+    return fold(readable_host(host)).text if "xn--" in host else host
 
 
 def owner_of_host(host: str, declared: Mapping[str, int]) -> int | None:

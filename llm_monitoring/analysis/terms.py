@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from llm_monitoring.analysis.domains import normalise_domain
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.folding import fold, fold_keeping_case
+from llm_monitoring.analysis.hosts import ascii_host, readable_host
 from llm_monitoring.analysis.scripts import word_pattern
 
 SEPARATORS = re.compile(r"[\s'-]+")
@@ -33,12 +34,16 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """All terms: `by_word` by the first word in full, `by_symbol` by the first character where no word opens."""
+    """All terms: `by_word` by the first word in full, `by_symbol` by the first character where no word opens.
+
+    `domains` are folded as they stand in text, `hosts` are exact, as sources are compared.
+    """
 
     by_word: dict[str, tuple[Term, ...]]
     by_symbol: dict[str, tuple[Term, ...]]
     openings: re.Pattern[str] | None
     domains: dict[str, int]
+    hosts: dict[str, int]
 
 
 def joined(folded: str) -> str:
@@ -51,20 +56,25 @@ def compile_vocabulary(entities: Sequence[Entity]) -> Vocabulary:
     by_word: dict[str, list[Term]] = {}
     by_symbol: dict[str, list[Term]] = {}
     domains: dict[str, int] = {}
+    hosts: dict[str, int] = {}
     for owner, entity in enumerate(entities):
         for domain in entity.domains:
-            domains.setdefault(fold(normalise_domain(domain)).text, owner)
+            host = normalise_domain(domain)
+            domains.setdefault(fold(readable_host(host)).text, owner)
+            hosts.setdefault(ascii_host(host), owner)
         for spelling in entity.spellings:
             add_term(by_word, by_symbol, spelling, owner, exact=entity.case_sensitive)
         for phrase in entity.exclude:
             add_term(by_word, by_symbol, phrase, owner, excluded=True)
     domains.pop("", None)
+    hosts.pop("", None)
     openings = re.compile("[" + re.escape("".join(by_symbol)) + "]") if by_symbol else None
     return Vocabulary(
         {word: tuple(terms) for word, terms in by_word.items()},
         {symbol: tuple(terms) for symbol, terms in by_symbol.items()},
         openings,
         domains,
+        hosts,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from llm_monitoring.analysis.domains import top_level_domains
+from llm_monitoring.analysis.hosts import ascii_host
 from llm_monitoring.analysis.scripts import UNSPACED
 
 STOP = f'\\s<>"«»“”{UNSPACED}\u3000-\u3004\u3008-\u3020\uff01-\uff0f\uff1a-\uff1f'
@@ -12,7 +13,7 @@ LABEL = f"[^\\W{UNSPACED}]"
 NOT_TEXT = re.compile(
     f"(?P<url>(?<![^\\W_{UNSPACED}])[A-Za-z][A-Za-z0-9+.-]{{1,20}}+://[^{STOP}]++)"
     f"|(?P<mail>(?<![\\w.+%-])(?:{LABEL}|[.+%-])++@(?:{LABEL}|-)++(?:\\.(?:{LABEL}|-)++)++)"
-    f"|(?P<path>(?<![\\w.@/-])(?:(?:{LABEL}|-)++\\.)++(?P<ending>[A-Za-z]{{2,24}}+)(?::[0-9]{{1,5}}+)?/[^{STOP}]*+)"
+    f"|(?P<path>(?<![\\w.@/-])(?:(?:{LABEL}|-)++\\.)++(?P<ending>xn--[A-Za-z0-9-]{{2,59}}+|[^\\W\\d_{UNSPACED}]{{2,24}}+)(?::[0-9]{{1,5}}+)?/[^{STOP}]*+)"
     r"|(?P<mark>\[\^?[0-9]{1,3}(?:\s?[,;–-]\s?\^?[0-9]{1,3}){0,20}\^?\](?!\()"
     r"|【[^】【\n]{0,200}†[^】【\n]{0,200}】"
     "|\\[cite(?:_start|_end|:[^\\]\n]{1,60})\\]"
@@ -60,7 +61,7 @@ def end_of_removal(found: re.Match[str], links: list[str]) -> int | None:
             links.append(url)
         return found.start() + len(url)
     if found["path"]:
-        known = found["ending"].lower() in top_level_domains()
+        known = ascii_host(found["ending"]) in top_level_domains()
         return found.start() + len(balanced(found["path"])) if known else None
     return found.end()
 

@@ -9,8 +9,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.domains import owner_of_host
-from llm_monitoring.analysis.folding import fold
+from llm_monitoring.analysis.sources import owner_of_source, page_key
 from llm_monitoring.analysis.terms import compile_vocabulary
 from llm_monitoring.reporting.showing import UNSHOWABLE
 
@@ -91,7 +90,7 @@ class CitationTally:
 
     def __init__(self, brand: Entity, competitors: Sequence[Entity]) -> None:
         self.entities = (brand, *competitors)
-        self.domains = compile_vocabulary(self.entities).domains
+        self.hosts = compile_vocabulary(self.entities).hosts
         self.answers = self.with_sources = self.rivals_only = 0
         self.all: Shelf = {}
         self.without_brand: Shelf = {}
@@ -117,7 +116,7 @@ class CitationTally:
                 put(shelf, source, row)
 
     def owner(self, domain: str) -> int | None:
-        return owner_of_host(fold(domain).text, self.domains)
+        return owner_of_source(domain, self.hosts)
 
     def view(self, most: int = 15) -> CitationView:
         """The most cited pages of each kind."""
@@ -153,11 +152,6 @@ def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None
     title = source.get("title") or ""
     page = shelf.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
     page.count(row, title, cited=source.get("cited") is not False)
-
-
-def page_key(url: str) -> str:
-    """What two addresses of one page share: scheme, `www.` and a slash at the end make no difference."""
-    return url.partition("://")[2].removeprefix("www.").rstrip("/")
 
 
 def safe_href(url: str) -> str | None:

@@ -8,8 +8,7 @@ from datetime import date
 from typing import Any, Final, Literal, get_args
 
 from llm_monitoring import projects, results, rules
-from llm_monitoring.analysis.domains import owner_of_host
-from llm_monitoring.analysis.folding import fold
+from llm_monitoring.analysis.sources import owner_of_source
 from llm_monitoring.analysis.terms import compile_vocabulary
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
@@ -49,7 +48,8 @@ FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     ),
     "citations": (
         "result_id", "analysis_date", "llm_provider", "model_id", "query_id", "query_text", "sample", "branded",
-        "brand_mentioned", "competitors_mentioned", "place", "kind", "url", "domain", "title", "owner", "owner_name",
+        "brand_mentioned", "competitors_mentioned", "place", "kind", "url", "domain", "title", "cited", "owner",
+        "owner_name",
     ),
 }  # fmt: skip
 
@@ -141,16 +141,16 @@ class Owners:
 
     def __init__(self, project: Project) -> None:
         self.entities = (project.brand, *project.competitors)
-        self.domains = compile_vocabulary(self.entities).domains
+        self.hosts = compile_vocabulary(self.entities).hosts
 
     def citations(self, row: Row) -> Iterator[Record]:
         """One record a page that an answer cites, in the order of citing."""
         shared = {name: row[name] for name in FIELDS["citations"][1:10]}
         for place, source in enumerate(row["sources"], 1):
-            owner = owner_of_host(fold(source["domain"]).text, self.domains)
+            owner = owner_of_source(source["domain"], self.hosts)
             yield {
                 "result_id": row["id"], **shared, "place": place, "kind": source["kind"], "url": source["url"],
-                "domain": source["domain"], "title": source["title"],
+                "domain": source["domain"], "title": source["title"], "cited": source.get("cited"),
                 "owner": "other" if owner is None else "competitor" if owner else "brand",
                 "owner_name": None if owner is None else self.entities[owner].name,
             }  # fmt: skip

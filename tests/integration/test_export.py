@@ -31,7 +31,13 @@ VALUES (1, 1, 'openai', %(day)s, %(sample)s, 'gpt-6', 'gpt-6', %(prompt)s, 'Quip
     %(text)s, %(cost)s, 0.25, %(mark)s)
 """
 SOURCES = [
-    {"url": "https://app.getquipu.com/a", "domain": "app.getquipu.com", "title": "=1+1", "kind": "provider"},
+    {
+        "url": "https://app.getquipu.com/a",
+        "domain": "app.getquipu.com",
+        "title": "=1+1",
+        "kind": "provider",
+        "cited": False,
+    },
     {"url": "https://holded.com/", "domain": "holded.com", "title": None, "kind": "inline"},
     {"url": "https://notholded.com/", "domain": "notholded.com", "title": None, "kind": "inline"},
 ]
@@ -133,13 +139,14 @@ def test_spreadsheet(db: Database, export: Any, tmp_path: Path) -> None:
 
 
 def test_citations(db: Database, export: Any) -> None:
-    """Each cited page is a row with its owner, and a title that is a formula is harmless."""
+    """Each source is a row with its owner and whether the text marks it; a title that is a formula is harmless."""
     store(db, ["one", "two"])
     found = lines(export("citations", "--project", "1", "--to", "2026-11-01").stdout)
     assert [("1", "brand", "Quipu"), ("2", "competitor", "Holded"), ("3", "other", "")] == [
         (row["place"], row["owner"], row["owner_name"]) for row in found
     ]
     assert "'=1+1" == found[0]["title"]
+    assert ["false", "", ""] == [row["cited"] for row in found]
 
 
 def test_pages(db: Database, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,18 @@ def test_a_run_equals_a_fresh_computation(book: Book, fresh: Callable[[], Book])
     assert [] == book.db.all("SELECT id FROM llm_call_attempts")
 
 
+def test_answers_are_read_in_their_prompts_language(db: Database) -> None:
+    """Each prompt's own, and its project's for a prompt without one."""
+    book = Book.open(db, Entity("Kordio"), ["Welche?", "¿Cuál?", "Hvilken?"], language="da")
+    for number in range(3):
+        book.store(number, DAYS[0], "Kordios Preise")
+    languages = "CASE query_text WHEN 'Welche?' THEN 'de' WHEN '¿Cuál?' THEN 'es' END"
+    db.execute(f"UPDATE llm_monitoring_queries SET language = {languages}")
+    db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = NULL")
+    run(book)
+    assert [1, 0, 1] == [row["mention_count"] for row in book.rows()]
+
+
 def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
     """A stop between two pages keeps what is done; the next start reads the rest alone, and the end is the same."""
     watch = Watch(on_progress=lambda answers: watch.stop.set())
