@@ -1,0 +1,139 @@
+"""T17: whole days under faults drawn at random, call by call: the ledger is never below the provider's bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from time import sleep
+from typing import Any, Final
+
+import pytest
+
+from llm_monitoring import day as daily_run
+from llm_monitoring import projects
+from llm_monitoring.analysis import Entity
+from llm_monitoring.app import blocked_users
+from llm_monitoring.budget import Budget
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.runs import AlreadyRunning, RunLock
+from llm_monitoring.settings import load_settings
+from tests.faults import weather
+from tests.faults.books import Books
+from tests.faults.conftest import Note
+from tests.faults.in_process import impatient
+from tests.faults.invariants import i10_day_complete, missing_alerts, violations
+from tests.faults.nursery import Nursery
+from tests.faults.scene import Scene, staged
+
+FIRST_DAY: Final = date(2026, 11, 29)  # the second whole day begins a month
+SHARE: Final = 0.4
+HEALTHY: Final = {"LLM_MAX_WORKERS": "10"}
+PAIR: Final[tuple[ProviderName, ...]] = ("openai", "google")
+
+
+@dataclass
+class Days:
+    """A house of users whose days have faults. `poor` has a budget that some days do not fit in."""
+
+    scene: Scene
+    random: Random
+    poor: int = 0
+    now: datetime = field(default_factory=lambda: datetime.combine(FIRST_DAY, time(4), UTC))
+    done: list[date] = field(default_factory=list)
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        scene = self.scene
+        scene.add_operator_keys()
+        scene.db.execute("UPDATE llm_model_registry SET max_searches_per_call = 4 WHERE llm_provider = 'google'")
+        self.add_project(scene.add_user(), 3, PROVIDERS, web_search=True)
+        self.add_project(scene.add_user(), 3, PROVIDERS, web_search=False)
+        self.add_project(scene.add_user(["openai"]), 2, PAIR, web_search=False)  # google: the operator's key
+        self.poor = scene.add_user(budget="0.25")
+        self.add_project(self.poor, 3, PROVIDERS, web_search=True)
+
+    def add_project(self, user: int, prompts: int, providers: tuple[ProviderName, ...], *, web_search: bool) -> None:
+        new = projects.NewProject(
+            user, f"P{user}", Entity("Quipu"), "software", [Entity("Holded")], country="ES", providers=providers,
+            web_search=web_search,
+        )  # fmt: skip
+        texts = [f"¿Es {'Quipu' if number % 2 else 'un programa'} bueno, {user}-{number}?" for number in range(prompts)]
+        projects.add_queries(self.scene.db, projects.add(self.scene.db, new), texts)
+
+    def run(self, day: date, environment: Mapping[str, str]) -> None:
+        """One daily run in this process, with this day's clock; waits for the lock of a killed one."""
+        scene = self.scene
+        settings = load_settings({**scene.environment(), **environment}, dotenv=False)
+        store = KeyStore(scene.db, scene.store.box, settings.api_keys)
+        tools = daily_run.Tools(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
+        while True:
+            try:
+                with RunLock(scene.db) as lock:
+                    daily_run.analyse(tools, daily_run.Order(day), blocked_users(tools.budget.standings()), lock)
+                return
+            except AlreadyRunning:
+                sleep(0.01)
+
+    def killed_run(self, day: date) -> None:
+        """A run in a process of its own, by the machine's clock, killed at a random moment."""
+        child = self.scene.start(day, None, **weather.settings_of(self.random))
+        self.kills += not child.ended.wait(self.random.uniform(0.1, 0.7))
+        child.kill()
+        child.wait()
+
+    def play(self) -> list[str]:
+        """One day: faults, a kill, lost connections, then healthy providers; returns what is broken."""
+        day, scene = self.now.date(), self.scene
+        scene.server.set_day(day)
+        scene.server.faults.seed = self.random.randrange(10**9)
+        scene.server.faults.set(weather.rules(self.random, day.isoformat(), SHARE))
+        self.killed_run(day)
+        losing = self.random.random() < 0.5
+        with weather.losing_connections(scene.url, self.random) if losing else nullcontext():
+            self.run(day, weather.settings_of(self.random))
+        broken = violations(scene.books())
+        scene.server.faults.set([])
+        self.run(day, HEALTHY)
+        self.done.append(day)
+        self.now += timedelta(days=1)
+        return broken + self.broken()
+
+    def broken(self) -> list[str]:
+        books = self.scene.books(whole=True)
+        return [*violations(books), *missing_alerts(books), *self.incomplete(books)]
+
+    def incomplete(self, books: Books) -> Iterator[str]:
+        """Tasks without an answer, but for those that were paid for in vain and those of a user without money."""
+        final = "SELECT project_id, query_id, llm_provider, sample, analysis_date FROM llm_monitoring_failed_tasks"
+        given_up = {tuple(row.values()) for row in self.scene.db.all(f"{final} WHERE final")}
+        poor = {row["id"] for row in self.scene.db.all(
+            "SELECT id FROM llm_monitoring_projects WHERE user_id = %(user)s", {"user": self.poor})}  # fmt: skip
+        spared = {f"I10 task {task} has 0 results" for task in given_up}
+        for line in i10_day_complete(books, self.done):
+            if line not in spared and not any(line.startswith(f"I10 task ({project},") for project in poor):
+                yield line
+
+
+@pytest.mark.parametrize("days", [2, pytest.param(40, marks=pytest.mark.long)])
+def test_t17_whole_days_with_random_faults(
+    watched_url: str, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int
+) -> None:
+    """After each day every invariant holds; per key and provider the ledger is never below the provider's bill."""
+    with staged(watched_url, tmp_path / "scene", nursery, random) as scene, impatient():
+        played = Days(scene, random)
+        for number in range(days):
+            assert [] == played.play(), played.done[-1]
+            note.progress(number + 1, days, "days")
+        books = scene.books()
+        note.count_money(books)
+        note.add(days=days, kills=played.kills, states=states(books), months=len({row["month"] for row in books.calls}))
+
+
+def states(books: Books) -> dict[str, Any]:
+    found = [row["state"] for row in books.calls]
+    return {state: found.count(state) for state in ("settled", "void", "unknown")}
