@@ -21,7 +21,7 @@ from llm_monitoring.limits import KeyId
 from llm_monitoring.logs import redact
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Answer, Provider, ProviderError, Question, Reply, open_provider
-from llm_monitoring.registry import Catalogue, Model, NotCallable
+from llm_monitoring.registry import Catalogue, Model, NotCallable, Tariff
 from llm_monitoring.row_errors import RowError, RowErrors
 from llm_monitoring.schedule import Job
 from llm_monitoring.settings import Settings
@@ -165,7 +165,7 @@ class Desk:
         call = self.call("answer", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
         try:
-            self.till.pay(call, question, client, model.priced(), save, save_error, landed)
+            self.till.pay(call, question, client, self.tariff(model), save, save_error, landed)
         except SettlementDelayed as exc:
             raise exc.before(lambda: analysed[0]) from exc
         return analysed[0]
@@ -216,7 +216,7 @@ class Desk:
     def score(self, job: Job, landed: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
         watched = self.projects[job.task.project_id]
-        model = self.catalogue.judge(frozenset({job.provider}))
+        model = self.catalogue.judge(frozenset({job.provider}), self.budget.today())
         if model is None:
             raise NotCallable(f"{job.provider} has no approved and priced model to judge sentiment with")
         question = ask_judge(watched.project.brand.name, job.contexts, model)
@@ -230,9 +230,14 @@ class Desk:
 
         call = self.call("sentiment", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
-        self.till.pay(call, question, client, model.priced(), save, save_error, landed)
+        self.till.pay(call, question, client, self.tariff(model), save, save_error, landed)
+
+    def tariff(self, model: Model) -> Tariff:
+        """What the model costs at the endpoint that its provider is called at; raises NotCallable."""
+        return model.tariff(self.settings.base_urls.get(model.provider))
 
     def call(self, kind: Kind, job: Job, model: Model, question: Question) -> Call:
+        quote = self.tariff(model).quote(question, *self.budget.pricing_times())
         return Call(
             id=new_id(),
             kind=kind,
@@ -240,10 +245,11 @@ class Desk:
             provider=job.provider,
             model_id=model.model_id,
             key_source="operator" if job.key.user_id is None else "user",
-            ceiling_usd=registry.ceiling(model.priced(), question),
+            ceiling_usd=quote.ceiling_usd,
             run_id=self.run_id,
             task=job.task,
             lease=self.lease,
+            rates=registry.write_rates(quote.price),
         )
 
 

@@ -14,7 +14,6 @@ from decimal import Decimal
 from threading import Condition, Event
 from typing import Final
 
-from llm_monitoring import registry
 from llm_monitoring.analysis.comparison import Comparison, compare
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.asking import Desk, NoKey, Watched, ask_prompt
@@ -44,11 +43,12 @@ Progress = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One prompt to one of the two models."""
+    """One prompt to one of the two models, and the most that it can cost in USD."""
 
     task: Task
     model: Model
     question: Question
+    ceiling_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def ceiling_usd(self) -> Decimal:
-        return sum((registry.ceiling(ask.model.priced(), ask.question) for ask in self.asks), Decimal(0))
+        return sum((ask.ceiling_usd for ask in self.asks), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,12 @@ def make_plan(
         raise MonitoringError(f"project {project.id} has no user to pay for it")
     unbranded = [row for row in prompts if not watched.matcher.names_brand(row["query_text"])]
     asks = [
-        Ask(task, model, ask_prompt(task, project, model, desk.settings))
+        Ask(task, model, question, desk.tariff(model).quote(question, *desk.budget.pricing_times()).ceiling_usd)
         for row in unbranded
         for sample in range(1, samples + 1)
         for model in (old, new)
         for task in [trial_task(row, watched, model, sample, day)]
+        for question in [ask_prompt(task, project, model, desk.settings)]
     ]
     return Plan(watched, project.user_id, old, new, tuple(asks), len(unbranded), len(prompts) - len(unbranded))
 

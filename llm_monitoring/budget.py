@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -31,6 +31,7 @@ Clock = Callable[[], datetime]
 class Call:
     """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost.
 
+    `rates`: the rates it is admitted with, as the JSON of `registry.write_rates`; the ledger only keeps them.
     `lease`: whose right it is made by, where a run is spread over several machines.
     """
 
@@ -44,6 +45,7 @@ class Call:
     run_id: int | None = None
     task: Task | None = None
     lease: Lease | None = None
+    rates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,14 @@ class Budget:
         self.database_clock = DatabaseClock(db)
         self.clock = clock or self.database_clock
 
+    def pricing_times(self) -> tuple[datetime, ...]:
+        """The moments whose prices count now: if the two clocks differ, the dearer of their prices is charged."""
+        return (self.clock(),) if self.clock is not self.database_clock else (self.clock(), datetime.now(UTC))
+
+    def today(self) -> date:
+        """The day in UTC, by which prices begin."""
+        return max(moment.astimezone(UTC).date() for moment in self.pricing_times())
+
     def month(self) -> date:
         """The calendar month in UTC that a call reserved now belongs to: at most the one after the database's."""
         next_month = month_of(self.database_clock()) + timedelta(days=32)
@@ -115,6 +125,7 @@ class Budget:
             "run_id": call.run_id, "chunk_id": call.lease and call.lease.chunk_id,
             "lease": call.lease and str(call.lease.token), "provider": call.provider, "model_id": call.model_id,
             "key_source": call.key_source, "ceiling": call.ceiling_usd, "operator_budget": self.operator_budget_usd,
+            "rates": call.rates,
             "project_id": task and task.project_id, "query_id": task and task.query_id,
             "task_provider": task and task.provider, "analysis_date": task and task.day,
             "sample": task and task.sample,
@@ -179,9 +190,9 @@ class Budget:
 
         self.db.transact(alter)
 
-    def mark_sent(self, call: Call) -> bool:
-        """Commit that the call goes out now; only on True may it be made."""
-        params = {"id": str(call.id), "token": str(uuid.uuid4())}
+    def mark_sent(self, call: Call, rates: str | None = None) -> bool:
+        """Commit that the call goes out now, at `rates` if given; only on True may it be made."""
+        params = {"id": str(call.id), "token": str(uuid.uuid4()), "rates": rates}
         return self.db.execute(SQL.mark_sent, params) == 1
 
     def keep_receipt(self, call_id: uuid.UUID, reply: Reply, body: bytes) -> None:

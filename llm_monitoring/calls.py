@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from llm_monitoring import killpoints, registry
 from llm_monitoring.budget import Budget, Buried, Call, Occupied, OperatorExhausted, Outcome
-from llm_monitoring.db.database import Conflict, Locked, Transaction
+from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Locked, Transaction
+from llm_monitoring.domain import Usage
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
 from llm_monitoring.providers import (
@@ -23,10 +25,12 @@ from llm_monitoring.providers import (
     Reply,
     read_reply,
 )
-from llm_monitoring.registry import Price
+from llm_monitoring.registry import Price, Tariff, Unpriced
 from llm_monitoring.row_errors import RowError, RowErrors, Stage
 
 log = logging.getLogger(__name__)
+
+LONGEST_NAME: Final = 100  # characters of what a reply named that a log line holds
 
 # With an error, storing the answer's analysis was refused before: the answer is stored unread.
 Save = Callable[[Transaction, Answer, Reply, Outcome, RowError | None], None]
@@ -91,7 +95,7 @@ class Till:
         call: Call,
         question: Question,
         provider: Provider,
-        price: Price,
+        tariff: Tariff,
         save: Save,
         save_error: SaveError,
         landed: Callable[[], None] = lambda: None,
@@ -103,7 +107,8 @@ class Till:
         `landed` is called when the reply is there: from there on the provider has nothing more to do with the call.
         """
         self.reserve(call)
-        self.mark_sent(call)
+        price = self.price_at_sending(call, question, tariff)
+        self.mark_sent(call, price)
         reply = self.send(call, question, provider, price, save_error)
         landed()
         killpoints.reach("replied")
@@ -118,9 +123,9 @@ class Till:
         except Locked as exc:
             raise SettlementDelayed(finish) from exc
 
-    def mark_sent(self, call: Call) -> None:
+    def mark_sent(self, call: Call, price: Price) -> None:
         try:
-            if not self.budget.mark_sent(call):
+            if not self.budget.mark_sent(call, registry.write_rates(price)):
                 self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
                 raise Withdrawn
         except Locked as exc:  # what stays reserved is released by the next start
@@ -143,6 +148,19 @@ class Till:
         if not admitted:
             raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
         killpoints.reach("reserved")
+
+    def price_at_sending(self, call: Call, question: Question, tariff: Tariff) -> Price:
+        """The dearer of the rates that the call was admitted with and those in force now.
+
+        Raises Withdrawn if another price has begun since that the ceiling does not cover: the call is asked again.
+        """
+        now = tariff.at(*self.budget.pricing_times())
+        admitted = now if call.rates is None else registry.read_rates(json.loads(call.rates))
+        price = registry.dearest(admitted, now)
+        if price != admitted and registry.ceiling(price, question) > call.ceiling_usd:
+            self.budget.release(call.id, "price_changed", "a dearer price began before the call was sent")
+            raise Withdrawn("a dearer price began before the call was sent")
+        return price
 
     def send(self, call: Call, question: Question, provider: Provider, price: Price, save_error: SaveError) -> Reply:
         error: ProviderError | None = ProviderUnavailable("the call broke off unexpectedly", billed="maybe")
@@ -186,10 +204,13 @@ class Till:
         error: ProviderError | None = BadResponse("the reply broke the code that reads it", billed="maybe")
         try:
             answer = read_reply(call.provider, reply)
-            outcome = outcome_of(answer, price)
+            outcome = self.outcome_of(call, answer, price)
             error = None
         except ProviderError as exc:
             error = exc
+            raise
+        except DatabaseUnavailable:
+            error = None  # the next start settles it from its receipt
             raise
         finally:
             if error is not None:
@@ -230,7 +251,7 @@ class Till:
 
     def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
         """Settle a call that brought no answer, with its failure where that can be stored; else it stays open."""
-        outcome = outcome_of_error(error, price)
+        outcome = self.outcome_of_error(call, error, price)
 
         def close(tx: Transaction) -> Decimal | None:
             save_error(tx, error)
@@ -246,6 +267,63 @@ class Till:
             self.attempt("settle_attempt", call, close_alone)
         killpoints.reach("failed")
 
+    def outcome_of(self, call: Call, answer: Answer, price: Price) -> Outcome:
+        """What an answer costs; without usage to be trusted, or a price for it, its ceiling."""
+        if answer.usage is None:
+            return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
+        cost = self.cost(call, price, answer.usage, answer.model)
+        if cost is None:
+            return Outcome("unknown", Decimal(0), answer.usage, answer.model, "unpriced")
+        return Outcome("settled", cost, answer.usage, answer.model)
+
+    def outcome_of_error(self, call: Call, error: ProviderError, price: Price) -> Outcome:
+        """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
+        message = redact(str(error))
+        if error.billed == "no":
+            return Outcome("void", error_kind=error.kind, error_message=message)
+        if error.billed == "yes" and error.usage is not None:
+            cost = self.cost(call, price, error.usage, error.model or "")
+            state: Literal["settled", "unknown"] = "unknown" if cost is None else "settled"
+            return Outcome(state, cost or Decimal(0), error.usage, error.model, error.kind, message)
+        return Outcome("unknown", error_kind=error.kind, error_message=message)
+
+    def cost(self, call: Call, price: Price, usage: Usage, served: str) -> Decimal | None:
+        """What a usage costs by the model that was served; None, and logged, if that has no price."""
+        if usage.cost_usd:
+            return registry.cost(price, usage)
+        found = self.served_price(call, price, served)
+        try:
+            if found is not None:
+                return registry.cost(found, usage)
+            part, value = "model", served
+        except Unpriced as exc:
+            part, value = exc.part, exc.value
+        log.warning(
+            "⚠️ %s/%s: la respuesta nombra lo que no tiene precio (%s %s); se cobra el techo de la llamada, %s USD",
+            call.provider, call.model_id, part, redact(value)[:LONGEST_NAME], call.ceiling_usd,
+            extra={"event": "call.unpriced", "user_id": call.user_id, "provider": call.provider,
+                   "model_id": call.model_id, "part": part, "value": redact(value)[:LONGEST_NAME]},
+        )  # fmt: skip
+        return None
+
+    def served_price(self, call: Call, price: Price, served: str) -> Price | None:
+        """The price of the model that was asked, or of another one that was served if that is dearer, part by part.
+
+        None: the registry has no price for the model that was served.
+        """
+        if registry.is_same_model(call.model_id, served):
+            return price
+        model = registry.find_served(self.budget.db, call.provider, served)
+        if model is None or model.prices is None:
+            return None
+        log.warning(
+            "⚠️ %s/%s: respondió %s; se cobra al más caro de los dos precios",
+            call.provider, call.model_id, model.model_id,
+            extra={"event": "call.other_model", "user_id": call.user_id, "provider": call.provider,
+                   "model_id": call.model_id, "served": model.model_id},
+        )  # fmt: skip
+        return registry.dearest(price, model.tariff(None).at(*self.budget.pricing_times()))
+
 
 def label(call: Call) -> str:
     """A call's name in reports of errors."""
@@ -256,24 +334,6 @@ def redact_bytes(body: bytes) -> bytes:
     """The body without any known key; bytes that are no UTF-8 are kept as they came."""
     text = body.decode("utf-8", "surrogateescape")
     return REGISTRY.hide(text).encode("utf-8", "surrogateescape")
-
-
-def outcome_of(answer: Answer, price: Price) -> Outcome:
-    """What an answer costs; without usage to be trusted its ceiling."""
-    if answer.usage is None:
-        return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
-    return Outcome("settled", registry.cost(price, answer.usage), answer.usage, answer.model)
-
-
-def outcome_of_error(error: ProviderError, price: Price) -> Outcome:
-    """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
-    message = redact(str(error))
-    if error.billed == "no":
-        return Outcome("void", error_kind=error.kind, error_message=message)
-    if error.billed == "yes" and error.usage is not None:
-        cost = registry.cost(price, error.usage)
-        return Outcome("settled", cost, error.usage, error.model, error.kind, message)
-    return Outcome("unknown", error_kind=error.kind, error_message=message)
 
 
 def is_final(error: ProviderError) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from llm_monitoring import registry, runs
+from llm_monitoring import runs
 from llm_monitoring.asking import ask_prompt
 from llm_monitoring.day import Plan, Tools
 from llm_monitoring.domain import ProviderName
@@ -34,13 +34,14 @@ def estimate(tools: Tools, plan: Plan, day: date) -> Iterator[Estimate]:
         project = watched.project
         for provider in plan.providers(watched):
             tasks, total, problem = 0, Decimal(0), None
-            model = plan.catalogue.current(provider)
+            model, endpoint = plan.catalogue.current(provider), tools.settings.base_urls.get(provider)
             for task in runs.pending_tasks(tools.db, provider, day, [project.id]):
                 tasks += 1
                 try:
                     if model is None:
                         raise NotCallable(f"{provider} has no current model in llm_model_registry")
-                    total += registry.ceiling(model.priced(), ask_prompt(task, project, model, tools.settings))
+                    question = ask_prompt(task, project, model, tools.settings)
+                    total += model.tariff(endpoint).quote(question, *tools.budget.pricing_times()).ceiling_usd
                 except NotCallable as exc:
                     problem = str(exc)
             assert project.user_id is not None

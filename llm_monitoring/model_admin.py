@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -26,14 +27,17 @@ PRICES: Final = {
     "output": "cost_per_1m_output_tokens",
     "cached": "cost_per_1m_cached_input_tokens",
     "cache_write": "cost_per_1m_cache_write_tokens",
+    "cache_write_1h": "cost_per_1m_cache_write_1h_tokens",
     "searches": "cost_per_1k_searches",
     "request": "cost_per_request",
+    "priority_factor": "priority_factor",
 }
 SUGGESTED: Final = {
     column: f"suggested_{column}" for column in (*PRICES.values(), "price_tiers") if column != "cost_per_request"
 }
 NEVER_ZERO: Final = frozenset({"input", "output", "searches"})
-TIER_RATES: Final = ("input", "output", "cached", "cache_write")
+TIER_RATES: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
+DECISION: Final = frozenset({PRICES["input"], PRICES["output"]})
 TOO_DEAR: Final = Decimal(100_000)  # a price per token, or a slip of the comma
 SMALLEST: Final = Decimal("1e-10")  # what the columns hold
 
@@ -81,7 +85,7 @@ def require_ready(row: Row) -> Model:
             f"{name} is {state(row)}, not approved: review it, then `python -m llm_monitoring models approve {fix}`"
         )
     model = registry.read_model(row)
-    if model.price is None:
+    if model.prices is None:
         raise BadInput(f"{name} has no prices above zero: set them with `python -m llm_monitoring models price {fix}`")
     return model
 
@@ -166,23 +170,64 @@ def current(db: Database, provider: ProviderName) -> Row | None:
     return next((row for row in registry.overview(db, provider) if row["is_current"]), None)
 
 
-def suggested_prices(row: Row) -> dict[str, Any]:
-    """The suggested prices as values of `set_prices`; raises BadInput where there are none."""
+def suggested_prices(row: Row, day: date) -> dict[str, Any]:
+    """The suggested prices for a day as values of `set_prices`; raises BadInput if there are none.
+
+    A known rise that has begun by then counts with them, at the dearer of the two.
+    """
     if not row["suggested_cost_per_1m_input_tokens"]:
         raise BadInput(f"{full_name(row)} has no suggested prices: give them as options")
     found = {column: row[source] for column, source in SUGGESTED.items()}
-    return {column: value for column, value in found.items() if value is not None}
+    return {column: value for column, value in with_rise(row, found, day).items() if value is not None}
 
 
-def set_prices(db: Database, row: Row, prices: Mapping[str, Any], author: Author) -> None:
-    """Change a model's prices; `prices` maps columns to values, what is left out stays. Raises BadInput."""
+def with_rise(row: Row, values: Mapping[str, Any], day: date) -> dict[str, Any]:
+    """`values` by column, each at the dearer of itself and the known rise that counts on a day."""
+    prices = registry.read_prices(row)
+    rise = None if prices is None else prices.rise(day)
+    if rise is None:
+        return dict(values)
+    amounts = {
+        column: max((each for each in (values[column], rise.columns[column]) if each is not None), default=None)
+        for column in values
+        if column in PRICES.values()
+    }
+    return {**values, **amounts}
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The day from which prices hold, seen from today (both UTC)."""
+
+    day: date
+    today: date
+
+
+def set_prices(db: Database, row: Row, prices: Mapping[str, Any], author: Author, since: Since) -> None:
+    """Change a model's prices; `prices` maps columns to values, what is left out stays. Raises BadInput.
+
+    Input and output together are a decision: what is known of rises until then counts no more. Prices of a later day
+    are kept apart until it begins.
+    """
     check_prices(prices)
+    if since.day > since.today:
+        refuse_undecided(prices)
 
     def apply(tx: Transaction, fresh: Row) -> None:
-        columns = (*PRICES.values(), "max_searches_per_call", "price_tiers")
-        merged = {column: prices.get(column, fresh[column]) for column in columns}
+        decided = prices.keys() >= DECISION
+        columns = (*PRICES.values(), "price_tiers")
+        kept = {column: fresh[column] for column in columns}
+        merged = {**(with_rise(fresh, kept, since.day) if decided else kept), **prices}
         refuse_stale_tiers(fresh, prices)
-        tx.execute(SQL.set_prices, {**merged, "price_tiers": Json(merged["price_tiers"]), "id": fresh["id"]})
+        params = {**merged, "price_tiers": Json(merged["price_tiers"])}
+        if since.day > since.today:
+            names = {"llm_provider": fresh["llm_provider"], "model_id": fresh["model_id"]}
+            detail = f"{author.by}: {author.reason}"
+            tx.execute(SQL.set_dated_price, {**params, **names, "valid_from": since.day, "detail": detail})
+            return
+        cap = prices.get("max_searches_per_call", fresh["max_searches_per_call"])
+        day = since.day if decided else None
+        tx.execute(SQL.set_prices, {**params, "max_searches_per_call": cap, "priced_on": day, "id": fresh["id"]})
 
     try:
         change(db, row, author, apply)
@@ -190,11 +235,19 @@ def set_prices(db: Database, row: Row, prices: Mapping[str, Any], author: Author
         raise BadInput(f"{full_name(row)}: these prices are refused: {exc}") from exc
 
 
+def refuse_undecided(prices: Mapping[str, Any]) -> None:
+    """Raise BadInput for prices of a later day that are not whole."""
+    if "max_searches_per_call" in prices:
+        raise BadInput("a cap on searches holds from now on: set it without --from")
+    if not prices.keys() >= DECISION:
+        raise BadInput("prices of a later day need --input and --output, or --suggested")
+
+
 def refuse_stale_tiers(row: Row, prices: Mapping[str, Any]) -> None:
     """A new base price beside old tiers would charge long prompts by a price that nobody looked at."""
     rates = {PRICES[name] for name in TIER_RATES}
     if row["price_tiers"] and rates & prices.keys() and "price_tiers" not in prices:
-        raise BadInput(f"{full_name(row)} has price tiers as well: give them anew with --tier, or say --no-tiers")
+        raise BadInput(f"{full_name(row)} has price tiers as well: give them again with --tier, or say --no-tiers")
 
 
 def check_prices(prices: Mapping[str, Any]) -> None:

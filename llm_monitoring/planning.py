@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from llm_monitoring import projects, registry
 from llm_monitoring.accounts import Standing
@@ -68,7 +69,8 @@ def make_plan(
         if problem is not None:
             problems[item.project.id] = problem
             del watched[item.project.id]
-    judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item)) is not None}
+    today = tools.budget.today()
+    judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item, today)) is not None}
     return replace(plan, judges=judges)
 
 
@@ -127,7 +129,7 @@ def standing_line(standing: Standing) -> str:
     return f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
 
 
-def judge_of(plan: Plan, item: Watched) -> KeyId | None:
+def judge_of(plan: Plan, item: Watched, today: date) -> KeyId | None:
     """The key of the cheapest approved model of the project's providers, which scores the sentiment of mentions."""
-    model = plan.catalogue.judge(frozenset(plan.providers(item)))
+    model = plan.catalogue.judge(frozenset(plan.providers(item)), today)
     return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]

@@ -18,6 +18,7 @@ from llm_monitoring.db.database import Database, Locked, Row, Transaction
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
+from llm_monitoring.registry import Price
 from llm_monitoring.row_errors import RowError
 
 log = logging.getLogger(__name__)
@@ -107,9 +108,9 @@ def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
 
 
 def settle_from_receipt(desk: Desk, row: Row) -> bool:
-    """Charge and store what a kept reply says; False where its model has no price any more."""
-    model = registry.find_model(desk.budget.db, provider_name(row["llm_provider"]), row["model_id"])
-    if model is None or model.price is None:
+    """Charge and store what a kept reply says; False if neither the attempt nor the registry holds its rates."""
+    price = price_of(desk, row)
+    if price is None:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
     call = read_call(row)
@@ -128,7 +129,7 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
             save_failure(tx, call, task, error)
 
     try:
-        desk.till.settle(call, reply, model.price, save, save_error)
+        desk.till.settle(call, reply, price, save, save_error)
     except ProviderError as exc:
         log.info(
             "El recibo de la llamada %s no contiene respuesta: %s",
@@ -137,6 +138,14 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
             extra={"event": "receipt.error"},
         )
     return True
+
+
+def price_of(desk: Desk, row: Row) -> Price | None:
+    """The rates that the attempt keeps; for one of an older release, those in force when it was sent."""
+    if row["rates"] is not None:
+        return registry.read_rates(row["rates"])
+    model = registry.find_model(desk.budget.db, provider_name(row["llm_provider"]), row["model_id"])
+    return None if model is None or model.prices is None else desk.tariff(model).at(row["sent_at"])
 
 
 def save_failure(tx: Transaction, call: Call, task: Task, error: ProviderError) -> None:

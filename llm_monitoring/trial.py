@@ -84,7 +84,8 @@ def charged(desk: Desk, call_ids: Sequence[uuid.UUID]) -> dict[str, Decimal]:
 
 def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uuid.UUID) -> Paid:
     """One call of kind `probe`: without a task, so that nothing takes it for a day's answer."""
-    key = key_for(desk, model, user_id)
+    key, tariff = key_for(desk, model, user_id), desk.tariff(model)
+    quote = tariff.quote(question, *desk.budget.pricing_times())
     call = Call(
         id=call_id,
         kind="probe",
@@ -92,11 +93,12 @@ def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uui
         provider=model.provider,
         model_id=model.model_id,
         key_source="operator" if key.user_id is None else "user",
-        ceiling_usd=registry.ceiling(model.priced(), question),
+        ceiling_usd=quote.ceiling_usd,
+        rates=registry.write_rates(quote.price),
     )
     client = desk.clients.get(key, user_id)
     try:
-        return desk.till.pay(call, question, client, model.priced(), keep_no_answer, keep_no_error)
+        return desk.till.pay(call, question, client, tariff, keep_no_answer, keep_no_error)
     except Blocked as exc:
         told = f"what user {user_id} has left this month does not cover the question's ceiling of"
         raise Blocked(f"{told} {call.ceiling_usd:.4f} USD") from exc

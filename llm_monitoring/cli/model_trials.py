@@ -72,7 +72,8 @@ def ask(tools: Tools, row: Row, who: Author, user_id: int) -> None:
 
     model = model_admin.require_ready(row)
     try:
-        ceiling = registry.ceiling(model.priced(), trial.probe_question(model))
+        tariff = model.tariff(tools.settings.base_urls.get(model.provider))
+        ceiling = tariff.quote(trial.probe_question(model), *tools.budget.pricing_times()).ceiling_usd
     except NotCallable as exc:
         raise BadInput(str(exc)) from exc
     with open_desk(tools) as desk:
@@ -200,7 +201,6 @@ def make_plan(desk: Desk, project_id: int, old: str, new: str, samples: int) -> 
         plan = bridge.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
         if not plan.asks:
             raise BadInput(f"project {project_id} has no active prompt without the brand's name in it")
-        assert plan.ceiling_usd
     except NotCallable as exc:
         raise BadInput(str(exc)) from exc
     return plan

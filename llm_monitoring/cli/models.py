@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,11 +14,12 @@ from llm_monitoring.cli import model_trials
 from llm_monitoring.cli.command import PROVIDER, example, json_option
 from llm_monitoring.cli.model_options import Tier, Usd, author, author_options, model_arguments
 from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows
+from llm_monitoring.cli.periods import DAY
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import BadInput
-from llm_monitoring.model_admin import EFFORTS, PRICES, STATES, TIER_RATES
+from llm_monitoring.model_admin import EFFORTS, PRICES, STATES, TIER_RATES, Since
 
 SHOWN_CHANGES: Final = 5
 NUMBERS: Final[Mapping[str, str]] = {
@@ -37,11 +39,19 @@ DETAILS: Final[Columns] = {
 PRICE_TITLES: Final = {
     "input": "Input, per million tokens", "output": "Output, per million tokens",
     "cached": "Cached input, per million tokens", "cache_write": "Cache write, per million tokens",
-    "searches": "Web search, per thousand", "request": "Request, each",
+    "cache_write_1h": "Cache write of an hour, per million tokens", "searches": "Web search, per thousand",
+    "request": "Request, each", "priority_factor": "Priority tier, times",
 }  # fmt: skip
 CHANGES: Final[Columns] = {
     "When (UTC)": "changed_at", "Model": lambda row: f"{row['llm_provider']}/{row['model_id']}", "Who": "changed_by",
     "Why": "reason", "What": lambda row: changes_line(row["changes"]),
+}  # fmt: skip
+
+
+DATED: Final[Columns] = {
+    "From (UTC)": lambda row: row["from"] or "the start", "Source": "source",
+    "In force": lambda row: "yes" if row["in_force"] else "", "Input": "input", "Output": "output", "Cached": "cached",
+    "Cache write": "cache_write", "Searches": "searches", "Read in": "detail",
 }  # fmt: skip
 
 
@@ -63,10 +73,15 @@ def list_models(session: Session, provider: ProviderName | None, state: str | No
     """List the models with their state and prices, in USD per million tokens.
 
     current: answers for its provider. approved: may be used. new: waits for a review. rejected, retired: out of use.
-    Suggested prices come from a public list and are never charged.
+    Prices are those in force today. Suggested prices come from a public list; of these a rise with a day is charged
+    from that day on, until `price` decides.
     """
     with session.tools() as tools:
-        rows = [{"state": model_admin.state(row), **row} for row in registry.overview(tools.db, provider)]
+        today = tools.budget.today()
+        rows = [
+            {"state": model_admin.state(row), **shown(row), **prices_on(row, today)}
+            for row in registry.overview(tools.db, provider)
+        ]
     found = [row for row in rows if state in (None, row["state"])]
     columns: Columns = {
         "Provider": "llm_provider", "Model": "model_id", "State": "state",
@@ -75,6 +90,20 @@ def list_models(session: Session, provider: ProviderName | None, state: str | No
         "Note": note,
     }  # fmt: skip
     show_rows(found, columns, as_json=as_json, empty="No such model: `python weekly_model_check_cron.py` lists them.")
+
+
+def shown(row: Row) -> Row:
+    """The columns of the registry alone."""
+    return {name: value for name, value in row.items() if name != "dated_prices"}
+
+
+def prices_on(row: Row, day: date) -> dict[str, Decimal]:
+    """The input and output prices in force on a day, as values of the registry's columns."""
+    prices = registry.read_prices(row)
+    if prices is None:
+        return {}
+    rates = prices.on(day).tiers[0]
+    return {PRICES["input"]: rates.input, PRICES["output"]: rates.output}
 
 
 def number(column: str) -> Callable[[Row], Decimal | None]:
@@ -99,18 +128,38 @@ def note(row: Row) -> str:
 @json_option
 @pass_session
 def show(session: Session, provider: ProviderName, model: str, *, as_json: bool) -> None:
-    """Show all that is known of a model: prices beside the suggested ones, state, latest changes."""
+    """Show all that is known of a model: prices next to the suggested ones, dated prices, state, latest changes."""
     with session.tools() as tools:
+        today = tools.budget.today()
         row = model_admin.find(tools.db, provider, model)
         changes = model_admin.history(tools.db, provider, row["model_id"], SHOWN_CHANGES)
     if as_json:
-        show_json({"state": model_admin.state(row), **row, "history": changes})
+        show_json({"state": model_admin.state(row), **shown(row), "prices": dated_rows(row, today), "history": changes})
         return
     show_fields(row, {title: source for title, source in DETAILS.items() if told(row, source)})
     say("")
     print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
+    if dated := dated_rows(row, today):
+        say("")
+        print_table(dated, DATED)
     say("")
     print_table(changes, CHANGES)
+
+
+def dated_rows(row: Row, today: date) -> list[dict[str, Any]]:
+    """Every price of the model with the day from which it holds, in time, and whether it is in force."""
+    prices = registry.read_prices(row)
+    if prices is None:
+        return []
+    in_force = (prices.decision(today), prices.rise(today))
+    return [
+        {
+            "from": None if each.valid_from == date.min else each.valid_from, "source": each.source,
+            "detail": each.detail, "in_force": each in in_force,
+            **{name: plain(each.columns[column]) for name, column in PRICES.items()},
+        }
+        for each in sorted((*prices.decided, *prices.known), key=lambda each: each.valid_from)
+    ]  # fmt: skip
 
 
 def told(row: Row, source: Any) -> bool:
@@ -151,6 +200,7 @@ def value(found: Any) -> str:
 @models.command(
     epilog=example(
         'models price openai gpt-6.2-sol --suggested --reason "checked on the price page"',
+        "models price google gemini-3.8-flash --input 1.5 --output 7.5 --from 2027-01-01",
         "models price openai gpt-6.2-sol --input 2 --output 10 --search-fee 10 --tier 272000:input=4,output=15",
     )
 )
@@ -159,27 +209,36 @@ def value(found: Any) -> str:
 @click.option("--output", type=Usd(), help="Per million output tokens, reasoning included.")
 @click.option("--cached", type=Usd(), help="Per million input tokens read from the cache.")
 @click.option("--cache-write", type=Usd(), help="Per million input tokens written to the cache.")
+@click.option("--cache-write-1h", type=Usd(), help="Per million input tokens written to the cache for an hour.")
 @click.option("--search-fee", "searches", type=Usd(), help="Per thousand web searches.")
 @click.option("--request-fee", "request", type=Usd(), help="Per request.")
+@click.option("--priority-factor", type=Usd(), help="Times the price of every token in the priority tier.")
 @click.option("--max-searches", type=click.IntRange(1, 100), help="Most searches that one call can be billed for.")
 @click.option("--tier", "tiers", type=Tier(), multiple=True, help="Prices of long prompts; repeatable.")
 @click.option("--no-tiers", is_flag=True, help="Long prompts cost as others do.")
-@click.option("--suggested", is_flag=True, help="Take the suggested prices; options beside it win.")
+@click.option("--suggested", is_flag=True, help="Take the suggested prices; options next to it win.")
+@click.option("--from", "since", type=DAY, help="The day (UTC) from which they hold; today if left out.")
 @author_options
 @pass_session
 def price(
     session: Session, /, provider: ProviderName, model: str, reason: str | None, by: str | None, **options: Any
 ) -> None:
-    """Set what a model costs, in USD. What is not given stays as it is.
+    """Set what a model costs, in USD, from today or from a later day on. What is not given stays as it is.
 
     Without input and output prices above zero a model cannot be called. Without --cached and --cache-write such tokens
-    cost as other input does.
+    cost as other input does. Input and output together are a decision: a rise that is known and has begun by then is
+    not charged any more.
     """
     with session.tools() as tools:
         row = model_admin.find(tools.db, provider, model)
-        prices = (model_admin.suggested_prices(row) if options["suggested"] else {}) | given_prices(options)
-        model_admin.set_prices(tools.db, row, prices, author(reason, by))
+        since = Since(options["since"] or tools.budget.today(), tools.budget.today())
+        prices = (model_admin.suggested_prices(row, since.day) if options["suggested"] else {}) | given_prices(options)
+        model_admin.set_prices(tools.db, row, prices, author(reason, by), since)
         row = model_admin.find(tools.db, provider, row["model_id"])
+    if since.day > since.today:
+        say(f"{model_admin.full_name(row)} costs from {since.day} on, in USD:")
+        print_table(dated_rows(row, since.today), DATED)
+        return
     say(f"{model_admin.full_name(row)} costs from now on, in USD:")
     print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
     if registry.read_price(row) is None:

@@ -34,8 +34,9 @@ GRANT SELECT (id, email) ON users TO llm_monitoring_runner, llm_monitoring_admin
 
 -- Both roles read every table of the package.
 GRANT SELECT ON
-    user_llm_api_keys, llm_model_registry, llm_model_changelog, llm_monitoring_projects, llm_monitoring_queries,
-    llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_monitoring_analysis_runs,
+    user_llm_api_keys, llm_model_registry, llm_model_prices, llm_model_changelog, llm_monitoring_projects,
+    llm_monitoring_queries, llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks,
+    llm_monitoring_analysis_runs,
     llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
     llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison
 TO llm_monitoring_runner, llm_monitoring_admin;
@@ -43,7 +44,7 @@ TO llm_monitoring_runner, llm_monitoring_admin;
 -- Both roles write the ledger and never delete from it: a call is entered once, and what it became is filled in. A
 -- trigger keeps closed calls as they are.
 GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
-GRANT UPDATE (state, sent_token, sent_at, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
+GRANT UPDATE (state, sent_token, sent_at, rates, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
               cache_write_tokens, reasoning_tokens, searches, error_kind, error_message, closed_at)
     ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
 
@@ -70,8 +71,8 @@ GRANT INSERT (user_id) ON user_llm_api_keys TO llm_monitoring_runner;
 -- ledger's closed calls and the record of migrations.
 GRANT INSERT (email) ON users TO llm_monitoring_admin;
 GRANT INSERT, UPDATE, DELETE ON
-    user_llm_api_keys, llm_model_registry, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
-    llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_monitoring_analysis_runs, llm_monitoring_chunks,
+    user_llm_api_keys, llm_model_registry, llm_model_prices, llm_monitoring_projects, llm_monitoring_queries,
+    llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_monitoring_analysis_runs, llm_monitoring_chunks,
     llm_monitoring_news, llm_monitoring_rules, llm_call_receipts, llm_budget_alerts
 TO llm_monitoring_admin;
 
@@ -90,6 +91,7 @@ BEGIN
                               ('llm_monitoring_admin', 'users'),
                               ('llm_monitoring_admin', 'user_llm_api_keys'),
                               ('llm_monitoring_admin', 'llm_model_registry'),
+                              ('llm_monitoring_admin', 'llm_model_prices'),
                               ('llm_monitoring_admin', 'llm_monitoring_projects'),
                               ('llm_monitoring_admin', 'llm_monitoring_queries'),
                               ('llm_monitoring_admin', 'llm_monitoring_results'),

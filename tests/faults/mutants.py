@@ -78,7 +78,11 @@ MUTANTS: Final = (
         "sent-marked-after-the-call",
         "tests/faults/test_t05_kill_points.py::test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start",
         (
-            Edit(PACKAGE + "calls.py", "        if not self.budget.mark_sent(call):", "        if False:"),
+            Edit(
+                PACKAGE + "calls.py",
+                "            if not self.budget.mark_sent(call, registry.write_rates(price)):",
+                "            if False:",
+            ),
             Edit(
                 PACKAGE + "calls.py",
                 "            reply = provider.send(question)\n",
@@ -106,12 +110,12 @@ MUTANTS: Final = (
     Mutant(
         "float-money",
         "tests/faults/test_t10_prices.py",
-        (Edit(PACKAGE + "registry.py", "tokens * premium / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
+        (Edit(PACKAGE + "registry/pricing.py", "tokens * factor / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
     ),
     Mutant(
         "search-fee-dropped",
         "tests/faults/test_t10_prices.py",
-        (Edit(PACKAGE + "registry.py", "+ usage.searches * (price.search_usd or Decimal(0)) ", ""),),
+        (Edit(PACKAGE + "registry/pricing.py", "+ usage.searches * (price.search_usd or Decimal(0)) ", ""),),
     ),
     Mutant(
         "alert-twice",

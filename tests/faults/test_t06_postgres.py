@@ -126,7 +126,7 @@ class TakenBack(Budget):
 
     crashed = False
 
-    def mark_sent(self, call: Call) -> bool:
+    def mark_sent(self, call: Call, rates: str | None = None) -> bool:
         if not self.crashed:
             self.crashed = True
             self.db.execute(

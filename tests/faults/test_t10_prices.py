@@ -65,10 +65,10 @@ def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
     """Pay for the reply as a run does; return what was charged and what was reserved."""
     model = registry.find_model(ledger.db, counts.provider, counts.model)
     assert model is not None
-    asked, price = question(counts), model.priced()
-    ceiling = registry.ceiling(price, asked)
+    asked, tariff = question(counts), model.tariff(None)
+    ceiling = tariff.quote(asked, *ledger.pricing_times()).ceiling_usd
     call = Call(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
-    paid = Till(ledger, RowErrors()).pay(call, asked, Recorded(counts), price, nothing, nothing)
+    paid = Till(ledger, RowErrors()).pay(call, asked, Recorded(counts), tariff, nothing, nothing)
     return Fraction(paid.charged_usd), Fraction(ceiling)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier, Thread
@@ -38,6 +39,8 @@ PROMPTS = [
 ]
 BRANDED = "¿Qué opinas de Quipu?"
 ME = Author("test", "a test")
+RATES = ("input", "output", "cached", "cache_write")
+TODAY = datetime.now(UTC).date()
 
 
 @dataclass
@@ -182,8 +185,8 @@ def test_a_suggestion_is_never_charged(admin: Admin) -> None:
     register(admin, "openai", "gpt-5.4-nano")
     admin.done("approve", "openai", "gpt-5.4-nano", "--reason", "x")
     model = registry.find_model(admin.stage.db, "openai", "gpt-5.4-nano")
-    judge = registry.read_catalogue(admin.stage.db).judge(frozenset({"openai"}))
-    assert (True, None, "gpt-6-luna") == (model is not None, model and model.price, judge and judge.model_id)
+    judge = registry.read_catalogue(admin.stage.db).judge(frozenset({"openai"}), TODAY)
+    assert (True, None, "gpt-6-luna") == (model is not None, model and model.prices, judge and judge.model_id)
 
 
 # --- activation
@@ -278,7 +281,7 @@ def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
         admin.current("anthropic"),
     )
     assert (
-        "error: what user 1 has left this month does not cover the question's ceiling of 0.0006 USD\n" == result.stderr
+        "error: what user 1 has left this month does not cover the question's ceiling of 0.0007 USD\n" == result.stderr
     )
 
 
@@ -392,8 +395,7 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
         (100000, "1", "4.5", "1", "1"),
         (200000, "1.5", "9", "0.1", "2"),
     ] == [
-        (tier.above_input_tokens, *(f"{getattr(tier, name).normalize():f}" for name in model_admin.TIER_RATES))
-        for tier in price.tiers
+        (tier.above_input_tokens, *(f"{getattr(tier, name).normalize():f}" for name in RATES)) for tier in price.tiers
     ]
     assert (Decimal("0.01"), Decimal(0), 4) == (price.search_usd, price.request_usd, row["max_searches_per_call"])
     last, first = model_admin.history(admin.stage.db, "openai", "gpt-5.4-mini", 2)
@@ -433,7 +435,7 @@ def test_a_new_base_price_does_not_keep_old_tiers(admin: Admin) -> None:
     """Where a model has tiers, a new base price says what becomes of them."""
     before = admin.state()
     line = admin.refused("price", "openai", "gpt-6.1-terra", "--input", "1.2", "--reason", "x")
-    assert (before, "openai/gpt-6.1-terra has price tiers as well: give them anew with --tier, or say --no-tiers") == (
+    assert (before, "openai/gpt-6.1-terra has price tiers as well: give them again with --tier, or say --no-tiers") == (
         admin.state(),
         line,
     )

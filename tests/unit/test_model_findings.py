@@ -33,7 +33,8 @@ def row(model_id: str = "gpt-a", **changes: Any) -> dict[str, Any]:
         "rejected_at": None, "validated_at": None, "missing_checks": 0, "last_seen_at": WEEK_AGO, "retires_at": None,
         "going_announced_at": None, "cost_per_1m_input_tokens": Decimal(1), "cost_per_1m_output_tokens": Decimal(5),
         "cost_per_1m_cached_input_tokens": None, "cost_per_1m_cache_write_tokens": None, "cost_per_1k_searches": None,
-        "cost_per_request": Decimal(0), "price_tiers": [],
+        "cost_per_request": Decimal(0), "price_tiers": [], "cost_per_1m_cache_write_1h_tokens": None,
+        "priority_factor": None, "priced_on": None, "dated_prices": "[]",
     }  # fmt: skip
     return base | changes
 

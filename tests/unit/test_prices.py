@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -15,20 +17,27 @@ from llm_monitoring.registry import (
     Model,
     NotCallable,
     Price,
+    Prices,
     Rates,
     ceiling,
     cost,
     read_price,
+    read_prices,
 )
 
+DAY = date(2026, 11, 28)
 ROW = {
     "llm_provider": "openai",
     "cost_per_1m_input_tokens": Decimal("1.0"),
     "cost_per_1m_output_tokens": Decimal("5.0"),
     "cost_per_1m_cached_input_tokens": Decimal("0.05"),
     "cost_per_1m_cache_write_tokens": Decimal("1.25"),
+    "cost_per_1m_cache_write_1h_tokens": None,
     "cost_per_1k_searches": Decimal(10),
     "cost_per_request": Decimal(0),
+    "priority_factor": None,
+    "priced_on": None,
+    "dated_prices": "[]",
     "price_tiers": [{"above_input_tokens": 272000, "input": "2.0", "output": "7.5", "cached": "0.1"}],
 }
 
@@ -39,8 +48,14 @@ def price(**changes: object) -> Price:
     return found
 
 
+def prices(**changes: object) -> Prices:
+    found = read_prices(ROW | changes)
+    assert found is not None
+    return found
+
+
 def model(**changes: object) -> Model:
-    fields = {"provider": "openai", "model_id": "m", "display_name": "M", "is_current": True, "price": price(),
+    fields = {"provider": "openai", "model_id": "m", "display_name": "M", "is_current": True, "prices": prices(),
               "max_output_tokens": None, "reasoning_effort": None, "max_searches_per_call": None}  # fmt: skip
     return Model(**(fields | changes))  # type: ignore[arg-type]
 
@@ -69,7 +84,7 @@ def test_a_call_costs_its_usage_to_the_last_digit(usage: Usage, usd: str) -> Non
 def test_a_call_in_a_region_costs_its_premium_on_tokens() -> None:
     """A reply that names its region is charged the provider's premium on tokens, not on searches."""
     usage = Usage(1000, 500, searches=3, regional=True)
-    assert cost(price(llm_provider="anthropic"), usage) == Decimal("0.03385")
+    assert cost(replace(price(), most_premium=Decimal("1.1")), usage) == Decimal("0.03385")
 
 
 def test_rates_that_a_row_leaves_out_fall_back_to_the_dearer_side() -> None:
@@ -83,9 +98,9 @@ def test_rates_that_a_row_leaves_out_fall_back_to_the_dearer_side() -> None:
 @pytest.mark.parametrize("value", [None, Decimal(0)])
 def test_a_model_without_a_price_cannot_be_called(missing: str, value: Decimal | None) -> None:
     """No price or a zero price is no price."""
-    unpriced = model(price=read_price(ROW | {missing: value}))
+    unpriced = model(prices=read_prices(ROW | {missing: value}))
     with pytest.raises(NotCallable, match="no price above zero"):
-        unpriced.priced()
+        unpriced.tariff(None)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +123,7 @@ def test_searches_are_capped(changes: dict[str, object], web_search: bool, searc
     [
         ({"provider": "google"}, "no cap on its fees"),
         ({"provider": "perplexity"}, "no cap on its fees"),
-        ({"price": price(cost_per_1k_searches=None)}, "no price"),
+        ({"prices": prices(cost_per_1k_searches=None)}, "no price"),
     ],
 )
 def test_a_search_without_cap_or_price_is_refused(changes: dict[str, object], words: str) -> None:
@@ -137,7 +152,7 @@ def test_no_call_costs_more_than_its_ceiling(
 ) -> None:
     """Whatever a call uses within what it was allowed, its cost stays at or below the ceiling."""
     asked = Question(prompt, "m", max_output, web_search=searches > 0, max_searches=searches)
-    own = price(llm_provider="anthropic", cost_per_request=request_fee, **{dearer: Decimal(9)})
+    own = replace(price(cost_per_request=request_fee, **{dearer: Decimal(9)}), most_premium=Decimal("1.1"))
     grown = (searches + 1) * len(prompt.encode()) + 12_000 * searches * (searches + 1) // 2
     used = int(shares[0] * grown)
     cached = int(shares[1] * used)
@@ -148,10 +163,10 @@ def test_no_call_costs_more_than_its_ceiling(
 
 def test_the_judge_is_the_cheapest_that_need_not_search() -> None:
     """Sentiment goes to the cheapest approved and priced model of the given providers, never to Perplexity."""
-    cheap = model(provider="google", model_id="cheap", price=price(cost_per_1m_input_tokens=Decimal("0.1")))
-    free = model(provider="openai", model_id="free", price=None)
-    searcher = model(provider="perplexity", price=price(cost_per_1m_input_tokens=Decimal("0.01")))
+    cheap = model(provider="google", model_id="cheap", prices=prices(cost_per_1m_input_tokens=Decimal("0.1")))
+    free = model(provider="openai", model_id="free", prices=None)
+    searcher = model(provider="perplexity", prices=prices(cost_per_1m_input_tokens=Decimal("0.01")))
     catalogue = Catalogue((model(), cheap, free, searcher))
-    assert catalogue.judge(frozenset({"openai", "google", "perplexity"})) == cheap
-    assert catalogue.judge(frozenset({"openai"})) == model()
-    assert catalogue.judge(frozenset({"perplexity"})) is None
+    assert catalogue.judge(frozenset({"openai", "google", "perplexity"}), DAY) == cheap
+    assert catalogue.judge(frozenset({"openai"}), DAY) == model()
+    assert catalogue.judge(frozenset({"perplexity"}), DAY) is None

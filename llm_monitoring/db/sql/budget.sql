@@ -76,11 +76,11 @@ WITH unhurried AS MATERIALIZED (
 )
 INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, chunk_id, project_id, query_id, task_provider,
                                analysis_date, sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd,
-                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd)
+                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd, rates)
 SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, admitted.month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
        %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s,
        admitted.committed_usd, admitted.budget_usd, counted.month, counted.committed_usd,
-       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END
+       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END, %(rates)s::jsonb
 FROM admitted CROSS JOIN unhurried LEFT JOIN counted ON TRUE
 RETURNING month;
 
@@ -120,7 +120,8 @@ WITH doubtful AS MATERIALIZED (
     FOR SHARE OF o
 )
 UPDATE llm_call_attempts a
-SET state = 'sent', sent_token = %(token)s, sent_at = coalesce(sent_at, clock_timestamp())
+SET state = 'sent', sent_token = %(token)s, sent_at = coalesce(sent_at, clock_timestamp()),
+    rates = coalesce(%(rates)s::jsonb, rates)
 WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(token)s))
   AND NOT EXISTS (SELECT FROM llm_call_attempts o  -- as this statement began, and now settled or closed again
                   WHERE o.project_id = a.project_id AND o.query_id = a.query_id AND o.task_provider = a.task_provider
@@ -296,7 +297,8 @@ WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 -- name: open_attempts
 -- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, oldest first, with its prompt, and with its receipt where one arrived.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
-       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.reserved_at::text AS reserved_at,
+       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.sent_at,
+       a.reserved_at::text AS reserved_at,
        q.query_text, coalesce(q.language, p.language) AS language, r.http_status, r.body, r.latency_ms, r.request_id
 FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id

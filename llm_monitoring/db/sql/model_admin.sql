@@ -4,11 +4,11 @@ SELECT set_config('llm_monitoring.changed_by', %(by)s, TRUE), set_config('llm_mo
 
 -- name: lock_provider
 -- A provider's models, locked in one order, so that changes of several of them wait for each other.
-SELECT * FROM llm_model_registry WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
 
 -- name: find
 -- Models of this id, as `model` or as `provider/model`.
-SELECT * FROM llm_model_registry
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
   AND (model_id = %(model_id)s OR llm_provider || '/' || model_id = %(model_id)s)
 ORDER BY id;
@@ -35,16 +35,42 @@ WHERE id = %(id)s;
 -- name: set_prices
 -- Put a model's prices and fees in place of the old ones.
 UPDATE llm_model_registry
-SET cost_per_1m_input_tokens        = %(cost_per_1m_input_tokens)s,
-    cost_per_1m_output_tokens       = %(cost_per_1m_output_tokens)s,
-    cost_per_1m_cached_input_tokens = %(cost_per_1m_cached_input_tokens)s,
-    cost_per_1m_cache_write_tokens  = %(cost_per_1m_cache_write_tokens)s,
-    cost_per_1k_searches            = %(cost_per_1k_searches)s,
-    cost_per_request                = %(cost_per_request)s,
-    max_searches_per_call           = %(max_searches_per_call)s,
-    price_tiers                     = %(price_tiers)s,
-    updated_at                      = now()
+SET cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
+    cost_per_1m_output_tokens         = %(cost_per_1m_output_tokens)s,
+    cost_per_1m_cached_input_tokens   = %(cost_per_1m_cached_input_tokens)s,
+    cost_per_1m_cache_write_tokens    = %(cost_per_1m_cache_write_tokens)s,
+    cost_per_1m_cache_write_1h_tokens = %(cost_per_1m_cache_write_1h_tokens)s,
+    cost_per_1k_searches              = %(cost_per_1k_searches)s,
+    cost_per_request                  = %(cost_per_request)s,
+    priority_factor                   = %(priority_factor)s,
+    max_searches_per_call             = %(max_searches_per_call)s,
+    price_tiers                       = %(price_tiers)s,
+    priced_on                         = coalesce(%(priced_on)s, priced_on),
+    updated_at                        = now()
 WHERE id = %(id)s;
+
+-- name: set_dated_price
+-- Enter the price that an admin decided for a day, in place of one entered for the same day before.
+INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
+                              cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
+                              cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,
+                              price_tiers)
+VALUES (%(llm_provider)s, %(model_id)s, %(valid_from)s, 'admin', %(detail)s, %(cost_per_1m_input_tokens)s,
+        %(cost_per_1m_output_tokens)s, %(cost_per_1m_cached_input_tokens)s, %(cost_per_1m_cache_write_tokens)s,
+        %(cost_per_1m_cache_write_1h_tokens)s, %(cost_per_1k_searches)s, %(cost_per_request)s, %(priority_factor)s,
+        %(price_tiers)s)
+ON CONFLICT (llm_provider, model_id, valid_from, source) DO UPDATE
+SET detail                            = excluded.detail,
+    cost_per_1m_input_tokens          = excluded.cost_per_1m_input_tokens,
+    cost_per_1m_output_tokens         = excluded.cost_per_1m_output_tokens,
+    cost_per_1m_cached_input_tokens   = excluded.cost_per_1m_cached_input_tokens,
+    cost_per_1m_cache_write_tokens    = excluded.cost_per_1m_cache_write_tokens,
+    cost_per_1m_cache_write_1h_tokens = excluded.cost_per_1m_cache_write_1h_tokens,
+    cost_per_1k_searches              = excluded.cost_per_1k_searches,
+    cost_per_request                  = excluded.cost_per_request,
+    priority_factor                   = excluded.priority_factor,
+    price_tiers                       = excluded.price_tiers,
+    entered_at                        = clock_timestamp();
 
 -- name: mark_validated
 -- A model answered a real question.

@@ -2,7 +2,8 @@
 -- Every approved model, the current ones first, then the cheapest.
 SELECT llm_provider, model_id, model_display_name, is_current, max_output_tokens, reasoning_effort, max_searches_per_call,
        cost_per_1m_input_tokens, cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens,
-       cost_per_1m_cache_write_tokens, cost_per_1k_searches, cost_per_request, price_tiers
+       cost_per_1m_cache_write_tokens, cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request,
+       priority_factor, price_tiers, priced_on, llm_dated_prices(llm_provider, model_id) AS dated_prices
 FROM llm_model_registry
 WHERE is_available AND retired_at IS NULL
 ORDER BY is_current DESC, cost_per_1m_input_tokens + cost_per_1m_output_tokens, llm_provider, model_id COLLATE "C";
@@ -11,13 +12,14 @@ ORDER BY is_current DESC, cost_per_1m_input_tokens + cost_per_1m_output_tokens, 
 -- One model by name, whatever its state.
 SELECT llm_provider, model_id, model_display_name, is_current, max_output_tokens, reasoning_effort, max_searches_per_call,
        cost_per_1m_input_tokens, cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens,
-       cost_per_1m_cache_write_tokens, cost_per_1k_searches, cost_per_request, price_tiers
+       cost_per_1m_cache_write_tokens, cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request,
+       priority_factor, price_tiers, priced_on, llm_dated_prices(llm_provider, model_id) AS dated_prices
 FROM llm_model_registry
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
 -- name: overview
 -- Every model with all that is known of it, of one provider or of all.
-SELECT * FROM llm_model_registry
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE %(provider)s::text IS NULL OR llm_provider = %(provider)s
 ORDER BY llm_provider, is_current DESC, is_available DESC, model_id COLLATE "C";
 
@@ -43,3 +45,24 @@ SET last_used_at          = now(),
     total_tokens_consumed = coalesce(total_tokens_consumed, 0) + %(tokens)s,
     total_cost            = coalesce(total_cost, 0) + %(cost)s
 WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s;
+
+-- name: adopt_due_prices
+-- Bring the columns of the registry in step with the prices that an admin entered for a day, once it has begun.
+UPDATE llm_model_registry m
+SET cost_per_1m_input_tokens          = p.cost_per_1m_input_tokens,
+    cost_per_1m_output_tokens         = p.cost_per_1m_output_tokens,
+    cost_per_1m_cached_input_tokens   = p.cost_per_1m_cached_input_tokens,
+    cost_per_1m_cache_write_tokens    = p.cost_per_1m_cache_write_tokens,
+    cost_per_1m_cache_write_1h_tokens = p.cost_per_1m_cache_write_1h_tokens,
+    cost_per_1k_searches              = p.cost_per_1k_searches,
+    cost_per_request                  = p.cost_per_request,
+    priority_factor                   = p.priority_factor,
+    price_tiers                       = p.price_tiers,
+    priced_on                         = p.valid_from,
+    updated_at                        = now()
+FROM (SELECT DISTINCT ON (llm_provider, model_id) * FROM llm_model_prices
+      WHERE source = 'admin' AND valid_from <= %(day)s
+      ORDER BY llm_provider, model_id, valid_from DESC) p
+WHERE m.llm_provider = p.llm_provider AND m.model_id = p.model_id
+  AND p.valid_from > coalesce(m.priced_on, '-infinity')
+  AND coalesce(m.cost_per_1m_input_tokens, 0) > 0 AND coalesce(m.cost_per_1m_output_tokens, 0) > 0;

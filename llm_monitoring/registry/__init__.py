@@ -1,0 +1,56 @@
+"""The registry: models, what they cost from which day on, and the arithmetic of ceilings and costs."""
+
+from __future__ import annotations
+
+from llm_monitoring.registry.models import (
+    Catalogue,
+    Model,
+    adopt_due_prices,
+    count_usage,
+    find_model,
+    find_served,
+    overview,
+    read_catalogue,
+    read_model,
+)
+from llm_monitoring.registry.pricing import (
+    NotCallable,
+    Price,
+    Rates,
+    Unpriced,
+    ceiling,
+    cost,
+    dearest,
+    read_rates,
+    write_rates,
+)
+from llm_monitoring.registry.served import is_same_model
+from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff, read_price, read_prices
+
+__all__ = [
+    "Catalogue",
+    "DatedPrice",
+    "Model",
+    "NotCallable",
+    "Price",
+    "Prices",
+    "Quote",
+    "Rates",
+    "Tariff",
+    "Unpriced",
+    "adopt_due_prices",
+    "ceiling",
+    "cost",
+    "count_usage",
+    "dearest",
+    "find_model",
+    "find_served",
+    "is_same_model",
+    "overview",
+    "read_catalogue",
+    "read_model",
+    "read_price",
+    "read_prices",
+    "read_rates",
+    "write_rates",
+]

@@ -1,0 +1,145 @@
+"""Models: which are approved, which answers, what bounds a call. Prices come from the registry alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.db.database import Database, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
+from llm_monitoring.registry.premiums import premium
+from llm_monitoring.registry.pricing import NotCallable, Price
+from llm_monitoring.registry.served import undated
+from llm_monitoring.registry.tariffs import Prices, Tariff, read_prices
+from llm_monitoring.row_errors import RowErrors
+
+SQL = load("registry")
+
+CAPPED_BY_PROVIDER: Final = frozenset({"openai", "anthropic"})  # max_tool_calls, max_uses
+ALWAYS_SEARCHES: Final = frozenset({"perplexity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An approved model of the registry. `prices` None: it has none above zero and cannot be called."""
+
+    provider: ProviderName
+    model_id: str
+    display_name: str
+    is_current: bool
+    prices: Prices | None
+    max_output_tokens: int | None
+    reasoning_effort: str | None
+    max_searches_per_call: int | None
+
+    def search_cap(self, wanted: int) -> int | None:
+        """The most searches one call can be billed for; None where nothing bounds them."""
+        if self.provider in CAPPED_BY_PROVIDER:
+            return min(wanted, self.max_searches_per_call or wanted)
+        return self.max_searches_per_call
+
+    def searches(self, web_search: bool, wanted: int) -> int:
+        """How many searches a call may make; raises NotCallable where their fee or number is unknown."""
+        if not web_search and self.provider not in ALWAYS_SEARCHES:
+            return 0
+        cap = self.search_cap(wanted)
+        if cap is None:
+            raise NotCallable(
+                f"{self.provider}/{self.model_id}: web search has no cap on its fees; set one with "
+                f"`python -m llm_monitoring models price {self.provider} {self.model_id} --max-searches N`"
+            )
+        if self.prices is not None and not self.prices.sells_search:
+            raise NotCallable(f"{self.provider}/{self.model_id}: web search has no price in llm_model_registry")
+        return cap
+
+    def tariff(self, base_url: str | None) -> Tariff:
+        """What the model costs through an endpoint, None being the provider's own; raises NotCallable."""
+        if self.prices is None:
+            raise NotCallable(f"{self.provider}/{self.model_id} has no price above zero in llm_model_registry")
+        return Tariff(self.prices, premium(self.provider, self.model_id, base_url))
+
+
+def read_model(row: Row) -> Model:
+    return Model(
+        provider=provider_name(row["llm_provider"]),
+        model_id=row["model_id"],
+        display_name=row["model_display_name"] or row["model_id"],
+        is_current=row["is_current"],
+        prices=read_prices(row),
+        max_output_tokens=row["max_output_tokens"],
+        reasoning_effort=row["reasoning_effort"],
+        max_searches_per_call=row["max_searches_per_call"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The approved models as they were when a run started."""
+
+    models: tuple[Model, ...]
+
+    def current(self, provider: ProviderName) -> Model | None:
+        return next((m for m in self.models if m.provider == provider and m.is_current), None)
+
+    def judge(self, providers: frozenset[ProviderName], day: date) -> Model | None:
+        """The cheapest model of `providers` on a day, of those approved and priced, that answers without a search."""
+        priced = [
+            (model.prices.on(day), model)
+            for model in self.models
+            if model.provider in providers - ALWAYS_SEARCHES and model.prices is not None
+        ]
+        return min(priced, key=lambda each: token_price(each[0]), default=(None, None))[1]
+
+
+def token_price(price: Price) -> Decimal:
+    return price.tiers[0].input + price.tiers[0].output
+
+
+def read_catalogue(db: Database, errors: RowErrors | None = None) -> Catalogue:
+    """The approved models, read once a run; one whose row cannot be read is left out."""
+    models, errors = [], errors or RowErrors()
+    for row in db.all(SQL.callable_models):
+        if row["llm_provider"] in PROVIDERS:
+            with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]):
+                models.append(read_model(row))
+    return Catalogue(tuple(models))
+
+
+def find_model(db: Database, provider: ProviderName, model_id: str) -> Model | None:
+    """One model, whatever its state."""
+    row = db.one(SQL.model, {"provider": provider, "model_id": model_id})
+    return None if row is None else read_model(row)
+
+
+def find_served(db: Database, provider: ProviderName, model_id: str) -> Model | None:
+    """The registered model that a reply names, with or without its date."""
+    return find_model(db, provider, model_id) or find_model(db, provider, undated(model_id))
+
+
+def overview(db: Database, provider: ProviderName | None = None) -> list[Row]:
+    """Every model with all that is known of it, one row each, of one provider or of all."""
+    return db.all(SQL.overview, {"provider": provider})
+
+
+def count_usage(db: Database, run_id: int, errors: RowErrors) -> None:
+    """Add the calls of a finished run, and of those that died before it, to the models' own totals; each run once.
+
+    A model that refuses its sums stays as it is; what it was charged is in the ledger.
+    """
+
+    def count(tx: Transaction) -> None:
+        counted = [row["id"] for row in tx.all(SQL.mark_counted, {"run_id": run_id})]
+        for row in tx.all(SQL.usage_of, {"run_ids": counted}):
+            name = f"{row['llm_provider']}/{row['model_id']}"
+            with errors.guard("count_usage", name, provider=row["llm_provider"]), tx.savepoint():
+                tx.execute(SQL.count_usage, row)
+
+    db.transact(count)
+
+
+def adopt_due_prices(db: Database, day: date) -> int:
+    """Copy the price that an admin entered for a day into the columns of the registry, once that day has begun."""
+    return db.execute(SQL.adopt_due_prices, {"day": day})

@@ -1,0 +1,214 @@
+"""What a call can cost at most and what it did cost: arithmetic on a model's rates, without a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final, Literal
+
+from llm_monitoring.domain import Usage
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.providers.base import Question, instruction
+
+MILLION: Final = Decimal(1_000_000)
+CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
+FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
+SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
+PLAIN: Final = Decimal(1)
+# Tiers that cost the standard price, or less: what is cheaper is charged the standard price, never too little.
+STANDARD_TIERS: Final = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "flex", "batch"})
+PRIORITY_TIERS: Final = frozenset({"priority", "fast"})  # OpenAI renamed priority to fast, at the same price
+
+
+class NotCallable(MonitoringError):
+    """The model cannot be called."""
+
+
+class Unpriced(MonitoringError):
+    """The usage names a rate that the registry does not hold."""
+
+    def __init__(self, part: Literal["service_tier", "cache_write_1h"], value: str) -> None:
+        super().__init__(f"{part} {value}")
+        self.part = part
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """USD per million tokens from `above_input_tokens` of input on; crossing a tier prices the whole call by it.
+
+    `cache_write_1h` None: what a cache entry of one hour costs is unknown.
+    """
+
+    above_input_tokens: int
+    input: Decimal
+    output: Decimal
+    cached: Decimal
+    cache_write: Decimal
+    cache_write_1h: Decimal | None = None
+
+    @property
+    def dearest_input(self) -> Decimal:
+        return max(self.input, self.cached, self.cache_write, self.cache_write_1h or Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A model's tiers, ascending, and its fees in USD a search and a request. `search_usd` None: no known fee.
+
+    `priority_factor`: times the price of every token in the priority tier, None if unknown. `least_premium` and
+    `most_premium`: times the price of every token, for the region; see `Usage.regional`.
+    """
+
+    tiers: tuple[Rates, ...]
+    search_usd: Decimal | None
+    request_usd: Decimal
+    priority_factor: Decimal | None = None
+    least_premium: Decimal = PLAIN
+    most_premium: Decimal = PLAIN
+
+    def rates(self, input_tokens: int) -> Rates:
+        return [tier for tier in self.tiers if tier.above_input_tokens == 0 or input_tokens > tier.above_input_tokens][
+            -1
+        ]
+
+
+def ceiling(price: Price, question: Question) -> Decimal:
+    """The most that `question` can cost, in USD.
+
+    A token is at least one byte of UTF-8, so the bytes of prompt and instruction bound their tokens. Every search
+    adds a turn that reads the conversation again with the results so far. All input is taken at the dearest rate.
+    """
+    text = len(question.prompt.encode()) + len(instruction(question).encode()) + FRAMING_TOKENS
+    turns = question.max_searches + 1
+    tokens = turns * (text + question.max_output_tokens) - question.max_output_tokens
+    tokens += SEARCH_RESULT_TOKENS * question.max_searches * turns // 2
+    reachable = [tier for tier in price.tiers if tier.above_input_tokens <= tokens]
+    dearest_rate = max(tier.dearest_input for tier in reachable)
+    output = max(tier.output for tier in reachable)
+    fees = question.max_searches * (price.search_usd or Decimal(0)) + price.request_usd
+    dearest_run = (tokens * dearest_rate + question.max_output_tokens * output) * price.most_premium
+    return rounded_up(dearest_run / MILLION + fees)
+
+
+def cost(price: Price, usage: Usage) -> Decimal:
+    """What `usage` costs in USD; the provider's own figure wins if it gives one above zero.
+
+    Raises Unpriced for a tier or a cache write without a price.
+    """
+    if usage.cost_usd:
+        return rounded_up(usage.cost_usd)
+    rates = price.rates(usage.input_tokens)
+    plain = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    hour = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    tokens = (
+        plain * rates.input
+        + usage.cached_tokens * rates.cached
+        + (usage.cache_write_tokens - hour) * rates.cache_write
+        + hour * hour_rate(rates, hour)
+        + usage.output_tokens * rates.output
+    )
+    factor = tier_factor(price, usage.service_tier) * (price.most_premium if usage.regional else price.least_premium)
+    return rounded_up(tokens * factor / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd)
+
+
+def hour_rate(rates: Rates, tokens: int) -> Decimal:
+    """The rate of cache writes that are kept for an hour; raises Unpriced if there are any and it is unknown."""
+    if rates.cache_write_1h is not None:
+        return rates.cache_write_1h
+    if tokens:
+        raise Unpriced("cache_write_1h", str(tokens))
+    return Decimal(0)
+
+
+def tier_factor(price: Price, service_tier: str) -> Decimal:
+    """Times the standard price of tokens in the tier that the reply names; raises Unpriced."""
+    tier = service_tier.lower()
+    if tier in STANDARD_TIERS:
+        return PLAIN
+    if tier in PRIORITY_TIERS and price.priority_factor is not None:
+        return price.priority_factor
+    raise Unpriced("service_tier", service_tier)
+
+
+def rounded_up(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT_OF_A_MICRODOLLAR, rounding=ROUND_CEILING)
+
+
+def dearest(first: Price, second: Price) -> Price:
+    """Each part at the dearer of the two prices: no usage costs more by either of them."""
+    starts = sorted({tier.above_input_tokens for price in (first, second) for tier in price.tiers})
+    return Price(
+        tiers=tuple(dearest_rates(start, first.rates(start + 1), second.rates(start + 1)) for start in starts),
+        search_usd=known_most((first.search_usd, second.search_usd)),
+        request_usd=max(first.request_usd, second.request_usd),
+        priority_factor=known_most((first.priority_factor, second.priority_factor)),
+        least_premium=max(first.least_premium, second.least_premium),
+        most_premium=max(first.most_premium, second.most_premium),
+    )
+
+
+def dearest_rates(start: int, first: Rates, second: Rates) -> Rates:
+    return Rates(
+        above_input_tokens=start,
+        input=max(first.input, second.input),
+        output=max(first.output, second.output),
+        cached=max(first.cached, second.cached),
+        cache_write=max(first.cache_write, second.cache_write),
+        cache_write_1h=known_most((first.cache_write_1h, second.cache_write_1h)),
+    )
+
+
+def known_most(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    return max((amount for amount in amounts if amount is not None), default=None)
+
+
+def write_rates(price: Price) -> str:
+    """The price as JSON, with which an attempt is settled whatever becomes of the registry."""
+
+    def plain(value: Decimal | None) -> str | None:
+        return None if value is None else f"{value:f}"
+
+    return json.dumps(
+        {
+            "tiers": [
+                {
+                    "above_input_tokens": tier.above_input_tokens, "input": plain(tier.input),
+                    "output": plain(tier.output), "cached": plain(tier.cached),
+                    "cache_write": plain(tier.cache_write), "cache_write_1h": plain(tier.cache_write_1h),
+                }
+                for tier in price.tiers
+            ],
+            "search_usd": plain(price.search_usd), "request_usd": plain(price.request_usd),
+            "priority_factor": plain(price.priority_factor), "least_premium": plain(price.least_premium),
+            "most_premium": plain(price.most_premium),
+        }
+    )  # fmt: skip
+
+
+def read_rates(rates: dict[str, Any]) -> Price:
+    """The price that `write_rates` wrote, as the driver hands it over."""
+
+    def amount(value: str | None) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+    return Price(
+        tiers=tuple(
+            Rates(
+                above_input_tokens=int(tier["above_input_tokens"]),
+                input=Decimal(tier["input"]),
+                output=Decimal(tier["output"]),
+                cached=Decimal(tier["cached"]),
+                cache_write=Decimal(tier["cache_write"]),
+                cache_write_1h=amount(tier["cache_write_1h"]),
+            )
+            for tier in rates["tiers"]
+        ),
+        search_usd=amount(rates["search_usd"]),
+        request_usd=Decimal(rates["request_usd"]),
+        priority_factor=amount(rates["priority_factor"]),
+        least_premium=Decimal(rates["least_premium"]),
+        most_premium=Decimal(rates["most_premium"]),
+    )
