@@ -42,7 +42,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class NewProject:
-    """What `add` needs; competitors are entities, names of brand and project at least two characters."""
+    """What `add` needs; competitors are entities, and a name of one letter counts only in its own case."""
 
     user_id: int
     name: str
@@ -241,9 +241,12 @@ def check(new: NewProject) -> None:
     """Raise BadInput on the first field that cannot be stored or measured."""
     names = [name.casefold() for name in (new.brand.name, *(entity.name for entity in new.competitors))]
     twice = next((name for name in names if names.count(name) > 1), None)
+    letter = next((text for entity in (new.brand, *new.competitors) for text in entity.single_letters), None)
     problems = {
         "the project's name is empty or over 255 characters": not 0 < len(new.name.strip()) <= 255,
-        "the brand's name has at least 2 and at most 255 characters": not 2 <= len(new.brand.name.strip()) <= 255,
+        "the brand's name is empty or over 255 characters": not 0 < len(new.brand.name.strip()) <= 255,
+        f"{letter!r} is one letter, which any text holds: say --case-sensitive, or give a longer name": letter
+        is not None,
         "the industry is empty or over 255 characters": not 0 < len(new.industry.strip()) <= 255,
         f"language {new.language!r} is no ISO 639 code such as es or en": not is_language(new.language),
         f"country {new.country!r} is no ISO 3166 code such as ES or US": bool(new.country)

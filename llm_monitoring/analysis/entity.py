@@ -34,6 +34,15 @@ class Entity:
         """The name and its aliases."""
         return (self.name, *self.aliases)
 
+    @property
+    def single_letters(self) -> tuple[str, ...]:
+        """Spellings of one character that ordinary text is full of: a digit, or a letter in any case."""
+        if self.case_sensitive:
+            return ()
+        return tuple(
+            text for text in self.spellings if len(text) == 1 and (text.lower() != text.upper() or not text.isalpha())
+        )
+
 
 def clean_entries(field: str, entries: Iterable[str] | None) -> tuple[str, ...]:
     """The entries stripped, without blanks and repetitions, in their order."""

@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 import pyromark
 
-OPENING = re.compile(r"(?<!\\)<think(?:ing)?(?:\s[^<>]*)?>", re.IGNORECASE)
+OPENING = re.compile(r"(?<!\\)<think(?:ing)?(?:\s(?:[^<>]*[^<>/])?)?>", re.IGNORECASE)
 CLOSING = re.compile(r"</think(?:ing)?\s*>", re.IGNORECASE)
 CODE_MARK = re.compile(r"[`~\t]|    ")
 # A block may hold an open fence, so what follows it has to be parsed again; a text made of blocks would take too long.

@@ -51,8 +51,8 @@ def add_project(tools: Tools, user: Row) -> int:
 
 def brand_name() -> str:
     name = ask("The brand's name, as answers write it")
-    if len(name) < 2:
-        raise BadInput("a brand's name has two characters at least")
+    if entity(name).single_letters:
+        raise BadInput(f"{name!r} is one letter, which any text holds: `projects add` takes it with --case-sensitive")
     return name
 
 

@@ -143,3 +143,15 @@ def test_a_prompt_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = matcher.names_brand("What is Acme?")
     monkeypatch.setattr("llm_monitoring.analysis.analysis.read_markdown", lambda *_: pytest.fail("read again"))
     assert (True, True) == (first, matcher.names_brand("What is Acme?"))
+
+
+@pytest.mark.parametrize(
+    ("entity", "letters"),
+    [
+        (Entity("X"), ("X",)), (Entity("X", case_sensitive=True), ()), (Entity("麦"), ()), (Entity("א"), ()),
+        (Entity("7"), ("7",)), (Entity("Acme", ("é", "삼")), ("é",)), (Entity("ＡＢ"), ()),
+    ],
+)  # fmt: skip
+def test_single_letters(entity: Entity, letters: tuple[str, ...]) -> None:
+    """One letter names nothing by itself, but in its own case or in a script without case."""
+    assert letters == entity.single_letters
