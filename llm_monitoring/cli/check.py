@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from llm_monitoring import naming
-from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.command import PROGRAM, PROJECT, example, json_option
 from llm_monitoring.cli.output import say, show_json
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.naming import Check, Hit, Warned
+from llm_monitoring.projects import Project
 
 
 @click.command(epilog=example("projects check 1", "projects check 1 --json"))
@@ -28,8 +29,23 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
         found = naming.check(tools.db, project)
     if as_json:
         show_json(check_fields(found))
-    else:
-        tell(found)
+        return
+    tell(found)
+    for line in without_sites(found.project):
+        say(line)
+
+
+def without_sites(project: Project) -> list[str]:
+    """What cannot be measured for want of a declared site, each with the command that declares it."""
+    found = []
+    if not project.brand.domains:
+        found.append(f"{project.brand.name}: no site is declared, so there is no citation rate. "
+                     f"→ {PROGRAM} projects edit {project.id} --domain HOST")  # fmt: skip
+    rivals = [rival.name for rival in project.competitors if not rival.domains]
+    if rivals:
+        found.append(f"{', '.join(rivals)}: no site is declared, so citations of theirs are not counted. "
+                     f"→ {PROGRAM} competitors edit {project.id} NAME --domain HOST")  # fmt: skip
+    return found
 
 
 def tell(found: Check) -> None:
@@ -64,6 +80,7 @@ def check_fields(found: Check) -> dict[str, Any]:
     return {
         "project_id": found.project.id,
         "answers": found.answers,
+        "without_site": [each.name for each in (found.project.brand, *found.project.competitors) if not each.domains],
         "warnings": [
             {
                 "entity": warned.entity, "term": warned.term, "case_sensitive": warned.case_sensitive,

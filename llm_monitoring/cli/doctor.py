@@ -12,7 +12,7 @@ import click
 from llm_monitoring import app
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli import database_checks as checks
-from llm_monitoring.cli import machine_checks
+from llm_monitoring.cli import machine_checks, project_checks
 from llm_monitoring.cli.command import example, json_option
 from llm_monitoring.cli.findings import Finding, green, red
 from llm_monitoring.cli.key_checks import check_keys
@@ -101,6 +101,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("API keys", lambda: checks.keys(store, checked)),
         ("models", lambda: checks.models(db, checked)),
         ("budgets", lambda: checks.budgets(budget)),
+        ("sites", lambda: project_checks.sites(db)),
         ("runs", lambda: checks.daily_runs(db, budget)),
         ("notifications", lambda: checks.outbox(db)),
     )

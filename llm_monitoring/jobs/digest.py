@@ -22,6 +22,7 @@ from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News, Parcel
 from llm_monitoring.notify.watching import BudgetAlert, Move, Outage, SpendJump
+from llm_monitoring.reporting.words import Words, load_words
 from llm_monitoring.row_errors import RowError
 
 T = TypeVar("T")
@@ -249,12 +250,27 @@ def spend_news(jump: SpendJump, day: date) -> News:
 
 def move_news(move: Move) -> News:
     """A change of the mention rate; said once, until the weeks that are compared no longer hold both sides of it."""
-    change, project = move.comparison.mention_rate, move.project
+    change, project, words = move.comparison.mention_rate, move.project, load_words("es")
     sign, word = ("📈", "sube") if change.improved else ("📉", "baja")
-    told = (f"{sign} Proyecto #{project.id} ({plain(project.name)}): la tasa de mención {word} del {change.before} % "
-            f"al {change.after} % en 7 días (diferencia {change.difference:+f}, entre {change.low:+f} y "
-            f"{change.high:+f}; {change.prompts} prompts){models(move.comparison)}")  # fmt: skip
+    gap, low, high = (words.signed(each) for each in (change.difference, change.low, change.high))
+    told = (f"{sign} Proyecto #{project.id} ({plain(project.name)}): la tasa de mención {word} del "
+            f"{words.percent(change.before)} al {words.percent(change.after)} en 7 días (diferencia "
+            f"{gap} puntos, entre {low} y {high}; {change.prompts} prompts){origin(move, words)}"
+            f"{models(move.comparison)}")  # fmt: skip
     return News("rise" if change.improved else "fall", f"{project.id}", told, quiet_days=DAYS_TO_SETTLE)
+
+
+def origin(move: Move, words: Words) -> str:
+    """Which assistants moved: the one that makes up nearly all of it, or what each makes up."""
+    if move.origin == "only_provider":
+        return ""
+    first = move.parts[0]
+    if move.origin == "one_provider":
+        rates = f"del {words.percent(first.before)} al {words.percent(first.after)}"
+        return f"; casi todo viene de {words.provider(first.provider)}, {rates}"
+    shares = ", ".join(f"{words.provider(part.provider)} {words.signed(part.part)}" for part in move.parts)
+    where = "se mueven todos los asistentes" if move.origin == "every_provider" else "por asistente"
+    return f"; {where}: {shares}"
 
 
 def models(comparison: Comparison) -> str:

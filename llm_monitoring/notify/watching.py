@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median
-from typing import Final
+from typing import Final, Literal
 
 from llm_monitoring import projects, results, rules
 from llm_monitoring.analysis.comparison import CONFIDENCE, Change, Comparison, compare
 from llm_monitoring.analysis.figures import Observation, t_quantile
+from llm_monitoring.analysis.movers import ProviderPart, provider_parts
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.projects import Project
@@ -22,6 +23,7 @@ SQL = load("notify")
 
 WINDOW: Final = timedelta(days=7)
 DAILY_CONFIDENCE: Final = 0.995
+MOST_OF_IT: Final = Decimal("0.9")
 SPEND_DAYS: Final = 14
 SPEND_DAYS_NEEDED: Final = 5
 SPEND_FACTOR: Final = 3
@@ -60,12 +62,24 @@ class SpendJump:
     usual_usd: Decimal
 
 
+Origin = Literal["one_provider", "some_providers", "every_provider", "only_provider"]
+"""Where a change comes from; an `only_provider` is the only one that was compared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A brand's mention rate that changed beyond noise from one week to the next."""
+    """A brand's mention rate that changed beyond noise from one week to the next.
+
+    `parts` are each provider's share of the change, the largest first; `origin` says what they come to.
+    """
 
     project: Project
     comparison: Comparison
+    parts: tuple[ProviderPart, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(self.comparison.mention_rate, self.parts)
 
 
 def budget_alerts(db: Database) -> list[BudgetAlert]:
@@ -131,8 +145,22 @@ def move_of(db: Database, row: Row, day: date, out: Sequence[Outage]) -> Move | 
         project = projects.read_project(row)
     except projects.UnreadableProject:
         return None
-    found = compare(*weeks(db, project, day, out), [rival.name for rival in project.competitors])
-    return Move(project, found) if is_sure(found.mention_rate) else None
+    before, after = weeks(db, project, day, out)
+    found = compare(before, after, [rival.name for rival in project.competitors])
+    return Move(project, found, provider_parts(before, after)) if is_sure(found.mention_rate) else None
+
+
+def origin_of(change: Change, parts: Sequence[ProviderPart]) -> Origin:
+    """Say whether one provider makes up nearly all of a change, every provider shares in it, or some of them do.
+
+    `one_provider`: at least MOST_OF_IT of the difference. `every_provider`: each has at least half of its equal share.
+    """
+    if len(parts) < 2 or not change.difference:
+        return "only_provider"
+    shares = [(part.part or Decimal(0)) / change.difference for part in parts]
+    if shares[0] >= MOST_OF_IT:
+        return "one_provider"
+    return "every_provider" if min(shares) >= Decimal(1) / (2 * len(parts)) else "some_providers"
 
 
 def is_sure(change: Change) -> bool:

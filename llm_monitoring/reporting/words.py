@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.reporting.numbers import Numbers
 
-LANGUAGES: Final = ("en", "es")
+LANGUAGES: Final = ("en", "es", "de", "fr", "it", "pt")
 
 
 class Words(Numbers):

@@ -313,8 +313,8 @@ def test_a_fall_and_a_rise_are_told_once(
         digest.tell(tools, day, list, good=False)
     told = [line for post in webhook.posts for line in post["message"].splitlines()]
     assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
-    assert "la tasa de mención baja del 80.00 % al" in told[0]
-    assert "10 prompts" in told[0]
+    assert "la tasa de mención baja del 80,0\N{NO-BREAK SPACE}% al" in told[0]
+    assert "10 prompts); se mueven todos los asistentes: Gemini" in told[0]
 
 
 def test_noise_is_not_told(db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook) -> None:

@@ -33,6 +33,7 @@ def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_p
     """A user with keys and a project, and a run that completed; the environment names them."""
     with staged(database_url) as made:
         made.add_project(made.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
+        made.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{quipu.com}'")
         runs.finish(made.db, runs.start(made.db, date.today()), "completed", valid=4, failed=0, pending=0, message=None)  # noqa: DTZ011
         for name, value in made.environment({"LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
@@ -62,6 +63,13 @@ def test_a_healthy_installation_is_green(stage: Stage) -> None:
     shown = CliRunner().invoke(root, ["doctor"], prog_name=PROGRAM)
     assert (0, f"{len(found)} green, 0 yellow, 0 red.") == (shown.exit_code, shown.stdout.splitlines()[-1])
     assert [] == [key for key in KEYS.values() if key[:-4] in shown.output]
+
+
+def test_a_project_without_a_site_is_yellow(stage: Stage) -> None:
+    """Of a brand without a declared site nothing can be said of citations: the command that declares one is named."""
+    stage.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{}'")
+    (line,) = [each for each in coloured(examine("--offline")[1], "yellow") if each.startswith("sites")]
+    assert "no citation rate without a declared site: 1 P → python -m llm_monitoring projects edit 1 --domain" in line
 
 
 def test_a_refused_key_is_red(stage: Stage) -> None:

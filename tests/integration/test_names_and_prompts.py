@@ -70,7 +70,19 @@ def test_good_names_pass(db: Database) -> None:
     """Names that nothing speaks against are said to be fine, with what was looked at."""
     open_book(db, Entity("Holded"), "Quipu y Holded.")
     said = done("projects", "check", "1")
-    assert "Project 1, P: no name is likely to mislead (looked at in the latest 1 answers).\n" == said
+    assert said.startswith("Project 1, P: no name is likely to mislead (looked at in the latest 1 answers).\n")
+
+
+def test_names_without_a_site(db: Database) -> None:
+    """What cannot be cited for want of a declared site is said with the command, and not any more once it is there."""
+    open_book(db, Entity("Holded"), "Quipu y Holded.")
+    said = done("projects", "check", "1")
+    assert "Quipu: no site is declared, so there is no citation rate." in said
+    assert "Holded: no site is declared, so citations of theirs are not counted." in said
+    assert ["Quipu", "Holded"] == json.loads(done("projects", "check", "1", "--json"))["without_site"]
+    done("projects", "edit", "1", "--domain", "getquipu.com")
+    done("competitors", "edit", "1", "Holded", "--domain", "holded.com")
+    assert "no site is declared" not in done("projects", "check", "1")
 
 
 def test_a_check_is_printed_for_people(db: Database) -> None:

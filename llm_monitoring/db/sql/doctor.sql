@@ -32,3 +32,11 @@ SELECT has_schema_privilege('public', current_schema(), 'CREATE') AS anyone_crea
              WHERE NOT datistemplate AND datallowconn AND datname NOT IN (current_database(), 'postgres')
              ORDER BY 1) AS other_databases,
        current_database()::text AS database, current_schema()::text AS schema;
+
+-- name: without_site
+-- The active projects with prompts that declare no site of their brand.
+SELECT p.id, p.name
+FROM llm_monitoring_projects p
+WHERE p.is_active AND cardinality(p.brand_domains) = 0
+  AND EXISTS (SELECT FROM llm_monitoring_queries q WHERE q.project_id = p.id AND q.is_active)
+ORDER BY p.id;
