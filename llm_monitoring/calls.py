@@ -230,6 +230,7 @@ class Till:
         charged, refused = self.attempt("store_answer", call, close)
         if refused is not None:
             charged, unread = self.attempt("settle_attempt", call, close)
+            self.errors.add(unread or refused)
             if unread is not None:
                 raise Unsettled(f"call {call.id} stays open: {unread.code}: {unread.message}")
         killpoints.reach("settled")
@@ -238,9 +239,9 @@ class Till:
     def attempt(
         self, stage: Stage, call: Call, close: Callable[[Transaction], Decimal | None]
     ) -> tuple[Decimal | None, RowError | None]:
-        """Close a call in one transaction; return its charge, or the error that refused it. Raises Locked."""
+        """Close a call in one transaction; return its charge, or the error that refused it, unreported. Raises Locked."""
         charged, held = None, None
-        with self.errors.guard(stage, label(call), user_id=call.user_id) as work:
+        with self.errors.guard(stage, label(call), keep=False, user_id=call.user_id) as work:
             try:
                 charged = self.budget.db.transact(close)
             except Locked as exc:  # it refuses nothing: the same will do later
@@ -264,7 +265,8 @@ class Till:
 
         _, refused = self.attempt("record_failure", call, close)
         if refused is not None:
-            self.attempt("settle_attempt", call, close_alone)
+            _, open_still = self.attempt("settle_attempt", call, close_alone)
+            self.errors.add(open_still or refused)
         killpoints.reach("failed")
 
     def outcome_of(self, call: Call, answer: Answer, price: Price) -> Outcome:

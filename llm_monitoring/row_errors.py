@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Any, Final, Literal, TypeVar
 
 from llm_monitoring.db.database import DatabaseUnavailable, Rejected
-from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import redact
 
 R = TypeVar("R")
@@ -81,28 +80,31 @@ class RowErrors:
     lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def guard(self, stage: Stage, row: str, **fields: Any) -> Iterator[Guarded]:
-        """Run the block for one row: what it raises is recorded, unless the database is away or the process stops."""
+    def guard(self, stage: Stage, row: str, *, keep: bool = True, **fields: Any) -> Iterator[Guarded]:
+        """Run the block for one row: what it raises is recorded, unless the database is away or the process stops.
+
+        Without `keep` it is only given back, for a caller that has a second way.
+        """
         work = Guarded()
         try:
             yield work
         except ENDS_EVERYTHING:
             raise
-        except BaseException as exc:  # noqa: BLE001 - around one row (design, section 5.9); a Rust panic is no Exception
-            work.error = self.add(stage, row, exc, **fields)
+        except BaseException as exc:
+            work.error = RowError(stage, row, code_of(exc), message_of(exc), tuple(fields.items()))
+            log.debug("%s: %s", stage, row, exc_info=exc, extra={"event": "row.error", "row": row})
+            if keep:
+                self.add(work.error)
 
-    def add(self, stage: Stage, row: str, error: BaseException, **fields: Any) -> RowError:
-        """Record an error of one row; the same row is reported once a stage."""
-        made = RowError(stage, row, code_of(error), message_of(error), tuple(fields.items()))
+    def add(self, error: RowError) -> None:
+        """Record an error; the same row is reported once a stage."""
         with self.lock:
-            if (stage, row) in self.known:
-                return made
-            self.known.add((stage, row))
-            self.found.append(made)
-        unforeseen = None if isinstance(error, MonitoringError) else error
-        log.warning("⚠️ %s", made.sentence, exc_info=unforeseen if log.isEnabledFor(logging.DEBUG) else None,
-                    extra={"event": "row.failed", "stage": stage, "row": row, "code": made.code, **fields})  # fmt: skip
-        return made
+            if (error.stage, error.row) in self.known:
+                return
+            self.known.add((error.stage, error.row))
+            self.found.append(error)
+        extra = {"event": "row.failed", "stage": error.stage, "row": error.row, "code": error.code}
+        log.warning("⚠️ %s", error.sentence, extra=extra | dict(error.fields))
 
     def write(
         self, stage: Stage, rows: Sequence[R], label: Callable[[R], str], write: Callable[[Sequence[R]], object]

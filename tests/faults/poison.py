@@ -1,0 +1,181 @@
+"""Every value that PostgreSQL lets into a row, column by column, and the run that they must not disturb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from cryptography.fernet import Fernet
+
+from llm_monitoring import day, projects
+from llm_monitoring.analysis import Entity
+from llm_monitoring.app import blocked_users
+from llm_monitoring.budget import Budget
+from llm_monitoring.crypto import KeyBox
+from llm_monitoring.db.database import Conflict, Database, Rejected, Row
+from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.domain import Secret
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.jobs import daily, digest
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.notify import outbox, watching
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+
+MASTER_KEY: Final = "q3vXo0ZzXH0mJqLkKqQJ8r5Zb2m0bq0m9f3t1n8yM2E="
+KEY: Final = "sk-proj-poison-{}-aaaaaaaaaaaaaaaaaaaaaaZq81xK0v"
+FIRST_DAY, DAY = date(2026, 11, 20), date(2026, 11, 21)
+POISONED, HEALTHY = 1, 2
+PROMPTS: Final = ("¿Qué programa de facturación conviene?", "¿Qué es Quipu?")
+BRACKETS: Final = Fernet(MASTER_KEY).encrypt(b"[" * 1500).decode()
+
+OWNED: Final = {
+    "users": "id = 1", "user_llm_api_keys": "user_id = 1", "llm_monitoring_projects": "user_id = 1",
+    "llm_monitoring_queries": "project_id = 1", "llm_monitoring_results": "project_id = 1",
+    "llm_monitoring_snapshots": "project_id = 1", "llm_monitoring_failed_tasks": "project_id = 1",
+    "llm_call_attempts": "user_id = 1", "llm_budget_alerts": "user_id = 1",
+    "llm_call_receipts": "attempt_id IN (SELECT id FROM llm_call_attempts WHERE user_id = 1)",
+}  # fmt: skip
+"""The tables that a run reads, and which of their rows belong to the poisoned tenant."""
+
+HEALTHY_DAY: Final = """
+    SELECT (SELECT count(*) FROM llm_monitoring_results
+            WHERE project_id = 2 AND analysis_date = %(day)s AND unread_reason IS NULL) AS answers,
+           (SELECT sum(total_queries + branded_total_queries) FROM llm_monitoring_snapshots
+            WHERE project_id = 2 AND snapshot_date = %(day)s) AS figured,
+           (SELECT count(*) FROM llm_call_attempts WHERE user_id = 2 AND state IN ('reserved', 'sent')) AS open,
+           (SELECT count(*) FROM llm_monitoring_results WHERE project_id = 2 AND analysis_date = %(first)s) AS kept
+"""
+DEEP: Final = "repeat('[', 5000) || repeat(']', 5000)"
+TEXTS: Final = (
+    "''", "'   '", "'no such thing'", "repeat('x', 1000000)", "repeat('[', 1500)", "E'\\u0001\\u202e\\x1b[2J'", DEEP,
+    f"'{BRACKETS}'",
+)  # fmt: skip
+NUMBERS: Final = ("'NaN'", "'Infinity'", "'-Infinity'", "0", "-1", "0.0000000001", "99999999.99", "9", "1e30")
+DATES: Final = ("'infinity'", "'-infinity'", "'20000-01-01'", "'0044-03-15 BC'", "'1000-01-01'", "'9999-12-01'")
+OBJECTS: Final = (
+    "'null'", "'5'", "'\"x\"'", "'[]'", "'{}'", "'[null]'", "'[[[1]]]'", "'{\"a\": null}'", "'[1e5000]'",
+    "'{\"a\": 1e5000}'", "'[{\"name\": 5}]'", "'[{\"name\": \" \"}]'", "'[7]'", "'{\"Holded\": \"x\"}'",
+    "'[{\"above_input_tokens\": \"x\"}]'",
+)  # fmt: skip
+VALUES: Final[dict[str, tuple[str, ...]]] = {
+    "numeric": NUMBERS,
+    "integer": ("0", "-1", "2147483647", "-2147483648"),
+    "bigint": ("0", "-1", "9223372036854775807", "-9223372036854775808"),
+    "smallint": ("0", "-1", "32767", "-32768"),
+    "boolean": ("TRUE", "FALSE"),
+    "text": TEXTS,
+    "character varying": TEXTS,
+    "date": DATES,
+    "timestamp without time zone": DATES,
+    "timestamp with time zone": DATES,
+    "json": (*OBJECTS, f"({DEEP})"),
+    "jsonb": (*OBJECTS, f"({DEEP})"),
+    "ARRAY": ("'{}'", "'{NULL}'", "'{\"\"}'", "'{{a,b},{c,d}}'", "'{a,a}'"),
+    "uuid": ("gen_random_uuid()", "'00000000-0000-0000-0000-000000000000'"),
+    "bytea": ("''", "'\\x00ff'", "decode(repeat('00', 1000000), 'hex')"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A column of the poisoned tenant's rows and the SQL of a value for it."""
+
+    table: str
+    column: str
+    type: str
+    value: str
+
+    def __str__(self) -> str:
+        value = "a sealed key of brackets" if self.value == f"'{BRACKETS}'" else self.value[:40]
+        return f"{self.table}.{self.column} = {value}"
+
+    def apply(self, db: Database) -> bool:
+        """Write the value; False where the database refuses it."""
+        cast = "" if self.value == "NULL" or self.type == "ARRAY" else f"::{self.type}"
+        sql = f"UPDATE {self.table} SET {self.column} = ({self.value}){cast} WHERE {OWNED[self.table]}"
+        try:
+            return db.execute(sql) > 0
+        except (Rejected, Conflict, ConfigurationError):
+            return False
+
+
+def cells(db: Database) -> Iterator[Cell]:
+    """Every column of every table that a run reads, with every value of its type."""
+    rows = db.all(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = ANY (%(tables)s) ORDER BY table_name, ordinal_position",
+        {"tables": list(OWNED)},
+    )
+    for row in rows:
+        for value in ("NULL", *VALUES[row["data_type"]]):
+            yield Cell(row["table_name"], row["column_name"], row["data_type"], value)
+
+
+@dataclass
+class House:
+    """Two tenants on one database, each with a project at one provider."""
+
+    url: str
+    server: DemoServer
+    db: Database
+    reports: Path
+
+    @property
+    def tools(self) -> day.Tools:
+        named = {**self.server.environment(), "LLM_SENTIMENT": "false", "LLM_NOTIFY_URLS": "json://127.0.0.1:9/"}
+        settings = load_settings({**named, "LLM_REPORT_DIR": str(self.reports)}, dotenv=False)
+        store = KeyStore(self.db, KeyBox(MASTER_KEY), {})
+        return day.Tools(self.db, Budget(self.db, Decimal("100.00")), store, settings)
+
+    def add_tenants(self) -> None:
+        for name in ("a", "b"):
+            user = projects.add_user(self.db, f"{name}@example.com")
+            self.tools.budget.set_limits(user, Decimal("50.00"), None)
+            self.tools.keys.store(user, "openai", Secret(KEY.format(name)))
+            new = projects.NewProject(
+                user, f"P {name}", Entity("Quipu", domains=("quipu.example",)), "software", [Entity("Holded")],
+                providers=("openai",),
+            )  # fmt: skip
+            projects.add_queries(self.db, projects.add(self.db, new), PROMPTS)
+
+    def leave_open(self) -> None:
+        """Leave a call of each tenant as a run that was killed leaves it: sent, with its receipt."""
+        self.db.execute(
+            "UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL WHERE id IN "
+            "(SELECT DISTINCT ON (user_id) id FROM llm_call_attempts ORDER BY user_id, id)"
+        )
+        self.db.execute("DELETE FROM llm_monitoring_results r USING llm_call_attempts a "
+                        "WHERE a.id = r.attempt_id AND a.state = 'sent'")  # fmt: skip
+        for user in (POISONED, HEALTHY):
+            self.tools.budget.repair(user)
+        self.db.execute("INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', %(day)s, 2, NULL, "
+                        "'bad_response', 'x', FALSE, NULL FROM llm_monitoring_queries", {"day": FIRST_DAY})  # fmt: skip
+        self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
+                        "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
+
+    def run(self, the_day: date = DAY) -> day.DayReport:
+        """The daily job in this process: its run, its reports, its digest's lines."""
+        tools = self.tools
+        with RunLock(self.db) as lock:
+            day.settle_dead_runs(tools)
+            standings = tools.budget.standings()
+            daily.may_spend(standings)
+            daily.keys_available(tools, standings)
+            report = day.analyse(tools, day.Order(the_day, stop=Event()), blocked_users(standings), lock)
+        daily.write_reports(tools, report)
+        alerts = watching.budget_alerts(self.db)
+        news = [*digest.run_news(report, the_day), *digest.row_news(tools.errors.found, the_day)]
+        outbox.put(self.db, the_day, [*news, *digest.observed(tools, the_day)], alerts)
+        return report
+
+    def healthy(self, the_day: date = DAY) -> Row:
+        """What the other tenant has of the day, and what is open of its calls."""
+        row = self.db.one(HEALTHY_DAY, {"day": the_day, "first": FIRST_DAY})
+        assert row is not None
+        return row

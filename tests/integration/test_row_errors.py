@@ -1,0 +1,240 @@
+"""What changes or breaks under a run, row by row: the rest of the day is as it would have been."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from llm_monitoring import projects
+from llm_monitoring.asking import Desk
+from llm_monitoring.budget import Budget
+from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.schedule import Job
+from tests.integration.stage import Stage, staged
+from tests.integration.test_runner import PROMPTS, fault, no_waiting, run, states
+
+__all__ = ["no_waiting"]
+
+REFUSE: str = """
+CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN IF {condition} THEN RAISE EXCEPTION 'the host refuses'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(database_url) as made:
+        yield made
+
+
+def refuse(stage: Stage, table: str, condition: str, event: str = "INSERT OR UPDATE") -> None:
+    """Put a trigger of the host's on a table."""
+    stage.db.execute(REFUSE.format(table=table, condition=condition, event=event))
+
+
+def four_projects(stage: Stage) -> None:
+    for number in range(4):
+        user = stage.add_user(f"{number}@example.com", ["openai"])
+        stage.add_project(user, PROMPTS[:2], ["openai"], name=f"P{number}")
+
+
+def answered(stage: Stage) -> dict[int, tuple[int, int]]:
+    """Answers and figured answers of each project."""
+    rows = stage.rows(
+        "SELECT p.id, (SELECT count(*) FROM llm_monitoring_results r WHERE r.project_id = p.id) AS answers, "
+        "       (SELECT coalesce(sum(total_queries), 0) FROM llm_monitoring_snapshots s "
+        "        WHERE s.project_id = p.id) AS figured "
+        "FROM llm_monitoring_projects p ORDER BY p.id"
+    )
+    return {row["id"]: (row["answers"], row["figured"]) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("DELETE FROM llm_monitoring_projects WHERE id = 2", None),
+        ("DELETE FROM users WHERE id = 2", None),
+        ("DELETE FROM llm_monitoring_queries WHERE project_id = 2", (0, 0)),
+        ("UPDATE llm_monitoring_queries SET is_active = FALSE WHERE project_id = 2", (0, 0)),
+        ("UPDATE llm_monitoring_projects SET user_id = 3 WHERE id = 2", (0, 0)),
+        ("UPDATE llm_monitoring_projects SET competitors = '[1e5000]' WHERE id = 2", (2, 2)),
+    ],
+)
+def test_what_is_changed_under_a_run_stops_alone(stage: Stage, change: str, left: tuple[int, int] | None) -> None:
+    """A project, account or prompt that is taken away while a run works costs nobody else an answer or a figure."""
+    four_projects(stage)
+    report = run(stage, meanwhile=lambda: stage.db.execute(change))
+    expected = {1: (2, 2), 2: left, 3: (2, 2), 4: (2, 2)}
+    assert {number: found for number, found in expected.items() if found is not None} == answered(stage)
+    assert 0 == report.tally.failed
+
+
+def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage: Stage) -> None:
+    """What its calls cost is in the run's total, and the project is in no list of it any more."""
+    four_projects(stage)
+    deleted: list[int] = []
+
+    answer = Desk.answer
+
+    def deleting(self: Desk, job: Job, *more: object) -> object:
+        found = answer(self, job, *more)  # type: ignore[arg-type]
+        if not deleted:
+            deleted.append(stage.db.execute("DELETE FROM llm_monitoring_projects WHERE id = 2"))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Desk, "answer", deleting)
+        report = run(stage, LLM_MAX_WORKERS="2")
+    assert {1: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert [1, 3, 4] == [project.project_id for project in report.projects]
+    assert stage.billed() == report.cost_usd
+
+
+def test_an_attempt_that_cannot_be_closed_ends_no_start(stage: Stage) -> None:
+    """It stays open with its ceiling reserved, others are settled and asked, and the next start that can closes it."""
+    four_projects(stage)
+    refuse(stage, "llm_call_attempts", "NEW.user_id = 2 AND NEW.state NOT IN ('reserved', 'sent')")
+    first = run(stage)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert {("settle_attempt", "Rejected")} <= {(each.stage, each.code) for each in first.row_errors}
+    second = run(stage)
+    assert {"settle_attempt"} == {each.stage for each in second.row_errors}
+    open_now = stage.rows("SELECT user_id, ceiling_usd FROM llm_call_attempts WHERE state IN ('reserved', 'sent')")
+    reserved = stage.rows("SELECT reserved_spend_usd AS usd FROM user_llm_api_keys WHERE user_id = 2")[0]["usd"]
+    assert sum(row["ceiling_usd"] for row in open_now) == reserved > 0
+    stage.db.execute("DROP TRIGGER refuse ON llm_call_attempts")
+    run(stage)
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert stage.charged() == stage.billed()
+
+
+def test_paging_goes_past_what_stays_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts that cannot be closed fill no page for ever: those behind them are closed by the same start."""
+    four_projects(stage)
+    run(stage)
+    stage.db.execute("UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL")
+    for user in range(1, 5):
+        stage.budget.repair(user)
+    pages = Budget.open_attempts
+    monkeypatch.setattr(Budget, "open_attempts", lambda *args: pages(*args)[:1])
+    refuse(stage, "llm_call_attempts", "NEW.user_id IN (1, 2)", "UPDATE")
+    run(stage)
+    left = stage.rows("SELECT user_id, count(*) AS n FROM llm_call_attempts WHERE state = 'sent' GROUP BY 1 ORDER BY 1")
+    assert [(1, 2), (2, 2)] == [(row["user_id"], row["n"]) for row in left]
+
+
+def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(stage: Stage) -> None:
+    """The answer is kept and paid exactly; once the host lets it through the next start reads it."""
+    four_projects(stage)
+    refuse(stage, "llm_monitoring_results", "NEW.project_id = 2 AND NEW.analysis_version IS NOT NULL")
+    report = run(stage)
+    unread = stage.rows("SELECT unread_reason FROM llm_monitoring_results WHERE project_id = 2")
+    assert [{"unread_reason": "Rejected"}] * 2 == unread
+    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert (False, 0, ["settled"] * 8) == (report.complete, report.tally.failed, states(stage))
+    stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_results")
+    assert run(stage).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+
+
+def test_a_receipt_of_an_unreadable_project_is_stored_unread(stage: Stage) -> None:
+    """A dead run's reply is not thrown away because its project cannot be read now; it is read once it can be."""
+    four_projects(stage)
+    run(stage)
+    stage.db.execute("UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL WHERE user_id = 2")
+    stage.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
+    stage.budget.repair(2)
+    before = stage.rows("SELECT competitors::text AS c FROM llm_monitoring_projects WHERE id = 2")[0]["c"]
+    stage.db.execute("UPDATE llm_monitoring_projects SET competitors = '[1e5000]' WHERE id = 2")
+    run(stage)
+    unread = stage.rows("SELECT unread_reason, brand_name FROM llm_monitoring_results WHERE project_id = 2")
+    assert [{"unread_reason": "project_unreadable", "brand_name": "Quipu"}] * 2 == unread
+    stage.db.execute("UPDATE llm_monitoring_projects SET competitors = %(c)s::jsonb WHERE id = 2", {"c": before})
+    assert run(stage).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert stage.charged() == stage.billed()
+
+
+def test_failures_that_cannot_be_written_stop_alone(stage: Stage) -> None:
+    """Calls that brought no answer are closed all the same, and the other projects' failures are recorded."""
+    four_projects(stage)
+    stage.server.faults.set([fault("status", times=100, status=400)])
+    refuse(stage, "llm_monitoring_failed_tasks", "NEW.project_id = 2")
+    report = run(stage)
+    assert ({"record_failure"}, 6) == (
+        {each.stage for each in report.row_errors},
+        stage.count("llm_monitoring_failed_tasks"),
+    )
+    assert ["void"] * 8 == states(stage)
+
+
+def test_figures_that_cannot_be_written_stop_alone(stage: Stage) -> None:
+    """The project without figures is reported, its answers are kept, and the others have their figures."""
+    four_projects(stage)
+    refuse(stage, "llm_monitoring_snapshots", "NEW.project_id = 2")
+    report = run(stage)
+    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert [("write_figures", "Rejected")] == [(each.stage, each.code) for each in report.row_errors]
+    stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_snapshots")
+    assert run(stage).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+
+
+def test_a_model_that_refuses_its_totals_stops_no_run(stage: Stage) -> None:
+    """A model's own total that is full leaves the run and the other models' totals as they are."""
+    four_projects(stage)
+    stage.db.execute("UPDATE llm_model_registry SET total_queries = 2147483647 WHERE llm_provider = 'openai'")
+    report = run(stage)
+    assert ["count_usage"] == [each.stage for each in report.row_errors]
+    assert ["warnings"] == [row["status"] for row in stage.rows("SELECT status FROM llm_monitoring_analysis_runs")]
+
+
+class Panic(BaseException):
+    """What a panic in Rust becomes: no Exception."""
+
+
+def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task fails alone and the run ends, long before its deadline."""
+    four_projects(stage)
+    answer = Desk.answer
+
+    def panicking(self: Desk, job: Job, *more: object) -> object:
+        if job.task.project_id == 2:
+            raise Panic("a Rust panic")
+        return answer(self, job, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Desk, "answer", panicking)
+    before = threading.active_count()
+    report = run(stage)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert (2, before) == (report.tally.reasons["crashed"], threading.active_count())
+
+
+def test_reanalysis_goes_past_an_answer_that_cannot_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read, the answer keeps its reading, and the error is in the list of the work."""
+    from llm_monitoring import reanalysis
+    from llm_monitoring.analysis import Matcher
+
+    user = stage.add_user("a@example.com", ["openai"])
+    project = stage.add_project(user, PROMPTS[:3], ["openai"])
+    run(stage)
+    stage.db.execute("UPDATE llm_monitoring_projects SET brand_aliases = '{Quipu S.L.}'")
+    analyse, broken = Matcher.analyse, PROMPTS[1]
+    text = stage.rows(f"SELECT full_response FROM llm_monitoring_results WHERE query_text = '{broken}'")[0]
+
+    def breaking(self: Matcher, found: str, *more: object) -> object:
+        if found == text["full_response"]:
+            raise Panic("a Rust panic")
+        return analyse(self, found, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Matcher, "analyse", breaking)
+    watch = reanalysis.Watch(errors=RowErrors())
+    outcome = reanalysis.run(stage.db, reanalysis.plan(stage.db, project), watch, sentiment=False)
+    assert (True, 2) == (outcome.finished, outcome.changes.answers)
+    assert ("read_answer", "Panic") == (watch.errors.found[0].stage, watch.errors.found[0].code)
+    assert 1 == stage.count("(SELECT DISTINCT rules_fingerprint FROM llm_monitoring_results "
+                            f"WHERE query_text <> '{broken}') AS fingerprints")  # fmt: skip
+    assert projects.find(stage.db, project).brand.aliases == ("Quipu S.L.",)
