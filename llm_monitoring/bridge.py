@@ -30,13 +30,14 @@ from llm_monitoring.providers import (
     ProviderError,
     ProviderUnavailable,
     Question,
+    QuotaExhausted,
     RateLimited,
 )
 from llm_monitoring.registry import Model
 from llm_monitoring.trial import charged, pay
 
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a provider that asks for more ends the comparison
-FATAL: Final = (AuthFailed, ModelNotFound, BadRequest, Blocked, NoKey, KeyUnreadable)
+FATAL: Final = (AuthFailed, QuotaExhausted, ModelNotFound, BadRequest, Blocked, NoKey, KeyUnreadable)
 
 Progress = Callable[[], None]
 

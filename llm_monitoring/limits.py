@@ -13,7 +13,15 @@ LONGEST_PAUSE_SECONDS: Final = 900.0  # a provider that asks for more is left al
 FAILURES_TO_OPEN: Final = 5
 COOL_DOWN_SECONDS: Final = (30.0, 60.0, 120.0)
 
-Effect = Literal["ok", "slow_down", "failing", "dead"]
+ROUNDS_TO_CLOSE: Final = 20  # halvings of a key's window, one after the other, without an answer between them
+
+# What a call says of its provider, its key, or the model under this key
+Effect = Literal["ok", "slow_down", "failing", "dead", "no_model"]
+ClosedReason = Literal[
+    "key_refused", "account_refused", "daily_quota", "model_missing", "rate_limited", "long_wait", "provider_failing",
+    "key_unreadable",
+]  # fmt: skip
+Use = Literal["answer", "sentiment"]  # for which a key is called: each has its own model
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Admission:
 
     now: bool = False
     until: float | None = None
-    closed: str | None = None
+    closed: ClosedReason | None = None
     full: bool = False
 
 
@@ -49,11 +57,11 @@ class Breaker:
     opened: int = 0
     until: float = 0.0
     probing: bool = False
-    closed_for_good: str | None = None
+    closed_for_good: bool = False
 
     def admit(self, now: float) -> Admission:
         if self.closed_for_good:
-            return Admission(closed=self.closed_for_good)
+            return Admission(closed="provider_failing")
         if self.until > now:
             return Admission(until=self.until)
         if self.opened and self.probing:
@@ -66,7 +74,7 @@ class Breaker:
     def succeeded(self) -> None:
         self.failures, self.opened, self.probing = 0, 0, False
 
-    def failed(self, now: float, message: str, *, may_open: bool = True) -> None:
+    def failed(self, now: float, *, may_open: bool = True) -> None:
         if self.until > now and not self.probing:
             return  # it went out before the breaker opened, and says nothing new
         self.failures += 1
@@ -74,7 +82,7 @@ class Breaker:
             return
         self.probing = False
         if self.opened == len(COOL_DOWN_SECONDS):
-            self.closed_for_good = message
+            self.closed_for_good = True
             return
         self.until = max(self.until, now + COOL_DOWN_SECONDS[self.opened])
         self.opened += 1
@@ -98,9 +106,9 @@ class Lane:
         self.breaker.succeeded()
         self.failing.clear()
 
-    def failed(self, key: KeyId, now: float, message: str) -> None:
+    def failed(self, key: KeyId, now: float) -> None:
         self.failing.add(key)
-        self.breaker.failed(now, message, may_open=len(self.failing) > 1)
+        self.breaker.failed(now, may_open=len(self.failing) > 1)
 
 
 @dataclass(slots=True)
@@ -115,8 +123,10 @@ class Window:
     calls: int
     answers: int = 0
     narrowed_at: float = -math.inf
+    rounds: int = 0
 
     def widen(self) -> None:
+        self.rounds = 0
         self.answers += 1
         if self.answers >= self.calls:
             self.calls, self.answers = min(self.most, self.calls + 1), 0
@@ -127,17 +137,22 @@ class Window:
             return False
         self.calls, self.answers = max(1, self.calls // 2), 0
         self.narrowed_at = now
+        self.rounds += 1
         return True
 
 
 @dataclass(slots=True)
 class KeyState:
-    """One key: how many calls it may have out, its pause, its own breaker, or why it is dead for this run."""
+    """One key: how many calls it may have out, its pause, its own breaker, or why it is dead for this run.
+
+    `dead_uses`: why it is dead for the model of answers, or of the judge, alone.
+    """
 
     window: Window
     out: int = 0
     paused_until: float = 0.0
-    dead: str | None = None
+    dead: ClosedReason | None = None
+    dead_uses: dict[Use, ClosedReason] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -170,11 +185,12 @@ class Limits:
         state = self.key(key)
         return state.out < state.window.calls
 
-    def admit(self, key: KeyId, now: float) -> Admission:
+    def admit(self, key: KeyId, now: float, use: Use = "answer") -> Admission:
         """Whether a call with this key may go out now; `room` is asked before."""
         state = self.key(key)
-        if state.dead:
-            return Admission(closed=state.dead)
+        dead = state.dead or state.dead_uses.get(use)
+        if dead:
+            return Admission(closed=dead)
         if state.paused_until > now:
             return Admission(until=state.paused_until)
         if not self.has_room(key):
@@ -206,39 +222,49 @@ class Limits:
         now: float,
         *,
         sent_at: float = math.inf,
-        message: str = "",
         retry_after: float | None = None,
+        reason: ClosedReason = "key_refused",
+        use: Use = "answer",
     ) -> bool:
-        """A call that went out at `sent_at` ended; True where the key's window was narrowed for it.
+        """A call that went out at `sent_at` ended; True if the key's window was narrowed for it.
 
-        `ok` also where the provider answered with an error about this one request.
+        `ok` also if the provider answered with an error about this one request. `reason` closes a dead key.
         """
         lane, state = self.lanes[key.provider], self.key(key)
         if effect == "failing":
-            state.breaker.failed(now, message)
-            lane.failed(key, now, message)
-            self.pause(state, now, message, retry_after)
+            state.breaker.failed(now)
+            lane.failed(key, now)
+            self.pause(state, now, retry_after)
             return False
         state.breaker.succeeded()
         lane.succeeded()
         if effect == "dead":
-            self.kill(key, message)
+            self.kill(key, reason)
+        elif effect == "no_model":
+            state.dead_uses[use] = reason
         elif effect == "slow_down":
-            self.pause(state, now, message, 1.0 if retry_after is None else retry_after)
-            return state.window.narrow(now, sent_at)
+            self.pause(state, now, 1.0 if retry_after is None else retry_after)
+            return self.narrow(state, now, sent_at)
         else:
             state.window.widen()
         return False
 
-    def kill(self, key: KeyId, message: str) -> None:
-        """Use this key no more in this run."""
-        self.key(key).dead = message
+    def narrow(self, state: KeyState, now: float, sent_at: float) -> bool:
+        """Halve a key's window; a key that got no answer through so many of them has a limit that no wait mends."""
+        narrowed = state.window.narrow(now, sent_at)
+        if state.window.rounds >= ROUNDS_TO_CLOSE:
+            state.dead = state.dead or "rate_limited"
+        return narrowed
 
-    def pause(self, state: KeyState, now: float, message: str, seconds: float | None) -> None:
+    def kill(self, key: KeyId, reason: ClosedReason) -> None:
+        """Use this key no more in this run."""
+        self.key(key).dead = reason
+
+    def pause(self, state: KeyState, now: float, seconds: float | None) -> None:
         """Leave a key alone for as long as its provider asked."""
         if seconds is None:
             return
         if seconds > LONGEST_PAUSE_SECONDS:
-            state.dead = f"{message} (asks to wait {seconds:.0f} s)"
+            state.dead = "long_wait"
         else:
             state.paused_until = max(state.paused_until, now + seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import queue
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +17,26 @@ from typing import Final
 from llm_monitoring import killpoints, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
+from llm_monitoring.call_errors import (
+    KeyChecks,
+    backoff,
+    closed_message,
+    effect_of,
+    fields,
+    may_retry,
+    reason_of,
+    retry_after_of,
+)
 from llm_monitoring.calls import Blocked, SettlementDelayed, Unsettled, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
 from llm_monitoring.db.database import DatabaseUnavailable, Locked
 from llm_monitoring.db.locks import table_holder
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.limits import KeyId
+from llm_monitoring.limits import ClosedReason, KeyId
 from llm_monitoring.logs import redact
 from llm_monitoring.providers import SDKS, ProviderError, load_sdk
 from llm_monitoring.registry import NotCallable
-from llm_monitoring.retries import effect_of, may_retry, retry_after_of
 from llm_monitoring.schedule import Job, Schedule
 from llm_monitoring.settings import Settings
 from llm_monitoring.tally import Tally
@@ -37,7 +45,6 @@ log = logging.getLogger(__name__)
 
 LOCK_CHECK_SECONDS: Final = 2.0
 OCCUPIED_SECONDS: Final = 1.0  # how long what others have reserved of a budget, or hold of an account, is left alone
-LONGEST_BACKOFF_SECONDS: Final = 60.0
 
 Clock = Callable[[], float]
 
@@ -49,6 +56,7 @@ class Done:
     job: Job
     analysis: Analysis | None = None
     error: BaseException | None = None
+    key_works: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Runner:
         self.clock = clock
         self.on_progress = on_progress
         self.tally = Tally()
+        self.key_checks = KeyChecks()
         self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
         self.unsettled: deque[tuple[float, Job, Callable[[], object]]] = deque()
         self.settling: tuple[Job, Callable[[], object]] | None = None
@@ -130,7 +139,8 @@ class Runner:
             if found is None:
                 return
             if found.closed is not None:
-                self.give_up(found.job, "provider_closed", found.closed)
+                message = found.job.failure or closed_message(found.closed, found.job.provider)
+                self.give_up(found.job, "provider_closed", message)
                 if found.job.provider in closing and not self.news.empty():
                     return
                 closing.add(found.job.provider)
@@ -184,7 +194,15 @@ class Runner:
             found = do()
             self.news.put(Done(job, found if isinstance(found, Analysis) else None))
         except BaseException as exc:  # noqa: BLE001 - around one task (design, section 9); a Rust panic is no Exception
-            self.news.put(Done(job, error=exc))
+            self.failed(job, exc)
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        """Hand back a failed job, with what listing models says of an operator's key that was refused."""
+        works = False
+        try:
+            works = self.key_checks.key_works(error, job.key, lambda: self.desk.clients.get(job.key, job.task.user_id))
+        finally:
+            self.news.put(Done(job, error=error, key_works=works))
 
     def take_back(self) -> None:
         """Wait for a worker, for the next due job, or for half a second, and deal with what came."""
@@ -228,7 +246,7 @@ class Runner:
             self.schedule.came_back(job)
             self.answered(job, done.analysis)
         elif isinstance(error, ProviderError):
-            self.provider_failed(job, error)
+            self.provider_failed(job, error, key_works=done.key_works)
         elif isinstance(error, Blocked):
             self.blocked(job, error)
         else:
@@ -276,25 +294,21 @@ class Runner:
         if judge is not None and analysis is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
             self.schedule.add(Job(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
 
-    def provider_failed(self, job: Job, error: ProviderError) -> None:
+    def provider_failed(self, job: Job, error: ProviderError, *, key_works: bool) -> None:
         now = self.clock()
         message = redact(str(error))
-        effect = effect_of(error, job)
+        effect = effect_of(error, job, key_works=key_works)
         narrowed = self.schedule.limits.finished(
-            job.key, effect, now, sent_at=job.sent_at, message=message, retry_after=retry_after_of(error)
-        )
+            job.key, effect, now, sent_at=job.sent_at, retry_after=retry_after_of(error),
+            reason=reason_of(error), use=job.use,
+        )  # fmt: skip
         if narrowed:
             self.tell_window(job.key, "pide ir más despacio")
         self.schedule.judged(job)
         self.schedule.came_back(job)
         if effect == "dead":
-            self.tally.closed_keys[job.key] = message
-            log.error(
-                "❌ %s: %s",
-                job.provider,
-                message,
-                extra={"event": "provider.closed", "provider": job.provider},
-            )
+            self.close_key(job.key, reason_of(error))
+        job.failure = message
         job.tries += 1
         job.doubtful_tries += error.billed != "no"
         if may_retry(error, job, self.desk.settings.max_attempts):
@@ -304,6 +318,14 @@ class Runner:
         else:
             self.count_failure(job.task, error.kind, message)
 
+    def close_key(self, key: KeyId, reason: ClosedReason) -> None:
+        """Report that a key is used no more in this run; the provider's words stay with the task that got them."""
+        self.tally.closed_keys[key] = reason
+        log.error(
+            "❌ %s", closed_message(reason, key.provider),
+            extra={"event": "provider.closed", "provider": key.provider, "user_id": key.user_id, "reason": reason},
+        )  # fmt: skip
+
     def not_called(self, job: Job, error: BaseException) -> None:
         """The call was not made, or broke in a way that nobody foresaw."""
         if isinstance(error, DatabaseUnavailable):
@@ -311,8 +333,8 @@ class Runner:
         if isinstance(error, Withdrawn):
             self.withdrawn(job)
         elif isinstance(error, KeyUnreadable | NoKey):
-            self.tally.closed_keys[job.key] = str(error)
-            self.schedule.limits.kill(job.key, str(error))
+            self.tally.closed_keys[job.key] = "key_unreadable"
+            self.schedule.limits.kill(job.key, "key_unreadable")
             self.give_up(job, "key_unreadable", str(error))
         elif isinstance(error, NotCallable):
             self.give_up(job, "not_callable", str(error))
@@ -368,22 +390,6 @@ class Runner:
                 task.project_id, task.provider, task.query_id, message, extra=extra)  # fmt: skip
 
 
-def fields(event: str, task: Task) -> dict[str, object]:
-    """The event's name and the task, as fields of a log line."""
-    return {
-        "event": event,
-        "project_id": task.project_id,
-        "user_id": task.user_id,
-        "query_id": task.query_id,
-        "provider": task.provider,
-    }
-
-
 def threads(settings: Settings) -> int:
     """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
     return settings.max_workers + settings.max_workers // 4
-
-
-def backoff(tries: int) -> float:
-    """Seconds before the next try, spread so that tasks which failed together do not come back together."""
-    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)

@@ -11,14 +11,17 @@ from itertools import count
 from typing import Final
 
 from llm_monitoring.domain import ProviderName, Task
-from llm_monitoring.limits import KeyId, Limits
+from llm_monitoring.limits import ClosedReason, KeyId, Limits, Use
 
 LOOK_AHEAD: Final = 10_000  # waiting jobs of one provider before its plan is read no further
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is who is called."""
+    """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is who is called.
+
+    `failure`: what the provider said of the last try.
+    """
 
     task: Task
     provider: ProviderName
@@ -26,6 +29,7 @@ class Job:
     contexts: tuple[str, ...] = ()
     tries: int = 0
     doubtful_tries: int = 0
+    failure: str = ""
     finished_before: int = 0
     sent_at: float = 0.0
     landed: bool = False
@@ -34,13 +38,17 @@ class Job:
     def is_sentiment(self) -> bool:
         return bool(self.contexts)
 
+    @property
+    def use(self) -> Use:
+        return "sentiment" if self.is_sentiment else "answer"
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """A job to do now; `closed` says why it must not be done in this run at all."""
 
     job: Job
-    closed: str | None = None
+    closed: ClosedReason | None = None
 
 
 @dataclass(slots=True)
@@ -120,7 +128,7 @@ class Schedule:
 
     def take(self, queue: Queue, now: float) -> Next | None:
         while (job := queue.pop(now)) is not None:
-            admission = self.limits.admit(job.key, now)
+            admission = self.limits.admit(job.key, now, job.use)
             if admission.now:
                 self.send(job, now)
                 return Next(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from llm_monitoring.limits import KeyId
+from llm_monitoring.limits import ClosedReason, KeyId
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Tally:
     blocked_users: set[int] = field(default_factory=set)
     locked_users: set[int] = field(default_factory=set)
     unsettled: int = 0
-    closed_keys: dict[KeyId, str] = field(default_factory=dict)
+    closed_keys: dict[KeyId, ClosedReason] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     figured: set[int] = field(default_factory=set)
     stopped: str | None = None

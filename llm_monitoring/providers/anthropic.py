@@ -57,7 +57,6 @@ class AnthropicProvider:
         )
         import anthropic
 
-        self.errors = (anthropic.AnthropicError, ValueError, TypeError)
         self.sdk = anthropic.Anthropic(
             api_key=key.reveal(),
             base_url=base_url or BASE_URL,
@@ -69,7 +68,7 @@ class AnthropicProvider:
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.wire.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters), self.errors)
+        return self.wire.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
 
     def read(self, reply: Reply) -> Answer:
         return read(reply)
@@ -77,7 +76,7 @@ class AnthropicProvider:
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"after_id": mark} if mark else {})
-            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(**query), self.errors)
+            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(**query))
 
         found = listing.entries(NAME, "data", fetch, listing.after_last)
         alive = (entry for entry in found if entry.get("lifecycle") != "retired")

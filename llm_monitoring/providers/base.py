@@ -77,8 +77,30 @@ class ModelInfo:
     max_output_tokens: int | None = None
 
 
+# What a refusal speaks of: this prompt, this model, this minute, this day, this key, its account, the provider's
+# load, or nothing that is clear.
+Scope = Literal["prompt", "model", "minute", "day", "key", "account", "load", "unclear"]
+RefusalCode = Literal[
+    "prompt_refused", "model_missing", "rate_limited", "daily_quota", "key_refused", "account_refused",
+    "overloaded", "unclear", "redirected",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a reply with an error status says: see the table in `refusals`.
+
+    `until`: when the provider says that the account opens again. `again`: worth another call in the same run.
+    """
+
+    code: RefusalCode
+    scope: Scope
+    until: datetime | None = None
+    again: bool = False
+
+
 class ProviderError(MonitoringError):
-    """The provider gave no usable answer."""
+    """The provider gave no usable answer. `refusal` is set if it answered with an error status."""
 
     kind = "provider_error"
 
@@ -90,8 +112,10 @@ class ProviderError(MonitoringError):
         status: int | None = None,
         usage: Usage | None = None,
         model: str | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
         super().__init__(message)
+        self.refusal = refusal
         self.billed: Billed = billed
         self.status = status
         self.usage = usage
@@ -110,10 +134,22 @@ class RateLimited(ProviderError):
     kind = "rate_limited"
 
     def __init__(
-        self, message: str = "", *, retry_after: float | None, status: int | None = 429, billed: Billed = "no"
+        self,
+        message: str = "",
+        *,
+        retry_after: float | None,
+        status: int | None = 429,
+        billed: Billed = "no",
+        refusal: Refusal | None = None,
     ) -> None:
-        super().__init__(message, billed=billed, status=status)
+        super().__init__(message, billed=billed, status=status, refusal=refusal)
         self.retry_after = retry_after
+
+
+class QuotaExhausted(ProviderError):
+    """The key's quota of the day is used up."""
+
+    kind = "quota_exhausted"
 
 
 class ProviderUnavailable(ProviderError):
@@ -122,9 +158,15 @@ class ProviderUnavailable(ProviderError):
     kind = "unavailable"
 
     def __init__(
-        self, message: str = "", *, billed: Billed, status: int | None = None, retry_after: float | None = None
+        self,
+        message: str = "",
+        *,
+        billed: Billed,
+        status: int | None = None,
+        retry_after: float | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
-        super().__init__(message, billed=billed, status=status)
+        super().__init__(message, billed=billed, status=status, refusal=refusal)
         self.retry_after = retry_after
 
 

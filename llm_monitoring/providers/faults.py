@@ -1,27 +1,28 @@
-"""What a provider's status, headers and error body mean: which error, whether billed, when to come back."""
+"""The error for a reply that is not 2xx, when to come back, and what keeps the key out of everything shown."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import reading
+from llm_monitoring.providers import refusals
 from llm_monitoring.providers.base import (
     AuthFailed,
     BadRequest,
+    Billed,
     ModelNotFound,
     ProviderError,
     ProviderUnavailable,
+    QuotaExhausted,
     RateLimited,
     Reply,
+    Scope,
 )
 
 SAID_CHARACTERS: Final = 300
@@ -29,14 +30,15 @@ LONGEST_WAIT_SECONDS: Final = 3600.0
 KEY_CHARACTERS: Final = re.compile(r"[!-~]+")
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id")
 ESCAPED_ASCII: Final = rb"\u00"  # how JSON begins the escape of a key's character
+ESCAPED_ALONE: Final = '"\\/'  # what JSON escapes with a backslash alone
 
-# Words with which a provider says "this key, or its account" under a status that means something else.
-NO_CREDIT: Final = re.compile(
-    r"insufficient_quota|billing_hard_limit|billing_not_active|credit balance is too low", re.IGNORECASE
-)
-# Perplexity rejects a model that it does not serve as a bad request.
-UNKNOWN_MODEL: Final = re.compile(r"\b(?:invalid_model|model_not_found)\b")
-BAD_KEY: Final = re.compile(r"API_KEY_INVALID|API key not valid|API key expired", re.IGNORECASE)
+ERRORS: Final[Mapping[Scope, type[ProviderError]]] = {
+    "prompt": BadRequest,
+    "model": ModelNotFound,
+    "day": QuotaExhausted,
+    "key": AuthFailed,
+    "account": AuthFailed,
+}
 
 
 def check_key(name: ProviderName, key: Secret) -> None:
@@ -47,8 +49,7 @@ def check_key(name: ProviderName, key: Secret) -> None:
 
 def one_line(text: str, key: Secret) -> str:
     """Return `text` as one printable line without the key."""
-    for hidden in key_forms(key):
-        text = text.replace(hidden, "***")
+    text = without_key(text.encode("utf-8", "surrogatepass"), key).decode("utf-8", "surrogatepass")
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())
 
@@ -63,15 +64,19 @@ def without_key(body: bytes, key: Secret) -> bytes:
     """Return `body` unchanged unless it echoes the key, which stars then replace, length kept."""
     for hidden in key_forms(key):
         body = body.replace(hidden.encode(), b"*" * len(hidden))
-        if ESCAPED_ASCII in body:
+        if ESCAPED_ASCII in body or (b"\\" in body and not set(ESCAPED_ALONE).isdisjoint(hidden)):
             body = spelled(hidden).sub(lambda found: b"*" * len(found.group()), body)
     return body
 
 
 def spelled(text: str) -> re.Pattern[bytes]:
     """Return what finds `text`, which is ASCII, in JSON that escapes any of its characters, however often."""
-    characters = (rf"(?:{re.escape(each)}|(?<!\\)\\++u(?i:{ord(each):04x}))" for each in text)
-    return re.compile("".join(characters).encode())
+    return re.compile("".join(spelled_character(each) for each in text).encode())
+
+
+def spelled_character(each: str) -> str:
+    forms = rf"{re.escape(each)}|(?<!\\)\\++u(?i:{ord(each):04x})"
+    return rf"(?:\\+{re.escape(each)}|{forms})" if each in ESCAPED_ALONE else f"(?:{forms})"
 
 
 def reply_from(
@@ -85,59 +90,26 @@ def reply_from(
     raise error_from(name, key, status, headers, body)
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """An error body: what it says to people, and all of its marks (code, type, status, reasons)."""
-
-    message: str
-    marks: str
-    details: list[dict[str, object]]
-
-
-def complaint_in(body: bytes) -> Complaint:
-    """Read the error shapes of all providers; what has none of them is its own message."""
-    try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return Complaint(body.decode("utf-8", "replace"), "", [])
-    if isinstance(document, list):
-        document = document[0] if document else {}
-    outer = reading.mapping(document)
-    error = reading.mapping(outer.get("error")) or outer
-    message = next((t for t in (error.get("message"), outer.get("error"), outer.get("detail")) if t), None)
-    details = reading.mappings(error.get("details"))
-    marks = [error.get("code"), error.get("type"), error.get("status"), *(d.get("reason") for d in details)]
-    text = message if isinstance(message, str) else body.decode("utf-8", "replace")
-    return Complaint(text, " ".join(m for m in marks if isinstance(m, str)), details)
-
-
 def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """Return the error for a reply that is not 2xx."""
-    complaint = complaint_in(body)
-    said = one_line(complaint.message, key)[:SAID_CHARACTERS] or "no explanation"
+    document = refusals.read_document(name, body)
+    row = refusals.row_of(name, status, document)
+    said = one_line(document.message, key)[:SAID_CHARACTERS] or "no explanation"
     text = f"{name} answered {status}: {said}"
-    everything = f"{complaint.marks} {complaint.message}"
-    if status in (401, 402, 403) or about_the_account(status, everything):
-        return AuthFailed(text, billed="no", status=status)
-    if status == 429:
-        return RateLimited(text, retry_after=retry_after(headers, complaint.details), status=status)
-    if status == 404 or (status == 400 and UNKNOWN_MODEL.search(complaint.marks)):
-        return ModelNotFound(text, billed="no", status=status)
-    if status == 408 or status >= 500:
-        wait = retry_after(headers, complaint.details)
-        return ProviderUnavailable(text, billed="maybe", status=status, retry_after=wait)
-    if 300 <= status < 400:
+    if row is refusals.REDIRECT:
         text = f"{text} (redirects are not followed: check the base URL)"
-    return BadRequest(text, billed="no", status=status)
+    billed: Billed = "no" if row.void else "maybe"
+    refusal = refusals.refusal_of(row, document)
+    if row.scope == "minute":
+        wait = retry_after(headers, document.details)
+        return RateLimited(text, retry_after=wait, status=status, refusal=refusal)
+    if row.scope in ("load", "unclear"):
+        wait = retry_after(headers, document.details)
+        return ProviderUnavailable(text, billed=billed, status=status, retry_after=wait, refusal=refusal)
+    return ERRORS[row.scope](text, billed=billed, status=status, refusal=refusal)
 
 
-def about_the_account(status: int, text: str) -> bool:
-    if status == 400 and BAD_KEY.search(text):
-        return True
-    return status in (400, 429) and bool(NO_CREDIT.search(text))
-
-
-def retry_after(headers: Mapping[str, str], details: list[dict[str, object]]) -> float | None:
+def retry_after(headers: Mapping[str, str], details: Sequence[dict[str, object]]) -> float | None:
     """Return the wait in seconds that the provider asks for, at most one hour.
 
     Read from retry-after-ms, then Retry-After as seconds or as an HTTP date (counted from the reply's own

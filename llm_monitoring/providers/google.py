@@ -29,14 +29,12 @@ class GoogleProvider:
             timeout_seconds=timeout_seconds,
             total_seconds=total_seconds,
         )
-        from google.genai import errors
 
-        self.errors = (errors.APIError, ValueError, TypeError, AttributeError, LookupError)
         self.sdk = open_sdk(key, base_url or gemini.BASE_URL, timeout_seconds, self.wire)
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters), self.errors)
+        return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters))
 
     def read(self, reply: Reply) -> Answer:
         return gemini.read(reply)
@@ -44,7 +42,7 @@ class GoogleProvider:
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             config: Any = {"page_size": gemini.PAGE_SIZE} | ({"page_token": mark} if mark else {})
-            return self.wire.exchange(lambda: self.sdk.models.list(config=config), self.errors)
+            return self.wire.exchange(lambda: self.sdk.models.list(config=config))
 
         found = listing.entries(gemini.NAME, "models", fetch, gemini.next_page)
         return listing.text_models(gemini.NAME, (gemini.model_info(e) for e in found if gemini.generates(e)))

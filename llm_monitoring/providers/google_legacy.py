@@ -32,11 +32,6 @@ class GoogleLegacyProvider:
             total_seconds=total_seconds,
         )
         self.sdk = import_sdk()
-        self.errors = (
-            import_module("google.api_core.exceptions").GoogleAPIError,
-            import_module("google.protobuf.json_format").Error,
-            *(ValueError, TypeError, AttributeError, LookupError),
-        )
         self.generative = self.open_service("Generative", base_url or gemini.BASE_URL)
         self.models = self.open_service("Model", base_url or gemini.BASE_URL)
         self.options = {"retry": None, "timeout": timeout_seconds}
@@ -63,7 +58,6 @@ class GoogleLegacyProvider:
         config = {"max_output_tokens": question.max_output_tokens}
         return self.wire.exchange(
             lambda: model.generate_content(question.prompt, generation_config=config, request_options=self.options),
-            self.errors,
         )
 
     def read(self, reply: Reply) -> Answer:
@@ -72,7 +66,7 @@ class GoogleLegacyProvider:
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             page = {"page_size": gemini.PAGE_SIZE, "page_token": mark}
-            return self.wire.exchange(lambda: self.models.list_models(page, **self.options), self.errors)
+            return self.wire.exchange(lambda: self.models.list_models(page, **self.options))
 
         found = listing.entries(gemini.NAME, "models", fetch, gemini.next_page)
         return listing.text_models(gemini.NAME, (gemini.model_info(e) for e in found if gemini.generates(e)))

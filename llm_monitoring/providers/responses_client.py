@@ -34,7 +34,6 @@ class ResponsesClient:
         )
         import openai
 
-        self.errors = (openai.OpenAIError, ValueError, TypeError)
         self.sdk = openai.OpenAI(
             api_key=key.reveal(),
             base_url=base_url,
@@ -44,12 +43,12 @@ class ResponsesClient:
         )
 
     def create(self, parameters: dict[str, Any]) -> Reply:
-        return self.wire.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters), self.errors)
+        return self.wire.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             query = {"after": mark} if mark else None
-            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(extra_query=query), self.errors)
+            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(extra_query=query))
 
         found = listing.entries(self.name, "data", fetch, listing.after_last)
         return listing.text_models(self.name, (model_info(entry) for entry in found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 import urllib.request
@@ -16,12 +17,11 @@ import httpx2
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.providers import faults
+from llm_monitoring.providers import bodies, faults
 from llm_monitoring.providers.base import LONGEST_CALL, BadRequest, ProviderUnavailable, Reply
 
 CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
 
 # What an SDK may send beside the key; everything else, such as an organisation or a custom header taken from
@@ -129,15 +129,15 @@ class Transport(httpx2.HTTPTransport):
         started = time.perf_counter()
         try:
             response = super().handle_request(request)
-            body = faults.without_key(whole_body(response), self.key)
+            body = faults.without_key(bodies.whole_body(response), self.key)
         except httpx2.HTTPError as exc:
             exchange.fault = f"{type(exc).__name__}: {exc}"
             exchange.sent = not isinstance(exc, BEFORE_SENDING)
             raise
         finally:
             exchange.latency_ms = round((time.perf_counter() - started) * 1000)
-        exchange.status, exchange.headers, exchange.body = response.status_code, response.headers, body
-        plain = {k: v for k, v in response.headers.items() if k not in ENCODING_HEADERS}
+        plain = {k: faults.one_line(v, self.key) for k, v in response.headers.items() if k not in ENCODING_HEADERS}
+        exchange.status, exchange.headers, exchange.body = response.status_code, plain, body
         return httpx2.Response(response.status_code, headers=plain, content=body)
 
     def guard(self, request: httpx2.Request, exchange: Exchange) -> None:
@@ -149,6 +149,7 @@ class Transport(httpx2.HTTPTransport):
             raise httpx2.UnsupportedProtocol(exchange.fault)
         sent = request.headers.items()
         kept = {k: v for k, v in sent if k in PASSED_HEADERS or k.startswith("x-stainless-")}
+        kept["accept-encoding"] = bodies.ENCODINGS
         kept["host"] = request.url.netloc.decode("ascii")
         request.headers = httpx2.Headers({**kept, **self.fixed_headers})
         request.extensions = {**request.extensions, "timeout": self.timeout.as_dict()}
@@ -160,26 +161,17 @@ def certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def whole_body(response: httpx2.Response) -> bytes:
-    """Return the body, decompressed; raises ReadError when it has no end."""
-    body = bytearray()
-    try:
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise httpx2.ReadError(f"the reply is longer than {MAX_BODY_BYTES} bytes")
-    finally:
-        response.close()
-    return bytes(body)
-
-
 def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
-    """Return the proxy that the machine's settings (HTTPS_PROXY, NO_PROXY) name for `base_url`.
+    """Return the proxy that the machine's settings (HTTPS_PROXY, ALL_PROXY, NO_PROXY) name for `base_url`.
+
+    None for plain http, which only gateways on this machine are called by: a proxy would read the key.
 
     Raises ConfigurationError, which never shows the address, for one that is no HTTP proxy.
     """
+    if base_url.scheme != "https":
+        return None
     proxies = urllib.request.getproxies()
-    named = proxies.get(base_url.scheme) or proxies.get("all")
+    named = proxies.get("https") or proxies.get("all")
     if not named or urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
         return None
     try:
@@ -187,9 +179,21 @@ def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
     except (ValueError, httpx2.InvalidURL):
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https"):
-        variables = f"{base_url.scheme.upper()}_PROXY or ALL_PROXY"
-        raise ConfigurationError(f"{variables} cannot be used: it must be http://host:port or https://host:port")
+        raise ConfigurationError(
+            "HTTPS_PROXY or ALL_PROXY cannot be used: it must be http://host:port or https://host:port"
+        )
     return proxy
+
+
+class NoHeaders(logging.Filter):
+    """Drops the HTTP library's lines about the headers of a reply, which may echo the key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "response_headers" not in record.getMessage()
+
+
+for _name in ("httpcore2.http11", "httpcore2.http2", "httpcore2.proxy"):
+    logging.getLogger(_name).addFilter(NoHeaders())
 
 
 class Wire:
@@ -218,18 +222,18 @@ class Wire:
         transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
         self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
 
-    def exchange(self, call: Callable[[], object], errors: tuple[type[Exception], ...]) -> Reply:
+    def exchange(self, call: Callable[[], object]) -> Reply:
         """Run one SDK call that makes one request; return its whole 2xx reply or raise a ProviderError.
 
-        What the SDK raises is not chained: its exceptions hold the request, and the request holds the key.
+        What came over the connection decides, whatever the SDK makes of it. What the SDK raises is not chained:
+        its exceptions hold the request, and the request holds the key.
         """
         exchange = Exchange(deadline=time.monotonic() + self.total_seconds)
         complaint = ""
-        caught: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, *errors)
         token = CURRENT.set(exchange)
         try:
             call()
-        except caught as exc:
+        except Exception as exc:  # noqa: BLE001 - SDKs raise what they like, a RecursionError among it
             complaint = f"{type(exc).__name__}: {exc}"
         finally:
             CURRENT.reset(token)
@@ -244,7 +248,7 @@ class Wire:
             text = faults.one_line(f"{self.name}: no reply: {exchange.fault}", self.key)
             raise ProviderUnavailable(text, billed="maybe" if exchange.sent else "no")
         text = faults.one_line(f"{self.name}: the SDK refused the call: {complaint}", self.key)
-        raise BadRequest(text, billed="no")
+        raise BadRequest(text, billed="maybe" if exchange.requests else "no")
 
     def close(self) -> None:
         self.http.close()

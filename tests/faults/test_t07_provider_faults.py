@@ -1,162 +1,34 @@
-"""T7: each fault of each provider gives the attempts, charge, failure, wait and message of the table in this file."""
+"""T7: each fault of each provider gives the attempts, charge, failure, wait and message of the fault table."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pytest
 
 from llm_monitoring import calls
 from llm_monitoring.db.database import Row as DatabaseRow
 from llm_monitoring.demo.bill import fingerprint
-from llm_monitoring.demo.exchange import Rejection
-from llm_monitoring.demo.service import WIRES
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.providers import refusals
 from tests.conftest import Databases
 from tests.faults.conftest import Note, fill_watched
+from tests.faults.fault_table import TABLE, Charge, Row, error_reply
 from tests.faults.in_process import TODAY, ask, impatient, key_of, run_day, staged_here
 from tests.faults.scene import Scene
-
-Action = Mapping[str, Any]
-Charge = Literal["nothing", "bill", "ceiling", "ceiling + bill", "2 ceilings"]
-
-MODELS: Final[dict[ProviderName, str]] = {
-    "openai": "gpt-6.1-terra",
-    "anthropic": "claude-sonnet-5-5",
-    "google": "gemini-3.8-flash",
-    "perplexity": "perplexity/sonar",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    `states` are the attempts of the task in order; `reason` is that of the failed task, None where it has its
-    answer; `final` ends the task for the day; `message` stands in the first attempt; `wait` in seconds lies
-    between the first attempt's end and the second's start.
-    """
-
-    name: str
-    action: Action
-    states: str
-    charge: Charge
-    message: str = ""
-    reason: str | None = None
-    final: bool = False
-    wait: float = 0.0
-    times: int = 1
-    billed: bool = False
-    only: Sequence[ProviderName] = PROVIDERS
-
-
-def status(code: int, **more: Any) -> Action:
-    return {"kind": "status", "status": code, **more}
-
-
-def slow_down(**headers: str) -> Action:
-    return status(429, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def body(text: object, code: int = 200) -> Action:
-    return {"kind": "body", "body": text, "status": code}
-
-
-def own_form(provider: ProviderName, rejection: Rejection) -> Action:
-    return status(rejection.status, body=WIRES[provider].error(rejection, "0"))
-
-
-def gone(provider: ProviderName) -> Action:
-    """How the provider says that it does not serve a model (any more)."""
-    return own_form(provider, WIRES[provider].unknown_model(MODELS[provider]))
-
-
-def perplexity_reply(**cost: object) -> Action:
-    text = {"type": "output_text", "text": "1. Holded\n2. Quipu", "annotations": []}
-    message = {"type": "message", "role": "assistant", "content": [text]}
-    usage = {"input_tokens": 10, "output_tokens": 10, "cost": {"currency": "USD", **cost}}
-    return body({"model": MODELS["perplexity"], "status": "completed", "output": [message], "usage": usage})
-
-
-RETRIED: Final = ("unknown settled", "ceiling + bill")
-FINAL: Final[dict[str, Any]] = {"states": "settled", "charge": "bill", "final": True}
-STOPS: Final[dict[str, Any]] = {"states": "void", "charge": "nothing"}
-
-TABLE: Final = (
-    # slow down: never billed, asked again when the provider says so
-    Row("429, seconds", slow_down(Retry_After="1"), "void settled", "bill", "{p} answered 429: ", wait=1.0),
-    Row("429, a date", slow_down(Retry_After="Wed, 01 Jan 2098 00:00:00 GMT"), **STOPS, message="{p} answered 429: ",
-        reason="provider_closed"),
-    Row("429, a past date", slow_down(Retry_After="Mon, 02 Jan 2006 15:04:05 GMT"), "void settled", "bill", "429"),
-    Row("429, milliseconds", slow_down(retry_after_ms="700"), "void settled", "bill", "429", wait=0.7),
-    Row("429, absurd", slow_down(Retry_After="99999999"), **STOPS, message="429", reason="provider_closed"),
-    Row("429, an impossible date", slow_down(Retry_After="Wed, 01 Jan 99999999999999 00:00:00 GMT"), "void settled",
-        "bill", "429", wait=1.0),
-    Row("429, unreadable", slow_down(Retry_After="soon"), "void settled", "bill", "429", wait=1.0),
-    Row("429, endless", slow_down(Retry_After="inf"), "void settled", "bill", "429", wait=1.0),
-    Row("429, negative", slow_down(Retry_After="-5"), "void settled", "bill", "429", wait=1.0),
-    Row("429, without", status(429), "void settled", "bill", "429", wait=1.0),
-    Row("429, always", slow_down(Retry_After="0"), " ".join(["void"] * 10), "nothing", "429", "rate_limited", times=99),
-    Row("429, no credit", own_form("openai", Rejection(429, "You exceeded your quota", "insufficient_quota")),
-        **STOPS, message="You exceeded your quota", reason="auth_failed", only=["openai"]),
-    # the provider fails: nobody knows whether it billed
-    *(Row(f"{code}", status(code), *RETRIED, f"{{p}} answered {code}: ", billed=True)
-      for code in (408, 500, 502, 503, 504, 529)),
-    Row("500, always", status(500), "unknown unknown", "2 ceilings", "500", "unavailable", times=99, billed=True),
-    Row("read timeout", {"kind": "hang"}, *RETRIED, "{p}: no reply: ReadTimeout", billed=True),
-    Row("drop by drop", {"kind": "drip", "chunk_bytes": 1, "pause_ms": 900}, *RETRIED, "{p}: no reply: ReadTimeout"),
-    Row("reset before the body", {"kind": "reset", "when": "before_body"}, *RETRIED, "{p}: no reply: "),
-    Row("reset after the body", {"kind": "reset", "when": "after_body"}, *RETRIED, "{p}: no reply: ", billed=True),
-    Row("reset in the reply", {"kind": "reset", "when": "mid_reply"}, *RETRIED, "{p}: no reply: ", billed=True),
-    Row("cut, its length known", {"kind": "truncate", "content_length": "wrong"}, *RETRIED, "no reply: ", billed=True),
-    # 200, and no answer in it
-    Row("truncated JSON", {"kind": "truncate", "content_length": "right"}, *RETRIED, "is not JSON: ", billed=True),
-    Row("HTML", {"kind": "html"}, *RETRIED, "{p}: the reply is not JSON: <!doctype html>", billed=True),
-    Row("nothing", body(""), *RETRIED, "{p}: the reply is not JSON:", billed=True),
-    Row("{}", body("{}"), *RETRIED, "{p}: the reply holds no text", billed=True),
-    Row("null", body("null"), *RETRIED, "{p}: the reply is not a JSON object: None", billed=True),
-    Row("a list", body("[]"), *RETRIED, "{p}: the reply is not a JSON object: []", billed=True),
-    Row("a text", body('"ok"'), *RETRIED, "{p}: the reply is not a JSON object: ok", billed=True),
-    Row("nested without end", body("[" * 200_000), *RETRIED, "{p}: the reply is not JSON: [[", billed=True),
-    Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply is not JSON: ", billed=True),
-    Row("an error object", {"kind": "error_object"}, *RETRIED, "Internal error (simulated)", billed=True),
-    Row("null, always", body("null"), "unknown unknown", "2 ceilings", "None", "bad_response", times=99, billed=True),
-    # answered and paid, but no answer: not asked again that day
-    Row("empty text", {"kind": "empty_text"}, **FINAL, message="{p}: the reply holds no text", reason="bad_response"),
-    Row("refusal", {"kind": "refusal"}, **FINAL, message="{p}: the model refused: ", reason="refused",
-        only=["openai", "anthropic", "perplexity"]),
-    Row("content filter", {"kind": "content_filter"}, **FINAL, message="{p}: ", reason="refused"),
-    Row("pause_turn", {"kind": "pause_turn"}, **FINAL, message="(pause_turn)", reason="bad_response",
-        only=["anthropic"]),
-    # an answer, whole or cut
-    Row("cut at max tokens", {"kind": "max_tokens"}, "settled", "bill"),
-    Row("usage missing", {"kind": "usage", "value": "missing"}, "unknown", "ceiling", billed=True),
-    Row("usage null", {"kind": "usage", "value": "null"}, "unknown", "ceiling", billed=True),
-    Row("usage negative", {"kind": "usage", "value": "negative"}, "unknown", "ceiling", billed=True),
-    Row("an impossible bill", perplexity_reply(total_cost=1e30), "unknown", "ceiling", only=["perplexity"]),
-    Row("an endless bill", perplexity_reply(total_cost=10**300), "unknown", "ceiling", only=["perplexity"]),
-    # the request, the key, the model: surely not billed
-    Row("400", status(400), **STOPS, message="{p} answered 400: ", reason="bad_request"),
-    Row("413", status(413), **STOPS, message="{p} answered 413: ", reason="bad_request"),
-    Row("401", status(401), **STOPS, message="{p} answered 401: ", reason="auth_failed"),
-    Row("402", status(402), **STOPS, message="{p} answered 402: ", reason="auth_failed"),
-    Row("403", status(403), **STOPS, message="{p} answered 403: ", reason="auth_failed"),
-    Row("404", status(404), **STOPS, message="{p} answered 404: ", reason="model_not_found"),
-    *(Row("model gone", gone(provider), **STOPS, message=MODELS[provider], reason="model_not_found", only=[provider])
-      for provider in PROVIDERS),
-)  # fmt: skip
 
 Cell = tuple[Row, ProviderName]
 CELLS: Final[tuple[Cell, ...]] = tuple((row, provider) for row in TABLE for provider in row.only)
 SHORT: Final[tuple[Cell, ...]] = tuple((row, row.only[at % len(row.only)]) for at, row in enumerate(TABLE))
 """Every row with one provider, the providers taking turns; the long form plays every cell."""
+REFUSALS: Final = (*refusals.TABLE, refusals.OTHER_CLIENT, refusals.OTHER_SERVER)
 TIMEOUTS: Final = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "1.5" for provider in PROVIDERS} | {
     "LLM_MAX_WORKERS": "32"
 }
@@ -267,6 +139,18 @@ def named(cells: Sequence[Cell]) -> list[Any]:
         pytest.param(cell, id=f"{cell[1]}: {cell[0].name}", marks=[] if cell in SHORT else [pytest.mark.long])
         for cell in cells
     ]
+
+
+@pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.code)
+def test_t7_holds_every_refusal_of_every_provider(row: refusals.Row) -> None:
+    """A row of the table of refusals has a fault for each provider that it names: none is left untried."""
+    tried = {provider for fault, provider in CELLS if refusal_of(fault, provider) is row}
+    assert set(row.providers) == tried
+
+
+def refusal_of(fault: Row, provider: ProviderName) -> refusals.Row | None:
+    reply = error_reply(fault, provider)
+    return reply and refusals.row_of(provider, reply[0], refusals.read_document(provider, reply[1]))
 
 
 @pytest.mark.parametrize("cell", named(CELLS))

@@ -10,10 +10,10 @@ import pytest
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from tests.faults.conftest import Note
+from tests.faults.fault_table import MODELS
 from tests.faults.in_process import TODAY, ask, key_of
 from tests.faults.recorded import TEXT, Counts
 from tests.faults.scene import Scene
-from tests.faults.test_t07_provider_faults import MODELS
 
 PROMPT: Final = "¿Qué programa de facturación conviene, caso {}?"
 OLD_FORMS: Final[dict[ProviderName, str]] = {

@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = answer  # noqa: N815
     do_POST = answer  # noqa: N815
+    do_CONNECT = answer  # noqa: N815
 
     def log_message(self, *args: object) -> None:
         """Stay silent."""

@@ -8,7 +8,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.providers import BadRequest, ProviderError, open_provider
+from llm_monitoring.providers import BadRequest, ProviderError, ProviderUnavailable, open_provider
 from tests.providers.server import KEY, PATHS, Received, Server, hangs, question, replies, resets, says
 
 INSTRUCTION = (
@@ -227,22 +227,44 @@ def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypa
     assert hostile.headers[key_header].endswith(KEY.reveal())
 
 
+PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
+@pytest.fixture
+def no_bypass(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.usefixtures("no_bypass")
+@pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("scheme", ["http://", ""], ids=["address", "host and port"])
-def test_proxy_of_the_environment_is_used(
-    server: Server, name: ProviderName, scheme: str, monkeypatch: pytest.MonkeyPatch
+def test_proxy_of_the_environment_is_used_for_https(
+    server: Server, name: ProviderName, scheme: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP_PROXY is the operator's, with or without its scheme: the request goes through it, to the same address."""
-    monkeypatch.setenv("http_proxy", scheme + server.url.removeprefix("http://"))
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
+    """HTTPS_PROXY is the operator's, with or without its scheme: it is asked for a tunnel, and reads no key."""
+    monkeypatch.setenv(variable, scheme + server.url.removeprefix("http://"))
+    server.script(says("", 403))
+    provider = open_provider(name, KEY, base_url="https://provider.invalid" + PATHS[name], timeout_seconds=2)
+    with pytest.raises(ProviderUnavailable) as caught:
+        provider.send(question(name))
+    provider.close()
+    assert caught.value.billed == "no"
+    assert [("CONNECT", "provider.invalid:443")] == [(each.method, each.path) for each in server.received]
+    assert KEY.reveal() not in str(server.received)
+
+
+@pytest.mark.usefixtures("no_bypass")
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_proxy_for_plain_http(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway on this machine is called straight, whatever proxy is set: the proxy would read the key."""
+    for variable in PROXIES:
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
     server.script(replies(f"{name}_plain"))
-    base_url = "http://provider.invalid" + PATHS[name]
-    provider = open_provider(name, KEY, base_url=base_url, timeout_seconds=2)
+    provider = open_provider(name, KEY, base_url=server.url + PATHS[name], timeout_seconds=2)
     assert provider.send(question(name)).status == 200
     provider.close()
-    assert server.received[0].path.startswith(base_url)
-    assert server.received[0].headers["host"] == "provider.invalid"
 
 
 @pytest.mark.parametrize("proxy", ["socks5://u:secreto@127.0.0.1:1080", "ftp://127.0.0.1", "http://u:secreto@[::1"])

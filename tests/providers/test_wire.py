@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 
-from llm_monitoring.providers import BadRequest, ProviderUnavailable
+from llm_monitoring.providers import AuthFailed, BadRequest, ProviderUnavailable
 from llm_monitoring.providers.wire import Wire
 from tests.providers.server import KEY, Server, hangs, says
 
@@ -34,7 +33,7 @@ def test_second_request_is_stopped(server: Server, wire: Wire) -> None:
         wire.http.post(f"{server.url}/v1/second")
 
     server.script(says("first"), says("second"))
-    assert wire.exchange(asks_twice, ()).body == b"first"
+    assert wire.exchange(asks_twice).body == b"first"
     assert [r.path for r in server.received] == ["/v1/first"]
 
 
@@ -43,7 +42,7 @@ def test_other_address_is_refused(server: Server, wire: Wire, path: str) -> None
     """A request beside the base URL does not leave, and costs nothing."""
     server.script(says("{}"))
     with pytest.raises(ProviderUnavailable, match="instead of") as caught:
-        wire.exchange(lambda: wire.http.post(server.url + path), ())
+        wire.exchange(lambda: wire.http.post(server.url + path))
     assert (caught.value.billed, server.received) == ("no", [])
 
 
@@ -51,7 +50,7 @@ def test_our_timeout_holds(server: Server, wire: Wire) -> None:
     """An SDK that would wait for ever waits as long as we say."""
     server.script(hangs(1.0))
     with pytest.raises(ProviderUnavailable, match="ReadTimeout") as caught:
-        wire.exchange(lambda: wire.http.post(f"{server.url}/v1/x", timeout=None), ())
+        wire.exchange(lambda: wire.http.post(f"{server.url}/v1/x", timeout=None))
     assert caught.value.billed == "maybe"
 
 
@@ -62,14 +61,29 @@ def test_call_without_a_request(wire: Wire) -> None:
         raise ValueError(f"no good: {KEY.reveal()}")
 
     with pytest.raises(BadRequest, match=r"ValueError: no good: \*\*\*") as caught:
-        wire.exchange(refuses, (ValueError,))
+        wire.exchange(refuses)
     assert caught.value.billed == "no"
 
 
-def test_our_own_mistakes_are_not_swallowed(wire: Wire) -> None:
-    """An error that no SDK is known for passes through."""
-    with pytest.raises(ZeroDivisionError):
-        wire.exchange(lambda: 1 / 0, (ValueError,))
+def test_any_error_before_a_request_is_a_refused_call(wire: Wire) -> None:
+    """An error that no SDK is known for is named, and nothing was sent."""
+    with pytest.raises(BadRequest, match="ZeroDivisionError") as caught:
+        wire.exchange(lambda: 1 / 0)
+    assert caught.value.billed == "no"
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, AssertionError, KeyError])
+def test_the_status_decides_whatever_the_sdk_raises(server: Server, wire: Wire, error: type[Exception]) -> None:
+    """Once a reply is there, its status says what it means, also if the SDK breaks on it."""
+
+    def breaks() -> None:
+        wire.http.post(f"{server.url}/v1/x")
+        raise error
+
+    server.script(says("[" * 200_000, 401))
+    with pytest.raises(AuthFailed) as caught:
+        wire.exchange(breaks)
+    assert caught.value.billed == "no"
 
 
 def test_request_outside_a_call(server: Server, wire: Wire) -> None:
@@ -82,8 +96,8 @@ def test_request_outside_a_call(server: Server, wire: Wire) -> None:
 
 def test_endless_body(server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that outgrows every answer is left before it fills the memory."""
-    monkeypatch.setattr("llm_monitoring.providers.wire.MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr("llm_monitoring.providers.bodies.MAX_BODY_BYTES", 1000)
     server.script(says("x" * 1001))
     with pytest.raises(ProviderUnavailable, match="longer than") as caught:
-        wire.exchange(lambda: wire.http.get(f"{server.url}/v1/x"), (httpx2.HTTPError,))
+        wire.exchange(lambda: wire.http.get(f"{server.url}/v1/x"))
     assert caught.value.billed == "maybe"

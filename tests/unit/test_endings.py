@@ -75,7 +75,7 @@ class Day:
 
     def called(self, done: Job, effect: Effect) -> None:
         self.money[done.task.user_id] += effect != "ok"
-        self.state.limits.finished(done.key, effect, self.now, sent_at=done.sent_at, message="-", retry_after=2.0)
+        self.state.limits.finished(done.key, effect, self.now, sent_at=done.sent_at, retry_after=2.0)
         self.state.judged(done)
         self.state.came_back(done)
         done.tries += 1

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from llm_monitoring.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, FULL, GO, Admission, KeyId, Limits
+from llm_monitoring.limits import (
+    COOL_DOWN_SECONDS,
+    FAILURES_TO_OPEN,
+    FULL,
+    GO,
+    ROUNDS_TO_CLOSE,
+    Admission,
+    KeyId,
+    Limits,
+)
 
 MINE, YOURS, OPERATOR = KeyId("openai", 1), KeyId("openai", 2), KeyId("openai", None)
 
@@ -54,15 +63,15 @@ def test_a_429_without_a_time_pauses_a_second() -> None:
 def test_an_absurd_wait_closes_the_key_for_the_run() -> None:
     """Where a provider asks for a day, the key is left alone until the next start."""
     state = limits()
-    call(state, MINE, "slow_down", 0.0, retry_after=86400.0, message="429")
-    assert state.admit(MINE, 1e9) == Admission(closed="429 (asks to wait 86400 s)")
+    call(state, MINE, "slow_down", 0.0, retry_after=86400.0)
+    assert state.admit(MINE, 1e9) == Admission(closed="long_wait")
 
 
 def test_a_dead_key_is_closed_alone() -> None:
     """One user's refused key stops neither another user's nor the operator's."""
     state = limits()
-    call(state, MINE, "dead", message="401")
-    assert state.admit(MINE, 1e9) == Admission(closed="401")
+    call(state, MINE, "dead")
+    assert state.admit(MINE, 1e9) == Admission(closed="key_refused")
     assert (state.admit(YOURS, 0.0), state.admit(OPERATOR, 0.0)) == (GO, GO)
 
 
@@ -70,7 +79,7 @@ def test_the_breaker_opens_probes_and_closes_for_good() -> None:
     """After some failures in a row one call at a time is let through, ever later, and in the end none."""
     state, now = limits(), 0.0
     for key in (MINE, *[YOURS] * (FAILURES_TO_OPEN - 1)):
-        call(state, key, "failing", now, message="503")
+        call(state, key, "failing", now)
     for pause in COOL_DOWN_SECONDS:
         assert state.admit(OPERATOR, now) == Admission(until=now + pause)
         now += pause
@@ -78,8 +87,8 @@ def test_the_breaker_opens_probes_and_closes_for_good() -> None:
         state.sent(OPERATOR)
         assert state.admit(MINE, now) == Admission(until=now + 1.0)
         state.landed(OPERATOR)
-        state.finished(OPERATOR, "failing", now, message="503")
-    assert state.admit(MINE, now + 1e6) == Admission(closed="503")
+        state.finished(OPERATOR, "failing", now)
+    assert state.admit(MINE, now + 1e6) == Admission(closed="provider_failing")
     assert state.admit(KeyId("google", 1), now) == GO
 
 
@@ -87,12 +96,12 @@ def test_the_failures_of_one_key_stop_that_key_alone() -> None:
     """Where only one key fails, its own breaker opens and closes for good; the provider serves the others on."""
     state, now = limits(), 0.0
     for _ in range(FAILURES_TO_OPEN):
-        call(state, MINE, "failing", now, message="503")
+        call(state, MINE, "failing", now)
     for pause in COOL_DOWN_SECONDS:
         assert (state.admit(MINE, now), state.admit(YOURS, now)) == (Admission(until=now + pause), GO)
         now += pause
-        call(state, MINE, "failing", now, message="503")
-    assert (state.admit(MINE, now + 1e6), state.admit(YOURS, now)) == (Admission(closed="503"), GO)
+        call(state, MINE, "failing", now)
+    assert (state.admit(MINE, now + 1e6), state.admit(YOURS, now)) == (Admission(closed="provider_failing"), GO)
 
 
 def test_calls_that_were_out_when_the_breaker_opened_count_once() -> None:
@@ -102,7 +111,7 @@ def test_calls_that_were_out_when_the_breaker_opened_count_once() -> None:
         state.sent(MINE)
     for _ in range(50):
         state.landed(MINE)
-        state.finished(MINE, "failing", 0.0, message="reset")
+        state.finished(MINE, "failing", 0.0)
     assert state.admit(MINE, 0.0) == Admission(until=COOL_DOWN_SECONDS[0])
 
 
@@ -172,10 +181,31 @@ def test_a_window_never_closes() -> None:
     assert (state.window(MINE), state.admit(MINE, 9.6), state.admit(MINE, 9.75)) == (1, Admission(until=9.75), GO)
 
 
+def test_a_key_that_gets_no_answer_through_many_rounds_is_closed() -> None:
+    """A limit that no wait mends ends after as many halvings as no busy key gets; an answer starts the count again."""
+    state = limits(8)
+    for now in range(2 * ROUNDS_TO_CLOSE - 1):
+        if now == ROUNDS_TO_CLOSE - 1:
+            call(state, MINE, "ok", now)
+        else:
+            call(state, MINE, "slow_down", now + 0.5, sent_at=float(now), retry_after=0.25)
+    assert state.admit(MINE, 1e6) == GO
+    call(state, MINE, "slow_down", 100.5, sent_at=100.0)
+    call(state, YOURS, "slow_down", 100.5, sent_at=100.0)
+    assert (state.admit(MINE, 1e6), state.admit(YOURS, 1e6)) == (Admission(closed="rate_limited"), GO)
+
+
+def test_a_missing_model_closes_its_use_alone() -> None:
+    """A judge whose model is gone leaves the answers of the same key alone."""
+    state = limits()
+    call(state, MINE, "no_model", reason="model_missing", use="sentiment")
+    assert (state.admit(MINE, 0.0, "sentiment"), state.admit(MINE, 0.0)) == (Admission(closed="model_missing"), GO)
+
+
 def test_a_503_that_names_a_time_pauses_its_key() -> None:
     """An overloaded provider that says when to come back is left alone until then, to the letter."""
     state = limits()
-    call(state, MINE, "failing", 100.0, retry_after=20.0, message="503")
+    call(state, MINE, "failing", 100.0, retry_after=20.0)
     assert (state.admit(MINE, 119.9), state.admit(MINE, 120.0)) == (Admission(until=120.0), GO)
     assert state.admit(YOURS, 100.0) == GO
 

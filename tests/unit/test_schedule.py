@@ -68,10 +68,10 @@ def test_a_paused_keys_jobs_wait_and_others_go_on() -> None:
 def test_a_closed_keys_jobs_come_with_the_reason() -> None:
     """What must not be asked in this run is handed out with why, and takes no room."""
     state = schedule(openai=[job()])
-    state.limits.kill(KeyId("openai", 1), "401")
+    state.limits.kill(KeyId("openai", 1), "key_refused")
     found = state.next(0.0)
     assert found is not None
-    assert (found.closed, state.limits.out("openai"), state.next(0.0), state.empty) == ("401", 0, None, True)
+    assert (found.closed, state.limits.out("openai"), state.next(0.0), state.empty) == ("key_refused", 0, None, True)
 
 
 def test_a_job_over_budget_waits_for_what_is_out() -> None:
@@ -126,10 +126,10 @@ def test_a_parked_job_whose_key_died_leaves_its_turn_to_the_next() -> None:
         state.landed(each)
         assert state.blocked(each) is False
     state.landed(last)
-    state.limits.kill(KeyId("openai", 1), "401")
+    state.limits.kill(KeyId("openai", 1), "key_refused")
     state.came_back(last)
     told = [state.next(0.0), state.next(0.0)]
-    assert [("openai", "401"), ("google", None)] == [(each.job.provider, each.closed) for each in told if each]
+    assert [("openai", "key_refused"), ("google", None)] == [(each.job.provider, each.closed) for each in told if each]
 
 
 def test_a_key_with_a_narrow_window_holds_up_nobody() -> None:
@@ -163,12 +163,12 @@ def test_what_waits_for_a_key_that_dies_is_given_back() -> None:
     first = take(state)
     narrow(state, first.key)
     assert state.next(1.0) is None
-    state.limits.kill(first.key, "401")
+    state.limits.kill(first.key, "key_refused")
     state.landed(first)
     told = []
     while (found := state.next(1.0)) is not None:
         told.append(found.closed)
-    assert (told, state.empty) == (["401"] * 5, True)
+    assert (told, state.empty) == (["key_refused"] * 5, True)
 
 
 def test_the_room_that_a_wider_window_makes_is_used() -> None:

@@ -45,7 +45,7 @@ def test_a_paused_key_does_not_keep_the_money_waiting() -> None:
     probe, other = take(state), take(state)
     state.blocked(other, 1.0)
     state.blocked(probe, 1.0)
-    state.limits.pause(state.limits.key(other.key), 0.0, "", 60.0)
+    state.limits.pause(state.limits.key(other.key), 0.0, 60.0)
     asking = take(state, 1.0)
     assert ("openai", None) == (asking.provider, state.next(1.0))
 
@@ -57,9 +57,9 @@ def test_a_dead_key_does_not_keep_the_money_waiting() -> None:
     state.blocked(first, 1.0)
     state.blocked(second, 1.0)
     probe, other = (first, second) if state.probes[1] is first else (second, first)
-    state.limits.kill(probe.key, "401")
+    state.limits.kill(probe.key, "key_refused")
     found = [state.next(1.0), state.next(1.0)]
-    assert {(probe.provider, "401"), (other.provider, None)} == {
+    assert {(probe.provider, "key_refused"), (other.provider, None)} == {
         (each.job.provider, each.closed) for each in found if each
     }
 

@@ -1,0 +1,139 @@
+"""What the error of a call means beyond its task: for its key, its model, its provider, and for another try."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from threading import Lock
+from typing import Final
+
+from llm_monitoring.domain import Task
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.limits import ClosedReason, Effect, KeyId
+from llm_monitoring.providers import (
+    AuthFailed,
+    BadResponse,
+    ModelNotFound,
+    Provider,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+)
+from llm_monitoring.schedule import Job
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
+DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
+LONGEST_BACKOFF_SECONDS: Final = 60.0
+LISTS_WITHOUT_KEY: Final = frozenset({"perplexity"})  # a list of models says nothing of the key there
+
+# What the tasks of other users are told: fixed sentences, since a provider's words may quote a prompt.
+CLOSED_MESSAGES: Final[dict[ClosedReason, str]] = {
+    "key_refused": "{provider} rechaza la API key",
+    "account_refused": "{provider} rechaza la cuenta de la API key: saldo, límite de gasto o país",
+    "daily_quota": "la cuota diaria de la API key de {provider} está agotada",
+    "model_missing": "{provider} no ofrece este modelo a la API key",
+    "rate_limited": "{provider} rechaza todas las llamadas de la API key por exceso",
+    "long_wait": "{provider} pide esperar más de lo que dura la ejecución",
+    "provider_failing": "{provider} falla en todas las llamadas",
+    "key_unreadable": "la API key de {provider} no se puede usar",
+}
+
+
+def effect_of(error: ProviderError, job: Job, *, key_works: bool = False) -> Effect:
+    """Return what an error says about the provider, the key or the model, beyond this one task.
+
+    `key_works`: the key has listed its provider's models since, so its refusal was about this task alone.
+    """
+    if isinstance(error, AuthFailed):
+        return "ok" if key_works else "dead"
+    if isinstance(error, ModelNotFound):
+        return "no_model"
+    if isinstance(error, QuotaExhausted):  # a quota of the judge's model leaves the answers alone
+        return "no_model" if job.is_sentiment else "dead"
+    if isinstance(error, RateLimited):
+        return "slow_down"
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    return "failing" if doubtful or isinstance(error, ProviderUnavailable) else "ok"
+
+
+def reason_of(error: ProviderError) -> ClosedReason:
+    """Return why a key, or a model under it, is closed after this error."""
+    if isinstance(error, QuotaExhausted):
+        return "daily_quota"
+    if isinstance(error, ModelNotFound):
+        return "model_missing"
+    of_account = error.refusal is not None and error.refusal.scope == "account"
+    return "account_refused" if of_account else "key_refused"
+
+
+def closed_message(reason: ClosedReason, provider: str) -> str:
+    return CLOSED_MESSAGES[reason].format(provider=provider)
+
+
+def retry_after_of(error: ProviderError) -> float | None:
+    """Seconds for which the provider asked to be left alone."""
+    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
+
+
+def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
+    """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
+    if isinstance(error, RateLimited):
+        return job.tries < RATE_LIMIT_TRIES
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    if not isinstance(error, ProviderUnavailable) and not doubtful:
+        return False
+    return job.tries < max_attempts and job.doubtful_tries < DOUBTFUL_TRIES
+
+
+def backoff(tries: int) -> float:
+    """Seconds before the next try, spread so that tasks which failed together do not come back together."""
+    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)
+
+
+def fields(event: str, task: Task) -> dict[str, object]:
+    """The event's name and the task, as fields of a log line."""
+    return {
+        "event": event,
+        "project_id": task.project_id,
+        "user_id": task.user_id,
+        "query_id": task.query_id,
+        "provider": task.provider,
+    }
+
+
+class KeyChecks:
+    """Lists the models of an operator's key, free of charge, before a refusal closes it for every user."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.works: dict[KeyId, bool] = {}
+
+    def key_works(self, error: BaseException, key: KeyId, client: Callable[[], Provider]) -> bool:
+        """Say whether `key`, which `error` refuses, still lists its models; asked once a key.
+
+        False for users' own keys, for refusals of the account, which listing does not touch, and for providers that
+        list without a key: there the error document decides alone.
+        """
+        if not isinstance(error, AuthFailed) or reason_of(error) != "key_refused":
+            return False
+        if key.user_id is not None or key.provider in LISTS_WITHOUT_KEY or error.status is None:
+            return False
+        with self.lock:
+            if key not in self.works:
+                self.works[key] = lists_models(client)
+            return self.works[key]
+
+
+def lists_models(client: Callable[[], Provider]) -> bool:
+    """Say whether a key lists models; only a refusal counts against it, not a list that cannot be had."""
+    try:
+        client().list_models()
+    except AuthFailed:
+        return False
+    except MonitoringError as error:
+        log.warning("⚠️ La lista de modelos no se pudo pedir: %s", error, extra={"event": "key.unchecked"})
+    return True

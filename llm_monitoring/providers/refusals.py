@@ -1,0 +1,184 @@
+"""What a refusal speaks of: one table over the status, codes, types and reasons of the providers' error documents.
+
+Words decide nothing, because an error message may quote the prompt. The one exception is two sentences of Anthropic,
+which has no code for them: they are matched from the start of the message.
+
+Sources: the providers' error pages (OpenAI "Error codes" and "Spend limits", Anthropic "Errors", Gemini
+"Troubleshooting" and google.api.ErrorReason, Perplexity's error types) and LiteLLM's error types.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.providers import reading
+from llm_monitoring.providers.base import Refusal, RefusalCode, Scope
+
+LONGEST_READ: Final = 1024 * 1024  # bytes; an error document is a few hundred
+
+OPENAI_FORM: Final[tuple[ProviderName, ...]] = ("openai", "perplexity")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of refusal. It fits a reply whose status is listed and that carries one of `marks`, if there are any.
+
+    `documented`: only with the provider's own error document; any other body is somebody else's, such as a firewall's.
+    `sentence`: how the message begins. `void`: surely not billed. `again`: worth another call in the same run.
+    """
+
+    code: RefusalCode
+    scope: Scope
+    statuses: tuple[int, ...]
+    providers: tuple[ProviderName, ...] = ("openai", "anthropic", "google", "perplexity")
+    marks: frozenset[str] = frozenset()
+    sentence: re.Pattern[str] | None = None
+    documented: bool = True
+    void: bool = True
+    again: bool = False
+
+
+NO_CREDIT: Final = frozenset(
+    {"insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded"}
+    | {"project_spend_limit_exceeded", "organization_usage_limit_exceeded", "billing_hard_limit_reached"}
+    | {"billing_not_active", "account_deactivated", "access_terminated", "unsupported_country_region_territory"}
+    | {"budget_exceeded"}  # LiteLLM
+)
+GOOGLE_ACCOUNT: Final = frozenset(
+    {"BILLING_DISABLED", "CONSUMER_SUSPENDED", "CONSUMER_INVALID", "SERVICE_DISABLED", "USER_PROJECT_DENIED"}
+    | {"GCP_SUSPENDED", "ACCOUNT_STATE_INVALID", "USER_BLOCKED_BY_ADMIN", "RESOURCE_PROJECT_INVALID"}
+    | {"LOCATION_TAX_POLICY_VIOLATED", "LOCATION_POLICY_VIOLATED", "SERVICE_NOT_VISIBLE", "ORG_RESTRICTION_VIOLATION"}
+)
+GOOGLE_KEY: Final = frozenset(
+    {"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_HTTP_REFERRER_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED"}
+    | {"API_KEY_ANDROID_APP_BLOCKED", "API_KEY_IOS_APP_BLOCKED", "CREDENTIALS_MISSING", "ACCESS_TOKEN_EXPIRED"}
+    | {"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "ACCESS_TOKEN_TYPE_UNSUPPORTED"}
+)
+NO_MODEL: Final = frozenset(
+    {"model_not_found", "invalid_model", "model_not_available", "DeploymentNotFound"}
+    | {"key_model_access_denied", "team_model_access_denied", "user_model_access_denied"}  # LiteLLM
+)
+DAILY_MARK: Final = "quota per day"  # ours, for a Google quota of which an id says PerDay
+REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
+
+TABLE: Final = (
+    # the account: no waiting helps within a run, and no other prompt fares better
+    Row("account_refused", "account", (400, 401, 402, 403, 429), OPENAI_FORM, NO_CREDIT),
+    Row("account_refused", "account", (400, 402, 403, 429), ("anthropic",),
+        frozenset({"billing_error", "enforced_spend_limit_reached", "budget_exceeded"})),
+    Row("account_refused", "account", (400,), ("anthropic",), sentence=re.compile(r"Your credit balance is too low\b")),
+    Row("account_refused", "account", (400,), ("anthropic",),
+        sentence=re.compile(r"You have reached your specified (?:workspace )?API usage limits\b")),
+    Row("account_refused", "account", (400, 402, 403, 429), ("google",), GOOGLE_ACCOUNT),
+    Row("account_refused", "account", (400,), ("google",), frozenset({"FAILED_PRECONDITION"})),
+    Row("account_refused", "account", (402,)),
+    # the model
+    Row("model_missing", "model", (400, 401, 403, 404), marks=NO_MODEL),
+    Row("model_missing", "model", (404,)),
+    # the key
+    Row("key_refused", "key", (400, 401, 403), ("google",), GOOGLE_KEY),
+    Row("key_refused", "key", (401,), documented=False),
+    Row("key_refused", "key", (403,)),
+    # this day, this minute
+    Row("daily_quota", "day", (429,), ("google",), frozenset({DAILY_MARK})),
+    Row("rate_limited", "minute", (429,), documented=False, again=True),
+    # refused for load, and the document says so
+    Row("overloaded", "load", (529,), ("anthropic",), frozenset({"overloaded_error"}), again=True),
+    Row("overloaded", "load", (500, 503), ("google",), again=True),
+    # this prompt, or a page of somebody between us and the provider
+    Row("prompt_refused", "prompt", (400, 403, 404), documented=False),
+    # whoever answered so may have passed the call on: perhaps billed
+    Row("unclear", "unclear", (408, 409, 424, 425, 444, 460, 499), documented=False, void=False, again=True),
+)  # fmt: skip
+OTHER_CLIENT: Final = Row("unclear", "prompt", (), documented=False, void=False)
+OTHER_SERVER: Final = Row("unclear", "unclear", (), documented=False, void=False, again=True)
+REDIRECT: Final = Row("redirected", "prompt", (), documented=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An error body: what it says to people, its marks, and whether it is a document of the provider at all."""
+
+    message: str
+    marks: frozenset[str] = frozenset()
+    details: tuple[dict[str, object], ...] = ()
+    documented: bool = False
+
+
+def row_of(name: ProviderName, status: int, document: Document) -> Row:
+    """Return the first row of the table that fits a reply with this status, which is no 2xx."""
+    fitting = (row for row in TABLE if fits(row, name, status, document))
+    return next(fitting, None) or other(status)
+
+
+def fits(row: Row, name: ProviderName, status: int, document: Document) -> bool:
+    if status not in row.statuses or name not in row.providers or (row.documented and not document.documented):
+        return False
+    if row.sentence is not None:
+        return row.sentence.match(document.message) is not None
+    return not row.marks or not row.marks.isdisjoint(document.marks)
+
+
+def other(status: int) -> Row:
+    if status < 400:
+        return REDIRECT
+    return OTHER_CLIENT if status < 500 else OTHER_SERVER
+
+
+def refusal_of(row: Row, document: Document) -> Refusal:
+    """Return what a row says of this reply, with the moment at which the provider says that the account opens."""
+    named = REGAIN.search(document.message) if row.sentence is not None else None
+    return Refusal(row.code, row.scope, until=moment(named), again=row.again)
+
+
+def moment(named: re.Match[str] | None) -> datetime | None:
+    if named is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{named[1]}T{named[2]}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def read_document(name: ProviderName, body: bytes) -> Document:
+    """Read the error form of a provider; what has none of it is its own message."""
+    try:
+        found: object = json.loads(body[:LONGEST_READ])
+    except (ValueError, RecursionError):
+        return Document(body[:LONGEST_READ].decode("utf-8", "replace"))
+    if isinstance(found, list):
+        found = found[0] if found else {}
+    outer = reading.mapping(found)
+    error = reading.mapping(outer.get("error"))
+    details = tuple(reading.mappings(error.get("details")))
+    said = next((t for t in (error.get("message"), outer.get("error"), outer.get("detail")) if t), None)
+    message = said if isinstance(said, str) else body[:LONGEST_READ].decode("utf-8", "replace")
+    return Document(message, marks_in(error, details), details, is_documented(name, error, details))
+
+
+def is_documented(name: ProviderName, error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> bool:
+    """Say whether this is an error document: a message, and a type, a code or (Google) a status in words."""
+    kinds = ("status",) if name == "google" else ("type", "code")
+    named = any(isinstance(error.get(kind), str) and error.get(kind) for kind in (*kinds, "type"))
+    return isinstance(error.get("message"), str) and (named or bool(details))
+
+
+def marks_in(error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> frozenset[str]:
+    inner = reading.mapping(error.get("details"))  # Anthropic's, where Google has a list
+    given = [error.get("code"), error.get("type"), error.get("status"), inner.get("error_code")]
+    given += [detail.get("reason") for detail in details]
+    daily = [DAILY_MARK] if any("PerDay" in quota for detail in details for quota in quotas_in(detail)) else []
+    return frozenset([mark for mark in given if isinstance(mark, str)] + daily)
+
+
+def quotas_in(detail: Mapping[str, object]) -> list[str]:
+    """Return the ids of the quotas that a QuotaFailure or an ErrorInfo of Google names."""
+    violations = reading.mappings(detail.get("violations"))
+    limit = reading.mapping(detail.get("metadata")).get("quota_limit")
+    return [reading.text(each.get("quotaId")) for each in violations] + [reading.text(limit)]
