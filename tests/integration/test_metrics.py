@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +187,136 @@ def test_rows_of_the_older_form_are_measured(legacy_database_url: str, monkeypat
     assert (2, 1, "50.00") == (
         found["all"]["total_queries"], found["all"]["total_mentions"], found["all"]["mention_rate"],
     )  # fmt: skip
+
+
+def week(book: Book, first: date, mentioned: Sequence[int], provider: ProviderName = "openai") -> None:
+    for day in range(7):
+        fill(book, first + timedelta(days=day), mentioned, provider)
+
+
+def test_the_last_days_against_those_before(book: Book) -> None:
+    """--days ends at the latest measured day, and --previous compares with as many days before it."""
+    week(book, date(2026, 11, 1), [0, 1, 2])
+    week(book, date(2026, 11, 8), range(9))
+    found = json.loads(done("metrics", "1", "--days", "7", "--previous", "--json"))
+    assert ("2026-11-08", "2026-11-14", "2026-11-01", "2026-11-07") == tuple(
+        found[name] for name in ("from", "to", "compare_from", "compare_to")
+    )
+    assert "up" == found["comparison"]["changes"][0]["verdict"]
+
+
+def test_a_month_against_the_month_before(book: Book) -> None:
+    """Before a whole month comes the whole month before it, however long."""
+    fill(book, FIRST, [0])
+    found = json.loads(done("metrics", "1", "--from", "2026-11-01", "--to", "2026-11-30", "--previous", "--json"))
+    assert ("2026-10-01", "2026-10-31") == (found["compare_from"], found["compare_to"])
+
+
+def test_what_moved_by_prompt(book: Book) -> None:
+    """--by prompt lists each prompt's rates with the answers behind them, what moved most first, and its text."""
+    week(book, date(2026, 11, 1), range(10))
+    week(book, date(2026, 11, 8), [n for n in range(10) if n != 3])
+    printed = done("metrics", "1", "--days", "7", "--previous", "--by", "prompt")
+    rows = [" ".join(line.split()) for line in printed.splitlines()]
+    first = next(line for line in rows if line.startswith("4 "))
+    assert "4 100.00 7 0.00 7 -100.00 -100.00 to -49.89 down 99.50 %" == first
+    assert f"4: {PROMPTS[3]}" in rows
+
+
+def test_one_provider_alone(book: Book) -> None:
+    """--provider leaves the other providers' answers and cost out of every figure."""
+    fill(book, FIRST, [0, 1])
+    fill(book, FIRST, range(10), provider="google")
+    found = json.loads(done("metrics", "1", "--days", "1", "--provider", "openai", "--json"))
+    assert ({"openai"}, "20.00") == (set(found["by_provider"]), found["all"]["mention_rate"])
+
+
+def test_who_moved_adds_up(book: Book) -> None:
+    """A comparison says which part of the change is each provider's."""
+    for provider, after in (("openai", [0, 1]), ("google", range(10))):
+        week(book, date(2026, 11, 1), [0, 1], provider)  # type: ignore[arg-type]
+        week(book, date(2026, 11, 8), after, provider)  # type: ignore[arg-type]
+    printed = done("metrics", "1", "--days", "7", "--previous")
+    assert "Of the mention rate's +40.00 points: google +40.00, openai 0.00." in printed
+
+
+def test_an_empty_period_names_the_latest_day(book: Book) -> None:
+    """A period without answers, a future one too, says which day has some; without any answer that is said."""
+    assert "there is no answer at all yet" in done("metrics", "1")
+    fill(book, FIRST, [0])
+    printed = done("metrics", "1", "--from", "2027-01-01", "--to", "2027-01-31")
+    assert "No answer in this period: the latest day with answers is 2026-11-01." in printed
+
+
+def test_a_missing_project_lists_them(book: Book) -> None:
+    """Without a project the projects are listed with their numbers; two different ones are refused."""
+    assert "which project? Add its number: 1 P" in refused("metrics")
+    assert "which project? Add its number: 1 P" in refused("report")
+    assert "are two projects: give one" in refused("metrics", "1", "--project", "2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--days", "7", "--from", "2026-11-01", "--to", "2026-11-02"], "say two lengths"),
+        (["--previous", "--compare-from", "2026-10-01", "--compare-to", "2026-10-02"], "two periods to compare with"),
+        (["--compare-from", "2026-10-05", "--compare-to", "2026-10-02"],
+         "--compare-from 2026-10-05 is after --compare-to 2026-10-02"),
+    ],
+)  # fmt: skip
+def test_what_says_two_things_is_refused(book: Book, arguments: list[str], said: str) -> None:
+    """Options that contradict each other are named, and what to change."""
+    assert said in refused("metrics", "1", *arguments)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_tables_fit_the_terminal(book: Book, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """In a narrow terminal columns go on below, with every number, interval and name whole."""
+    from rich.console import Console
+
+    from llm_monitoring.cli import metrics_tables, output
+
+    monkeypatch.setattr(output, "terminal", lambda: Console(width=width, highlight=False))
+    monkeypatch.setattr(metrics_tables, "terminal", lambda: Console(width=width, highlight=False))
+    for provider in ("openai", "google", "anthropic", "perplexity"):
+        week(book, date(2026, 11, 1), [0, 1], provider)
+        week(book, date(2026, 11, 8), [0, 1, 2], provider)
+    printed = done("metrics", "1", "--days", "7", "--previous")
+    tables = [line for line in printed.splitlines() if not line.startswith(("Note", "Project", "Before", "Of the"))]
+    assert max(map(len, tables)) <= width
+    words = printed.split()
+    assert {"perplexity", "30.00", "Positive"} <= set(words)
+    assert 4 <= printed.count("Branded: with the brand / answers") or width == 80
+
+
+def test_a_report_of_any_period(book: Book, tmp_path: Path) -> None:
+    """A report of October, and one of November against it, say their periods and hold their answers."""
+    week(book, date(2026, 10, 1), [0, 1])
+    week(book, date(2026, 11, 1), range(10))
+    out = tmp_path / "r.html"
+    said = done("report", "1", "--from", "2026-10-01", "--to", "2026-10-31", "--out", str(out))
+    assert "2026-10-01 to 2026-10-31, answers: 70." in said
+    assert "<title>Quipu en los asistentes de IA · 1 oct – 31 oct 2026</title>" in out.read_text(encoding="utf-8")
+    done("report", "1", "--from", "2026-11-01", "--to", "2026-11-30", "--previous", "--out", str(out))
+    page = out.read_text(encoding="utf-8")
+    assert "El cambio compara 1 nov – 30 nov 2026 con 1 oct – 31 oct 2026" in page
+    assert "+80,0 puntos" in page
+    assert "La última medición" not in page
+
+
+def test_a_language_without_words_is_said(book: Book, tmp_path: Path) -> None:
+    """A project of another language gets an English page, and the command says so."""
+    fill(book, FIRST, [0])
+    done("projects", "edit", "1", "--language", "nl")
+    said = done("report", "1", "--out", str(tmp_path / "r.html"))
+    assert "The project's language is nl, for which there are no texts yet: the report is in English." in said
+
+
+def test_without_a_site_there_is_no_citation_rate(book: Book) -> None:
+    """No declared site, no rate: null for programs, a dash and the command for people."""
+    fill(book, FIRST, [0])
+    done("projects", "edit", "1", "--clear", "domains")
+    assert measured(FIRST)["all"]["citation_rate"] is None
+    assert "No site is declared for Quipu, so nothing can be said of citations: `python -m" in done(*asked(FIRST))
+    book.figures(FIRST)
+    assert [None] == [row["citation_rate"] for row in book.snapshots()]
