@@ -239,7 +239,7 @@ class Till:
     def attempt(
         self, stage: Stage, call: Call, close: Callable[[Transaction], Decimal | None]
     ) -> tuple[Decimal | None, RowError | None]:
-        """Close a call in one transaction; return its charge, or the unreported error that refused it. Raises Locked."""
+        """Close a call in one transaction; return its charge, or the error that refused it. Raises Locked."""
         charged, held = None, None
         with self.errors.guard(stage, label(call), keep=False, user_id=call.user_id) as work:
             try:

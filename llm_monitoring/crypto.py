@@ -91,7 +91,10 @@ class KeyBox:
             plain = self.multi.decrypt(token.strip().encode())
         except (InvalidToken, UnicodeEncodeError) as exc:
             raise KeyUnreadable(fault(token), user_id, provider) from exc
-        content = parsed(plain)
+        try:
+            content = parsed(plain)
+        except RecursionError:
+            raise KeyUnreadable("not_a_key", user_id, provider) from None
         bound = isinstance(content, dict)
         if bound and content.get("v") != FORMAT:
             raise KeyUnreadable("newer", user_id, provider)
@@ -124,10 +127,13 @@ def master_key(text: str) -> Fernet:
 
 
 def parsed(plain: bytes) -> Any:
-    """Return the JSON in `plain`, None where it is none. Only an object is ours: a key may be JSON too."""
+    """Return the JSON in `plain`, None if it is none. Only an object is ours: a key may be JSON too.
+
+    Raises RecursionError for what is nested too deep to be a key.
+    """
     try:
         return json.loads(plain)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -117,6 +117,9 @@ def cells(db: Database) -> Iterator[Cell]:
             yield Cell(row["table_name"], row["column_name"], row["data_type"], value)
 
 
+def ignore(_: object) -> None: ...
+
+
 @dataclass
 class House:
     """Two tenants on one database, each with a project at one provider."""
@@ -129,20 +132,26 @@ class House:
     @property
     def tools(self) -> day.Tools:
         named = {**self.server.environment(), "LLM_SENTIMENT": "false", "LLM_NOTIFY_URLS": "json://127.0.0.1:9/"}
-        settings = load_settings({**named, "LLM_REPORT_DIR": str(self.reports)}, dotenv=False)
+        settings = load_settings(
+            {**named, "LLM_REPORT_DIR": str(self.reports), "LLM_RUN_DEADLINE_MINUTES": "0.05"}, dotenv=False
+        )
         store = KeyStore(self.db, KeyBox(MASTER_KEY), {})
         return day.Tools(self.db, Budget(self.db, Decimal("100.00")), store, settings)
 
     def add_tenants(self) -> None:
         for name in ("a", "b"):
-            user = projects.add_user(self.db, f"{name}@example.com")
-            self.tools.budget.set_limits(user, Decimal("50.00"), None)
-            self.tools.keys.store(user, "openai", Secret(KEY.format(name)))
-            new = projects.NewProject(
-                user, f"P {name}", Entity("Quipu", domains=("quipu.example",)), "software", [Entity("Holded")],
-                providers=("openai",),
-            )  # fmt: skip
-            projects.add_queries(self.db, projects.add(self.db, new), PROMPTS)
+            self.add_tenant(name)
+
+    def add_tenant(self, name: str, brand: str = "Quipu") -> None:
+        """A user with a key, a budget and a project of two prompts; both get the next number."""
+        user = projects.add_user(self.db, f"{name}@example.com")
+        self.tools.budget.set_limits(user, Decimal("50.00"), None)
+        self.tools.keys.store(user, "openai", Secret(KEY.format(name)))
+        new = projects.NewProject(
+            user, f"P {name}", Entity(brand, domains=("quipu.example",)), "software", [Entity("Holded")],
+            providers=("openai",),
+        )  # fmt: skip
+        projects.add_queries(self.db, projects.add(self.db, new), PROMPTS)
 
     def leave_open(self) -> None:
         """Leave a call of each tenant as a run that was killed leaves it: sent, with its receipt."""
@@ -159,15 +168,16 @@ class House:
         self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
                         "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
 
-    def run(self, the_day: date = DAY) -> day.DayReport:
-        """The daily job in this process: its run, its reports, its digest's lines."""
+    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> day.DayReport:
+        """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""
         tools = self.tools
         with RunLock(self.db) as lock:
             day.settle_dead_runs(tools)
             standings = tools.budget.standings()
             daily.may_spend(standings)
             daily.keys_available(tools, standings)
-            report = day.analyse(tools, day.Order(the_day, stop=Event()), blocked_users(standings), lock)
+            order = day.Order(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
+            report = day.analyse(tools, order, blocked_users(standings), lock)
         daily.write_reports(tools, report)
         alerts = watching.budget_alerts(self.db)
         news = [*digest.run_news(report, the_day), *digest.row_news(tools.errors.found, the_day)]

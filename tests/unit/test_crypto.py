@@ -194,3 +194,12 @@ def test_repr() -> None:
 def test_last_four() -> None:
     """The end of a key is shown only where the rest is long enough."""
     assert (last_four(Secret("12345678abcd")), last_four(Secret("1234567abcd"))) == ("abcd", "")
+
+
+@pytest.mark.parametrize("nested", ["[" * 1500, '{"a":' * 1500])
+def test_nested_text_is_no_key(nested: str) -> None:
+    """What is nested deeper than a reader goes is no key, and no other error."""
+    token = Fernet(NEW).encrypt(nested.encode()).decode()
+    with pytest.raises(KeyUnreadable) as caught:
+        BOX.open(token, 1, "openai")
+    assert "not_a_key" == caught.value.reason
