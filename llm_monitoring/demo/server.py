@@ -22,7 +22,6 @@ from llm_monitoring.demo.exchange import PROVIDERS
 from llm_monitoring.demo.faults import FaultBook
 from llm_monitoring.demo.http1 import Connection
 from llm_monitoring.demo.service import Behaviour, Service
-from llm_monitoring.streams import run_program
 
 HOST: Final = "127.0.0.1"
 BASE_PATHS: Final = {
@@ -189,4 +188,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    from llm_monitoring.streams import run_program  # the witness itself loads nothing of the package
+
     run_program(main)

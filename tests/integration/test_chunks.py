@@ -14,7 +14,8 @@ from llm_monitoring import chunks, day, runs
 from llm_monitoring.asking import Clients, Desk
 from llm_monitoring.budget import Buried, Call, Occupied
 from llm_monitoring.chunks import ChunkLock, Count, OpenChunk, Portion
-from llm_monitoring.db.database import DatabaseUnavailable, Transaction
+from llm_monitoring.db.database import Transaction
+from llm_monitoring.db.failures import Locked
 from llm_monitoring.domain import Lease
 from llm_monitoring.fleet.queue import Queue
 from llm_monitoring.fleet.scheduler import Watch
@@ -82,7 +83,7 @@ def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, 
     Transaction(other).one("SELECT set_config('lock_timeout', '300ms', FALSE)")
     note = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
     assert 1 == Transaction(other).execute(note, {"token": str(lease.token)})
-    with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+    with pytest.raises(Locked, match="lock timeout"):
         Transaction(other).execute(chunks.SQL.take_over, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
     reserving.close()
     other.close()
