@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from llm_monitoring.analysis.blocks import Prose
 from llm_monitoring.analysis.folding import fold
-from llm_monitoring.analysis.options import LABEL_LENGTH, PARTS, Naming, capitalised, item_naming, label_naming
-from llm_monitoring.analysis.phrases import CATEGORY
+from llm_monitoring.analysis.options import Naming, item_naming, label_naming
 from llm_monitoring.analysis.subjects import Joining, Named, Subject, holders, read_opening, read_subject
 
 SENTENCES = (Naming.SENTENCE, Naming.ARTICLE_SENTENCE)
@@ -149,11 +148,3 @@ def settled_sentences(entries: Sequence[Entry]) -> list[Entry]:
 def names_option(entry: Entry) -> bool:
     """Whether an item names an option."""
     return entry.naming is Naming.OPTION
-
-
-def reads_as_name(label: str) -> bool:
-    """Whether a label, or what stands after its colon or dash, is written as names are."""
-    parts = [part for part in PARTS.split(label) if part]
-    if len(parts) > 1 and capitalised(parts[-1]):
-        return True
-    return bool(parts) and CATEGORY.match(fold(parts[0][:LABEL_LENGTH]).text) is None and capitalised(parts[0])

@@ -8,6 +8,7 @@ from enum import Enum
 from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.phrases import (
     ARTICLES,
+    CATEGORY,
     CLOSING_VERBS,
     COMPARISON,
     INSTRUCTION,
@@ -27,6 +28,7 @@ QUESTION = re.compile("[?？¿؟]")
 PARTS = re.compile(r"\s*(?:[:：–—(（|]|\s-\s)\s*")
 SEPARATOR = re.compile(r"[:：–—(（|]|\s-\s")
 ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.IGNORECASE)
+OPENED_QUOTE = re.compile("[\"'«“‘„「『]\\s*$")
 APOSTROPHE = re.compile(r"['’`´](?:s\b|(?=\s))")
 SUBJECT_PARTICLE = re.compile("[はがも]|은|는|이(?!\\w)|가(?!\\w)")
 UNSPACED_START = re.compile(f"[{UNSPACED}]")
@@ -54,15 +56,15 @@ def label_naming(label: str, before: str | None, after: str) -> Naming:
     if QUESTION.search(label):
         return Naming.NONE
     if before is None:
-        return Naming.OPTION if could_name(label) else Naming.NONE
+        return Naming.OPTION if could_name(label) and reads_as_name(label) else Naming.NONE
     if is_comparison(before, after) or is_instruction(label, opened=not before.strip()):
         return Naming.NONE
     if is_section(before, after):
         return Naming.SECTION
-    if ARTICLE.fullmatch(before):
-        return Naming.OPTION
     part = SEPARATOR.split(before)[-1]
-    return Naming.OPTION if leaves_subject(part) and not opens_without_option(label) else Naming.NONE
+    if not ARTICLE.fullmatch(before) and (not leaves_subject(part) or opens_without_option(label)):
+        return Naming.NONE
+    return Naming.SENTENCE if is_sentence(SEPARATOR.split(after)[0]) else Naming.OPTION
 
 
 def item_naming(label: str, before: str | None, after: str) -> Naming:
@@ -77,7 +79,21 @@ def item_naming(label: str, before: str | None, after: str) -> Naming:
         return Naming.NONE
     if goes_on_as_name(after):
         return Naming.OPTION
+    if OPENED_QUOTE.search(before):
+        return Naming.NONE
     return Naming.ARTICLE_SENTENCE if any(char.isalpha() for char in before) else Naming.SENTENCE
+
+
+def is_sentence(words: str) -> bool:
+    """Whether words go on as a sentence does: three or more, most of them in lower case."""
+    found = [word for word in WORD.findall(words[:LABEL_LENGTH]) if word.lower() not in CONNECTORS]
+    return len(found) > 2 and 2 * sum(word[0].islower() for word in found) > len(found)
+
+
+def reads_as_sentence(label: str) -> bool:
+    """Whether a label without a tracked name is a sentence: up to its first separator, or in any part before a stop."""
+    parts = SEPARATOR.split(label)
+    return any(is_sentence(part) for part in (parts if label.endswith((".", "!")) else parts[:1]))
 
 
 def could_name(label: str) -> bool:
@@ -141,6 +157,16 @@ def goes_on_as_name(after: str) -> bool:
     if len(words) > NAME_WORDS or SUBJECT_PARTICLE.match(after):
         return False
     return not any(word[0].islower() for word in words)
+
+
+def reads_as_name(label: str) -> bool:
+    """Whether a label without a tracked name, or what stands after its colon or dash, is written as names are."""
+    parts = [part for part in PARTS.split(label[:LABEL_LENGTH]) if part]
+    if not parts or reads_as_sentence(label):
+        return False
+    if len(parts) > 1 and capitalised(parts[-1]):
+        return True
+    return CATEGORY.match(fold(parts[0]).text) is None and capitalised(parts[0])
 
 
 def capitalised(part: str) -> bool:

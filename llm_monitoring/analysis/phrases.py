@@ -45,7 +45,7 @@ def choice(words: list[str]) -> str:
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:
     """The pattern of a folded text that opens with one of the words."""
-    return re.compile(f"{prefix}{choice(words)}(?!\\w)")
+    return re.compile(f"{prefix}{choice(words)}(?!\\w|-\\w)")
 
 
 POSSESSIVES = alternatives(HEADINGS["possessives"])

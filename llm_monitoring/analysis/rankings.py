@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Paragraph, Prose
-from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, reads_as_name, settled
+from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
 from llm_monitoring.analysis.numbered import bullet_entries, listing_entries, numbered_rankings
 from llm_monitoring.analysis.outline import ranked_blocks
 from llm_monitoring.analysis.subjects import Named, joining, lines_of, read_opening, read_subject
@@ -35,13 +35,6 @@ def ranks(ranking: Ranking) -> bool:
     return bool(held) and len(held) + len(others) >= 2
 
 
-def is_named_item(entry: Entry) -> bool:
-    """Whether a heading or a bold opener without a number names an option."""
-    if not names_option(entry):
-        return False
-    return bool(entry.holders) or reads_as_name(entry.label)
-
-
 def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
     """Headings of one level without numbers, a ranking a section."""
     found: list[Ranking] = []
@@ -61,7 +54,7 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
 
 def option_ranking(kind: str, entries: list[Entry]) -> list[Ranking]:
     """A ranking of headings or bold openers; where all names are of one entity it is a review of it, and none."""
-    options = [entry for entry in settled(entries) if is_named_item(entry)]
+    options = [entry for entry in settled(entries) if names_option(entry)]
     tracked = {entry.holders for entry in options if entry.holders}
     held = sum(bool(entry.holders) for entry in options)
     return [] if not tracked or (len(tracked) == 1 and held > 1) else [Ranking(kind, options)]
