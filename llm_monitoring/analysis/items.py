@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from llm_monitoring.analysis.blocks import Prose
-from llm_monitoring.analysis.folding import fold
-from llm_monitoring.analysis.options import Naming, item_naming, label_naming
-from llm_monitoring.analysis.subjects import Joining, Named, Subject, holders, read_opening, read_subject
+from llm_monitoring.analysis.options import Naming, folded, item_naming, label_naming
+from llm_monitoring.analysis.subjects import Joining, Named, Opening, Subject, holders, read_opening, read_subject
 
 SENTENCES = (Naming.SENTENCE, Naming.ARTICLE_SENTENCE)
 
@@ -62,6 +61,7 @@ class Context:
     joining: Joining
     letters: dict[int, int] = field(default_factory=dict)
     arguments: set[int] = field(default_factory=set)
+    openings: dict[tuple[int, int], Opening] = field(default_factory=dict)
     read: dict[tuple[int, int, int | None], Entry] = field(default_factory=dict)
 
     def named_in(self, prose: Prose) -> Sequence[Named]:
@@ -71,31 +71,46 @@ class Context:
     def entry(self, prose: Prose, subject: Subject, number: int | None) -> Entry:
         """An item read."""
         named = self.named_in(prose)
-        first = next((one for one in named if subject.start <= one.match.start < subject.end), None)
+        place = next((place for place, one in enumerate(named) if one.match.start >= subject.start), len(named))
+        named = named[place:]
         label = self.text[subject.start : subject.end].strip()
-        before = after = None
-        if first is not None:
-            before = self.text[subject.start : first.match.start]
-            after = self.text[first.match.end : subject.end]
-        naming = (label_naming if subject.whole else item_naming)(label, before, after or "")
+        if not named or named[0].match.start >= subject.end:
+            naming = (label_naming if subject.whole else item_naming)(label, None, "")
+            return Entry(number, (), label, prose.start, naming)
+        first = named[0].match
+        before, after = self.text[subject.start : first.start], self.text[first.end : subject.end]
+        naming = Naming.OPTION
+        if before or after:
+            naming = (label_naming if subject.whole else item_naming)(label, before, after)
         if naming in SENTENCES and prose.start in self.arguments:
             naming = Naming.NONE
         held = () if naming is Naming.NONE else holders(self.text, subject, named, prose.end, self.joining)
-        form = "" if naming is not Naming.SECTION else fold(f"{before}\0{after}").text.strip()
-        return Entry(number, held, label, prose.start, naming, first.match.owner if first else None, form)
+        form = folded(f"{before}\0{after}").strip() if naming is Naming.SECTION else ""
+        return Entry(number, held, label, prose.start, naming, first.owner, form)
+
+    def opening(self, prose: Prose) -> Opening:
+        """How a stretch opens: the number it shows, and where its words begin."""
+        key = (prose.start, prose.end)
+        if key not in self.openings:
+            self.openings[key] = read_opening(self.text, prose, self.letters.get(prose.start))
+        return self.openings[key]
+
+    def shows_number(self, prose: Prose) -> bool:
+        """Whether a stretch opens with a number, a letter of a list or a medal."""
+        return self.opening(prose).number is not None
 
     def item(self, prose: Prose, number: int | None = None) -> Entry:
         """An item of a list, a cell or a paragraph: its own number wins only where none is given."""
         key = (prose.start, prose.end, number)
         if key not in self.read:
-            opening = read_opening(self.text, prose, self.letters.get(prose.start))
+            opening = self.opening(prose)
             shown = number if number is not None else opening.number
             self.read[key] = self.entry(prose, read_subject(self.text, prose, opening, self.joining), shown)
         return self.read[key]
 
     def heading(self, prose: Prose) -> Entry:
         """A heading: its whole text is the subject."""
-        opening = read_opening(self.text, prose, self.letters.get(prose.start))
+        opening = self.opening(prose)
         return self.entry(prose, Subject(opening.position, prose.end, True), opening.number)
 
 

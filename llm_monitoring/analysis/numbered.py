@@ -85,14 +85,12 @@ def numbered_entries(block: Block, context: Context) -> Iterator[tuple[str, list
         if entries:
             yield "list", entries
     elif isinstance(block, Heading):
-        entry = context.heading(block.prose)
-        if entry.number is not None:
-            yield f"heading {block.level}", [entry]
+        if context.shows_number(block.prose):
+            yield f"heading {block.level}", [context.heading(block.prose)]
     elif isinstance(block, Paragraph):
         for line in lines_of(block.prose):
-            entry = context.item(line)
-            if entry.number is not None:
-                yield "paragraph", [entry]
+            if context.shows_number(line):
+                yield "paragraph", [context.item(line)]
 
 
 def listing_entries(block: Listing, context: Context) -> list[Entry]:

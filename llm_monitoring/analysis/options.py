@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.phrases import (
@@ -36,6 +37,17 @@ WORD = re.compile(r"[^\W_][\w.&'’+-]*")
 CONNECTORS = frozenset("a al and by da das de del della der des di do dos du e et for für i la of og und y".split())
 NAME_WORDS = 6
 UNSPACED_NAME = 8
+
+
+def folded(text: str) -> str:
+    """The start of a text as word lists have it."""
+    return folded_label(text[:LABEL_LENGTH])
+
+
+@lru_cache(maxsize=256)
+def folded_label(label: str) -> str:
+    """A label as word lists have it, kept because several rules read it."""
+    return fold(label).text
 
 
 class Naming(Enum):
@@ -98,16 +110,16 @@ def reads_as_sentence(label: str) -> bool:
 
 def could_name(label: str) -> bool:
     """Whether a label without a tracked name could be an option: no section, conclusion, advice or instruction."""
-    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*")
-    if not folded or opens_without_option(label) or SECTION_LABEL.search(folded):
+    words = folded(label).strip(" .:!*")
+    if not words or opens_without_option(label) or SECTION_LABEL.search(words):
         return False
-    return COMPARISON.match(folded) is None and not is_instruction(label, opened=False)
+    return COMPARISON.match(words) is None and not is_instruction(label, opened=False)
 
 
 def opens_without_option(label: str) -> bool:
     """Whether a label opens with the words of a conclusion, a criterion, advice or a question."""
-    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*")
-    return NO_OPTION.match(folded) is not None or PARTS.split(folded)[0] in NO_OPTION_WHOLE
+    words = folded(label).strip(" .:!*")
+    return NO_OPTION.match(words) is not None or PARTS.split(words)[0] in NO_OPTION_WHOLE
 
 
 def is_genitive(after: str) -> bool:
@@ -119,33 +131,32 @@ def is_genitive(after: str) -> bool:
 
 def is_instruction(label: str, *, opened: bool) -> bool:
     """Whether a label tells the reader what to do: it opens with such a verb, or closes with a German infinitive."""
-    folded = fold(label[:LABEL_LENGTH]).text.strip(" .:!*,")
-    if not opened and INSTRUCTION.match(folded):
+    if not opened and INSTRUCTION.match(folded(label).strip(" .:!*,")):
         return True
-    words = WORD.findall(label[:LABEL_LENGTH])
-    return len(words) > 1 and any(word in CLOSING_VERBS for word in (fold(words[-1]).text,) if words[-1].islower())
+    last = WORD.findall(label[:LABEL_LENGTH])[1:][-1:]
+    return bool(last) and last[0].islower() and folded(last[0]) in CLOSING_VERBS
 
 
 def is_comparison(before: str, after: str) -> bool:
     """Whether the name stands in a comparison with another ("vs. X", "X vs Y")."""
-    opening = fold(before[:LABEL_LENGTH]).text.strip(" (*")
-    following = fold(after[:LABEL_LENGTH]).text.lstrip()
-    return COMPARISON.match(opening) is not None or VERSUS.match(following) is not None
+    if before and COMPARISON.match(folded(before).strip(" (*")):
+        return True
+    return bool(after.strip()) and VERSUS.match(folded(after).lstrip()) is not None
 
 
 def is_section(before: str, after: str) -> bool:
     """Whether a label is a tracked name with the word of a section and nothing else."""
     if ARTICLE.fullmatch(before):
-        return SECTION_REST.fullmatch(fold(after[:LABEL_LENGTH]).text.strip(" .!*")) is not None
-    return not after.strip(" .:!*") and SECTION_OF.fullmatch(fold(before[:LABEL_LENGTH]).text.strip()) is not None
+        return bool(after) and SECTION_REST.fullmatch(folded(after).strip(" .!*")) is not None
+    return not after.strip(" .:!*") and SECTION_OF.fullmatch(folded(before).strip()) is not None
 
 
 def leaves_subject(part: str) -> bool:
     """Whether the words before a name leave it the subject: none, articles, or a maker's name in capitals."""
-    folded = fold(part[-LABEL_LENGTH:]).text.strip()
-    if not folded or ARTICLE.fullmatch(part.strip()):
+    words = folded(part[-LABEL_LENGTH:]).strip()
+    if not words or ARTICLE.fullmatch(part.strip()):
         return True
-    return PREPOSITION_END.search(folded) is None
+    return PREPOSITION_END.search(words) is None
 
 
 def goes_on_as_name(after: str) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from llm_monitoring.analysis.blocks import Block, Heading, Listing, Paragraph, Prose
-from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.items import Context
+from llm_monitoring.analysis.options import folded
 from llm_monitoring.analysis.phrases import ARGUMENTS, SOURCES
-from llm_monitoring.analysis.subjects import LETTER, lines_of, read_opening
+from llm_monitoring.analysis.subjects import LETTER, lines_of
 
 LABEL_LENGTH = 60
 LETTERED_ITEMS = 3
@@ -28,12 +28,12 @@ def without_sources(blocks: Sequence[Block], context: Context) -> Iterator[Block
     level: int | None = None
     for block in blocks:
         if isinstance(block, Heading):
-            label = label_of(block.prose, context.text)
+            label = label_of(block.prose, context)
             level = level if level is not None and block.level > level else None
             if level is None and SOURCES.fullmatch(label):
                 level = block.level
         elif level is None and isinstance(block, Paragraph):
-            label = label_of(lines_of(block.prose)[-1], context.text)
+            label = label_of(lines_of(block.prose)[-1], context)
         if level is not None and not isinstance(block, Heading):
             continue
         if isinstance(block, Listing):
@@ -45,10 +45,11 @@ def without_sources(blocks: Sequence[Block], context: Context) -> Iterator[Block
         yield block
 
 
-def label_of(prose: Prose, text: str) -> str:
+def label_of(prose: Prose, context: Context) -> str:
     """A short heading or line, as word lists have it; nothing for a longer one."""
-    start = read_opening(text, prose).position
-    return fold(text[start : prose.end]).text.strip(" .:*_") if prose.end - start <= LABEL_LENGTH else ""
+    if prose.end - prose.start > LABEL_LENGTH:
+        return ""
+    return folded(context.text[context.opening(prose).position : prose.end]).strip(" .:*_")
 
 
 def options_of(block: Block, context: Context) -> Iterator[Block]:

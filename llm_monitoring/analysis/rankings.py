@@ -9,7 +9,7 @@ from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Pa
 from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
 from llm_monitoring.analysis.numbered import bullet_entries, listing_entries, numbered_rankings
 from llm_monitoring.analysis.outline import ranked_blocks
-from llm_monitoring.analysis.subjects import Named, joining, lines_of, read_opening, read_subject
+from llm_monitoring.analysis.subjects import Named, joining, lines_of, read_subject
 from llm_monitoring.analysis.tables import table_rankings
 
 
@@ -44,9 +44,8 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
             continue
         for deeper in [level for level in levels if level > block.level]:
             found.extend(option_ranking("headings", levels.pop(deeper)))
-        entry = context.heading(block.prose)
-        if entry.number is None:
-            levels.setdefault(block.level, []).append(entry)
+        if not context.shows_number(block.prose):
+            levels.setdefault(block.level, []).append(context.heading(block.prose))
     for entries in levels.values():
         found.extend(option_ranking("headings", entries))
     return found
@@ -120,7 +119,7 @@ def bold_opener(prose: Prose, context: Context) -> Entry | None:
     """The item that a paragraph opens with in bold, without a number."""
     if not prose.strong:
         return None
-    opening = read_opening(context.text, prose, context.letters.get(prose.start))
+    opening = context.opening(prose)
     subject = read_subject(context.text, prose, opening, context.joining)
     if not subject.whole or opening.number is not None:
         return None

@@ -203,15 +203,12 @@ def leading_strong(text: str, prose: Prose, position: int, joining: Joining) -> 
 
 
 def holders(text: str, subject: Subject, named: Sequence[Named], limit: int, joining: Joining) -> tuple[int, ...]:
-    """The entities that hold an item, given the occurrences in it: joined ones together, else the first alone."""
-    inside = [one for one in named if subject.start <= one.match.start < subject.end]
-    if not inside:
-        return ()
-    first = inside[0]
+    """The entities that hold an item, given the occurrences from its subject on: joined ones, else the first."""
+    first = named[0]
     if not subject.whole and not ARTICLE.fullmatch(text, subject.start, first.match.start):
         return ()
     chain = [first]
-    for one in named[named.index(first) + 1 :]:
+    for one in named[1:]:
         beyond = one.match.start >= subject.end
         if one.match.start >= limit or (beyond and not subject.whole):
             break

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from llm_monitoring.analysis.blocks import Block, Prose, Table
-from llm_monitoring.analysis.folding import fold
 from llm_monitoring.analysis.items import Context, Entry, Ranking
+from llm_monitoring.analysis.options import folded
 from llm_monitoring.analysis.phrases import RANK_HEADERS
 from llm_monitoring.analysis.subjects import rank_of_cell
 
@@ -63,7 +63,7 @@ def headed_as_rank(table: Table, column: int, context: Context) -> bool:
     if column >= len(table.header):
         return False
     cell = table.header[column]
-    return fold(context.text[cell.start : cell.end]).text.strip(" *") in RANK_HEADERS
+    return folded(context.text[cell.start : cell.end]).strip(" *") in RANK_HEADERS
 
 
 def option_column(table: Table, rank_column: int | None, context: Context) -> int:

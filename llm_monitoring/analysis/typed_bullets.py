@@ -12,12 +12,12 @@ BULLET = re.compile(r"^([ \t]*)[•●▪‣◦⁃][ \t\u00a0]+(?=\S)", re.MULTI
 # These mark a list only on several lines in a row: a dot that also joins words, and emoji.
 DOT = "・[ \t\u00a0\u3000]*"
 # No medals, keycaps or circled numbers: these are numbers.
-EMOJI = (
-    "(?:[\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25b6\u25b8\u25ba\u2192]"
-    "[\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){1,4}"
+EMOJI_CHARACTERS = (
+    "\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25b6\u25b8\u25ba\u2192"
 )
+EMOJI = f"(?:[{EMOJI_CHARACTERS}][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){{1,4}}"
 TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
-HINT = re.compile(f"^[ \t]*(?:{DOT}|{EMOJI})", re.MULTILINE)
+HINT = re.compile(f"[・{EMOJI_CHARACTERS}]")
 FENCE = re.compile(r" {0,3}(?:```|~~~)")
 TYPED_LINES = 3
 
