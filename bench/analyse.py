@@ -83,6 +83,8 @@ def hostile_texts() -> dict[str, str]:
         "html": "<b>Holded",
         "entities": "&amp;",
         "kana": "ホルデッド",
+        "halfwidth kana": "ｱ",
+        "voicing marks": "ﾞﾟ",
         "links": "[Holded](https://holded.com/a) ",
         "bold lines": "**Holded** a\n",
         "domain links": "([a.com](https://a.com)) ",

@@ -44,3 +44,9 @@ def matcher_of(db: Database, mark: str | None, project_id: int) -> Matcher | Non
         read_entity(item, project_id) for item in (row["rules"]["brand"], *row["rules"]["competitors"])
     )
     return Matcher(brand, competitors)
+
+
+def stale_answers(db: Database, project: Project) -> int:
+    """How many answers were read with former names, or by a former version of the analysis: `reanalyse` reads them."""
+    row = db.one(SQL.stale, {"project_id": project.id, "fingerprint": fingerprint(project)})
+    return int(row["answers"]) if row else 0

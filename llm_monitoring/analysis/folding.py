@@ -26,7 +26,8 @@ ACCENTED_SCRIPTS = (
 DROPPED_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 ENCLOSED_LETTERS = ((0x24B6, 0x24E9), (0x1F110, 0x1F149))
 SUBSCRIPT_DIGITS = ((0x2080, 0x2089),)
-HALFWIDTH_KANA = re.compile("[\uff66-\uff9d]+[\uff9e\uff9f][\uff66-\uff9f]*")
+HALFWIDTH_KANA = re.compile("[\uff66-\uff9f]+")
+VOICED = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")
 UNWORDED = 0xF0000
 # Turkish I and ı are one letter in two cases, as are İ and i: without case all four are one.
 DOTLESS_I = "\u0131"
@@ -147,7 +148,13 @@ def fold_keeping_case(text: str) -> str:
 def compose(text: str) -> str:
     """Canonical composition, so that no letter is split between a base and its marks; linear in the text."""
     composed = unicodedata.normalize("NFC", MARK_RUN.sub(stream_safe, text))
-    return HALFWIDTH_KANA.sub(lambda run: unicodedata.normalize("NFKC", run.group()), composed)
+    return HALFWIDTH_KANA.sub(fullwidth_if_voiced, composed)
+
+
+def fullwidth_if_voiced(run: re.Match[str]) -> str:
+    """Halfwidth kana with a voicing mark in full width, where letter and mark are one character; others as they are."""
+    kana = run.group()
+    return unicodedata.normalize("NFKC", kana) if VOICED.search(kana) else kana
 
 
 def stream_safe(run: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from llm_monitoring import naming
+from llm_monitoring import naming, rules
 from llm_monitoring.cli.command import PROGRAM, PROJECT, example, json_option
 from llm_monitoring.cli.output import say, show_json
 from llm_monitoring.cli.session import Session, pass_session
@@ -27,12 +27,15 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
     """
     with session.tools() as tools:
         found = naming.check(tools.db, project)
+        stale = rules.stale_answers(tools.db, found.project)
     if as_json:
-        show_json(check_fields(found))
+        show_json({**check_fields(found), "stale_answers": stale})
         return
     tell(found)
     for line in without_sites(found.project):
         say(line)
+    if stale:
+        say(f"{stale} answers were read with former names or rules. → {PROGRAM} reanalyse --project {project}")
 
 
 def without_sites(project: Project) -> list[str]:

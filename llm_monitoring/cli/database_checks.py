@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from llm_monitoring import db as database
-from llm_monitoring import model_findings, registry, runs
+from llm_monitoring import model_findings, projects, registry, rules, runs
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli.findings import Finding, green, red, yellow
 from llm_monitoring.cli.key_checks import Checked
@@ -17,6 +17,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.keys import KeyStore
+from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.runs import LOCK_KEY
 from llm_monitoring.settings import Settings
 
@@ -175,6 +176,23 @@ def budgets(budget: Budget) -> Iterator[Finding]:
         )
     elif not any(standing.blocked or standing.near_limit for standing in standings):
         yield green("budget", f"{len(standings)} users within their limits; the counters are the sum of the ledger")
+
+
+def readings(db: Database) -> Iterator[Finding]:
+    """How many stored answers were read with former names, or by a former version of the analysis."""
+    stale: dict[int, int] = {}
+    for row in projects.active(db):
+        with RowErrors().guard("read_project", f"#{row['id']}"):
+            stale[row["id"]] = rules.stale_answers(db, projects.read_project(row))
+    found = [project_id for project_id, answers in stale.items() if answers]
+    if found:
+        named = ", ".join(f"#{project_id}" for project_id in found[:SHOWN_AT_MOST])
+        more = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
+        total = sum(stale.values())
+        yield yellow("readings", f"{total} answers of projects {named}{more} were read with former names or rules",
+                     f"`{PROGRAM} reanalyse --project {found[0]}`, and each of the others")  # fmt: skip
+    else:
+        yield green("readings", "every stored answer was read with the present names and rules")
 
 
 def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:

@@ -103,6 +103,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("budgets", lambda: checks.budgets(budget)),
         ("sites", lambda: project_checks.sites(db)),
         ("runs", lambda: checks.daily_runs(db, budget)),
+        ("readings", lambda: checks.readings(db)),
         ("notifications", lambda: checks.outbox(db)),
     )
 

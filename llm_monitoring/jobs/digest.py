@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from llm_monitoring import logs
+from llm_monitoring import logs, projects, rules
 from llm_monitoring.accounts import Standing
 from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
@@ -49,6 +49,7 @@ def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Seq
     def news() -> Iterator[News]:
         yield from run_news(report, day)
         yield from row_news(tools.errors.found, day)
+        yield from stale_news(tools, report.projects)
         yield from blocked_news(report, tools.budget.standings(start_month=False), tools.budget.month())
 
     good = code == 0 and report.tally.stopped is None
@@ -159,6 +160,21 @@ def row_news(errors: Sequence[RowError], day: date) -> Iterator[News]:
         more = f" … y {len(rows) - SHOWN_ROWS} más" if len(rows) > SHOWN_ROWS else ""
         told = f"🧩 {len(rows)} registro(s) apartados, el resto siguió: {'; '.join(rows[:SHOWN_ROWS])}{more}"
         yield News("run", f"rows {day}", told)
+
+
+def stale_news(tools: Tools, reports: Sequence[ProjectReport]) -> Iterator[News]:
+    """How many stored answers were read with former names, or by a former version of the analysis; once a week."""
+    stale: dict[int, int] = {}
+    for report in reports:
+        with tools.errors.guard("read_project", f"Proyecto #{report.project_id}", project_id=report.project_id):
+            answers = rules.stale_answers(tools.db, projects.find(tools.db, report.project_id))
+            stale |= {report.project_id: answers} if answers else {}
+    if stale:
+        named = ", ".join(f"#{project_id}" for project_id in list(stale)[:10]) + " …" * (len(stale) > 10)
+        total = sum(stale.values())
+        told = (f"🔁 {total} respuesta(s) guardadas se leyeron con nombres o reglas anteriores (proyectos {named}): "
+                f"`python -m llm_monitoring reanalyse --project N`")  # fmt: skip
+        yield News("project", "stale", told, quiet_days=7)
 
 
 def failure_news(error: str, projects: Sequence[ProjectReport]) -> News:

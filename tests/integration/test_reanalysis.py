@@ -6,16 +6,20 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from llm_monitoring import reanalysis, results
 from llm_monitoring.analysis import Entity
+from llm_monitoring.cli import database_checks
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.jobs import digest
 from llm_monitoring.reanalysis import Outcome, Watch
+from llm_monitoring.row_errors import RowErrors
 from tests.integration.stage import staged
 from tests.integration.stored import Book, alike, command, done, refused
 
@@ -119,6 +123,26 @@ def test_answers_are_read_in_their_prompts_language(db: Database) -> None:
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = NULL")
     run(book)
     assert [1, 0, 1] == [row["mention_count"] for row in book.rows()]
+
+
+def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
+    """`doctor`, `projects check` and the digest say how many answers wait for another reading, until it is done."""
+    tools = SimpleNamespace(db=book.db, errors=RowErrors())
+    reports: Any = [SimpleNamespace(project_id=book.project_id)]
+
+    def said() -> list[bool]:
+        (finding,) = database_checks.readings(book.db)
+        lines = [news.line for news in digest.stale_news(tools, reports)]  # type: ignore[arg-type]
+        shown = json.loads(done("projects", "check", "1", "--json"))["stale_answers"]
+        return [
+            "60 answers of projects #1" in finding.message,
+            any("60 respuesta(s)" in line for line in lines),
+            shown == 60,
+        ]
+
+    before = said()
+    run(book)
+    assert ([True] * 3, [False] * 3) == (before, said())
 
 
 def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
