@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher, analyse
-from llm_monitoring.analysis.folding import MOST_MARKS, compose
+from llm_monitoring.analysis.folding import HALFWIDTH_KANA, MOST_MARKS, compose
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,12 @@ def test_marks_are_composed_in_linear_time() -> None:
         run = run + 1 if unicodedata.combining(char) else 0
         longest = max(longest, run)
     assert MOST_MARKS == longest
+
+
+def test_halfwidth_kana_is_looked_at_once() -> None:
+    """A run is taken whole, with or without a voicing mark, so that no letter is read again for each one before it."""
+    assert ["ｱ" * 9, "ｶﾞｶ"] == HALFWIDTH_KANA.findall("ｱ" * 9 + "、ｶﾞｶ")
+    assert "ｱ、ガカ" == compose("ｱ、ｶﾞｶ")
 
 
 def test_honest_marks_are_composed_as_before() -> None:
