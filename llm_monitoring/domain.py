@@ -43,9 +43,10 @@ class Usage:
     `input_tokens` counts all input, cached reads and cache writes included; `output_tokens` all billed
     output, reasoning included; both count every iteration of the call. `cache_write_tokens` counts all
     writes, `cache_write_1h_tokens` those of them that are kept for an hour. `cost_usd` is the provider's
-    own bill if it gives one (Perplexity). `service_tier` is the tier as the reply names it, "" if it names
-    none; a tier without a price is charged the ceiling. `regional`: the reply names the region that the
-    model ran in, for which the provider takes its regional premium.
+    own bill if it gives one (Perplexity), `fees_usd` what it takes for other tools than searches.
+    `service_tier` is the tier as the reply names it, "" for the plain one; a tier without a price is charged
+    the ceiling. `regional`: the reply names the region that the model ran in, for which the provider takes
+    its regional premium.
     """
 
     input_tokens: int = 0
@@ -56,6 +57,7 @@ class Usage:
     reasoning_tokens: int = 0
     searches: int = 0
     cost_usd: Decimal | None = None
+    fees_usd: Decimal = Decimal(0)
     service_tier: str = ""
     regional: bool = False
 

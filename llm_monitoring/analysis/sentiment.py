@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -12,7 +11,7 @@ from typing import Any, Final, Literal, cast, get_args
 Sentiment = Literal["positive", "neutral", "negative"]
 SENTIMENTS: Final[tuple[Sentiment, ...]] = get_args(Sentiment)
 MIDDLE: Final = Decimal("0.5")
-FENCE: Final = re.compile(r"\A```[a-z]*\s*(.*?)\s*```\Z", re.DOTALL)
+DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal)
 
 INSTRUCTIONS: Final = (
     "You score the sentiment of texts towards one brand. The user message holds the brand's name and a JSON list of "
@@ -45,13 +44,7 @@ def judge_prompt(brand: str, contexts: Sequence[str], marker: str) -> str:
 
 def read_verdict(text: str, brand: str) -> Verdict:
     """The verdict in the judge's reply; raises Unreadable that says what is wrong."""
-    fenced = FENCE.match(text.strip())
-    try:
-        found = json.loads(fenced[1] if fenced else text, parse_float=Decimal, parse_int=Decimal)
-    except (ValueError, ArithmeticError, RecursionError) as exc:  # arithmetic: an exponent that no Decimal holds
-        raise Unreadable("no JSON") from exc
-    if not isinstance(found, dict):
-        raise Unreadable("no JSON object")
+    found = only_object(text)
     if found.get("brand") != brand:
         raise Unreadable("about another brand")
     if found.get("sentiment") not in SENTIMENTS:
@@ -61,6 +54,20 @@ def read_verdict(text: str, brand: str) -> Verdict:
     if (sentiment == "positive" and score < MIDDLE) or (sentiment == "negative" and score > MIDDLE):
         raise Unreadable("sentiment and score contradict each other")
     return Verdict(sentiment, score)
+
+
+def only_object(text: str) -> dict[str, Any]:
+    """The one JSON object in a text, whatever fence or words stand around it; raises Unreadable."""
+    start = text.find("{")
+    if start < 0:
+        raise Unreadable("no JSON object")
+    try:
+        found, end = DECODER.raw_decode(text, start)
+    except (ValueError, ArithmeticError, RecursionError) as exc:  # arithmetic: an exponent that no Decimal holds
+        raise Unreadable("no JSON") from exc
+    if "{" in text[end:] or not isinstance(found, dict):
+        raise Unreadable("more than one JSON object")
+    return found
 
 
 def read_score(value: Any) -> Decimal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from itertools import groupby
 from typing import Any, Final, Literal
 
@@ -28,6 +30,7 @@ from llm_monitoring.providers.reading import (
     mappings,
     shown,
     text,
+    tier,
 )
 from llm_monitoring.providers.wire import Wire
 
@@ -156,24 +159,77 @@ def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts of a call or of one of its iterations; `inputs` holds cached reads and cache writes too."""
+
+    inputs: int = 0
+    outputs: int = 0
+    cached: int = 0
+    written: int = 0
+    written_1h: int = 0
+
+    def combined(self, other: Tokens, choose: Callable[[tuple[int, int]], int]) -> Tokens:
+        return Tokens(*map(choose, zip(astuple(self), astuple(other), strict=True)))
+
+
 def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed, or None where the reply does not say it credibly."""
+    """Return what the call consumed, or None where the reply does not say it credibly.
+
+    A refusal is charged like an answer: that some of them are free is said by third parties alone.
+    """
     usage = mapping(body.get("usage"))
     try:
-        cached = count_or_zero(usage.get("cache_read_input_tokens"))
-        written = count_or_zero(usage.get("cache_creation_input_tokens"))
+        tokens = all_tokens(body, usage)
         found = Usage(
-            input_tokens=count(usage.get("input_tokens")) + cached + written,
-            output_tokens=count(usage.get("output_tokens")),
-            cached_tokens=cached,
-            cache_write_tokens=written,
+            input_tokens=tokens.inputs,
+            output_tokens=tokens.outputs,
+            cached_tokens=tokens.cached,
+            cache_write_tokens=tokens.written,
+            cache_write_1h_tokens=tokens.written_1h,
             reasoning_tokens=count_or_zero(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
+            service_tier=tier_in(usage),
             regional=text(usage.get("inference_geo")) not in ANYWHERE,
         )
         return consistent(found, text_in(body))
     except Untrusted:
         return None
+
+
+def tokens_in(usage: dict[str, object]) -> Tokens:
+    """Return the counts of a usage; raises Untrusted."""
+    cached = count_or_zero(usage.get("cache_read_input_tokens"))
+    by_lifetime = mapping(usage.get("cache_creation"))
+    hour = count_or_zero(by_lifetime.get("ephemeral_1h_input_tokens"))
+    minutes = count_or_zero(by_lifetime.get("ephemeral_5m_input_tokens"))
+    written = max(count_or_zero(usage.get("cache_creation_input_tokens")), hour + minutes)
+    inputs = count(usage.get("input_tokens")) + cached + written
+    return Tokens(inputs, count(usage.get("output_tokens")), cached, written, hour)
+
+
+def all_tokens(body: dict[str, object], usage: dict[str, object]) -> Tokens:
+    """Return the counts of all iterations. Those of messages are in the usage's own, all others are beyond it.
+
+    Raises Untrusted for an iteration of another model, which has another price.
+    """
+    listed = usage.get("iterations") or []
+    if not isinstance(listed, list) or len(mappings(listed)) < len(listed):
+        raise Untrusted
+    messages, beyond = Tokens(), Tokens()
+    for entry in mappings(listed):
+        if text(entry.get("model")) not in ("", text(body.get("model"))):
+            raise Untrusted
+        if entry.get("type", "message") == "message":
+            messages = messages.combined(tokens_in(entry), sum)
+        else:
+            beyond = beyond.combined(tokens_in(entry), sum)
+    return tokens_in(usage).combined(messages, max).combined(beyond, sum)
+
+
+def tier_in(usage: dict[str, object]) -> str:
+    """Return the service tier, and the speed if it is not the standard one: each may have a price of its own."""
+    return " ".join(filter(None, (tier(usage.get("service_tier")), tier(usage.get("speed")))))
 
 
 def searches_reported(usage: dict[str, object]) -> int:

@@ -19,6 +19,7 @@ from llm_monitoring.providers.reading import (
     mappings,
     shown,
     text,
+    tier,
 )
 
 NAME: Final[ProviderName] = "google"
@@ -162,6 +163,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             searches=searches_in(body),
+            service_tier=tier(usage.get("serviceTier")),
         )
         return consistent(found, text_in(body))
     except Untrusted:

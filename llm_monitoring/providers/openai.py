@@ -19,11 +19,15 @@ from llm_monitoring.providers.reading import (
     mapping,
     mappings,
     text,
+    tier,
 )
 from llm_monitoring.providers.responses_client import ResponsesClient
 
 NAME: Final[ProviderName] = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
+# These models bill a fixed number of input tokens a search, which their usage does not hold.
+FIXED_SEARCH_MODELS: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")
+FIXED_SEARCH_TOKENS: Final = 8000
 OWN_MARK: Final = re.compile(r"[?&]utm_source=openai\Z")
 
 
@@ -116,16 +120,33 @@ def usage_in(body: dict[str, object]) -> Usage | None:
     usage = mapping(body.get("usage"))
     inputs, outputs = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
     try:
+        searches = searches_in(body)
         found = Usage(
-            input_tokens=count(usage.get("input_tokens")),
+            input_tokens=count(usage.get("input_tokens")) + unseen_tokens(body, searches),
             output_tokens=count(usage.get("output_tokens")),
             cached_tokens=count_or_zero(inputs.get("cached_tokens")),
             cache_write_tokens=count_or_zero(inputs.get("cache_write_tokens")),
             reasoning_tokens=count_or_zero(outputs.get("reasoning_tokens")),
-            searches=sum(item.get("type") == "web_search_call" for item in mappings(body.get("output"))),
+            searches=searches,
+            service_tier=tier(body.get("service_tier")),
         )
         if count_or_zero(usage.get("total_tokens")) > found.total_tokens:
             return None
         return consistent(found, responses.output_text(body))
     except Untrusted:
         return None
+
+
+def searches_in(body: dict[str, object]) -> int:
+    """Return the searches that are billed: OpenAI's own count, else every item of a search.
+
+    Its own count leaves out actions on pages that were found. Without it they are counted too: never too few.
+    Raises Untrusted for an impossible count.
+    """
+    items = [item for item in mappings(body.get("output")) if item.get("type") == "web_search_call"]
+    counted = mapping(mapping(body.get("tool_usage")).get("web_search")).get("num_requests")
+    return len(items) if counted is None else count(counted)
+
+
+def unseen_tokens(body: dict[str, object], searches: int) -> int:
+    return searches * FIXED_SEARCH_TOKENS if FIXED_SEARCH_MODELS.match(text(body.get("model"))) else 0

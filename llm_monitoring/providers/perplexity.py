@@ -19,6 +19,7 @@ from llm_monitoring.providers.reading import (
     mapping,
     mappings,
     text,
+    tier,
 )
 from llm_monitoring.providers.responses_client import ResponsesClient
 
@@ -26,6 +27,8 @@ NAME: Final[ProviderName] = "perplexity"
 BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
 MOST_USD: Final = Decimal(10_000)
+ROUNDING_USD: Final = Decimal("0.00001")
+FETCH_USD: Final = Decimal("0.0005")  # for each page that fetch_url reads
 MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
@@ -131,6 +134,8 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=written,
             searches=searches_in(body, usage),
             cost_usd=cost_in(usage),
+            fees_usd=calls_of(usage, "fetch_url") * FETCH_USD,
+            service_tier=tier(body.get("service_tier")),
         )
         return consistent(found, responses.output_text(body))
     except Untrusted:
@@ -138,21 +143,46 @@ def usage_in(body: dict[str, object]) -> Usage | None:
 
 
 def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
-    tools = mapping(usage.get("tool_calls_details"))
-    counted = sum(count_or_zero(mapping(tools.get(name)).get("invocation")) for name in SEARCH_TOOLS)
-    return counted or sum(item.get("type") == "search_results" for item in mappings(body.get("output")))
+    """Return the searches, as counted by the usage or by the lists of results: the larger, never too few."""
+    counted = sum(calls_of(usage, name) for name in SEARCH_TOOLS)
+    return max(counted, len(searches(body)))
+
+
+def calls_of(usage: dict[str, object], tool: str) -> int:
+    """Return how often a tool was called; raises Untrusted."""
+    return count_or_zero(mapping(mapping(usage.get("tool_calls_details")).get(tool)).get("invocation"))
 
 
 def cost_in(usage: dict[str, object]) -> Decimal | None:
     """Return the provider's own bill in USD; None for another currency and where it claims to be free.
 
-    Raises Untrusted for an amount that no call can cost.
+    A gateway may give the total alone, as a bare number. Raises Untrusted for an amount that no call can cost, and
+    for a total below the sum of its parts.
     """
-    cost = mapping(usage.get("cost"))
-    total = cost.get("total_cost")
-    if cost.get("currency", "USD") != "USD" or type(total) not in (int, Decimal):
+    cost = usage.get("cost")
+    if amount(cost) is not None:
+        return positive(amount(cost))
+    bill = mapping(cost)
+    currency = bill.get("currency", "USD")
+    if not isinstance(currency, str) or currency.strip().upper() != "USD":
         return None
-    bill = Decimal(str(total))
-    if bill > MOST_USD:
+    found = (amount(bill[name]) for name in bill if name.endswith("_cost") and name != "total_cost")
+    parts = sum((part for part in found if part is not None), Decimal(0))
+    total = positive(amount(bill.get("total_cost"))) or positive(parts)
+    if total is not None and total < parts - ROUNDING_USD:
         raise Untrusted
-    return bill if bill > 0 else None
+    return total
+
+
+def amount(value: object) -> Decimal | None:
+    """Return an amount in USD, None for what is no number; raises Untrusted for one that no call can cost."""
+    if type(value) not in (int, Decimal):
+        return None
+    found = Decimal(str(value))
+    if abs(found) > MOST_USD:
+        raise Untrusted
+    return found
+
+
+def positive(bill: Decimal | None) -> Decimal | None:
+    return bill if bill is not None and bill > 0 else None

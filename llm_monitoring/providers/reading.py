@@ -14,6 +14,9 @@ from llm_monitoring.providers.base import Answer, BadResponse, Billed, Citation,
 
 SHOWN_CHARACTERS: Final = 300
 MOST_TOKENS: Final = 10**9
+MOST_CALL_TOKENS: Final = 10_000_000  # five times the widest context window: no call consumes more
+MOST_SEARCHES: Final = 1000
+PLAIN_TIERS: Final = ("", "default", "standard", "unspecified", "service_tier_unspecified")
 
 
 class Untrusted(MonitoringError):
@@ -51,7 +54,11 @@ class Bill:
 
 def shown(value: object) -> str:
     """Return one printable, shortened line of what a provider said."""
-    printable = "".join(c if c.isprintable() else " " for c in str(value))
+    try:
+        said = str(value)
+    except RecursionError:  # read from JSON that is nested as deep as Python reads it
+        said = "nested too deep to show"
+    printable = "".join(c if c.isprintable() else " " for c in said)
     return " ".join(printable.split())[:SHOWN_CHARACTERS]
 
 
@@ -104,8 +111,22 @@ def count_or_zero(value: object) -> int:
     return 0 if value is None else count(value)
 
 
+def tier(value: object) -> str:
+    """Return the service tier as the reply names it, "" for none and for the plain one; raises Untrusted."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Untrusted
+    return "" if value.lower() in PLAIN_TIERS else value
+
+
 def consistent(usage: Usage, answer: str) -> Usage:
-    """Return `usage` if its parts fit their wholes and a text was not free; raises Untrusted otherwise."""
+    """Return `usage` if its parts fit their wholes and a text was not free; raises Untrusted otherwise.
+
+    Also for more than any context window holds: each count may be possible, and their sum is not.
+    """
+    if usage.total_tokens > MOST_CALL_TOKENS or usage.searches > MOST_SEARCHES:
+        raise Untrusted
     if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
         raise Untrusted
     if usage.reasoning_tokens > usage.output_tokens:

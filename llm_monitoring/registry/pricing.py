@@ -111,7 +111,8 @@ def cost(price: Price, usage: Usage) -> Decimal:
         + usage.output_tokens * rates.output
     )
     factor = tier_factor(price, usage.service_tier) * (price.most_premium if usage.regional else price.least_premium)
-    return rounded_up(tokens * factor / MILLION + usage.searches * (price.search_usd or Decimal(0)) + price.request_usd)
+    fees = usage.searches * (price.search_usd or Decimal(0)) + usage.fees_usd + price.request_usd
+    return rounded_up(tokens * factor / MILLION + fees)
 
 
 def hour_rate(rates: Rates, tokens: int) -> Decimal:

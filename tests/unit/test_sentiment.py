@@ -8,6 +8,8 @@ import pytest
 
 from llm_monitoring.analysis.sentiment import Unreadable, Verdict, judge_prompt, read_verdict
 
+BAD = '{"brand": "Quipu", "sentiment": "negative", "score": 0}'
+
 
 @pytest.mark.parametrize(
     ("text", "verdict"),
@@ -17,6 +19,18 @@ from llm_monitoring.analysis.sentiment import Unreadable, Verdict, judge_prompt,
             '```json\n{"brand": "Quipu", "sentiment": "negative", "score": 0}\n```',
             Verdict("negative", Decimal("0.00")),
         ),
+        *(
+            (text, Verdict("negative", Decimal("0.00")))
+            for text in (
+                f"```JSON\n{BAD}\n```",
+                f"~~~ Json\n{BAD}\n~~~",
+                f"````json5\n{BAD}\n````",
+                f"Here it is:\n\n```\n{BAD}```",
+                f"My verdict: {BAD}.",
+                f"```json {BAD}``` That is all.",
+                f"\ufeff{BAD}",
+            )
+        ),
         (
             '{"score": 0.5, "sentiment": "neutral", "brand": "Quipu", "why": "x"}',
             Verdict("neutral", Decimal("0.50")),
@@ -24,7 +38,7 @@ from llm_monitoring.analysis.sentiment import Unreadable, Verdict, judge_prompt,
     ],
 )
 def test_a_whole_verdict_is_read(text: str, verdict: Verdict) -> None:
-    """A JSON object with brand, sentiment and score, bare or fenced."""
+    """A JSON object with brand, sentiment and score, whatever fence or words the judge puts around it."""
     assert read_verdict(text, "Quipu") == verdict
 
 
@@ -35,6 +49,8 @@ def test_a_whole_verdict_is_read(text: str, verdict: Verdict) -> None:
         ("[" * 100_000, "no JSON"),
         ('{"brand": "Quipu", "sentiment": "positive", "score": 1e99999999999999999999}', "no JSON"),
         ('["positive"]', "no JSON object"),
+        (BAD + BAD, "more than one JSON object"),
+        ("```json\n" + BAD[:-1], "no JSON"),
         ('{"brand": "Holded", "sentiment": "positive", "score": 0.8}', "about another brand"),
         ('{"sentiment": "positive", "score": 0.8}', "about another brand"),
         ('{"brand": "Quipu", "sentiment": "great", "score": 0.8}', "no known sentiment"),
