@@ -35,6 +35,10 @@ MEANINGS: Final[dict[Reason, str]] = {
 }
 
 
+# What no master key opens: it holds nothing that could be lost, and keeps no other key from being rotated.
+UNUSABLE: Final[frozenset[Reason]] = frozenset({"empty", "damaged", "not_a_key", "not_yours"})
+
+
 class KeyUnreadable(MonitoringError):
     """A stored API key cannot be read."""
 

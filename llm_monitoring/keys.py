@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.crypto import KeyBox, KeyUnreadable, last_four, require_box
+from llm_monitoring.crypto import UNUSABLE, KeyBox, KeyUnreadable, last_four, require_box
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
@@ -60,14 +60,20 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """How many keys were sealed anew, were so already, or were set or removed meanwhile."""
+    """How many keys were sealed anew, were so already, or were set or removed meanwhile; `unusable` are left."""
 
     rotated: int = 0
     current: int = 0
     changed: int = 0
+    unusable: tuple[KeyUnreadable, ...] = ()
 
     def __add__(self, other: Rotation) -> Rotation:
-        return Rotation(self.rotated + other.rotated, self.current + other.current, self.changed + other.changed)
+        return Rotation(
+            self.rotated + other.rotated,
+            self.current + other.current,
+            self.changed + other.changed,
+            self.unusable + other.unusable,
+        )
 
 
 class RotationRefused(MonitoringError):
@@ -216,15 +222,15 @@ class KeyStore:
     def rotate(self, on_progress: Progress = lambda done, total: None) -> Rotation:
         """Seal every key anew under the newest master key and bind it; safe to kill and to run again.
 
-        `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, where
-        any key cannot be read.
+        `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, if another master
+        key may open any of them. What no master key opens stays as it is, and keeps no other from being sealed.
         """
         box = require_box(self.box)
         users, problems = 0, []
         for row in self.rows():
             users += 1
             listed = (self.listed(row["user_id"], None, provider, token) for provider, token in tokens(row))
-            problems += [each.problem for each in listed if each.problem]
+            problems += [each.problem for each in listed if each.problem and each.problem.reason not in UNUSABLE]
         if problems:
             raise RotationRefused(problems)
         total, done = Rotation(), 0
@@ -239,7 +245,11 @@ class KeyStore:
         for row in page:
             user_id = row["user_id"]
             for provider, token in tokens(row):
-                sealed = box.examine(token, user_id, provider)
+                try:
+                    sealed = box.examine(token, user_id, provider)
+                except KeyUnreadable as exc:
+                    counted += Rotation(unusable=(exc,))
+                    continue
                 if sealed.bound and sealed.under_newest:
                     counted += Rotation(current=1)
                     continue

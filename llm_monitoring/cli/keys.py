@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.cli.command import PROVIDER, example, json_option
+from llm_monitoring.cli.command import PROVIDER, Failed, example, json_option
 from llm_monitoring.cli.output import Columns, say, show_rows, terminal
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.cli.verify import verify
@@ -17,7 +17,7 @@ from llm_monitoring.crypto import last_four, require_box
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import BadInput
-from llm_monitoring.keys import ListedKey, Progress
+from llm_monitoring.keys import NAMED_AT_MOST, ListedKey, Progress
 from llm_monitoring.logs import register_secret, visible
 
 LONGEST_INPUT_BYTES = 64_000
@@ -132,12 +132,15 @@ def rotate(session: Session) -> None:
 
     Keys that an older release stored are bound to their users. To change the master key: put the new one first in
     LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
-    run again. Nothing is changed while any key cannot be read.
+    run again. Nothing is changed while any key waits for another master key; what none opens is left as it is.
     """
     with session.tools() as tools, progress() as on_progress:
         done = tools.keys.rotate(on_progress)
     changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
     say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
+    if done.unusable:
+        named = "; ".join(str(each) for each in done.unusable[:NAMED_AT_MOST])
+        raise Failed(f"{len(done.unusable)} stored values were left as they are, every other key is sealed: {named}")
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class BudgetAlert:
     """A user's month that reached a threshold, in percent of its budget in USD."""
 
     user_id: int
-    month: date
+    month: str  # its first day, as the database writes it
     threshold: Decimal
     spent_usd: Decimal
     budget_usd: Decimal

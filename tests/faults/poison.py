@@ -23,7 +23,7 @@ from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily, digest
 from llm_monitoring.keys import KeyStore
-from llm_monitoring.notify import outbox, watching
+from llm_monitoring.notify.outbox import News
 from llm_monitoring.runs import RunLock
 from llm_monitoring.settings import load_settings
 
@@ -120,6 +120,10 @@ def cells(db: Database) -> Iterator[Cell]:
 def ignore(_: object) -> None: ...
 
 
+def row_news(tools: day.Tools, the_day: date) -> Iterator[News]:
+    return digest.row_news(tools.errors.found, the_day)
+
+
 @dataclass
 class House:
     """Two tenants on one database, each with a project at one provider."""
@@ -179,9 +183,7 @@ class House:
             order = day.Order(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
             report = day.analyse(tools, order, blocked_users(standings), lock)
         daily.write_reports(tools, report)
-        alerts = watching.budget_alerts(self.db)
-        news = [*digest.run_news(report, the_day), *digest.row_news(tools.errors.found, the_day)]
-        outbox.put(self.db, the_day, [*news, *digest.observed(tools, the_day)], alerts)
+        digest.collect(tools, the_day, lambda: [*digest.run_news(report, the_day), *row_news(tools, the_day)])
         return report
 
     def healthy(self, the_day: date = DAY) -> Row:

@@ -761,3 +761,12 @@ def test_completion_scripts(cli: Cli, shell: str) -> None:
     script = cli.done("completion", shell)
     run = f"env PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)} -m llm_monitoring"
     assert (2, True, False) == (script.count(run), VARIABLE in script, "$+commands" in script)
+
+
+def test_keys_rotate_names_what_it_leaves(cli: Cli, db: Database, ana: int) -> None:
+    """A stored value that is no key ends rotation with exit code 1 and its name, after every other key is sealed."""
+    cli.done("keys", "set", "1", "google", stdin=KEY)
+    db.execute("UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'garbage'")
+    result = cli.run("keys", "rotate")
+    assert (1, "Keys sealed anew: 0, up to date already: 1.\n") == (result.exit_code, result.stdout)
+    assert "1 stored values were left as they are, every other key is sealed: the openai key of user 1" in result.stderr

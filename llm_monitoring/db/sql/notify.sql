@@ -23,10 +23,10 @@ WHERE id = ANY (%(ids)s) AND NOT delivered_to @> ARRAY [%(target)s::text];
 
 -- name: budget_alerts
 -- Thresholds that were reached and that nobody was told of yet.
-SELECT user_id, month, threshold, spent_usd, budget_usd
+SELECT user_id, month::text AS month, threshold, spent_usd, budget_usd
 FROM llm_budget_alerts
 WHERE announced_at IS NULL AND raised_at > now() - INTERVAL '7 days'
-ORDER BY user_id, month, threshold;
+ORDER BY user_id, llm_budget_alerts.month, threshold;
 
 -- name: mark_announced
 -- An alert is in the outbox.
