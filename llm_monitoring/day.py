@@ -19,6 +19,7 @@ from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.limits import Limits
 from llm_monitoring.planning import Plan, Tools, make_plan, read_projects, standing_line
+from llm_monitoring.price_lines import price_change_line
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.reanalysis import read_unread
 from llm_monitoring.recovery import recover, wait_for_owners
@@ -162,6 +163,7 @@ def analyse(
     clients = Clients(tools.keys, tools.settings)
     try:
         plan = make_plan(tools, order.project_ids, blocked)
+        log_undecided_prices(tools)
         desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id, errors=tools.errors)
         before = coverage(tools, plan, order.day)
         order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
@@ -177,6 +179,15 @@ def analyse(
     finally:
         clients.close()
     return report
+
+
+def log_undecided_prices(tools: Tools) -> None:
+    """Say which models are charged a known rise that no admin has decided on."""
+    for each in registry.coming_changes(tools.db, tools.budget.today()):
+        if each.change.begun:
+            log.warning("%s", price_change_line(each.provider, each.model_id, each.change),
+                        extra={"event": "model.price_undecided", "provider": each.provider, "model_id": each.model_id,
+                               "valid_from": each.change.valid_from.isoformat()})  # fmt: skip
 
 
 def tidy(tools: Tools, order: Order, lock: RunLock) -> None:

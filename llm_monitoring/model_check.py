@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
-from llm_monitoring import model_admin
+from llm_monitoring import model_admin, suggestions
 from llm_monitoring.db.database import Database, Json, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.model_admin import Author
-from llm_monitoring.model_findings import Findings, check_row, examine
+from llm_monitoring.model_findings import Findings, Rises, check_row, examine
 from llm_monitoring.providers import AuthFailed, ModelInfo, open_provider
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import Settings
@@ -157,6 +157,7 @@ def record(tx: Transaction, findings: Findings, now: datetime, errors: RowErrors
     for model_id, suggestion in findings.suggestions.items():
         with one_model(model_id):
             keep_suggestion(tx, provider, model_id, suggestion, now)
+            keep_rises(tx, provider, model_id, findings.rises[model_id], now)
 
 
 def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:
@@ -180,10 +181,25 @@ def keep_suggestion(
         {
             "provider": provider, "model_id": model_id, "day": now.date(), "source": suggestion.source,
             "input": suggestion.input, "output": suggestion.output, "cached": suggestion.cached,
-            "cache_write": suggestion.cache_write, "per_1k_searches": suggestion.per_1k_searches,
+            "cache_write": suggestion.cache_write, "cache_write_1h": suggestion.cache_write_1h,
+            "priority_factor": suggestion.priority_factor, "per_1k_searches": suggestion.per_1k_searches,
             "tiers": Json([dict(tier) for tier in suggestion.tiers]),
         },
     )  # fmt: skip
+
+
+def keep_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Rises, now: datetime) -> None:
+    """Put what a price list says of a model's later prices in place of what was known of them."""
+    name = {"llm_provider": provider, "model_id": model_id}
+    days = [valid_from for valid_from, _ in rises]
+    tx.execute(SQL.forget_rises, {**name, "today": now.astimezone(UTC).date(), "days": days})
+    for valid_from, suggestion in rises:
+        columns = suggestion.columns()
+        tiers = Json(columns["price_tiers"])
+        tx.execute(
+            SQL.keep_rise,
+            {**name, **columns, "price_tiers": tiers, "valid_from": valid_from, "detail": suggestion.source},
+        )
 
 
 def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now: datetime) -> bool:
@@ -195,6 +211,7 @@ def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now:
         suggestion = suggest(provider, info.model_id, now)
         if suggestion is not None:
             keep_suggestion(tx, provider, info.model_id, suggestion, now)
+            keep_rises(tx, provider, info.model_id, suggestions.rises(provider, info.model_id), now)
         return inserted
 
     return db.transact(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -14,8 +14,8 @@ from llm_monitoring.db.database import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.providers.listing import answers_text
-from llm_monitoring.registry import Price
-from llm_monitoring.suggestions import Suggestion, suggest
+from llm_monitoring.registry import DatedPrice, Price, PriceChange
+from llm_monitoring.suggestions import Suggestion, rises, suggest
 
 MISSING_TO_BE_GONE: Final = 2
 NOTICE: Final = timedelta(days=30)
@@ -24,6 +24,7 @@ LONGEST_ID: Final = 100  # what the column holds
 SNAPSHOT: Final = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)$")
 
 Suggest = Callable[[ProviderName, str, datetime], Suggestion | None]
+Rises = tuple[tuple[date, Suggestion], ...]
 Why = Literal["missing", "retires"]
 
 
@@ -86,16 +87,24 @@ class Findings:
     back: tuple[str, ...]
     drifts: tuple[Drift, ...]
     suggestions: Mapping[str, Suggestion]
+    rises: Mapping[str, Rises]
+    price_changes: tuple[tuple[str, PriceChange], ...]
     unstorable: tuple[str, ...]
 
 
 def examine(
-    provider: ProviderName, rows: Sequence[Row], listed: Iterable[ModelInfo], now: datetime, suggest: Suggest = suggest
+    provider: ProviderName,
+    rows: Sequence[Row],
+    listed: Iterable[ModelInfo],
+    now: datetime,
+    suggest: Suggest = suggest,
+    rises: Callable[[ProviderName, str], Rises] = rises,
 ) -> Findings:
     """Compare the provider's list with the registry's rows; reads and writes nothing."""
     by_id = {info.model_id: info for info in listed}
     known = {row["model_id"]: row for row in rows}
     suggested = {model_id: suggest(provider, model_id, now) for model_id in [*by_id, *known]}
+    later = {model_id: rises(provider, model_id) for model_id, found in suggested.items() if found is not None}
     missing = tuple(row["model_id"] for row in rows if is_missing(provider, row, by_id))
     tells_end = any(info.retires_at for info in by_id.values())
     after = [as_after(row, by_id.get(row["model_id"]), row["model_id"] in missing, tells_end) for row in rows]
@@ -114,6 +123,10 @@ def examine(
         ),
         drifts=tuple(drift for row in rows for drift in drifts(row, suggested[row["model_id"]])),
         suggestions={model_id: found for model_id, found in suggested.items() if found is not None},
+        rises=later,
+        price_changes=tuple(
+            (row["model_id"], change) for row in rows for change in changes_of(row, later.get(row["model_id"]), now)
+        ),
         unstorable=tuple(model_id for model_id in by_id if len(model_id) > LONGEST_ID),
     )  # fmt: skip
 
@@ -197,6 +210,24 @@ def usable_price(row: Row) -> Decimal | None:
     return price.tiers[0].input + price.tiers[0].output
 
 
+def changes_of(row: Row, later: Rises | None, now: datetime) -> Iterator[PriceChange]:
+    """What begins soon at an approved model, and what is charged without a decision; `later` None: no list knows it."""
+    prices = registry.read_prices(row)
+    if prices is None or not row["is_available"] or row["retired_at"] is not None:
+        return
+    today = now.astimezone(UTC).date()
+    if later is not None:
+        prices = registry.with_known(prices, [known_price(row, *each) for each in later], today)
+    yield from registry.price_changes(prices, today)
+
+
+def known_price(row: Row, valid_from: date, suggestion: Suggestion) -> DatedPrice:
+    columns = {**suggestion.columns(), "llm_provider": row["llm_provider"], "model_id": row["model_id"]}
+    price = registry.read_price(columns)
+    assert price is not None
+    return DatedPrice(valid_from, "library", price, suggestion.source, columns)
+
+
 def drifts(row: Row, suggestion: Suggestion | None) -> Iterator[Drift]:
     """Where an approved model's prices differ from the suggested ones by more than 1 %."""
     price = registry.read_price(row)
@@ -210,13 +241,15 @@ def drifts(row: Row, suggestion: Suggestion | None) -> Iterator[Drift]:
 def pairs(price: Price, suggestion: Suggestion) -> Iterator[tuple[str, Decimal, Decimal]]:
     """The prices that both know, by name."""
     base = price.tiers[0]
-    for name in ("input", "output", "cached", "cache_write"):
-        suggested = getattr(suggestion, name)
-        if suggested is not None:
-            yield name, getattr(base, name), suggested
+    for name in ("input", "output", "cached", "cache_write", "cache_write_1h"):
+        registered, suggested = getattr(base, name), getattr(suggestion, name)
+        if registered is not None and suggested is not None:
+            yield name, registered, suggested
     if price.search_usd is not None and suggestion.per_1k_searches is not None:
         yield "searches", 1000 * price.search_usd, suggestion.per_1k_searches
     for tier in suggestion.tiers:
         start = int(tier["above_input_tokens"])
         for name in sorted(tier.keys() - {"above_input_tokens"}):
-            yield f"{name} > {start}", getattr(price.rates(start + 1), name), Decimal(str(tier[name]))
+            registered = getattr(price.rates(start + 1), name)
+            if registered is not None:
+                yield f"{name} > {start}", registered, Decimal(str(tier[name]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,7 +15,10 @@ UNITS: Final = {
     "output": "output_mtok",
     "cached": "cache_read_mtok",
     "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
 }
+# The day on which the first prices were read: what began until then is in them.
+FIRST_READ: Final = date(2026, 11, 23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,54 @@ class Suggestion:
     output: Decimal
     cached: Decimal | None
     cache_write: Decimal | None
+    cache_write_1h: Decimal | None
     per_1k_searches: Decimal | None
     tiers: tuple[Mapping[str, str | int], ...]
+    priority_factor: Decimal | None
     source: str
+
+    def columns(self) -> dict[str, Any]:
+        """The suggestion as values of the registry's columns."""
+        return {
+            "cost_per_1m_input_tokens": self.input, "cost_per_1m_output_tokens": self.output,
+            "cost_per_1m_cached_input_tokens": self.cached, "cost_per_1m_cache_write_tokens": self.cache_write,
+            "cost_per_1m_cache_write_1h_tokens": self.cache_write_1h, "cost_per_1k_searches": self.per_1k_searches,
+            "cost_per_request": Decimal(0), "priority_factor": self.priority_factor,
+            "price_tiers": [dict(tier) for tier in self.tiers],
+        }  # fmt: skip
 
 
 def suggest(provider: ProviderName, model_id: str, at: datetime) -> Suggestion | None:
     """The prices in force at `at` by the package's own data, without the network; None where it knows none."""
-    from genai_prices import __version__
+    found = find(provider, model_id)
+    return None if found is None else read(*found, found[1].get_prices(at))
+
+
+def rises(provider: ProviderName, model_id: str) -> tuple[tuple[date, Suggestion], ...]:
+    """What the package's data say of a model's later prices, with the day (UTC) on which each begins, in time."""
+    found = find(provider, model_id)
+    if found is None or not isinstance(found[1].prices, list):
+        return ()
+    starts = [(getattr(price.constraint, "start_date", None), price.prices) for price in found[1].prices]
+    later = [(start, read(*found, prices)) for start, prices in starts if start is not None and start > FIRST_READ]
+    return tuple(sorted(((start, read) for start, read in later if read is not None), key=lambda each: each[0]))
+
+
+def find(provider: ProviderName, model_id: str) -> tuple[Any, Any] | None:
+    """The package's own provider and model, or None if it does not know them."""
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        owner, model = get_snapshot().find_provider_model(model_id, None, provider, None)
+        return get_snapshot().find_provider_model(model_id, None, provider, None)
     except LookupError:
         return None
-    prices = vars(model.get_prices(at))
+
+
+def read(owner: Any, model: Any, price: Any) -> Suggestion | None:
+    """One of the package's prices; None for one without an input and an output price."""
+    from genai_prices import __version__
+
+    prices = vars(price)
     rates = {name: prices.get(unit) for name, unit in UNITS.items()}
     base = {name: base_of(value) for name, value in rates.items()}
     if not base["input"] or not base["output"]:
@@ -50,10 +86,23 @@ def suggest(provider: ProviderName, model_id: str, at: datetime) -> Suggestion |
         output=base["output"],
         cached=base["cached"],
         cache_write=base["cache_write"],
+        cache_write_1h=base["cache_write_1h"],
         per_1k_searches=base_of(prices.get("web_searches_kcount")),
         tiers=tiers_of(rates),
+        priority_factor=priority_factor(model, prices),
         source=f"genai-prices {__version__}: {owner.id} {model.id}",
     )
+
+
+def priority_factor(model: Any, prices: Mapping[str, Any]) -> Decimal | None:
+    """Times the standard price of tokens in the priority tier; None if it differs from part to part or is lower."""
+    for variant in model.price_variants or ():
+        if variant.when == {"service_tier": "priority"}:
+            priced = {name: base_of(vars(variant.prices).get(unit)) for name, unit in UNITS.items()}
+            plain = {name: base_of(prices.get(unit)) for name, unit in UNITS.items()}
+            factors = {amount / own for name, amount in priced.items() if amount and (own := plain[name])}
+            return max(factors) if len(factors) == 1 and max(factors) >= 1 else None
+    return None
 
 
 def base_of(price: Any) -> Decimal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from llm_monitoring import db as database
@@ -17,6 +18,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.keys import KeyStore
+from llm_monitoring.registry import ModelChange
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.runs import LOCK_KEY
 from llm_monitoring.settings import Settings
@@ -138,6 +140,27 @@ def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[Finding]
                       f"`{PROGRAM} models list`, then `models activate {provider} MODEL`")  # fmt: skip
         else:
             yield yellow("model", f"{provider} has no current model; no project asks it", f"`{PROGRAM} models list`")
+
+
+def prices(db: Database, budget: Budget) -> Iterator[Finding]:
+    """Prices that begin within 60 days, and rises that are charged without a decision."""
+    for each in registry.coming_changes(db, budget.today()):
+        yield price_finding(each)
+
+
+def price_finding(found: ModelChange) -> Finding:
+    change, name = found.change, f"{found.provider}/{found.model_id}"
+    parts = ", ".join(f"{part.name} {amount(part.before)} to {amount(part.after)}" for part in change.parts)
+    when = f"{'since' if change.begun else 'from'} {change.valid_from} (UTC)"
+    if change.source == "admin":
+        return green("price", f"{name} costs another price {when}: {parts}, as {change.detail} decided")
+    told = f"{name}: {parts} USD {when}, says {change.detail}; the dearer price is charged until an admin decides"
+    return yellow("price", told, f"`{PROGRAM} models price {found.provider} {found.model_id} --suggested "
+                  f"--from {change.valid_from}`")  # fmt: skip
+
+
+def amount(value: Decimal | None) -> str:
+    return "no price" if value is None else f"{value.normalize():f}"
 
 
 def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] | None) -> Finding:

@@ -100,6 +100,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("master key", lambda: checks.master_key(settings, store)),
         ("API keys", lambda: checks.keys(store, checked)),
         ("models", lambda: checks.models(db, checked)),
+        ("prices", lambda: checks.prices(db, budget)),
         ("budgets", lambda: checks.budgets(budget)),
         ("sites", lambda: project_checks.sites(db)),
         ("runs", lambda: checks.daily_runs(db, budget)),

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from llm_monitoring import logs, projects, rules
+from llm_monitoring import logs, projects, registry, rules
 from llm_monitoring.accounts import Standing
 from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
@@ -22,6 +22,8 @@ from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News, Parcel
 from llm_monitoring.notify.watching import BudgetAlert, Move, Outage, SpendJump
+from llm_monitoring.price_lines import price_change_line
+from llm_monitoring.registry import ModelChange
 from llm_monitoring.reporting.words import Words, load_words
 from llm_monitoring.row_errors import RowError
 
@@ -214,6 +216,7 @@ def observed(tools: Tools, day: date) -> Iterator[News]:
     yield from each_of(tools, "proveedores", lambda: watching.outages(db, day, day), outage_news)
     yield from each_of(tools, "API keys", lambda: watching.refused_keys(db, day), key_news)
     yield from each_of(tools, "modelos", lambda: watching.going_models(db), model_news)
+    yield from each_of(tools, "precios", lambda: registry.coming_changes(db, tools.budget.today()), price_news)
     yield from each_of(tools, "gasto", lambda: watching.spend_jumps(db, day), lambda jump: spend_news(jump, day))
     yield from each_of(tools, "cifras", lambda: watching.moves(db, day, tools.errors), move_news)
 
@@ -257,6 +260,12 @@ def model_news(row: Row) -> News:
         why = "ya no aparece en la lista del proveedor"
     told = f"👋 {name}, el modelo actual, {why}: `python -m llm_monitoring models list`"
     return News("model", name, told, quiet_days=7)
+
+
+def price_news(found: ModelChange) -> News:
+    """A price that begins soon, or is charged without a decision: once a week until an admin decides."""
+    told = price_change_line(found.provider, plain(found.model_id), found.change)
+    return News("model", f"{found.provider}/{found.model_id} {found.change.valid_from}", told, quiet_days=7)
 
 
 def spend_news(jump: SpendJump, day: date) -> News:

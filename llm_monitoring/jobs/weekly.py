@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from llm_monitoring import model_admin, model_check, registry
 from llm_monitoring.app import open_tools
@@ -87,7 +86,9 @@ def ask_everyone(
 
 def compare(tools: Tools, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
     """What each provider's check found; one that cannot be made stops no other."""
-    now, found = datetime.now(UTC), []
+    now, found = max(tools.budget.pricing_times()), []
+    if write:
+        registry.adopt_due_prices(tools.db, tools.budget.today())
     for provider, listed in lists.items():
         with tools.errors.guard("check_models", provider, provider=provider):
             found.append(model_check.check(tools.db, provider, listed, now, tools.errors, write=write))

@@ -12,18 +12,13 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.voice import Voice
 from llm_monitoring.model_findings import Drift, Findings, Going, New
+from llm_monitoring.price_lines import plain, price_change_line, price_name
+from llm_monitoring.registry import PriceChange
 
 VOICE: Final = Voice("llm_monitoring.weekly")
 log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
 
 TITLES: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "perplexity": "Perplexity"}
-PRICE_NAMES: Final = {
-    "input": "entrada",
-    "output": "salida",
-    "cached": "entrada en caché",
-    "cache_write": "escritura de caché",
-    "searches": "1.000 búsquedas",
-}
 
 
 def started(*, dry_run: bool) -> None:
@@ -78,6 +73,8 @@ def findings(found: Sequence[Findings], *, dry_run: bool) -> None:
                  provider=each.provider, model_id=model_id)  # fmt: skip
         for drift in each.drifts:
             drifted(each.provider, drift)
+        for model_id, change in each.price_changes:
+            price_changes(each.provider, model_id, change)
 
 
 def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) -> None:
@@ -146,14 +143,15 @@ def drifted(provider: ProviderName, drift: Drift) -> None:
          registered_usd=str(drift.registered), suggested_usd=str(drift.suggested))  # fmt: skip
 
 
-def price_name(name: str) -> str:
-    kind, _, start = name.partition(" > ")
-    return PRICE_NAMES[kind] + (f" por encima de {start} tokens" if start else "")
+def price_changes(provider: ProviderName, model_id: str, change: PriceChange) -> None:
+    """Say what begins within 60 days, and what is charged without a decision of an admin."""
+    prices = {part.name: [text(part.before), text(part.after)] for part in change.parts}
+    warn("model.price_changes", price_change_line(provider, model_id, change), provider=provider, model_id=model_id,
+         valid_from=change.valid_from.isoformat(), source=change.source, begun=change.begun, prices=prices)  # fmt: skip
 
 
-def plain(amount: Decimal) -> str:
-    """An amount without trailing zeros and without an exponent."""
-    return f"{amount.normalize():f}"
+def text(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
 
 
 def switched(provider: ProviderName, before: str, after: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from llm_monitoring.registry.changes import Part, PriceChange, price_changes, with_known
 from llm_monitoring.registry.models import (
     Catalogue,
     Model,
+    ModelChange,
     adopt_due_prices,
+    coming_changes,
     count_usage,
     find_model,
     find_served,
@@ -31,8 +34,11 @@ __all__ = [
     "Catalogue",
     "DatedPrice",
     "Model",
+    "ModelChange",
     "NotCallable",
+    "Part",
     "Price",
+    "PriceChange",
     "Prices",
     "Quote",
     "Rates",
@@ -40,6 +46,7 @@ __all__ = [
     "Unpriced",
     "adopt_due_prices",
     "ceiling",
+    "coming_changes",
     "cost",
     "count_usage",
     "dearest",
@@ -47,10 +54,12 @@ __all__ = [
     "find_served",
     "is_same_model",
     "overview",
+    "price_changes",
     "read_catalogue",
     "read_model",
     "read_price",
     "read_prices",
     "read_rates",
+    "with_known",
     "write_rates",
 ]

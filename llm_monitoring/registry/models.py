@@ -10,6 +10,7 @@ from typing import Final
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
+from llm_monitoring.registry.changes import PriceChange, price_changes
 from llm_monitoring.registry.premiums import premium
 from llm_monitoring.registry.pricing import NotCallable, Price
 from llm_monitoring.registry.served import undated
@@ -62,6 +63,15 @@ class Model:
         return Tariff(self.prices, premium(self.provider, self.model_id, base_url))
 
 
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """A change of one model's price."""
+
+    provider: ProviderName
+    model_id: str
+    change: PriceChange
+
+
 def read_model(row: Row) -> Model:
     return Model(
         provider=provider_name(row["llm_provider"]),
@@ -106,6 +116,16 @@ def read_catalogue(db: Database, errors: RowErrors | None = None) -> Catalogue:
             with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]):
                 models.append(read_model(row))
     return Catalogue(tuple(models))
+
+
+def coming_changes(db: Database, today: date) -> list[ModelChange]:
+    """What approved models' prices will change to within 60 days, and what is charged without a decision."""
+    return [
+        ModelChange(model.provider, model.model_id, change)
+        for model in read_catalogue(db).models
+        if model.prices is not None
+        for change in price_changes(model.prices, today)
+    ]
 
 
 def find_model(db: Database, provider: ProviderName, model_id: str) -> Model | None:

@@ -65,13 +65,12 @@ class Prices:
         begun = [each for each in self.known if since < each.valid_from <= day]
         return begun[-1] if begun else None
 
-    def changes(self, first: date, last: date) -> Iterator[tuple[DatedPrice, Price]]:
-        """The prices that begin from `first` to `last`, each with the price in force on the day before."""
+    def beginning(self, first: date, last: date) -> Iterator[DatedPrice]:
+        """The prices that begin to count from `first` to `last`, in time."""
         for each in sorted((*self.decided, *self.known), key=lambda each: each.valid_from):
-            if first <= each.valid_from <= last and (
-                each in (self.decision(each.valid_from), self.rise(each.valid_from))
-            ):
-                yield each, self.on(each.valid_from - timedelta(days=1))
+            counts = each in (self.decision(each.valid_from), self.rise(each.valid_from))
+            if counts and first <= each.valid_from <= last:
+                yield each
 
     @property
     def sells_search(self) -> bool:

@@ -117,6 +117,7 @@ def dead() -> Iterator[str]:
 @pytest.fixture
 def stage(database_url: str) -> Iterator[Stage]:
     with staged(database_url) as made:
+        made.db.execute("DELETE FROM llm_model_prices")  # what is known of later prices is news, depending on the day
         yield made
 
 
@@ -138,6 +139,19 @@ class Job:
 @pytest.fixture
 def job(stage: Stage, caplog: pytest.LogCaptureFixture) -> Job:
     return Job(stage, caplog)
+
+
+def test_a_price_that_changes_is_told_once_a_week(job: Job, webhook: Webhook) -> None:
+    """A known rise of an approved model is told with its day, until the week is over."""
+    job.stage.add_project(job.stage.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
+    job.stage.db.execute(
+        "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
+        " cost_per_1m_output_tokens) VALUES ('google', 'gemini-3.8-flash', now()::date + 9, 'library', 'a list', 1, 5)"
+    )
+    for _ in range(2):
+        job.run({"LLM_NOTIFY_URLS": webhook.url})
+    (post,) = webhook.posts
+    assert "📅 google/gemini-3.8-flash: cambia de precio el" in post["message"]
 
 
 @pytest.fixture
@@ -296,6 +310,7 @@ def tools(db: Database, webhook: Webhook) -> Tools:
     from llm_monitoring.keys import KeyStore
 
     settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
+    db.execute("DELETE FROM llm_model_prices")
     return Tools(db, Budget(db), KeyStore(db, None, {}), settings)
 
 

@@ -32,6 +32,7 @@ Findings = list[dict[str, str]]
 def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
     """A user with keys and a project, and a run that completed; the environment names them."""
     with staged(database_url) as made:
+        made.db.execute("DELETE FROM llm_model_prices")  # what is known of later prices is yellow near its day
         made.add_project(made.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
         made.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{quipu.com}'")
         runs.finish(made.db, runs.start(made.db, date.today()), "completed", valid=4, failed=0, pending=0, message=None)  # noqa: DTZ011
@@ -179,6 +180,19 @@ def test_a_clock_that_is_wrong(minutes: float, colour: str) -> None:
             return {"now": datetime.now(UTC) + timedelta(minutes=minutes), "version": "16.4 (Debian)"}
 
     assert [colour] == [each.colour for each in database_checks.clock(Elsewhere())]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("source", "colour"), [("library", "yellow"), ("admin", "green")])
+def test_a_price_that_begins_soon_is_told(stage: Stage, source: str, colour: str) -> None:
+    """A known rise is yellow with what to do, until an admin enters the price of its day."""
+    stage.db.execute(
+        "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
+        " cost_per_1m_output_tokens)"
+        " VALUES ('google', 'gemini-3.8-flash', now()::date + 9, %(source)s, 'a list', 1, 5)",
+        {"source": source},
+    )
+    (told,) = [each for each in examine("--offline")[1] if each["subject"] == "price"]
+    assert (colour, True) == (told["colour"], told["message"].startswith("google/gemini-3.8-flash"))
 
 
 @pytest.fixture

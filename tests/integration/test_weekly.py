@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 import weekly_model_check_cron as cron
 from llm_monitoring import model_admin, model_check
+from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, Secret
@@ -336,6 +337,41 @@ def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
     assert "anthropic claude-haiku-4-5" in check.registry()
 
 
+def test_a_price_that_rises_is_announced_with_its_day(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the sixth of December the check says what begins on the first of January, and what an admin can do."""
+    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
+    (told,) = messages(check.good(), "warn", "model.price_changes")
+    assert told.startswith(
+        "📅 google/gemini-3.8-flash: cambia de precio el 2027-01-01 (UTC): entrada $0.75 → $1.5, salida $3.75 → $7.5, "
+        "entrada en caché $0.075 → $0.15, "
+    )
+
+
+def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its day a known rise is said at every check, and no more once an admin has decided."""
+    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2027, 1, 3, tzinfo=UTC),))
+    before = messages(check.good(), "warn", "model.price_changes")
+    check.stage.rows(
+        "UPDATE llm_model_registry SET priced_on = '2027-01-03' WHERE llm_provider = 'google' RETURNING id"
+    )
+    after = messages(check.good(), "warn", "model.price_changes")
+    assert (["💱 google/gemini-3.8-flash: cambió de precio el 2027-01-01"], []) == (
+        [each.partition(" (UTC)")[0] for each in before],
+        after,
+    )
+
+
+def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rise that is not in the database yet comes in with its day; one that the list no longer names goes."""
+    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
+    check.stage.rows(
+        "UPDATE llm_model_prices SET valid_from = '2026-12-24' WHERE model_id = 'gemini-3.8-flash' RETURNING id"
+    )
+    check.good()
+    rows = check.stage.rows("SELECT valid_from, source FROM llm_model_prices WHERE model_id = 'gemini-3.8-flash'")
+    assert [(date(2027, 1, 1), "library")] == [(row["valid_from"], row["source"]) for row in rows]
+
+
 def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     """An approved model's price that is off by more than 1 % is told; one within, and an unapproved model's, is not."""
     check.stage.rows(
@@ -351,6 +387,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     haiku = "💱 anthropic/claude-haiku-5-5: precio de {}, ${} en el registro y ${} según genai-prices 0.2.3: anthropic"
     tiers = (
         ("escritura de caché", "0.125", "0.625"),
+        ("escritura de caché de una hora", "0.2", "1"),
         ("entrada en caché", "0.01", "0.05"),
         ("entrada", "0.1", "0.5"),
         ("salida", "0.5", "2.5"),

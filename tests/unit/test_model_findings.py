@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,10 @@ SUGGESTED = Suggestion(
     output=Decimal(5),
     cached=Decimal("0.1"),
     cache_write=None,
+    cache_write_1h=None,
     per_1k_searches=Decimal(10),
     tiers=({"above_input_tokens": 200000, "input": "2", "output": "8"},),
+    priority_factor=None,
     source="list",
 )
 
@@ -44,8 +47,11 @@ def look(
     *listed: ModelInfo,
     suggestion: Suggestion | None = None,
     provider: ProviderName = "openai",
+    later: tuple[tuple[date, Suggestion], ...] = (),
 ) -> Findings:
-    return examine(provider, rows, listed, NOW, lambda provider, model_id, at: suggestion)
+    return examine(
+        provider, rows, listed, NOW, lambda provider, model_id, at: suggestion, lambda provider, model_id: later
+    )
 
 
 def info(model_id: str = "gpt-a", days: int | None = None) -> ModelInfo:
@@ -187,3 +193,38 @@ def test_drift_carries_both_figures() -> None:
     """A drift names what is charged, what is suggested and by whom."""
     found = look([row(cost_per_1m_cached_input_tokens=Decimal("0.2"))], info(), suggestion=SUGGESTED)
     assert Drift("gpt-a", "cached", Decimal("0.2"), Decimal("0.1"), "list") == found.drifts[0]
+
+
+RISE = replace(SUGGESTED, input=Decimal(2), output=Decimal(9), tiers=())
+
+
+@pytest.mark.parametrize(
+    ("start", "priced_on", "known", "begun"),
+    [
+        (date(2027, 1, 1), None, True, False),
+        (date(2027, 1, 22), None, True, False),
+        (date(2027, 1, 23), None, False, False),
+        (date(2026, 11, 23), None, True, True),
+        (date(2026, 11, 23), date(2026, 11, 23), False, False),
+        (date(2027, 1, 1), date(2026, 11, 23), True, False),
+    ],
+)
+def test_a_dated_price_is_announced(start: date, priced_on: date | None, known: bool, begun: bool) -> None:
+    """What begins within 60 days is announced with its day, and what has begun until an admin decides."""
+    found = look([row(priced_on=priced_on)], info(), suggestion=SUGGESTED, later=((start, RISE),))
+    assert ([("gpt-a", start, begun)] if known else []) == [
+        (model_id, change.valid_from, change.begun) for model_id, change in found.price_changes
+    ]
+
+
+def test_an_announced_price_names_its_parts() -> None:
+    """The parts that change are named with what they cost before and after."""
+    found = look([row()], info(), suggestion=SUGGESTED, later=((date(2027, 1, 1), RISE),))
+    ((_, change),) = found.price_changes
+    assert ("input", Decimal(1), Decimal(2)) == (change.parts[0].name, change.parts[0].before, change.parts[0].after)
+
+
+def test_a_later_price_of_an_unused_model_is_not_announced() -> None:
+    """A model that is not approved costs nothing, whatever it will cost."""
+    found = look([row(is_available=False)], info(), suggestion=SUGGESTED, later=((date(2027, 1, 1), RISE),))
+    assert () == found.price_changes

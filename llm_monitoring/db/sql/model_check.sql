@@ -39,12 +39,56 @@ SET suggested_cost_per_1m_input_tokens        = %(input)s,
     suggested_cost_per_1m_output_tokens       = %(output)s,
     suggested_cost_per_1m_cached_input_tokens = %(cached)s,
     suggested_cost_per_1m_cache_write_tokens  = %(cache_write)s,
+    suggested_cost_per_1m_cache_write_1h_tokens = %(cache_write_1h)s,
+    suggested_priority_factor                 = %(priority_factor)s,
     suggested_cost_per_1k_searches            = %(per_1k_searches)s,
     suggested_price_tiers                     = %(tiers)s,
     suggested_source                          = %(source)s,
     suggested_at                              = %(day)s
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s
   AND (suggested_cost_per_1m_input_tokens, suggested_cost_per_1m_output_tokens, suggested_cost_per_1m_cached_input_tokens,
-       suggested_cost_per_1m_cache_write_tokens, suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
+       suggested_cost_per_1m_cache_write_tokens, suggested_cost_per_1m_cache_write_1h_tokens, suggested_priority_factor,
+       suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
       IS DISTINCT FROM (%(input)s::numeric, %(output)s::numeric, %(cached)s::numeric, %(cache_write)s::numeric,
-                        %(per_1k_searches)s::numeric, %(tiers)s::jsonb, %(source)s::text);
+                        %(cache_write_1h)s::numeric, %(priority_factor)s::numeric, %(per_1k_searches)s::numeric, %(tiers)s::jsonb, %(source)s::text);
+
+-- name: forget_rises
+-- Forget the later prices that a price list no longer names, but keep those that have begun.
+DELETE FROM llm_model_prices
+WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s AND source IN ('seed', 'library')
+  AND valid_from > %(today)s AND NOT valid_from = ANY (%(days)s::date[]);
+
+-- name: keep_rise
+-- Keep a price that a price list names with its day; what is known already stays as it is.
+INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
+                              cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
+                              cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,
+                              price_tiers)
+SELECT new.* FROM (VALUES (
+    %(llm_provider)s, %(model_id)s, %(valid_from)s::date, 'library', %(detail)s, %(cost_per_1m_input_tokens)s::numeric,
+    %(cost_per_1m_output_tokens)s::numeric, %(cost_per_1m_cached_input_tokens)s::numeric,
+    %(cost_per_1m_cache_write_tokens)s::numeric, %(cost_per_1m_cache_write_1h_tokens)s::numeric,
+    %(cost_per_1k_searches)s::numeric, %(cost_per_request)s::numeric, %(priority_factor)s::numeric, %(price_tiers)s::jsonb
+)) AS new (llm_provider, model_id, valid_from, source, detail, input, output, cached, cache_write, cache_write_1h, searches,
+           request, priority, tiers)
+WHERE NOT EXISTS (
+    SELECT FROM llm_model_prices p
+    WHERE p.llm_provider = new.llm_provider AND p.model_id = new.model_id AND p.valid_from = new.valid_from
+      AND p.source IN ('seed', 'library')
+      AND (p.cost_per_1m_input_tokens, p.cost_per_1m_output_tokens, p.cost_per_1m_cached_input_tokens,
+           p.cost_per_1m_cache_write_tokens, p.cost_per_1m_cache_write_1h_tokens, p.cost_per_1k_searches,
+           p.cost_per_request, p.priority_factor, p.price_tiers)
+          IS NOT DISTINCT FROM (new.input, new.output, new.cached, new.cache_write, new.cache_write_1h, new.searches,
+                                new.request, new.priority, new.tiers))
+ON CONFLICT (llm_provider, model_id, valid_from, source) DO UPDATE
+SET detail                            = excluded.detail,
+    cost_per_1m_input_tokens          = excluded.cost_per_1m_input_tokens,
+    cost_per_1m_output_tokens         = excluded.cost_per_1m_output_tokens,
+    cost_per_1m_cached_input_tokens   = excluded.cost_per_1m_cached_input_tokens,
+    cost_per_1m_cache_write_tokens    = excluded.cost_per_1m_cache_write_tokens,
+    cost_per_1m_cache_write_1h_tokens = excluded.cost_per_1m_cache_write_1h_tokens,
+    cost_per_1k_searches              = excluded.cost_per_1k_searches,
+    cost_per_request                  = excluded.cost_per_request,
+    priority_factor                   = excluded.priority_factor,
+    price_tiers                       = excluded.price_tiers,
+    entered_at                        = clock_timestamp();

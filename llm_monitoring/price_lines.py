@@ -1,0 +1,48 @@
+"""How a price and its change are said to operators, in Spanish."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.registry import Part, PriceChange
+
+PRICE_NAMES: Final = {
+    "input": "entrada",
+    "output": "salida",
+    "cached": "entrada en caché",
+    "cache_write": "escritura de caché",
+    "cache_write_1h": "escritura de caché de una hora",
+    "searches": "1.000 búsquedas",
+    "request": "petición",
+}
+MOST_PARTS: Final = 6
+
+
+def price_change_line(provider: str, model_id: str, change: PriceChange) -> str:
+    """One line: what changes, from which day on, who says so, and what an admin can do."""
+    parts = ", ".join(map(part_text, change.parts[:MOST_PARTS])) + (" …" if len(change.parts) > MOST_PARTS else "")
+    day, name = change.valid_from.isoformat(), f"{provider}/{model_id}"
+    if change.source == "admin":
+        return f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
+    decide = f"decídalo con `python -m llm_monitoring models price {provider} {model_id} --suggested --from {day}`"
+    if change.begun:
+        told = f"💱 {name}: cambió de precio el {day} (UTC): {parts}, según {change.detail}"
+        return f"{told}; se cobra el más caro, {decide}"
+    told = f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
+    return f"{told}; desde ese día se reserva y se cobra el más caro, {decide}"
+
+
+def part_text(part: Part) -> str:
+    before, after = (f"${plain(each)}" if each is not None else "sin precio" for each in (part.before, part.after))
+    return f"{price_name(part.name)} {before} → {after}"
+
+
+def price_name(name: str) -> str:
+    kind, _, start = name.partition(" > ")
+    return PRICE_NAMES[kind] + (f" por encima de {start} tokens" if start else "")
+
+
+def plain(amount: Decimal) -> str:
+    """An amount without trailing zeros and without an exponent."""
+    return f"{amount.normalize():f}"
