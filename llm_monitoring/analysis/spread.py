@@ -39,15 +39,19 @@ class Spread:
 
 
 def spread_of(rows: Sequence[Row], error: float, answers: float, least: float, most: float) -> Spread:
-    """Return the spread from the standard error over prompts and the one that their answers alone explain.
+    """Return the spread from the standard error over prompts and the one that their answers alone explain."""
+    return Spread(wider_error(error, answers, len(rows)), len(rows), least, most)
 
-    The prompts' own spread decides. If prompts agree more closely than their answers allow (the scaled
-    chi-square of the spread is below its 1 % point), the answers' error takes its place: six prompts that each go
-    from 3 to 4 of 7 agree by chance and are 18 against 24 of 42.
+
+def wider_error(error: float, answers: float, prompts: int) -> float:
+    """Return the standard error over prompts, or that of their answers if prompts agree more closely than these allow.
+
+    Closer means that the scaled chi-square of the spread is below its 1 % point: six prompts that each go from 3 to 4
+    of 7 agree by chance and are 18 against 24 of 42. Zero if nothing varies.
     """
-    if error**2 < least_share(len(rows) - 1) * answers**2:
-        error = answers
-    return Spread(0.0 if error < NOTHING else error, len(rows), least, most)
+    if error**2 < least_share(prompts - 1) * answers**2:
+        return answers
+    return 0.0 if error < NOTHING else error
 
 
 def margins(spread: Spread, difference: float, confidence: float) -> tuple[float, float]:
@@ -86,8 +90,10 @@ def standard_error(rows: Sequence[Row], resamples: int, seed: int) -> float:
     return stdev(differences) * sqrt(len(rows) / (len(rows) - 1))
 
 
-def answers_error(sides: Iterable[Found], rows: Sequence[Row], pairs: Iterable[Pair]) -> float:
-    """Return the standard error that the answers of each (prompt, provider) pair alone give the difference.
+def answers_error(sides: Iterable[Found], rows: Sequence[Sequence[Fraction]], pairs: Iterable[Pair]) -> float:
+    """Return the standard error that the answers of each (prompt, provider) pair alone give a ratio or a difference.
+
+    A row holds a prompt's numerator and denominator of each side.
 
     Linearised as a ratio's residuals (Cochran 1977, 6.4); a pair with one answer a period tells nothing of it.
     """

@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import sqrt
 
 from llm_monitoring.analysis.figures import MIN_PROMPTS, Observation, prompt_weights, rounded, t_quantile
+from llm_monitoring.analysis.spread import Measured, Pair, answers_error, wider_error
 
 Measure = Callable[[Observation], tuple[int, int] | None]
 Interval = tuple[Decimal, Decimal] | tuple[None, None]
@@ -33,21 +34,33 @@ def interval(observations: Sequence[Observation], measure: Measure, least: int, 
     """Return the 95 % interval of Σ numerators / Σ denominators, prompts weighing equally, within [least, most].
 
     The answers of one prompt resemble each other, so prompts are what varies: a ratio's standard error by its
-    residuals (Cochran 1977, 6.4) over prompts, times Student's t. None below MIN_PROMPTS prompts with something
-    to measure, and where every prompt agrees, since so few that agree do not prove that all would.
+    residuals (Cochran 1977, 6.4) over prompts, or over their answers if prompts agree more closely than their answers
+    allow, times Student's t. None below MIN_PROMPTS prompts with something to measure, and if neither varies, since so
+    few that agree do not prove that all would.
     """
-    rows = [(float(top), float(bottom)) for top, bottom in per_prompt(observations, measure) if bottom]
+    rows = [row for row in per_prompt(observations, measure) if row[1]]
     prompts = len(rows)
     if prompts < MIN_PROMPTS:
         return None, None
-    below = sum(bottom for _, bottom in rows)
-    ratio = sum(top for top, _ in rows) / below
-    spread = sum((top - ratio * bottom) ** 2 for top, bottom in rows)
-    if spread < 1e-9:
+    below = sum(float(bottom) for _, bottom in rows)
+    ratio = sum(float(top) for top, _ in rows) / below
+    spread = sum((float(top) - ratio * float(bottom)) ** 2 for top, bottom in rows)
+    found = by_pair(observations, measure)
+    error = wider_error(sqrt(prompts / (prompts - 1) * spread) / below, answers_error((found,), rows, found), prompts)
+    if not error:
         return None, None
-    half = t_quantile(0.95, prompts - 1) * sqrt(prompts / (prompts - 1) * spread) / below
+    half = t_quantile(0.95, prompts - 1) * error
     high = ratio + half if most is None else min(most, ratio + half)
     return rounded(max(least, ratio - half)), rounded(high)
+
+
+def by_pair(observations: Sequence[Observation], measure: Measure) -> dict[Pair, list[Measured]]:
+    """The answers with something to measure, by prompt and provider."""
+    found: dict[Pair, list[Measured]] = defaultdict(list)
+    for each in observations:
+        if (value := measure(each)) is not None:
+            found[each.query_id, each.provider].append((each, *value))
+    return found
 
 
 def per_prompt(observations: Sequence[Observation], measure: Measure) -> list[tuple[Fraction, Fraction]]:

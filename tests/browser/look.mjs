@@ -27,6 +27,17 @@ async function look({ file, width, height, scheme, name }) {
     const clip = { x: 0, y: 0, width, height: Math.min(closed.height, 4000) };
     await page.screenshot({ path: `${order.pictures}/${name}.png`, fullPage: true, clip, timeout: 120000 });
   }
+  await page.emulateMedia({ media: "print" });
+  const printed = await page.evaluate(() => ({
+    answers: [...document.querySelectorAll(".answer .text")].map((each) => each.checkVisibility() && each.offsetHeight > 0),
+    hints: [...document.querySelectorAll(".on-screen, .unprinted")].filter((each) => each.checkVisibility()).length,
+    marker: getComputedStyle(document.querySelector(".prompts summary"), "::before").display,
+  }));
+  await page.emulateMedia({ media: "screen" });
+  const directions = await page.evaluate(() => ({
+    prompts: [...document.querySelectorAll(".prompts q")].map((each) => each.matches(":dir(rtl)") ? "rtl" : "ltr"),
+    page: document.documentElement.matches(":dir(rtl)") ? "rtl" : "ltr",
+  }));
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   const opened = await measure(page);
   const seen = await page.evaluate(() => ({
@@ -45,7 +56,8 @@ async function look({ file, width, height, scheme, name }) {
   const violations = found.violations.map(({ id, impact, nodes }) =>
     ({ id, impact, count: nodes.length, html: nodes[0].html.slice(0, 300), why: nodes[0].failureSummary }));
   await context.close();
-  return { name, messages, requests: outside, files: requests.length - outside.length, closed, opened, violations, ...seen };
+  return { name, messages, requests: outside, files: requests.length - outside.length, closed, opened, printed, directions, violations,
+    ...seen };
 }
 
 const measure = (page) => page.evaluate(() => ({

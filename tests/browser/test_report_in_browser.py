@@ -22,6 +22,7 @@ from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.material import Wanted
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
+from llm_monitoring.reporting.words import LANGUAGES
 from tests.conftest import Databases
 from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
@@ -119,6 +120,38 @@ def test_hostile_report(tmp_path: Path) -> None:
         assert ([], set()) == (seen["handlers"], {"script", "img", "iframe", "object", "form"} & set(seen["elements"]))
         assert "1.000.000" in seen["text"]
         assert {"file:", "https:"} == {protocol for protocol, _ in seen["links"]}
+
+
+def test_print_opens_the_answers(tmp_path: Path) -> None:
+    """Printed, every answer is on paper, and nothing says to open it or marks it as closed."""
+    (path := tmp_path / "print.html").write_text(render(view(material(prompts=5, days=3))), encoding="utf-8")
+    seen = look([("print", path)])[0]
+    assert [True] * 20 == seen["printed"]["answers"]
+    assert (0, "none") == (seen["printed"]["hints"], seen["printed"]["marker"])
+
+
+def test_foreign_text_keeps_its_direction(tmp_path: Path) -> None:
+    """A Hebrew and an Arabic prompt in an English page run from right to left, and turn nothing around them."""
+    texts = ["מה ה-CRM הטוב ביותר?", "ما هو أفضل برنامج CRM?", "What is the best CRM?"]
+    own = project("en", brand=Entity("קוויפו"), rivals=(Entity("هولدد"), *RIVALS))
+    scene = material(prompts=3, days=3, of=own)
+    scene = replace(
+        scene, prompts=[{**row, "query_text": text} for row, text in zip(scene.prompts, texts, strict=True)]
+    )
+    (path := tmp_path / "rtl.html").write_text(render(view(scene)), encoding="utf-8")
+    for seen in look([("rtl", path)]):
+        assert_calm(seen)
+        assert {"prompts": ["rtl", "rtl", "ltr"], "page": "ltr"} == seen["directions"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_is_calm(language: str, tmp_path: Path) -> None:
+    """In every language the report fits a phone and a desktop, accessible and whole."""
+    page = render(view(material(prompts=6, days=12, of=project(language))))
+    (path := tmp_path / f"{language}.html").write_text(page, encoding="utf-8")
+    for seen in look([(language, path)]):
+        assert_calm(seen)
+        assert language == seen["language"]
 
 
 def test_policy_holds_without_escaping(tmp_path: Path) -> None:

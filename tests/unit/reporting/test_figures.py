@@ -47,6 +47,19 @@ def test_no_interval(prompts: int, agree: bool) -> None:
     assert (None, None) == interval(answers, position_measure, 1, None)
 
 
+def test_prompts_that_agree_by_chance() -> None:
+    """Six prompts with the same share, of answers that vary, have an interval as wide as their answers make it."""
+    answers = [
+        observation(query_id=number, day=LAST - timedelta(days=day), brand_mentioned=day < 3,
+                    competitors=frozenset({"Holded"}))
+        for number in range(6) for day in range(7)
+    ]  # fmt: skip
+    low, high = interval(answers, share_measure(["Holded"]), 0, 100)
+    assert low is not None
+    assert high is not None
+    assert high - low > 10
+
+
 def test_interval_stays_within_bounds() -> None:
     """A share's interval never leaves 0 to 100, a position's never goes below 1."""
     answers = [observation(query_id=n, brand_mentioned=n == 0, competitors=frozenset(NAMES)) for n in range(8)]
