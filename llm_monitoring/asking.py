@@ -207,7 +207,7 @@ class Desk:
             analysis = watched.matcher.analyse(answer.text, citations, task.language)
             finding = replace(
                 finding,
-                branded=watched.matcher.names_brand(task.prompt),
+                branded=watched.matcher.names_brand(task.prompt, task.language),
                 analysis=analysis,
                 sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
             )

@@ -96,7 +96,8 @@ def make_plan(
     project = watched.project
     if project.user_id is None:
         raise MonitoringError(f"project {project.id} has no user to pay for it")
-    unbranded = [row for row in prompts if not watched.matcher.names_brand(row["query_text"])]
+    named = watched.matcher.names_brand
+    unbranded = [row for row in prompts if not named(row["query_text"], row["language"] or project.language)]
     asks = [
         Ask(task, model, question, desk.tariff(model).quote(question, *desk.budget.pricing_times()).ceiling_usd)
         for row in unbranded

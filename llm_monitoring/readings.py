@@ -99,7 +99,7 @@ class Readings:
             "mention_contexts": list(analysis.mention_contexts),
             "sources": [dict(source) for source in analysis.sources],
             **{name: dict(getattr(analysis, name)) for name in MAPPINGS},
-            "branded": self.matcher.names_brand(stored["query_text"]),
+            "branded": self.matcher.names_brand(stored["query_text"], stored["language"]),
             "brand_name": self.project.brand.name,
             "analysis_version": ANALYSIS_VERSION,
         }
@@ -111,7 +111,7 @@ class Readings:
             return None
         return {
             "brand_name": self.project.brand.name,
-            "branded": self.matcher.names_brand(stored["query_text"]),
+            "branded": self.matcher.names_brand(stored["query_text"], stored["language"]),
             **{name: renamed(stored[name] or {}, labels) for name in MAPPINGS},
         }
 

@@ -80,7 +80,7 @@ class Reader:
 
     def read(self, row: Row) -> Reading:
         """An answer's new reading; where its text was never kept, only whether its prompt names the brand."""
-        branded = {"branded": self.matcher.names_brand(row["query_text"])}
+        branded = {"branded": self.matcher.names_brand(row["query_text"], row["language"])}
         brand, text = self.project.brand.name, row["full_response"]
         if text is None:
             return Reading(brand, branded)

@@ -62,7 +62,7 @@ class Matcher:
         self.entities: tuple[Entity, ...] = (brand, *competitors)
         self.vocabulary = compile_vocabulary(self.entities)
         self.marked = marked_names(self.entities)
-        self.prompts: dict[str, bool] = {}
+        self.prompts: dict[tuple[str, str | None], bool] = {}
 
     def analyse(self, text: str | None, citations: Iterable[object] = (), language: str | None = None) -> Analysis:
         """Every figure of one answer.
@@ -104,15 +104,16 @@ class Matcher:
             if not one.absent
         )
 
-    def names_brand(self, prompt: str | None) -> bool:
+    def names_brand(self, prompt: str | None, language: str | None = None) -> bool:
         """Whether a prompt names the brand itself; each prompt is read once, as it comes again with every answer."""
-        known = self.prompts.get(prompt or "")
+        key = prompt or "", language
+        known = self.prompts.get(key)
         if known is not None:
             return known
-        found = find_matches(self.vocabulary, self.read(prompt))
+        found = find_matches(self.vocabulary, self.read(prompt, language))
         if len(self.prompts) >= PROMPTS_KEPT:
             self.prompts.clear()
-        return self.prompts.setdefault(prompt or "", any(match.owner == BRAND for match in found.matches))
+        return self.prompts.setdefault(key, any(match.owner == BRAND for match in found.matches))
 
     def read(self, text: str | None, language: str | None = None) -> Document:
         """An answer's visible text, blocks and links; places of mentions are places in this text."""

@@ -124,7 +124,7 @@ def prompt_view(
     missing = [name for name in project.providers if name not in {each.provider for each in own}]
     return PromptView(
         text=showable(prompt["query_text"]),
-        branded=matcher.names_brand(prompt["query_text"]),
+        branded=matcher.names_brand(prompt["query_text"], prompt["language"]),
         answered=len(own),
         named=sum(each.brand_mentioned for each in own),
         hidden=max(0, len(own) - len(answers)),

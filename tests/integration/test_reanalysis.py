@@ -115,14 +115,14 @@ def test_a_run_equals_a_fresh_computation(book: Book, fresh: Callable[[], Book])
 
 def test_answers_are_read_in_their_prompts_language(db: Database) -> None:
     """Each prompt's own, and its project's for a prompt without one."""
-    book = Book.open(db, Entity("Kordio"), ["Welche?", "¿Cuál?", "Hvilken?"], language="da")
+    book = Book.open(db, Entity("Kordio"), ["Welche?", "¿Cuál?", "Kordios priser?"], language="da")
     for number in range(3):
         book.store(number, DAYS[0], "Kordios Preise")
     languages = "CASE query_text WHEN 'Welche?' THEN 'de' WHEN '¿Cuál?' THEN 'es' END"
     db.execute(f"UPDATE llm_monitoring_queries SET language = {languages}")
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = NULL")
     run(book)
-    assert [1, 0, 1] == [row["mention_count"] for row in book.rows()]
+    assert [(1, False), (0, False), (1, True)] == [(row["mention_count"], row["branded"]) for row in book.rows()]
 
 
 def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:

@@ -47,11 +47,14 @@ LIMIT %(page)s;
 
 -- name: without_text
 -- The answers of a day whose text was never kept or is gone, and which were read with other names or rules.
-SELECT id, llm_provider, analysis_date, query_text, NULL AS full_response, branded
-FROM llm_monitoring_results
-WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND coalesce(full_response, '') = ''
-  AND rules_fingerprint IS DISTINCT FROM %(fingerprint)s
-ORDER BY id;
+SELECT r.id, r.llm_provider, r.analysis_date, r.query_text, NULL AS full_response, r.branded,
+       coalesce(q.language, p.language) AS language
+FROM llm_monitoring_results r
+         JOIN llm_monitoring_projects p ON p.id = r.project_id
+         LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
+WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND coalesce(r.full_response, '') = ''
+  AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s
+ORDER BY r.id;
 
 -- name: store_readings
 -- Replace the readings of answers. The judge's verdict stays where the answer mentions the brand as before.

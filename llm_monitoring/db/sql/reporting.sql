@@ -39,8 +39,9 @@ LIMIT %(most)s;
 
 -- name: prompts
 -- The prompts that are asked now, or that were answered in the period.
-SELECT q.id, q.query_text, q.is_active
+SELECT q.id, q.query_text, q.is_active, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_queries q
+         JOIN llm_monitoring_projects p ON p.id = q.project_id
 WHERE q.project_id = %(project_id)s
   AND (q.is_active OR EXISTS (SELECT FROM llm_monitoring_results r
                               WHERE r.project_id = q.project_id AND r.query_id = q.id

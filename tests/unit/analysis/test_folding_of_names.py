@@ -137,6 +137,12 @@ def test_halfwidth_kana_is_looked_at_once() -> None:
     assert "ｱ、ガカ" == compose("ｱ、ｶﾞｶ")
 
 
+def test_a_prompt_is_read_in_its_language() -> None:
+    """A prompt that names the brand in the genitive names it, in a language that writes it so."""
+    matcher = Matcher(Entity("Kordio"))
+    assert [True, False] == [matcher.names_brand("Was kosten Kordios Tarife?", code) for code in ("de", "es")]
+
+
 def test_honest_marks_are_composed_as_before() -> None:
     """A text without such runs comes out in canonical form."""
     text = "Müller, e\u0301, 🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸🇪🇸, 가"

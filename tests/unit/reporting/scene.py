@@ -97,7 +97,7 @@ def material(
         project=own, first=dates[0], last=LAST, today=today, latest=LAST if observations else None, chosen=False,
         observations=observations, versus=halves(Period(dates[0], LAST), observations), citations=citations,
         left_out=left_out,
-        prompts=[{"id": number, "query_text": f"¿Pregunta {number}?", "is_active": True}
+        prompts=[{"id": number, "query_text": f"¿Pregunta {number}?", "is_active": True, "language": "es"}
                  for number in range(1, prompts + 1)],
         texts=[answer(each, text(number), sources) for number, each in enumerate(latest)][:480],
         failed_prompts=dict.fromkeys(missing, "refused"), failures=failures, access=access or Access(),

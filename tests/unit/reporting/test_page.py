@@ -77,7 +77,7 @@ def test_hostile_answers_stay_text() -> None:
     rivals = (*RIVALS, Entity('"><svg onload=alert(4)>'))
     scene = material(of=replace(project(rivals=rivals, brand=evil), name="<script>alert(5)</script>"),
                      text=lambda number: HOSTILE)  # fmt: skip
-    scene = replace(scene, prompts=[{"id": 1, "query_text": HOSTILE, "is_active": True}])
+    scene = replace(scene, prompts=[{"id": 1, "query_text": HOSTILE, "is_active": True, "language": "es"}])
     found = Reader(render(view(scene)))
     assert set() == {tag for tag, _ in found.elements} & {"script", "img", "iframe", "object", "form", "base", "input"}
     assert [] == [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
@@ -163,7 +163,9 @@ def test_missing_answers() -> None:
     """A prompt tells which provider gave no answer and why."""
     page = page_of(missing=[(1, "google")], prompts=2)
     assert "Gemini: sin respuesta (el asistente se negó a responder)" in page
-    found = prompt_views(project(), [{"id": 9, "query_text": "¿Nueva?", "is_active": True}], [], [], {})
+    found = prompt_views(
+        project(), [{"id": 9, "query_text": "¿Nueva?", "is_active": True, "language": "es"}], [], [], {}
+    )
     assert ["pending"] * 4 == [each.reason for each in found[0].missing]
 
 
