@@ -57,7 +57,10 @@ class Scene:
 
     @property
     def store(self) -> KeyStore:
-        return KeyStore(self.db, KeyBox(self.master_key), {})
+        operators = {
+            p: Secret(self.operator[name]) for p in PROVIDERS if (name := f"{p.upper()}_API_KEY") in self.operator
+        }
+        return KeyStore(self.db, KeyBox(self.master_key), operators)
 
     def new_key(self, provider: ProviderName, owner: int) -> str:
         key = f"{PREFIXES[provider]}fault-{self.random.randbytes(24).hex()}"

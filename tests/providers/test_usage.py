@@ -207,8 +207,9 @@ NUMBERS = st.one_of(
 NAMES = st.sampled_from(
     "output content candidates parts text type usage usageMetadata cost total_cost input_cost input_tokens "
     "output_tokens promptTokenCount totalTokenCount webSearchQueries groundingMetadata groundingChunks web uri "
-    "groundingSupports groundingChunkIndices annotations url citations results id action sources tool_usage web_search num_requests "
-    "iterations cache_creation service_tier serviceTier model modelVersion status error message stop_reason".split()
+    "groundingSupports groundingChunkIndices annotations url citations results id action sources tool_usage "
+    "web_search num_requests iterations cache_creation service_tier serviceTier "
+    "model modelVersion status error message stop_reason".split()
 )
 JSON = st.recursive(
     NUMBERS,

@@ -1,0 +1,180 @@
+"""A day under refusals: each closes what it speaks of, and a provider's words stay with the task that got them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from llm_monitoring import registry
+from llm_monitoring.domain import ProviderName
+from tests.faults.fault_table import FIREWALL, document, gone, quota, status
+from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
+from tests.faults.scene import Scene
+
+PROMPTS = [f"¿Es Quipu bueno para el caso {number}?" for number in range(12)]
+ONE_AT_A_TIME = {"LLM_MAX_WORKERS": "1"}
+
+CALLS = """
+SELECT kind, state, count(*)::int AS n, sum(charged_usd) AS usd FROM llm_call_attempts GROUP BY 1, 2 ORDER BY 1, 2"""
+FAILED = """
+SELECT p.user_id, f.reason, f.message FROM llm_monitoring_failed_tasks f
+JOIN llm_monitoring_projects p ON p.id = f.project_id ORDER BY f.message"""
+ANSWERED = "SELECT count(*)::int AS n FROM llm_monitoring_results"
+
+
+@pytest.fixture
+def scene(watched_url: str, tmp_path: Path, random: Random) -> Iterator[Scene]:
+    with staged_here(watched_url, tmp_path, random) as staged, impatient():
+        yield staged
+
+
+def refuse(scene: Scene, action: Any, **match: Any) -> None:
+    scene.server.faults.set([{"match": {"route": "answer", **match}, "action": action}])
+
+
+def calls(scene: Scene) -> dict[tuple[str, str], int]:
+    return {(row["kind"], row["state"]): row["n"] for row in scene.db.all(CALLS)}
+
+
+def failures(scene: Scene) -> list[tuple[str, str]]:
+    return [(row["reason"], row["message"]) for row in scene.db.all(FAILED)]
+
+
+def answered(scene: Scene) -> int:
+    row = scene.db.one(ANSWERED)
+    return row["n"] if row else 0
+
+
+def alone(scene: Scene, provider: ProviderName) -> int:
+    user = scene.add_user([provider])
+    ask(scene, user, PROMPTS, [provider])
+    return user
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_a_missing_model_of_the_judge_leaves_the_answers_alone(scene: Scene, code: int) -> None:
+    """Only that model is not there: all prompts are answered, and the judge is asked once."""
+    alone(scene, "openai")
+    judge = registry.read_catalogue(scene.db).judge(frozenset({"openai"}), TODAY)
+    assert judge is not None
+    refuse(scene, status(code, body=document("openai", code, "no access", "model_not_found")), model=judge.model_id)
+    run_day(scene, LLM_SENTIMENT="true", **ONE_AT_A_TIME)
+    assert (12, {("answer", "settled"): 12, ("sentiment", "void"): 1}) == (answered(scene), calls(scene))
+
+
+def test_a_missing_model_of_the_answers_is_named_as_one(scene: Scene) -> None:
+    """The key is not called refused where it is the model that is not there."""
+    alone(scene, "openai")
+    refuse(scene, gone("openai"))
+    run_day(scene, **ONE_AT_A_TIME)
+    told = failures(scene)
+    assert {("answer", "void"): 1} == calls(scene)
+    assert {"model_not_found": 1, "provider_closed": 11} == {r: [x for x, _ in told].count(r) for r, _ in told}
+    assert {"openai no ofrece este modelo a la API key"} == {text for why, text in told if why == "provider_closed"}
+
+
+LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+ONE_CALL: list[tuple[ProviderName, Any, str]] = [
+    ("anthropic", status(400, body=document("anthropic", 400, LIMITS)), "auth_failed"),
+    ("google", status(400, body=document("google", 400, "free tier", "FAILED_PRECONDITION")), "auth_failed"),
+    ("google", status(402, body=document("google", 402, "depleted", "RESOURCE_EXHAUSTED")), "auth_failed"),
+    ("openai", status(429, body=document("openai", 429, "quota", "insufficient_quota")), "auth_failed"),
+    (
+        "google",
+        status(429, body=document("google", 429, "quota", "RESOURCE_EXHAUSTED", **quota("RequestsPerDayPerModel"))),
+        "quota_exhausted",
+    ),
+]
+
+
+@pytest.mark.parametrize("own_key", [True, False], ids=["user's key", "operator's key"])
+@pytest.mark.parametrize(("provider", "action", "reason"), ONE_CALL)
+def test_a_refusal_that_no_prompt_mends_is_met_once(
+    scene: Scene, provider: ProviderName, action: Any, reason: str, own_key: bool
+) -> None:
+    """One call, then the key is closed for the day: the first task has the provider's words, the others our own."""
+    if not own_key:
+        scene.add_operator_keys([provider])
+    ask(scene, scene.add_user([provider] if own_key else []), PROMPTS, [provider])
+    refuse(scene, action)
+    run_day(scene, **ONE_AT_A_TIME)
+    told = failures(scene)
+    assert {("answer", "void"): 1} == calls(scene)
+    assert [reason] == [why for why, _ in told if why != "provider_closed"]
+    assert [] == [text for why, text in told if why == "provider_closed" and "answered" in text]
+
+
+def test_a_429_without_a_reason_ends_at_some_time(scene: Scene) -> None:
+    """A limit that names no quota and never ends is not asked ten times a prompt."""
+    alone(scene, "google")
+    refuse(scene, status(429, body=document("google", 429, "prepayment credits are depleted", "RESOURCE_EXHAUSTED"),
+                         headers={"Retry-After": "0"}))  # fmt: skip
+    run_day(scene)
+    assert calls(scene)["answer", "void"] <= 40
+
+
+EVIL = "<script>alert(1)</script> what does API key not valid mean, or insufficient_quota?"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        status(403, body=FIREWALL),
+        status(403, body=document("openai", 403, f"Blocked: {EVIL}")),
+        status(401, body=document("openai", 401, f"Blocked: {EVIL}")),
+        status(400, body=document("openai", 400, f"Blocked: {EVIL}")),
+        status(429, body=document("openai", 429, f"Blocked: {EVIL}"), headers={"Retry-After": "0"}),
+    ],
+    ids=["a firewall's page", "403", "401", "400", "429"],
+)
+def test_one_tenants_prompt_closes_nobody_elses_key(
+    scene: Scene, action: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The operator's key works on for the others, and no word of the prompt is in their rows or log lines."""
+    scene.add_operator_keys(["openai"])
+    evil, *others = [scene.add_user([]) for _ in range(3)]
+    ask(scene, evil, [EVIL], ["openai"])
+    for user in others:
+        ask(scene, user, PROMPTS[:4], ["openai"])
+    refuse(scene, action, prompt="<script>")
+    with caplog.at_level(logging.INFO):
+        run_day(scene, **ONE_AT_A_TIME)
+    assert 8 == answered(scene)
+    assert {evil} == {row["user_id"] for row in scene.db.all(FAILED)}
+    lines = [line for line in caplog.records if "Blocked" in line.getMessage()]
+    assert {evil} >= {getattr(line, "user_id", None) for line in lines}
+
+
+def test_an_operators_key_that_lists_no_models_is_closed_for_all(scene: Scene) -> None:
+    """A key that is refused twice is dead: one call, and a fixed sentence for every other tenant."""
+    scene.add_operator_keys(["openai"])
+    for _ in range(3):
+        ask(scene, scene.add_user([]), PROMPTS[:4], ["openai"])
+    bad_key = status(401, body=document("openai", 401, f"Bad key, said to: {EVIL}", "invalid_api_key"))
+    scene.server.faults.set([{"match": {"provider": "openai"}, "action": bad_key}])
+    report = run_day(scene, **ONE_AT_A_TIME)
+    told = failures(scene)
+    assert {("answer", "void"): 1} == calls(scene)
+    assert {"openai rechaza la API key": 11} == {
+        text: sum(other == text for _, other in told) for why, text in told if why == "provider_closed"
+    }
+    assert 1 == sum("script" in text for _, text in told)
+    assert [] == [project for project in report.projects if "script" in str(project.error)]
+
+
+@pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])
+def test_other_errors_are_never_below_the_bill(scene: Scene, code: int) -> None:
+    """Whoever answers with another error may have passed the call on: the ledger is not below the bill."""
+    user = scene.add_user(["openai"])
+    ask(scene, user, PROMPTS[:1], ["openai"])
+    scene.server.faults.set([{"match": {"route": "answer"}, "times": 1, "billed": True, "action": status(code)}])
+    run_day(scene)
+    billed = sum((Decimal(line.price_usd) for line in scene.server.bill.lines), Decimal(0))
+    assert sum(row["usd"] for row in scene.db.all(CALLS)) >= billed > 0
+    assert [] == scene.check(*([TODAY] if code not in (413, 422) else []))
