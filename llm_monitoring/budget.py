@@ -283,6 +283,8 @@ class Budget:
 
     def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
         """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
+        if not amount_usd.is_finite():
+            raise BadInput(f"user {user_id}: {amount_usd} is no amount in USD")
         self.ensure_account(user_id)
         params = {
             "id": str(new_id()), "user_id": user_id, "month": self.month(), "amount": amount_usd,

@@ -15,6 +15,7 @@ from llm_monitoring import projects, registry, results, runs
 from llm_monitoring.accounts import Standing
 from llm_monitoring.agenda import plans
 from llm_monitoring.asking import Clients, Desk
+from llm_monitoring.balancing import Adjustment, balance
 from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.limits import Limits
@@ -26,7 +27,7 @@ from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
 from llm_monitoring.row_errors import RowError
 from llm_monitoring.runner import Runner
-from llm_monitoring.runs import Completeness, RunLock
+from llm_monitoring.runs import Completeness, Doubtful, RunLock
 from llm_monitoring.schedule import Schedule
 from llm_monitoring.settings import Settings
 from llm_monitoring.tally import Tally
@@ -102,7 +103,8 @@ class ProjectReport:
 class DayReport:
     """What a run did and how it ended. `in_balance`: the ledger adds up; `row_errors`: the rows that were left alone.
 
-    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too.
+    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `doubtful` the part that
+    no provider has confirmed.
     """
 
     run_id: int
@@ -110,7 +112,23 @@ class DayReport:
     tally: Tally
     cost_usd: Decimal
     in_balance: bool
+    doubtful: Doubtful
     row_errors: Sequence[RowError] = ()
+
+    @property
+    def open(self) -> Sequence[ProjectReport]:
+        """The projects with questions that the day still lacks."""
+        return [project for project in self.projects if project.pending and not project.error]
+
+    @property
+    def wanted(self) -> Sequence[ProjectReport]:
+        """The projects that were to have answers of the day."""
+        return [each for each in self.projects if each.error or any(cell.tasks for cell in each.completeness.values())]
+
+    @property
+    def cut(self) -> bool:
+        """Whether the run ended before it had asked everything."""
+        return self.tally.stopped is not None and any(project.pending for project in self.projects)
 
     @property
     def complete(self) -> bool:
@@ -123,8 +141,10 @@ def longest_let_go(settings: Settings) -> float:
     return LONGEST_CALL * max(settings.timeout_seconds.values(), default=0.0) + LET_GO_SECONDS
 
 
-def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
-    """Settle the calls that dead runs left open, also where nothing may be spent; needs the run lock.
+def settle_dead_runs(tools: Tools, stop: Event | None = None) -> list[Adjustment]:
+    """Settle the calls that dead runs left open, and put every account in line with the ledger; needs the run lock.
+
+    This is done also if nothing may be spent. Returns the accounts that were not in line.
 
     Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
     """
@@ -135,6 +155,7 @@ def settle_dead_runs(tools: Tools, stop: Event | None = None) -> None:
     desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None, errors=tools.errors)
     days = recover(desk).days | read_unread(tools.db, tools.errors, sentiment=tools.settings.sentiment)
     figures(desk, days)
+    return balance(tools.budget, tools.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +271,16 @@ def settle_day(
     for row in differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
                   extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
-    reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped is not None))
+    operator = tools.budget.operator_difference()
+    if operator is not None:
+        log.error("❌ Operador: los contadores no cuadran con el libro de llamadas: %s", operator,
+                  extra={"event": "budget.difference"})  # fmt: skip
+    reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped))
     cost_usd = runs.cost(tools.db, run_id)
-    day = DayReport(run_id, reports, tally, cost_usd, in_balance=not differences, row_errors=tuple(tools.errors.found))
+    day = DayReport(
+        run_id, reports, tally, cost_usd, in_balance=not differences and operator is None,
+        doubtful=runs.doubtful(tools.db, order.day), row_errors=tuple(tools.errors.found),
+    )  # fmt: skip
     runs.finish(
         tools.db,
         run_id,
@@ -266,7 +294,13 @@ def settle_day(
 
 
 def project_reports(
-    tools: Tools, plan: Plan, day: date, run_id: int, before: Mapping[int, Mapping[str, Completeness]], *, stopped: bool
+    tools: Tools,
+    plan: Plan,
+    day: date,
+    run_id: int,
+    before: Mapping[int, Mapping[str, Completeness]],
+    *,
+    stopped: str | None,
 ) -> Iterator[ProjectReport]:
     """A report for each project that is still there."""
     spend = runs.project_spend(tools.db, run_id)
@@ -295,11 +329,11 @@ def project_reports(
         yield ProjectReport(project_id, "", None, 0.0, 0, Decimal(0), {}, False, problem)
 
 
-def project_error(cells: Mapping[str, Completeness], *, stopped: bool) -> str | None:
-    """Why a project has nothing to show for the day: not one valid answer where some were wanted and asked for."""
-    if stopped and not any(cell.failures for cell in cells.values()):
-        return None  # what a run that stopped early did not come to is open, not failed
+def project_error(cells: Mapping[str, Completeness], *, stopped: str | None) -> str | None:
+    """Why a project has nothing to show for the day: not one valid answer although some were wanted."""
     if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
         return None
     told = [f"{name}: {cell.message}" for name, cell in cells.items() if cell.message]
+    if stopped and any(cell.open for cell in cells.values()):
+        told.append(f"la ejecución acabó antes: {stopped}")
     return "sin ninguna respuesta válida" + (f" ({'; '.join(dict.fromkeys(told))})" if told else "")

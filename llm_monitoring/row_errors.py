@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Stage = Literal[
     "read_project", "read_model", "read_answer", "store_answer", "settle_attempt", "record_failure",
     "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
-    "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
+    "balance_account", "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
 ]  # fmt: skip
 
 LONGEST_MESSAGE: Final = 300
@@ -35,6 +35,7 @@ SENTENCES: Final[dict[Stage, str]] = {
     "write_figures": "no se pueden calcular las cifras",
     "figure_answer": "la respuesta queda fuera de las cifras",
     "start_month": "no se puede abrir el mes del usuario",
+    "balance_account": "no se puede cuadrar la cuenta con el libro de llamadas",
     "count_usage": "no se puede sumar el uso del modelo",
     "mark_project": "no se puede anotar la fecha de análisis",
     "prune": "no se puede borrar lo caducado",

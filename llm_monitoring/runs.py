@@ -190,6 +190,21 @@ def cost(db: Database, run_id: int) -> Decimal:
     return Decimal(row["cost_usd"]) if row else Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Calls that may have been billed: they are charged their ceilings until the truth arrives."""
+
+    calls: int
+    usd: Decimal
+
+
+def doubtful(db: Database, day: date) -> Doubtful:
+    """The calls for a day that are in doubt."""
+    row = db.one(SQL.doubtful, {"day": day})
+    assert row is not None
+    return Doubtful(row["calls"], row["usd"])
+
+
 def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
     """A project's failures of the day by provider and reason, most frequent first."""
     return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})

@@ -74,18 +74,18 @@ def run(settings: Settings, options: Options) -> int:
             return dry_run(tools, options, the_day)
         work = hands(tools, options)
         with RunLock(tools.db) as lock:
-            day.settle_dead_runs(tools, stop)
+            adjusted = day.settle_dead_runs(tools, stop)
             standings = tools.budget.standings()
             if not may_spend(standings):
-                return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto")
+                return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto", adjusted)
             if not keys_available(tools, standings):
-                return digest.aborted(tools, the_day, "no hay ninguna API key utilizable")
+                return digest.aborted(tools, the_day, "no hay ninguna API key utilizable", adjusted)
             story.analysing()
             with console.progress() as bar:
                 order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
                 report = day.analyse(tools, order, blocked_users(standings), lock, work)
             code = story.summary(report, standings)
-            digest.finished(tools, the_day, report, code, write_reports(tools, report))
+            digest.finished(tools, the_day, report, code, write_reports(tools, report), adjusted)
             return code
 
 
@@ -161,7 +161,8 @@ def read_options(argv: Sequence[str] | None) -> Options:
         description="Ask every active project's prompts to the AI assistants, within each user's monthly budget, and "
         "store answers, analyses and the day's figures. What the day already has is not asked again.",
         epilog="Exit codes: 0 done, also with warnings; 1 critical (no usable keys, every user over budget, database "
-        "unreachable, configuration wrong, or not one project succeeded); 2 bad arguments.",
+        "unreachable, configuration wrong, not one project with an answer of the day, or a run that a signal or its "
+        "deadline cut short with questions left); 2 bad arguments.",
     )
     parser.add_argument("--project", type=project_number, metavar="ID", help="only this project")
     parser.add_argument(

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from llm_monitoring import logs, projects, registry, rules
 from llm_monitoring.accounts import Standing
 from llm_monitoring.analysis.comparison import Comparison
+from llm_monitoring.balancing import Adjustment
 from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
 from llm_monitoring.db.database import Row
 from llm_monitoring.errors import MonitoringError
@@ -42,7 +43,10 @@ DAYS_TO_SETTLE: Final = 14  # so long the two weeks that are compared hold days 
 HARMLESS: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "'"})
 
 
-def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Sequence[Path] = ()) -> None:
+def finished(
+    tools: Tools, day: date, report: DayReport, code: int, reports: Sequence[Path] = (),
+    adjusted: Sequence[Adjustment] = (),
+) -> None:  # fmt: skip
     """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged.
 
     `reports` go with it where LLM_NOTIFY_ATTACH_REPORTS says so.
@@ -52,6 +56,8 @@ def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Seq
         yield from run_news(report, day)
         yield from row_news(tools.errors.found, day)
         yield from stale_news(tools, report.projects)
+        yield from doubt_news(report, day)
+        yield from map(adjustment_news, adjusted)
         yield from blocked_news(report, tools.budget.standings(start_month=False), tools.budget.month())
 
     good = code == 0 and report.tally.stopped is None
@@ -59,10 +65,10 @@ def finished(tools: Tools, day: date, report: DayReport, code: int, reports: Seq
     tell(tools, day, news, good=good, attached=attached)
 
 
-def aborted(tools: Tools, day: date, why: str) -> int:
+def aborted(tools: Tools, day: date, why: str, adjusted: Sequence[Adjustment] = ()) -> int:
     """Tell that a run could not ask anything; return the job's exit code."""
     told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
-    tell(tools, day, lambda: [News("run", why, told, quiet_days=7)], good=False)
+    tell(tools, day, lambda: [News("run", why, told, quiet_days=7), *map(adjustment_news, adjusted)], good=False)
     return 1
 
 
@@ -177,6 +183,29 @@ def stale_news(tools: Tools, reports: Sequence[ProjectReport]) -> Iterator[News]
         told = (f"🔁 {total} respuesta(s) guardadas se leyeron con nombres o reglas anteriores (proyectos {named}): "
                 f"`python -m llm_monitoring reanalyse --project N`")  # fmt: skip
         yield News("project", "stale", told, quiet_days=7)
+
+
+def doubt_news(report: DayReport, day: date) -> Iterator[News]:
+    """What an outage has taken of the budgets: calls that may not have been billed are charged their ceilings."""
+    found = report.doubtful
+    if found.calls:
+        told = (
+            f"❓ {day}: {found.calls} llamada(s) en duda, ${found.usd:.2f} cobrados a su techo; si no se facturaron: "
+        )
+        yield News("spend", f"doubt {day}", told + "`python -m llm_monitoring budget correct`")
+    if report.tally.reasons["operator_budget"]:
+        tasks = report.tally.reasons["operator_budget"]
+        told = f"💰 Las API keys del operador llegaron a LLM_OPERATOR_MONTHLY_BUDGET_USD: {tasks} pregunta(s) sin hacer"
+        yield News("budget", f"operator {day}", told)
+    if report.tally.locked_users:
+        users = ", ".join(f"#{user}" for user in sorted(report.tally.locked_users)[:10])
+        held = f"{report.tally.unsettled} llamada(s) quedan por liquidar"
+        yield News("run", f"locked {day}", f"🔒 Otra aplicación retuvo la cuenta de User {users}; {held}")
+
+
+def adjustment_news(adjustment: Adjustment) -> News:
+    who = "operator" if adjustment.user_id is None else adjustment.user_id
+    return News("budget", f"{who} {adjustment.reason}", f"⚖️ {adjustment.sentence}")
 
 
 def failure_news(error: str, projects: Sequence[ProjectReport]) -> News:

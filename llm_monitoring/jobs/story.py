@@ -90,19 +90,32 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
     answers = sum(project.answers for project in report.projects)
     info("summary", "📈 RESUMEN FINAL")
     info("summary.projects", f"   Total proyectos: {len(report.projects)}", projects=len(report.projects))
-    info("summary.succeeded", f"   ✅ Exitosos: {len(report.projects) - len(failed)}")
+    info("summary.succeeded", f"   ✅ Exitosos: {len(report.projects) - len(failed) - len(report.open)}")
     info("summary.failed", f"   ❌ Fallidos: {len(failed)}", failed=len(failed))
+    if report.open:
+        warn("summary.open", f"   ⏸️ Con preguntas abiertas: {len(report.open)}", open=len(report.open))
     info("summary.queries", f"   📊 Total queries: {answers}", queries=answers)
     if report.row_errors:
         rows = [f"{each.stage} {each.row}" for each in report.row_errors]
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
-    if report.projects and len(failed) == len(report.projects):
+    in_doubt(report)
+    if report.wanted and all(project.error for project in report.wanted):
         error("run.nothing_succeeded", "❌ Ningún proyecto tuvo éxito")
         error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
         return 1
+    if report.cut:
+        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {report.tally.stopped}", run_id=report.run_id)
     finished(report, standings)
-    return 0
+    return 1 if report.cut else 0
+
+
+def in_doubt(report: DayReport) -> None:
+    """Say what calls that may not have been billed have taken of the budgets."""
+    found = report.doubtful
+    if found.calls:
+        warn("summary.doubtful", f"   ❓ En duda: {found.calls} llamada(s), ${found.usd:.4f}, cobradas a su techo",
+             calls=found.calls, cost_usd=str(found.usd))  # fmt: skip
 
 
 def project_lines(project: ProjectReport) -> None:

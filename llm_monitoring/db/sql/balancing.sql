@@ -1,0 +1,63 @@
+-- name: accounts_astray
+-- Accounts whose counters are not the sums of the ledger, or whose month is not the database's; also those that hold no amount.
+WITH sums AS (
+    SELECT user_id, sum(charged_usd) AS spent,
+           coalesce(sum(ceiling_usd) FILTER (WHERE state IN ('reserved', 'sent')), 0) AS reserved
+    FROM llm_call_attempts WHERE month = %(month)s
+    GROUP BY user_id
+)
+SELECT k.user_id
+FROM user_llm_api_keys k LEFT JOIN sums s ON s.user_id = k.user_id
+WHERE k.user_id IS NOT NULL
+  AND (date_trunc('month', k.last_spend_reset)::date > %(month)s
+       OR NOT k.monthly_budget_usd < 1e15
+       OR (date_trunc('month', k.last_spend_reset)::date = %(month)s
+           AND (k.current_month_spend <> coalesce(s.spent, 0) OR k.reserved_spend_usd <> coalesce(s.reserved, 0)
+                OR (k.ledger_month = %(month)s AND k.ledger_spend_usd <> coalesce(s.spent, 0)))))
+ORDER BY k.user_id;
+
+-- name: lock_account
+-- Keep every other session from an account until the transaction ends.
+SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s FOR UPDATE;
+
+-- name: account
+-- An account beside the ledger of the current month; only after lock_account.
+SELECT date_trunc('month', last_spend_reset)::date > %(month)s AS is_ahead,
+       date_trunc('month', last_spend_reset)::date AS month,
+       nullif(current_month_spend, 'NaN') AS spent, nullif(reserved_spend_usd, 'NaN') AS reserved,
+       llm_ledger_spent(user_id, %(month)s) AS ledger_spent, llm_ledger_reserved(user_id, %(month)s) AS ledger_reserved,
+       monthly_budget_usd < 1e15 AS has_budget
+FROM user_llm_api_keys WHERE user_id = %(user_id)s;
+
+-- name: enter_host_spend
+-- Enter in the ledger what the host added to a counter.
+INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
+VALUES (%(id)s, 'host', 'settled', %(user_id)s, %(month)s, %(amount)s, %(amount)s, clock_timestamp(),
+        'the host application had added this to the counter');
+
+-- name: set_account
+-- Set an account to the sums of the ledger of the current month; only after lock_account.
+UPDATE user_llm_api_keys
+SET current_month_spend = llm_ledger_spent(user_id, %(month)s), reserved_spend_usd = llm_ledger_reserved(user_id, %(month)s),
+    ledger_month = %(month)s, ledger_spend_usd = llm_ledger_spent(user_id, %(month)s),
+    last_spend_reset = CASE WHEN date_trunc('month', last_spend_reset)::date > %(month)s THEN %(month)s::date ELSE last_spend_reset END,
+    updated_at = now()
+WHERE user_id = %(user_id)s
+RETURNING user_id, ledger_month AS month, current_month_spend, reserved_spend_usd, ledger_spend_usd, monthly_budget_usd,
+          spending_alert_threshold;
+
+-- name: set_operator
+-- Set the operator's account to the sums of its calls.
+UPDATE llm_operator_account o
+SET spent_usd = s.spent, reserved_usd = s.reserved,
+    month = CASE WHEN o.month > %(month)s THEN %(month)s::date ELSE o.month END
+FROM (SELECT coalesce(sum(a.charged_usd), 0) AS spent,
+             coalesce(sum(a.ceiling_usd) FILTER (WHERE a.state IN ('reserved', 'sent')), 0) AS reserved
+      FROM llm_call_attempts a
+      WHERE a.operator_month = (SELECT CASE WHEN month > %(month)s THEN %(month)s::date ELSE month END FROM llm_operator_account)) s
+WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved) OR o.month > %(month)s
+RETURNING o.month, o.spent_usd, o.reserved_usd;
+
+-- name: lock_operator
+-- Keep every other session from the operator's account until the transaction ends.
+SELECT month, spent_usd, reserved_usd FROM llm_operator_account FOR UPDATE;
