@@ -15,6 +15,7 @@ from llm_monitoring.budget import Budget
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.pooler import require_sessions
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import KeyStore
@@ -33,6 +34,7 @@ def open_tools(settings: Settings | None = None) -> Iterator[day.Tools]:
     settings = settings or load_settings()
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     with Database(database_url(settings), size=connections(settings)) as db:
+        require_sessions(db)
         migrate(db)
         budget = Budget(
             db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, Self
 
 from llm_monitoring import killpoints
 from llm_monitoring.db.database import Database, DatabaseUnavailable, Row, Transaction
-from llm_monitoring.db.locks import SessionLock
+from llm_monitoring.db.locks import Holder, SessionLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import BadInput, MonitoringError
@@ -24,12 +24,18 @@ SQL = load("runs")
 
 LOCK_KEY: Final = 0x4C4C4D5F_44415920  # "LLM_DAY "
 PAGE: Final = 500
+LONGEST_RUN: Final = timedelta(days=1)
+LONGEST_GAP: Final = timedelta(hours=26)  # between the starts of two daily runs
 
 Status = Literal["completed", "warnings", "aborted", "crashed"]
 
 
 class AlreadyRunning(MonitoringError):
-    """Another daily run holds the lock."""
+    """Another session holds the lock of the daily run: `holder`, None if it let go meanwhile."""
+
+    def __init__(self, holder: Holder | None = None) -> None:
+        super().__init__(f"another daily run is at work ({holder})" if holder else "another daily run is at work")
+        self.holder = holder
 
 
 class RunLock(SessionLock):
@@ -40,7 +46,7 @@ class RunLock(SessionLock):
 
     def __enter__(self) -> Self:
         if not self.take():
-            raise AlreadyRunning
+            raise AlreadyRunning(self.holder())
         return self
 
 
@@ -57,6 +63,13 @@ def start(db: Database, day: date) -> int:
     run_id = db.transact(open_run)
     killpoints.reach("run_opened")
     return run_id
+
+
+def held_too_long(db: Database, holder: Holder | None, now: datetime) -> bool:
+    """Whether the run lock is held for longer than any run lasts, so that days go by without one."""
+    last = next(iter(recent(db, 1)), None)
+    since = [] if holder is None or holder.since is None else [holder.since + LONGEST_RUN]
+    return any(now > each for each in [*since, *([last["started_at"] + LONGEST_GAP] if last else [])])
 
 
 def bury_dead(db: Database) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from llm_monitoring.accounts import Audit, Standing
+from llm_monitoring.balancing import balance_operator
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli.command import example, json_option
 from llm_monitoring.cli.output import Columns, Fields, print_table, say, show_json
@@ -39,6 +40,7 @@ LEFT_OPEN: Final[Columns] = {
     "Entry": "id", "User": "user_id", "State": "state", "Run": "run_id", "Ceiling": "ceiling_usd",
     "Reserved at": "reserved_at",
 }  # fmt: skip
+OPERATOR: Final[Columns] = {name: field for name, field in DIFFERENCES.items() if name != "User"}
 REPAIRED: Final[Columns] = {
     "User": "user_id", "Month": "month", "Spent: was": "counted_spent", "Spent: is": "current_month_spend",
     "Reserved: was": "counted_reserved", "Reserved: is": "reserved_spend_usd",
@@ -66,6 +68,8 @@ def audit(ctx: click.Context, *, fix: bool, as_json: bool) -> None:
         found = tools.budget.audit()
         entries = {each["user_id"]: entries_behind(tools.budget, each) for each in found.differences}
         repaired = repair(tools.budget, found) if fix else []
+        if fix and found.operator_difference is not None:
+            balance_operator(tools.budget, tools.budget.month())
         left = tools.budget.audit() if fix else found
     if as_json:
         show_json(audit_fields(left) | {"differences": with_entries(found, entries), "repaired": repaired})
@@ -95,6 +99,7 @@ def audit_fields(found: Audit) -> dict[str, Any]:
         "charged_usd": found.charged_usd, "over_admitted": found.over_admitted, "left_open": found.left_open,
         "over_budget": [standing_fields(each) for each in found.over_budget],
         "over_ceiling": found.over_ceiling, "open_attempts": found.open_attempts,
+        "operator_difference": found.operator_difference,
     }  # fmt: skip
 
 
@@ -115,6 +120,8 @@ def tell(found: Audit, entries: dict[int, list[Row]]) -> None:
             tell_entries(user_id, rows)
     else:
         say("No difference: every counter is the sum of its ledger entries.")
+    note("BROKEN: the operator's account is not the sum of its calls",
+         [found.operator_difference] if found.operator_difference else [], OPERATOR)  # fmt: skip
     note("BROKEN: calls admitted above the limit", found.over_admitted, OVER_ADMITTED)
     note("BROKEN: calls of a dead run that a later run did not settle", found.left_open, LEFT_OPEN)
     note("Note: spent and reserved above the limit", map(standing_fields, found.over_budget), OVER_BUDGET)

@@ -14,6 +14,8 @@ from llm_monitoring.cli.findings import Finding, green, red, yellow
 from llm_monitoring.cli.key_checks import Checked
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db import Database, Row
+from llm_monitoring.db.locks import advisory_holder
+from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
@@ -218,13 +220,47 @@ def readings(db: Database) -> Iterator[Finding]:
         yield green("readings", "every stored answer was read with the present names and rules")
 
 
+def operator_budget(settings: Settings, budget: Budget) -> Iterator[Finding]:
+    """What all users together may spend with the operator's keys."""
+    allowed = settings.operator_keys_for
+    if not settings.api_keys or allowed == frozenset():
+        return
+    who = "every user" if allowed is None else f"users {', '.join(map(str, sorted(allowed)))}"
+    spent, limit = budget.operator_standing()[0], settings.operator_monthly_budget_usd
+    if budget.operator_difference() is not None:
+        yield red(
+            "operator budget", "the operator's account is not the sum of its calls", f"`{PROGRAM} budget audit --fix`"
+        )
+    elif limit is None:
+        yield yellow("operator budget", f"{who} can spend the operator's keys with no limit over all users together",
+                     "set LLM_OPERATOR_MONTHLY_BUDGET_USD, and LLM_OPERATOR_KEYS_FOR to who may use them")  # fmt: skip
+    elif spent >= limit:
+        yield yellow("operator budget", f"{spent:.2f} of {limit} USD: the operator's keys are blocked this month",
+                     "raise LLM_OPERATOR_MONTHLY_BUDGET_USD")  # fmt: skip
+    else:
+        yield green("operator budget", f"{who}: {spent:.2f} of {limit} USD this month with the operator's keys")
+
+
+def sessions(db: Database) -> Iterator[Finding]:
+    """Whether each connection is a session of its own, which the locks between runs need."""
+    try:
+        require_sessions(db)
+    except PooledSessions as exc:
+        yield red("sessions", str(exc), "give the direct address as DATABASE_URL")
+    else:
+        yield green("sessions", "each connection is a session of its own")
+
+
 def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:
     """How the last run ended, and whether calls are open though nobody works on them."""
-    row = db.one(SQL.run_under_way, {"key": LOCK_KEY})
-    held = bool(row and row["held"])
+    holder = advisory_holder(db, LOCK_KEY)
+    held = holder is not None
     left = sum(each["attempts"] for each in budget.open_by_user())
-    if held:
-        yield green("runs", f"a daily run is at work, {left} calls are out")
+    if held and runs.held_too_long(db, holder, datetime.now(UTC)):
+        yield red("runs", f"a session keeps the lock of the daily run, and no run has started for a day: {holder}",
+                  "end that session: `SELECT pg_terminate_backend(pid)`")  # fmt: skip
+    elif held:
+        yield green("runs", f"a daily run is at work ({holder}), {left} calls are out")
     elif left:
         yield yellow(
             "runs", f"{left} calls of a run that died are open", "the next run settles them: start it, or wait"

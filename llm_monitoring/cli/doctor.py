@@ -88,12 +88,14 @@ def advice(settings: Settings, problem: MonitoringError) -> str:
 
 def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield from checks.clock(db)
+    yield from checks.sessions(db)
     state = list(checks.migrations(db))
     yield from state
     if any(each.colour != "green" for each in state):
         return
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
-    store, budget = KeyStore(db, box, settings.api_keys), Budget(db, settings.default_monthly_budget_usd)
+    store = KeyStore(db, box, settings.api_keys, operator_keys_for=settings.operator_keys_for)
+    budget = Budget(db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd)
     checked = None if offline else check_keys(store, settings, store.listing())
     yield from checks.access(db)
     yield from one_by_one(
@@ -103,6 +105,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("prices", lambda: checks.prices(db, budget)),
         ("budgets", lambda: checks.budgets(budget)),
         ("sites", lambda: project_checks.sites(db)),
+        ("operator budget", lambda: checks.operator_budget(settings, budget)),
         ("runs", lambda: checks.daily_runs(db, budget)),
         ("readings", lambda: checks.readings(db)),
         ("notifications", lambda: checks.outbox(db)),

@@ -11,6 +11,7 @@ from llm_monitoring.budget import Budget
 from llm_monitoring.cli.command import example
 from llm_monitoring.cli.output import say
 from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.db.pooler import require_sessions
 
 
 @click.command(epilog=example("migrate", "migrate --print-grants"))
@@ -32,6 +33,7 @@ def migrate(session: Session, *, print_grants: bool) -> None:
     with session.settings() as settings:
         url = app.database_url(settings)
         with db.Database(url, size=1, retry_seconds=0) as database:
+            require_sessions(database)
             applied = db.migrate(database)
             Budget(database, settings.default_monthly_budget_usd).set_default_limit()
             if settings.distribute:

@@ -84,7 +84,7 @@ def work(tools: Tools, order: Order, total: int) -> DayReport:
                 watched = replace(order, stop=stop, on_progress=on_progress)
                 return day.analyse(tools, watched, blocked_users(standings), lock)
         except AlreadyRunning as exc:
-            raise Failed("another daily run is at work: wait until it has ended") from exc
+            raise Failed(f"{exc}: wait until it has ended") from exc
 
 
 def tell(report: DayReport) -> None:

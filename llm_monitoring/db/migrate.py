@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Final
 
 import psycopg2
 from psycopg2 import errors
 
-from llm_monitoring.db.database import Connection, Database, Row, Transaction, connect, primary, translated
+from llm_monitoring.db.database import Connection, Database, Locked, Row, Transaction, connect, primary, translated
+from llm_monitoring.db.failures import is_lost
+from llm_monitoring.db.locks import Holder, advisory_holder, table_holder
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import ConfigurationError
 
-NAME = re.compile(r"(\d{4})_[a-z0-9]+(?:_[a-z0-9]+)+\.sql")
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS: Final = 600.0
+LOOK_SECONDS: Final = 0.1
+NAME: Final = re.compile(r"(\d{4})_[a-z0-9]+(?:_[a-z0-9]+)+\.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +42,51 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def migrate(db: Database, folder: Traversable | None = None) -> list[str]:
-    """Apply what is missing and return its names; waits while another process migrates.
+def migrate(db: Database, folder: Traversable | None = None, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Apply what is missing and return its names; waits while another session migrates or uses the tables.
 
-    Raises ConfigurationError where the files and the record of applied migrations disagree, or a file fails.
+    Raises ConfigurationError if the files and the record of applied migrations disagree, a file fails, or another
+    session is in the way for more than `wait_seconds`.
     """
     migrations = read(folder or shipped())
+    if not missing(migrations, applied(db)):
+        return []  # nothing to do needs no lock
 
     def attempt() -> list[str]:
-        with closing(connect(db.dsn)) as connection:
-            return apply_missing(connection, migrations)
+        with closing(connect(db.dsn, db.lock_seconds)) as connection:
+            return apply_missing(connection, migrations, Patience(time.monotonic() + wait_seconds))
 
     return db.persist(attempt)
 
 
+@dataclass(slots=True)
+class Patience:
+    """How long a migration waits for other sessions, and whether the operator was told that it does."""
+
+    deadline: float
+    said: bool = False
+
+    def wait(self, what: str, holder: Holder | None) -> None:
+        """Wait a moment; say once for whom. Raises ConfigurationError after the deadline."""
+        who = holder or "?"
+        if time.monotonic() >= self.deadline:
+            raise ConfigurationError(f"migrations wait for {what} ({who}): end that session or wait, then try again")
+        if not self.said:
+            log.warning("⏳ Se espera a otra migración o sesión que usa las tablas (%s)", who,
+                        extra={"event": "migration.waiting", "holder": str(who)})  # fmt: skip
+            self.said = True
+        time.sleep(LOOK_SECONDS)
+
+
 def pending(db: Database, folder: Traversable | None = None) -> list[str]:
     """Return the names of the migrations that `migrate` would apply; changes nothing."""
-    migrations = read(folder or shipped())
-    found = db.one(load("migrate").has_record)
-    applied = db.all(load("migrate").applied) if found and found["found"] else []
-    return [migration.name for migration in missing(migrations, applied)]
+    return [migration.name for migration in missing(read(folder or shipped()), applied(db))]
+
+
+def applied(session: Database | Transaction) -> list[Row]:
+    """The record of applied migrations, oldest first; empty if there is none yet."""
+    found = session.one(load("migrate").has_record)
+    return session.all(load("migrate").applied) if found and found["found"] else []
 
 
 def shipped() -> Traversable:
@@ -76,15 +110,16 @@ def parse(entry: Traversable) -> Migration:
     return Migration(int(match[1]), entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
 
 
-def apply_missing(connection: Connection, migrations: Sequence[Migration]) -> list[str]:
+def apply_missing(connection: Connection, migrations: Sequence[Migration], patience: Patience) -> list[str]:
     session = Transaction(connection)
-    session.one(load("migrate").lock)
+    while (lock := session.one(load("migrate").try_lock)) is not None and not lock["taken"]:
+        patience.wait("another migration", advisory_holder(session, lock["key"]))
     found = session.one(load("migrate").has_record)
     if not (found and found["found"]):  # only then: even IF NOT EXISTS needs the right to create tables
         session.execute(load("migrate").create_record)
-    todo = missing(migrations, session.all(load("migrate").applied))
+    todo = missing(migrations, applied(session))
     for migration in todo:
-        apply(connection, migration)
+        apply_patiently(connection, migration, patience)
     return [migration.name for migration in todo]
 
 
@@ -101,6 +136,16 @@ def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence
     return migrations[len(applied) :]
 
 
+def apply_patiently(connection: Connection, migration: Migration, patience: Patience) -> None:
+    """Apply one migration as soon as no other session holds its tables; while it waits, others can use them."""
+    while True:
+        try:
+            apply(connection, migration)
+            return
+        except Locked:
+            patience.wait("a session that uses the tables", table_holder(Transaction(connection), "user_llm_api_keys"))
+
+
 def apply(connection: Connection, migration: Migration) -> None:
     facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
     with translated(connection), connection, connection.cursor() as cursor:
@@ -113,6 +158,8 @@ def apply(connection: Connection, migration: Migration) -> None:
             psycopg2.InternalError,
             psycopg2.NotSupportedError,
         ) as exc:
+            if is_lost(connection, exc):
+                raise
             raise ConfigurationError(f"migration {migration.name} failed: {reason(exc)}") from exc
         cursor.execute(load("migrate").record, facts)
 

@@ -25,13 +25,12 @@ class PooledSessions(ConfigurationError):
 
 def require_sessions(db: Database) -> None:
     """Raise PooledSessions unless each of our connections is one session of the server's."""
-    with closing(db.connect()) as first:
-        if server_process(first) == first.info.backend_pid:
-            return  # the process that answers is the one that greeted us: nothing stands between
-        with closing(db.connect()) as second:
-            seen: tuple[set[int], set[int]] = (set(), set())
-            for which in ORDER:
-                seen[which].add(server_process((first, second)[which]))
+    if db.transact(lambda tx: server_process(tx.connection) == tx.connection.info.backend_pid):
+        return  # the process that answers is the one that greeted us: nothing stands between
+    with closing(db.connect()) as first, closing(db.connect()) as second:
+        seen: tuple[set[int], set[int]] = (set(), set())
+        for which in ORDER:
+            seen[which].add(server_process((first, second)[which]))
     if len(seen[0]) > 1 or len(seen[1]) > 1 or seen[0] & seen[1]:
         raise PooledSessions
 

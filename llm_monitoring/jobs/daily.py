@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from llm_monitoring import day, projects
 from llm_monitoring.accounts import Standing
@@ -26,7 +27,7 @@ from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.estimate import estimate
 from llm_monitoring.jobs import console, digest, story
 from llm_monitoring.jobs.opening import job_settings
-from llm_monitoring.runs import AlreadyRunning, RunLock
+from llm_monitoring.runs import AlreadyRunning, RunLock, held_too_long
 from llm_monitoring.settings import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
@@ -56,9 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with job_settings(demo=options.demo) as settings:
             return run(settings, options)
-    except AlreadyRunning:
-        story.already_running()
-        return DONE
     except MonitoringError as exc:
         return story.crashed(exc)
     except Exception as exc:  # noqa: BLE001 - the job's last resort (design, section 9)
@@ -73,20 +71,34 @@ def run(settings: Settings, options: Options) -> int:
         if options.dry_run:
             return dry_run(tools, options, the_day)
         work = hands(tools, options)
-        with RunLock(tools.db) as lock:
-            adjusted = day.settle_dead_runs(tools, stop)
-            standings = tools.budget.standings()
-            if not may_spend(standings):
-                return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto", adjusted)
-            if not keys_available(tools, standings):
-                return digest.aborted(tools, the_day, "no hay ninguna API key utilizable", adjusted)
-            story.analysing()
-            with console.progress() as bar:
-                order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
-                report = day.analyse(tools, order, blocked_users(standings), lock, work)
-            code = story.summary(report, standings)
-            digest.finished(tools, the_day, report, code, write_reports(tools, report), adjusted)
-            return code
+        try:
+            with RunLock(tools.db) as lock:
+                return run_locked(tools, options, the_day, stop, lock, work)
+        except AlreadyRunning as exc:
+            return leave(tools, the_day, exc)
+
+
+def leave(tools: day.Tools, the_day: date, found: AlreadyRunning) -> int:
+    """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
+    too_long = held_too_long(tools.db, found.holder, tools.budget.database_clock())
+    story.already_running(found.holder, too_long=too_long)
+    return digest.locked_out(tools, the_day, found.holder) if too_long else DONE
+
+
+def run_locked(tools: day.Tools, options: Options, the_day: date, stop: Event, lock: RunLock, work: day.Work) -> int:
+    adjusted = day.settle_dead_runs(tools, stop)
+    standings = tools.budget.standings()
+    if not may_spend(standings):
+        return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto", adjusted)
+    if not keys_available(tools, standings):
+        return digest.aborted(tools, the_day, "no hay ninguna API key utilizable", adjusted)
+    story.analysing()
+    with console.progress() as bar:
+        order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
+        report = day.analyse(tools, order, blocked_users(standings), lock, work)
+    code = story.summary(report, standings)
+    digest.finished(tools, the_day, report, code, write_reports(tools, report), adjusted)
+    return code
 
 
 def check_project(tools: day.Tools, options: Options) -> None:

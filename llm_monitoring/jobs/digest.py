@@ -18,6 +18,7 @@ from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.balancing import Adjustment
 from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
 from llm_monitoring.db.database import Row
+from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
@@ -69,6 +70,13 @@ def aborted(tools: Tools, day: date, why: str, adjusted: Sequence[Adjustment] = 
     """Tell that a run could not ask anything; return the job's exit code."""
     told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
     tell(tools, day, lambda: [News("run", why, told, quiet_days=7), *map(adjustment_news, adjusted)], good=False)
+    return 1
+
+
+def locked_out(tools: Tools, day: date, holder: Holder | None) -> int:
+    """Tell that no run can start because a session keeps the lock for days; return the job's exit code."""
+    told = f"❌ La ejecución del {day} no pudo empezar: otra sesión retiene el bloqueo más de un día ({holder})"
+    tell(tools, day, lambda: [News("run", f"locked out {day}", plain(told))], good=False)
     return 1
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from llm_monitoring.accounts import Standing
 from llm_monitoring.day import DayReport, Plan, ProjectReport, standing_line
+from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.estimate import Estimate
 from llm_monitoring.jobs.voice import Voice
@@ -70,8 +71,13 @@ def analysing() -> None:
     info("analysis.started", "🚀 Iniciando análisis de todos los proyectos activos...")
 
 
-def already_running() -> None:
+def already_running(holder: Holder | None, *, too_long: bool) -> None:
+    """Say that another session has the right to run, who it is, and whether that can be a run at all."""
     warn("run.already_running", "⏭️ Otra ejecución diaria está en curso: esta termina sin hacer nada")
+    if holder is not None:
+        info("run.lock_holder", f"   🔒 {holder}", pid=holder.pid)
+    if too_long:
+        error("run.locked_out", "❌ El bloqueo no se suelta desde hace más de un día: cierre esa sesión")
 
 
 def crashed(problem: Exception, *, with_traceback: bool = False) -> int:

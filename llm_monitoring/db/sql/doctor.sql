@@ -2,13 +2,6 @@
 -- What time it is in the database.
 SELECT clock_timestamp() AS now, current_setting('server_version') AS version;
 
--- name: run_under_way
--- Find out whether a daily run holds its lock, without taking it.
-SELECT EXISTS (SELECT FROM pg_locks
-               WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                 AND (classid::bigint << 32) | objid::bigint = %(key)s) AS held;
-
 -- name: asked_providers
 -- Whom the active projects ask, with how many projects.
 SELECT asked.name AS provider, count(*) AS projects

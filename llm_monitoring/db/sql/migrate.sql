@@ -1,6 +1,6 @@
--- name: lock
--- Wait until no other session migrates this database; the lock ends with the session.
-SELECT pg_advisory_lock(hashtextextended('llm_schema_migrations', 0))
+-- name: try_lock
+-- Take the right to migrate this database, or say that another session has it; the lock ends with the session.
+SELECT key, pg_try_advisory_lock(key) AS taken FROM (SELECT hashtextextended('llm_schema_migrations', 0) AS key) lock
 
 -- name: has_record
 -- Tell whether the record of applied migrations exists.

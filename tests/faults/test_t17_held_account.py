@@ -1,0 +1,96 @@
+"""T17: another application holds one user's account: the others' day is whole, and the run ends in time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+
+import psycopg2
+import pytest
+
+from tests.faults.conftest import Note
+from tests.faults.in_process import run_day, staged_here
+from tests.faults.scene import Scene
+
+ACCOUNT = "SELECT 1 FROM user_llm_api_keys WHERE user_id = {} FOR UPDATE"
+DEADLINE = {"LLM_RUN_DEADLINE_MINUTES": "0.12", "LLM_MAX_WORKERS": "4"}
+
+
+@contextmanager
+def holding(scene: Scene, user: int) -> Iterator[None]:
+    with closing(psycopg2.connect(scene.url, application_name="host")) as other, other.cursor() as cursor:
+        cursor.execute(ACCOUNT.format(user))
+        yield
+
+
+@pytest.fixture
+def scene(watched_url: str, note: Note, tmp_path: Path) -> Iterator[Scene]:
+    with staged_here(watched_url, tmp_path / "scene", Random(note.seed)) as made:
+        made.db.lock_seconds = 0.3
+        made.db.discard_idle()
+        yield made
+
+
+def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A's row is held from before the run to after it: B's day is whole, the deadline holds."""
+    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    scene.add_project(first, 6, ["openai"])
+    project = scene.add_project(second, 12, ["openai"])
+    with holding(scene, first), caplog.at_level(logging.WARNING):
+        report = run_day(scene, **DEADLINE)
+    pending = {each.project_id: each.pending for each in report.projects}
+    assert (0, 6) == (pending[project], sum(pending.values()))
+    assert ({first}, True) == (report.tally.locked_users, report.cut)
+    assert any("application=host" in line for line in caplog.messages)
+    report = run_day(scene)
+    assert (0, []) == (sum(each.pending for each in report.projects), scene.check())
+
+
+def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene: Scene) -> None:
+    """The reply is kept, its end is entered as soon as the row is let go, and nothing is asked twice."""
+    user = scene.add_user(["openai"])
+    scene.add_project(user, 3, ["openai"])
+    taken: list[object] = []
+    settle = type(scene.budget).close
+
+    def hold_once(self: object, *args: object, **options: object) -> object:
+        if not taken:
+            taken.append(holding(scene, user))
+            taken[0].__enter__()  # type: ignore[attr-defined]
+        elif len(taken) < 6:
+            taken.append(None)
+        elif len(taken) == 6:
+            taken.append(None)
+            taken[0].__exit__(None, None, None)  # type: ignore[attr-defined]
+        return settle(self, *args, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llm_monitoring.budget.Budget.close", hold_once)
+        report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
+    assert ({user}, 0, 3) == (report.tally.locked_users, report.tally.unsettled, report.tally.answered)
+    assert (3, []) == (len(scene.server.bill.lines), scene.check())
+
+
+def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(scene: Scene) -> None:
+    """A run that ends with calls unsettled says how many; the next start settles them from their receipts."""
+    user = scene.add_user(["openai"])
+    scene.add_project(user, 3, ["openai"])
+    held: list[object] = []
+    settle = type(scene.budget).close
+
+    def hold(self: object, *args: object, **options: object) -> object:
+        if not held:
+            held.append(holding(scene, user))
+            held[0].__enter__()  # type: ignore[attr-defined]
+        return settle(self, *args, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llm_monitoring.budget.Budget.close", hold)
+        report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "0.06"})
+    held[0].__exit__(None, None, None)  # type: ignore[attr-defined]
+    assert report.tally.unsettled > 0
+    report = run_day(scene)
+    assert (3, 0, []) == (len(scene.server.bill.lines), report.tally.unsettled, scene.check())
