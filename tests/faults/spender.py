@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from random import Random
 
-from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
 
@@ -18,16 +18,28 @@ CENT_OF_A_CENT = Decimal("0.0001")
 PAUSE = 1000  # reservations between two lines of progress
 
 
-def new_call(user: int, ceiling: Decimal) -> Call:
-    return Call(uuid.uuid4(), "probe", user, "openai", "m", "user", ceiling)
+def new_call(user: int, ceiling: Decimal, source: str = "user") -> Call:
+    return Call(uuid.uuid4(), "probe", user, "openai", "m", source, ceiling)
+
+
+def admitted(budget: Budget, call: Call) -> bool:
+    try:
+        return budget.reserve(call)
+    except (Occupied, OperatorExhausted):
+        return False
 
 
 def spend(budget: Budget, user: int, reservations: int, random: Random) -> Counter[str]:
-    """Reserve ceilings of 0.0001 to 0.02 USD; settle a fifth of them below it, void a twentieth."""
+    """Reserve ceilings of 0.0001 to 0.02 USD; settle a fifth of them below it, void a twentieth.
+
+    With the operator's key, for any of the users up to `user`, if its limit is what is to be filled.
+    """
     counts: Counter[str] = Counter()
     for _ in range(reservations):
-        call = new_call(user, CENT_OF_A_CENT * random.randint(1, 200))
-        if not budget.reserve(call):
+        of_operator = budget.operator_budget_usd is not None
+        payer, source = (random.randint(1, user), "operator") if of_operator else (user, "user")
+        call = new_call(payer, CENT_OF_A_CENT * random.randint(1, 200), source)
+        if not admitted(budget, call):
             counts["blocked"] += 1
             continue
         counts["admitted"] += 1
@@ -47,10 +59,10 @@ def settle(budget: Budget, call: Call, cost: Decimal) -> None:
     budget.db.transact(lambda tx: budget.close(tx, call.id, outcome))
 
 
-def main(url: str, user: int, reservations: int, threads: int, seed: int) -> None:
+def main(url: str, user: int, reservations: int, threads: int, seed: int, limit: Decimal | None = None) -> None:
     total: Counter[str] = Counter()
     with Database(url, size=threads) as db, ThreadPoolExecutor(threads) as pool:
-        budget, left = Budget(db), reservations
+        budget, left = Budget(db, operator_budget_usd=limit), reservations
         while left > 0:
             share = min(left, PAUSE) // threads or 1
             seeds = [seed + left + number for number in range(threads)]
@@ -61,4 +73,5 @@ def main(url: str, user: int, reservations: int, threads: int, seed: int) -> Non
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *(int(text) for text in sys.argv[2:6]))
+    payer, calls, workers, start = (int(text) for text in sys.argv[2:6])
+    main(sys.argv[1], payer, calls, workers, start, *map(Decimal, sys.argv[6:]))

@@ -22,8 +22,8 @@ from tests.faults.nursery import ROOT
 THREADS = 8
 
 
-def start_spender(url: str, user: int, reservations: int, seed: int) -> subprocess.Popen[str]:
-    arguments = [url, *map(str, (user, reservations, THREADS, seed))]
+def start_spender(url: str, user: int, reservations: int, seed: int, *limit: Decimal) -> subprocess.Popen[str]:
+    arguments = [url, *map(str, (user, reservations, THREADS, seed, *limit))]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.faults.spender", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE
     )
@@ -55,3 +55,23 @@ def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, no
     note.add(reservations=reservations, **counts, filled=f"{filled:.6f}", per_second=round(reservations / seconds))
     found = [*i1_never_over_budget(books), *i2_counters_are_sums(books), *i9_one_alert(books)]
     assert ([], counts["admitted"], True) == (found, len(books.calls), Decimal("0.999") <= filled <= 1)
+
+
+@pytest.mark.parametrize("reservations", [2_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_t1_two_processes_fill_the_operators_limit_and_never_pass_it(
+    watched_url: str, note: Note, reservations: int
+) -> None:
+    """Five users' calls with the operator's key, from two processes, fill its limit to 99.9 % and never beyond."""
+    limit = (Decimal(reservations) * Decimal("0.004")).quantize(Decimal("0.01"))
+    with Database(watched_url) as db:
+        users = [projects.add_user(db, f"{number}@example.com") for number in range(5)]
+    spenders = [
+        start_spender(watched_url, users[-1], reservations // 2, note.seed + 10**7 * n, limit) for n in range(2)
+    ]
+    for spender in spenders:
+        spender.communicate()
+    assert [0, 0] == [spender.returncode for spender in spenders]
+    books = read_books(watched_url)
+    filled = (books.operator["spent_usd"] + books.operator["reserved_usd"]) / limit
+    found = [*i1_never_over_budget(books), *i2_counters_are_sums(books)]
+    assert ([], True) == (found, Decimal("0.998") <= filled <= 1)

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from llm_monitoring import projects, runs
+from llm_monitoring.balancing import balance
 from llm_monitoring.budget import Budget, Buried, Call, Outcome
 from llm_monitoring.db.database import Conflict, Database, Interrupted
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
+from llm_monitoring.row_errors import RowErrors
 from tests.faults.conftest import Note
 
 T = TypeVar("T")
@@ -30,11 +32,16 @@ SELECT json_build_object(
     'month', to_char(k.last_spend_reset, 'YYYY-MM'), 'spent', k.current_month_spend::text,
     'reserved', k.reserved_spend_usd::text,
     'attempts', (SELECT json_object_agg(id, json_build_array(state, to_char(month, 'YYYY-MM'), charged_usd::text))
-                 FROM llm_call_attempts a WHERE a.user_id = k.user_id AND kind <> 'correction'),
+                 FROM llm_call_attempts a WHERE a.user_id = k.user_id AND kind NOT IN ('correction', 'host')),
     'alerts', (SELECT json_agg(json_build_array(to_char(month, 'YYYY-MM'), threshold::text))
                FROM llm_budget_alerts a WHERE a.user_id = k.user_id))::text AS books
 FROM user_llm_api_keys k WHERE k.user_id = %(user)s
 """
+HOST_WRITES = {
+    "reset": "UPDATE user_llm_api_keys SET current_month_spend = 0 WHERE user_id = %(user)s",
+    "add": "UPDATE user_llm_api_keys SET current_month_spend = current_month_spend + 0.05 WHERE user_id = %(user)s",
+    "reserved": "UPDATE user_llm_api_keys SET reserved_spend_usd = 0 WHERE user_id = %(user)s",
+}
 amounts = st.decimals("0.0000000001", "1.2", places=10)
 chances = st.sampled_from([False, False, False, True])
 
@@ -135,7 +142,9 @@ class Ledger(RuleBasedStateMachine):
         self.buried = False
 
     def month(self) -> date:
-        return self.now.astimezone(UTC).date().replace(day=1)
+        """The clock's month, which is at most the one after the database's."""
+        following = (datetime.now(UTC).replace(day=1) + timedelta(days=32)).date().replace(day=1)
+        return min(self.now.astimezone(UTC).date().replace(day=1), following)
 
     def entry(self, number: int, *states: str) -> Entry | None:
         fitting = [each for each in self.model.entries if not states or each.state in states]
@@ -264,6 +273,23 @@ class Ledger(RuleBasedStateMachine):
         same = self.model.month >= self.month()
         expected = (self.model.spent(self.model.month), self.model.reserved(self.model.month)) if same else (0, 0)
         assert expected == (shown.spent_usd, shown.reserved_usd)
+
+    @precondition(lambda self: self.model.month == self.month())
+    @rule(change=st.sampled_from(sorted(HOST_WRITES)), ceiling=amounts)
+    def host_writes(self, change: str, ceiling: Decimal) -> None:
+        """The host changes a counter: a reset admits nothing more, and the next start puts the account right."""
+        spent, reserved = self.model.spent(self.model.month), self.model.reserved(self.model.month)
+        self.db.execute(HOST_WRITES[change], {"user": self.user})
+        if change == "reset" and spent + reserved + ceiling > self.model.budget:
+            assert not self.budget.reserve(Call(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling))
+        found = [each.reason for each in balance(self.budget, RowErrors())]
+        if change == "add":
+            self.model.corrections.append((self.model.month, Decimal("0.05")))
+        expected = {"add": ["host_added"], "reset": ["host_lowered"] * (spent != 0),
+                    "reserved": ["reserved_changed"] * (reserved != 0)}  # fmt: skip
+        assert expected[change] == found
+        if found:
+            self.model.raise_alerts()
 
     @precondition(lambda self: not self.buried)
     @rule()

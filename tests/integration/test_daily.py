@@ -242,7 +242,7 @@ def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         code, output = stage.finish(process)
-        assert (code, "señal de parada" in output, "COMPLETED WITH WARNINGS" in output) == (0, True, True)
+        assert (code, "señal de parada" in output, "COMPLETED WITH WARNINGS" in output) == (1, True, True)
         assert stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')") == 0
         assert stage.count("llm_call_attempts WHERE state = 'settled'") == stage.count("llm_monitoring_results")
         stage.run(extra={"LLM_SENTIMENT": "false"})

@@ -116,7 +116,7 @@ def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage) -> None:
     with crewed(stage, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as crew:
         worker, scheduler = crew.worker(), crew.scheduler()
         crew.until(lambda: stage.count("llm_monitoring_results") >= 15)
-        assert 0 == scheduler.end()
+        assert 1 == scheduler.end()
         assert ("COMPLETED WITH WARNINGS" in scheduler.said(), 0) == (True, crew.in_chunks("state <> 'done'"))
         (run,) = stage.rows("SELECT status, valid_results, pending_tasks, message FROM llm_monitoring_analysis_runs")
         assert (run["status"], run["message"]) == ("warnings", "señal de parada")
