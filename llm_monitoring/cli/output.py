@@ -14,6 +14,7 @@ from uuid import UUID
 import click
 
 from llm_monitoring import logs
+from llm_monitoring.db.decoding import Undecodable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,6 +75,8 @@ def json_value(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, Undecodable):
+        return value.text
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 

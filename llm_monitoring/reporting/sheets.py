@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
+from llm_monitoring.db.decoding import Undecodable
 from llm_monitoring.errors import BadInput
 from llm_monitoring.reporting.exports import Record
 
@@ -88,6 +89,8 @@ def json_value(value: Any) -> str:
         return format(value, "f")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Undecodable):
+        return value.text
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
