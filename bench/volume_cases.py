@@ -30,7 +30,7 @@ FIGURES: Final = """results.lock_project results.observations results.cell_costs
     results.previous_model results.save_snapshot results.drop_empty_cells runs.failure_reasons
     projects.mark_analysed"""
 REPORT: Final = """reporting.last_day reporting.answers reporting.prompts reporting.texts reporting.failed_prompts
-    reporting.failures metrics.observations metrics.totals metrics.latest_day"""
+    reporting.failures metrics.observations metrics.totals metrics.latest_day metrics.prompts"""
 EXPORT: Final = """reporting.results_count reporting.results reporting.citations reporting.snapshots_count
     reporting.snapshots"""
 DIGEST: Final = """notify.outages notify.refused_keys notify.broken_runs notify.daily_spend notify.observations
@@ -75,8 +75,9 @@ def cases(db: Database, shape: Shape) -> Iterator[Case]:
     yield from pages_of_tasks(db, shape, today)
     yield from group("call", CALL, empty(CALL) | today | a_new_call(db, shape))
     yield from group("figures", FIGURES, a_cell() | known | everyone)
-    yield from group("report", REPORT, known | {"page": material.PAGE})
-    month = {"first": days_ago(shape, 30), "page": material.PAGE}
+    every_provider = {"page": material.PAGE, "provider": None}
+    yield from group("report", REPORT, known | every_provider)
+    month = {"first": days_ago(shape, 30), **every_provider}
     yield from group("report of 30 days", "reporting.answers metrics.observations", known | month)
     yield from group("export", EXPORT, known | whole_history(shape))
     after = {"after": last_page(db, known["project_id"])}

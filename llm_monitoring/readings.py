@@ -87,7 +87,7 @@ class Readings:
         return found
 
     def columns(self, stored: Row) -> Row | None:
-        """Return the columns of a present reading of one answer; None if it cannot be told."""
+        """Return the columns of a present reading of one answer; None if no figure may rest on it."""
         if not stored["full_response"]:
             found = self.relabelled(stored)
             self.kept += found is not None

@@ -137,7 +137,7 @@ def last_days(db: Database, project_id: int, days: int, today: date) -> Period:
 def versus(
     db: Database, readings: Readings, own: tuple[Period, Sequence[Observation]], compared: Period | None
 ) -> Versus | None:
-    """The period beside the one it is compared with, the earlier first; its own halves without one."""
+    """The two periods that are compared, the earlier first; the period's own halves if no other is given."""
     period, found = own
     if compared is None:
         return halves(period, found)

@@ -81,7 +81,7 @@ def test_searched_pages_are_told_from_cited_ones() -> None:
 
 
 def test_without_sites_nothing_is_said_of_citations() -> None:
-    """A brand without a declared site has no citation rate, and pages of no owner are nobody's, not third parties'."""
+    """A brand without a declared site has no citation rate, and pages of no known owner are not attributed."""
     own = project(brand=replace(BRAND, domains=()), rivals=tuple(replace(each, domains=()) for each in RIVALS))
     scene = material(prompts=6, days=4, of=own)
     scene = replace(scene, observations=[replace(each, brand_cited=None) for each in scene.observations], versus=None)
