@@ -35,14 +35,18 @@ def dollars(amount: Decimal) -> str:
 
 
 class PriceTable:
-    """USD for each million tokens and thousand searches, by provider and model."""
+    """USD for each million tokens and thousand searches, by provider and model; `later` from a day on (UTC)."""
 
     def __init__(self, tables: Iterable[Mapping[str, Any]]) -> None:
         self.models: dict[tuple[str, str], Json] = {}
+        self.later: dict[tuple[str, str], tuple[str, Json]] = {}
         for table in tables:
             for provider, entry in table["providers"].items():
                 for model in entry["models"]:
-                    self.models[provider, model["model_id"]] = model["prices"]
+                    name = provider, model["model_id"]
+                    self.models[name] = model["prices"]
+                    if "later" in model:
+                        self.later[name] = model["later"]["from"], model["later"]["prices"]
 
     @classmethod
     def shipped(cls) -> PriceTable:
@@ -52,11 +56,16 @@ class PriceTable:
         return cls(json.loads((here / name).read_text("utf-8"), parse_float=Decimal) for name in names)
 
     def add(self, provider: str, model: str, prices: Mapping[str, Any]) -> None:
+        self.later.pop((provider, model), None)
         self.models[provider, model] = json.loads(json.dumps(prices, default=str), parse_float=Decimal)
 
     def find(self, provider: str, model: str) -> Json | None:
         """Return a model's prices; a dated model has those of the name without the date."""
-        return self.models.get((provider, model)) or self.models.get((provider, DATE.sub("", model)))
+        undated = provider, DATE.sub("", model)
+        name = (provider, model) if (provider, model) in self.models else undated
+        start, prices = self.later.get(name, ("", None))
+        today = datetime.now(UTC).date().isoformat()
+        return prices if prices is not None and today >= start else self.models.get(name)
 
     def sells_search(self, provider: str, model: str) -> bool:
         return "web_searches_kcount" in (self.find(provider, model) or {})

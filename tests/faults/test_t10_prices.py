@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -24,6 +25,7 @@ from tests.faults.invariants import violations
 from tests.faults.recorded import BY_HAND, PER_SEARCH, Counts, drawn
 
 DRAWN: Final = 200
+NOW: Final = datetime(2026, 11, 28, tzinfo=UTC)  # prices have a day
 LEAST: Final = Fraction(1, 10**10)  # what the ledger can hold; it rounds up
 
 
@@ -49,7 +51,7 @@ class Recorded:
 @pytest.fixture
 def ledger(watched_url: str) -> Iterator[Budget]:
     with Database(watched_url) as db:
-        yield Budget(db, Decimal(10**7))
+        yield Budget(db, Decimal(10**7), clock=lambda: NOW)
 
 
 def question(counts: Counts) -> Question:

@@ -288,6 +288,43 @@ def test_a_cheaper_model_served_is_charged_as_the_one_asked(ledger: Budget) -> N
     assert Decimal("0.00525") == pay(ledger, FLASH, modelVersion="gemini-3.5-flash-lite")
 
 
+CLAUDE = Counts("anthropic", "claude-sonnet-5-5", 10_100, 100, written=10_000)
+CLAUDE_USAGE = json.loads(CLAUDE.body)["usage"]
+HOUR = {"cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 10_000}}
+SHORT = {"input_tokens": 100, "output_tokens": 100, "cache_creation_input_tokens": 0}
+COMPACTION = {"type": "compaction", "input_tokens": 50_000, "output_tokens": 900}
+TERRA = Counts("openai", "gpt-6.1-terra", 1_000, 500)
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "usd"),
+    [
+        (CLAUDE, {}, "0.0262"),
+        (CLAUDE, {"usage": CLAUDE_USAGE | HOUR}, "0.0412"),
+        (
+            CLAUDE,
+            {"usage": CLAUDE_USAGE | SHORT | {"iterations": [COMPACTION, {"type": "message", **SHORT}]}},
+            "0.1102",
+        ),
+        (TERRA, {"service_tier": "default"}, "0.0035"),
+        (TERRA, {"service_tier": "priority"}, "0.007"),
+        (TERRA, {"service_tier": "flex"}, "0.0035"),
+    ],
+)
+def test_a_dearer_rate_that_a_reply_names_is_charged(
+    ledger: Budget, counts: Counts, changes: dict[str, Any], usd: str
+) -> None:
+    """Cache entries of an hour, compaction and the priority tier cost what they cost; a cheaper tier the standard."""
+    assert Decimal(usd) == pay(ledger, counts, **changes)
+
+
+def test_a_tier_without_a_price_is_charged_the_ceiling(ledger: Budget) -> None:
+    """A tier that the registry does not price is charged what was reserved."""
+    pay(ledger, TERRA, service_tier="scale")
+    row = attempt(ledger)
+    assert ("unknown", row["ceiling_usd"], 1_000) == (row["state"], row["charged_usd"], row["input_tokens"])
+
+
 def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: pytest.LogCaptureFixture) -> None:
     """A model that the registry does not hold costs the ceiling, which the log says."""
     call, question, tariff = quoted(ledger, FLASH)

@@ -635,3 +635,42 @@ def test_the_demo(server_folder: Path) -> None:
     assert ("🎉 MODEL CHECK COMPLETED SUCCESSFULLY", True) == (first[-1], "🆕 OPENAI: 57 modelo(s) nuevo(s):" in first)
     listed = json.loads(run("-m", "llm_monitoring", "--demo", "models", "list", "--state", "new", "--json"))
     assert 88 < len(listed)
+
+
+def test_a_dated_price_is_entered_and_shown(admin: Admin) -> None:
+    """A price of a later day is kept with its day and author, shown with the others, and not in force before."""
+    admin.stage.db.execute("DELETE FROM llm_model_prices")
+    admin.done(
+        "price", "google", "gemini-3.8-flash", "--input", "1.5", "--output", "7.5", "--from", "2999-01-01",
+        "--reason", "page", "--by", "ana",
+    )  # fmt: skip
+    shown = json.loads(admin.done("show", "google", "gemini-3.8-flash", "--json"))["prices"]
+    assert [(None, "registry", True, 0.75), ("2999-01-01", "admin", False, 1.5)] == [
+        (each["from"], each["source"], each["in_force"], float(each["input"])) for each in shown
+    ]
+    assert Decimal("0.75") == admin.row("google", "gemini-3.8-flash")["cost_per_1m_input_tokens"]
+
+
+def test_the_list_shows_the_prices_of_today(admin: Admin) -> None:
+    """A known rise that has begun is in the list, though the registry's columns hold the price before it."""
+    admin.stage.db.execute("UPDATE llm_model_prices SET valid_from = '2026-11-24' WHERE model_id = 'gemini-3.8-flash'")
+    listed = json.loads(admin.done("list", "--provider", "google", "--json"))
+    flash = [each for each in listed if each["model_id"] == "gemini-3.8-flash"]
+    assert [1.5] == [float(each["cost_per_1m_input_tokens"]) for each in flash]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--input", "1", "--from", "2999-01-01"), "prices of a later day need --input and --output, or --suggested"),
+        (("--input", "1", "--output", "2", "--max-searches", "2", "--from", "2999-01-01"), "a cap on searches holds"),
+        (("--input", "0", "--output", "2", "--from", "2999-01-01"), "input: a price of zero would make calls free"),
+        (("--input", "1", "--output", "2", "--from", "tomorrow"), "'tomorrow' is no day"),
+        (("--priority-factor", "0.5"), "google/gemini-3.8-flash: these prices are refused"),
+    ],
+)
+def test_a_dated_price_is_whole(admin: Admin, arguments: tuple[str, ...], message: str) -> None:
+    """What a later day's price lacks is said in one line, and nothing changes."""
+    before = admin.state()
+    line = admin.refused("price", "google", "gemini-3.8-flash", *arguments, "--reason", "x")
+    assert (before, True) == (admin.state(), line.startswith(message)), line
