@@ -26,7 +26,7 @@ ACCENTED_SCRIPTS = (
 DROPPED_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 ENCLOSED_LETTERS = ((0x24B6, 0x24E9), (0x1F110, 0x1F149))
 SUBSCRIPT_DIGITS = ((0x2080, 0x2089),)
-HALFWIDTH_KANA = re.compile("[\uff66-\uff9f]+")
+HALFWIDTH_KANA = re.compile("[\uff66-\uff9f][\uff66-\uff9f]*")
 VOICED = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")
 UNWORDED = 0xF0000
 # Turkish I and ı are one letter in two cases, as are İ and i: without case all four are one.
@@ -34,6 +34,8 @@ DOTLESS_I = "\u0131"
 # Putting marks in order takes the square of their number: Unicode's stream-safe form has no more than thirty in a row.
 MOST_MARKS = 30
 MARK_RUN = re.compile(rf"[^\w\s\x00-\u02ff]{{{MOST_MARKS + 1},}}")
+# No mark is below U+0300; this is a quicker look, which most texts do not pass.
+PERHAPS_MARKS = re.compile(rf"[\u0300-\U0010ffff][\u0300-\U0010ffff]{{{MOST_MARKS}}}")
 JOINER = "\u034f"
 
 
@@ -147,7 +149,8 @@ def fold_keeping_case(text: str) -> str:
 
 def compose(text: str) -> str:
     """Canonical composition, so that no letter is split between a base and its marks; linear in the text."""
-    composed = unicodedata.normalize("NFC", MARK_RUN.sub(stream_safe, text))
+    safe = MARK_RUN.sub(stream_safe, text) if PERHAPS_MARKS.search(text) else text
+    composed = unicodedata.normalize("NFC", safe)
     return HALFWIDTH_KANA.sub(fullwidth_if_voiced, composed)
 
 

@@ -27,7 +27,7 @@ class Reader(RunningText):
     def __init__(self, source: str, language: str | None = None, names: re.Pattern[str] | None = None) -> None:
         self.source = hidden(source, names) if names is not None else source
         self.language = language
-        self.shown = shown if self.source != source else str
+        self.masked = self.source != source
         super().__init__(source)
         self.encoded: bytes | None = None
         self.blocks: list[Paragraph | Heading | Listing | Table] = []
@@ -41,29 +41,32 @@ class Reader(RunningText):
 
     def read(self) -> Document:
         """The whole answer."""
-        reached = 0
+        last: Any = None
         events = pyromark.events_with_range(self.source, options=OPTIONS, merge_text=True)
-        for count, (event, place) in enumerate(events):
+        for count, found in enumerate(events):
             if count == EVENT_LIMIT:
-                self.read_rest(reached)
+                self.read_rest(end_of(*last))
                 break
-            opens = isinstance(event, dict) and "Start" in event
-            reached = max(reached, place["start" if opens else "end"])
+            event, place = found
             self.handle(event, place["start"])
+            last = found
         return self.document()
 
     def document(self) -> Document:
         """What was read, closed: the visible text is stripped at its end, and no stretch of a block goes beyond it."""
         self.close_prose()
         text = self.page.text().rstrip()
+        length = len(text)
         for prose in self.proses:
-            prose.clamp(len(text))
+            if prose.end > length:
+                prose.clamp(length)
         return Document(text, tuple(self.blocks), tuple(self.links), self.language)
 
     def read_rest(self, reached: int) -> None:
         """What stands after the last event that was read, as one piece of text."""
         self.close_prose()
-        self.text(self.shown(self.source.encode()[reached:].decode(errors="ignore")))
+        rest = self.source.encode()[reached:].decode(errors="ignore")
+        self.text(shown(rest) if self.masked else rest)
 
     def handle(self, event: Any, place: int) -> None:
         """Dispatch one event: the parser gives a bare name or a mapping of one key."""
@@ -71,18 +74,20 @@ class Reader(RunningText):
             self.line_break(event)
             return
         ((kind, value),) = event.items()
+        if self.masked and isinstance(value, str):
+            value = shown(value)
         if kind == "Text":
-            self.text(self.shown(value))
+            self.text(value)
         elif kind == "Start":
             self.start(value, place)
         elif kind == "End":
             self.end(value)
         elif kind == "Code":
-            self.emit(self.cleaned(self.shown(value)).replace("\t", " "))
+            self.emit(self.cleaned(value).replace("\t", " "))
         elif kind == "InlineHtml":
-            self.inline_html(self.shown(value))
+            self.inline_html(value)
         elif kind == "Html" and self.raw_html is not None:
-            self.raw_html.append(self.shown(value))
+            self.raw_html.append(value)
 
     def start(self, tag: Any, place: int) -> None:
         """Open a block or a stretch."""
@@ -287,7 +292,7 @@ ENDS = {
     "Heading": Reader.close_heading,
     "List": Reader.close_list,
     "Item": Reader.close_item,
-    "Strong": lambda reader: reader.close_stretch("strong"),
+    "Strong": Reader.close_strong,
     "Link": Reader.close_link,
     "Image": Reader.close_image,
     "Table": Reader.close_table,
@@ -297,6 +302,12 @@ ENDS = {
     "CodeBlock": Reader.close_code,
     "HtmlBlock": Reader.close_html,
 }
+
+
+def end_of(event: Any, place: dict[str, int]) -> int:
+    """Up to where an event has been read, in bytes of the source: the start of a block has its inside still to come."""
+    opens = isinstance(event, dict) and "Start" in event
+    return place["start" if opens else "end"]
 
 
 def read_markdown(text: str, language: str | None = None, names: re.Pattern[str] | None = None) -> Document:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
 from llm_monitoring.analysis import html
 from llm_monitoring.analysis.blocks import Link, Prose, Span
+from llm_monitoring.analysis.marked_names import shown
 from llm_monitoring.analysis.page import Page
 from llm_monitoring.analysis.references import References
 from llm_monitoring.analysis.visible import readable
@@ -24,7 +24,7 @@ BETWEEN_MARKS = re.compile(r"[\s,;|·+]*")
 class RunningText:
     """Visible text as it grows, with what is open in it: stretches, a link, images, a possible citation mark."""
 
-    shown: Callable[[str], str]
+    masked: bool
 
     def __init__(self, source: str) -> None:
         self.page = Page()
@@ -95,8 +95,14 @@ class RunningText:
         if start is not None and self.prose is not None and self.page.length > start:
             self.prose.strong.append(Span(start, self.page.length))
 
+    def close_strong(self) -> None:
+        """Bold ends here."""
+        self.close_stretch("strong")
+
     def opened_at(self, kind: str) -> int | None:
         """Where the last stretch of this kind was opened; it is open no more. None if none was."""
+        if self.opened and self.opened[-1][1] == kind:
+            return self.opened.pop()[0]
         if all(opened != kind for _, opened in reversed(self.opened)):
             return None
         while True:
@@ -107,7 +113,7 @@ class RunningText:
     def open_link(self, detail: Any, place: int) -> None:
         """A link: its target is a source, its label text."""
         self.link = len(self.links)
-        self.links.append(Link(self.shown(detail["dest_url"]), None))
+        self.links.append(Link(shown(detail["dest_url"]) if self.masked else detail["dest_url"], None))
         self.open_stretch("link")
 
     def close_link(self) -> None:

@@ -23,6 +23,7 @@ NO_CODE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 PATH_SIGNS = "/?#%"
 QUERY_SIGNS = "&=+;#%"
 PLAIN = "!$&'()*+,-./:;=?@_~"
+AS_IS = re.compile(f"[A-Za-z0-9{re.escape(PLAIN)}]*")
 
 
 class Source(TypedDict):
@@ -139,6 +140,8 @@ def key_of(parts: SplitResult) -> str:
 
 def same_spelling(text: str, signs: str) -> str:
     """A part of an address with every character encoded or plain in one way; encoded `signs` stay encoded."""
+    if AS_IS.fullmatch(text):
+        return text
 
     def plain(code: re.Match[str]) -> str:
         char = chr(int(code[1], 16))

@@ -9,6 +9,7 @@ import pyromark
 
 OPENING = re.compile(r"(?<!\\)<think(?:ing)?(?:\s(?:[^<>]*[^<>/])?)?>", re.IGNORECASE)
 CLOSING = re.compile(r"</think(?:ing)?\s*>", re.IGNORECASE)
+HINT = "<think"
 CODE_MARK = re.compile(r"[`~\t]|    ")
 # A block may hold an open fence, so what follows it has to be parsed again; a text made of blocks would take too long.
 CAREFUL = 16
@@ -16,6 +17,8 @@ CAREFUL = 16
 
 def without_thinking(source: str) -> str:
     """The source without its thinking blocks; an open one takes all that follows. A tag inside code is text."""
+    if HINT not in source.lower():
+        return source
     careful = CAREFUL
     while (found := first_opening(source, careful > 0)) is not None:
         closing = CLOSING.search(source, found.end())
