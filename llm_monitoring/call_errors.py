@@ -30,6 +30,8 @@ DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
 LONGEST_BACKOFF_SECONDS: Final = 60.0
 LISTS_WITHOUT_KEY: Final = frozenset({"perplexity"})  # a list of models says nothing of the key there
 
+OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
+
 # What the tasks of other users are told: fixed sentences, since a provider's words may quote a prompt.
 CLOSED_MESSAGES: Final[dict[ClosedReason, str]] = {
     "key_refused": "{provider} rechaza la API key",
@@ -68,6 +70,11 @@ def reason_of(error: ProviderError) -> ClosedReason:
         return "model_missing"
     of_account = error.refusal is not None and error.refusal.scope == "account"
     return "account_refused" if of_account else "key_refused"
+
+
+def task_reason(reason: ClosedReason) -> str:
+    """Return why a task is not asked: its key is closed, which is not the provider's failure, or its provider."""
+    return "key_closed" if reason in OF_THE_KEY else "provider_closed"
 
 
 def closed_message(reason: ClosedReason, provider: str) -> str:

@@ -26,6 +26,7 @@ from llm_monitoring.call_errors import (
     may_retry,
     reason_of,
     retry_after_of,
+    task_reason,
 )
 from llm_monitoring.calls import Blocked, SettlementDelayed, Unsettled, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
@@ -140,7 +141,7 @@ class Runner:
                 return
             if found.closed is not None:
                 message = found.job.failure or closed_message(found.closed, found.job.provider)
-                self.give_up(found.job, "provider_closed", message)
+                self.give_up(found.job, task_reason(found.closed), message)
                 if found.job.provider in closing and not self.news.empty():
                     return
                 closing.add(found.job.provider)

@@ -13,6 +13,7 @@ import pytest
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.notify import watching
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
 from tests.faults.scene import Scene
@@ -106,8 +107,8 @@ def test_a_refusal_that_no_prompt_mends_is_met_once(
     run_day(scene, **ONE_AT_A_TIME)
     told = failures(scene)
     assert {("answer", "void"): 1} == calls(scene)
-    assert [reason] == [why for why, _ in told if why != "provider_closed"]
-    assert [] == [text for why, text in told if why == "provider_closed" and "answered" in text]
+    assert [reason] == [why for why, _ in told if why != "key_closed"]
+    assert [] == [text for why, text in told if why == "key_closed" and "answered" in text]
 
 
 def test_a_429_without_a_reason_ends_at_some_time(scene: Scene) -> None:
@@ -162,10 +163,23 @@ def test_an_operators_key_that_lists_no_models_is_closed_for_all(scene: Scene) -
     told = failures(scene)
     assert {("answer", "void"): 1} == calls(scene)
     assert {"openai rechaza la API key": 11} == {
-        text: sum(other == text for _, other in told) for why, text in told if why == "provider_closed"
+        text: sum(other == text for _, other in told) for why, text in told if why == "key_closed"
     }
     assert 1 == sum("script" in text for _, text in told)
     assert [] == [project for project in report.projects if "script" in str(project.error)]
+    assert [] == watching.outages(scene.db, TODAY, TODAY)
+    assert 3 == len(watching.refused_keys(scene.db, TODAY))
+
+
+def test_a_refused_account_is_announced_with_its_date(scene: Scene) -> None:
+    """The digest's line of a key has the provider's words, in which it says when access comes back."""
+    user = alone(scene, "anthropic")
+    refuse(scene, status(400, body=document("anthropic", 400, LIMITS)))
+    run_day(scene, **ONE_AT_A_TIME)
+    told = [
+        (row["user_id"], row["tasks"], "2026-12-01" in row["message"]) for row in watching.refused_keys(scene.db, TODAY)
+    ]
+    assert [(user, 12, True)] == told
 
 
 @pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])

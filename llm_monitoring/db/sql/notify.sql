@@ -45,7 +45,7 @@ WITH tasks AS (
     WHERE analysis_date BETWEEN %(first)s AND %(last)s AND reason <> ALL (%(not_the_provider)s)
 ), cells AS (
     SELECT p.user_id, t.llm_provider, t.day, sum(t.answered) AS answered, sum(t.failed) AS failed,
-           coalesce(bool_or(t.reason IN ('auth_failed', 'quota_exhausted')), FALSE) AS refused,
+           coalesce(bool_or(t.reason IN ('auth_failed', 'quota_exhausted', 'key_closed')), FALSE) AS refused,
            min(t.message) FILTER (WHERE t.reason <> 'provider_closed') AS message
     FROM tasks t JOIN llm_monitoring_projects p ON p.id = t.project_id
     GROUP BY 1, 2, 3
@@ -60,11 +60,11 @@ ORDER BY day, llm_provider;
 -- name: refused_keys
 -- Keys that a provider refused on a day, or that could not be read, with how many prompts stayed without an answer.
 SELECT p.user_id, f.llm_provider AS provider, count(*) AS tasks,
-       min(f.message) FILTER (WHERE f.reason <> 'provider_closed') AS message
+       coalesce(min(f.message) FILTER (WHERE f.reason NOT IN ('key_closed', 'provider_closed')), min(f.message)) AS message
 FROM llm_monitoring_failed_tasks f JOIN llm_monitoring_projects p ON p.id = f.project_id
-WHERE f.analysis_date = %(day)s AND f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 'provider_closed')
+WHERE f.analysis_date = %(day)s AND f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 'key_closed', 'provider_closed')
 GROUP BY p.user_id, f.llm_provider
-HAVING bool_or(f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable'))
+HAVING bool_or(f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 'key_closed'))
 ORDER BY p.user_id, f.llm_provider;
 
 -- name: broken_runs
