@@ -1,0 +1,61 @@
+"""The weekly check beside models, keys and providers that break: the others are listed, compared and registered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from llm_monitoring import model_check
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.providers import ModelInfo
+from llm_monitoring.settings import Settings
+from tests.integration.test_weekly import Check, check, messages
+
+__all__ = ["check"]
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.model_id = 'gpt-5.5' THEN RAISE EXCEPTION 'the host refuses'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON llm_model_registry FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+def seen(check: Check) -> set[str]:
+    """The models that the check found in a list."""
+    return {name for name, row in check.registry().items() if row["last_seen_at"] is not None}
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "UPDATE llm_model_registry SET retires_at = '20000-01-01' WHERE model_id = 'gpt-5.5'",
+        "UPDATE llm_model_registry SET validated_at = '0044-03-15 BC' WHERE model_id = 'gpt-5.5'",
+        REFUSE,
+    ],
+    ids=["far away", "before Christ", "refused"],
+)
+def test_a_model_that_breaks_stops_alone(check: Check, poison: str) -> None:
+    """It stays as it is and is named; every other model of its provider is compared and marked."""
+    check.stage.db.execute(poison)
+    before = check.registry()["openai gpt-5.5"]
+    events = check.good()
+    after = check.registry()
+    assert str(before) == str(after["openai gpt-5.5"])
+    assert {"openai gpt-6.1-terra", "openai gpt-6.2-sol", "google gemini-2.5-pro"} <= seen(check)
+    assert any("openai/gpt-5.5" in each for each in messages(events, event="row.failed"))
+
+
+def test_a_list_that_breaks_its_reader_stops_its_provider_alone(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no error of a provider foresees leaves the other providers' models registered."""
+    list_models = model_check.list_models
+
+    def breaking(provider: ProviderName, secret: Secret, settings: Settings) -> Sequence[ModelInfo]:
+        if provider == "google":
+            raise RecursionError("maximum recursion depth exceeded")
+        return list_models(provider, secret, settings)
+
+    monkeypatch.setattr(model_check, "list_models", breaking)
+    events = check.good()
+    assert {"openai gpt-6.2-sol", "anthropic claude-mythos-5"} <= seen(check)
+    assert any("RecursionError" in each for each in messages(events, event="row.failed"))
