@@ -10,6 +10,7 @@ from typing import Final
 
 from llm_monitoring import model_admin, suggestions
 from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.locks import Holder, advisory_holder
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import MonitoringError
@@ -29,7 +30,11 @@ LONGEST_NAME: Final = 255  # what the column holds
 
 
 class AlreadyChecking(MonitoringError):
-    """Another weekly check holds the lock."""
+    """Another weekly check holds the lock: `holder`, None if it let go meanwhile."""
+
+    def __init__(self, holder: Holder | None = None) -> None:
+        super().__init__(f"another weekly check is at work ({holder or '?'})")
+        self.holder = holder
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def only_check(db: Database) -> Iterator[None]:
     with closing(db.connect()) as connection:
         row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
         if not row or not row["taken"]:
-            raise AlreadyChecking
+            raise AlreadyChecking(advisory_holder(db, LOCK_KEY))
         yield
 
 

@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with job_settings(demo=options.demo) as settings:
             return run(settings, options)
-    except AlreadyChecking:
-        story.already_checking()
+    except AlreadyChecking as exc:
+        story.already_checking(exc.holder)
         return DONE
     except MonitoringError as exc:
         return story.failed(exc)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring.db.database import Row
+from llm_monitoring.db.locks import Holder
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.voice import Voice
@@ -185,7 +186,9 @@ def summary(found: Sequence[Findings], *, dry_run: bool) -> int:
     return 0
 
 
-def already_checking() -> None:
+def already_checking(holder: Holder | None) -> None:
+    if holder is not None:
+        info("check.lock_holder", f"🔒 {holder}", pid=holder.pid)
     warn("check.already_running", "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada")
 
 

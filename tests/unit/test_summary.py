@@ -1,0 +1,55 @@
+"""The end of a daily run: what counts as a success, what is counted apart, and the exit code."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring.day import DayReport, ProjectReport, project_error
+from llm_monitoring.jobs import story
+from llm_monitoring.runs import Completeness, Doubtful
+from llm_monitoring.tally import Tally
+
+STOPPED = "señal de parada"
+NOTHING = Doubtful(0, Decimal(0))
+
+
+def cell(tasks: int, results: int, failures: int = 0) -> Completeness:
+    return Completeness(tasks, results, failures, 0, None, None)
+
+
+def project(number: int, found: Completeness, stopped: str | None = None) -> ProjectReport:
+    cells = {"openai": found}
+    error = project_error(cells, stopped=stopped)
+    return ProjectReport(number, "P", 1, 1.0, found.results, Decimal(0), cells, skipped=False, error=error)
+
+
+def report(*cells: Completeness, stopped: str | None = None, doubtful: Doubtful = NOTHING) -> DayReport:
+    projects = [project(number, each, stopped) for number, each in enumerate(cells, start=1)]
+    return DayReport(1, projects, Tally(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
+
+
+@pytest.mark.parametrize(
+    ("made", "code", "lines"),
+    [
+        (report(cell(6, 6), cell(6, 6)), 0, ["✅ Exitosos: 2", "❌ Fallidos: 0", "COMPLETED SUCCESSFULLY"]),
+        (report(cell(6, 0), cell(6, 0), stopped=STOPPED), 1, ["✅ Exitosos: 0", "❌ Fallidos: 2", STOPPED, "CRASHED"]),
+        (report(cell(6, 0, 6), cell(0, 0)), 1, ["❌ Fallidos: 1", "Ningún proyecto tuvo éxito"]),
+        (report(cell(6, 2), cell(6, 6), stopped=STOPPED), 1,
+         ["✅ Exitosos: 1", "⏸️ Con preguntas abiertas: 1", "⏹️ Ejecución cortada", "COMPLETED WITH WARNINGS"]),
+        (report(cell(6, 2), cell(6, 0), stopped=STOPPED), 1, ["✅ Exitosos: 0", "❌ Fallidos: 1", "abiertas: 1"]),
+        (report(cell(6, 6), stopped=STOPPED), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
+        (report(cell(6, 2, 4)), 0, ["✅ Exitosos: 0", "⏸️ Con preguntas abiertas: 1", "COMPLETED WITH WARNINGS"]),
+        (report(), 0, ["✅ Exitosos: 0", "COMPLETED SUCCESSFULLY"]),
+        (report(cell(6, 6), doubtful=Doubtful(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
+    ],
+)  # fmt: skip
+def test_a_day_is_a_success_only_with_answers(
+    made: DayReport, code: int, lines: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A project without an answer failed, one with open questions is counted apart, a cut day exits with 1."""
+    with caplog.at_level("INFO"):
+        assert code == story.summary(made, [])
+    said = "\n".join(caplog.messages)
+    assert [] == [line for line in lines if line not in said]
