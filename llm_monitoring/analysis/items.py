@@ -25,7 +25,7 @@ class Entry:
     holders: tuple[int, ...]
     label: str
     position: int
-    naming: Naming = Naming.OPTION
+    naming: Naming
     first: int | None = None
     form: str = ""
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from llm_monitoring.analysis.blocks import Block, Heading, Listing, Paragraph
 from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
+from llm_monitoring.analysis.options import Naming
 from llm_monitoring.analysis.subjects import lines_of
 
 NUMBER_GAP = 5
@@ -98,7 +99,7 @@ def listing_entries(block: Listing, context: Context) -> list[Entry]:
     if block.ordered:
         numbers = shown_numbers(block)
         return [
-            context.item(item.lead, number) if item.lead else Entry(number, (), "", block_position(block))
+            context.item(item.lead, number) if item.lead else Entry(number, (), "", block_position(block), Naming.NONE)
             for item, number in zip(block.items, numbers, strict=True)
         ]
     entries = bullet_entries(block, context)

@@ -182,7 +182,8 @@ def reads_as_name(label: str) -> bool:
 
 def capitalised(part: str) -> bool:
     """One word, or words that are all capitalised but for connectors."""
-    words = [word for word in re.findall(r"[\w.&'’+-]+", part) if word.lower() not in CONNECTORS]
-    if len(words) <= 1:
+    found = re.findall(r"[\w.&'’+-]+", part)
+    words = [word for word in found if word.lower() not in CONNECTORS]
+    if len(found) == 1:
         return bool(words)
-    return len(words) <= NAME_WORDS and all(not word[0].islower() for word in words)
+    return 0 < len(words) <= NAME_WORDS and all(not word[0].islower() for word in words)
