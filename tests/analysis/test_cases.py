@@ -14,6 +14,7 @@ import yaml
 from llm_monitoring.analysis import Analysis, Entity, analyse
 
 CASES = Path(__file__).parent / "cases"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: a seventh of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def load_cases() -> list[Case]:
     return [
         Case(str(row["id"]), str(row.get("rule", "")), path.name, row, row["expect"])
         for path in sorted(CASES.glob("*.yaml"))
-        for row in yaml.safe_load(path.read_text(encoding="utf-8")) or ()
+        for row in yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER) or ()
     ]
 
 

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from http.client import HTTPConnection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import openai
 import pytest
-from google import genai
-from google.genai import types
 
 from llm_monitoring.demo.server import DemoServer
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+    from google import genai
 
 MODELS = {
     "openai": "gpt-6.1-terra",
@@ -89,24 +90,33 @@ def plain(server: DemoServer) -> Iterator[Plain]:
 
 @pytest.fixture
 def openai_client(server: DemoServer) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(api_key="sk-test-0123456789-wxyz", base_url=server.url("openai"), max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def perplexity_client(server: DemoServer) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(api_key="pplx-test", base_url=server.url("perplexity"), max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def anthropic_client(server: DemoServer) -> Iterator[anthropic.Anthropic]:
+    import anthropic
+
     with anthropic.Anthropic(api_key="sk-ant-test", base_url=server.url("anthropic"), max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def google_client(server: DemoServer) -> Iterator[genai.Client]:
+    from google import genai
+    from google.genai import types
+
     options = types.HttpOptions(base_url=server.url("google"), api_version="v1beta", timeout=10_000)
     client = genai.Client(api_key="AQ.test", http_options=options)
     yield client
