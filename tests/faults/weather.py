@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-FREE_STATUSES: Final = (400, 401, 402, 403, 404, 409, 413, 422, 425, 429, 499)
-DOUBTFUL_STATUSES: Final = (408, 500, 502, 503, 504, 520, 529)
+FREE_STATUSES: Final = (400, 401, 402, 403, 404, 429)
+DOUBTFUL_STATUSES: Final = (408, 409, 413, 422, 424, 425, 444, 460, 499, 500, 502, 503, 504, 520, 529)
 REFUSED_FOR_LOAD: Final = (("anthropic", 529), ("google", 500), ("google", 503))
 """A whole error reply of these is never billed; any other doubtful status may have been."""
 
@@ -96,6 +96,6 @@ def losing_connections(url: str, random: Random) -> Iterator[None]:
 
 def settings_of(random: Random) -> dict[str, str]:
     """What an operator may choose for a day."""
-    timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "1" for provider in PROVIDERS}
-    choices = {"LLM_MAX_WORKERS": random.choice(("1", "4", "10")), "LLM_SENTIMENT": random.choice(("true", "false"))}
+    timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "0.6" for provider in PROVIDERS}
+    choices = {"LLM_MAX_WORKERS": random.choice(("4", "10")), "LLM_SENTIMENT": random.choice(("true", "false"))}
     return {**timeouts, **choices}
