@@ -153,7 +153,8 @@ def usage_in(body: dict[str, object]) -> Usage | None:
     """
     usage = mapping(body.get("usageMetadata"))
     try:
-        inputs = count(usage.get("promptTokenCount")) + count_or_zero(usage.get("toolUsePromptTokenCount"))
+        read_by_tools = count_or_zero(usage.get("toolUsePromptTokenCount"))
+        inputs = count(usage.get("promptTokenCount")) + read_by_tools
         candidates = count_or_zero(usage.get("candidatesTokenCount"))
         named = count_or_zero(usage.get("thoughtsTokenCount"))
         thoughts = max(named, count_or_zero(usage.get("totalTokenCount")) - inputs - candidates)
@@ -162,7 +163,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             output_tokens=candidates + thoughts,
             cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
-            searches=searches_in(body),
+            searches=searches_in(body, searched=read_by_tools > 0),
             service_tier=tier(usage.get("serviceTier")),
         )
         return consistent(found, text_in(body))
@@ -170,13 +171,18 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         return None
 
 
-def searches_in(body: dict[str, object]) -> int:
-    """Return the billable searches: each query, but for models before Gemini 3 each grounded prompt."""
+def searches_in(body: dict[str, object], *, searched: bool) -> int:
+    """Return the billable searches: each query, but for models before Gemini 3 each grounded prompt.
+
+    A reply without text leaves out its queries, although `searched`: how many are billed is not known then.
+    """
     listed = grounding(body).get("webSearchQueries")
     queries = [q for q in listed if q] if isinstance(listed, list) else []
     grounded = bool(queries or mappings(grounding(body).get("groundingChunks")))
     if BILLED_BY_PROMPT.search(text(body.get("modelVersion"))):
-        return int(grounded)
+        return int(grounded or searched)
+    if searched and not grounded:
+        raise Untrusted
     return max(len(queries), int(grounded))
 
 

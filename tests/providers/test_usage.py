@@ -33,6 +33,14 @@ def with_usage(provider: ProviderName, **fields: Any) -> Usage | None:
     return usage_of(provider, body)
 
 
+def test_searches_that_a_reply_does_not_list_are_no_free_searches() -> None:
+    """Google read pages for the answer and lists no query, as in a reply without text: its cost is not known."""
+    plain = document("google")["usageMetadata"]
+    assert usage_of("google", document("google")) is not None
+    total = plain["totalTokenCount"] + 362
+    assert with_usage("google", toolUsePromptTokenCount=362, totalTokenCount=total) is None
+
+
 @pytest.mark.parametrize(
     ("provider", "fields"),
     [
