@@ -166,7 +166,7 @@ def test_pages(db: Database, export: Any, monkeypatch: pytest.MonkeyPatch) -> No
         read.clear()
         found = lines(export("results", "--project", "1").stdout)
         assert [str(number) for number in range(wanted)] == [row["full_response"] for row in found]
-        assert 7 == max(len(rows) for rows in read)
+        assert 7 == max(len(rows) for rows in read if rows and "full_response" in rows[0])
 
 
 def test_days(db: Database, export: Any) -> None:
