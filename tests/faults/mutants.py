@@ -115,7 +115,7 @@ MUTANTS: Final = (
     Mutant(
         "search-fee-dropped",
         "tests/faults/test_t10_prices.py",
-        (Edit(PACKAGE + "registry/pricing.py", "+ usage.searches * (price.search_usd or Decimal(0)) ", ""),),
+        (Edit(PACKAGE + "registry/pricing.py", "usage.searches * (price.search_usd or Decimal(0)) + ", ""),),
     ),
     Mutant(
         "alert-twice",

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.providers import AuthFailed, BadRequest, ProviderUnavailable
 from llm_monitoring.providers.wire import Wire
-from tests.providers.server import KEY, Server, hangs, says
+from tests.providers.server import KEY, Server, hangs, question, says
 
 
 @pytest.fixture
@@ -101,3 +102,14 @@ def test_endless_body(server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ProviderUnavailable, match="longer than") as caught:
         wire.exchange(lambda: wire.http.get(f"{server.url}/v1/x"))
     assert caught.value.billed == "maybe"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("what", ["answer", "models"])
+def test_a_refusal_that_breaks_the_sdk_is_a_refusal(server: Server, name: ProviderName, what: str) -> None:
+    """A 401 whose body is nested without end is a refused key, for a call and for the list of models."""
+    server.script(says("[" * 200_000, 401))
+    provider = server.open(name)
+    with pytest.raises(AuthFailed) as caught:
+        provider.send(question(name)) if what == "answer" else provider.list_models()
+    assert caught.value.billed == "no"
