@@ -267,7 +267,7 @@ class Reader(RunningText):
         text, hrefs = html.read_block(source)
         self.links.extend(Link(href, None) for href in hrefs)
         self.code = True
-        self.emit(self.cleaned(text))
+        self.emit(self.cleaned(text).replace("\t", " "))
         self.code = False
         self.close_prose()
 

@@ -21,6 +21,7 @@ from llm_monitoring.analysis.folding import HALFWIDTH_KANA, MOST_MARKS, compose
             "Conta\tAzul, Conta\u2028Azul, Conta\u2003Azul, Conta\u00a0Azul, Conta\u3000Azul, Conta\u202fAzul",
             6,
         ),
+        ("Conta Azul", "<p>Conta\tAzul</p>\n\n```\nConta\tAzul\n```\n\n`Conta\tAzul`", 3),
         ("Conta Azul", "Conta\u00adAzul, Con\u00adta Azul, Conta\u2011Azul, Conta-Azul", 4),
         ("Coca-Cola", "Coca‑Cola, Coca Cola, CocaCola", 3),
         ("Smørrebrød", "Smorrebrod", 1),

@@ -21,6 +21,7 @@ def test_random_texts_are_read() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_many_random_texts_are_read() -> None:
     """The same over many more texts, different ones each time; the seed is in the name of the failing assertion."""
     seed = random.SystemRandom().randrange(2**32)
