@@ -179,7 +179,8 @@ def summary(found: Sequence[Findings], *, dry_run: bool) -> int:
             "      4. Opcionalmente, marcar como actual (is_current=TRUE)",
         ):
             warn("summary.action", line)
-        info("summary.how", "   💡 python -m llm_monitoring models list | show | price | approve | activate")
+        steps = "`price PROVEEDOR MODELO --suggested` (2), `approve` (3) y `activate` (4)"
+        info("summary.how", f"   💡 Sin SQL: python -m llm_monitoring models list | show, después {steps}")
     else:
         info("summary.nothing_new", "✅ No hay modelos nuevos")
     info("check.completed", "🎉 MODEL CHECK COMPLETED SUCCESSFULLY", models=new, dry_run=dry_run)

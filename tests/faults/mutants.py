@@ -118,6 +118,17 @@ MUTANTS: Final = (
         (Edit(PACKAGE + "registry/pricing.py", "usage.searches * (price.search_usd or Decimal(0)) + ", ""),),
     ),
     Mutant(
+        "receipt-at-the-price-of-then",
+        "tests/integration/test_dated_prices.py::"
+        "test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission",
+        (Edit(PACKAGE + "recovery.py", '    if row["rates"] is not None:', "    if False:"),),
+    ),
+    Mutant(
+        "known-rise-forgotten",
+        "tests/integration/test_dated_prices.py::test_a_known_rise_is_charged_from_its_day_on",
+        (Edit(PACKAGE + "registry/tariffs.py", "decision.price if rise is None else", "decision.price if True else"),),
+    ),
+    Mutant(
         "alert-twice",
         "tests/integration/test_budget.py::test_each_threshold_is_recorded_once_a_month",
         (
