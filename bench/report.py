@@ -20,7 +20,7 @@ from bench.ground import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from llm_monitoring import metrics, projects
 from llm_monitoring.app import open_tools
-from llm_monitoring.cli.export import to_file
+from llm_monitoring.cli.export import Form, to_file
 from llm_monitoring.day import Tools
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
@@ -58,9 +58,9 @@ def export(form: str) -> Part:
     """All answers of the project as a file, as `python -m llm_monitoring export results` writes it."""
 
     def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
-        order = exports.plan(tools.db, project_id, "results", None, None)
+        order = exports.Export((projects.find(tools.db, project_id),), "results")
         path = folder / f"answers.{form}"
-        rows = to_file(order, exports.records(tools.db, order), form, path, bom=False)
+        rows = to_file(order, exports.records(tools.db, order), Form(form, path, bom=False, delimiter=","), path)
         return {"kb": round(path.stat().st_size / 1000), "rows": rows}
 
     return make

@@ -1,17 +1,20 @@
-"""A project's stored rows, a page at a time, as records of named fields."""
+"""Stored rows of one or several projects, a page at a time and day by day, as records of named fields."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from heapq import merge
 from typing import Any, Final, Literal, get_args
 
-from llm_monitoring import projects, results, rules
+from llm_monitoring import results, rules
+from llm_monitoring.analysis import Entity
 from llm_monitoring.analysis.sources import owner_of_source
 from llm_monitoring.analysis.terms import compile_vocabulary
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
+from llm_monitoring.errors import BadInput
 from llm_monitoring.projects import Project
 from llm_monitoring.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.row_errors import RowErrors
@@ -22,12 +25,16 @@ Kind = Literal["results", "snapshots", "citations"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 PAGE: Final = 200
-"""Rows in memory at once: an answer may have a megabyte."""
+"""Rows in memory at once, of all projects together: an answer may have a megabyte."""
 
 Record = Mapping[str, Any]
 
 READ: Final = (*PLAIN, *MAPPINGS, "mention_contexts", "branded", "brand_name", "sentiment", "sentiment_score")
 WITHOUT: Final[Mapping[str, Any]] = {"sources": []}
+WHOSE: Final = ("project_id", "project_name", "project_brand")
+DAY: Final[Mapping[Kind, str]] = {
+    "results": "analysis_date", "snapshots": "snapshot_date", "citations": "analysis_date",
+}  # fmt: skip
 
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "results": (
@@ -36,89 +43,129 @@ FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
         "ranking_kind", "appears_in_numbered_list", "sentiment", "sentiment_score", "sentiment_status",
         "competitors_mentioned", "competitor_positions", "brand_cited", "competitors_cited", "mention_contexts",
         "finish_reason", "input_tokens", "output_tokens", "tokens_used", "cost_usd", "response_time_ms",
-        "analysis_version", "created_at", "full_response",
+        "analysis_version", "unread_reason", "created_at", *WHOSE, "full_response",
     ),
     "snapshots": (
         "id", "snapshot_date", "llm_provider", "model_id", "models_served", "model_changed", "total_queries",
-        "failed_queries", "total_mentions", "mention_rate", "mention_rate_low", "mention_rate_high", "share_of_voice",
+        "failed_queries", "unread_queries", "total_mentions", "mention_rate", "mention_rate_low", "mention_rate_high",
+        "share_of_voice",
         "weighted_share_of_voice", "total_competitor_mentions", "competitor_breakdown", "avg_position",
         "appeared_in_top3", "appeared_in_top5", "appeared_in_top10", "citation_rate", "positive_mentions",
         "neutral_mentions", "negative_mentions", "avg_sentiment_score", "branded_total_queries",
-        "branded_total_mentions", "avg_response_time_ms", "total_cost_usd", "total_tokens",
+        "branded_total_mentions", "avg_response_time_ms", "total_cost_usd", "total_tokens", *WHOSE,
     ),
     "citations": (
         "result_id", "analysis_date", "llm_provider", "model_id", "query_id", "query_text", "sample", "branded",
         "brand_mentioned", "competitors_mentioned", "place", "kind", "url", "domain", "title", "cited", "owner",
-        "owner_name",
+        "owner_name", *WHOSE,
+    ),
+}  # fmt: skip
+
+LONG_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "results": (
+        *WHOSE, "result_id", "analysis_date", "llm_provider", "model_id", "model_used", "query_id", "query_text",
+        "sample", "branded", "role", "name", "mentioned", "mentions", "position", "cited",
+    ),
+    "snapshots": (
+        *WHOSE, "snapshot_date", "llm_provider", "model_id", "answers", "role", "name", "answers_with_name",
     ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What to export: `first` and `last` bound the days, None leaves that side open."""
+    """What to export: `first` and `last` bound the days, None leaves that side open; no provider means every one.
 
-    project: Project
+    `mentioned` keeps the answers that name the brand, or those that do not. `long` makes a row of each brand and
+    competitor.
+    """
+
+    projects: tuple[Project, ...]
     kind: Kind
     first: date | None = None
     last: date | None = None
+    providers: tuple[str, ...] = ()
+    mentioned: bool | None = None
+    long: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return FIELDS[self.kind]
+        return LONG_FIELDS[self.kind] if self.long else FIELDS[self.kind]
 
-    @property
-    def params(self) -> dict[str, Any]:
-        return {"project_id": self.project.id, "first": self.first, "last": self.last}
+    def params(self, project: Project) -> dict[str, Any]:
+        return {"project_id": project.id, "first": self.first, "last": self.last,
+                "providers": list(self.providers) or None}  # fmt: skip
 
 
-def plan(db: Database, project_id: int, kind: Kind, first: date | None, last: date | None) -> Export:
-    """Return what to export; raises BadInput where there is no such project."""
-    return Export(projects.find(db, project_id), kind, first, last)
+def check(export: Export) -> None:
+    """Raise BadInput if the export's options do not go together."""
+    if export.kind == "citations" and export.long:
+        raise BadInput("citations have a row a page already: --long is for results and snapshots")
+    if export.kind == "snapshots" and export.mentioned is not None:
+        raise BadInput("snapshots are figures of a whole day: --mentioned is for results and citations")
 
 
 def size(db: Database, export: Export) -> int:
     """How many stored rows the export goes through."""
-    row = db.one(SQL.snapshots_count if export.kind == "snapshots" else SQL.results_count, export.params)
-    return int(row["rows"]) if row else 0
+    sql = SQL.snapshots_count if export.kind == "snapshots" else SQL.results_count
+    rows = [db.one(sql, export.params(project)) for project in export.projects]
+    return sum(int(row["rows"]) for row in rows if row)
 
 
 def records(db: Database, export: Export, on_row: Callable[[int], None] = lambda done: None) -> Iterator[Record]:
-    """Yield the export's records day by day; `on_row` hears of every stored row that is done."""
-    found = snapshots(db, export) if export.kind == "snapshots" else answers(db, export)
-    owners = Owners(export.project)
-    for row in found:
-        if export.kind == "citations":
-            yield from owners.citations(row)
-        else:
-            yield row
+    """Yield the records of all projects day by day; `on_row` is called for every stored row that is done."""
+    page = max(1, PAGE // max(1, len(export.projects)))
+    found = [project_records(db, export, project, page, on_row) for project in export.projects]
+    return merge(*found, key=lambda record: record[DAY[export.kind]])
+
+
+def project_records(
+    db: Database, export: Export, project: Project, page: int, on_row: Callable[[int], None]
+) -> Iterator[Record]:
+    owners = Owners(project)
+    whose = dict(zip(WHOSE, (project.id, project.name, project.brand.name), strict=True))
+    rows = (snapshots if export.kind == "snapshots" else answers)(db, export, project, page)
+    for row in rows:
+        if export.mentioned is None or row["brand_mentioned"] is export.mentioned:
+            for record in records_of(export, project, owners, row):
+                yield {**record, **whose}
         on_row(1)
 
 
-def answers(db: Database, export: Export) -> Iterator[Row]:
+def records_of(export: Export, project: Project, owners: Owners, row: Row) -> Iterator[Record]:
+    if export.kind == "citations":
+        yield from owners.citations(row)
+    elif export.long:
+        yield from (names_of_answer if export.kind == "results" else names_of_day)(project, row)
+    else:
+        yield row
+
+
+def answers(db: Database, export: Export, project: Project, page: int) -> Iterator[Row]:
     """Stored answers as present names read them; what cannot be read so is empty, and has no citations."""
-    readings = Readings(db, export.project, bounded=False)
-    has_site = bool(export.project.brand.domains)
-    for page in pages(db, getattr(SQL, export.kind), export.params):
-        for row, present in zip(page, readings.present(page), strict=True):
-            found = present or {**row, **{name: None for name in READ if name in row}, **WITHOUT}
+    readings = Readings(db, project, bounded=False)
+    has_site = bool(project.brand.domains)
+    for rows in pages(db, getattr(SQL, export.kind), export.params(project), page):
+        for row, present in zip(rows, readings.present(rows), strict=True):
+            read = None if row["unread_reason"] else present
+            found = read or {**row, **{name: None for name in READ if name in row}, **WITHOUT}
             yield found if has_site or "brand_cited" not in found else {**found, "brand_cited": None}
 
 
-def snapshots(db: Database, export: Export) -> Iterator[Row]:
+def snapshots(db: Database, export: Export, project: Project, page: int) -> Iterator[Row]:
     """Daily figures; those that former names made are made of the day's answers as present names read them."""
-    now, day = rules.fingerprint(export.project), None
+    now, day = rules.fingerprint(project), None
     cells: results.Cells = {}
-    for page in pages(db, SQL.snapshots, export.params):
-        for row in page:
+    for rows in pages(db, SQL.snapshots, export.params(project), page):
+        for row in rows:
             if row["rules_fingerprint"] != now and row["snapshot_date"] != day:
                 day = row["snapshot_date"]
-                cells = results.day_cells(db, export.project, day, RowErrors())
+                cells = results.day_cells(db, project, day, RowErrors())
             answered = cells.get((row["llm_provider"], row["model_id"]), [])
             if row["rules_fingerprint"] == now or (row["rules_fingerprint"] is None and not answered):
                 yield row  # also the host's own, of which no answers were kept
             else:
-                fresh = results.cell_columns(export.project, answered)
+                fresh = results.cell_columns(project, answered)
                 yield row | {name: plain(value) for name, value in fresh.items() if name in row}
 
 
@@ -126,14 +173,47 @@ def plain(value: Any) -> Any:
     return value.adapted if isinstance(value, Json) else value
 
 
-def pages(db: Database, sql: str, params: Mapping[str, Any]) -> Iterator[list[Row]]:
+def pages(db: Database, sql: str, params: Mapping[str, Any], page: int) -> Iterator[list[Row]]:
     after = 0
     while True:
-        page = db.all(sql, {**params, "after": after, "page": PAGE})
-        yield page
-        if len(page) < PAGE:
+        rows = db.all(sql, {**params, "after": after, "page": page})
+        yield rows
+        if len(rows) < page:
             return
-        after = page[-1]["id"]
+        after = rows[-1]["id"]
+
+
+def entities(project: Project) -> Sequence[tuple[str, Entity]]:
+    """The brand and each competitor, with their roles."""
+    return [("brand", project.brand), *(("competitor", each) for each in project.competitors)]
+
+
+def names_of_answer(project: Project, row: Row) -> Iterator[Record]:
+    """A record for the brand and for each competitor of an answer; an answer that cannot be read says nothing."""
+    shared = {name: row[name] for name in LONG_FIELDS["results"] if name in row} | {"result_id": row["id"]}
+    for role, entity in entities(project):
+        yield {**shared, "role": role, "name": entity.name, **reading_of(row, None if role == "brand" else entity)}
+
+
+def reading_of(row: Row, competitor: Entity | None) -> Record:
+    if row["brand_mentioned"] is None:
+        return dict.fromkeys(("mentioned", "mentions", "position", "cited"))
+    if competitor is None:
+        return {"mentioned": row["brand_mentioned"], "mentions": row["mention_count"],
+                "position": row["position_in_list"], "cited": row["brand_cited"]}  # fmt: skip
+    name = competitor.name
+    mentions = (row["competitors_mentioned"] or {}).get(name, 0)
+    cited = row["competitors_cited"] if competitor.domains else None
+    return {"mentioned": mentions > 0, "mentions": mentions, "position": (row["competitor_positions"] or {}).get(name),
+            "cited": None if cited is None else cited.get(name, 0) > 0}  # fmt: skip
+
+
+def names_of_day(project: Project, row: Row) -> Iterator[Record]:
+    """A record for the brand and for each competitor of a day's figures: how many answers name it."""
+    shared = {name: row[name] for name in LONG_FIELDS["snapshots"] if name in row} | {"answers": row["total_queries"]}
+    for role, entity in entities(project):
+        count = row["total_mentions"] if role == "brand" else (row["competitor_breakdown"] or {}).get(entity.name, 0)
+        yield {**shared, "role": role, "name": entity.name, "answers_with_name": count}
 
 
 class Owners:

@@ -5,23 +5,39 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Literal
 
 from llm_monitoring.db.decoding import Undecodable
 from llm_monitoring.errors import BadInput
 from llm_monitoring.reporting.exports import Record
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With what a spreadsheet takes a text for a formula, the wide forms of Asian keyboards too."""
+FORMULA: Final = re.compile("(?=[ \"']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""The start of what a spreadsheet takes for a formula, the wide forms of Asian keyboards too."""
+
+FORMULA_IN_TEXT: Final = re.compile("(?<=[;,|\t\r\n])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a formula would start if the file was read with another separator than it was written with."""
+
+Delimiter = Literal[",", ";", "\t"]
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 LONGEST_CELL: Final = 32_767
+"""In UTF-16 units, as Excel counts."""
+
+MOST_BREAKS: Final = 253
 CUT: Final = " […]"
 MOST_ROWS: Final = 1_048_576
+WIDTHS: Final[Mapping[str, int]] = {
+    "full_response": 80, "query_text": 50, "url": 60, "title": 40, "domain": 28, "mention_contexts": 50,
+    "project_name": 24, "project_brand": 20, "brand_name": 20, "name": 24, "owner_name": 20, "models_served": 28,
+    "competitors_mentioned": 36, "competitor_positions": 36, "competitors_cited": 36, "competitor_breakdown": 36,
+    "created_at": 19, "llm_provider": 14, "model_id": 24, "model_used": 28,
+}  # fmt: skip
+"""Widths of columns in characters; the others are as wide as their titles."""
 
 Show = Callable[[str], str]
 
@@ -31,25 +47,30 @@ def unchanged(text: str) -> str:
 
 
 def write_csv(
-    file: IO[bytes], fields: Sequence[str], records: Iterable[Record], *, bom: bool = False, show: Show = unchanged
-) -> int:
-    """Write comma-separated UTF-8 with a line of titles; return how many records. `show` is applied to every text."""
+    file: IO[bytes], fields: Sequence[str], records: Iterable[Record], *, bom: bool = False,
+    delimiter: Delimiter = ",", show: Show = unchanged,
+) -> int:  # fmt: skip
+    """Write UTF-8 with a line of titles; return how many records. `show` is applied to every text.
+
+    Where the delimiter is a semicolon, amounts have a decimal comma, as European settings of Excel go together.
+    """
     if bom:
         file.write(BYTE_ORDER_MARK)
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
     count = 0
     try:
-        writer = csv.writer(text)
+        writer = csv.writer(text, delimiter=delimiter)
+        point = "," if delimiter == ";" else "."
         writer.writerow(fields)
         for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
-            writer.writerow([csv_cell(record[name], show) for name in fields])
+            writer.writerow([csv_cell(record[name], show, point) for name in fields])
         text.flush()
     finally:
         text.detach()
     return count
 
 
-def csv_cell(value: Any, show: Show) -> str | int:
+def csv_cell(value: Any, show: Show, point: str = ".") -> str | int:
     """A value of a cell: numbers as they are, a text that a spreadsheet would run with an apostrophe before it."""
     if value is None:
         return ""
@@ -58,12 +79,14 @@ def csv_cell(value: Any, show: Show) -> str | int:
     if isinstance(value, int):
         return value
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(value, "f").replace(".", point)
     return harmless(show(text_of(value)))
 
 
 def harmless(text: str) -> str:
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    """`text` with an apostrophe before each part that a spreadsheet would run, whatever separates its fields."""
+    inside = FORMULA_IN_TEXT.sub("'", text)
+    return f"'{inside}" if FORMULA.match(text) else inside
 
 
 def text_of(value: Any) -> str:
@@ -97,8 +120,8 @@ def json_value(value: Any) -> str:
 def write_xlsx(path: Path, fields: Sequence[str], records: Iterable[Record], title: str) -> int:
     """Write a workbook row by row; return how many. Raises BadInput where a sheet cannot hold them all.
 
-    Texts are stored as texts, never as formulas or links; a cell holds 32,767 characters at most, and a longer text
-    ends in […].
+    Texts are stored as texts, never as formulas or links; a cell holds 32,767 UTF-16 units and 253 line breaks at most,
+    and a longer text ends in […].
     """
     from xlsxwriter import Workbook
 
@@ -111,12 +134,14 @@ def write_xlsx(path: Path, fields: Sequence[str], records: Iterable[Record], tit
         days = book.add_format({"num_format": "yyyy-mm-dd"})
         times = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         for column, name in enumerate(fields):
+            sheet.set_column(column, column, WIDTHS.get(name, max(8, len(name) + 3)))
             sheet.write_string(0, column, name, bold)
         for count, record in enumerate(records, 1):
             if count >= MOST_ROWS:
                 raise BadInput(f"a spreadsheet holds {MOST_ROWS - 1} rows: narrow the days, or use --format csv")
             for column, name in enumerate(fields):
                 write_cell(sheet, count, column, record[name], days, times)
+        sheet.autofilter(0, 0, count, len(fields) - 1)
     return count
 
 
@@ -136,4 +161,10 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, days: Any, times: 
 
 
 def fitting(text: str) -> str:
-    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - len(CUT)] + CUT
+    """`text` as a cell holds it: what is beyond its limits is cut off, and marked as cut."""
+    lines = text.split("\n")
+    kept = "\n".join(lines[: MOST_BREAKS + 1])
+    units = kept.encode("utf-16-le", "surrogatepass")
+    if kept == text and len(units) <= 2 * LONGEST_CELL:
+        return text
+    return units[: 2 * (LONGEST_CELL - len(CUT))].decode("utf-16-le", "ignore") + CUT

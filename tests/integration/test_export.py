@@ -23,6 +23,8 @@ from llm_monitoring.errors import BadInput
 from llm_monitoring.reporting import exports, sheets
 
 FORMULAS = ['=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1"]
+HARMLESS = ['\'=HYPERLINK("http://evil.example","x")', "'+1+1", "'-2+3", "'@SUM(A1)", "'\t'=1", "'\r'=1", "'  =1",
+            "'\uff1d1"]  # fmt: skip
 INSERT = """
 INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, sample, model_id, model_used,
     query_text, brand_name, brand_mentioned, competitors_mentioned, sources, full_response, cost_usd, sentiment_score,
@@ -76,7 +78,7 @@ def test_csv_is_harmless(db: Database, export: Any) -> None:
     """A text that a spreadsheet would run has an apostrophe before it; numbers and plain texts are as they are."""
     store(db, [*FORMULAS, "plain -1", 'quo"te,\nline'])
     found = lines(export("results", "--project", "1").stdout)
-    assert [*(f"'{each}" for each in FORMULAS), "plain -1", 'quo"te,\nline'] == [row["full_response"] for row in found]
+    assert [*HARMLESS, "plain -1", 'quo"te,\nline'] == [row["full_response"] for row in found]
     assert ("0.0000012345", "0.25", "true", '{"Holded": 2}', "2026-11-01", "") == tuple(
         found[0][name] for name in
         ("cost_usd", "sentiment_score", "brand_mentioned", "competitors_mentioned", "analysis_date", "position_in_list")

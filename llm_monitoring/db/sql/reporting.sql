@@ -68,7 +68,8 @@ ORDER BY query_id, llm_provider, analysis_date DESC, reason;
 SELECT count(*) AS rows
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
-  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s);
+  AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+  AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s));
 
 -- name: results
 -- The next page of stored answers with everything that was read in them.
@@ -76,10 +77,11 @@ SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_te
        brand_mentioned, mention_count, mention_order, position_in_list, total_items_in_list, ranking_kind,
        appears_in_numbered_list, sentiment, sentiment_score, sentiment_status, competitors_mentioned, competitor_positions,
        brand_cited, competitors_cited, mention_contexts, finish_reason, input_tokens, output_tokens, tokens_used, cost_usd,
-       response_time_ms, analysis_version, created_at, full_response, rules_fingerprint
+       response_time_ms, analysis_version, unread_reason, created_at, full_response, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+  AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s))
   AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
                                       (SELECT analysis_date FROM llm_monitoring_results
                                        WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
@@ -90,10 +92,11 @@ LIMIT %(page)s;
 -- name: citations
 -- The next page of stored answers with the pages that they cite.
 SELECT id, analysis_date, llm_provider, model_id, query_id, query_text, sample, branded, brand_mentioned,
-       competitors_mentioned, sources, rules_fingerprint
+       competitors_mentioned, sources, unread_reason, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+  AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s))
   AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
                                       (SELECT analysis_date FROM llm_monitoring_results
                                        WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
@@ -106,17 +109,21 @@ LIMIT %(page)s;
 SELECT count(*) AS rows
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
-  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s);
+  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s)
+  AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s));
 
 -- name: snapshots
 -- The next page of daily figures.
-SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, total_queries, failed_queries, total_mentions,
-       mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
+SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, total_queries, failed_queries,
+       unread_queries, total_mentions, mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
        competitor_breakdown, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10, citation_rate,
        positive_mentions, neutral_mentions, negative_mentions, avg_sentiment_score, branded_total_queries,
        branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens, rules_fingerprint
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
-  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s) AND id > %(after)s
-ORDER BY id
+  AND (%(last)s::date IS NULL OR snapshot_date <= %(last)s)
+  AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s))
+  AND (snapshot_date, id) > (coalesce((SELECT snapshot_date FROM llm_monitoring_snapshots WHERE id = %(after)s),
+                                      '-infinity'), %(after)s)
+ORDER BY snapshot_date, id
 LIMIT %(page)s;
