@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg2
 import pytest
@@ -172,8 +173,9 @@ def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: S
     """A correction by hand that is repeated by itself counts once, and its caller is told the new spend."""
     user = scene.add_user([])
     with Forgetful(scene.url, random, share=0.3) as db:
-        spends: list[Any] = [Budget(db).correct(user, 1, "by hand") for _ in range(12)]  # type: ignore[arg-type]
-    assert (list(range(1, 13)), []) == (spends, scene.check())
+        spends = [Budget(db).correct(user, Decimal(1), "by hand") for _ in range(12)]
+    assert spends == [Decimal(number) for number in range(1, 13)]
+    assert scene.check() == []
 
 
 def test_t6_a_reservation_that_a_crash_took_back_is_made_again(scene: Scene) -> None:

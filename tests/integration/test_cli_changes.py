@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -210,5 +211,7 @@ def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
     runs.finish(here.stage.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
     with RunLock(here.stage.db):
         result = here.run("runs", "retry", str(run_id), "--yes")
-    assert (1, "error: another daily run is at work: wait until it has ended\n") == (result.exit_code, result.stderr)
+    assert result.exit_code == 1
+    said = r"error: another daily run is at work \(pid=\d+ user=postgres .*\): wait until it has ended\n"
+    assert re.fullmatch(said, result.stderr)
     assert 0 == here.stage.count("llm_call_attempts")

@@ -38,7 +38,7 @@ def test_malformed(text: str) -> None:
 
 def test_unknown_name() -> None:
     """A misspelt name says which names there are."""
-    with pytest.raises(AttributeError, match=r"migrate.sql has no query 'aply', only: lock, has_record"):
+    with pytest.raises(AttributeError, match=r"migrate.sql has no query 'aply', only: try_lock, has_record"):
         _ = load("migrate").aply
 
 

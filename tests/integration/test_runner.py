@@ -421,5 +421,5 @@ def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
         )
         time.sleep(0.1)
         assert lock.held()
-        with pytest.raises(Exception, match="Another daily run"), RunLock(stage.db):
+        with pytest.raises(runs.AlreadyRunning), RunLock(stage.db):
             pass

@@ -232,7 +232,8 @@ PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"
 
 @pytest.fixture
 def no_bypass(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("no_proxy", "NO_PROXY"):
+    """No proxy is set but the one that a test sets, and nothing goes past it."""
+    for variable in (*PROXIES, "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
 
 

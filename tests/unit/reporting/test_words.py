@@ -6,10 +6,14 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from llm_monitoring import runner
+from llm_monitoring.call_errors import task_reason
+from llm_monitoring.limits import ClosedReason
 from llm_monitoring.providers import base
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
@@ -52,9 +56,14 @@ def test_every_language_has_a_page(code: str) -> None:
 
 
 def test_reasons_of_failures() -> None:
-    """Every kind of a provider's failure has plain words."""
+    """Every kind of a provider's failure, and every reason not to ask, has plain words in each language."""
     kinds = {each.kind for each in base.ProviderError.__subclasses__()} | {base.ProviderError.kind}
-    assert set() == kinds - load_words("es").reasons.keys()
+    given_up = set(re.findall(r'give_up\(\w+, "(\w+)"', Path(runner.__file__).read_text(encoding="utf-8")))
+    closed = {task_reason(each) for each in get_args(ClosedReason)}
+    blocked = {"budget", "operator_budget"}
+    assert "crashed" in given_up
+    lacking = {code: (kinds | given_up | closed | blocked) - load_words(code).reasons.keys() for code in LANGUAGES}
+    assert [] == [(code, reason) for code, reasons in lacking.items() for reason in reasons]
     assert "never seen before" == load_words("es").reason("never seen before")
 
 
