@@ -133,7 +133,7 @@ class Desk:
 
     @cached_property
     def till(self) -> Till:
-        return Till(self.budget, self.errors)
+        return Till(self.budget, self.errors, self.settings.base_urls)
 
     def watched(self, project_id: int) -> Watched | None:
         """A project of the run, or one that is paused or stays out of it; None if it was deleted or cannot be read."""

@@ -103,6 +103,11 @@ class Budget:
         """The moments whose prices count now: if the two clocks differ, the dearer of their prices is charged."""
         return (self.clock(),) if self.clock is not self.database_clock else (self.clock(), datetime.now(UTC))
 
+    def sending_times(self, call_id: uuid.UUID) -> tuple[datetime, ...]:
+        """When a call was sent; nothing if it was not."""
+        row = self.db.one(SQL.sending_time, {"id": str(call_id)})
+        return () if row is None or row["sent_at"] is None else (row["sent_at"],)
+
     def today(self) -> date:
         """The day in UTC, by which prices begin."""
         return max(moment.astimezone(UTC).date() for moment in self.pricing_times())

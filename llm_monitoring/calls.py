@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, Literal
 
 from llm_monitoring import killpoints, registry
 from llm_monitoring.budget import Budget, Buried, Call, Occupied, OperatorExhausted, Outcome
 from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Locked, Transaction
-from llm_monitoring.domain import Usage
+from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
 from llm_monitoring.providers import (
@@ -86,9 +87,12 @@ class Paid:
 class Till:
     """Makes calls and pays for them. `save` and `save_error` run in the transaction that settles."""
 
-    def __init__(self, budget: Budget, errors: RowErrors) -> None:
+    def __init__(
+        self, budget: Budget, errors: RowErrors, base_urls: Mapping[ProviderName, str] = MappingProxyType({})
+    ) -> None:
         self.budget = budget
         self.errors = errors
+        self.base_urls = base_urls
 
     def pay(
         self,
@@ -273,10 +277,9 @@ class Till:
         """What an answer costs; without usage to be trusted, or a price for it, its ceiling."""
         if answer.usage is None:
             return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
-        cost = self.cost(call, price, answer.usage, answer.model)
-        if cost is None:
-            return Outcome("unknown", Decimal(0), answer.usage, answer.model, "unpriced")
-        return Outcome("settled", cost, answer.usage, answer.model)
+        state, cost = self.charge(call, price, answer.usage, answer.model)
+        kind = "unpriced" if state == "unknown" else None
+        return Outcome(state, cost, answer.usage, answer.model, kind)
 
     def outcome_of_error(self, call: Call, error: ProviderError, price: Price) -> Outcome:
         """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
@@ -284,10 +287,19 @@ class Till:
         if error.billed == "no":
             return Outcome("void", error_kind=error.kind, error_message=message)
         if error.billed == "yes" and error.usage is not None:
-            cost = self.cost(call, price, error.usage, error.model or "")
-            state: Literal["settled", "unknown"] = "unknown" if cost is None else "settled"
-            return Outcome(state, cost or Decimal(0), error.usage, error.model, error.kind, message)
+            state, cost = self.charge(call, price, error.usage, error.model or "")
+            return Outcome(state, cost, error.usage, error.model, error.kind, message)
         return Outcome("unknown", error_kind=error.kind, error_message=message)
+
+    def charge(
+        self, call: Call, price: Price, usage: Usage, served: str
+    ) -> tuple[Literal["settled", "unknown"], Decimal]:
+        """What a usage costs; without a price for it the ceiling, or what it costs at least if that is more."""
+        cost = self.cost(call, price, usage, served)
+        if cost is not None:
+            return "settled", cost
+        least = registry.least_cost(price, usage)
+        return ("settled", least) if least > call.ceiling_usd else ("unknown", Decimal(0))
 
     def cost(self, call: Call, price: Price, usage: Usage, served: str) -> Decimal | None:
         """What a usage costs by the model that was served; None, and logged, if that has no price."""
@@ -324,7 +336,8 @@ class Till:
             extra={"event": "call.other_model", "user_id": call.user_id, "provider": call.provider,
                    "model_id": call.model_id, "served": model.model_id},
         )  # fmt: skip
-        return registry.dearest(price, model.tariff(None).at(*self.budget.pricing_times()))
+        tariff = model.tariff(self.base_urls.get(call.provider))
+        return registry.dearest(price, tariff.at(*self.budget.sending_times(call.id), *self.budget.pricing_times()))
 
 
 def label(call: Call) -> str:

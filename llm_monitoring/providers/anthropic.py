@@ -28,6 +28,7 @@ from llm_monitoring.providers.reading import (
     document,
     mapping,
     mappings,
+    part,
     shown,
     text,
     tier,
@@ -39,6 +40,7 @@ BASE_URL: Final = "https://api.anthropic.com"
 # The version that SDK 2.x speaks, said here so that ANTHROPIC_CUSTOM_HEADERS cannot name another.
 API_VERSION: Final = "2026-10-21"
 PAGE_SIZE: Final = 1000
+LIFETIMES: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")  # of cache writes that have a price
 ANYWHERE: Final = ("", "global", "not_available")  # inferences at the plain price
 
 
@@ -187,20 +189,29 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cached_tokens=tokens.cached,
             cache_write_tokens=tokens.written,
             cache_write_1h_tokens=tokens.written_1h,
-            reasoning_tokens=count_or_zero(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+            reasoning_tokens=count_or_zero(part(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
             service_tier=tier_in(usage),
-            regional=text(usage.get("inference_geo")) not in ANYWHERE,
+            regional=is_regional(usage.get("inference_geo")),
         )
         return consistent(found, text_in(body))
     except Untrusted:
         return None
 
 
+def is_regional(geography: object) -> bool:
+    """Say whether the inference ran in a region that costs more; raises Untrusted."""
+    if geography is not None and not isinstance(geography, str):
+        raise Untrusted
+    return text(geography) not in ANYWHERE
+
+
 def tokens_in(usage: dict[str, object]) -> Tokens:
     """Return the counts of a usage; raises Untrusted."""
     cached = count_or_zero(usage.get("cache_read_input_tokens"))
-    by_lifetime = mapping(usage.get("cache_creation"))
+    by_lifetime = part(usage.get("cache_creation"))
+    if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime not in LIFETIMES):
+        raise Untrusted
     hour = count_or_zero(by_lifetime.get("ephemeral_1h_input_tokens"))
     minutes = count_or_zero(by_lifetime.get("ephemeral_5m_input_tokens"))
     written = max(count_or_zero(usage.get("cache_creation_input_tokens")), hour + minutes)
@@ -233,7 +244,7 @@ def tier_in(usage: dict[str, object]) -> str:
 
 
 def searches_reported(usage: dict[str, object]) -> int:
-    return count_or_zero(mapping(usage.get("server_tool_use")).get("web_search_requests"))
+    return count_or_zero(part(usage.get("server_tool_use")).get("web_search_requests"))
 
 
 def searches_shown(body: dict[str, object]) -> int:

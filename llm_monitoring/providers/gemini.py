@@ -30,6 +30,15 @@ PAGE_SIZE: Final = 1000
 REDIRECT_HOST: Final = "vertexaisearch.cloud.google.com"
 DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
 BILLED_BY_PROMPT: Final = re.compile(r"gemini-(?:1|2)[.-]")
+# What is paid beforehand is charged as if it were not: never too little.
+TRAFFIC_TIERS: Final = {
+    "TRAFFIC_TYPE_UNSPECIFIED": "",
+    "ON_DEMAND": "",
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_OFFPEAK": "flex",
+    "ON_DEMAND_PRIORITY": "priority",
+    "PROVISIONED_THROUGHPUT": "",
+}
 BUDGETED: Final = re.compile(r"gemini-2\.5")
 BLOCKED: Final = frozenset(
     {
@@ -164,11 +173,17 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             searches=searches_in(body, searched=read_by_tools > 0),
-            service_tier=tier(usage.get("serviceTier")),
+            service_tier=tier_in(usage),
         )
         return consistent(found, text_in(body))
     except Untrusted:
         return None
+
+
+def tier_in(usage: dict[str, object]) -> str:
+    """Return the service tier, which Vertex names as the type of traffic; raises Untrusted."""
+    named, traffic = tier(usage.get("serviceTier")), tier(usage.get("trafficType"))
+    return named or TRAFFIC_TIERS.get(traffic.upper(), traffic)
 
 
 def searches_in(body: dict[str, object], *, searched: bool) -> int:

@@ -18,6 +18,7 @@ from llm_monitoring.providers.reading import (
     document,
     mapping,
     mappings,
+    part,
     text,
     tier,
 )
@@ -25,8 +26,9 @@ from llm_monitoring.providers.responses_client import ResponsesClient
 
 NAME: Final[ProviderName] = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
+CACHE_LIFETIME: Final = "ttl_30m_tokens"  # cache writes at the registry's price; another lifetime has another price
 # These models bill a fixed number of input tokens a search, which their usage does not hold.
-FIXED_SEARCH_MODELS: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")
+FIXED_SEARCH_MODELS: Final = re.compile(r"(?:.*/)?(?:gpt-4o-mini|gpt-4\.1-mini)", re.IGNORECASE)
 FIXED_SEARCH_TOKENS: Final = 8000
 OWN_MARK: Final = re.compile(r"[?&]utm_source=openai\Z")
 
@@ -118,14 +120,14 @@ def without_mark(url: str) -> str:
 def usage_in(body: dict[str, object]) -> Usage | None:
     """Return what the call consumed, or None where the reply does not say it credibly."""
     usage = mapping(body.get("usage"))
-    inputs, outputs = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
     try:
+        inputs, outputs = part(usage.get("input_tokens_details")), part(usage.get("output_tokens_details"))
         searches = searches_in(body)
         found = Usage(
             input_tokens=count(usage.get("input_tokens")) + unseen_tokens(body, searches),
             output_tokens=count(usage.get("output_tokens")),
             cached_tokens=count_or_zero(inputs.get("cached_tokens")),
-            cache_write_tokens=count_or_zero(inputs.get("cache_write_tokens")),
+            cache_write_tokens=cache_writes_in(inputs),
             reasoning_tokens=count_or_zero(outputs.get("reasoning_tokens")),
             searches=searches,
             service_tier=tier(body.get("service_tier")),
@@ -137,6 +139,14 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         return None
 
 
+def cache_writes_in(inputs: dict[str, object]) -> int:
+    """Return the tokens written to the cache; raises Untrusted for those kept for a time that has no known price."""
+    by_lifetime = part(inputs.get("cache_write_tokens_details"))
+    if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime != CACHE_LIFETIME):
+        raise Untrusted
+    return max(count_or_zero(inputs.get("cache_write_tokens")), count_or_zero(by_lifetime.get(CACHE_LIFETIME)))
+
+
 def searches_in(body: dict[str, object]) -> int:
     """Return the searches that are billed: OpenAI's own count, else every item of a search.
 
@@ -144,9 +154,13 @@ def searches_in(body: dict[str, object]) -> int:
     Raises Untrusted for an impossible count.
     """
     items = [item for item in mappings(body.get("output")) if item.get("type") == "web_search_call"]
-    counted = mapping(mapping(body.get("tool_usage")).get("web_search")).get("num_requests")
+    counted = part(part(body.get("tool_usage")).get("web_search")).get("num_requests")
     return len(items) if counted is None else count(counted)
 
 
 def unseen_tokens(body: dict[str, object], searches: int) -> int:
-    return searches * FIXED_SEARCH_TOKENS if FIXED_SEARCH_MODELS.match(text(body.get("model"))) else 0
+    """Return the fixed tokens of the searches; raises Untrusted for searches of a model that is not named."""
+    model = text(body.get("model"))
+    if searches and not model.strip():
+        raise Untrusted
+    return searches * FIXED_SEARCH_TOKENS if FIXED_SEARCH_MODELS.match(model) else 0

@@ -18,6 +18,7 @@ from llm_monitoring.providers.reading import (
     document,
     mapping,
     mappings,
+    part,
     text,
     tier,
 )
@@ -28,8 +29,10 @@ BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
 MOST_USD: Final = Decimal(10_000)
 ROUNDING_USD: Final = Decimal("0.00001")
-FETCH_USD: Final = Decimal("0.0005")  # for each page that fetch_url reads
+FETCH_TOOL: Final = "fetch_url"
+FETCH_USD: Final = Decimal("0.0005")  # for each page that it reads
 MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
+PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,30})?")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
@@ -122,8 +125,8 @@ def number_of(result: dict[str, object]) -> str:
 def usage_in(body: dict[str, object]) -> Usage | None:
     """Return what the call consumed and cost, or None where the reply does not say it credibly."""
     usage = mapping(body.get("usage"))
-    details = mapping(usage.get("input_tokens_details"))
     try:
+        details = part(usage.get("input_tokens_details"))
         cached = count_or_zero(details.get("cache_read_input_tokens"))
         written = count_or_zero(details.get("cache_creation_input_tokens"))
         found = Usage(
@@ -134,12 +137,21 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=written,
             searches=searches_in(body, usage),
             cost_usd=cost_in(usage),
-            fees_usd=calls_of(usage, "fetch_url") * FETCH_USD,
+            fees_usd=calls_of(usage, FETCH_TOOL) * FETCH_USD,
             service_tier=tier(body.get("service_tier")),
         )
+        if found.cost_usd is None and says_more(usage, found):
+            return None
         return consistent(found, responses.output_text(body))
     except Untrusted:
         return None
+
+
+def says_more(usage: dict[str, object], found: Usage) -> bool:
+    """Say whether a usage holds tokens or tools that have no price of ours; raises Untrusted."""
+    tools = set(part(usage.get("tool_calls_details"))) - {*SEARCH_TOOLS, FETCH_TOOL}
+    more = count_or_zero(usage.get("total_tokens")) > found.total_tokens
+    return more or any(calls_of(usage, tool) for tool in tools)
 
 
 def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
@@ -150,34 +162,46 @@ def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
 
 def calls_of(usage: dict[str, object], tool: str) -> int:
     """Return how often a tool was called; raises Untrusted."""
-    return count_or_zero(mapping(mapping(usage.get("tool_calls_details")).get(tool)).get("invocation"))
+    return count_or_zero(part(part(usage.get("tool_calls_details")).get(tool)).get("invocation"))
 
 
 def cost_in(usage: dict[str, object]) -> Decimal | None:
-    """Return the provider's own bill in USD; None for another currency and where it claims to be free.
+    """Return the provider's own bill in USD; None if there is none, and where it claims to be free.
 
-    A gateway may give the total alone, as a bare number. Raises Untrusted for an amount that no call can cost, and
-    for a total below the sum of its parts.
+    A gateway may give the total alone, as a bare number, and its own fee apart from what the owner of the key pays
+    the provider. Raises Untrusted for an amount that no call can cost, for one in another form or currency, and for
+    a total below the sum of its parts.
     """
     cost = usage.get("cost")
-    if amount(cost) is not None:
-        return positive(amount(cost))
-    bill = mapping(cost)
-    currency = bill.get("currency", "USD")
+    bill = total_of(cost) if isinstance(cost, dict) else positive(amount(cost))
+    beyond = positive(amount(part(usage.get("cost_details")).get("upstream_inference_cost")))
+    if beyond is None:
+        return bill
+    return max(bill or beyond, beyond) if usage.get("is_byok") is False else (bill or Decimal(0)) + beyond
+
+
+def total_of(bill: dict[str, object]) -> Decimal | None:
+    """Return the total of an itemised bill, which may lack it; raises Untrusted."""
+    currency = bill.get("currency") or "USD"
     if not isinstance(currency, str) or currency.strip().upper() != "USD":
-        return None
-    found = (amount(bill[name]) for name in bill if name.endswith("_cost") and name != "total_cost")
-    parts = sum((part for part in found if part is not None), Decimal(0))
-    total = positive(amount(bill.get("total_cost"))) or positive(parts)
-    if total is not None and total < parts - ROUNDING_USD:
         raise Untrusted
-    return total
+    amounts = {name: amount(value) for name, value in bill.items() if name.endswith("_cost")}
+    total = amounts.pop("total_cost", None)
+    parts = sum((each for each in amounts.values() if each is not None), Decimal(0))
+    found = positive(total) or positive(parts)
+    if found is None and bill.keys() - amounts.keys() - {"currency", "total_cost"}:
+        raise Untrusted
+    if found is not None and found < parts - ROUNDING_USD:
+        raise Untrusted
+    return found
 
 
 def amount(value: object) -> Decimal | None:
-    """Return an amount in USD, None for what is no number; raises Untrusted for one that no call can cost."""
-    if type(value) not in (int, Decimal):
+    """Return an amount in USD, None for none; raises Untrusted for what is no number and for what no call can cost."""
+    if value is None:
         return None
+    if not (type(value) in (int, Decimal) or (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value))):
+        raise Untrusted
     found = Decimal(str(value))
     if abs(found) > MOST_USD:
         raise Untrusted

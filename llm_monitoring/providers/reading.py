@@ -23,6 +23,10 @@ class Untrusted(MonitoringError):
     """A usage figure is missing or impossible."""
 
 
+class Repeated:
+    """Stands for a number or an object that a reply gives twice with different values: neither is believed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
     """What a reply cost, as far as it says, to go into the answer or into the error that it is."""
@@ -66,7 +70,7 @@ def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     """Return the reply's JSON object, fractions as Decimal; raises BadResponse for anything else."""
     bill = Bill(provider, "", None)
     try:
-        found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant)
+        found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=once)
     except (ValueError, ArithmeticError, RecursionError):  # arithmetic: an exponent that no Decimal holds
         start = reply.body[:SHOWN_CHARACTERS].decode("utf-8", "replace")
         raise bill.bad(f"the reply is not JSON: {start}") from None
@@ -77,6 +81,25 @@ def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
 
 def no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object; of a repeated text or list the last counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, value in pairs:
+            if isinstance(value, int | Decimal | dict) and found[name] != value:
+                found[name] = Repeated()
+    return found
+
+
+def part(value: object) -> dict[str, object]:
+    """Return an object of a usage that may be left out; raises Untrusted for anything else in its place."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Untrusted
+    return value
 
 
 def mapping(value: object) -> dict[str, object]:

@@ -24,6 +24,7 @@ from llm_monitoring.registry.pricing import (
     ceiling,
     cost,
     dearest,
+    least_cost,
     read_rates,
     write_rates,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "find_model",
     "find_served",
     "is_same_model",
+    "least_cost",
     "overview",
     "price_changes",
     "read_catalogue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, Literal
 
@@ -113,6 +113,11 @@ def cost(price: Price, usage: Usage) -> Decimal:
     factor = tier_factor(price, usage.service_tier) * (price.most_premium if usage.regional else price.least_premium)
     fees = usage.searches * (price.search_usd or Decimal(0)) + usage.fees_usd + price.request_usd
     return rounded_up(tokens * factor / MILLION + fees)
+
+
+def least_cost(price: Price, usage: Usage) -> Decimal:
+    """What `usage` costs at least: in the plain tier, with all cache entries at the rate of short ones."""
+    return cost(price, replace(usage, service_tier="", cache_write_1h_tokens=0))
 
 
 def hour_rate(rates: Rates, tokens: int) -> Decimal:

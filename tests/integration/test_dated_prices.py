@@ -87,9 +87,8 @@ def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple
 
 def pay(ledger: Budget, counts: Counts, base_url: str | None = None, **changes: Any) -> Decimal:
     call, question, tariff = quoted(ledger, counts, base_url)
-    return (
-        Till(ledger, RowErrors()).pay(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
-    )
+    till = Till(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
+    return till.pay(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
 
 
 def nothing(*_: Any) -> None: ...
@@ -335,3 +334,30 @@ def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: 
     assert (call.ceiling_usd, "unknown", "model", "gemini-9") == (
         paid.charged_usd, attempt(ledger)["state"], vars(event)["part"], vars(event)["value"]
     )  # fmt: skip
+
+
+def test_what_has_no_price_costs_at_least_its_usage(ledger: Budget) -> None:
+    """A usage beyond the ceiling, in a tier without a price, is charged by the standard price: never too little."""
+    pay(ledger, Counts("openai", "gpt-6.1-terra", 200_000, 500), service_tier="scale")
+    row = attempt(ledger)
+    assert ("settled", Decimal("0.2025"), True) == (
+        row["state"], row["charged_usd"], row["charged_usd"] > row["ceiling_usd"]
+    )  # fmt: skip
+
+
+def test_a_newer_model_served_by_a_regional_endpoint_costs_its_premium(ledger: Budget) -> None:
+    """The premium of the endpoint is the served model's, where the one asked has none."""
+    ledger.db.execute(
+        "INSERT INTO llm_model_registry (llm_provider, model_id, model_display_name, is_available, "
+        "cost_per_1m_input_tokens, cost_per_1m_output_tokens) VALUES ('openai', 'gpt-4.1', 'GPT', TRUE, 0.5, 2)"
+    )
+    asked = Counts("openai", "gpt-4.1", 1_000, 500)
+    assert Decimal("0.00385") == pay(ledger, asked, "https://eu.api.openai.com/v1", model="gpt-6.1-terra")
+
+
+def test_another_model_is_charged_at_the_price_of_its_sending(ledger: Budget) -> None:
+    """The price of a served model that has fallen since the call was sent is not the one that is billed."""
+    decide(ledger, "0.1", "0.2", since=date(2099, 1, 1))
+    move(ledger, datetime(2099, 1, 1, 0, 0, 1, tzinfo=UTC))
+    asked = Counts("google", "gemini-3.5-flash-lite", 1_000, 500)
+    assert Decimal("0.002625") <= pay(ledger, asked, modelVersion="gemini-3.8-flash")

@@ -136,6 +136,10 @@ WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(
                   WHERE f.project_id = a.project_id AND f.query_id = a.query_id AND f.llm_provider = a.task_provider
                     AND f.analysis_date = a.analysis_date AND f.sample = a.sample AND f.final AND a.kind = 'answer');
 
+-- name: sending_time
+-- When a call was sent.
+SELECT sent_at FROM llm_call_attempts WHERE id = %(id)s;
+
 -- name: keep_receipt
 -- Store a reply as received, before anything reads it.
 INSERT INTO llm_call_receipts (attempt_id, http_status, latency_ms, request_id, body)
