@@ -10,8 +10,11 @@ from llm_monitoring.analysis.scripts import HANGUL, MARKS, touches
 GENITIVE_LANGUAGES = frozenset({"de", "nl", "da", "sv", "no", "nb", "nn"})
 SHORTEST_WITH_GENITIVE = 4
 WITHOUT_GENITIVE = "sxz"
+# One particle, or one of place, means or comparison and a second after it ("에서는", "보다도").
 PARTICLE = re.compile(
-    f"(?:에서|으로|보다|까지|부터|처럼|이나|은|는|이|가|을|를|의|에|와|과|도|로|만)(?![{HANGUL}{MARKS}_])"
+    "(?:(?:에서|으로|보다|까지|부터|처럼|에|와|과|로|만)(?:은|는|도|만|의|이|가|을|를|까지|부터|보다)"
+    "|에서|으로|보다|까지|부터|처럼|이나|은|는|이|가|을|를|의|에|와|과|도|로|만)"
+    f"(?![{HANGUL}{MARKS}_])"
 )
 
 

@@ -52,7 +52,8 @@ class Context:
     """The answer under analysis: its text, the occurrences in it in order, and what its blocks say of its items.
 
     `letters` are the places of lettered items by the position at which they start, `arguments` the positions of the
-    items that stand under a label such as "Pros": a sentence there names no option.
+    items that stand under a label such as "Pros": a sentence there names no option, `lone` the positions of headings
+    and lines with a number or medal that no other continues: it is decoration.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Context:
     joining: Joining
     letters: dict[int, int] = field(default_factory=dict)
     arguments: set[int] = field(default_factory=set)
+    lone: set[int] = field(default_factory=set)
     openings: dict[tuple[int, int], Opening] = field(default_factory=dict)
     read: dict[tuple[int, int, int | None], Entry] = field(default_factory=dict)
 
@@ -97,7 +99,7 @@ class Context:
 
     def shows_number(self, prose: Prose) -> bool:
         """Whether a stretch opens with a number, a letter of a list or a medal."""
-        return self.opening(prose).number is not None
+        return self.opening(prose).number is not None and prose.start not in self.lone
 
     def item(self, prose: Prose, number: int | None = None) -> Entry:
         """An item of a list, a cell or a paragraph: its own number wins only where none is given."""

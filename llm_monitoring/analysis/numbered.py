@@ -41,6 +41,7 @@ def numbered_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking
     for block in blocks:
         for source, entries in numbered_entries(block, context):
             extend_runs(runs, source, entries)
+    context.lone.update(run.ranking.start for run in runs if run.source != "list" and len(run.ranking.entries) == 1)
     for run in runs:
         entries = settled(run.ranking.entries)
         run.ranking.entries = entries if run.source == "list" else without_conclusions(entries)

@@ -45,7 +45,7 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
         for deeper in [level for level in levels if level > block.level]:
             found.extend(option_ranking("headings", levels.pop(deeper)))
         if not context.shows_number(block.prose):
-            levels.setdefault(block.level, []).append(context.heading(block.prose))
+            levels.setdefault(block.level, []).append(replace(context.heading(block.prose), number=None))
     for entries in levels.values():
         found.extend(option_ranking("headings", entries))
     return found
@@ -121,6 +121,6 @@ def bold_opener(prose: Prose, context: Context) -> Entry | None:
         return None
     opening = context.opening(prose)
     subject = read_subject(context.text, prose, opening, context.joining)
-    if not subject.whole or opening.number is not None:
+    if not subject.whole or context.shows_number(prose):
         return None
     return context.entry(prose, subject, None)

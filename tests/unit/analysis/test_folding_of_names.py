@@ -47,12 +47,13 @@ def test_spellings(name: str, text: str, count: int) -> None:
         ("カフェ", "カフェProとスタカフェ", 2),
         ("โตโยต้า", "รถโตโยต้าYaris", 1),
         ("삼성", "삼성은 삼성Galaxy 삼성에서 새삼성 삼성전자 삼성의", 4),
-        ("Kordio", "Kordio는 Kordio로 Kordio폰 Kordio에서는", 2),
+        ("Kordio", "Kordio는 Kordio로 Kordio폰 Kordio에서는", 3),
+        ("Kordio", "Kordio보다도 Kordio까지는 Kordio도로 Kordio에서는데", 2),
         ("LG전자", "LG전자는 좋다", 1),
     ],
 )
 def test_scripts(name: str, text: str, count: int) -> None:
-    """Where a script writes no spaces another script is an edge; a particle of the list may follow in Korean."""
+    """Where a script writes no spaces another script is an edge; one or two particles may follow in Korean."""
     assert count == analyse(text, Entity(name)).mention_count
 
 

@@ -108,3 +108,20 @@ def test_a_subject_is_held_by_those_who_are_joined_in_it(text: str, position: in
 def test_bullets_under_categories_are_a_ranking_each(text: str) -> None:
     """The total is that of the category."""
     assert (2, 2, "bulleted") == place(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### 🥇 Best: Quipu\na\n### 💰 Cheap: Sage\nb\n### 🛠️ Strong: Holded\nc",
+        "### Best: Quipu\na\n### 🥈 Runner-up: Sage\nb\n### Strong: Holded\nc",
+    ],
+)
+def test_one_medal_among_headings_is_decoration(text: str) -> None:
+    """A number or medal that no other heading continues takes no heading out of the ranking."""
+    assert (3, 3, "headings") == place(text)
+
+
+def test_one_medal_among_bold_paragraphs_is_decoration() -> None:
+    """The same for paragraphs that open with a bold name."""
+    assert (3, 3, "bold") == place("**🥇 Best: Quipu**\na\n\n**💰 Cheap: Sage**\nb\n\n**🛠️ Strong: Holded**\nc")
