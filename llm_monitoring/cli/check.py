@@ -60,6 +60,10 @@ def tell(found: Check) -> None:
     say(f"Project {project.id}, {project.name}: names that may mislead ({looked}):")
     for warned in found.warnings:
         tell_one(warned)
+    hits = [hit for warned in found.warnings for hit in (*warned.use.otherwise, *warned.use.examples)]
+    if hits:
+        say("")
+        say(f"Read an answer: `answers show {hits[0].result_id}`.")
 
 
 def tell_one(warned: Warned) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Fields = Mapping[str, Any]
 Columns = Mapping[str, str | Callable[[Any], object]]
 
+GAP: Final = 2
+LONGEST_WORD: Final = 40
 UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has no edge to wrap at
 
 
@@ -48,12 +50,7 @@ def show_rows(rows: Iterable[Fields], columns: Columns, *, as_json: bool, empty:
 
 def show_fields(fields: Fields, titles: Columns) -> None:
     """Print one row as lines of title and value."""
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    for title, source in titles.items():
-        table.add_row(text(title, "bold"), text(cell(value_of(fields, source))))
-    print_lines(table)
+    print_pairs((title, cell(value_of(fields, source))) for title, source in titles.items())
 
 
 def show_json(value: Any) -> None:
@@ -81,16 +78,71 @@ def json_value(value: Any) -> Any:
 
 
 def print_table(rows: Sequence[Fields], columns: Columns) -> None:
+    """Print a table if its numbers, days and identifiers fit whole into the terminal; else each row as lines."""
+    values = [[value_of(row, source) for source in columns.values()] for row in rows]
+    shown = [[logs.visible(cell(value)) for value in line] for line in values]
+    titles = [logs.visible(title) for title in columns]
+    widths = [least_width(title, [line[place] for line in values]) for place, title in enumerate(titles)]
+    if sum(widths) + GAP * (len(widths) - 1) <= terminal().width:
+        numeric = [is_numeric([line[place] for line in values]) for place in range(len(titles))]
+        print_lines(grid(titles, shown, widths, numeric))
+    else:
+        print_stacked(titles, shown)
+
+
+def least_width(title: str, values: Iterable[object]) -> int:
+    """The width that a column needs so that no number, moment or word is broken; only very long words are."""
+    from rich.cells import cell_len
+
+    words = title.split()
+    for value in values:
+        shown = logs.visible(cell(value))
+        words += shown.split() if isinstance(value, (str, list, tuple)) else [shown]
+    return min(LONGEST_WORD, max(map(cell_len, words), default=1))
+
+
+def grid(
+    titles: Sequence[str], shown: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]
+) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    values = [[value_of(row, source) for source in columns.values()] for row in rows]
-    for title, column in zip(columns, zip(*values, strict=True), strict=True):
-        table.add_column(text(title), justify="right" if is_numeric(column) else "left", overflow="fold")
-    for line in values:
-        table.add_row(*(text(cell(value)) for value in line))
+    for title, width, number in zip(titles, widths, numeric, strict=True):
+        table.add_column(text(title), justify="right" if number else "left", overflow="fold", min_width=width)
+    for line in shown:
+        table.add_row(*map(text, line))
+    return table
+
+
+def print_stacked(titles: Sequence[str], shown: Sequence[Sequence[str]]) -> None:
+    """Print each row as lines of title and value, empty ones left out."""
+    for number, line in enumerate(shown):
+        if number:
+            say("")
+        print_pairs((title, value) for title, value in zip(titles, line, strict=True) if value)
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, value in pairs:
+        table.add_row(text(title, "bold"), text(value))
     print_lines(table)
+
+
+def print_line(parts: Iterable[tuple[str, str]]) -> None:
+    """Print one line of parts, each with its style."""
+    from rich.text import Text
+
+    line = Text.assemble(*((logs.visible(part), style) for part, style in parts))
+    console = terminal()
+    with console.capture() as captured:
+        console.print(line)
+    click.echo(captured.get().rstrip("\n"))
 
 
 def print_lines(table: Table) -> None:

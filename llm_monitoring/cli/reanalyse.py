@@ -86,7 +86,8 @@ def error_row(error: RowError) -> dict[str, Any]:
 def sentence(error: RowError) -> str:
     fields = dict(error.fields)
     what = f"answer {fields['result_id']}" if "result_id" in fields else f"the figures of {fields.get('day', 'a day')}"
-    return f"{what} ({error.code}: {error.message})"
+    look = f"; see `answers show {fields['result_id']}`" if "result_id" in fields else ""
+    return f"{what} ({error.code}: {error.message}{look})"
 
 
 def heading(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool) -> str:
@@ -111,6 +112,10 @@ def print_changes(changes: Changes) -> None:
             print_name(name, change)
     for line in remarks(changes):
         say(line)
+    example = next((each for change in changes.fields.values() for each in change.examples), None)
+    if example is not None:
+        say("")
+        say(f"Read an answer: `answers show {example.result_id}`.")
 
 
 def field_row(name: str, change: FieldChange) -> dict[str, Any]:

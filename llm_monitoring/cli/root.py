@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "worker": "One more machine for a daily run that is spread over several.",
     "metrics": "A period's figures, and what changed since another.",
     "report": "A project's period as one HTML page.",
+    "answers": "Stored answers: list, show.",
     "export": "Answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet.",
     "reanalyse": "Read stored answers anew after names changed.",
     "migrate": "Bring the database up to date.",

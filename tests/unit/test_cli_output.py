@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from llm_monitoring import logs
 from llm_monitoring.cli import output
@@ -93,3 +95,24 @@ def test_numbers_stand_right(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"n": 1, "w": "a", "b": True}, {"n": 100, "w": "abc", "b": False}]
     output.show_rows(rows, {"N": "n", "W": "w", "B": "b"}, as_json=False, empty="none")
     assert ["  1  a    yes", "100  abc  no"] == capsys.readouterr().out.splitlines()[2:]
+
+
+ROWS = [
+    {"run": 123456, "day": date(2026, 11, 28), "at": datetime(2026, 11, 28, 14, 24, tzinfo=UTC),
+     "usd": Decimal("12.3456"), "model": "claude-sonnet-5-5", "why": "a rather long explanation of what happened here"},
+    {"run": 7, "day": date(2026, 11, 28), "at": None, "usd": None, "model": "gpt-6", "why": None},
+]  # fmt: skip
+WHOLE = ["123456", "2026-11-28 14:24", "12.3456", "claude-sonnet-5-5", "explanation"]
+
+
+@pytest.mark.parametrize("width", [120, 100, 80, 60, 40])
+def test_numbers_and_names_stay_whole(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However narrow the terminal, no number, moment or identifier is broken, and no line is wider than it."""
+    monkeypatch.setattr(output, "terminal", lambda: Console(file=io.StringIO(), width=width, highlight=False))
+    columns = {"Run": "run", "Day": "day", "Started (UTC)": "at", "Cost USD": "usd", "Model": "model", "Why": "why"}
+    output.show_rows(ROWS, columns, as_json=False, empty="none")
+    shown = capsys.readouterr().out
+    assert [] == [text for text in WHOLE if text not in shown]
+    assert [] == [line for line in shown.splitlines() if len(line) > width]
