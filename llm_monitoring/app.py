@@ -55,8 +55,12 @@ def database_url(settings: Settings) -> str:
     if not settings.may_embed_database:
         return settings.require_database_url()
     from llm_monitoring.db import embedded
+    from llm_monitoring.db.data_directory import own_data_directory
 
-    return embedded.start(embedded.default_data_directory("postgres", settings.data_dir))
+    data = own_data_directory(settings.data_dir)
+    fields = {"event": "database.embedded", "directory": str(data)}
+    log.info("📁 Sin DATABASE_URL: los datos están en %s", data, extra=fields)
+    return embedded.start(data)
 
 
 def schedule_day(settings: Settings) -> date:

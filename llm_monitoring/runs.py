@@ -241,6 +241,11 @@ def day_projects(db: Database, day: date) -> list[Row]:
     return db.all(SQL.day_projects, {"day": day})
 
 
+def completed_days(db: Database, first: date, last: date) -> set[date]:
+    """The days of a period that a run has completed."""
+    return {row["day"] for row in db.all(SQL.completed_days, {"first": first, "last": last})}
+
+
 def abandon(db: Database, run_id: int) -> None:
     """Close a run that an error ended, where the database can still be reached."""
     with suppress(DatabaseUnavailable):

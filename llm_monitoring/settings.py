@@ -192,7 +192,9 @@ class Settings:
     )
     data_dir: Path | None = field(
         metadata=variable(
-            "LLM_DATA_DIR", "Where the embedded database lives; empty: a directory of its own.", directory
+            "LLM_DATA_DIR",
+            "Where the embedded database lives; empty: ~/.local/share/llm_monitoring, the demo's in .data.",
+            directory,
         )
     )
     log_level: str = field(

@@ -25,9 +25,9 @@ def disk(settings: Settings) -> Iterator[Finding]:
     """The room that is left for the embedded database, where that is the one in use."""
     if not settings.may_embed_database:
         return
-    from llm_monitoring.db.embedded import default_data_directory
+    from llm_monitoring.db.data_directory import own_data_directory
 
-    data = default_data_directory("postgres", settings.data_dir)
+    data = own_data_directory(settings.data_dir)
     place = next(folder for folder in (data, *data.parents) if folder.exists())
     free = shutil.disk_usage(place).free / GIB
     told = f"{free:.1f} GiB free for the embedded database in {data}"

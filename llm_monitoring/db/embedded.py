@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import fcntl
-import hashlib
 import importlib.metadata
 import importlib.util
 import logging
@@ -12,7 +11,6 @@ import os
 import pwd
 import shutil
 import socket
-import stat
 import subprocess
 import tempfile
 import time
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import quote
 
+from llm_monitoring.db.data_directory import make_parents, reachable
 from llm_monitoring.db.server_files import Account, locked, own_directory, private_directory, private_file
 from llm_monitoring.errors import ConfigurationError
 
@@ -156,11 +155,6 @@ def as_account(account: Account | None) -> Mapping[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
-def reachable(path: Path) -> bool:
-    """Tell whether every account can walk down to `path` and enter or run it."""
-    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
-
-
 def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
     """Start the server, after making the cluster where there is none, and wait until it takes connections."""
     if not (cluster.data / "PG_VERSION").exists():
@@ -279,56 +273,3 @@ def copied_programs(programs: Path, parent: Path) -> Path:
             draft.rename(copy)
         shutil.rmtree(draft, ignore_errors=True)
     return copy / programs.relative_to(wheel.parent)
-
-
-def default_data_directory(name: str, base: Path | None = None) -> Path:
-    """Return where the data called `name` lives: below `base`, or below the checkout's `.data`.
-
-    A fresh checkout starts empty and the same checkout finds its data again. Where the checkout is read-only
-    the user's cache directory stands in. Where root's server, which does not run as root, reaches neither, it
-    is a directory in /var/tmp that a file remembers.
-    """
-    if base is not None:
-        return base.expanduser().resolve() / name
-    home = writable_home(name)
-    if os.geteuid() != 0 or reachable(home):
-        return home / name
-    return remembered_directory(home / f"{name}.location") / name
-
-
-def writable_home(name: str) -> Path:
-    """Return the checkout's `.data`, or its stand-in in the user's cache; made where it is missing."""
-    checkout = Path(__file__).resolve().parents[2]
-    mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
-    for home in (checkout / ".data", Path.home() / ".cache" / f"llm_monitoring-{mark}"):
-        with suppress(OSError):
-            make_parents(home / name)
-            if os.access(home, os.W_OK | os.X_OK) and usable(home / name):
-                return home
-    raise ConfigurationError(f"no place to keep data: {checkout} and the home directory are read-only")
-
-
-def usable(data: Path) -> bool:
-    return os.geteuid() == 0 or not data.exists() or data.stat().st_uid == os.geteuid()
-
-
-def make_parents(path: Path) -> None:
-    """Make the directories above `path`; those that root makes can be walked through, whatever the umask."""
-    missing = [parent for parent in path.parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        for parent in missing:
-            parent.chmod(0o755)
-
-
-def remembered_directory(record: Path) -> Path:
-    """Return root's directory that `record` names, or a new one in /var/tmp that it names from then on."""
-    with locked(record):
-        if record.exists():
-            place = Path(record.read_text().strip())
-            if place.is_dir() and place.stat().st_uid == os.geteuid():
-                return place
-        place = Path(tempfile.mkdtemp(prefix="llm_monitoring-", dir="/var/tmp"))
-        place.chmod(0o711)
-        record.write_text(f"{place}\n")
-        return place

@@ -40,7 +40,7 @@ class Composer:
         market = market_of(ask.prompt)
         if market is None:
             return self.compose_unknown(ask.prompt, language, rng, searches)
-        ranking = market.ranking(provider, ask.prompt, day, self.epoch, self.seed, sample)
+        ranking = market.ranking(provider, ask.prompt, day, self.epoch, self.seed, sample, ask.model)
         text, vendors = self.write(provider, ask, Scene(language, place, market, ranking, rng), bool(searches))
         citations = cite(text, market, vendors, language, rng) if searches else ()
         return Composed(text, citations, queries(language, market.noun[language], place, rng, searches))

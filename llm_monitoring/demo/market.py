@@ -28,13 +28,17 @@ ENGLISH_WORDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One product that answers may name; `strength`, 0 to 1, is how readily, `tilt` what a provider adds."""
+    """One product that answers may name; `strength`, 0 to 1, is how readily.
+
+    `tilt` is what a provider adds to it, `models` what one of its models adds besides.
+    """
 
     name: str
     domain: str
     page: str
     strength: float
     tilt: dict[str, float]
+    models: dict[str, float]
     alias: str
     texts: dict[str, Json]
 
@@ -72,8 +76,10 @@ class Market:
         days = int(self.trend["days"])
         return float(self.trend["per_day"]) * max(-days, min(days, (day - epoch).days))
 
-    def ranking(self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int) -> list[Vendor]:
-        """Return the vendors in the order in which this provider thinks of them this time."""
+    def ranking(
+        self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int, model: str = ""
+    ) -> list[Vendor]:
+        """Return the vendors in the order in which this provider's model thinks of them this time."""
 
         moods = (
             (0.34, dice(seed, "liking", prompt)),
@@ -84,6 +90,7 @@ class Market:
         scores = {
             vendor.name: vendor.strength
             + vendor.tilt.get(provider, 0.0)
+            + vendor.models.get(model, 0.0)
             + self.drift(vendor, day, epoch)
             + sum(width * (rng.random() - 0.5) for width, rng in moods)
             for vendor in self.vendors
@@ -129,6 +136,7 @@ def read_vendor(raw: dict[str, Any]) -> Vendor:
         page=raw["page"],
         strength=raw["strength"],
         tilt=raw.get("tilt", {}),
+        models=raw.get("models", {}),
         alias=raw.get("alias", ""),
         texts={language: raw[language] for language in LANGUAGES},
     )

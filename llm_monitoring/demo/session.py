@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.app import open_tools
 from llm_monitoring.day import Tools
 from llm_monitoring.db import embedded
+from llm_monitoring.db.data_directory import demo_data_directory, make_parents
 from llm_monitoring.demo.sample import (
     DEMO_KEYS,
     SAMPLE_BUDGET_USD,
@@ -34,24 +36,36 @@ from llm_monitoring.settings import Settings
 log = logging.getLogger(__name__)
 
 LATENCY_MS: Final = 250.0
+UNHURRIED: Final = "&options=-csynchronous_commit%3Doff"  # what a power cut takes of simulated answers is asked again
+
+
+def bill_file(settings: Settings) -> Path:
+    """Where the simulated providers keep their bill."""
+    return demo_data_directory(settings.data_dir).with_name("demo.bill.jsonl")
 
 
 @contextmanager
-def demo_settings(settings: Settings) -> Iterator[Settings]:
+def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Settings]:
     """Settings that lead every call to the loopback server and every row to the demo's own database.
 
     Keys, DATABASE_URL and who is notified are left out, so the demo can neither spend, write nor call anywhere else.
+    The answers are those of `day`, by default today's.
     """
     log.info(
         "🧪 DEMO: las respuestas son simuladas por un servidor local; no se gasta dinero ni se toca DATABASE_URL",
         extra={"event": "demo.started"},
     )
-    data = embedded.default_data_directory("demo", settings.data_dir)
-    embedded.make_parents(data)
-    with DemoServer(latency_ms=LATENCY_MS, latency_spread=0.5, bill=data.with_name("demo.bill.jsonl")) as server:
+    data = demo_data_directory(settings.data_dir)
+    log.info("📁 Los datos de la demo están en %s", data, extra={"event": "demo.data", "directory": str(data)})
+    make_parents(data)
+    the_day = day or datetime.now(UTC).date()
+    with DemoServer(
+        latency_ms=LATENCY_MS, latency_spread=0.5, epoch=the_day, bill=data.with_name("demo.bill.jsonl")
+    ) as server:
+        server.set_day(the_day)
         own = dataclasses.replace(
             settings,
-            database_url=embedded.start(data),
+            database_url=f"{embedded.start(data)}{UNHURRIED}",
             keys_encryption_key=demo_master_key(data.with_name("demo.masterkey")),
             api_keys={},
             base_urls={provider: server.url(provider) for provider in PROVIDERS},

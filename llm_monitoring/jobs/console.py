@@ -26,13 +26,14 @@ VOICE: Final = Voice("llm_monitoring.jobs")
 SAME_WISH_SECONDS: Final = 1.0
 """One Ctrl-C may come twice: from the terminal, and from the program that started us and passes it on."""
 
+TITLE: Final = "Prompts"
 SHOW_CURSOR: Final = b"\x1b[?25h\r\n"
 
 
 class Bar(Protocol):
     """What shows how far a run is."""
 
-    def start(self, total: int) -> None: ...
+    def start(self, total: int, title: str = TITLE) -> None: ...
 
     def advance(self, tally: Tally) -> None: ...
 
@@ -40,7 +41,7 @@ class Bar(Protocol):
 class Silent:
     """No bar: nobody watches."""
 
-    def start(self, total: int) -> None: ...
+    def start(self, total: int, title: str = TITLE) -> None: ...
 
     def advance(self, tally: Tally) -> None: ...
 
@@ -52,9 +53,9 @@ class TerminalBar:
         self.progress = progress
         self.task: TaskID | None = None
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, title: str = TITLE) -> None:
         if total:
-            self.task = self.progress.add_task("Prompts", total=total)
+            self.task = self.progress.add_task(title, total=total)
 
     def advance(self, tally: Tally) -> None:
         if self.task is not None:

@@ -25,7 +25,7 @@ from llm_monitoring.app import (
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.estimate import estimate
-from llm_monitoring.jobs import console, digest, story
+from llm_monitoring.jobs import console, demo_story, digest, story
 from llm_monitoring.jobs.opening import job_settings
 from llm_monitoring.runs import AlreadyRunning, RunLock, held_too_long
 from llm_monitoring.settings import Settings
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the daily job and return its exit code: 0 done, also with warnings; 1 critical."""
     options = read_options(argv)
     try:
-        with job_settings(demo=options.demo) as settings:
+        with job_settings(demo=options.demo, day=options.day) as settings:
             return run(settings, options)
     except MonitoringError as exc:
         return story.crashed(exc)
@@ -73,7 +73,12 @@ def run(settings: Settings, options: Options) -> int:
         work = hands(tools, options)
         try:
             with RunLock(tools.db) as lock:
-                return run_locked(tools, options, the_day, stop, lock, work)
+                if options.demo:
+                    demo_story.write_history(tools, lock, stop)
+                code = run_locked(tools, options, the_day, stop, lock, work)
+                if options.demo and code == DONE:
+                    demo_story.next_steps(tools)
+                return code
         except AlreadyRunning as exc:
             return leave(tools, the_day, exc)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from llm_monitoring.logs import configure
 from llm_monitoring.settings import Settings, fallback_settings, load_settings
 
 
 @contextmanager
-def job_settings(*, demo: bool) -> Iterator[Settings]:
-    """The environment's settings, or the demo's; raises ConfigurationError, which can be logged by then."""
+def job_settings(*, demo: bool, day: date | None = None) -> Iterator[Settings]:
+    """The environment's settings, or the demo's with the answers of `day`.
+
+    Raises ConfigurationError, which can be logged by then.
+    """
     configure(fallback_settings())
     settings = load_settings()
     configure(settings)
@@ -20,5 +24,5 @@ def job_settings(*, demo: bool) -> Iterator[Settings]:
         return
     from llm_monitoring.demo.session import demo_settings
 
-    with demo_settings(settings) as simulated:
+    with demo_settings(settings, day) as simulated:
         yield simulated

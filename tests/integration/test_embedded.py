@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from llm_monitoring.db import embedded, server_files
+from llm_monitoring.db import data_directory, embedded, server_files
 from llm_monitoring.errors import ConfigurationError
 from tests.conftest import reachable_folder
 
@@ -353,11 +353,12 @@ def test_copied_programs(server_folder: Path) -> None:
 def clone(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Makes the module believe that it lies in a fresh checkout of this name."""
     monkeypatch.setenv("HOME", str(server_folder / "home"))
+    monkeypatch.setattr(data_directory, "ROOT_DATA", server_folder / "var")
 
     def move(name: str) -> Path:
         checkout = server_folder / name
         checkout.mkdir()
-        monkeypatch.setattr(embedded, "__file__", str(checkout / "llm_monitoring" / "db" / "embedded.py"))
+        monkeypatch.setattr(data_directory, "__file__", str(checkout / "llm_monitoring" / "db" / "data_directory.py"))
         return checkout
 
     return move
@@ -366,20 +367,20 @@ def clone(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 def test_data_in_checkout(clone: Callable[[str], Path]) -> None:
     """Data lives in the checkout, where the server's user can reach it."""
     checkout = clone("one")
-    assert checkout / ".data" / "demo" == embedded.default_data_directory("demo")
+    assert checkout / ".data" / "demo" == data_directory.demo_data_directory()
 
 
 def test_data_in_base(server_folder: Path) -> None:
     """A directory that the operator names is used as it is."""
-    assert server_folder / "here" / "demo" == embedded.default_data_directory("demo", server_folder / "here")
+    assert server_folder / "here" / "demo" == data_directory.demo_data_directory(server_folder / "here")
 
 
 def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder: Path) -> None:
     """Where nothing can be written beside the code, the user's cache stands in, apart for each checkout."""
     (clone("one") / ".data").touch()
-    first = embedded.default_data_directory("demo")
+    first = data_directory.demo_data_directory()
     (clone("two") / ".data").touch()
-    second = embedded.default_data_directory("demo")
+    second = data_directory.demo_data_directory()
     assert (True, True, True) == (
         first.is_relative_to(server_folder / "home" / ".cache"),
         second.is_relative_to(server_folder / "home" / ".cache"),
@@ -387,22 +388,76 @@ def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder:
     )
 
 
+def kept_home(server_folder: Path) -> Path:
+    """Where the operator's data goes: the user's data directory, or root's."""
+    own = server_folder / "home" / data_directory.USER_DATA
+    return server_folder / "var" if os.geteuid() == 0 else own
+
+
+def test_own_data_is_kept_away_from_the_checkout(clone: Callable[[str], Path], server_folder: Path) -> None:
+    """The operator's data lies with the user's data, where neither `git clean` nor a cache cleaner removes it."""
+    clone("one")
+    first = data_directory.own_data_directory()
+    clone("two")
+    second = data_directory.own_data_directory()
+    assert (kept_home(server_folder), kept_home(server_folder), True) == (
+        first.parents[1],
+        second.parents[1],
+        first != second,
+    )
+
+
+def test_own_data_in_the_checkout_is_still_found(clone: Callable[[str], Path]) -> None:
+    """Data that an earlier version kept in the checkout is used where it is."""
+    old = clone("one") / ".data" / "postgres"
+    old.mkdir(parents=True)
+    assert old == data_directory.own_data_directory()
+
+
+def test_own_data_in_the_cache_is_still_found(clone: Callable[[str], Path], server_folder: Path) -> None:
+    """Data that an earlier version kept in the user's cache is used where it is."""
+    clone("one")
+    old = server_folder / "home" / ".cache" / f"llm_monitoring-{data_directory.checkout_mark()}" / "postgres"
+    old.mkdir(parents=True)
+    assert old == data_directory.own_data_directory()
+
+
+@as_root
+def test_own_data_that_root_remembers_is_still_found(clone: Callable[[str], Path], server_folder: Path) -> None:
+    """Data of a directory that the checkout remembers is used where it is."""
+    home = clone("one") / ".data"
+    home.mkdir()
+    old = server_folder / "elsewhere"
+    (old / "postgres").mkdir(parents=True)
+    (home / "postgres.location").write_text(f"{old}\n")
+    assert old / "postgres" == data_directory.own_data_directory()
+
+
+def test_own_data_without_a_home(clone: Callable[[str], Path], server_folder: Path) -> None:
+    """If the user's data directory cannot be made, the data lies in the checkout."""
+    checkout = clone("one")
+    kept = kept_home(server_folder)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch()
+    assert checkout / ".data" / "postgres" == data_directory.own_data_directory()
+
+
 @as_root
 def test_data_of_closed_checkout(clone: Callable[[str], Path]) -> None:
     """Below a closed directory root's data lies in /var/tmp; the checkout remembers it, and stays closed."""
     first = clone("one")
     first.chmod(0o700)
-    found = embedded.default_data_directory("demo")
-    again = embedded.default_data_directory("demo")
+    found = data_directory.demo_data_directory()
+    again = data_directory.demo_data_directory()
     second = clone("two")
     second.chmod(0o700)
-    other = embedded.default_data_directory("demo")
+    other = data_directory.demo_data_directory()
     server = embedded.serve(found)
     works = query(server.url, "SELECT 1")
     server.stop()
     for place in (found.parent, other.parent):
         subprocess.run(["rm", "-r", place], check=True)
-    moved = embedded.default_data_directory("demo")
+    moved = data_directory.demo_data_directory()
     moved.parent.rmdir()
     assert (found, True, [1], 0o700) == (again, found != other, works, stat.S_IMODE(first.stat().st_mode))
     assert moved not in (found, other)
@@ -414,7 +469,7 @@ def test_strict_umask(clone: Callable[[str], Path]) -> None:
     checkout = clone("one")
     before = os.umask(0o077)
     try:
-        found = embedded.default_data_directory("demo")
+        found = data_directory.demo_data_directory()
     finally:
         os.umask(before)
-    assert (checkout / ".data" / "demo", True) == (found, embedded.reachable(found.parent))
+    assert (checkout / ".data" / "demo", True) == (found, data_directory.reachable(found.parent))

@@ -145,3 +145,8 @@ ORDER BY id;
 -- How many calls for a day are in doubt, and what they were charged.
 SELECT count(*) AS calls, coalesce(sum(charged_usd), 0) AS usd
 FROM llm_call_attempts WHERE state = 'unknown' AND analysis_date = %(day)s;
+
+-- name: completed_days
+-- The days from one to another that a run has completed.
+SELECT DISTINCT analysis_date AS day FROM llm_monitoring_analysis_runs
+WHERE status = 'completed' AND analysis_date BETWEEN %(first)s AND %(last)s;

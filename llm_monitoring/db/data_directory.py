@@ -1,0 +1,129 @@
+"""Where an embedded server's data lives: the demo's in the checkout, the operator's own away from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from llm_monitoring.db.server_files import locked
+from llm_monitoring.errors import ConfigurationError
+
+OWN: Final = "postgres"
+DEMO: Final = "demo"
+USER_DATA: Final = Path(".local", "share", "llm_monitoring")  # below the home directory
+ROOT_DATA: Final = Path("/var/lib/llm_monitoring")  # root's server runs as another account, which enters no home
+
+
+def own_data_directory(base: Path | None = None) -> Path:
+    """Return where the operator's data lives: below `base`, or with the user's data, apart for each checkout.
+
+    Data of earlier versions, in the checkout or in the user's cache, is used where it is. New data goes to neither:
+    `git clean` empties the one, cleaners the other.
+    """
+    if base is not None:
+        return base.expanduser().resolve() / OWN
+    earlier = next(earlier_places(OWN), None)
+    if earlier is not None:
+        return earlier
+    kept = ROOT_DATA if os.geteuid() == 0 else Path.home() / USER_DATA
+    place = kept / checkout_mark()
+    if can_hold(place, OWN) and (os.geteuid() != 0 or reachable(place)):
+        return place / OWN
+    return temporary_place(OWN)
+
+
+def demo_data_directory(base: Path | None = None) -> Path:
+    """Return where the demo's data lives: below `base`, or in the checkout, which anyone may clean."""
+    return temporary_place(DEMO) if base is None else base.expanduser().resolve() / DEMO
+
+
+def temporary_place(name: str) -> Path:
+    """Return the place below the checkout's `.data`: a fresh checkout starts empty, the same one finds its data again.
+
+    If the checkout is read-only the user's cache directory stands in. If root's server, which does not run as root,
+    reaches neither, it is a directory in /var/tmp that a file remembers.
+    """
+    home = writable_home(name)
+    if os.geteuid() != 0 or reachable(home):
+        return home / name
+    return remembered_directory(home / f"{name}.location") / name
+
+
+def checkout() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def checkout_mark() -> str:
+    """Return what keeps the data of this machine's checkouts apart."""
+    return hashlib.sha256(str(checkout()).encode()).hexdigest()[:12]
+
+
+def homes() -> tuple[Path, Path]:
+    """Return the checkout's `.data` and its stand-in in the user's cache."""
+    return checkout() / ".data", Path.home() / ".cache" / f"llm_monitoring-{checkout_mark()}"
+
+
+def earlier_places(name: str) -> Iterator[Path]:
+    """Yield the places of earlier versions that hold data."""
+    for home in homes():
+        with suppress(OSError):
+            if (home / name).is_dir() and usable(home / name):
+                yield home / name
+        with suppress(OSError):
+            remembered = Path((home / f"{name}.location").read_text().strip())
+            if (remembered / name).is_dir() and remembered.stat().st_uid == os.geteuid():
+                yield remembered / name
+
+
+def writable_home(name: str) -> Path:
+    """Return the checkout's `.data`, or its stand-in; made if it is missing."""
+    for home in homes():
+        if can_hold(home, name):
+            return home
+    raise ConfigurationError(f"no place to keep data: {checkout()} and the home directory are read-only")
+
+
+def can_hold(home: Path, name: str) -> bool:
+    """Make a directory, and say whether `name` in it can be ours."""
+    try:
+        make_parents(home / name)
+        return os.access(home, os.W_OK | os.X_OK) and usable(home / name)
+    except OSError:
+        return False
+
+
+def usable(data: Path) -> bool:
+    return os.geteuid() == 0 or not data.exists() or data.stat().st_uid == os.geteuid()
+
+
+def reachable(path: Path) -> bool:
+    """Tell whether every account can walk down to `path` and enter or run it."""
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
+def make_parents(path: Path) -> None:
+    """Make the directories above `path`; those that root makes can be walked through, whatever the umask."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        for parent in missing:
+            parent.chmod(0o755)
+
+
+def remembered_directory(record: Path) -> Path:
+    """Return root's directory that `record` names, or a new one in /var/tmp that it names from then on."""
+    with locked(record):
+        if record.exists():
+            place = Path(record.read_text().strip())
+            if place.is_dir() and place.stat().st_uid == os.geteuid():
+                return place
+        place = Path(tempfile.mkdtemp(prefix="llm_monitoring-", dir="/var/tmp"))
+        place.chmod(0o711)
+        record.write_text(f"{place}\n")
+        return place

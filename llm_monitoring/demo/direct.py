@@ -1,0 +1,97 @@
+"""A provider that hands its requests to the simulated service in this process: the demo's history needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+from llm_monitoring.asking import Clients
+from llm_monitoring.demo.exchange import HttpRequest, Json
+from llm_monitoring.demo.service import Service
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.limits import KeyId
+from llm_monitoring.providers import (
+    Answer,
+    BadResponse,
+    ModelInfo,
+    Provider,
+    Question,
+    Reply,
+    anthropic,
+    gemini,
+    instruction,
+    openai,
+    perplexity,
+    read_reply,
+)
+from llm_monitoring.settings import Settings
+
+VERSION: Final = {"anthropic-version": anthropic.API_VERSION, "content-type": "application/json"}
+
+
+def responses_request(parameters: dict[str, Any]) -> Json:
+    """Return the body that the openai SDK sends for these parameters."""
+    extra = parameters.pop("extra_body", {})
+    return {**parameters, **extra}
+
+
+def google_request(question: Question) -> Json:
+    config: Json = {"maxOutputTokens": question.max_output_tokens}
+    if settings := gemini.thinking(question):
+        config["thinkingConfig"] = settings
+    system = {"systemInstruction": {"parts": [{"text": instruction(question)}]}} if instruction(question) else {}
+    return {"contents": [{"role": "user", "parts": [{"text": question.prompt}]}], "generationConfig": config, **system}
+
+
+Body = Callable[[Question], Json]
+REQUESTS: Final[dict[ProviderName, tuple[str, Body]]] = {
+    "openai": ("/openai/v1/responses", lambda question: responses_request(openai.request(question))),
+    "anthropic": ("/anthropic/v1/messages", anthropic.request),
+    "google": ("/google/v1beta/models/{model}:generateContent", google_request),
+    "perplexity": ("/perplexity/v1/responses", lambda question: responses_request(perplexity.request(question))),
+}
+
+
+@dataclass(slots=True)
+class DirectProvider:
+    """One provider under one key, answered by `service` in the same thread."""
+
+    name: ProviderName
+    key: Secret
+    service: Service
+    lock: Lock
+
+    def send(self, question: Question) -> Reply:
+        path, body = REQUESTS[self.name]
+        key = self.key.reveal()
+        headers = {"authorization": f"Bearer {key}", "x-api-key": key, "x-goog-api-key": key, **VERSION}
+        sent = json.dumps(body(question)).encode()
+        with self.lock:
+            reply = self.service.handle(HttpRequest("POST", path.format(model=question.model_id), {}, headers, sent))
+        if reply.status != 200:
+            raise BadResponse(f"the simulated {self.name} answered {reply.status}", billed="no", status=reply.status)
+        return Reply(reply.status, reply.body, latency_ms=0)
+
+    def read(self, reply: Reply) -> Answer:
+        return read_reply(self.name, reply)
+
+    def list_models(self) -> list[ModelInfo]:
+        return []
+
+    def close(self) -> None:
+        """There is no connection to end."""
+
+
+class DirectClients(Clients):
+    """Clients of one service in this process, under the keys that a run would use."""
+
+    def __init__(self, keys: KeyStore, settings: Settings, service: Service) -> None:
+        super().__init__(keys, settings)
+        self.service, self.service_lock = service, Lock()
+
+    def connect(self, key: KeyId) -> Provider:
+        return DirectProvider(key.provider, self.secret(key), self.service, self.service_lock)

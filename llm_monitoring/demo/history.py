@@ -1,0 +1,127 @@
+"""The demo's history: thirty days of the first project, in which one assistant's answers changed with its model."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from llm_monitoring import day, model_admin, runs
+from llm_monitoring.app import schedule_day
+from llm_monitoring.day import Tools
+from llm_monitoring.demo.bill import Bill
+from llm_monitoring.demo.direct import DirectClients
+from llm_monitoring.demo.service import Behaviour, Service
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.model_admin import Author
+from llm_monitoring.runs import RunLock
+from llm_monitoring.tally import Tally
+
+log = logging.getLogger(__name__)
+
+DAYS: Final = 30
+DAYS_OF_NEW_MODEL: Final = 6  # before today, so that today's week is compared with a whole week of the old model
+CHANGED: Final[ProviderName] = "google"
+OLD_MODEL: Final = "gemini-3.5-flash-lite"
+NEW_MODEL: Final = "gemini-3.8-flash"
+WORKERS: Final = 4  # there is no network to wait for
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Watch:
+    """What ends the history early, and what wants to see how many of its days are written."""
+
+    stop: Event
+    on_start: Callable[[int], None]
+    on_day: Callable[[int], None]
+
+
+@dataclasses.dataclass(slots=True)
+class Written:
+    """What was added: days, answers and their simulated cost."""
+
+    days: int = 0
+    answers: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+def write(tools: Tools, lock: RunLock, project_id: int, bill: Path, watch: Watch) -> Written:
+    """Ask a project's days that the last thirty lack, through plan, ledger and analysis; needs the run lock.
+
+    Every call is on the bill and in the ledger, in this month, as those of `--date` are.
+    """
+    today = schedule_day(tools.settings)
+    missing = missing_days(tools, today)
+    watch.on_start(len(missing))
+    quick = dataclasses.replace(tools.settings, max_workers=WORKERS, sentiment=False)  # a call for each mention more
+    tools = dataclasses.replace(tools, settings=quick)
+    written, service = Written(), Service(Behaviour(), Bill(bill))
+    try:
+        for each in missing:
+            if watch.stop.is_set():
+                break
+            choose_model(tools, each, today, fresh=len(missing) == DAYS)
+            play(service, each)
+            order = day.Order(each, project_id, watch.stop)
+            add(written, write_day(tools, lock, order, service))
+            watch.on_day(written.days)
+    finally:
+        service.bill.close()
+        choose_model(tools, today, today, fresh=False)
+    return written
+
+
+def missing_days(tools: Tools, today: date) -> list[date]:
+    first, last = today - timedelta(days=DAYS), today - timedelta(days=1)
+    done = runs.completed_days(tools.db, first, last)
+    return [each for back in range(DAYS) if (each := first + timedelta(days=back)) not in done]
+
+
+def play(service: Service, each: date) -> None:
+    """Answer as on a day, without the markets' own trend: one thing changes in the history, and no other."""
+    service.day = service.composer.epoch = each
+
+
+def write_day(tools: Tools, lock: RunLock, order: day.Order, service: Service) -> day.DayReport:
+    clients = DirectClients(tools.keys, tools.settings, service)
+
+    def ask(shift: day.Shift) -> Tally:
+        return day.ask_here(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
+
+    return day.analyse(tools, order, {}, lock, ask)
+
+
+def add(written: Written, report: day.DayReport) -> None:
+    written.days += 1
+    written.answers += report.tally.answered
+    written.cost_usd += report.cost_usd
+
+
+def choose_model(tools: Tools, each: date, today: date, *, fresh: bool) -> None:
+    """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
+    current = model_admin.current(tools.db, CHANGED)
+    name = None if current is None else current["model_id"]
+    is_new = each >= today - timedelta(days=DAYS_OF_NEW_MODEL)
+    if is_new and name == OLD_MODEL:
+        switch(tools, NEW_MODEL)
+    elif fresh and not is_new and name == NEW_MODEL:
+        switch(tools, OLD_MODEL)
+
+
+def switch(tools: Tools, model_id: str) -> None:
+    row = model_admin.find(tools.db, CHANGED, model_id)
+    model_admin.switch(tools.db, row, Author("demo", "the demo's history changes one assistant's model"))
+
+
+def commands(python: str, project: int) -> list[str]:
+    """Return three commands that show what the history holds."""
+    return [
+        f"{python} -m llm_monitoring --demo metrics {project} --days 7 --previous",
+        f"{python} -m llm_monitoring --demo report {project} --days 30",
+        f"{python} -m llm_monitoring --demo models history {CHANGED} {NEW_MODEL}",
+    ]

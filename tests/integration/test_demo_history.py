@@ -1,0 +1,213 @@
+"""The demo's history: thirty days in which one assistant's answers change, on the bill and in the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+
+import click
+import pytest
+from cryptography.fernet import Fernet
+
+from llm_monitoring import metrics, model_admin
+from llm_monitoring.analysis.comparison import Comparison
+from llm_monitoring.app import open_tools
+from llm_monitoring.cli.root import root
+from llm_monitoring.day import Order, Tools
+from llm_monitoring.demo import history
+from llm_monitoring.demo.bill import Bill, read_charges
+from llm_monitoring.demo.service import Behaviour, Service
+from llm_monitoring.demo.session import fill
+from llm_monitoring.domain import Secret
+from llm_monitoring.jobs import demo_story
+from llm_monitoring.metrics import Period, Question
+from llm_monitoring.model_admin import Author
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.conftest import Databases, fill_migrated
+
+TODAY = datetime.now(UTC).date()
+WEEK = Period(TODAY - timedelta(days=6), TODAY)
+
+
+PROVIDERS = ["google", "openai"]
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Tools]:
+    """The demo's first project with ten prompts, asked at two providers to be quick."""
+    found = load_settings({"DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False)
+    settings = dataclasses.replace(found, keys_encryption_key=Secret(Fernet.generate_key().decode()))
+    with open_tools(settings) as tools:
+        fill(tools)
+        tools.db.execute("DELETE FROM llm_monitoring_queries WHERE id > 10")
+        tools.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = %(names)s", {"names": PROVIDERS})
+        yield tools
+
+
+def write(tools: Tools, bill: Path, days: int = history.DAYS) -> history.Written:
+    """Write the history up to a number of days, as an interrupted demo would."""
+    stop = Event()
+
+    def on_day(done: int) -> None:
+        if done == days:
+            stop.set()
+
+    watch = history.Watch(stop, lambda total: None, on_day)
+    with RunLock(tools.db) as lock:
+        return history.write(tools, lock, demo_story.first_project(tools), bill, watch)
+
+
+def texts(tools: Tools, day: date) -> list[str]:
+    """The answers of a day, by prompt and provider."""
+    rows = tools.db.all(
+        "SELECT full_response FROM llm_monitoring_results WHERE analysis_date = %(day)s "
+        "ORDER BY query_id, llm_provider",
+        {"day": day},
+    )
+    return [row["full_response"] for row in rows]
+
+
+def model_of(tools: Tools) -> str:
+    current = model_admin.current(tools.db, history.CHANGED)
+    assert current is not None
+    return str(current["model_id"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A whole history, the bill of its calls, and what wrote it."""
+
+    tools: Tools
+    written: history.Written
+    bill: Path
+
+    @property
+    def comparison(self) -> Comparison:
+        """The week of the new model against the one before."""
+        question = Question(demo_story.first_project(self.tools), WEEK, WEEK.previous())
+        found = metrics.report(self.tools.db, question).comparison
+        assert found is not None
+        return found
+
+
+@pytest.fixture(scope="module")
+def shown(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    template = databases.template("migrated", fill_migrated)
+    with databases.clone(template) as url, opened(url) as tools, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "DAYS", 13)  # two weeks with today
+        bill = tmp_path_factory.mktemp("demo") / "bill.jsonl"
+        yield Shown(tools, write(tools, bill), bill)
+
+
+def test_the_changed_assistant_names_the_brand_less(shown: Shown) -> None:
+    """The provider of which the model changed went down, and no other moved."""
+    verdicts = {each.provider: each.verdict for each in shown.comparison.by_provider}
+    assert {"google": "down", "openai": "within noise"} == verdicts
+
+
+def test_the_whole_fell_with_it(shown: Shown) -> None:
+    """The brand's mention rate over all providers fell, which is what the digest speaks of."""
+    assert "down" == shown.comparison.figures[0].verdict
+
+
+def test_both_models_answered(shown: Shown) -> None:
+    """Answers of the old model end on the day on which those of the new one begin."""
+    rows = shown.tools.db.all(
+        "SELECT model_id, min(analysis_date) AS first, max(analysis_date) AS last FROM llm_monitoring_results "
+        "WHERE llm_provider = 'google' GROUP BY model_id ORDER BY 2"
+    )
+    change = TODAY - timedelta(days=history.DAYS_OF_NEW_MODEL)
+    assert [(history.OLD_MODEL, change - timedelta(days=1)), (history.NEW_MODEL, TODAY - timedelta(days=1))] == [
+        (row["model_id"], row["last"]) for row in rows
+    ]
+
+
+def test_the_history_is_on_the_bill_to_the_cent(shown: Shown) -> None:
+    """What the ledger charged for the history is what the simulated providers billed."""
+    billed = sum((Decimal(charge.price_usd) for charge in read_charges(shown.bill)), Decimal(0))
+    assert billed == shown.written.cost_usd
+
+
+def test_the_ledger_adds_up(shown: Shown) -> None:
+    """The accounts are the sums of the history's calls."""
+    assert [] == list(shown.tools.budget.differences())
+
+
+def test_a_history_that_is_there_is_not_asked_again(shown: Shown) -> None:
+    """The second demo writes no day."""
+    assert history.Written() == write(shown.tools, shown.bill)
+
+
+def test_the_new_model_stays(shown: Shown) -> None:
+    """After the history the new model answers."""
+    assert history.NEW_MODEL == model_of(shown.tools)
+
+
+@pytest.fixture
+def cut(database_url: str, tmp_path: Path) -> Iterator[Tools]:
+    """A history that was cut short after its first day."""
+    with opened(database_url) as tools:
+        write(tools, tmp_path / "bill.jsonl", days=1)
+        yield tools
+
+
+def test_the_same_day_has_the_same_answers(shown: Shown, cut: Tools) -> None:
+    """The answers of a day come from its date, not from the moment of asking or the database."""
+    day = TODAY - timedelta(days=13)
+    service = Service(Behaviour(), Bill())
+    history.play(service, day)
+    model_admin.switch(
+        cut.db, model_admin.find(cut.db, history.CHANGED, history.OLD_MODEL), Author("test", "the day's model")
+    )
+    with RunLock(cut.db) as lock:
+        history.write_day(cut, lock, Order(day, demo_story.first_project(cut)), service)
+    assert texts(shown.tools, day) == texts(cut, day)
+
+
+def test_a_cut_history_goes_on(shown: Shown, cut: Tools) -> None:
+    """An interrupted history lacks the days that were not written, and no other."""
+    assert shown.written.days - 1 == len(history.missing_days(cut, TODAY))
+
+
+def test_other_days_have_other_answers(shown: Shown) -> None:
+    """Two days of one model differ."""
+    first = TODAY - timedelta(days=13)
+    assert texts(shown.tools, first) != texts(shown.tools, first + timedelta(days=1))
+
+
+def arguments(command: str) -> list[str]:
+    return shlex.split(command)[4:]
+
+
+@pytest.mark.parametrize("command", history.commands("python", 1))
+def test_the_next_steps_are_commands(command: str) -> None:
+    """Each command that the demo proposes is one that the command line takes."""
+    name, *rest = arguments(command)
+    context = click.Context(root)
+    found = root.get_command(context, name)
+    assert found is not None
+    if isinstance(found, click.Group):
+        _, found, rest = found.resolve_command(context, rest)
+        assert found is not None
+    assert found.make_context(name, rest, parent=context).params
+
+
+def test_python_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the checkout the interpreter of its environment is named as one types it."""
+    monkeypatch.chdir(demo_story.CHECKOUT)
+    monkeypatch.setattr("sys.executable", str(demo_story.CHECKOUT / ".venv" / "bin" / "python"))
+    assert ".venv/bin/python" == demo_story.python()
+
+
+def test_python_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Elsewhere the command leads to the checkout first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", "/opt/my python/bin/python")
+    assert f"cd {shlex.quote(str(demo_story.CHECKOUT))} && '/opt/my python/bin/python'" == demo_story.python()
