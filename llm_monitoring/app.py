@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from threading import Event
 from typing import Any
 
 from llm_monitoring import day
@@ -29,11 +30,11 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 
 
 @contextmanager
-def open_tools(settings: Settings | None = None) -> Iterator[day.Tools]:
-    """Everything that a job or command works with, on a migrated database."""
+def open_tools(settings: Settings | None = None, stop: Event | None = None) -> Iterator[day.Tools]:
+    """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
     box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
-    with Database(database_url(settings), size=connections(settings)) as db:
+    with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
         migrate(db)
         budget = Budget(

@@ -184,6 +184,8 @@ class Budget:
         try:
             return self.db.transact(open_account)
         except Rejected as exc:
+            if exc.constraint is None:  # not for want of a user: a trigger of the host's refuses the account
+                raise
             raise BadInput(f"user {user_id} does not exist: see `python -m llm_monitoring users list`") from exc
 
     def set_default_limit(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from llm_monitoring import killpoints, registry
 from llm_monitoring.budget import Budget, Buried, Call, Occupied, OperatorExhausted, Outcome
-from llm_monitoring.db.database import Conflict, DatabaseUnavailable, Locked, Transaction
+from llm_monitoring.db.database import BrokenOff, Conflict, DatabaseUnavailable, Locked, Transaction
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.logs import REGISTRY, redact
@@ -118,7 +118,7 @@ class Till:
         killpoints.reach("replied")
 
         def finish() -> Paid:
-            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
+            self.keep_receipt(call, reply)
             killpoints.reach("receipt_kept")
             return self.settle(call, reply, price, save, save_error)
 
@@ -126,6 +126,19 @@ class Till:
             return finish()
         except Locked as exc:
             raise SettlementDelayed(finish) from exc
+
+    def keep_receipt(self, call: Call, reply: Reply) -> None:
+        """Store the reply before anything reads it; if the database refuses that, its answer is stored all the same."""
+        held: Locked | None = None
+        with self.errors.guard("keep_receipt", label(call), user_id=call.user_id):
+            try:
+                self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))
+            except BrokenOff:
+                raise  # trying later will not help
+            except Locked as exc:
+                held = exc
+        if held is not None:
+            raise held
 
     def mark_sent(self, call: Call, price: Price) -> None:
         try:
@@ -145,7 +158,7 @@ class Till:
         except Occupied as exc:
             raise Blocked(for_now=True) from exc
         except Locked as exc:
-            raise Blocked("otra aplicación retiene la cuenta del usuario", by="lock", for_now=True) from exc
+            raise Blocked(f"otra aplicación retiene la cuenta del usuario: {exc}", by="lock", for_now=True) from exc
         except OperatorExhausted as exc:
             told = f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en LLM_OPERATOR_MONTHLY_BUDGET_USD"
             raise Blocked(told, by="operator_budget") from exc

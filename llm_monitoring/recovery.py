@@ -14,7 +14,7 @@ from typing import Final
 from llm_monitoring import chunks, killpoints, registry, results, runs
 from llm_monitoring.asking import Desk, failure_of, save_verdict
 from llm_monitoring.budget import Call, Outcome
-from llm_monitoring.db.database import Database, Locked, Row, Transaction
+from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transaction
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
@@ -24,6 +24,7 @@ from llm_monitoring.row_errors import RowError
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
+HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__)
 
 
 class StillAtWork(MonitoringError):
@@ -52,6 +53,8 @@ class Recovered:
 def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
     """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
 
+    One that was charged in doubt before its receipt arrived is settled from it, as the truth may be less.
+
     One that cannot be closed stays open with its ceiling reserved and is tried again by the next start; so do all of a
     user with an account that another session holds, as each try would wait for it.
     """
@@ -63,7 +66,7 @@ def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
                 continue
             with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
                 recover_one(desk, row, found)
-            if work.error is not None and work.error.code == Locked.__name__:
+            if work.error is not None and work.error.code in HELD_CODES:
                 held.add(row["user_id"])
             killpoints.reach("recovery_stepped")
         after = rows[-1]
@@ -100,11 +103,11 @@ def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
     if row["state"] == "reserved":
         desk.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
         found.released += 1
-    elif row["body"] is None or not settle_from_receipt(desk, row):
+    elif row["body"] is not None and settle_from_receipt(desk, row):
+        found.settled += 1
+    elif row["state"] == "sent":
         close_in_doubt(desk, row)
         found.unknown += 1
-    else:
-        found.settled += 1
 
 
 def settle_from_receipt(desk: Desk, row: Row) -> bool:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 Stage = Literal[
     "read_project", "read_model", "read_answer", "store_answer", "settle_attempt", "record_failure",
+    "reserve_call", "keep_receipt",
     "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
     "balance_account", "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
 ]  # fmt: skip
@@ -32,6 +33,8 @@ SENTENCES: Final[dict[Stage, str]] = {
     "store_answer": "no se puede guardar el análisis, la respuesta se guarda sin leer",
     "settle_attempt": "no se puede cerrar la llamada, su techo sigue reservado",
     "record_failure": "no se puede guardar por qué la tarea no tiene respuesta",
+    "reserve_call": "sus preguntas quedan abiertas para el próximo inicio",
+    "keep_receipt": "no se puede guardar la respuesta como llegó, solo lo leído en ella",
     "write_figures": "no se pueden calcular las cifras",
     "figure_answer": "la respuesta queda fuera de las cifras",
     "start_month": "no se puede abrir el mes del usuario",

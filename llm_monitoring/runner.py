@@ -6,7 +6,6 @@ import logging
 import math
 import queue
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,9 +30,9 @@ from llm_monitoring.call_errors import (
 from llm_monitoring.calls import Blocked, SettlementDelayed, Unsettled, Withdrawn
 from llm_monitoring.crypto import KeyUnreadable
 from llm_monitoring.db.database import DatabaseUnavailable, Locked
-from llm_monitoring.db.locks import table_holder
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
+from llm_monitoring.held_work import HeldWork
 from llm_monitoring.limits import ClosedReason, KeyId
 from llm_monitoring.logs import redact
 from llm_monitoring.providers import SDKS, ProviderError, load_sdk
@@ -45,7 +44,6 @@ from llm_monitoring.tally import Tally
 log = logging.getLogger(__name__)
 
 LOCK_CHECK_SECONDS: Final = 2.0
-OCCUPIED_SECONDS: Final = 1.0  # how long what others have reserved of a budget, or hold of an account, is left alone
 
 Clock = Callable[[], float]
 
@@ -100,9 +98,8 @@ class Runner:
         self.tally = Tally()
         self.key_checks = KeyChecks()
         self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
-        self.unsettled: deque[tuple[float, Job, Callable[[], object]]] = deque()
-        self.settling: tuple[Job, Callable[[], object]] | None = None
-        self.busy = 0
+        self.held = HeldWork(desk, schedule, self.tally, clock)
+        self.working: set[Job] = set()
         self.calling = 0
         self.lock_checked = clock()
 
@@ -112,10 +109,13 @@ class Runner:
             needed = self.schedule.close_lanes()
             self.load(pool, [provider for provider in SDKS if provider in needed])
             while True:
-                self.settle_again(pool)
-                self.hand_out(pool)
-                if self.busy == 0 and (self.tally.stopped or (self.schedule.empty and not self.unsettled)):
-                    self.tell_unsettled()
+                if not self.held.time_is_up(self.working, self.deadline):
+                    self.settle_again(pool)
+                    self.hand_out(pool)
+                elif not self.working:
+                    self.held.leave()
+                if not self.working and (self.tally.stopped or (self.schedule.empty and not self.held.unsettled)):
+                    self.held.leave_unsettled()
                     self.tell_windows()
                     return self.tally
                 self.take_back()
@@ -146,22 +146,20 @@ class Runner:
                     return
                 closing.add(found.job.provider)
                 continue
-            self.busy += 1
+            self.working.add(found.job)
             self.calling += 1
             pool.submit(self.work, found.job, partial(self.call, found.job))
 
     def settle_again(self, pool: ThreadPoolExecutor) -> None:
         """Enter the end of one call again that could not be entered; a try may occupy its worker for the lock time."""
-        waits = self.unsettled and self.settling is None and self.unsettled[0][0] <= self.clock()
-        if waits and not self.should_stop():
-            _, job, finish = self.unsettled.popleft()
-            self.settling = job, finish
-            self.busy += 1
-            pool.submit(self.work, job, finish)
+        waits = None if self.should_stop() else self.held.next_settlement()
+        if waits is not None:
+            self.working.add(waits.job)
+            pool.submit(self.work, waits.job, waits.finish)
 
     def has_room(self) -> bool:
         """Whether another call may be out, and a worker is there for it."""
-        return self.calling < self.desk.settings.max_workers and self.busy < threads(self.desk.settings)
+        return self.calling < self.desk.settings.max_workers and len(self.working) < threads(self.desk.settings)
 
     def should_stop(self) -> bool:
         now = self.clock()
@@ -219,7 +217,7 @@ class Runner:
             else:
                 self.landed(news.job)
             if isinstance(news, Done):
-                self.busy -= 1
+                self.working.discard(news.job)
                 self.handle(news)
                 self.on_progress(self.tally)
             try:
@@ -234,17 +232,15 @@ class Runner:
 
     def handle(self, done: Done) -> None:
         job, error = done.job, done.error
-        again = self.settling[1] if self.settling is not None and self.settling[0] is job else None
-        if again is not None:
-            self.settling = None
+        again = self.held.settled(job)
         if isinstance(error, SettlementDelayed):
-            self.delay(job, error.finish)
+            self.delay(job, error.finish, again=again is not None)
         elif isinstance(error, Locked) and again is not None:
-            self.delay(job, again)
+            self.delay(job, again.finish, again=True)
         elif error is None:
             self.schedule.limits.finished(job.key, "ok", self.clock())
             self.schedule.judged(job)
-            self.schedule.came_back(job)
+            self.came_back(job)
             self.answered(job, done.analysis)
         elif isinstance(error, ProviderError):
             self.provider_failed(job, error, key_works=done.key_works)
@@ -252,39 +248,28 @@ class Runner:
             self.blocked(job, error)
         else:
             self.schedule.limits.uncalled(job.key)
-            self.schedule.came_back(job)
+            self.came_back(job)
             self.not_called(job, error)
 
+    def came_back(self, job: Job) -> None:
+        self.held.freed(job)
+        self.schedule.came_back(job)
+
     def blocked(self, job: Job, error: Blocked) -> None:
+        user, locked = job.task.user_id, error.by == "lock"
         self.schedule.limits.uncalled(job.key)
-        if error.by == "lock":
-            self.tell_locked(job)
-        if self.schedule.blocked(job, self.clock() + OCCUPIED_SECONDS if error.for_now else None):
+        if locked:
+            self.held.report_lock(job)
+        again_at = self.held.again_at(job, error.by) if error.for_now else None
+        if self.schedule.blocked(job, again_at, locked=locked):
             if error.by == "budget":
-                self.tally.blocked_users.add(job.task.user_id)
+                self.tally.blocked_users.add(user)
             self.give_up(job, error.by, str(error))
 
-    def delay(self, job: Job, finish: Callable[[], object]) -> None:
+    def delay(self, job: Job, finish: Callable[[], object], *, again: bool) -> None:
         """Keep a call that was made until its end can be entered."""
-        self.tell_locked(job)
         self.schedule.limits.uncalled(job.key)
-        self.unsettled.append((self.clock() + OCCUPIED_SECONDS, job, finish))
-
-    def tell_locked(self, job: Job) -> None:
-        """Say once that another application keeps a user's account from us."""
-        user = job.task.user_id
-        if user not in self.tally.locked_users:
-            self.tally.locked_users.add(user)
-            log.warning("🔒 User #%s: otra aplicación retiene su cuenta (%s); se reintenta, los demás siguen", user,
-                        table_holder(self.desk.budget.db, "user_llm_api_keys"),
-                        extra={"event": "budget.locked", "user_id": user})  # fmt: skip
-
-    def tell_unsettled(self) -> None:
-        """Say how many calls stay open because another application holds their account to the end."""
-        self.tally.unsettled = len(self.unsettled)
-        if self.unsettled:
-            log.warning("🔒 %d llamada(s) sin liquidar por un bloqueo ajeno: lo hará el próximo inicio",
-                        self.tally.unsettled, extra={"event": "run.unsettled"})  # fmt: skip
+        self.held.delay(job, finish, again=again)
 
     def answered(self, job: Job, analysis: Analysis | None) -> None:
         if job.is_sentiment:
@@ -306,7 +291,7 @@ class Runner:
         if narrowed:
             self.tell_window(job.key, "pide ir más despacio")
         self.schedule.judged(job)
-        self.schedule.came_back(job)
+        self.came_back(job)
         if effect == "dead":
             self.close_key(job.key, reason_of(error))
         job.failure = message

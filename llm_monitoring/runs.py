@@ -153,6 +153,16 @@ def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run
     )  # fmt: skip
 
 
+def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_id: int | None) -> None:
+    """Keep why these tasks failed, in one transaction."""
+
+    def record(tx: Transaction) -> None:
+        for task in tasks:
+            record_failure(tx, task, failure, run_id)
+
+    db.transact(record)
+
+
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's."""

@@ -91,6 +91,11 @@ class Queue:
             self.ready.append(self.held[key].popleft())
             self.holding -= 1
 
+    def jobs(self) -> Iterator[Job]:
+        """The jobs that are due or wait for a time."""
+        yield from self.ready
+        yield from (job for _, _, job in self.waiting)
+
     @property
     def empty(self) -> bool:
         return self.exhausted and not self.ready and not self.waiting and not self.holding
@@ -106,6 +111,7 @@ class Schedule:
         self.out: Counter[int] = Counter()
         self.finished: Counter[int] = Counter()
         self.probes: dict[int, Job] = {}
+        self.locked: set[int] = set()
         self.tickets = count()
         self.closed_lanes: set[ProviderName] = set()
 
@@ -128,6 +134,9 @@ class Schedule:
 
     def take(self, queue: Queue, now: float) -> Next | None:
         while (job := queue.pop(now)) is not None:
+            if job.task.user_id in self.locked and not self.is_probe(job) and job.task.user_id in self.probes:
+                self.parked[job.task.user_id].append(job)  # a worker would wait in vain for its user's account
+                continue
             admission = self.limits.admit(job.key, now, job.use)
             if admission.now:
                 self.send(job, now)
@@ -172,17 +181,21 @@ class Schedule:
         user = job.task.user_id
         self.out[user] -= 1
         self.finished[user] += 1
+        self.locked.discard(user)
         self.end_probe(job)
         self.release(user)
 
-    def blocked(self, job: Job, again_at: float | None = None) -> bool:
+    def blocked(self, job: Job, again_at: float | None = None, *, locked: bool = False) -> bool:
         """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more.
 
-        With `again_at` calls of other machines are out: where none is here, one job of the user's tries again then.
+        With `again_at` calls of other machines are out, or another session has `locked` the user's account: one job of
+        the user's tries again then, of a budget that is reserved elsewhere only if none is out here.
         """
         user = job.task.user_id
         self.out[user] -= 1
-        if self.out[user] == 0 and self.finished[user] == job.finished_before:
+        if locked:
+            self.locked.add(user)
+        if locked or (self.out[user] == 0 and self.finished[user] == job.finished_before):
             if again_at is None:
                 self.end_probe(job)
                 self.release(user)
@@ -214,6 +227,28 @@ class Schedule:
         if self.probes.get(job.task.user_id) is job:
             del self.probes[job.task.user_id]
             self.release(job.task.user_id)
+
+    def is_probe(self, job: Job) -> bool:
+        """Whether a job is the one of its user's that tries again and again."""
+        return self.probes.get(job.task.user_id) is job
+
+    def only_probes(self) -> bool:
+        """Whether every job that is left is of a user with one that tries again and again."""
+        if self.closed_lanes or not all(queue.exhausted and not queue.holding for queue in self.queues.values()):
+            return False
+        left = (job for queue in self.queues.values() for job in queue.jobs())
+        return all(job.task.user_id in self.probes for job in left)
+
+    def drain(self) -> list[Job]:
+        """Take every job that is left out of the schedule."""
+        left = [job for queue in self.queues.values() for job in queue.jobs()]
+        left += [job for parked in self.parked.values() for job in parked]
+        for queue in self.queues.values():
+            queue.ready.clear()
+            queue.waiting.clear()
+        self.parked.clear()
+        self.probes.clear()
+        return left
 
     def wake_at(self) -> float | None:
         """When the first waiting job is due."""

@@ -25,5 +25,5 @@ def worker(session: Session, *, once: bool) -> None:
 
     with session.settings() as settings:
         configure(settings)
-        with stoppable() as stop, open_tools(settings) as tools:
+        with stoppable() as stop, open_tools(settings, stop) as tools:
             Worker(tools, stop).serve(once=once)

@@ -8,8 +8,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from threading import BoundedSemaphore
+from contextlib import closing, contextmanager, suppress
+from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -18,6 +18,8 @@ import psycopg2.extras
 
 from llm_monitoring.db import decoding
 from llm_monitoring.db.failures import (
+    BrokenOff,
+    Cancelled,
     Conflict,
     DatabaseUnavailable,
     Interrupted,
@@ -31,6 +33,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.errors import ConfigurationError
 
 __all__ = [
+    "BrokenOff",
     "Conflict",
     "Connection",
     "Database",
@@ -54,6 +57,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
+CANCELLED_SECONDS: Final = 3.0  # in which a statement that is broken off each time is tried, if others are answered
+STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away, once the process is to stop
 LOCK_SECONDS: Final = 3.0  # the longest wait for a lock that another session holds, which ends in Locked
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
@@ -135,17 +140,24 @@ class Transaction:
 class Database:
     """A pool of at most `size` connections to `dsn`, safe to share between threads.
 
-    A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over:
-    so every statement must be idempotent. Borrowing waits while all connections are out. A lock that another session
-    holds is waited for `lock_seconds`, then Locked is raised.
+    A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over, or
+    STOPPING_SECONDS once `stop` is set: so every statement must be idempotent. Borrowing waits while all connections
+    are out. A lock that another session holds is waited for `lock_seconds`, then Locked is raised.
     """
 
     def __init__(
-        self, dsn: str, *, size: int = 10, retry_seconds: float = 90.0, lock_seconds: float = LOCK_SECONDS
+        self,
+        dsn: str,
+        *,
+        size: int = 10,
+        retry_seconds: float = 90.0,
+        lock_seconds: float = LOCK_SECONDS,
+        stop: Event | None = None,
     ) -> None:
         self.dsn = dsn
         self.retry_seconds = retry_seconds
         self.lock_seconds = lock_seconds
+        self.stop = stop
         self.free = BoundedSemaphore(size)
         self.idle: deque[Connection] = deque()
         self.closed = False
@@ -199,19 +211,43 @@ class Database:
         return self.persist(attempt)
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt` until it is not interrupted; give up when `retry_seconds` are over."""
-        deadline, pause = None, 0.0
+        """Call `attempt` until it is not interrupted; give up when `retry_seconds` are over, sooner once to stop.
+
+        Raises BrokenOff if the server breaks off this statement alone, again and again.
+        """
+        began, cancelled, pause = None, None, 0.0
         while True:
             try:
                 return attempt()
             except Interrupted as exc:
-                deadline = deadline or time.monotonic() + self.retry_seconds
-                if self.closed or time.monotonic() + pause >= deadline:
+                now = time.monotonic()
+                began = began or now
+                cancelled = (cancelled or now) if isinstance(exc, Cancelled) else None
+                if cancelled is not None and now + pause - cancelled >= self.bearing() and self.answers():
+                    raise BrokenOff(f"{exc}: the database breaks this off each time") from exc
+                if self.closed or now + pause - began >= self.patience():
                     raise
                 log.warning("database_interrupted: %s", exc, extra={"event": "database_interrupted"})
             self.discard_idle()
             time.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or random.uniform(0.05, 0.15))
+
+    def bearing(self) -> float:
+        """Seconds for which a statement is tried that the server breaks off each time."""
+        return min(CANCELLED_SECONDS, self.retry_seconds)
+
+    def patience(self) -> float:
+        """Seconds for which a database that is away is waited for now."""
+        stopping = self.stop is not None and self.stop.is_set()
+        return min(self.retry_seconds, STOPPING_SECONDS) if stopping else self.retry_seconds
+
+    def answers(self) -> bool:
+        """Whether the database answers on a connection of its own."""
+        try:
+            with closing(connect(self.dsn, self.lock_seconds)) as connection:
+                return Transaction(connection).one(load("database").answer) is not None
+        except DatabaseUnavailable:
+            return False
 
     @contextmanager
     def borrow(self, autocommit: bool) -> Iterator[Connection]:

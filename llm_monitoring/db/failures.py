@@ -35,11 +35,19 @@ class Interrupted(DatabaseUnavailable):
     """The connection or the transaction was lost; the same work may succeed on another one."""
 
 
+class Cancelled(Interrupted):
+    """The server broke off this statement alone, as the victim of a deadlock or at the wish of a trigger."""
+
+
 class Locked(MonitoringError):
     """Another session holds a row, table or lock for longer than LOCK_SECONDS.
 
     Nothing was changed. It says something about this row alone: the caller goes on with others and tries again later.
     """
+
+
+class BrokenOff(Locked):
+    """The server breaks off a statement each time it is tried, while it answers others: its row is at fault."""
 
 
 class Conflict(MonitoringError):
@@ -103,7 +111,7 @@ def meaning(error: psycopg2.Error) -> MonitoringError | None:
     if code == LOCKED:
         return Locked(f"{said}: another session holds what this one needs")
     if code.startswith(REPEATABLE):
-        return Interrupted(said)
+        return Cancelled(said)
     if code.startswith(UNABLE):
         return DatabaseUnavailable(said)
     if code.startswith(MISTAKEN) or not code:

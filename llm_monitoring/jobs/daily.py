@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings, options: Options) -> int:
     story.started()
-    with console.stoppable() as stop, open_tools(settings) as tools:
+    with console.stoppable() as stop, open_tools(settings, stop) as tools:
         the_day = options.day or schedule_day(settings)
         check_project(tools, options)
         if options.dry_run:

@@ -170,8 +170,8 @@ def run_news(report: DayReport, day: date) -> Iterator[News]:
 
 
 def row_news(errors: Sequence[RowError], day: date) -> Iterator[News]:
-    """What was left alone so that the rest could go on; projects that cannot be read have a line of their own."""
-    rows = [plain(each.sentence) for each in errors if each.stage != "read_project"]
+    """What was left alone so that the rest could go on; unreadable projects and held accounts have own lines."""
+    rows = [plain(each.sentence) for each in errors if each.stage not in ("read_project", "reserve_call")]
     if rows:
         more = f" … y {len(rows) - SHOWN_ROWS} más" if len(rows) > SHOWN_ROWS else ""
         told = f"🧩 {len(rows)} registro(s) apartados, el resto siguió: {'; '.join(rows[:SHOWN_ROWS])}{more}"
@@ -208,7 +208,12 @@ def doubt_news(report: DayReport, day: date) -> Iterator[News]:
     if report.tally.locked_users:
         users = ", ".join(f"#{user}" for user in sorted(report.tally.locked_users)[:10])
         held = f"{report.tally.unsettled} llamada(s) quedan por liquidar"
-        yield News("run", f"locked {day}", f"🔒 Otra aplicación retuvo la cuenta de User {users}; {held}")
+        open_tasks = f"{report.tally.reasons['account_held']} pregunta(s) quedan abiertas"
+        yield News("run", f"locked {day}", f"🔒 Otra aplicación retuvo la cuenta de User {users}; {open_tasks}, {held}")
+    if report.tally.reasons["budget_reserved"]:
+        left = f"{report.tally.reasons['budget_reserved']} pregunta(s) quedan abiertas"
+        told = f"💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; {left}"
+        yield News("budget", f"reserved {day}", told)
 
 
 def adjustment_news(adjustment: Adjustment) -> News:

@@ -155,9 +155,9 @@ MUTANTS: Final = (
         (
             Edit(
                 PACKAGE + "calls.py",
-                "            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
+                "            self.keep_receipt(call, reply)\n",
                 "            read_reply(call.provider, reply)\n"
-                "            self.budget.keep_receipt(call.id, reply, redact_bytes(reply.body))\n",
+                "            self.keep_receipt(call, reply)\n",
             ),
         ),
     ),

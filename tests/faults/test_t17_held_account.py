@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,8 +12,10 @@ from random import Random
 import psycopg2
 import pytest
 
+from llm_monitoring import held_work
+from llm_monitoring.jobs import digest, story
 from tests.faults.conftest import Note
-from tests.faults.in_process import run_day, staged_here
+from tests.faults.in_process import TODAY, run_day, staged_here
 from tests.faults.scene import Scene
 
 ACCOUNT = "SELECT 1 FROM user_llm_api_keys WHERE user_id = {} FOR UPDATE"
@@ -35,18 +38,57 @@ def scene(watched_url: str, note: Note, tmp_path: Path) -> Iterator[Scene]:
 
 
 def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """A's row is held from before the run to after it: B's day is whole, the deadline holds."""
+    """A's row is held from before the run to after it: B's day is whole, A's tasks are left open, the run ends well."""
     first, second = (scene.add_user(["openai"]) for _ in range(2))
     scene.add_project(first, 6, ["openai"])
     project = scene.add_project(second, 12, ["openai"])
     with holding(scene, first), caplog.at_level(logging.WARNING):
         report = run_day(scene, **DEADLINE)
+        code = story.summary(report, [])
     pending = {each.project_id: each.pending for each in report.projects}
     assert (0, 6) == (pending[project], sum(pending.values()))
-    assert ({first}, True) == (report.tally.locked_users, report.cut)
-    assert any("application=host" in line for line in caplog.messages)
+    assert ({first}, False, 0) == (report.tally.locked_users, report.cut, code)
+    assert {"account_held": 6} == report.tally.reasons
+    assert 1 == sum("application=host" in line and "account_held" in line for line in caplog.messages)
     report = run_day(scene)
     assert (0, []) == (sum(each.pending for each in report.projects), scene.check())
+
+
+def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once nothing else is left the run ends within the grace, long before its deadline, and frees the schedule."""
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.5)
+    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    scene.add_project(first, 40, ["openai"])
+    scene.add_project(second, 4, ["openai"])
+    with holding(scene, first):
+        began = time.monotonic()
+        report = run_day(scene, LLM_MAX_WORKERS="2")
+        seconds = time.monotonic() - began
+    assert (True, None, 4) == (seconds < 30, report.tally.stopped, report.tally.answered)
+    assert [("reserve_call", f"User #{first}", "account_held")] == [
+        (each.stage, each.row, each.code) for each in report.row_errors
+    ]
+    reasons = scene.db.all("SELECT DISTINCT reason, final FROM llm_monitoring_failed_tasks")
+    assert [{"reason": "account_held", "final": False}] == reasons
+
+
+def test_t17_every_account_held_is_a_day_without_success(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No project with an answer: exit code 1, each user said once, the digest in one line."""
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.2)
+    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    for user in (first, second):
+        scene.add_project(user, 3, ["openai"])
+    with holding(scene, first), holding(scene, second), caplog.at_level(logging.INFO):
+        report = run_day(scene)
+        code = story.summary(report, [])
+    said = "\n".join(caplog.messages)
+    assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
+    assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]
+    news = [*digest.row_news(report.row_errors, TODAY), *digest.doubt_news(report, TODAY)]
+    line = f"🔒 Otra aplicación retuvo la cuenta de User #{first}, #{second}; 6 pregunta(s) quedan abiertas, "
+    assert [line + "0 llamada(s) quedan por liquidar"] == [each.line for each in news]
 
 
 def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene: Scene) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import Event, Timer
 from typing import Any
 
 import psycopg2
 import pytest
 
-from llm_monitoring.db.database import Conflict, Database, Interrupted, Locked, Rejected
+from llm_monitoring.db import database as database_module
+from llm_monitoring.db.database import BrokenOff, Conflict, Database, Interrupted, Locked, Rejected
 from llm_monitoring.errors import ConfigurationError
 
 
@@ -37,8 +39,8 @@ def raising(code: str) -> str:
     ("code", "expected"),
     [
         ("08006", Interrupted), ("53100", Interrupted), ("53300", Interrupted), ("57P01", Interrupted),
-        ("57014", Interrupted), ("25006", Interrupted), ("25P03", Interrupted), ("40001", Interrupted),
-        ("40P01", Interrupted), ("58030", Interrupted), ("55P03", Locked), ("XX000", Rejected),
+        ("57014", BrokenOff), ("25006", Interrupted), ("25P03", Interrupted), ("40001", BrokenOff),
+        ("40P01", BrokenOff), ("58030", Interrupted), ("55P03", Locked), ("XX000", Rejected),
         ("54000", Rejected), ("23514", Rejected), ("23505", Conflict), ("22003", Rejected),
         ("P0001", Rejected), ("P0003", Rejected), ("38001", Rejected), ("HOST1", Rejected), ("09000", Rejected),
         ("42501", ConfigurationError), ("42703", ConfigurationError), ("42601", psycopg2.Error),
@@ -64,6 +66,30 @@ def test_a_transaction_that_was_interrupted_runs_again(empty_database_url: str, 
 
     with Database(empty_database_url, retry_seconds=5.0) as opened:
         assert ({"n": 1}, 2) == (opened.transact(once), len(calls))
+
+
+@pytest.mark.parametrize("code", ["57014", "40001", "40P01"])
+def test_a_statement_that_is_broken_off_each_time_is_no_outage(empty_database_url: str, code: str) -> None:
+    """Within seconds it is its row's problem, as the database answers others meanwhile."""
+    with Database(empty_database_url, retry_seconds=90.0) as opened:
+        started = time.monotonic()
+        with pytest.raises(BrokenOff, match="breaks this off each time"):
+            opened.execute(raising(code))
+        assert time.monotonic() - started < 20
+
+
+def test_a_database_that_is_away_is_not_waited_for_long_once_to_stop(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM while the database is away ends the wait within seconds, not after all its patience."""
+    monkeypatch.setattr(database_module, "STOPPING_SECONDS", 0.3)
+    stop = Event()
+    with Database(empty_database_url, retry_seconds=90.0, stop=stop) as opened:
+        Timer(0.2, stop.set).start()
+        started = time.monotonic()
+        with pytest.raises(Interrupted):
+            opened.execute(raising("08006"))
+        assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_monitoring import projects
+from llm_monitoring import held_work, projects
 from llm_monitoring.asking import Desk
 from llm_monitoring.budget import Budget
+from llm_monitoring.db import database
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.schedule import Job
 from tests.integration.stage import Stage, staged
@@ -190,6 +191,69 @@ def test_a_model_that_refuses_its_totals_stops_no_run(stage: Stage) -> None:
     report = run(stage)
     assert ["count_usage"] == [each.stage for each in report.row_errors]
     assert ["warnings"] == [row["status"] for row in stage.rows("SELECT status FROM llm_monitoring_analysis_runs")]
+
+
+@pytest.mark.parametrize("code", ["57014", "40001"])
+def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """A host's trigger that cancels or rolls back one account's statements is no outage: the others' day is whole."""
+    monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
+    four_projects(stage)
+    stage.db.execute(REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE")
+                     .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
+    report = run(stage)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert [("reserve_call", "User #2", "account_held")] == [(e.stage, e.row, e.code) for e in report.row_errors]
+    stage.db.execute("DROP TRIGGER refuse ON user_llm_api_keys")
+    assert run(stage).complete
+
+
+def test_a_receipt_that_arrives_after_its_call_was_charged_in_doubt_is_settled(stage: Stage) -> None:
+    """The next start charges what it says and stores its answer: nothing paid is lost, nothing is asked again."""
+    four_projects(stage)
+    run(stage)
+    asked = len(stage.server.bill.lines)
+    stage.db.execute(
+        "UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd, error_kind = 'owner_dead' "
+        "WHERE user_id = 2"
+    )
+    stage.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
+    stage.budget.repair(2)
+    assert stage.charged() > stage.billed()
+    assert run(stage).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    assert (asked, stage.billed()) == (len(stage.server.bill.lines), stage.charged())
+
+
+def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone(stage: Stage) -> None:
+    """The task keeps the answer that it has; both calls are charged what they cost, and looked at once."""
+    four_projects(stage)
+    run(stage)
+    kept = stage.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
+    stage.db.execute(
+        "UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd, error_kind = 'owner_dead' "
+        "WHERE user_id = 2"
+    )
+    stage.budget.repair(2)
+    run(stage)
+    assert kept == stage.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
+    assert (stage.billed(), []) == (stage.charged(), stage.budget.open_attempts())
+
+
+@pytest.mark.parametrize("code", ["23514", "57014"])
+def test_a_receipt_that_the_database_refuses_costs_no_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """The answer is stored and charged without it, and that is reported."""
+    monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
+    four_projects(stage)
+    stage.db.execute(REFUSE.format(table="llm_call_receipts", condition="TRUE", event="INSERT")
+                     .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
+    report = run(stage)
+    assert dict.fromkeys(range(1, 5), (2, 2)) == answered(stage)
+    assert ({"keep_receipt"}, stage.billed()) == ({each.stage for each in report.row_errors}, stage.charged())
 
 
 class Panic(BaseException):

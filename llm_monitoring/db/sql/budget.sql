@@ -299,7 +299,7 @@ FROM llm_operator_account o
 WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 
 -- name: open_attempts
--- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, oldest first, with its prompt, and with its receipt where one arrived.
+-- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, or charged in doubt before its receipt arrived; oldest first, with its prompt and receipt.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.sent_at,
        a.reserved_at::text AS reserved_at,
@@ -308,7 +308,11 @@ FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
          LEFT JOIN llm_monitoring_projects p ON p.id = q.project_id
-WHERE a.state IN ('reserved', 'sent') AND (%(chunk_id)s::int IS NULL OR a.chunk_id = %(chunk_id)s)
+WHERE a.id IN (SELECT id FROM llm_call_attempts WHERE state IN ('reserved', 'sent')
+               UNION ALL
+               SELECT u.id FROM llm_call_attempts u JOIN llm_call_receipts k ON k.attempt_id = u.id
+               WHERE u.state = 'unknown' AND u.error_kind = 'owner_dead')
+  AND (%(chunk_id)s::int IS NULL OR a.chunk_id = %(chunk_id)s)
   AND (%(after_at)s::text IS NULL OR (a.reserved_at, a.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
 ORDER BY a.reserved_at, a.id
 LIMIT 500;

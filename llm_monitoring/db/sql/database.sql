@@ -71,3 +71,7 @@ WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' AND 
   AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)
 ORDER BY a.xact_start NULLS LAST
 LIMIT 1
+
+-- name: answer
+-- Find out whether the database answers at all.
+SELECT 1 AS answered;
