@@ -126,6 +126,11 @@ class DayReport:
         return [each for each in self.projects if each.error or any(cell.tasks for cell in each.completeness.values())]
 
     @property
+    def unread(self) -> int:
+        """How many answers of the day are stored and not analysed yet."""
+        return sum(cell.unread for project in self.projects for cell in project.completeness.values())
+
+    @property
     def cut(self) -> bool:
         """Whether the run ended before it had asked everything."""
         return self.tally.stopped is not None and any(project.pending for project in self.projects)
@@ -133,7 +138,9 @@ class DayReport:
     @property
     def complete(self) -> bool:
         troubled = any(project.error or project.failed or project.pending for project in self.projects)
-        return self.in_balance and not troubled and not self.row_errors and self.tally.stopped is None
+        return (
+            self.in_balance and not troubled and not self.row_errors and not self.unread and self.tally.stopped is None
+        )
 
 
 def longest_let_go(settings: Settings) -> float:

@@ -79,8 +79,9 @@ class Report:
     """What there is to say of a period, and of `compared` if one was asked for.
 
     `read_again` answers were stored with former names or rules, and were read with the present ones for these figures;
-    `kept` have no text, and former names count the same; `left_out` are in no figure, since they do not. `latest` is
-    the last day with answers at all, `prompts` the texts of those in `by_prompt`.
+    `kept` have no text, and former names count the same; `left_out` are in no figure, since they do not; `unread` are
+    stored and not analysed yet. `latest` is the last day with answers at all, `prompts` the texts of those in
+    `by_prompt`.
     """
 
     project: Project
@@ -96,6 +97,7 @@ class Report:
     read_again: int
     kept: int
     left_out: int
+    unread: int
 
 
 def report(db: Database, question: Question) -> Report:
@@ -131,7 +133,19 @@ def report(db: Database, question: Question) -> Report:
         read_again=readings.read_again,
         kept=readings.kept,
         left_out=readings.left_out,
+        unread=unread(db, question),
     )
+
+
+def unread(db: Database, question: Question) -> int:
+    """How many answers of a period are stored and not analysed yet: they are in no figure."""
+    row = db.one(SQL.unread, period_params(question))
+    return 0 if row is None else int(row["answers"])
+
+
+def period_params(question: Question) -> dict[str, Any]:
+    return {"project_id": question.project_id, "first": question.period.first, "last": question.period.last,
+            "provider": question.provider}  # fmt: skip
 
 
 def in_order(one: Period, other: Period) -> tuple[Period, Period]:
@@ -170,9 +184,7 @@ def measured(
 ) -> tuple[Measured, dict[str, Measured]]:
     """The figures over all providers, and each provider's."""
     names = [entity.name for entity in project.competitors]
-    params = {"project_id": project.id, "first": question.period.first, "last": question.period.last,
-              "provider": question.provider}  # fmt: skip
-    totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, params)}
+    totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, period_params(question))}
     each = {}
     for provider in sorted({*totals, *(o.provider for o in observed)}):
         own = [o for o in observed if o.provider == provider]

@@ -165,7 +165,10 @@ def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_i
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's."""
+    """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's.
+
+    `unread`: how many of the `results` are not analysed yet.
+    """
 
     tasks: int
     results: int
@@ -173,6 +176,7 @@ class Completeness:
     final: int
     reason: str | None
     message: str | None
+    unread: int = 0
 
     @property
     def open(self) -> int:

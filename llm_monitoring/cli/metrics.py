@@ -96,6 +96,9 @@ def remarks(report: Report) -> Iterable[str]:
     if report.left_out:
         yield (f"Note: {report.left_out} answers are in no figure: they were read with former names and their text is "
                "gone.")  # fmt: skip
+    if report.unread:
+        yield (f"Note: {report.unread} answers unread, which are in no figure: run `{PROGRAM} reanalyse --project "
+               f"{number}`.")  # fmt: skip
     if not report.project.brand.domains:
         yield (f"No site is declared for {report.project.brand.name}, so nothing can be said of citations: "
                f"`{PROGRAM} projects edit {number} --domain HOST`.")  # fmt: skip
@@ -114,6 +117,7 @@ def report_fields(report: Report) -> dict[str, Any]:
         "answers_read_again": report.read_again,
         "answers_kept_as_read": report.kept,
         "answers_left_out": report.left_out,
+        "answers_unread": report.unread,
         "compare_from": report.compared.first if report.compared else None,
         "compare_to": report.compared.last if report.compared else None,
         "comparison": comparison_fields(report) if report.comparison else None,

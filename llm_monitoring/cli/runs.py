@@ -22,7 +22,7 @@ NO_KEY: Final = "no API key: `keys set`"
 NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
 CELLS: Final[Columns] = {
     "Project": "project_id", "Name": "name", "User": "user_id", "Provider": "provider", "Prompts": "tasks",
-    "Answered": "results", "Failed": "failures",
+    "Answered": "results", "Unread": "unread", "Failed": "failures",
     "Cost USD": lambda row: None if row["cost_usd"] is None else usd(row["cost_usd"]), "Why": "message",
 }  # fmt: skip
 
@@ -75,6 +75,9 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
     say("")
     if cells:
         print_table(cells, CELLS)
+    unread = sorted({cell["project_id"] for cell in cells if cell["unread"]})
+    if unread:
+        say(f"Answers unread are in no figure: `reanalyse --project {unread[0]}`.")
     if any(cell["results"] < cell["tasks"] and cell["message"] != NO_KEY for cell in cells):
         say(f"Ask again what is open: `runs retry {run}`.")
 
@@ -100,5 +103,6 @@ def day_cells(tools: Tools, run: Row) -> Iterator[Row]:
 def cell_fields(project: Row, provider: str, cell: table.Completeness) -> dict[str, Any]:
     return {
         "project_id": project["id"], "name": project["name"], "user_id": project["user_id"], "provider": provider,
-        "tasks": cell.tasks, "results": cell.results, "failures": cell.failures, "reason": cell.reason,
+        "tasks": cell.tasks, "results": cell.results, "unread": cell.unread, "failures": cell.failures,
+        "reason": cell.reason,
     }  # fmt: skip

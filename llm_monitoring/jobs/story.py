@@ -101,6 +101,8 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
     if report.open:
         warn("summary.open", f"   ⏸️ Con preguntas abiertas: {len(report.open)}", open=len(report.open))
     info("summary.queries", f"   📊 Total queries: {answers}", queries=answers)
+    if report.unread:
+        warn("summary.unread", f"   📖 Respuestas sin leer: {report.unread}", unread=report.unread)
     if report.row_errors:
         rows = [f"{each.stage} {each.row}" for each in report.row_errors]
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_monitoring import held_work, projects
+from llm_monitoring import held_work, metrics, projects
 from llm_monitoring.asking import Desk
 from llm_monitoring.budget import Budget
+from llm_monitoring.cli.metrics import remarks
 from llm_monitoring.db import database
+from llm_monitoring.reporting import material
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.schedule import Job
 from tests.integration.stage import Stage, staged
-from tests.integration.test_runner import PROMPTS, fault, no_waiting, run, states
+from tests.integration.test_runner import PROMPTS, TODAY, fault, no_waiting, run, states
 
 __all__ = ["no_waiting"]
 
@@ -136,9 +138,26 @@ def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(stage: S
     assert [{"unread_reason": "Rejected"}] * 2 == unread
     assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
     assert (False, 0, ["settled"] * 8) == (report.complete, report.tally.failed, states(stage))
+    assert 2 == report.unread
     stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_results")
     assert run(stage).complete
     assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+
+
+def test_unread_answers_are_shown_next_to_figures(stage: Stage) -> None:
+    """Metrics, report and export count them apart, as neither mention nor absence."""
+    four_projects(stage)
+    run(stage)
+    stage.db.execute(
+        "UPDATE llm_monitoring_results SET unread_reason = 'IndexError' WHERE project_id = 2 AND id = "
+        "(SELECT min(id) FROM llm_monitoring_results WHERE project_id = 2)"
+    )
+    found = metrics.report(stage.db, metrics.Question(2, metrics.Period(TODAY, TODAY)))
+    assert (1, 1) == (found.unread, found.total.summary.figures.total_queries)
+    assert any("1 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
+    wanted = material.Wanted(2, metrics.Period(TODAY, TODAY))
+    shown = material.read(stage.db, wanted, TODAY, material.Access())
+    assert [("unread", 1)] == [(each.reason, each.tasks) for each in shown.failures]
 
 
 def test_a_receipt_of_an_unreadable_project_is_stored_unread(stage: Stage) -> None:

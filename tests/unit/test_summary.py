@@ -19,6 +19,17 @@ def cell(tasks: int, results: int, failures: int = 0) -> Completeness:
     return Completeness(tasks, results, failures, 0, None, None)
 
 
+def unread(tasks: int, answers: int) -> Completeness:
+    return Completeness(tasks, tasks, 0, 0, None, None, unread=answers)
+
+
+def unreadable(number: int) -> DayReport:
+    """A day on which no project can be read."""
+    problem = "la definición del proyecto no es válida"
+    projects = [ProjectReport(each, "", None, 0.0, 0, Decimal(0), {}, False, problem) for each in range(number)]
+    return DayReport(1, projects, Tally(), Decimal(0), in_balance=True, doubtful=NOTHING)
+
+
 def project(number: int, found: Completeness, stopped: str | None = None) -> ProjectReport:
     cells = {"openai": found}
     error = project_error(cells, stopped=stopped)
@@ -33,6 +44,8 @@ def report(*cells: Completeness, stopped: str | None = None, doubtful: Doubtful 
 @pytest.mark.parametrize(
     ("made", "code", "lines"),
     [
+        (report(unread(6, 6)), 0, ["✅ Exitosos: 1", "📖 Respuestas sin leer: 6", "COMPLETED WITH WARNINGS"]),
+        (unreadable(3), 1, ["❌ Fallidos: 3", "❌ Ningún proyecto tuvo éxito", "CRASHED"]),
         (report(cell(6, 6), cell(6, 6)), 0, ["✅ Exitosos: 2", "❌ Fallidos: 0", "COMPLETED SUCCESSFULLY"]),
         (report(cell(6, 0), cell(6, 0), stopped=STOPPED), 1, ["✅ Exitosos: 0", "❌ Fallidos: 2", STOPPED, "CRASHED"]),
         (report(cell(6, 0, 6), cell(0, 0)), 1, ["❌ Fallidos: 1", "Ningún proyecto tuvo éxito"]),

@@ -16,6 +16,13 @@ WHERE project_id = %(project_id)s AND snapshot_date BETWEEN %(first)s AND %(last
   AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
 GROUP BY llm_provider;
 
+-- name: unread
+-- How many answers of a period are stored and not analysed yet.
+SELECT count(*)::int AS answers
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NOT NULL
+  AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s);
+
 -- name: latest_day
 -- The last day on which a project has answers.
 SELECT max(analysis_date) AS day FROM llm_monitoring_results WHERE project_id = %(project_id)s;

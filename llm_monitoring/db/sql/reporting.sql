@@ -49,10 +49,13 @@ WHERE q.project_id = %(project_id)s
 ORDER BY q.id;
 
 -- name: failures
--- Why tasks of a period have no answer, by provider, reason and day.
+-- Why tasks of a period have no answer, or one that is not analysed yet, by provider, reason and day.
 SELECT llm_provider, reason, analysis_date, count(*) AS tasks
-FROM llm_monitoring_failed_tasks
-WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+FROM (SELECT llm_provider, reason, analysis_date FROM llm_monitoring_failed_tasks
+      WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+      UNION ALL
+      SELECT llm_provider, 'unread', analysis_date FROM llm_monitoring_results
+      WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NOT NULL) missing
 GROUP BY llm_provider, reason, analysis_date
 ORDER BY llm_provider, reason, analysis_date;
 

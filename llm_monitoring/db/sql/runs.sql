@@ -73,7 +73,7 @@ WITH planned AS (
     WHERE p.id = ANY (%(projects)s)
     GROUP BY p.id
 ), answered AS (
-    SELECT r.project_id, r.llm_provider, count(*) AS results
+    SELECT r.project_id, r.llm_provider, count(*) AS results, count(r.unread_reason) AS unread
     FROM llm_monitoring_results r
              JOIN llm_monitoring_projects p ON p.id = r.project_id
              JOIN llm_monitoring_queries q ON q.id = r.query_id AND q.is_active
@@ -90,7 +90,7 @@ WITH planned AS (
     GROUP BY 1, 2
 )
 SELECT planned.project_id, provider.name AS provider, planned.tasks, coalesce(answered.results, 0) AS results,
-       coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
+       coalesce(answered.unread, 0) AS unread, coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
 FROM planned
          CROSS JOIN unnest(%(providers)s::text[]) AS provider (name)
          LEFT JOIN answered ON answered.project_id = planned.project_id AND answered.llm_provider = provider.name
