@@ -12,7 +12,11 @@ from llm_monitoring.analysis.finding import Found, Match
 # Full stops that end no sentence, in folded text.
 ABBREVIATIONS = "bzw vs e.g i.e z.b p.ej inkl incl dr sr inc ltd corp ltda s.l s.a".split()
 NOT_ABBREVIATED = "".join(rf"(?<!\b{re.escape(word)}\.)" for word in ABBREVIATIONS)
-SENTENCE_END = re.compile(rf"[\n\t。]|[!?](?=[\s\"'»”)]|$)|[.](?:(?=[\"'»”)]?\s){NOT_ABBREVIATED}|(?=[\"'»”)]?$))")
+# One class opens the pattern, by which the engine passes over all other characters.
+SENTENCE_END = re.compile(
+    r"[\n\t。!?.](?:(?<=[\n\t。])|(?<=[!?])(?=[\s\"'»”)]|$)"
+    rf"|(?<=[.])(?:(?=[\"'»”)]?\s){NOT_ABBREVIATED}|(?=[\"'»”)]?$)))"
+)
 SENTENCE_REACH = 400
 
 
@@ -20,12 +24,16 @@ def absent_matches(found: Found) -> set[Match]:
     """The matches that are the object of a denial. When in doubt a match is a mention."""
     absent: set[Match] = set()
     known: dict[str, set[int]] = {}
-    places_of_negations = [place for place, _ in found.negations]
-    for start, end, inside in sentences_with_names(found.folded.text, found.matches):
-        low, high = bisect_left(places_of_negations, start), bisect_left(places_of_negations, end)
+    folded, places_of_negations = found.folded.text, [place for place, _ in found.negations]
+    for floor, end, inside in sentences_with_names(folded, found.matches):
+        high = bisect_left(places_of_negations, end)
+        if high == bisect_left(places_of_negations, floor):
+            continue
+        start = sentence_start(folded, floor, inside[0].folded_start)
+        low = bisect_left(places_of_negations, start)
         if low == high:
             continue
-        masked, places = mask(found.folded.text, start, end, inside)
+        masked, places = mask(folded, start, end, inside)
         if masked not in known:
             known[masked] = denied_places(masked, {word for _, word in found.negations[low:high]})
         denied = known[masked]
@@ -35,11 +43,11 @@ def absent_matches(found: Found) -> set[Match]:
 
 
 def sentences_with_names(folded: str, matches: Sequence[Match]) -> Iterator[tuple[int, int, list[Match]]]:
-    """Each sentence that names somebody, with the matches in it."""
+    """Each sentence that names an entity: the least place at which it may start, its end, and the matches in it."""
     position = end = 0
     while position < len(matches):
         first = matches[position]
-        start = sentence_start(folded, end, first.folded_start)
+        floor = max(end, first.folded_start - SENTENCE_REACH)
         end = sentence_end(folded, first.folded_end)
         inside = [first]
         position += 1
@@ -49,13 +57,13 @@ def sentences_with_names(folded: str, matches: Sequence[Match]) -> Iterator[tupl
             position += 1
         if inside[-1].folded_end == end:
             end = sentence_end(folded, end)
-        yield start, end, inside
+        yield floor, end, inside
 
 
 def sentence_start(folded: str, floor: int, position: int) -> int:
-    """Where the sentence around a position starts, at most so many characters back and not before the floor."""
-    start = max(floor, position - SENTENCE_REACH)
-    for found in SENTENCE_END.finditer(folded, start, position):
+    """Where the sentence around a position starts, not before the floor."""
+    start = floor
+    for found in SENTENCE_END.finditer(folded, floor, position):
         start = found.end()
     return start
 

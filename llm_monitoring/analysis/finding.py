@@ -80,15 +80,17 @@ class Search:
     def places(self) -> Iterator[tuple[int, tuple[Term, ...]]]:
         """Every position at which a name may start, in order, with the terms to try there."""
         text, by_word, by_symbol = self.folded.text, self.vocabulary.by_word, self.vocabulary.by_symbol
+        watched, genitive = self.vocabulary.watched, self.genitive
         found: list[tuple[int, tuple[Term, ...]]] = []
         for word in word_pattern(text).finditer(text):
             key = word[0]
-            if key in by_word:
-                found.append((word.start(), by_word[key]))
-            if self.genitive and key[-1] == "s" and key[:-1] in by_word:
+            if key in watched:
+                if key in by_word:
+                    found.append((word.start(), by_word[key]))
+                if key in NEGATIONS:
+                    self.negations.append((word.start(), key))
+            if genitive and key[-1] == "s" and key[:-1] in by_word:
                 found.append((word.start(), by_word[key[:-1]]))
-            if key in NEGATIONS:
-                self.negations.append((word.start(), key))
         names_by_word = len(found)
         found.extend((run.start, ()) for run in self.runs if run.owner is not None)
         if self.vocabulary.openings is not None:
@@ -100,9 +102,11 @@ class Search:
         candidates = [found for term in terms if (found := self.attempt(term, position, floor)) is not None]
         run = self.run_at(position)
         if run is not None and run.start == position and run.owner is not None:
-            candidates.append(Candidate(run.start, run.end, run.owner))
+            candidates.append(Candidate(position, run.end, run.owner))
         if not candidates:
             return None
+        if len(candidates) == 1:
+            return candidates[0]
         start = min(found.start for found in candidates)
         end = max(found.end for found in candidates if found.start == start)
         return claimant([found for found in candidates if (found.start, found.end) == (start, end)])
@@ -115,21 +119,26 @@ class Search:
         found = term.pattern.match(text, start)
         if found is None or touches(text, start - 1, start):
             return None
-        if not ends_name(text, start, found.end(), with_genitive=self.genitive):
+        end = found.end()
+        if not ends_name(text, start, end, with_genitive=self.genitive) or not self.clear_of_domains(start, end):
             return None
-        if not self.clear_of_domains(start, found.end()):
+        if term.exact is not None and not term.accepts_case(self.written(start, end)):
             return None
-        if not term.accepts_case(self.visible[self.folded.start_of(start) : self.folded.end_of(found.end())]):
-            return None
-        return Candidate(start, found.end(), term.owner, term.excluded)
+        return Candidate(start, end, term.owner, term.excluded)
+
+    def written(self, start: int, end: int) -> str:
+        """A stretch of the folded text as the answer has it."""
+        return self.visible[self.folded.start_of(start) : self.folded.end_of(end)]
 
     def run_at(self, position: int) -> DomainRun | None:
         """The last domain-like token that starts at or before a position."""
-        place = bisect_right(self.run_starts, position) - 1
-        return self.runs[place] if place >= 0 else None
+        place = bisect_right(self.run_starts, position)
+        return self.runs[place - 1] if place else None
 
     def clear_of_domains(self, start: int, end: int) -> bool:
         """Whether a match covers every domain-like token that it meets: a part of one names nobody."""
+        if not self.runs:
+            return True
         before = self.run_at(start)
         if before is not None and before.start < start < before.end:
             return False

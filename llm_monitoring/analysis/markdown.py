@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import pyromark
@@ -41,15 +42,13 @@ class Reader(RunningText):
 
     def read(self) -> Document:
         """The whole answer."""
-        last: Any = None
+        event: Any = None
+        place: Any = None
         events = pyromark.events_with_range(self.source, options=OPTIONS, merge_text=True)
-        for count, found in enumerate(events):
-            if count == EVENT_LIMIT:
-                self.read_rest(end_of(*last))
-                break
-            event, place = found
+        for event, place in islice(events, EVENT_LIMIT):
             self.handle(event, place["start"])
-            last = found
+        if next(events, None) is not None:
+            self.read_rest(end_of(event, place))
         return self.document()
 
     def document(self) -> Document:

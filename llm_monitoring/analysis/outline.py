@@ -12,6 +12,7 @@ from llm_monitoring.analysis.options import folded
 from llm_monitoring.analysis.phrases import ARGUMENTS, SOURCES
 from llm_monitoring.analysis.subjects import LETTER, lines_of
 
+LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTER.pattern}")
 LABEL_LENGTH = 60
 LETTERED_ITEMS = 3
 
@@ -108,11 +109,7 @@ def lettered_proses(blocks: Sequence[Block]) -> Iterator[tuple[str, Prose]]:
                     yield f"list {number}", item.lead
 
 
-BEFORE_LETTER = re.compile(r"[\s*_]*")
-
-
 def leading_letter(text: str, prose: Prose) -> str | None:
     """The letter that an item opens with, as in `a)`."""
-    blank = BEFORE_LETTER.match(text, prose.start, prose.end)
-    found = LETTER.match(text, blank.end() if blank else prose.start, prose.end)
+    found = LEADING_LETTER.match(text, prose.start, prose.end)
     return found["letter"] if found else None

@@ -38,9 +38,12 @@ RANK_HEADERS = frozenset(fold(header).text for header in HEADINGS["rank_headers"
 
 
 def choice(words: list[str]) -> str:
-    """The group of folded words, the longest first."""
-    longest_first = sorted({re.escape(fold(word.strip()).text) for word in words}, key=len, reverse=True)
-    return f"(?:{'|'.join(longest_first)})"
+    """The group of folded words, the longest first; words that open alike stand together, so that few are tried."""
+    by_opening: dict[str, list[str]] = {}
+    for word in sorted({fold(word.strip()).text for word in words}, key=len, reverse=True):
+        by_opening.setdefault(re.escape(word[0]), []).append(re.escape(word[1:]))
+    groups = (f"{first}(?:{'|'.join(rest)})" for first, rest in by_opening.items())
+    return f"(?:{'|'.join(groups)})"
 
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:

@@ -11,7 +11,7 @@ from llm_monitoring.analysis.blocks import Link, Prose, Span
 from llm_monitoring.analysis.marked_names import shown
 from llm_monitoring.analysis.page import Page
 from llm_monitoring.analysis.references import References
-from llm_monitoring.analysis.visible import readable
+from llm_monitoring.analysis.visible import holds_no_text, readable
 
 MARK_LABEL = re.compile(r"\[?\^?[0-9]{1,3}\]?")
 DOMAIN_LABEL = re.compile(r"[^\W_][\w-]*(?:\.[\w-]+)+")
@@ -52,6 +52,8 @@ class RunningText:
 
     def cleaned(self, text: str) -> str:
         """The text without what is not visible; addresses in it become links."""
+        if not holds_no_text(text):
+            return text
         urls: list[str] = []
         kept = readable(text, urls)
         if self.link is None:

@@ -36,6 +36,10 @@ def word_pattern(text: str) -> re.Pattern[str]:
     return MARKED_WORD if not text.isascii() and MARK.search(text) else WORD
 
 
+# ASCII that is no part of a word: what mostly stands around a name.
+EDGES = frozenset(char for char in map(chr, range(128)) if not char.isalnum() and char != "_")
+
+
 def touches(text: str, outside: int, edge: int) -> bool:
     """Whether the character just outside a match belongs to the word that the one at the match's edge is part of.
 
@@ -44,6 +48,8 @@ def touches(text: str, outside: int, edge: int) -> bool:
     if not 0 <= outside < len(text):
         return False
     char = text[outside]
+    if char in EDGES:
+        return False
     if outside > edge and unicodedata.category(char) in ("Mn", "Mc"):
         return True
     if WORD_CHARACTER.match(char) is None:

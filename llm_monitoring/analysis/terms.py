@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llm_monitoring.analysis.denials import NEGATIONS
 from llm_monitoring.analysis.domains import normalise_domain
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.folding import fold, fold_keeping_case
@@ -28,18 +29,20 @@ class Term:
     exact: str | None = None
 
     def accepts_case(self, written: str) -> bool:
-        """Whether the matched text has the case that the term asks for, if it asks for one."""
-        return self.exact is None or joined(fold_keeping_case(written)) == self.exact
+        """Whether the matched text has the case that an exact term asks for."""
+        return joined(fold_keeping_case(written)) == self.exact
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """All terms: `by_word` by the first word in full, `by_symbol` by the first character where no word opens.
 
-    `domains` are folded as they stand in text, `hosts` are exact, as sources are compared.
+    `watched` are the words that a reading notes: those that open a term and those of negation. `domains` are folded as
+    they stand in text, `hosts` are exact, as sources are compared.
     """
 
     by_word: dict[str, tuple[Term, ...]]
+    watched: frozenset[str]
     by_symbol: dict[str, tuple[Term, ...]]
     openings: re.Pattern[str] | None
     domains: dict[str, int]
@@ -71,6 +74,7 @@ def compile_vocabulary(entities: Sequence[Entity]) -> Vocabulary:
     openings = re.compile("[" + re.escape("".join(by_symbol)) + "]") if by_symbol else None
     return Vocabulary(
         {word: tuple(terms) for word, terms in by_word.items()},
+        NEGATIONS.union(by_word),
         {symbol: tuple(terms) for symbol, terms in by_symbol.items()},
         openings,
         domains,

@@ -17,7 +17,7 @@ CAREFUL = 16
 
 def without_thinking(source: str) -> str:
     """The source without its thinking blocks; an open one takes all that follows. A tag inside code is text."""
-    if HINT not in source.lower():
+    if "<" not in source or HINT not in source.lower():
         return source
     careful = CAREFUL
     while (found := first_opening(source, careful > 0)) is not None:

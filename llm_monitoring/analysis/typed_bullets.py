@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from llm_monitoring.analysis.folding import compose
 
 # A reader sees a list where the model typed the bullets itself; Markdown knows only `-`, `*` and `+`.
-BULLET = re.compile(r"^([ \t]*)[•●▪‣◦⁃][ \t\u00a0]+(?=\S)", re.MULTILINE)
+BULLETS = "•●▪‣◦⁃"
+BULLET = re.compile(rf"^([ \t]*)[{BULLETS}][ \t\u00a0]+(?=\S)", re.MULTILINE)
 # These mark a list only on several lines in a row: a dot that also joins words, and emoji.
 DOT = "・[ \t\u00a0\u3000]*"
 # No medals, keycaps or circled numbers: these are numbers.
@@ -18,6 +19,8 @@ EMOJI_CHARACTERS = (
 EMOJI = f"(?:[{EMOJI_CHARACTERS}][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){{1,4}}"
 TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
 HINT = re.compile(f"[・{EMOJI_CHARACTERS}]")
+# A quicker look, which most texts in European languages do not pass: arrows, kana, emoji and surrogates are above.
+PERHAPS = re.compile("[\u2190-\U0010ffff]")
 FENCE = re.compile(r" {0,3}(?:```|~~~)")
 TYPED_LINES = 3
 
@@ -27,7 +30,14 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def prepared(text: str) -> str:
     """The source as it is parsed."""
-    source = BULLET.sub(r"\1- ", compose(LONE_SURROGATE.sub("\ufffd", text)))
+    if text.isascii():
+        return text
+    source = compose(text)
+    if any(bullet in source for bullet in BULLETS):
+        source = BULLET.sub(r"\1- ", source)
+    if not PERHAPS.search(source):
+        return source
+    source = LONE_SURROGATE.sub("\ufffd", source)
     return with_bullets(source) if HINT.search(source) else source
 
 
