@@ -12,6 +12,7 @@ from llm_monitoring.db.database import Database, Json, Transaction
 from llm_monitoring.db.locks import SessionLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Lease
+from llm_monitoring.row_errors import RowError, read_record, records
 
 SQL = load("chunks")
 
@@ -127,6 +128,17 @@ def note(db: Database, lease: Lease, count: Count) -> None:
     db.execute(SQL.note, {"token": str(lease.token), "answered": count.answered, "failed": count.failed})
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an owner of a chunk has to say of it: users that could not be served, rows left alone, figures written."""
+
+    blocked_users: Collection[int] = ()
+    locked_users: Collection[int] = ()
+    unsettled: int = 0
+    figured: Collection[int] = ()
+    row_errors: Sequence[RowError] = ()
+
+
 def let_go(
     db: Database,
     lease: Lease,
@@ -134,15 +146,18 @@ def let_go(
     unfinished: bool,
     count: Count | None = None,
     stopped: str | None = None,
-    blocked_users: Collection[int] = (),
+    account: Account | None = None,
 ) -> bool:
-    """Give up a chunk, done or `unfinished`; True where it now waits for another owner."""
+    """Give up a chunk, done or `unfinished`; True if it now waits for another owner."""
+    account = account or Account()
     row = db.one(
         SQL.let_go,
         {
             "token": str(lease.token), "unfinished": unfinished, "stopped": stopped,
             "answered": count and count.answered, "failed": count and count.failed,
-            "blocked_users": sorted(blocked_users),
+            "blocked_users": sorted(account.blocked_users), "locked_users": sorted(account.locked_users),
+            "unsettled": account.unsettled, "figured": sorted(account.figured),
+            "row_errors": Json(records(account.row_errors)),
         },
     )  # fmt: skip
     return row is not None and row["state"] == "waiting"
@@ -169,13 +184,16 @@ def call_back(db: Database, run_id: int, why: str) -> None:
 class Ending:
     """What all chunks of a run came to, counted in the results and failures themselves.
 
-    `figured`: the projects of the chunks that were worked through, whose last owner wrote their figures.
+    `figured`: the projects with figures of the day that a worker has written.
     """
 
     answered: int
     reasons: Mapping[str, int]
     blocked_users: frozenset[int]
+    locked_users: frozenset[int]
+    unsettled: int
     figured: frozenset[int]
+    row_errors: Sequence[RowError]
     stopped: str | None
 
 
@@ -185,8 +203,16 @@ def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> 
     assert ends is not None
     failures = db.all(SQL.failures, {"run_id": run_id, "projects": list(project_ids), "day": day})
     reasons = {row["reason"]: row["tasks"] for row in failures}
+    kept = [read_record(record) for row in db.all(SQL.row_errors, {"run_id": run_id}) for record in row["row_errors"]]
     return Ending(
-        answers["answered"], reasons, frozenset(ends["blocked_users"]), frozenset(ends["figured"]), ends["stopped"]
+        answers["answered"],
+        reasons,
+        frozenset(ends["blocked_users"]),
+        frozenset(ends["locked_users"]),
+        ends["unsettled"],
+        frozenset(ends["figured"]),
+        kept,
+        ends["stopped"],
     )
 
 

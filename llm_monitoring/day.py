@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from threading import Event
@@ -155,7 +155,7 @@ def settle_dead_runs(tools: Tools, stop: Event | None = None) -> list[Adjustment
 
     Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
     """
-    runs.bury_dead(tools.db)
+    runs.bury_dead(tools.db, tools.errors)
     wait_for_owners(tools.db, longest_let_go(tools.settings), stop or Event())
     catalogue, clients = registry.read_catalogue(tools.db, tools.errors), Clients(tools.keys, tools.settings)
     watched, _ = read_projects(tools, None)
@@ -250,13 +250,16 @@ def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None =
     return runner.run()
 
 
-def figures(desk: Desk, touched: set[tuple[int, date]]) -> None:
-    """Write the snapshots of every project and day that may have new answers."""
+def figures(desk: Desk, touched: set[tuple[int, date]]) -> set[int]:
+    """Write the snapshots of every project and day that may have new answers; return the projects that have them."""
+    written: set[int] = set()
     for project_id, day in sorted(touched):
         with desk.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
             watched = desk.watched(project_id)
             if watched is not None:
                 results.write_snapshots(desk.budget.db, watched.project, day, desk.errors)
+                written.add(project_id)
+    return written
 
 
 def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
@@ -273,7 +276,8 @@ def settle_day(
     before: Mapping[int, Mapping[str, Completeness]],
 ) -> DayReport:  # fmt: skip
     """Close the run's books and report project by project."""
-    registry.count_usage(tools.db, run_id, tools.errors)
+    with tools.errors.guard("count_usage", f"Ejecución #{run_id}"):
+        registry.count_usage(tools.db, run_id, tools.errors)
     differences = tools.budget.differences()
     for row in differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
@@ -288,16 +292,18 @@ def settle_day(
         run_id, reports, tally, cost_usd, in_balance=not differences and operator is None,
         doubtful=runs.doubtful(tools.db, order.day), row_errors=tuple(tools.errors.found),
     )  # fmt: skip
-    runs.finish(
-        tools.db,
-        run_id,
-        "completed" if day.complete else "warnings",
-        valid=tally.answered,
-        failed=tally.failed,
-        pending=sum(report.pending for report in reports),
-        message=tally.stopped,
-    )
-    return day
+    with tools.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
+        runs.finish(
+            tools.db,
+            run_id,
+            "completed" if day.complete else "warnings",
+            valid=tally.answered,
+            failed=tally.failed,
+            pending=sum(report.pending for report in reports),
+            message=tally.stopped,
+            errors=day.row_errors,
+        )
+    return replace(day, row_errors=tuple(tools.errors.found))
 
 
 def project_reports(

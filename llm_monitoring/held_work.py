@@ -98,7 +98,7 @@ class HeldWork:
                         self.holder(), extra={"event": "budget.locked", "user_id": user})  # fmt: skip
 
     def holder(self) -> str:
-        return str(table_holder(self.desk.budget.db, "user_llm_api_keys"))
+        return str(table_holder(self.desk.budget.db, "user_llm_api_keys") or "no se ve quién")
 
     def time_is_up(self, working: Collection[Job], deadline: float) -> bool:
         """Whether nothing else was left for the whole grace, or is left at the deadline: no further tries then."""

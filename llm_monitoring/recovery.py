@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Event
@@ -94,7 +95,8 @@ def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
                         extra={"event": "run.waiting", "workers": owners})  # fmt: skip
             told = True
         time.sleep(LOOK_SECONDS)
-    chunks.close_ended(db)
+    with suppress(Locked):  # its run is over, so no one takes it; the next start closes it
+        chunks.close_ended(db)
 
 
 def recover_one(desk: Desk, row: Row, found: Recovered) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -18,12 +18,14 @@ log = logging.getLogger(__name__)
 
 Stage = Literal[
     "read_project", "read_model", "read_answer", "store_answer", "settle_attempt", "record_failure",
-    "reserve_call", "keep_receipt",
+    "reserve_call", "keep_receipt", "finish_run", "close_chunk",
     "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
     "balance_account", "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
 ]  # fmt: skip
 
 LONGEST_MESSAGE: Final = 300
+MOST_RECORDS: Final = 200  # that a run or a chunk keeps
+KEPT_FIELDS: Final = ("user_id", "project_id")
 # These end the work of everyone: the database is away, or the process was asked to stop.
 ENDS_EVERYTHING: Final = (DatabaseUnavailable, KeyboardInterrupt, SystemExit, GeneratorExit)
 SENTENCES: Final[dict[Stage, str]] = {
@@ -34,6 +36,8 @@ SENTENCES: Final[dict[Stage, str]] = {
     "settle_attempt": "no se puede cerrar la llamada, su techo sigue reservado",
     "record_failure": "no se puede guardar por qué la tarea no tiene respuesta",
     "reserve_call": "sus preguntas quedan abiertas para el próximo inicio",
+    "finish_run": "no se puede cerrar la ejecución",
+    "close_chunk": "no se puede cerrar el tramo",
     "keep_receipt": "no se puede guardar la respuesta como llegó, solo lo leído en ella",
     "write_figures": "no se pueden calcular las cifras",
     "figure_answer": "la respuesta queda fuera de las cifras",
@@ -65,7 +69,22 @@ class RowError:
     @property
     def sentence(self) -> str:
         """The error for the operator's log and digest."""
-        return f"{self.row}: {SENTENCES[self.stage]} ({self.code}: {self.message})"
+        return f"{self.row}: {SENTENCES.get(self.stage, self.stage)} ({self.code}: {self.message})"
+
+
+def records(errors: Sequence[RowError]) -> list[dict[str, Any]]:
+    """Errors as they are kept with a run or a chunk, the first MOST_RECORDS of them."""
+    return [
+        {"stage": each.stage, "row": each.row, "code": each.code, "message": each.message}
+        | {name: value for name, value in each.fields if name in KEPT_FIELDS}
+        for each in errors[:MOST_RECORDS]
+    ]
+
+
+def read_record(record: Mapping[str, Any]) -> RowError:
+    """An error that was kept."""
+    fields = tuple((name, record[name]) for name in KEPT_FIELDS if name in record)
+    return RowError(record["stage"], record["row"], record["code"], record["message"], fields)
 
 
 @dataclass(slots=True)

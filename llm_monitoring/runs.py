@@ -14,11 +14,12 @@ from decimal import Decimal
 from typing import Final, Literal, Self
 
 from llm_monitoring import killpoints
-from llm_monitoring.db.database import Database, DatabaseUnavailable, Row, Transaction
+from llm_monitoring.db.database import Database, DatabaseUnavailable, Json, Locked, Row, Transaction
 from llm_monitoring.db.locks import Holder, SessionLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.row_errors import RowError, RowErrors, records
 
 SQL = load("runs")
 
@@ -54,8 +55,9 @@ def start(db: Database, day: date) -> int:
     """Open a run and return its id; runs that a dead process left open are closed as dead. Needs the lock."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
+    bury_dead(db)
+
     def open_run(tx: Transaction) -> int:
-        tx.execute(SQL.bury_dead_runs)
         row = tx.one(SQL.start, {"day": day, "owner": owner})
         assert row is not None
         return int(row["id"])
@@ -72,9 +74,17 @@ def held_too_long(db: Database, holder: Holder | None, now: datetime) -> bool:
     return any(now > each for each in [*since, *([last["started_at"] + LONGEST_GAP] if last else [])])
 
 
-def bury_dead(db: Database) -> None:
-    """Close the runs that dead processes left open, which from now on admit no call. Needs the lock."""
-    db.execute(SQL.bury_dead_runs)
+def bury_dead(db: Database, errors: RowErrors | None = None) -> None:
+    """Close the runs that dead processes left open, which from now on admit no call. Needs the lock.
+
+    One that another session holds stays open, in `errors`: as long as it is held no call is admitted by it either.
+    """
+    try:
+        db.execute(SQL.bury_dead_runs, {"run_id": None})
+    except Locked:
+        for row in db.all(SQL.open_runs):
+            with (errors or RowErrors()).guard("finish_run", f"Ejecución #{row['id']}"):
+                db.execute(SQL.bury_dead_runs, {"run_id": row["id"]})
 
 
 def is_open(db: Database, run_id: int) -> bool:
@@ -84,12 +94,13 @@ def is_open(db: Database, run_id: int) -> bool:
 
 
 def finish(
-    db: Database, run_id: int, status: Status, *, valid: int, failed: int, pending: int, message: str | None
-) -> None:
-    """Close a run with its totals of tasks; its cost is taken from the ledger."""
+    db: Database, run_id: int, status: Status, *, valid: int, failed: int, pending: int, message: str | None,
+    errors: Sequence[RowError] = (),
+) -> None:  # fmt: skip
+    """Close a run with its totals of tasks and the rows that it left alone; its cost is taken from the ledger."""
     params = {"run_id": run_id, "status": status, "valid": valid, "failed": failed, "pending": pending}
     killpoints.reach("finishing")
-    db.execute(SQL.finish, {**params, "message": message})
+    db.execute(SQL.finish, {**params, "message": message, "row_errors": Json(records(errors))})
     killpoints.reach("finished")
 
 
@@ -262,5 +273,5 @@ def completed_days(db: Database, first: date, last: date) -> set[date]:
 
 def abandon(db: Database, run_id: int) -> None:
     """Close a run that an error ended, where the database can still be reached."""
-    with suppress(DatabaseUnavailable):
+    with suppress(DatabaseUnavailable, Locked):
         finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="the run ended in an error")

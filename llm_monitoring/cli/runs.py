@@ -27,6 +27,9 @@ CELLS: Final[Columns] = {
 }  # fmt: skip
 
 
+LEFT_ALONE: Final[Columns] = {"Row": "row", "Stage": "stage", "Code": "code", "Message": "message"}
+
+
 @click.group(epilog=example("runs list", "runs show 12", "runs retry 12"))
 def runs() -> None:
     """Look at the daily runs, and ask again what one left open."""
@@ -75,6 +78,9 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
     say("")
     if cells:
         print_table(cells, CELLS)
+    if fields["row_errors"]:
+        say("Left alone, so that the rest could go on:")
+        print_table(fields["row_errors"], LEFT_ALONE)
     unread = sorted({cell["project_id"] for cell in cells if cell["unread"]})
     if unread:
         say(f"Answers unread are in no figure: `reanalyse --project {unread[0]}`.")

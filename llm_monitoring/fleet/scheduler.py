@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +16,9 @@ from llm_monitoring.db.database import Locked
 from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.queue import Line, Queue, quieten
 from llm_monitoring.fleet.terms import terms
+from llm_monitoring.held_work import HELD_GRACE_SECONDS
 from llm_monitoring.recovery import recover
+from llm_monitoring.row_errors import RowError
 from llm_monitoring.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Watch:
     leave_at: float = math.inf
     checked: float = 0.0
     free_since: dict[int, float] = field(default_factory=dict)
+    held_since: dict[int, float] = field(default_factory=dict)
     moved: float = field(default_factory=time.monotonic)
     warned: bool = False
 
@@ -96,7 +98,11 @@ class Watch:
                 if not self.shift.still_ours():
                     self.stop("otra ejecución tomó el relevo")
                     break  # whose start waits for the workers and settles their calls
+                if self.stopped is not None:
+                    chunks.call_back(self.tools.db, self.run_id, self.stopped)
                 self.look_after(open_chunks, now)
+                if self.are_held(open_chunks, now):
+                    break
                 self.warn_where_idle(open_chunks, now)
             self.tell_progress()
             time.sleep(LOOK_SECONDS)
@@ -129,9 +135,22 @@ class Watch:
         for chunk_id, since in list(self.free_since.items()):
             if now - since >= LOST_SECONDS:
                 self.free_since[chunk_id] = now
-                with suppress(Locked):  # a reservation holds it: it is looked at again later
+                try:
                     self.rescue(chunk_id)
+                except Locked:  # a reservation holds it, or another application: it is looked at again later
+                    self.held_since.setdefault(chunk_id, now)
+                else:
                     del self.free_since[chunk_id]
+                    self.held_since.pop(chunk_id, None)
+
+    def are_held(self, open_chunks: list[OpenChunk], now: float) -> bool:
+        """Whether another session has held the rows of all chunks that are left for so long that the run ends."""
+        if not all(now - self.held_since.get(chunk.id, now) >= HELD_GRACE_SECONDS for chunk in open_chunks):
+            return False
+        for chunk in open_chunks:
+            told = "otra sesión retiene su registro; lo hará el próximo inicio"
+            self.shift.desk.errors.add(RowError("close_chunk", f"Tramo #{chunk.id}", "chunk_held", told))
+        return True
 
     def rescue(self, chunk_id: int) -> None:
         with ChunkLock(self.tools.db, chunk_id) as lock:
@@ -168,10 +187,14 @@ class Watch:
         """What the workers did, as the tables have it: also what a killed one had no time to count."""
         projects = list(self.shift.plan.projects)
         ending = chunks.ending(self.tools.db, self.run_id, self.shift.order.day, projects)
+        for error in ending.row_errors:
+            self.shift.desk.errors.add(error)
         return Tally(
             answered=ending.answered,
             failed=sum(ending.reasons.values()),
             blocked_users=set(ending.blocked_users),
+            locked_users=set(ending.locked_users),
+            unsettled=ending.unsettled,
             reasons=Counter(ending.reasons),
             figured=set(ending.figured),
             stopped=self.stopped or ending.stopped,

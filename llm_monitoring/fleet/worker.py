@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Final
@@ -14,7 +15,7 @@ from llm_monitoring import chunks, registry
 from llm_monitoring.asking import Clients, Desk
 from llm_monitoring.chunks import Chunk, ChunkLock, Count
 from llm_monitoring.day import Order, Shift, Tools, ask_here, figures, make_plan
-from llm_monitoring.db.database import Database, DatabaseUnavailable
+from llm_monitoring.db.database import Database, DatabaseUnavailable, Locked
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.fleet.queue import GivenBack, Queue, quieten
 from llm_monitoring.fleet.terms import OtherTerms, check, terms
@@ -67,6 +68,8 @@ class Worker:
         """Do a chunk, or nothing where it is another's or done. Raises GivenBack where another worker should."""
         try:
             self.do(chunk_id)
+        except Locked as exc:  # the chunk's row is held: it has its turn again
+            raise GivenBack from exc
         except (DatabaseUnavailable, OtherTerms) as exc:
             self.problem = exc
             self.stop.set()
@@ -87,28 +90,40 @@ class Worker:
 
     def ask(self, chunk: Chunk, lock: ChunkLock) -> bool:
         """Ask what is open of a chunk; True where it is left to another worker."""
-        db, lease = self.tools.db, chunk.lease
+        lease = chunk.lease
         began = time.monotonic()
         log.info("📥 Tramo #%d: %d proyecto(s)", lease.chunk_id, len(chunk.project_ids),
                  extra={"event": "chunk.taken", "chunk_id": lease.chunk_id, "run_id": chunk.run_id})  # fmt: skip
-        meter = Meter(db, chunk)
+        meter = Meter(self.tools.db, chunk)
         shift = self.shift(chunk, lock, meter)
         tally = ask_here(shift, self.stocked(chunk.run_id).limits, chunk.seconds_left)
         if tally.stopped is None:
-            figures(shift.desk, {(project_id, chunk.day) for project_id in chunk.project_ids})
-        left = chunks.let_go(
-            db,
-            lease,
-            unfinished=self.stop.is_set() and tally.stopped is not None,
-            count=meter.count(tally),
-            stopped=tally.stopped,
-            blocked_users=tally.blocked_users,
-        )
+            tally.figured = figures(shift.desk, {(project_id, chunk.day) for project_id in chunk.project_ids})
+        left = self.let_go(chunk, tally, meter.count(tally), shift.desk.errors)
         rest, seconds = "; lo que queda pasa a otro" if left else "", time.monotonic() - began
         log.info("📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
                  lease.chunk_id, tally.answered, tally.failed, seconds, rest,
                  extra={"event": "chunk.left", "chunk_id": lease.chunk_id, "answered": tally.answered})  # fmt: skip
         return left
+
+    def let_go(self, chunk: Chunk, tally: Tally, count: Count, errors: RowErrors) -> bool:
+        """Give the chunk back with what became of it; if its row is held, the scheduler takes it over."""
+        account = chunks.Account(
+            tally.blocked_users, tally.locked_users, tally.unsettled, tally.figured, tuple(errors.found)
+        )
+        try:
+            return chunks.let_go(
+                self.tools.db,
+                chunk.lease,
+                unfinished=self.stop.is_set() and tally.stopped is not None,
+                count=count,
+                stopped=tally.stopped,
+                account=account,
+            )
+        except Locked as exc:
+            log.warning("🔒 Tramo #%d: otra sesión retiene su registro: %s", chunk.lease.chunk_id, exc,
+                        extra={"event": "chunk.held", "chunk_id": chunk.lease.chunk_id})  # fmt: skip
+            return False
 
     def shift(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> Shift:
         stock, tools = self.stocked(chunk.run_id), replace(self.tools, errors=RowErrors())
@@ -156,7 +171,8 @@ class Meter:
         now = time.monotonic()
         if now - self.told >= NOTE_SECONDS:
             self.told = now
-            chunks.note(self.db, self.chunk.lease, self.count(tally))
+            with suppress(Locked):  # it is said again a second later
+                chunks.note(self.db, self.chunk.lease, self.count(tally))
 
     def count(self, tally: Tally) -> Count:
         return Count(self.chunk.answered + tally.answered, self.chunk.failed + tally.failed)

@@ -45,7 +45,10 @@ UPDATE llm_monitoring_chunks
 SET state = CASE WHEN %(unfinished)s AND stopped IS NULL THEN 'waiting' ELSE 'done' END,
     lease = NULL, stopped = CASE WHEN %(unfinished)s THEN stopped ELSE coalesce(stopped, %(stopped)s) END,
     answered = coalesce(%(answered)s, answered), failed = coalesce(%(failed)s, failed), ended_at = now(),
-    blocked_users = ARRAY(SELECT DISTINCT unnest(blocked_users || %(blocked_users)s::int[]))
+    blocked_users = ARRAY(SELECT DISTINCT unnest(blocked_users || %(blocked_users)s::int[])),
+    locked_users = ARRAY(SELECT DISTINCT unnest(locked_users || %(locked_users)s::int[])),
+    unsettled = unsettled + %(unsettled)s, figured = ARRAY(SELECT DISTINCT unnest(figured || %(figured)s::int[])),
+    row_errors = row_errors || %(row_errors)s::jsonb
 WHERE lease = %(token)s
 RETURNING state;
 
@@ -65,18 +68,24 @@ SELECT coalesce(sum(answered), 0)::int AS answered, coalesce(sum(failed), 0)::in
 FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
 
 -- name: call_back
--- Close what waits and tell the owners of the rest to stop.
-UPDATE llm_monitoring_chunks
-SET state = CASE state WHEN 'waiting' THEN 'done' ELSE state END, stopped = coalesce(stopped, %(why)s), ended_at = now()
-WHERE run_id = %(run_id)s AND state <> 'done';
+-- Close what waits and tell the owners of the rest to stop; a row that another session holds has its turn the next time.
+UPDATE llm_monitoring_chunks c
+SET state = CASE c.state WHEN 'waiting' THEN 'done' ELSE c.state END, stopped = %(why)s, ended_at = now()
+FROM (SELECT id FROM llm_monitoring_chunks
+      WHERE run_id = %(run_id)s AND state <> 'done' AND stopped IS NULL FOR NO KEY UPDATE SKIP LOCKED) due
+WHERE c.id = due.id;
 
 -- name: endings
--- Why a run's chunks ended early, whose budget was spent, and the projects of those that were worked through.
-SELECT min(stopped) AS stopped,
-       ARRAY(SELECT DISTINCT unnest(d.project_ids) FROM llm_monitoring_chunks d
-             WHERE d.run_id = %(run_id)s AND d.state = 'done' AND d.stopped IS NULL) AS figured,
+-- Why a run's chunks ended early, the users without budget or with an account that was held, and the projects with figures.
+SELECT min(stopped) AS stopped, coalesce(sum(unsettled), 0)::int AS unsettled,
+       ARRAY(SELECT DISTINCT unnest(d.figured) FROM llm_monitoring_chunks d WHERE d.run_id = %(run_id)s) AS figured,
+       ARRAY(SELECT DISTINCT unnest(l.locked_users) FROM llm_monitoring_chunks l WHERE l.run_id = %(run_id)s) AS locked_users,
        ARRAY(SELECT DISTINCT unnest(u.blocked_users) FROM llm_monitoring_chunks u WHERE u.run_id = %(run_id)s) AS blocked_users
 FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
+
+-- name: row_errors
+-- The rows that workers of a run left alone, chunk by chunk.
+SELECT id, row_errors FROM llm_monitoring_chunks WHERE run_id = %(run_id)s AND row_errors <> '[]' ORDER BY id;
 
 -- name: answers
 -- How many tasks a run has answered.

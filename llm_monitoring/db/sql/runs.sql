@@ -1,8 +1,12 @@
 -- name: bury_dead_runs
--- Runs that hold no lock any more and never finished.
+-- Runs that hold no lock any more and never finished, or one of them.
 UPDATE llm_monitoring_analysis_runs
 SET status = 'dead', finished_at = now(), message = 'the process ended before the run did'
-WHERE status = 'running';
+WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
+
+-- name: open_runs
+-- Runs that never finished.
+SELECT id FROM llm_monitoring_analysis_runs WHERE status = 'running' ORDER BY id;
 
 -- name: start
 -- Open a run.
@@ -16,7 +20,7 @@ SELECT status = 'running' AS open FROM llm_monitoring_analysis_runs WHERE id = %
 -- Close a run with its totals.
 UPDATE llm_monitoring_analysis_runs
 SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_tasks = %(failed)s,
-    pending_tasks = %(pending)s, message = %(message)s,
+    pending_tasks = %(pending)s, message = %(message)s, row_errors = %(row_errors)s,
     total_cost_usd = (SELECT coalesce(sum(charged_usd), 0) FROM llm_call_attempts WHERE run_id = %(run_id)s)
 WHERE id = %(run_id)s;
 
@@ -130,7 +134,7 @@ LIMIT %(limit)s;
 -- name: run
 -- One run.
 SELECT id, analysis_date, status, started_at, finished_at, valid_results, failed_tasks, pending_tasks, total_cost_usd,
-       owner, message
+       owner, message, row_errors
 FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
 
 -- name: day_projects

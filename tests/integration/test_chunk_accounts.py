@@ -1,0 +1,149 @@
+"""What workers say of their chunks reaches the run's report: rows left alone, held accounts, figures written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from threading import Event
+
+import psycopg2
+import pytest
+
+from llm_monitoring import chunks, day, held_work, runs
+from llm_monitoring.asking import Clients, Desk
+from llm_monitoring.chunks import ChunkLock, Portion
+from llm_monitoring.db.database import Database
+from llm_monitoring.fleet import scheduler
+from llm_monitoring.fleet.queue import Queue
+from llm_monitoring.fleet.scheduler import Watch
+from llm_monitoring.fleet.worker import Worker
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.row_errors import RowError, read_record, records
+from llm_monitoring.runs import RunLock
+from llm_monitoring.settings import load_settings
+from tests.integration.stage import Stage, staged
+
+TODAY = date(2026, 11, 23)
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN IF NEW.project_id = 2 THEN RAISE EXCEPTION 'the host refuses'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON llm_monitoring_snapshots FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+ACCOUNT = "SELECT 1 FROM user_llm_api_keys WHERE user_id = {} FOR UPDATE"
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    """Three users with a project each, a chunk of all three that waits; the third's account can be held."""
+    with staged(database_url) as made:
+        made.db.lock_seconds = 0.2
+        made.db.discard_idle()
+        for number in range(3):
+            user = made.add_user(f"{number}@example.com", ["openai"])
+            made.add_project(user, ["¿Qué conviene?", "¿Qué es Quipu?"], ["openai"], name=f"P{number}")
+        yield made
+
+
+def tools_of(stage: Stage) -> day.Tools:
+    settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
+    return day.Tools(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
+
+
+def work(stage: Stage, run_id: int) -> None:
+    """Do the chunk of the run as a worker does."""
+    chunk_id = chunks.add(stage.db, run_id, [Portion((1, 2, 3), 6)], 60.0, {})[0]
+    worker = Worker(tools_of(stage), Event())
+    with ChunkLock(stage.db, chunk_id) as lock:
+        assert lock.take()
+        chunk = chunks.take(stage.db, chunk_id, "worker")
+        assert chunk is not None
+        assert not worker.ask(chunk, lock)
+    worker.put_away()
+
+
+def shared_run(stage: Stage) -> day.DayReport:
+    """A run in which a worker does the asking, in this process."""
+    tools = tools_of(stage)
+
+    def asking(shift: day.Shift) -> object:
+        assert shift.desk.run_id is not None
+        work(stage, shift.desk.run_id)
+        queue = Queue(stage.db)
+        queue.prepare()
+        with queue.opened() as line:
+            return Watch(tools, line, shift, shift.desk.run_id, float("inf")).until_done()
+
+    with RunLock(stage.db) as lock:
+        return day.analyse(tools, day.Order(TODAY), {}, lock, asking)  # type: ignore[arg-type]
+
+
+def test_what_a_worker_left_alone_is_in_the_runs_report(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Figures that were refused and an account that was held count as if this process had asked."""
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.2)
+    stage.db.execute(REFUSE)
+    with closing(psycopg2.connect(stage.url)) as other, caplog.at_level(logging.WARNING):
+        other.cursor().execute(ACCOUNT.format(3))
+        report = shared_run(stage)
+    expected = {("reserve_call", "User #3", "account_held"), ("write_figures", f"Proyecto #2, {TODAY}", "Rejected")}
+    assert expected == {(each.stage, each.row, each.code) for each in report.row_errors}
+    assert ({3}, 2, 4) == (report.tally.locked_users, report.tally.reasons["account_held"], report.tally.answered)
+    kept = runs.find(stage.db, report.run_id)["row_errors"]
+    assert expected == {(each["stage"], each["row"], each["code"]) for each in kept}
+    (row,) = stage.rows("SELECT figured FROM llm_monitoring_chunks")
+    assert [1, 3] == sorted(row["figured"])
+
+
+def test_a_worker_counts_only_figures_that_it_wrote(stage: Stage) -> None:
+    """The project with refused figures gets them from the scheduler once its database takes them."""
+    stage.db.execute(REFUSE)
+    run_id = runs.start(stage.db, TODAY)
+    work(stage, run_id)
+    assert frozenset({1, 3}) == chunks.ending(stage.db, run_id, TODAY, [1, 2, 3]).figured
+
+
+def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another session holds the only chunk that is left: it is reported, and the run ends."""
+    for name, value in (("HELD_GRACE_SECONDS", 0.5), ("LOST_SECONDS", 0.0), ("CHECK_SECONDS", 0.1)):
+        monkeypatch.setattr(scheduler, name, value)
+    tools, run_id = tools_of(stage), runs.start(stage.db, TODAY)
+    chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
+    assert chunks.take(stage.db, chunk_id, "worker") is not None
+    plan = day.make_plan(tools, None, {})
+    desk = Desk(tools.budget, Clients(tools.keys, tools.settings), plan.catalogue, plan.projects, tools.settings,
+                run_id, errors=tools.errors)  # fmt: skip
+    shift = day.Shift(desk, plan, day.Order(TODAY), {}, lambda: True)
+    queue = Queue(stage.db)
+    queue.prepare()
+    with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:
+        other.cursor().execute("SELECT 1 FROM llm_monitoring_chunks FOR UPDATE")
+        assert Watch(tools, line, shift, run_id, float("inf")).until_done().stopped is None
+    assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in tools.errors.found]
+
+
+@pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])
+def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(stage: Stage, table: str) -> None:
+    """The run's own row, projects and models that another session holds are reported; the day is answered."""
+    with closing(psycopg2.connect(stage.url)) as other:
+
+        def hold(pending: int) -> None:
+            other.cursor().execute(f"SELECT 1 FROM {table} FOR NO KEY UPDATE")
+
+        tools = tools_of(stage)
+        with RunLock(stage.db) as lock:
+            report = day.analyse(tools, day.Order(TODAY, on_start=hold), {}, lock)
+    assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.tally.answered
+    assert report.row_errors
+    with RunLock(stage.db) as lock:
+        assert day.analyse(tools_of(stage), day.Order(TODAY), {}, lock).complete
+
+
+def test_errors_of_rows_are_kept_as_they_were(db: Database) -> None:
+    """What is kept with a run is read back the same, without fields that are not numbers of users or projects."""
+    error = RowError("write_figures", "Proyecto #2", "Rejected", "no", (("project_id", 2), ("day", TODAY)))
+    assert [RowError("write_figures", "Proyecto #2", "Rejected", "no", (("project_id", 2),))] == [
+        read_record(record) for record in records([error])
+    ]
