@@ -208,12 +208,7 @@ class Till:
         """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
         answer, outcome = self.read(call, reply, price, save_error)
         charged = self.store(call, answer, reply, outcome, save)
-        if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
-            log.error(
-                "❌ La llamada %s costó %s USD, por encima de su techo de %s USD",
-                call.id, outcome.cost_usd, call.ceiling_usd,
-                extra={"event": "call.over_ceiling", "user_id": call.user_id, "provider": call.provider},
-            )  # fmt: skip
+        report_overrun(call, outcome)
         return Paid(answer, reply, charged)
 
     def read(self, call: Call, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Outcome]:
@@ -284,6 +279,7 @@ class Till:
         if refused is not None:
             _, open_still = self.attempt("settle_attempt", call, close_alone)
             self.errors.add(open_still or refused)
+        report_overrun(call, outcome)
         killpoints.reach("failed")
 
     def outcome_of(self, call: Call, answer: Answer, price: Price) -> Outcome:
@@ -351,6 +347,16 @@ class Till:
         )  # fmt: skip
         tariff = model.tariff(self.base_urls.get(call.provider))
         return registry.dearest(price, tariff.at(*self.budget.sending_times(call.id), *self.budget.pricing_times()))
+
+
+def report_overrun(call: Call, outcome: Outcome) -> None:
+    """Say that a call cost more than its ceiling, e.g. by fees of tools that it did not offer: all of it is charged."""
+    if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
+        log.error(
+            "❌ La llamada %s costó %s USD, por encima de su techo de %s USD",
+            call.id, outcome.cost_usd, call.ceiling_usd,
+            extra={"event": "call.over_ceiling", "user_id": call.user_id, "provider": call.provider},
+        )  # fmt: skip
 
 
 def label(call: Call) -> str:

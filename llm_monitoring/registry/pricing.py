@@ -80,6 +80,7 @@ def ceiling(price: Price, question: Question) -> Decimal:
 
     A token is at least one byte of UTF-8, so the bytes of prompt and instruction bound their tokens. Every search
     adds a turn that reads the conversation again with the results so far. All input is taken at the dearest rate.
+    Fees of tools that the call does not offer have no bound: if a provider takes some they are charged in full.
     """
     text = len(question.prompt.encode()) + len(instruction(question).encode()) + FRAMING_TOKENS
     turns = question.max_searches + 1

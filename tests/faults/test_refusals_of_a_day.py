@@ -13,6 +13,7 @@ import pytest
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.jobs import digest
 from llm_monitoring.notify import watching
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
@@ -192,3 +193,15 @@ def test_other_errors_are_never_below_the_bill(scene: Scene, code: int) -> None:
     billed = sum((Decimal(line.price_usd) for line in scene.server.bill.lines), Decimal(0))
     assert sum(row["usd"] for row in scene.db.all(CALLS)) >= billed > 0
     assert [] == scene.check(*([TODAY] if code not in (413, 422) else []))
+
+
+def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) -> None:
+    """Calls that were out when the first refusal came are refused too: all void, and the digest has one line."""
+    user = alone(scene, "anthropic")
+    refuse(scene, status(400, body=document("anthropic", 400, LIMITS)))
+    report = run_day(scene, LLM_MAX_WORKERS="10")
+    found = calls(scene)
+    assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
+    assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.tally.failed)
+    lines = [digest.key_news(row).line for row in watching.refused_keys(scene.db, TODAY)]
+    assert ([True], 12) == ([line.startswith(f"🔑 User #{user}, anthropic") for line in lines], len(failures(scene)))

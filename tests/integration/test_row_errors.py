@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -273,6 +275,23 @@ def test_a_receipt_that_the_database_refuses_costs_no_answer(
     report = run(stage)
     assert dict.fromkeys(range(1, 5), (2, 2)) == answered(stage)
     assert ({"keep_receipt"}, stage.billed()) == ({each.stage for each in report.row_errors}, stage.charged())
+
+
+@pytest.mark.parametrize("kind", ["none", "refusal"])
+def test_a_call_above_its_ceiling_is_charged_in_full_and_reported(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Answers and billed refusals alike: never less than the bill, with a line a call and an entry in the audit."""
+    four_projects(stage)
+    made = Desk.call
+    low = Decimal("0.00000001")
+    monkeypatch.setattr(Desk, "call", lambda *args: replace(made(*args), ceiling_usd=low))
+    if kind != "none":
+        stage.server.faults.set([fault(kind, times=100)])
+    run(stage)
+    said = [line for line in caplog.messages if "por encima de su techo" in line]
+    assert (8, 8) == (len(said), len(stage.audit().over_ceiling))
+    assert stage.billed() == stage.charged() > 0
 
 
 class Panic(BaseException):

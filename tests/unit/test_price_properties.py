@@ -88,6 +88,17 @@ def test_no_call_costs_more_than_its_ceiling_whenever_it_is_sent(
     assert charge <= quote.ceiling_usd
 
 
+@given(any_prices(), questions(), st.tuples(*[SHARES] * 5), st.decimals("0", "5", places=4))
+def test_fees_of_tools_that_were_not_offered_are_charged_in_full(
+    prices: Prices, question: Question, shares: tuple[float, ...], fees: Decimal
+) -> None:
+    """The charge is above the ceiling by no more than these fees, and by all of them above the same call without."""
+    quote = Tariff(prices, REGIONAL).quote(question, datetime(2026, 12, 1, tzinfo=UTC))
+    plain = replace(usage(question, shares, regional=False), cache_write_1h_tokens=0)
+    charge = cost(quote.price, replace(plain, fees_usd=fees))
+    assert cost(quote.price, plain) + fees == charge <= quote.ceiling_usd + fees
+
+
 @given(any_price(), any_price(), questions(), st.tuples(*[SHARES] * 5), st.booleans())
 def test_the_dearest_of_two_prices_is_below_neither(
     first: Price, second: Price, question: Question, shares: tuple[float, ...], regional: bool
