@@ -29,9 +29,8 @@ CELLS: Final[tuple[Cell, ...]] = tuple((row, provider) for row in TABLE for prov
 SHORT: Final[tuple[Cell, ...]] = tuple((row, row.only[at % len(row.only)]) for at, row in enumerate(TABLE))
 """Every row with one provider, the providers taking turns; the long form plays every cell."""
 REFUSALS: Final = (*refusals.TABLE, refusals.OTHER_CLIENT, refusals.OTHER_SERVER)
-TIMEOUTS: Final = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "1.5" for provider in PROVIDERS} | {
-    "LLM_MAX_WORKERS": "32"
-}
+SILENT: Final = ("hang", "drip")
+"""The faults that end by the client's timeout; all others have theirs however slow the machine is."""
 
 ATTEMPTS: Final = """
 SELECT a.state, a.ceiling_usd, a.charged_usd, a.error_message, a.reserved_at, a.closed_at, r.attempt_id AS receipt
@@ -84,28 +83,45 @@ Day = dict[tuple[str, ProviderName], Seen]
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The day with its faults, and the same day completed by a second start with healthy providers."""
+    """The day with its faults, and the same day completed by a further start with healthy providers."""
 
     faulty: Day
     completed: Day
 
 
 def play(scene: Scene, cells: Sequence[Cell]) -> Played:
-    """A user a fault, so that paused and dead keys stay apart; each has one prompt for every provider of the row."""
+    """The faults that end by a timeout and then all others, each kind in a run of its own; then a healthy run."""
+    silent = [cell for cell in cells if cell[0].action["kind"] in SILENT]
+    others = [cell for cell in cells if cell not in silent]
     users: dict[str, int] = {}
+    faulty = play_faults(scene, silent, users, timeout=2) | play_faults(scene, others, users, timeout=30)
+    scene.server.faults.set([])
+    run_patiently(scene, timeout=30)
+    assert scene.check() == []
+    return Played(faulty, seen(scene, cells, users))
+
+
+def play_faults(scene: Scene, cells: Sequence[Cell], users: dict[str, int], *, timeout: int) -> Day:
+    """A user a fault, so that paused and dead keys stay apart; each has one prompt for every provider of the row."""
     for row, _ in cells:
         if row.name not in users:
             asked = [provider for other, provider in cells if other.name == row.name]
             users[row.name] = scene.add_user(asked)
             ask(scene, users[row.name], [f"¿Qué programa de facturación conviene, {row.name}?"], asked)
     scene.server.faults.set([rule(scene, row, users[row.name], provider) for row, provider in cells])
-    days = []
-    for _ in range(2):
-        run_day(scene, **TIMEOUTS)
-        assert scene.check() == []
-        days.append({(row.name, provider): look(scene, users[row.name], provider) for row, provider in cells})
-        scene.server.faults.set([])
-    return Played(*days)
+    run_patiently(scene, timeout=timeout)
+    assert scene.check() == []
+    return seen(scene, cells, users)
+
+
+def run_patiently(scene: Scene, *, timeout: int) -> None:
+    """One run whose calls are given so many seconds."""
+    timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": str(timeout) for provider in PROVIDERS}
+    run_day(scene, **timeouts, LLM_MAX_WORKERS="32")
+
+
+def seen(scene: Scene, cells: Sequence[Cell], users: dict[str, int]) -> Day:
+    return {(row.name, provider): look(scene, users[row.name], provider) for row, provider in cells}
 
 
 @pytest.fixture(scope="module")

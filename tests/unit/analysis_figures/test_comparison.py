@@ -39,18 +39,19 @@ def simulated(seed: int, *, shift: float, prompts: int = 15) -> Comparison:
     return compare(before, after, COMPETITORS, resamples=200, seed=seed)
 
 
-def test_periods_of_noise_are_within_noise() -> None:
-    """Where nothing changed, the headline is wrong one time in twenty, and so are all others together."""
-    found = [simulated(seed, shift=0) for seed in range(200)]
+@pytest.mark.parametrize("draws", [80, pytest.param(200, marks=pytest.mark.long)])
+def test_periods_of_noise_are_within_noise(draws: int) -> None:
+    """If nothing changed, the headline is wrong one time in twenty, and so are all others together."""
+    found = [simulated(seed, shift=0) for seed in range(draws)]
     headline = Counter(comparison.mention_rate.verdict for comparison in found)
     alarms = sum(
         change.verdict in ("up", "down")
         for c in found
         for change in (c.share_of_voice, c.avg_position, c.citation_rate, *c.by_provider)
     )
-    assert headline.total() == 200
-    assert 182 <= headline["within noise"] <= 198
-    assert alarms <= 18
+    assert headline.total() == draws
+    assert 0.91 * draws <= headline["within noise"] <= 0.99 * draws
+    assert alarms <= 0.09 * draws
 
 
 def test_a_real_change_is_found() -> None:
@@ -60,15 +61,16 @@ def test_a_real_change_is_found() -> None:
     assert verdicts["down"] == 0
 
 
-def test_the_interval_holds_the_true_change() -> None:
+@pytest.mark.parametrize("draws", [60, pytest.param(150, marks=pytest.mark.long)])
+def test_the_interval_holds_the_true_change(draws: int) -> None:
     """95 % intervals of the difference miss a true change of ten points about one time in twenty."""
     misses = 0
-    for seed in range(150):
+    for seed in range(draws):
         change = simulated(seed, shift=0.1).mention_rate
         assert change.low is not None
         assert change.high is not None
         misses += not change.low <= 10 <= change.high
-    assert 1 <= misses <= 16
+    assert 1 <= misses <= 0.11 * draws
 
 
 def test_standard_error_is_numpys() -> None:
