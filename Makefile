@@ -6,7 +6,7 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run install test lint faults mutants audit lock test-browser test-google-legacy
+.PHONY: demo weekly-demo run install test check lint faults mutants audit lock test-browser test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,8 +33,13 @@ audit: $(VENV)/.installed
 # everything that the tests need, so that they run without the package index
 install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules
 
+# lint and the whole default run
 test: lint
 	$(IN_VENV) -m pytest -n 2 --dist loadfile
+
+# the inner loop: what needs no database of its own, in less than a minute
+check: $(VENV)/.installed
+	$(IN_VENV) -m pytest -n 2 --dist loadfile tests/unit tests/analysis tests/providers
 
 lint: $(VENV)/.installed
 	$(IN_VENV) -m ruff check .

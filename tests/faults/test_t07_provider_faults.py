@@ -94,7 +94,7 @@ def play(scene: Scene, cells: Sequence[Cell]) -> Played:
     silent = [cell for cell in cells if cell[0].action["kind"] in SILENT]
     others = [cell for cell in cells if cell not in silent]
     users: dict[str, int] = {}
-    faulty = play_faults(scene, silent, users, timeout=2) | play_faults(scene, others, users, timeout=30)
+    faulty = play_faults(scene, silent, users, timeout=4) | play_faults(scene, others, users, timeout=30)
     scene.server.faults.set([])
     run_patiently(scene, timeout=30)
     assert scene.check() == []
