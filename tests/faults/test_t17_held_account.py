@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 
 from llm_monitoring import held_work
+from llm_monitoring.budget import Budget, Call, Occupied
 from llm_monitoring.jobs import digest, story
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day, staged_here
@@ -136,3 +137,28 @@ def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(scene: Scene) 
     assert report.tally.unsettled > 0
     report = run_day(scene)
     assert (3, 0, []) == (len(scene.server.bill.lines), report.tally.unsettled, scene.check())
+
+
+def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of a machine that is dead keep a budget reserved: the day of everyone else ends, these are left open."""
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(held_work, "LONGEST_CALL", 0.0)
+    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    for user in (first, second):
+        scene.add_project(user, 4, ["openai"])
+    reserve = Budget.reserve
+
+    def reserved_elsewhere(self: Budget, call: Call) -> bool:
+        if call.user_id == first:
+            raise Occupied
+        return reserve(self, call)
+
+    monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)
+    report = run_day(scene)
+    assert (None, 4, {"budget_reserved": 4}) == (report.tally.stopped, report.tally.answered, report.tally.reasons)
+    assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
+    lines = [each.line for each in digest.doubt_news(report, TODAY)]
+    assert ["💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; 4 pregunta(s) quedan abiertas"] == lines
+    assert (set(), False) == (report.tally.locked_users, report.cut)
