@@ -132,6 +132,7 @@ class Watch:
         in_line = self.line.waiting()
         astray = {chunk.id for chunk in open_chunks if not (chunk.held or (chunk.waiting and chunk.id in in_line))}
         self.free_since = {chunk_id: self.free_since.get(chunk_id, now) for chunk_id in sorted(astray)}
+        self.held_since = {chunk_id: since for chunk_id, since in self.held_since.items() if chunk_id in astray}
         for chunk_id, since in list(self.free_since.items()):
             if now - since >= LOST_SECONDS:
                 self.free_since[chunk_id] = now

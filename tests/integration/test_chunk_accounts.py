@@ -124,6 +124,21 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monk
     assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in tools.errors.found]
 
 
+def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
+    """A lock that was in the way once says nothing once its owner is back."""
+    tools, run_id = tools_of(stage), runs.start(stage.db, TODAY)
+    chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
+    queue = Queue(stage.db)
+    queue.prepare()
+    shift = day.Shift(None, None, day.Order(TODAY), {}, lambda: True)  # type: ignore[arg-type]
+    with queue.opened() as line, ChunkLock(stage.db, chunk_id) as lock:
+        assert lock.take()
+        watch = Watch(tools, line, shift, run_id, float("inf"), held_since={chunk_id: 0.0})
+        open_chunks = chunks.open_of(stage.db, run_id)
+        watch.look_after(open_chunks, 1000.0)
+        assert not watch.are_held(open_chunks, 1000.0)
+
+
 @pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])
 def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(stage: Stage, table: str) -> None:
     """The run's own row, projects and models that another session holds are reported; the day is answered."""
