@@ -29,6 +29,10 @@ class Entry:
     first: int | None = None
     form: str = ""
 
+    def unnumbered(self) -> Entry:
+        """The item as one that shows no number."""
+        return self if self.number is None else replace(self, number=None)
+
     def emptied(self) -> Entry:
         """The item as one that names no option; it still counts."""
         return replace(self, holders=(), naming=Naming.NONE)
@@ -66,15 +70,14 @@ class Context:
     openings: dict[tuple[int, int], Opening] = field(default_factory=dict)
     read: dict[tuple[int, int, int | None], Entry] = field(default_factory=dict)
 
-    def named_in(self, prose: Prose) -> Sequence[Named]:
-        """The occurrences that start within a stretch."""
-        return self.named[bisect_left(self.starts, prose.start) : bisect_left(self.starts, prose.end)]
+    def named_between(self, start: int, end: int) -> Sequence[Named]:
+        """The occurrences that start within a stretch of the text."""
+        first = bisect_left(self.starts, start)
+        return self.named[first : bisect_left(self.starts, end, first)]
 
     def entry(self, prose: Prose, subject: Subject, number: int | None) -> Entry:
         """An item read."""
-        named = self.named_in(prose)
-        place = next((place for place, one in enumerate(named) if one.match.start >= subject.start), len(named))
-        named = named[place:]
+        named = self.named_between(subject.start, prose.end)
         label = self.text[subject.start : subject.end].strip()
         if not named or named[0].match.start >= subject.end:
             naming = (label_naming if subject.whole else item_naming)(label, None, "")

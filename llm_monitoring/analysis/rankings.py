@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Paragraph, Prose
 from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
@@ -45,7 +44,7 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
         for deeper in [level for level in levels if level > block.level]:
             found.extend(option_ranking("headings", levels.pop(deeper)))
         if not context.shows_number(block.prose):
-            levels.setdefault(block.level, []).append(replace(context.heading(block.prose), number=None))
+            levels.setdefault(block.level, []).append(context.heading(block.prose).unnumbered())
     for entries in levels.values():
         found.extend(option_ranking("headings", entries))
     return found
@@ -64,7 +63,7 @@ def bulleted_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking
     found: list[Ranking] = []
     for block in blocks:
         if isinstance(block, Listing) and not block.ordered and not listing_entries(block, context):
-            entries = [replace(entry, number=None) for entry in settled(bullet_entries(block, context))]
+            entries = [entry.unnumbered() for entry in settled(bullet_entries(block, context))]
             if entries:
                 found.append(Ranking("bulleted", entries))
     return found

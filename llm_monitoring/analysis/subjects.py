@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from string import ascii_letters
 
 from llm_monitoring.analysis.blocks import Prose, Span
 from llm_monitoring.analysis.finding import Match
@@ -25,6 +26,8 @@ NUMBERED = re.compile(
     r"|(?P<dash>[0-9]{1,3})(?:\s+[-–—]|:)(?=\s)"
     r"|第?(?P<place>[0-9]{1,3})(?:(?:位|名|위)\s?[:：.、)）]?|、|．)"
 )
+# Letters that open no marker: of a number's word the first letter is one of the four that are left out.
+PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("nplrNPLR")
 RANK_WORD = re.compile(
     r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.IGNORECASE
 )
@@ -140,7 +143,7 @@ def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Openin
     """
     number: int | None = None
     position = prose.start
-    while position < prose.end:
+    while position < prose.end and (lettered is not None or text[position] not in PLAIN_OPENINGS):
         marker = read_marker(text, position, prose.end) if number is None else read_medal(text, position)
         if marker is None and number is None:
             marker = bold_number(text, prose, position) or read_letter(text, position, lettered)
@@ -187,6 +190,8 @@ def read_subject(text: str, prose: Prose, opening: Opening, joining: Joining) ->
 
 def leading_strong(text: str, prose: Prose, position: int, joining: Joining) -> Span | None:
     """The widest bold or link that covers the first word, quotes aside, joined with those that follow it."""
+    if not prose.strong:
+        return None
     quoted = OPENING_QUOTES.match(text, position)
     first = quoted.end() if quoted else position
     spans = sorted(prose.strong, key=lambda span: (span.start, -span.end))
@@ -239,10 +244,12 @@ def is_description(text: str, before: Named, one: Named, joining: Joining) -> bo
 def rank_of_cell(cell: str) -> int | None:
     """The rank that a whole cell reads, if it reads one."""
     stripped = cell.strip()
+    if not stripped or stripped[0] in PLAIN_OPENINGS:
+        return None
     found = RANK_CELL.fullmatch(stripped)
     if found:
         return int(found["number"])
-    marker = read_marker(stripped, 0, len(stripped)) if stripped else None
+    marker = read_marker(stripped, 0, len(stripped))
     if marker is None:
         return None
     rest = stripped[marker[1] :]

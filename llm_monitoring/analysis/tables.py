@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from llm_monitoring.analysis.blocks import Block, Prose, Table
@@ -30,7 +29,7 @@ def read_table(table: Table, context: Context) -> Ranking:
     shown = [entry.number for entry in entries if entry.number is not None]
     numbered = rank_column is not None or (len(shown) == len(entries) and len(set(shown)) == len(shown))
     if not numbered:
-        entries = [replace(entry, number=None) for entry in entries]
+        entries = [entry.unnumbered() for entry in entries]
     return Ranking("numbered" if numbered else "table", entries)
 
 
