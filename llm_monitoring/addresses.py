@@ -14,17 +14,6 @@ BETWEEN_TARGETS: Final = re.compile(r"[\s,]+(?=[A-Za-z0-9.+-]+://)")
 TARGET: Final = re.compile(r"[A-Za-z0-9.+-]{1,30}://[\x21-\x7e]+")
 
 
-def database_url(text: str) -> str:
-    """Return a libpq address or keyword string; errors never repeat it, as it may hold a password."""
-    try:
-        known = urlsplit(text).scheme in ("postgres", "postgresql") or bool(re.match(r"\w+\s*=", text))
-    except ValueError:
-        known = False
-    if not known:
-        raise ValueError("postgresql://user:password@host:port/database")
-    return text
-
-
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from threading import Event
-from typing import Any
+from typing import Any, NoReturn, Self
 
 from llm_monitoring import day
 from llm_monitoring.accounts import Standing
@@ -20,6 +20,7 @@ from llm_monitoring.db.pooler import require_sessions
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import KeyStore
+from llm_monitoring.logs import register_secret
 from llm_monitoring.runs import RunLock
 from llm_monitoring.settings import Settings, load_settings
 
@@ -74,16 +75,33 @@ def blocked_users(standings: list[Standing]) -> dict[int, Standing]:
 
 
 class PlainKey(str):
-    """A key in the clear for a caller that hands it to an SDK; its repr is `***`, so that no dict shows it."""
+    """A key in the clear for a caller that hands it to an SDK.
+
+    It is the key wherever a text is asked for, `str()` and f-strings included, as SDKs make their headers so. Its repr
+    is `***`, so that no dict or traceback shows it, it cannot be pickled, and this package's log lines hide it.
+    """
 
     __slots__ = ()
+
+    def __new__(cls, secret: Secret) -> Self:
+        register_secret(secret)
+        return super().__new__(cls, secret.reveal())
 
     def __repr__(self) -> str:
         return "***"
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a key is not pickled: read it where it is used")
+
 
 def plain_keys(keys: Mapping[ProviderName, Secret]) -> dict[str, str]:
-    return {provider: PlainKey(secret.reveal()) for provider, secret in keys.items()}
+    return {provider: PlainKey(secret) for provider, secret in keys.items()}
 
 
 def budget_info(standings: list[Standing]) -> tuple[bool, dict[str, Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NoReturn, get_args
 
 from llm_monitoring.errors import BadInput
 
@@ -21,19 +21,43 @@ def provider_name(text: str) -> ProviderName:
     return text
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """An API key in the clear; `reveal()` is the one way to its text, and its repr is `***`."""
+    """An API key in the clear; `reveal()` is the one way to its text, and its repr is `***`.
 
-    text: str = field(repr=False)
+    It is no dataclass, so that `asdict` of a value that holds one keeps it closed, and it cannot be pickled.
+    """
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "_text", text)
 
     def reveal(self) -> str:
-        return self.text
+        return self._text
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a secret does not change")
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
 
     def __repr__(self) -> str:
         return "***"
 
     __str__ = __repr__
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not pickled")
 
 
 @dataclass(frozen=True, slots=True)

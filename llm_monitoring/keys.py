@@ -13,7 +13,7 @@ from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.settings import api_key
+from llm_monitoring.key_text import typed_key
 
 SQL = load("keys")
 log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ class KeyStore:
         """Seal and keep a key; raises ConfigurationError without a master key, BadInput for bad values."""
         box = require_box(self.box)
         try:
-            token = box.seal(api_key(secret.reveal()), user_id, provider)
+            token = box.seal(typed_key(secret.reveal()), user_id, provider)
         except ValueError as exc:
             raise BadInput(f"this is no API key: it must be {exc}") from None
         budget = {"monthly_budget_usd": self.default_budget_usd}

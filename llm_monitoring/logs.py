@@ -18,8 +18,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TextIO
-from urllib.parse import unquote, urlsplit
 
+from llm_monitoring import database_address
 from llm_monitoring.domain import Secret
 from llm_monitoring.settings import Settings
 from llm_monitoring.streams import is_stream_failure
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 HIDDEN: Final = "***"
 TAIL: Final = 8
 SHORTEST_SECRET: Final = 4  # hiding anything shorter would blank ordinary words
-SHORTEST_PASSWORD: Final = 12  # the same for "postgres" and its like, which are no API keys
+SHORTEST_PASSWORD: Final = 6  # the same for passwords, some of which are ordinary words
 ESCAPE_START: Final = "\\u00"
 ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")  # JSON's for an ASCII character, at any depth
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what opens the address of a webhook or a chat
@@ -276,9 +276,14 @@ def register_settings(settings: Settings) -> None:
     targets = [*(settings.notify_urls or ()), *([settings.heartbeat_url] if settings.heartbeat_url else [])]
     for token in (token for target in targets for token in TOKEN.findall(target.reveal())):
         register_secret(Secret(token))
-    password = urlsplit(settings.database_url or "").password or ""
-    for text in (password, unquote(password)):
-        if len(text) >= SHORTEST_PASSWORD:
+    register_passwords(settings.database_url or "")
+
+
+def register_passwords(address: str) -> None:
+    """Hide the passwords in a database's address, but for those that its public parts say as well."""
+    public = database_address.public_words(address)
+    for text in database_address.passwords(address):
+        if len(text) >= SHORTEST_PASSWORD and text not in public:
             register_secret(Secret(text))
 
 

@@ -14,26 +14,19 @@ from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from dotenv import dotenv_values
-
-from llm_monitoring.addresses import base_url, database_url, heartbeat_url, notify_urls
+from llm_monitoring.addresses import base_url, heartbeat_url, notify_urls
+from llm_monitoring.database_address import database_url
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.env_file import find_env_file, read_env_file, unknown_names
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.key_text import typed_key
 
 Parse = Callable[[str], Any]
 
 SWITCHED_ON: Final = ("true", "1", "yes", "on")
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
-KEY_CHARACTERS: Final = re.compile(r"[\x21-\x7e]+")
+QUOTES: Final = ('"', "'")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-
-def api_key(text: str) -> Secret:
-    """Return `text` stripped, as a key; raises ValueError, which never shows it, where no key looks so."""
-    key = text.strip()
-    if not KEY_CHARACTERS.fullmatch(key):
-        raise ValueError("one line of printable ASCII without spaces")
-    return Secret(key)
 
 
 def integer(least: int, most: int) -> Parse:
@@ -134,7 +127,7 @@ class Settings:
         )
     )
     api_keys: Mapping[ProviderName, Secret] = field(
-        metadata=variable("{}_API_KEY", "The operator's key for {}, for users who have none.", api_key, secret=True)
+        metadata=variable("{}_API_KEY", "The operator's key for {}, for users who have none.", typed_key, secret=True)
     )
     base_urls: Mapping[ProviderName, str] = field(
         metadata=variable("{}_BASE_URL", "Gateway in place of {}: https, or http on this machine.", base_url)
@@ -293,11 +286,16 @@ def load_settings(
     """
     real = os.environ if environ is None else environ
     given = {} if max_workers is None else {"LLM_MAX_WORKERS": str(max_workers)}
-    texts = {**(dotenv_texts() if dotenv else {}), **real, **given}
+    texts = {**(read_env_file(find_env_file()) if dotenv else {}), **real, **given}
     values = {each.name: field_value(each, texts) for each in documented_fields()}
     workers = dict.fromkeys(PROVIDERS, values["max_workers"])
     values["concurrency"] = MappingProxyType(workers | values["concurrency"])
     return Settings(**values, on_railway=any(name.startswith("RAILWAY_") for name in real))
+
+
+def libpq_variable(name: str) -> str:
+    """Return one of the variables that PostgreSQL's library reads by itself, such as PGSSLMODE; empty if not set."""
+    return os.environ.get(name, "")
 
 
 def fallback_settings() -> Settings:
@@ -306,22 +304,11 @@ def fallback_settings() -> Settings:
     return load_settings(marks, dotenv=False)
 
 
-def dotenv_file() -> Path:
-    """Return the `.env` in use: the working directory's, else the one beside the package, else where one would be."""
-    places = (Path.cwd() / ".env", Path(__file__).resolve().parents[1] / ".env")
-    return next((place for place in places if place.is_file()), places[0])
-
-
-def dotenv_texts() -> dict[str, str]:
-    """Return what `.env` says."""
-    path = dotenv_file()
-    if not path.is_file():
-        return {}
-    try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f".env cannot be read: {type(exc).__name__}") from exc
-    return {name: text for name, text in found.items() if text is not None}
+def unknown_variables(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return the LLM_ names of environment and `.env` that set nothing, each with the name that may be meant."""
+    real = os.environ if environ is None else environ
+    known = [each.metadata["env"].format(provider.upper()) for each in documented_fields() for provider in PROVIDERS]
+    return unknown_names({**read_env_file(find_env_file()), **real}, known)
 
 
 def documented_fields() -> list[Field[Any]]:
@@ -341,6 +328,8 @@ def parsed(name: str, each: Field[Any], texts: Mapping[str, str]) -> Any:
     text = texts.get(name, "").strip() or each.metadata["default"]
     if not text:
         return None
+    if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
+        raise ConfigurationError(f"{name} is in quotes, which are not part of the value: leave them out")
     try:
         return each.metadata["parse"](text)
     except ValueError as exc:

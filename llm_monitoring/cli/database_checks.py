@@ -14,6 +14,7 @@ from llm_monitoring.cli.findings import Finding, green, red, yellow
 from llm_monitoring.cli.key_checks import Checked
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db import Database, Row
+from llm_monitoring.db.encryption import is_required, reach
 from llm_monitoring.db.locks import advisory_holder
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
@@ -80,6 +81,23 @@ def clock(db: Database) -> Iterator[Finding]:
         yield green("clock", told)
 
 
+def encryption(db: Database) -> Iterator[Finding]:
+    """Whether others can read what goes to the database and comes from it."""
+    endpoint = db.endpoint()
+    where = reach(endpoint.host)
+    if where == "here":
+        return
+    mend = "add sslmode=require to DATABASE_URL, and switch TLS on at the server if it has none"
+    if endpoint.encrypted and is_required(db.dsn):
+        yield green("encryption", "the connection to the database uses TLS, and none without it is made")
+    elif endpoint.encrypted:
+        yield yellow("encryption", "the connection uses TLS, but one without it would be accepted", mend)
+    else:
+        network = "a private network" if where == "private" else "a public address"
+        told = f"password and answers travel unencrypted to the database on {network} ({endpoint.host})"
+        yield (yellow if where == "private" else red)("encryption", told, mend)
+
+
 def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
     stored = any(key.source == "user" for key in keys.listing())
     if settings.keys_encryption_key is None:
@@ -92,7 +110,8 @@ def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
     older = sum(key.bound is False for key in keys.listing())
     told = f"LLM_KEYS_ENCRYPTION_KEY holds {ring} master key{'s' if ring > 1 else ''}"
     if older:
-        yield yellow("master key", f"{told}; {older} stored keys are of an older form", f"`{PROGRAM} keys rotate`")
+        yield red("master key", f"{told}; {older} stored keys are of an older form that opens in any user's row",
+                  f"`{PROGRAM} keys rotate` binds them to their users")  # fmt: skip
     else:
         yield green("master key", told)
 

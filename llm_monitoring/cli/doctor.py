@@ -46,7 +46,8 @@ def doctor(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
             settings = fallback_settings()
             found = [red("settings", str(exc), "correct it in the environment or .env, then run this again")]
         else:
-            found += examine_database(settings, offline=offline)
+            found += machine_checks.unknown_settings()
+            found += examine_database(settings, offline=offline, demo=session.demo)
         found += machine(settings)
     if as_json:
         show_json([asdict(each) for each in found])
@@ -62,13 +63,13 @@ def machine(settings: Settings) -> list[Finding]:
     return [finding for check in checks for finding in check(settings)]
 
 
-def examine_database(settings: Settings, *, offline: bool) -> list[Finding]:
+def examine_database(settings: Settings, *, offline: bool, demo: bool) -> list[Finding]:
     """Everything that needs the database; what cannot be looked at ends it with the reason."""
     found: list[Finding] = []
     try:
         with Database(app.database_url(settings), size=2, retry_seconds=0) as db:
-            kind = "the embedded one" if settings.may_embed_database else "the one of DATABASE_URL"
-            found.append(green("database", f"{kind} can be reached"))
+            embedded = "the embedded one" if settings.may_embed_database else "the one of DATABASE_URL"
+            found.append(green("database", f"{'the demo’s own' if demo else embedded}: {db.endpoint()}"))
             for each in look(db, settings, offline=offline):
                 found.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
     except MonitoringError as exc:
@@ -88,6 +89,7 @@ def advice(settings: Settings, problem: MonitoringError) -> str:
 
 def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield from checks.clock(db)
+    yield from checks.encryption(db)
     yield from checks.sessions(db)
     state = list(checks.migrations(db))
     yield from state

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_monitoring.cli.findings import Finding, green, red, yellow
-from llm_monitoring.settings import Settings
+from llm_monitoring.settings import Settings, unknown_variables
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 GIB: Final = 2**30
@@ -37,6 +37,13 @@ def disk(settings: Settings) -> Iterator[Finding]:
         yield yellow("disk", told, "free some space, or set LLM_DATA_DIR to a larger disk")
     else:
         yield green("disk", told)
+
+
+def unknown_settings() -> Iterator[Finding]:
+    """The variables that look like settings and are none."""
+    for name, nearest in unknown_variables().items():
+        mend = f"rename it to {nearest}, or remove it" if nearest else "remove it; README lists the settings"
+        yield yellow("settings", f"{name} is no setting and changes nothing", mend)
 
 
 def time_zone(settings: Settings) -> Iterator[Finding]:

@@ -30,8 +30,13 @@ UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has
 
 
 def say(text: str) -> None:
-    """Print one sentence."""
-    click.echo(logs.visible(text))
+    """Print one sentence, without secrets."""
+    click.echo(shown(text))
+
+
+def shown(text: str) -> str:
+    """`text` as anything of ours is printed: without secrets, control characters spelled out."""
+    return logs.visible(logs.redact(text))
 
 
 def show_rows(rows: Iterable[Fields], columns: Columns, *, as_json: bool, empty: str) -> None:
@@ -56,8 +61,19 @@ def show_fields(fields: Fields, titles: Columns) -> None:
 def show_json(value: Any) -> None:
     """Print `value` as JSON: amounts exact as text, times in ISO 8601, control characters escaped."""
     ascii_only = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
-    document = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=json_value)
+    document = json.dumps(redacted(value), indent=2, ensure_ascii=ascii_only, default=json_value)
     click.echo("\n".join(logs.UNSAFE.sub(json_escape, line) for line in document.split("\n")))
+
+
+def redacted(value: Any) -> Any:
+    """`value` with every text in it without secrets."""
+    if isinstance(value, str):
+        return logs.redact(value)
+    if isinstance(value, Mapping):
+        return {name: redacted(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted(item) for item in value]
+    return value
 
 
 def json_escape(match: re.Match[str]) -> str:
@@ -73,7 +89,7 @@ def json_value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Undecodable):
-        return value.text
+        return logs.redact(value.text)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
@@ -182,10 +198,10 @@ def usd(amount: Decimal) -> Decimal:
 
 
 def text(value: str, style: str = "") -> Text:
-    """`value` as it is: no markup, no emoji code, control characters spelled out."""
+    """`value` as it is: no markup, no emoji code, no secret, control characters spelled out."""
     from rich.text import Text
 
-    return Text(logs.visible(value), style)
+    return Text(shown(value), style)
 
 
 def terminal(*, stderr: bool = False) -> Console:

@@ -25,11 +25,14 @@ class Session:
     def settings(self) -> Iterator[Settings]:
         """The checked settings; warnings of the package go to standard error from here on."""
         from llm_monitoring.logs import configure
-        from llm_monitoring.settings import load_settings
+        from llm_monitoring.settings import load_settings, unknown_variables
 
         found = load_settings()
         level = "ERROR" if found.log_level == "ERROR" else "WARNING"
         configure(dataclasses.replace(found, log_level=level), stream=sys.stderr)
+        for name, nearest in unknown_variables().items():
+            meant = f": did you mean {nearest}?" if nearest else ""
+            click.echo(f"warning: {name} is no setting and changes nothing{meant}", err=True)
         with ExitStack() as stack:
             if self.demo:
                 from llm_monitoring.demo.session import demo_settings

@@ -13,9 +13,10 @@ from dotenv import set_key
 from llm_monitoring.cli.asking import choose, heading
 from llm_monitoring.cli.output import say
 from llm_monitoring.domain import Secret
+from llm_monitoring.env_file import find_env_file
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.logs import register_secret
-from llm_monitoring.settings import Settings, dotenv_file, load_settings
+from llm_monitoring.settings import Settings, load_settings
 
 NAME: Final = "LLM_KEYS_ENCRYPTION_KEY"
 
@@ -26,7 +27,7 @@ def offer_master_key(settings: Settings) -> Settings:
         return settings
     heading("Master key", f"Users' API keys are stored sealed under {NAME}, which is not set.")
     say("Without it they cannot be read again, so keep a copy outside this machine, where you keep passwords.")
-    place = dotenv_file()
+    place = find_env_file()
     options = [
         f"make one and write it to {place}",
         "make one and show it here, to put it where you like",

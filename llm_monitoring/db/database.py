@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -17,6 +18,7 @@ import psycopg2
 import psycopg2.extras
 
 from llm_monitoring.db import decoding
+from llm_monitoring.db.encryption import advice, encryption_defaults
 from llm_monitoring.db.failures import (
     BrokenOff,
     Cancelled,
@@ -69,7 +71,7 @@ KEEPALIVE: Final[dict[str, Any]] = {
 # libpq gives a refused connection no SQLSTATE, so these are known by their words; waiting cannot cure them
 HOPELESS: Final = re.compile(
     r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
-    r"server does not support SSL|no password supplied"
+    r"server does not support SSL|no password supplied|authentication method requirement"
 )
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -137,6 +139,21 @@ class Transaction:
             yield cursor
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The server, database and role that a connection has."""
+
+    host: str
+    port: int
+    database: str
+    role: str
+    encrypted: bool
+
+    def __str__(self) -> str:
+        place = f"the socket in {self.host}" if self.host.startswith("/") or not self.host else self.host
+        return f"{place}, port {self.port}, database {self.database}, role {self.role}"
+
+
 class Database:
     """A pool of at most `size` connections to `dsn`, safe to share between threads.
 
@@ -195,6 +212,12 @@ class Database:
     def transact(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in one transaction, again from its start when the connection is lost."""
         return self.work(fn, autocommit=False)
+
+    def endpoint(self) -> Endpoint:
+        """What this database's address led to."""
+        with self.borrow(autocommit=True) as connection:
+            info = connection.info
+            return Endpoint(info.host or "", info.port, info.dbname, info.user, encrypted=bool(info.ssl_in_use))
 
     def connect(self) -> Connection:
         """Return a direct connection in autocommit mode that the caller closes, e.g. for advisory locks."""
@@ -293,7 +316,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
             client_encoding="UTF8",
             connect_timeout=10,
             cursor_factory=psycopg2.extras.RealDictCursor,
-            **KEEPALIVE,
+            **(KEEPALIVE | encryption_defaults(dsn)),
         )
     except psycopg2.ProgrammingError:
         raise unreadable() from None
@@ -301,7 +324,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
         if str(exc).startswith("invalid "):
             raise unreadable() from None
         kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
-        raise kind(f"cannot connect to the database: {first_line(exc)}") from exc
+        raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
     decoding.register(connection)
     connection.autocommit = True
     Transaction(connection).all(load("database").prepare_session, {"lock_timeout": f"{round(1000 * lock_seconds)}ms"})

@@ -11,6 +11,7 @@ from threading import Event
 from typing import Final, TypeVar
 
 from llm_monitoring.db.database import Database, Interrupted, Transaction
+from llm_monitoring.db.encryption import encryption_defaults
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 
@@ -121,7 +122,7 @@ class Queue:
         options = str(conninfo_to_dict(self.db.dsn).get("options") or "")
         conninfo = make_conninfo(
             self.db.dsn, options=f"{options} -c search_path={SCHEMA}".strip(), application_name="llm_monitoring",
-            connect_timeout=10,
+            connect_timeout=10, **encryption_defaults(self.db.dsn),
         )  # fmt: skip
         return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=3, timeout=10.0))
 

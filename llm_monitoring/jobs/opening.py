@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from logging import getLogger
 
 from llm_monitoring.logs import configure
-from llm_monitoring.settings import Settings, fallback_settings, load_settings
+from llm_monitoring.settings import Settings, fallback_settings, load_settings, unknown_variables
+
+log = getLogger(__name__)
 
 
 @contextmanager
@@ -19,6 +22,7 @@ def job_settings(*, demo: bool, day: date | None = None) -> Iterator[Settings]:
     configure(fallback_settings())
     settings = load_settings()
     configure(settings)
+    warn_of_unknown_variables()
     if not demo:
         yield settings
         return
@@ -26,3 +30,10 @@ def job_settings(*, demo: bool, day: date | None = None) -> Iterator[Settings]:
 
     with demo_settings(settings, day) as simulated:
         yield simulated
+
+
+def warn_of_unknown_variables() -> None:
+    for name, nearest in unknown_variables().items():
+        meant = f": ¿{nearest}?" if nearest else ""
+        fields = {"event": "settings.unknown", "variable": name, "nearest": nearest or None}
+        log.warning("⚠️ %s no es una variable de este programa y no cambia nada%s", name, meant, extra=fields)

@@ -14,9 +14,9 @@ from dotenv import dotenv_values
 
 from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.key_text import api_key
 from llm_monitoring.settings import (
     Settings,
-    api_key,
     environment_example,
     environment_table,
     load_settings,
@@ -267,7 +267,7 @@ def test_key_is_stripped() -> None:
 def test_dotenv_yields_to_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.env` is read, a real variable wins, and a real blank one hides `.env`'s value."""
     lines = ["\ufeffLLM_MAX_WORKERS=3", "LLM_MAX_ATTEMPTS='4'", "export OPENAI_API_KEY=sk-${HOME}"]
-    (tmp_path / ".env").write_text("\n".join([*lines, "GOOGLE_API_KEY=AIza1", "LLM_LOG_LEVEL"]))
+    (tmp_path / ".env").write_text("\n".join([*lines, "GOOGLE_API_KEY=AIza1", "LLM_LOG_LEVEL="]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LLM_MAX_ATTEMPTS", "5")
     monkeypatch.setenv("GOOGLE_API_KEY", "")
@@ -281,7 +281,7 @@ def test_unreadable_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """A `.env` that is no text is one clear line without its content."""
     (tmp_path / ".env").write_bytes(b"OPENAI_API_KEY=\xff\xfecanary")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read: UnicodeDecodeError$"):
+    with pytest.raises(ConfigurationError, match=r"^\S+/\.env cannot be read: UnicodeDecodeError$"):
         load_settings({})
 
 

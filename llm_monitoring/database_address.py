@@ -1,0 +1,130 @@
+"""DATABASE_URL as an operator writes it: refused if libpq would read another password, user or host out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote, unquote_plus
+
+SCHEME: Final = re.compile(r"(?:postgres|postgresql)://", re.IGNORECASE)
+KEYWORDS: Final = re.compile(r"\w+\s*=")
+FORM: Final = "postgresql://user:password@host:port/database"
+ENCODE: Final = (
+    f"{FORM}; in user and password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ?, %25 for %, "
+    "%20 for a space"
+)
+BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]")
+PARAMETER: Final = re.compile(r"([a-z_]{2,40})=[^=]*")
+KEYWORD_PASSWORD: Final = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)+))")
+PUBLIC_WORD: Final = re.compile(r"[^A-Za-z0-9]+")
+
+PARAMETERS: Final = frozenset(
+    """
+    application_name channel_binding client_encoding connect_timeout dbname fallback_application_name gssdelegation
+    gssencmode gsslib host hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+    load_balance_hosts options passfile password port replication require_auth requirepeer service ssl
+    sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni
+    ssl_max_protocol_version ssl_min_protocol_version target_session_attrs tcp_user_timeout user
+    max_protocol_version min_protocol_version scram_client_key scram_server_key sslkeylogfile oauth_issuer
+    oauth_client_id oauth_client_secret oauth_scope
+    """.split()
+)
+
+
+def database_url(text: str) -> str:
+    """Return a libpq address or keyword string; raises ValueError, which never repeats any part of a password."""
+    if SCHEME.match(text):
+        check_address(text[text.index("://") + 3 :])
+        return text
+    if KEYWORDS.match(text):
+        return text
+    raise ValueError(FORM)
+
+
+def check_address(rest: str) -> None:
+    """Raise ValueError if the part behind `://` can be read in two ways."""
+    authority, mark, tail = split_authority(rest)
+    path, question, query = tail.partition("?") if mark == "/" else ("", mark, tail)
+    login, at, hosts = authority.rpartition("@")
+    doubtful = (
+        authority.count("@") > 1
+        or bool(SPACE.search(rest))
+        or not is_encoded(rest)
+        or "#" in rest
+        or "@" in path
+        or (not at and "@" in query and not parameters_are_plain(query))
+        or "/" in login
+        or not hosts_are_plain(hosts)
+    )
+    if doubtful:
+        raise ValueError(ENCODE)
+    if question:
+        check_parameters(query)
+
+
+def is_encoded(rest: str) -> bool:
+    """Whether each `%` begins the code of a character."""
+    if BAD_ESCAPE.search(rest) or "%00" in rest:
+        return False
+    try:
+        return bool(unquote(rest, errors="strict")) or not rest
+    except UnicodeDecodeError:
+        return False
+
+
+def split_authority(rest: str) -> tuple[str, str, str]:
+    """What stands before the first `/`, `?` or `#`, that mark, and what follows it."""
+    found = re.search(r"[/?#]", rest)
+    return (rest[: found.start()], found[0], rest[found.end() :]) if found else (rest, "", "")
+
+
+def hosts_are_plain(hosts: str) -> bool:
+    """Whether each of the hosts is a name or an address with, perhaps, a port."""
+    return all(re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]*\]|[^\[\]:]*)(:[0-9]*)?", host) for host in hosts.split(","))
+
+
+def parameters_are_plain(query: str) -> bool:
+    return all(PARAMETER.fullmatch(part) for part in query.split("&"))
+
+
+def check_parameters(query: str) -> None:
+    """Raise ValueError for a parameter that libpq does not have, such as another library's `schema`."""
+    for part in filter(None, query.split("&")):
+        found = PARAMETER.fullmatch(part)
+        if found is None:
+            raise ValueError(ENCODE)
+        if found[1] not in PARAMETERS and "@" in query:
+            raise ValueError(ENCODE)
+        if found[1] not in PARAMETERS:
+            schema = "; write options=-csearch_path%3DNAME for a schema" if found[1] == "schema" else ""
+            raise ValueError(
+                f"{FORM} with parameters that PostgreSQL's library knows, and `{found[1]}` is none{schema}"
+            )
+
+
+def passwords(text: str) -> Iterator[str]:
+    """Every form of the passwords in an address or keyword string, to be hidden wherever they appear."""
+    if not SCHEME.match(text):
+        for quoted, bare in KEYWORD_PASSWORD.findall(text):
+            yield re.sub(r"\\(.)", r"\1", quoted or bare)
+        return
+    authority, _, tail = split_authority(text[text.index("://") + 3 :])
+    login = authority.rpartition("@")[0]
+    found = [login.partition(":")[2]]
+    found += re.findall(r"(?:^|[?&])(?:ssl)?password=([^&]*)", f"?{tail.partition('?')[2] or tail}")
+    for password in filter(None, found):
+        yield from dict.fromkeys((password, unquote(password), unquote_plus(password)))
+
+
+def public_words(text: str) -> frozenset[str]:
+    """The words of an address outside its passwords: a password that is one of them hides nothing."""
+    if SCHEME.match(text):
+        rest = text[text.index("://") + 3 :]
+        authority, _, tail = split_authority(rest)
+        login, _, hosts = authority.rpartition("@")
+        text = " ".join((login.partition(":")[0], hosts, tail.partition("?")[0]))
+    else:
+        text = KEYWORD_PASSWORD.sub(" ", text)
+    return frozenset(PUBLIC_WORD.split(text))

@@ -1,0 +1,59 @@
+"""Tells an API key from what people paste in its place: wrapping, placeholders, whole lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from llm_monitoring.domain import Secret
+
+KEY_CHARACTERS: Final = re.compile(r"[\x21-\x7e]+")
+LONGEST_KEY: Final = 1024
+QUOTES: Final = "\"'`“”„‘’«»"
+SCHEME: Final = re.compile(r"(?i)(?:authorization|proxy-authorization|x-(?:goog-)?api-key)\s*[:=]|(?:bearer|basic)\s")
+ASSIGNED: Final = re.compile(r"(?:export\s+|set\s+)?[A-Z][A-Z0-9_]*(?:KEY|TOKEN)\s*[=:]")
+PREFIX: Final = r"(?:sk-(?:ant-)?(?:proj-|api03-)?|pplx-|AIza(?:Sy)?|AQ\.)?"
+INSTRUCTION: Final = (
+    r"(?:your|my|the|insert|paste|enter|put|add|replace|change|set|fill|example|sample|dummy|fake|test)"
+)
+NOUN: Final = r"(?:api|key|token|secret|here|me|this|openai|anthropic|google|gemini|claude|perplexity|real|own|actual)"
+PLACEHOLDER: Final = re.compile(
+    rf"(?i){PREFIX}(?:{INSTRUCTION}(?:[-_. ]?(?:{INSTRUCTION}|{NOUN}))+|(?:api|secret)[-_. ]?key|key|token|secret|"
+    rf"todo|tbd|none|null|undefined|empty|placeholder|redacted|change[-_]?me|[x*.•_-]{{3,}}|1234567890?|abc123)[-_.x*]*"
+)
+ELIDED: Final = re.compile(r"\.{3}|…|\*{3}|(?i:x{8})")
+VARIABLE: Final = re.compile(r"\$\{?\w+\}?|\$\(.*\)|\{\{.*\}\}|%\w+%|<.*>|\[.*\]|\{.*\}")
+
+
+def api_key(text: str) -> Secret:
+    """Return `text` stripped, as a stored key is read; raises ValueError, which never shows it, if no key looks so."""
+    key = text.strip()
+    if not KEY_CHARACTERS.fullmatch(key):
+        raise ValueError("one line of printable ASCII without spaces")
+    return Secret(key)
+
+
+def typed_key(text: str) -> Secret:
+    """Return a key as somebody gave it; raises ValueError that says what is wrong and never shows it."""
+    key = text.strip()
+    if problem := problem_of(key):
+        raise ValueError(f"the key alone, and {problem}")
+    return api_key(key)
+
+
+def problem_of(key: str) -> str:
+    """What a text has that no key has; empty if nothing."""
+    checks = {
+        "this is in quotes: leave them out": bool(key) and (key[0] in QUOTES or key[-1] in QUOTES),
+        "this has several lines: give one key, on one line": len(key.splitlines()) > 1,
+        "this begins like an HTTP header (“Bearer …”): leave that out": bool(SCHEME.match(key)),
+        "this begins with a variable's name (“NAME=…”): leave that out": bool(ASSIGNED.match(key)),
+        "this ends in a comma or a semicolon: leave it out": key.endswith((",", ";")),
+        f"this is longer than {LONGEST_KEY} characters": len(key) > LONGEST_KEY,
+        "this is a placeholder: put the real key in its place": is_placeholder(key),
+    }
+    return next((problem for problem, found in checks.items() if found), "")
+
+
+def is_placeholder(key: str) -> bool:
+    return bool(PLACEHOLDER.fullmatch(key) or ELIDED.search(key) or VARIABLE.fullmatch(key))
