@@ -188,6 +188,11 @@ class KeyStore:
         if not self.db.execute(SQL.put, {"user_id": user_id, "provider": provider, "token": token} | budget):
             raise BadInput(f"there is no user {user_id}")
 
+    def has(self, user_id: int, provider: ProviderName) -> bool:
+        """Whether the user has stored a key, readable or not."""
+        row = self.db.one(SQL.token, {"user_id": user_id, "provider": provider})
+        return row is not None and row["token"] is not None
+
     def remove(self, user_id: int, provider: ProviderName) -> bool:
         """Forget a key; False where there was none."""
         return self.db.execute(SQL.remove, {"user_id": user_id, "provider": provider}) > 0

@@ -88,13 +88,16 @@ def check(db: Database, project_id: int, limit: int = LOOKED_AT) -> Check:
     languages = dict.fromkeys(code.partition("-")[0] for code in (project.language, *spoken, "en"))
     rows = db.all(SQL.latest_answers, {"project_id": project_id, "limit": limit})
     uses = look(entities, rows)
-    found = doubts(entities, languages)
+    found: dict[tuple[str, str], list[Doubt]] = {}
+    for doubt in doubts(entities, languages):
+        found.setdefault((doubt.entity, doubt.term), []).append(doubt)
     tracked = {key(text) for entity in entities for text in (*entity.spellings, *entity.exclude)}
     warnings = [
         warned
         for entity in entities
         for term in entity.spellings
-        if (warned := warn(entity, term, found, uses[entity.name, key(term)], tracked)) is not None
+        if (warned := warn(entity, term, found.get((entity.name, term), ()), uses[entity.name, key(term)], tracked))
+        is not None
     ]
     return Check(project, len(rows), warnings)
 
@@ -150,12 +153,7 @@ def note_longer_words(uses: Uses, text: str) -> None:
 
 def warn(entity: Entity, term: str, found: Sequence[Doubt], use: Use, tracked: set[str]) -> Warned | None:
     """The warning about one spelling, None where nothing speaks against it."""
-    own = [
-        doubt
-        for doubt in found
-        if (doubt.entity, doubt.term) == (entity.name, term)
-        and not (doubt.kind == "common words" and always_as_given(use))
-    ]
+    own = [doubt for doubt in found if not (doubt.kind == "common words" and always_as_given(use))]
     proposals = [
         *of_case(entity, term, own, use),
         *of_products(entity, use, tracked),

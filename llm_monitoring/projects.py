@@ -10,15 +10,14 @@ from typing import Any
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Conflict, Database, Json, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
+from llm_monitoring.definitions import check, check_query, prompt_key
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
 from llm_monitoring.errors import BadInput
+from llm_monitoring.locale_codes import country_code, language_code
 from llm_monitoring.row_errors import RowErrors
 
 SQL = load("projects")
 
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-COUNTRY = re.compile(r"[A-Z]{2}")
-LONGEST_PROMPT_BYTES = 2500  # what the unique index over prompts can hold
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
@@ -167,6 +166,8 @@ def unknown(project_id: int) -> BadInput:
 def add(db: Database, new: NewProject) -> int:
     """Store a project and return its id; raises BadInput that names what is wrong."""
     check(new)
+    for name in new.providers:
+        provider_name(name)
     try:
         row = db.one(SQL.add_project, definition(new))
     except Conflict as exc:
@@ -184,7 +185,8 @@ def definition(new: NewProject) -> dict[str, Any]:
         "brand_aliases": list(new.brand.aliases), "brand_domains": list(new.brand.domains),
         "brand_exclude": list(new.brand.exclude), "brand_case_sensitive": new.brand.case_sensitive,
         "industry": new.industry, "competitors": Json([write_entity(entity) for entity in new.competitors]),
-        "language": new.language, "country": new.country, "enabled_llms": list(new.providers),
+        "language": language_code(new.language) or new.language,
+        "country": new.country and (country_code(new.country) or new.country), "enabled_llms": list(new.providers),
         "web_search": new.web_search, "samples_per_query": new.samples_per_query,
     }  # fmt: skip
 
@@ -198,7 +200,7 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
             raise unknown(project_id)
         before = read_project(row)
         after = edit(before)
-        check(as_new(after))
+        check(as_new(after), as_new(before))
         kept = after.providers == before.providers
         tx.execute(SQL.change_project, {**definition(as_new(after)), "project_id": project_id, "user_id": after.user_id,
                                         **({"enabled_llms": None} if kept else {})})  # fmt: skip
@@ -237,31 +239,6 @@ def remove(db: Database, project_id: int) -> None:
         raise BadInput(f"project {project_id} is in use by the host application: {exc}") from exc
 
 
-def check(new: NewProject) -> None:
-    """Raise BadInput on the first field that cannot be stored or measured."""
-    names = [name.casefold() for name in (new.brand.name, *(entity.name for entity in new.competitors))]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    letter = next((text for entity in (new.brand, *new.competitors) for text in entity.single_letters), None)
-    problems = {
-        "the project's name is empty or over 255 characters": not 0 < len(new.name.strip()) <= 255,
-        "the brand's name is empty or over 255 characters": not 0 < len(new.brand.name.strip()) <= 255,
-        f"{letter!r} is one letter, which any text holds: say --case-sensitive, or give a longer name": letter
-        is not None,
-        "the industry is empty or over 255 characters": not 0 < len(new.industry.strip()) <= 255,
-        f"language {new.language!r} is no ISO 639 code such as es or en": not is_language(new.language),
-        f"country {new.country!r} is no ISO 3166 code such as ES or US": bool(new.country)
-        and not COUNTRY.fullmatch(new.country or ""),
-        "a project needs at least one provider": not new.providers,
-        "samples per query are 1 to 20": not 1 <= new.samples_per_query <= 20,
-        f"brand and competitors need different names, and {twice!r} is there twice": twice is not None,
-    }
-    for problem, found in problems.items():
-        if found:
-            raise BadInput(problem)
-    for name in new.providers:
-        provider_name(name)
-
-
 def set_active(db: Database, project_id: int, is_active: bool) -> None:
     """Pause or resume a project; raises BadInput where there is none."""
     if db.execute(SQL.set_active, {"project_id": project_id, "is_active": is_active}) == 0:
@@ -289,18 +266,49 @@ def add_queries(
     return add_all_queries(db, project_id, [NewQuery(text, language, query_type) for text in texts])
 
 
-def add_all_queries(db: Database, project_id: int, queries: Sequence[NewQuery]) -> tuple[int, int]:
-    """Add prompts in one transaction; return how many were new and how many the project already had."""
+def add_all_queries(
+    db: Database, project_id: int, queries: Sequence[NewQuery], on_added: Callable[[int], None] = lambda done: None
+) -> tuple[int, int]:
+    """Add prompts in one transaction; return how many were new and how many the project already had.
+
+    `on_added` gets the number of prompts done since its last call.
+    """
     project = find(db, project_id)
     for query in queries:
         check_query(query)
-    params = [
-        {"project_id": project_id, "text": query.text.strip(), "language": query.language or project.language,
-         "query_type": query.query_type}
-        for query in queries
-    ]  # fmt: skip
-    added = db.transact(lambda tx: sum(tx.one(SQL.add_query, each) is not None for each in params))
-    return added, len(params) - added
+    fresh = [query for query, known in recognised(db, project_id, queries) if known is None]
+
+    def work(tx: Transaction) -> int:
+        added = 0
+        for query in fresh:
+            added += tx.one(SQL.add_query, query_fields(project, query)) is not None
+            on_added(1)
+        return added
+
+    try:
+        added = db.transact(work)
+    except Rejected as exc:
+        raise BadInput(f"the database does not take one of the prompts, so none was added: {exc}") from exc
+    return added, len(queries) - added
+
+
+def query_fields(project: Project, query: NewQuery) -> dict[str, Any]:
+    language = query.language and language_code(query.language)
+    return {"project_id": project.id, "text": query.text.strip(), "language": language or project.language,
+            "query_type": query.query_type}  # fmt: skip
+
+
+def recognised(db: Database, project_id: int, new: Sequence[NewQuery]) -> list[tuple[NewQuery, str | None]]:
+    """Each of these prompts, with the words of the same prompt that the project or the list has before it."""
+    seen: dict[str, str] = {}
+    for row in db.all(SQL.queries, {"project_id": project_id}):
+        seen.setdefault(prompt_key(row["query_text"]), f"prompt {row['id']}")
+    found: list[tuple[NewQuery, str | None]] = []
+    for number, query in enumerate(new, start=1):
+        key = prompt_key(query.text)
+        found.append((query, seen.get(key)))
+        seen.setdefault(key, f"entry {number} of this list")
+    return found
 
 
 def set_queries_active(db: Database, project_id: int, query_ids: Sequence[int], is_active: bool) -> None:
@@ -311,22 +319,6 @@ def set_queries_active(db: Database, project_id: int, query_ids: Sequence[int], 
         hint = f"see `python -m llm_monitoring queries list {project_id}`"
         raise BadInput(f"project {project_id} has no prompt {', '.join(missing)}: {hint}")
     db.execute(SQL.set_queries_active, {"project_id": project_id, "ids": list(query_ids), "is_active": is_active})
-
-
-def check_query(query: NewQuery) -> None:
-    """Raise BadInput where a prompt cannot be stored."""
-    if not query.text.strip():
-        raise BadInput("the prompt is empty")
-    if len(query.text.strip().encode(errors="replace")) > LONGEST_PROMPT_BYTES:
-        raise BadInput(f"the prompt is longer than {LONGEST_PROMPT_BYTES} bytes: {query.text.strip()[:60]!r}…")
-    if query.language is not None and not is_language(query.language):
-        raise BadInput(f"language {query.language!r} is no ISO 639 code such as es or en")
-    if not 0 < len(query.query_type) <= 50:
-        raise BadInput(f"type {query.query_type[:60]!r} is empty or over 50 characters")
-
-
-def is_language(code: str) -> bool:
-    return bool(LANGUAGE.fullmatch(code)) and len(code) <= 10
 
 
 def mark_analysed(db: Database, project_ids: Sequence[int], errors: RowErrors) -> None:

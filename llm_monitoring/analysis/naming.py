@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Final, Literal
 
 from llm_monitoring.analysis.entity import Entity
@@ -19,6 +20,7 @@ COMMON_USE: Final = 5e-7
 """A word is common from one use in two million words on; brands and rare words are below that."""
 
 INSIDE_FROM, INSIDE_TO, INSIDE_SHOWN = 3, 5, 4
+NEIGHBOURS_SHOWN: Final = 20
 LANGUAGE_NAMES: Final = {
     "en": "English", "es": "Spanish", "fr": "French", "de": "German", "it": "Italian", "pt": "Portuguese",
 }  # fmt: skip
@@ -62,11 +64,12 @@ def common_words(language: str) -> dict[str, float]:
 def doubts(entities: Sequence[Entity], languages: Iterable[str]) -> list[Doubt]:
     """What may mislead in the names and aliases of a brand and its competitors, in texts of these languages."""
     known = [language for language in dict.fromkeys(languages) if language in LANGUAGES]
+    neighbours = Neighbours(entities)
     return [
         doubt
         for entity in entities
         for term in entity.spellings
-        for doubt in (*word_doubts(entity, term, known), *neighbour_doubts(entity, term, entities))
+        for doubt in (*word_doubts(entity, term, known), *neighbours.doubts(entity, term))
     ]
 
 
@@ -91,32 +94,72 @@ def word_doubts(entity: Entity, term: str, languages: Sequence[str]) -> Iterator
 
 def inside(entity: Entity, term: str, name: str, languages: Sequence[str]) -> Iterator[Doubt]:
     """The common words that contain a name; they are never counted, but people expect them to be."""
-    found = [word for language in languages for word in common_words(language) if name in word and word != name]
-    shown = ", ".join(list(dict.fromkeys(found))[:INSIDE_SHOWN])
+    found = dict.fromkeys(word for language in languages for word in words_around(name, language))
+    shown = ", ".join(list(found)[:INSIDE_SHOWN])
     if shown:
         yield Doubt(entity.name, term, "inside common words", f"inside {shown}, which do not count")
 
 
-def neighbour_doubts(entity: Entity, term: str, entities: Sequence[Entity]) -> Iterator[Doubt]:
-    """Spellings that other entities share, or of which this one is a part."""
-    words = split_words(term)
-    for other in entities:
-        if other is entity:
-            continue
-        for spelling in other.spellings:
-            if key(spelling) == key(term):
-                yield Doubt(entity.name, term, "shared", f"also a name of {other.name}")
-            elif contains(split_words(spelling), words):
-                yield Doubt(entity.name, term, "part of another", f"part of “{spelling}” ({other.name})")
+@cache
+def joined_words(language: str) -> str:
+    """The common words of a language in one text, a line each, to be searched at once."""
+    return "\n".join(("", *common_words(language), ""))
+
+
+def words_around(name: str, language: str) -> Iterator[str]:
+    """The first common words that contain a name and are longer."""
+    text, place, shown = joined_words(language), 0, 0
+    while shown < INSIDE_SHOWN and (place := text.find(name, place)) >= 0:
+        end = text.index("\n", place)
+        word = text[text.rindex("\n", 0, place) + 1 : end]
+        if word != name:
+            shown += 1
+            yield word
+        place = end
+
+
+class Neighbours:
+    """The spellings that entities share, or that are a part of another's: looked up, not compared pair by pair."""
+
+    def __init__(self, entities: Sequence[Entity]) -> None:
+        self.same: dict[str, dict[str, None]] = {}
+        self.around: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        terms = [(entity.name, term, tuple(split_words(term))) for entity in entities for term in entity.spellings]
+        known = {words for _, _, words in terms}
+        lengths = sorted({len(words) for words in known if words})
+        for name, term, words in terms:
+            self.same.setdefault(key(term), {}).setdefault(name)
+            for part in parts_of(words, lengths):
+                if part in known:
+                    self.around.setdefault(part, []).append((name, term))
+
+    def doubts(self, entity: Entity, term: str) -> Iterator[Doubt]:
+        """What speaks against one spelling, a few of each kind."""
+        name = key(term)
+        others = [other for other in self.same.get(name, ()) if other != entity.name]
+        for other in others[:NEIGHBOURS_SHOWN]:
+            yield Doubt(entity.name, term, "shared", f"also a name of {other}")
+        longer = (
+            (other, spelling)
+            for other, spelling in self.around.get(tuple(split_words(term)), ())
+            if other != entity.name and key(spelling) != name
+        )
+        for other, spelling in islice(longer, NEIGHBOURS_SHOWN):
+            yield Doubt(entity.name, term, "part of another", f"part of “{spelling}” ({other})")
+
+
+def parts_of(words: tuple[str, ...], lengths: Iterable[int]) -> set[tuple[str, ...]]:
+    """The pieces of these lengths that stand in `words`."""
+    return {
+        words[start : start + length]
+        for length in lengths
+        if length <= len(words)
+        for start in range(len(words) - length + 1)
+    }
 
 
 def split_words(text: str) -> list[str]:
     return [part for part in SEPARATORS.split(fold(text).text) if part]
-
-
-def contains(words: Sequence[str], part: Sequence[str]) -> bool:
-    """Whether `part` stands in `words`, in one piece."""
-    return any(list(words[start : start + len(part)]) == list(part) for start in range(len(words) - len(part) + 1))
 
 
 def a_word(languages: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import click
 
 from llm_monitoring import naming, rules
 from llm_monitoring.cli.command import PROGRAM, PROJECT, example, json_option
+from llm_monitoring.cli.definition_checks import definition_problems
 from llm_monitoring.cli.output import say, show_json
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.naming import Check, Hit, Warned
@@ -28,10 +29,13 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
     with session.tools() as tools:
         found = naming.check(tools.db, project)
         stale = rules.stale_answers(tools.db, found.project)
+        wrong = definition_problems(tools.db, found.project)
     if as_json:
-        show_json({**check_fields(found), "stale_answers": stale})
+        show_json({**check_fields(found), "stale_answers": stale, "problems": wrong})
         return
     tell(found)
+    for problem in wrong:
+        say(f"Not taken any more, and measured as it is: {problem}")
     for line in without_sites(found.project):
         say(line)
     if stale:

@@ -110,17 +110,22 @@ def sealed(row: Row) -> str:
     return {True: "bound", False: "older: `keys rotate`", None: ""}[row["bound"]]
 
 
-@keys.command(epilog=example("keys remove ana@agency.example openai"))
+@keys.command(epilog=example("keys remove ana@agency.example openai", "keys remove 1 openai --yes"))
 @click.argument("user")
 @click.argument("provider", type=PROVIDER)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
 @pass_session
-def remove(session: Session, user: str, provider: ProviderName) -> None:
-    """Forget USER's key for PROVIDER."""
+def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) -> None:
+    """Forget USER's key for PROVIDER. It cannot be shown or brought back afterwards."""
     with session.tools() as tools:
         owner = projects.find_user(tools.db, user)
-        if not tools.keys.remove(owner["id"], provider):
+        if not tools.keys.has(owner["id"], provider):
             raise BadInput(f"user {owner['id']} has no {provider} key: see `python -m llm_monitoring keys list`")
-        stand_in = provider in tools.keys.operator_keys
+        if not yes and not click.confirm(f"Forget the {provider} key of user {owner['id']} ({owner['email']})?"):
+            say("Nothing was removed.")
+            return
+        tools.keys.remove(owner["id"], provider)
+        stand_in = tools.keys.operator_key(provider, owner["id"]) is not None
     left = "the operator's key stands in" if stand_in else "no call to that provider is made for this user any more"
     say(f"Removed the {provider} key of user {owner['id']} ({owner['email']}): {left}.")
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import IO, Final
+import sys
+from typing import IO, Any, Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import projects, prompt_edits
 from llm_monitoring.cli.command import PROJECT, Number, example, json_option
 from llm_monitoring.cli.generate import generate
 from llm_monitoring.cli.output import Columns, say, show_rows
+from llm_monitoring.cli.progress import bar
+from llm_monitoring.cli.prompt_files import PromptFile, read_prompts, show_preview
 from llm_monitoring.cli.session import Session, pass_session
-from llm_monitoring.cli.sheets import Sheet, at, lines, read_sheet, records
+from llm_monitoring.cli.sheets import read_sheet
 from llm_monitoring.errors import BadInput
 
 QUERY: Final = Number("prompt", "queries list PROJECT")
-COLUMNS: Final = ("query", "language", "type")
-LIKELY_TITLES: Final = frozenset({*COLUMNS, "queries", "prompt", "prompts", "text", "question", "category"})
 
 
 @click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
 def queries() -> None:
-    """Add, pause and list a project's prompts. They go out as they are written: the brand is never added to them."""
+    """Add, list, pause, edit and remove a project's prompts.
+
+    They go out as they are written: the brand is never added to them.
+    """
 
 
 queries.add_command(generate)
@@ -45,44 +48,47 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
     tell(project, added, known)
 
 
-@queries.command("import", epilog=example("queries import 1 prompts.csv", "queries import 1 - < prompts.txt"))
+@queries.command("import", epilog=example(
+    "queries import 1 prompts.csv --dry-run", "queries import 1 kw.csv --column 2", "queries import 1 - < prompts.txt"
+))  # fmt: skip
 @click.argument("project", type=PROJECT)
 @click.argument("file", type=click.File("rb"))
+@click.option("--column", "choice", metavar="NAME|NUMBER", help="Which column holds the prompts.")
+@click.option("--lines", "one_a_line", is_flag=True, help="Each line is a prompt as it is, commas included.")
+@click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
 @pass_session
-def import_file(session: Session, project: int, file: IO[bytes]) -> None:
-    """Add the prompts in FILE to PROJECT, all or none.
+def import_file(session: Session, /, project: int, file: IO[bytes], **options: Any) -> None:
+    """Add the prompts in FILE to PROJECT, all or none, after showing what was understood.
 
-    FILE is CSV in UTF-8 whose first line is the header query, or query,language,type (commas, semicolons or tabs, as
-    Excel's “CSV UTF-8”), or has no header and one prompt a line. “-” is standard input.
+    FILE has one prompt a line, or is CSV (commas, semicolons or tabs) with a header: a column of prompts (query,
+    prompt, keyword, pregunta, frage, question, domanda, pergunta …) and perhaps language and type; others are left out.
+    UTF-8, UTF-16 and Windows-1252 are read. “-” is standard input. A prompt that the project has, in any case of
+    letters and with any mark at its end, is skipped.
     """
-    new = read_queries(read_sheet(file))
+    read = read_prompts(read_sheet(file), options["choice"], one_a_line=options["one_a_line"])
+    new = [each for _, each in read.prompts]
     with session.tools() as tools:
-        added, known = projects.add_all_queries(tools.db, project, new)
-    tell(project, added, known)
+        known = projects.recognised(tools.db, project, new)
+        show_preview(read, known)
+        if options["dry_run"]:
+            say("Nothing was stored.")
+            return
+        if not options["yes"] and not agreed(read):
+            say("Nothing was stored.")
+            return
+        with bar("Prompts", sum(same is None for _, same in known)) as on_added:
+            added, skipped = projects.add_all_queries(tools.db, project, new, on_added)
+    tell(project, added, skipped)
 
 
-def read_queries(sheet: Sheet) -> list[projects.NewQuery]:
-    """The prompts of a sheet, each checked; raises BadInput that names the line."""
-    titles = set(sheet.header())
-    if "query" not in titles and titles & LIKELY_TITLES and titles <= LIKELY_TITLES | {""}:
-        raise BadInput(f"{sheet.where(1)}: this looks like a header without the column `query`: name it so")
-    if "query" in titles:
-        found = ((line, query(fields)) for line, fields in records(sheet, COLUMNS))
-    else:
-        found = ((line, projects.NewQuery(text)) for line, text in lines(sheet))
-    checked = []
-    for line, each in found:
-        with at(sheet, line):
-            projects.check_query(each)
-        checked.append(each)
-    if not checked:
-        raise BadInput(f"{sheet.name} has no prompts")
-    return checked
-
-
-def query(fields: Mapping[str, str]) -> projects.NewQuery:
-    """A prompt from the columns of its row; an empty one means the default."""
-    return projects.NewQuery(fields["query"], fields.get("language") or None, fields.get("type") or "general")
+def agreed(read: PromptFile) -> bool:
+    """Whether a person wants what was read; without a terminal, whether nothing of it was guessed."""
+    if sys.stdin.isatty():
+        return click.confirm("Store the new ones? Each is asked and paid every day.", default=True)
+    if read.doubtful:
+        raise BadInput("the encoding was guessed: look at the prompts above, then add --yes")
+    return True
 
 
 def tell(project: int, added: int, known: int) -> None:
@@ -125,4 +131,50 @@ def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
 def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
     with session.tools() as tools:
         projects.set_queries_active(tools.db, project, query, is_active)
-    say(f"Project {project}: {len(set(query))} prompts {'active' if is_active else 'paused'}.")
+    say(f"Project {project}: {counted(len(set(query)))} {'active' if is_active else 'paused'}.")
+
+
+@queries.command(epilog=example("queries remove 1 7", "queries remove 1 7 8 9 --yes"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool) -> None:
+    """Delete each QUERY of PROJECT that was never asked.
+
+    One that was asked has answers and figures: pause it instead. With any that cannot be deleted, none is.
+    """
+    with session.tools() as tools:
+        chosen = prompt_edits.removable(tools.db, project, query)
+        for row in chosen:
+            say(f"Prompt {row['id']}: {row['query_text']}")
+        if not yes and not click.confirm(f"Delete {counted(len(chosen))} for good?"):
+            say("Nothing was deleted.")
+            return
+        prompt_edits.remove(tools.db, project, query)
+    say(f"Project {project}: {counted(len(chosen))} deleted.")
+
+
+@queries.command(epilog=example('queries edit 1 7 --text "What is the best CRM?"', "queries edit 1 7 --language en"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", type=QUERY)
+@click.option("--text", help="Other words; only for a prompt that was never asked.")
+@click.option("--language", help="Language of the answers, such as es or en.")
+@click.option("--type", "query_type", help="A label of your own.")
+@pass_session
+def edit(
+    session: Session, project: int, query: int, text: str | None, language: str | None, query_type: str | None
+) -> None:
+    """Change QUERY of PROJECT.
+
+    The words of a prompt that was asked do not change, or its figures would mix two prompts: pause it and add another.
+    """
+    if text is None and language is None and query_type is None:
+        raise BadInput("say what to change: --text, --language or --type")
+    with session.tools() as tools:
+        prompt_edits.edit(tools.db, project, query, text, language, query_type)
+    say(f"Project {project}: prompt {query} changed.")
+
+
+def counted(prompts: int) -> str:
+    return "1 prompt" if prompts == 1 else f"{prompts} prompts"

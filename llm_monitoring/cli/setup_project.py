@@ -15,6 +15,7 @@ from llm_monitoring.day import Tools
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput
+from llm_monitoring.locale_codes import country_problem, language_problem
 
 PROPOSED: Final = 15
 MOST_PROPOSED: Final = 60
@@ -57,16 +58,16 @@ def brand_name() -> str:
 
 
 def language() -> str:
-    code = ask("Language of prompts and report (ISO 639)", "es").lower()
-    if not projects.is_language(code):
-        raise BadInput(f"{code!r} is no ISO 639 code such as es or en")
+    code = ask("Language of prompts and report (ISO 639)", "es")
+    if problem := language_problem(code):
+        raise BadInput(problem)
     return code
 
 
 def country() -> str | None:
-    code = ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "").upper()
-    if code and not projects.COUNTRY.fullmatch(code):
-        raise BadInput(f"{code!r} is no ISO 3166 code such as ES or US")
+    code = ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "")
+    if code and (problem := country_problem(code)):
+        raise BadInput(problem)
     return code or None
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import IO, Final
 
 from llm_monitoring.errors import BadInput
 
 DELIMITERS: Final = (",", ";", "\t")
 EXCEL_DELIMITER: Final = re.compile(r"sep=(.)\r?\n?")
+MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+NAMES: Final = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp1252": "Windows-1252"}
+WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+OTHER_FILES: Final = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"{\\rtf")
+SAMPLE_BYTES: Final = 4096
+MULTIBYTE: Final = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class Sheet:
     text: str
     delimiter: str
     skipped: int = 0
+    encoding: str = "UTF-8"
 
     def header(self) -> list[str]:
         """The first line's fields in lower case, whether or not they are titles."""
@@ -36,37 +42,91 @@ class Sheet:
 
 
 def read_sheet(file: IO[bytes]) -> Sheet:
-    """Decode a file in UTF-8, with or without a byte order mark; raises BadInput that names the line."""
+    """Decode a file in UTF-8, UTF-16 or Windows-1252; raises BadInput that says what to do."""
     name = getattr(file, "name", "the file")
     name = "standard input" if name in ("-", "<stdin>") else str(name)
     data = file.read()
+    require_text(name, data)
+    encoding = encoding_of(data)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
-        raise BadInput(f"{name}, line {line}: not UTF-8; save the file as “CSV UTF-8” or in UTF-8") from exc
-    told = EXCEL_DELIMITER.match(text)
-    if told:
-        return Sheet(name, text[told.end() :], told[1], skipped=1)
-    first = text.split("\n", 1)[0]
-    return Sheet(name, text, max(DELIMITERS, key=first.count))
+        raise BadInput(f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”") from exc
+    text = text.removeprefix("\ufeff")
+    shown = NAMES.get(encoding, "UTF-16")
+    declared = EXCEL_DELIMITER.match(text)
+    if declared:
+        return Sheet(name, text[declared.end() :], declared[1], skipped=1, encoding=shown)
+    return Sheet(name, text, delimiter_of(text), encoding=shown)
 
 
-def records(sheet: Sheet, columns: Collection[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield (line, fields by title) below a header that names some of `columns`; blank lines are left out."""
-    titles = sheet.header()
-    named = [title for title in titles if title]
-    if not set(named) <= set(columns) or len(set(named)) < len(named):
-        raise BadInput(f"{sheet.where(1)}: the header is {', '.join(titles)}, but it may have {', '.join(columns)}")
-    for line, fields in rows(sheet):
-        if line == 1 or not any(fields):
-            continue
-        if any(field and not title for title, field in zip_longest(titles, fields, fillvalue="")):
-            raise BadInput(
-                f"{sheet.where(line)}: more fields than the header has titles; "
-                f"put a field that contains {sheet.delimiter!r} in double quotes"
-            )
-        yield line, {title: field for title, field in zip(titles, fields, strict=False) if title}
+def require_text(name: str, data: bytes) -> None:
+    """Raise BadInput for a workbook or another file that is no text."""
+    if data.startswith(WORKBOOKS):
+        raise BadInput(f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that")
+    text_of_two_bytes = data.startswith((b"\xff\xfe", b"\xfe\xff")) or looks_like_utf16(data)
+    if data.startswith(OTHER_FILES) or (b"\x00" in data and not text_of_two_bytes):
+        raise BadInput(f"{name} is no text: save the table as CSV (“CSV UTF-8”) and import that")
+
+
+def encoding_of(data: bytes) -> str:
+    """The encoding of a file: its mark's, UTF-16 by its zero bytes, UTF-8 if it is that, else Windows-1252."""
+    marked = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
+    if marked:
+        return marked
+    if side := looks_like_utf16(data):
+        return side
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "utf-8" if MULTIBYTE.search(data) else "cp1252"  # broken UTF-8 would become other letters
+    return "utf-8"
+
+
+def looks_like_utf16(data: bytes) -> str:
+    """UTF-16's name if every second byte of the beginning is mostly zero, as in Latin text; else empty."""
+    sample = data[:SAMPLE_BYTES]
+    half = len(sample) // 2
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if half < 2 or max(even, odd) < 0.6 * half or min(even, odd) > 0.1 * half:
+        return ""
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def delimiter_of(text: str) -> str:
+    """The delimiter that divides most lines alike; a comma if none does."""
+    return max(DELIMITERS, key=lambda each: agreement(text, each))
+
+
+def agreement(text: str, delimiter: str) -> tuple[float, int]:
+    """How many of the first rows a delimiter divides into as many fields as the first, and how many fields that is."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        counts = [len(fields) for fields, _ in zip(reader, range(200), strict=False) if any(fields)]
+    except csv.Error:
+        return 0.0, 0
+    if not counts or counts[0] < 2:
+        return 0.0, 0
+    return sum(count == counts[0] for count in counts) / len(counts), counts[0]
+
+
+def several_columns(sheet: Sheet) -> bool:
+    """Whether a file without known titles looks like a table of several columns and not like a prompt a line.
+
+    Commas and semicolons divide columns if most rows have as many of them as the first and, in a single row, no space
+    follows them; a tab always does.
+    """
+    share, fields = agreement(sheet.text, sheet.delimiter)
+    if fields < 2:
+        return False
+    if sheet.delimiter == "\t":
+        return True
+    found = [row for row in sheet.text.splitlines() if row.strip()]
+    tight = re.compile(rf'{sheet.delimiter}(?! |\d{{3}}\b)|"{sheet.delimiter}')
+    if len(found) == 1:
+        return bool(tight.search(found[0]))
+    return share > 0.5 or bool(tight.search(found[0]))
 
 
 def rows(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import projects, user_edits
 from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.output import say, show_rows
+from llm_monitoring.cli.output import say, show_rows, usd
 from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.db import Row
 
 
 @click.group(epilog=example("users add ana@agency.example", "users list"))
 def users() -> None:
-    """Add and list users: each has own projects, API keys and a monthly budget."""
+    """Add, edit, list and remove users: each has own projects, API keys and a monthly budget."""
 
 
 @users.command(epilog=example("users add ana@agency.example"))
@@ -32,3 +33,42 @@ def list_users(session: Session, *, as_json: bool) -> None:
     with session.tools() as tools:
         rows = projects.users(tools.db)
     show_rows(rows, {"User": "id", "E-mail": "email"}, as_json=as_json, empty="There are no users yet: `users add`.")
+
+
+@users.command(epilog=example("users edit ana@agency.example ana@new.example"))
+@click.argument("user")
+@click.argument("email")
+@pass_session
+def edit(session: Session, user: str, email: str) -> None:
+    """Give USER the address EMAIL; projects, keys and budget stay."""
+    with session.tools() as tools:
+        found = projects.find_user(tools.db, user)
+        user_edits.change_address(tools.db, found["id"], email)
+    say(f"User {found['id']}: {found['email']} is {email} now.")
+
+
+@users.command(epilog=example("users remove ana@agency.example", "users remove 3 --yes"))
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def remove(session: Session, user: str, *, yes: bool) -> None:
+    """Delete USER with every project, prompt, answer and key.
+
+    What the calls have cost stays in the ledger. To stop asking only, pause the projects.
+    """
+    with session.tools() as tools:
+        found = projects.find_user(tools.db, user)
+        say(loss(found, user_edits.holdings(tools.db, found["id"])))
+        if not yes and not click.confirm("Delete it all for good?"):
+            say("Nothing was deleted.")
+            return
+        user_edits.remove(tools.db, found["id"])
+    say(f"User {found['id']} ({found['email']}) is deleted.")
+
+
+def loss(user: Row, holdings: Row) -> str:
+    return (
+        f"User {user['id']} ({user['email']}) goes with all keys and {holdings['projects']} projects: "
+        f"{holdings['prompts']} prompts, {holdings['answers']} answers. The ledger keeps {holdings['calls']} calls and "
+        f"their {usd(holdings['charged_usd'])} USD."
+    )

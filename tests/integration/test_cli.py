@@ -430,7 +430,7 @@ def test_queries_add(cli: Cli, quipu: int) -> None:
     ("arguments", "message"),
     [
         (("good", " "), "the prompt is empty"),
-        (("good", "x" * 2501), "the prompt is longer than 2500 bytes: 'xxx"),
+        (("good", "x" * 4001), "the prompt is longer than 4000 characters: 'xxx"),
         (("good", "--language", "Klingon"), "language 'Klingon' is no ISO 639 code"),
         (("good", "--type", ""), "type '' is empty or over 50 characters"),
         ((), "Missing argument 'TEXT...'"),
@@ -443,9 +443,13 @@ def test_queries_refused(cli: Cli, quipu: int, arguments: tuple[str, ...], messa
 
 
 def test_longest_prompt(cli: Cli, quipu: int) -> None:
-    """The longest prompt that is allowed fits the database, however badly it compresses."""
+    """A prompt of 4,000 characters is stored; one that the table's index cannot hold is refused and not cut."""
+    words = ("¿Qué programa de facturación recomiendas a un autónomo de Madrid? " * 70)[:4000]
+    assert "Project 1: new prompts: 1, known already: 0.\n" == cli.done("queries", "add", "1", words)
     noise = uuid.uuid5(uuid.NAMESPACE_DNS, "x").hex
-    text = "".join(uuid.uuid5(uuid.NAMESPACE_DNS, f"{noise}{number}").hex for number in range(100))[:2500]
+    text = "".join(uuid.uuid5(uuid.NAMESPACE_DNS, f"{noise}{number}").hex for number in range(200))
+    assert "the database does not take one of the prompts" in cli.refused("queries", "add", "1", text[:4000])
+    text = text[:2500]
     assert "Project 1: new prompts: 1, known already: 0.\n" == cli.done("queries", "add", "1", text)
 
 
@@ -453,14 +457,22 @@ def test_queries_import(cli: Cli, quipu: int) -> None:
     """A file as Excel writes it is imported whole, says what was new, and changes nothing when imported again."""
     lines = 'Query;Language;Type\r\n"¿Cuál; a ver?";;\r\n\r\nWhich?;en;compare\r\nWhich?;en;compare\r\n'
     Path("prompts.csv").write_bytes(b"\xef\xbb\xbf" + lines.encode())
-    assert "Project 1: new prompts: 2, known already: 1.\n" == cli.done("queries", "import", "1", "prompts.csv")
-    assert "Project 1: new prompts: 0, known already: 3.\n" == cli.done("queries", "import", "1", "prompts.csv")
+    shown = cli.done("queries", "import", "1", "prompts.csv", "--dry-run")
+    assert "prompts.csv: UTF-8, columns divided by “;”; prompt from “Query”, language from “Language”" in shown
+    assert "3 prompts: 2 new, 1 skipped." in shown
+    assert "Skipped: line 5 says the same as entry 2 of this list" in shown
+    assert [] == cli.json("queries", "list", "1")
+    assert "Project 1: new prompts: 2, known already: 1.\n" in cli.done("queries", "import", "1", "prompts.csv")
+    assert "Project 1: new prompts: 0, known already: 3.\n" in cli.done("queries", "import", "1", "prompts.csv")
     assert [("¿Cuál; a ver?", "es", "general"), ("Which?", "en", "compare")] == [
         (row["query_text"], row["language"], row["query_type"]) for row in cli.json("queries", "list", "1")
     ]
-    assert "Project 1: new prompts: 1, known already: 0.\n" == cli.done(
+    assert "Project 1: new prompts: 1, known already: 0.\n" in cli.done(
         "queries", "import", "1", "-", stdin="One a line, with a comma\n"
     )
+    Path("excel.csv").write_bytes("¿Qué señal?\n".encode("cp1252"))
+    assert "the encoding was guessed" in cli.run("queries", "import", "1", "excel.csv").stderr
+    assert "new prompts: 1" in cli.done("queries", "import", "1", "excel.csv", "--yes")
 
 
 def test_queries_import_is_all_or_nothing(cli: Cli, quipu: int) -> None:
@@ -476,7 +488,7 @@ def test_queries_import_is_all_or_nothing(cli: Cli, quipu: int) -> None:
 def test_queries_are_stored_in_one_transaction(cli: Cli, db: Database, quipu: int) -> None:
     """What the database refuses in the middle takes back what was stored before it."""
     db.execute("ALTER TABLE llm_monitoring_queries ADD CHECK (query_text <> 'bad')")
-    assert "violates check constraint" in cli.refused("queries", "add", "1", "good", "bad", code=1)
+    assert "violates check constraint" in cli.refused("queries", "add", "1", "good", "bad")
     assert [] == cli.json("queries", "list", "1")
 
 

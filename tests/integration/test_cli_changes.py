@@ -147,7 +147,7 @@ def test_prompts_are_paused_and_resumed(here: Installation) -> None:
     assert [True, False] == [row["is_active"] for row in here.json("queries", "list", "1")]
     assert "project 1 has no prompt 9: see" in here.refused("queries", "resume", "1", "2", "9")
     assert [True, False] == [row["is_active"] for row in here.json("queries", "list", "1")]
-    assert "Project 1: 1 prompts active.\n" == here.done("queries", "resume", "1", "2")
+    assert "Project 1: 1 prompt active.\n" == here.done("queries", "resume", "1", "2")
     assert [True, True] == [row["is_active"] for row in here.json("queries", "list", "1")]
 
 
@@ -198,7 +198,7 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     here.ask()
     shown = here.done("runs", "show", "3")
     assert ("0.0000" in shown, "0.0000000000" in shown) == (True, False), shown
-    here.done("keys", "remove", EMAIL, "google")
+    here.done("keys", "remove", EMAIL, "google", "--yes")
     here.done("queries", "add", str(here.project), "¿Y para hoteles?")
     cells = {cell["provider"]: cell for cell in here.json("runs", "show", "3")["day"]}
     assert (None, "no API key: `keys set`") == (cells["openai"]["message"], cells["google"]["message"])

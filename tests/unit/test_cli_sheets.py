@@ -9,7 +9,7 @@ import pytest
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.competitor_files import read_competitors
-from llm_monitoring.cli.queries import read_queries
+from llm_monitoring.cli.prompt_files import read_prompts
 from llm_monitoring.cli.sheets import Sheet, read_sheet
 from llm_monitoring.errors import BadInput
 from llm_monitoring.projects import NewQuery
@@ -23,6 +23,10 @@ def opened(data: bytes | str) -> io.BytesIO:
 
 def sheet(data: bytes | str) -> Sheet:
     return read_sheet(opened(data))
+
+
+def read_queries(read: Sheet, choice: str | None = None) -> list[NewQuery]:
+    return [each for _, each in read_prompts(read, choice).prompts]
 
 
 A, B = NewQuery("¿Cuál, dime, es mejor?"), NewQuery("Which one?")
@@ -62,17 +66,25 @@ def test_a_field_may_hold_line_breaks_and_quotes() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"query\nuno\na\xf1o\n", r"^file\.csv, line 3: not UTF-8; save the file as “CSV UTF-8”"),
-        ("query,city\nx,y\n", r"^file\.csv, line 1: the header is query, city, but it may have query, language, type$"),
-        ("query,query\nx,y\n", r"^file\.csv, line 1: the header is query, query, but"),
-        ("prompt,language\nx,es\n", r"^file\.csv, line 1: this looks like a header without the column `query`"),
+        (b"query\nuno\n\xc3\xa1\xf1\x81o\n", r"^file\.csv, line 3: neither UTF-8 nor Windows-1252; save the file"),
+        ("query,query\nx,y\n", r"^file\.csv, line 1: the title 'query' is there twice"),
+        (
+            "Suche,Volumen\nx,1\ny,2\n",
+            r"--column NAME\|NUMBER: choose by title or number of 1 “Suche”, 2 “Volumen”$",
+        ),
+        ("¿Qué ERP?;es\n", r"^file\.csv, line 1: which column holds the prompt\?"),
+        ('"¿Qué ERP elijo?","es"\n', r"^file\.csv, line 1: which column holds the prompt\?"),
+        ("best erp\t1000\n", r"^file\.csv, line 1: which column holds the prompt\?"),
+        (b"PK\x03\x04\x14\x00", r"^file\.csv is a workbook, not a table in text: save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", r"^file\.csv is a workbook"),
+        (b"%PDF-1.7", r"^file\.csv is no text: save the table as CSV"),
+        (b"a\x00\x01\x02\x00\x00\x00\x00\x05", r"^file\.csv is no text"),
         ("query,type\nx,a\nWhich, in short?,a\n", r"^file\.csv, line 3: more fields than the header has titles; put"),
-        ("query,,type\nx,y,a\n", r"^file\.csv, line 2: more fields than the header has titles"),
         ("query,type\nx,a\n,a\n", r"^file\.csv, line 3: the prompt is empty$"),
         ("sep=,\nquery,type\nx,a\n,a\n", r"^file\.csv, line 4: the prompt is empty$"),
         ('query\n"open\n', r"^file\.csv, line 2: not CSV: "),
-        ("query\n" + "x" * 200_000, r"^file\.csv, line 2: not CSV: field larger"),
-        ("x\n" + "é" * 1_251, r"^file\.csv, line 2: the prompt is longer than 2500 bytes: 'éé"),
+        ("query,type\n" + "x" * 200_000, r"^file\.csv, line 2: not CSV: field larger"),
+        ("x\n" + "é" * 4_001, r"^file\.csv, line 2: the prompt is longer than 4000 characters: 'éé"),
         ("query,type\nx," + "t" * 51, r"^file\.csv, line 2: type '"),
         ("", r"^file\.csv has no prompts$"),
         ("query\n", r"^file\.csv has no prompts$"),
@@ -82,6 +94,52 @@ def test_refused_prompts(data: bytes | str, message: str) -> None:
     """A mistake is named with its file and line."""
     with pytest.raises(BadInput, match=message):
         read_queries(sheet(data))
+
+
+EXPORT = "Keyword,Volume\nbest erp,1000\ncheap erp,200\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "choice", "expected"),
+    [
+        (EXPORT, None, ["best erp", "cheap erp"]),
+        ("Pregunta;Idioma\n¿Cuál?;es\n", None, ["¿Cuál?"]),
+        ("id,query,language,volume\n1,best erp,DE,9\n", None, ["best erp"]),
+        ("N.º\tMot-clé\tVolume\n1\tmeilleur erp\t9\n", None, ["meilleur erp"]),
+        ("Volumen;Suchbegriff\n9;bestes ERP\n", None, ["bestes ERP"]),
+        ("Keyword\nbest erp, cheap\n", None, ["best erp, cheap"]),
+        ("Suche,Volumen\nx,1\n", "suche", ["x"]),
+        ("1000,best erp\n200,cheap erp\n", "2", ["best erp", "cheap erp"]),
+        ("query,volume,title\nx,1,y\n", "title", ["y"]),
+        ("Hola, ¿cuál es mejor?\n", None, ["Hola, ¿cuál es mejor?"]),
+        ("Best of 1,000 tools?\n", None, ["Best of 1,000 tools?"]),
+    ],
+)
+def test_which_column_holds_the_prompts(data: str, choice: str | None, expected: list[str]) -> None:
+    """A title in six languages, or the choice of the command; other columns are left out, prose keeps its commas."""
+    assert expected == [each.text for each in read_queries(sheet(data), choice)]
+
+
+def test_columns_are_named() -> None:
+    """What is used and what is left out is said."""
+    read = read_prompts(sheet("id,Query,volume\n1,x,9\n"))
+    assert "file.csv: UTF-8, columns divided by “,”; prompt from “Query”; left out: id, volume" == read.description()
+    assert "file.csv: UTF-8, one prompt a line" == read_prompts(sheet("a\nb\n")).description()
+
+
+def test_lines_as_they_are() -> None:
+    """Each line is a prompt if the command says so."""
+    read = read_prompts(sheet("¿Qué ERP?;es\n"), one_a_line=True)
+    assert [NewQuery("¿Qué ERP?;es")] == [each for _, each in read.prompts]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings(encoding: str) -> None:
+    """Excel's and Windows' encodings are read as they are meant."""
+    read = read_sheet(opened("query;language\n¿Cuál elijo, señor?;es\n".encode(encoding)))
+    assert [NewQuery("¿Cuál elijo, señor?", "es")] == read_queries(read)
+    shown = {"cp1252": "Windows-1252", "utf-8": "UTF-8", "utf-8-sig": "UTF-8"}
+    assert shown.get(encoding, "UTF-16") == read.encoding
 
 
 SAGE = Entity("Sage", ("Sage 50", "Sage Active"), ("sage.com",), ("sage green",), case_sensitive=True)
@@ -118,7 +176,6 @@ def test_competitors(data: str) -> None:
     ("data", "message"),
     [
         ("Holded\nSage\n", r"^file\.csv, line 1: the header needs the column `name`"),
-        ("name,site\nHolded,holded.com\n", r"^file\.csv, line 1: the header is name, site, but it may have name, ali"),
         ("name,domains\nHolded,\n,sage.com\n", r"^file\.csv, line 3: an entity needs a name$"),
         ("name,case_sensitive\nHolded,maybe\n", r"^file\.csv, line 2: case_sensitive is yes or no, not 'maybe'$"),
         ('["Holded"', r"^file\.csv is not JSON: "),

@@ -1,0 +1,70 @@
+"""Codes of languages (IANA's registry of ISO 639) and countries (ISO 3166-1, as the time zone database lists them)."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+LONGEST_LANGUAGE: Final = 10  # what a column holds
+TAG: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+NO_LANGUAGE: Final = re.compile(r"(und|mul|mis|zxx|q[a-t][a-z])(-.*)?")  # undetermined, several, none, private
+
+
+def language_code(text: str) -> str | None:
+    """Return a language's code in its usual form (`DE` is `de`, `pt_br` is `pt-BR`); None if there is none."""
+    from langcodes import standardize_tag, tag_is_valid
+    from langcodes.tag_parser import LanguageTagError
+
+    tag = text.strip().replace("_", "-")
+    if not TAG.fullmatch(tag):
+        return None
+    try:
+        code = standardize_tag(tag) if tag_is_valid(tag) else ""
+    except LanguageTagError:
+        return None
+    return code if code and len(code) <= LONGEST_LANGUAGE and not NO_LANGUAGE.fullmatch(code) else None
+
+
+def language_problem(text: str) -> str:
+    """Why a text is no language's code; empty if it is one."""
+    return "" if language_code(text) else f"language {text!r} is no ISO 639 code such as es or en"
+
+
+@cache
+def countries() -> dict[str, str]:
+    """The names of all countries of ISO 3166-1 by code."""
+    text = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
+    return dict(line.split("\t", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def country_code(text: str) -> str | None:
+    """Return a country's code in capitals; None if ISO 3166-1 has no such code."""
+    code = text.strip().upper()
+    return code if code in countries() else None
+
+
+def country_problem(text: str) -> str:
+    """Why a text is no country's code, with the code that may be meant; empty if it is one."""
+    if country_code(text):
+        return ""
+    meant = meant_country(text)
+    hint = f": write {meant}" if meant else " such as ES or US"
+    return f"country {text!r} is no ISO 3166 code{hint}"
+
+
+def meant_country(text: str) -> str:
+    """The code that another code or an English name stands for; empty if none is clear."""
+    from langcodes import standardize_tag
+    from langcodes.tag_parser import LanguageTagError
+
+    wanted = text.strip().casefold()
+    by_name = next((code for code, name in countries().items() if wanted and wanted == name.casefold()), "")
+    if by_name or not re.fullmatch(r"[A-Za-z]{2}", text.strip()):
+        return by_name
+    try:
+        code = standardize_tag(f"und-{text.strip()}").removeprefix("und-")
+    except LanguageTagError:
+        return ""
+    return code if code in countries() else ""

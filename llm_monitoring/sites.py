@@ -1,0 +1,64 @@
+"""Tells a site's host from what people write in its place: addresses of pages, patterns, lists, mail addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import idna
+
+SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+BETWEEN: Final = re.compile(r"[\s,;|]+")
+LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+ENDING: Final = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{2,59}")
+NEVER_PUBLIC: Final = frozenset({"localhost", "local", "invalid", "internal", "lan", "localdomain", "onion", "arpa"})
+LONGEST_HOST: Final = 253
+
+
+def site_problem(text: str) -> str:
+    """Why a text is no host whose citations can be counted, and what to write; empty if it is one."""
+    parts = [part for part in BETWEEN.split(text.strip()) if part]
+    if len(parts) > 1:
+        return f"one entry has several sites: give each by itself, {' and '.join(map(plain_host, parts[:5]))}"
+    bare = SCHEME.sub("", text.strip())
+    host = plain_host(text)
+    if not is_host(host):
+        return "this is no host that can exist: write one such as acme.com"
+    if "*" in bare or bare.startswith("."):
+        return f"write {host}: its subdomains count as well"
+    if "@" in bare:
+        return f"this is a mail address or holds a login: write {host}"
+    authority, mark, rest = split(bare)
+    if rest.strip("/") or mark in ("?", "#"):
+        return f"a site is a whole host, and a page or folder of it cannot be counted alone: write {host}"
+    if ":" in authority:
+        return f"a port says nothing about a citation: write {host}"
+    return ""
+
+
+def split(bare: str) -> tuple[str, str, str]:
+    """What stands before the first `/`, `?` or `#`, that mark, and what follows it."""
+    found = re.search(r"[/?#]", bare)
+    return (bare[: found.start()], found[0], bare[found.end() :]) if found else (bare, "", "")
+
+
+def plain_host(text: str) -> str:
+    """The host that a text is about."""
+    authority = split(SCHEME.sub("", text.strip()))[0]
+    return authority.rpartition("@")[2].partition(":")[0].lower().lstrip("*.").rstrip(".")
+
+
+def is_host(host: str) -> bool:
+    """Whether a public host of this name can exist: labels of letters, digits and inner hyphens, and an ending."""
+    try:
+        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return False
+    labels = name.split(".")
+    return (
+        1 < len(labels)
+        and len(name) <= LONGEST_HOST
+        and all(LABEL.fullmatch(label) for label in labels)
+        and bool(ENDING.fullmatch(labels[-1]))
+        and labels[-1] not in NEVER_PUBLIC
+    )

@@ -1,0 +1,132 @@
+"""Prompts, users and keys are edited and removed: what was asked stays, what goes is said before it goes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from llm_monitoring.budget import Budget
+from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.migrate import migrate
+from tests.integration.test_cli import Cli, ana, cli, quipu
+
+__all__ = ["ana", "cli", "quipu"]
+
+
+def ask(db: Database, query_id: int) -> None:
+    """A stored answer of a prompt."""
+    db.execute(
+        "INSERT INTO llm_monitoring_results (project_id, query_id, analysis_date, llm_provider, query_text, brand_name)"
+        " VALUES (1, %(query)s, '2026-11-01', 'openai', 'x', 'Quipu')",
+        {"query": query_id},
+    )
+
+
+def texts(cli: Cli) -> list[str]:
+    return [row["query_text"] for row in cli.json("queries", "list", "1")]
+
+
+def test_prompts_that_were_never_asked_are_removed(cli: Cli, db: Database, quipu: int) -> None:
+    """Several at a time, after a yes; one that was asked keeps all, and the error says how to pause it."""
+    cli.done("queries", "add", "1", "One?", "Two?", "Three?")
+    assert "Nothing was deleted." in cli.done("queries", "remove", "1", "1", stdin="n\n")
+    ask(db, 2)
+    said = cli.refused("queries", "remove", "1", "1", "2", "--yes")
+    assert (
+        f"prompt 2 was asked, and its answers, figures or calls stay: stop asking it with `{PROGRAM} queries pause 1 2`"
+    ) == said
+    assert ["One?", "Two?", "Three?"] == texts(cli)
+    assert "2 prompts deleted." in cli.done("queries", "remove", "1", "1", "3", "--yes")
+    assert ["Two?"] == texts(cli)
+    assert "project 1 has no prompt 9" in cli.refused("queries", "remove", "1", "9", "--yes")
+
+
+def test_a_prompt_with_a_call_is_not_removed(cli: Cli, db: Database, quipu: int) -> None:
+    """A paid call without an answer counts as asked."""
+    cli.done("queries", "add", "1", "One?")
+    cli.done("budget", "set", "1", "--limit", "5")
+    db.execute(
+        "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, project_id,"
+        " query_id, closed_at) VALUES (gen_random_uuid(), 'correction', 'settled', 1, '2026-11-01', 0, 0, 1, 1, now())"
+    )
+    assert "prompt 1 was asked" in cli.refused("queries", "remove", "1", "1", "--yes")
+
+
+def test_prompts_are_edited(cli: Cli, db: Database, quipu: int) -> None:
+    """Words change until the prompt is asked; language and type afterwards too."""
+    cli.done("queries", "add", "1", "One?", "Two?")
+    cli.done("queries", "edit", "1", "1", "--text", "Which one?", "--language", "EN")
+    assert ("Which one?", "en") == tuple(
+        cli.json("queries", "list", "1")[0][name] for name in ("query_text", "language")
+    )
+    assert "has a prompt with these words" in cli.refused("queries", "edit", "1", "1", "--text", "Two?")
+    ask(db, 1)
+    assert "prompt 1 was asked" in cli.refused("queries", "edit", "1", "1", "--text", "Other?")
+    cli.done("queries", "edit", "1", "1", "--type", "compare")
+    assert "compare" == cli.json("queries", "list", "1")[0]["query_type"]
+
+
+def test_the_same_prompt_in_other_letters(cli: Cli, quipu: int) -> None:
+    """Case, spaces and marks at the end make no other prompt."""
+    cli.done("queries", "add", "1", "Mejor app")
+    assert "new prompts: 0, known already: 2." in cli.done("queries", "add", "1", "mejor  app", "¿MEJOR APP?")
+
+
+def test_users_are_edited(cli: Cli, ana: int) -> None:
+    """Another address is stored, unless it is another user's."""
+    cli.done("users", "add", "luis@agency.example")
+    cli.done("users", "edit", "1", "ana@new.example")
+    assert "ana@new.example" == cli.json("users", "list")[0]["email"]
+    assert "user 2 has the address" in cli.refused("users", "edit", "1", "LUIS@agency.example")
+    assert "is no e-mail address" in cli.refused("users", "edit", "1", "luis")
+
+
+def test_users_are_removed(cli: Cli, db: Database, quipu: int) -> None:
+    """What goes is said first; an open call keeps the user; the ledger stays."""
+    cli.done("queries", "add", "1", "One?")
+    Budget(db).correct(1, Decimal(3), "elsewhere")
+    said = cli.done("users", "remove", "1", stdin="n\n")
+    assert "1 projects: 1 prompts, 0 answers. The ledger keeps 1 calls and their 3.0000 USD." in said
+    assert "Nothing was deleted." in said
+    assert "is deleted" in cli.done("users", "remove", "1", "--yes")
+    assert ([], []) == (cli.json("users", "list"), cli.json("projects", "list"))
+    assert [3] == [row["charged_usd"] for row in db.all("SELECT charged_usd FROM llm_call_attempts")]
+
+
+def test_a_key_is_removed_after_a_yes(cli: Cli, ana: int) -> None:
+    """`keys remove` asks, and --yes is for scripts."""
+    cli.done("keys", "set", "1", "openai", stdin="sk-proj-0123456789abcdef")
+    assert "Nothing was removed." in cli.done("keys", "remove", "1", "openai", stdin="n\n")
+    assert 1 == len(cli.json("keys", "list"))
+    assert "Removed the openai key" in cli.done("keys", "remove", "1", "openai", "--yes")
+    assert [] == cli.json("keys", "list")
+
+
+def test_what_a_host_stored_beyond_the_limits_is_said(cli: Cli, db: Database, quipu: int) -> None:
+    """It is measured as it is, `projects check` and `doctor` say it, and other fields can be changed."""
+    db.execute("UPDATE llm_monitoring_projects SET country = 'UK', brand_domains = '{*.quipu.com}' WHERE id = 1")
+    said = cli.done("projects", "check", "1")
+    assert "country 'UK' is no ISO 3166 code: write GB" in said
+    assert "the site '*.quipu.com' of 'Quipu': write quipu.com: its subdomains count as well" in said
+    assert "country 'UK' is no ISO 3166 code: write GB" in cli.run("doctor", "--offline").stdout
+    cli.done("projects", "edit", "1", "--samples", "2")
+    assert "write FR" in cli.refused("projects", "edit", "1", "--country", "FX")
+
+
+def test_who_may_not_remove_a_user(cli: Cli, db: Database, ana: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role without the right is told whose it is."""
+    migrate(db)
+    db.execute("CREATE ROLE input_admin LOGIN")
+    db.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO input_admin")
+    db.execute("REVOKE UPDATE ON users FROM input_admin")
+    try:
+        url = db.dsn.replace("user=postgres", "user=input_admin").replace("//postgres", "//input_admin")
+        monkeypatch.setenv("DATABASE_URL", url)
+        for arguments in (("users", "remove", "1", "--yes"), ("users", "edit", "1", "b@x.example")):
+            result = cli.run(*arguments)
+            assert (1, True) == (result.exit_code, "DATABASE_URL of the tables' owner" in result.stderr), result.output
+    finally:
+        db.execute("DROP OWNED BY input_admin")
+        db.execute("DROP ROLE input_admin")
