@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import IO, Final
 
 from llm_monitoring.cli.sheets import Sheet, at, read_sheet, rows
+from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import BadInput
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
@@ -19,30 +20,65 @@ TITLES: Final[dict[str, tuple[str, ...]]] = {
     "key": ("api_key_last4", "api_key", "api_key_redacted", "api_key_name", "api_key_id", "key"),
     "cost": ("cost_usd", "amount_value", "amount_usd", "total_cost", "cost", "amount", "usd"),
     "currency": ("amount_currency", "currency"),
+    "fee": ("cost_type", "usage_type"),
 }
 NEEDED: Final = ("date", "model", "cost")
-DATED: Final = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
+DATED: Final = re.compile(r"[-\s(@]+(\d{4}-\d\d-\d\d|\d{8})\)?$")
+HALF_A_CENT: Final = Decimal("0.005")
+# What only one provider's export has: titles that stand together, and the names of its models.
+OWN_TITLES: Final[dict[ProviderName, frozenset[str]]] = {
+    "anthropic": frozenset({"usage_date_utc", "token_type"}),
+    "openai": frozenset({"amount_value", "line_item"}),
+}
+OWN_MODELS: Final[dict[ProviderName, re.Pattern[str]]] = {
+    "openai": re.compile(r"gpt|chatgpt|o\d"),
+    "anthropic": re.compile(r"claude"),
+    "google": re.compile(r"(models/)?gemini"),
+    "perplexity": re.compile(r"(perplexity/)?sonar|perplexity"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an export; `key` is what it says of the key, empty where it says nothing."""
+    """One line of an export; `key` is what it says of the key, empty if it says nothing.
+
+    `rounding_usd` is how far an amount in whole cents may be from what was billed.
+    """
 
     day: date
     model: str
     key: str
     cost_usd: Decimal
+    rounding_usd: Decimal = Decimal(0)
 
 
-def read_export(file: IO[bytes]) -> list[Line]:
-    """Every line of a provider's export; raises BadInput that names what cannot be read."""
+def read_export(file: IO[bytes], provider: ProviderName) -> list[Line]:
+    """Every line of this provider's export; raises BadInput that names what cannot be read, or whose it is."""
     sheet = read_sheet(file)
     places = columns(sheet)
-    return list(lines(sheet, places))
+    found = list(lines(sheet, places))
+    owner = owner_of(titles_of(sheet), found, provider)
+    if owner != provider:
+        raise BadInput(f"{sheet.name} is an export of {owner}: give --provider {owner}, or {provider}'s file")
+    return found
+
+
+def titles_of(sheet: Sheet) -> list[str]:
+    return [re.sub(r"[^a-z0-9]+", "_", title).strip("_") for title in sheet.header()]
+
+
+def owner_of(titles: list[str], found: list[Line], asked: ProviderName) -> ProviderName:
+    """The provider whose export this is by its titles, or by its models if they are all another provider's."""
+    for provider, own in OWN_TITLES.items():
+        if own <= set(titles):
+            return provider
+    models = {line.model.lower() for line in found}
+    owners = {provider for model in models for provider, own in OWN_MODELS.items() if own.match(model)}
+    return asked if asked in owners or len(owners) != 1 else owners.pop()
 
 
 def columns(sheet: Sheet) -> dict[str, int]:
-    titles = [re.sub(r"[^a-z0-9]+", "_", title).strip("_") for title in sheet.header()]
+    titles = titles_of(sheet)
     found = {
         meaning: titles.index(next(name for name in names if name in titles))
         for meaning, names in TITLES.items()
@@ -68,7 +104,10 @@ def lines(sheet: Sheet, places: dict[str, int]) -> Iterator[Line]:
 def line(told: dict[str, str]) -> Line:
     if told.get("currency", "").lower() not in ("", "usd"):
         raise BadInput(f"{told['currency']!r} is not USD")
-    return Line(day(told["date"]), model(told["model"]), told.get("key", ""), cost(told["cost"]))
+    amount = cost(told["cost"])
+    whole_cents = amount == amount.quantize(Decimal("0.01"))
+    name = model(told["model"]) or (told.get("fee", "") and f"({told['fee']})")
+    return Line(day(told["date"]), name, told.get("key", ""), amount, HALF_A_CENT if whole_cents else Decimal(0))
 
 
 def day(text: str) -> date:
@@ -90,6 +129,15 @@ def model(text: str) -> str:
 def undated(name: str) -> str:
     """A dated model's name without its date, so that an alias and what it stands for are one."""
     return DATED.sub("", name)
+
+
+def model_key(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a model's id and its display name have in common: `claude-3-5-haiku-20241022` and “Claude Haiku 3.5”."""
+    parts = re.findall(r"[a-z0-9]+", undated(name.lower().strip().rpartition("/")[2]).removesuffix("-latest"))
+    numbers = [part for part in parts if part.isdigit()]
+    while len(numbers) > 1 and numbers[-1] == "0":
+        numbers.pop()
+    return tuple(sorted(part for part in parts if not part.isdigit())), tuple(numbers)
 
 
 def cost(text: str) -> Decimal:

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import click
 
 from llm_monitoring.cli.command import PROVIDER, example, json_option
-from llm_monitoring.cli.exports import Line, read_export, undated
+from llm_monitoring.cli.exports import Line, model_key, read_export, undated
 from llm_monitoring.cli.output import Columns, print_table, say, show_json, usd
 from llm_monitoring.cli.session import Session
 from llm_monitoring.db import Row
@@ -51,6 +51,7 @@ class Pair:
     ledger: Decimal = Decimal(0)
     in_doubt: Decimal = Decimal(0)
     provider: Decimal = Decimal(0)
+    rounding: Decimal = Decimal(0)
 
     def row(self, key: str, model: str) -> Row:
         return {
@@ -65,7 +66,8 @@ class Pair:
 
     @property
     def agrees(self) -> bool:
-        return 100 * abs(self.ledger - self.provider) <= TOLERATED_PERCENT * abs(self.provider)
+        tolerated = max(TOLERATED_PERCENT * abs(self.provider) / 100, self.rounding)
+        return abs(self.ledger - self.provider) <= tolerated
 
 
 @click.command(epilog=example("budget reconcile --provider openai --csv costs.csv --month 2026-10"))
@@ -84,19 +86,21 @@ def reconcile(
     amount_value, cost …); a key (api_key_last4, api_key …) splits the comparison where it ends in the last four
     characters of a key that is stored here. That covers the cost exports of OpenAI (grouped by line item) and of
     Anthropic, and “date,model,api_key_last4,cost_usd” for every other. Lines of other months are left out. A dated
-    model counts as its name without the date; fees that an export lists apart from models are lines of their own.
+    model counts as its name without the date, a display name as its model; fees that an export lists apart from models
+    are lines of their own.
 
     Differences are ledger minus provider, in USD and in percent of the provider's amount. Calls in doubt are in the
-    ledger at their ceiling, so it may hold more than was billed, never less. Exits with 1 where the sum or a line
-    differs by more than 1 percent.
+    ledger at their ceiling, so it may hold more than was billed, never less. Exits with 1 if the sum or a line differs
+    by more than 1 percent and by more than half a cent for each amount that the export rounds to whole cents.
     """
     month = month or datetime.now(UTC).date().replace(day=1)
-    read = read_export(file)
+    read = read_export(file, provider)
     billed = [line for line in read if line.day.replace(day=1) == month]
     with ctx.ensure_object(Session).tools() as tools:
         ledger = tools.budget.month_by_model(provider, month)
         keys = [key for key in tools.keys.listing() if key.provider == provider]
-    pairs = compare(ledger, billed, keys)
+    ungrouped = bool(billed) and not any(line.model for line in billed)
+    pairs = compare(ledger, billed, keys, by_model=not ungrouped)
     total = summed(pairs.values())
     rows = [pair.row(key, model) for (key, model), pair in sorted(pairs.items())]
     agrees = total.agrees and all(pair.agrees for pair in pairs.values())
@@ -104,6 +108,8 @@ def reconcile(
         show_json({"month": month, "agrees": agrees, "total": total.row(ALL_KEYS, ALL_KEYS), "lines": rows})
     else:
         tell(provider, month, len(billed), len(read) - len(billed), [*rows, total.row(ALL_KEYS, ALL_KEYS)])
+        if ungrouped:
+            say("The export is grouped by nothing: only the sum is compared. Group it by line item to see models.")
         say("They agree within 1 %." if agrees else "THEY DIFFER by more than 1 %.")
     ctx.exit(0 if agrees else 1)
 
@@ -114,21 +120,35 @@ def tell(provider: str, month: date, used: int, left_out: int, rows: list[Row]) 
     print_table(rows, SHOWN)
 
 
-def compare(ledger: Iterable[Row], billed: Iterable[Line], keys: Iterable[ListedKey]) -> dict[tuple[str, str], Pair]:
+def compare(
+    ledger: Iterable[Row], billed: Iterable[Line], keys: Iterable[ListedKey], *, by_model: bool = True
+) -> dict[tuple[str, str], Pair]:
     """Put both sides under the same key and model; without keys in the export, under one name for all keys."""
-    billed, names = list(billed), key_names(keys)
+    billed, names, labels = list(billed), key_names(keys), Labels(by_model=by_model)
     split = any(name_of(line.key, names) for line in billed)
     pairs: dict[tuple[str, str], Pair] = defaultdict(Pair)
     for row in ledger:
-        pair = pairs[owner_name(row["key_user_id"], names) if split else ALL_KEYS, undated(row["model_id"])]
+        pair = pairs[owner_name(row["key_user_id"], names) if split else ALL_KEYS, labels.name(row["model_id"])]
         pair.calls += row["calls"]
         pair.ledger += row["charged_usd"]
         pair.in_doubt += row["in_doubt_usd"] or Decimal(0)
     for line in billed:
-        pairs[
-            (name_of(line.key, names) or line.key or "no key") if split else ALL_KEYS, line.model
-        ].provider += line.cost_usd
+        key = (name_of(line.key, names) or line.key or "no key") if split else ALL_KEYS
+        pair = pairs[key, labels.name(line.model)]
+        pair.provider += line.cost_usd
+        pair.rounding += line.rounding_usd
     return dict(pairs)
+
+
+class Labels:
+    """One name for each model, the ledger's if it has one: exports write ids, dated ids or display names."""
+
+    def __init__(self, *, by_model: bool) -> None:
+        self.by_model = by_model
+        self.names: dict[object, str] = {}
+
+    def name(self, model: str) -> str:
+        return self.names.setdefault(model_key(model), undated(model)) if self.by_model else ALL_KEYS
 
 
 def key_names(keys: Iterable[ListedKey]) -> Mapping[str, frozenset[int | None]]:
@@ -160,4 +180,5 @@ def summed(pairs: Iterable[Pair]) -> Pair:
         total.ledger += pair.ledger
         total.in_doubt += pair.in_doubt
         total.provider += pair.provider
+        total.rounding += pair.rounding
     return total

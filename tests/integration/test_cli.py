@@ -246,7 +246,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
         (("openai", KEY), None, "Invalid value for 'PROVIDER': choose one of openai, anth"),
         (("1", "openai"), "", "no key arrived on standard input"),
         (("1", "openai"), " \n", "no key arrived on standard input"),
-        (("1", "openai"), f"{KEY}\n{KEY}\n", "this is no API key: it must be one line of printable ASCII"),
+        (("1", "openai"), f"{KEY}\n{KEY}\n", "this is no API key: it must be the key alone, and this has se"),
         (("1", "openai"), KEY.encode() + b"\xf1\xff", "this is no API key: it must be one line of printable ASCII"),
         (("2", "openai"), KEY, "user '2' does not exist"),
     ],
@@ -312,7 +312,7 @@ def test_keys_remove(cli: Cli, ana: int, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     cli.done("keys", "set", "1", "google", stdin=KEY)
     monkeypatch.setenv("GOOGLE_API_KEY", "AIza-operator-000")
-    assert f"{said}the operator's key stands in.\n" == cli.done("keys", "remove", "1", "google")
+    assert f"{said}the operator's key stands in.\n" == cli.done("keys", "remove", "1", "google", "--yes")
 
 
 def test_project_with_everything(cli: Cli, ana: int) -> None:
@@ -373,7 +373,7 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
     [
         (("--language", "Spanish"), "language 'Spanish' is no ISO 639 code such as es or en"),
         (("--language", "es-toolonglng"), "language 'es-toolonglng' is no ISO 639 code such as es or en"),
-        (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code such as ES or US"),
+        (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code: write ES"),
         (("--samples", "21"), "Invalid value for '--samples': 21 is not in the range 1<=x<=20; see "),
         (("--provider", "grok"), "Invalid value for '--provider': choose one of openai, anthropic"),
         (("--brand", "Q"), "'Q' is one letter, which any text holds: say --case-sensitive, or give a longer name"),

@@ -95,7 +95,7 @@ def test_a_project_gets_another_owner(here: Installation) -> None:
     ("arguments", "message"),
     [
         ((), f"say what to change: see `{PROGRAM} projects edit --help`"),
-        (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code such as ES or US"),
+        (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code: write ES"),
         (("--brand", "Holded"), "brand and competitors need different names, and 'holded' is there twice"),
         (("--name", "two"), "the user already has another project of that name"),
         (("--alias", "x", "--clear", "aliases"), "aliases: give new entries or --clear, not both"),
