@@ -68,12 +68,10 @@ def titles_of(sheet: Sheet) -> list[str]:
 
 
 def owner_of(titles: list[str], found: list[Line], asked: ProviderName) -> ProviderName:
-    """The provider whose export this is by its titles, or by its models if they are all another provider's."""
-    for provider, own in OWN_TITLES.items():
-        if own <= set(titles):
-            return provider
+    """The provider whose export this is by its models, or by its titles if it names no model that is known."""
     models = {line.model.lower() for line in found}
     owners = {provider for model in models for provider, own in OWN_MODELS.items() if own.match(model)}
+    owners = owners or {provider for provider, own in OWN_TITLES.items() if own <= set(titles)}
     return asked if asked in owners or len(owners) != 1 else owners.pop()
 
 

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects, runs
 from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.cli.exports import model_key
 from llm_monitoring.cli.root import root
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
@@ -158,6 +159,14 @@ GENERIC = """date,model,api_key_last4,cost_usd
 """
 
 
+CONSOLE = """usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,list_price_usd,\
+cost_type,inference_geo,speed,api_key_id,api_key_status
+2026-10-05,Claude Sonnet 4.5,Default,cron-ana,message,≤ 200k,input_no_cache,0.08,0.08,token,global,,apikey_01A,active
+2026-10-05,Claude Sonnet 4.5,Default,cron-ana,message,≤ 200k,output,0.40,0.40,token,global,,apikey_01A,active
+2026-10-05,Claude Haiku 3.5,Default,cron-ana,message,≤ 200k,output,0.01,0.01,token,global,,apikey_01A,active
+"""
+
+
 @pytest.mark.parametrize("export", [OPENAI, ANTHROPIC])
 def test_reconcile_agrees_within_one_percent(october: Budget, tmp_path: Path, export: str) -> None:
     """The columns of either export are found; a call in doubt may stand above the bill."""
@@ -187,6 +196,44 @@ def test_reconcile_shows_what_the_ledger_does_not_know(october: Budget, tmp_path
     assert ("ZZZZ", "gpt-4", "0", "-100.00") in [
         (row["key"], row["model"], row["ledger_usd"], row["percent"]) for row in found["lines"]
     ]
+
+
+def test_reconcile_with_display_names_and_whole_cents(books: Budget, tmp_path: Path) -> None:
+    """Anthropic's export as it is: display names are their models, key names split nothing, cents may be rounded."""
+    for model, cost in (("claude-sonnet-4-5-20250929", "0.4881"), ("claude-3-5-haiku-20241022", "0.0124")):
+        settle(books, reserve(books, 1, model), cost)
+    books.db.execute("UPDATE llm_call_attempts SET month = '2026-10-01', llm_provider = 'anthropic'")
+    file = tmp_path / "anthropic.csv"
+    file.write_text(CONSOLE, "utf-8")
+    arguments = ("reconcile", "--csv", str(file), "--month", "2026-10", "--json", "--provider")
+    found = command(*arguments, "anthropic")
+    lines = [(row["key"], row["model"], row["provider_usd"]) for row in json.loads(found.stdout)["lines"]]
+    assert [("all", "claude-3-5-haiku", "0.01"), ("all", "claude-sonnet-4-5", "0.48")] == lines
+    assert 0 == found.exit_code
+    assert "is an export of anthropic: give --provider anthropic" in command(*arguments, "openai").stderr
+
+
+def test_reconcile_of_sums_alone(october: Budget, tmp_path: Path) -> None:
+    """An export that is grouped by nothing is compared by its sum, and says so."""
+    header = "start_time_iso,amount_value,amount_currency,line_item\n"
+    result = reconcile(tmp_path, f"{header}2026-10-01T00:00:00+00:00,0.7001,usd,\n")
+    assert "grouped by nothing: only the sum is compared" in result.stdout
+    assert ("They agree" in result.stdout, 0) == (True, result.exit_code), result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Claude Sonnet 4.5", "claude-sonnet-4-5"), ("Claude Haiku 3.5", "claude-3-5-haiku-20241022"),
+        ("Claude Opus 4", "claude-opus-4-20250514"), ("Claude Opus 4", "claude-opus-4-0"),
+        ("Claude Sonnet 4.5 (20250929)", "claude-sonnet-4-5"), ("GPT-4o mini", "gpt-4o-mini-2024-07-18"),
+        ("Gemini 2.5 Flash", "models/gemini-2.5-flash"), ("claude-3-7-sonnet-latest", "Claude Sonnet 3.7"),
+    ],
+)  # fmt: skip
+def test_display_names(name: str, other: str) -> None:
+    """A display name and its model's id, with or without a date, are one model; other versions are others."""
+    assert model_key(name) == model_key(other)
+    assert model_key("Claude Sonnet 4.5") not in (model_key("claude-sonnet-4"), model_key("claude-opus-4-5"))
 
 
 @pytest.mark.parametrize(
