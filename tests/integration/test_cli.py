@@ -305,7 +305,7 @@ def test_keys_remove(cli: Cli, ana: int, monkeypatch: pytest.MonkeyPatch) -> Non
     cli.done("keys", "set", "1", "google", stdin=KEY)
     said = f"Removed the google key of user 1 ({EMAIL}): "
     assert f"{said}no call to that provider is made for this user any more.\n" == cli.done(
-        "keys", "remove", EMAIL, "google"
+        "keys", "remove", EMAIL, "google", "--yes"
     )
     assert "user 1 has no google key: see `python -m llm_monitoring keys list`" == cli.refused(
         "keys", "remove", "1", "google"
