@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import IO, Any, ClassVar, Final, TypeVar
 
 import click
@@ -17,6 +20,17 @@ from llm_monitoring.streams import is_stream_failure
 PROGRAM: Final = "python -m llm_monitoring"
 LARGEST_ID: Final = 2**31 - 1
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def python_command() -> str:
+    """How this Python is started from here: by its name if that finds it, by its path in this folder, or in full."""
+    running = Path(sys.executable)
+    if (found := shutil.which("python")) and Path(found).absolute() == running.absolute():
+        return "python"
+    try:
+        return shlex.quote(str(running.relative_to(Path.cwd())))
+    except ValueError:
+        return shlex.quote(str(running))
 
 
 class Failed(click.ClickException):

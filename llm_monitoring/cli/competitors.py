@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any, Final
 
 import click
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.command import PROJECT, example, json_option
+from llm_monitoring.cli.competitor_files import read_competitors
 from llm_monitoring.cli.names import (
     REREAD,
     changed_entity,
@@ -19,10 +21,14 @@ from llm_monitoring.cli.names import (
     name_options,
     old_name_option,
 )
-from llm_monitoring.cli.output import Columns, say, show_rows
+from llm_monitoring.cli.output import Columns, print_table, say, show_rows
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.errors import BadInput
 from llm_monitoring.projects import Project
+
+SHOWN: Final[Columns] = {
+    "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude", "Exact case": "case_sensitive",
+}  # fmt: skip
 
 
 @click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
@@ -38,10 +44,7 @@ def list_competitors(session: Session, project: int, *, as_json: bool) -> None:
     """List the competitors of PROJECT."""
     with session.tools() as tools:
         rows = [projects.write_entity(each) for each in projects.find(tools.db, project).competitors]
-    columns: Columns = {
-        "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude", "Exact case": "case_sensitive",
-    }  # fmt: skip
-    show_rows(rows, columns, as_json=as_json, empty=f"Project {project} has no competitors: `competitors add`.")
+    show_rows(rows, SHOWN, as_json=as_json, empty=f"Project {project} has no competitors: `competitors add`.")
 
 
 @competitors.command(
@@ -94,6 +97,50 @@ def edit(
     with session.tools() as tools:
         projects.change(tools.db, project, changed)
     say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
+
+
+@competitors.command(
+    "import", epilog=example("competitors import 1 rivals.csv --dry-run", "competitors import 1 rivals.json")
+)
+@click.argument("project", type=PROJECT)
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: bool, yes: bool) -> None:
+    """Add the competitors in FILE to PROJECT, all or none, after showing what was understood.
+
+    FILE is CSV with a column of names and perhaps aliases, domains, exclude and case_sensitive (several entries of a
+    field are separated by |), or JSON as `competitors list --json` prints it. One that the project has is skipped.
+    """
+    found = read_competitors(file)
+    with session.tools() as tools:
+        fresh = show_new(projects.find(tools.db, project), found)
+        asked = not yes and not dry_run and sys.stdin.isatty()
+        if dry_run or (asked and not click.confirm("Store the new ones?", default=True)):
+            say("Nothing was stored.")
+            return
+
+        def edit(before: Project) -> Project:
+            return replace(before, competitors=(*before.competitors, *missing(before, fresh)))
+
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+def show_new(project: Project, found: list[Entity]) -> list[Entity]:
+    """Print which of these competitors the project does not have, and return them."""
+    fresh = missing(project, found)
+    names = [each.name for each in found if each not in fresh]
+    skipped = f", {len(names)} skipped: {', '.join(names)}" if names else ""
+    say(f"{len(fresh)} new{skipped}")
+    print_table([projects.write_entity(each) for each in fresh], SHOWN)
+    return fresh
+
+
+def missing(project: Project, found: list[Entity]) -> list[Entity]:
+    known = {each.name.casefold() for each in (project.brand, *project.competitors)}
+    return [each for each in found if each.name.casefold() not in known]
 
 
 @competitors.command(epilog=example("competitors remove 1 Holded"))

@@ -145,6 +145,10 @@ def key_finding(checked: Checked) -> Finding:
     if checked.verdict == "not reached":
         return yellow("API key", f"{name} could not be tried: {checked.message}",
                       "try again later; look at the network, the proxy and the provider's status page")  # fmt: skip
+    if checked.verdict == "unclear":
+        return yellow("API key", f"{name}: the answer says nothing of the key: {checked.message}",
+                      f"if a gateway is meant to answer, correct {key.provider.upper()}_BASE_URL; else try again later"
+                      )  # fmt: skip
     return red("API key", f"{name}: {checked.message}", f"set another one: {again}")
 
 

@@ -12,7 +12,7 @@ import click
 from llm_monitoring import app
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli import database_checks as checks
-from llm_monitoring.cli import definition_checks, machine_checks, project_checks
+from llm_monitoring.cli import definition_checks, machine_checks, project_checks, searching
 from llm_monitoring.cli.command import example, json_option
 from llm_monitoring.cli.findings import Finding, green, red
 from llm_monitoring.cli.key_checks import check_keys
@@ -107,6 +107,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("prices", lambda: checks.prices(db, budget)),
         ("budgets", lambda: checks.budgets(budget)),
         ("projects", lambda: definition_checks.definitions(db)),
+        ("web search", lambda: searching.searches(db, settings)),
         ("sites", lambda: project_checks.sites(db)),
         ("operator budget", lambda: checks.operator_budget(settings, budget)),
         ("runs", lambda: checks.daily_runs(db, budget)),

@@ -10,10 +10,10 @@ from typing import Final, Literal
 from llm_monitoring import model_check
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyStore, ListedKey
-from llm_monitoring.providers import AuthFailed, ModelInfo
+from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
 from llm_monitoring.settings import Settings
 
-Verdict = Literal["works", "refused", "unreadable", "not reached"]
+Verdict = Literal["works", "refused", "unreadable", "not reached", "unclear"]
 
 LONGEST_WAIT_SECONDS: Final = 10.0
 AT_ONCE: Final = 8
@@ -47,5 +47,7 @@ def check_key(store: KeyStore, settings: Settings, key: ListedKey) -> Checked:
         return Checked(key, "works", models=tuple(model_check.list_models(key.provider, secret, settings)))
     except AuthFailed as exc:
         return Checked(key, "refused", str(exc))
-    except MonitoringError as exc:
+    except ProviderUnavailable as exc:
         return Checked(key, "not reached", str(exc))
+    except MonitoringError as exc:
+        return Checked(key, "unclear", str(exc))

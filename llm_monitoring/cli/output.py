@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,7 +33,17 @@ UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has
 
 def say(text: str) -> None:
     """Print one sentence, without secrets."""
-    click.echo(shown(text))
+    click.echo(wrapped(shown(text)))
+
+
+def wrapped(text: str) -> str:
+    """`text` in lines that end between words, on a terminal; a pipe has no edge."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(20, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False
+    )
 
 
 def shown(text: str) -> str:

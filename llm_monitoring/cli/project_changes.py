@@ -11,6 +11,7 @@ from llm_monitoring import projects
 from llm_monitoring.cli.command import PROGRAM, PROJECT, PROVIDER, example
 from llm_monitoring.cli.names import REREAD, changed_entity, clear_option, details, name_options, old_name_option
 from llm_monitoring.cli.output import say, usd
+from llm_monitoring.cli.searching import say_obstacles
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.errors import BadInput
@@ -59,7 +60,9 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
             return replace(before, **fields, brand=fresh)
 
         after = projects.change(tools.db, project, change)
-    say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
+        say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
+        if {"web_search", "providers"} & fields.keys():
+            say_obstacles(tools, project)
 
 
 def changed_fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def changed_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 @click.command(epilog=example("projects remove 3", "projects remove 3 --yes"))
 @click.argument("project", type=PROJECT)
-@click.option("--yes", is_flag=True, help="Ask nobody: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
 @pass_session
 def remove(session: Session, project: int, *, yes: bool) -> None:
     """Delete PROJECT with its prompts, answers and figures.

@@ -13,6 +13,7 @@ from llm_monitoring.cli.competitor_files import read_competitors
 from llm_monitoring.cli.names import entity
 from llm_monitoring.cli.output import Columns, print_table, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.project_changes import edit, remove
+from llm_monitoring.cli.searching import say_obstacles
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
@@ -68,8 +69,9 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     with session.tools() as tools:
         owner = table.find_user(tools.db, user)
         project_id = table.add(tools.db, table.NewProject(user_id=owner["id"], **new))
-    say(f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
-        f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")  # fmt: skip
+        say(f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
+            f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")  # fmt: skip
+        say_obstacles(tools, project_id)
 
 
 def definition(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,19 +12,20 @@ from llm_monitoring import day, projects
 from llm_monitoring.app import blocked_users, open_tools, schedule_day
 from llm_monitoring.cli import setup_project
 from llm_monitoring.cli.asking import ask, choose, heading, retried
-from llm_monitoring.cli.command import PROGRAM, example
+from llm_monitoring.cli.command import PROGRAM, example, python_command
 from llm_monitoring.cli.key_checks import Checked, check_keys
-from llm_monitoring.cli.keys import ending, read_key
+from llm_monitoring.cli.keys import ending
 from llm_monitoring.cli.output import Columns, print_table, say, usd
 from llm_monitoring.cli.session import Session, find_database, pass_session
 from llm_monitoring.cli.setup_master_key import offer_master_key
 from llm_monitoring.crypto import last_four
 from llm_monitoring.day import Tools
 from llm_monitoring.db import Row
-from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.estimate import Estimate, estimate
 from llm_monitoring.keys import ListedKey
+from llm_monitoring.logs import register_secret
 from llm_monitoring.settings import budget as budget_amount
 
 COSTS: Final[Columns] = {
@@ -99,9 +100,8 @@ def keys(tools: Tools, user: Row) -> None:
 
 
 def offer_key(tools: Tools, user: Row, provider: ProviderName) -> None:
-    while click.confirm(f"{provider}: is there a key to store?", default=True):
+    while secret := hidden_key(f"{provider} API key (not shown; empty: none)"):
         try:
-            secret = read_key(f"{provider} API key (not shown)")
             tools.keys.store(user["id"], provider, secret)
         except BadInput as exc:
             say(f"Not stored: {exc}")
@@ -110,11 +110,19 @@ def offer_key(tools: Tools, user: Row, provider: ProviderName) -> None:
         if checked.verdict == "works":
             say(f"Stored{ending(last_four(secret))}; it works: {len(checked.models)} models listed.")
             return
-        if checked.verdict == "not reached":
+        if checked.verdict in ("not reached", "unclear"):
             say(f"Stored{ending(last_four(secret))}; it could not be tried: {checked.message}")
             return
         tools.keys.remove(user["id"], provider)
         say(f"Not stored: {checked.message}")
+
+
+def hidden_key(question: str) -> Secret | None:
+    """A key as it is typed, which is never shown; None for an empty answer."""
+    typed: str = click.prompt(question, hide_input=True, default="", show_default=False)
+    secret = Secret(typed.strip())
+    register_secret(secret)
+    return secret if secret.reveal() else None
 
 
 def tried(tools: Tools, user: Row, provider: ProviderName) -> Checked:
@@ -153,8 +161,9 @@ def cost(tools: Tools, project_id: int) -> None:
         say(f"In all at most {usd(total)} USD a day, and the tone of mentions extra; "
             f"answers as they come cost far less.")  # fmt: skip
     say("")
-    say("Next: `python daily_llm_monitoring_cron.py` asks for the first time; "
-        f"`{PROGRAM} doctor` examines the installation.")  # fmt: skip
+    python = python_command()
+    say(f"Next: `{python} daily_llm_monitoring_cron.py` asks for the first time; "
+        f"`{python} -m llm_monitoring doctor` examines the installation.")  # fmt: skip
 
 
 def row_of(each: Estimate) -> dict[str, object]:

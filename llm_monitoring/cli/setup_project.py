@@ -11,11 +11,13 @@ from llm_monitoring import prompts as proposals
 from llm_monitoring.cli.asking import ask, ask_list, choose, heading, retried
 from llm_monitoring.cli.names import entity
 from llm_monitoring.cli.output import print_table, say
+from llm_monitoring.cli.searching import say_obstacles
 from llm_monitoring.day import Tools
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput
 from llm_monitoring.locale_codes import country_problem, language_problem
+from llm_monitoring.sites import site_problem
 
 PROPOSED: Final = 15
 MOST_PROPOSED: Final = 60
@@ -38,15 +40,17 @@ def add_project(tools: Tools, user: Row) -> int:
     new = projects.NewProject(
         user_id=user["id"],
         name=ask("Name of the project", brand),
-        brand=entity(brand, aliases=ask_list("Its other names"), domains=ask_list("Its sites, such as acme.com")),
+        brand=entity(brand, aliases=ask_list("Its other names"), domains=retried(sites)),
         industry=ask("What it does, such as “software de facturación”"),
         language=retried(language),
         country=retried(country),
         competitors=[entity(name) for name in ask_list("Competitors")],
         providers=providers(tools, user),
+        web_search=click.confirm("Let the assistants search the web? That costs 5 to 13 times as much", default=False),
     )
     project_id = projects.add(tools.db, new)
     say(f"Project {project_id} added. Aliases and sites of competitors: `competitors edit {project_id} NAME --help`.")
+    say_obstacles(tools, project_id)
     return project_id
 
 
@@ -55,6 +59,14 @@ def brand_name() -> str:
     if entity(name).single_letters:
         raise BadInput(f"{name!r} is one letter, which any text holds: `projects add` takes it with --case-sensitive")
     return name
+
+
+def sites() -> tuple[str, ...]:
+    found = ask_list("Its sites, such as acme.com")
+    for site in found:
+        if problem := site_problem(site):
+            raise BadInput(f"{site!r}: {problem}")
+    return found
 
 
 def language() -> str:

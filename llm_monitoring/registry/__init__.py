@@ -28,6 +28,7 @@ from llm_monitoring.registry.pricing import (
     read_rates,
     write_rates,
 )
+from llm_monitoring.registry.searching import search_obstacles
 from llm_monitoring.registry.served import is_same_model
 from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff, read_price, read_prices
 
@@ -62,6 +63,7 @@ __all__ = [
     "read_price",
     "read_prices",
     "read_rates",
+    "search_obstacles",
     "with_known",
     "write_rates",
 ]

@@ -53,7 +53,11 @@ class Model:
                 f"`python -m llm_monitoring models price {self.provider} {self.model_id} --max-searches N`"
             )
         if self.prices is not None and not self.prices.sells_search:
-            raise NotCallable(f"{self.provider}/{self.model_id}: web search has no price in llm_model_registry")
+            raise NotCallable(
+                f"{self.provider}/{self.model_id}: web search has no price in llm_model_registry; set one with "
+                f"`python -m llm_monitoring models price {self.provider} {self.model_id} --search-fee USD "
+                "--reason TEXT` (USD a thousand searches)"
+            )
         return cap
 
     def tariff(self, base_url: str | None) -> Tariff:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from llm_monitoring.budget import Budget
+from llm_monitoring.budget import Budget, Call
 from llm_monitoring.cli.command import PROGRAM
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
@@ -130,3 +132,41 @@ def test_who_may_not_remove_a_user(cli: Cli, db: Database, ana: int, monkeypatch
     finally:
         db.execute("DROP OWNED BY input_admin")
         db.execute("DROP ROLE input_admin")
+
+
+def test_web_search_that_cannot_be_asked_is_said(cli: Cli, db: Database, quipu: int) -> None:
+    """When it is switched on, with the command that mends it, and by doctor; the command's fee makes it callable."""
+    db.execute("UPDATE llm_model_registry SET cost_per_1k_searches = NULL WHERE llm_provider = 'openai'")
+    model = next(row for row in cli.json("models", "list") if row["llm_provider"] == "openai" and row["is_current"])
+    said = cli.done("projects", "edit", "1", "--web-search", "--provider", "openai")
+    mend = f"`{PROGRAM} models price openai {model['model_id']} --search-fee USD --reason TEXT`"
+    assert f"Not asked until it is mended: openai/{model['model_id']}: web search has no price" in said
+    assert mend in said
+    assert mend in cli.done("projects", "add", "1", "Other", "--brand", "Brand", "--industry", "x", "--web-search",
+                            "--case-sensitive")  # fmt: skip
+    shown = cli.run("doctor", "--offline").stdout
+    assert "projects #1, #2 with web search get no answers of openai" in shown
+    cli.done("models", "price", "openai", model["model_id"], "--search-fee", "10", "--reason", "list")
+    assert "Not asked" not in cli.done("projects", "edit", "1", "--web-search")
+
+
+def test_competitors_are_imported(cli: Cli, quipu: int) -> None:
+    """What a file says is shown first; those that the project has are skipped, other columns are left out."""
+    Path("rivals.csv").write_text("Competidor;Web;Notas\nHolded;holded.com;x\nSAGE;sage.com;y\n")
+    cli.done("competitors", "add", "1", "Sage")
+    shown = cli.done("competitors", "import", "1", "rivals.csv", "--dry-run")
+    assert "name from “Competidor”, domains from “Web”; left out: Notas" in shown
+    assert "1 new, 1 skipped: SAGE" in shown
+    assert ["Sage"] == [row["name"] for row in cli.json("competitors", "list", "1")]
+    assert "has 2 competitors now" in cli.done("competitors", "import", "1", "rivals.csv")
+    assert ["holded.com"] == cli.json("competitors", "list", "1")[1]["domains"]
+    Path("bad.csv").write_text("name,domains\nFoo,*.foo.com\n")
+    assert "write foo.com" in cli.run("competitors", "import", "1", "bad.csv").stderr
+
+
+def test_a_user_with_an_open_call_stays(cli: Cli, db: Database, ana: int) -> None:
+    """While a call may still be billed to a user, the user is not removed."""
+    Budget(db).set_limits(1, Decimal(5), None)
+    assert Budget(db).reserve(Call(uuid4(), "probe", 1, "openai", "m", "user", Decimal(1)))
+    assert "user 1 has 1 calls that are not closed" in cli.run("users", "remove", "1", "--yes").stderr
+    assert 1 == len(cli.json("users", "list"))

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from llm_monitoring import projects
-from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.cli.command import PROGRAM, python_command
 from llm_monitoring.cli.root import root
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
@@ -74,35 +74,36 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         seen = answer(child, "What shall it be? [1]:", "1")
         seen += answer(child, "E-mail address:", "nobody")
         seen += answer(child, "E-mail address:", EMAIL)
-        seen += answer(child, "openai: is there a key to store? [Y/n]:", "y")
-        seen += answer(child, "openai API key (not shown):", "sk-proj-refused-000000000000000000000000")
-        seen += answer(child, "openai: is there a key to store? [Y/n]:", "y")
-        seen += answer(child, "openai API key (not shown):", KEYS["openai"])
-        seen += answer(child, "anthropic: is there a key to store? [Y/n]:", "n")
-        seen += answer(child, "google: is there a key to store? [Y/n]:", "y")
-        seen += answer(child, "google API key (not shown):", KEYS["google"])
-        seen += answer(child, "google: is there a key to store? [Y/n]:", "n")
-        seen += answer(child, "perplexity: is there a key to store? [Y/n]:", "n")
+        seen += answer(child, "openai API key (not shown; empty: none):", "sk-proj-refused-000000000000000000000000")
+        seen += answer(child, "openai API key (not shown; empty: none):", KEYS["openai"])
+        seen += answer(child, "anthropic API key (not shown; empty: none):", "")
+        seen += answer(child, "google API key (not shown; empty: none):", KEYS["google"])
+        seen += answer(child, "google API key (not shown; empty: none):", "")
+        seen += answer(child, "perplexity API key (not shown; empty: none):", "")
         seen += answer(child, "Monthly limit in USD [100.00]:", "a lot")
         seen += answer(child, "Monthly limit in USD [100.00]:", "25")
         seen += answer(child, "The brand's name", "Quipu")
         seen += answer(child, "Name of the project [Quipu]:", "")
         seen += answer(child, "Its other names", "getquipu, Quipu App")
+        seen += answer(child, "Its sites", "*.getquipu.com")
         seen += answer(child, "Its sites", "getquipu.com")
         seen += answer(child, "What it does", "software de facturación")
         seen += answer(child, "Language of prompts", "")
         seen += answer(child, "Country that is asked from", "Spain")
         seen += answer(child, "Country that is asked from", "es")
         seen += answer(child, "Competitors", "Holded, Sage")
+        seen += answer(child, "Let the assistants search the web? That costs 5 to 13 times as much [y/N]:", "")
         seen += answer(child, "How many shall be proposed", "5")
         seen += answer(child, "These? [1]:", "1")
         seen += answer(child, "A prompt of your own", "¿Qué programa recomiendas?")
         seen += answer(child, "A prompt of your own", "")
         child.expect(r"In all at most (\d+\.\d{4}) USD a day")
         assert float(child.match.group(1)) > 0  # type: ignore[union-attr]
+        child.expect_exact("Next: `")
         child.expect(pexpect.EOF)
         child.wait()
         assert 0 == child.exitstatus
+        assert str(child.before).startswith(f"{python_command()} daily_llm_monitoring_cron.py`")
     environment = tmp_path / ".env"
     master = environment.read_text(encoding="utf-8").strip().removeprefix("LLM_KEYS_ENCRYPTION_KEY=")
     assert (0o600, 44) == (stat.S_IMODE(environment.stat().st_mode), len(master))

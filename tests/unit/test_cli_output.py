@@ -116,3 +116,25 @@ def test_numbers_and_names_stay_whole(
     shown = capsys.readouterr().out
     assert [] == [text for text in WHOLE if text not in shown]
     assert [] == [line for line in shown.splitlines() if len(line) > width]
+
+
+def test_lines_end_between_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence is wrapped where words end at the terminal's width, and not at all in a pipe."""
+    sentence = "Users' API keys are stored sealed under LLM_KEYS_ENCRYPTION_KEY, which is not set. " * 2
+    output.say(sentence)
+    assert f"{sentence}\n" == capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    output.say(sentence)
+    lines = capsys.readouterr().out.splitlines()
+    assert (True, sentence.split()) == (max(map(len, lines)) <= 40, " ".join(lines).split())
+
+
+def test_nothing_that_is_printed_shows_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """Sentences, tables and JSON hide what was registered."""
+    logs.register_secret(Secret("zq-canary-0123456789"))
+    output.say("a zq-canary-0123456789")
+    output.show_json({"a": ["zq-canary-0123456789"], "b": 1})
+    output.print_table([{"a": "zq-canary-0123456789"}], {"A": "a"})
+    shown = capsys.readouterr().out
+    assert (3, False) == (shown.count("***"), "canary" in shown)
