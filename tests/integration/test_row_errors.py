@@ -116,6 +116,19 @@ def test_an_attempt_that_cannot_be_closed_ends_no_start(stage: Stage) -> None:
     assert stage.charged() == stage.billed()
 
 
+def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(stage: Stage) -> None:
+    """A trigger of the host that outlasts the statement timeout for one user's calls stops neither run nor start."""
+    four_projects(stage)
+    stage.db.lock_seconds = 0.05
+    stage.db.execute(
+        REFUSE.format(condition="NEW.user_id = 2 AND NEW.state = 'settled'", event="UPDATE", table="llm_call_attempts")
+        .replace("RAISE EXCEPTION 'the host refuses'", "RAISE query_canceled")
+    )  # fmt: skip
+    for _ in range(2):
+        run(stage, LLM_RUN_DEADLINE_MINUTES="0.05")
+        assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+
+
 def test_paging_goes_past_what_stays_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts that cannot be closed fill no page for ever: those behind them are closed by the same start."""
     four_projects(stage)
