@@ -107,6 +107,9 @@ def adjustments(user_id: int, account: Row, kept: Row) -> list[Adjustment]:
 def balance_operator(budget: Budget, month: date) -> Sequence[Adjustment]:
     def put_right(tx: Transaction) -> list[Adjustment]:
         before = tx.one(SQL.lock_operator)
+        if before is None:  # the table was emptied: without its row no call with the operator's keys is admitted
+            tx.execute(SQL.open_operator, {"month": month})
+            before = tx.one(SQL.lock_operator)
         kept = tx.one(SQL.set_operator, {"month": month})
         if before is None or kept is None:
             return []

@@ -26,7 +26,7 @@ from llm_monitoring.providers import (
     Reply,
     read_reply,
 )
-from llm_monitoring.registry import Price, Tariff, Unpriced
+from llm_monitoring.registry import NotCallable, Price, Tariff, Unpriced
 from llm_monitoring.row_errors import RowError, RowErrors, Stage
 
 log = logging.getLogger(__name__)
@@ -336,7 +336,10 @@ class Till:
         """
         if registry.is_same_model(call.model_id, served):
             return price
-        model = registry.find_served(self.budget.db, call.provider, served)
+        try:
+            model = registry.find_served(self.budget.db, call.provider, served)
+        except NotCallable:
+            return None
         if model is None or model.prices is None:
             return None
         log.warning(

@@ -64,6 +64,11 @@ NO_MODEL: Final = frozenset(
     {"model_not_found", "invalid_model", "model_not_available", "DeploymentNotFound"}
     | {"key_model_access_denied", "team_model_access_denied", "user_model_access_denied"}  # LiteLLM
 )
+# the prompt was filtered, whatever the status: OpenAI, Azure, LiteLLM
+FILTERED: Final = frozenset(
+    {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt"}
+)
+GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # a gateway's document has none of them
 DAILY_MARK: Final = "quota per day"  # ours, for a Google quota of which an id says PerDay
 REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 
@@ -78,6 +83,7 @@ TABLE: Final = (
     Row("account_refused", "account", (400, 402, 403, 429), ("google",), GOOGLE_ACCOUNT),
     Row("account_refused", "account", (400,), ("google",), frozenset({"FAILED_PRECONDITION"})),
     Row("account_refused", "account", (402,)),
+    Row("prompt_refused", "prompt", (400, 401, 403, 404), OPENAI_FORM, FILTERED),
     # the model
     Row("model_missing", "model", (400, 401, 403, 404), marks=NO_MODEL),
     Row("model_missing", "model", (404,)),
@@ -90,7 +96,7 @@ TABLE: Final = (
     Row("rate_limited", "minute", (429,), documented=False, again=True),
     # refused for load, and the document says so
     Row("overloaded", "load", (529,), ("anthropic",), frozenset({"overloaded_error"}), again=True),
-    Row("overloaded", "load", (500, 503), ("google",), again=True),
+    Row("overloaded", "load", (500, 503), ("google",), GOOGLE_LOAD, again=True),
     # this prompt, or a page of somebody between us and the provider
     Row("prompt_refused", "prompt", (400, 403, 404), documented=False),
     # whoever answered so may have passed the call on: perhaps billed

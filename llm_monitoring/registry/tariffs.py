@@ -126,11 +126,12 @@ def read_dated(row: Mapping[str, Any]) -> DatedPrice:
 def read_price(row: Mapping[str, Any]) -> Price | None:
     """The price in a registry row or a dated row; None if input or output is missing or zero.
 
-    Raises NotCallable for a price that is no number.
+    Raises NotCallable for a price that is no number, below zero, or in a tier that is none.
     """
     base_input, base_output = row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"]
-    if not all(value.is_finite() for name, value in row.items() if name in PRICE_COLUMNS and value is not None):
-        raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has a price that is no number")
+    amounts = [value for name, value in row.items() if name in PRICE_COLUMNS and value is not None]
+    if not all(value.is_finite() and value >= 0 for value in amounts):
+        raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has a price that is no number of zero or more")
     if not base_input or not base_output:
         return None
     cached = row["cost_per_1m_cached_input_tokens"]
@@ -143,7 +144,7 @@ def read_price(row: Mapping[str, Any]) -> Price | None:
         cache_write=base_input if write is None else write,
         cache_write_1h=row["cost_per_1m_cache_write_1h_tokens"],
     )
-    tiers = [base, *(read_tier(tier, base) for tier in row["price_tiers"])]
+    tiers = [base, *read_tiers(row, base)]
     per_thousand = row["cost_per_1k_searches"]
     return Price(
         tiers=tuple(sorted(tiers, key=lambda tier: tier.above_input_tokens)),
@@ -151,6 +152,24 @@ def read_price(row: Mapping[str, Any]) -> Price | None:
         request_usd=row["cost_per_request"],
         priority_factor=row["priority_factor"],
     )
+
+
+def read_tiers(row: Mapping[str, Any], base: Rates) -> list[Rates]:
+    """The tiers of a row above its base; raises NotCallable for one that would make tokens free, or is no tier."""
+    try:
+        tiers = [read_tier(tier, base) for tier in row["price_tiers"]]
+        if all(is_sound(tier) for tier in tiers):
+            return tiers
+    except (TypeError, ValueError, KeyError, ArithmeticError):
+        pass
+    raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has price tiers that are none: give them again")
+
+
+def is_sound(tier: Rates) -> bool:
+    """Whether a tier has a start and prices above zero; an input from the cache alone may be free."""
+    rates = (tier.input, tier.output, tier.cached, tier.cache_write, tier.cache_write_1h or Decimal(0))
+    finite = all(rate.is_finite() and rate >= 0 for rate in rates)
+    return finite and tier.above_input_tokens > 0 and tier.input > 0 and tier.output > 0
 
 
 def read_tier(tier: Mapping[str, Any], base: Rates) -> Rates:

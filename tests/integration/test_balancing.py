@@ -233,3 +233,14 @@ def test_a_row_that_refuses_to_start_its_month_stops_no_other(db: Database) -> N
     budget.standings()
     rows = db.all("SELECT current_month_spend AS usd FROM user_llm_api_keys ORDER BY user_id")
     assert [Decimal(1), Decimal(0), Decimal(0)] == [row["usd"] for row in rows]
+
+
+def test_an_operators_account_that_is_gone_is_made_again(db: Database, user: int) -> None:
+    """After its table was emptied the next start counts its calls again, and calls are admitted."""
+    budget = Budget(db, operator_budget_usd=Decimal(1))
+    budget.reserve(made := call(user, source="operator"))
+    settle(budget, made, "0.003")
+    db.execute("DELETE FROM llm_operator_account")
+    put_right(budget)
+    assert (Decimal("0.003"), Decimal(0)) == budget.operator_standing()
+    assert budget.reserve(call(user, source="operator"))

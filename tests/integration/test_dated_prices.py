@@ -361,3 +361,13 @@ def test_another_model_is_charged_at_the_price_of_its_sending(ledger: Budget) ->
     move(ledger, datetime(2099, 1, 1, 0, 0, 1, tzinfo=UTC))
     asked = Counts("google", "gemini-3.5-flash-lite", 1_000, 500)
     assert Decimal("0.002625") <= pay(ledger, asked, modelVersion="gemini-3.8-flash")
+
+
+def test_a_served_model_with_an_unreadable_price_loses_no_answer(ledger: Budget) -> None:
+    """The answer is kept, and its ceiling charged."""
+    ledger.db.execute("UPDATE llm_model_registry SET price_tiers = '[5]' WHERE model_id = 'gpt-6.1-sol'")
+    call, question, tariff = quoted(ledger, TERRA)
+    served = Replier(TERRA, model="gpt-6.1-sol")
+    assert (
+        call.ceiling_usd == Till(ledger, RowErrors()).pay(call, question, served, tariff, nothing, nothing).charged_usd
+    )

@@ -116,10 +116,10 @@ def test_an_attempt_that_cannot_be_closed_ends_no_start(stage: Stage) -> None:
     assert stage.charged() == stage.billed()
 
 
-def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(stage: Stage) -> None:
+def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trigger of the host that outlasts the statement timeout for one user's calls stops neither run nor start."""
     four_projects(stage)
-    stage.db.lock_seconds = 0.05
+    monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.05)
     stage.db.execute(
         REFUSE.format(condition="NEW.user_id = 2 AND NEW.state = 'settled'", event="UPDATE", table="llm_call_attempts")
         .replace("RAISE EXCEPTION 'the host refuses'", "RAISE query_canceled")

@@ -104,6 +104,34 @@ def test_a_model_without_a_price_cannot_be_called(missing: str, value: Decimal |
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"price_tiers": [{"above_input_tokens": 5, "input": 0, "output": "7.5"}]},
+        {"price_tiers": [{"above_input_tokens": 5, "output": 0}]},
+        {"price_tiers": [{"above_input_tokens": 5, "input": -1}]},
+        {"price_tiers": [{"above_input_tokens": 5, "cached": "-0.1"}]},
+        {"price_tiers": [{"above_input_tokens": 5, "input": "NaN"}]},
+        {"price_tiers": [{"above_input_tokens": 0, "input": "0.1"}]},
+        {"price_tiers": [{"above_input_tokens": -1, "input": "0.1"}]},
+        {"price_tiers": [{"above_input_tokens": None, "input": "2"}]},
+        {"price_tiers": [{"input": "2"}]},
+        {"price_tiers": [5]},
+        {"price_tiers": {"a": 1}},
+        {"price_tiers": None},
+        {"cost_per_1m_output_tokens": Decimal(-5)},
+        {"cost_per_1m_cached_input_tokens": Decimal(-5)},
+        {"cost_per_1k_searches": Decimal(-5)},
+        {"cost_per_request": Decimal(-1)},
+        {"cost_per_request": Decimal("NaN")},
+    ],
+)
+def test_a_price_that_is_none_makes_no_call_free(changes: dict[str, object]) -> None:
+    """A tier or a fee of zero, below zero or of no number is refused with the model's name, not charged."""
+    with pytest.raises(NotCallable, match="openai/m has"):
+        price(model_id="m", **changes)
+
+
+@pytest.mark.parametrize(
     ("changes", "web_search", "searches"),
     [
         ({}, False, 0),

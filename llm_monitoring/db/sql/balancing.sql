@@ -58,6 +58,10 @@ FROM (SELECT coalesce(sum(a.charged_usd), 0) AS spent,
 WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved) OR o.month > %(month)s
 RETURNING o.month, o.spent_usd, o.reserved_usd;
 
+-- name: open_operator
+-- Make the operator's account again.
+INSERT INTO llm_operator_account (month) VALUES (%(month)s) ON CONFLICT (id) DO NOTHING;
+
 -- name: lock_operator
 -- Keep every other session from the operator's account until the transaction ends.
 SELECT month, spent_usd, reserved_usd FROM llm_operator_account FOR UPDATE;
