@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.balancing import balance
-from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring.budget import Budget, Call, OperatorExhausted, Outcome
 from llm_monitoring.db.database import Database, Rejected
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
@@ -42,12 +43,13 @@ def settle(budget: Budget, made: Call, cost: str) -> None:
     budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
 
-def spend_all(budget: Budget, user_id: int) -> int:
+def spend_all(budget: Budget, user_id: int, source: str = "user") -> int:
     """Spend until the budget refuses; return how many calls were made."""
     calls = 0
-    while budget.reserve(made := call(user_id)):
-        settle(budget, made, "0.005")
-        calls += 1
+    with suppress(OperatorExhausted):
+        while budget.reserve(made := call(user_id, source=source)):
+            settle(budget, made, "0.005")
+            calls += 1
     return calls
 
 
@@ -244,3 +246,17 @@ def test_an_operators_account_that_is_gone_is_made_again(db: Database, user: int
     put_right(budget)
     assert (Decimal("0.003"), Decimal(0)) == budget.operator_standing()
     assert budget.reserve(call(user, source="operator"))
+
+
+@pytest.mark.parametrize("source", ["user", "operator"])
+def test_a_month_far_ahead_is_no_budget_of_its_own(db: Database, user: int, source: str) -> None:
+    """A host's slip into 2038 or 2039 during a run admits no call until the next start has put it back."""
+    budget = Budget(db, operator_budget_usd=Decimal("0.02"))
+    budget.set_limits(user, Decimal("0.02") if source == "user" else Decimal(50), None)
+    assert 4 == spend_all(budget, user, source)
+    for month in ("2038-01-01", "2039-02-01"):
+        db.execute(f"UPDATE user_llm_api_keys SET last_spend_reset = '{month}', current_month_spend = 0")
+        db.execute(f"UPDATE llm_operator_account SET month = '{month}', spent_usd = 0")
+        assert 0 == spend_all(budget, user, source)
+    put_right(budget)
+    assert (0, Decimal("0.02")) == (spend_all(budget, user, source), ledger(budget))

@@ -37,6 +37,7 @@ WITH unhurried AS MATERIALIZED (
                 ELSE o.spent_usd END                                                      AS spent,
            CASE WHEN o.month < %(month)s::date THEN 0 ELSE o.reserved_usd END + %(ceiling)s AS reserved
     FROM llm_operator_account o JOIN account ON TRUE
+    WHERE o.month < date_trunc('month', now() AT TIME ZONE 'UTC') + INTERVAL '2 months'
     FOR UPDATE OF o
 ), admitted AS (
     -- the spend is the host's counter or our own copy of it, whichever is more
@@ -55,6 +56,8 @@ WITH unhurried AS MATERIALIZED (
       AND (%(run_id)s::bigint IS NULL OR EXISTS (SELECT FROM owner))
       AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))
       AND monthly_budget_usd < 1e15
+      -- a month that a slip put further ahead would be a budget of its own: the next start puts it back
+      AND coalesce(last_spend_reset < date_trunc('month', now() AT TIME ZONE 'UTC') + INTERVAL '2 months', TRUE)
       AND (%(key_source)s <> 'operator'
            OR EXISTS (SELECT FROM operator WHERE coalesce(spent + reserved <= %(operator_budget)s::numeric, TRUE)))
       AND greatest(CASE WHEN last_spend_reset >= %(month)s::date THEN current_month_spend END,
@@ -94,7 +97,9 @@ WITH account AS (
                + %(ceiling)s AS spent,
            CASE WHEN last_spend_reset < %(month)s::date THEN 0 ELSE reserved_spend_usd END AS reserved,
            monthly_budget_usd AS budget
-    FROM user_llm_api_keys WHERE user_id = %(user_id)s AND monthly_budget_usd < 1e15
+    FROM user_llm_api_keys
+    WHERE user_id = %(user_id)s AND monthly_budget_usd < 1e15
+      AND coalesce(last_spend_reset < date_trunc('month', now() AT TIME ZONE 'UTC') + INTERVAL '2 months', TRUE)
 )
 SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_before,
        (%(run_id)s::bigint IS NOT NULL
@@ -104,7 +109,8 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
        EXISTS (SELECT FROM account WHERE spent + reserved <= budget) AS fits,
        EXISTS (SELECT FROM account WHERE spent <= budget) AS fits_unreserved,
        EXISTS (SELECT FROM llm_operator_account o
-               WHERE coalesce(CASE WHEN o.month < %(month)s::date
+               WHERE o.month < date_trunc('month', now() AT TIME ZONE 'UTC') + INTERVAL '2 months'
+                 AND coalesce(CASE WHEN o.month < %(month)s::date
                                    THEN (SELECT coalesce(sum(a.charged_usd), 0) FROM llm_call_attempts a
                                          WHERE a.operator_month = %(month)s::date)
                                    ELSE o.spent_usd END + %(ceiling)s <= %(operator_budget)s::numeric, TRUE)) AS operator_fits_unreserved;
