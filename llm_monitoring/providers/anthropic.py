@@ -18,6 +18,7 @@ from llm_monitoring.providers.base import (
     Reply,
     instruction,
 )
+from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.reading import (
     Bill,
     Untrusted,
@@ -191,6 +192,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_1h_tokens=tokens.written_1h,
             reasoning_tokens=count_or_zero(part(usage.get("output_tokens_details")).get("thinking_tokens")),
             searches=max(searches_reported(usage), searches_shown(body)),
+            cost_usd=cost_in(usage),
             service_tier=tier_in(usage),
             regional=is_regional(usage.get("inference_geo")),
         )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
 from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.reading import (
     Bill,
     Untrusted,
@@ -130,6 +131,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=cache_writes_in(inputs),
             reasoning_tokens=count_or_zero(outputs.get("reasoning_tokens")),
             searches=searches,
+            cost_usd=cost_in(usage),
             service_tier=tier(body.get("service_tier")),
         )
         if count_or_zero(usage.get("total_tokens")) > found.total_tokens:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
 from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.reading import (
     Bill,
     Untrusted,
@@ -27,12 +28,9 @@ from llm_monitoring.providers.responses_client import ResponsesClient
 NAME: Final[ProviderName] = "perplexity"
 BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
-MOST_USD: Final = Decimal(10_000)
-ROUNDING_USD: Final = Decimal("0.00001")
 FETCH_TOOL: Final = "fetch_url"
 FETCH_USD: Final = Decimal("0.0005")  # for each page that it reads
 MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
-PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,30})?")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
@@ -163,50 +161,3 @@ def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
 def calls_of(usage: dict[str, object], tool: str) -> int:
     """Return how often a tool was called; raises Untrusted."""
     return count_or_zero(part(part(usage.get("tool_calls_details")).get(tool)).get("invocation"))
-
-
-def cost_in(usage: dict[str, object]) -> Decimal | None:
-    """Return the provider's own bill in USD; None if there is none, and where it claims to be free.
-
-    A gateway may give the total alone, as a bare number, and its own fee apart from what the owner of the key pays
-    the provider. Raises Untrusted for an amount that no call can cost, for one in another form or currency, and for
-    a total below the sum of its parts.
-    """
-    cost = usage.get("cost")
-    bill = total_of(cost) if isinstance(cost, dict) else positive(amount(cost))
-    beyond = positive(amount(part(usage.get("cost_details")).get("upstream_inference_cost")))
-    if beyond is None:
-        return bill
-    return max(bill or beyond, beyond) if usage.get("is_byok") is False else (bill or Decimal(0)) + beyond
-
-
-def total_of(bill: dict[str, object]) -> Decimal | None:
-    """Return the total of an itemised bill, which may lack it; raises Untrusted."""
-    currency = bill.get("currency") or "USD"
-    if not isinstance(currency, str) or currency.strip().upper() != "USD":
-        raise Untrusted
-    amounts = {name: amount(value) for name, value in bill.items() if name.endswith("_cost")}
-    total = amounts.pop("total_cost", None)
-    parts = sum((each for each in amounts.values() if each is not None), Decimal(0))
-    found = positive(total) or positive(parts)
-    if found is None and bill.keys() - amounts.keys() - {"currency", "total_cost"}:
-        raise Untrusted
-    if found is not None and found < parts - ROUNDING_USD:
-        raise Untrusted
-    return found
-
-
-def amount(value: object) -> Decimal | None:
-    """Return an amount in USD, None for none; raises Untrusted for what is no number and for what no call can cost."""
-    if value is None:
-        return None
-    if not (type(value) in (int, Decimal) or (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value))):
-        raise Untrusted
-    found = Decimal(str(value))
-    if abs(found) > MOST_USD:
-        raise Untrusted
-    return found
-
-
-def positive(bill: Decimal | None) -> Decimal | None:
-    return bill if bill is not None and bill > 0 else None

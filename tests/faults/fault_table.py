@@ -141,7 +141,9 @@ def keys_and_models() -> Iterator[Row]:
         body = document(provider, 403, "No access to this model", "model_not_found")
         yield refused("403 model", provider, 403, body, "model_not_found")
     for provider in OPENAI_FORM:
-        yield refused("403 filtered", provider, 403, document(provider, 403, "Filtered", "content_filter"), "bad_request")
+        yield refused(
+            "403 filtered", provider, 403, document(provider, 403, "Filtered", "content_filter"), "bad_request"
+        )
     quota_id = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
     body = document("google", 429, "Quota", "RESOURCE_EXHAUSTED", **quota(quota_id))
     yield refused("quota per day", "google", 429, body, "quota_exhausted")

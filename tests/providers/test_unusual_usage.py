@@ -109,6 +109,14 @@ def test_the_bill_of_a_gateway(usage: dict[str, Any], expected: str) -> None:
     assert Decimal(expected) == found.cost_usd
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_the_bill_of_a_gateway_before_any_provider(provider: ProviderName) -> None:
+    """What a gateway bills for a call, its plugins included, is what the call costs."""
+    found = read(provider, document(provider, cost=0.02, is_byok=False))
+    assert found is not None
+    assert Decimal("0.02") == found.cost_usd
+
+
 @pytest.mark.parametrize(
     "cost",
     [
