@@ -13,24 +13,30 @@ from llm_monitoring.analysis.blocks import Prose, Span
 from llm_monitoring.analysis.finding import Match
 from llm_monitoring.analysis.options import ARTICLE
 from llm_monitoring.analysis.phrases import ARTICLES, INDEFINITE, joiners
-from llm_monitoring.analysis.scripts import UNSPACED
 
 MEDALS = {"🥇": 1, "🥈": 2, "🥉": 3}
 KEYCAP = re.compile("(?:[0-9]\ufe0f?\u20e3)+|🔟")
 CIRCLED = re.compile("[\u2460-\u2473\u2776-\u277f]")
+HAN_NUMBER = "(?:[二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])"
+# In any digits: "１．" and "١." read as "1." does; a Han number needs a mark or a word of place ("二、", "第三名").
 NUMBERED = re.compile(
-    r"(?:#\s?|№\s?|[Nn](?:\.?[º°o]|r|um)\.?\s?)(?P<hash>[0-9]{1,3})(?![\w%])[.):]?"
-    r"|\((?P<round>[0-9]{1,3})\)(?=\s)"
-    r"|(?P<ordinal>[0-9]{1,3})\s?(?:\.?[ºª°]|(?:st|nd|rd|th|er|ère|e|ème)(?=\s?[-–—:.]))[.):]?(?!\w*%)"
-    rf"|(?P<point>[0-9]{{1,3}})[.)](?=\s|$|[^\w\s.,]|[A-ZÀ-ÖØ-ÞА-Я{UNSPACED}])"
-    r"|(?P<dash>[0-9]{1,3})(?:\s+[-–—]|:)(?=\s)"
-    r"|第?(?P<place>[0-9]{1,3})(?:(?:位|名|위)\s?[:：.、)）]?|、|．)"
+    r"(?=[\d#№Nn(（【［〔〖「『\[第一二三四五六七八九十])(?:"
+    r"(?:#\s?|№\s?|[Nn](?:\.?[º°o]|r|um)\.?\s?)(?P<hash>\d{1,3})(?![\w%])[.):]?"
+    r"|(?:\((?P<round>\d{1,3})\)(?=\s)|（(?P<wide>\d{1,3})）)"
+    rf"|[【［〔〖「『\[(（]\s?第?(?P<boxed>\d{{1,3}}|{HAN_NUMBER})\s?(?:(?:位|名|위)\s?[】］〕〗」』\])）]|[】］〕〗])"
+    r"|(?P<ordinal>\d{1,3})\s?(?:\.?[ºª°]|(?:st|nd|rd|th|er|ère|e|ème)(?=\s?[-–—:.]))[.):]?(?!\w*%)"
+    r"|(?P<point>\d{1,3})[.)）](?=\s|$|[^\w\s.,]|[^\W\d_a-zß-öø-ÿ])"
+    r"|(?P<dash>\d{1,3})(?:\s*[-–—]|:)(?=\s)"
+    r"|第?(?P<place>\d{1,3})(?:(?:位|名|위)\s?[:：.、)）]?|、|．)"
+    rf"|(?:第(?=..?.?[位名])|(?=..?.?[位名]\s?[:：、])|(?=..?.?[、．：]))(?P<han>{HAN_NUMBER})(?:[位名]\s?[:：.、)）]?|[、．：])"
+    r")"
 )
 # Letters that open no marker: of a number's word the first letter is one of the four that are left out.
 PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("nplrNPLR")
 RANK_WORD = re.compile(
-    r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>[0-9]{1,3})\s?[-–—:.]", re.IGNORECASE
+    r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>\d{1,3})\s?[-–—:.]", re.IGNORECASE
 )
+HAN_DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九十", 1)}
 DECORATION = re.compile(
     "(?:[\\s\ufe0f\u20e3\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff"
     "\U0001f000-\U0001faff\U000e0020-\U000e007f\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
@@ -38,9 +44,9 @@ DECORATION = re.compile(
 OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?\\s*")
 DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
 RANK_CELL = re.compile(
-    r"\W*(?:n[ºo°.]*\s?)?(?P<number>[0-9]{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
+    r"\W*(?:n[ºo°.]*\s?)?(?:第\s?)?(?P<number>\d{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
 )
-PLAIN_NUMBER = re.compile(r"#?\s?([0-9]{1,3})")
+PLAIN_NUMBER = re.compile(r"#?\s?(\d{1,3})")
 CAPITALISED = r"(?:[^\W_a-zß-öø-ÿ][\w.&'’-]{0,40}\s?){1,3}"
 # "Close, a HubSpot alternative" says what Close is: the article opens a description, and a common word goes on.
 INDEFINITE_END = re.compile(rf".*[\s,](?:{INDEFINITE})\s*", re.IGNORECASE | re.DOTALL)
@@ -133,7 +139,15 @@ def read_marker(text: str, position: int, end: int) -> tuple[int, int] | None:
     found = NUMBERED.match(text, position, end) or RANK_WORD.match(text, position, end)
     if found is None:
         return None
-    return int(next(group for group in found.groups() if group is not None)), found.end()
+    return read_number(next(group for group in found.groups() if group is not None)), found.end()
+
+
+def read_number(written: str) -> int:
+    """A number in digits of any script, or in Han numbers up to 99."""
+    if written[0] not in HAN_DIGITS:
+        return int(written)
+    tens, ten, units = written.rpartition("十")
+    return (HAN_DIGITS.get(tens, 1) * 10 if ten else 0) + HAN_DIGITS.get(units, 0)
 
 
 def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Opening:

@@ -10,17 +10,19 @@ from llm_monitoring.analysis.folding import compose
 # A reader sees a list where the model typed the bullets itself; Markdown knows only `-`, `*` and `+`.
 BULLETS = "•●▪‣◦⁃"
 BULLET = re.compile(rf"^([ \t]*)[{BULLETS}][ \t\u00a0]+(?=\S)", re.MULTILINE)
-# These mark a list only on several lines in a row: a dot that also joins words, and emoji.
+# These mark a list only on several lines in a row: a dot that also joins words, a dash, and emoji.
+DASH = "[\u2012-\u2015\u2212][ \t\u00a0]+"
 DOT = "・[ \t\u00a0\u3000]*"
 # No medals, keycaps or circled numbers: these are numbers.
 EMOJI_CHARACTERS = (
-    "\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25b6\u25b8\u25ba\u2192"
+    "\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25a0-\u25ff\u2192"
 )
 EMOJI = f"(?:[{EMOJI_CHARACTERS}][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){{1,4}}"
-TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
+TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<dash>{DASH}(?=\\S))|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
 HINT = re.compile(f"[・{EMOJI_CHARACTERS}]")
 # A quicker look, which most texts in European languages do not pass: arrows, kana, emoji and surrogates are above.
 PERHAPS = re.compile("[\u2190-\U0010ffff]")
+DASHED = re.compile(f"\n[ \t]*{DASH}")
 FENCE = re.compile(r" {0,3}(?:```|~~~)")
 TYPED_LINES = 3
 
@@ -35,14 +37,15 @@ def prepared(text: str) -> str:
     source = compose(text)
     if any(bullet in source for bullet in BULLETS):
         source = BULLET.sub(r"\1- ", source)
-    if not PERHAPS.search(source):
-        return source
-    source = LONE_SURROGATE.sub("\ufffd", source)
-    return with_bullets(source) if HINT.search(source) else source
+    typed = DASHED.search(source)
+    if PERHAPS.search(source):
+        source = LONE_SURROGATE.sub("\ufffd", source)
+        typed = typed or HINT.search(source)
+    return with_bullets(source) if typed else source
 
 
 def with_bullets(source: str) -> str:
-    """The source with Markdown's bullets where three lines or more in a row open with a dot or with emoji."""
+    """The source with Markdown's bullets where three lines or more in a row open with a dot, a dash or emoji."""
     lines = source.split("\n")
     for kind, rows in runs(lines):
         if len(rows) >= TYPED_LINES:
@@ -59,7 +62,7 @@ def runs(lines: list[str]) -> Iterator[tuple[str, list[tuple[int, re.Match[str]]
     for row, line in enumerate(lines):
         fenced ^= FENCE.match(line) is not None
         found = None if fenced else TYPED.match(line)
-        opened = "" if found is None else "emoji" if found["emoji"] else "dot"
+        opened = "" if found is None else next((kind for kind in ("emoji", "dash") if found[kind]), "dot")
         if found is not None and opened == kind:
             rows.append((row, found))
         elif found is not None:
