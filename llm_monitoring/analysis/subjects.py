@@ -34,8 +34,11 @@ NUMBERED = re.compile(
 # Letters that open no marker: of a number's word the first letter is one of the four that are left out.
 PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("nplrNPLR")
 RANK_WORD = re.compile(
-    r"(?:puesto|posición|rank|place|platz|posto|posizione|lugar)\s(?P<number>\d{1,3})\s?[-–—:.]", re.IGNORECASE
+    r"(?:rank|place|position|number|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
+    r"|miejsce|место|sıra)\s(?P<number>\d{1,3})\s?[-–—:.]",
+    re.IGNORECASE,
 )
+AFTER_MARKER = re.compile(r"\s?[:：](?=\s|[^\x00-\x7f])")
 HAN_DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九十", 1)}
 DECORATION = re.compile(
     "(?:[\\s\ufe0f\u20e3\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff"
@@ -164,7 +167,8 @@ def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Openin
         decoration = DECORATION.match(text, position, prose.end)
         if marker is not None:
             number = marker[0] if number is None else number
-            position = marker[1]
+            colon = AFTER_MARKER.match(text, marker[1], prose.end)
+            position = colon.end() if colon else marker[1]
         elif decoration:
             position = decoration.end()
         else:
