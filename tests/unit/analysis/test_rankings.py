@@ -35,6 +35,7 @@ def place(text: str) -> tuple[int | None, int | None, str | None]:
         "١. Quipu\n٢. Holded\n٣. Sage",
         "๑) Quipu\n๒) Holded\n๓) Sage",
         "1- Quipu\n2- Holded\n3- Sage",
+        "1/ Quipu\n2/ Holded\n3/ Sage",
         "（1）Quipu\n（2）Holded\n（3）Sage",
         "【1位】Quipu\na\n\n【2位】Holded\nb\n\n【3位】Sage\nc",
         "一、Quipu\n二、Holded\n三、Sage",
