@@ -35,7 +35,7 @@ NUMBERED = re.compile(
 PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("nplrNPLR")
 RANK_WORD = re.compile(
     r"(?:rank|place|position|number|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
-    r"|miejsce|место|sıra)\s(?P<number>\d{1,3})\s?[-–—:.]",
+    r"|место)\s(?P<number>\d{1,3})\s?[-–—:.]",
     re.IGNORECASE,
 )
 AFTER_MARKER = re.compile(r"\s?[:：](?=\s|[^\x00-\x7f])")
