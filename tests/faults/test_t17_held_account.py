@@ -61,11 +61,20 @@ def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.M
     first, second = (scene.add_user(["openai"]) for _ in range(2))
     scene.add_project(first, 40, ["openai"])
     scene.add_project(second, 4, ["openai"])
+    tries: list[int] = []
+    reserve = Budget.reserve
+
+    def counted(self: Budget, call: Call) -> bool:
+        tries.append(call.user_id)
+        return reserve(self, call)
+
+    monkeypatch.setattr(Budget, "reserve", counted)
     with holding(scene, first):
         began = time.monotonic()
         report = run_day(scene, LLM_MAX_WORKERS="2")
         seconds = time.monotonic() - began
     assert (True, None, 4) == (seconds < 30, report.tally.stopped, report.tally.answered)
+    assert 1 <= tries.count(first) <= 8  # each try occupies a worker for the lock time
     assert [("reserve_call", f"User #{first}", "account_held")] == [
         (each.stage, each.row, each.code) for each in report.row_errors
     ]
