@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 
 from llm_monitoring.analysis.blocks import Prose
 from llm_monitoring.analysis.options import Naming, folded, item_naming, label_naming
-from llm_monitoring.analysis.subjects import Joining, Named, Opening, Subject, holders, read_opening, read_subject
+from llm_monitoring.analysis.subjects import (
+    Joining,
+    Named,
+    Opening,
+    Subject,
+    holders,
+    lines_of,
+    read_opening,
+    read_subject,
+)
 
 SENTENCES = (Naming.SENTENCE, Naming.ARTICLE_SENTENCE)
 
@@ -69,6 +78,7 @@ class Context:
     lone: set[int] = field(default_factory=set)
     openings: dict[tuple[int, int], Opening] = field(default_factory=dict)
     read: dict[tuple[int, int, int | None], Entry] = field(default_factory=dict)
+    split: dict[tuple[int, int], list[Prose]] = field(default_factory=dict)
 
     def named_between(self, start: int, end: int) -> Sequence[Named]:
         """The occurrences that start within a stretch of the text."""
@@ -92,6 +102,15 @@ class Context:
         held = () if naming is Naming.NONE else holders(self.text, subject, named, prose.end, self.joining)
         form = folded(f"{before}\0{after}").strip() if naming is Naming.SECTION else ""
         return Entry(number, held, label, prose.start, naming, first.owner, form)
+
+    def lines(self, prose: Prose) -> list[Prose]:
+        """The lines of a paragraph."""
+        if not prose.lines:
+            return [prose]
+        key = (prose.start, prose.end)
+        if key not in self.split:
+            self.split[key] = lines_of(prose)
+        return self.split[key]
 
     def opening(self, prose: Prose) -> Opening:
         """How a stretch opens: the number it shows, and where its words begin."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from llm_monitoring.analysis.blocks import Block, Heading, Listing, Paragraph
 from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
 from llm_monitoring.analysis.options import Naming
-from llm_monitoring.analysis.subjects import lines_of
 
 NUMBER_GAP = 5
 # A list goes on with one of these at the latest; looking through all of them would take time squared.
-RECENT_RUNS = 50
+RECENT_RUNS, OTHER_RUNS = 50, 4
 
 
 @dataclass(slots=True)
@@ -62,11 +61,7 @@ def extend_runs(runs: list[Run], source: str, entries: list[Entry]) -> None:
     first = entries[0].number
     if first is None:
         return
-    recent = runs[: -RECENT_RUNS - 1 : -1]
-    same = [run for run in recent if run.source == source][:1]
-    others = [run for run in recent if run.source != source]
-    run = next((run for run in [*same, *others[:4]] if run.continues(first)), None)
-    run = run or next((run for run in same if run.resumes(first)), None)
+    run = continued_run(runs, source, first)
     if run is None:
         run = Run(source, Ranking("numbered"), first)
         runs.append(run)
@@ -80,6 +75,19 @@ def extend_runs(runs: list[Run], source: str, entries: list[Entry]) -> None:
         run.step = 1 if numbers[-1] > numbers[0] else -1
 
 
+def continued_run(runs: list[Run], source: str, number: int) -> Run | None:
+    """The run with which a number goes on, among the recent ones: of its own class of block first."""
+    recent = runs[: -RECENT_RUNS - 1 : -1]
+    same = next((run for run in recent if run.source == source), None)
+    if same is not None and same.continues(number):
+        return same
+    others = islice((run for run in recent if run.source != source), OTHER_RUNS)
+    other = next((run for run in others if run.continues(number)), None)
+    if other is None and same is not None and same.resumes(number):
+        return same
+    return other
+
+
 def numbered_entries(block: Block, context: Context) -> Iterator[tuple[str, list[Entry]]]:
     """The numbered items of a block, in portions that belong together, with the class of the block."""
     if isinstance(block, Listing):
@@ -90,7 +98,7 @@ def numbered_entries(block: Block, context: Context) -> Iterator[tuple[str, list
         if context.shows_number(block.prose):
             yield f"heading {block.level}", [context.heading(block.prose)]
     elif isinstance(block, Paragraph):
-        for line in lines_of(block.prose):
+        for line in context.lines(block.prose):
             if context.shows_number(line):
                 yield "paragraph", [context.item(line)]
 

@@ -10,7 +10,7 @@ from llm_monitoring.analysis.blocks import Block, Heading, Listing, Paragraph, P
 from llm_monitoring.analysis.items import Context
 from llm_monitoring.analysis.options import folded
 from llm_monitoring.analysis.phrases import ARGUMENTS, SOURCES
-from llm_monitoring.analysis.subjects import LETTER, lines_of
+from llm_monitoring.analysis.subjects import LETTER
 
 LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTER.pattern}")
 LABEL_LENGTH = 60
@@ -34,7 +34,7 @@ def without_sources(blocks: Sequence[Block], context: Context) -> Iterator[Block
             if level is None and SOURCES.fullmatch(label):
                 level = block.level
         elif level is None and isinstance(block, Paragraph):
-            label = label_of(lines_of(block.prose)[-1], context)
+            label = label_of(context.lines(block.prose)[-1], context)
         if level is not None and not isinstance(block, Heading):
             continue
         if isinstance(block, Listing):
@@ -77,7 +77,7 @@ def note_letters(blocks: Sequence[Block], context: Context) -> None:
     """Note the places of items that open with a letter, where three or more stand in order from the first on."""
     runs: dict[str, Letters] = {}
     found: list[Letters] = []
-    for source, prose in lettered_proses(blocks):
+    for source, prose in lettered_proses(blocks, context):
         letter = leading_letter(context.text, prose)
         if letter is None:
             continue
@@ -95,13 +95,13 @@ def note_letters(blocks: Sequence[Block], context: Context) -> None:
             context.letters.update((position, place) for place, position in enumerate(run.positions, 1))
 
 
-def lettered_proses(blocks: Sequence[Block]) -> Iterator[tuple[str, Prose]]:
+def lettered_proses(blocks: Sequence[Block], context: Context) -> Iterator[tuple[str, Prose]]:
     """Headings, lines of paragraphs and bullets, each with the class of its block."""
     for number, block in enumerate(blocks):
         if isinstance(block, Heading):
             yield f"heading {block.level}", block.prose
         elif isinstance(block, Paragraph):
-            for line in lines_of(block.prose):
+            for line in context.lines(block.prose):
                 yield "paragraph", line
         elif isinstance(block, Listing) and not block.ordered:
             for item in block.items:

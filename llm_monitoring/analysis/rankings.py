@@ -8,7 +8,7 @@ from llm_monitoring.analysis.blocks import Block, Document, Heading, Listing, Pa
 from llm_monitoring.analysis.items import Context, Entry, Ranking, names_option, settled
 from llm_monitoring.analysis.numbered import bullet_entries, listing_entries, numbered_rankings
 from llm_monitoring.analysis.outline import ranked_blocks
-from llm_monitoring.analysis.subjects import Named, joining, lines_of, read_subject
+from llm_monitoring.analysis.subjects import Named, joining, read_subject
 from llm_monitoring.analysis.tables import table_rankings
 
 
@@ -85,7 +85,7 @@ def bold_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
 
 def bold_entries(prose: Prose, context: Context) -> Iterator[Entry]:
     """The bold opener of a paragraph, a card's first line passed over; of each line where all of several have one."""
-    lines = without_card(lines_of(prose), context)
+    lines = without_card(context.lines(prose), context)
     openers = [opener for line in lines if (opener := bold_opener(line, context)) is not None]
     if len(openers) == len(lines):
         yield from openers

@@ -111,9 +111,7 @@ class Subject:
 
 
 def lines_of(prose: Prose) -> list[Prose]:
-    """The lines of a paragraph."""
-    if not prose.lines:
-        return [prose]
+    """The lines of a paragraph that has several."""
     edges = [prose.start, *prose.lines, prose.end]
     lines: list[Prose] = []
     spans = iter(sorted(prose.strong, key=lambda span: span.start))
