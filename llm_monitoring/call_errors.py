@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
-from llm_monitoring.domain import Task
+from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.limits import ClosedReason, Effect, KeyId
 from llm_monitoring.providers import (
@@ -21,6 +22,7 @@ from llm_monitoring.providers import (
     QuotaExhausted,
     RateLimited,
 )
+from llm_monitoring.reasons import CLOSED, Cause
 from llm_monitoring.schedule import Job
 
 log = logging.getLogger(__name__)
@@ -30,19 +32,12 @@ DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
 LONGEST_BACKOFF_SECONDS: Final = 60.0
 LISTS_WITHOUT_KEY: Final = frozenset({"perplexity"})  # a list of models says nothing of the key there
 
-OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
+OUTAGE: Final = frozenset(
+    {"unavailable", "rate_limited", "provider_closed", "key_closed", "auth_failed", "quota_exhausted"}
+)
+OUTAGE_LINES: Final = 3
 
-# What the tasks of other users are told: fixed sentences, since a provider's words may quote a prompt.
-CLOSED_MESSAGES: Final[dict[ClosedReason, str]] = {
-    "key_refused": "{provider} rechaza la API key",
-    "account_refused": "{provider} rechaza la cuenta de la API key: saldo, límite de gasto o país",
-    "daily_quota": "la cuota diaria de la API key de {provider} está agotada",
-    "model_missing": "{provider} no ofrece este modelo a la API key",
-    "rate_limited": "{provider} rechaza todas las llamadas de la API key por exceso",
-    "long_wait": "{provider} pide esperar más de lo que dura la ejecución",
-    "provider_failing": "{provider} falla en todas las llamadas",
-    "key_unreadable": "la API key de {provider} no se puede usar",
-}
+OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
 
 
 def effect_of(error: ProviderError, job: Job, *, key_works: bool = False) -> Effect:
@@ -78,7 +73,8 @@ def task_reason(reason: ClosedReason) -> str:
 
 
 def closed_message(reason: ClosedReason, provider: str) -> str:
-    return CLOSED_MESSAGES[reason].format(provider=provider)
+    """What a closed key says to the operator; the provider's own words stay with the task that got them."""
+    return CLOSED[reason]["es"].format(provider=provider)
 
 
 def retry_after_of(error: ProviderError) -> float | None:
@@ -110,6 +106,43 @@ def fields(event: str, task: Task) -> dict[str, object]:
         "query_id": task.query_id,
         "provider": task.provider,
     }
+
+
+def log_without_sentiment(task: Task, reason: str, message: str) -> None:
+    """Report that a mention stays without sentiment."""
+    log.warning("⚠️ Proyecto #%s, sin sentimiento: %s", task.project_id,
+                Cause(task.provider, reason, message).text("es"),
+                extra=fields("sentiment.failed", task) | {"reason": reason})  # fmt: skip
+
+
+class FailureLog:
+    """Reports tasks without an answer, and an outage of a provider once: when it is seen, and when it is over.
+
+    For the runner's thread alone.
+    """
+
+    def __init__(self) -> None:
+        self.in_a_row: Counter[ProviderName] = Counter()
+
+    def failed(self, task: Task, reason: str, message: str) -> None:
+        """Report a failure; those of an outage only until it is known as one."""
+        outage = reason in OUTAGE
+        self.in_a_row[task.provider] += outage
+        known = outage and self.in_a_row[task.provider] > OUTAGE_LINES
+        level = logging.DEBUG if known or reason in ("budget", "operator_budget") else logging.WARNING
+        log.log(level, "⚠️ Proyecto #%s, %s, prompt %s: %s", task.project_id, task.provider, task.query_id,
+                Cause(task.provider, reason, message).text("es"),
+                extra=fields("task.failed", task) | {"reason": reason})  # fmt: skip
+        if outage and self.in_a_row[task.provider] == OUTAGE_LINES:
+            log.warning("🔌 %s falla en todas las llamadas: los fallos siguientes no se repiten aquí", task.provider,
+                        extra={"event": "provider.outage", "provider": task.provider, "reason": reason})  # fmt: skip
+
+    def answered(self, provider: ProviderName) -> None:
+        """Report the end of an outage."""
+        failures = self.in_a_row.pop(provider, 0)
+        if failures >= OUTAGE_LINES:
+            log.warning("✅ %s vuelve a responder tras %d fallo(s)", provider, failures,
+                        extra={"event": "provider.back", "provider": provider, "failures": failures})  # fmt: skip
 
 
 class KeyChecks:

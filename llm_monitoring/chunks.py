@@ -12,6 +12,7 @@ from llm_monitoring.db.database import Database, Json, Transaction
 from llm_monitoring.db.locks import SessionLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Lease
+from llm_monitoring.reasons import StopReason
 from llm_monitoring.row_errors import RowError, read_record, records
 
 SQL = load("chunks")
@@ -145,7 +146,7 @@ def let_go(
     *,
     unfinished: bool,
     count: Count | None = None,
-    stopped: str | None = None,
+    stopped: StopReason | None = None,
     account: Account | None = None,
 ) -> bool:
     """Give up a chunk, done or `unfinished`; True if it now waits for another owner."""
@@ -194,7 +195,7 @@ class Ending:
     unsettled: int
     figured: frozenset[int]
     row_errors: Sequence[RowError]
-    stopped: str | None
+    stopped: StopReason | None
 
 
 def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> Ending:

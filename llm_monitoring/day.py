@@ -19,15 +19,16 @@ from llm_monitoring.balancing import Adjustment, balance
 from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.limits import Limits
-from llm_monitoring.planning import Plan, Tools, make_plan, read_projects, standing_line
+from llm_monitoring.planning import Plan, Tools, make_plan, read_projects
 from llm_monitoring.price_lines import price_change_line
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.reanalysis import read_unread
+from llm_monitoring.reasons import Cause, ProjectProblem, StopReason, standing_line
 from llm_monitoring.recovery import recover, wait_for_owners
 from llm_monitoring.retention import prune
 from llm_monitoring.row_errors import RowError
 from llm_monitoring.runner import Runner
-from llm_monitoring.runs import Completeness, Doubtful, RunLock
+from llm_monitoring.runs import Completeness, Doubtful, RunLock, Unfinished
 from llm_monitoring.schedule import Schedule
 from llm_monitoring.settings import Settings
 from llm_monitoring.tally import Tally
@@ -66,7 +67,7 @@ class ProjectReport:
     cost_usd: Decimal
     completeness: Mapping[str, Completeness]
     skipped: bool
-    error: str | None
+    error: ProjectProblem | None
     keyless: tuple[ProviderName, ...] = ()
 
     @property
@@ -96,13 +97,14 @@ class ProjectReport:
             },
             "skipped": self.skipped,
         }  # fmt: skip
-        return report | ({"error": self.error} if self.error else {})
+        return report | ({"error": self.error.text("es")} if self.error else {})
 
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
     """What a run did and how it ended. `in_balance`: the ledger adds up; `row_errors`: the rows that were left alone.
 
+    `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
     `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `doubtful` the part that
     no provider has confirmed.
     """
@@ -114,6 +116,7 @@ class DayReport:
     in_balance: bool
     doubtful: Doubtful
     row_errors: Sequence[RowError] = ()
+    unfinished: Sequence[Unfinished] = ()
 
     @property
     def open(self) -> Sequence[ProjectReport]:
@@ -291,6 +294,7 @@ def settle_day(
     day = DayReport(
         run_id, reports, tally, cost_usd, in_balance=not differences and operator is None,
         doubtful=runs.doubtful(tools.db, order.day), row_errors=tuple(tools.errors.found),
+        unfinished=runs.unfinished_answers(tools.db, order.day),
     )  # fmt: skip
     with tools.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
         runs.finish(
@@ -313,7 +317,7 @@ def project_reports(
     run_id: int,
     before: Mapping[int, Mapping[str, Completeness]],
     *,
-    stopped: str | None,
+    stopped: StopReason | None,
 ) -> Iterator[ProjectReport]:
     """A report for each project that is still there."""
     spend = runs.project_spend(tools.db, run_id)
@@ -335,18 +339,22 @@ def project_reports(
             cost_usd=spent.cost_usd,
             completeness=cells,
             skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
-            error=project_error(cells, stopped=stopped),
+            error=project_error(watched.project, cells, stopped=stopped),
             keyless=plan.keyless(watched),
         )
     for project_id, problem in sorted(plan.problems.items()):
-        yield ProjectReport(project_id, "", None, 0.0, 0, Decimal(0), {}, False, problem)
+        name, user_id = problem.name, problem.user_id
+        yield ProjectReport(project_id, name, user_id, 0.0, 0, Decimal(0), {}, False, problem)
 
 
-def project_error(cells: Mapping[str, Completeness], *, stopped: str | None) -> str | None:
+def project_error(
+    project: projects.Project, cells: Mapping[str, Completeness], *, stopped: StopReason | None
+) -> ProjectProblem | None:
     """Why a project has nothing to show for the day: not one valid answer although some were wanted."""
     if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
         return None
-    told = [f"{name}: {cell.message}" for name, cell in cells.items() if cell.message]
-    if stopped and any(cell.open for cell in cells.values()):
-        told.append(f"la ejecución acabó antes: {stopped}")
-    return "sin ninguna respuesta válida" + (f" ({'; '.join(dict.fromkeys(told))})" if told else "")
+    causes = tuple(Cause(name, cell.reason, cell.message) for name, cell in cells.items() if cell.message)
+    early = stopped if any(cell.open for cell in cells.values()) else None
+    return ProjectProblem(
+        "no_answer", project.id, project.name, project.user_id, causes=causes, stopped=early
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 from llm_monitoring import projects, registry
 from llm_monitoring.accounts import Standing
@@ -15,12 +16,13 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.limits import KeyId
+from llm_monitoring.reasons import ProjectProblem
 from llm_monitoring.row_errors import RowErrors
 from llm_monitoring.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Problems = dict[int, str]
+Problems = dict[int, ProjectProblem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def read_projects(tools: Tools, project_ids: Sequence[int] | None) -> tuple[dict
         with tools.errors.guard("read_project", f"Proyecto #{row['id']}", project_id=row["id"]) as work:
             watched[row["id"]] = Watched(projects.read_project(row))
         if work.error is not None:
-            problems[row["id"]] = f"la definición del proyecto no es válida: {work.error.message}"
+            named = {"name": str(row["name"] or ""), "user_id": row["user_id"]}
+            problems[row["id"]] = ProjectProblem("unreadable", row["id"], **named, detail=work.error.message)
     return watched, problems
 
 
@@ -105,28 +108,21 @@ def usable_keys(
 
 def obstacle(
     plan: Plan, item: Watched, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
-) -> str | None:
+) -> ProjectProblem | None:
     """Why nothing of a project can be asked, or None."""
-    user_id = item.project.user_id
+    project, user_id = item.project, item.project.user_id
     if user_id is None:
-        return "el proyecto no tiene usuario que lo pague; asígnele uno"
+        return ProjectProblem("no_user", project.id, project.name)
+    problem = partial(ProjectProblem, project_id=project.id, name=project.name, user_id=user_id)
     if user_id in blocked:
-        return f"bloqueado, presupuesto mensual agotado: {standing_line(blocked[user_id])}"
-    if not item.project.providers:
-        return (
-            "no tiene ningún asistente activado; elíjalos con "
-            f"`python -m llm_monitoring projects edit {item.project.id} --provider …`"
-        )
+        return problem("blocked", standing=blocked[user_id])
+    if not project.providers:
+        return problem("no_provider")
     if plan.providers(item):
         return None
-    return "; ".join(faults.get(user_id, [])) or (
-        f"User #{user_id} no tiene API keys para {', '.join(item.project.providers)}; "
-        f"guárdelas con `python -m llm_monitoring keys set`"
-    )
-
-
-def standing_line(standing: Standing) -> str:
-    return f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
+    if user_id in faults:
+        return problem("key_unreadable", detail="; ".join(faults[user_id]))
+    return problem("keyless", providers=project.providers)
 
 
 def judge_of(plan: Plan, item: Watched, today: date) -> KeyId | None:

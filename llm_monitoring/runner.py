@@ -17,11 +17,13 @@ from llm_monitoring import killpoints, runs
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.asking import Desk, NoKey
 from llm_monitoring.call_errors import (
+    FailureLog,
     KeyChecks,
     backoff,
     closed_message,
     effect_of,
     fields,
+    log_without_sentiment,
     may_retry,
     reason_of,
     retry_after_of,
@@ -36,6 +38,7 @@ from llm_monitoring.held_work import HeldWork
 from llm_monitoring.limits import ClosedReason, KeyId
 from llm_monitoring.logs import redact
 from llm_monitoring.providers import SDKS, ProviderError, load_sdk
+from llm_monitoring.reasons import stop_text
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.schedule import Job, Schedule
 from llm_monitoring.settings import Settings
@@ -97,6 +100,7 @@ class Runner:
         self.on_progress = on_progress
         self.tally = Tally()
         self.key_checks = KeyChecks()
+        self.failure_log = FailureLog()
         self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
         self.held = HeldWork(desk, schedule, self.tally, clock)
         self.working: set[Job] = set()
@@ -140,8 +144,7 @@ class Runner:
             if found is None:
                 return
             if found.closed is not None:
-                message = found.job.failure or closed_message(found.closed, found.job.provider)
-                self.give_up(found.job, task_reason(found.closed), message)
+                self.give_up(found.job, task_reason(found.closed), found.job.failure or found.closed)
                 if found.job.provider in closing and not self.news.empty():
                     return
                 closing.add(found.job.provider)
@@ -165,15 +168,16 @@ class Runner:
         now = self.clock()
         if self.tally.stopped is None:
             if self.stop.is_set():
-                self.tally.stopped = "señal de parada"
+                self.tally.stopped = "signal"
             elif now >= self.deadline:
-                self.tally.stopped = "plazo de ejecución agotado"
+                self.tally.stopped = "deadline"
             elif now - self.lock_checked >= LOCK_CHECK_SECONDS:
                 self.lock_checked = now
                 if not self.still_ours():
-                    self.tally.stopped = "otra ejecución tomó el relevo"
+                    self.tally.stopped = "taken_over"
             if self.tally.stopped:
-                log.warning("⏹️ No se inician más llamadas: %s", self.tally.stopped, extra={"event": "run.stopping"})
+                log.warning("⏹️ No se inician más llamadas: %s", stop_text(self.tally.stopped, "es"),
+                            extra={"event": "run.stopping", "reason": self.tally.stopped})  # fmt: skip
         return self.tally.stopped is not None
 
     def call(self, job: Job) -> object:
@@ -276,6 +280,7 @@ class Runner:
             self.tally.scored += 1
             return
         self.tally.answered += 1
+        self.failure_log.answered(job.task.provider)
         judge = self.judges.get(job.task.project_id)
         if judge is not None and analysis is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
             self.schedule.add(Job(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
@@ -300,7 +305,7 @@ class Runner:
         if may_retry(error, job, self.desk.settings.max_attempts):
             self.schedule.wait(job, now + backoff(job.tries))
         elif job.is_sentiment:
-            log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
+            log_without_sentiment(job.task, error.kind, message)
         else:
             self.count_failure(job.task, error.kind, message)
 
@@ -339,7 +344,7 @@ class Runner:
         if job.tries < self.desk.settings.max_attempts:
             self.schedule.wait(job, self.clock() + backoff(job.tries))
         else:
-            self.give_up(job, "withdrawn", "otra ejecución tomó el relevo")
+            self.give_up(job, "withdrawn", "taken_over")
 
     def tell_windows(self) -> None:
         """Say which keys ended below the concurrency that the operator allows."""
@@ -358,7 +363,7 @@ class Runner:
     def give_up(self, job: Job, reason: str, message: str) -> None:
         """Record that a task is not asked; the next start of the day tries it again."""
         if job.is_sentiment:
-            log.warning("⚠️ Sin sentimiento: %s", message, extra=fields("sentiment.failed", job.task))
+            log_without_sentiment(job.task, reason, message)
             return
         killpoints.reach("giving_up")
         row = f"Proyecto #{job.task.project_id}, {job.task.provider}, prompt {job.task.query_id}"
@@ -370,10 +375,7 @@ class Runner:
     def count_failure(self, task: Task, reason: str, message: str) -> None:
         self.tally.failed += 1
         self.tally.reasons[reason] += 1
-        extra = fields("task.failed", task) | {"reason": reason}
-        quiet = reason in ("budget", "operator_budget")
-        log.log(logging.DEBUG if quiet else logging.WARNING, "⚠️ Proyecto #%s, %s, prompt %s: %s",
-                task.project_id, task.provider, task.query_id, message, extra=extra)  # fmt: skip
+        self.failure_log.failed(task, reason, message)
 
 
 def threads(settings: Settings) -> int:

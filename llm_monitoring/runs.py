@@ -243,6 +243,44 @@ def doubtful(db: Database, day: date) -> Doubtful:
     return Doubtful(row["calls"], row["usd"])
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A project's answers of a day that lack something: `unread` ones, and ones `without_sentiment`."""
+
+    project_id: int
+    name: str
+    unread: int
+    without_sentiment: int
+
+
+def unfinished_answers(db: Database, day: date) -> list[Unfinished]:
+    """The projects with answers of a day that are not analysed yet, or that have no readable sentiment."""
+    return [Unfinished(**row) for row in db.all(SQL.unfinished_answers, {"day": day})]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOfRun:
+    """What one run did for a project at one provider; the cost is what this provider bills, in USD."""
+
+    cost_usd: Decimal | None = None
+    answers: int = 0
+    failures: int = 0
+
+
+def cells_of_run(db: Database, run_id: int) -> dict[tuple[int, str], CellOfRun]:
+    """What a run did and cost, by project and provider."""
+    failures = {(row["project_id"], row["provider"]): row["failures"]
+                for row in db.all(SQL.cell_failures, {"run_id": run_id})}  # fmt: skip
+    spent = {(row["project_id"], row["provider"]): row for row in db.all(SQL.cell_spend, {"run_id": run_id})}
+    return {
+        key: CellOfRun(
+            spent[key]["cost_usd"] if key in spent else None, spent[key]["answers"] if key in spent else 0,
+            failures.get(key, 0),
+        )
+        for key in spent.keys() | failures.keys()
+    }  # fmt: skip
+
+
 def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
     """A project's failures of the day by provider and reason, most frequent first."""
     return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})
@@ -274,4 +312,4 @@ def completed_days(db: Database, first: date, last: date) -> set[date]:
 def abandon(db: Database, run_id: int) -> None:
     """Close a run that an error ended, where the database can still be reached."""
     with suppress(DatabaseUnavailable, Locked):
-        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="the run ended in an error")
+        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="ended_in_error")

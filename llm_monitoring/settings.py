@@ -275,6 +275,12 @@ class Settings:
         raise ConfigurationError("DATABASE_URL is not set: give postgresql://user:password@host:port/database")
 
 
+def plain_environment() -> dict[str, str]:
+    """What a process needs that only sends messages: no key, no password, no setting of ours."""
+    needed = {"PATH", "HOME", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    return {name: text for name, text in os.environ.items() if name.upper() in needed}
+
+
 def load_settings(
     environ: Mapping[str, str] | None = None, *, dotenv: bool = True, max_workers: int | None = None
 ) -> Settings:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from llm_monitoring.limits import ClosedReason, KeyId
+from llm_monitoring.reasons import StopReason
 
 
 @dataclass(slots=True)
@@ -24,4 +25,4 @@ class Tally:
     closed_keys: dict[KeyId, ClosedReason] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     figured: set[int] = field(default_factory=set)
-    stopped: str | None = None
+    stopped: StopReason | None = None

@@ -11,7 +11,7 @@ from llm_monitoring.accounts import Audit, Standing
 from llm_monitoring.balancing import balance_operator
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.output import Columns, Fields, print_table, say, show_json
+from llm_monitoring.cli.output import Columns, Fields, counted, print_table, say, show_json
 from llm_monitoring.cli.session import Session
 from llm_monitoring.db import Row
 
@@ -114,7 +114,7 @@ def tell(found: Audit, entries: dict[int, list[Row]]) -> None:
     """Print the verdict, what breaks a rule, and the notes."""
     say(f"Ledger entries: {found.attempts}, users: {found.users}, charged in all: {found.charged_usd:f} USD.")
     if found.differences:
-        say(f"NOT IN BALANCE: the counters of {len(found.differences)} users differ from their ledger:")
+        say(f"NOT IN BALANCE: the counters of {counted(len(found.differences), 'user')} are not those of the ledger:")
         print_table(found.differences, DIFFERENCES)
         for user_id, rows in entries.items():
             tell_entries(user_id, rows)
@@ -138,7 +138,7 @@ def tell_entries(user_id: int, rows: list[Row]) -> None:
 
 def tell_repairs(repaired: list[Row], *, fix: bool) -> None:
     if fix:
-        say(f"Repaired: the counters of {len(repaired)} users are now the sums of their ledger entries.")
+        say(f"Repaired: the counters of {counted(len(repaired), 'user')} are now the sums of their ledger entries.")
         note("What they were and are", repaired, REPAIRED)
 
 

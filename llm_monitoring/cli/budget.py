@@ -55,7 +55,8 @@ def standing_row(standing: Standing, email: str | None) -> Row:
     return {
         "user_id": standing.user_id, "email": email, "spent_usd": standing.spent_usd,
         "reserved_usd": standing.reserved_usd, "budget_usd": standing.budget_usd,
-        "percent": round(standing.percent, 1), "threshold": standing.threshold, "state": state,
+        "percent": round(standing.percent, 1), "threshold": standing.threshold.quantize(Decimal("0.01")),
+        "state": state,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import click
 from llm_monitoring import naming, rules
 from llm_monitoring.cli.command import PROGRAM, PROJECT, example, json_option
 from llm_monitoring.cli.definition_checks import definition_problems
-from llm_monitoring.cli.output import say, show_json
+from llm_monitoring.cli.output import counted, say, show_json
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.naming import Check, Hit, Warned
 from llm_monitoring.projects import Project
@@ -39,7 +39,8 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
     for line in without_sites(found.project):
         say(line)
     if stale:
-        say(f"{stale} answers were read with former names or rules. → {PROGRAM} reanalyse --project {project}")
+        again = f"{PROGRAM} reanalyse --project {project}"
+        say(f"{counted(stale, 'answer was', 'answers were')} read with former names or rules. → {again}")
 
 
 def without_sites(project: Project) -> list[str]:
@@ -57,7 +58,9 @@ def without_sites(project: Project) -> list[str]:
 
 def tell(found: Check) -> None:
     project = found.project
-    looked = f"looked at in the latest {found.answers} answers" if found.answers else "no answer is stored yet"
+    looked = (
+        f"looked at in the latest {counted(found.answers, 'answer')}" if found.answers else "no answer is stored yet"
+    )
     if not found.warnings:
         say(f"Project {project.id}, {project.name}: no name is likely to mislead ({looked}).")
         return

@@ -12,6 +12,7 @@ from llm_monitoring import model_findings, projects, registry, rules, runs
 from llm_monitoring.budget import Budget
 from llm_monitoring.cli.findings import Finding, green, red, yellow
 from llm_monitoring.cli.key_checks import Checked
+from llm_monitoring.cli.output import counted
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db import Database, Row
 from llm_monitoring.db.encryption import is_required, reach
@@ -141,7 +142,7 @@ def key_finding(checked: Checked) -> Finding:
         else f"`{PROGRAM} keys set {key.user_id} {key.provider}`"
     )
     if checked.verdict == "works":
-        return green("API key", f"{name} works: {len(checked.models)} models listed")
+        return green("API key", f"{name} works: {counted(len(checked.models), 'model')} listed")
     if checked.verdict == "not reached":
         return yellow("API key", f"{name} could not be tried: {checked.message}",
                       "try again later; look at the network, the proxy and the provider's status page")  # fmt: skip
@@ -223,7 +224,9 @@ def budgets(budget: Budget) -> Iterator[Finding]:
             "ledger", "a user's counters are not the sum of the ledger", f"`{PROGRAM} budget audit` says by how much"
         )
     elif not any(standing.blocked or standing.near_limit for standing in standings):
-        yield green("budget", f"{len(standings)} users within their limits; the counters are the sum of the ledger")
+        yield green(
+            "budget", f"{counted(len(standings), 'user')} within the limits; the counters are the sum of the ledger"
+        )
 
 
 def readings(db: Database) -> Iterator[Finding]:
@@ -236,8 +239,8 @@ def readings(db: Database) -> Iterator[Finding]:
     if found:
         named = ", ".join(f"#{project_id}" for project_id in found[:SHOWN_AT_MOST])
         more = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
-        total = sum(stale.values())
-        yield yellow("readings", f"{total} answers of projects {named}{more} were read with former names or rules",
+        answers = counted(sum(stale.values()), "answer")
+        yield yellow("readings", f"{answers} of projects {named}{more} read with former names or rules",
                      f"`{PROGRAM} reanalyse --project {found[0]}`, and each of the others")  # fmt: skip
     else:
         yield green("readings", "every stored answer was read with the present names and rules")
@@ -309,5 +312,6 @@ def last_run(row: Row, now: datetime) -> Finding:
 def outbox(db: Database) -> Iterator[Finding]:
     row = db.one(SQL.undelivered)
     if row is not None and row["lines"]:
-        yield yellow("notifications", f"{row['lines']} lines wait since {row['since']:%Y-%m-%d} for a target",
+        wait = "1 line waits" if row["lines"] == 1 else f"{row['lines']} lines wait"
+        yield yellow("notifications", f"{wait} since {row['since']:%Y-%m-%d} for a target",
                      "look for `notify.undelivered` in the job's log; the next run tries again")  # fmt: skip

@@ -8,7 +8,7 @@ import click
 
 from llm_monitoring import projects, prompts
 from llm_monitoring.cli.command import PROJECT, example, json_option
-from llm_monitoring.cli.output import Columns, print_table, say, show_json
+from llm_monitoring.cli.output import Columns, counted, print_table, say, show_json
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.errors import BadInput
 from llm_monitoring.prompts import Proposed
@@ -44,7 +44,7 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
             return
         added, _ = projects.add_all_queries(tools.db, project, found.queries)
     if not as_json:
-        say(f"Project {project}: {added} prompts stored.")
+        say(f"Project {project}: {counted(added, 'prompt')} stored.")
 
 
 def show(found: Proposed) -> None:

@@ -58,15 +58,15 @@ def notifications(settings: Settings) -> Iterator[Finding]:
         return
     import apprise
 
-    from llm_monitoring.notify.outbox import mark
+    from llm_monitoring.notify.outbox import targets
 
     logging.getLogger("apprise").disabled = True  # it would quote the address
-    for target in settings.notify_urls:
-        if apprise.Apprise.instantiate(target.reveal(), suppress_exceptions=True) is None:
-            yield red("notifications", f"{mark(target)} is no address that Apprise knows",
+    for target in targets(settings):
+        if apprise.Apprise.instantiate(target.url.reveal(), suppress_exceptions=True) is None:
+            yield red("notifications", f"{target.name} is no address that Apprise knows",
                       "correct it in LLM_NOTIFY_URLS: https://appriseit.com")  # fmt: skip
         else:
-            yield green("notifications", f"{mark(target)} can be read (nothing was sent)")
+            yield green("notifications", f"{target.name} can be read (nothing was sent)")
 
 
 def railway(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:

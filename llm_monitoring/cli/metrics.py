@@ -14,7 +14,7 @@ from llm_monitoring.analysis.figures import Cell, ModelChange, Summary
 from llm_monitoring.analysis.movers import PromptChange
 from llm_monitoring.cli.command import PROGRAM, PROVIDER, example, json_option
 from llm_monitoring.cli.metrics_tables import print_comparison, print_figures, print_model_changes, print_prompts
-from llm_monitoring.cli.output import say, show_json
+from llm_monitoring.cli.output import counted, say, show_json
 from llm_monitoring.cli.periods import Asked, chosen_project, period_options, periods_of, project_options
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.metrics import Measured, Question, Report
@@ -87,7 +87,8 @@ def remarks(report: Report) -> Iterable[str]:
     """What the reader must know about the figures, each with the command that helps."""
     number = report.project.id
     if report.read_again:
-        yield (f"Note: {report.read_again} answers were stored with former names or rules and were read again with the "
+        again = counted(report.read_again, "answer was", "answers were")
+        yield (f"Note: {again} stored with former names or rules and read again with the "
                f"present ones for these figures. `{PROGRAM} reanalyse --project {number} --preview` shows what to "
                "store.")  # fmt: skip
     if report.kept:

@@ -15,7 +15,7 @@ import click
 from llm_monitoring import model_admin, projects, registry
 from llm_monitoring.cli.command import PROJECT, example, json_option
 from llm_monitoring.cli.model_options import author, author_options, model_arguments
-from llm_monitoring.cli.output import Columns, print_table, say, show_json, terminal, usd
+from llm_monitoring.cli.output import Columns, counted, print_table, say, show_json, terminal, usd
 from llm_monitoring.cli.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
@@ -254,7 +254,7 @@ def tell(bridge: Bridge) -> None:
 
 def tally_line(tally: Tally) -> str:
     failed = f", {tally.failures} questions without an answer" if tally.failures else ""
-    return f"{tally.model_id}: {tally.answers} answers{failed}, {usd(tally.charged_usd)} USD."
+    return f"{tally.model_id}: {counted(tally.answers, 'answer')}{failed}, {usd(tally.charged_usd)} USD."
 
 
 def interval(low: Decimal | None, high: Decimal | None) -> str:

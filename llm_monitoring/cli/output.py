@@ -209,6 +209,11 @@ def usd(amount: Decimal) -> Decimal:
     return amount.quantize(Decimal("0.0001"))
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: “1 answer was”, “2 answers were”; by default the plural has an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def text(value: str, style: str = "") -> Text:
     """`value` as it is: no markup, no emoji code, no secret, control characters spelled out."""
     from rich.text import Text

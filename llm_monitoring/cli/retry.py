@@ -9,9 +9,10 @@ import click
 
 from llm_monitoring import runs as table
 from llm_monitoring.cli.command import Failed, Number, example
-from llm_monitoring.cli.output import Columns, print_table, say, usd
+from llm_monitoring.cli.output import Columns, counted, print_table, say, usd
 from llm_monitoring.cli.progress import bar
 from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.reasons import stop_text
 from llm_monitoring.runs import AlreadyRunning, RunLock
 from llm_monitoring.stopping import stoppable
 
@@ -59,7 +60,8 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
 def cost_at_most(open_tasks: list[Estimate], total: int) -> str:
     """What is open, and its price."""
     ceiling = sum((each.ceiling_usd for each in open_tasks), Decimal(0))
-    return f"{total} prompts are open; asking them costs at most {usd(ceiling)} USD, and the tone of mentions extra."
+    asked = counted(total, "prompt is", "prompts are")
+    return f"{asked} open; asking them costs at most {usd(ceiling)} USD, and the tone of mentions extra."
 
 
 def work(tools: Tools, order: Order, total: int) -> DayReport:
@@ -91,7 +93,7 @@ def tell(report: DayReport) -> None:
     rows = [row_of(project) for project in report.projects]
     if rows:
         print_table(rows, SHOWN)
-    ended = f" Ended early: {report.tally.stopped}." if report.tally.stopped else ""
+    ended = f" Ended early: {stop_text(report.tally.stopped, 'en')}." if report.tally.stopped else ""
     say(f"Run {report.run_id}: {report.tally.answered} answered, {report.tally.failed} failed, "
         f"{usd(report.cost_usd)} USD.{ended}")  # fmt: skip
 
@@ -99,5 +101,5 @@ def tell(report: DayReport) -> None:
 def row_of(project: ProjectReport) -> dict[str, object]:
     return {
         "project_id": project.project_id, "name": project.name, "answers": project.answers,
-        "pending": project.pending, "cost_usd": project.cost_usd, "error": project.error,
+        "pending": project.pending, "cost_usd": project.cost_usd, "error": project.error and project.error.text("en"),
     }  # fmt: skip

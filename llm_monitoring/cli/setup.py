@@ -154,7 +154,7 @@ def cost(tools: Tools, project_id: int) -> None:
     plan = day.make_plan(tools, [project_id], blocked)
     found = list(estimate(tools, plan, schedule_day(tools.settings)))
     if problem := plan.problems.get(project_id):
-        say(f"Project {project_id} cannot be asked yet: {problem}")
+        say(f"Project {project_id} cannot be asked yet: {problem.text('en')}")
     if found:
         print_table([row_of(each) for each in found], COSTS)
         total = sum((each.ceiling_usd for each in found), Decimal(0))

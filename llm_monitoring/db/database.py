@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 import time
@@ -31,6 +30,7 @@ from llm_monitoring.db.failures import (
     primary,
     translated,
 )
+from llm_monitoring.db.outage import Outage
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import ConfigurationError
 
@@ -55,8 +55,6 @@ Row = dict[str, Any]
 Params = Mapping[str, Any]
 Connection = psycopg2.extensions.connection
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 3.0  # in which a statement that is broken off each time is tried, if others are answered
@@ -178,6 +176,7 @@ class Database:
         self.free = BoundedSemaphore(size)
         self.idle: deque[Connection] = deque()
         self.closed = False
+        self.outage = Outage()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -241,16 +240,21 @@ class Database:
         began, cancelled, pause = None, None, 0.0
         while True:
             try:
-                return attempt()
+                found = attempt()
             except Interrupted as exc:
                 now = time.monotonic()
                 began = began or now
                 cancelled = (cancelled or now) if isinstance(exc, Cancelled) else None
                 if cancelled is not None and now + pause - cancelled >= self.bearing() and self.answers():
+                    self.outage.ended()
                     raise BrokenOff(f"{exc}: the database breaks this off each time") from exc
                 if self.closed or now + pause - began >= self.patience():
+                    self.outage.given_up(exc)
                     raise
-                log.warning("database_interrupted: %s", exc, extra={"event": "database_interrupted"})
+                self.outage.began(exc, self.retry_seconds)
+            else:
+                self.outage.ended()
+                return found
             self.discard_idle()
             time.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or random.uniform(0.05, 0.15))

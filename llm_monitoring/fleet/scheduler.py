@@ -17,6 +17,7 @@ from llm_monitoring.fleet.cutting import cut
 from llm_monitoring.fleet.queue import Line, Queue, quieten
 from llm_monitoring.fleet.terms import terms
 from llm_monitoring.held_work import HELD_GRACE_SECONDS
+from llm_monitoring.reasons import StopReason, stop_text
 from llm_monitoring.recovery import recover
 from llm_monitoring.row_errors import RowError
 from llm_monitoring.tally import Tally
@@ -77,7 +78,7 @@ class Watch:
     shift: Shift
     run_id: int
     deadline: float
-    stopped: str | None = None
+    stopped: StopReason | None = None
     leave_at: float = math.inf
     checked: float = 0.0
     free_since: dict[int, float] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class Watch:
             if now - self.checked >= CHECK_SECONDS:
                 self.checked = now
                 if not self.shift.still_ours():
-                    self.stop("otra ejecución tomó el relevo")
+                    self.stop("taken_over")
                     break  # whose start waits for the workers and settles their calls
                 if self.stopped is not None:
                     chunks.call_back(self.tools.db, self.run_id, self.stopped)
@@ -111,15 +112,16 @@ class Watch:
 
     def stop_where_due(self, now: float) -> None:
         if self.shift.order.stop.is_set():
-            self.stop("señal de parada")
+            self.stop("signal")
         elif now >= self.deadline:
-            self.stop("plazo de ejecución agotado")
+            self.stop("deadline")
 
-    def stop(self, why: str) -> None:
+    def stop(self, why: StopReason) -> None:
         """Give out nothing more, and have the workers stop."""
         self.stopped = why
         self.leave_at = time.monotonic() + longest_let_go(self.tools.settings)
-        log.warning("⏹️ No se inician más llamadas: %s", why, extra={"event": "run.stopping", "run_id": self.run_id})
+        log.warning("⏹️ No se inician más llamadas: %s", stop_text(why, "es"),
+                    extra={"event": "run.stopping", "run_id": self.run_id, "reason": why})  # fmt: skip
         chunks.call_back(self.tools.db, self.run_id, why)
 
     def leave(self, open_chunks: list[OpenChunk]) -> None:
@@ -162,9 +164,8 @@ class Watch:
                 log.warning("💀 Trabajador %s perdido: su tramo #%d pasa a otro", loss.worker, chunk_id,
                             extra={"event": "worker.lost", "worker": loss.worker, "chunk_id": chunk_id})  # fmt: skip
                 recover(self.shift.desk, chunk_id)
-                hopeless = f"el tramo #{chunk_id} acabó con {loss.losses} trabajadores"
                 again = loss.losses < MOST_LOSSES
-                chunks.let_go(self.tools.db, loss.lease, unfinished=again, stopped=hopeless)
+                chunks.let_go(self.tools.db, loss.lease, unfinished=again, stopped="chunk_failed")
         if self.stopped is None:
             self.line.put([chunk_id])
 

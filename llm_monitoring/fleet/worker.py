@@ -129,7 +129,7 @@ class Worker:
         stock, tools = self.stocked(chunk.run_id), replace(self.tools, errors=RowErrors())
         plan = make_plan(tools, chunk.project_ids, {}, stock.catalogue)
         for project_id, problem in sorted(plan.problems.items()):
-            log.warning("⚠️ Proyecto #%d: %s", project_id, problem,
+            log.warning("⚠️ Proyecto #%d: %s", project_id, problem.text("es"),
                         extra={"event": "project.left_out", "project_id": project_id})  # fmt: skip
         desk = Desk(
             tools.budget,

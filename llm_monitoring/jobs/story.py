@@ -16,6 +16,7 @@ from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.estimate import Estimate
 from llm_monitoring.jobs.voice import Voice
+from llm_monitoring.reasons import Cause, stop_text
 
 VOICE: Final = Voice("llm_monitoring.daily")
 log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
@@ -96,7 +97,8 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
     answers = sum(project.answers for project in report.projects)
     info("summary", "📈 RESUMEN FINAL")
     info("summary.projects", f"   Total proyectos: {len(report.projects)}", projects=len(report.projects))
-    info("summary.succeeded", f"   ✅ Exitosos: {len(report.projects) - len(failed) - len(report.open)}")
+    done = len(report.projects) - len(failed) - len(report.open)
+    info("summary.succeeded", f"   ✅ Exitosos: {done}", succeeded=done)
     info("summary.failed", f"   ❌ Fallidos: {len(failed)}", failed=len(failed))
     if report.open:
         warn("summary.open", f"   ⏸️ Con preguntas abiertas: {len(report.open)}", open=len(report.open))
@@ -108,12 +110,14 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
     in_doubt(report)
+    unfinished(report)
     if report.wanted and all(project.error for project in report.wanted):
         error("run.nothing_succeeded", "❌ Ningún proyecto tuvo éxito")
         error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
         return 1
     if report.cut:
-        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {report.tally.stopped}", run_id=report.run_id)
+        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.tally.stopped, 'es')}",
+              run_id=report.run_id, reason=report.tally.stopped)  # fmt: skip
     finished(report, standings)
     return 1 if report.cut else 0
 
@@ -126,13 +130,25 @@ def in_doubt(report: DayReport) -> None:
              calls=found.calls, cost_usd=str(found.usd))  # fmt: skip
 
 
+def unfinished(report: DayReport) -> None:
+    """Say which projects have answers without a readable sentiment."""
+    for each in report.unfinished:
+        fields = {"project_id": each.project_id, "project_name": each.name}
+        if each.without_sentiment:
+            without = f"{each.without_sentiment} respuesta(s) sin sentimiento legible"
+            warn("summary.without_sentiment", f"   ⚠️ Proyecto #{each.project_id}: {without}",
+                 answers=each.without_sentiment, **fields)  # fmt: skip
+
+
 def project_lines(project: ProjectReport) -> None:
-    fields = {"project_id": project.project_id, "user_id": project.user_id}
+    fields = {"project_id": project.project_id, "project_name": project.name, "user_id": project.user_id}
     if project.error:
-        error("project.failed", f"❌ Proyecto #{project.project_id}: {project.error}", **fields)
+        why = project.error.text("es")
+        error("project.failed", f"❌ Proyecto #{project.project_id}: {why}", reason=project.error.code, **fields)
         return
     info("project.done", f"✅ Proyecto #{project.project_id}", **fields)
-    info("project.duration", f"   Duración: {project.duration_seconds:.1f}s", **fields)
+    info("project.duration", f"   Duración: {project.duration_seconds:.1f}s",
+         duration_seconds=round(project.duration_seconds, 3), **fields)  # fmt: skip
     info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
     info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
     if not any(cell.tasks for cell in project.completeness.values()):
@@ -144,9 +160,9 @@ def project_lines(project: ProjectReport) -> None:
     for name, cell in project.completeness.items():
         missing = cell.tasks - cell.results
         if missing:
-            told = f" ({cell.message})" if cell.message else ""
+            told = f" ({Cause(name, cell.reason, cell.message).text('es')})" if cell.message else ""
             warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
-                 provider=name, missing=missing, **fields)  # fmt: skip
+                 provider=name, missing=missing, reason=cell.reason, **fields)  # fmt: skip
 
 
 def keyless(project_id: int, names: Sequence[str]) -> None:
@@ -185,7 +201,8 @@ def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Stan
             say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
         keyless(project_id, plan.keyless(plan.projects[project_id]))
     for project_id, problem in sorted(plan.problems.items()):
-        warn("dry_run.problem", f"❌ Proyecto #{project_id}: {problem}", project_id=project_id)
+        why = problem.text("es")
+        warn("dry_run.problem", f"❌ Proyecto #{project_id}: {why}", project_id=project_id, reason=problem.code)
     for standing in standings:
         wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))
         if wanted:

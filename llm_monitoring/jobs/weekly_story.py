@@ -21,6 +21,9 @@ log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOIC
 
 TITLES: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "perplexity": "Perplexity"}
 
+MOST_SHOWN: Final = 10
+NOTABLE: Final = 5
+
 
 def started(*, dry_run: bool) -> None:
     info("check.started", "🕒 === WEEKLY MODEL CHECK CRON JOB STARTED ===")
@@ -79,18 +82,30 @@ def findings(found: Sequence[Findings], *, dry_run: bool) -> None:
 
 
 def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) -> None:
+    """Name the new models; of very many, as on a first day, only the notable ones and how many more there are."""
     if models:
         info(
             "models.new",
             f"🆕 {provider.upper()}: {len(models)} modelo(s) nuevo(s):",
             provider=provider,
             models=len(models),
+            model_ids=[new.info.model_id for new in models],
         )
     done = "🧪 Se insertaría" if dry_run else "✅ Insertado"
-    for new in models:
+    shown = models if len(models) <= MOST_SHOWN else notable(models)
+    for new in shown:
         fields = {"provider": provider, "model_id": new.info.model_id, **suggested(new)}
         info("model.new", f"   • {new.info.model_id}", **fields)
         info("model.inserted", f"      {done}: {provider}/{new.info.model_id}", **fields)
+    rest = len(models) - len(shown)
+    if rest:
+        look = "`python -m llm_monitoring models list`"
+        info("models.more", f"   … y {rest} más, igual: {look}", provider=provider, models=rest)
+
+
+def notable(models: Sequence[New]) -> Sequence[New]:
+    """The models to name among many: first those with a known price, which can be put to use."""
+    return sorted(models, key=lambda new: new.suggestion is None)[:NOTABLE]
 
 
 def suggested(new: New) -> dict[str, str]:

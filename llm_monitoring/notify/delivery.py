@@ -8,29 +8,60 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from llm_monitoring.domain import Secret
+from llm_monitoring.settings import plain_environment
 
 SENDER: Final = Path(__file__).with_name("sender.py")
+
+Severity = Literal["info", "success", "warning", "failure"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "success", "warning", "failure")
+
+FailureCode = Literal[
+    "unknown_address", "status", "timeout", "name_not_found", "refused", "certificate", "not_delivered", "process_ended"
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not arrive: a code, and what was seen (an HTTP status, an exit code)."""
+
+    code: FailureCode
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a letter: how many of its lines arrived, and why the others did not."""
+
+    lines: int
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Plain text for one target; without text the target is only called, as a heartbeat."""
+    """Lines of plain text for one target; without lines the target is only called, as a heartbeat.
+
+    They are split at line ends into a few messages, as the target's limit wants; `rest` is said of what is left over.
+    """
 
     target: Secret
     title: str = ""
-    body: str = ""
+    lines: tuple[str, ...] = ()
     attached: tuple[Path, ...] = ()
+    severity: Severity = "info"
+    rest: str = "… {n}"
 
     def as_dict(self) -> dict[str, Any]:
-        text = {"title": self.title, "body": self.body, "attach": list(map(str, self.attached))} if self.body else {}
-        return {"url": self.target.reveal(), **text}
+        return {
+            "url": self.target.reveal(), "title": self.title, "lines": self.lines, "rest": self.rest,
+            "severity": self.severity, "attach": list(map(str, self.attached)),
+        }  # fmt: skip
 
 
-def send(letters: Sequence[Letter], timeout_seconds: float) -> list[str | None]:
-    """Send all at once and return what went wrong with each, None where it arrived.
+def send(letters: Sequence[Letter], timeout_seconds: float) -> list[Result]:
+    """Send all at once and return what became of each.
 
     The whole ends after `timeout_seconds`, whatever a target does: name look-ups, slow trickles and retries of a
     library end with the process that runs them, and cannot hold up the run or its exit.
@@ -39,15 +70,15 @@ def send(letters: Sequence[Letter], timeout_seconds: float) -> list[str | None]:
         return []
     order = json.dumps({"timeout": timeout_seconds, "parcels": [letter.as_dict() for letter in letters]})
     printed, otherwise = run(order, timeout_seconds)
-    problems: list[str | None] = [otherwise] * len(letters)
+    results = [Result(0, otherwise)] * len(letters)
     for line in printed.splitlines(keepends=True):
         if line.endswith(b"\n"):  # the last line may be cut
-            number, problem = json.loads(line)
-            problems[number] = problem
-    return problems
+            number, code, seen, lines = json.loads(line)
+            results[number] = Result(lines, None if code is None else Failure(code, seen))
+    return results
 
 
-def run(order: str, timeout_seconds: float) -> tuple[bytes, str]:
+def run(order: str, timeout_seconds: float) -> tuple[bytes, Failure]:
     """What the sender printed until it ended or was ended, and what is wrong with whatever it printed nothing of."""
     try:
         done = subprocess.run(
@@ -58,7 +89,8 @@ def run(order: str, timeout_seconds: float) -> tuple[bytes, str]:
             timeout=timeout_seconds,
             check=False,
             cwd="/",
+            env=plain_environment(),
         )
     except subprocess.TimeoutExpired as exc:
-        return exc.stdout or b"", "no respondió a tiempo"
-    return done.stdout, f"el proceso que envía terminó con {done.returncode}"
+        return exc.stdout or b"", Failure("timeout")
+    return done.stdout, Failure("process_ended", str(done.returncode))

@@ -21,7 +21,7 @@ from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.demo.server import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.jobs import daily, digest
+from llm_monitoring.jobs import daily, digest, digest_lines
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.notify.outbox import News
 from llm_monitoring.runs import RunLock
@@ -121,7 +121,7 @@ def ignore(_: object) -> None: ...
 
 
 def row_news(tools: day.Tools, the_day: date) -> Iterator[News]:
-    return digest.row_news(tools.errors.found, the_day)
+    return digest_lines.row_news(tools.errors.found, the_day)
 
 
 @dataclass
@@ -183,7 +183,7 @@ class House:
             order = day.Order(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
             report = day.analyse(tools, order, blocked_users(standings), lock)
         daily.write_reports(tools, report)
-        digest.collect(tools, the_day, lambda: [*digest.run_news(report, the_day), *row_news(tools, the_day)])
+        digest.collect(tools, the_day, lambda: [*digest_lines.run_news(report, the_day), *row_news(tools, the_day)])
         return report
 
     def healthy(self, the_day: date = DAY) -> Row:

@@ -13,7 +13,7 @@ import pytest
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.jobs import digest
+from llm_monitoring.jobs import digest_lines
 from llm_monitoring.notify import watching
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
@@ -78,7 +78,7 @@ def test_a_missing_model_of_the_answers_is_named_as_one(scene: Scene) -> None:
     told = failures(scene)
     assert {("answer", "void"): 1} == calls(scene)
     assert {"model_not_found": 1, "provider_closed": 11} == {r: [x for x, _ in told].count(r) for r, _ in told}
-    assert {"openai no ofrece este modelo a la API key"} == {text for why, text in told if why == "provider_closed"}
+    assert {"model_missing"} == {text for why, text in told if why == "provider_closed"}
 
 
 LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
@@ -163,7 +163,7 @@ def test_an_operators_key_that_lists_no_models_is_closed_for_all(scene: Scene) -
     report = run_day(scene, **ONE_AT_A_TIME)
     told = failures(scene)
     assert {("answer", "void"): 1} == calls(scene)
-    assert {"openai rechaza la API key": 11} == {
+    assert {"key_refused": 11} == {
         text: sum(other == text for _, other in told) for why, text in told if why == "key_closed"
     }
     assert 1 == sum("script" in text for _, text in told)
@@ -203,5 +203,7 @@ def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) 
     found = calls(scene)
     assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
     assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.tally.failed)
-    lines = [digest.key_news(row).line for row in watching.refused_keys(scene.db, TODAY)]
+    lines = [
+        digest_lines.key_news(row, digest_lines.Names({}, {})).line for row in watching.refused_keys(scene.db, TODAY)
+    ]
     assert ([True], 12) == ([line.startswith(f"🔑 User #{user}, anthropic") for line in lines], len(failures(scene)))

@@ -14,7 +14,8 @@ import pytest
 
 from llm_monitoring import held_work
 from llm_monitoring.budget import Budget, Call, Occupied
-from llm_monitoring.jobs import digest, story
+from llm_monitoring.jobs import digest_lines, story
+from llm_monitoring.jobs.digest_lines import Names
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day, staged_here
 from tests.faults.scene import Scene
@@ -96,8 +97,8 @@ def test_t17_every_account_held_is_a_day_without_success(
     said = "\n".join(caplog.messages)
     assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
     assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]
-    news = [*digest.row_news(report.row_errors, TODAY), *digest.doubt_news(report, TODAY)]
-    line = f"🔒 Otra aplicación retuvo la cuenta de User #{first}, #{second}; 6 pregunta(s) quedan abiertas, "
+    news = [*digest_lines.row_news(report.row_errors, TODAY), *digest_lines.doubt_news(report, TODAY, Names({}, {}))]
+    line = f"🔒 Otra aplicación retuvo la cuenta de User #{first}, User #{second}; 6 pregunta(s) quedan abiertas, "
     assert [line + "0 llamada(s) quedan por liquidar"] == [each.line for each in news]
 
 
@@ -168,6 +169,6 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
     report = run_day(scene)
     assert (None, 4, {"budget_reserved": 4}) == (report.tally.stopped, report.tally.answered, report.tally.reasons)
     assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
-    lines = [each.line for each in digest.doubt_news(report, TODAY)]
+    lines = [each.line for each in digest_lines.doubt_news(report, TODAY, Names({}, {}))]
     assert ["💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; 4 pregunta(s) quedan abiertas"] == lines
     assert (set(), False) == (report.tally.locked_users, report.cut)

@@ -215,3 +215,20 @@ def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
     said = r"error: another daily run is at work \(pid=\d+ user=postgres .*\): wait until it has ended\n"
     assert re.fullmatch(said, result.stderr)
     assert 0 == here.stage.count("llm_call_attempts")
+
+
+def test_a_run_says_what_each_provider_cost(here: Installation) -> None:
+    """Each provider has its own bill and its own answers; what an earlier run of the day did is told apart."""
+    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
+    here.ask(LLM_MAX_ATTEMPTS="1")
+    here.stage.server.faults.set([])
+    here.ask()
+    first, second = ({cell["provider"]: cell for cell in here.json("runs", "show", run)["day"]} for run in ("1", "2"))
+    billed = here.stage.rows(
+        "SELECT llm_provider, sum(charged_usd)::text AS usd FROM llm_call_attempts WHERE run_id = 1 GROUP BY 1"
+    )
+    assert {row["llm_provider"]: row["usd"] for row in billed} == {
+        name: cell["cost_usd"] for name, cell in first.items() if cell["cost_usd"]
+    }
+    assert (0, None) == (second["openai"]["run_answers"], second["openai"]["cost_usd"])
+    assert (2, 2, 0) == (second["openai"]["results"], second["google"]["run_answers"], second["google"]["run_failures"])

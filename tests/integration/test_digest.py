@@ -30,7 +30,7 @@ from llm_monitoring.analysis.comparison import Change
 from llm_monitoring.day import Tools
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
-from llm_monitoring.jobs import daily, digest
+from llm_monitoring.jobs import daily, digest, digest_lines
 from llm_monitoring.notify import delivery, outbox, watching
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News
@@ -170,12 +170,12 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
     box, address = mail
     extra = {"LLM_NOTIFY_URLS": f"{webhook.url} {address}", "LLM_HEARTBEAT_URL": webhook.heartbeat}
     code, output = job.run(extra)
-    line = f"💰 User #{near}: presupuesto ha alcanzado el 80 %: $85.00 / $100.00"
+    line = f"💰 User #{near} (a＠example․com): presupuesto ha alcanzado el 80 %: $85.00 / $100.00"
     assert (0, [line], 1) == (code, [post["message"] for post in webhook.posts], webhook.beats), output
     assert f"LLM Monitoring, {datetime.now(UTC).date()}: 1 aviso(s)" == webhook.posts[0]["title"]
     (message,) = box.messages
     assert ("text/plain", line) == (message.get_content_type(), message.get_payload(decode=True).decode().strip())  # type: ignore[union-attr]
-    assert 2 == len(re.findall(r"📨 Resumen enviado a (?:json|mailto)-[0-9a-f]{8}: 1 aviso", output))
+    assert 2 == len(re.findall(r"📨 Resumen enviado a (?:json #1|mailto #2): 1 aviso", output))
     job.run(extra)
     assert (1, 1, 2) == (len(webhook.posts), len(box.messages), webhook.beats)
 
@@ -237,7 +237,7 @@ def test_an_outage_is_told_as_the_providers(stage: Stage, job: Job, webhook: Web
     job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_MAX_ATTEMPTS": "1"})
     (post,) = webhook.posts
     assert "🔌 openai falló para todos" in post["message"]
-    assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1" in post["message"]
+    assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1 (" in post["message"]
 
 
 def test_a_refused_key_is_told_as_its_users(stage: Stage, job: Job, webhook: Webhook) -> None:
@@ -247,16 +247,17 @@ def test_a_refused_key_is_told_as_its_users(stage: Stage, job: Job, webhook: Web
     stage.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 401}}])
     job.run({"LLM_NOTIFY_URLS": webhook.url})
     (post,) = webhook.posts
-    assert f"🔑 User #{user}, openai: API key rechazada o ilegible, 2 pregunta(s)" in post["message"]
+    assert f"🔑 User #{user} (a＠example․com), openai: API key rechazada o ilegible, 2 pregunta(s)" in post["message"]
     assert "falló para todos" not in post["message"]
 
 
 def test_a_target_that_is_no_address_is_said(webhook: Webhook) -> None:
     """An address that the library does not know harms none of the others, and a closed port is known at once."""
-    letters = [Letter(Secret(url), "T", "text") for url in ("nonsense://x", webhook.url, "json://127.0.0.1:9/x")]
+    letters = [Letter(Secret(url), "T", ("text",)) for url in ("nonsense://x", webhook.url, "json://127.0.0.1:9/x")]
     started = time.monotonic()
-    problems = delivery.send(letters, 20)
-    assert ["no es una dirección que Apprise conozca", None, "no se pudo entregar"] == problems
+    results = delivery.send(letters, 20)
+    assert ["unknown_address", None, "not_delivered"] == [each.failure and each.failure.code for each in results]
+    assert [0, 1, 0] == [each.lines for each in results]
     assert time.monotonic() - started < 10
 
 
@@ -420,19 +421,19 @@ def test_a_current_model_that_goes_is_told_weekly(db: Database, tools: Tools, we
 
 
 def test_a_long_digest_is_cut(db: Database, tools: Tools, webhook: Webhook) -> None:
-    """A message stays short enough for any service and says how much more there is."""
-    news = [News("project", str(number), "x" * 200) for number in range(60)]
+    """A target that takes little gets a few messages of whole lines, and how many more there are."""
+    news = [News("project", str(number), "x" * 8_000) for number in range(20)]
     digest.tell(tools, DAY, lambda: news, good=False)
-    (post,) = webhook.posts
-    assert (True, True) == (len(post["message"]) < 4000, post["message"].splitlines()[-1].startswith("… y 43 más"))
-    assert [] == outbox.parcels(db, tools.settings.notify_urls or ())
+    assert [4, 4, 4, 5] == [len(post["message"].splitlines()) for post in webhook.posts]
+    assert webhook.posts[-1]["message"].splitlines()[-1].startswith("… y 4 más: ")
+    assert [] == outbox.parcels(db, outbox.targets(tools.settings))
 
 
 def test_names_are_text() -> None:
     """Nothing in a name becomes a tag, a link, a mention or a line of its own in a mail program or chat."""
     hostile = "<script>x</script>\n@everyone [a](https://evil.example) \x1b[2J" + "y" * 900
-    told = digest.plain(hostile)
-    assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil.example)")
+    told = digest_lines.plain(hostile)
+    assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil․example)")
     assert (True, []) == (len(told) == 300, re.findall(r"[<>@\n\x1b]|://", told))
 
 

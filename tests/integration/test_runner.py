@@ -234,7 +234,7 @@ def test_a_run_past_its_deadline_starts_nothing(stage: Stage) -> None:
     """The deadline stops admitting; what is left is pending, not failed."""
     one_task(stage)
     report = run(stage, LLM_RUN_DEADLINE_MINUTES="0.000000001")
-    assert (report.tally.stopped, report.projects[0].pending) == ("plazo de ejecución agotado", 1)
+    assert (report.tally.stopped, report.projects[0].pending) == ("deadline", 1)
     assert states(stage) == []
 
 

@@ -119,7 +119,7 @@ def test_a_stopped_scheduler_calls_its_workers_back(stage: Stage) -> None:
         assert 1 == scheduler.end()
         assert ("COMPLETED WITH WARNINGS" in scheduler.said(), 0) == (True, crew.in_chunks("state <> 'done'"))
         (run,) = stage.rows("SELECT status, valid_results, pending_tasks, message FROM llm_monitoring_analysis_runs")
-        assert (run["status"], run["message"]) == ("warnings", "señal de parada")
+        assert (run["status"], run["message"]) == ("warnings", "signal")
         assert (160, run["valid_results"]) == (
             run["valid_results"] + run["pending_tasks"],
             stage.count("llm_monitoring_results"),

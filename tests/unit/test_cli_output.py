@@ -138,3 +138,9 @@ def test_nothing_that_is_printed_shows_a_secret(capsys: pytest.CaptureFixture[st
     output.print_table([{"a": "zq-canary-0123456789"}], {"A": "a"})
     shown = capsys.readouterr().out
     assert (3, False) == (shown.count("***"), "canary" in shown)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0 answers"), (1, "1 answer"), (2, "2 answers")])
+def test_counted(number: int, expected: str) -> None:
+    """A number has its noun in the form that belongs to it."""
+    assert expected == output.counted(number, "answer")

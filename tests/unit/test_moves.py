@@ -10,7 +10,7 @@ import pytest
 from llm_monitoring.analysis.comparison import compare
 from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.analysis.movers import prompt_changes, provider_parts
-from llm_monitoring.jobs.digest import move_news
+from llm_monitoring.jobs.digest_lines import move_news
 from llm_monitoring.notify.watching import Move
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer
 from tests.unit.reporting.scene import project

@@ -8,10 +8,13 @@ import pytest
 
 from llm_monitoring.day import DayReport, ProjectReport, project_error
 from llm_monitoring.jobs import story
+from llm_monitoring.reasons import ProjectProblem, StopReason
 from llm_monitoring.runs import Completeness, Doubtful
 from llm_monitoring.tally import Tally
+from tests.unit.reporting import scene
 
 STOPPED = "señal de parada"
+SIGNAL: StopReason = "signal"
 NOTHING = Doubtful(0, Decimal(0))
 
 
@@ -25,18 +28,18 @@ def unread(tasks: int, answers: int) -> Completeness:
 
 def unreadable(number: int) -> DayReport:
     """A day on which no project can be read."""
-    problem = "la definición del proyecto no es válida"
-    projects = [ProjectReport(each, "", None, 0.0, 0, Decimal(0), {}, False, problem) for each in range(number)]
+    problems = [ProjectProblem("unreadable", each) for each in range(number)]
+    projects = [ProjectReport(each.project_id, "", None, 0.0, 0, Decimal(0), {}, False, each) for each in problems]
     return DayReport(1, projects, Tally(), Decimal(0), in_balance=True, doubtful=NOTHING)
 
 
-def project(number: int, found: Completeness, stopped: str | None = None) -> ProjectReport:
+def project(number: int, found: Completeness, stopped: StopReason | None = None) -> ProjectReport:
     cells = {"openai": found}
-    error = project_error(cells, stopped=stopped)
+    error = project_error(scene.project(), cells, stopped=stopped)
     return ProjectReport(number, "P", 1, 1.0, found.results, Decimal(0), cells, skipped=False, error=error)
 
 
-def report(*cells: Completeness, stopped: str | None = None, doubtful: Doubtful = NOTHING) -> DayReport:
+def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: Doubtful = NOTHING) -> DayReport:
     projects = [project(number, each, stopped) for number, each in enumerate(cells, start=1)]
     return DayReport(1, projects, Tally(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
 
@@ -47,12 +50,12 @@ def report(*cells: Completeness, stopped: str | None = None, doubtful: Doubtful 
         (report(unread(6, 6)), 0, ["✅ Exitosos: 1", "📖 Respuestas sin leer: 6", "COMPLETED WITH WARNINGS"]),
         (unreadable(3), 1, ["❌ Fallidos: 3", "❌ Ningún proyecto tuvo éxito", "CRASHED"]),
         (report(cell(6, 6), cell(6, 6)), 0, ["✅ Exitosos: 2", "❌ Fallidos: 0", "COMPLETED SUCCESSFULLY"]),
-        (report(cell(6, 0), cell(6, 0), stopped=STOPPED), 1, ["✅ Exitosos: 0", "❌ Fallidos: 2", STOPPED, "CRASHED"]),
+        (report(cell(6, 0), cell(6, 0), stopped=SIGNAL), 1, ["✅ Exitosos: 0", "❌ Fallidos: 2", STOPPED, "CRASHED"]),
         (report(cell(6, 0, 6), cell(0, 0)), 1, ["❌ Fallidos: 1", "Ningún proyecto tuvo éxito"]),
-        (report(cell(6, 2), cell(6, 6), stopped=STOPPED), 1,
+        (report(cell(6, 2), cell(6, 6), stopped=SIGNAL), 1,
          ["✅ Exitosos: 1", "⏸️ Con preguntas abiertas: 1", "⏹️ Ejecución cortada", "COMPLETED WITH WARNINGS"]),
-        (report(cell(6, 2), cell(6, 0), stopped=STOPPED), 1, ["✅ Exitosos: 0", "❌ Fallidos: 1", "abiertas: 1"]),
-        (report(cell(6, 6), stopped=STOPPED), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
+        (report(cell(6, 2), cell(6, 0), stopped=SIGNAL), 1, ["✅ Exitosos: 0", "❌ Fallidos: 1", "abiertas: 1"]),
+        (report(cell(6, 6), stopped=SIGNAL), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
         (report(cell(6, 2, 4)), 0, ["✅ Exitosos: 0", "⏸️ Con preguntas abiertas: 1", "COMPLETED WITH WARNINGS"]),
         (report(), 0, ["✅ Exitosos: 0", "COMPLETED SUCCESSFULLY"]),
         (report(cell(6, 6), doubtful=Doubtful(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),

@@ -112,6 +112,6 @@ ORDER BY c.id;
 -- name: close_ended
 -- Close what ended runs left open.
 UPDATE llm_monitoring_chunks c
-SET state = 'done', lease = NULL, stopped = coalesce(stopped, 'the run ended before the chunk did'), ended_at = now()
+SET state = 'done', lease = NULL, stopped = coalesce(stopped, 'process_ended'), ended_at = now()
 FROM llm_monitoring_analysis_runs r
 WHERE c.state <> 'done' AND r.id = c.run_id AND r.status <> 'running';

@@ -1,14 +1,14 @@
 -- name: add_news
 -- Put a line into the outbox, unless the same was said within its quiet days; on a later day only where it never arrived.
-INSERT INTO llm_monitoring_news (kind, subject, day, line)
-SELECT %(kind)s, %(subject)s, %(day)s, %(line)s
+INSERT INTO llm_monitoring_news (kind, subject, day, line, severity)
+SELECT %(kind)s, %(subject)s, %(day)s, %(line)s, %(severity)s
 WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
                   WHERE n.kind = %(kind)s AND n.subject = %(subject)s AND abs(n.day - %(day)s::date) < %(quiet_days)s)
 ON CONFLICT (kind, subject, day) DO NOTHING;
 
 -- name: pending
 -- What some target does not have yet, oldest first; what nobody could be told within a week is dropped.
-SELECT id, line, delivered_to
+SELECT id, line, severity, delivered_to
 FROM llm_monitoring_news
 WHERE delivered_at IS NULL AND raised_at > now() - INTERVAL '7 days'
 ORDER BY id
@@ -20,6 +20,14 @@ UPDATE llm_monitoring_news
 SET delivered_to = delivered_to || %(target)s::text,
     delivered_at = CASE WHEN delivered_to || %(target)s::text @> %(targets)s::text[] THEN now() END
 WHERE id = ANY (%(ids)s) AND NOT delivered_to @> ARRAY [%(target)s::text];
+
+-- name: user_names
+-- The addresses of users.
+SELECT id, email FROM users;
+
+-- name: project_names
+-- The names of projects.
+SELECT id, name FROM llm_monitoring_projects;
 
 -- name: budget_alerts
 -- Thresholds that were reached and that nobody was told of yet.

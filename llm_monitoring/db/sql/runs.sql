@@ -1,7 +1,7 @@
 -- name: bury_dead_runs
 -- Runs that hold no lock any more and never finished, or one of them.
 UPDATE llm_monitoring_analysis_runs
-SET status = 'dead', finished_at = now(), message = 'the process ended before the run did'
+SET status = 'dead', finished_at = now(), message = 'process_ended'
 WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
 
 -- name: open_runs
@@ -154,3 +154,27 @@ FROM llm_call_attempts WHERE state = 'unknown' AND analysis_date = %(day)s;
 -- The days from one to another that a run has completed.
 SELECT DISTINCT analysis_date AS day FROM llm_monitoring_analysis_runs
 WHERE status = 'completed' AND analysis_date BETWEEN %(first)s AND %(last)s;
+
+-- name: cell_spend
+-- What a run's calls cost and brought, by project and the provider that bills them.
+SELECT a.project_id, a.llm_provider AS provider, sum(a.charged_usd) AS cost_usd, count(r.id) AS answers
+FROM llm_call_attempts a
+         LEFT JOIN llm_monitoring_results r ON r.attempt_id = a.id
+WHERE a.run_id = %(run_id)s AND a.project_id IS NOT NULL
+GROUP BY 1, 2;
+
+-- name: cell_failures
+-- How many tasks a run left without an answer, by project and provider.
+SELECT project_id, llm_provider AS provider, count(*) AS failures
+FROM llm_monitoring_failed_tasks
+WHERE run_id = %(run_id)s
+GROUP BY 1, 2;
+
+-- name: unfinished_answers
+-- The answers of a day that are not analysed yet, or have no readable sentiment, by project.
+SELECT r.project_id, p.name, count(*) FILTER (WHERE r.unread_reason IS NOT NULL) AS unread,
+       count(*) FILTER (WHERE r.sentiment_status = 'failed') AS without_sentiment
+FROM llm_monitoring_results r JOIN llm_monitoring_projects p ON p.id = r.project_id
+WHERE r.analysis_date = %(day)s AND (r.unread_reason IS NOT NULL OR r.sentiment_status = 'failed')
+GROUP BY 1, 2
+ORDER BY 1;
