@@ -239,10 +239,13 @@ def test_the_admin_sets_prices_and_keys_but_erases_no_ledger(stage: Stage, monke
     url = as_login(stage.url, "admin")
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", stage.master_key)
+    stage.add_project(1, ["One?", "Two?"], ["openai"])
     for arguments in (
-        ["users", "add", "b@example.com"], ["budget", "set", "a@example.com", "--limit", "50"], ["keys", "rotate"],
+        ["users", "add", "b@example.com"], ["queries", "remove", "1", "1", "--yes"],
+        ["queries", "edit", "1", "2", "--text", "Which?"],
+        ["budget", "set", "a@example.com", "--limit", "50"], ["keys", "rotate"],
         ["budget", "correct", "a@example.com", "1", "--reason", "x"], ["budget", "audit", "--fix"],
-        ["keys", "remove", "a@example.com", "openai"],
+        ["keys", "remove", "a@example.com", "openai", "--yes"],
     ):  # fmt: skip
         result = CliRunner().invoke(root, arguments)
         assert result.exit_code == 0, result.output
