@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -101,13 +102,20 @@ def test_new_reasons_keep_their_name(server: Server, provider: Provider) -> None
         provider.read(provider.send(question("google")))
 
 
+def document(status: int, name: str) -> str:
+    """Google's own error document."""
+    return json.dumps({"error": {"code": status, "message": "Refused", "status": name}})
+
+
 @pytest.mark.parametrize(
     ("step", "kind", "billed"),
     [
         (says("{}", 400), BadRequest, "no"),
         (says("{}", 401), AuthFailed, "no"),
-        (says("{}", 403), AuthFailed, "no"),
-        (says("{}", 404), ModelNotFound, "no"),
+        (says(document(403, "PERMISSION_DENIED"), 403), AuthFailed, "no"),
+        (says(document(404, "NOT_FOUND"), 404), ModelNotFound, "no"),
+        (says("{}", 403), BadRequest, "no"),
+        (says("{}", 404), BadRequest, "no"),
         (says("{}", 429, retry_after="7"), RateLimited, "no"),
         (says("{}", 500), ProviderUnavailable, "maybe"),
         (says("{}", 503, retry_after="7"), ProviderUnavailable, "maybe"),
@@ -118,7 +126,10 @@ def test_new_reasons_keep_their_name(server: Server, provider: Provider) -> None
         (hangs(1.0), ProviderUnavailable, "maybe"),
         (drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" ", 2.0), ProviderUnavailable, "maybe"),
     ],
-    ids=["400", "401", "403", "404", "429", "500", "503", "529", "302", "reset", "cut", "silence", "drip"],
+    ids=[
+        *("400", "401", "403", "404", "403, no document", "404, no document", "429", "500", "503", "529", "302"),
+        *("reset", "cut", "silence", "drip"),
+    ],
 )
 def test_faults(server: Server, provider: Provider, step: Step, kind: type[ProviderError], billed: str) -> None:
     """Every fault is the same error and charge as with the newer package, after one request."""
