@@ -56,9 +56,11 @@ def start(db: Database, day: date) -> int:
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
     bury_dead(db)
+    last = db.one(SQL.last_run)
+    assert last is not None
 
     def open_run(tx: Transaction) -> int:
-        row = tx.one(SQL.start, {"day": day, "owner": owner})
+        row = tx.one(SQL.start, {"day": day, "owner": owner, "last": last["id"]})
         assert row is not None
         return int(row["id"])
 

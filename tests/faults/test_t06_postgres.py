@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 
 from llm_monitoring import day as daily_run
+from llm_monitoring import runs
 from llm_monitoring.budget import Budget, Call
 from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database, Interrupted, Transaction
@@ -176,6 +177,13 @@ def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: S
         spends = [Budget(db).correct(user, Decimal(1), "by hand") for _ in range(12)]
     assert spends == [Decimal(number) for number in range(1, 13)]
     assert scene.check() == []
+
+
+def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(scene: Scene, random: Random) -> None:
+    """A run that is opened again by itself is the same one: no other is left that counts as running."""
+    with Forgetful(scene.url, random, share=0.5) as db:
+        opened = [runs.start(db, FIRST_DAY) for _ in range(6)]
+    assert opened == [row["id"] for row in scene.db.all("SELECT id FROM llm_monitoring_analysis_runs ORDER BY id")]
 
 
 def test_t6_a_reservation_that_a_crash_took_back_is_made_again(scene: Scene) -> None:

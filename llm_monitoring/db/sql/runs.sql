@@ -9,8 +9,19 @@ WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
 SELECT id FROM llm_monitoring_analysis_runs WHERE status = 'running' ORDER BY id;
 
 -- name: start
--- Open a run.
-INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner) VALUES (%(day)s, %(owner)s) RETURNING id;
+-- Open a run, unless this start has opened one after run `last`: then its commit was done and not acknowledged.
+WITH mine AS (
+    SELECT id FROM llm_monitoring_analysis_runs WHERE id > %(last)s AND owner = %(owner)s
+),
+opened AS (
+    INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner)
+    SELECT %(day)s, %(owner)s WHERE NOT EXISTS (SELECT FROM mine) RETURNING id
+)
+SELECT id FROM mine UNION ALL SELECT id FROM opened;
+
+-- name: last_run
+-- Find the number of the run opened last, 0 if there is none.
+SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_analysis_runs;
 
 -- name: is_open
 -- Find out whether a run still counts as running: a later start buries it.
