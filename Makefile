@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 LEGACY := .venv-google-legacy
 IN_VENV := $(VENV)/bin/python
-INSTALL := -m pip install --quiet --disable-pip-version-check
+INSTALL := -m pip install --disable-pip-version-check
+# what the demo needs is a part of what the tests need
+READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
 .PHONY: demo weekly-demo run install test check lint faults mutants audit lock test-browser test-google-legacy
@@ -11,18 +13,18 @@ OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-demo: $(VENV)/.installed
+demo: $(READY)
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
 
-weekly-demo: $(VENV)/.installed
+weekly-demo: $(READY)
 	$(IN_VENV) weekly_model_check_cron.py --demo
 
-run: $(VENV)/.installed
+run: $(READY)
 	$(IN_VENV) daily_llm_monitoring_cron.py
 
-# what production installs, with hashes: run it after a change of requirements.txt or requirements-workers.txt
+# what production installs, with hashes: run it after a change of requirements.txt, -workers.txt or -demo.txt
 lock: $(VENV)/.installed
-	for name in requirements requirements-workers; do \
+	for name in requirements requirements-workers requirements-demo; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" $$name.txt --output-file $$name.lock || exit 1; done
 
@@ -69,16 +71,19 @@ tests/browser/node_modules: tests/browser/package-lock.json
 test-google-legacy: $(LEGACY)/.installed
 	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py
 
-$(VENV)/.installed: requirements.txt requirements-workers.txt requirements-dev.txt
-	$(call install,$(VENV),-r requirements-dev.txt)
+$(VENV)/.demo: requirements-demo.lock
+	$(call install,$(VENV),--require-hashes -r requirements-demo.lock)
 
-$(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-dev.txt requirements-google-legacy.txt
-	$(call install,$(LEGACY),-r requirements-dev.txt -r requirements-google-legacy.txt)
+$(VENV)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt
+	$(call install,$(VENV),--quiet -r requirements-dev.txt)
+
+$(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt requirements-google-legacy.txt
+	$(call install,$(LEGACY),--quiet -r requirements-dev.txt -r requirements-google-legacy.txt)
 
 define install
 @command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; $(OLD_PYTHON)" >&2; exit 1; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(OLD_PYTHON)" >&2; exit 1; }
-@echo "Installing into $(1) (once)" >&2
+@echo "Installing into $(1) (once): packages are named as they come" >&2
 @$(PYTHON) -m venv $(1)
 @$(1)/bin/python $(INSTALL) $(2)
 @touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -22,6 +23,8 @@ GENERATE: Final = 'python -c "from cryptography.fernet import Fernet; print(Fern
 FERNET_VERSION: Final = b"\x80"
 FERNET_FRAME: Final = 1 + 8 + 16 + 32
 FERNET_BLOCK: Final = 16
+SIGNING_BYTES: Final = 16  # the first half of a master key
+MARK_BYTES: Final = 32
 
 MEANINGS: Final[dict[Reason, str]] = {
     "no_master_key": "LLM_KEYS_ENCRYPTION_KEY is not set; set it to the master key that sealed this one",
@@ -63,6 +66,7 @@ class KeyBox:
 
     def __init__(self, ring: str) -> None:
         self.ring = [master_key(part.strip()) for part in ring.split(",")]
+        self.signing = [base64.urlsafe_b64decode(part.strip())[:SIGNING_BYTES] for part in ring.split(",")]
         self.multi = MultiFernet(self.ring)
 
     def __repr__(self) -> str:
@@ -79,6 +83,19 @@ class KeyBox:
         secret, _ = self.contents(token, user_id, provider)
         register_secret(secret)
         return secret
+
+    def check(self, token: str, user_id: int, provider: ProviderName) -> None:
+        """Raise KeyUnreadable unless a master key of the ring has made the token; nothing is decrypted.
+
+        Whether it was made for this user and provider is only known to `open`, in the worker that uses the key.
+        """
+        try:
+            raw = base64.b64decode(token.strip(), altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        signed, mark = raw[:-MARK_BYTES], raw[-MARK_BYTES:]
+        if not any(hmac.compare_digest(hmac.digest(key, signed, "sha256"), mark) for key in self.signing):
+            raise KeyUnreadable(fault(token), user_id, provider)
 
     def examine(self, token: str, user_id: int, provider: ProviderName) -> Sealed:
         """Return what may be shown of the key; raises KeyUnreadable. The key itself is dropped at once."""

@@ -37,6 +37,7 @@ __all__ = ["Plan", "Tools", "make_plan", "standing_line"]
 
 log = logging.getLogger(__name__)
 
+ENDING_SECONDS: Final = 900.0  # figures of all projects, retention, reports, notifications
 LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over and has saved its last call
 
 
@@ -149,6 +150,16 @@ class DayReport:
 def longest_let_go(settings: Settings) -> float:
     """Seconds in which a worker that is to stop has ended its last call and saved it."""
     return LONGEST_CALL * max(settings.timeout_seconds.values(), default=0.0) + LET_GO_SECONDS
+
+
+def longest_ending(settings: Settings) -> float:
+    """Seconds in which a run that is to stop has drained, saved, written its figures and reported."""
+    return longest_let_go(settings) + ENDING_SECONDS
+
+
+def longest_run(settings: Settings) -> float:
+    """Seconds in which a whole run has ended: the wait for former owners, the deadline, the ending."""
+    return longest_let_go(settings) + 60 * settings.run_deadline_minutes + longest_ending(settings)
 
 
 def settle_dead_runs(tools: Tools, stop: Event | None = None) -> list[Adjustment]:

@@ -142,10 +142,20 @@ class KeyStore:
         for provider in PROVIDERS:
             token = tokens.get(provider)
             if token is not None:
-                states[provider] = KeyStatus("user", self.listed(user_id, None, provider, token).problem)
+                states[provider] = KeyStatus("user", self.problem(token, user_id, provider))
             elif self.operator_key(provider, user_id) is not None:
                 states[provider] = KeyStatus("operator")
         return states
+
+    def problem(self, token: str, user_id: int, provider: ProviderName) -> KeyUnreadable | None:
+        """Why a token cannot be opened, as far as that is known without opening it."""
+        try:
+            if self.box is None:
+                raise KeyUnreadable("no_master_key", user_id, provider)
+            self.box.check(token, user_id, provider)
+        except KeyUnreadable as exc:
+            return exc
+        return None
 
     def all_for(self, user_id: int | None) -> dict[ProviderName, Secret]:
         """Return every usable key of a user, the operator's where the user has none.

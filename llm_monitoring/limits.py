@@ -268,3 +268,8 @@ class Limits:
             state.dead = "long_wait"
         else:
             state.paused_until = max(state.paused_until, now + seconds)
+
+
+def threads(max_workers: int) -> int:
+    """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
+    return max_workers + max_workers // 4

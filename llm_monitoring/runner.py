@@ -35,13 +35,12 @@ from llm_monitoring.db.database import DatabaseUnavailable, Locked
 from llm_monitoring.domain import ProviderName, Task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.held_work import HeldWork
-from llm_monitoring.limits import ClosedReason, KeyId
+from llm_monitoring.limits import ClosedReason, KeyId, threads
 from llm_monitoring.logs import redact
 from llm_monitoring.providers import SDKS, ProviderError, load_sdk
 from llm_monitoring.reasons import stop_text
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.schedule import Job, Schedule
-from llm_monitoring.settings import Settings
 from llm_monitoring.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -70,9 +69,10 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A provider's SDK is there."""
+    """A provider's SDK is there, or the memory for it is not."""
 
     provider: ProviderName
+    error: MemoryError | None = None
 
 
 class Runner:
@@ -109,7 +109,7 @@ class Runner:
 
     def run(self) -> Tally:
         """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
-        with ThreadPoolExecutor(threads(self.desk.settings), thread_name_prefix="worker") as pool:
+        with ThreadPoolExecutor(threads(self.desk.settings.max_workers), thread_name_prefix="worker") as pool:
             needed = self.schedule.close_lanes()
             self.load(pool, [provider for provider in SDKS if provider in needed])
             while True:
@@ -130,10 +130,13 @@ class Runner:
             pool.submit(self.load_first, pool, providers)
 
     def load_first(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
+        error: MemoryError | None = None
         try:
             load_sdk(providers[0])
+        except MemoryError as exc:
+            error = exc
         finally:  # an SDK that is broken is told by the worker that opens it
-            self.news.put(Loaded(providers[0]))
+            self.news.put(Loaded(providers[0], error))
             self.load(pool, providers[1:])
 
     def hand_out(self, pool: ThreadPoolExecutor) -> None:
@@ -162,7 +165,8 @@ class Runner:
 
     def has_room(self) -> bool:
         """Whether another call may be out, and a worker is there for it."""
-        return self.calling < self.desk.settings.max_workers and len(self.working) < threads(self.desk.settings)
+        most = threads(self.desk.settings.max_workers)
+        return self.calling < self.desk.settings.max_workers and len(self.working) < most
 
     def should_stop(self) -> bool:
         now = self.clock()
@@ -217,6 +221,8 @@ class Runner:
             return
         while True:
             if isinstance(news, Loaded):
+                if news.error is not None:
+                    raise news.error
                 self.schedule.open_lane(news.provider)
             else:
                 self.landed(news.job)
@@ -319,7 +325,7 @@ class Runner:
 
     def not_called(self, job: Job, error: BaseException) -> None:
         """The call was not made, or broke in a way that nobody foresaw."""
-        if isinstance(error, DatabaseUnavailable):
+        if isinstance(error, DatabaseUnavailable | MemoryError):  # no other task would fare better
             raise error
         if isinstance(error, Withdrawn):
             self.withdrawn(job)
@@ -376,8 +382,3 @@ class Runner:
         self.tally.failed += 1
         self.tally.reasons[reason] += 1
         self.failure_log.failed(task, reason, message)
-
-
-def threads(settings: Settings) -> int:
-    """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
-    return settings.max_workers + settings.max_workers // 4

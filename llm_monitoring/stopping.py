@@ -1,25 +1,81 @@
-"""A clean stop: what works looks at an event that SIGTERM and Ctrl-C set."""
+"""A clean stop: what works looks at an event that SIGTERM and Ctrl-C set; a clock ends what does not look.
+
+The clock is faulthandler's: a thread in C, which also ends a process of which the main thread is stuck in an import.
+"""
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
+from typing import Final
+
+STANDARD_ERROR: Final = 2
+GRACE_SECONDS: Final = 600.0
+STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def stoppable() -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set: what runs stops admitting, drains, saves and ends."""
+def stoppable(grace_seconds: float = GRACE_SECONDS) -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set: what runs stops admitting, drains, saves and ends.
+
+    If it has not ended `grace_seconds` after the signal, the process ends with exit code 1 and shows where it stood.
+    """
     stop = Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, on_signal) for number in STOPS}
     try:
-        yield stop
+        with clock_after_signal(grace_seconds):
+            yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ending_within(seconds: float) -> Iterator[None]:
+    """End the process with exit code 1 if the block takes longer, whatever its threads are doing."""
+    start_clock(seconds)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@contextmanager
+def clock_after_signal(seconds: float) -> Iterator[None]:
+    """Start the clock when a signal arrives; a pipe brings its number, as a handler would wait for the main thread."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    thread = Thread(target=wait_for_signal, args=(reading, seconds), name="signals", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        thread.join()
+
+
+def wait_for_signal(reading: int, seconds: float) -> None:
+    """Start the clock at the first stop signal; a closed pipe means that the work has ended, and stops it."""
+    started = False
+    while received := os.read(reading, 64):
+        if not started and set(received) & set(STOPS):
+            start_clock(seconds)
+            started = True
+    os.close(reading)
+    if started:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def start_clock(seconds: float) -> None:
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -60,6 +61,7 @@ def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = 
     With `quiet_on_closed_pipe` a reader that left early, as `head` does, gets exit code 1 without a message.
     """
     open_missing_descriptors()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds the master key and API keys
     output, errors = StandardStream(OUTPUT, sys.stdout), StandardStream(ERRORS, sys.stderr)
     sys.stdout, sys.stderr = output, errors
     code: str | int | None = FAILED

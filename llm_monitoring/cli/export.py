@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +135,7 @@ def to_stream(wanted: Export, records: Iterable[Record], form: Form) -> int:
 
 def to_file(wanted: Export, records: Iterable[Record], form: Form, path: Path) -> int:
     from llm_monitoring.reporting import sheets
+    from llm_monitoring.reporting.drafts import replaced
 
     with replaced(path) as draft:
         if form.kind == "xlsx":
@@ -145,17 +144,3 @@ def to_file(wanted: Export, records: Iterable[Record], form: Form, path: Path) -
             if form.kind == "jsonl":
                 return sheets.write_jsonl(file, wanted.fields, records)
             return sheets.write_csv(file, wanted.fields, records, bom=form.bom, delimiter=form.delimiter)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A draft next to `path` that takes its place when it is whole, and is removed if it is not."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    except OSError as exc:
-        raise BadInput(f"{path} cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        with suppress(OSError):
-            draft.unlink()

@@ -19,11 +19,12 @@ def worker(session: Session, *, once: bool) -> None:
     over by itself.
     """
     from llm_monitoring.app import open_tools
+    from llm_monitoring.day import longest_ending
     from llm_monitoring.fleet.worker import Worker
     from llm_monitoring.logs import configure
     from llm_monitoring.stopping import stoppable
 
     with session.settings() as settings:
         configure(settings)
-        with stoppable() as stop, open_tools(settings, stop) as tools:
+        with stoppable(longest_ending(settings)) as stop, open_tools(settings, stop) as tools:
             Worker(tools, stop).serve(once=once)

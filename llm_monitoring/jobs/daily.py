@@ -29,6 +29,7 @@ from llm_monitoring.jobs import console, demo_story, digest, story
 from llm_monitoring.jobs.opening import job_settings
 from llm_monitoring.runs import AlreadyRunning, RunLock, held_too_long
 from llm_monitoring.settings import Settings
+from llm_monitoring.stopping import ending_within
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 
@@ -65,7 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings, options: Options) -> int:
     story.started()
-    with console.stoppable() as stop, open_tools(settings, stop) as tools:
+    with (
+        ending_within(day.longest_run(settings)),
+        console.stoppable(day.longest_ending(settings)) as stop,
+        open_tools(settings, stop) as tools,
+    ):
         the_day = options.day or schedule_day(settings)
         check_project(tools, options)
         if options.dry_run:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +12,9 @@ from pathlib import Path
 from llm_monitoring import projects
 from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
-from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.metrics import Period
+from llm_monitoring.reporting.drafts import replaced
 from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
@@ -63,16 +61,9 @@ class ReportWriter:
 
 
 def save(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step, so that nobody ever opens half a report."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Put `content` at `path` in one step, so that no one ever opens half a report."""
+    with replaced(path, make_parents=True) as draft:
         draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as exc:
-        with suppress(OSError):
-            draft.unlink()
-        raise BadInput(f"{path} cannot be written: {exc.strerror}") from exc
 
 
 def file_name(project_id: int, name: str, last: date) -> str:

@@ -423,3 +423,15 @@ def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
         assert lock.held()
         with pytest.raises(runs.AlreadyRunning), RunLock(stage.db):
             pass
+
+
+def test_an_import_without_memory_ends_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has no memory for an SDK ends at once: each of its tasks would try the import again."""
+
+    def load(provider: ProviderName) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(runner, "load_sdk", load)
+    one_task(stage)
+    with pytest.raises(MemoryError):
+        run(stage)

@@ -12,7 +12,11 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^ ;\\]+)", re.MULTILINE)
-PAIRS = [("requirements.txt", "requirements.lock"), ("requirements-workers.txt", "requirements-workers.lock")]
+PAIRS = [
+    ("requirements.txt", "requirements.lock"),
+    ("requirements-workers.txt", "requirements-workers.lock"),
+    ("requirements-demo.txt", "requirements-demo.lock"),
+]
 
 
 def read(name: str) -> str:

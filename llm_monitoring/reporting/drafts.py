@@ -1,0 +1,28 @@
+"""Files of clients' data: written whole or not at all, and readable by their owner alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from llm_monitoring.errors import BadInput
+
+
+@contextmanager
+def replaced(path: Path, *, make_parents: bool = False) -> Iterator[Path]:
+    """A private draft next to `path` that takes its place when it is whole, and is removed if it is not."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if make_parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield draft
+        draft.replace(path)
+    except OSError as exc:
+        raise BadInput(f"{path} cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        with suppress(OSError):
+            draft.unlink()
