@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
-from llm_monitoring.domain import ProviderName, Task
+from llm_monitoring.domain import ProviderName, Task, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.limits import ClosedReason, Effect, KeyId
 from llm_monitoring.providers import (
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
 DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
 LONGEST_BACKOFF_SECONDS: Final = 60.0
-LISTS_WITHOUT_KEY: Final = frozenset({"perplexity"})  # a list of models says nothing of the key there
 
 OUTAGE: Final = frozenset(
     {"unavailable", "rate_limited", "provider_closed", "key_closed", "auth_failed", "quota_exhausted"}
@@ -160,7 +159,7 @@ class KeyChecks:
         """
         if not isinstance(error, AuthFailed) or reason_of(error) != "key_refused":
             return False
-        if key.user_id is not None or key.provider in LISTS_WITHOUT_KEY or error.status is None:
+        if key.user_id is not None or traits(key.provider).lists_without_key or error.status is None:
             return False
         with self.lock:
             if key not in self.works:

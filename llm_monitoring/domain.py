@@ -6,12 +6,41 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal, NoReturn, get_args
+from typing import Final, Literal, NoReturn, assert_never, get_args
 
 from llm_monitoring.errors import BadInput
 
 ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
 PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTraits:
+    """What sets a provider apart: how people call its company and its assistant, and how it searches and lists.
+
+    `caps_searches`: a request can cap its searches. `lists_without_key`: its list of models says nothing of a key.
+    """
+
+    company: str
+    assistant: str
+    caps_searches: bool = False
+    always_searches: bool = False
+    lists_without_key: bool = False
+
+
+def traits(name: ProviderName) -> ProviderTraits:
+    """Return a provider's traits; mypy refuses a provider that has none here."""
+    match name:
+        case "openai":
+            return ProviderTraits("OpenAI", "ChatGPT", caps_searches=True)  # max_tool_calls
+        case "anthropic":
+            return ProviderTraits("Anthropic", "Claude", caps_searches=True)  # max_uses
+        case "google":
+            return ProviderTraits("Google", "Gemini")
+        case "perplexity":
+            return ProviderTraits("Perplexity", "Perplexity", always_searches=True, lists_without_key=True)
+        case _:
+            assert_never(name)
 
 
 def provider_name(text: str) -> ProviderName:

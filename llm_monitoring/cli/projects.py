@@ -51,7 +51,7 @@ projects.add_command(remove)
 @click.option("--language", default="es", show_default=True, help="Language of prompts and report, ISO 639.")
 @click.option("--country", help="Where the questions are asked from, ISO 3166, such as ES.")
 @click.option("--provider", "providers", multiple=True, type=PROVIDER, metavar="NAME",
-              help="Whom to ask: openai, anthropic, google or perplexity; repeatable.  [default: all]")  # fmt: skip
+              help=f"Whom to ask: {', '.join(PROVIDERS)}; repeatable.  [default: all]")  # fmt: skip
 @click.option("--web-search", is_flag=True, help="Let the assistants search the web: 5 to 13 times the cost.")
 @click.option("--samples", type=click.IntRange(1, 20), default=1, show_default=True,
               help="How often each prompt is asked a day; each is paid.")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 
 from llm_monitoring.db.database import Row
 from llm_monitoring.db.locks import Holder
-from llm_monitoring.domain import ProviderName
+from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.voice import Voice
 from llm_monitoring.model_findings import Drift, Findings, Going, New
@@ -18,8 +18,6 @@ from llm_monitoring.registry import PriceChange
 
 VOICE: Final = Voice("llm_monitoring.weekly")
 log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
-
-TITLES: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "perplexity": "Perplexity"}
 
 MOST_SHOWN: Final = 10
 NOTABLE: Final = 5
@@ -53,13 +51,13 @@ def asking() -> None:
 
 def listed(provider: ProviderName, models: int, user_id: int | None) -> None:
     """Say how many models there are; the key's owner is a field only, as listing costs nobody anything."""
-    info("provider.listed", f"   {TITLES[provider]}: {models} modelos encontrados",
+    info("provider.listed", f"   {traits(provider).company}: {models} modelos encontrados",
          provider=provider, models=models, key_of="operator" if user_id is None else f"user {user_id}")  # fmt: skip
 
 
 def not_listed(provider: ProviderName, problem: MonitoringError) -> None:
     told = f"no se pudo consultar; sus modelos quedan como están: {problem}"
-    warn("provider.not_listed", f"   ⚠️ {TITLES[provider]}: {told}", provider=provider)
+    warn("provider.not_listed", f"   ⚠️ {traits(provider).company}: {told}", provider=provider)
 
 
 def findings(found: Sequence[Findings], *, dry_run: bool) -> None:

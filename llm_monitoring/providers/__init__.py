@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final, cast
+from typing import Final, assert_never, cast
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers.base import (
@@ -58,24 +59,39 @@ __all__ = [
     "read_reply",
 ]
 
-CLASSES: Final = {
-    "openai": ("openai", "OpenAIProvider"),
-    "anthropic": ("anthropic", "AnthropicProvider"),
-    "google": ("google", "GoogleProvider"),
-    "perplexity": ("perplexity", "PerplexityProvider"),
-}
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """Where a provider's code is: its file with its class, and the file with `read`, which needs no SDK."""
+
+    file: str
+    class_name: str
+    reader: str
+
+
+def module_of(name: ProviderName) -> Module:
+    """Return where a provider's code is; mypy refuses a provider that has none here."""
+    match name:
+        case "openai":
+            return Module("openai", "OpenAIProvider", "openai")
+        case "anthropic":
+            return Module("anthropic", "AnthropicProvider", "anthropic")
+        case "google" if not has_google_genai():
+            return Module("google_legacy", "GoogleLegacyProvider", "gemini")
+        case "google":
+            return Module("google", "GoogleProvider", "gemini")
+        case "perplexity":
+            return Module("perplexity", "PerplexityProvider", "perplexity")
+        case _:
+            assert_never(name)
+
+
 # The module that takes the time, by provider, the quickest first
 SDKS: Final[dict[ProviderName, str]] = {
     "openai": "openai",
     "perplexity": "openai",
     "google": "google.genai",
     "anthropic": "anthropic",
-}
-READERS: Final = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "google": "gemini",
-    "perplexity": "perplexity",
 }
 
 
@@ -92,10 +108,8 @@ def open_provider(
     `base_url` None is the provider's own address. A call ends after `timeout_seconds` without a byte, and
     after `total_seconds`, by default twice as many, in any case.
     """
-    module, class_name = CLASSES[name]
-    if name == "google" and not has_google_genai():
-        module, class_name = "google_legacy", "GoogleLegacyProvider"
-    opened = getattr(import_module(f"llm_monitoring.providers.{module}"), class_name)
+    module = module_of(name)
+    opened = getattr(import_module(f"llm_monitoring.providers.{module.file}"), module.class_name)
     return cast(Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds))
 
 
@@ -117,4 +131,4 @@ def has_google_genai() -> bool:
 
 def read_reply(name: ProviderName, reply: Reply) -> Answer:
     """Read a stored reply again, without key, network or SDK; raises Refused or BadResponse."""
-    return cast(Answer, import_module(f"llm_monitoring.providers.{READERS[name]}").read(reply))
+    return cast(Answer, import_module(f"llm_monitoring.providers.{module_of(name).reader}").read(reply))

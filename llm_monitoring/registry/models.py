@@ -9,7 +9,7 @@ from typing import Final
 
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name
+from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name, traits
 from llm_monitoring.registry.changes import PriceChange, price_changes
 from llm_monitoring.registry.premiums import premium
 from llm_monitoring.registry.pricing import NotCallable, Price
@@ -19,8 +19,7 @@ from llm_monitoring.row_errors import RowErrors
 
 SQL = load("registry")
 
-CAPPED_BY_PROVIDER: Final = frozenset({"openai", "anthropic"})  # max_tool_calls, max_uses
-ALWAYS_SEARCHES: Final = frozenset({"perplexity"})
+ALWAYS_SEARCHES: Final = frozenset(name for name in PROVIDERS if traits(name).always_searches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Model:
 
     def search_cap(self, wanted: int) -> int | None:
         """The most searches one call can be billed for; None where nothing bounds them."""
-        if self.provider in CAPPED_BY_PROVIDER:
+        if traits(self.provider).caps_searches:
             return min(wanted, self.max_searches_per_call or wanted)
         return self.max_searches_per_call
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.domain import PROVIDERS, traits
 from llm_monitoring.reporting.numbers import Numbers
 
 LANGUAGES: Final = ("en", "es", "de", "fr", "it", "pt")
@@ -58,9 +58,7 @@ class Words(Numbers):
 
     def provider(self, name: str) -> str:
         """How people call a provider's assistant."""
-        return {"openai": "ChatGPT", "anthropic": "Claude", "google": "Gemini", "perplexity": "Perplexity"}.get(
-            name, name
-        )
+        return next((traits(known).assistant for known in PROVIDERS if known == name), name)
 
     def provider_class(self, name: str) -> str:
         return f"p-{name}" if name in PROVIDERS else "p-other"
