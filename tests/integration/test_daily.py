@@ -200,7 +200,7 @@ def test_an_unreadable_key_stops_its_user_alone(stage: Stage) -> None:
     )
     code, output = stage.run(extra={"OPENAI_API_KEY": "sk-operator-key-that-must-not-pay-000000"})
     assert code == 0
-    assert f"❌ Proyecto #{theirs}: the openai key of user {broken} cannot be read" in output
+    assert f"❌ Proyecto #{theirs}: sin ninguna respuesta válida (openai: la API key no se puede leer)" in output
     assert f"✅ Proyecto #{others}" in output
     assert stage.count(f"llm_call_attempts WHERE user_id = {broken}") == 0
 

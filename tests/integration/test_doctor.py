@@ -142,7 +142,7 @@ BROKEN = [
     ("UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'garbage'", "red",
      "the openai key of user 1 cannot be read"),
     ("INSERT INTO llm_monitoring_news (kind, subject, day, line) VALUES ('run', 'x', now(), 'x')", "yellow",
-     "1 lines wait since"),
+     "1 line waits since"),
 ]  # fmt: skip
 
 
