@@ -37,7 +37,7 @@ from llm_monitoring.errors import MonitoringError
 from llm_monitoring.held_work import HeldWork
 from llm_monitoring.limits import ClosedReason, KeyId, threads
 from llm_monitoring.logs import redact
-from llm_monitoring.providers import SDKS, ProviderError, load_sdk
+from llm_monitoring.providers import ProviderError, load_order, load_sdk
 from llm_monitoring.reasons import stop_text
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.schedule import Job, Schedule
@@ -111,7 +111,7 @@ class Runner:
         """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
         with ThreadPoolExecutor(threads(self.desk.settings.max_workers), thread_name_prefix="worker") as pool:
             needed = self.schedule.close_lanes()
-            self.load(pool, [provider for provider in SDKS if provider in needed])
+            self.load(pool, load_order(needed))
             while True:
                 if not self.held.time_is_up(self.working, self.deadline):
                     self.settle_again(pool)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Container
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, assert_never, cast
 
-from llm_monitoring.domain import ProviderName, Secret, Usage
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret, Usage
 from llm_monitoring.providers.base import (
     LONGEST_CALL,
     Answer,
@@ -34,7 +35,6 @@ from llm_monitoring.providers.base import (
 
 __all__ = [
     "LONGEST_CALL",
-    "SDKS",
     "Answer",
     "AuthFailed",
     "BadRequest",
@@ -54,6 +54,7 @@ __all__ = [
     "Reply",
     "Usage",
     "instruction",
+    "load_order",
     "load_sdk",
     "open_provider",
     "read_reply",
@@ -62,37 +63,35 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """Where a provider's code is: its file with its class, and the file with `read`, which needs no SDK."""
+    """Where a provider's code is: its file with its class, and the file with `read`, which needs no SDK.
+
+    `sdk`: the package that takes long to import, None if it has none.
+    """
 
     file: str
     class_name: str
     reader: str
+    sdk: str | None
 
 
 def module_of(name: ProviderName) -> Module:
     """Return where a provider's code is; mypy refuses a provider that has none here."""
     match name:
         case "openai":
-            return Module("openai", "OpenAIProvider", "openai")
+            return Module("openai", "OpenAIProvider", "openai", sdk="openai")
         case "anthropic":
-            return Module("anthropic", "AnthropicProvider", "anthropic")
+            return Module("anthropic", "AnthropicProvider", "anthropic", sdk="anthropic")
         case "google" if not has_google_genai():
-            return Module("google_legacy", "GoogleLegacyProvider", "gemini")
+            return Module("google_legacy", "GoogleLegacyProvider", "gemini", sdk=None)
         case "google":
-            return Module("google", "GoogleProvider", "gemini")
+            return Module("google", "GoogleProvider", "gemini", sdk="google.genai")
         case "perplexity":
-            return Module("perplexity", "PerplexityProvider", "perplexity")
+            return Module("perplexity", "PerplexityProvider", "perplexity", sdk="openai")
         case _:
             assert_never(name)
 
 
-# The module that takes the time, by provider, the quickest first
-SDKS: Final[dict[ProviderName, str]] = {
-    "openai": "openai",
-    "perplexity": "openai",
-    "google": "google.genai",
-    "anthropic": "anthropic",
-}
+QUICKEST_SDKS: Final = ("openai", "google.genai", "anthropic")  # by the time of their import; any other comes last
 
 
 def open_provider(
@@ -113,13 +112,26 @@ def open_provider(
     return cast(Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds))
 
 
+def load_order(names: Container[ProviderName]) -> list[ProviderName]:
+    """Return these providers in the order in which to load their SDKs: those without one, then the quickest."""
+
+    def rank(name: ProviderName) -> int:
+        sdk = module_of(name).sdk
+        if sdk is None:
+            return -1
+        return QUICKEST_SDKS.index(sdk) if sdk in QUICKEST_SDKS else len(QUICKEST_SDKS)
+
+    return sorted((name for name in PROVIDERS if name in names), key=rank)
+
+
 def load_sdk(name: ProviderName) -> None:
     """Import a provider's SDK, for half a second or more; opening the provider meets the errors again."""
-    if SDKS[name] in sys.modules or (name == "google" and not has_google_genai()):
+    sdk = module_of(name).sdk
+    if sdk is None or sdk in sys.modules:
         return
     gc.disable()  # thousands of classes that stay: to look for garbage among them takes a quarter of the import
     try:
-        import_module(SDKS[name])
+        import_module(sdk)
     finally:
         gc.freeze()
         gc.enable()

@@ -29,6 +29,7 @@ OPENAI_FORM: Final[tuple[ProviderName, ...]] = ("openai", "perplexity")
 class Row:
     """One kind of refusal. It fits a reply whose status is listed and that carries one of `marks`, if there are any.
 
+    `providers` None: every provider.
     `documented`: only with the provider's own error document; any other body is somebody else's, such as a firewall's.
     `sentence`: how the message begins. `void`: surely not billed. `again`: worth another call in the same run.
     """
@@ -36,7 +37,7 @@ class Row:
     code: RefusalCode
     scope: Scope
     statuses: tuple[int, ...]
-    providers: tuple[ProviderName, ...] = ("openai", "anthropic", "google", "perplexity")
+    providers: tuple[ProviderName, ...] | None = None
     marks: frozenset[str] = frozenset()
     sentence: re.Pattern[str] | None = None
     documented: bool = True
@@ -124,7 +125,9 @@ def row_of(name: ProviderName, status: int, document: Document) -> Row:
 
 
 def fits(row: Row, name: ProviderName, status: int, document: Document) -> bool:
-    if status not in row.statuses or name not in row.providers or (row.documented and not document.documented):
+    if status not in row.statuses or (row.documented and not document.documented):
+        return False
+    if row.providers is not None and name not in row.providers:
         return False
     if row.sentence is not None:
         return row.sentence.match(document.message) is not None

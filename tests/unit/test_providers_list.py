@@ -5,11 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
-from llm_monitoring.domain import PROVIDERS, traits
-from llm_monitoring.providers import SDKS, module_of
+import pytest
+
+from llm_monitoring import providers
+from llm_monitoring.domain import PROVIDERS, ProviderName, traits
+from llm_monitoring.providers import load_order, module_of
+from llm_monitoring.providers.refusals import Document, row_of
 
 ROOT = Path(__file__).resolve().parents[2]
+KEYS_SQL = ROOT / "llm_monitoring" / "db" / "sql" / "keys.sql"
 PAGE = ROOT / "docs" / "adding-a-provider.md"
 
 
@@ -20,9 +26,32 @@ def test_each_provider_has_a_module() -> None:
     assert [] == [place for place in places if not place.exists()]
 
 
-def test_each_provider_has_an_sdk() -> None:
-    """The SDKs' load order names each provider once."""
-    assert set(PROVIDERS) == set(SDKS)
+def test_the_providers_with_the_quickest_sdks_come_first() -> None:
+    """SDKs are loaded in the order of their import times."""
+    assert ["openai", "perplexity", "google", "anthropic"] == load_order(PROVIDERS)
+
+
+def test_a_provider_with_an_unlisted_sdk_is_loaded_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SDK without a known import time waits for the others instead of being left out."""
+    unlisted = providers.Module("mistral", "MistralProvider", "mistral", sdk="mistralai")
+    found = providers.module_of
+    monkeypatch.setattr(providers, "module_of", lambda name: unlisted if name == "openai" else found(name))
+    assert ["perplexity", "google", "anthropic", "openai"] == load_order(PROVIDERS)
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "key_refused"), (402, "account_refused"), (429, "rate_limited")])
+def test_an_unlisted_provider_has_the_plain_refusals(status: int, code: str) -> None:
+    """A status that means the same everywhere is read for a provider that no row of the table names."""
+    row = row_of(cast(ProviderName, "mistral"), status, Document("No", documented=True))
+    assert (code, True) == (row.code, row.void)
+
+
+def test_every_query_on_keys_has_every_providers_column() -> None:
+    """A provider that a query leaves out would have its users' keys lost, or not rotated."""
+    queries = {part.partition("\n")[0]: part for part in KEYS_SQL.read_text(encoding="utf-8").split("-- name: ")[1:]}
+    lacking = {(name, each) for name, query in queries.items() for each in PROVIDERS
+               if query.count(f"{each}_api_key_encrypted") != query.count("openai_api_key_encrypted")}  # fmt: skip
+    assert (7, set()) == (len(queries), lacking)
 
 
 def test_companies_differ() -> None:
