@@ -19,7 +19,7 @@ from llm_monitoring.registry import PriceChange
 VOICE: Final = Voice("llm_monitoring.weekly")
 log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
 
-MOST_SHOWN: Final = 10
+MOST_SHOWN: Final = 12
 NOTABLE: Final = 5
 
 

@@ -140,8 +140,11 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])
-def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(stage: Stage, table: str) -> None:
+def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
+    stage: Stage, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run's own row, projects and models that another session holds are reported; the day is answered."""
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.5)
     with closing(psycopg2.connect(stage.url)) as other:
 
         def hold(pending: int) -> None:

@@ -70,7 +70,7 @@ def test_good_names_pass(db: Database) -> None:
     """Names that nothing speaks against are said to be fine, with what was looked at."""
     open_book(db, Entity("Holded"), "Quipu y Holded.")
     said = done("projects", "check", "1")
-    assert said.startswith("Project 1, P: no name is likely to mislead (looked at in the latest 1 answers).\n")
+    assert said.startswith("Project 1, P: no name is likely to mislead (looked at in the latest 1 answer).\n")
 
 
 def test_names_without_a_site(db: Database) -> None:

@@ -17,7 +17,7 @@ def new(number: int, *, priced: bool) -> New:
     return New(ModelInfo(f"m-{number:02}", ""), suggestion)
 
 
-@pytest.mark.parametrize(("models", "lines"), [(1, 3), (10, 21), (11, 12), (89, 12)])
+@pytest.mark.parametrize(("models", "lines"), [(1, 3), (10, 21), (13, 12), (89, 12)])
 def test_many_new_models_are_a_short_block(models: int, lines: int, caplog: pytest.LogCaptureFixture) -> None:
     """Ten are named one by one; of more there are five, how many more, and the command that lists them."""
     caplog.set_level("INFO")
