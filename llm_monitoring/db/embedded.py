@@ -80,6 +80,15 @@ class Cluster:
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket_directory / ".s.PGSQL.5432")) == 0
 
+    def serves(self) -> bool:
+        """Tell whether a server answers; a dying one still takes connections for a moment, and then listens no more."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.listens() and time.monotonic() < deadline:
+            if self.run("pg_isready", "-q", "-h", self.socket_directory, "-p", "5432").returncode == 0:
+                return True
+            time.sleep(0.02)
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -128,7 +137,7 @@ def serve(data: Path) -> Server:
         account = server_account(data)
         with locked(data):
             cluster = Cluster(data, reachable_programs(data.parent, account), account)
-            process = None if cluster.listens() else launch(cluster)
+            process = None if cluster.serves() else launch(cluster)
             users = private_file(data, "users")  # held open: the lock ends with a killed process
             fcntl.flock(users, fcntl.LOCK_SH)
     except OSError as exc:

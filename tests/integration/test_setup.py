@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -103,7 +104,9 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         child.expect(pexpect.EOF)
         child.wait()
         assert 0 == child.exitstatus
-        assert str(child.before).startswith(f"{python_command()} daily_llm_monitoring_cron.py`")
+        with contextlib.chdir(tmp_path):
+            expected = f"{python_command()} daily_llm_monitoring_cron.py`"
+        assert str(child.before).startswith(expected)
     environment = tmp_path / ".env"
     master = environment.read_text(encoding="utf-8").strip().removeprefix("LLM_KEYS_ENCRYPTION_KEY=")
     assert (0o600, 44) == (stat.S_IMODE(environment.stat().st_mode), len(master))
