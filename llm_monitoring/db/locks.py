@@ -85,7 +85,7 @@ class SessionLock:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
-        return self.take()
+        return self.db.persist(self.take)
 
 
 def holds(connection: Connection, key: int) -> bool:

@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from llm_monitoring import runs
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.locks import Holder
+from llm_monitoring.db.failures import Interrupted
+from llm_monitoring.db.locks import Holder, SessionLock
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.errors import ConfigurationError
@@ -144,3 +145,21 @@ def test_a_squatted_run_lock_is_an_error_after_a_day(
     output = capsys.readouterr().out
     assert (2, 2) == (output.count("Otra ejecución diaria está en curso"), output.count("application=squatter"))
     assert 1 == output.count("más de un día")
+
+
+def test_a_lock_is_taken_again_through_an_outage(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that breaks while the lost lock is taken again ends no run: it is taken at the next try."""
+    cut = iter([True, True])
+    connect = Database.connect
+
+    def broken(db: Database) -> Any:
+        if next(cut, False):
+            raise Interrupted("server closed the connection unexpectedly")
+        return connect(db)
+
+    with Database(database_url) as db, SessionLock(db, 4711) as lock:
+        assert lock.take()
+        assert lock.connection is not None
+        lock.connection.close()
+        monkeypatch.setattr(Database, "connect", broken)
+        assert lock.held()
