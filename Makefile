@@ -1,4 +1,5 @@
-# Each target sets up what it needs: it takes Python 3.11 or newer, make and a package index.
+# Each target installs what it needs: Python 3.11 or newer, make and a package index have to be there. `make help` lists them.
+.DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 LEGACY := .venv-google-legacy
@@ -8,58 +9,55 @@ INSTALL := -m pip install --disable-pip-version-check
 READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: demo weekly-demo run install test check lint faults mutants audit lock test-browser test-google-legacy
+.PHONY: help demo weekly-demo run install test check lint faults mutants audit lock test-browser test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-demo: $(READY)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## the daily job on simulated answers: no API key, no database, no cost
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
 
-weekly-demo: $(READY)
+weekly-demo: $(READY) ## the weekly job on simulated lists of models
 	$(IN_VENV) weekly_model_check_cron.py --demo
 
-run: $(READY)
+run: $(READY) ## the daily job with your settings and keys: it spends money
 	$(IN_VENV) daily_llm_monitoring_cron.py
 
-# what production installs, with hashes: run it after a change of requirements.txt, -workers.txt or -demo.txt
-lock: $(VENV)/.installed
+lock: $(VENV)/.installed ## compile the locks, after a change of requirements.txt, -workers.txt or -demo.txt
 	for name in requirements requirements-workers requirements-demo; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" $$name.txt --output-file $$name.lock || exit 1; done
 
-# known vulnerabilities of what production installs: exit 1 if there are some, 3 if no source of them answers
-audit: $(VENV)/.installed
+# exit 1 if there are some, 3 if no source of them answers
+audit: $(VENV)/.installed ## look for known vulnerabilities of what production installs
 	$(IN_VENV) -m tests.advisories
 
-# everything that the tests need, so that they run without the package index
-install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules
+install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules ## install all that tests need, to run them offline
 
-# lint and the whole default run
-test: lint
+test: lint ## lint, then the default tests on a real PostgreSQL
 	$(IN_VENV) -m pytest -n 2 --dist loadfile
 
-# the inner loop: what needs no database of its own, in less than a minute
-check: $(VENV)/.installed
+check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in less than a minute
 	$(IN_VENV) -m pytest -n 2 --dist loadfile tests/unit tests/analysis tests/providers
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m mypy
 	$(IN_VENV) -m bandit --quiet --configfile pyproject.toml --recursive llm_monitoring .railway *.py
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
-# the long form of the fault battery; the short form is part of `make test`
-faults: $(VENV)/.installed
+# the short form is part of `make test`
+faults: $(VENV)/.installed ## the long form of the fault tests; writes faults.json
 	$(IN_VENV) -m pytest tests/faults -m 'long or not long' --timeout=0 -s
 
-# faults put into a copy of the code one by one: each must be caught by the test named for it
-mutants: $(VENV)/.installed
+mutants: $(VENV)/.installed ## put faults into a copy of the code one by one: the test named for each must fail
 	$(IN_VENV) -m tests.faults.mutants
 
-# the report as a reader sees it: needs Chromium and node 20
-test-browser: $(VENV)/.installed tests/browser/node_modules
+test-browser: $(VENV)/.installed tests/browser/node_modules ## the report in Chromium; needs Chromium and node 20
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "Chromium is not installed: apt-get install chromium" >&2; exit 1; }
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || { echo "This needs node 20 or newer, not $$(node --version)" >&2; exit 1; }
 	$(IN_VENV) -m pytest tests/browser -m browser
@@ -68,7 +66,7 @@ tests/browser/node_modules: tests/browser/package-lock.json
 	cd tests/browser && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-test-google-legacy: $(LEGACY)/.installed
+test-google-legacy: $(LEGACY)/.installed ## the provider tests with Google's former SDK
 	$(LEGACY)/bin/python -m pytest tests/providers/test_google_legacy.py
 
 $(VENV)/.demo: requirements-demo.lock

@@ -1,4 +1,4 @@
-"""The locks that production installs from: every package with its version and hashes."""
+"""The locks that production installs from, with versions and hashes, and other places that name versions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -82,3 +83,11 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
 def test_the_lock_names_no_index(lock: str) -> None:
     """The lock says what is installed, not where from."""
     assert re.search(r"://|--(extra-)?index|--find-links", read(lock)) is None
+
+
+def test_hooks_have_the_pinned_versions() -> None:
+    """What runs before a commit is what `make lint` runs, in the same version."""
+    hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"][0]["hooks"]
+    named = {dependency for hook in hooks for dependency in hook.get("additional_dependencies", [])}
+    versions = pins("requirements-dev.txt")
+    assert {f"{name}=={versions[name]}" for name in ("ruff", "bandit")} == named
