@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_monitoring import analyze_all_active_projects
 from llm_monitoring.jobs.daily import check_budget_limits, get_api_keys_from_db, main, update_monthly_spend
-from llm_monitoring.streams import run_program
+from llm_monitoring.process.streams import run_program
 
 __all__ = [
     "analyze_all_active_projects",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_monitoring.jobs.model_lists import (
+from llm_monitoring.host import (
     get_anthropic_models,
     get_existing_models_from_db,
     get_google_models,
@@ -11,7 +11,7 @@ from llm_monitoring.jobs.model_lists import (
     insert_new_model,
 )
 from llm_monitoring.jobs.weekly import main
-from llm_monitoring.streams import run_program
+from llm_monitoring.process.streams import run_program
 
 __all__ = [
     "get_anthropic_models",

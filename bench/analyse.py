@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.analysis.finding import find_matches
-from llm_monitoring.analysis.markdown import read_markdown
+from llm_monitoring.analysis.mentions.matching import find_matches
+from llm_monitoring.analysis.text.markdown import read_markdown
 
 ANSWER_LENGTH = 3_000
 HOSTILE_LENGTH = 1_000_000

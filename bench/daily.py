@@ -20,14 +20,15 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from bench.ground import ROOT, database, peak_rss_mb, provider
-from llm_monitoring import day, projects
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import open_tools, schedule_day
-from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.runs import daily
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 
 PROMPTS_PER_PROJECT = 50
 
@@ -121,7 +122,7 @@ def run_day() -> dict[str, Any]:
     with open_tools(settings) as tools, RunLock(tools.db) as lock, counted_statements() as statements:
         commits = committed(tools.db, wait=0.0)
         began, cpu = time.perf_counter(), time.process_time()
-        report = day.analyse(tools, day.Order(schedule_day(settings)), {}, lock)
+        report = daily.analyse(tools, daily.Order(schedule_day(settings)), {}, lock)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         return {
             "wall_s": wall,

@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from bench.ground import database
 from llm_monitoring import projects
-from llm_monitoring.budget import Budget, Call, Outcome
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
 
 SETTLED = Outcome("settled", Decimal("0.001"), Usage(100, 200), "m")
 

@@ -17,17 +17,20 @@ from decimal import Decimal
 from typing import Any
 
 from bench.ground import ROOT, database
-from llm_monitoring import projects, results, rules
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity, Matcher
+from llm_monitoring.answers import store
 from llm_monitoring.db.database import Database, Transaction
-from llm_monitoring.demo.answers import Composer
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.demo.answers.composer import Composer
 from llm_monitoring.demo.exchange import Ask
 from llm_monitoring.demo.sample import INVOICING
 from llm_monitoring.demo.session import entity
 from llm_monitoring.domain import PROVIDERS, Task
-from llm_monitoring.projects import Project
+from llm_monitoring.figures import snapshots
+from llm_monitoring.projects import fingerprints
+from llm_monitoring.projects.definition import Project
 from llm_monitoring.providers import Answer, Citation, Reply
-from llm_monitoring.row_errors import RowErrors
 
 ALIAS = "Getquipu"
 EVERY = 9  # one answer in nine names the brand by the alias
@@ -78,17 +81,17 @@ def fill(db: Database, project: Project, days: Sequence[date]) -> None:
         if len(pending) == len(queries) * len(PROVIDERS):
             batch, pending = pending, []
             db.transact(lambda tx, batch=batch: save_all(tx, project, matcher, batch))  # type: ignore[misc]
-            results.write_snapshots(db, project, day, RowErrors())
+            snapshots.write_snapshots(db, project, day, RowErrors())
 
 
 def save_all(tx: Transaction, project: Project, matcher: Matcher, batch: Sequence[tuple[Task, Answer]]) -> None:
     for task, answer in batch:
         citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
         analysis = matcher.analyse(answer.text, citations, task.language)
-        finding = results.Finding(
+        finding = store.Finding(
             uuid.uuid4(), None, "m", Decimal(0), matcher.names_brand(task.prompt, task.language), analysis, "none"
         )
-        results.save(tx, task, project, answer, Reply(200, b"", 900), finding)
+        store.save(tx, task, project, answer, Reply(200, b"", 900), finding)
 
 
 def reanalyse(url: str, project_id: int, *options: str) -> subprocess.Popen[str]:
@@ -111,7 +114,7 @@ def interrupted(db: Database, url: str, project: Project, at: int, number: signa
 
 def marked(db: Database, project: Project) -> int:
     """How many answers carry the mark of the project's present names."""
-    params = {"id": project.id, "mark": rules.fingerprint(projects.find(db, project.id))}
+    params = {"id": project.id, "mark": fingerprints.fingerprint(projects.find(db, project.id))}
     row = db.one(
         "SELECT count(*) AS n FROM llm_monitoring_results WHERE project_id = %(id)s AND rules_fingerprint = %(mark)s",
         params,

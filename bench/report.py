@@ -18,17 +18,17 @@ from typing import Any, Final
 from bench.daily import counted_statements
 from bench.ground import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
-from llm_monitoring import metrics, projects
-from llm_monitoring.app import open_tools
-from llm_monitoring.cli.export import Form, to_file
-from llm_monitoring.day import Tools
+from llm_monitoring import projects
+from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.cli.results.export import Form, to_file
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.metrics import Period
+from llm_monitoring.figures import periods
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.material import Wanted
-from llm_monitoring.settings import load_settings
+from llm_monitoring.settings.fields import load_settings
 
 # the judge's verdicts, which nothing of the answers' making stores
 SCORE = """
@@ -70,7 +70,7 @@ def figures(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str,
     """The later half of the days compared with the earlier one."""
     middle = LATEST - timedelta(days=days // 2)
     before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
-    found = metrics.report(tools.db, metrics.Question(project_id, after, before))
+    found = periods.report(tools.db, periods.Question(project_id, after, before))
     return {"rows": found.total.summary.figures.total_queries}
 
 

@@ -15,24 +15,26 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from bench.ground import database
-from llm_monitoring import day, metrics, projects
-from llm_monitoring.analysis.comparison import Comparison
-from llm_monitoring.app import open_tools
-from llm_monitoring.cli.metrics import print_report
-from llm_monitoring.cli.metrics_tables import print_comparison
+from llm_monitoring import projects
+from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.cli.results.metrics import print_report
+from llm_monitoring.cli.results.metrics_tables import print_comparison
 from llm_monitoring.demo.sample import SAMPLE_EMAIL
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.demo.session import fill
 from llm_monitoring.domain import Secret
-from llm_monitoring.metrics import Period, Question
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.figures import periods
+from llm_monitoring.figures.comparison import Comparison
+from llm_monitoring.figures.periods import Period, Question
+from llm_monitoring.runs import daily
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 
 ENOUGH_USD = Decimal("1000.00")
 
 
 @contextmanager
-def simulated(url: str, last: date) -> Iterator[tuple[day.Tools, DemoServer]]:
+def simulated(url: str, last: date) -> Iterator[tuple[Tools, DemoServer]]:
     """The demo's projects on a database, and the loopback provider whose trend ends on `last`."""
     with DemoServer(epoch=last) as server:
         settings = dataclasses.replace(
@@ -45,13 +47,13 @@ def simulated(url: str, last: date) -> Iterator[tuple[day.Tools, DemoServer]]:
             yield tools, server
 
 
-def live(tools: day.Tools, server: DemoServer, days: Sequence[date]) -> int:
+def live(tools: Tools, server: DemoServer, days: Sequence[date]) -> int:
     """Run the daily job's day for each of the days; return how many answers they brought."""
     answers = 0
     with RunLock(tools.db) as lock:
         for each in days:
             server.set_day(each)
-            report = day.analyse(tools, day.Order(each), {}, lock)
+            report = daily.analyse(tools, daily.Order(each), {}, lock)
             assert report.in_balance
             answers += report.tally.answered
     return answers
@@ -66,13 +68,13 @@ def comparisons(days: Sequence[date]) -> list[tuple[str, Period, Period]]:
     ]
 
 
-def measure(tools: day.Tools, days: Sequence[date]) -> list[dict[str, Any]]:
+def measure(tools: Tools, days: Sequence[date]) -> list[dict[str, Any]]:
     """Print the figures and every comparison as the command line does; return the verdicts."""
     found = []
     for row in projects.overview(tools.db):
-        print_report(metrics.report(tools.db, Question(row["id"], Period(days[0], days[-1]))))
+        print_report(periods.report(tools.db, Question(row["id"], Period(days[0], days[-1]))))
         for what, before, after in comparisons(days):
-            comparison = metrics.report(tools.db, Question(row["id"], after, before)).comparison
+            comparison = periods.report(tools.db, Question(row["id"], after, before)).comparison
             assert comparison is not None
             print(f"\n{what}: {before}, then {after}")
             print_comparison(comparison)

@@ -17,9 +17,9 @@ from bench.ground import database
 from bench.volume_cases import MANY_TASKS, SOME_TASKS, Case, asked, cases
 from bench.volume_fill import FILL, PROMPTS, Shape, fill
 from bench.volume_writes import measure
-from llm_monitoring import runs
-from llm_monitoring.cli.progress import bar
+from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction, connect
+from llm_monitoring.runs import tasks as tasks_module
 
 PAGE_BYTES: Final = 8192
 BIG: Final = 50_000  # rows of a table that no statement of a run should read whole
@@ -116,7 +116,7 @@ def walk(db: Database, shape: Shape, tasks: int) -> dict[str, float]:
     """Go through a provider's open tasks as a run does: seconds, how many there were, megabytes that it added."""
     chosen = asked(db, shape, tasks // PROMPTS)
     before, began = peak_megabytes(), time.perf_counter()
-    found = sum(1 for _ in runs.pending_tasks(db, "google", shape.today, chosen))
+    found = sum(1 for _ in tasks_module.pending_tasks(db, "google", shape.today, chosen))
     seconds = time.perf_counter() - began
     return {"open": found, "seconds": round(seconds, 2), "added_mb": round(peak_megabytes() - before, 1)}
 

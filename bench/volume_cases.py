@@ -11,14 +11,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bench.volume_fill import FILL, MODELS, PROMPTS, Shape
-from llm_monitoring import projects, rules
+from llm_monitoring import projects
+from llm_monitoring.answers.retention import BATCH
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.notify.watching import NOT_THE_PROVIDER, SPEND_DAYS
+from llm_monitoring.notify.detectors import NOT_THE_PROVIDER, SPEND_DAYS
+from llm_monitoring.projects import fingerprints
 from llm_monitoring.reporting import exports, material
-from llm_monitoring.retention import BATCH
-from llm_monitoring.runs import PAGE
+from llm_monitoring.runs.records import PAGE
 
 # a run once, at its start or end; each call; each project of the day
 RUN: Final = """runs.start runs.day_projects budget.standings budget.start_month budget.open_attempts runs.completeness
@@ -118,7 +119,7 @@ def facts(db: Database, shape: Shape) -> dict[str, Any]:
     return {
         **everyday(shape), **call, "day": day, "first": days_ago(shape, 90), "last": day,
         "run_id": one(db, FILL.latest_run)["id"],
-        "fingerprint": rules.fingerprint(projects.find(db, old["project_id"])),
+        "fingerprint": fingerprints.fingerprint(projects.find(db, old["project_id"])),
         "compare_first": days_ago(shape, 180), "compare_last": days_ago(shape, 91),
         "readings": Json([{"id": call["result_id"], "branded": True}]),
     }  # fmt: skip

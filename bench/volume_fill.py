@@ -12,21 +12,22 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from llm_monitoring import rules
 from llm_monitoring.analysis import Matcher
-from llm_monitoring.cli.progress import bar
+from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Json
 from llm_monitoring.db.queries import Queries, parse
-from llm_monitoring.demo.answers import Composer
+from llm_monitoring.demo.answers.composer import Composer
 from llm_monitoring.demo.bill import PriceTable
-from llm_monitoring.demo.damage import encode
 from llm_monitoring.demo.exchange import Ask, Composed, Turn
 from llm_monitoring.demo.metering import meter
 from llm_monitoring.demo.sample import INVOICING
-from llm_monitoring.demo.service import WIRES
+from llm_monitoring.demo.server.broken_replies import encode
+from llm_monitoring.demo.server.service import WIRES
 from llm_monitoring.demo.session import entity
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.projects import Project, find, write_entity
+from llm_monitoring.projects import fingerprints
+from llm_monitoring.projects.definition import Project, write_entity
+from llm_monitoring.projects.store import find
 from llm_monitoring.providers import Reply, read_reply
 
 FILL: Final = Queries("volume", parse("volume", Path(__file__).with_name("volume.sql").read_text(encoding="utf-8")))
@@ -91,7 +92,7 @@ def fill(db: Database, shape: Shape) -> float:
         project = add_projects(db, shape)
         common = {
             "providers": list(PROVIDERS), "samples": SAMPLES, "brand": project.brand.name, "today": shape.today,
-            "fingerprint": rules.fingerprint(project), "turns": PROMPTS,
+            "fingerprint": fingerprints.fingerprint(project), "turns": PROMPTS,
         }  # fmt: skip
         for back in range(shape.days, 0, -1):
             add_day(db, shape, common, back)
@@ -134,7 +135,7 @@ def add_projects(db: Database, shape: Shape) -> Project:
     row = db.one(FILL.a_project, {"crowd": False})
     assert row is not None
     project = find(db, row["project_id"])
-    rules.record(db, project)
+    fingerprints.record(db, project)
     return project
 
 

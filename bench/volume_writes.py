@@ -11,15 +11,17 @@ from itertools import islice
 
 from bench.volume_cases import asked, one
 from bench.volume_fill import FILL, MODELS, Shape
-from llm_monitoring import results, runs
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.analysis.sentiment import Verdict
-from llm_monitoring.budget import Budget, Call, Outcome
-from llm_monitoring.cli.progress import bar
+from llm_monitoring.answers import store as results
+from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
-from llm_monitoring.projects import Project, find
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects.store import find
 from llm_monitoring.providers import Answer, Reply, read_reply
+from llm_monitoring.runs import tasks as tasks_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Store:
 def measure(db: Database, shape: Shape, tasks: int) -> dict[str, Cost]:
     """Answer and judge so many open tasks of the last day one after the other, each step after a checkpoint."""
     store = Store(db)
-    todo = list(islice(runs.pending_tasks(db, "google", shape.today, asked(db, shape)), tasks))
+    todo = list(islice(tasks_module.pending_tasks(db, "google", shape.today, asked(db, shape)), tasks))
     return {"answer": mean(db, store.ask, todo), "sentiment": mean(db, store.judge, todo)}
 
 

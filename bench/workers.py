@@ -19,8 +19,8 @@ from typing import Any
 
 from bench.daily import environment, fill
 from bench.ground import ROOT, database, provider
-from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
+from llm_monitoring.ledger.budget import Budget
 
 SCHEDULER = [sys.executable, "daily_llm_monitoring_cron.py"]
 WORKER = [sys.executable, "-m", "llm_monitoring", "worker"]

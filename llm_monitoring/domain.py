@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, NoReturn, assert_never, get_args
 
 from llm_monitoring.errors import BadInput
@@ -139,3 +139,33 @@ class Lease:
 
     chunk_id: int
     token: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class KeyId:
+    """Whose key: the user's own (`user_id`) or the operator's (None)."""
+
+    provider: ProviderName
+    user_id: int | None
+
+
+def parse_usd(value: Decimal | float | str) -> Decimal:
+    """`value` in USD, exactly as written; raises BadInput where it is no finite number."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation as exc:
+        raise BadInput(f"{value!r} is no amount in USD") from exc
+    if not found.is_finite() or abs(found) >= 10**8:
+        raise BadInput(f"{value!r} is no amount in USD")
+    return found
+
+
+def task_key(task: Task) -> dict[str, object]:
+    """The task as parameters of a statement."""
+    return {
+        "project_id": task.project_id,
+        "query_id": task.query_id,
+        "provider": task.provider,
+        "day": task.day,
+        "sample": task.sample,
+    }

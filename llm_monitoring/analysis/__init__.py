@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_monitoring.analysis.analysis import ANALYSIS_VERSION, Analysis, Matcher, Mention, analyse
+from llm_monitoring.analysis.answer import ANALYSIS_VERSION, Analysis, Matcher, Mention, analyse
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.sources import Source
 

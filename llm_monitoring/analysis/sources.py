@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypedDict
 from urllib.parse import SplitResult, quote, urlsplit
 
-from llm_monitoring.analysis.blocks import Link
-from llm_monitoring.analysis.domains import owner_of_host
-from llm_monitoring.analysis.hosts import ascii_host, site_named
+from llm_monitoring.analysis.text.blocks import Link
+from llm_monitoring.analysis.text.domains import owner_of_host
+from llm_monitoring.analysis.text.hosts import ascii_host, site_named
 
 TRACKING = frozenset({"gclid", "fbclid", "srsltid"})
 ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)

@@ -10,7 +10,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from llm_monitoring.cli.command import example
+from llm_monitoring.cli.base.command import example
 
 NAME: Final = "llm-monitoring"
 VARIABLE: Final = "_LLM_MONITORING_COMPLETE"

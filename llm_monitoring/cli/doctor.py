@@ -10,20 +10,21 @@ from typing import Final
 import click
 
 from llm_monitoring import app
-from llm_monitoring.budget import Budget
-from llm_monitoring.cli import database_checks as checks
-from llm_monitoring.cli import definition_checks, machine_checks, project_checks, searching
-from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.findings import Finding, green, red
-from llm_monitoring.cli.key_checks import check_keys
-from llm_monitoring.cli.output import print_lines, say, show_json, text
-from llm_monitoring.cli.session import Session
-from llm_monitoring.crypto import KeyBox
+from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.output import print_lines, say, show_json, text
+from llm_monitoring.cli.base.session import Session
 from llm_monitoring.db import Database
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import Settings, fallback_settings
+from llm_monitoring.health import database as checks
+from llm_monitoring.health import definitions, projects, searching
+from llm_monitoring.health import machine as machine_checks
+from llm_monitoring.health.finding import Finding, green, red
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.keys.verification import check_keys
+from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.settings.fields import Settings, fallback_settings
 
 MARKS: Final = {"green": "✔", "yellow": "!", "red": "✘"}
 
@@ -106,9 +107,9 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
         ("models", lambda: checks.models(db, checked)),
         ("prices", lambda: checks.prices(db, budget)),
         ("budgets", lambda: checks.budgets(budget)),
-        ("projects", lambda: definition_checks.definitions(db)),
+        ("projects", lambda: definitions.definitions(db)),
         ("web search", lambda: searching.searches(db, settings)),
-        ("sites", lambda: project_checks.sites(db)),
+        ("sites", lambda: projects.sites(db)),
         ("operator budget", lambda: checks.operator_budget(settings, budget)),
         ("runs", lambda: checks.daily_runs(db, budget)),
         ("readings", lambda: checks.readings(db)),

@@ -7,11 +7,11 @@ from importlib.resources import files
 import click
 
 from llm_monitoring import app, db
-from llm_monitoring.budget import Budget
-from llm_monitoring.cli.command import example
-from llm_monitoring.cli.output import say
-from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.cli.base.command import example
+from llm_monitoring.cli.base.output import say
+from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db.pooler import require_sessions
+from llm_monitoring.ledger.budget import Budget
 
 
 @click.command(epilog=example("migrate", "migrate --print-grants"))
@@ -37,7 +37,7 @@ def migrate(session: Session, *, print_grants: bool) -> None:
             applied = db.migrate(database)
             Budget(database, settings.default_monthly_budget_usd).set_default_limit()
             if settings.distribute:
-                from llm_monitoring.fleet.queue import Queue
+                from llm_monitoring.distributed.queue import Queue
 
                 Queue(database).prepare()
     for name in applied:

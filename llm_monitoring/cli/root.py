@@ -6,28 +6,28 @@ from typing import Final
 
 import click
 
-from llm_monitoring.cli.command import LateGroup, example
-from llm_monitoring.cli.session import Session
+from llm_monitoring.cli.base.command import LateGroup, example
+from llm_monitoring.cli.base.session import Session
 
-COMMANDS: Final[dict[str, str]] = {
-    "setup": "From nothing to the first dry run, a question at a time.",
-    "doctor": "Whether this installation can run, and how to mend it.",
-    "users": "Whose money is spent: add and list users.",
-    "keys": "Users' API keys: set, list, verify, remove, rotate.",
-    "projects": "Brands under watch: add, edit, list, show, check, pause, resume, remove.",
-    "queries": "A project's prompts: add, import, generate, pause, list.",
-    "competitors": "Whom a brand is measured against: add, list, edit, remove.",
-    "budget": "Monthly limits and spend: show, set, history, correct, audit, reconcile.",
-    "models": "The registry of models and their prices.",
-    "runs": "The daily runs: list, show, retry.",
-    "worker": "One more machine for a daily run that is spread over several.",
-    "metrics": "A period's figures, and what changed since another.",
-    "report": "A project's period as one HTML page.",
-    "answers": "Stored answers: list, show.",
-    "export": "Answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet.",
-    "reanalyse": "Read stored answers anew after names changed.",
-    "migrate": "Bring the database up to date.",
-    "completion": "Print a script that completes commands with Tab.",
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "setup": ("setup.commands", "From nothing to the first dry run, a question at a time."),
+    "doctor": ("doctor", "Whether this installation can run, and how to mend it."),
+    "users": ("users", "Whose money is spent: add and list users."),
+    "keys": ("keys.commands", "Users' API keys: set, list, verify, remove, rotate."),
+    "projects": ("projects.commands", "Brands under watch: add, edit, list, show, check, pause, resume, remove."),
+    "queries": ("projects.queries", "A project's prompts: add, import, generate, pause, list."),
+    "competitors": ("projects.competitors", "Whom a brand is measured against: add, list, edit, remove."),
+    "budget": ("budget.commands", "Monthly limits and spend: show, set, history, correct, audit, reconcile."),
+    "models": ("models.commands", "The registry of models and their prices."),
+    "runs": ("runs.commands", "The daily runs: list, show, retry."),
+    "worker": ("worker", "One more machine for a daily run that is spread over several."),
+    "metrics": ("results.metrics", "A period's figures, and what changed since another."),
+    "report": ("results.report", "A project's period as one HTML page."),
+    "answers": ("results.answers", "Stored answers: list, show."),
+    "export": ("results.export", "Answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet."),
+    "reanalyse": ("results.reanalyse", "Read stored answers anew after names changed."),
+    "migrate": ("migrate", "Bring the database up to date."),
+    "completion": ("completion", "Print a script that completes commands with Tab."),
 }
 
 

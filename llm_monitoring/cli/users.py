@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from llm_monitoring import projects, user_edits
-from llm_monitoring.cli.command import example, json_option
-from llm_monitoring.cli.output import say, show_rows, usd
-from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.output import say, show_rows, usd
+from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Row
+from llm_monitoring.projects import user_edits
 
 
 @click.group(epilog=example("users add ana@agency.example", "users list"))

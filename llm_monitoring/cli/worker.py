@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from llm_monitoring.cli.command import example
-from llm_monitoring.cli.session import Session, pass_session
+from llm_monitoring.cli.base.command import example
+from llm_monitoring.cli.base.session import Session, pass_session
 
 
 @click.command(epilog=example("worker", "worker --once"))
@@ -19,10 +19,10 @@ def worker(session: Session, *, once: bool) -> None:
     over by itself.
     """
     from llm_monitoring.app import open_tools
-    from llm_monitoring.day import longest_ending
-    from llm_monitoring.fleet.worker import Worker
-    from llm_monitoring.logs import configure
-    from llm_monitoring.stopping import stoppable
+    from llm_monitoring.distributed.worker import Worker
+    from llm_monitoring.logs.setup import configure
+    from llm_monitoring.process.signals import stoppable
+    from llm_monitoring.runs.daily import longest_ending
 
     with session.settings() as settings:
         configure(settings)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
-from llm_monitoring.asking import Clients
 from llm_monitoring.demo.exchange import HttpRequest, Json
-from llm_monitoring.demo.service import Service
-from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.limits import KeyId
+from llm_monitoring.demo.server.service import Service
+from llm_monitoring.domain import KeyId, ProviderName, Secret
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.providers import (
     Answer,
     BadResponse,
@@ -22,13 +21,13 @@ from llm_monitoring.providers import (
     Question,
     Reply,
     anthropic,
-    gemini,
+    google_wire,
     instruction,
     openai,
     perplexity,
     read_reply,
 )
-from llm_monitoring.settings import Settings
+from llm_monitoring.settings.fields import Settings
 
 VERSION: Final = {"anthropic-version": anthropic.API_VERSION, "content-type": "application/json"}
 
@@ -41,7 +40,7 @@ def responses_request(parameters: dict[str, Any]) -> Json:
 
 def google_request(question: Question) -> Json:
     config: Json = {"maxOutputTokens": question.max_output_tokens}
-    if settings := gemini.thinking(question):
+    if settings := google_wire.thinking(question):
         config["thinkingConfig"] = settings
     system = {"systemInstruction": {"parts": [{"text": instruction(question)}]}} if instruction(question) else {}
     return {"contents": [{"role": "user", "parts": [{"text": question.prompt}]}], "generationConfig": config, **system}

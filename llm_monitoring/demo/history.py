@@ -11,16 +11,17 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from llm_monitoring import day, model_admin, runs
-from llm_monitoring.app import schedule_day
-from llm_monitoring.day import Tools
+from llm_monitoring.app import Tools, schedule_day
 from llm_monitoring.demo.bill import Bill
 from llm_monitoring.demo.direct import DirectClients
-from llm_monitoring.demo.service import Behaviour, Service
+from llm_monitoring.demo.server.service import Behaviour, Service
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.model_admin import Author
-from llm_monitoring.runs import RunLock
-from llm_monitoring.tally import Tally
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.runs import daily, records
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.stats import Tally
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def write(tools: Tools, lock: RunLock, project_id: int, bill: Path, watch: Watch
                 break
             choose_model(tools, each, today, fresh=len(missing) == DAYS)
             play(service, each)
-            order = day.Order(each, project_id, watch.stop)
+            order = daily.Order(each, project_id, watch.stop)
             add(written, write_day(tools, lock, order, service))
             watch.on_day(written.days)
     finally:
@@ -78,7 +79,7 @@ def write(tools: Tools, lock: RunLock, project_id: int, bill: Path, watch: Watch
 
 def missing_days(tools: Tools, today: date) -> list[date]:
     first, last = today - timedelta(days=DAYS), today - timedelta(days=1)
-    done = runs.completed_days(tools.db, first, last)
+    done = records.completed_days(tools.db, first, last)
     return [each for back in range(DAYS) if (each := first + timedelta(days=back)) not in done]
 
 
@@ -87,16 +88,16 @@ def play(service: Service, each: date) -> None:
     service.day = service.composer.epoch = each
 
 
-def write_day(tools: Tools, lock: RunLock, order: day.Order, service: Service) -> day.DayReport:
+def write_day(tools: Tools, lock: RunLock, order: daily.Order, service: Service) -> report_module.DayReport:
     clients = DirectClients(tools.keys, tools.settings, service)
 
-    def ask(shift: day.Shift) -> Tally:
-        return day.ask_here(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
+    def ask(shift: daily.Shift) -> Tally:
+        return daily.ask_here(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
 
-    return day.analyse(tools, order, {}, lock, ask)
+    return daily.analyse(tools, order, {}, lock, ask)
 
 
-def add(written: Written, report: day.DayReport) -> None:
+def add(written: Written, report: report_module.DayReport) -> None:
     written.days += 1
     written.answers += report.tally.answered
     written.cost_usd += report.cost_usd
@@ -104,7 +105,7 @@ def add(written: Written, report: day.DayReport) -> None:
 
 def choose_model(tools: Tools, each: date, today: date, *, fresh: bool) -> None:
     """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
-    current = model_admin.current(tools.db, CHANGED)
+    current = admin.current(tools.db, CHANGED)
     name = None if current is None else current["model_id"]
     is_new = each >= today - timedelta(days=DAYS_OF_NEW_MODEL)
     if is_new and name == OLD_MODEL:
@@ -114,8 +115,8 @@ def choose_model(tools: Tools, each: date, today: date, *, fresh: bool) -> None:
 
 
 def switch(tools: Tools, model_id: str) -> None:
-    row = model_admin.find(tools.db, CHANGED, model_id)
-    model_admin.switch(tools.db, row, Author("demo", "the demo's history changes one assistant's model"))
+    row = admin.find(tools.db, CHANGED, model_id)
+    admin.switch(tools.db, row, Author("demo", "the demo's history changes one assistant's model"))
 
 
 def commands(python: str, project: int) -> list[str]:

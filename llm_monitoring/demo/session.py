@@ -16,8 +16,7 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import open_tools
-from llm_monitoring.day import Tools
+from llm_monitoring.app import Tools, open_tools
 from llm_monitoring.db import embedded
 from llm_monitoring.db.data_directory import demo_data_directory, make_parents
 from llm_monitoring.demo.sample import (
@@ -28,10 +27,10 @@ from llm_monitoring.demo.sample import (
     SampleEntity,
     SampleProject,
 )
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, Secret, provider_name
 from llm_monitoring.errors import BadInput
-from llm_monitoring.settings import Settings
+from llm_monitoring.settings.fields import Settings
 
 log = logging.getLogger(__name__)
 

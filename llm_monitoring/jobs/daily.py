@@ -11,25 +11,21 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from llm_monitoring import day, projects
-from llm_monitoring.accounts import Standing
-from llm_monitoring.app import (
-    blocked_users,
-    budget_info,
-    check_budget_limits,
-    get_api_keys_from_db,
-    open_tools,
-    schedule_day,
-    update_monthly_spend,
-)
+from llm_monitoring import projects
+from llm_monitoring.app import Tools, open_tools, schedule_day
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.estimate import estimate
-from llm_monitoring.jobs import console, demo_story, digest, story
-from llm_monitoring.jobs.opening import job_settings
-from llm_monitoring.runs import AlreadyRunning, RunLock, held_too_long
-from llm_monitoring.settings import Settings
-from llm_monitoring.stopping import ending_within
+from llm_monitoring.host import budget_info, check_budget_limits, get_api_keys_from_db, update_monthly_spend
+from llm_monitoring.jobs import daily_log, demo_log, digest, terminal
+from llm_monitoring.jobs.startup import job_settings
+from llm_monitoring.ledger.accounts import Standing, blocked_users
+from llm_monitoring.process.signals import ending_within
+from llm_monitoring.runs import daily
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.estimate import estimate
+from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.runs.records import AlreadyRunning, RunLock, held_too_long
+from llm_monitoring.settings.fields import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 
@@ -59,16 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         with job_settings(demo=options.demo, day=options.day) as settings:
             return run(settings, options)
     except MonitoringError as exc:
-        return story.crashed(exc)
+        return daily_log.crashed(exc)
     except Exception as exc:  # noqa: BLE001 - the job's last resort (design, section 9)
-        return story.crashed(exc, with_traceback=True)
+        return daily_log.crashed(exc, with_traceback=True)
 
 
 def run(settings: Settings, options: Options) -> int:
-    story.started()
+    daily_log.started()
     with (
-        ending_within(day.longest_run(settings)),
-        console.stoppable(day.longest_ending(settings)) as stop,
+        ending_within(daily.longest_run(settings)),
+        terminal.stoppable(daily.longest_ending(settings)) as stop,
         open_tools(settings, stop) as tools,
     ):
         the_day = options.day or schedule_day(settings)
@@ -79,39 +75,39 @@ def run(settings: Settings, options: Options) -> int:
         try:
             with RunLock(tools.db) as lock:
                 if options.demo:
-                    demo_story.write_history(tools, lock, stop)
+                    demo_log.write_history(tools, lock, stop)
                 code = run_locked(tools, options, the_day, stop, lock, work)
                 if options.demo and code == DONE:
-                    demo_story.next_steps(tools)
+                    demo_log.next_steps(tools)
                 return code
         except AlreadyRunning as exc:
             return leave(tools, the_day, exc)
 
 
-def leave(tools: day.Tools, the_day: date, found: AlreadyRunning) -> int:
+def leave(tools: Tools, the_day: date, found: AlreadyRunning) -> int:
     """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
     too_long = held_too_long(tools.db, found.holder, tools.budget.database_clock())
-    story.already_running(found.holder, too_long=too_long)
+    daily_log.already_running(found.holder, too_long=too_long)
     return digest.locked_out(tools, the_day, found.holder) if too_long else DONE
 
 
-def run_locked(tools: day.Tools, options: Options, the_day: date, stop: Event, lock: RunLock, work: day.Work) -> int:
-    adjusted = day.settle_dead_runs(tools, stop)
+def run_locked(tools: Tools, options: Options, the_day: date, stop: Event, lock: RunLock, work: daily.Work) -> int:
+    adjusted = daily.settle_dead_runs(tools, stop)
     standings = tools.budget.standings()
     if not may_spend(standings):
         return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto", adjusted)
     if not keys_available(tools, standings):
         return digest.aborted(tools, the_day, "no hay ninguna API key utilizable", adjusted)
-    story.analysing()
-    with console.progress() as bar:
-        order = day.Order(the_day, options.project_id, stop, bar.start, bar.advance)
-        report = day.analyse(tools, order, blocked_users(standings), lock, work)
-    code = story.summary(report, standings)
+    daily_log.analysing()
+    with terminal.progress() as bar:
+        order = daily.Order(the_day, options.project_id, stop, bar.start, bar.advance)
+        report = daily.analyse(tools, order, blocked_users(standings), lock, work)
+    code = daily_log.summary(report, standings)
     digest.finished(tools, the_day, report, code, write_reports(tools, report), adjusted)
     return code
 
 
-def check_project(tools: day.Tools, options: Options) -> None:
+def check_project(tools: Tools, options: Options) -> None:
     """Raise BadInput where the one project that is wanted cannot be asked: a slip of a digit is no quiet success."""
     wanted = options.project_ids
     if wanted and not projects.active(tools.db, wanted):
@@ -119,16 +115,16 @@ def check_project(tools: day.Tools, options: Options) -> None:
         raise BadInput(f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
 
 
-def hands(tools: day.Tools, options: Options) -> day.Work:
+def hands(tools: Tools, options: Options) -> daily.Work:
     """Who does the asking: this process, or the workers of LLM_DISTRIBUTE; the demo has no workers."""
     if options.demo or not tools.settings.distribute:
-        return day.ask_here
-    from llm_monitoring.fleet.scheduler import Scheduler
+        return daily.ask_here
+    from llm_monitoring.distributed.coordinator import Scheduler
 
     return Scheduler(tools).work
 
 
-def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
+def write_reports(tools: Tools, report: report_module.DayReport) -> list[Path]:
     """Write the page of every project of the run, where LLM_REPORT_DIR says so; a page that fails is logged."""
     directory = tools.settings.report_dir
     if directory is None:
@@ -138,42 +134,42 @@ def write_reports(tools: day.Tools, report: day.DayReport) -> list[Path]:
     writer = ReportWriter(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
     written = writer.write_all([project.project_id for project in report.projects], directory, tools.errors)
     paths = [each.path for each in written]
-    story.reports(directory, paths)
+    daily_log.reports(directory, paths)
     return paths
 
 
 def may_spend(standings: list[Standing]) -> bool:
     """Say who is near or over the monthly limit; False where nobody may spend."""
-    story.checking_budgets()
+    daily_log.checking_budgets()
     can_proceed, info = budget_info(standings)
-    story.budgets(standings)
+    daily_log.budgets(standings)
     if not can_proceed:
-        story.aborted()
+        daily_log.aborted()
     elif not info["users_over_budget"]:
-        story.budgets_fine(info["total_users"])
+        daily_log.budgets_fine(info["total_users"])
     return can_proceed
 
 
-def keys_available(tools: day.Tools, standings: list[Standing]) -> bool:
+def keys_available(tools: Tools, standings: list[Standing]) -> bool:
     """Say for which providers there are usable keys; False where there are none at all."""
-    story.loading_keys()
+    daily_log.loading_keys()
     owners = [standing.user_id for standing in standings if standing.has_active_projects]
     states = tools.keys.available(owners or [standing.user_id for standing in standings])
     usable = {name for found in states.values() for name, state in found.items() if state.usable}
     if not states:
         usable = set(tools.keys.operator_keys)
     if not usable:
-        story.no_keys([state.problem for found in states.values() for state in found.values() if state.problem])
+        daily_log.no_keys([state.problem for found in states.values() for state in found.values() if state.problem])
         return False
-    story.keys([name for name in PROVIDERS if name in usable])
+    daily_log.keys([name for name in PROVIDERS if name in usable])
     return True
 
 
-def dry_run(tools: day.Tools, options: Options, the_day: date) -> int:
+def dry_run(tools: Tools, options: Options, the_day: date) -> int:
     """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
     standings = tools.budget.standings(start_month=False)
-    plan = day.make_plan(tools, options.project_ids, blocked_users(standings))
-    story.estimate(list(estimate(tools, plan, the_day)), plan, standings, the_day)
+    plan = make_plan(tools, options.project_ids, blocked_users(standings))
+    daily_log.estimate(list(estimate(tools, plan, the_day)), plan, standings, the_day)
     return DONE
 
 

@@ -8,15 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from llm_monitoring.balancing import Adjustment
-from llm_monitoring.day import DayReport, Tools
+from llm_monitoring.app import Tools
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import digest_lines as lines
 from llm_monitoring.jobs.digest_lines import Names, plain
-from llm_monitoring.notify import delivery, outbox, watching
+from llm_monitoring.ledger.balancing import Adjustment
+from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Letter, Result
 from llm_monitoring.notify.outbox import News, Parcel
+from llm_monitoring.runs.report import DayReport
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def collect(tools: Tools, day: date, news: Callable[[], Iterable[News]]) -> list
     targets = outbox.targets(tools.settings)
     if not targets:
         return []
-    alerts = watching.budget_alerts(tools.db)
+    alerts = detectors.budget_alerts(tools.db)
     names = Names.read(tools.db)
     raised = [
         *lines.each_of(tools, "presupuesto", lambda: lines.alerts_by_month(alerts), names.of(lines.budget_news)),

@@ -11,20 +11,22 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Self, TypeVar
 
-from llm_monitoring import logs, projects, registry, rules
-from llm_monitoring.accounts import Standing
-from llm_monitoring.analysis.comparison import Comparison
-from llm_monitoring.balancing import Adjustment
-from llm_monitoring.day import DayReport, ProjectReport, Tools, standing_line
+from llm_monitoring import logs, projects, registry
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Database, Row
-from llm_monitoring.notify import watching
+from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.figures.comparison import Comparison
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.ledger.balancing import Adjustment
+from llm_monitoring.notify import detectors
+from llm_monitoring.notify.detectors import BudgetAlert, Move, Outage, SpendJump
 from llm_monitoring.notify.outbox import News
-from llm_monitoring.notify.watching import BudgetAlert, Move, Outage, SpendJump
-from llm_monitoring.price_lines import price_change_line
-from llm_monitoring.reasons import CLOSED, stop_text
+from llm_monitoring.projects import fingerprints
 from llm_monitoring.registry import ModelChange
+from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.reporting.words import Words, load_words
-from llm_monitoring.row_errors import RowError
+from llm_monitoring.runs.reasons import CLOSED, standing_line, stop_text
+from llm_monitoring.runs.report import DayReport, ProjectReport
 
 T = TypeVar("T")
 
@@ -51,8 +53,8 @@ class Names:
 
     @classmethod
     def read(cls, db: Database) -> Self:
-        users = {row["id"]: row["email"] for row in db.all(watching.SQL.user_names)}
-        return cls(users, {row["id"]: row["name"] for row in db.all(watching.SQL.project_names)})
+        users = {row["id"]: row["email"] for row in db.all(detectors.SQL.user_names)}
+        return cls(users, {row["id"]: row["name"] for row in db.all(detectors.SQL.project_names)})
 
     def user(self, user_id: int) -> str:
         email = self.users.get(user_id)
@@ -126,7 +128,7 @@ def stale_news(tools: Tools, reports: Sequence[ProjectReport]) -> Iterator[News]
     stale: dict[int, int] = {}
     for report in reports:
         with tools.errors.guard("read_project", f"Proyecto #{report.project_id}", project_id=report.project_id):
-            answers = rules.stale_answers(tools.db, projects.find(tools.db, report.project_id))
+            answers = fingerprints.stale_answers(tools.db, projects.find(tools.db, report.project_id))
             stale |= {report.project_id: answers} if answers else {}
     if stale:
         named = project_names([(each.project_id, each.name) for each in reports if each.project_id in stale])
@@ -197,13 +199,15 @@ def blocked_news(report: DayReport, standings: Sequence[Standing], month: date, 
 def observed(tools: Tools, day: date, names: Names) -> Iterator[News]:
     """What the database shows: failing providers and keys, models that go, spend and figures that moved."""
     db = tools.db
-    yield from each_of(tools, "ejecuciones", lambda: watching.broken_runs(db), broken_run_news)
-    yield from each_of(tools, "proveedores", lambda: watching.outages(db, day, day), outage_news)
-    yield from each_of(tools, "API keys", lambda: watching.refused_keys(db, day), names.of(key_news))
-    yield from each_of(tools, "modelos", lambda: watching.going_models(db), model_news)
+    yield from each_of(tools, "ejecuciones", lambda: detectors.broken_runs(db), broken_run_news)
+    yield from each_of(tools, "proveedores", lambda: detectors.outages(db, day, day), outage_news)
+    yield from each_of(tools, "API keys", lambda: detectors.refused_keys(db, day), names.of(key_news))
+    yield from each_of(tools, "modelos", lambda: detectors.going_models(db), model_news)
     yield from each_of(tools, "precios", lambda: registry.coming_changes(db, tools.budget.today()), price_news)
-    yield from each_of(tools, "gasto", lambda: watching.spend_jumps(db, day), lambda jump: spend_news(jump, day, names))
-    yield from each_of(tools, "cifras", lambda: watching.moves(db, day, tools.errors), move_news)
+    yield from each_of(
+        tools, "gasto", lambda: detectors.spend_jumps(db, day), lambda jump: spend_news(jump, day, names)
+    )
+    yield from each_of(tools, "cifras", lambda: detectors.moves(db, day, tools.errors), move_news)
 
 
 def each_of(tools: Tools, what: str, look: Callable[[], Iterable[T]], make: Callable[[T], News]) -> list[News]:

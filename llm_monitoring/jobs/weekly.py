@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from llm_monitoring import model_admin, model_check, registry
-from llm_monitoring.app import open_tools
-from llm_monitoring.day import Tools
+from llm_monitoring import registry
+from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.jobs import weekly_story as story
-from llm_monitoring.jobs.opening import job_settings
-from llm_monitoring.model_admin import Author
-from llm_monitoring.model_check import AlreadyChecking, ListingKey
-from llm_monitoring.model_findings import Findings, Going
+from llm_monitoring.jobs import weekly_log as story
+from llm_monitoring.jobs.startup import job_settings
+from llm_monitoring.keys import listing
+from llm_monitoring.keys.listing import ListingKey
+from llm_monitoring.model_review import check
+from llm_monitoring.model_review.check import AlreadyChecking
+from llm_monitoring.model_review.findings import Findings, Going
 from llm_monitoring.providers import ModelInfo, ProviderError
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import Settings
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.settings.fields import Settings
 
 DONE, CRITICAL = 0, 1
 
@@ -51,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings, options: Options) -> int:
     story.started(dry_run=options.dry_run)
     with open_tools(settings) as tools:
-        keys = model_check.listing_keys(tools.keys, options.providers, tools.errors)
+        keys = listing.listing_keys(tools.keys, options.providers, tools.errors)
         story.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
             return story.nobody_asked()
-        with nullcontext() if options.dry_run else model_check.only_check(tools.db):
+        with nullcontext() if options.dry_run else check.only_check(tools.db):
             story.registered(registry.overview(tools.db), options.providers)
             lists = ask_everyone(keys, settings, tools.errors)
             if not lists:
@@ -76,7 +79,7 @@ def ask_everyone(
     for provider, candidates in keys.items():
         with errors.guard("list_models", provider, provider=provider):
             try:
-                lists[provider], used = model_check.ask(provider, candidates, settings)
+                lists[provider], used = check.ask(provider, candidates, settings)
             except ProviderError as exc:
                 story.not_listed(provider, exc)
             else:
@@ -91,7 +94,7 @@ def compare(tools: Tools, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, 
         registry.adopt_due_prices(tools.db, tools.budget.today())
     for provider, listed in lists.items():
         with tools.errors.guard("check_models", provider, provider=provider):
-            found.append(model_check.check(tools.db, provider, listed, now, tools.errors, write=write))
+            found.append(check.check(tools.db, provider, listed, now, tools.errors, write=write))
     return found
 
 
@@ -107,7 +110,7 @@ def switch_over(tools: Tools, found: Sequence[Findings]) -> None:
 def switch(tools: Tools, provider: ProviderName, going: Going, successor: str) -> None:
     author = Author("weekly_check", f"LLM_AUTO_SWITCH_MODELS: {going.model_id} is going ({going.why})")
     try:
-        model_admin.switch(tools.db, model_admin.find(tools.db, provider, successor), author)
+        admin.switch(tools.db, admin.find(tools.db, provider, successor), author)
     except BadInput as exc:
         story.not_switched(provider, successor, exc)
     else:

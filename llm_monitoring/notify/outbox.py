@@ -12,8 +12,8 @@ from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Secret
 from llm_monitoring.notify.delivery import SEVERITIES, Severity
-from llm_monitoring.notify.watching import BudgetAlert
-from llm_monitoring.settings import Settings
+from llm_monitoring.notify.detectors import BudgetAlert
+from llm_monitoring.settings.fields import Settings
 
 SQL = load("notify")
 

@@ -82,9 +82,9 @@ def module_of(name: ProviderName) -> Module:
         case "anthropic":
             return Module("anthropic", "AnthropicProvider", "anthropic", sdk="anthropic")
         case "google" if not has_google_genai():
-            return Module("google_legacy", "GoogleLegacyProvider", "gemini", sdk=None)
+            return Module("google_legacy", "GoogleLegacyProvider", "google_wire", sdk=None)
         case "google":
-            return Module("google", "GoogleProvider", "gemini", sdk="google.genai")
+            return Module("google", "GoogleProvider", "google_wire", sdk="google.genai")
         case "perplexity":
             return Module("perplexity", "PerplexityProvider", "perplexity", sdk="openai")
         case _:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final, Literal
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
-from llm_monitoring.providers import listing
+from llm_monitoring.providers import model_lists
 from llm_monitoring.providers.base import (
     Answer,
     BadRequest,
@@ -19,7 +19,7 @@ from llm_monitoring.providers.base import (
     instruction,
 )
 from llm_monitoring.providers.bills import cost_in
-from llm_monitoring.providers.reading import (
+from llm_monitoring.providers.parsing import (
     Bill,
     Untrusted,
     apart,
@@ -34,7 +34,7 @@ from llm_monitoring.providers.reading import (
     text,
     tier,
 )
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.transport import Wire
 
 NAME: Final[ProviderName] = "anthropic"
 BASE_URL: Final = "https://api.anthropic.com"
@@ -84,9 +84,9 @@ class AnthropicProvider:
             query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"after_id": mark} if mark else {})
             return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(**query))
 
-        found = listing.entries(NAME, "data", fetch, listing.after_last)
+        found = model_lists.entries(NAME, "data", fetch, model_lists.after_last)
         alive = (entry for entry in found if entry.get("lifecycle") != "retired")
-        return listing.text_models(NAME, (model_info(entry) for entry in alive))
+        return model_lists.text_models(NAME, (model_info(entry) for entry in alive))
 
     def close(self) -> None:
         self.wire.close()
@@ -259,9 +259,9 @@ def model_info(entry: dict[str, object]) -> ModelInfo:
     return ModelInfo(
         model_id=text(entry.get("id")),
         display_name=text(entry.get("display_name")) or text(entry.get("id")),
-        created=listing.instant(entry.get("created_at")),
-        retires_at=listing.instant(entry.get("retires_at")),
+        created=model_lists.instant(entry.get("created_at")),
+        retires_at=model_lists.instant(entry.get("retires_at")),
         lifecycle=text(entry.get("lifecycle")) or None,
-        max_input_tokens=listing.limit(entry.get("max_input_tokens")),
-        max_output_tokens=listing.limit(entry.get("max_tokens")),
+        max_input_tokens=model_lists.limit(entry.get("max_input_tokens")),
+        max_output_tokens=model_lists.limit(entry.get("max_tokens")),
     )

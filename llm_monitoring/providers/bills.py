@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.providers.reading import Untrusted, part
+from llm_monitoring.providers.parsing import Untrusted, part
 
 MOST_USD: Final = Decimal(10_000)
 ROUNDING_USD: Final = Decimal("0.00001")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import gemini, listing
+from llm_monitoring.providers import google_wire, model_lists
 from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.transport import Wire
 
 if TYPE_CHECKING:
     from google import genai
@@ -16,36 +16,38 @@ if TYPE_CHECKING:
 class GoogleProvider:
     """Google under one key."""
 
-    name: ProviderName = gemini.NAME
+    name: ProviderName = google_wire.NAME
 
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
         self.wire = Wire(
-            gemini.NAME,
+            google_wire.NAME,
             key,
-            base_url=base_url or gemini.BASE_URL,
+            base_url=base_url or google_wire.BASE_URL,
             headers={"x-goog-api-key": key.reveal()},
             timeout_seconds=timeout_seconds,
             total_seconds=total_seconds,
         )
 
-        self.sdk = open_sdk(key, base_url or gemini.BASE_URL, timeout_seconds, self.wire)
+        self.sdk = open_sdk(key, base_url or google_wire.BASE_URL, timeout_seconds, self.wire)
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
         return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters))
 
     def read(self, reply: Reply) -> Answer:
-        return gemini.read(reply)
+        return google_wire.read(reply)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
-            config: Any = {"page_size": gemini.PAGE_SIZE} | ({"page_token": mark} if mark else {})
+            config: Any = {"page_size": google_wire.PAGE_SIZE} | ({"page_token": mark} if mark else {})
             return self.wire.exchange(lambda: self.sdk.models.list(config=config))
 
-        found = listing.entries(gemini.NAME, "models", fetch, gemini.next_page)
-        return listing.text_models(gemini.NAME, (gemini.model_info(e) for e in found if gemini.generates(e)))
+        found = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
+        return model_lists.text_models(
+            google_wire.NAME, (google_wire.model_info(e) for e in found if google_wire.generates(e))
+        )
 
     def close(self) -> None:
         self.wire.close()
@@ -62,7 +64,7 @@ def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: Wire) -> 
         debug_config=client.DebugConfig(client_mode=None, replays_directory=None, replay_id=None),
         http_options=types.HttpOptions(
             base_url=base_url,
-            api_version=gemini.API_VERSION,
+            api_version=google_wire.API_VERSION,
             timeout=round(timeout_seconds * 1000),
             httpx_client=wire.http,
         ),
@@ -85,7 +87,7 @@ def request(question: Question) -> dict[str, Any]:
     }
     if instruction(question):
         config["system_instruction"] = instruction(question)
-    if settings := gemini.thinking(question):
+    if settings := google_wire.thinking(question):
         config["thinking_config"] = settings
     if question.web_search:
         if question.max_searches < 1:

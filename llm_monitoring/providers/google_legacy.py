@@ -10,30 +10,30 @@ from typing import Any
 import httpx2
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import gemini, listing
+from llm_monitoring.providers import google_wire, model_lists
 from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.transport import Wire
 
 
 class GoogleLegacyProvider:
     """Google under one key, without web search and without a say in the thinking effort."""
 
-    name: ProviderName = gemini.NAME
+    name: ProviderName = google_wire.NAME
 
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
         self.wire = Wire(
-            gemini.NAME,
+            google_wire.NAME,
             key,
-            base_url=base_url or gemini.BASE_URL,
+            base_url=base_url or google_wire.BASE_URL,
             headers={"x-goog-api-key": key.reveal()},
             timeout_seconds=timeout_seconds,
             total_seconds=total_seconds,
         )
         self.sdk = import_sdk()
-        self.generative = self.open_service("Generative", base_url or gemini.BASE_URL)
-        self.models = self.open_service("Model", base_url or gemini.BASE_URL)
+        self.generative = self.open_service("Generative", base_url or google_wire.BASE_URL)
+        self.models = self.open_service("Model", base_url or google_wire.BASE_URL)
         self.options = {"retry": None, "timeout": timeout_seconds}
 
     def open_service(self, name: str, base_url: str) -> Any:
@@ -61,15 +61,17 @@ class GoogleLegacyProvider:
         )
 
     def read(self, reply: Reply) -> Answer:
-        return gemini.read(reply)
+        return google_wire.read(reply)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
-            page = {"page_size": gemini.PAGE_SIZE, "page_token": mark}
+            page = {"page_size": google_wire.PAGE_SIZE, "page_token": mark}
             return self.wire.exchange(lambda: self.models.list_models(page, **self.options))
 
-        found = listing.entries(gemini.NAME, "models", fetch, gemini.next_page)
-        return listing.text_models(gemini.NAME, (gemini.model_info(e) for e in found if gemini.generates(e)))
+        found = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
+        return model_lists.text_models(
+            google_wire.NAME, (google_wire.model_info(e) for e in found if google_wire.generates(e))
+        )
 
     def close(self) -> None:
         self.wire.close()

@@ -10,7 +10,7 @@ from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
 from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.bills import cost_in
-from llm_monitoring.providers.reading import (
+from llm_monitoring.providers.parsing import (
     Bill,
     Untrusted,
     consistent,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.providers import reading
+from llm_monitoring.providers import parsing
 from llm_monitoring.providers.base import Refusal, RefusalCode, Scope
 
 LONGEST_READ: Final = 1024 * 1024  # bytes; an error document is a few hundred
@@ -163,9 +163,9 @@ def read_document(name: ProviderName, body: bytes) -> Document:
         return Document(body[:LONGEST_READ].decode("utf-8", "replace"))
     if isinstance(found, list):
         found = found[0] if found else {}
-    outer = reading.mapping(found)
-    error = reading.mapping(outer.get("error"))
-    details = tuple(reading.mappings(error.get("details")))
+    outer = parsing.mapping(found)
+    error = parsing.mapping(outer.get("error"))
+    details = tuple(parsing.mappings(error.get("details")))
     said = next((t for t in (error.get("message"), outer.get("error"), outer.get("detail")) if t), None)
     message = said if isinstance(said, str) else body[:LONGEST_READ].decode("utf-8", "replace")
     return Document(message, marks_in(error, details), details, is_documented(name, error, details))
@@ -179,7 +179,7 @@ def is_documented(name: ProviderName, error: Mapping[str, object], details: tupl
 
 
 def marks_in(error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> frozenset[str]:
-    inner = reading.mapping(error.get("details"))  # Anthropic's, where Google has a list
+    inner = parsing.mapping(error.get("details"))  # Anthropic's, where Google has a list
     given = [error.get("code"), error.get("type"), error.get("status"), inner.get("error_code")]
     given += [detail.get("reason") for detail in details]
     daily = [DAILY_MARK] if any("PerDay" in quota for detail in details for quota in quotas_in(detail)) else []
@@ -188,6 +188,6 @@ def marks_in(error: Mapping[str, object], details: tuple[dict[str, object], ...]
 
 def quotas_in(detail: Mapping[str, object]) -> list[str]:
     """Return the ids of the quotas that a QuotaFailure or an ErrorInfo of Google names."""
-    violations = reading.mappings(detail.get("violations"))
-    limit = reading.mapping(detail.get("metadata")).get("quota_limit")
-    return [reading.text(each.get("quotaId")) for each in violations] + [reading.text(limit)]
+    violations = parsing.mappings(detail.get("violations"))
+    limit = parsing.mapping(detail.get("metadata")).get("quota_limit")
+    return [parsing.text(each.get("quotaId")) for each in violations] + [parsing.text(limit)]

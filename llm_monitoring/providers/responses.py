@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from llm_monitoring.providers.base import Answer, Citation
-from llm_monitoring.providers.reading import Bill, apart, mapping, mappings, shown, text
+from llm_monitoring.providers.parsing import Bill, apart, mapping, mappings, shown, text
 
 CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's, and the one in Perplexity's samples
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import listing
+from llm_monitoring.providers import model_lists
 from llm_monitoring.providers.base import ModelInfo, Reply
-from llm_monitoring.providers.reading import text
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.parsing import text
+from llm_monitoring.providers.transport import Wire
 
 
 class ResponsesClient:
@@ -50,8 +50,8 @@ class ResponsesClient:
             query = {"after": mark} if mark else None
             return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(extra_query=query))
 
-        found = listing.entries(self.name, "data", fetch, listing.after_last)
-        return listing.text_models(self.name, (model_info(entry) for entry in found))
+        found = model_lists.entries(self.name, "data", fetch, model_lists.after_last)
+        return model_lists.text_models(self.name, (model_info(entry) for entry in found))
 
     def close(self) -> None:
         self.wire.close()
@@ -61,6 +61,6 @@ def model_info(entry: dict[str, object]) -> ModelInfo:
     return ModelInfo(
         model_id=text(entry.get("id")),
         display_name=text(entry.get("id")),
-        created=listing.instant(entry.get("created")),
-        retires_at=listing.instant(entry.get("shutdown_date")),
+        created=model_lists.instant(entry.get("created")),
+        retires_at=model_lists.instant(entry.get("shutdown_date")),
     )

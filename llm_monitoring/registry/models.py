@@ -9,13 +9,13 @@ from typing import Final
 
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name, traits
 from llm_monitoring.registry.changes import PriceChange, price_changes
 from llm_monitoring.registry.premiums import premium
 from llm_monitoring.registry.pricing import NotCallable, Price
 from llm_monitoring.registry.served import undated
 from llm_monitoring.registry.tariffs import Prices, Tariff, read_prices
-from llm_monitoring.row_errors import RowErrors
 
 SQL = load("registry")
 

@@ -8,16 +8,17 @@ from datetime import date
 from heapq import merge
 from typing import Any, Final, Literal, get_args
 
-from llm_monitoring import results, rules
 from llm_monitoring.analysis import Entity
+from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
 from llm_monitoring.analysis.sources import owner_of_source
-from llm_monitoring.analysis.terms import compile_vocabulary
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.errors import BadInput
-from llm_monitoring.projects import Project
-from llm_monitoring.readings import MAPPINGS, PLAIN, Readings
-from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.figures import snapshots as snapshots_module
+from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
+from llm_monitoring.projects import fingerprints
+from llm_monitoring.projects.definition import Project
 
 SQL = load("reporting")
 
@@ -154,18 +155,18 @@ def answers(db: Database, export: Export, project: Project, page: int) -> Iterat
 
 def snapshots(db: Database, export: Export, project: Project, page: int) -> Iterator[Row]:
     """Daily figures; those that former names made are made of the day's answers as present names read them."""
-    now, day = rules.fingerprint(project), None
-    cells: results.Cells = {}
+    now, day = fingerprints.fingerprint(project), None
+    cells: snapshots_module.Cells = {}
     for rows in pages(db, SQL.snapshots, export.params(project), page):
         for row in rows:
             if row["rules_fingerprint"] != now and row["snapshot_date"] != day:
                 day = row["snapshot_date"]
-                cells = results.day_cells(db, project, day, RowErrors())
+                cells = snapshots_module.day_cells(db, project, day, RowErrors())
             answered = cells.get((row["llm_provider"], row["model_id"]), [])
             if row["rules_fingerprint"] == now or (row["rules_fingerprint"] is None and not answered):
                 yield row  # also the host's own, of which no answers were kept
             else:
-                fresh = results.cell_columns(project, answered)
+                fresh = snapshots_module.cell_columns(project, answered)
                 yield row | {name: plain(value) for name, value in fresh.items() if name in row}
 
 

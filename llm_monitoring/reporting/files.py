@@ -10,15 +10,15 @@ from datetime import date
 from pathlib import Path
 
 from llm_monitoring import projects
-from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.metrics import Period
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.figures.periods import Period
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting.drafts import replaced
 from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
-from llm_monitoring.row_errors import RowErrors
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Literal
 
-from llm_monitoring.analysis.comparison import Change, Comparison, compare
-from llm_monitoring.analysis.figures import Cell, Observation, hundredths, mean, period_rate, share, summary, unbranded
+from llm_monitoring.figures.cells import Cell, Observation, mean, period_rate, share, summary, unbranded
+from llm_monitoring.figures.comparison import Change, Comparison, compare
+from llm_monitoring.figures.statistics import hundredths
 from llm_monitoring.reporting.material import Versus
 from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
 

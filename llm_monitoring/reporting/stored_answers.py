@@ -12,8 +12,8 @@ from llm_monitoring.analysis import Matcher
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import BadInput
-from llm_monitoring.projects import Project
-from llm_monitoring.readings import MAPPINGS, PLAIN, Readings
+from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
+from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.answers import Piece, lines, pieces
 
 SQL = load("stored_answers")

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.analysis.figures import ModelChange, Observation, model_changes, period_rate, unbranded
+from llm_monitoring.figures.cells import ModelChange, Observation, model_changes, period_rate, unbranded
 
 WINDOW_DAYS: Final = 7
 SHORT_PERIOD_DAYS: Final = 10

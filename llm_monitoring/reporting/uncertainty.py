@@ -8,8 +8,9 @@ from decimal import Decimal
 from fractions import Fraction
 from math import sqrt
 
-from llm_monitoring.analysis.figures import MIN_PROMPTS, Observation, prompt_weights, rounded, t_quantile
-from llm_monitoring.analysis.spread import Measured, Pair, answers_error, wider_error
+from llm_monitoring.figures.cells import MIN_PROMPTS, Observation, prompt_weights
+from llm_monitoring.figures.spread import Measured, Pair, answers_error, wider_error
+from llm_monitoring.figures.statistics import rounded, t_quantile
 
 Measure = Callable[[Observation], tuple[int, int] | None]
 Interval = tuple[Decimal, Decimal] | tuple[None, None]

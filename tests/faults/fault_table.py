@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from llm_monitoring.demo.exchange import Rejection
-from llm_monitoring.demo.service import WIRES
+from llm_monitoring.demo.server.service import WIRES
 from llm_monitoring.domain import PROVIDERS, ProviderName
 
 Action = Mapping[str, Any]

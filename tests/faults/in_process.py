@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import pytest
 
-from llm_monitoring import day, limits, projects, runner
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import blocked_users
+from llm_monitoring.app import Tools
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.runs import daily, limits, report, runner
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.faults.nursery import Nursery
 from tests.faults.scene import PREFIXES, Scene, staged
 
@@ -30,14 +32,14 @@ def staged_here(url: str, folder: Path, random: Random, **server: float) -> Iter
         yield scene
 
 
-def run_day(scene: Scene, **environment: str) -> day.DayReport:
+def run_day(scene: Scene, **environment: str) -> report.DayReport:
     """One daily run in this process."""
     named = {**scene.server.environment(), **scene.operator, "LLM_SENTIMENT": "false", **environment}
     settings = load_settings(named, dotenv=False)
-    tools = day.Tools(scene.db, scene.budget, scene.store, settings)
+    tools = Tools(scene.db, scene.budget, scene.store, settings)
     blocked = blocked_users(scene.budget.standings())
     with RunLock(scene.db) as lock:
-        return day.analyse(tools, day.Order(TODAY), blocked, lock)
+        return daily.analyse(tools, daily.Order(TODAY), blocked, lock)
 
 
 def ask(scene: Scene, user: int, prompts: Sequence[str], providers: Sequence[ProviderName] = PROVIDERS) -> int:

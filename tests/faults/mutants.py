@@ -67,11 +67,11 @@ MUTANTS: Final = (
         "tests/faults/test_t05_kill_points.py::test_t5_a_start_that_may_not_spend_settles_what_a_dead_run_left",
         (
             Edit(
-                PACKAGE + "recovery.py",
+                PACKAGE + "runs/recovery.py",
                 'if row["state"] == "reserved":',
                 'if row["state"] == "reserved" or row["body"] is None:',
             ),
-            Edit(PACKAGE + "budget.py", 'from_states=("reserved",)))', 'from_states=("reserved", "sent")))'),
+            Edit(PACKAGE + "ledger/budget.py", 'from_states=("reserved",)))', 'from_states=("reserved", "sent")))'),
         ),
     ),
     Mutant(
@@ -79,12 +79,12 @@ MUTANTS: Final = (
         "tests/faults/test_t05_kill_points.py::test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start",
         (
             Edit(
-                PACKAGE + "calls.py",
+                PACKAGE + "ledger/payment.py",
                 "            if not self.budget.mark_sent(call, registry.write_rates(price)):",
                 "            if False:",
             ),
             Edit(
-                PACKAGE + "calls.py",
+                PACKAGE + "ledger/payment.py",
                 "            reply = provider.send(question)\n",
                 "            try:\n                reply = provider.send(question)\n"
                 "            finally:\n                self.budget.mark_sent(call)\n",
@@ -96,7 +96,7 @@ MUTANTS: Final = (
         "tests/faults/test_t07_provider_faults.py",
         (
             Edit(PACKAGE + "providers/responses_client.py", "max_retries=0", "max_retries=2"),
-            Edit(PACKAGE + "providers/wire.py", "        if exchange.requests:\n", "        if False:\n"),
+            Edit(PACKAGE + "providers/transport.py", "        if exchange.requests:\n", "        if False:\n"),
         ),
     ),
     Mutant(
@@ -121,7 +121,7 @@ MUTANTS: Final = (
         "receipt-at-the-price-of-then",
         "tests/integration/test_dated_prices.py::"
         "test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission",
-        (Edit(PACKAGE + "recovery.py", '    if row["rates"] is not None:', "    if False:"),),
+        (Edit(PACKAGE + "runs/recovery.py", '    if row["rates"] is not None:', "    if False:"),),
     ),
     Mutant(
         "known-rise-forgotten",
@@ -147,14 +147,18 @@ MUTANTS: Final = (
     Mutant(
         "binding-dropped",
         "tests/faults/test_t11_swapped_keys.py",
-        (Edit(PACKAGE + "crypto.py", '(content.get("user"), content.get("provider"))', "(user_id, provider)"),),
+        (
+            Edit(
+                PACKAGE + "keys/encryption.py", '(content.get("user"), content.get("provider"))', "(user_id, provider)"
+            ),
+        ),
     ),
     Mutant(
         "receipt-after-parsing",
         "tests/faults/test_t07_provider_faults.py",
         (
             Edit(
-                PACKAGE + "calls.py",
+                PACKAGE + "ledger/payment.py",
                 "            self.keep_receipt(call, reply)\n",
                 "            read_reply(call.provider, reply)\n"
                 "            self.keep_receipt(call, reply)\n",
@@ -166,7 +170,7 @@ MUTANTS: Final = (
         "tests/faults/test_t08_slow_and_dead.py::test_t8_one_users_refused_key_stops_nobody_else",
         (
             Edit(
-                PACKAGE + "limits.py",
+                PACKAGE + "runs/limits.py",
                 "        if key not in self.keys:",
                 "        key = KeyId(key.provider, None)\n        if key not in self.keys:",
             ),

@@ -30,8 +30,8 @@ PROGRAMS: Final = {
 }
 IMPORTED: Final = (
     *(module for module, _ in PROGRAMS.values()),
-    *("llm_monitoring.cli.worker", "llm_monitoring.fleet.worker", "llm_monitoring.fleet.scheduler"),
-    *(f"llm_monitoring.providers.{name}" for name in ("openai", "anthropic", "google", "perplexity", "gemini")),
+    *("llm_monitoring.cli.worker", "llm_monitoring.distributed.worker", "llm_monitoring.distributed.coordinator"),
+    *(f"llm_monitoring.providers.{name}" for name in ("openai", "anthropic", "google", "perplexity", "google_wire")),
     *("openai", "anthropic", "google.genai"),
 )
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
@@ -253,12 +253,12 @@ def live(order: dict[str, Any]) -> None:
 
 
 def run(order: dict[str, Any]) -> NoReturn:
-    from llm_monitoring import killpoints
-    from llm_monitoring.cli.command import PROGRAM
-    from llm_monitoring.streams import run_program
+    from llm_monitoring import failpoints
+    from llm_monitoring.process.streams import run_program
+    from llm_monitoring.process.wording import PROGRAM
 
     if order["halt"]:
-        killpoints.hook = Stopper(*order["halt"])
+        failpoints.hook = Stopper(*order["halt"])
     module, name = PROGRAMS[order["program"]]
     main = getattr(import_module(module), name)
     if order["program"] == "command":

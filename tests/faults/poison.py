@@ -12,20 +12,23 @@ from typing import Final
 
 from cryptography.fernet import Fernet
 
-from llm_monitoring import day, projects
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import blocked_users
-from llm_monitoring.budget import Budget
-from llm_monitoring.crypto import KeyBox
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily, digest, digest_lines
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.notify.outbox import News
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.runs import daily as day
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 
 MASTER_KEY: Final = "q3vXo0ZzXH0mJqLkKqQJ8r5Zb2m0bq0m9f3t1n8yM2E="
 KEY: Final = "sk-proj-poison-{}-aaaaaaaaaaaaaaaaaaaaaaZq81xK0v"
@@ -120,7 +123,7 @@ def cells(db: Database) -> Iterator[Cell]:
 def ignore(_: object) -> None: ...
 
 
-def row_news(tools: day.Tools, the_day: date) -> Iterator[News]:
+def row_news(tools: Tools, the_day: date) -> Iterator[News]:
     return digest_lines.row_news(tools.errors.found, the_day)
 
 
@@ -134,13 +137,13 @@ class House:
     reports: Path
 
     @property
-    def tools(self) -> day.Tools:
+    def tools(self) -> Tools:
         named = {**self.server.environment(), "LLM_SENTIMENT": "false", "LLM_NOTIFY_URLS": "json://127.0.0.1:9/"}
         settings = load_settings(
             {**named, "LLM_REPORT_DIR": str(self.reports), "LLM_RUN_DEADLINE_MINUTES": "0.05"}, dotenv=False
         )
         store = KeyStore(self.db, KeyBox(MASTER_KEY), {})
-        return day.Tools(self.db, Budget(self.db, Decimal("100.00")), store, settings)
+        return Tools(self.db, Budget(self.db, Decimal("100.00")), store, settings)
 
     def add_tenants(self) -> None:
         for name in ("a", "b"):
@@ -172,7 +175,7 @@ class House:
         self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
                         "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
 
-    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> day.DayReport:
+    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> report_module.DayReport:
         """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""
         tools = self.tools
         with RunLock(self.db) as lock:

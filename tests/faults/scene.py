@@ -16,12 +16,12 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.budget import Budget
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget
 from tests.faults.books import OPERATOR, Books, read_books
 from tests.faults.invariants import i10_day_complete, violations
 from tests.faults.nursery import ROOT, Child, Halt, Nursery

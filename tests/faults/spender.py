@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from random import Random
 
-from llm_monitoring.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
+from llm_monitoring.ledger.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
 
 CENT_OF_A_CENT = Decimal("0.0001")
 PAUSE = 1000  # reservations between two lines of progress

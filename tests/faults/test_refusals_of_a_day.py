@@ -14,7 +14,7 @@ import pytest
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.jobs import digest_lines
-from llm_monitoring.notify import watching
+from llm_monitoring.notify import detectors
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
 from tests.faults.scene import Scene
@@ -168,8 +168,8 @@ def test_an_operators_key_that_lists_no_models_is_closed_for_all(scene: Scene) -
     }
     assert 1 == sum("script" in text for _, text in told)
     assert [] == [project for project in report.projects if "script" in str(project.error)]
-    assert [] == watching.outages(scene.db, TODAY, TODAY)
-    assert 3 == len(watching.refused_keys(scene.db, TODAY))
+    assert [] == detectors.outages(scene.db, TODAY, TODAY)
+    assert 3 == len(detectors.refused_keys(scene.db, TODAY))
 
 
 def test_a_refused_account_is_announced_with_its_date(scene: Scene) -> None:
@@ -178,7 +178,8 @@ def test_a_refused_account_is_announced_with_its_date(scene: Scene) -> None:
     refuse(scene, status(400, body=document("anthropic", 400, LIMITS)))
     run_day(scene, **ONE_AT_A_TIME)
     told = [
-        (row["user_id"], row["tasks"], "2026-12-01" in row["message"]) for row in watching.refused_keys(scene.db, TODAY)
+        (row["user_id"], row["tasks"], "2026-12-01" in row["message"])
+        for row in detectors.refused_keys(scene.db, TODAY)
     ]
     assert [(user, 12, True)] == told
 
@@ -204,6 +205,6 @@ def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) 
     assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
     assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.tally.failed)
     lines = [
-        digest_lines.key_news(row, digest_lines.Names({}, {})).line for row in watching.refused_keys(scene.db, TODAY)
+        digest_lines.key_news(row, digest_lines.Names({}, {})).line for row in detectors.refused_keys(scene.db, TODAY)
     ]
     assert ([True], 12) == ([line.startswith(f"🔑 User #{user}, anthropic") for line in lines], len(failures(scene)))

@@ -13,9 +13,9 @@ from threading import Barrier
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.budget import Budget, Call, Outcome
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert

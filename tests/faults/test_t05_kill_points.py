@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from llm_monitoring.killpoints import Point
+from llm_monitoring.failpoints import Point
 from tests.faults.books import Row
 from tests.faults.conftest import Note
 from tests.faults.nursery import Halt

@@ -17,15 +17,17 @@ from typing import TypeVar
 import psycopg2
 import pytest
 
-from llm_monitoring import day as daily_run
-from llm_monitoring import runs
-from llm_monitoring.budget import Budget, Call
-from llm_monitoring.crypto import KeyBox
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Database, Interrupted, Transaction
 from llm_monitoring.db.embedded import Server, launch, serve
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.runs import daily as daily_run
+from llm_monitoring.runs import records
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.faults.conftest import Note, fill_watched
 from tests.faults.nursery import Child, Nursery
 from tests.faults.scene import Scene, staged
@@ -140,10 +142,10 @@ class TakenBack(Budget):
         return super().mark_sent(call)
 
 
-def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> daily_run.DayReport:
+def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> report_module.DayReport:
     environment = {**scene.environment(), "LLM_SENTIMENT": "true"}
     settings = load_settings(environment, dotenv=False)
-    tools = daily_run.Tools(db, budget, KeyStore(db, KeyBox(scene.master_key), {}), settings)
+    tools = Tools(db, budget, KeyStore(db, KeyBox(scene.master_key), {}), settings)
     with RunLock(scene.db) as lock:
         return daily_run.analyse(tools, daily_run.Order(day, stop=Event()), {}, lock)
 
@@ -182,7 +184,7 @@ def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: S
 def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(scene: Scene, random: Random) -> None:
     """A run that is opened again by itself is the same one: no other is left that counts as running."""
     with Forgetful(scene.url, random, share=0.5) as db:
-        opened = [runs.start(db, FIRST_DAY) for _ in range(6)]
+        opened = [records.start(db, FIRST_DAY) for _ in range(6)]
     assert opened == [row["id"] for row in scene.db.all("SELECT id FROM llm_monitoring_analysis_runs ORDER BY id")]
 
 

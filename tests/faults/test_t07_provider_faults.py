@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import pytest
 
-from llm_monitoring import calls
 from llm_monitoring.db.database import Row as DatabaseRow
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.ledger import payment
 from llm_monitoring.providers import refusals
 from tests.conftest import Databases
 from tests.faults.conftest import Note, fill_watched
@@ -246,7 +246,7 @@ def test_t7_a_reply_that_breaks_its_reader_is_not_met_again(scene_here: Scene, m
     """An unforeseen error while reading closes the call at its ceiling: no receipt stops the next start."""
     user = scene_here.add_user(["openai"])
     ask(scene_here, user, ["¿Qué programa conviene?"], ["openai"])
-    monkeypatch.setattr(calls, "read_reply", lambda name, reply: 1 // 0)
+    monkeypatch.setattr(payment, "read_reply", lambda name, reply: 1 // 0)
     run_day(scene_here)
     seen = look(scene_here, user, "openai")
     assert (seen.states, seen.failed and seen.failed["reason"]) == ("unknown", "crashed")

@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from llm_monitoring import projects, runs
-from llm_monitoring.balancing import balance
-from llm_monitoring.budget import Budget, Buried, Call, Outcome
+from llm_monitoring import projects
 from llm_monitoring.db.database import Conflict, Database, Interrupted
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
-from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.ledger.balancing import balance
+from llm_monitoring.ledger.budget import Budget, Buried, Call, Outcome
+from llm_monitoring.runs import records
 from tests.faults.conftest import Note
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class Ledger(RuleBasedStateMachine):
         self.user = projects.add_user(self.db, f"u{number}-{uuid.uuid4().hex}@example.com")
         self.budget.set_limits(self.user, Decimal(1), Decimal(80))
         self.model = Model(self.month())
-        self.run = runs.start(self.db, self.now.date())
+        self.run = records.start(self.db, self.now.date())
         self.buried = False
 
     def month(self) -> date:
@@ -294,7 +295,7 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: not self.buried)
     @rule()
     def a_later_start_takes_over(self) -> None:
-        runs.bury_dead(self.db)
+        records.bury_dead(self.db)
         self.buried = True
 
     @invariant()

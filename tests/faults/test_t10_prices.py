@@ -13,12 +13,12 @@ from typing import Any, Final
 import pytest
 
 from llm_monitoring import projects, registry
-from llm_monitoring.budget import Budget, Call
-from llm_monitoring.calls import Till
 from llm_monitoring.db.database import Database
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.ledger.payment import Till
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
-from llm_monitoring.row_errors import RowErrors
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import violations

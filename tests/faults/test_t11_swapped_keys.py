@@ -9,12 +9,11 @@ from typing import Final
 
 import pytest
 
-from llm_monitoring import planning
-from llm_monitoring.asking import Client, Clients
 from llm_monitoring.demo.bill import fingerprint
-from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.limits import KeyId
+from llm_monitoring.domain import PROVIDERS, KeyId, ProviderName
+from llm_monitoring.keys.clients import Client, Clients
 from llm_monitoring.providers import Provider
+from llm_monitoring.runs import plan
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
 from tests.faults.scene import Scene
@@ -123,7 +122,7 @@ def test_t11_swapped_clients_are_refused(crowd: Scene, monkeypatch: pytest.Monke
 def test_t11_a_mixed_up_plan_is_refused(crowd: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan that names one user's key for another user's task makes no call with it."""
     users = populate(crowd, 3)
-    usable_keys = planning.usable_keys
+    usable_keys = plan.usable_keys
 
     def rotated(*arguments: object) -> object:
         keys, problems = usable_keys(*arguments)  # type: ignore[arg-type]
@@ -132,7 +131,7 @@ def test_t11_a_mixed_up_plan_is_refused(crowd: Scene, monkeypatch: pytest.Monkey
         }
         return turned, problems
 
-    monkeypatch.setattr(planning, "usable_keys", rotated)
+    monkeypatch.setattr(plan, "usable_keys", rotated)
     run_day(crowd)
     assert crowd.server.bill.lines == ()
     assert crowd.check() == []

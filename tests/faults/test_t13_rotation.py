@@ -14,10 +14,10 @@ import psycopg2
 import pytest
 from cryptography.fernet import Fernet
 
-from llm_monitoring.crypto import KeyBox, KeyUnreadable
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys import PAGE_USERS
+from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable
+from llm_monitoring.keys.store import PAGE_USERS
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY
 from tests.faults.nursery import Child, shared

@@ -10,7 +10,7 @@ import pytest
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from tests.conftest import Databases
 from tests.faults.conftest import Note
 from tests.faults.poison import BRACKETS, DEEP, FIRST_DAY, PROMPTS, Cell, House, cells

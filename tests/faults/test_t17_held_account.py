@@ -12,10 +12,10 @@ from random import Random
 import psycopg2
 import pytest
 
-from llm_monitoring import held_work
-from llm_monitoring.budget import Budget, Call, Occupied
-from llm_monitoring.jobs import digest_lines, story
+from llm_monitoring.jobs import daily_log, digest_lines
 from llm_monitoring.jobs.digest_lines import Names
+from llm_monitoring.ledger.budget import Budget, Call, Occupied
+from llm_monitoring.runs import held_work
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day, staged_here
 from tests.faults.scene import Scene
@@ -46,7 +46,7 @@ def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog
     project = scene.add_project(second, 12, ["openai"])
     with holding(scene, first), caplog.at_level(logging.WARNING):
         report = run_day(scene, **DEADLINE)
-        code = story.summary(report, [])
+        code = daily_log.summary(report, [])
     pending = {each.project_id: each.pending for each in report.projects}
     assert (0, 6) == (pending[project], sum(pending.values()))
     assert ({first}, False, 0) == (report.tally.locked_users, report.cut, code)
@@ -93,7 +93,7 @@ def test_t17_every_account_held_is_a_day_without_success(
         scene.add_project(user, 3, ["openai"])
     with holding(scene, first), holding(scene, second), caplog.at_level(logging.INFO):
         report = run_day(scene)
-        code = story.summary(report, [])
+        code = daily_log.summary(report, [])
     said = "\n".join(caplog.messages)
     assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
     assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]
@@ -121,7 +121,7 @@ def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene
         return settle(self, *args, **options)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("llm_monitoring.budget.Budget.close", hold_once)
+        patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold_once)
         report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
     assert ({user}, 0, 3) == (report.tally.locked_users, report.tally.unsettled, report.tally.answered)
     assert (3, []) == (len(scene.server.bill.lines), scene.check())
@@ -141,7 +141,7 @@ def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(scene: Scene) 
         return settle(self, *args, **options)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("llm_monitoring.budget.Budget.close", hold)
+        patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold)
         report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "0.06"})
     held[0].__exit__(None, None, None)  # type: ignore[attr-defined]
     assert report.tally.unsettled > 0

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 import pytest
 
-from llm_monitoring import day as daily_run
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import blocked_users
-from llm_monitoring.budget import Budget
+from llm_monitoring.app import Tools
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.runs import AlreadyRunning, RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.runs import daily as daily_run
+from llm_monitoring.runs.records import AlreadyRunning, RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.faults import weather
 from tests.faults.books import Books
 from tests.faults.conftest import Note
@@ -80,7 +81,7 @@ class Days:
         scene = self.scene
         settings = load_settings({**scene.environment(), **environment}, dotenv=False)
         store = KeyStore(scene.db, scene.store.box, settings.api_keys)
-        tools = daily_run.Tools(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
+        tools = Tools(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
         while True:
             try:
                 with RunLock(scene.db) as lock:

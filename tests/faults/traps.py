@@ -11,8 +11,8 @@ from typing import Final, Literal, get_args
 import pytest
 
 from llm_monitoring.demo.exchange import HttpRequest
-from llm_monitoring.demo.http1 import Delivery
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.http1 import Delivery
+from llm_monitoring.demo.server.loopback import DemoServer
 from tests.faults.nursery import Child
 
 Byte = Literal["request_begins", "request_ends", "reply_due", "reply_begins", "reply_ends"]

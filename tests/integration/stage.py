@@ -14,15 +14,15 @@ from typing import Final
 from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
-from llm_monitoring.accounts import Audit
 from llm_monitoring.analysis import Entity
-from llm_monitoring.budget import Budget
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.migrate import migrate
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.accounts import Audit
+from llm_monitoring.ledger.budget import Budget
 from tests.faults.nursery import Child, shared
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,16 +11,18 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from llm_monitoring import projects, results
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity, Matcher
 from llm_monitoring.analysis.sentiment import Verdict
-from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring.answers import store as results
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName, Task
-from llm_monitoring.projects import Project
+from llm_monitoring.figures import snapshots
+from llm_monitoring.process.wording import PROGRAM
+from llm_monitoring.projects.definition import Project
 from llm_monitoring.providers import Answer, Citation, Reply
-from llm_monitoring.row_errors import RowErrors
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Book:
 
     def figures(self, *days: date) -> None:
         for day in days:
-            results.write_snapshots(self.db, self.project, day, RowErrors())
+            snapshots.write_snapshots(self.db, self.project, day, RowErrors())
 
     def rename(self, **columns: Any) -> None:
         """Change the project's names as the host application does."""

@@ -11,12 +11,12 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.balancing import balance
-from llm_monitoring.budget import Budget, Call, OperatorExhausted, Outcome
 from llm_monitoring.db.database import Database, Rejected
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
-from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.ledger.balancing import balance
+from llm_monitoring.ledger.budget import Budget, Call, OperatorExhausted, Outcome
 
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
 NOW = datetime.now(UTC)

@@ -14,14 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
-from llm_monitoring import projects, runs
-from llm_monitoring.budget import Budget, Call, Outcome
-from llm_monitoring.cli.exports import model_key
+from llm_monitoring import projects
+from llm_monitoring.cli.budget.cost_exports import model_key
 from llm_monitoring.cli.root import root
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.runs import records
 
 MASTER = Fernet.generate_key().decode()
 KEYS = {1: "sk-proj-books-000000000000000000000000AAAA", 2: "sk-proj-books-000000000000000000000000BBBB"}
@@ -106,11 +107,11 @@ def test_repairs_beside_a_run_lose_nothing(books: Budget) -> None:
 
 def test_audit_finds_what_a_later_run_left_open(books: Budget) -> None:
     """An open call of a dead run is a note until a later run has ended without settling it."""
-    dead = runs.start(books.db, date(2026, 11, 22))
+    dead = records.start(books.db, date(2026, 11, 22))
     reserve(books, 1, run=dead)
     assert (command("audit").exit_code, told("audit")["left_open"]) == (0, [])
-    later = runs.start(books.db, date(2026, 11, 23))
-    runs.finish(books.db, later, "completed", valid=0, failed=0, pending=0, message=None)
+    later = records.start(books.db, date(2026, 11, 23))
+    records.finish(books.db, later, "completed", valid=0, failed=0, pending=0, message=None)
     result = command("audit")
     assert (result.exit_code, "calls of a dead run that a later run did not settle" in result.stdout) == (1, True)
 

@@ -14,10 +14,10 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.budget import Budget, Call, Outcome
 from llm_monitoring.db.database import Conflict, Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC)

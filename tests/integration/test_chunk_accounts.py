@@ -11,18 +11,23 @@ from threading import Event
 import psycopg2
 import pytest
 
-from llm_monitoring import chunks, day, held_work, runs
-from llm_monitoring.asking import Clients, Desk
-from llm_monitoring.chunks import ChunkLock, Portion
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Database
-from llm_monitoring.fleet import scheduler
-from llm_monitoring.fleet.queue import Queue
-from llm_monitoring.fleet.scheduler import Watch
-from llm_monitoring.fleet.worker import Worker
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.row_errors import RowError, read_record, records
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.db.row_errors import RowError, read_record, records
+from llm_monitoring.distributed import coordinator
+from llm_monitoring.distributed.coordinator import Watch
+from llm_monitoring.distributed.queue import Queue
+from llm_monitoring.distributed.worker import Worker
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.runs import chunks, daily, held_work
+from llm_monitoring.runs import records as runs
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.chunks import ChunkLock, Portion
+from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 
 TODAY = date(2026, 11, 23)
@@ -46,9 +51,9 @@ def stage(database_url: str) -> Iterator[Stage]:
         yield made
 
 
-def tools_of(stage: Stage) -> day.Tools:
+def tools_of(stage: Stage) -> Tools:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    return day.Tools(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
+    return Tools(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
 
 
 def work(stage: Stage, run_id: int) -> None:
@@ -63,11 +68,11 @@ def work(stage: Stage, run_id: int) -> None:
     worker.put_away()
 
 
-def shared_run(stage: Stage) -> day.DayReport:
+def shared_run(stage: Stage) -> report_module.DayReport:
     """A run in which a worker does the asking, in this process."""
     tools = tools_of(stage)
 
-    def asking(shift: day.Shift) -> object:
+    def asking(shift: daily.Shift) -> object:
         assert shift.desk.run_id is not None
         work(stage, shift.desk.run_id)
         queue = Queue(stage.db)
@@ -76,7 +81,7 @@ def shared_run(stage: Stage) -> day.DayReport:
             return Watch(tools, line, shift, shift.desk.run_id, float("inf")).until_done()
 
     with RunLock(stage.db) as lock:
-        return day.analyse(tools, day.Order(TODAY), {}, lock, asking)  # type: ignore[arg-type]
+        return daily.analyse(tools, daily.Order(TODAY), {}, lock, asking)  # type: ignore[arg-type]
 
 
 def test_what_a_worker_left_alone_is_in_the_runs_report(
@@ -108,14 +113,14 @@ def test_a_worker_counts_only_figures_that_it_wrote(stage: Stage) -> None:
 def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another session holds the only chunk that is left: it is reported, and the run ends."""
     for name, value in (("HELD_GRACE_SECONDS", 0.5), ("LOST_SECONDS", 0.0), ("CHECK_SECONDS", 0.1)):
-        monkeypatch.setattr(scheduler, name, value)
+        monkeypatch.setattr(coordinator, name, value)
     tools, run_id = tools_of(stage), runs.start(stage.db, TODAY)
     chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
     assert chunks.take(stage.db, chunk_id, "worker") is not None
-    plan = day.make_plan(tools, None, {})
+    plan = make_plan(tools, None, {})
     desk = Desk(tools.budget, Clients(tools.keys, tools.settings), plan.catalogue, plan.projects, tools.settings,
                 run_id, errors=tools.errors)  # fmt: skip
-    shift = day.Shift(desk, plan, day.Order(TODAY), {}, lambda: True)
+    shift = daily.Shift(desk, plan, daily.Order(TODAY), {}, lambda: True)
     queue = Queue(stage.db)
     queue.prepare()
     with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:
@@ -130,7 +135,7 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
     chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
     queue = Queue(stage.db)
     queue.prepare()
-    shift = day.Shift(None, None, day.Order(TODAY), {}, lambda: True)  # type: ignore[arg-type]
+    shift = daily.Shift(None, None, daily.Order(TODAY), {}, lambda: True)  # type: ignore[arg-type]
     with queue.opened() as line, ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         watch = Watch(tools, line, shift, run_id, float("inf"), held_since={chunk_id: 0.0})
@@ -152,11 +157,11 @@ def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
 
         tools = tools_of(stage)
         with RunLock(stage.db) as lock:
-            report = day.analyse(tools, day.Order(TODAY, on_start=hold), {}, lock)
+            report = daily.analyse(tools, daily.Order(TODAY, on_start=hold), {}, lock)
     assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.tally.answered
     assert report.row_errors
     with RunLock(stage.db) as lock:
-        assert day.analyse(tools_of(stage), day.Order(TODAY), {}, lock).complete
+        assert daily.analyse(tools_of(stage), daily.Order(TODAY), {}, lock).complete
 
 
 def test_errors_of_rows_are_kept_as_they_were(db: Database) -> None:

@@ -10,17 +10,20 @@ from threading import Event
 
 import pytest
 
-from llm_monitoring import chunks, day, runs
-from llm_monitoring.asking import Clients, Desk
-from llm_monitoring.budget import Buried, Call, Occupied
-from llm_monitoring.chunks import ChunkLock, Count, OpenChunk, Portion
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.failures import Locked
+from llm_monitoring.distributed.coordinator import Watch
+from llm_monitoring.distributed.queue import Queue
 from llm_monitoring.domain import Lease
-from llm_monitoring.fleet.queue import Queue
-from llm_monitoring.fleet.scheduler import Watch
-from llm_monitoring.recovery import StillAtWork, wait_for_owners
-from llm_monitoring.settings import load_settings
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.ledger.budget import Buried, Call, Occupied
+from llm_monitoring.runs import chunks, daily, records
+from llm_monitoring.runs.chunks import ChunkLock, Count, OpenChunk, Portion
+from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.runs.recovery import StillAtWork, wait_for_owners
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 
 TODAY = date(2026, 11, 23)
@@ -36,7 +39,7 @@ def stage(database_url: str) -> Iterator[Stage]:
 def chunk_id(stage: Stage) -> int:
     """A waiting chunk of an open run."""
     project = stage.add_project(stage.add_user("a@example.com"), ["¿Qué es Quipu?"])
-    run = runs.start(stage.db, TODAY)
+    run = records.start(stage.db, TODAY)
     return chunks.add(stage.db, run, [Portion((project,), 4)], 60.0, {})[0]
 
 
@@ -65,7 +68,7 @@ def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int
 def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> None:
     """A later start ends the leases of the run before it."""
     lease = taken(stage, chunk_id)
-    runs.bury_dead(stage.db)
+    records.bury_dead(stage.db)
     with pytest.raises(Buried):
         stage.budget.reserve(call(lease))
     assert (False, None) == (chunks.is_ours(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
@@ -119,14 +122,14 @@ def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -
 def watch(stage: Stage, chunk_id: int) -> Iterator[Watch]:
     """A scheduler's view of the run with one chunk, which is in line."""
     settings = load_settings({}, dotenv=False)
-    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
-    plan = day.make_plan(tools, None, {})
+    tools = Tools(stage.db, stage.budget, stage.store, settings)
+    plan = make_plan(tools, None, {})
     desk = Desk(stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1)
     queue = Queue(stage.db)
     queue.prepare()
     with queue.opened() as line:
         line.put([chunk_id])
-        yield Watch(tools, line, day.Shift(desk, plan, day.Order(TODAY), {}, lambda: True), 1, deadline=1e9)
+        yield Watch(tools, line, daily.Shift(desk, plan, daily.Order(TODAY), {}, lambda: True), 1, deadline=1e9)
 
 
 def look(watch: Watch, now: float) -> None:
@@ -189,7 +192,7 @@ def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
     watch: Watch, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
-    monkeypatch.setattr("llm_monitoring.fleet.scheduler.longest_let_go", lambda settings: 1.0)
+    monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
     watch.shift.order.stop.set()
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
@@ -203,7 +206,7 @@ def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: i
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         taken(stage, chunk_id)
-        runs.bury_dead(stage.db)
+        records.bury_dead(stage.db)
         with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
             wait_for_owners(stage.db, 0.0, Event())
     wait_for_owners(stage.db, 0.0, Event())

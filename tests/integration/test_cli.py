@@ -22,15 +22,16 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
-from llm_monitoring import projects, runs
-from llm_monitoring.budget import Budget, Call
-from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring import projects
 from llm_monitoring.cli.completion import VARIABLE
 from llm_monitoring.cli.root import COMMANDS, root
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.logs import UNSAFE
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.logs.redaction import UNSAFE
+from llm_monitoring.process.wording import PROGRAM
+from llm_monitoring.runs import records
 
 ROOT = Path(__file__).resolve().parents[2]
 MASTER = Fernet.generate_key().decode()
@@ -595,10 +596,10 @@ def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
 def test_runs_list(cli: Cli, db: Database) -> None:
     """Runs are listed with how they ended, the latest first, as many as wanted."""
     assert "There was no run yet" in cli.done("runs", "list")
-    first = runs.start(db, date(2026, 11, 22))
-    runs.finish(db, first, "completed", valid=3, failed=0, pending=0, message=None)
-    second = runs.start(db, date(2026, 11, 23))
-    runs.finish(db, second, "warnings", valid=2, failed=1, pending=1, message="deadline")
+    first = records.start(db, date(2026, 11, 22))
+    records.finish(db, first, "completed", valid=3, failed=0, pending=0, message=None)
+    second = records.start(db, date(2026, 11, 23))
+    records.finish(db, second, "warnings", valid=2, failed=1, pending=1, message="deadline")
     assert [second, first] == [row["id"] for row in cli.json("runs", "list")]
     (row,) = cli.json("runs", "list", "--limit", "1")
     assert ("2026-11-23", "warnings", 2, 1, 1, "0.0000000000", "deadline") == tuple(
@@ -644,7 +645,7 @@ def test_hostile_text_is_shown_and_not_obeyed(cli: Cli, db: Database, quipu: int
     cli.done("queries", "add", "1", HOSTILE)
     cli.done("keys", "set", "1", "openai", stdin=KEY)
     cli.done("budget", "set", "1", "--limit", "5")
-    runs.finish(db, runs.start(db, date(2026, 11, 23)), "crashed", valid=0, failed=0, pending=0, message=HOSTILE)
+    records.finish(db, records.start(db, date(2026, 11, 23)), "crashed", valid=0, failed=0, pending=0, message=HOSTILE)
     listings = ("users list", "keys list", "projects list", "projects show 1", "queries list 1", "budget show",
                 "runs list")  # fmt: skip
     for listing in listings:

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from llm_monitoring import projects, runs
-from llm_monitoring.cli.command import PROGRAM
+from llm_monitoring import projects
 from llm_monitoring.cli.root import root
 from llm_monitoring.jobs import daily
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.process.wording import PROGRAM
+from llm_monitoring.runs import records
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, Stage, staged
 
 EMAIL = "a@example.com"
@@ -207,8 +208,8 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
 
 def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
     """While a daily run is at work a retry says so and asks nothing."""
-    run_id = runs.start(here.stage.db, date.today())  # noqa: DTZ011
-    runs.finish(here.stage.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
+    run_id = records.start(here.stage.db, date.today())  # noqa: DTZ011
+    records.finish(here.stage.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
     with RunLock(here.stage.db):
         result = here.run("runs", "retry", str(run_id), "--yes")
     assert result.exit_code == 1

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from llm_monitoring.budget import Budget, Call
-from llm_monitoring.cli.command import PROGRAM
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
+from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.process.wording import PROGRAM
 from tests.integration.test_cli import Cli, ana, cli, quipu
 
 __all__ = ["ana", "cli", "quipu"]

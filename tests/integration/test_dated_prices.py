@@ -12,18 +12,20 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring import model_admin, projects, registry
-from llm_monitoring.asking import Clients, Desk
-from llm_monitoring.budget import Budget, Call
-from llm_monitoring.calls import Blocked, Till
+from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.model_admin import Author, Since
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.ledger.payment import Blocked, Till
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
-from llm_monitoring.recovery import recover
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import load_settings
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author, Since
+from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.recovery import recover
+from llm_monitoring.settings.fields import load_settings
 from tests.faults.recorded import Counts
 
 ME = Author("test", "a test")
@@ -105,11 +107,11 @@ def attempt(ledger: Budget) -> dict[str, Any]:
 
 
 def decide(ledger: Budget, input_usd: str, output_usd: str, since: date | None = None) -> None:
-    row = model_admin.find(ledger.db, "google", "gemini-3.8-flash")
+    row = admin.find(ledger.db, "google", "gemini-3.8-flash")
     prices = {
         "cost_per_1m_input_tokens": Decimal(input_usd), "cost_per_1m_output_tokens": Decimal(output_usd)
     }  # fmt: skip
-    model_admin.set_prices(ledger.db, row, prices, ME, Since(since or ledger.today(), ledger.today()))
+    admin.set_prices(ledger.db, row, prices, ME, Since(since or ledger.today(), ledger.today()))
 
 
 def test_a_known_rise_is_charged_from_its_day_on(ledger: Budget) -> None:
@@ -218,7 +220,7 @@ def test_the_columns_of_the_registry_follow_a_dated_price(ledger: Budget) -> Non
     decide(ledger, "1", "5", date(2027, 1, 1))
     early = registry.adopt_due_prices(ledger.db, date(2026, 12, 31))
     due = registry.adopt_due_prices(ledger.db, date(2027, 1, 1))
-    row = model_admin.find(ledger.db, "google", "gemini-3.8-flash")
+    row = admin.find(ledger.db, "google", "gemini-3.8-flash")
     assert (0, 1, Decimal(1), date(2027, 1, 1)) == (early, due, row["cost_per_1m_input_tokens"], row["priced_on"])
 
 
@@ -234,7 +236,7 @@ def test_the_change_of_a_dated_price_is_on_record(ledger: Budget) -> None:
     """Who entered a dated price, and why, is in the history."""
     move(ledger, DECEMBER)
     decide(ledger, "1", "5", date(2027, 1, 1))
-    (change, *_) = model_admin.history(ledger.db, "google", "gemini-3.8-flash", 5)
+    (change, *_) = admin.history(ledger.db, "google", "gemini-3.8-flash", 5)
     assert ("test", "a test", [None, Decimal(1)]) == (
         change["changed_by"], change["reason"], change["changes"]["cost_per_1m_input_tokens from 2027-01-01 (admin)"]
     )  # fmt: skip

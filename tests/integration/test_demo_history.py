@@ -15,21 +15,22 @@ import click
 import pytest
 from cryptography.fernet import Fernet
 
-from llm_monitoring import metrics, model_admin
-from llm_monitoring.analysis.comparison import Comparison
 from llm_monitoring.app import open_tools
 from llm_monitoring.cli.root import root
-from llm_monitoring.day import Order, Tools
 from llm_monitoring.demo import history
 from llm_monitoring.demo.bill import Bill, read_charges
-from llm_monitoring.demo.service import Behaviour, Service
+from llm_monitoring.demo.server.service import Behaviour, Service
 from llm_monitoring.demo.session import fill
 from llm_monitoring.domain import Secret
-from llm_monitoring.jobs import demo_story
-from llm_monitoring.metrics import Period, Question
-from llm_monitoring.model_admin import Author
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.figures import periods
+from llm_monitoring.figures.comparison import Comparison
+from llm_monitoring.figures.periods import Period, Question
+from llm_monitoring.jobs import demo_log
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.runs.daily import Order, Tools
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.conftest import Databases, fill_migrated
 
 TODAY = datetime.now(UTC).date()
@@ -61,7 +62,7 @@ def write(tools: Tools, bill: Path, days: int = history.DAYS) -> history.Written
 
     watch = history.Watch(stop, lambda total: None, on_day)
     with RunLock(tools.db) as lock:
-        return history.write(tools, lock, demo_story.first_project(tools), bill, watch)
+        return history.write(tools, lock, demo_log.first_project(tools), bill, watch)
 
 
 def texts(tools: Tools, day: date) -> list[str]:
@@ -75,7 +76,7 @@ def texts(tools: Tools, day: date) -> list[str]:
 
 
 def model_of(tools: Tools) -> str:
-    current = model_admin.current(tools.db, history.CHANGED)
+    current = admin.current(tools.db, history.CHANGED)
     assert current is not None
     return str(current["model_id"])
 
@@ -91,8 +92,8 @@ class Shown:
     @property
     def comparison(self) -> Comparison:
         """The week of the new model against the one before."""
-        question = Question(demo_story.first_project(self.tools), WEEK, WEEK.previous())
-        found = metrics.report(self.tools.db, question).comparison
+        question = Question(demo_log.first_project(self.tools), WEEK, WEEK.previous())
+        found = periods.report(self.tools.db, question).comparison
         assert found is not None
         return found
 
@@ -163,11 +164,9 @@ def test_the_same_day_has_the_same_answers(shown: Shown, cut: Tools) -> None:
     day = TODAY - timedelta(days=13)
     service = Service(Behaviour(), Bill())
     history.play(service, day)
-    model_admin.switch(
-        cut.db, model_admin.find(cut.db, history.CHANGED, history.OLD_MODEL), Author("test", "the day's model")
-    )
+    admin.switch(cut.db, admin.find(cut.db, history.CHANGED, history.OLD_MODEL), Author("test", "the day's model"))
     with RunLock(cut.db) as lock:
-        history.write_day(cut, lock, Order(day, demo_story.first_project(cut)), service)
+        history.write_day(cut, lock, Order(day, demo_log.first_project(cut)), service)
     assert texts(shown.tools, day) == texts(cut, day)
 
 
@@ -201,13 +200,13 @@ def test_the_next_steps_are_commands(command: str) -> None:
 
 def test_python_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the checkout the interpreter of its environment is named as one types it."""
-    monkeypatch.chdir(demo_story.CHECKOUT)
-    monkeypatch.setattr("sys.executable", str(demo_story.CHECKOUT / ".venv" / "bin" / "python"))
-    assert ".venv/bin/python" == demo_story.python()
+    monkeypatch.chdir(demo_log.CHECKOUT)
+    monkeypatch.setattr("sys.executable", str(demo_log.CHECKOUT / ".venv" / "bin" / "python"))
+    assert ".venv/bin/python" == demo_log.python()
 
 
 def test_python_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Elsewhere the command leads to the checkout first."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.executable", "/opt/my python/bin/python")
-    assert f"cd {shlex.quote(str(demo_story.CHECKOUT))} && '/opt/my python/bin/python'" == demo_story.python()
+    assert f"cd {shlex.quote(str(demo_log.CHECKOUT))} && '/opt/my python/bin/python'" == demo_log.python()

@@ -24,18 +24,19 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from llm_monitoring import projects, rules
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.comparison import Change
-from llm_monitoring.day import Tools
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Database
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Secret
+from llm_monitoring.figures.comparison import Change
 from llm_monitoring.jobs import daily, digest, digest_lines
-from llm_monitoring.notify import delivery, outbox, watching
+from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Letter
 from llm_monitoring.notify.outbox import News
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import load_settings
+from llm_monitoring.projects import fingerprints
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 
 TOKEN = "T0kenOfTheWebhook-31415926535"
@@ -289,7 +290,7 @@ def answers(
         " OFFSET %(skip)s) q,"
         " generate_series(%(first)s::date, %(last)s::date, '1 day') AS day",
         {"provider": provider, "project": project.id, "first": first, "last": last, "mentioned": mentioned,
-         "asked": asked, "skip": skip, "fingerprint": rules.fingerprint(project)},
+         "asked": asked, "skip": skip, "fingerprint": fingerprints.fingerprint(project)},
     )  # fmt: skip
 
 
@@ -308,8 +309,8 @@ def ago(days: int) -> date:
 
 @pytest.fixture
 def tools(db: Database, webhook: Webhook) -> Tools:
-    from llm_monitoring.budget import Budget
-    from llm_monitoring.keys import KeyStore
+    from llm_monitoring.keys.store import KeyStore
+    from llm_monitoring.ledger.budget import Budget
 
     settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
     db.execute("DELETE FROM llm_model_prices")
@@ -349,7 +350,7 @@ def test_what_one_look_shows_is_not_enough(after: str, *, told: bool) -> None:
     before, now = Decimal(40), Decimal(after)
     change = Change("mention_rate", None, before, now, now - before, now - before - 14, now - before + 14, 10, 20, "up",
                     Decimal(95))  # fmt: skip
-    assert told == watching.is_sure(change)
+    assert told == detectors.is_sure(change)
 
 
 def test_an_outage_moves_no_brand(
@@ -360,11 +361,11 @@ def test_an_outage_moves_no_brand(
         answers(db, project, "openai", ago(20), ago(6), 10)
         for day in range(6):
             answers(db, project, "openai", ago(day), ago(day), 0, asked=5, skip=5 * (day % 2))
-    assert [1, 2] == [move.project.id for move in watching.moves(db, DAY, RowErrors())]
+    assert [1, 2] == [move.project.id for move in detectors.moves(db, DAY, RowErrors())]
     for project in watched:
         for day in range(6):
             failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
-    assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in watching.outages(db, ago(13), DAY)]
+    assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in detectors.outages(db, ago(13), DAY)]
     digest.tell(tools, DAY, list, good=False)
     assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
         post["message"] for post in webhook.posts
@@ -375,7 +376,7 @@ def test_one_users_failures_are_no_outage(db: Database, watched: list[projects.P
     """A provider that fails for one user of several is not left out of anybody's figures."""
     answers(db, watched[0], "openai", DAY, DAY, 10)
     failures(db, watched[1], "openai", DAY)
-    assert [] == watching.outages(db, DAY, DAY)
+    assert [] == detectors.outages(db, DAY, DAY)
 
 
 def test_answers_read_otherwise_are_not_compared(db: Database, watched: list[projects.Project]) -> None:
@@ -383,9 +384,11 @@ def test_answers_read_otherwise_are_not_compared(db: Database, watched: list[pro
     answers(db, watched[0], "openai", ago(20), ago(7), 8)
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = 'before'")
     answers(db, watched[0], "openai", ago(6), DAY, 2)
-    assert [] == list(watching.moves(db, DAY, RowErrors()))
-    db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = %(f)s", {"f": rules.fingerprint(watched[0])})
-    assert [1] == [move.project.id for move in watching.moves(db, DAY, RowErrors())]
+    assert [] == list(detectors.moves(db, DAY, RowErrors()))
+    db.execute(
+        "UPDATE llm_monitoring_results SET rules_fingerprint = %(f)s", {"f": fingerprints.fingerprint(watched[0])}
+    )
+    assert [1] == [move.project.id for move in detectors.moves(db, DAY, RowErrors())]
 
 
 def spend(db: Database, day: date, usd: str) -> None:
@@ -408,7 +411,7 @@ def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, day
     for day in range(1, days + 1):
         spend(db, ago(day), usual if day > 1 else "40.00")
     spend(db, DAY, today)
-    assert told == bool(list(watching.spend_jumps(db, DAY)))
+    assert told == bool(list(detectors.spend_jumps(db, DAY)))
 
 
 def test_a_current_model_that_goes_is_told_weekly(db: Database, tools: Tools, webhook: Webhook) -> None:
@@ -452,8 +455,8 @@ def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhoo
     """A database that goes away while the digest is written is said, and nothing more."""
     with ExitStack() as stack:
         db = stack.enter_context(Database(database_url, retry_seconds=0.1))
-        from llm_monitoring.budget import Budget
-        from llm_monitoring.keys import KeyStore
+        from llm_monitoring.keys.store import KeyStore
+        from llm_monitoring.ledger.budget import Budget
 
         settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
         tools = Tools(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from llm_monitoring import runs
-from llm_monitoring.budget import Call
-from llm_monitoring.cli import database_checks, machine_checks
-from llm_monitoring.cli.command import PROGRAM
 from llm_monitoring.cli.root import root
-from llm_monitoring.settings import load_settings
+from llm_monitoring.health import database, machine
+from llm_monitoring.ledger.budget import Call
+from llm_monitoring.process.wording import PROGRAM
+from llm_monitoring.runs import records
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 
 Findings = list[dict[str, str]]
@@ -35,7 +35,15 @@ def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_p
         made.db.execute("DELETE FROM llm_model_prices")  # what is known of later prices is yellow near its day
         made.add_project(made.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
         made.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{quipu.com}'")
-        runs.finish(made.db, runs.start(made.db, date.today()), "completed", valid=4, failed=0, pending=0, message=None)  # noqa: DTZ011
+        records.finish(
+            made.db,
+            records.start(made.db, date.today()),  # noqa: DTZ011
+            "completed",
+            valid=4,
+            failed=0,
+            pending=0,
+            message=None,
+        )
         for name, value in made.environment({"LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
@@ -166,7 +174,7 @@ def test_budgets_and_calls_of_dead_runs_are_yellow(stage: Stage) -> None:
         "budget: user 1: 85.00 of 100.00 USD (85.0 %): near the limit",
         "runs: 1 calls of a run that died are open",
     ] == [line.partition(" → ")[0] for line in yellow]
-    with runs.RunLock(stage.db):
+    with records.RunLock(stage.db):
         runs_now = [each for each in examine("--offline")[1] if each["subject"] == "runs"]
     ((colour, told),) = [(each["colour"], each["message"]) for each in runs_now]
     assert ("green", True) == (colour, told.startswith("a daily run is at work (pid="))
@@ -181,7 +189,7 @@ def test_a_clock_that_is_wrong(minutes: float, colour: str) -> None:
         def one(self, sql: str) -> dict[str, Any]:
             return {"now": datetime.now(UTC) + timedelta(minutes=minutes), "version": "16.4 (Debian)"}
 
-    assert [colour] == [each.colour for each in database_checks.clock(Elsewhere())]  # type: ignore[arg-type]
+    assert [colour] == [each.colour for each in database.clock(Elsewhere())]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("source", "colour"), [("library", "yellow"), ("admin", "green")])
@@ -220,7 +228,7 @@ def test_railway_settings_that_cost(checkout: Path, old: str, new: str, told: st
     """What would be started wrongly, or again and again, on Railway is red."""
     path = checkout / "railway.json"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    found = list(machine_checks.railway(load_settings({}, dotenv=False), checkout))
+    found = list(machine.railway(load_settings({}, dotenv=False), checkout))
     assert [True] == [told in each.message for each in found if each.colour == "red" and each.subject != ".railway"]
 
 
@@ -229,9 +237,9 @@ def test_railway_code_that_differs(checkout: Path) -> None:
     settings = load_settings({}, dotenv=False)
     code = checkout / ".railway" / "railway.py"
     code.write_text(code.read_text(encoding="utf-8").replace('entry["schedule"]', '"0 5 * * *"'), encoding="utf-8")
-    assert ["red"] == [each.colour for each in machine_checks.railway(settings, checkout) if each.subject == ".railway"]
+    assert ["red"] == [each.colour for each in machine.railway(settings, checkout) if each.subject == ".railway"]
     code.unlink()
-    assert ["red"] == [each.colour for each in machine_checks.railway(settings, checkout) if each.subject == ".railway"]
+    assert ["red"] == [each.colour for each in machine.railway(settings, checkout) if each.subject == ".railway"]
 
 
 def test_variables_that_railway_needs() -> None:
@@ -239,7 +247,7 @@ def test_variables_that_railway_needs() -> None:
     settings = load_settings(
         {"RAILWAY_ENVIRONMENT_NAME": "production", "DATABASE_URL": "postgresql://h/d"}, dotenv=False
     )
-    found = list(machine_checks.railway_variables(settings))
+    found = list(machine.railway_variables(settings))
     assert [("red", "LLM_KEYS_ENCRYPTION_KEY is not set on Railway")] == [(each.colour, each.message) for each in found]
 
 
@@ -247,7 +255,7 @@ def test_variables_that_railway_needs() -> None:
 def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     """A target of the digest that the library does not know is red, and no address is shown or logged."""
     settings = load_settings({"LLM_NOTIFY_URLS": "json://127.0.0.1/s3cret nonsense://s3cret"}, dotenv=False)
-    found = list(machine_checks.notifications(settings))
+    found = list(machine.notifications(settings))
     assert ["green", "red"] == [each.colour for each in found]
     assert "s3cret" not in repr(found) + caplog.text
 

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from llm_monitoring import projects, rules
+from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.errors import BadInput
+from llm_monitoring.projects import fingerprints
 from llm_monitoring.reporting import exports, sheets
 
 FORMULAS = ['=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1"]
@@ -66,7 +67,7 @@ def store(db: Database, texts: Sequence[str], prompt: str = "plain") -> None:
             INSERT,
             {"day": date(2026, 11, 1 + number % 20), "sample": number + 1, "prompt": prompt, "text": text,
              "rivals": Json({"Holded": 2}), "sources": Json(SOURCES), "cost": Decimal("0.0000012345"),
-             "mark": rules.fingerprint(projects.find(db, 1))},
+             "mark": fingerprints.fingerprint(projects.find(db, 1))},
         )  # fmt: skip
 
 

@@ -14,12 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 import llm_monitoring
-from llm_monitoring import model_admin, providers
+from llm_monitoring import providers
 from llm_monitoring.cli.root import root
 from llm_monitoring.domain import PROVIDERS, ProviderName, ProviderTraits, Secret, Usage, traits
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.reading import Bill, consistent, count, document, mapping, mappings, text
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.parsing import Bill, consistent, count, document, mapping, mappings, text
+from llm_monitoring.providers.transport import Wire
+from llm_monitoring.registry import admin
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 from tests.providers.server import Server, running, says
 
@@ -110,8 +111,8 @@ def add_module(monkeypatch: pytest.MonkeyPatch) -> None:
 def add_tables(stage: Stage) -> None:
     """Step 5: the page's own migration as it stands there, then the model is made the current one."""
     stage.db.execute(PAGE.read_text(encoding="utf-8").split("```sql")[1].split("```")[0].replace("%", "%%"))
-    model = model_admin.find(stage.db, NAME, MODEL)
-    model_admin.switch(stage.db, model, model_admin.Author("test", "a fifth provider"))
+    model = admin.find(stage.db, NAME, MODEL)
+    admin.switch(stage.db, model, admin.Author("test", "a fifth provider"))
 
 
 @dataclass

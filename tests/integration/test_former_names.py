@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring import readings
 from llm_monitoring.analysis import Entity
-from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.figures import readings
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.material import Wanted
-from llm_monitoring.row_errors import RowErrors
 from tests.integration.stored import Book, done, refused
 
 DAY = date(2026, 11, 1)

@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from llm_monitoring.budget import Budget
 from llm_monitoring.cli.root import root
 from llm_monitoring.db import Database
+from llm_monitoring.distributed.queue import Queue
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.fleet.queue import Queue
+from llm_monitoring.ledger.budget import Budget
 from tests.integration.crew import crewed
 from tests.integration.stage import KEYS, Stage, staged
 

@@ -9,12 +9,12 @@ from decimal import Decimal
 import pytest
 from cryptography.fernet import Fernet
 
-from llm_monitoring.crypto import KeyBox, KeyUnreadable
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, ConfigurationError
-from llm_monitoring.keys import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
+from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable
+from llm_monitoring.keys.store import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
 
 OLD = Fernet.generate_key().decode()
 NEW = Fernet.generate_key().decode()

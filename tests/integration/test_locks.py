@@ -16,7 +16,6 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from llm_monitoring import runs
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.failures import Interrupted
@@ -25,7 +24,8 @@ from llm_monitoring.db.migrate import migrate
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily
-from llm_monitoring.runs import LOCK_KEY, AlreadyRunning, RunLock, held_too_long
+from llm_monitoring.runs import records
+from llm_monitoring.runs.records import LOCK_KEY, AlreadyRunning, RunLock, held_too_long
 from tests.integration.pooled import transaction_pooler
 
 MIGRATIONS_LOCK = "SELECT pg_advisory_lock(hashtextextended('llm_schema_migrations', 0))"
@@ -126,7 +126,7 @@ def test_a_lock_that_is_held_for_days_is_no_run(db: Database, hours: int | None,
 
 def test_a_lock_without_a_run_for_a_day_is_no_run(db: Database) -> None:
     """A session that reconnects every hour is found by the runs that did not start."""
-    runs.start(db, NOW.date())
+    records.start(db, NOW.date())
     later = datetime.now(UTC)
     holder = Holder(1, "u", "a", None)
     found = [held_too_long(db, holder, later + timedelta(hours=hours)) for hours in (25, 27)]
@@ -140,7 +140,7 @@ def test_a_squatted_run_lock_is_an_error_after_a_day(
     monkeypatch.setenv("DATABASE_URL", database_url)
     with held(database_url, f"SELECT pg_advisory_lock({LOCK_KEY})"):
         assert 0 == daily.main([])
-        monkeypatch.setattr(runs, "LONGEST_RUN", timedelta(0))
+        monkeypatch.setattr(records, "LONGEST_RUN", timedelta(0))
         assert 1 == daily.main([])
     output = capsys.readouterr().out
     assert (2, 2) == (output.count("Otra ejecución diaria está en curso"), output.count("application=squatter"))

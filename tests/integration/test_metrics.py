@@ -274,7 +274,8 @@ def test_tables_fit_the_terminal(book: Book, monkeypatch: pytest.MonkeyPatch, wi
     """In a narrow terminal columns go on below, with every number, interval and name whole."""
     from rich.console import Console
 
-    from llm_monitoring.cli import metrics_tables, output
+    from llm_monitoring.cli.base import output
+    from llm_monitoring.cli.results import metrics_tables
 
     monkeypatch.setattr(output, "terminal", lambda: Console(width=width, highlight=False))
     monkeypatch.setattr(metrics_tables, "terminal", lambda: Console(width=width, highlight=False))

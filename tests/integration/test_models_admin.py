@@ -19,13 +19,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from llm_monitoring import model_admin, model_check, registry
+from llm_monitoring import registry
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Conflict, Database, Rejected
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import BadInput
-from llm_monitoring.model_admin import Author
+from llm_monitoring.model_review import check
 from llm_monitoring.providers import ModelInfo
+from llm_monitoring.registry import admin as model_admin
+from llm_monitoring.registry.admin import Author
 from tests.integration.stage import ROOT, Stage, staged
 
 PROMPTS = [
@@ -101,7 +103,7 @@ def register(admin: Admin, provider: ProviderName, model_id: str) -> None:
     listed = [info for info in admin.stage.server.models.listed(provider) if info.get("id") == model_id]
     assert listed
     now = admin.stage.rows("SELECT now()")[0]["now"]
-    model_check.insert_new_model(admin.stage.db, provider, ModelInfo(model_id, model_id), now)
+    check.insert_new_model(admin.stage.db, provider, ModelInfo(model_id, model_id), now)
 
 
 # --- what activate refuses

@@ -11,15 +11,14 @@ from threading import Barrier
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.asking import Clients, WrongKey
-from llm_monitoring.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
-from llm_monitoring.calls import Blocked, Till
 from llm_monitoring.db.database import Database
-from llm_monitoring.domain import Secret, Usage
-from llm_monitoring.keys import KeyStore
-from llm_monitoring.limits import KeyId
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import load_settings
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.domain import KeyId, Secret, Usage
+from llm_monitoring.keys.clients import Clients, WrongKey
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
+from llm_monitoring.ledger.payment import Blocked, Till
+from llm_monitoring.settings.fields import load_settings
 
 NOW = datetime.now(UTC)
 NEXT_MONTH = (NOW.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -10,10 +10,10 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
 from tests.integration.stored import Book, command
 
 DAY = date(2026, 11, 20)

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring import reanalysis, results
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli import database_checks
+from llm_monitoring.answers import reanalysis
+from llm_monitoring.answers.reanalysis import Outcome, Watch
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.figures import snapshots
+from llm_monitoring.health import database as database_checks
 from llm_monitoring.jobs import digest_lines
-from llm_monitoring.reanalysis import Outcome, Watch
-from llm_monitoring.row_errors import RowErrors
 from tests.integration.stage import staged
 from tests.integration.stored import Book, alike, command, done, refused
 
@@ -164,7 +165,7 @@ def test_a_run_that_dies_before_a_days_figures_makes_them_next_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_snapshots", die)
+        patch.setattr(snapshots, "write_snapshots", die)
         with pytest.raises(KeyboardInterrupt):
             run(book)
     work = reanalysis.plan(book.db, book.project_id)

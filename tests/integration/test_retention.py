@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_monitoring import retention
+from llm_monitoring.answers import retention
 from llm_monitoring.db.database import Database, Row
-from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.db.row_errors import RowErrors
 from tests.integration.stage import Stage, staged
 from tests.integration.test_runner import PROMPTS, run
 

@@ -9,14 +9,16 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring import held_work, metrics, projects
-from llm_monitoring.asking import Desk
-from llm_monitoring.budget import Budget
-from llm_monitoring.cli.metrics import remarks
+from llm_monitoring import projects
+from llm_monitoring.cli.results.metrics import remarks
 from llm_monitoring.db import database
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.figures import periods
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting import material
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.schedule import Job
+from llm_monitoring.runs import held_work
+from llm_monitoring.runs.dispatcher import Job
+from llm_monitoring.runs.executor import Desk
 from tests.integration.stage import Stage, staged
 from tests.integration.test_runner import PROMPTS, TODAY, fault, no_waiting, run, states
 
@@ -164,10 +166,10 @@ def test_unread_answers_are_shown_next_to_figures(stage: Stage) -> None:
     four_projects(stage)
     run(stage)
     stage.db.execute("UPDATE llm_monitoring_results SET unread_reason = 'IndexError' WHERE project_id = 2")
-    found = metrics.report(stage.db, metrics.Question(2, metrics.Period(TODAY, TODAY)))
+    found = periods.report(stage.db, periods.Question(2, periods.Period(TODAY, TODAY)))
     assert (2, 0) == (found.unread, found.total.summary.figures.total_queries)
     assert any("2 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
-    wanted = material.Wanted(2, metrics.Period(TODAY, TODAY))
+    wanted = material.Wanted(2, periods.Period(TODAY, TODAY))
     shown = material.read(stage.db, wanted, TODAY, material.Access())
     assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.failures]
 
@@ -327,8 +329,8 @@ def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest
 
 def test_reanalysis_goes_past_an_answer_that_cannot_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are read, the answer keeps its reading, and the error is in the list of the work."""
-    from llm_monitoring import reanalysis
     from llm_monitoring.analysis import Matcher
+    from llm_monitoring.answers import reanalysis
 
     user = stage.add_user("a@example.com", ["openai"])
     project = stage.add_project(user, PROMPTS[:3], ["openai"])

@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring import day, runner, runs
-from llm_monitoring.app import blocked_users
-from llm_monitoring.budget import Call
-from llm_monitoring.crypto import KeyBox
+from llm_monitoring.app import Tools
 from llm_monitoring.domain import ProviderName, Secret, Task
-from llm_monitoring.keys import KeyStore
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.ledger.budget import Call
 from llm_monitoring.providers import Question, load_sdk, open_provider
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.runs import daily, records, runner, tasks
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, Stage, staged
 
 TODAY = date(2026, 11, 23)
@@ -42,15 +44,15 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(
     stage: Stage, *, stop: Event | None = None, meanwhile: Callable[[], object] = lambda: None, **environment: str
-) -> day.DayReport:
+) -> report_module.DayReport:
     """A run in this process; `meanwhile` happens after it has planned whom to ask."""
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
     store = KeyStore(stage.db, KeyBox(stage.master_key), settings.api_keys)
-    tools = day.Tools(stage.db, stage.budget, store, settings)
+    tools = Tools(stage.db, stage.budget, store, settings)
     blocked = blocked_users(stage.budget.standings())
     with RunLock(stage.db) as lock:
-        order = day.Order(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
-        return day.analyse(tools, order, blocked, lock)
+        order = daily.Order(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
+        return daily.analyse(tools, order, blocked, lock)
 
 
 def none(_: object) -> None: ...
@@ -174,7 +176,7 @@ def test_two_users_keys_fail_apart(stage: Stage) -> None:
 
 def test_a_dead_provider_ends_and_the_others_finish(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that always fails opens its breaker; the day of the others is complete."""
-    monkeypatch.setattr("llm_monitoring.limits.COOL_DOWN_SECONDS", (0.05,))
+    monkeypatch.setattr("llm_monitoring.runs.limits.COOL_DOWN_SECONDS", (0.05,))
     user = stage.add_user("a@example.com")
     stage.add_project(user, PROMPTS)
     stage.server.faults.set([fault("reset", "anthropic", times=9999, when="after_body")])
@@ -196,13 +198,13 @@ def test_giving_up_a_dead_keys_tasks_holds_up_nobody(stage: Stage, monkeypatch: 
     for provider in ("openai", "google"):  # or openai's are written off while google's is still being imported
         load_sdk(provider)
     asked_before: list[int] = []
-    record = runs.record_failure
+    record = tasks.record_failure
 
     def recording(*arguments: Any) -> None:
         asked_before.append(stage.count("llm_call_attempts WHERE llm_provider = 'google'"))
         record(*arguments)
 
-    monkeypatch.setattr(runs, "record_failure", recording)
+    monkeypatch.setattr(tasks, "record_failure", recording)
     run(stage, LLM_MAX_WORKERS="1")
     assert (len(asked_before), asked_before.index(4) < 10) == (20, True)
 
@@ -407,7 +409,7 @@ def test_a_start_waits_for_the_longest_call_that_a_worker_may_have_out(
 ) -> None:
     """A call whose reply goes on drop by drop ends after twice its timeout: so long a start waits for its worker."""
     waited: list[float] = []
-    monkeypatch.setattr(day, "wait_for_owners", lambda db, seconds, stop: waited.append(seconds))
+    monkeypatch.setattr(daily, "wait_for_owners", lambda db, seconds, stop: waited.append(seconds))
     run(stage, LLM_GOOGLE_TIMEOUT_SECONDS="200")
     assert waited[0] > 2 * 200
 
@@ -421,7 +423,7 @@ def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
         )
         time.sleep(0.1)
         assert lock.held()
-        with pytest.raises(runs.AlreadyRunning), RunLock(stage.db):
+        with pytest.raises(records.AlreadyRunning), RunLock(stage.db):
             pass
 
 

@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring import day, runs
 from llm_monitoring.analysis import Entity
+from llm_monitoring.app import Tools
 from llm_monitoring.db.database import Database
-from llm_monitoring.runs import RunLock
-from llm_monitoring.settings import load_settings
+from llm_monitoring.runs import daily, tasks
+from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 from tests.integration.stored import Book, done
 
@@ -27,11 +29,11 @@ def asked_thrice(stage: Stage) -> int:
     return project_id
 
 
-def run(stage: Stage) -> day.DayReport:
+def run(stage: Stage) -> report_module.DayReport:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    tools = day.Tools(stage.db, stage.budget, stage.store, settings)
+    tools = Tools(stage.db, stage.budget, stage.store, settings)
     with RunLock(stage.db) as lock:
-        return day.analyse(tools, day.Order(TODAY), {}, lock)
+        return daily.analyse(tools, daily.Order(TODAY), {}, lock)
 
 
 def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
@@ -46,7 +48,7 @@ def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
         assert (18, 18, {(1, 2, 3)}) == (
             report.tally.answered, len(stage.server.bill.lines), {tuple(row["samples"]) for row in found},
         )  # fmt: skip
-        planned = runs.completeness(stage.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
+        planned = tasks.completeness(stage.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
         assert (9, 9, 0) == (planned.tasks, planned.results, planned.failures)
         stage.db.execute(
             "DELETE FROM llm_monitoring_results WHERE query_id = 1 AND llm_provider = 'google' AND sample = 2"

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 from llm_monitoring import projects
-from llm_monitoring.cli.command import PROGRAM, python_command
 from llm_monitoring.cli.root import root
-from llm_monitoring.crypto import KeyBox
 from llm_monitoring.db.database import Database
-from llm_monitoring.demo.server import DemoServer
-from llm_monitoring.settings import load_settings
+from llm_monitoring.demo.server.loopback import DemoServer
+from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.process.wording import PROGRAM, python_command
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, ROOT
 
 EMAIL = "ana@agency.example"
@@ -169,12 +169,12 @@ def test_not_in_a_terminal() -> None:
 
 def test_a_blank_variable_in_env_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `.env` copied from the example keeps its other lines when the master key is put in."""
-    from llm_monitoring.cli import setup_master_key
+    from llm_monitoring.cli.setup import master_key
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("LLM_MAX_WORKERS=3\nLLM_KEYS_ENCRYPTION_KEY=\n# end\n", encoding="utf-8")
-    monkeypatch.setattr(setup_master_key, "choose", lambda question, options: 0)
-    made = setup_master_key.offer_master_key(load_settings())
+    monkeypatch.setattr(master_key, "choose", lambda question, options: 0)
+    made = master_key.offer_master_key(load_settings())
     again = load_settings()
     assert (3, True) == (again.max_workers, again.keys_encryption_key == made.keys_encryption_key is not None)
     assert "# end" in (tmp_path / ".env").read_text(encoding="utf-8")

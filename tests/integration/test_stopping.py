@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from llm_monitoring.jobs.console import SAME_WISH_SECONDS
+from llm_monitoring.jobs.terminal import SAME_WISH_SECONDS
 from tests.faults.nursery import Child
 from tests.integration.stage import ONE_SDK, Stage, staged
 

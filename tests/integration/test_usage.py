@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring import projects, registry, runs
-from llm_monitoring.budget import Budget, Call, Outcome
+from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
-from llm_monitoring.row_errors import RowErrors
+from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.runs import records
 
 DAY = date(2026, 11, 23)
 MODEL = "gpt-6.1-terra"
@@ -42,13 +43,13 @@ def totals(db: Database) -> tuple[int, int, Decimal]:
 
 def test_counted_once(db: Database) -> None:
     """Counting a run again adds nothing; the next run's calls are added to it."""
-    first = runs.start(db, DAY)
+    first = records.start(db, DAY)
     pay(db, first, "0.03")
     registry.count_usage(db, first, RowErrors())
     registry.count_usage(db, first, RowErrors())
     assert (1, 120, Decimal("0.03")) == totals(db)
-    runs.finish(db, first, "completed", valid=1, failed=0, pending=0, message=None)
-    second = runs.start(db, DAY)
+    records.finish(db, first, "completed", valid=1, failed=0, pending=0, message=None)
+    second = records.start(db, DAY)
     pay(db, second, "0.04")
     registry.count_usage(db, second, RowErrors())
     assert (2, 240, Decimal("0.07")) == totals(db)
@@ -56,7 +57,7 @@ def test_counted_once(db: Database) -> None:
 
 def test_lost_connection(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A count whose connection is lost after its last statement is repeated whole and counts nothing twice."""
-    run_id = runs.start(db, DAY)
+    run_id = records.start(db, DAY)
     pay(db, run_id, "0.03")
     execute = Transaction.execute
     lost: list[str] = []
@@ -75,9 +76,9 @@ def test_lost_connection(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dead_run(db: Database) -> None:
     """What a run paid that died before it was counted is in the totals after the next run."""
-    dead = runs.start(db, DAY)
+    dead = records.start(db, DAY)
     pay(db, dead, "0.03")
-    alive = runs.start(db, DAY)
+    alive = records.start(db, DAY)
     pay(db, alive, "0.04")
     registry.count_usage(db, alive, RowErrors())
     assert (2, 240, Decimal("0.07")) == totals(db)

@@ -15,17 +15,19 @@ from typing import Any
 import pytest
 
 import weekly_model_check_cron as cron
-from llm_monitoring import model_admin, model_check
-from llm_monitoring.budget import Budget
 from llm_monitoring.db.database import Database
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.jobs import weekly
-from llm_monitoring.model_admin import Author
+from llm_monitoring.keys import listing
+from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.model_review import check as model_check
 from llm_monitoring.providers import BadResponse, ProviderUnavailable
-from llm_monitoring.row_errors import RowErrors
-from llm_monitoring.settings import load_settings
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 
 TEXT_MODELS = (Path(__file__).parent / "text_models.txt").read_text("utf-8").split("\n")[:-1]
@@ -404,8 +406,8 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
     """With LLM_AUTO_SWITCH_MODELS a going current model is replaced, only by an approved, priced and validated one."""
     monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
     if validated:
-        row = model_admin.find(check.stage.db, "openai", STEADY)
-        model_admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+        row = admin.find(check.stage.db, "openai", STEADY)
+        admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
     check.good()
     check.change("openai", retire=[CURRENT])
     check.good()
@@ -417,7 +419,7 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
         messages(events, "warn", "model.switched"),
     )
     if validated:
-        latest = model_admin.history(check.stage.db, "openai", STEADY, 1)[0]
+        latest = admin.history(check.stage.db, "openai", STEADY, 1)[0]
         assert (
             "weekly_check",
             f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)",
@@ -431,8 +433,8 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
 
 def test_without_the_setting_nothing_is_switched(check: Check) -> None:
     """A validated successor is named and waits for a person."""
-    row = model_admin.find(check.stage.db, "openai", STEADY)
-    model_admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+    row = admin.find(check.stage.db, "openai", STEADY)
+    admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
     check.good()
     check.change("openai", retire=[CURRENT])
     check.good()
@@ -486,7 +488,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: p
             super().transact(fn)
             return super().transact(fn)
 
-    listed = model_check.list_models("openai", Secret(KEYS["openai"]), load_settings())
+    listed = listing.list_models("openai", Secret(KEYS["openai"]), load_settings())
     with Twice(check.stage.url) as db:
         now = datetime.now(UTC)
         first = model_check.check(db, "openai", listed, now, RowErrors(), write=True)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from llm_monitoring import model_check
 from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.keys import listing
+from llm_monitoring.model_review import check as model_check
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.settings import Settings
+from llm_monitoring.settings.fields import Settings
 from tests.integration.test_weekly import Check, check, messages
 
 __all__ = ["check"]
@@ -48,7 +49,7 @@ def test_a_model_that_breaks_stops_alone(check: Check, poison: str) -> None:
 
 def test_a_list_that_breaks_its_reader_stops_its_provider_alone(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no error of a provider foresees leaves the other providers' models registered."""
-    list_models = model_check.list_models
+    list_models = listing.list_models
 
     def breaking(provider: ProviderName, secret: Secret, settings: Settings) -> Sequence[ModelInfo]:
         if provider == "google":

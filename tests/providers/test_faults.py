@@ -27,8 +27,8 @@ from llm_monitoring.providers import (
     RateLimited,
     open_provider,
 )
-from llm_monitoring.providers.faults import retry_after
-from llm_monitoring.providers.wire import certificates
+from llm_monitoring.providers.http_errors import retry_after
+from llm_monitoring.providers.transport import certificates
 from tests.providers.server import (
     KEY,
     PATHS,

@@ -9,7 +9,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.providers import AuthFailed, BadResponse, ModelInfo, ProviderUnavailable
-from llm_monitoring.providers.listing import answers_text, instant, limit
+from llm_monitoring.providers.model_lists import answers_text, instant, limit
 from tests.providers.server import Server, replies, resets, says
 
 LISTS = Path(__file__).parent / "model_ids"

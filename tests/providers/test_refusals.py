@@ -9,7 +9,7 @@ import pytest
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import BadRequest, ProviderUnavailable
-from llm_monitoring.providers.faults import error_from
+from llm_monitoring.providers.http_errors import error_from
 
 KEY = Secret("sk-canary-4f1c9a7e2b8d6035-Tail8chr")
 

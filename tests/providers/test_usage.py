@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Usage
 from llm_monitoring.providers import Answer, ProviderError, Reply, read_reply
-from llm_monitoring.providers.reading import MOST_CALL_TOKENS, MOST_SEARCHES
+from llm_monitoring.providers.parsing import MOST_CALL_TOKENS, MOST_SEARCHES
 from tests.providers.server import recorded, stored
 
 USAGE_FIELDS = {"openai": "usage", "anthropic": "usage", "google": "usageMetadata", "perplexity": "usage"}

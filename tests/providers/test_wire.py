@@ -8,7 +8,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.providers import AuthFailed, BadRequest, ProviderUnavailable
-from llm_monitoring.providers.wire import Wire
+from llm_monitoring.providers.transport import Wire
 from tests.providers.server import KEY, Server, hangs, question, says
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.changes import Changes, Reading
+from llm_monitoring.answers.changes import Changes, Reading
 
 NOTHING = {"competitors_mentioned": {}, "mention_count": 0, "brand_mentioned": False}
 

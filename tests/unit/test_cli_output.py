@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from llm_monitoring import logs
-from llm_monitoring.cli import output
+from llm_monitoring.cli.base import output
 from llm_monitoring.domain import Secret
+from llm_monitoring.process import wording
 
 HOSTILE = "[red]x[/red] :smile: \x1b]0;owned\x07\x1b[2J \x9b31m a\nb \u202egpj \x7f"
 
@@ -143,4 +144,4 @@ def test_nothing_that_is_printed_shows_a_secret(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(("number", "expected"), [(0, "0 answers"), (1, "1 answer"), (2, "2 answers")])
 def test_counted(number: int, expected: str) -> None:
     """A number has its noun in the form that belongs to it."""
-    assert expected == output.counted(number, "answer")
+    assert expected == wording.counted(number, "answer")

@@ -8,11 +8,11 @@ import json
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.competitor_files import read_competitors
-from llm_monitoring.cli.prompt_files import read_prompts
-from llm_monitoring.cli.sheets import Sheet, read_sheet
+from llm_monitoring.cli.base.csv_files import Sheet, read_sheet
+from llm_monitoring.cli.projects.competitor_files import read_competitors
+from llm_monitoring.cli.projects.prompt_files import read_prompts
 from llm_monitoring.errors import BadInput
-from llm_monitoring.projects import NewQuery
+from llm_monitoring.projects.definition import NewQuery
 
 
 def opened(data: bytes | str) -> io.BytesIO:

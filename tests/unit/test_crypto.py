@@ -11,10 +11,10 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_monitoring.crypto import KeyBox, KeyUnreadable, Reason, Sealed, last_four, require_box
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.logs import redact
+from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable, Reason, Sealed, last_four, require_box
+from llm_monitoring.logs.redaction import redact
 
 OLD = Fernet.generate_key().decode()
 NEW = Fernet.generate_key().decode()

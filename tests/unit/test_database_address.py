@@ -6,10 +6,10 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from llm_monitoring import logs
-from llm_monitoring.database_address import PARAMETERS, database_url
 from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.settings import load_settings
+from llm_monitoring.settings.database_address import PARAMETERS, database_url
+from llm_monitoring.settings.fields import load_settings
 
 ADVICE = "write %40 for @, %2F for /"
 

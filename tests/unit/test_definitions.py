@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.naming import doubts
-from llm_monitoring.definitions import check, check_query, problems, prompt_key
+from llm_monitoring.analysis.name_doubts import doubts
 from llm_monitoring.errors import BadInput
-from llm_monitoring.locale_codes import countries, country_code, country_problem, language_code
-from llm_monitoring.projects import NewProject, NewQuery
-from llm_monitoring.sites import site_problem
+from llm_monitoring.projects.definition import NewProject, NewQuery
+from llm_monitoring.projects.locale_codes import countries, country_code, country_problem, language_code
+from llm_monitoring.projects.sites import site_problem
+from llm_monitoring.projects.validation import check, check_query, problems, prompt_key
 
 PROJECT = NewProject(user_id=1, name="P", brand=Entity("Quipu"), industry="ERP")
 

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from llm_monitoring.domain import ProviderName
-from llm_monitoring.limits import Effect, KeyId, Limits
-from llm_monitoring.schedule import Job, Schedule
+from llm_monitoring.domain import KeyId, ProviderName
+from llm_monitoring.runs.dispatcher import Job, Schedule
+from llm_monitoring.runs.limits import Effect, Limits
 from tests.unit.test_schedule import job
 
 PROVIDERS: tuple[ProviderName, ...] = ("openai", "google")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from llm_monitoring import env_file
 from llm_monitoring.cli.root import root
-from llm_monitoring.env_file import read_env_file
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.jobs.opening import job_settings
-from llm_monitoring.settings import load_settings, unknown_variables
+from llm_monitoring.jobs.startup import job_settings
+from llm_monitoring.settings import env_file
+from llm_monitoring.settings.env_file import read_env_file
+from llm_monitoring.settings.fields import load_settings, unknown_variables
 
 
 def written(folder: Path, text: str) -> Path:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from llm_monitoring.fleet.cutting import cut
-from llm_monitoring.fleet.terms import OtherTerms, check, terms
-from llm_monitoring.runs import Completeness
-from llm_monitoring.settings import load_settings
+from llm_monitoring.distributed.partition import cut
+from llm_monitoring.distributed.shared_settings import OtherTerms, check, terms
+from llm_monitoring.runs.tasks import Completeness
+from llm_monitoring.settings.fields import load_settings
 
 OWNERS = {number: 1 + number % 2 for number in range(400)}
 

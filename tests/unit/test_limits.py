@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from llm_monitoring.limits import (
-    COOL_DOWN_SECONDS,
-    FAILURES_TO_OPEN,
-    FULL,
-    GO,
-    ROUNDS_TO_CLOSE,
-    Admission,
-    KeyId,
-    Limits,
-)
+from llm_monitoring.domain import KeyId
+from llm_monitoring.runs.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, FULL, GO, ROUNDS_TO_CLOSE, Admission, Limits
 
 MINE, YOURS, OPERATOR = KeyId("openai", 1), KeyId("openai", 2), KeyId("openai", None)
 

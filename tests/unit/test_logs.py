@@ -21,7 +21,8 @@ import pytest
 from rich.console import Console
 
 from llm_monitoring import logs
-from llm_monitoring.settings import load_settings
+from llm_monitoring.logs import redaction
+from llm_monitoring.settings.fields import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary+of/odd~form-7Q2Z9XKD"
@@ -31,7 +32,7 @@ log = logging.getLogger("llm_monitoring.jobs.daily")
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave logging, hooks and registered secrets as they were."""
-    monkeypatch.setattr(logs, "REGISTRY", logs.Registry())
+    monkeypatch.setattr(redaction, "REGISTRY", redaction.Registry())
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
@@ -322,6 +323,7 @@ def test_console_is_detached_after_an_error() -> None:
 SCRIPT = """
 import logging, os, sys, threading, warnings
 from llm_monitoring import logs
+from llm_monitoring.logs import redaction
 from llm_monitoring.settings import load_settings
 logs.configure(load_settings(dotenv=False))
 log = logging.getLogger("x")

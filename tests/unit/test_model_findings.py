@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.model_findings import Drift, Findings, Successor, examine
+from llm_monitoring.model_review.findings import Drift, Findings, Successor, examine
+from llm_monitoring.model_review.suggested_prices import Suggestion
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.suggestions import Suggestion
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WEEK_AGO = NOW - timedelta(days=7)

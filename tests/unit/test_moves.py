@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring.analysis.comparison import compare
-from llm_monitoring.analysis.figures import Observation
-from llm_monitoring.analysis.movers import prompt_changes, provider_parts
+from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.comparison import compare
+from llm_monitoring.figures.movers import prompt_changes, provider_parts
 from llm_monitoring.jobs.digest_lines import move_news
-from llm_monitoring.notify.watching import Move
+from llm_monitoring.notify.detectors import Move
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer
 from tests.unit.reporting.scene import project
 

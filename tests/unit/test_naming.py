@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.naming import LANGUAGES, common_words, doubts
+from llm_monitoring.analysis.name_doubts import LANGUAGES, common_words, doubts
 
 
 def kinds(entity: Entity, *others: Entity, languages: tuple[str, ...] = ("es", "en")) -> set[str]:

@@ -9,8 +9,18 @@ from collections import Counter
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.projects import Project
-from llm_monitoring.prompts import KINDS, LANGUAGES, SLOT, Kind, inside_sentence, plain, sentences, split, templates
+from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects.prompt_ideas import (
+    KINDS,
+    LANGUAGES,
+    SLOT,
+    Kind,
+    inside_sentence,
+    plain,
+    sentences,
+    split,
+    templates,
+)
 
 RIVALS = (Entity("Holded"), Entity("Odoo"), Entity("Intuit"))
 INDUSTRIES = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.settings import documented_fields
+from llm_monitoring.settings.fields import documented_fields
 
 ROOT = Path(__file__).resolve().parents[2]
 CRONS = [

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 import pytest
 
-from llm_monitoring import reasons
-from llm_monitoring.accounts import Standing
-from llm_monitoring.call_errors import FailureLog
 from llm_monitoring.domain import Task
-from llm_monitoring.limits import ClosedReason
-from llm_monitoring.reasons import Cause, Language, ProblemCode, ProjectProblem, StopReason
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.runs import reasons
+from llm_monitoring.runs.call_errors import FailureLog
+from llm_monitoring.runs.limits import ClosedReason
+from llm_monitoring.runs.reasons import Cause, Language, ProblemCode, ProjectProblem, StopReason
 
 SPANISH = re.compile(r"[¿¡áéíóúñ]|\b(el|la|los|las|de|que|sin|no se|con)\b")
 ENGLISH = re.compile(r"\b(the|is|of|not|it|with|for|was)\b")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_monitoring import logs
 from llm_monitoring.domain import Secret
+from llm_monitoring.logs import redaction as logs
 
 
 @pytest.fixture(autouse=True)

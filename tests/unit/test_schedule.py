@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from llm_monitoring.domain import ProviderName, Task
-from llm_monitoring.limits import KeyId, Limits
-from llm_monitoring.schedule import Job, Schedule
+from llm_monitoring.domain import KeyId, ProviderName, Task
+from llm_monitoring.runs.dispatcher import Job, Schedule
+from llm_monitoring.runs.limits import Limits
 
 
 def job(provider: ProviderName = "openai", user: int = 1, query: int = 1) -> Job:

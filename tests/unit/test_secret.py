@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 import pytest
 
-from llm_monitoring.app import PlainKey, plain_keys
 from llm_monitoring.domain import Secret
-from llm_monitoring.keys import FoundKey
-from llm_monitoring.logs import redact
+from llm_monitoring.host import PlainKey, plain_keys
+from llm_monitoring.keys.store import FoundKey
+from llm_monitoring.logs.redaction import redact
 
 CANARY = "sk-proj-canary-0123456789"
 

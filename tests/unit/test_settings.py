@@ -14,13 +14,9 @@ from dotenv import dotenv_values
 
 from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.key_text import api_key
-from llm_monitoring.settings import (
-    Settings,
-    environment_example,
-    environment_table,
-    load_settings,
-)
+from llm_monitoring.settings.documentation import environment_example, environment_table
+from llm_monitoring.settings.fields import Settings, load_settings
+from llm_monitoring.settings.key_text import api_key
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -29,7 +29,7 @@ def wait_for_line(process: subprocess.Popen[str]) -> None:
 def test_sigterm_ends_what_does_not_look() -> None:
     """A process that goes on after SIGTERM ends by itself after its grace."""
     process = started(
-        "from llm_monitoring.stopping import stoppable\n"
+        "from llm_monitoring.process.signals import stoppable\n"
         f"with stoppable(0.1):\n    print('ready', flush=True)\n    {BUSY_IN_PYTHON}"
     )
     wait_for_line(process)
@@ -41,7 +41,7 @@ def test_sigterm_ends_what_does_not_look() -> None:
 @pytest.mark.parametrize("busy", [BUSY_IN_PYTHON, BUSY_IN_C])
 def test_the_deadline_ends_what_holds_the_interpreter(busy: str) -> None:
     """A process ends at its deadline also if one call in C never lets another thread run."""
-    process = started(f"from llm_monitoring.stopping import ending_within\nwith ending_within(0.1):\n    {busy}")
+    process = started(f"from llm_monitoring.process.signals import ending_within\nwith ending_within(0.1):\n    {busy}")
     _, errors = process.communicate(timeout=120)
     assert (1, True) == (process.returncode, "Timeout" in errors)
 
@@ -50,7 +50,7 @@ def test_what_ends_in_time_is_left_alone() -> None:
     """Neither clock goes on after the work that it watches."""
     process = started(
         "import os, signal, time\n"
-        "from llm_monitoring.stopping import ending_within, stoppable\n"
+        "from llm_monitoring.process.signals import ending_within, stoppable\n"
         "with ending_within(0.2), stoppable(0.2) as stop:\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n    stop.wait(60)\n"
         "time.sleep(0.6)"
@@ -62,7 +62,7 @@ def test_what_ends_in_time_is_left_alone() -> None:
 def test_programs_leave_no_core() -> None:
     """The entry of every program forbids core dumps, which would hold keys."""
     process = started(
-        "import resource\nfrom llm_monitoring.streams import run_program\n"
+        "import resource\nfrom llm_monitoring.process.streams import run_program\n"
         "run_program(lambda: print(resource.getrlimit(resource.RLIMIT_CORE)))"
     )
     assert "(0, 0)\n" == process.communicate(timeout=120)[0]

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 
 def run(body: str, redirection: str, **environment: str) -> tuple[int, str]:
     """Run a program with this body through a shell that redirects; return its exit code and standard error."""
-    program = f"import sys\nfrom llm_monitoring.streams import run_program\ndef main():\n    {body}\nrun_program(main)"
+    imports = "import sys\nfrom llm_monitoring.process.streams import run_program"
+    program = f"{imports}\ndef main():\n    {body}\nrun_program(main)"
     done = subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, program],
         env={**BOUNDS, **environment}, capture_output=True, text=True, check=False, timeout=60,
@@ -85,7 +86,7 @@ def test_a_closed_output_gives_its_place_to_no_file() -> None:
 def test_a_reader_that_leaves(quiet: str, said: str) -> None:
     """A pipe that closes midway ends the program with 1; a command says nothing of it."""
     program = (
-        "import sys, time\nfrom llm_monitoring.streams import run_program\n"
+        "import sys, time\nfrom llm_monitoring.process.streams import run_program\n"
         "def main():\n    sys.stdin.read()\n    print('x' * 100_000)\n"
         f"run_program(main, quiet_on_closed_pipe={quiet})"
     )

@@ -12,7 +12,7 @@ import pytest
 
 import llm_monitoring
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.suggestions import suggest
+from llm_monitoring.model_review.suggested_prices import suggest
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 PRICES = json.loads((Path(llm_monitoring.__file__).parent / "demo" / "prices.json").read_text("utf-8"))["providers"]

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring.jobs import weekly_story
-from llm_monitoring.model_findings import New
+from llm_monitoring.jobs import weekly_log
+from llm_monitoring.model_review.findings import New
+from llm_monitoring.model_review.suggested_prices import Suggestion
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.suggestions import Suggestion
 
 
 def new(number: int, *, priced: bool) -> New:
@@ -21,7 +21,7 @@ def new(number: int, *, priced: bool) -> New:
 def test_many_new_models_are_a_short_block(models: int, lines: int, caplog: pytest.LogCaptureFixture) -> None:
     """Ten are named one by one; of more there are five, how many more, and the command that lists them."""
     caplog.set_level("INFO")
-    weekly_story.new_models(
+    weekly_log.new_models(
         "google", [new(number, priced=number == models - 1) for number in range(models)], dry_run=False
     )
     assert lines == len(caplog.messages)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from llm_monitoring.analysis import Analysis, Entity, Matcher
-from llm_monitoring.analysis.markdown import Reader
-from llm_monitoring.analysis.thinking import without_thinking
-from llm_monitoring.analysis.typed_bullets import prepared
+from llm_monitoring.analysis.text.markdown import Reader
+from llm_monitoring.analysis.text.source import prepared
+from llm_monitoring.analysis.text.thinking import without_thinking
 
 PIECES = (
     "Acme", "**Acme**", "Acme's", "acme.com", "ACME", "Quipu", "[Quipu](https://quipu.com)", "E*TRADE", "snake_case",

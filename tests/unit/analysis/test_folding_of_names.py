@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher, analyse
-from llm_monitoring.analysis.folding import HALFWIDTH_KANA, MOST_MARKS, compose
+from llm_monitoring.analysis.text.folding import HALFWIDTH_KANA, MOST_MARKS, compose
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_prompt_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it names the brand is asked again with every answer to it."""
     matcher = Matcher(Entity("Acme"))
     first = matcher.names_brand("What is Acme?")
-    monkeypatch.setattr("llm_monitoring.analysis.analysis.read_markdown", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("llm_monitoring.analysis.answer.read_markdown", lambda *_: pytest.fail("read again"))
     assert (True, True) == (first, matcher.names_brand("What is Acme?"))
 
 

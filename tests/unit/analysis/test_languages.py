@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher, analyse
-from llm_monitoring.analysis.languages import language_of
-from llm_monitoring.analysis.markdown import read_markdown
+from llm_monitoring.analysis.text.languages import language_of
+from llm_monitoring.analysis.text.markdown import read_markdown
 
 
 @pytest.mark.parametrize(

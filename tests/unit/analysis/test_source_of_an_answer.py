@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from llm_monitoring.analysis.references import References
-from llm_monitoring.analysis.typed_bullets import prepared
+from llm_monitoring.analysis.text.references import References
+from llm_monitoring.analysis.text.source import prepared
 
 
 @pytest.mark.parametrize(

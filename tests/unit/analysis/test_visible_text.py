@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_monitoring.analysis.markdown import read_markdown
+from llm_monitoring.analysis.text.markdown import read_markdown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_monitoring.analysis.figures import Observation, cell, position_weight, summary, wilson
+from llm_monitoring.figures.cells import Observation, cell, position_weight, summary
+from llm_monitoring.figures.statistics import wilson
 from tests.unit.analysis_figures.answers import COMPETITORS, answer
 
 

@@ -11,10 +11,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from llm_monitoring.analysis.comparison import Comparison, compare, measured, mention, rows_of
-from llm_monitoring.analysis.figures import ModelChange, Observation, summary
-from llm_monitoring.analysis.spread import standard_error
 from llm_monitoring.errors import BadInput
+from llm_monitoring.figures.cells import ModelChange, Observation, summary
+from llm_monitoring.figures.comparison import Comparison, compare, measured, mention, rows_of
+from llm_monitoring.figures.spread import standard_error
 from tests.unit.analysis_figures.answers import (
     COMPETITORS,
     FIRST_DAY,

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from llm_monitoring.analysis.figures import t_quantile, wilson
 from llm_monitoring.errors import BadInput
+from llm_monitoring.figures.statistics import t_quantile, wilson
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 20, 60, 1000])

@@ -11,9 +11,10 @@ from random import Random
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from llm_monitoring.analysis.comparison import Change, compare
-from llm_monitoring.analysis.figures import Observation, percentage, rounded
-from llm_monitoring.analysis.spread import least_share
+from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.comparison import Change, compare
+from llm_monitoring.figures.spread import least_share
+from llm_monitoring.figures.statistics import percentage, rounded
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer, period
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from llm_monitoring.analysis.figures import ModelChange, effective_answers, model_changes, summary, wilson
+from llm_monitoring.figures.cells import ModelChange, effective_answers, model_changes, summary
+from llm_monitoring.figures.statistics import wilson
 from tests.unit.analysis_figures.answers import COMPETITORS, FIRST_DAY, answer, period, uneven_rates
 
 

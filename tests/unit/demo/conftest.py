@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 if TYPE_CHECKING:
     import anthropic

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from llm_monitoring.demo.answers import Composer
+from llm_monitoring.demo.answers.composer import Composer
+from llm_monitoring.demo.answers.judge import is_sentiment, judge
+from llm_monitoring.demo.answers.market import language_of
 from llm_monitoring.demo.exchange import Ask, Composed
-from llm_monitoring.demo.judge import is_sentiment, judge
-from llm_monitoring.demo.market import language_of
 from llm_monitoring.demo.sample import CRM, INVOICING, SAMPLE_PROJECTS, SampleProject
 
 TODAY = date(2026, 11, 23)

@@ -15,7 +15,7 @@ import pytest
 
 from llm_monitoring.demo.bill import Bill, PriceTable, fingerprint
 from llm_monitoring.demo.exchange import Usage
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 PER_TOKEN = Decimal("1e-6")
 

@@ -16,8 +16,8 @@ import pytest
 from google import genai
 
 from llm_monitoring.demo.bill import fingerprint
-from llm_monitoring.demo.faults import BadRule
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.fault_rules import BadRule
+from llm_monitoring.demo.server.loopback import DemoServer
 
 PROVIDERS = ("openai", "anthropic", "google", "perplexity")
 USAGE = {"openai": "usage", "anthropic": "usage", "google": "usageMetadata", "perplexity": "usage"}

@@ -10,7 +10,7 @@ import openai
 import pytest
 from google import genai
 
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 
 def test_openai_lists_hundreds_of_models_of_every_kind(openai_client: openai.OpenAI) -> None:

@@ -13,7 +13,7 @@ from google import genai
 from google.genai import types
 from openai.types.responses import Response, ResponseFunctionWebSearch, ResponseOutputMessage
 
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 ES_PROMPT = "¿Cuál es el mejor programa de facturación para autónomos en España?"
 EN_PROMPT = "What is the best CRM for a small sales team?"

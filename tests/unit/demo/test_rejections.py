@@ -11,7 +11,7 @@ import pytest
 from google import genai
 from google.genai import errors
 
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 PROVIDERS = ("openai", "anthropic", "google", "perplexity")
 

@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from llm_monitoring.demo.sample import DEMO_KEYS, SAMPLE_BUDGET_USD, SAMPLE_PROJECTS
-from llm_monitoring.demo.server import DemoServer
+from llm_monitoring.demo.server.loopback import DemoServer
 
 START = [sys.executable, "-m", "llm_monitoring.demo.server"]
 

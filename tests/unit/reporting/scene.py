@@ -9,10 +9,10 @@ from random import Random
 from typing import Any
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.figures import Observation
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.metrics import Period
-from llm_monitoring.projects import Project
+from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.periods import Period
+from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.citations import CitationTally
 from llm_monitoring.reporting.material import Access, Failures, Material, halves
 

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from llm_monitoring.analysis.figures import summary
-from llm_monitoring.metrics import Period
+from llm_monitoring.figures.cells import summary
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
 from llm_monitoring.reporting.material import Access, Failures, Versus, halves
 from llm_monitoring.reporting.standing import as_seen_by, standing

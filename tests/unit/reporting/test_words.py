@@ -11,13 +11,13 @@ from typing import Any, get_args
 
 import pytest
 
-from llm_monitoring import runner
-from llm_monitoring.call_errors import task_reason
-from llm_monitoring.limits import ClosedReason
 from llm_monitoring.providers import base
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES, load_words
+from llm_monitoring.runs import runner
+from llm_monitoring.runs.call_errors import task_reason
+from llm_monitoring.runs.limits import ClosedReason
 from tests.unit.reporting.scene import material, project
 
 NBSP = "\N{NO-BREAK SPACE}"

@@ -1,0 +1,1 @@
+"""Mentions: the vocabulary of a project and its matches in a text."""

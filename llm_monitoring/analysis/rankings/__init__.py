@@ -1,0 +1,1 @@
+"""Rankings: blocks that put named options in order."""

@@ -1,0 +1,115 @@
+"""What the blocks of an answer say of one another: sources, arguments, lettered items, options under categories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from llm_monitoring.analysis.rankings.items import Context
+from llm_monitoring.analysis.rankings.options import folded
+from llm_monitoring.analysis.rankings.phrases import ARGUMENTS, SOURCES
+from llm_monitoring.analysis.rankings.subjects import LETTER
+from llm_monitoring.analysis.text.blocks import Block, Heading, Listing, Paragraph, Prose
+
+LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTER.pattern}")
+LABEL_LENGTH = 60
+LETTERED_ITEMS = 3
+
+
+def ranked_blocks(blocks: Sequence[Block], context: Context) -> list[Block]:
+    """The blocks in which options may be ranked; what they say of their items is noted in the context."""
+    note_letters(blocks, context)
+    return [inner for block in without_sources(blocks, context) for inner in options_of(block, context)]
+
+
+def without_sources(blocks: Sequence[Block], context: Context) -> Iterator[Block]:
+    """All blocks but those of a list of sources; items under a label such as "Pros" are noted."""
+    label = ""
+    level: int | None = None
+    for block in blocks:
+        if isinstance(block, Heading):
+            label = label_of(block.prose, context)
+            level = level if level is not None and block.level > level else None
+            if level is None and SOURCES.fullmatch(label):
+                level = block.level
+        elif level is None and isinstance(block, Paragraph):
+            label = label_of(context.lines(block.prose)[-1], context)
+        if level is not None and not isinstance(block, Heading):
+            continue
+        if isinstance(block, Listing):
+            listed, label = label, ""
+            if SOURCES.fullmatch(listed):
+                continue
+            if ARGUMENTS.fullmatch(listed):
+                context.arguments.update(item.lead.start for item in block.items if item.lead)
+        yield block
+
+
+def label_of(prose: Prose, context: Context) -> str:
+    """A short heading or line, as word lists have it; nothing for a longer one."""
+    if prose.end - prose.start > LABEL_LENGTH:
+        return ""
+    return folded(context.text[context.opening(prose).position : prose.end]).strip(" .:*_")
+
+
+def options_of(block: Block, context: Context) -> Iterator[Block]:
+    """The block itself; or the lists inside it where its items are categories, which no tracked entity holds."""
+    nested = [inner for item in block.items for inner in item.nested] if isinstance(block, Listing) else []
+    if nested and isinstance(block, Listing):
+        leads = [context.item(item.lead) for item in block.items if item.lead]
+        if all(entry.first is None for entry in leads):
+            yield from nested
+            return
+    yield block
+
+
+@dataclass(slots=True)
+class Letters:
+    """Items of one class of block that open with letters in order."""
+
+    source: str
+    last: str
+    positions: list[int] = field(default_factory=list)
+
+
+def note_letters(blocks: Sequence[Block], context: Context) -> None:
+    """Note the places of items that open with a letter, where three or more stand in order from the first on."""
+    runs: dict[str, Letters] = {}
+    found: list[Letters] = []
+    for source, prose in lettered_proses(blocks, context):
+        letter = leading_letter(context.text, prose)
+        if letter is None:
+            continue
+        run = runs.get(source)
+        if letter in "aA":
+            run = runs[source] = Letters(source, letter)
+            found.append(run)
+        elif run is None or ord(letter) != ord(run.last) + 1:
+            runs.pop(source, None)
+            continue
+        run.last = letter
+        run.positions.append(prose.start)
+    for run in found:
+        if len(run.positions) >= LETTERED_ITEMS:
+            context.letters.update((position, place) for place, position in enumerate(run.positions, 1))
+
+
+def lettered_proses(blocks: Sequence[Block], context: Context) -> Iterator[tuple[str, Prose]]:
+    """Headings, lines of paragraphs and bullets, each with the class of its block."""
+    for number, block in enumerate(blocks):
+        if isinstance(block, Heading):
+            yield f"heading {block.level}", block.prose
+        elif isinstance(block, Paragraph):
+            for line in context.lines(block.prose):
+                yield "paragraph", line
+        elif isinstance(block, Listing) and not block.ordered:
+            for item in block.items:
+                if item.lead:
+                    yield f"list {number}", item.lead
+
+
+def leading_letter(text: str, prose: Prose) -> str | None:
+    """The letter that an item opens with, as in `a)`."""
+    found = LEADING_LETTER.match(text, prose.start, prose.end)
+    return found["letter"] if found else None

@@ -1,0 +1,1 @@
+"""The text of an answer: Markdown, HTML, visible words, letters and hosts."""

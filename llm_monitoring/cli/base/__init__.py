@@ -1,0 +1,1 @@
+"""What all commands share: sessions, output, questions, periods and files of rows."""

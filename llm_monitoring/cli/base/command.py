@@ -1,0 +1,144 @@
+"""How commands are put together: groups that load late, options that many share, one-line errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import IO, Any, ClassVar, Final, TypeVar
+
+import click
+
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.process.streams import is_stream_failure
+from llm_monitoring.process.wording import PROGRAM
+
+LARGEST_ID: Final = 2**31 - 1
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Failed(click.ClickException):
+    """Something that the command needs is not as it should be: one line on standard error, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from llm_monitoring.logs.redaction import redact, visible
+
+        click.echo(f"error: {visible(redact(' '.join(self.message.split())))}", file=file, err=True)
+
+
+class Refused(Failed):
+    """What was typed cannot be used: one line on standard error, exit code 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn every foreseen error into one line; a group without a command shows its help."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.format_message())
+        raise click.exceptions.Exit(0) from exc
+    except click.UsageError as exc:
+        place = exc.ctx.command_path if exc.ctx else PROGRAM
+        raise Refused(f"{exc.format_message().rstrip('.')}; see `{place} --help`") from exc
+    except BadInput as exc:
+        raise Refused(str(exc)) from exc
+    except MonitoringError as exc:
+        raise Failed(str(exc)) from exc
+    except click.Abort as exc:
+        if sys.stdin is not None and sys.stdin.isatty():  # Ctrl-C
+            raise
+        raise Failed("nobody answered: run this in a terminal, or see --help for --yes") from exc
+    except OSError as exc:
+        if is_stream_failure(exc):  # reported once, as the program ends
+            raise
+        raise Failed(f"{f'{exc.filename}: ' if exc.filename else ''}{exc.strerror or exc}") from exc
+
+
+class LateGroup(click.Group):
+    """The outermost group: `late` names its commands, each with its module and a line of help.
+
+    A module is imported when its command is used, so that a command pays for its own imports alone.
+    """
+
+    def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.late = late
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.late)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.late:
+            return None
+        command: click.Command = getattr(import_module(f"llm_monitoring.cli.{self.late[cmd_name][0]}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as exc:
+            raise click.exceptions.NoSuchCommand(exc.command_name, possibilities=self.late, ctx=ctx) from exc
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.late.items()])
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with one_line_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+def example(*commands: str) -> str:
+    """The end of a command's help: lines to copy."""
+    lines = "\n".join(f"  {PROGRAM} {command}" for command in commands)
+    return f"\b\nExample{'s' if len(commands) > 1 else ''}:\n{lines}"
+
+
+def json_option(command: F) -> F:
+    """`--json`: the same rows for programs, amounts as exact text, times in ISO 8601."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print JSON: exact amounts as text, ISO times.")
+    return option(command)
+
+
+class Number(click.ParamType[int, Any]):
+    """The number of a row: `name` says of what, `listing` is the command that shows the numbers."""
+
+    def __init__(self, name: str, listing: str) -> None:
+        self.name = name
+        self.listing = listing
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= LARGEST_ID):
+            raise BadInput(f"{text!r} is no {self.name} number: see `{PROGRAM} {self.listing}`")
+        return int(text)
+
+
+class Provider(click.Choice[str]):
+    """A provider's name. What was typed in its place is never repeated: it may be a key."""
+
+    def __init__(self) -> None:
+        super().__init__(PROVIDERS, case_sensitive=False)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return "PROVIDER" if isinstance(param, click.Argument) else super().get_metavar(param, ctx)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"choose one of {', '.join(PROVIDERS)}"
+
+
+PROJECT: Final = Number("project", "projects list")
+PROVIDER: Final = Provider()

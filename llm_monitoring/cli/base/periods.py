@@ -1,0 +1,117 @@
+"""Days, periods and the project they are of, as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final, TypeVar
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import PROJECT
+from llm_monitoring.db import Database
+from llm_monitoring.errors import BadInput
+from llm_monitoring.figures.periods import Period
+from llm_monitoring.process.wording import PROGRAM
+
+DEFAULT_DAYS: Final = 30
+MOST_LISTED: Final = 20
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Day(click.ParamType[date, Any]):
+    """A day, as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError as exc:
+            raise BadInput(f"{value!r} is no day: write YYYY-MM-DD") from exc
+
+
+DAY: Final = Day()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A period as it was typed: its days, its length, and what it is compared with."""
+
+    first: date | None = None
+    last: date | None = None
+    days: int | None = None
+    other_first: date | None = None
+    other_last: date | None = None
+    previous: bool = False
+
+
+def check_order(first: date | None, last: date | None, options: str = "--from and --to") -> None:
+    """Raise BadInput if a period ends before it starts."""
+    if first is not None and last is not None and last < first:
+        start, _, end = options.partition(" and ")
+        raise BadInput(f"{start} {first} is after {end} {last}: give an earlier {start} or a later {end}")
+
+
+def period_options(command: F) -> F:
+    """`--from`, `--to`, `--days`, and what to compare with: `--previous` or `--compare-from` and `--compare-to`."""
+    for option in (
+        click.option("--compare-to", "other_last", type=DAY, help="Last day of the period to compare with."),
+        click.option("--compare-from", "other_first", type=DAY, help="First day of the period to compare with."),
+        click.option("--previous", is_flag=True,
+                     help="Compare with the period before: as many days, or the month before a whole month."),
+        click.option("--to", "last", type=DAY, help="Last day; the latest measured one by default."),
+        click.option("--from", "first", type=DAY, help="First day."),
+        click.option("--days", type=click.IntRange(1, 400),
+                     help=f"How many days, up to the last one.  [default: {DEFAULT_DAYS}]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def project_options(command: F) -> F:
+    """The project as an argument or as `--project`, whichever was typed; `chosen_project` tells which."""
+    command = click.option("--project", "project", type=PROJECT, help="Which project, as PROJECT does.")(command)
+    return click.argument("number", metavar="[PROJECT]", type=PROJECT, required=False)(command)
+
+
+def chosen_project(db: Database, number: int | None, project: int | None) -> int:
+    """The number that was typed; raises BadInput that lists the projects if there is none, or two."""
+    if number is not None and project is not None and number != project:
+        raise BadInput(f"PROJECT {number} and --project {project} are two projects: give one")
+    chosen = project if number is None else number
+    if chosen is not None:
+        return chosen
+    known = [f"{row['id']} {row['name']}" for row in projects.overview(db)[: MOST_LISTED + 1]]
+    if not known:
+        raise BadInput(f"there are no projects yet: see `{PROGRAM} projects add --help`")
+    more = f", … (see `{PROGRAM} projects list`)" if len(known) > MOST_LISTED else ""
+    raise BadInput(f"which project? Add its number: {', '.join(known[:MOST_LISTED])}{more}")
+
+
+def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
+    """The period that was typed and the one to compare it with; `latest` is the last measured day."""
+    check_order(asked.first, asked.last)
+    check_order(asked.other_first, asked.other_last, "--compare-from and --compare-to")
+    if asked.first and asked.last and asked.days:
+        raise BadInput("--from, --to and --days together say two lengths: leave out one")
+    period = period_of(asked.first, asked.last, asked.days or DEFAULT_DAYS, latest, sized=asked.days is not None)
+    if (asked.other_first is None) != (asked.other_last is None):
+        raise BadInput("a comparison needs both --compare-from and --compare-to")
+    if asked.other_first is None or asked.other_last is None:
+        return period, period.previous() if asked.previous else None
+    if asked.previous:
+        raise BadInput("--previous and --compare-from say two periods to compare with: leave out one")
+    return period, Period(asked.other_first, asked.other_last)
+
+
+def period_of(first: date | None, last: date | None, days: int, latest: date, *, sized: bool) -> Period:
+    length = timedelta(days=days - 1)
+    if first is None:
+        end = last or latest
+        return Period(end - length, end)
+    return Period(first, last or (first + length if sized else max(first, latest)))

@@ -1,0 +1,63 @@
+"""What a command works on: the settings and tools of the operator's installation, or of the demo."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from llm_monitoring.app import Tools
+    from llm_monitoring.settings.fields import Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Session:
+    """Opens what a command needs, when it needs it: `--help` reads no setting and touches no database."""
+
+    demo: bool = False
+
+    @contextmanager
+    def settings(self) -> Iterator[Settings]:
+        """The checked settings; warnings of the package go to standard error from here on."""
+        from llm_monitoring.logs.setup import configure
+        from llm_monitoring.settings.fields import load_settings, unknown_variables
+
+        found = load_settings()
+        level = "ERROR" if found.log_level == "ERROR" else "WARNING"
+        configure(dataclasses.replace(found, log_level=level), stream=sys.stderr)
+        for name, nearest in unknown_variables().items():
+            meant = f": did you mean {nearest}?" if nearest else ""
+            click.echo(f"warning: {name} is no setting and changes nothing{meant}", err=True)
+        with ExitStack() as stack:
+            if self.demo:
+                from llm_monitoring.demo.session import demo_settings
+
+                found = stack.enter_context(demo_settings(found))
+            yield found
+
+    @contextmanager
+    def tools(self) -> Iterator[Tools]:
+        """Everything that a command works with, on a migrated database; closed at the end."""
+        from llm_monitoring.app import open_tools
+
+        with self.settings() as settings:
+            find_database(settings)
+            with open_tools(settings) as tools:
+                yield tools
+
+
+def find_database(settings: Settings) -> None:
+    """Fail at once where DATABASE_URL leads nowhere: a job waits 90 s for its database, a person should not."""
+    from llm_monitoring.db.database import Database
+
+    if settings.database_url is not None:
+        with Database(settings.database_url, size=1, retry_seconds=0):
+            pass
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -1,0 +1,1 @@
+"""`budget` and its commands."""

@@ -1,0 +1,138 @@
+"""`budget`: what each user may spend in a month, what is spent, and whether the books add up."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.output import Columns, say, show_rows, usd
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.cli.budget.audit import audit
+from llm_monitoring.cli.budget.history import history
+from llm_monitoring.cli.budget.reconcile import reconcile
+from llm_monitoring.db import Row
+from llm_monitoring.domain import parse_usd
+from llm_monitoring.errors import BadInput
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.settings import parsers
+
+SHOWN: Final[Columns] = {
+    "User": "user_id", "E-mail": "email", "Spent": lambda row: usd(row["spent_usd"]),
+    "Reserved": lambda row: usd(row["reserved_usd"]), "Limit": "budget_usd", "Used %": "percent",
+    "Alert %": "threshold", "State": "state",
+}  # fmt: skip
+
+
+@click.group(epilog=example("budget show", "budget set ana@agency.example --limit 50"))
+def budget() -> None:
+    """Look at and change what users may spend: a calendar month in UTC, in USD."""
+
+
+@budget.command(epilog=example("budget show", "budget show ana@agency.example --json"))
+@click.argument("user", required=False)
+@json_option
+@pass_session
+def show(session: Session, user: str | None, *, as_json: bool) -> None:
+    """Show this month of every user, or of USER.
+
+    “Reserved” is what calls under way can cost at most; a user whose spend reaches the limit is blocked.
+    """
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
+        standings = [each for each in tools.budget.standings(start_month=False) if owner in (None, each.user_id)]
+        emails = {row["id"]: row["email"] for row in projects.users(tools.db)}
+        limit = tools.settings.default_monthly_budget_usd
+    rows = [standing_row(each, emails.get(each.user_id)) for each in standings]
+    empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
+    show_rows(rows, SHOWN, as_json=as_json, empty=empty)
+
+
+def standing_row(standing: Standing, email: str | None) -> Row:
+    state = "blocked" if standing.blocked else "near the limit" if standing.near_limit else "ok"
+    return {
+        "user_id": standing.user_id, "email": email, "spent_usd": standing.spent_usd,
+        "reserved_usd": standing.reserved_usd, "budget_usd": standing.budget_usd,
+        "percent": round(standing.percent, 1), "threshold": standing.threshold.quantize(Decimal("0.01")),
+        "state": state,
+    }  # fmt: skip
+
+
+class Limit(click.ParamType[Decimal, Any]):
+    """A monthly limit in USD."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            return parsers.budget(str(value))
+        except ValueError as exc:
+            raise BadInput(f"{value!r} is no limit: it must be {exc}") from exc
+
+
+class Percent(click.ParamType[Decimal, Any]):
+    """A percentage, with two decimals at most."""
+
+    name = "PERCENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        text = str(value).removesuffix("%").strip()
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", text) or Decimal(text) > 100:
+            raise BadInput(f"{value!r} is no percentage from 0 to 100, with two decimals at most")
+        return Decimal(text)
+
+
+@budget.command("set", epilog=example("budget set ana@agency.example --limit 50 --threshold 80"))
+@click.argument("user")
+@click.option("--limit", type=Limit(), help="Most that USER may spend in a month.")
+@click.option("--threshold", type=Percent(), help="Part of the limit at which an alert goes out.")
+@pass_session
+def set_limits(session: Session, user: str, limit: Decimal | None, threshold: Decimal | None) -> None:
+    """Change USER's monthly limit, alert threshold, or both."""
+    if limit is None and threshold is None:
+        raise BadInput("say what to set: --limit USD, --threshold PERCENT, or both")
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)
+        tools.budget.set_limits(owner["id"], limit, threshold)
+        standing = find_standing(tools.budget.standings(start_month=False), owner["id"])
+    say(
+        f"User {standing.user_id} ({owner['email']}) may spend {standing.budget_usd} USD a month, with an alert at "
+        f"{standing.threshold} %; {usd(standing.spent_usd)} USD are spent this month."
+    )
+
+
+def find_standing(standings: list[Standing], user_id: int) -> Standing:
+    return next(each for each in standings if each.user_id == user_id)
+
+
+@budget.command(
+    epilog=example('budget correct ana@agency.example -0.35 --reason "refunded by OpenAI"'),
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("user")
+@click.argument("amount")
+@click.option("--reason", required=True, help="Why; it stays in the ledger.")
+@pass_session
+def correct(session: Session, user: str, amount: str, reason: str) -> None:
+    """Correct what USER has spent this month by AMOUNT.
+
+    AMOUNT in USD is added, or taken away where it is negative, as a ledger entry of its own.
+    """
+    change = parse_usd(amount)
+    if not change or change != round(change, 10):
+        raise BadInput(f"{amount!r} is no correction: give an amount other than 0, with ten decimals at most")
+    if not reason.strip():
+        raise BadInput("a correction needs a reason: --reason TEXT")
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)
+        spent = tools.budget.correct(owner["id"], change, reason.strip())
+    say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
+
+
+budget.add_command(audit)
+budget.add_command(history)
+budget.add_command(reconcile)

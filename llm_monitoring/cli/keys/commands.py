@@ -1,0 +1,159 @@
+"""`keys`: the users' API keys, which come in by standard input or a prompt and are never shown again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import PROVIDER, Failed, example, json_option
+from llm_monitoring.cli.base.output import Columns, say, show_rows, terminal
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.cli.keys.verify import verify
+from llm_monitoring.db import Row
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.errors import BadInput
+from llm_monitoring.keys.encryption import last_four, require_box
+from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey, Progress
+from llm_monitoring.logs.redaction import register_secret, visible
+
+LONGEST_INPUT_BYTES = 64_000
+
+
+@click.group(epilog=example("keys set ana@agency.example openai", "keys list"))
+def keys() -> None:
+    """Keep the users' API keys, sealed under LLM_KEYS_ENCRYPTION_KEY."""
+
+
+keys.add_command(verify)
+
+
+@keys.command(
+    "set",
+    epilog=example("keys set ana@agency.example openai", "keys set 1 anthropic < key.txt"),
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("user")
+@click.argument("provider", type=PROVIDER)
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
+@pass_session
+def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str, ...]) -> None:
+    """Store USER's key for PROVIDER: openai, anthropic, google or perplexity.
+
+    The key is read from standard input where that is a file or a pipe, else from a prompt that does not show it. It is
+    never an argument: every process of the machine can read those.
+    """
+    if rest:
+        raise BadInput(
+            "a key is never an argument, where other processes and the shell's history see it (change that key): "
+            f"`python -m llm_monitoring keys set USER {provider}` asks for it"
+        )
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)
+        require_box(tools.keys.box)
+        secret = read_key(f"{provider} API key of {visible(owner['email'])} (not shown)")
+        tools.keys.store(owner["id"], provider, secret)
+    say(f"Stored the {provider} key of user {owner['id']} ({owner['email']}){ending(last_four(secret))}.")
+
+
+def read_key(prompt: str) -> Secret:
+    """The key from a pipe or a hidden prompt; nothing logs or shows it from the moment it is read."""
+    if sys.stdin.isatty():
+        typed = click.prompt(prompt, hide_input=True, err=True)
+    else:
+        # decoded here, as the error of a failed decoding would carry the text
+        typed = sys.stdin.buffer.read(LONGEST_INPUT_BYTES).decode("utf-8-sig", errors="replace")
+    secret = Secret(typed.strip())
+    register_secret(secret)
+    if not secret.reveal():
+        raise BadInput("no key arrived on standard input: pipe it in, or run the command in a terminal to be asked")
+    return secret
+
+
+def ending(characters: str) -> str:
+    return f", which ends in {characters}" if characters else ""
+
+
+@keys.command("list", epilog=example("keys list", "keys list ana@agency.example"))
+@click.argument("user", required=False)
+@json_option
+@pass_session
+def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
+    """List keys by their last four characters.
+
+    The operator's and every user's, or USER's alone. “Sealed” says whether a key is bound to its user; `keys rotate`
+    binds those of older releases.
+    """
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
+        listed = [key for key in tools.keys.listing() if owner in (None, key.user_id)]
+    columns: Columns = {
+        "User": "user_id", "E-mail": "email", "Provider": "provider", "Whose": "source",
+        "Ends in": "last_four", "Sealed": sealed, "Problem": lambda row: row["problem"] and row["problem"]["message"],
+    }  # fmt: skip
+    empty = "There are no keys yet: `keys set USER PROVIDER`, or OPENAI_API_KEY and the like in the environment."
+    show_rows(map(key_row, listed), columns, as_json=as_json, empty=empty)
+
+
+def key_row(key: ListedKey) -> Row:
+    problem = key.problem and {"reason": key.problem.reason, "message": str(key.problem)}
+    return {
+        "user_id": key.user_id, "email": key.email, "provider": key.provider, "source": key.source,
+        "last_four": key.last_four or None, "bound": key.bound, "problem": problem,
+    }  # fmt: skip
+
+
+def sealed(row: Row) -> str:
+    return {True: "bound", False: "older: `keys rotate`", None: ""}[row["bound"]]
+
+
+@keys.command(epilog=example("keys remove ana@agency.example openai", "keys remove 1 openai --yes"))
+@click.argument("user")
+@click.argument("provider", type=PROVIDER)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) -> None:
+    """Forget USER's key for PROVIDER. It cannot be shown or brought back afterwards."""
+    with session.tools() as tools:
+        owner = projects.find_user(tools.db, user)
+        if not tools.keys.has(owner["id"], provider):
+            raise BadInput(f"user {owner['id']} has no {provider} key: see `python -m llm_monitoring keys list`")
+        if not yes and not click.confirm(f"Forget the {provider} key of user {owner['id']} ({owner['email']})?"):
+            say("Nothing was removed.")
+            return
+        tools.keys.remove(owner["id"], provider)
+        stand_in = tools.keys.operator_key(provider, owner["id"]) is not None
+    left = "the operator's key stands in" if stand_in else "no call to that provider is made for this user any more"
+    say(f"Removed the {provider} key of user {owner['id']} ({owner['email']}): {left}.")
+
+
+@keys.command(epilog=example("keys rotate"))
+@pass_session
+def rotate(session: Session) -> None:
+    """Seal every key anew under the newest master key.
+
+    Keys that an older release stored are bound to their users. To change the master key: put the new one first in
+    LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
+    run again. Nothing is changed while any key waits for another master key; what none opens is left as it is.
+    """
+    with session.tools() as tools, progress() as on_progress:
+        done = tools.keys.rotate(on_progress)
+    changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
+    say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
+    if done.unusable:
+        named = "; ".join(str(each) for each in done.unusable[:NAMED_AT_MOST])
+        raise Failed(f"{len(done.unusable)} stored values were left as they are, every other key is sealed: {named}")
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar of users on a terminal, nothing elsewhere."""
+    from rich.progress import Progress as Bar
+
+    console = terminal(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Users", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

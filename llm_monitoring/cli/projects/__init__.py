@@ -1,0 +1,1 @@
+"""`projects`, `queries` and `competitors`."""

@@ -1,0 +1,168 @@
+"""`competitors`: whom a project's brand is measured against, with the names and sites that tell them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import IO, Any, Final
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.analysis import Entity
+from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.output import Columns, print_table, say, show_rows
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.cli.projects.competitor_files import read_competitors
+from llm_monitoring.cli.projects.name_options import (
+    REREAD,
+    changed_entity,
+    clear_option,
+    details,
+    entity,
+    name_options,
+    old_name_option,
+)
+from llm_monitoring.errors import BadInput
+from llm_monitoring.projects.definition import Project
+
+SHOWN: Final[Columns] = {
+    "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude", "Exact case": "case_sensitive",
+}  # fmt: skip
+
+
+@click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
+def competitors() -> None:
+    """Look at and change whom a project's brand is measured against."""
+
+
+@competitors.command("list", epilog=example("competitors list 1", "competitors list 1 --json"))
+@click.argument("project", type=PROJECT)
+@json_option
+@pass_session
+def list_competitors(session: Session, project: int, *, as_json: bool) -> None:
+    """List the competitors of PROJECT."""
+    with session.tools() as tools:
+        rows = [projects.write_entity(each) for each in projects.find(tools.db, project).competitors]
+    show_rows(rows, SHOWN, as_json=as_json, empty=f"Project {project} has no competitors: `competitors add`.")
+
+
+@competitors.command(
+    epilog=example("competitors add 1 Holded --domain holded.com", "competitors add 1 Sage --alias 'Sage 50'")
+)
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@name_options("competitor")
+@pass_session
+def add(session: Session, /, project: int, name: str, **options: Any) -> None:
+    """Add the competitor NAME to PROJECT."""
+    new = entity(name, **details(options))
+
+    def edit(before: Project) -> Project:
+        return replace(before, competitors=(*before.competitors, new))
+
+    with session.tools() as tools:
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+@competitors.command(
+    epilog=example(
+        "competitors edit 1 Sage --alias 'Sage 50' --alias 'Sage Active'", "competitors edit 1 Sage --clear domains"
+    )
+)
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="Another name; the old one stays as an alias.")
+@old_name_option
+@name_options("competitor")
+@clear_option
+@pass_session
+def edit(
+    session: Session, /, project: int, name: str, new_name: str | None, *, drop_old_name: bool, **options: Any
+) -> None:
+    """Change the competitor NAME of PROJECT.
+
+    What is given replaces what is stored: to add an alias, give all of them.
+    """
+    given = details(options)
+    if not given and new_name is None and not drop_old_name:
+        raise BadInput("say what to change: see `python -m llm_monitoring competitors edit --help`")
+
+    def changed(before: Project) -> Project:
+        old = find(before, name)
+        fresh = changed_entity(old, new_name, given, drop_old_name=drop_old_name)
+        return replace(before, competitors=tuple(fresh if each is old else each for each in before.competitors))
+
+    with session.tools() as tools:
+        projects.change(tools.db, project, changed)
+    say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
+
+
+@competitors.command(
+    "import", epilog=example("competitors import 1 rivals.csv --dry-run", "competitors import 1 rivals.json")
+)
+@click.argument("project", type=PROJECT)
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: bool, yes: bool) -> None:
+    """Add the competitors in FILE to PROJECT, all or none, after showing what was understood.
+
+    FILE is CSV with a column of names and perhaps aliases, domains, exclude and case_sensitive (several entries of a
+    field are separated by |), or JSON as `competitors list --json` prints it. One that the project has is skipped.
+    """
+    found = read_competitors(file)
+    with session.tools() as tools:
+        fresh = show_new(projects.find(tools.db, project), found)
+        asked = not yes and not dry_run and sys.stdin.isatty()
+        if dry_run or (asked and not click.confirm("Store the new ones?", default=True)):
+            say("Nothing was stored.")
+            return
+
+        def edit(before: Project) -> Project:
+            return replace(before, competitors=(*before.competitors, *missing(before, fresh)))
+
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+def show_new(project: Project, found: list[Entity]) -> list[Entity]:
+    """Print which of these competitors the project does not have, and return them."""
+    fresh = missing(project, found)
+    names = [each.name for each in found if each not in fresh]
+    skipped = f", {len(names)} skipped: {', '.join(names)}" if names else ""
+    say(f"{len(fresh)} new{skipped}")
+    print_table([projects.write_entity(each) for each in fresh], SHOWN)
+    return fresh
+
+
+def missing(project: Project, found: list[Entity]) -> list[Entity]:
+    known = {each.name.casefold() for each in (project.brand, *project.competitors)}
+    return [each for each in found if each.name.casefold() not in known]
+
+
+@competitors.command(epilog=example("competitors remove 1 Holded"))
+@click.argument("project", type=PROJECT)
+@click.argument("name")
+@pass_session
+def remove(session: Session, project: int, name: str) -> None:
+    """Stop counting the competitor NAME in PROJECT; the stored answers stay."""
+
+    def edit(before: Project) -> Project:
+        gone = find(before, name)
+        return replace(before, competitors=tuple(each for each in before.competitors if each is not gone))
+
+    with session.tools() as tools:
+        after = projects.change(tools.db, project, edit)
+    say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+
+
+def find(project: Project, name: str) -> Entity:
+    """The competitor of that name, whatever its case; raises BadInput."""
+    found = next((each for each in project.competitors if each.name.casefold() == name.strip().casefold()), None)
+    if found is None:
+        hint = f"see `python -m llm_monitoring competitors list {project.id}`"
+        raise BadInput(f"project {project.id} has no competitor {name!r}: {hint}")
+    return found

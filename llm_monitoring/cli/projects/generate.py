@@ -1,0 +1,61 @@
+"""`queries generate`: prompts from templates."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.errors import BadInput
+from llm_monitoring.process.wording import counted
+from llm_monitoring.projects import prompt_ideas
+from llm_monitoring.projects.prompt_ideas import Proposed
+
+SHOWN: Final[Columns] = {"Prompt": "query", "Type": "type"}
+KIND_NAMES: Final = {"general": "general", "with_brand": "with the brand", "with_competitor": "with a competitor"}
+
+
+@click.command(
+    epilog=example("queries generate --project 1 --count 20", "queries generate --project 1 --count 5 --yes")
+)
+@click.option("--project", "project", type=PROJECT, required=True, help="Whose prompts.")
+@click.option("--count", type=click.IntRange(1, prompt_ideas.MOST), required=True, help="How many to propose.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another number proposes other prompts.")
+@click.option("--yes", is_flag=True, help="Store them without asking.")
+@json_option
+@pass_session
+def generate(session: Session, project: int, count: int, seed: int, *, yes: bool, as_json: bool) -> None:
+    """Propose prompts for a project and store them once you agree.
+
+    They are made of its brand, industry, competitors and language: 60 % general, 20 % with the brand, 20 % with
+    competitors. Prompts that it has already are not proposed. With --json and without --yes nothing is stored.
+    """
+    with session.tools() as tools:
+        found = prompt_ideas.propose(tools.db, project, count, seed)
+        if as_json:
+            show_json([{"query": each.text, "type": each.query_type} for each in found.queries])
+        else:
+            show(found)
+        if not found.queries:
+            raise BadInput(f"there is no sentence left that project {project} does not have")
+        if not yes and (as_json or not click.confirm("Store them?")):
+            return
+        added, _ = projects.add_all_queries(tools.db, project, found.queries)
+    if not as_json:
+        say(f"Project {project}: {counted(added, 'prompt')} stored.")
+
+
+def show(found: Proposed) -> None:
+    """Print the proposals and how they were shared out."""
+    if found.queries:
+        print_table([{"query": each.text, "type": each.query_type} for each in found.queries], SHOWN)
+    parts = ", ".join(f"{count} {KIND_NAMES[kind]}" for kind, count in found.wanted.items())
+    say(f"{sum(found.wanted.values())} prompts asked for: {parts} (60 %, 20 % and 20 %, rounded to whole prompts).")
+    if not found.project.competitors:
+        say("The project has no competitors: their part went to general prompts.")
+    if found.missing:
+        say(f"{found.missing} are missing: there are no more different sentences.")

@@ -1,0 +1,109 @@
+"""Reads a file of prompts and shows what it understood before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_columns
+from llm_monitoring.cli.base.output import print_table, say
+from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
+from llm_monitoring.errors import BadInput
+from llm_monitoring.projects.definition import NewQuery
+from llm_monitoring.projects.validation import check_query
+
+TITLES: Final[Titles] = {
+    "prompt": (
+        "query", "prompt", "queries", "prompts", "search query", "pregunta", "preguntas", "consulta", "consultas",
+        "question", "questions", "frage", "fragen", "anfrage", "anfragen", "suchanfrage", "requete", "requetes",
+        "domanda", "domande", "richiesta", "pergunta", "perguntas", "keyword", "keywords", "key word", "search term",
+        "palabra clave", "palabras clave", "suchbegriff", "suchbegriffe", "schlusselwort", "schluesselwort",
+        "stichwort", "mot cle", "mots cles", "parola chiave", "parole chiave", "palavra chave", "palavras chave",
+        "termino", "terme", "termine di ricerca", "termo", "begriff", "text", "texto", "texte", "testo",
+    ),
+    "language": (
+        "language", "lang", "languages", "idioma", "idiomas", "lengua", "sprache", "langue", "lingua", "locale",
+    ),
+    "type": (
+        "type", "tipo", "category", "categoria", "kategorie", "categorie", "typ", "tag", "etiqueta", "label", "intent",
+        "topic", "tema", "thema",
+    ),
+}  # fmt: skip
+SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """The prompts of a file with their lines, and how it was read."""
+
+    sheet: Sheet
+    prompts: tuple[tuple[int, NewQuery], ...]
+    table: Table | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something was guessed that a person should see before it is stored."""
+        return self.sheet.encoding == "Windows-1252"
+
+    def description(self) -> str:
+        """How the file was read: its encoding, the columns that are used, those that are left out."""
+        if self.table is None:
+            return f"{self.sheet.name}: {self.sheet.encoding}, one prompt a line"
+        used = ", ".join(f"{meaning} from {column}" for meaning, column in self.table.columns.items())
+        left_out = f"; left out: {', '.join(self.table.left_out)}" if self.table.left_out else ""
+        mark = "tabs" if self.sheet.delimiter == "\t" else f"“{self.sheet.delimiter}”"
+        return f"{self.sheet.name}: {self.sheet.encoding}, columns divided by {mark}; {used}{left_out}"
+
+
+def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
+    """The prompts of a sheet, each checked; raises BadInput that names the line."""
+    if one_a_line and choice is not None:
+        raise BadInput("--lines takes each line as a prompt, --column one column of it: give one of them")
+    titles = first_row(sheet)
+    headed = "prompt" in known_columns(titles, TITLES)
+    table: Table | None = None
+    if not one_a_line and choice is None and headed and len(titles) == 1 and '"' not in sheet.text:
+        found = [(line, NewQuery(text)) for line, text in list(lines(sheet))[1:]]
+    elif not one_a_line and (choice is not None or headed or several_columns(sheet)):
+        table = read_table(sheet, TITLES, "prompt", choice)
+        found = [(line, query(table, fields)) for line, fields in table.rows]
+    else:
+        found = [(line, NewQuery(text)) for line, text in lines(sheet)]
+    for line, each in found:
+        with at(sheet, line):
+            check_query(each)
+    if not found:
+        raise BadInput(f"{sheet.name} has no prompts")
+    return PromptFile(sheet, tuple(found), table)
+
+
+def first_row(sheet: Sheet) -> list[str]:
+    return next((fields for _, fields in rows(sheet) if any(fields)), [])
+
+
+def query(table: Table, fields: tuple[str, ...]) -> NewQuery:
+    """A prompt from the columns of its row; an empty one means the default."""
+    return NewQuery(
+        table.field(fields, "prompt"), table.field(fields, "language") or None, table.field(fields, "type") or "general"
+    )
+
+
+def show_preview(read: PromptFile, known: list[tuple[NewQuery, str | None]]) -> None:
+    """Print how a file was read, its first new prompts, and what is skipped and why."""
+    numbered = list(zip(read.prompts, known, strict=True))
+    fresh = [(line, each) for (line, each), (_, same) in numbered if same is None]
+    say(read.description())
+    say(f"{len(read.prompts)} prompts: {len(fresh)} new, {len(read.prompts) - len(fresh)} skipped.")
+    if fresh:
+        rows = [
+            {"line": line + read.sheet.skipped, "text": each.text, "language": each.language, "type": each.query_type}
+            for line, each in fresh[:SHOWN]
+        ]
+        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type"})
+    if len(fresh) > SHOWN:
+        say(f"… and {len(fresh) - SHOWN} more")
+    skipped = [(line, same) for (line, _), (_, same) in numbered if same is not None]
+    for line, same in skipped[:SHOWN]:
+        say(f"Skipped: line {line + read.sheet.skipped} says the same as {same}")
+    if len(skipped) > SHOWN:
+        say(f"… and {len(skipped) - SHOWN} more that are there already")

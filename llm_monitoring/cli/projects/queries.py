@@ -1,0 +1,181 @@
+"""`queries`: the prompts that a project asks every day."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Any, Final
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import PROJECT, Number, example, json_option
+from llm_monitoring.cli.base.csv_files import read_sheet
+from llm_monitoring.cli.base.output import Columns, say, show_rows
+from llm_monitoring.cli.base.progress import bar
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.cli.projects.generate import generate
+from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
+from llm_monitoring.errors import BadInput
+from llm_monitoring.projects import prompt_edits
+
+QUERY: Final = Number("prompt", "queries list PROJECT")
+
+
+@click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
+def queries() -> None:
+    """Add, list, pause, edit and remove a project's prompts.
+
+    They go out as they are written: the brand is never added to them.
+    """
+
+
+queries.add_command(generate)
+
+
+@queries.command(epilog=example('queries add 1 "What is the best CRM?" "Which CRMs are free?" --language en'))
+@click.argument("project", type=PROJECT)
+@click.argument("text", nargs=-1, required=True)
+@click.option("--language", help="Language of the answers, such as es or en; the project's by default.")
+@click.option("--type", "query_type", default="general", show_default=True, help="A label of your own.")
+@pass_session
+def add(session: Session, project: int, text: tuple[str, ...], language: str | None, query_type: str) -> None:
+    """Add each TEXT as a prompt of PROJECT.
+
+    A prompt that the project has already is left as it is. With any that cannot be stored, none is.
+    """
+    new = [projects.NewQuery(each, language, query_type) for each in text]
+    with session.tools() as tools:
+        added, known = projects.add_all_queries(tools.db, project, new)
+    tell(project, added, known)
+
+
+@queries.command("import", epilog=example(
+    "queries import 1 prompts.csv --dry-run", "queries import 1 kw.csv --column 2", "queries import 1 - < prompts.txt"
+))  # fmt: skip
+@click.argument("project", type=PROJECT)
+@click.argument("file", type=click.File("rb"))
+@click.option("--column", "choice", metavar="NAME|NUMBER", help="Which column holds the prompts.")
+@click.option("--lines", "one_a_line", is_flag=True, help="Each line is a prompt as it is, commas included.")
+@click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def import_file(session: Session, /, project: int, file: IO[bytes], **options: Any) -> None:
+    """Add the prompts in FILE to PROJECT, all or none, after showing what was understood.
+
+    FILE has one prompt a line, or is CSV (commas, semicolons or tabs) with a header: a column of prompts (query,
+    prompt, keyword, pregunta, frage, question, domanda, pergunta …) and perhaps language and type; others are left out.
+    UTF-8, UTF-16 and Windows-1252 are read. “-” is standard input. A prompt that the project has, in any case of
+    letters and with any mark at its end, is skipped.
+    """
+    read = read_prompts(read_sheet(file), options["choice"], one_a_line=options["one_a_line"])
+    new = [each for _, each in read.prompts]
+    with session.tools() as tools:
+        known = projects.recognised(tools.db, project, new)
+        show_preview(read, known)
+        if options["dry_run"]:
+            say("Nothing was stored.")
+            return
+        if not options["yes"] and not agreed(read):
+            say("Nothing was stored.")
+            return
+        with bar("Prompts", sum(same is None for _, same in known)) as on_added:
+            added, skipped = projects.add_all_queries(tools.db, project, new, on_added)
+    tell(project, added, skipped)
+
+
+def agreed(read: PromptFile) -> bool:
+    """Whether a person wants what was read; without a terminal, whether nothing of it was guessed."""
+    if sys.stdin.isatty():
+        return click.confirm("Store the new ones? Each is asked and paid every day.", default=True)
+    if read.doubtful:
+        raise BadInput("the encoding was guessed: look at the prompts above, then add --yes")
+    return True
+
+
+def tell(project: int, added: int, known: int) -> None:
+    say(f"Project {project}: new prompts: {added}, known already: {known}.")
+
+
+@queries.command("list", epilog=example("queries list 1", "queries list 1 --json"))
+@click.argument("project", type=PROJECT)
+@json_option
+@pass_session
+def list_queries(session: Session, project: int, *, as_json: bool) -> None:
+    """List the prompts of PROJECT."""
+    with session.tools() as tools:
+        rows = projects.queries(tools.db, project)
+    columns: Columns = {
+        "Query": "id", "Prompt": "query_text", "Language": "language", "Type": "query_type", "Active": "is_active",
+    }  # fmt: skip
+    empty = f"Project {project} has no prompts yet: `queries add {project} TEXT` or `queries import {project} FILE`."
+    show_rows(rows, columns, as_json=as_json, empty=empty)
+
+
+@queries.command(epilog=example("queries pause 1 7", "queries pause 1 7 8 9"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@pass_session
+def pause(session: Session, project: int, query: tuple[int, ...]) -> None:
+    """Stop asking each QUERY of PROJECT; its answers stay."""
+    switch(session, project, query, is_active=False)
+
+
+@queries.command(epilog=example("queries resume 1 7"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@pass_session
+def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
+    """Ask each QUERY of PROJECT again from the next run on."""
+    switch(session, project, query, is_active=True)
+
+
+def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
+    with session.tools() as tools:
+        projects.set_queries_active(tools.db, project, query, is_active)
+    say(f"Project {project}: {counted(len(set(query)))} {'active' if is_active else 'paused'}.")
+
+
+@queries.command(epilog=example("queries remove 1 7", "queries remove 1 7 8 9 --yes"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, required=True, type=QUERY)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@pass_session
+def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool) -> None:
+    """Delete each QUERY of PROJECT that was never asked.
+
+    One that was asked has answers and figures: pause it instead. With any that cannot be deleted, none is.
+    """
+    with session.tools() as tools:
+        chosen = prompt_edits.removable(tools.db, project, query)
+        for row in chosen:
+            say(f"Prompt {row['id']}: {row['query_text']}")
+        if not yes and not click.confirm(f"Delete {counted(len(chosen))} for good?"):
+            say("Nothing was deleted.")
+            return
+        prompt_edits.remove(tools.db, project, query)
+    say(f"Project {project}: {counted(len(chosen))} deleted.")
+
+
+@queries.command(epilog=example('queries edit 1 7 --text "What is the best CRM?"', "queries edit 1 7 --language en"))
+@click.argument("project", type=PROJECT)
+@click.argument("query", type=QUERY)
+@click.option("--text", help="Other words; only for a prompt that was never asked.")
+@click.option("--language", help="Language of the answers, such as es or en.")
+@click.option("--type", "query_type", help="A label of your own.")
+@pass_session
+def edit(
+    session: Session, project: int, query: int, text: str | None, language: str | None, query_type: str | None
+) -> None:
+    """Change QUERY of PROJECT.
+
+    The words of a prompt that was asked do not change, or its figures would mix two prompts: pause it and add another.
+    """
+    if text is None and language is None and query_type is None:
+        raise BadInput("say what to change: --text, --language or --type")
+    with session.tools() as tools:
+        prompt_edits.edit(tools.db, project, query, text, language, query_type)
+    say(f"Project {project}: prompt {query} changed.")
+
+
+def counted(prompts: int) -> str:
+    return "1 prompt" if prompts == 1 else f"{prompts} prompts"

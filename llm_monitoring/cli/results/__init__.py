@@ -1,0 +1,1 @@
+"""What was measured: metrics, reports, answers, exports, reanalysis."""

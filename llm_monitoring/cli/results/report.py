@@ -1,0 +1,62 @@
+"""`report`: a project's period as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.output import say, show_json
+from llm_monitoring.cli.base.periods import Asked, chosen_project, period_options, periods_of, project_options
+from llm_monitoring.cli.base.session import Session, pass_session
+
+
+@click.command(
+    epilog=example(
+        "report 1",
+        "report 1 --days 90 --out quipu.html",
+        "report 1 --from 2026-11-01 --to 2026-11-30 --previous",
+        "report 1 --from 2026-11-01 --to 2026-11-30 --compare-from 2026-09-01 --compare-to 2026-09-30",
+    )
+)
+@project_options
+@period_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it; PROJECT-DAY.html in this directory by default.",
+)
+@json_option
+@pass_session
+def report(
+    session: Session, /, number: int | None, project: int | None, out: Path | None, *, as_json: bool, **asked: Any
+) -> None:
+    """Write the report of PROJECT: one HTML file that loads nothing, in the project's language, to open, send or print.
+
+    Every figure comes with its interval and the number of answers that it rests on; what was not measured is said.
+    Changes compare the halves of the period unless another one is given to compare with.
+    """
+    from llm_monitoring.app import schedule_day
+    from llm_monitoring.reporting import files, material, words
+
+    with session.tools() as tools:
+        chosen, today = chosen_project(tools.db, number, project), schedule_day(tools.settings)
+        language = projects.find(tools.db, chosen).language
+        typed = Asked(**asked)
+        period, compared = periods_of(typed, material.last_days(tools.db, chosen, 1, today).last)
+        wanted = material.Wanted(chosen, period, compared, chosen=bool(typed.first or typed.last))
+        written = files.ReportWriter(tools.db, tools.keys, tools.budget, today).write(wanted, out)
+    spoken = words.load_words(language).language
+    if as_json:
+        show_json({
+            "path": str(written.path), "bytes": written.size_bytes, "answers": written.answers, "language": spoken,
+            "from": written.period.first, "to": written.period.last,
+        })  # fmt: skip
+        return
+    say(f"{written.path} ({written.size_bytes / 1000:.0f} kB): {written.period}, answers: {written.answers}.")
+    if spoken != words.code_of(language):
+        say(f"The project's language is {language}, for which there are no texts yet: the report is in English. "
+            f"Known: {', '.join(words.LANGUAGES)}.")  # fmt: skip

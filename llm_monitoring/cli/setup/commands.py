@@ -1,0 +1,175 @@
+"""`setup`: from nothing to the first dry run, a question at a time."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import Final
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.app import Tools, open_tools, schedule_day
+from llm_monitoring.cli.base.command import example
+from llm_monitoring.cli.base.output import Columns, print_table, say, usd
+from llm_monitoring.cli.base.questions import ask, choose, heading, retried
+from llm_monitoring.cli.base.session import Session, find_database, pass_session
+from llm_monitoring.cli.keys.commands import ending
+from llm_monitoring.cli.setup import project
+from llm_monitoring.cli.setup.master_key import offer_master_key
+from llm_monitoring.db import Row
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.errors import BadInput
+from llm_monitoring.keys.encryption import last_four
+from llm_monitoring.keys.store import ListedKey
+from llm_monitoring.keys.verification import Checked, check_keys
+from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.process.wording import PROGRAM, python_command
+from llm_monitoring.runs.estimate import Estimate, estimate
+from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.settings.parsers import budget as budget_amount
+
+COSTS: Final[Columns] = {
+    "Provider": "provider", "Model": "model_id", "Prompts": "tasks",
+    "At most USD": lambda each: usd(each["ceiling_usd"]), "Problem": "problem",
+}  # fmt: skip
+
+
+@click.command(epilog=example("setup"))
+@pass_session
+def setup(session: Session) -> None:
+    """Set up the first user, keys, project and prompts, and show what a day would cost.
+
+    It asks in a terminal, a step at a time, and stores each answer as it is given: stop with Ctrl-C when you like and
+    start it again, it goes on where things are missing. Nothing is asked of the assistants and nothing is spent.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput(
+            f"setup asks questions in a terminal; in scripts use `{PROGRAM} users add`, `keys set`, `projects add`, "
+            "`queries import`, then `python daily_llm_monitoring_cron.py --dry-run`"
+        )
+    try:
+        with session.settings() as found:
+            settings = offer_master_key(found)
+            find_database(settings)
+            with open_tools(settings) as tools:
+                walk(tools)
+    except click.Abort:
+        say("")
+        say(f"Stopped. What was stored stays: `{PROGRAM} setup` goes on from here.")
+        raise
+
+
+def walk(tools: Tools) -> None:
+    user = find_user(tools)
+    keys(tools, user)
+    limit(tools, user)
+    project_id = project.find_project(tools, user)
+    project.prompts(tools, project_id)
+    cost(tools, project_id)
+
+
+def find_user(tools: Tools) -> Row:
+    """The one user, the one chosen of several, or a new one."""
+    heading("Who pays", "A user has projects, API keys and a monthly budget of their own.")
+    listed = projects.users(tools.db)
+    if listed:
+        options = [f"{row['email']} (user {row['id']})" for row in listed] + ["a new user"]
+        chosen = choose("Which user?", options)
+        if chosen < len(listed):
+            return listed[chosen]
+    user_id = retried(lambda: projects.add_user(tools.db, ask("E-mail address")))
+    user = projects.find_user(tools.db, str(user_id))
+    say(f"User {user_id} added.")
+    return user
+
+
+def keys(tools: Tools, user: Row) -> None:
+    """A key for every provider that has none, each tried before it is kept."""
+    heading("API keys", "Each provider bills its own key. They are stored sealed and never shown again.")
+    states = tools.keys.available([user["id"]])[user["id"]]
+    for provider in PROVIDERS:
+        state = states.get(provider)
+        if state is not None and state.usable:
+            say(f"{provider}: there is one already{' (the operator’s)' if state.source == 'operator' else ''}.")
+        elif tools.keys.box is None:
+            say(f"{provider}: none, and without a master key none can be stored.")
+        else:
+            offer_key(tools, user, provider)
+    if not any(state.usable for state in tools.keys.available([user["id"]])[user["id"]].values()):
+        say("Without a key nothing can be asked yet; the rest can be set up all the same.")
+
+
+def offer_key(tools: Tools, user: Row, provider: ProviderName) -> None:
+    while secret := hidden_key(f"{provider} API key (not shown; empty: none)"):
+        try:
+            tools.keys.store(user["id"], provider, secret)
+        except BadInput as exc:
+            say(f"Not stored: {exc}")
+            continue
+        checked = tried(tools, user, provider)
+        if checked.verdict == "works":
+            say(f"Stored{ending(last_four(secret))}; it works: {len(checked.models)} models listed.")
+            return
+        if checked.verdict in ("not reached", "unclear"):
+            say(f"Stored{ending(last_four(secret))}; it could not be tried: {checked.message}")
+            return
+        tools.keys.remove(user["id"], provider)
+        say(f"Not stored: {checked.message}")
+
+
+def hidden_key(question: str) -> Secret | None:
+    """A key as it is typed, which is never shown; None for an empty answer."""
+    typed: str = click.prompt(question, hide_input=True, default="", show_default=False)
+    secret = Secret(typed.strip())
+    register_secret(secret)
+    return secret if secret.reveal() else None
+
+
+def tried(tools: Tools, user: Row, provider: ProviderName) -> Checked:
+    """What the provider says of the key that was just stored; listing models is free."""
+    (checked,) = check_keys(tools.keys, tools.settings, [ListedKey(provider, "user", user["id"])])
+    return checked
+
+
+def limit(tools: Tools, user: Row) -> None:
+    heading("Budget", "No call is made that could take a month (UTC) above its limit.")
+    standings = {each.user_id: each for each in tools.budget.standings(start_month=False)}
+    known = standings.get(user["id"])
+    now = known.budget_usd if known else tools.settings.default_monthly_budget_usd
+
+    def store() -> None:
+        try:
+            amount = budget_amount(ask("Monthly limit in USD", f"{now:f}"))
+        except ValueError as exc:
+            raise BadInput(f"it must be {exc}") from exc
+        tools.budget.set_limits(user["id"], amount, None)
+
+    retried(store)
+
+
+def cost(tools: Tools, project_id: int) -> None:
+    """What the daily job's --dry-run says of the project."""
+    heading("What a day costs", "The most that a run now would spend; nothing is asked and nothing is spent.")
+    blocked = blocked_users(tools.budget.standings(start_month=False))
+    plan = make_plan(tools, [project_id], blocked)
+    found = list(estimate(tools, plan, schedule_day(tools.settings)))
+    if problem := plan.problems.get(project_id):
+        say(f"Project {project_id} cannot be asked yet: {problem.text('en')}")
+    if found:
+        print_table([row_of(each) for each in found], COSTS)
+        total = sum((each.ceiling_usd for each in found), Decimal(0))
+        say(f"In all at most {usd(total)} USD a day, and the tone of mentions extra; "
+            f"answers as they come cost far less.")  # fmt: skip
+    say("")
+    python = python_command()
+    say(f"Next: `{python} daily_llm_monitoring_cron.py` asks for the first time; "
+        f"`{python} -m llm_monitoring doctor` examines the installation.")  # fmt: skip
+
+
+def row_of(each: Estimate) -> dict[str, object]:
+    return {
+        "provider": each.provider, "model_id": each.model_id, "tasks": each.tasks, "ceiling_usd": each.ceiling_usd,
+        "problem": each.problem,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The simulated answers: a market, its texts and the judge."""

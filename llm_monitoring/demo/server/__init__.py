@@ -1,0 +1,1 @@
+"""The loopback server: the four providers' protocols, with faults on demand."""

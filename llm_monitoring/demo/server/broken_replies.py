@@ -1,0 +1,79 @@
+"""Turns a good reply into the broken one that a fault rule asks for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+from llm_monitoring.demo.exchange import Json, Rejection, Wire
+from llm_monitoring.demo.server.fault_rules import Rule
+from llm_monitoring.demo.server.http1 import REASONS, Delivery
+
+JSON_TYPE: Final = {"Content-Type": "application/json"}
+HTML_PAGE: Final = (
+    "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+)
+NEGATIVE: Final = -7
+
+
+def encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def in_bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else encode(body)
+
+
+def error_reply(wire: Wire, rejection: Rejection, request_id: str) -> Delivery:
+    """Return a provider's own form of an error."""
+    body = encode(wire.error(rejection, request_id))
+    return Delivery(rejection.status, body, JSON_TYPE | wire.headers(request_id))
+
+
+def failed_reply(wire: Wire, rule: Rule, request_id: str) -> Delivery:
+    """Return the reply of a rule that has nothing of an answer: an error, another body, silence."""
+    action = rule.action
+    if rule.kind in ("hang", "reset"):
+        return Delivery(mode="hang" if rule.kind == "hang" else "reset")
+    status = int(action.get("status", 503 if rule.kind == "status" else 200))
+    phrase = REASONS.get(status, "Overloaded")
+    reply = error_reply(wire, Rejection(status, f"{phrase} (simulated)"), request_id)
+    if rule.kind == "error_object":
+        reply = replace(error_reply(wire, Rejection(500, "Internal error (simulated)"), request_id), status=200)
+    if "body" in action:
+        reply = replace(reply, body=in_bytes(action["body"]))
+    if rule.kind == "html":
+        headers = reply.headers | {"Content-Type": "text/html; charset=utf-8"}
+        reply = replace(reply, body=in_bytes(action.get("body", HTML_PAGE)), headers=headers)
+    return replace(reply, headers=reply.headers | action.get("headers", {}))
+
+
+def spoil_usage(wire: Wire, reply: Json, value: str) -> Json:
+    """Return a reply whose usage is missing, null or negative."""
+    name = wire.usage_path()
+    rest = {field: inner for field, inner in reply.items() if field != name}
+    if value == "missing":
+        return rest
+    return rest | {name: None if value == "null" else negate(reply[name])}
+
+
+def negate(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: negate(inner) for name, inner in value.items()}
+    return NEGATIVE if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def damaged(rule: Rule, whole: Delivery) -> Delivery:
+    """Return how a whole reply goes out under a rule: truncated, reset in the middle, drop by drop."""
+    half = len(whole.body) // 2
+    if rule.kind == "truncate" and rule.action["content_length"] == "right":
+        return replace(whole, body=whole.body[:half])
+    if rule.kind == "truncate":
+        return replace(whole, mode="cut", sent_bytes=half)
+    if rule.kind == "reset":
+        return replace(whole, mode="cut_reset", sent_bytes=half)
+    if rule.kind == "drip":
+        chunk, pause = int(rule.action.get("chunk_bytes", 64)), float(rule.action.get("pause_ms", 50)) / 1000
+        return replace(whole, mode="drip", chunk_bytes=chunk, pause_seconds=pause)
+    return whole

@@ -1,0 +1,261 @@
+"""Answers every request of the loopback server: the four providers, and its controls."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
+
+from llm_monitoring.demo.answers.composer import Composer
+from llm_monitoring.demo.answers.judge import is_sentiment, judge
+from llm_monitoring.demo.answers.market import language_of, phrases
+from llm_monitoring.demo.bill import Bill, Charge, PriceTable, dollars, fingerprint, now
+from llm_monitoring.demo.exchange import (
+    Ask,
+    Composed,
+    Finish,
+    HttpRequest,
+    Json,
+    Rejection,
+    Turn,
+    Wire,
+    dice,
+    digest,
+    share,
+)
+from llm_monitoring.demo.metering import meter, plan_searches
+from llm_monitoring.demo.model_lists import Catalogue
+from llm_monitoring.demo.server.broken_replies import JSON_TYPE, damaged, encode, error_reply, failed_reply, spoil_usage
+from llm_monitoring.demo.server.fault_rules import FINISHES, BadRule, FaultBook, Rule, Sighting
+from llm_monitoring.demo.server.http1 import Delivery
+from llm_monitoring.demo.wire.anthropic import AnthropicWire
+from llm_monitoring.demo.wire.google import GoogleWire
+from llm_monitoring.demo.wire.openai import OpenAIWire
+from llm_monitoring.demo.wire.perplexity import PerplexityWire
+
+WIRES: Final[dict[str, Wire]] = {
+    wire.name: wire for wire in (OpenAIWire(), AnthropicWire(), GoogleWire(), PerplexityWire())
+}
+WITHOUT_TURN: Final = frozenset({"status", "hang", "html", "body", "error_object"})
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the simulated providers behave. `keys` None accepts any key; latency in milliseconds."""
+
+    latency_ms: float = 0.0
+    latency_spread: float = 0.0
+    seed: int = 1
+    epoch: date | None = None
+    keys: Mapping[str, frozenset[str]] | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through the service."""
+
+    wire: Wire
+    request: HttpRequest
+    route: str
+    model: str
+    id: str = field(default_factory=lambda: uuid4().hex[:24])
+
+    @property
+    def key(self) -> str:
+        return self.wire.key(self.request)
+
+
+class Service:
+    """The four providers behind one door."""
+
+    def __init__(self, behaviour: Behaviour, bill: Bill) -> None:
+        self.behaviour, self.bill = behaviour, bill
+        self.day = datetime.now(UTC).date()
+        self.composer = Composer(behaviour.seed, behaviour.epoch or self.day)
+        self.prices, self.catalogue, self.faults = (
+            PriceTable.shipped(),
+            Catalogue(),
+            FaultBook(behaviour.seed),
+        )
+        self.samples: Counter[int] = Counter()
+        self.received: Counter[str] = Counter()
+        self.controls: dict[tuple[str, str], Callable[[HttpRequest], Any]] = {
+            ("GET", "/bill"): lambda _: self.bill.summary() | {"received": dict(self.received)},
+            ("GET", "/bill/lines"): lambda _: [asdict(charge) for charge in self.bill.lines],
+            ("GET", "/faults"): lambda _: self.faults.report(),
+            ("POST", "/faults"): self.set_faults,
+            ("POST", "/models"): self.change_models,
+            ("POST", "/day"): self.set_day,
+        }
+
+    # The transport asks here twice: when a head is in, and when the body is.
+
+    def on_head(self, request: HttpRequest) -> Delivery | None:
+        """Return how to break the connection before the body is read, or None to go on."""
+        call = self.call(request)
+        if call is None:
+            return None
+        sighting = Sighting(call.wire.name, call.route, fingerprint(call.key))
+        rule = self.faults.choose(sighting, before_body=True)
+        return Delivery(mode="reset", delay_seconds=delay_of(rule)) if rule else None
+
+    def handle(self, request: HttpRequest) -> Delivery:
+        """Return the reply to a whole request; a charge is on the bill before this returns."""
+        control = self.controls.get((request.method, request.path))
+        if control:
+            return self.control(control, request)
+        call = self.call(request)
+        if call is None:
+            body = b"" if request.method == "HEAD" else encode({"error": {"message": f"Unknown path {request.path}"}})
+            return Delivery(404, body, JSON_TYPE)
+        if call.route == "answer":
+            self.received[call.wire.name] += 1
+        return self.reply(call)
+
+    def call(self, request: HttpRequest) -> Call | None:
+        _, _, rest = request.path.partition("/")
+        name, _, path = rest.partition("/")
+        wire = WIRES.get(name)
+        inner = HttpRequest(request.method, f"/{path}", request.query, request.headers, request.body)
+        route = wire.route(inner) if wire else None
+        return Call(wire, inner, *route) if wire and route else None
+
+    def reply(self, call: Call) -> Delivery:
+        ask: Ask | None = None
+        refusal: Rejection | None = None
+        try:
+            ask = call.wire.read(call.request, call.model) if call.route == "answer" else None
+        except Rejection as rejection:
+            refusal = rejection
+        rule = self.faults.choose(self.sighting(call, ask))
+        delay = delay_of(rule) + (self.latency(call) if call.route == "answer" else 0.0)
+        try:
+            if refusal:
+                raise refusal
+            delivery = self.perform(call, ask, rule)
+        except Rejection as rejection:
+            delivery = error_reply(call.wire, rejection, call.id)
+        return replace(delivery, delay_seconds=delay)
+
+    def sighting(self, call: Call, ask: Ask | None) -> Sighting:
+        model = ask.model if ask else call.model or None
+        return Sighting(call.wire.name, call.route, fingerprint(call.key), model, ask.prompt if ask else None)
+
+    def perform(self, call: Call, ask: Ask | None, rule: Rule | None) -> Delivery:
+        fails = rule is not None and (rule.kind in WITHOUT_TURN or rule.action.get("when") == "after_body")
+        if rule and fails and not (rule.billed and ask):
+            return failed_reply(call.wire, rule, call.id)
+        self.authorise(call)
+        if ask is None:
+            body = self.list_models(call)
+        else:
+            turn = self.answer(call, ask, rule)
+            if rule is None or rule.billed:
+                self.charge(call, turn)
+            body = call.wire.reply(turn)
+        if rule and fails:
+            return failed_reply(call.wire, rule, call.id)
+        if rule and rule.kind == "usage" and ask:
+            body = spoil_usage(call.wire, body, rule.action["value"])
+        whole = Delivery(200, encode(body), JSON_TYPE | call.wire.headers(call.id))
+        return damaged(rule, whole) if rule else whole
+
+    def authorise(self, call: Call) -> None:
+        if call.wire.name == "perplexity" and call.route == "models":
+            return
+        accepted = self.behaviour.keys
+        if not call.key or (accepted is not None and call.key not in accepted.get(call.wire.name, frozenset())):
+            raise call.wire.bad_key(call.key)
+
+    def list_models(self, call: Call) -> Json:
+        if call.route == "models":
+            return self.catalogue.page(call.wire.name, call.request.query)
+        found = self.catalogue.find(call.wire.name, call.model)
+        if found is None:
+            raise call.wire.unknown_model(call.model)
+        return found
+
+    def answer(self, call: Call, ask: Ask, rule: Rule | None) -> Turn:
+        name = call.wire.name
+        if not (self.catalogue.serves(name, ask.model) and self.prices.find(name, ask.model)):
+            raise call.wire.unknown_model(ask.model)
+        if ask.search != "no" and not self.prices.sells_search(name, ask.model):
+            raise Rejection(400, f"Web search is not supported with {ask.model}.", None, "tools")
+        sample = self.next_sample(call, ask)
+        rng = dice(self.behaviour.seed, "usage", name, ask.model, ask.prompt, self.day, sample)
+        finish = FINISHES.get(rule.kind, "stop") if rule else "stop"
+        composed, usage, ended = meter(name, ask, self.compose(name, ask, sample, finish), finish, rng)
+        served = self.catalogue.snapshot(name, ask.model)
+        parts = self.prices.parts(name, ask.model, usage)
+        costs = {kind: str(part) for kind, part in (parts | {"total": sum(parts.values(), Decimal(0))}).items()}
+        return Turn(call.id, ask, served, composed, usage, ended, int(time.time()), costs)
+
+    def compose(self, provider: str, ask: Ask, sample: int, finish: Finish) -> Composed:
+        searches = plan_searches(
+            provider, ask, dice(self.behaviour.seed, "searches", provider, ask.prompt, self.day, sample)
+        )
+        if finish == "refusal":
+            return Composed(phrases(language_of(ask.prompt, ask.instructions))["refusal"])
+        if is_sentiment(ask):
+            return judge(ask)
+        return self.composer.compose(provider, ask, self.day, sample, searches)
+
+    def next_sample(self, call: Call, ask: Ask) -> int:
+        """Return how often this key has asked this before today: the same question gets another answer."""
+        mark = digest(call.wire.name, call.key, ask.model, ask.prompt, self.day)
+        self.samples[mark] += 1
+        return self.samples[mark]
+
+    def charge(self, call: Call, turn: Turn) -> None:
+        ask = turn.ask
+        usage = asdict(turn.usage)
+        self.bill.add(
+            Charge(
+                id=call.id,
+                at=now(),
+                provider=call.wire.name,
+                model=ask.model,
+                served=turn.served,
+                key=fingerprint(call.key),
+                prompt=sha256(ask.prompt.encode()).hexdigest(),
+                finish=turn.finish,
+                usage=usage,
+                price_usd=dollars(Decimal(turn.costs["total"])),
+            )
+        )
+
+    def latency(self, call: Call) -> float:
+        spread = self.behaviour.latency_spread * (2 * share(call.id) - 1)
+        return self.behaviour.latency_ms * (1 + spread) / 1000
+
+    def control(self, act: Callable[[HttpRequest], Any], request: HttpRequest) -> Delivery:
+        try:
+            return Delivery(200, encode(act(request)), JSON_TYPE)
+        except (BadRule, Rejection, KeyError, TypeError, ValueError) as error:
+            return Delivery(400, encode({"error": {"message": str(error)}}), JSON_TYPE)
+
+    def set_faults(self, request: HttpRequest) -> list[Json]:
+        self.faults.set(request.json()["rules"])
+        return self.faults.report()
+
+    def change_models(self, request: HttpRequest) -> Json:
+        body = request.json()
+        provider = body["provider"]
+        for model, prices in body.get("prices", {}).items():
+            self.prices.add(provider, model, prices)
+        self.catalogue.change(provider, body.get("add", ()), body.get("remove", ()), body.get("retire", ()))
+        return {"listed": len(self.catalogue.listed(provider))}
+
+    def set_day(self, request: HttpRequest) -> Json:
+        self.day = date.fromisoformat(request.json()["day"])
+        return {"day": self.day.isoformat()}
+
+
+def delay_of(rule: Rule | None) -> float:
+    return float(rule.action.get("delay_ms", 0)) / 1000 if rule else 0.0

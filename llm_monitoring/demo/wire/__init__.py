@@ -1,0 +1,1 @@
+"""The four providers' wire formats, as the loopback server writes them."""

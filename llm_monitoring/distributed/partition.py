@@ -1,0 +1,44 @@
+"""How a day is cut into chunks: whole projects, users taking turns, the last chunks small."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from llm_monitoring.runs.chunks import Portion
+
+LAST_SHARES: Final = 16  # a chunk has at most this part of what is left, so that the workers end together
+SMALLEST_PART: Final = 10  # but no less than this part of a full chunk, as each chunk's end leaves a worker half idle
+
+
+def cut(tasks: Mapping[int, int], owners: Mapping[int, int], size: int) -> list[Portion]:
+    """Group projects into chunks of about `size` tasks; `tasks` and `owners` are by project, without tasks none."""
+    portions: list[Portion] = []
+    group: list[int] = []
+    left = sum(tasks.values())
+    for project_id in in_turns(tasks, owners):
+        group.append(project_id)
+        have = sum(tasks[each] for each in group)
+        if have >= wanted(left, size):
+            portions.append(Portion(tuple(group), have))
+            group, left = [], left - have
+    return [*portions, Portion(tuple(group), left)] if group else portions
+
+
+def wanted(left: int, size: int) -> int:
+    return min(size, max(left // LAST_SHARES, size // SMALLEST_PART, 1))
+
+
+def in_turns(tasks: Mapping[int, int], owners: Mapping[int, int]) -> Iterator[int]:
+    """Each user's largest projects first, a project a turn, beginning with the user who has most to ask."""
+    queues: dict[int, deque[int]] = defaultdict(deque)
+    for project_id in sorted(tasks, key=lambda each: (-tasks[each], each)):
+        if tasks[project_id]:
+            queues[owners[project_id]].append(project_id)
+    turns = deque(sorted(queues, key=lambda user: (-sum(tasks[each] for each in queues[user]), user)))
+    while turns:
+        user = turns.popleft()
+        yield queues[user].popleft()
+        if queues[user]:
+            turns.append(user)

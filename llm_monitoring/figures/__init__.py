@@ -1,0 +1,1 @@
+"""Figures: the statistics, a day's cells, periods and their comparison."""

@@ -1,0 +1,195 @@
+"""A period's figures in all and by provider, and what changed against another period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from llm_monitoring import projects
+from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.queries import load
+from llm_monitoring.errors import BadInput
+from llm_monitoring.figures import cells, comparison, movers, snapshots
+from llm_monitoring.figures.cells import Observation, Summary
+from llm_monitoring.figures.comparison import Comparison
+from llm_monitoring.figures.movers import PromptChange, ProviderPart
+from llm_monitoring.figures.readings import Readings
+from llm_monitoring.projects.definition import Project
+
+SQL = load("periods")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days from `first` to `last`, both included. Raises BadInput if it ends before it starts."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise BadInput(f"the period ends before it starts: {self.last} is before {self.first}")
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}" if self.first != self.last else str(self.first)
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def previous(self) -> Period:
+        """The period of the same length right before; a whole calendar month has the month before it."""
+        last = self.first - timedelta(days=1)
+        if self.is_month:
+            return Period(last.replace(day=1), last)
+        return Period(self.first - timedelta(days=self.days), last)
+
+    @property
+    def is_month(self) -> bool:
+        after = self.last + timedelta(days=1)
+        return self.first.day == after.day == 1 and (self.first.year, self.first.month) == (
+            self.last.year, self.last.month,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A period's figures, with the tasks that failed and what all calls cost in USD; no cost before any was kept."""
+
+    summary: Summary
+    failed: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a project's period, another one to compare it with, and one provider alone or all."""
+
+    project_id: int
+    period: Period
+    compared: Period | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What there is to say of a period, and of `compared` if one was asked for.
+
+    `read_again` answers were stored with former names or rules, and were read with the present ones for these figures;
+    `kept` have no text, and former names count the same; `left_out` are in no figure, since they do not; `unread` are
+    stored and not analysed yet. `latest` is the last day with answers at all, `prompts` the texts of those in
+    `by_prompt`.
+    """
+
+    project: Project
+    period: Period
+    latest: date | None
+    total: Measured
+    by_provider: Mapping[str, Measured]
+    compared: Period | None
+    comparison: Comparison | None
+    parts: tuple[ProviderPart, ...]
+    by_prompt: tuple[PromptChange, ...]
+    prompts: Mapping[int, str]
+    read_again: int
+    kept: int
+    left_out: int
+    unread: int
+
+
+def report(db: Database, question: Question) -> Report:
+    """Measure a period, against another one if it is given; raises BadInput if the two overlap, or TooManyStale.
+
+    Of the two, the one that starts first is what was before, whichever was asked for first.
+    """
+    project, compared = projects.find(db, question.project_id), question.compared
+    names = [entity.name for entity in project.competitors]
+    readings = Readings(db, project)
+    observed = observations(db, readings, question.period, question.provider)
+    others: list[Observation] = []
+    change = None
+    if compared is not None:
+        before, _ = in_order(question.period, compared)
+        others = observations(db, readings, compared, question.provider)
+        pair = (others, observed) if before is compared else (observed, others)
+        change = comparison.compare(*pair, names)
+    else:
+        pair = ([], observed)
+    total, by_provider = measured(db, project, question, observed)
+    return Report(
+        project=project,
+        period=question.period,
+        latest=latest_day(db, project.id),
+        total=total,
+        by_provider=by_provider,
+        compared=compared,
+        comparison=change,
+        parts=movers.provider_parts(*pair) if change else (),
+        by_prompt=movers.prompt_changes(*pair),
+        prompts={row["id"]: row["query_text"] for row in db.all(SQL.prompts, {"project_id": project.id})},
+        read_again=readings.read_again,
+        kept=readings.kept,
+        left_out=readings.left_out,
+        unread=unread(db, question),
+    )
+
+
+def unread(db: Database, question: Question) -> int:
+    """How many answers of a period are stored and not analysed yet: they are in no figure."""
+    row = db.one(SQL.unread, period_params(question))
+    return 0 if row is None else int(row["answers"])
+
+
+def period_params(question: Question) -> dict[str, Any]:
+    return {"project_id": question.project_id, "first": question.period.first, "last": question.period.last,
+            "provider": question.provider}  # fmt: skip
+
+
+def in_order(one: Period, other: Period) -> tuple[Period, Period]:
+    """The earlier and the later period; raises BadInput if they share a day."""
+    before, after = sorted((one, other), key=lambda period: period.first)
+    if after.first <= before.last:
+        raise BadInput(f"the two periods overlap: {before} and {after}")
+    return before, after
+
+
+def latest_day(db: Database, project_id: int) -> date | None:
+    """The last day with answers."""
+    row = db.one(SQL.latest_day, {"project_id": project_id})
+    return row["day"] if row else None
+
+
+def observations(db: Database, readings: Readings, period: Period, provider: str | None = None) -> list[Observation]:
+    """The valid answers of a period, as the project's present names read them."""
+    params = {
+        "project_id": readings.project.id, "first": period.first, "last": period.last, "provider": provider,
+    }  # fmt: skip
+    return [observed for _, observed in observed_rows(readings, db.all(SQL.observations, params))]
+
+
+def observed_rows(readings: Readings, rows: Sequence[Row]) -> Iterator[tuple[Row, Observation]]:
+    """Each row as present names read it, with what figures see of it; a row that cannot be read stays out alone."""
+    for row in readings.usable(rows):
+        with readings.errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=readings.project.id) as work:
+            observed = snapshots.observation(row, readings.project)
+        if work.error is None:
+            yield row, observed
+
+
+def measured(
+    db: Database, project: Project, question: Question, observed: Sequence[Observation]
+) -> tuple[Measured, dict[str, Measured]]:
+    """The figures over all providers, and each provider's."""
+    names = [entity.name for entity in project.competitors]
+    totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, period_params(question))}
+    each = {}
+    for provider in sorted({*totals, *(o.provider for o in observed)}):
+        own = [o for o in observed if o.provider == provider]
+        row = totals.get(provider, {"failed": 0, "cost_usd": Decimal(0)})
+        each[provider] = Measured(cells.summary(own, names), int(row["failed"]), row["cost_usd"])
+    failed = sum(one.failed for one in each.values())
+    cost = sum((one.cost_usd for one in each.values()), Decimal(0))
+    return Measured(cells.summary(observed, names), failed, cost), each

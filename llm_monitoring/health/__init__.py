@@ -1,0 +1,1 @@
+"""What `doctor` examines: the machine, the database, projects and their definitions."""

@@ -1,0 +1,145 @@
+"""Examines what is outside the database: disk, time zone, notifications, the settings of Railway."""
+
+from __future__ import annotations
+
+import json
+import logging
+import runpy
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from llm_monitoring.health.finding import Finding, green, red, yellow
+from llm_monitoring.settings.fields import Settings, unknown_variables
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GIB: Final = 2**30
+LITTLE_GIB, ALMOST_NONE_GIB = 2.0, 0.5
+NEEDED_ON_RAILWAY: Final = ("DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY")
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """The room that is left for the embedded database, where that is the one in use."""
+    if not settings.may_embed_database:
+        return
+    from llm_monitoring.db.data_directory import own_data_directory
+
+    data = own_data_directory(settings.data_dir)
+    place = next(folder for folder in (data, *data.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / GIB
+    told = f"{free:.1f} GiB free for the embedded database in {data}"
+    if free < ALMOST_NONE_GIB:
+        yield red("disk", told, "free some space, or set LLM_DATA_DIR to a larger disk, before answers are lost")
+    elif free < LITTLE_GIB:
+        yield yellow("disk", told, "free some space, or set LLM_DATA_DIR to a larger disk")
+    else:
+        yield green("disk", told)
+
+
+def unknown_settings() -> Iterator[Finding]:
+    """The variables that look like settings and are none."""
+    for name, nearest in unknown_variables().items():
+        mend = f"rename it to {nearest}, or remove it" if nearest else "remove it; README lists the settings"
+        yield yellow("settings", f"{name} is no setting and changes nothing", mend)
+
+
+def time_zone(settings: Settings) -> Iterator[Finding]:
+    now = datetime.now(settings.timezone)
+    yield green("time zone", f"LLM_TIMEZONE is {now.tzname()} ({settings.timezone}): a run now belongs to {now.date()}")
+
+
+def notifications(settings: Settings) -> Iterator[Finding]:
+    """Whether the library knows the targets; nothing is sent."""
+    if not settings.notify_urls:
+        yield green("notifications", "off: LLM_NOTIFY_URLS is not set, so nobody is told of trouble")
+        return
+    import apprise
+
+    from llm_monitoring.notify.outbox import targets
+
+    logging.getLogger("apprise").disabled = True  # it would quote the address
+    for target in targets(settings):
+        if apprise.Apprise.instantiate(target.url.reveal(), suppress_exceptions=True) is None:
+            yield red("notifications", f"{target.name} is no address that Apprise knows",
+                      "correct it in LLM_NOTIFY_URLS: https://appriseit.com")  # fmt: skip
+        else:
+            yield green("notifications", f"{target.name} can be read (nothing was sent)")
+
+
+def railway(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
+    """What Railway will do with this directory, and whether what it needs is set where this runs there."""
+    listed = read_railway_json(root)
+    if isinstance(listed, Finding):
+        yield listed
+        return
+    yield from railway_json(listed, root)
+    yield from railway_code(listed, root)
+    if settings.on_railway:
+        yield from railway_variables(settings)
+
+
+def read_railway_json(root: Path) -> dict[str, Any] | Finding:
+    try:
+        found = json.loads((root / "railway.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        return red("railway.json", f"cannot be read: {exc}", "restore it from the repository: it holds the schedules")
+    wrong = red("railway.json", "has no list of schedules", "give it `crons`: objects with `command` and `schedule`")
+    crons = found.get("crons") if isinstance(found, dict) else None
+    entries = isinstance(crons, list) and all(isinstance(each, dict) and {"command", "schedule"} <= set(each)
+                                              for each in crons)  # fmt: skip
+    return found if crons and entries else wrong
+
+
+def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+    deploy = listed.get("deploy", {})
+    missing = [each["command"] for each in listed["crons"] if not (root / each["command"].split()[-1]).is_file()]
+    if missing:
+        yield red("railway.json", f"starts what is not there: {', '.join(missing)}", "correct `crons`")
+    policy = deploy.get("restartPolicyType")
+    if policy != "NEVER":
+        yield red("restart policy", f"is {policy}: a failing run would start again and pay up to ten times more",
+                  'set "restartPolicyType": "NEVER" under `deploy` in railway.json')  # fmt: skip
+    shared = sorted({"startCommand", "cronSchedule"} & set(deploy))
+    if shared:
+        yield red("railway.json", f"`deploy` sets {', '.join(shared)}, which every service would take",
+                  "remove it: each service has its own")  # fmt: skip
+    if not missing and not shared and policy == "NEVER":
+        plan = ", ".join(f"{each['command'].split()[-1]} at {each['schedule']}" for each in listed["crons"])
+        yield green("railway.json", f"lists for .railway/railway.py: {plan} (UTC); no restarts")
+
+
+def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+    """Whether .railway/railway.py, the only file that Railway reads, says the same as railway.json."""
+    code = root / ".railway" / "railway.py"
+    if not code.is_file():
+        yield red(".railway", "railway.py is missing: Railway reads no schedule from railway.json",
+                  "restore it from the repository, then `railway config plan` and `railway config apply`")  # fmt: skip
+    elif find_spec("railway_sdk") is None:
+        yield green(".railway", "railway.py is there; not compared, as railway-sdk is not installed here")
+    else:
+        yield compare(listed, runpy.run_path(str(code))["main"]().to_graph()["resources"])
+
+
+def compare(listed: Mapping[str, Any], resources: list[dict[str, Any]]) -> Finding:
+    wanted = sorted((each["command"], each["schedule"], "NEVER") for each in listed["crons"])
+    deploys = [each["deploy"] for each in resources if each.get("type") == "service"]
+    found = sorted(
+        tuple(str(deploy.get(name)) for name in ("startCommand", "cronSchedule", "restartPolicyType"))
+        for deploy in deploys
+        if deploy.get("cronSchedule")
+    )
+    if wanted == found:
+        return green(".railway", f"{len(found)} services, as railway.json has them; apply with `railway config apply`")
+    return red(".railway", f"describes {found}, railway.json {wanted}", "make .railway/railway.py read railway.json")
+
+
+def railway_variables(settings: Settings) -> Iterator[Finding]:
+    given = (settings.database_url, settings.keys_encryption_key)
+    missing = [name for name, value in zip(NEEDED_ON_RAILWAY, given, strict=True) if value is None]
+    for name in missing:
+        yield red("variables", f"{name} is not set on Railway", f"`railway variable set {name}=…` in both services")
+    if not missing:
+        yield green("variables", f"{' and '.join(NEEDED_ON_RAILWAY)} are set")

@@ -1,0 +1,168 @@
+"""The weekly job's parts for callers from outside: each provider's list, the registry's, and a new entry in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NoReturn, Self
+
+from llm_monitoring import registry
+from llm_monitoring.app import open_tools, schedule_day
+from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
+from llm_monitoring.errors import BadInput
+from llm_monitoring.keys import listing
+from llm_monitoring.ledger.accounts import Standing, blocked_users
+from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.model_review import check
+from llm_monitoring.model_review.findings import LONGEST_ID
+from llm_monitoring.providers import ModelInfo
+from llm_monitoring.runs import daily
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.settings.fields import load_settings
+
+Models = list[dict[str, Any]]
+
+
+def get_openai_models(api_key: str) -> Models:
+    """OpenAI's models that answer text prompts: `model_id`, `display_name`, `created` and what else the list tells.
+
+    `retires_at`, `lifecycle`, `max_input_tokens` and `max_output_tokens` are None where it does not tell them.
+    Raises a ProviderError, also for an empty list.
+    """
+    return models_of("openai", api_key)
+
+
+def get_anthropic_models(api_key: str) -> Models:
+    """Anthropic's models, as `get_openai_models` returns them."""
+    return models_of("anthropic", api_key)
+
+
+def get_google_models(api_key: str) -> Models:
+    """Google's models, as `get_openai_models` returns them; its list tells no dates."""
+    return models_of("google", api_key)
+
+
+def get_perplexity_models(api_key: str) -> Models:
+    """Perplexity's own models, as `get_openai_models` returns them."""
+    return models_of("perplexity", api_key)
+
+
+def models_of(provider: ProviderName, api_key: str) -> Models:
+    return [asdict(info) for info in listing.list_models(provider, Secret(api_key), load_settings())]
+
+
+def get_existing_models_from_db() -> dict[str, Models]:
+    """The registry's rows by provider, every column of theirs."""
+    found: dict[str, Models] = {}
+    with open_tools() as tools:
+        for row in registry.overview(tools.db):
+            found.setdefault(row["llm_provider"], []).append(row)
+    return found
+
+
+def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
+    """Register a model, neither available nor current, at prices of 0.0; False where it was registered already.
+
+    Raises BadInput for an unknown provider or an id that the registry cannot hold.
+    """
+    name = provider_name(provider)
+    if not 0 < len(model_id) <= LONGEST_ID:
+        raise BadInput(f"a model's id has 1 to {LONGEST_ID} characters")
+    with open_tools() as tools:
+        info = ModelInfo(model_id, display_name or model_id)
+        return check.insert_new_model(tools.db, name, info, datetime.now(UTC))
+
+
+class PlainKey(str):
+    """A key in the clear for a caller that hands it to an SDK.
+
+    It is the key wherever a text is asked for, `str()` and f-strings included, as SDKs make their headers so. Its repr
+    is `***`, so that no dict or traceback shows it, it cannot be pickled, and this package's log lines hide it.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, secret: Secret) -> Self:
+        register_secret(secret)
+        return super().__new__(cls, secret.reveal())
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a key is not pickled: read it where it is used")
+
+
+def plain_keys(keys: Mapping[ProviderName, Secret]) -> dict[str, str]:
+    return {provider: PlainKey(secret) for provider, secret in keys.items()}
+
+
+def budget_info(standings: list[Standing]) -> tuple[bool, dict[str, Any]]:
+    """Whether anybody may spend, and who is near or over the limit; with active projects only their owners count."""
+    relevant = [standing for standing in standings if standing.has_active_projects] or standings
+    info = {
+        "total_users": len(standings),
+        "users_over_budget": [standing_dict(standing) for standing in standings if standing.blocked],
+        "users_near_limit": [standing_dict(standing) for standing in standings if standing.near_limit],
+    }
+    return not relevant or any(not standing.blocked for standing in relevant), info
+
+
+def standing_dict(standing: Standing) -> dict[str, Any]:
+    return {
+        "user_id": standing.user_id,
+        "current_month_spend": standing.spent_usd,
+        "monthly_budget_usd": standing.budget_usd,
+        "reserved_spend_usd": standing.reserved_usd,
+        "spending_alert_threshold": standing.threshold,
+        "percent_used": standing.percent,
+    }
+
+
+def check_budget_limits() -> tuple[bool, dict[str, Any]]:
+    """Whether anybody may spend this month, and `total_users`, `users_over_budget`, `users_near_limit`."""
+    with open_tools() as tools:
+        return budget_info(tools.budget.standings())
+
+
+def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
+    """The usable API keys of a user by provider, the environment's where the user has none.
+
+    Without a user: those of the one user who stored any, else the environment's.
+    """
+    with open_tools() as tools:
+        return plain_keys(tools.keys.all_for(user_id))
+
+
+def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | None = None) -> Decimal:
+    """Correct a user's month by hand with a ledger entry, and return the new spend in USD.
+
+    A run settles call by call and never needs this. Without a user only where there is exactly one; raises BadInput.
+    """
+    with open_tools() as tools:
+        if user_id is None:
+            standings = tools.budget.standings()
+            if len(standings) != 1:
+                raise BadInput(f"there are {len(standings)} users: say whose spend to change with user_id")
+            user_id = standings[0].user_id
+        return tools.budget.correct(user_id, parse_usd(total_cost_usd), "update_monthly_spend")
+
+
+def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
+    """Analyse today's open tasks of every active project; one dict a project (design, section 3).
+
+    Raises AlreadyRunning while another daily run works, ConfigurationError unless `max_workers` is 1 to 256.
+    """
+    settings = load_settings(max_workers=max_workers)
+    with open_tools(settings) as tools, RunLock(tools.db) as lock:
+        blocked = blocked_users(tools.budget.standings())
+        report = daily.analyse(tools, daily.Order(schedule_day(settings)), blocked, lock)
+    return [project.as_dict() for project in report.projects]

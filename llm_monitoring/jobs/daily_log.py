@@ -1,0 +1,217 @@
+"""What the daily job tells its operators: the log lines that they filter on, word for word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from llm_monitoring.db.locks import Holder
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.runs.daily import Plan, standing_line
+from llm_monitoring.runs.estimate import Estimate
+from llm_monitoring.runs.reasons import Cause, stop_text
+from llm_monitoring.runs.report import DayReport, ProjectReport
+
+VOICE: Final = Voice("llm_monitoring.daily")
+log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
+
+
+def started() -> None:
+    info("run.started", "🕒 === MULTI-LLM BRAND MONITORING CRON JOB STARTED ===")
+
+
+def checking_budgets() -> None:
+    info("budget.checking", "💰 Verificando límites de presupuesto...")
+
+
+def budgets(standings: Sequence[Standing]) -> None:
+    """Name the users near and over their limits."""
+    listed("budget.near_limit", "cerca del límite", [each for each in standings if each.near_limit])
+    listed("budget.over", "sobre presupuesto", [each for each in standings if each.blocked])
+
+
+def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
+    if standings:
+        warn(event, f"⚠️ {len(standings)} usuario(s) {where}:", users=len(standings))
+    for each in standings:
+        warn(event, f"   {standing_line(each)}", user_id=each.user_id, percent=float(round(each.percent, 1)))
+
+
+def budgets_fine(users: int) -> None:
+    info("budget.ok", f"✅ Presupuesto OK ({users} usuario(s))", users=users)
+
+
+def aborted() -> None:
+    error("budget.exceeded", "❌ No se puede continuar: presupuesto excedido")
+    error("run.aborted", "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET")
+
+
+def loading_keys() -> None:
+    info("keys.loading", "🔑 Obteniendo API keys...")
+
+
+def keys(names: Sequence[str]) -> None:
+    info("keys.available", f"✅ API keys disponibles: {list(names)}", providers=list(names))
+
+
+def no_keys(problems: Sequence[MonitoringError]) -> None:
+    for problem in problems:
+        error("key.unreadable", f"❌ {problem}")
+    if not problems:
+        error("key.missing", "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`")
+    error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
+
+
+def analysing() -> None:
+    info("analysis.started", "🚀 Iniciando análisis de todos los proyectos activos...")
+
+
+def already_running(holder: Holder | None, *, too_long: bool) -> None:
+    """Say that another session has the right to run, who it is, and whether that can be a run at all."""
+    warn("run.already_running", "⏭️ Otra ejecución diaria está en curso: esta termina sin hacer nada")
+    if holder is not None:
+        info("run.lock_holder", f"   🔒 {holder}", pid=holder.pid)
+    if too_long:
+        error("run.locked_out", "❌ El bloqueo no se suelta desde hace más de un día: cierre esa sesión")
+
+
+def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
+    """Say what ended the job; a traceback only where nobody foresaw it."""
+    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "run.error"})
+    error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
+    return 1
+
+
+def summary(report: DayReport, standings: Sequence[Standing]) -> int:
+    """Report project by project and in all; return the job's exit code."""
+    info("results", "📊 RESULTADOS DEL ANÁLISIS")
+    for project in report.projects:
+        project_lines(project)
+    failed = [project for project in report.projects if project.error]
+    answers = sum(project.answers for project in report.projects)
+    info("summary", "📈 RESUMEN FINAL")
+    info("summary.projects", f"   Total proyectos: {len(report.projects)}", projects=len(report.projects))
+    done = len(report.projects) - len(failed) - len(report.open)
+    info("summary.succeeded", f"   ✅ Exitosos: {done}", succeeded=done)
+    info("summary.failed", f"   ❌ Fallidos: {len(failed)}", failed=len(failed))
+    if report.open:
+        warn("summary.open", f"   ⏸️ Con preguntas abiertas: {len(report.open)}", open=len(report.open))
+    info("summary.queries", f"   📊 Total queries: {answers}", queries=answers)
+    if report.unread:
+        warn("summary.unread", f"   📖 Respuestas sin leer: {report.unread}", unread=report.unread)
+    if report.row_errors:
+        rows = [f"{each.stage} {each.row}" for each in report.row_errors]
+        warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
+    info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
+    in_doubt(report)
+    unfinished(report)
+    if report.wanted and all(project.error for project in report.wanted):
+        error("run.nothing_succeeded", "❌ Ningún proyecto tuvo éxito")
+        error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
+        return 1
+    if report.cut:
+        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.tally.stopped, 'es')}",
+              run_id=report.run_id, reason=report.tally.stopped)  # fmt: skip
+    finished(report, standings)
+    return 1 if report.cut else 0
+
+
+def in_doubt(report: DayReport) -> None:
+    """Say what calls that may not have been billed have taken of the budgets."""
+    found = report.doubtful
+    if found.calls:
+        warn("summary.doubtful", f"   ❓ En duda: {found.calls} llamada(s), ${found.usd:.4f}, cobradas a su techo",
+             calls=found.calls, cost_usd=str(found.usd))  # fmt: skip
+
+
+def unfinished(report: DayReport) -> None:
+    """Say which projects have answers without a readable sentiment."""
+    for each in report.unfinished:
+        fields = {"project_id": each.project_id, "project_name": each.name}
+        if each.without_sentiment:
+            without = f"{each.without_sentiment} respuesta(s) sin sentimiento legible"
+            warn("summary.without_sentiment", f"   ⚠️ Proyecto #{each.project_id}: {without}",
+                 answers=each.without_sentiment, **fields)  # fmt: skip
+
+
+def project_lines(project: ProjectReport) -> None:
+    fields = {"project_id": project.project_id, "project_name": project.name, "user_id": project.user_id}
+    if project.error:
+        why = project.error.text("es")
+        error("project.failed", f"❌ Proyecto #{project.project_id}: {why}", reason=project.error.code, **fields)
+        return
+    info("project.done", f"✅ Proyecto #{project.project_id}", **fields)
+    info("project.duration", f"   Duración: {project.duration_seconds:.1f}s",
+         duration_seconds=round(project.duration_seconds, 3), **fields)  # fmt: skip
+    info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
+    info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
+    if not any(cell.tasks for cell in project.completeness.values()):
+        look = f"`python -m llm_monitoring queries list {project.project_id}`"
+        info("project.no_prompts", f"   Sin prompts activos: {look}", **fields)
+    elif project.skipped:
+        info("project.skipped", "   El día ya estaba completo: no se preguntó nada", **fields)
+    keyless(project.project_id, project.keyless)
+    for name, cell in project.completeness.items():
+        missing = cell.tasks - cell.results
+        if missing:
+            told = f" ({Cause(name, cell.reason, cell.message).text('es')})" if cell.message else ""
+            warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
+                 provider=name, missing=missing, reason=cell.reason, **fields)  # fmt: skip
+
+
+def keyless(project_id: int, names: Sequence[str]) -> None:
+    """Say which of a project's assistants are not asked for want of a key."""
+    if names:
+        info("project.keyless", f"   Sin API key utilizable, no se pregunta a: {', '.join(names)}",
+             project_id=project_id, providers=list(names))  # fmt: skip
+
+
+def finished(report: DayReport, standings: Sequence[Standing]) -> None:
+    if not report.projects:
+        info("run.no_projects", "ℹ️ No hay proyectos activos: no hay nada que analizar")
+    troubled = [each for each in standings if each.blocked or each.near_limit]
+    if report.complete and not troubled:
+        info("run.completed", "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY", run_id=report.run_id)
+    else:
+        warn("run.completed", "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS", run_id=report.run_id)
+
+
+def reports(directory: Path, written: Sequence[Path]) -> None:
+    """Say which pages were written."""
+    paths = [str(path) for path in written]
+    info("reports.written", f"📄 Informes escritos en {directory}: {len(paths)}", reports=paths)
+
+
+def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Standing], day: date) -> None:
+    """Show what a run of `day` would ask and cost at most, and whether it fits each budget."""
+    info("dry_run", f"🧪 Simulación del {day}: no se hace ninguna llamada ni se gasta nada")
+    for project_id, cells in groupby(estimates, key=lambda each: each.project_id):
+        for position, cell in enumerate(cells):
+            if position == 0:
+                info("dry_run.project", f"📋 Proyecto #{project_id}: {cell.name}", project_id=project_id)
+            what = cell.problem or f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
+            level = logging.WARNING if cell.problem else logging.INFO
+            line = f"   {cell.provider} ({cell.model_id}): {what}"
+            say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
+        keyless(project_id, plan.keyless(plan.projects[project_id]))
+    for project_id, problem in sorted(plan.problems.items()):
+        why = problem.text("es")
+        warn("dry_run.problem", f"❌ Proyecto #{project_id}: {why}", project_id=project_id, reason=problem.code)
+    for standing in standings:
+        wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))
+        if wanted:
+            left = standing.budget_usd - standing.spent_usd - standing.reserved_usd
+            verdict = "cabe" if wanted <= left else "no cabe entero: se preguntará hasta agotarlo"
+            info("dry_run.user", f"💰 User #{standing.user_id}: como máximo ${wanted:.4f} de ${left:.4f}, {verdict}",
+                 user_id=standing.user_id)  # fmt: skip
+    total = sum((each.ceiling_usd for each in estimates), Decimal(0))
+    tasks = sum(each.tasks for each in estimates)
+    info("dry_run.total", f"   Total: {tasks} prompts, como máximo ${total:.4f} (más el sentimiento de las menciones)",
+         queries=tasks, ceiling_usd=str(total))  # fmt: skip

@@ -1,0 +1,66 @@
+"""What the demo adds to the daily job: thirty days of history before it, and what to try after it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import llm_monitoring
+from llm_monitoring import projects
+from llm_monitoring.app import Tools
+from llm_monitoring.jobs import terminal
+from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.stats import Tally
+
+VOICE: Final = Voice("llm_monitoring.daily")
+CHECKOUT: Final = Path(llm_monitoring.__file__).resolve().parents[1]
+
+
+def write_history(tools: Tools, lock: RunLock, stop: Event) -> None:
+    """Write the days that the demo's last thirty lack, and say what they hold."""
+    from llm_monitoring.demo import history
+    from llm_monitoring.demo.session import bill_file
+
+    with terminal.progress() as bar:
+        watch = history.Watch(
+            stop,
+            lambda days: bar.start(days, "Historial, días"),
+            lambda done: bar.advance(Tally(answered=done)),
+        )
+        written = history.write(tools, lock, first_project(tools), bill_file(tools.settings), watch)
+    if written.days:
+        told = (
+            f"🗓️ Historial simulado: {written.days} día(s), {written.answers} respuestas, "
+            f"${written.cost_usd:.4f} simulados; {history.CHANGED} cambió de modelo hace una semana"
+        )
+        VOICE.info("demo.history", told, days=written.days, answers=written.answers, cost_usd=str(written.cost_usd))
+
+
+def next_steps(tools: Tools) -> None:
+    """Say which commands show what the demo holds, as they work when they are copied."""
+    from llm_monitoring.demo import history
+
+    VOICE.info("demo.try", "👉 Pruebe ahora:")
+    for command in history.commands(python(), first_project(tools)):
+        VOICE.info("demo.next", f"   {command}", command=command)
+
+
+def first_project(tools: Tools) -> int:
+    """The number of the project that has a history."""
+    from llm_monitoring.demo.sample import INVOICING
+
+    return min(int(row["id"]) for row in projects.overview(tools.db) if row["name"] == INVOICING.name)
+
+
+def python() -> str:
+    """Return how this interpreter is called from the present directory, with the way to the checkout before it."""
+    program, here = Path(sys.executable), Path.cwd()
+    if here != CHECKOUT:
+        return f"cd {shlex.quote(str(CHECKOUT))} && {shlex.quote(str(program))}"
+    inside = program.is_relative_to(here)
+    return shlex.quote(os.path.relpath(program, here) if inside else str(program))

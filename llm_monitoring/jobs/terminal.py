@@ -1,0 +1,115 @@
+"""The terminal and the signals of a job: a progress bar where somebody watches, and a clean stop, or an abrupt one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Event
+from types import FrameType
+from typing import Final, NoReturn, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from llm_monitoring import logs
+from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.process import signals
+from llm_monitoring.runs.stats import Tally
+
+__all__ = ["Bar", "progress", "stoppable"]
+
+VOICE: Final = Voice("llm_monitoring.jobs")
+
+SAME_WISH_SECONDS: Final = 1.0
+"""One Ctrl-C may come twice: from the terminal, and from the program that started us and passes it on."""
+
+TITLE: Final = "Prompts"
+SHOW_CURSOR: Final = b"\x1b[?25h\r\n"
+
+
+class Bar(Protocol):
+    """What shows how far a run is."""
+
+    def start(self, total: int, title: str = TITLE) -> None: ...
+
+    def advance(self, tally: Tally) -> None: ...
+
+
+class Silent:
+    """No bar: nobody watches."""
+
+    def start(self, total: int, title: str = TITLE) -> None: ...
+
+    def advance(self, tally: Tally) -> None: ...
+
+
+class TerminalBar:
+    """A bar of the tasks that are done, below the log lines."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.task: TaskID | None = None
+
+    def start(self, total: int, title: str = TITLE) -> None:
+        if total:
+            self.task = self.progress.add_task(title, total=total)
+
+    def advance(self, tally: Tally) -> None:
+        if self.task is not None:
+            self.progress.update(self.task, completed=tally.answered + tally.failed)
+
+
+@contextmanager
+def progress() -> Iterator[Bar]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    if not sys.stdout.isatty():
+        yield Silent()
+        return
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with ExitStack() as stack:
+        shown = stack.enter_context(Progress(*columns, console=console, transient=True))
+        stack.enter_context(logs.through(console))
+        yield TerminalBar(shown)
+
+
+@contextmanager
+def stoppable(grace_seconds: float) -> Iterator[Event]:
+    """An event that the first SIGTERM or Ctrl-C sets, for a clean stop; a second one ends the process at once."""
+    with signals.stoppable(grace_seconds) as stop:
+        asked: list[float] = []
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            asked.append(time.monotonic())
+            if asked[-1] - asked[0] > SAME_WISH_SECONDS:
+                end_at_once(number)
+            if len(asked) == 1:
+                stop.set()
+                stop_asked()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+        yield stop
+
+
+def stop_asked() -> None:
+    told = (
+        "⏹️ Parada pedida: se espera a las llamadas en curso y se guardan. Una segunda señal (otro Ctrl-C) termina al "
+        "instante: las respuestas en camino se pierden, el dinero queda a salvo y el próximo inicio cuadra el gasto"
+    )
+    VOICE.warn("run.stop_asked", told)
+
+
+def end_at_once(number: int) -> NoReturn:
+    """Leave as a shell reports a death by the signal; says nothing, as a blocked output may be why one is in a hurry.
+
+    Only the cursor, which the progress bar hides, is given back, where the terminal takes it without waiting.
+    """
+    with suppress(OSError):
+        terminal = os.open(os.ttyname(sys.stdout.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        os.write(terminal, SHOW_CURSOR)
+    os._exit(128 + number)

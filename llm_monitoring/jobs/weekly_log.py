@@ -1,0 +1,223 @@
+"""What the weekly job tells its operators: the log lines that they filter on, word for word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.db.database import Row
+from llm_monitoring.db.locks import Holder
+from llm_monitoring.domain import ProviderName, traits
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.model_review.findings import Drift, Findings, Going, New
+from llm_monitoring.registry import PriceChange
+from llm_monitoring.registry.price_lines import plain, price_change_line, price_name
+
+VOICE: Final = Voice("llm_monitoring.weekly")
+log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
+
+MOST_SHOWN: Final = 12
+NOTABLE: Final = 5
+
+
+def started(*, dry_run: bool) -> None:
+    info("check.started", "🕒 === WEEKLY MODEL CHECK CRON JOB STARTED ===")
+    if dry_run:
+        info("check.dry_run", "🧪 Simulación: se consultan los proveedores y no se cambia nada en el registro")
+
+
+def keys(usable: Sequence[str], without: Sequence[str]) -> None:
+    info("keys.available", f"🔑 API keys disponibles: {list(usable)}", providers=list(usable))
+    if without:
+        warn("keys.missing", f"⚠️ Sin API key utilizable: {list(without)}; sus modelos no se comprueban",
+             providers=list(without))  # fmt: skip
+
+
+def registered(rows: Sequence[Row], providers: Sequence[ProviderName]) -> None:
+    info("registry.reading", "📋 Obteniendo modelos registrados en BD...")
+    for provider in providers:
+        own = [row for row in rows if row["llm_provider"] == provider]
+        current = sum(row["is_current"] for row in own)
+        info("registry.models", f"   {provider}: {len(own)} modelos ({current} actual(es))",
+             provider=provider, models=len(own), current=current)  # fmt: skip
+
+
+def asking() -> None:
+    info("providers.asking", "🔍 Consultando APIs de proveedores...")
+
+
+def listed(provider: ProviderName, models: int, user_id: int | None) -> None:
+    """Say how many models there are; the key's owner is a field only, as listing costs nobody anything."""
+    info("provider.listed", f"   {traits(provider).company}: {models} modelos encontrados",
+         provider=provider, models=models, key_of="operator" if user_id is None else f"user {user_id}")  # fmt: skip
+
+
+def not_listed(provider: ProviderName, problem: MonitoringError) -> None:
+    told = f"no se pudo consultar; sus modelos quedan como están: {problem}"
+    warn("provider.not_listed", f"   ⚠️ {traits(provider).company}: {told}", provider=provider)
+
+
+def findings(found: Sequence[Findings], *, dry_run: bool) -> None:
+    """Tell what is new, then what ends, what is back, and which prices moved."""
+    info("models.comparing", "🆕 Detectando nuevos modelos...")
+    for each in found:
+        new_models(each.provider, each.new, dry_run=dry_run)
+        for model_id in each.unstorable:
+            warn("model.unstorable", f"   ⚠️ {each.provider}: identificador demasiado largo, no se registra: {model_id}",
+                 provider=each.provider)  # fmt: skip
+    for each in found:
+        going_models(each.provider, each.going)
+        for model_id in each.back:
+            info("model.back", f"↩️ {each.provider}/{model_id} sigue disponible: ya no consta su retirada",
+                 provider=each.provider, model_id=model_id)  # fmt: skip
+        for drift in each.drifts:
+            drifted(each.provider, drift)
+        for model_id, change in each.price_changes:
+            price_changes(each.provider, model_id, change)
+
+
+def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) -> None:
+    """Name the new models; of very many, as on a first day, only the notable ones and how many more there are."""
+    if models:
+        info(
+            "models.new",
+            f"🆕 {provider.upper()}: {len(models)} modelo(s) nuevo(s):",
+            provider=provider,
+            models=len(models),
+            model_ids=[new.info.model_id for new in models],
+        )
+    done = "🧪 Se insertaría" if dry_run else "✅ Insertado"
+    shown = models if len(models) <= MOST_SHOWN else notable(models)
+    for new in shown:
+        fields = {"provider": provider, "model_id": new.info.model_id, **suggested(new)}
+        info("model.new", f"   • {new.info.model_id}", **fields)
+        info("model.inserted", f"      {done}: {provider}/{new.info.model_id}", **fields)
+    rest = len(models) - len(shown)
+    if rest:
+        look = "`python -m llm_monitoring models list`"
+        info("models.more", f"   … y {rest} más, igual: {look}", provider=provider, models=rest)
+
+
+def notable(models: Sequence[New]) -> Sequence[New]:
+    """The models to name among many: first those with a known price, which can be put to use."""
+    return sorted(models, key=lambda new: new.suggestion is None)[:NOTABLE]
+
+
+def suggested(new: New) -> dict[str, str]:
+    if new.suggestion is None:
+        return {}
+    return {
+        "suggested_input_usd": str(new.suggestion.input),
+        "suggested_output_usd": str(new.suggestion.output),
+        "suggested_source": new.suggestion.source,
+    }
+
+
+def going_models(provider: ProviderName, models: Iterable[Going]) -> None:
+    """A current model that goes is said at every check until another one answers; the others once."""
+    for going in models:
+        if going.row["is_current"]:
+            current_goes(provider, going)
+        elif going.first:
+            level = logging.WARNING if going.row["is_available"] else logging.INFO
+            say(level, "model.going", f"👋 {provider}/{going.model_id} {reason(going)}",
+                provider=provider, model_id=going.model_id, why=going.why)  # fmt: skip
+
+
+def current_goes(provider: ProviderName, going: Going) -> None:
+    told = f"❌ {provider}/{going.model_id}, el modelo actual, {reason(going)}. {advice(provider, going)}"
+    fields = {"provider": provider, "model_id": going.model_id, "why": going.why}
+    error("model.current_going", told, successor=going.successor and going.successor.model_id, **fields)
+
+
+def reason(going: Going) -> str:
+    if going.why == "missing":
+        return "ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
+    return f"se retira el {going.row['retires_at']:%Y-%m-%d}"
+
+
+def advice(provider: ProviderName, going: Going) -> str:
+    successor = going.successor
+    if successor is None:
+        return "No hay ningún sucesor con precio: apruebe uno y póngale precio"
+    admin = "python -m llm_monitoring models"
+    steps = f"`{admin} activate {provider} {successor.model_id}`"
+    if not successor.approved:
+        steps = f"`{admin} approve {provider} {successor.model_id}` y {steps}"
+    return f"Sucesor con precio: {provider}/{successor.model_id}; cámbielo con {steps}"
+
+
+def drifted(provider: ProviderName, drift: Drift) -> None:
+    amounts = f"${plain(drift.registered)} en el registro y ${plain(drift.suggested)} según {drift.source}"
+    told = f"💱 {provider}/{drift.model_id}: precio de {price_name(drift.name)}, {amounts}"
+    warn("model.price_drift", told, provider=provider, model_id=drift.model_id, price=drift.name,
+         registered_usd=str(drift.registered), suggested_usd=str(drift.suggested))  # fmt: skip
+
+
+def price_changes(provider: ProviderName, model_id: str, change: PriceChange) -> None:
+    """Say what begins within 60 days, and what is charged without a decision of an admin."""
+    prices = {part.name: [text(part.before), text(part.after)] for part in change.parts}
+    warn("model.price_changes", price_change_line(provider, model_id, change), provider=provider, model_id=model_id,
+         valid_from=change.valid_from.isoformat(), source=change.source, begun=change.begun, prices=prices)  # fmt: skip
+
+
+def text(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def switched(provider: ProviderName, before: str, after: str) -> None:
+    warn("model.switched", f"🔁 {provider}: el modelo actual pasa de {before} a {after} (LLM_AUTO_SWITCH_MODELS)",
+         provider=provider, model_id=after, before=before)  # fmt: skip
+
+
+def not_switched(provider: ProviderName, model_id: str, problem: MonitoringError) -> None:
+    error("model.not_switched", f"❌ {provider}: no se pudo cambiar a {model_id}: {problem}",
+          provider=provider, model_id=model_id)  # fmt: skip
+
+
+def summary(found: Sequence[Findings], *, dry_run: bool) -> int:
+    """Say what the admin has to do; return the job's exit code."""
+    info("summary", "📊 RESUMEN")
+    new = sum(len(each.new) for each in found)
+    if new:
+        info("summary.new", "🆕 Se encontraron nuevos modelos", models=new)
+        for line in (
+            "   ⚠️ ACCIÓN REQUERIDA:",
+            "      1. Revisar los nuevos modelos en llm_model_registry",
+            "      2. Actualizar precios (cost_per_1m_input/output_tokens)",
+            "      3. Marcar como disponible (is_available=TRUE)",
+            "      4. Opcionalmente, marcar como actual (is_current=TRUE)",
+        ):
+            warn("summary.action", line)
+        steps = "`price PROVEEDOR MODELO --suggested` (2), `approve` (3) y `activate` (4)"
+        info("summary.how", f"   💡 Sin SQL: python -m llm_monitoring models list | show, después {steps}")
+    else:
+        info("summary.nothing_new", "✅ No hay modelos nuevos")
+    info("check.completed", "🎉 MODEL CHECK COMPLETED SUCCESSFULLY", models=new, dry_run=dry_run)
+    return 0
+
+
+def already_checking(holder: Holder | None) -> None:
+    if holder is not None:
+        info("check.lock_holder", f"🔒 {holder}", pid=holder.pid)
+    warn("check.already_running", "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada")
+
+
+def nobody_asked() -> int:
+    return failed_with("check.nobody_asked", "❌ No se pudo consultar a ningún proveedor: revise las API keys y la red")
+
+
+def failed(problem: Exception, *, with_traceback: bool = False) -> int:
+    """Say what ended the job; a traceback only where nobody foresaw it."""
+    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "check.error"})
+    return failed_with()
+
+
+def failed_with(event: str = "", sentence: str = "") -> int:
+    if sentence:
+        error(event, sentence)
+    error("check.failed", "💥 MODEL CHECK FAILED")
+    return 1

@@ -1,0 +1,1 @@
+"""API keys: encryption, storage, and what asks the providers whether a key works."""

@@ -1,0 +1,85 @@
+"""Clients of the providers: one a provider and key, opened when a task needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+from llm_monitoring.domain import KeyId, Secret
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.providers import Provider, open_provider
+from llm_monitoring.settings.fields import Settings
+
+
+class NoKey(MonitoringError):
+    """There is no API key for this provider."""
+
+
+class WrongKey(NoKey):
+    """The key at hand is not the one that this call is to be made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An open provider and whose key it holds."""
+
+    key: KeyId
+    provider: Provider
+
+
+class Clients:
+    """One open provider a key; a key is decrypted by the worker that first needs it."""
+
+    def __init__(self, keys: KeyStore, settings: Settings) -> None:
+        self.keys = keys
+        self.settings = settings
+        self.lock = Lock()
+        self.locks: dict[KeyId, Lock] = {}
+        self.open: dict[KeyId, Client] = {}
+
+    def get(self, key: KeyId, user_id: int) -> Provider:
+        """The provider of `key` for a call that `user_id` pays; a mix-up is refused, not charged to another.
+
+        Raises KeyUnreadable, NoKey where the key was removed meanwhile, or WrongKey.
+        """
+        if key.user_id not in (None, user_id):
+            raise WrongKey(f"la API key de {key.provider} no es del usuario {user_id}")
+        if (
+            key.user_id is None
+            and key.provider in self.keys.operator_keys
+            and not self.keys.operator_key(key.provider, user_id)
+        ):
+            raise WrongKey(f"LLM_OPERATOR_KEYS_FOR no incluye al usuario {user_id}")
+        with self.lock:
+            lock = self.locks.setdefault(key, Lock())
+        with lock:
+            if key not in self.open:
+                self.open[key] = Client(key, self.connect(key))
+            client = self.open[key]
+        if client.key != key:
+            raise WrongKey(f"la API key de {key.provider} a mano es de otro")
+        return client.provider
+
+    def connect(self, key: KeyId) -> Provider:
+        return open_provider(
+            key.provider,
+            self.secret(key),
+            base_url=self.settings.base_urls.get(key.provider),
+            timeout_seconds=self.settings.timeout_seconds[key.provider],
+        )
+
+    def secret(self, key: KeyId) -> Secret:
+        """The key itself; the operator's also where the user whose call comes first has stored one meanwhile."""
+        if key.user_id is None:
+            secret = self.keys.operator_keys.get(key.provider)
+        else:
+            found = self.keys.find(key.user_id, key.provider)
+            secret = found.secret if found is not None and found.source == "user" else None
+        if secret is None:
+            raise NoKey(f"la API key de {key.provider} cambió durante la ejecución")
+        return secret
+
+    def close(self) -> None:
+        for client in self.open.values():
+            client.provider.close()

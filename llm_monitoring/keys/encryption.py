@@ -1,0 +1,185 @@
+"""Encryption of stored API keys: a ring of master keys, and tokens bound to their user and provider."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.settings.key_text import api_key
+
+Reason = Literal["no_master_key", "empty", "damaged", "sealed_otherwise", "not_a_key", "newer", "not_yours"]
+
+FORMAT: Final = 1
+GENERATE: Final = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+# Fernet: a version byte, 8 bytes of time, 16 of IV, whole AES blocks, 32 of HMAC.
+FERNET_VERSION: Final = b"\x80"
+FERNET_FRAME: Final = 1 + 8 + 16 + 32
+FERNET_BLOCK: Final = 16
+SIGNING_BYTES: Final = 16  # the first half of a master key
+MARK_BYTES: Final = 32
+
+MEANINGS: Final[dict[Reason, str]] = {
+    "no_master_key": "LLM_KEYS_ENCRYPTION_KEY is not set; set it to the master key that sealed this one",
+    "empty": "the stored value is empty; set the key again or remove it",
+    "damaged": "the stored value is cut or was never a sealed key; set the key again or remove it",
+    "sealed_otherwise": "no master key in LLM_KEYS_ENCRYPTION_KEY opens it; "
+    "add the one that sealed it to the list, or set the key again",
+    "not_a_key": "what is sealed in it is no API key; set the key again",
+    "newer": "a newer release sealed it; update this installation",
+    "not_yours": "it was sealed for another user or provider and is refused; set the key again",
+}
+
+
+# What no master key opens: it holds nothing that could be lost, and keeps no other key from being rotated.
+UNUSABLE: Final[frozenset[Reason]] = frozenset({"empty", "damaged", "not_a_key", "not_yours"})
+
+
+class KeyUnreadable(MonitoringError):
+    """A stored API key cannot be read."""
+
+    def __init__(self, reason: Reason, user_id: int, provider: ProviderName) -> None:
+        super().__init__(f"the {provider} key of user {user_id} cannot be read: {MEANINGS[reason]}")
+        self.reason: Reason = reason
+        self.user_id = user_id
+        self.provider: ProviderName = provider
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What may be told about a readable token. A token that is not `bound` is an older one: the bare key."""
+
+    bound: bool
+    under_newest: bool
+    last_four: str
+
+
+class KeyBox:
+    """Seals and opens API keys under a comma-separated ring of Fernet keys, newest first."""
+
+    def __init__(self, ring: str) -> None:
+        self.ring = [master_key(part.strip()) for part in ring.split(",")]
+        self.signing = [base64.urlsafe_b64decode(part.strip())[:SIGNING_BYTES] for part in ring.split(",")]
+        self.multi = MultiFernet(self.ring)
+
+    def __repr__(self) -> str:
+        return f"KeyBox({len(self.ring)} master keys)"
+
+    def seal(self, secret: Secret, user_id: int, provider: ProviderName) -> str:
+        """Return a token that opens for this user and provider only."""
+        register_secret(secret)
+        contents = {"v": FORMAT, "user": user_id, "provider": provider, "key": secret.reveal()}
+        return self.multi.encrypt(json.dumps(contents).encode()).decode()
+
+    def open(self, token: str, user_id: int, provider: ProviderName) -> Secret:
+        """Return the key; raises KeyUnreadable, also for a token of another user or provider."""
+        secret, _ = self.contents(token, user_id, provider)
+        register_secret(secret)
+        return secret
+
+    def check(self, token: str, user_id: int, provider: ProviderName) -> None:
+        """Raise KeyUnreadable unless a master key of the ring has made the token; nothing is decrypted.
+
+        Whether it was made for this user and provider is only known to `open`, in the worker that uses the key.
+        """
+        try:
+            raw = base64.b64decode(token.strip(), altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        signed, mark = raw[:-MARK_BYTES], raw[-MARK_BYTES:]
+        if not any(hmac.compare_digest(hmac.digest(key, signed, "sha256"), mark) for key in self.signing):
+            raise KeyUnreadable(fault(token), user_id, provider)
+
+    def examine(self, token: str, user_id: int, provider: ProviderName) -> Sealed:
+        """Return what may be shown of the key; raises KeyUnreadable. The key itself is dropped at once."""
+        secret, bound = self.contents(token, user_id, provider)
+        return Sealed(bound, opens(self.ring[0], token), last_four(secret))
+
+    def rotate(self, token: str, user_id: int, provider: ProviderName) -> str:
+        """Return the same key sealed anew under the newest master key, bound to its user and provider."""
+        secret, _ = self.contents(token, user_id, provider)
+        return self.seal(secret, user_id, provider)
+
+    def contents(self, token: str, user_id: int, provider: ProviderName) -> tuple[Secret, bool]:
+        try:
+            plain = self.multi.decrypt(token.strip().encode())
+        except (InvalidToken, UnicodeEncodeError) as exc:
+            raise KeyUnreadable(fault(token), user_id, provider) from exc
+        try:
+            content = parsed(plain)
+        except RecursionError:
+            raise KeyUnreadable("not_a_key", user_id, provider) from None
+        bound = isinstance(content, dict)
+        if bound and content.get("v") != FORMAT:
+            raise KeyUnreadable("newer", user_id, provider)
+        if bound and (content.get("user"), content.get("provider")) != (user_id, provider):
+            raise KeyUnreadable("not_yours", user_id, provider)
+        try:
+            return api_key(content["key"] if bound else plain.decode()), bound
+        except (KeyError, AttributeError, ValueError, TypeError):
+            # `from None`: the cause of a decoding error carries the plaintext
+            raise KeyUnreadable("not_a_key", user_id, provider) from None
+
+
+def require_box(box: KeyBox | None) -> KeyBox:
+    """Return `box`; raises ConfigurationError without a master key: none is ever stored in the clear."""
+    if box is None:
+        raise ConfigurationError(
+            f"LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one with {GENERATE}"
+        )
+    return box
+
+
+def master_key(text: str) -> Fernet:
+    try:
+        base64.b64decode(text, altchars=b"-_", validate=True)  # Fernet alone ignores what follows the padding
+        return Fernet(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"LLM_KEYS_ENCRYPTION_KEY must be one or more Fernet keys separated by commas: make one with {GENERATE}"
+        ) from None
+
+
+def parsed(plain: bytes) -> Any:
+    """Return the JSON in `plain`, None if it is none. Only an object is ours: a key may be JSON too.
+
+    Raises RecursionError for what is nested too deep to be a key.
+    """
+    try:
+        return json.loads(plain)
+    except ValueError:
+        return None
+
+
+def opens(master: Fernet, token: str) -> bool:
+    try:
+        master.decrypt(token.strip().encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+def fault(token: str) -> Reason:
+    """Tell a token that some other master key may open from one that none ever will."""
+    if not token.strip():
+        return "empty"
+    try:
+        raw = base64.b64decode(token.strip(), altchars=b"-_", validate=True)
+    except ValueError:
+        return "damaged"
+    blocks = len(raw) - FERNET_FRAME
+    whole = raw[:1] == FERNET_VERSION and blocks > 0 and blocks % FERNET_BLOCK == 0
+    return "sealed_otherwise" if whole else "damaged"
+
+
+def last_four(secret: Secret) -> str:
+    """Return the end of a key that is long enough to stay secret without it."""
+    text = secret.reveal()
+    return text[-4:] if len(text) >= 12 else ""

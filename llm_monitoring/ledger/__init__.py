@@ -1,0 +1,1 @@
+"""The ledger: accounts, the budget, one paid call from reservation to settlement."""

@@ -1,0 +1,69 @@
+"""What an account of a month holds, and what an audit of all of them found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.db.database import Row
+
+BLOCKED_AT: Final = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A user's month in USD; `threshold` in percent."""
+
+    user_id: int
+    spent_usd: Decimal
+    reserved_usd: Decimal
+    budget_usd: Decimal
+    threshold: Decimal
+    has_active_projects: bool
+
+    @property
+    def percent(self) -> Decimal:
+        return 100 * self.spent_usd / self.budget_usd if self.budget_usd > 0 else BLOCKED_AT
+
+    @property
+    def blocked(self) -> bool:
+        return self.spent_usd >= self.budget_usd
+
+    @property
+    def near_limit(self) -> bool:
+        return not self.blocked and self.percent >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What `budget audit` found.
+
+    Broken rules: counters that are not the sums of their attempts (`differences`), calls admitted above the limit
+    (`over_admitted`), calls of a dead run that a later run should have settled (`left_open`). The rest are notes.
+    """
+
+    attempts: int
+    users: int
+    charged_usd: Decimal
+    differences: list[Row]
+    over_budget: list[Standing]
+    over_ceiling: list[Row]
+    open_attempts: list[Row]
+    over_admitted: list[Row]
+    left_open: list[Row]
+    operator_difference: Row | None = None
+
+    @property
+    def clean(self) -> bool:
+        return not (self.differences or self.operator_difference or self.over_admitted or self.left_open)
+
+
+def month_of(moment: datetime) -> date:
+    """The first day of a moment's calendar month in UTC."""
+    return moment.astimezone(UTC).date().replace(day=1)
+
+
+def blocked_users(standings: list[Standing]) -> dict[int, Standing]:
+    return {standing.user_id: standing for standing in standings if standing.blocked}

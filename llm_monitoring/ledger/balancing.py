@@ -1,0 +1,121 @@
+"""Puts every account in line with the ledger at a start: the ledger is the truth (design, section 5)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final, Literal
+
+from llm_monitoring.db.database import Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.ledger.budget import Budget, new_id
+
+SQL = load("balancing")
+log = logging.getLogger(__name__)
+
+Reason = Literal["host_added", "host_lowered", "reserved_changed", "month_ahead", "no_amount", "no_limit", "not_kept"]
+SENTENCES: Final[dict[Reason, str]] = {
+    "host_added": "la aplicación sumó gasto propio, que entra en el libro",
+    "host_lowered": "la aplicación rebajó el gasto, que vuelve al del libro (para rebajarlo: `budget correct`)",
+    "reserved_changed": "lo reservado no era lo de sus llamadas abiertas",
+    "month_ahead": "su mes estaba en el futuro y vuelve al actual",
+    "no_amount": "su gasto no era un número",
+    "no_limit": "su límite no es una cantidad: no se gasta nada hasta fijarlo con `budget set`",
+    "not_kept": "la base de datos redondea o cambia lo que se le escribe; cuenta el libro",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """An account that was not in line with the ledger. Amounts in USD; `user_id` None stands for the operator's."""
+
+    user_id: int | None
+    reason: Reason
+    was: Decimal | None = None
+    now: Decimal | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The adjustment for the operator's log and digest."""
+        who = "Operador" if self.user_id is None else f"User #{self.user_id}"
+        amounts = "" if self.now is None else f": {'NaN' if self.was is None else f'${self.was:f}'} → ${self.now:f}"
+        return f"{who}: {SENTENCES[self.reason]}{amounts}"
+
+
+def balance(budget: Budget, errors: RowErrors) -> list[Adjustment]:
+    """Put each account in line with the ledger, one transaction each; return what was changed. Needs the run's lock.
+
+    A spend above the ledger's is entered in it as the host's own; one below it is set back.
+    """
+    month, found = budget.month(), list[Adjustment]()
+    for row in budget.db.all(SQL.accounts_astray, {"month": month}):
+        with errors.guard("balance_account", f"User #{row['user_id']}", user_id=row["user_id"]):
+            found += balance_one(budget, row["user_id"], month)
+    with errors.guard("balance_account", "Operador"):
+        found += balance_operator(budget, month)
+    for each in found:
+        log.warning("⚖️ %s", each.sentence, extra={"event": "budget.adjusted", "user_id": each.user_id,
+                                                   "reason": each.reason})  # fmt: skip
+    return found
+
+
+def balance_one(budget: Budget, user_id: int, month: date) -> list[Adjustment]:
+    entry_id = str(new_id())
+    params = {"user_id": user_id, "month": month}
+
+    def put_right(tx: Transaction) -> list[Adjustment]:
+        tx.one(SQL.lock_account, params)
+        account = tx.one(SQL.account, params)
+        if account is None:
+            return []
+        if not account["has_budget"]:
+            return [Adjustment(user_id, "no_limit")]  # its row takes no other value until it has one
+        extra = Decimal(0) if account["is_ahead"] else (account["spent"] or 0) - account["ledger_spent"]
+        if extra > 0:
+            tx.execute(SQL.enter_host_spend, {**params, "id": entry_id, "amount": extra})
+        kept = tx.one(SQL.set_account, params)
+        assert kept is not None
+        budget.raise_alerts(tx, kept)
+        return adjustments(user_id, account, kept)
+
+    return budget.db.transact(put_right)
+
+
+def adjustments(user_id: int, account: Row, kept: Row) -> list[Adjustment]:
+    """What was wrong with an account, and whether the database kept what was written."""
+    spent, reserved = account["spent"], account["reserved"]
+    found: list[Adjustment] = []
+    if account["is_ahead"]:
+        found.append(Adjustment(user_id, "month_ahead", spent, kept["ledger_spend_usd"]))
+    elif spent is None:
+        found.append(Adjustment(user_id, "no_amount", None, kept["ledger_spend_usd"]))
+    elif spent != account["ledger_spent"]:
+        added = spent > account["ledger_spent"]
+        was, now = (account["ledger_spent"], spent) if added else (spent, account["ledger_spent"])
+        found.append(Adjustment(user_id, "host_added" if added else "host_lowered", was, now))
+    if not account["is_ahead"] and reserved != account["ledger_reserved"]:
+        found.append(Adjustment(user_id, "reserved_changed", reserved, account["ledger_reserved"]))
+    if kept["current_month_spend"] != kept["ledger_spend_usd"]:
+        found.append(Adjustment(user_id, "not_kept", kept["current_month_spend"], kept["ledger_spend_usd"]))
+    return found
+
+
+def balance_operator(budget: Budget, month: date) -> Sequence[Adjustment]:
+    def put_right(tx: Transaction) -> list[Adjustment]:
+        before = tx.one(SQL.lock_operator)
+        if before is None:  # the table was emptied: without its row no call with the operator's keys is admitted
+            tx.execute(SQL.open_operator, {"month": month})
+            before = tx.one(SQL.lock_operator)
+        kept = tx.one(SQL.set_operator, {"month": month})
+        if before is None or kept is None:
+            return []
+        reason: Reason = "month_ahead" if before["month"] > month else "host_lowered"
+        if reason == "host_lowered" and before["spent_usd"] == kept["spent_usd"]:
+            return [Adjustment(None, "reserved_changed", before["reserved_usd"], kept["reserved_usd"])]
+        return [Adjustment(None, reason, before["spent_usd"], kept["spent_usd"])]
+
+    return budget.db.transact(put_right)

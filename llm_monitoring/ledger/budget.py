@@ -1,0 +1,388 @@
+"""Who may spend how much: the ledger of paid calls and the monthly counters (design, section 5)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from llm_monitoring.db.clock import DatabaseClock
+from llm_monitoring.db.database import Conflict, Database, Locked, Rejected, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import Lease, ProviderName, Task, Usage
+from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.ledger.accounts import BLOCKED_AT, Audit, Standing, month_of
+from llm_monitoring.providers.base import Reply
+
+SQL = load("budget")
+log = logging.getLogger(__name__)
+
+Kind = Literal["answer", "sentiment", "probe"]
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost.
+
+    `rates`: the rates it is admitted with, as the JSON of `registry.write_rates`; the ledger only keeps them.
+    `lease`: whose right it is made by, where a run is spread over several machines.
+    """
+
+    id: uuid.UUID
+    kind: Kind
+    user_id: int
+    provider: ProviderName
+    model_id: str
+    key_source: str
+    ceiling_usd: Decimal
+    run_id: int | None = None
+    task: Task | None = None
+    lease: Lease | None = None
+    rates: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing."""
+
+    state: Literal["settled", "void", "unknown"]
+    cost_usd: Decimal = Decimal(0)
+    usage: Usage | None = None
+    model_served: str | None = None
+    error_kind: str | None = None
+    error_message: str | None = None
+
+
+def new_id() -> uuid.UUID:
+    """A ledger entry's id, version 7: random behind the millisecond, so that new ids are neighbours in every index."""
+    milliseconds = time.time_ns() // 1_000_000
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))
+
+
+class Buried(MonitoringError):
+    """A later start or another owner of its chunk has taken over from whoever wanted to make a call."""
+
+
+class Occupied(MonitoringError):
+    """The call fits what is left, but for what other calls have reserved of it."""
+
+
+class OperatorExhausted(MonitoringError):
+    """The monthly limit of the operator's keys does not cover the call's ceiling."""
+
+
+class Budget:
+    """The ledger over a database. Safe to share between threads.
+
+    `operator_budget_usd` is the most that all users together may spend in a month with the operator's keys; None: no
+    limit. `clock` is the database's by default.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        default_budget_usd: Decimal = Decimal(100),
+        clock: Clock | None = None,
+        *,
+        operator_budget_usd: Decimal | None = None,
+    ) -> None:
+        self.db = db
+        self.default_budget_usd = default_budget_usd
+        self.operator_budget_usd = operator_budget_usd
+        self.database_clock = DatabaseClock(db)
+        self.clock = clock or self.database_clock
+
+    def pricing_times(self) -> tuple[datetime, ...]:
+        """The moments whose prices count now: if the two clocks differ, the dearer of their prices is charged."""
+        return (self.clock(),) if self.clock is not self.database_clock else (self.clock(), datetime.now(UTC))
+
+    def sending_times(self, call_id: uuid.UUID) -> tuple[datetime, ...]:
+        """When a call was sent; nothing if it was not."""
+        row = self.db.one(SQL.sending_time, {"id": str(call_id)})
+        return () if row is None or row["sent_at"] is None else (row["sent_at"],)
+
+    def today(self) -> date:
+        """The day in UTC, by which prices begin."""
+        return max(moment.astimezone(UTC).date() for moment in self.pricing_times())
+
+    def month(self) -> date:
+        """The calendar month in UTC that a call reserved now belongs to: at most the one after the database's."""
+        next_month = month_of(self.database_clock()) + timedelta(days=32)
+        return min(month_of(self.clock()), next_month.replace(day=1))
+
+    def reserve(self, call: Call) -> bool:
+        """Take the call's ceiling from its user's budget; False: blocked.
+
+        Raises Conflict if the task is being asked, Buried if the call's run or lease was taken over, Locked if another
+        session holds the account, OperatorExhausted if the operator's keys have reached their limit, and for a call by
+        lease or with the operator's key Occupied if it would fit once other calls gave back what they reserved.
+        """
+        task = call.task
+        params = {
+            "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
+            "run_id": call.run_id, "chunk_id": call.lease and call.lease.chunk_id,
+            "lease": call.lease and str(call.lease.token), "provider": call.provider, "model_id": call.model_id,
+            "key_source": call.key_source, "ceiling": call.ceiling_usd, "operator_budget": self.operator_budget_usd,
+            "rates": call.rates,
+            "project_id": task and task.project_id, "query_id": task and task.query_id,
+            "task_provider": task and task.provider, "analysis_date": task and task.day,
+            "sample": task and task.sample,
+        }  # fmt: skip
+        try:
+            row = self.db.one(SQL.reserve, params)
+            if row is None and self.ensure_account(call.user_id):
+                row = self.db.one(SQL.reserve, params)
+        except Conflict:
+            if not self.was_admitted(call):
+                raise
+            return True
+        return row is not None or self.was_admitted(call)
+
+    def was_admitted(self, call: Call) -> bool:
+        """Whether a refused reservation had been committed before its connection broke, else why it was refused.
+
+        Raises Buried, Occupied, OperatorExhausted.
+        """
+        params = {
+            "id": str(call.id), "run_id": call.run_id, "lease": call.lease and str(call.lease.token),
+            "user_id": call.user_id, "month": self.month(), "ceiling": call.ceiling_usd,
+            "operator_budget": self.operator_budget_usd,
+        }  # fmt: skip
+        why = self.db.one(SQL.refusal, params)
+        assert why is not None
+        if why["buried"]:
+            raise Buried
+        if why["admitted_before"] or not why["fits_unreserved"]:
+            return bool(why["admitted_before"])
+        if call.key_source == "operator" and not why["operator_fits_unreserved"]:
+            raise OperatorExhausted
+        if call.lease is not None or (call.key_source == "operator" and why["fits"]):
+            raise Occupied
+        return False
+
+    def ensure_account(self, user_id: int) -> bool:
+        """Give the user an account with the defaults; True if there was none.
+
+        The limit is the column's default, so that a role without the right to set limits can open an account. Raises
+        ConfigurationError if that default is not ours and the role cannot set it.
+        """
+
+        def open_account(tx: Transaction) -> bool:
+            row = tx.one(SQL.open_account, {"user_id": user_id})
+            if row is not None and row["monthly_budget_usd"] != self.default_budget_usd:
+                limit = {"user_id": user_id, "budget": self.default_budget_usd, "threshold": None}
+                tx.execute(SQL.set_budget, limit)
+            return row is not None
+
+        try:
+            return self.db.transact(open_account)
+        except Rejected as exc:
+            if exc.constraint is None:  # not for want of a user: a trigger of the host's refuses the account
+                raise
+            raise BadInput(f"user {user_id} does not exist: see `python -m llm_monitoring users list`") from exc
+
+    def set_default_limit(self) -> None:
+        """Make the default budget the limit that the database gives new accounts; only the tables' owner can."""
+
+        def alter(tx: Transaction) -> None:
+            tx.one(SQL.choose_default_budget, {"default_budget": str(self.default_budget_usd)})
+            tx.execute(SQL.set_default_budget)
+
+        self.db.transact(alter)
+
+    def mark_sent(self, call: Call, rates: str | None = None) -> bool:
+        """Commit that the call goes out now, at `rates` if given; only on True may it be made."""
+        params = {"id": str(call.id), "token": str(uuid.uuid4()), "rates": rates}
+        return self.db.execute(SQL.mark_sent, params) == 1
+
+    def keep_receipt(self, call_id: uuid.UUID, reply: Reply, body: bytes) -> None:
+        """Store the reply under its attempt; `body` is the reply's with any key taken out."""
+        self.db.execute(
+            SQL.keep_receipt,
+            {
+                "id": str(call_id), "status": reply.status, "latency_ms": reply.latency_ms,
+                "request_id": reply.request_id, "body": body,
+            },
+        )  # fmt: skip
+
+    def release(self, call_id: uuid.UUID, error_kind: str, error_message: str) -> None:
+        """Void a reservation that never went out."""
+        outcome = Outcome("void", error_kind=error_kind, error_message=error_message)
+        self.db.transact(lambda tx: self.close(tx, call_id, outcome, from_states=("reserved",)))
+
+    def close(
+        self,
+        tx: Transaction,
+        call_id: uuid.UUID,
+        outcome: Outcome,
+        from_states: Sequence[str] = ("sent", "unknown"),
+    ) -> Decimal | None:
+        """End an attempt within `tx`; return what its user is now charged in USD, None where it was closed before."""
+        usage = outcome.usage or Usage()
+        known = outcome.usage is not None
+        row = tx.one(
+            SQL.close,
+            {
+                "id": str(call_id), "from_states": list(from_states), "state": outcome.state,
+                "cost": outcome.cost_usd, "model_served": outcome.model_served,
+                "input_tokens": usage.input_tokens if known else None,
+                "output_tokens": usage.output_tokens if known else None,
+                "cached_tokens": usage.cached_tokens if known else None,
+                "cache_write_tokens": usage.cache_write_tokens if known else None,
+                "reasoning_tokens": usage.reasoning_tokens if known else None,
+                "searches": usage.searches if known else None,
+                "error_kind": outcome.error_kind, "error_message": outcome.error_message,
+            },
+        )  # fmt: skip
+        if row is None:
+            return None
+        if row["moved"]:
+            tx.execute(SQL.count_reserved, {"user_id": row["user_id"]})
+        self.raise_alerts(tx, row)
+        return Decimal(row["charged_usd"])
+
+    def raise_alerts(self, tx: Transaction, row: Row) -> None:
+        """Record each threshold that the user's spend has reached; the database keeps it to one a month."""
+        if row["current_month_spend"] is None or not row["monthly_budget_usd"]:
+            return
+        spent, budget = row["current_month_spend"], row["monthly_budget_usd"]
+        percent = 100 * spent / budget
+        for threshold in {row["spending_alert_threshold"], BLOCKED_AT}:
+            if percent >= threshold:
+                tx.execute(
+                    SQL.raise_alert,
+                    {"user_id": row["user_id"], "month": row["month"], "threshold": threshold,
+                     "spent": spent, "budget": budget},
+                )  # fmt: skip
+
+    def standings(self, *, start_month: bool = True) -> list[Standing]:
+        """Where every user stands this month; a new month starts here unless `start_month` is off (a dry run)."""
+        month = self.month()
+        if start_month:
+            self.start_month(month)
+        rows = self.db.all(SQL.standings, {"month": month, "default_budget": self.default_budget_usd})
+        return [Standing(**row) for row in rows]
+
+    def start_month(self, month: date) -> None:
+        """Start the month of every account that is in an earlier one; one that cannot be written stops no other.
+
+        Such an account is left to its next touch, which starts its month all the same.
+        """
+        due = [row["user_id"] for row in self.db.all(SQL.due_accounts, {"month": month})]
+        if not due:
+            return
+        try:
+            self.db.execute(SQL.start_month, {"month": month, "user_ids": due})
+        except (Locked, Rejected):
+            for user_id in due:
+                try:
+                    self.db.execute(SQL.start_month, {"month": month, "user_ids": [user_id]})
+                except (Locked, Rejected) as exc:
+                    log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc,
+                                extra={"event": "budget.month_not_started", "user_id": user_id})  # fmt: skip
+
+    def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
+        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
+        if not amount_usd.is_finite():
+            raise BadInput(f"user {user_id}: {amount_usd} is no amount in USD")
+        self.ensure_account(user_id)
+        params = {
+            "id": str(new_id()), "user_id": user_id, "month": self.month(), "amount": amount_usd,
+            "reason": reason,
+        }  # fmt: skip
+
+        def enter(tx: Transaction) -> Decimal:
+            row = tx.one(SQL.add_correction, params)
+            assert row is not None
+            self.raise_alerts(tx, row)
+            return Decimal(row["current_month_spend"])
+
+        try:
+            return self.db.transact(enter)
+        except Conflict:  # it was entered before, in a commit whose acknowledgement got lost
+            return next(each.spent_usd for each in self.standings() if each.user_id == user_id)
+        except Rejected as exc:
+            raise BadInput(f"user {user_id}: a correction of {amount_usd} USD would make the spend negative") from exc
+
+    def set_limits(self, user_id: int, budget_usd: Decimal | None, threshold: Decimal | None) -> None:
+        """Change a user's monthly limit in USD and alert threshold in percent; None leaves a value as it is."""
+        self.ensure_account(user_id)
+        try:
+            self.db.execute(SQL.set_budget, {"user_id": user_id, "budget": budget_usd, "threshold": threshold})
+        except Rejected as exc:
+            raise BadInput("a budget is an amount in USD from 0 and a threshold between 0 and 100 percent") from exc
+
+    def history(self, user_id: int | None, months: int) -> list[Row]:
+        """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
+        return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
+
+    def open_attempts(self, chunk_id: int | None = None, after: Row | None = None) -> list[Row]:
+        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all.
+
+        The next page is that `after` the last row of the one before, so that what stays open does not come again.
+        """
+        place = {"after_at": after and after["reserved_at"], "after_id": after and after["id"]}
+        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, **place})
+
+    def audit(self) -> Audit:
+        """Compare counters with the ledger and list what is open or out of bounds; changes nothing."""
+        size = self.db.one(SQL.ledger_size) or {}
+        return Audit(
+            attempts=size["attempts"],
+            users=size["users"],
+            charged_usd=size["charged_usd"],
+            differences=self.differences(),
+            over_budget=[s for s in self.standings(start_month=False) if s.spent_usd + s.reserved_usd > s.budget_usd],
+            over_ceiling=self.db.all(SQL.over_ceiling),
+            open_attempts=self.open_by_user(),
+            over_admitted=self.db.all(SQL.over_admitted),
+            left_open=self.db.all(SQL.left_open),
+            operator_difference=self.operator_difference(),
+        )
+
+    def operator_standing(self) -> tuple[Decimal, Decimal]:
+        """What all users have spent and reserved this month with the operator's keys, in USD."""
+        row = self.db.one(SQL.operator_standing, {"month": self.month()})
+        return (row["spent_usd"], row["reserved_usd"]) if row is not None else (Decimal(0), Decimal(0))
+
+    def operator_difference(self) -> Row | None:
+        """The counters of the operator's account if they are not the sums of its calls."""
+        return self.db.one(SQL.operator_difference)
+
+    def differences(self) -> list[Row]:
+        """Users whose counters are not the sums of their attempts; reads no more of the ledger than their months."""
+        return self.db.all(SQL.counter_differences)
+
+    def open_by_user(self) -> list[Row]:
+        """How many attempts of each user are reserved or sent now, and their ceilings' sum."""
+        return self.db.all(SQL.count_open_attempts)
+
+    def attempts_of(self, user_id: int, month: date) -> list[Row]:
+        """A user's ledger entries of a month, oldest first."""
+        return self.db.all(SQL.attempts_of, {"user_id": user_id, "month": month})
+
+    def repair(self, user_id: int) -> Row | None:
+        """Set a user's counters to the sums of their attempts, in one transaction; None where they were right.
+
+        Safe beside a run: it moves attempts and counters together, under the lock of the user's row.
+        """
+
+        def repair(tx: Transaction) -> Row | None:
+            tx.one(SQL.lock_account, {"user_id": user_id})
+            row = tx.one(SQL.repair_counters, {"user_id": user_id})
+            if row is not None:
+                self.raise_alerts(tx, row)
+            return row
+
+        return self.db.transact(repair)
+
+    def month_by_model(self, provider: ProviderName, month: date) -> list[Row]:
+        """What a month's calls to a provider were charged, by whose key it was and model."""
+        return self.db.all(SQL.month_by_model, {"provider": provider, "month": month})

@@ -1,0 +1,178 @@
+"""The weekly check: what the providers list against what the registry holds, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.locks import Holder, advisory_holder
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys.listing import ListingKey, list_models
+from llm_monitoring.model_review import suggested_prices
+from llm_monitoring.model_review.findings import Findings, Rises, check_row, examine
+from llm_monitoring.model_review.suggested_prices import Suggestion, suggest
+from llm_monitoring.providers import AuthFailed, ModelInfo
+from llm_monitoring.registry import admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.settings.fields import Settings
+
+SQL = load("model_review")
+
+LOCK_KEY: Final = 0x4C4C4D5F_4D4F444C  # "LLM_MODL"
+LONGEST_NAME: Final = 255  # what the column holds
+
+
+class AlreadyChecking(MonitoringError):
+    """Another weekly check holds the lock: `holder`, None if it let go meanwhile."""
+
+    def __init__(self, holder: Holder | None = None) -> None:
+        super().__init__(f"another weekly check is at work ({holder or '?'})")
+        self.holder = holder
+
+
+@contextmanager
+def only_check(db: Database) -> Iterator[None]:
+    """Keep two checks from interleaving; raises AlreadyChecking. The daily run is not held up."""
+    with closing(db.connect()) as connection:
+        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
+        if not row or not row["taken"]:
+            raise AlreadyChecking(advisory_holder(db, LOCK_KEY))
+        yield
+
+
+def ask(provider: ProviderName, keys: Sequence[ListingKey], settings: Settings) -> tuple[list[ModelInfo], ListingKey]:
+    """The provider's list and the key that got it; a key that is refused makes way for the next."""
+    *others, last = keys
+    for key in others:
+        try:
+            return list_models(provider, key.secret, settings), key
+        except AuthFailed:
+            continue
+    return list_models(provider, last.secret, settings), last
+
+
+def check(
+    db: Database,
+    provider: ProviderName,
+    listed: Sequence[ModelInfo],
+    now: datetime,
+    errors: RowErrors,
+    *,
+    write: bool,
+) -> Findings:
+    """Compare the provider's list with the registry and, if `write` says so, bring the registry up to date.
+
+    A model whose row cannot be read or written is left as it is.
+    """
+    done: list[Findings] = []
+
+    def work(tx: Transaction) -> Findings:
+        rows = admin.lock_models(tx, provider)
+        if done and any(row["last_checked_at"] == now for row in rows):
+            return done[-1]  # it was committed before its connection broke
+        readable = [row for row in rows if is_readable(row, now, errors)]
+        broken = {row["model_id"] for row in rows} - {row["model_id"] for row in readable}
+        done[:] = [examine(provider, readable, [info for info in listed if info.model_id not in broken], now)]
+        if write:
+            record(tx, done[-1], now, errors)
+        return done[-1]
+
+    return db.transact(work)
+
+
+def is_readable(row: Row, now: datetime, errors: RowErrors) -> bool:
+    """Whether a model's row holds what the check compares."""
+    with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]) as work:
+        check_row(row, now)
+    return work.error is None
+
+
+def record(tx: Transaction, findings: Findings, now: datetime, errors: RowErrors) -> None:
+    """Write what a check found: models in, marks of who was seen and who was missed, suggestions."""
+    provider = findings.provider
+    admin.set_author(tx, Author("weekly_check", f"what {provider} lists"))
+
+    @contextmanager
+    def one_model(model_id: str) -> Iterator[None]:
+        with errors.guard("update_model", f"{provider}/{model_id}", provider=provider), tx.savepoint():
+            yield
+
+    for new in findings.new:
+        with one_model(new.info.model_id):
+            add_model(tx, provider, new.info, now)
+    for info in findings.seen:
+        with one_model(info.model_id):
+            tx.execute(SQL.mark_seen, {**columns(provider, info), "now": now, "tells_end": findings.tells_end})
+    for model_id in findings.missing:
+        with one_model(model_id):
+            tx.execute(SQL.mark_missing, {"provider": provider, "model_id": model_id, "now": now})
+    going = [each.model_id for each in findings.going]
+    with one_model("*"):
+        tx.execute(SQL.mark_announced, {"provider": provider, "going": going, "now": now})
+    for model_id, suggestion in findings.suggestions.items():
+        with one_model(model_id):
+            keep_suggestion(tx, provider, model_id, suggestion, now)
+            keep_rises(tx, provider, model_id, findings.rises[model_id], now)
+
+
+def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:
+    """Register a model, switched off and unpriced; False where it was registered already."""
+    return tx.one(SQL.add_model, {**columns(provider, info), "seen_at": seen_at}) is not None
+
+
+def columns(provider: ProviderName, info: ModelInfo) -> dict[str, object]:
+    return {
+        "provider": provider, "model_id": info.model_id, "display_name": info.display_name[:LONGEST_NAME],
+        "max_input_tokens": info.max_input_tokens, "max_output_tokens": info.max_output_tokens,
+        "lifecycle": info.lifecycle, "retires_at": info.retires_at,
+    }  # fmt: skip
+
+
+def keep_suggestion(
+    tx: Transaction, provider: ProviderName, model_id: str, suggestion: Suggestion, now: datetime
+) -> None:
+    tx.execute(
+        SQL.suggest,
+        {
+            "provider": provider, "model_id": model_id, "day": now.date(), "source": suggestion.source,
+            "input": suggestion.input, "output": suggestion.output, "cached": suggestion.cached,
+            "cache_write": suggestion.cache_write, "cache_write_1h": suggestion.cache_write_1h,
+            "priority_factor": suggestion.priority_factor, "per_1k_searches": suggestion.per_1k_searches,
+            "tiers": Json([dict(tier) for tier in suggestion.tiers]),
+        },
+    )  # fmt: skip
+
+
+def keep_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Rises, now: datetime) -> None:
+    """Put what a price list says of a model's later prices in place of what was known of them."""
+    name = {"llm_provider": provider, "model_id": model_id}
+    days = [valid_from for valid_from, _ in rises]
+    tx.execute(SQL.forget_rises, {**name, "today": now.astimezone(UTC).date(), "days": days})
+    for valid_from, suggestion in rises:
+        columns = suggestion.columns()
+        tiers = Json(columns["price_tiers"])
+        tx.execute(
+            SQL.keep_rise,
+            {**name, **columns, "price_tiers": tiers, "valid_from": valid_from, "detail": suggestion.source},
+        )
+
+
+def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now: datetime) -> bool:
+    """Register one model by hand with what it may cost; False where it was registered already."""
+
+    def work(tx: Transaction) -> bool:
+        admin.set_author(tx, Author("insert_new_model", "registered by hand"))
+        inserted = add_model(tx, provider, info, None)
+        suggestion = suggest(provider, info.model_id, now)
+        if suggestion is not None:
+            keep_suggestion(tx, provider, info.model_id, suggestion, now)
+            keep_rises(tx, provider, info.model_id, suggested_prices.rises(provider, info.model_id), now)
+        return inserted
+
+    return db.transact(work)

@@ -1,0 +1,123 @@
+"""Trial calls: a question to a model outside the daily run, paid as the daily run pays, and never a day's result."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring import registry
+from llm_monitoring.db.database import Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.domain import KeyId
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.keys.clients import NoKey
+from llm_monitoring.ledger.budget import Call, Outcome, new_id
+from llm_monitoring.ledger.payment import Blocked, Paid
+from llm_monitoring.providers import (
+    Answer,
+    ProviderError,
+    Question,
+    Reply,
+)
+from llm_monitoring.registry import Model, admin
+from llm_monitoring.registry.admin import Author
+from llm_monitoring.runs.executor import Desk
+
+SQL = load("probe")
+
+PROBE_PROMPT: Final = "Name three well-known accounting programs for small companies, one short line each."
+PROBE_OUTPUT_TOKENS: Final = 1000  # a model that reasons first needs room for it
+
+
+def probe_question(model: Model) -> Question:
+    """The question that a model has to answer before it may answer every day; raises NotCallable."""
+    searches = model.searches(web_search=False, wanted=1)
+    return Question(
+        prompt=PROBE_PROMPT,
+        model_id=model.model_id,
+        max_output_tokens=min(PROBE_OUTPUT_TOKENS, model.max_output_tokens or PROBE_OUTPUT_TOKENS),
+        language="en",
+        web_search=searches > 0,
+        max_searches=searches,
+        reasoning_effort=model.reasoning_effort,
+    )
+
+
+class NoAnswer(MonitoringError):
+    """The model did not answer the trial question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A model's answer to the trial question, and what its user was charged for it in USD."""
+
+    answer: Answer
+    charged_usd: Decimal
+
+
+def probe(desk: Desk, row: Row, author: Author, user_id: int) -> Probe:
+    """Ask an approved and priced model one small question at the user's expense, and note that it answered.
+
+    Raises BadInput, NotCallable, Blocked, NoKey, KeyUnreadable, NoAnswer.
+    """
+    model = admin.require_ready(row)
+    question = probe_question(model)
+    call_id = new_id()
+    try:
+        paid = pay(desk, model, question, user_id, call_id)
+    except ProviderError as exc:
+        cost = sum(charged(desk, [call_id]).values(), Decimal(0))
+        name = f"{model.provider}/{model.model_id}"
+        raise NoAnswer(f"{name} gave no answer, which cost {cost:f} USD ({exc.kind}: {exc})") from exc
+    admin.mark_validated(desk.budget.db, row, author)
+    return Probe(paid.answer, charged(desk, [call_id])[model.model_id])
+
+
+def charged(desk: Desk, call_ids: Sequence[uuid.UUID]) -> dict[str, Decimal]:
+    """What the ledger says that these calls cost, by model, in USD; calls that were never admitted are not in it."""
+    rows = desk.budget.db.all(SQL.charged, {"ids": [str(call_id) for call_id in call_ids]})
+    return {row["model_id"]: row["usd"] for row in rows}
+
+
+def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uuid.UUID) -> Paid:
+    """One call of kind `probe`: without a task, so that nothing takes it for a day's answer."""
+    key, tariff = key_for(desk, model, user_id), desk.tariff(model)
+    quote = tariff.quote(question, *desk.budget.pricing_times())
+    call = Call(
+        id=call_id,
+        kind="probe",
+        user_id=user_id,
+        provider=model.provider,
+        model_id=model.model_id,
+        key_source="operator" if key.user_id is None else "user",
+        ceiling_usd=quote.ceiling_usd,
+        rates=registry.write_rates(quote.price),
+    )
+    client = desk.clients.get(key, user_id)
+    try:
+        return desk.till.pay(call, question, client, tariff, keep_no_answer, keep_no_error)
+    except Blocked as exc:
+        told = f"what user {user_id} has left this month does not cover the question's ceiling of"
+        raise Blocked(f"{told} {call.ceiling_usd:.4f} USD") from exc
+
+
+def keep_no_answer(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+    """A trial leaves its attempt and its receipt, no result."""
+
+
+def keep_no_error(tx: Transaction, error: ProviderError) -> None:
+    """A trial that failed leaves its attempt, no failed task."""
+
+
+def key_for(desk: Desk, model: Model, user_id: int) -> KeyId:
+    found = desk.clients.keys.find(user_id, model.provider)
+    if found is None:
+        raise NoKey(
+            f"user {user_id} has no {model.provider} API key: store one with "
+            f"`python -m llm_monitoring keys set {user_id} {model.provider}`"
+        )
+    return KeyId(model.provider, user_id if found.source == "user" else None)

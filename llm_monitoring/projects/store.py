@@ -1,0 +1,108 @@
+"""Users' projects: the brand, its competitors, the prompts that are asked every day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.domain import provider_name
+from llm_monitoring.errors import BadInput
+from llm_monitoring.projects.definition import NewProject, Project, as_new, definition, read_project
+from llm_monitoring.projects.validation import check
+
+SQL = load("projects")
+
+
+def active(db: Database, project_ids: Sequence[int] | None = None) -> list[Row]:
+    """The rows of active projects, these or all, to be read one by one, so that a broken one stops alone."""
+    return db.all(SQL.active_projects, {"projects": None if project_ids is None else list(project_ids)})
+
+
+def existing(db: Database, project_ids: Sequence[int]) -> set[int]:
+    """Which of these projects there are."""
+    return {row["id"] for row in db.all(SQL.existing, {"project_ids": list(project_ids)})}
+
+
+def find(db: Database, project_id: int) -> Project:
+    """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
+    row = db.one(SQL.project, {"project_id": project_id})
+    if row is None:
+        raise unknown(project_id)
+    return read_project(row)
+
+
+def unknown(project_id: int) -> BadInput:
+    return BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
+
+
+def add(db: Database, new: NewProject) -> int:
+    """Store a project and return its id; raises BadInput that names what is wrong."""
+    check(new)
+    for name in new.providers:
+        provider_name(name)
+    try:
+        row = db.one(SQL.add_project, definition(new))
+    except Conflict as exc:
+        raise BadInput(f"user {new.user_id} already has a project named {new.name!r}") from exc
+    except Rejected as exc:
+        raise BadInput(f"project {new.name!r} was refused: {exc}") from exc
+    assert row is not None
+    return int(row["id"])
+
+
+def change(db: Database, project_id: int, edit: Callable[[Project], Project]) -> Project:
+    """Store what `edit` makes of a project's definition and return it; raises BadInput that names what is wrong."""
+
+    def work(tx: Transaction) -> Project:
+        row = tx.one(SQL.lock_definition, {"project_id": project_id})
+        if row is None:
+            raise unknown(project_id)
+        before = read_project(row)
+        after = edit(before)
+        check(as_new(after), as_new(before))
+        kept = after.providers == before.providers
+        tx.execute(SQL.change_project, {**definition(as_new(after)), "project_id": project_id, "user_id": after.user_id,
+                                        **({"enabled_llms": None} if kept else {})})  # fmt: skip
+        return after
+
+    try:
+        return db.transact(work)
+    except Conflict as exc:
+        raise BadInput("the user already has another project of that name") from exc
+    except Rejected as exc:
+        raise BadInput(f"project {project_id} cannot be changed so: {exc}") from exc
+
+
+def holdings(db: Database, project_id: int) -> Row:
+    """What `remove` takes away: `prompts`, `answers`, `days` with figures; `calls` and `charged_usd` stay."""
+    row = db.one(SQL.holdings, {"project_id": project_id})
+    assert row is not None
+    return row
+
+
+def remove(db: Database, project_id: int) -> None:
+    """Delete a project, its prompts, answers and figures; the ledger keeps its calls. Raises BadInput."""
+    try:
+        if db.execute(SQL.remove_project, {"project_id": project_id}) == 0:
+            raise unknown(project_id)
+    except Rejected as exc:
+        raise BadInput(f"project {project_id} is in use by the host application: {exc}") from exc
+
+
+def set_active(db: Database, project_id: int, is_active: bool) -> None:
+    """Pause or resume a project; raises BadInput where there is none."""
+    if db.execute(SQL.set_active, {"project_id": project_id, "is_active": is_active}) == 0:
+        find(db, project_id)
+
+
+def overview(db: Database) -> list[Row]:
+    return db.all(SQL.projects_overview)
+
+
+def mark_analysed(db: Database, project_ids: Sequence[int], errors: RowErrors) -> None:
+    """Note that these projects were analysed now."""
+    for project_id in project_ids:
+        with errors.guard("mark_project", f"Proyecto #{project_id}", project_id=project_id):
+            db.execute(SQL.mark_analysed, {"project_id": project_id})

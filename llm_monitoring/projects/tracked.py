@@ -1,0 +1,25 @@
+"""A project with the matcher that reads its answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+from llm_monitoring.analysis import Matcher
+from llm_monitoring.projects.definition import Project
+
+
+@dataclass(slots=True)
+class Watched:
+    """A project with its matcher, which is compiled when the project's first answer comes."""
+
+    project: Project
+    lock: Lock = field(default_factory=Lock)
+    compiled: Matcher | None = None
+
+    @property
+    def matcher(self) -> Matcher:
+        with self.lock:
+            if self.compiled is None:
+                self.compiled = Matcher(self.project.brand, self.project.competitors)
+            return self.compiled

@@ -1,0 +1,220 @@
+"""Gemini's generateContent form, which both of Google's SDKs speak: reading replies and model lists."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+from llm_monitoring.domain import ProviderName, Usage
+from llm_monitoring.providers import model_lists
+from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply
+from llm_monitoring.providers.parsing import (
+    Bill,
+    Untrusted,
+    consistent,
+    count,
+    count_or_zero,
+    document,
+    mapping,
+    mappings,
+    shown,
+    text,
+    tier,
+)
+
+NAME: Final[ProviderName] = "google"
+BASE_URL: Final = "https://generativelanguage.googleapis.com"
+API_VERSION: Final = "v1beta"
+PAGE_SIZE: Final = 1000
+
+REDIRECT_HOST: Final = "vertexaisearch.cloud.google.com"
+DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
+BILLED_BY_PROMPT: Final = re.compile(r"gemini-(?:1|2)[.-]")
+# What is paid beforehand is charged as if it were not: never too little.
+TRAFFIC_TIERS: Final = {
+    "TRAFFIC_TYPE_UNSPECIFIED": "",
+    "ON_DEMAND": "",
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_OFFPEAK": "flex",
+    "ON_DEMAND_PRIORITY": "priority",
+    "PROVISIONED_THROUGHPUT": "",
+}
+BUDGETED: Final = re.compile(r"gemini-2\.5")
+BLOCKED: Final = frozenset(
+    {
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MODEL_ARMOR",
+        "ESCALATION",
+    }
+    | {"PUP_LIMITED_DISABLED", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "JAILBREAK"}
+)
+BROKEN: Final = frozenset(
+    {"OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"}
+    | {"MISSING_THOUGHT_SIGNATURE"}
+)
+LEVELS: Final = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+BUDGETS: Final = {
+    "none": 0,
+    "minimal": 512,
+    "low": 1024,
+    "medium": 8192,
+    "high": 24576,
+    "xhigh": 24576,
+    "max": 24576,
+}
+
+
+def thinking(question: Question) -> dict[str, Any]:
+    """Return the thinking settings for an effort: a budget of tokens for 2.5, a level for later models."""
+    effort = question.reasoning_effort
+    if not effort:
+        return {}
+    if effort not in LEVELS:
+        raise BadRequest(f"google: unknown reasoning effort {effort!r}", billed="no")
+    if BUDGETED.search(question.model_id):
+        return {"thinking_budget": BUDGETS[effort]}
+    return {"thinking_level": LEVELS[effort]}
+
+
+def read(reply: Reply) -> Answer:
+    """Read a stored reply; raises Refused or BadResponse."""
+    body = document(NAME, reply)
+    bill = Bill(NAME, text(body.get("modelVersion")), usage_in(body))
+    finish = finish_of(body, bill)
+    return bill.answer(text_in(body), citations_in(body), finish)
+
+
+def candidate(body: dict[str, object]) -> dict[str, object]:
+    return next(iter(mappings(body.get("candidates"))), {})
+
+
+def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+    error = mapping(body.get("error"))
+    if error:
+        raise bill.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+    block = mapping(body.get("promptFeedback")).get("blockReason")
+    if block and not candidate(body):
+        raise bill.refused(f"the prompt was blocked: {shown(block)}")
+    reason = text(candidate(body).get("finishReason"))
+    if reason in BLOCKED:
+        raise bill.refused(f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}")
+    if reason in BROKEN:
+        raise bill.bad(f"the answer ended with {reason}")
+    return "max_tokens" if reason in ("MAX_TOKENS", "CONTINUATION") else "stop"
+
+
+def text_in(body: dict[str, object]) -> str:
+    parts = mappings(mapping(candidate(body).get("content")).get("parts"))
+    return "".join(text(part.get("text")) for part in parts if part.get("thought") is not True)
+
+
+def grounding(body: dict[str, object]) -> dict[str, object]:
+    return mapping(candidate(body).get("groundingMetadata"))
+
+
+def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
+    listed = grounding(body).get("groundingChunks")
+    pages = [mapping(mapping(chunk).get("web")) for chunk in listed] if isinstance(listed, list) else []
+    supported = supported_chunks(body)
+    return tuple(
+        citation(page, None if supported is None else at in supported)
+        for at, page in enumerate(pages)
+        if text(page.get("uri"))
+    )
+
+
+def supported_chunks(body: dict[str, object]) -> set[int] | None:
+    """Return the places of the chunks that passages of the text rest on; None if the reply does not say."""
+    listed = grounding(body).get("groundingSupports")
+    if not mappings(listed):
+        return None
+    places = (support.get("groundingChunkIndices") for support in mappings(listed))
+    return {at for some in places if isinstance(some, list) for at in some if type(at) is int}
+
+
+def citation(page: dict[str, object], cited: bool | None) -> Citation:
+    """Return a grounding page; a redirect hides its domain, which stands beside it or is the title."""
+    url, title = text(page.get("uri")), text(page.get("title"))
+    hidden = REDIRECT_HOST in url
+    named = text(page.get("domain")) or (title if DOMAIN.fullmatch(title) else "")
+    return Citation(url=url, title=title or None, domain=(named or None) if hidden else None, cited=cited)
+
+
+def usage_in(body: dict[str, object]) -> Usage | None:
+    """Return what the call consumed, or None where the reply does not say it credibly.
+
+    Google leaves out counts of zero. Thoughts are billed as output beside the candidates; where they are not
+    named, what the total holds beyond the named parts is thought.
+    """
+    usage = mapping(body.get("usageMetadata"))
+    try:
+        read_by_tools = count_or_zero(usage.get("toolUsePromptTokenCount"))
+        inputs = count(usage.get("promptTokenCount")) + read_by_tools
+        candidates = count_or_zero(usage.get("candidatesTokenCount"))
+        named = count_or_zero(usage.get("thoughtsTokenCount"))
+        thoughts = max(named, count_or_zero(usage.get("totalTokenCount")) - inputs - candidates)
+        found = Usage(
+            input_tokens=inputs,
+            output_tokens=candidates + thoughts,
+            cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
+            reasoning_tokens=thoughts,
+            searches=searches_in(body, searched=read_by_tools > 0),
+            service_tier=tier_in(usage),
+        )
+        return consistent(found, text_in(body))
+    except Untrusted:
+        return None
+
+
+def tier_in(usage: dict[str, object]) -> str:
+    """Return the service tier, which Vertex names as the type of traffic; raises Untrusted."""
+    named, traffic = tier(usage.get("serviceTier")), tier(usage.get("trafficType"))
+    return named or TRAFFIC_TIERS.get(traffic.upper(), traffic)
+
+
+def searches_in(body: dict[str, object], *, searched: bool) -> int:
+    """Return the billable searches: each query, but for models before Gemini 3 each grounded prompt.
+
+    A reply without text leaves out its queries, although `searched`: how many are billed is not known then.
+    """
+    listed = grounding(body).get("webSearchQueries")
+    queries = [q for q in listed if q] if isinstance(listed, list) else []
+    grounded = bool(queries or mappings(grounding(body).get("groundingChunks")))
+    if BILLED_BY_PROMPT.search(text(body.get("modelVersion"))):
+        return int(grounded or searched)
+    if searched and not grounded:
+        raise Untrusted
+    return max(len(queries), int(grounded))
+
+
+def generates(entry: dict[str, object]) -> bool:
+    methods = entry.get("supportedGenerationMethods")
+    return isinstance(methods, list) and "generateContent" in methods
+
+
+def next_page(page: dict[str, object]) -> str:
+    return text(page.get("nextPageToken"))
+
+
+def model_info(entry: dict[str, object]) -> ModelInfo:
+    model_id = text(entry.get("name")).removeprefix("models/")
+    return ModelInfo(
+        model_id=model_id,
+        display_name=text(entry.get("displayName")) or model_id,
+        max_input_tokens=model_lists.limit(entry.get("inputTokenLimit")),
+        max_output_tokens=model_lists.limit(entry.get("outputTokenLimit")),
+    )

@@ -1,0 +1,89 @@
+"""Which of a provider's listed models answer text prompts, by the rules in models.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.providers.base import BadResponse, ModelInfo, Reply
+from llm_monitoring.providers.parsing import MOST_TOKENS, document, mappings, text
+
+MOST_PAGES: Final = 100
+
+
+@cache
+def rules(provider: ProviderName) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
+    """Return the patterns a model's id must match, and must not."""
+    source = resources.files("llm_monitoring.providers").joinpath("models.json").read_text("utf-8")
+    listed = json.loads(source)[provider]
+    deny = "|".join(listed["deny"])
+    return re.compile("|".join(listed["allow"])), re.compile(deny) if deny else None
+
+
+def answers_text(provider: ProviderName, model_id: str) -> bool:
+    """Say whether a model of this id takes a text prompt and answers in text; snapshots and aliases do."""
+    allow, deny = rules(provider)
+    return bool(allow.search(model_id)) and not (deny and deny.search(model_id))
+
+
+def text_models(provider: ProviderName, models: Iterable[ModelInfo]) -> list[ModelInfo]:
+    """Return the models that answer text prompts; raises BadResponse where none does."""
+    kept = [m for m in models if answers_text(provider, m.model_id)]
+    if not kept:
+        raise BadResponse(f"{provider}: the list of models holds none that answers text prompts", billed="no")
+    return kept
+
+
+def entries(
+    provider: ProviderName,
+    field: str,
+    fetch: Callable[[str], Reply],
+    next_page: Callable[[dict[str, object]], str],
+) -> Iterator[dict[str, object]]:
+    """Yield the entries of all pages; `fetch` takes the mark of a page, "" for the first.
+
+    Raises BadResponse for a page that is no list of objects with an id or a name, and for pages without end.
+    """
+    mark, seen = "", set[str]()
+    while mark not in seen and len(seen) < MOST_PAGES:
+        seen.add(mark)
+        page = document(provider, fetch(mark))
+        yield from checked(provider, page.get(field))
+        mark = next_page(page)
+        if not mark:
+            return
+    raise BadResponse(f"{provider}: the list of models has no end", billed="no")
+
+
+def checked(provider: ProviderName, listed: object) -> list[dict[str, object]]:
+    found = mappings(listed)
+    named = [e for e in found if text(e.get("id")) or text(e.get("name"))]
+    if not isinstance(listed, list) or len(named) < len(listed):
+        raise BadResponse(f"{provider}: the list of models cannot be read", billed="no")
+    return named
+
+
+def after_last(page: dict[str, object]) -> str:
+    """Return the mark of the page after `page` where it says that there is more."""
+    return text(page.get("last_id")) if page.get("has_more") is True else ""
+
+
+def instant(value: object) -> datetime | None:
+    """Return a moment given as unix seconds, an ISO date or an ISO time; None for none, and for the epoch."""
+    if type(value) is int and 0 < value < 2**33:
+        return datetime.fromtimestamp(value, UTC)
+    try:
+        found = datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    return None if found.date() == date(1970, 1, 1) else found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def limit(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= MOST_TOKENS else None

@@ -1,0 +1,254 @@
+"""A provider's HTTP connection: one request a call, under one deadline, with one key, its reply kept raw."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import httpcore2
+import httpx2
+
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.providers import bodies, http_errors
+from llm_monitoring.providers.base import LONGEST_CALL, BadRequest, ProviderUnavailable, Reply
+
+CONNECT_SECONDS: Final = 10.0
+MAX_CONNECTIONS: Final = 256
+LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
+
+# What an SDK may send beside the key; everything else, such as an organisation or a custom header taken from
+# the environment, is dropped, because it could bill another account.
+PASSED_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
+    | {"transfer-encoding", "x-goog-api-client", "x-server-timeout"}
+)
+ENCODING_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding"})
+
+# Nothing of the request had left when one of these came up.
+BEFORE_SENDING: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What happened on the wire during one call."""
+
+    deadline: float
+    requests: int = 0
+    latency_ms: int = 0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    fault: str | None = None
+    sent: bool = False
+
+
+CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
+
+
+def seconds_left(timeout: float | None, error: type[Exception]) -> float:
+    """Return how long one socket operation may take; raises `error` when the call's total time is over."""
+    remaining = CURRENT.get().deadline - time.monotonic()
+    if remaining <= 0:
+        raise error("the call's total time is over")
+    return remaining if timeout is None else min(timeout, remaining)
+
+
+class DeadlineStream(httpcore2.NetworkStream):
+    """A socket that obeys the deadline of the call it serves: httpx timeouts start anew with every byte."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self.stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self.stream.read(max_bytes, seconds_left(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.stream.write(buffer, seconds_left(timeout, httpcore2.WriteTimeout))
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        left = seconds_left(timeout, httpcore2.ConnectTimeout)
+        return DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.stream.get_extra_info(info)
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class DeadlineBackend(httpcore2.NetworkBackend):
+    """Opens sockets that obey the deadline of the call that opens them."""
+
+    def __init__(self) -> None:
+        self.backend = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = seconds_left(timeout, httpcore2.ConnectTimeout)
+        return DeadlineStream(self.backend.connect_tcp(host, port, left, local_address, socket_options))
+
+
+class Transport(httpx2.HTTPTransport):
+    """Sends the one request of the current call and keeps what came back, whatever the SDK makes of it."""
+
+    def __init__(self, base_url: httpx2.URL, key: Secret, headers: Mapping[str, str], timeout: httpx2.Timeout) -> None:
+        super().__init__(verify=certificates(), limits=LIMITS, proxy=proxy_for(base_url))
+        # httpx2 has no door to its pool's sockets; a test on a dripping server guards this one.
+        self._pool._network_backend = DeadlineBackend()  # noqa: SLF001
+        self.prefix = str(base_url).rstrip("/") + "/"
+        self.key = key
+        self.fixed_headers = headers
+        self.timeout = timeout
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        exchange = CURRENT.get()
+        self.guard(request, exchange)
+        exchange.requests += 1
+        started = time.perf_counter()
+        try:
+            response = super().handle_request(request)
+            body = http_errors.without_key(bodies.whole_body(response), self.key)
+        except httpx2.HTTPError as exc:
+            exchange.fault = f"{type(exc).__name__}: {exc}"
+            exchange.sent = not isinstance(exc, BEFORE_SENDING)
+            raise
+        finally:
+            exchange.latency_ms = round((time.perf_counter() - started) * 1000)
+        plain = {k: http_errors.one_line(v, self.key) for k, v in response.headers.items() if k not in ENCODING_HEADERS}
+        exchange.status, exchange.headers, exchange.body = response.status_code, plain, body
+        return httpx2.Response(response.status_code, headers=plain, content=body)
+
+    def guard(self, request: httpx2.Request, exchange: Exchange) -> None:
+        """Hold the request to one a call, this provider's address and this user's key."""
+        if exchange.requests:
+            raise httpx2.RequestError("one call makes one request; the SDK's further one was stopped")
+        if not str(request.url).startswith(self.prefix):
+            exchange.fault = f"the SDK turned to {request.url.host} instead of {self.prefix}"
+            raise httpx2.UnsupportedProtocol(exchange.fault)
+        sent = request.headers.items()
+        kept = {k: v for k, v in sent if k in PASSED_HEADERS or k.startswith("x-stainless-")}
+        kept["accept-encoding"] = bodies.ENCODINGS
+        kept["host"] = request.url.netloc.decode("ascii")
+        request.headers = httpx2.Headers({**kept, **self.fixed_headers})
+        request.extensions = {**request.extensions, "timeout": self.timeout.as_dict()}
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return the machine's trusted certificates, read once: it takes longer than all the rest of opening."""
+    return httpx2.create_ssl_context()
+
+
+def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
+    """Return the proxy that the machine's settings (HTTPS_PROXY, ALL_PROXY, NO_PROXY) name for `base_url`.
+
+    None for plain http, which only gateways on this machine are called by: a proxy would read the key.
+
+    Raises ConfigurationError, which never shows the address, for one that is no HTTP proxy.
+    """
+    if base_url.scheme != "https":
+        return None
+    proxies = urllib.request.getproxies()
+    named = proxies.get("https") or proxies.get("all")
+    if not named or urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
+        return None
+    try:
+        proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
+    except (ValueError, httpx2.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            "HTTPS_PROXY or ALL_PROXY cannot be used: it must be http://host:port or https://host:port"
+        )
+    return proxy
+
+
+class NoHeaders(logging.Filter):
+    """Drops the HTTP library's lines about the headers of a reply, which may echo the key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "response_headers" not in record.getMessage()
+
+
+for _name in ("httpcore2.http11", "httpcore2.http2", "httpcore2.proxy"):
+    logging.getLogger(_name).addFilter(NoHeaders())
+
+
+class Wire:
+    """The HTTP client that an SDK is given: safe to share between threads, closed by `close()`."""
+
+    def __init__(
+        self,
+        name: ProviderName,
+        key: Secret,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        total_seconds: float | None,
+    ) -> None:
+        """`headers` carry the key.
+
+        A call ends after `timeout_seconds` without a byte, and after `total_seconds`, by default twice as
+        many, in any case.
+        """
+        http_errors.check_key(name, key)
+        self.name = name
+        self.key = key
+        self.total_seconds = total_seconds or LONGEST_CALL * timeout_seconds
+        self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+        transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
+        self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
+
+    def exchange(self, call: Callable[[], object]) -> Reply:
+        """Run one SDK call that makes one request; return its whole 2xx reply or raise a ProviderError.
+
+        What came over the connection decides, whatever the SDK makes of it. What the SDK raises is not chained:
+        its exceptions hold the request, and the request holds the key.
+        """
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds)
+        complaint = ""
+        token = CURRENT.set(exchange)
+        try:
+            call()
+        except Exception as exc:  # noqa: BLE001 - SDKs raise what they like, a RecursionError among it
+            complaint = f"{type(exc).__name__}: {exc}"
+        finally:
+            CURRENT.reset(token)
+        return self.outcome(exchange, complaint)
+
+    def outcome(self, exchange: Exchange, complaint: str) -> Reply:
+        if exchange.status is not None:
+            return http_errors.reply_from(
+                self.name, self.key, exchange.status, exchange.headers, exchange.body, exchange.latency_ms
+            )
+        if exchange.fault:
+            text = http_errors.one_line(f"{self.name}: no reply: {exchange.fault}", self.key)
+            raise ProviderUnavailable(text, billed="maybe" if exchange.sent else "no")
+        text = http_errors.one_line(f"{self.name}: the SDK refused the call: {complaint}", self.key)
+        raise BadRequest(text, billed="maybe" if exchange.requests else "no")
+
+    def close(self) -> None:
+        self.http.close()

@@ -1,0 +1,1 @@
+"""One daily run: plan, dispatch, ask, recover, report."""

@@ -1,0 +1,178 @@
+"""What the error of a call means beyond its task: for its key, its model, its provider, and for another try."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable
+from threading import Lock
+from typing import Final
+
+from llm_monitoring.domain import KeyId, ProviderName, Task, traits
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.providers import (
+    AuthFailed,
+    BadResponse,
+    ModelNotFound,
+    Provider,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+)
+from llm_monitoring.runs.dispatcher import Job
+from llm_monitoring.runs.limits import ClosedReason, Effect
+from llm_monitoring.runs.reasons import CLOSED, Cause
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
+DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
+LONGEST_BACKOFF_SECONDS: Final = 60.0
+
+OUTAGE: Final = frozenset(
+    {"unavailable", "rate_limited", "provider_closed", "key_closed", "auth_failed", "quota_exhausted"}
+)
+OUTAGE_LINES: Final = 3
+
+OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
+
+
+def effect_of(error: ProviderError, job: Job, *, key_works: bool = False) -> Effect:
+    """Return what an error says about the provider, the key or the model, beyond this one task.
+
+    `key_works`: the key has listed its provider's models since, so its refusal was about this task alone.
+    """
+    if isinstance(error, AuthFailed):
+        return "ok" if key_works else "dead"
+    if isinstance(error, ModelNotFound):
+        return "no_model"
+    if isinstance(error, QuotaExhausted):  # a quota of the judge's model leaves the answers alone
+        return "no_model" if job.is_sentiment else "dead"
+    if isinstance(error, RateLimited):
+        return "slow_down"
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    return "failing" if doubtful or isinstance(error, ProviderUnavailable) else "ok"
+
+
+def reason_of(error: ProviderError) -> ClosedReason:
+    """Return why a key, or a model under it, is closed after this error."""
+    if isinstance(error, QuotaExhausted):
+        return "daily_quota"
+    if isinstance(error, ModelNotFound):
+        return "model_missing"
+    of_account = error.refusal is not None and error.refusal.scope == "account"
+    return "account_refused" if of_account else "key_refused"
+
+
+def task_reason(reason: ClosedReason) -> str:
+    """Return why a task is not asked: its key is closed, which is not the provider's failure, or its provider."""
+    return "key_closed" if reason in OF_THE_KEY else "provider_closed"
+
+
+def closed_message(reason: ClosedReason, provider: str) -> str:
+    """What a closed key says to the operator; the provider's own words stay with the task that got them."""
+    return CLOSED[reason]["es"].format(provider=provider)
+
+
+def retry_after_of(error: ProviderError) -> float | None:
+    """Seconds for which the provider asked to be left alone."""
+    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
+
+
+def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
+    """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
+    if isinstance(error, RateLimited):
+        return job.tries < RATE_LIMIT_TRIES
+    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
+    if not isinstance(error, ProviderUnavailable) and not doubtful:
+        return False
+    return job.tries < max_attempts and job.doubtful_tries < DOUBTFUL_TRIES
+
+
+def backoff(tries: int) -> float:
+    """Seconds before the next try, spread so that tasks which failed together do not come back together."""
+    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)
+
+
+def fields(event: str, task: Task) -> dict[str, object]:
+    """The event's name and the task, as fields of a log line."""
+    return {
+        "event": event,
+        "project_id": task.project_id,
+        "user_id": task.user_id,
+        "query_id": task.query_id,
+        "provider": task.provider,
+    }
+
+
+def log_without_sentiment(task: Task, reason: str, message: str) -> None:
+    """Report that a mention stays without sentiment."""
+    log.warning("⚠️ Proyecto #%s, sin sentimiento: %s", task.project_id,
+                Cause(task.provider, reason, message).text("es"),
+                extra=fields("sentiment.failed", task) | {"reason": reason})  # fmt: skip
+
+
+class FailureLog:
+    """Reports tasks without an answer, and an outage of a provider once: when it is seen, and when it is over.
+
+    For the runner's thread alone.
+    """
+
+    def __init__(self) -> None:
+        self.in_a_row: Counter[ProviderName] = Counter()
+
+    def failed(self, task: Task, reason: str, message: str) -> None:
+        """Report a failure; those of an outage only until it is known as one."""
+        outage = reason in OUTAGE
+        self.in_a_row[task.provider] += outage
+        known = outage and self.in_a_row[task.provider] > OUTAGE_LINES
+        level = logging.DEBUG if known or reason in ("budget", "operator_budget") else logging.WARNING
+        log.log(level, "⚠️ Proyecto #%s, %s, prompt %s: %s", task.project_id, task.provider, task.query_id,
+                Cause(task.provider, reason, message).text("es"),
+                extra=fields("task.failed", task) | {"reason": reason})  # fmt: skip
+        if outage and self.in_a_row[task.provider] == OUTAGE_LINES:
+            log.warning("🔌 %s falla en todas las llamadas: los fallos siguientes no se repiten aquí", task.provider,
+                        extra={"event": "provider.outage", "provider": task.provider, "reason": reason})  # fmt: skip
+
+    def answered(self, provider: ProviderName) -> None:
+        """Report the end of an outage."""
+        failures = self.in_a_row.pop(provider, 0)
+        if failures >= OUTAGE_LINES:
+            log.warning("✅ %s vuelve a responder tras %d fallo(s)", provider, failures,
+                        extra={"event": "provider.back", "provider": provider, "failures": failures})  # fmt: skip
+
+
+class KeyChecks:
+    """Lists the models of an operator's key, free of charge, before a refusal closes it for every user."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.works: dict[KeyId, bool] = {}
+
+    def key_works(self, error: BaseException, key: KeyId, client: Callable[[], Provider]) -> bool:
+        """Say whether `key`, which `error` refuses, still lists its models; asked once a key.
+
+        False for users' own keys, for refusals of the account, which listing does not touch, and for providers that
+        list without a key: there the error document decides alone.
+        """
+        if not isinstance(error, AuthFailed) or reason_of(error) != "key_refused":
+            return False
+        if key.user_id is not None or traits(key.provider).lists_without_key or error.status is None:
+            return False
+        with self.lock:
+            if key not in self.works:
+                self.works[key] = lists_models(client)
+            return self.works[key]
+
+
+def lists_models(client: Callable[[], Provider]) -> bool:
+    """Say whether a key lists models; only a refusal counts against it, not a list that cannot be had."""
+    try:
+        client().list_models()
+    except AuthFailed:
+        return False
+    except MonitoringError as error:
+        log.warning("⚠️ La lista de modelos no se pudo pedir: %s", error, extra={"event": "key.unchecked"})
+    return True

@@ -1,0 +1,285 @@
+"""One day of every active project: who is asked what with whose key, the run over it, the figures after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from threading import Event
+from typing import Final
+
+from llm_monitoring import projects, registry
+from llm_monitoring.answers.reanalysis import read_unread
+from llm_monitoring.answers.retention import prune
+from llm_monitoring.app import Tools
+from llm_monitoring.db.database import DatabaseUnavailable
+from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.figures import snapshots
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.ledger.balancing import Adjustment, balance
+from llm_monitoring.providers import LONGEST_CALL
+from llm_monitoring.registry.price_lines import price_change_line
+from llm_monitoring.runs import records, tasks
+from llm_monitoring.runs.dispatcher import Schedule
+from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.limits import Limits
+from llm_monitoring.runs.plan import Plan, make_plan, read_projects
+from llm_monitoring.runs.reasons import Cause, ProjectProblem, StopReason, standing_line
+from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.recovery import recover, wait_for_owners
+from llm_monitoring.runs.report import DayReport, ProjectReport
+from llm_monitoring.runs.runner import Runner
+from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.tasks import Completeness
+from llm_monitoring.runs.work_items import plans
+from llm_monitoring.settings.fields import Settings
+
+__all__ = ["Plan", "Tools", "make_plan", "standing_line"]
+
+log = logging.getLogger(__name__)
+
+ENDING_SECONDS: Final = 900.0  # figures of all projects, retention, reports, notifications
+LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over and has saved its last call
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to analyse: a day, one project or all, and what ends the run early or wants to see its progress."""
+
+    day: date
+    project_id: int | None = None
+    stop: Event = field(default_factory=Event)
+    on_start: Callable[[int], None] = lambda pending: None
+    on_progress: Callable[[Tally], None] = lambda tally: None
+
+    @property
+    def project_ids(self) -> list[int] | None:
+        return None if self.project_id is None else [self.project_id]
+
+
+def longest_let_go(settings: Settings) -> float:
+    """Seconds in which a worker that is to stop has ended its last call and saved it."""
+    return LONGEST_CALL * max(settings.timeout_seconds.values(), default=0.0) + LET_GO_SECONDS
+
+
+def longest_ending(settings: Settings) -> float:
+    """Seconds in which a run that is to stop has drained, saved, written its figures and reported."""
+    return longest_let_go(settings) + ENDING_SECONDS
+
+
+def longest_run(settings: Settings) -> float:
+    """Seconds in which a whole run has ended: the wait for former owners, the deadline, the ending."""
+    return longest_let_go(settings) + 60 * settings.run_deadline_minutes + longest_ending(settings)
+
+
+def settle_dead_runs(tools: Tools, stop: Event | None = None) -> list[Adjustment]:
+    """Settle the calls that dead runs left open, and put every account in line with the ledger; needs the run lock.
+
+    This is done also if nothing may be spent. Returns the accounts that were not in line.
+
+    Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
+    """
+    records.bury_dead(tools.db, tools.errors)
+    wait_for_owners(tools.db, longest_let_go(tools.settings), stop or Event())
+    catalogue, clients = registry.read_catalogue(tools.db, tools.errors), Clients(tools.keys, tools.settings)
+    watched, _ = read_projects(tools, None)
+    desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None, errors=tools.errors)
+    days = recover(desk).days | read_unread(tools.db, tools.errors, sentiment=tools.settings.sentiment)
+    figures(desk, days)
+    return balance(tools.budget, tools.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The asking of one run. `before` is how far the day was; `still_ours` whether no other process took over."""
+
+    desk: Desk
+    plan: Plan
+    order: Order
+    before: Mapping[int, Mapping[str, Completeness]]
+    still_ours: Callable[[], bool]
+
+
+Work = Callable[[Shift], Tally]
+
+
+def analyse(
+    tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock, work: Work | None = None
+) -> DayReport:
+    """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger.
+
+    `work` does the asking: by default this process alone.
+    """
+    settle_dead_runs(tools, order.stop)
+    run_id = records.start(tools.db, order.day)
+    clients = Clients(tools.keys, tools.settings)
+    try:
+        plan = make_plan(tools, order.project_ids, blocked)
+        log_undecided_prices(tools)
+        desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id, errors=tools.errors)
+        before = coverage(tools, plan, order.day)
+        order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
+        shift = Shift(desk, plan, order, before, lambda: lock.held() and records.is_open(tools.db, run_id))
+        tally = (work or ask_here)(shift)
+        figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
+        projects.mark_analysed(tools.db, list(plan.projects), tools.errors)
+        report = settle_day(tools, plan, order, run_id, tally, before)
+        tidy(tools, order, lock)
+    except BaseException:
+        records.abandon(tools.db, run_id)
+        raise
+    finally:
+        clients.close()
+    return report
+
+
+def log_undecided_prices(tools: Tools) -> None:
+    """Say which models are charged a known rise that no admin has decided on."""
+    for each in registry.coming_changes(tools.db, tools.budget.today()):
+        if each.change.begun:
+            log.warning("%s", price_change_line(each.provider, each.model_id, each.change),
+                        extra={"event": "model.price_undecided", "provider": each.provider, "model_id": each.model_id,
+                               "valid_from": each.change.valid_from.isoformat()})  # fmt: skip
+
+
+def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
+    """Prune what is older than the retention; a database that goes away now is said, as the day itself is done."""
+    days = tools.settings.receipt_retention_days
+    try:
+        done = prune(tools.db, days, tools.errors, go_on=lambda: lock.held() and not order.stop.is_set())
+    except DatabaseUnavailable as exc:
+        log.warning("⚠️ No se pudo borrar lo anterior a %d días: %s", days, exc, extra={"event": "retention.failed"})
+        return
+    if done.receipts or done.answers:
+        log.info(
+            "🧹 Más de %d días: %d recibo(s) borrados, %d texto(s) de respuesta vaciados",
+            days, done.receipts, done.answers,
+            extra={"event": "retention.pruned", "receipts": done.receipts, "answers": done.answers},
+        )  # fmt: skip
+
+
+def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None = None) -> Tally:
+    """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
+    desk, plan = shift.desk, shift.plan
+    limits = limits or Limits(desk.settings.concurrency)
+    runner = Runner(
+        desk,
+        Schedule(limits, plans(desk, shift.order.day, plan.keys, plan.judges)),
+        plan.judges,
+        still_ours=shift.still_ours,
+        stop=shift.order.stop,
+        deadline=time.monotonic() + (60 * desk.settings.run_deadline_minutes if seconds is None else seconds),
+        on_progress=shift.order.on_progress,
+    )
+    return runner.run()
+
+
+def figures(desk: Desk, touched: set[tuple[int, date]]) -> set[int]:
+    """Write the snapshots of every project and day that may have new answers; return the projects that have them."""
+    written: set[int] = set()
+    for project_id, day in sorted(touched):
+        with desk.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
+            watched = desk.watched(project_id)
+            if watched is not None:
+                snapshots.write_snapshots(desk.budget.db, watched.project, day, desk.errors)
+                written.add(project_id)
+    return written
+
+
+def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
+    """How far the day is, by project, for the providers that its user can call."""
+    found = tasks.completeness(tools.db, day, list(plan.projects), PROVIDERS)
+    return {
+        project_id: {name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)}
+        for project_id, watched in plan.projects.items()
+    }
+
+
+def settle_day(
+    tools: Tools, plan: Plan, order: Order, run_id: int, tally: Tally,
+    before: Mapping[int, Mapping[str, Completeness]],
+) -> DayReport:  # fmt: skip
+    """Close the run's books and report project by project."""
+    with tools.errors.guard("count_usage", f"Ejecución #{run_id}"):
+        registry.count_usage(tools.db, run_id, tools.errors)
+    differences = tools.budget.differences()
+    for row in differences:
+        log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
+                  extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
+    operator = tools.budget.operator_difference()
+    if operator is not None:
+        log.error("❌ Operador: los contadores no cuadran con el libro de llamadas: %s", operator,
+                  extra={"event": "budget.difference"})  # fmt: skip
+    reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped))
+    cost_usd = tasks.cost(tools.db, run_id)
+    day = DayReport(
+        run_id, reports, tally, cost_usd, in_balance=not differences and operator is None,
+        doubtful=tasks.doubtful(tools.db, order.day), row_errors=tuple(tools.errors.found),
+        unfinished=tasks.unfinished_answers(tools.db, order.day),
+    )  # fmt: skip
+    with tools.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
+        records.finish(
+            tools.db,
+            run_id,
+            "completed" if day.complete else "warnings",
+            valid=tally.answered,
+            failed=tally.failed,
+            pending=sum(report.pending for report in reports),
+            message=tally.stopped,
+            errors=day.row_errors,
+        )
+    return replace(day, row_errors=tuple(tools.errors.found))
+
+
+def project_reports(
+    tools: Tools,
+    plan: Plan,
+    day: date,
+    run_id: int,
+    before: Mapping[int, Mapping[str, Completeness]],
+    *,
+    stopped: StopReason | None,
+) -> Iterator[ProjectReport]:
+    """A report for each project that is still there."""
+    spend = tasks.project_spend(tools.db, run_id)
+    after = coverage(tools, plan, day)
+    there = projects.existing(tools.db, list(plan.projects))
+    for project_id, watched in plan.projects.items():
+        if project_id not in there:
+            log.warning("🗑️ Proyecto #%d: se borró durante la ejecución", project_id,
+                        extra={"event": "project.deleted", "project_id": project_id})  # fmt: skip
+            continue
+        spent = spend.get(project_id, tasks.Spend(Decimal(0), 0, 0.0))
+        cells, cells_before = after[project_id], before[project_id]
+        yield ProjectReport(
+            project_id=project_id,
+            name=watched.project.name,
+            user_id=watched.project.user_id,
+            duration_seconds=spent.seconds,
+            answers=sum(cells[name].results - cells_before[name].results for name in cells_before.keys() & cells),
+            cost_usd=spent.cost_usd,
+            completeness=cells,
+            skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
+            error=project_error(watched.project, cells, stopped=stopped),
+            keyless=plan.keyless(watched),
+        )
+    for project_id, problem in sorted(plan.problems.items()):
+        name, user_id = problem.name, problem.user_id
+        yield ProjectReport(project_id, name, user_id, 0.0, 0, Decimal(0), {}, False, problem)
+
+
+def project_error(
+    project: projects.Project, cells: Mapping[str, Completeness], *, stopped: StopReason | None
+) -> ProjectProblem | None:
+    """Why a project has nothing to show for the day: not one valid answer although some were wanted."""
+    if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
+        return None
+    causes = tuple(Cause(name, cell.reason, cell.message) for name, cell in cells.items() if cell.message)
+    early = stopped if any(cell.open for cell in cells.values()) else None
+    return ProjectProblem(
+        "no_answer", project.id, project.name, project.user_id, causes=causes, stopped=early
+    )  # fmt: skip

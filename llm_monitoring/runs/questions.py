@@ -1,0 +1,40 @@
+"""The questions that are asked: a prompt to a model, and a judge's about the mentions of an answer."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from llm_monitoring.analysis import sentiment
+from llm_monitoring.domain import Task
+from llm_monitoring.projects.definition import Project
+from llm_monitoring.providers import Question
+from llm_monitoring.registry import Model
+from llm_monitoring.settings.fields import Settings
+
+JUDGE_OUTPUT_TOKENS: Final = 400
+
+
+def ask_prompt(task: Task, project: Project, model: Model, settings: Settings) -> Question:
+    """The user's prompt as written, in the prompt's language and the project's country."""
+    searches = model.searches(project.web_search, settings.max_searches)
+    return Question(
+        prompt=task.prompt,
+        model_id=model.model_id,
+        max_output_tokens=min(settings.max_output_tokens, model.max_output_tokens or settings.max_output_tokens),
+        language=task.language,
+        country=project.country,
+        web_search=searches > 0,
+        max_searches=searches,
+        reasoning_effort=model.reasoning_effort,
+    )
+
+
+def ask_judge(brand: str, contexts: tuple[str, ...], model: Model) -> Question:
+    return Question(
+        prompt=sentiment.judge_prompt(brand, contexts, secrets.token_hex(16)),
+        model_id=model.model_id,
+        max_output_tokens=min(JUDGE_OUTPUT_TOKENS, model.max_output_tokens or JUDGE_OUTPUT_TOKENS),
+        instructions=sentiment.INSTRUCTIONS,
+        reasoning_effort=model.reasoning_effort,
+    )

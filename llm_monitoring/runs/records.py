@@ -1,0 +1,155 @@
+"""The daily runs: one at a time, what is left to ask, what failed and why."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final, Literal, Self
+
+from llm_monitoring import failpoints
+from llm_monitoring.db.database import Database, DatabaseUnavailable, Json, Locked, Row, Transaction
+from llm_monitoring.db.locks import Holder, SessionLock
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowError, RowErrors, records
+from llm_monitoring.errors import BadInput, MonitoringError
+
+SQL = load("runs")
+
+LOCK_KEY: Final = 0x4C4C4D5F_44415920  # "LLM_DAY "
+PAGE: Final = 500
+LONGEST_RUN: Final = timedelta(days=1)
+LONGEST_GAP: Final = timedelta(hours=26)  # between the starts of two daily runs
+
+Status = Literal["completed", "warnings", "aborted", "crashed"]
+
+
+class AlreadyRunning(MonitoringError):
+    """Another session holds the lock of the daily run: `holder`, None if it let go meanwhile."""
+
+    def __init__(self, holder: Holder | None = None) -> None:
+        super().__init__(f"another daily run is at work ({holder})" if holder else "another daily run is at work")
+        self.holder = holder
+
+
+class RunLock(SessionLock):
+    """The lock that keeps daily runs apart."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db, LOCK_KEY)
+
+    def __enter__(self) -> Self:
+        if not self.take():
+            raise AlreadyRunning(self.holder())
+        return self
+
+
+def start(db: Database, day: date) -> int:
+    """Open a run and return its id; runs that a dead process left open are closed as dead. Needs the lock."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    bury_dead(db)
+    last = db.one(SQL.last_run)
+    assert last is not None
+
+    def open_run(tx: Transaction) -> int:
+        row = tx.one(SQL.start, {"day": day, "owner": owner, "last": last["id"]})
+        assert row is not None
+        return int(row["id"])
+
+    run_id = db.transact(open_run)
+    failpoints.reach("run_opened")
+    return run_id
+
+
+def held_too_long(db: Database, holder: Holder | None, now: datetime) -> bool:
+    """Whether the run lock is held for longer than any run lasts, so that days go by without one."""
+    last = next(iter(recent(db, 1)), None)
+    since = [] if holder is None or holder.since is None else [holder.since + LONGEST_RUN]
+    return any(now > each for each in [*since, *([last["started_at"] + LONGEST_GAP] if last else [])])
+
+
+def bury_dead(db: Database, errors: RowErrors | None = None) -> None:
+    """Close the runs that dead processes left open, which from now on admit no call. Needs the lock.
+
+    One that another session holds stays open, in `errors`: as long as it is held no call is admitted by it either.
+    """
+    try:
+        db.execute(SQL.bury_dead_runs, {"run_id": None})
+    except Locked:
+        for row in db.all(SQL.open_runs):
+            with (errors or RowErrors()).guard("finish_run", f"Ejecución #{row['id']}"):
+                db.execute(SQL.bury_dead_runs, {"run_id": row["id"]})
+
+
+def is_open(db: Database, run_id: int) -> bool:
+    """Whether no later start has taken over from the run."""
+    row = db.one(SQL.is_open, {"run_id": run_id})
+    return bool(row and row["open"])
+
+
+def finish(
+    db: Database, run_id: int, status: Status, *, valid: int, failed: int, pending: int, message: str | None,
+    errors: Sequence[RowError] = (),
+) -> None:  # fmt: skip
+    """Close a run with its totals of tasks and the rows that it left alone; its cost is taken from the ledger."""
+    params = {"run_id": run_id, "status": status, "valid": valid, "failed": failed, "pending": pending}
+    failpoints.reach("finishing")
+    db.execute(SQL.finish, {**params, "message": message, "row_errors": Json(records(errors))})
+    failpoints.reach("finished")
+
+
+@dataclass(frozen=True, slots=True)
+class CellOfRun:
+    """What one run did for a project at one provider; the cost is what this provider bills, in USD."""
+
+    cost_usd: Decimal | None = None
+    answers: int = 0
+    failures: int = 0
+
+
+def cells_of_run(db: Database, run_id: int) -> dict[tuple[int, str], CellOfRun]:
+    """What a run did and cost, by project and provider."""
+    failures = {(row["project_id"], row["provider"]): row["failures"]
+                for row in db.all(SQL.cell_failures, {"run_id": run_id})}  # fmt: skip
+    spent = {(row["project_id"], row["provider"]): row for row in db.all(SQL.cell_spend, {"run_id": run_id})}
+    return {
+        key: CellOfRun(
+            spent[key]["cost_usd"] if key in spent else None, spent[key]["answers"] if key in spent else 0,
+            failures.get(key, 0),
+        )
+        for key in spent.keys() | failures.keys()
+    }  # fmt: skip
+
+
+def recent(db: Database, limit: int) -> list[Row]:
+    """The latest runs, newest first."""
+    return db.all(SQL.recent_runs, {"limit": limit})
+
+
+def find(db: Database, run_id: int) -> Row:
+    """One run; raises BadInput where there is none."""
+    row = db.one(SQL.run, {"run_id": run_id})
+    if row is None:
+        raise BadInput(f"run {run_id} does not exist: see `python -m llm_monitoring runs list`")
+    return row
+
+
+def day_projects(db: Database, day: date) -> list[Row]:
+    """The projects that are asked or have something of the day: `id`, `name`, `user_id`, `enabled_llms`."""
+    return db.all(SQL.day_projects, {"day": day})
+
+
+def completed_days(db: Database, first: date, last: date) -> set[date]:
+    """The days of a period that a run has completed."""
+    return {row["day"] for row in db.all(SQL.completed_days, {"first": first, "last": last})}
+
+
+def abandon(db: Database, run_id: int) -> None:
+    """Close a run that an error ended, where the database can still be reached."""
+    with suppress(DatabaseUnavailable, Locked):
+        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="ended_in_error")

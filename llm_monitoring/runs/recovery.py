@@ -1,0 +1,203 @@
+"""What a start does first: settles the calls that a dead run left open (design, section 5.6)."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Event
+from typing import Final
+
+from llm_monitoring import failpoints, registry
+from llm_monitoring.answers import store
+from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transaction
+from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.domain import Task, provider_name
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.ledger.budget import Call, Outcome
+from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
+from llm_monitoring.registry import Price
+from llm_monitoring.runs import chunks, tasks
+from llm_monitoring.runs.executor import Desk, failure_of, save_verdict
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.5
+HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__)
+
+
+class StillAtWork(MonitoringError):
+    """Workers of a run that is over are still at work."""
+
+    def __init__(self, owners: Sequence[str]) -> None:
+        super().__init__(
+            f"the last run is over, but {', '.join(owners)} still work on it: stop these worker processes, start again"
+        )
+
+
+@dataclass(slots=True)
+class Recovered:
+    """How many calls were released, settled from their receipts, or charged in doubt, and the days they touched."""
+
+    released: int = 0
+    settled: int = 0
+    unknown: int = 0
+    days: set[tuple[int, date]] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        return self.released + self.settled + self.unknown
+
+
+def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
+    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
+
+    One that was charged in doubt before its receipt arrived is settled from it, as the truth may be less.
+
+    One that cannot be closed stays open with its ceiling reserved and is tried again by the next start; so do all of a
+    user with an account that another session holds, as each try would wait for it.
+    """
+    found, after, held = Recovered(), None, set[int]()
+    while rows := desk.budget.open_attempts(chunk_id, after):
+        for row in rows:
+            failpoints.reach("recovery_step")
+            if row["user_id"] in held:
+                continue
+            with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
+                recover_one(desk, row, found)
+            if work.error is not None and work.error.code in HELD_CODES:
+                held.add(row["user_id"])
+            failpoints.reach("recovery_stepped")
+        after = rows[-1]
+    if found.total:
+        whose = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
+        log.warning(
+            "♻️ %s: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
+            whose, found.released, found.settled, found.unknown,
+            extra={"event": "run.recovered", "calls": found.total, "chunk_id": chunk_id},
+        )  # fmt: skip
+    return found
+
+
+def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
+    """Wait until nobody works on a chunk of an ended run any more: what still is out would be asked and paid twice.
+
+    They notice within seconds and let their calls end. Raises StillAtWork after `seconds`, or once `stop` is set.
+    """
+    deadline, told = time.monotonic() + seconds, False
+    while owners := chunks.owners_of_ended_runs(db):
+        if stop.is_set() or time.monotonic() >= deadline:
+            raise StillAtWork(owners)
+        if not told:
+            log.warning("⏳ Se espera a que acaben las llamadas de la ejecución anterior: %s", ", ".join(owners),
+                        extra={"event": "run.waiting", "workers": owners})  # fmt: skip
+            told = True
+        time.sleep(LOOK_SECONDS)
+    with suppress(Locked):  # its run is over, so no one takes it; the next start closes it
+        chunks.close_ended(db)
+
+
+def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
+    if row["project_id"] is not None and isinstance(row["analysis_date"], date):
+        found.days.add((row["project_id"], row["analysis_date"]))
+    if row["state"] == "reserved":
+        desk.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
+        found.released += 1
+    elif row["body"] is not None and settle_from_receipt(desk, row):
+        found.settled += 1
+    elif row["state"] == "sent":
+        close_in_doubt(desk, row)
+        found.unknown += 1
+
+
+def settle_from_receipt(desk: Desk, row: Row) -> bool:
+    """Charge and store what a kept reply says; False if neither the attempt nor the registry holds its rates."""
+    price = price_of(desk, row)
+    if price is None:
+        return False
+    reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
+    call = read_call(row)
+    task, watched = call.task, None if call.task is None else desk.watched(call.task.project_id)
+
+    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+        if task is None:
+            return
+        if call.kind == "sentiment":
+            save_verdict(tx, task, watched, answer, refused)
+        else:
+            desk.save_answer(tx, task, watched, call, answer, reply, outcome, refused)
+
+    def save_error(tx: Transaction, error: ProviderError) -> None:
+        if task is not None:
+            save_failure(tx, call, task, error)
+
+    try:
+        desk.till.settle(call, reply, price, save, save_error)
+    except ProviderError as exc:
+        log.info(
+            "El recibo de la llamada %s no contiene respuesta: %s",
+            call.id,
+            exc,
+            extra={"event": "receipt.error"},
+        )
+    return True
+
+
+def price_of(desk: Desk, row: Row) -> Price | None:
+    """The rates that the attempt keeps; for one of an older release, those in force when it was sent."""
+    if row["rates"] is not None:
+        return registry.read_rates(row["rates"])
+    model = registry.find_model(desk.budget.db, provider_name(row["llm_provider"]), row["model_id"])
+    return None if model is None or model.prices is None else desk.tariff(model).at(row["sent_at"])
+
+
+def save_failure(tx: Transaction, call: Call, task: Task, error: ProviderError) -> None:
+    if call.kind == "sentiment":
+        store.set_sentiment(tx, task, None, "failed", f"{error.kind}: {error}"[:500])
+    else:
+        tasks.record_failure(tx, task, failure_of(error, call.model_id), call.run_id)
+
+
+def close_in_doubt(desk: Desk, row: Row) -> None:
+    """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
+    outcome = Outcome("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
+    call = read_call(row)
+
+    def close(tx: Transaction) -> None:
+        if call.task is not None and call.kind == "answer":
+            error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
+            save_failure(tx, call, call.task, error)
+        desk.budget.close(tx, call.id, outcome)
+
+    desk.budget.db.transact(close)
+
+
+def read_call(row: Row) -> Call:
+    """An attempt's row as the call that it was; without a task where its prompt was deleted."""
+    task = None
+    if row["query_text"] is not None:
+        task = Task(
+            user_id=row["user_id"],
+            project_id=row["project_id"],
+            query_id=row["query_id"],
+            provider=provider_name(row["task_provider"]),
+            day=row["analysis_date"],
+            sample=row["sample"],
+            prompt=row["query_text"],
+            language=row["language"] or "",
+        )
+    return Call(
+        id=uuid.UUID(str(row["id"])),
+        kind=row["kind"],
+        user_id=row["user_id"],
+        provider=provider_name(row["llm_provider"]),
+        model_id=row["model_id"],
+        key_source=row["key_source"],
+        ceiling_usd=row["ceiling_usd"],
+        run_id=row["run_id"],
+        task=task,
+    )

@@ -1,0 +1,29 @@
+"""What a run did, added up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from llm_monitoring.domain import KeyId
+from llm_monitoring.runs.limits import ClosedReason
+from llm_monitoring.runs.reasons import StopReason
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, in tasks. `figured`: the projects whose figures of the day whoever asked has written.
+
+    `locked_users`: those with an account that another application held; `unsettled`: calls that it kept open.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    scored: int = 0
+    blocked_users: set[int] = field(default_factory=set)
+    locked_users: set[int] = field(default_factory=set)
+    unsettled: int = 0
+    closed_keys: dict[KeyId, ClosedReason] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    figured: set[int] = field(default_factory=set)
+    stopped: StopReason | None = None

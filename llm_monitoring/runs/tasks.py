@@ -1,0 +1,166 @@
+"""The tasks of a day: what is left to ask, what failed and why, and what it cost."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from llm_monitoring.db.database import Database, Row, Transaction
+from llm_monitoring.db.queries import load
+from llm_monitoring.domain import ProviderName, Task, task_key
+
+SQL = load("runs")
+PAGE: Final = 500
+
+
+def pending_tasks(
+    db: Database, provider: ProviderName, day: date, project_ids: Sequence[int], page: int = PAGE
+) -> Iterator[Task]:
+    """A provider's tasks of the day that are unanswered now, users taking turns.
+
+    Planned once, as numbers; their texts are read a page at a time, so that a hundred thousand take a few megabytes.
+    """
+    params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page}
+    pages = deque((array("i", row["queries"]), array("h", row["samples"])) for row in db.all(SQL.open_tasks, params))
+    while pages:
+        queries, samples = pages.popleft()
+        rows = db.all(SQL.pending_tasks, {"queries": queries.tolist(), "samples": samples.tolist()})
+        yield from (read_task(row, provider, day) for row in rows)
+
+
+def read_task(row: Row, provider: ProviderName, day: date) -> Task:
+    return Task(
+        user_id=row["user_id"],
+        project_id=row["project_id"],
+        query_id=row["query_id"],
+        provider=provider,
+        day=day,
+        sample=row["sample"],
+        prompt=row["query_text"],
+        language=row["language"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task has no answer. `final`: it was paid for and is not asked again that day."""
+
+    reason: str
+    message: str
+    final: bool = False
+    model_id: str | None = None
+
+
+def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run_id: int | None) -> None:
+    """Keep why `task` failed; does nothing where it has a result."""
+    tx.execute(
+        SQL.record_failure,
+        {
+            **task_key(task), "model_id": failure.model_id, "reason": failure.reason, "message": failure.message,
+            "final": failure.final, "run_id": run_id,
+        },
+    )  # fmt: skip
+
+
+def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_id: int | None) -> None:
+    """Keep why these tasks failed, in one transaction."""
+
+    def record(tx: Transaction) -> None:
+        for task in tasks:
+            record_failure(tx, task, failure, run_id)
+
+    db.transact(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's.
+
+    `unread`: how many of the `results` are not analysed yet.
+    """
+
+    tasks: int
+    results: int
+    failures: int
+    final: int
+    reason: str | None
+    message: str | None
+    unread: int = 0
+
+    @property
+    def open(self) -> int:
+        """Tasks that are still to be asked: neither answered nor paid for in vain."""
+        return max(0, self.tasks - self.results - self.final)
+
+
+def completeness(
+    db: Database, day: date, projects: Sequence[int], providers: Sequence[ProviderName]
+) -> dict[int, dict[str, Completeness]]:
+    """How far the day is, by project and provider."""
+    rows = db.all(SQL.completeness, {"day": day, "projects": list(projects), "providers": list(providers)})
+    found: dict[int, dict[str, Completeness]] = {}
+    for row in rows:
+        cell = Completeness(**{name: row[name] for name in Completeness.__slots__})
+        found.setdefault(row["project_id"], {})[row["provider"]] = cell
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a run's calls for one project came to."""
+
+    cost_usd: Decimal
+    answers: int
+    seconds: float
+
+
+def project_spend(db: Database, run_id: int) -> Mapping[int, Spend]:
+    """What a run spent and did, by project."""
+    rows = db.all(SQL.project_spend, {"run_id": run_id})
+    return {row["project_id"]: Spend(row["cost_usd"], row["answers"], row["seconds"]) for row in rows}
+
+
+def cost(db: Database, run_id: int) -> Decimal:
+    """What a run's calls were charged, in USD."""
+    row = db.one(SQL.cost, {"run_id": run_id})
+    return Decimal(row["cost_usd"]) if row else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Calls that may have been billed: they are charged their ceilings until the truth arrives."""
+
+    calls: int
+    usd: Decimal
+
+
+def doubtful(db: Database, day: date) -> Doubtful:
+    """The calls for a day that are in doubt."""
+    row = db.one(SQL.doubtful, {"day": day})
+    assert row is not None
+    return Doubtful(row["calls"], row["usd"])
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A project's answers of a day that lack something: `unread` ones, and ones `without_sentiment`."""
+
+    project_id: int
+    name: str
+    unread: int
+    without_sentiment: int
+
+
+def unfinished_answers(db: Database, day: date) -> list[Unfinished]:
+    """The projects with answers of a day that are not analysed yet, or that have no readable sentiment."""
+    return [Unfinished(**row) for row in db.all(SQL.unfinished_answers, {"day": day})]
+
+
+def failure_reasons(db: Database, project_id: int, day: date) -> list[Row]:
+    """A project's failures of the day by provider and reason, most frequent first."""
+    return db.all(SQL.failure_reasons, {"project_id": project_id, "day": day})

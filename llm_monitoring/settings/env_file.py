@@ -1,0 +1,95 @@
+"""Reads `.env`: who may have written it, and which of its lines say nothing that can be used."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from dotenv.parser import Binding, parse_stream
+
+from llm_monitoring.errors import ConfigurationError
+
+PACKAGE: Final = Path(__file__).resolve().parents[1]
+ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,63})\s*[=:]")
+NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(?:#.*)?")
+
+
+def find_env_file() -> Path:
+    """Return the `.env` in use: the working directory's, else the one next to the package, else where one would be."""
+    places = (Path.cwd() / ".env", PACKAGE.parent / ".env")
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return what a `.env` says; raises ConfigurationError that names file, line and variable, and never a value."""
+    if not path.is_file():
+        return {}
+    require_trusted(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"{path} cannot be read: {type(exc).__name__}") from exc
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if problem := problem_of(binding):
+            raise ConfigurationError(f"{path}, line {line_of(binding)}{problem}")
+        if binding.key is not None:
+            found[binding.key] = binding.value or ""
+    return found
+
+
+def line_of(binding: Binding) -> int:
+    """The line that a binding begins on, past the blank lines before it."""
+    text: str = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def problem_of(binding: Binding) -> str:
+    """Why a line cannot be used, with the name of its variable; empty if it can."""
+    lines = binding.original.string.strip().splitlines()
+    if not lines:
+        return ""
+    assigned, alone = ASSIGNMENT.match(lines[0]), NAME_ALONE.fullmatch(lines[0])
+    match = assigned or alone
+    name = f", {match[1]}" if match else ""
+    if binding.error:
+        return f"{name}: cannot be read: write NAME=value, and close a quote at the end of its value"
+    if binding.key is not None and binding.value is None:
+        return f"{name}: has no “=”: write NAME=value"
+    if any(ASSIGNMENT.match(line) for line in lines[1:]):
+        return f"{name}: its quote is not closed on this line, so the lines below would be part of the value"
+    return ""
+
+
+def require_trusted(path: Path) -> None:
+    """Raise ConfigurationError if others may have written the file: it names where keys and answers are sent.
+
+    Trusted are this process's user, root, and the owner of this package, who decides what runs anyway.
+    """
+    if os.name != "posix":
+        return
+    trusted = {os.geteuid(), 0, PACKAGE.stat().st_uid}
+    entries = (path.lstat(), path.stat())
+    strangers = sorted({entry.st_uid for entry in entries} - trusted)
+    if strangers:
+        raise ConfigurationError(
+            f"{path} belongs to another user (uid {strangers[0]}) and is not read: `chown` it to yourself, or remove it"
+        )
+    target = entries[1]
+    group_is_ours = target.st_gid in (os.getegid(), 0)
+    if target.st_mode & stat.S_IWOTH or (target.st_mode & stat.S_IWGRP and not group_is_ours):
+        raise ConfigurationError(f"{path} can be written by other users and is not read: `chmod 600 {path}`")
+
+
+def unknown_names(names: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
+    """Return the names that begin like ours and are none of `known`, each with the nearest one, or an empty text."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    wrong = sorted(name for name in names if name.upper().startswith("LLM_") and name not in known)
+    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), "") for name in wrong}

@@ -1,0 +1,113 @@
+"""Reads one setting's text: numbers, durations, switches, choices, budgets, days and places."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field
+from datetime import UTC, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from llm_monitoring.errors import ConfigurationError
+
+Parse = Callable[[str], Any]
+
+SWITCHED_ON: Final = ("true", "1", "yes", "on")
+
+SWITCHED_OFF: Final = ("false", "0", "no", "off")
+
+QUOTES: Final = ('"', "'")
+
+
+def integer(least: int, most: int) -> Parse:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def duration(most: float, unit: str) -> Parse:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number <= most:
+            raise ValueError(f"a number of {unit} above 0, at most {most:g}")
+        return number
+
+    return parse
+
+
+def switch(text: str) -> bool:
+    if text.lower() not in (*SWITCHED_ON, *SWITCHED_OFF):
+        raise ValueError("true or false")
+    return text.lower() in SWITCHED_ON
+
+
+def choice(*options: str) -> Parse:
+    def parse(text: str) -> str:
+        for option in options:
+            if option.lower() == text.lower():
+                return option
+        raise ValueError(f"one of {', '.join(options)}")
+
+    return parse
+
+
+def budget(text: str) -> Decimal:
+    """Return an amount in USD that a budget column can hold: zero or more, whole cents."""
+    if re.fullmatch(r"[0-9]{1,8}(\.[0-9]{1,2})?", text):
+        return Decimal(text)
+    raise ValueError("an amount in USD from 0 to below 100000000, in whole cents")
+
+
+def user_numbers(text: str) -> frozenset[int] | None:
+    """Return the users that `all`, `none` or numbers separated by commas name; None stands for all."""
+    words = [word.strip() for word in text.split(",")]
+    if text.lower() in ("all", "none"):
+        return None if text.lower() == "all" else frozenset()
+    if all(re.fullmatch(r"[0-9]{1,10}", word) and 0 < int(word) < 2**31 for word in words):
+        return frozenset(int(word) for word in words)
+    raise ValueError("all, none, or user numbers separated by commas")
+
+
+def time_zone(text: str) -> tzinfo:
+    if text.upper() == "UTC":  # a slim container may hold no time zone data
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (LookupError, ValueError, OSError) as exc:
+        raise ValueError("a time zone that is installed here, such as Europe/Madrid") from exc
+
+
+def directory(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as exc:
+        raise ValueError("a directory") from exc
+
+
+def parsed(name: str, each: Field[Any], texts: Mapping[str, str]) -> Any:
+    """Return the variable's value, None where neither it nor its default says anything."""
+    text = texts.get(name, "").strip() or each.metadata["default"]
+    if not text:
+        return None
+    if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
+        raise ConfigurationError(f"{name} is in quotes, which are not part of the value: leave them out")
+    try:
+        return each.metadata["parse"](text)
+    except ValueError as exc:
+        got = "has a value that cannot be used" if hidden(each, text) else f"is {text[:60]!r}"
+        raise ConfigurationError(f"{name} {got}: it must be {exc}") from None
+
+
+def hidden(each: Field[Any], text: str) -> bool:
+    """Whether an error must not show `text`: an address may carry a password or a token."""
+    return bool(each.metadata["secret"]) or "@" in text or "?" in text
