@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet
 from bench.ground import ROOT, database, peak_rss_mb, provider
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import open_tools, schedule_day
+from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.ledger.budget import Budget
@@ -119,17 +119,17 @@ def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
 def run_day() -> dict[str, Any]:
     """The day in this process, with what it took."""
     settings = load_settings(dotenv=False)
-    with open_tools(settings) as tools, RunLock(tools.db) as lock, counted_statements() as statements:
-        commits = committed(tools.db, wait=0.0)
+    with open_app(settings) as app, RunLock(app.db) as lock, counted_statements() as statements:
+        commits = committed(app.db, wait=0.0)
         began, cpu = time.perf_counter(), time.process_time()
-        report = daily.analyse(tools, daily.Order(schedule_day(settings)), {}, lock)
+        report = daily.analyse(app, daily.RunRequest(schedule_day(settings)), {}, lock)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         return {
             "wall_s": wall,
             "cpu_s": cpu,
             "peak_rss_mb": peak_rss_mb(),
             "statements": statements[0],
-            "commits": committed(tools.db) - commits,
+            "commits": committed(app.db) - commits,
             "in_balance": report.in_balance,
             "answers": sum(project.answers for project in report.projects),
         }

@@ -13,7 +13,7 @@ from bench.ground import database
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 
 SETTLED = Outcome("settled", Decimal("0.001"), Usage(100, 200), "m")
 
@@ -52,7 +52,7 @@ def rate(budget: Budget, users: list[int], calls: int) -> float:
 
 def spend(budget: Budget, user: int, calls: int) -> None:
     for _ in range(calls):
-        call = Call(uuid.uuid4(), "answer", user, "openai", "m", "user", Decimal("0.01"))
+        call = Attempt(uuid.uuid4(), "answer", user, "openai", "m", "user", Decimal("0.01"))
         assert budget.reserve(call)
         assert budget.mark_sent(call)
         budget.db.transact(lambda tx, call=call: budget.close(tx, call.id, SETTLED))  # type: ignore[misc]

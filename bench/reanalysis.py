@@ -88,7 +88,7 @@ def save_all(tx: Transaction, project: Project, matcher: Matcher, batch: Sequenc
     for task, answer in batch:
         citations = [{"url": c.url, "title": c.title, "domain": c.domain} for c in answer.citations]
         analysis = matcher.analyse(answer.text, citations, task.language)
-        finding = store.Finding(
+        finding = store.StoredAnswer(
             uuid.uuid4(), None, "m", Decimal(0), matcher.names_brand(task.prompt, task.language), analysis, "none"
         )
         store.save(tx, task, project, answer, Reply(200, b"", 900), finding)

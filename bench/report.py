@@ -19,7 +19,7 @@ from bench.daily import counted_statements
 from bench.ground import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from llm_monitoring import projects
-from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.app import App, open_app
 from llm_monitoring.cli.results.export import Form, to_file
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
@@ -38,15 +38,15 @@ SET sentiment_status = 'scored', sentiment = (ARRAY['positive', 'neutral', 'nega
 WHERE brand_mentioned
 """
 
-Part = Callable[[Tools, int, int, Path], dict[str, float]]
+Part = Callable[[App, int, int, Path], dict[str, float]]
 
 
 def report(language: str) -> Part:
     """The page in a language, as `python -m llm_monitoring report` writes it."""
 
-    def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
-        projects.change(tools.db, project_id, lambda found: dataclasses.replace(found, language=language))
-        writer = ReportWriter(tools.db, tools.keys, tools.budget, LATEST)
+    def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
+        projects.change(app.db, project_id, lambda found: dataclasses.replace(found, language=language))
+        writer = ReportWriter(app.db, app.keys, app.budget, LATEST)
         wanted = Wanted(project_id, Period(LATEST - timedelta(days=days - 1), LATEST))
         written = writer.write(wanted, folder / f"{language}.html")
         return {"kb": round(written.size_bytes / 1000), "rows": written.answers}
@@ -57,20 +57,20 @@ def report(language: str) -> Part:
 def export(form: str) -> Part:
     """All answers of the project as a file, as `python -m llm_monitoring export results` writes it."""
 
-    def make(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
-        order = exports.Export((projects.find(tools.db, project_id),), "results")
+    def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
+        order = exports.Export((projects.find(app.db, project_id),), "results")
         path = folder / f"answers.{form}"
-        rows = to_file(order, exports.records(tools.db, order), Form(form, path, bom=False, delimiter=","), path)
+        rows = to_file(order, exports.records(app.db, order), Form(form, path, bom=False, delimiter=","), path)
         return {"kb": round(path.stat().st_size / 1000), "rows": rows}
 
     return make
 
 
-def figures(tools: Tools, project_id: int, days: int, folder: Path) -> dict[str, float]:
+def figures(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
     """The later half of the days compared with the earlier one."""
     middle = LATEST - timedelta(days=days // 2)
     before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
-    found = periods.report(tools.db, periods.Question(project_id, after, before))
+    found = periods.report(app.db, periods.Question(project_id, after, before))
     return {"rows": found.total.summary.figures.total_queries}
 
 
@@ -139,9 +139,9 @@ def in_a_process(url: str, part: str, days: int, folder: str) -> dict[str, Any]:
 
 def made(part: str, days: int) -> dict[str, Any]:
     """One part in this process, with what it took."""
-    with open_tools(load_settings(dotenv=False)) as tools, counted_statements() as statements:
+    with open_app(load_settings(dotenv=False)) as app, counted_statements() as statements:
         began = time.perf_counter()
-        found = PARTS[part](tools, 1, days, Path(tempfile.gettempdir()))
+        found = PARTS[part](app, 1, days, Path(tempfile.gettempdir()))
         seconds = time.perf_counter() - began
     return {**found, "seconds": round(seconds, 3), "statements": statements[0], "peak_rss_mb": peak_rss_mb()}
 

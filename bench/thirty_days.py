@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from bench.ground import database
 from llm_monitoring import projects
-from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.app import App, open_app
 from llm_monitoring.cli.results.metrics import print_report
 from llm_monitoring.cli.results.metrics_tables import print_comparison
 from llm_monitoring.demo.sample import SAMPLE_EMAIL
@@ -34,26 +34,26 @@ ENOUGH_USD = Decimal("1000.00")
 
 
 @contextmanager
-def simulated(url: str, last: date) -> Iterator[tuple[Tools, DemoServer]]:
+def simulated(url: str, last: date) -> Iterator[tuple[App, DemoServer]]:
     """The demo's projects on a database, and the loopback provider whose trend ends on `last`."""
     with DemoServer(epoch=last) as server:
         settings = dataclasses.replace(
             load_settings({**server.environment(), "DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False),
             keys_encryption_key=Secret(Fernet.generate_key().decode()),
         )
-        with open_tools(settings) as tools:
-            fill(tools)
-            tools.budget.set_limits(projects.find_user(tools.db, SAMPLE_EMAIL)["id"], ENOUGH_USD, None)
-            yield tools, server
+        with open_app(settings) as app:
+            fill(app)
+            app.budget.set_limits(projects.find_user(app.db, SAMPLE_EMAIL)["id"], ENOUGH_USD, None)
+            yield app, server
 
 
-def live(tools: Tools, server: DemoServer, days: Sequence[date]) -> int:
+def live(app: App, server: DemoServer, days: Sequence[date]) -> int:
     """Run the daily job's day for each of the days; return how many answers they brought."""
     answers = 0
-    with RunLock(tools.db) as lock:
+    with RunLock(app.db) as lock:
         for each in days:
             server.set_day(each)
-            report = daily.analyse(tools, daily.Order(each), {}, lock)
+            report = daily.analyse(app, daily.RunRequest(each), {}, lock)
             assert report.in_balance
             answers += report.tally.answered
     return answers
@@ -68,13 +68,13 @@ def comparisons(days: Sequence[date]) -> list[tuple[str, Period, Period]]:
     ]
 
 
-def measure(tools: Tools, days: Sequence[date]) -> list[dict[str, Any]]:
+def measure(app: App, days: Sequence[date]) -> list[dict[str, Any]]:
     """Print the figures and every comparison as the command line does; return the verdicts."""
     found = []
-    for row in projects.overview(tools.db):
-        print_report(periods.report(tools.db, Question(row["id"], Period(days[0], days[-1]))))
+    for row in projects.overview(app.db):
+        print_report(periods.report(app.db, Question(row["id"], Period(days[0], days[-1]))))
         for what, before, after in comparisons(days):
-            comparison = periods.report(tools.db, Question(row["id"], after, before)).comparison
+            comparison = periods.report(app.db, Question(row["id"], after, before)).comparison
             assert comparison is not None
             print(f"\n{what}: {before}, then {after}")
             print_comparison(comparison)
@@ -101,11 +101,11 @@ def main() -> None:
     wanted = parser.parse_args().days
     last = datetime.now(UTC).date()
     days = [last - timedelta(days=back) for back in range(wanted - 1, -1, -1)]
-    with database() as url, simulated(url, last) as (tools, server):
+    with database() as url, simulated(url, last) as (app, server):
         start = time.monotonic()
-        answers = live(tools, server, days)
+        answers = live(app, server, days)
         seconds = round(time.monotonic() - start, 1)
-        told = measure(tools, days)
+        told = measure(app, days)
     print(json.dumps({"days": wanted, "answers": answers, "seconds": seconds, "verdicts": told}, ensure_ascii=False))
 
 

@@ -17,7 +17,7 @@ from llm_monitoring.answers import store as results
 from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.projects.store import find
 from llm_monitoring.providers import Answer, Reply, read_reply
@@ -48,11 +48,11 @@ class Store:
         """Reserve, send, keep the reply, settle and store: what a run does with one task."""
         ceiling, cost = Decimal("0.02"), Decimal("0.0051")
         model = MODELS["google"]
-        call = Call(uuid.uuid4(), "answer", task.user_id, "google", model, "operator", ceiling, self.run_id, task)
+        call = Attempt(uuid.uuid4(), "answer", task.user_id, "google", model, "operator", ceiling, self.run_id, task)
         assert self.budget.reserve(call)
         assert self.budget.mark_sent(call)
         self.budget.keep_receipt(call.id, self.reply, self.reply.body)
-        finding = results.Finding(call.id, self.run_id, model, cost, False, self.analysis, "pending")
+        finding = results.StoredAnswer(call.id, self.run_id, model, cost, False, self.analysis, "pending")
 
         def settle(tx: Transaction) -> None:
             self.budget.close(tx, call.id, Outcome("settled", cost, Usage(180, 500), model))

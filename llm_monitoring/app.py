@@ -13,7 +13,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.db.pooler import require_sessions
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.settings.fields import Settings, load_settings
@@ -25,10 +25,10 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 
 
 @contextmanager
-def open_tools(settings: Settings | None = None, stop: Event | None = None) -> Iterator[Tools]:
+def open_app(settings: Settings | None = None, stop: Event | None = None) -> Iterator[App]:
     """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
-    box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    box = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
         migrate(db)
@@ -39,7 +39,7 @@ def open_tools(settings: Settings | None = None, stop: Event | None = None) -> I
             db, box, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd,
             operator_keys_for=settings.operator_keys_for,
         )  # fmt: skip
-        yield Tools(db, budget, keys, settings)
+        yield App(db, budget, keys, settings)
 
 
 def connections(settings: Settings) -> int:
@@ -65,7 +65,7 @@ def schedule_day(settings: Settings) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class App:
     """What a run works with."""
 
     db: Database

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NoReturn, Self
 
 from llm_monitoring import registry
-from llm_monitoring.app import open_tools, schedule_day
+from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import listing
@@ -56,8 +56,8 @@ def models_of(provider: ProviderName, api_key: str) -> Models:
 def get_existing_models_from_db() -> dict[str, Models]:
     """The registry's rows by provider, every column of theirs."""
     found: dict[str, Models] = {}
-    with open_tools() as tools:
-        for row in registry.overview(tools.db):
+    with open_app() as app:
+        for row in registry.overview(app.db):
             found.setdefault(row["llm_provider"], []).append(row)
     return found
 
@@ -70,9 +70,9 @@ def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
     name = provider_name(provider)
     if not 0 < len(model_id) <= LONGEST_ID:
         raise BadInput(f"a model's id has 1 to {LONGEST_ID} characters")
-    with open_tools() as tools:
+    with open_app() as app:
         info = ModelInfo(model_id, display_name or model_id)
-        return check.insert_new_model(tools.db, name, info, datetime.now(UTC))
+        return check.insert_new_model(app.db, name, info, datetime.now(UTC))
 
 
 class PlainKey(str):
@@ -129,8 +129,8 @@ def standing_dict(standing: Standing) -> dict[str, Any]:
 
 def check_budget_limits() -> tuple[bool, dict[str, Any]]:
     """Whether anybody may spend this month, and `total_users`, `users_over_budget`, `users_near_limit`."""
-    with open_tools() as tools:
-        return budget_info(tools.budget.standings())
+    with open_app() as app:
+        return budget_info(app.budget.standings())
 
 
 def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
@@ -138,8 +138,8 @@ def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
 
     Without a user: those of the one user who stored any, else the environment's.
     """
-    with open_tools() as tools:
-        return plain_keys(tools.keys.all_for(user_id))
+    with open_app() as app:
+        return plain_keys(app.keys.all_for(user_id))
 
 
 def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | None = None) -> Decimal:
@@ -147,13 +147,13 @@ def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | N
 
     A run settles call by call and never needs this. Without a user only where there is exactly one; raises BadInput.
     """
-    with open_tools() as tools:
+    with open_app() as app:
         if user_id is None:
-            standings = tools.budget.standings()
+            standings = app.budget.standings()
             if len(standings) != 1:
                 raise BadInput(f"there are {len(standings)} users: say whose spend to change with user_id")
             user_id = standings[0].user_id
-        return tools.budget.correct(user_id, parse_usd(total_cost_usd), "update_monthly_spend")
+        return app.budget.correct(user_id, parse_usd(total_cost_usd), "update_monthly_spend")
 
 
 def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
     Raises AlreadyRunning while another daily run works, ConfigurationError unless `max_workers` is 1 to 256.
     """
     settings = load_settings(max_workers=max_workers)
-    with open_tools(settings) as tools, RunLock(tools.db) as lock:
-        blocked = blocked_users(tools.budget.standings())
-        report = daily.analyse(tools, daily.Order(schedule_day(settings)), blocked, lock)
+    with open_app(settings) as app, RunLock(app.db) as lock:
+        blocked = blocked_users(app.budget.standings())
+        report = daily.analyse(app, daily.RunRequest(schedule_day(settings)), blocked, lock)
     return [project.as_dict() for project in report.projects]

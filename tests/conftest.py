@@ -81,10 +81,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_secret_of_another_test() -> Iterator[None]:
     """What one test registered to be hidden does not change what the next one stores."""
-    from llm_monitoring.logs.redaction import REGISTRY
+    from llm_monitoring.logs.redaction import SECRETS
 
     yield
-    REGISTRY.tails, REGISTRY.sizes = {}, ()
+    SECRETS.tails, SECRETS.sizes = {}, ()
 
 
 @pytest.fixture

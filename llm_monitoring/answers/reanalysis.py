@@ -103,7 +103,7 @@ class Reader:
 
     def matcher_before(self, mark: str | None) -> Matcher | None:
         if mark not in self.earlier:
-            self.earlier[mark] = fingerprints.matcher_of(self.db, mark, self.project.id)
+            self.earlier[mark] = fingerprints.matcher_for(self.db, mark, self.project.id)
         return self.earlier[mark]
 
 

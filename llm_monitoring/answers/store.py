@@ -27,7 +27,7 @@ SentimentStatus = Literal["none", "pending", "scored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StoredAnswer:
     """A valid answer as it is stored: whose call it was, what it cost in USD, what was read in it.
 
     Without `analysis` it is stored unread with its `unread_reason`, a code.
@@ -43,7 +43,9 @@ class Finding:
     unread_reason: str | None = None
 
 
-def save(tx: Transaction, task: Task, project: Project | None, answer: Answer, reply: Reply, finding: Finding) -> None:
+def save(
+    tx: Transaction, task: Task, project: Project | None, answer: Answer, reply: Reply, finding: StoredAnswer
+) -> None:
     """Store a task's answer; a task that has one keeps it, and a prompt that was deleted gets none."""
     usage = answer.usage
     tx.execute(

@@ -19,8 +19,8 @@ from llm_monitoring.errors import ConfigurationError, MonitoringError
 from llm_monitoring.health import database as checks
 from llm_monitoring.health import definitions, projects, searching
 from llm_monitoring.health import machine as machine_checks
-from llm_monitoring.health.finding import Finding, green, red
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.health.finding import CheckResult, green, red
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.keys.verification import check_keys
 from llm_monitoring.ledger.budget import Budget
@@ -57,16 +57,16 @@ def doctor(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
     ctx.exit(1 if any(each.colour == "red" for each in found) else 0)
 
 
-def machine(settings: Settings) -> list[Finding]:
-    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+def machine(settings: Settings) -> list[CheckResult]:
+    checks: tuple[Callable[[Settings], Iterator[CheckResult]], ...] = (
         machine_checks.time_zone, machine_checks.disk, machine_checks.notifications, machine_checks.railway,
     )  # fmt: skip
     return [finding for check in checks for finding in check(settings)]
 
 
-def examine_database(settings: Settings, *, offline: bool, demo: bool) -> list[Finding]:
+def examine_database(settings: Settings, *, offline: bool, demo: bool) -> list[CheckResult]:
     """Everything that needs the database; what cannot be looked at ends it with the reason."""
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     try:
         with Database(app.database_url(settings), size=2, retry_seconds=0) as db:
             embedded = "the embedded one" if settings.may_embed_database else "the one of DATABASE_URL"
@@ -88,7 +88,7 @@ def advice(settings: Settings, problem: MonitoringError) -> str:
     return "look whether PostgreSQL runs and DATABASE_URL names it"
 
 
-def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding]:
+def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[CheckResult]:
     yield from checks.clock(db)
     yield from checks.encryption(db)
     yield from checks.sessions(db)
@@ -96,7 +96,7 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
     yield from state
     if any(each.colour != "green" for each in state):
         return
-    box = KeyBox(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    box = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     store = KeyStore(db, box, settings.api_keys, operator_keys_for=settings.operator_keys_for)
     budget = Budget(db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd)
     checked = None if offline else check_keys(store, settings, store.listing())
@@ -117,10 +117,10 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[Finding
     )
 
 
-def one_by_one(*examinations: tuple[str, Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
+def one_by_one(*examinations: tuple[str, Callable[[], Iterator[CheckResult]]]) -> Iterator[CheckResult]:
     """The findings of each examination; one that a row breaks is red, and the others go on."""
     for subject, examine in examinations:
-        found: list[Finding] = []
+        found: list[CheckResult] = []
         with RowErrors().guard("examine", subject) as work:
             for each in examine():
                 found.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
@@ -130,7 +130,7 @@ def one_by_one(*examinations: tuple[str, Callable[[], Iterator[Finding]]]) -> It
             yield red(subject, told, "look for the row that the message names, correct it, then run this again")
 
 
-def print_findings(found: list[Finding]) -> None:
+def print_findings(found: list[CheckResult]) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))

@@ -22,8 +22,8 @@ def users() -> None:
 @pass_session
 def add(session: Session, email: str) -> None:
     """Create a user with the address EMAIL."""
-    with session.tools() as tools:
-        say(f"User {projects.add_user(tools.db, email)} added: {email}")
+    with session.app() as app:
+        say(f"User {projects.add_user(app.db, email)} added: {email}")
 
 
 @users.command("list", epilog=example("users list --json"))
@@ -31,8 +31,8 @@ def add(session: Session, email: str) -> None:
 @pass_session
 def list_users(session: Session, *, as_json: bool) -> None:
     """List every user with number and address."""
-    with session.tools() as tools:
-        rows = projects.users(tools.db)
+    with session.app() as app:
+        rows = projects.users(app.db)
     show_rows(rows, {"User": "id", "E-mail": "email"}, as_json=as_json, empty="There are no users yet: `users add`.")
 
 
@@ -42,9 +42,9 @@ def list_users(session: Session, *, as_json: bool) -> None:
 @pass_session
 def edit(session: Session, user: str, email: str) -> None:
     """Give USER the address EMAIL; projects, keys and budget stay."""
-    with session.tools() as tools:
-        found = projects.find_user(tools.db, user)
-        user_edits.change_address(tools.db, found["id"], email)
+    with session.app() as app:
+        found = projects.find_user(app.db, user)
+        user_edits.change_address(app.db, found["id"], email)
     say(f"User {found['id']}: {found['email']} is {email} now.")
 
 
@@ -57,13 +57,13 @@ def remove(session: Session, user: str, *, yes: bool) -> None:
 
     What the calls have cost stays in the ledger. To stop asking only, pause the projects.
     """
-    with session.tools() as tools:
-        found = projects.find_user(tools.db, user)
-        say(loss(found, user_edits.holdings(tools.db, found["id"])))
+    with session.app() as app:
+        found = projects.find_user(app.db, user)
+        say(loss(found, user_edits.holdings(app.db, found["id"])))
         if not yes and not click.confirm("Delete it all for good?"):
             say("Nothing was deleted.")
             return
-        user_edits.remove(tools.db, found["id"])
+        user_edits.remove(app.db, found["id"])
     say(f"User {found['id']} ({found['email']}) is deleted.")
 
 

@@ -18,7 +18,7 @@ def worker(session: Session, *, once: bool) -> None:
     (SIGTERM, Ctrl-C) lets the calls that are out end and leaves the rest to others; a killed worker's part is taken
     over by itself.
     """
-    from llm_monitoring.app import open_tools
+    from llm_monitoring.app import open_app
     from llm_monitoring.distributed.worker import Worker
     from llm_monitoring.logs.setup import configure
     from llm_monitoring.process.signals import stoppable
@@ -26,5 +26,5 @@ def worker(session: Session, *, once: bool) -> None:
 
     with session.settings() as settings:
         configure(settings)
-        with stoppable(longest_ending(settings)) as stop, open_tools(settings, stop) as tools:
-            Worker(tools, stop).serve(once=once)
+        with stoppable(longest_ending(settings)) as stop, open_app(settings, stop) as app:
+            Worker(app, stop).serve(once=once)

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from llm_monitoring.app import Tools, schedule_day
+from llm_monitoring.app import App, schedule_day
 from llm_monitoring.demo.bill import Bill
 from llm_monitoring.demo.direct import DirectClients
 from llm_monitoring.demo.server.service import Behaviour, Service
@@ -21,7 +21,7 @@ from llm_monitoring.registry.admin import Author
 from llm_monitoring.runs import daily, records
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
@@ -51,35 +51,35 @@ class Written:
     cost_usd: Decimal = Decimal(0)
 
 
-def write(tools: Tools, lock: RunLock, project_id: int, bill: Path, watch: Watch) -> Written:
+def write(app: App, lock: RunLock, project_id: int, bill: Path, watch: Watch) -> Written:
     """Ask a project's days that the last thirty lack, through plan, ledger and analysis; needs the run lock.
 
     Every call is on the bill and in the ledger, in this month, as those of `--date` are.
     """
-    today = schedule_day(tools.settings)
-    missing = missing_days(tools, today)
+    today = schedule_day(app.settings)
+    missing = missing_days(app, today)
     watch.on_start(len(missing))
-    quick = dataclasses.replace(tools.settings, max_workers=WORKERS, sentiment=False)  # a call for each mention more
-    tools = dataclasses.replace(tools, settings=quick)
+    quick = dataclasses.replace(app.settings, max_workers=WORKERS, sentiment=False)  # a call for each mention more
+    app = dataclasses.replace(app, settings=quick)
     written, service = Written(), Service(Behaviour(), Bill(bill))
     try:
         for each in missing:
             if watch.stop.is_set():
                 break
-            choose_model(tools, each, today, fresh=len(missing) == DAYS)
+            choose_model(app, each, today, fresh=len(missing) == DAYS)
             play(service, each)
-            order = daily.Order(each, project_id, watch.stop)
-            add(written, write_day(tools, lock, order, service))
+            order = daily.RunRequest(each, project_id, watch.stop)
+            add(written, write_day(app, lock, order, service))
             watch.on_day(written.days)
     finally:
         service.bill.close()
-        choose_model(tools, today, today, fresh=False)
+        choose_model(app, today, today, fresh=False)
     return written
 
 
-def missing_days(tools: Tools, today: date) -> list[date]:
+def missing_days(app: App, today: date) -> list[date]:
     first, last = today - timedelta(days=DAYS), today - timedelta(days=1)
-    done = records.completed_days(tools.db, first, last)
+    done = records.completed_days(app.db, first, last)
     return [each for back in range(DAYS) if (each := first + timedelta(days=back)) not in done]
 
 
@@ -88,13 +88,13 @@ def play(service: Service, each: date) -> None:
     service.day = service.composer.epoch = each
 
 
-def write_day(tools: Tools, lock: RunLock, order: daily.Order, service: Service) -> report_module.DayReport:
-    clients = DirectClients(tools.keys, tools.settings, service)
+def write_day(app: App, lock: RunLock, order: daily.RunRequest, service: Service) -> report_module.DayReport:
+    clients = DirectClients(app.keys, app.settings, service)
 
-    def ask(shift: daily.Shift) -> Tally:
-        return daily.ask_here(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
+    def ask(shift: daily.RunContext) -> RunStats:
+        return daily.execute_locally(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
 
-    return daily.analyse(tools, order, {}, lock, ask)
+    return daily.analyse(app, order, {}, lock, ask)
 
 
 def add(written: Written, report: report_module.DayReport) -> None:
@@ -103,20 +103,20 @@ def add(written: Written, report: report_module.DayReport) -> None:
     written.cost_usd += report.cost_usd
 
 
-def choose_model(tools: Tools, each: date, today: date, *, fresh: bool) -> None:
+def choose_model(app: App, each: date, today: date, *, fresh: bool) -> None:
     """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
-    current = admin.current(tools.db, CHANGED)
+    current = admin.current(app.db, CHANGED)
     name = None if current is None else current["model_id"]
     is_new = each >= today - timedelta(days=DAYS_OF_NEW_MODEL)
     if is_new and name == OLD_MODEL:
-        switch(tools, NEW_MODEL)
+        switch(app, NEW_MODEL)
     elif fresh and not is_new and name == NEW_MODEL:
-        switch(tools, OLD_MODEL)
+        switch(app, OLD_MODEL)
 
 
-def switch(tools: Tools, model_id: str) -> None:
-    row = admin.find(tools.db, CHANGED, model_id)
-    admin.switch(tools.db, row, Author("demo", "the demo's history changes one assistant's model"))
+def switch(app: App, model_id: str) -> None:
+    row = admin.find(app.db, CHANGED, model_id)
+    admin.switch(app.db, row, Author("demo", "the demo's history changes one assistant's model"))
 
 
 def commands(python: str, project: int) -> list[str]:

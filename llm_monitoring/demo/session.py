@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.app import App, open_app
 from llm_monitoring.db import embedded
 from llm_monitoring.db.data_directory import demo_data_directory, make_parents
 from llm_monitoring.demo.sample import (
@@ -71,8 +71,8 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
             notify_urls=None,
             heartbeat_url=None,
         )
-        with open_tools(own) as tools:
-            fill(tools)
+        with open_app(own) as app:
+            fill(app)
         yield own
 
 
@@ -86,19 +86,19 @@ def demo_master_key(path: Path) -> Secret:
     return Secret(path.read_text().strip())
 
 
-def fill(tools: Tools) -> None:
+def fill(app: App) -> None:
     """Create what is missing of the sample user, keys, budget, projects and prompts."""
     try:
-        user_id = int(projects.find_user(tools.db, SAMPLE_EMAIL)["id"])
+        user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
     except BadInput:
-        user_id = projects.add_user(tools.db, SAMPLE_EMAIL)
-        tools.budget.set_limits(user_id, Decimal(SAMPLE_BUDGET_USD), None)
+        user_id = projects.add_user(app.db, SAMPLE_EMAIL)
+        app.budget.set_limits(user_id, Decimal(SAMPLE_BUDGET_USD), None)
     for provider, key in DEMO_KEYS.items():
-        tools.keys.store(user_id, provider_name(provider), Secret(key))
-    known = {row["name"]: row["id"] for row in projects.overview(tools.db) if row["user_id"] == user_id}
+        app.keys.store(user_id, provider_name(provider), Secret(key))
+    known = {row["name"]: row["id"] for row in projects.overview(app.db) if row["user_id"] == user_id}
     for sample in SAMPLE_PROJECTS:
-        project_id = known.get(sample.name) or projects.add(tools.db, new_project(user_id, sample))
-        projects.add_queries(tools.db, project_id, sample.prompts)
+        project_id = known.get(sample.name) or projects.add(app.db, new_project(user_id, sample))
+        projects.add_queries(app.db, project_id, sample.prompts)
 
 
 def new_project(user_id: int, sample: SampleProject) -> projects.NewProject:

@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from llm_monitoring.answers import store
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Locked
 from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.distributed.partition import cut
-from llm_monitoring.distributed.queue import Line, Queue, quieten
+from llm_monitoring.distributed.queue import Line, Queue, silence_engine_logs
 from llm_monitoring.distributed.shared_settings import terms
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import ChunkLock, OpenChunk
-from llm_monitoring.runs.daily import Shift, Tools, longest_let_go
+from llm_monitoring.runs.daily import RunContext, longest_let_go
 from llm_monitoring.runs.held_work import HELD_GRACE_SECONDS
 from llm_monitoring.runs.reasons import StopReason, stop_text
 from llm_monitoring.runs.recovery import recover
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
@@ -32,35 +33,35 @@ IDLE_SECONDS: Final = 60.0
 MOST_LOSSES: Final = 5  # a chunk that ended so many owners is not given to another
 
 
-class Scheduler:
+class Coordinator:
     """Makes an engine's workers do what a run would ask itself."""
 
-    def __init__(self, tools: Tools) -> None:
-        self.tools = tools
-        self.queue = Queue(tools.db)
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.queue = Queue(app.db)
         self.queue.prepare()
-        quieten()
+        silence_engine_logs()
 
-    def work(self, shift: Shift) -> Tally:
+    def work(self, shift: RunContext) -> RunStats:
         """Have a run's open tasks asked, and say what became of them; raises DatabaseUnavailable."""
         run_id = shift.desk.run_id
         assert run_id is not None
-        settings, plan = self.tools.settings, shift.plan
+        settings, plan = self.app.settings, shift.plan
         owners = {project_id: item.project.user_id or 0 for project_id, item in plan.projects.items()}
         portions = cut(open_tasks(shift), owners, settings.chunk_tasks)
         if not portions:
-            return Tally()
+            return RunStats()
         seconds = 60 * settings.run_deadline_minutes
         self.queue.clear()
-        ids = chunks.add(self.tools.db, run_id, portions, seconds, terms(settings))
+        ids = chunks.add(self.app.db, run_id, portions, seconds, terms(settings))
         with self.queue.opened() as line:
             line.put(ids)
             log.info("📦 %d tramo(s) en cola para los trabajadores", len(ids),
                      extra={"event": "run.distributed", "chunks": len(ids), "run_id": run_id})  # fmt: skip
-            return Watch(self.tools, line, shift, run_id, time.monotonic() + seconds).until_done()
+            return ChunkMonitor(self.app, line, shift, run_id, time.monotonic() + seconds).until_done()
 
 
-def open_tasks(shift: Shift) -> dict[int, int]:
+def open_tasks(shift: RunContext) -> dict[int, int]:
     """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
     desk, found = shift.desk, Counter[int]()
     for project_id, cells in shift.before.items():
@@ -71,12 +72,12 @@ def open_tasks(shift: Shift) -> dict[int, int]:
 
 
 @dataclass
-class Watch:
+class ChunkMonitor:
     """The scheduler's view of one run while others work on it."""
 
-    tools: Tools
+    app: App
     line: Line
-    shift: Shift
+    shift: RunContext
     run_id: int
     deadline: float
     stopped: StopReason | None = None
@@ -87,8 +88,8 @@ class Watch:
     moved: float = field(default_factory=time.monotonic)
     warned: bool = False
 
-    def until_done(self) -> Tally:
-        while open_chunks := chunks.open_of(self.tools.db, self.run_id):
+    def until_done(self) -> RunStats:
+        while open_chunks := chunks.open_of(self.app.db, self.run_id):
             now = time.monotonic()
             if self.stopped is None:
                 self.stop_where_due(now)
@@ -101,7 +102,7 @@ class Watch:
                     self.stop("taken_over")
                     break  # whose start waits for the workers and settles their calls
                 if self.stopped is not None:
-                    chunks.call_back(self.tools.db, self.run_id, self.stopped)
+                    chunks.cancel(self.app.db, self.run_id, self.stopped)
                 self.look_after(open_chunks, now)
                 if self.are_held(open_chunks, now):
                     break
@@ -120,10 +121,10 @@ class Watch:
     def stop(self, why: StopReason) -> None:
         """Give out nothing more, and have the workers stop."""
         self.stopped = why
-        self.leave_at = time.monotonic() + longest_let_go(self.tools.settings)
+        self.leave_at = time.monotonic() + longest_let_go(self.app.settings)
         log.warning("⏹️ No se inician más llamadas: %s", stop_text(why, "es"),
                     extra={"event": "run.stopping", "run_id": self.run_id, "reason": why})  # fmt: skip
-        chunks.call_back(self.tools.db, self.run_id, why)
+        chunks.cancel(self.app.db, self.run_id, why)
 
     def leave(self, open_chunks: list[OpenChunk]) -> None:
         """End without the workers that do not stop: the next start names them and settles their calls."""
@@ -157,16 +158,16 @@ class Watch:
         return True
 
     def rescue(self, chunk_id: int) -> None:
-        with ChunkLock(self.tools.db, chunk_id) as lock:
+        with ChunkLock(self.app.db, chunk_id) as lock:
             if not lock.take():
                 return  # its owner is back
-            loss = chunks.take_over(self.tools.db, chunk_id)
+            loss = chunks.take_over(self.app.db, chunk_id)
             if loss is not None:
                 log.warning("💀 Trabajador %s perdido: su tramo #%d pasa a otro", loss.worker, chunk_id,
                             extra={"event": "worker.lost", "worker": loss.worker, "chunk_id": chunk_id})  # fmt: skip
                 recover(self.shift.desk, chunk_id)
                 again = loss.losses < MOST_LOSSES
-                chunks.let_go(self.tools.db, loss.lease, unfinished=again, stopped="chunk_failed")
+                chunks.release(self.app.db, loss.lease, unfinished=again, stopped="chunk_failed")
         if self.stopped is None:
             self.line.put([chunk_id])
 
@@ -183,16 +184,16 @@ class Watch:
             )  # fmt: skip
 
     def tell_progress(self) -> None:
-        count = chunks.progress(self.tools.db, self.run_id)
-        self.shift.order.on_progress(Tally(answered=count.answered, failed=count.failed))
+        count = chunks.progress(self.app.db, self.run_id)
+        self.shift.order.on_progress(RunStats(answered=count.answered, failed=count.failed))
 
-    def tally(self) -> Tally:
+    def tally(self) -> RunStats:
         """What the workers did, as the tables have it: also what a killed one had no time to count."""
         projects = list(self.shift.plan.projects)
-        ending = chunks.ending(self.tools.db, self.run_id, self.shift.order.day, projects)
+        ending = chunks.ending(self.app.db, self.run_id, self.shift.order.day, projects)
         for error in ending.row_errors:
             self.shift.desk.errors.add(error)
-        return Tally(
+        return RunStats(
             answered=ending.answered,
             failed=sum(ending.reasons.values()),
             blocked_users=set(ending.blocked_users),

@@ -6,24 +6,24 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from llm_monitoring.runs.chunks import Portion
+from llm_monitoring.runs.chunks import ChunkPlan
 
 LAST_SHARES: Final = 16  # a chunk has at most this part of what is left, so that the workers end together
 SMALLEST_PART: Final = 10  # but no less than this part of a full chunk, as each chunk's end leaves a worker half idle
 
 
-def cut(tasks: Mapping[int, int], owners: Mapping[int, int], size: int) -> list[Portion]:
+def cut(tasks: Mapping[int, int], owners: Mapping[int, int], size: int) -> list[ChunkPlan]:
     """Group projects into chunks of about `size` tasks; `tasks` and `owners` are by project, without tasks none."""
-    portions: list[Portion] = []
+    portions: list[ChunkPlan] = []
     group: list[int] = []
     left = sum(tasks.values())
     for project_id in in_turns(tasks, owners):
         group.append(project_id)
         have = sum(tasks[each] for each in group)
         if have >= wanted(left, size):
-            portions.append(Portion(tuple(group), have))
+            portions.append(ChunkPlan(tuple(group), have))
             group, left = [], left - have
-    return [*portions, Portion(tuple(group), left)] if group else portions
+    return [*portions, ChunkPlan(tuple(group), left)] if group else portions
 
 
 def wanted(left: int, size: int) -> int:

@@ -46,7 +46,7 @@ class GivenBack(MonitoringError):
     """The worker does not do this chunk, which another may do."""
 
 
-class BackInLine(BaseRetryStrategy):
+class RequeueReturned(BaseRetryStrategy):
     """Only what was given back is in line again: what broke is handed out anew by the scheduler."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
@@ -103,7 +103,7 @@ class Queue:
         def ask_chunk(chunk_id: int) -> None:
             handle(chunk_id)
 
-        app.task(name=TASK, queue=QUEUE, retry=BackInLine())(ask_chunk)
+        app.task(name=TASK, queue=QUEUE, retry=RequeueReturned())(ask_chunk)
         async with app.open_async():
             work = app.run_worker_async(
                 queues=[QUEUE], wait=not once, concurrency=1, delete_jobs="always", install_signal_handlers=False,
@@ -167,6 +167,6 @@ class Line:
         return {int(str(job.task_kwargs["chunk_id"])) for job in listed}
 
 
-def quieten() -> None:
+def silence_engine_logs() -> None:
     """The engine speaks of every job; what counts is said by those who work with it."""
     logging.getLogger("procrastinate").setLevel(logging.WARNING)

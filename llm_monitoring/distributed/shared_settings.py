@@ -10,7 +10,7 @@ from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.fields import Settings
 
 
-class OtherTerms(ConfigurationError):
+class SettingsMismatch(ConfigurationError):
     """This worker is set up otherwise than the scheduler."""
 
 
@@ -44,4 +44,4 @@ def check(mine: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """Raise OtherTerms that names the variables which differ."""
     other = sorted(name for name in wanted.keys() | mine.keys() if wanted.get(name) != mine.get(name))
     if other:
-        raise OtherTerms(f"{', '.join(other)}: not what the daily cron has; a worker needs the same values")
+        raise SettingsMismatch(f"{', '.join(other)}: not what the daily cron has; a worker needs the same values")

@@ -17,8 +17,8 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.health.finding import Finding, green, red, yellow
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.health.finding import CheckResult, green, red, yellow
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.keys.verification import Checked
 from llm_monitoring.ledger.budget import Budget
@@ -38,7 +38,7 @@ LATE: Final = timedelta(hours=26)
 SHOWN_AT_MOST: Final = 5
 
 
-def migrations(db: Database) -> Iterator[Finding]:
+def migrations(db: Database) -> Iterator[CheckResult]:
     try:
         waiting = database.pending(db)
     except ConfigurationError as exc:
@@ -51,7 +51,7 @@ def migrations(db: Database) -> Iterator[Finding]:
         yield green("migrations", "the tables are up to date")
 
 
-def access(db: Database) -> Iterator[Finding]:
+def access(db: Database) -> Iterator[CheckResult]:
     """Whether other logins of the server can act on this database."""
     row = db.one(SQL.access)
     assert row is not None
@@ -67,7 +67,7 @@ def access(db: Database) -> Iterator[Finding]:
         yield green("access", f"no other login may create in schema {row['schema']}")
 
 
-def clock(db: Database) -> Iterator[Finding]:
+def clock(db: Database) -> Iterator[CheckResult]:
     """This machine's clock against the database's: budgets and days turn by the one, locks and records by the other."""
     before = datetime.now(UTC)
     row = db.one(SQL.clock)
@@ -84,7 +84,7 @@ def clock(db: Database) -> Iterator[Finding]:
         yield green("clock", told)
 
 
-def encryption(db: Database) -> Iterator[Finding]:
+def encryption(db: Database) -> Iterator[CheckResult]:
     """Whether others can read what goes to the database and comes from it."""
     endpoint = db.endpoint()
     where = reach(endpoint.host)
@@ -101,7 +101,7 @@ def encryption(db: Database) -> Iterator[Finding]:
         yield (yellow if where == "private" else red)("encryption", told, mend)
 
 
-def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
+def master_key(settings: Settings, keys: KeyStore) -> Iterator[CheckResult]:
     stored = any(key.source == "user" for key in keys.listing())
     if settings.keys_encryption_key is None:
         mend = f"set LLM_KEYS_ENCRYPTION_KEY; `{PROGRAM} setup` makes one"
@@ -109,7 +109,7 @@ def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
         yield red("master key", f"{told} and stored keys wait for it", mend) if stored else yellow(
             "master key", f"{told}: users' keys cannot be stored", mend)  # fmt: skip
         return
-    ring = len(KeyBox(settings.keys_encryption_key.reveal()).ring)
+    ring = len(KeyCipher(settings.keys_encryption_key.reveal()).ring)
     older = sum(key.bound is False for key in keys.listing())
     told = f"LLM_KEYS_ENCRYPTION_KEY holds {ring} master key{'s' if ring > 1 else ''}"
     if older:
@@ -119,7 +119,7 @@ def master_key(settings: Settings, keys: KeyStore) -> Iterator[Finding]:
         yield green("master key", told)
 
 
-def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[Finding]:
+def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[CheckResult]:
     """Every key by itself; without `checked` (offline) only whether it can be read."""
     listed = [each.key for each in checked] if checked is not None else list(store.listing())
     if not listed:
@@ -134,7 +134,7 @@ def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[Finding
     yield from map(key_finding, checked)
 
 
-def key_finding(checked: Checked) -> Finding:
+def key_finding(checked: Checked) -> CheckResult:
     key = checked.key
     whose = "the operator's" if key.user_id is None else f"user {key.user_id}'s"
     name = f"{whose} {key.provider} key" + (f" (ends in {key.last_four})" if key.last_four else "")
@@ -155,7 +155,7 @@ def key_finding(checked: Checked) -> Finding:
     return red("API key", f"{name}: {checked.message}", f"set another one: {again}")
 
 
-def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[Finding]:
+def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[CheckResult]:
     """For each provider: whether a model is current, priced, and listed by the keys that work."""
     asked = {row["provider"]: row["projects"] for row in db.all(SQL.asked_providers, {"providers": list(PROVIDERS)})}
     current = {row["llm_provider"]: row for row in registry.overview(db) if row["is_current"]}
@@ -170,13 +170,13 @@ def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[Finding]
             yield yellow("model", f"{provider} has no current model; no project asks it", f"`{PROGRAM} models list`")
 
 
-def prices(db: Database, budget: Budget) -> Iterator[Finding]:
+def prices(db: Database, budget: Budget) -> Iterator[CheckResult]:
     """Prices that begin within 60 days, and rises that are charged without a decision."""
     for each in registry.coming_changes(db, budget.today()):
         yield price_finding(each)
 
 
-def price_finding(found: ModelChange) -> Finding:
+def price_finding(found: ModelChange) -> CheckResult:
     change, name = found.change, f"{found.provider}/{found.model_id}"
     parts = ", ".join(f"{part.name} {amount(part.before)} to {amount(part.after)}" for part in change.parts)
     when = f"{'since' if change.begun else 'from'} {change.valid_from} (UTC)"
@@ -191,7 +191,7 @@ def amount(value: Decimal | None) -> str:
     return "no price" if value is None else f"{value.normalize():f}"
 
 
-def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] | None) -> Finding:
+def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] | None) -> CheckResult:
     name = f"{provider}/{row['model_id']}"
     if registry.read_price(row) is None:
         return red(
@@ -208,7 +208,7 @@ def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] |
     return green("model", f"{name} is current and priced" + (", and listed by its provider" if lists else ""))
 
 
-def budgets(budget: Budget) -> Iterator[Finding]:
+def budgets(budget: Budget) -> Iterator[CheckResult]:
     standings = budget.standings(start_month=False)
     for standing in standings:
         told = (
@@ -229,7 +229,7 @@ def budgets(budget: Budget) -> Iterator[Finding]:
         )
 
 
-def readings(db: Database) -> Iterator[Finding]:
+def readings(db: Database) -> Iterator[CheckResult]:
     """How many stored answers were read with former names, or by a former version of the analysis."""
     stale: dict[int, int] = {}
     for row in projects.active(db):
@@ -246,7 +246,7 @@ def readings(db: Database) -> Iterator[Finding]:
         yield green("readings", "every stored answer was read with the present names and rules")
 
 
-def operator_budget(settings: Settings, budget: Budget) -> Iterator[Finding]:
+def operator_budget(settings: Settings, budget: Budget) -> Iterator[CheckResult]:
     """What all users together may spend with the operator's keys."""
     allowed = settings.operator_keys_for
     if not settings.api_keys or allowed == frozenset():
@@ -267,7 +267,7 @@ def operator_budget(settings: Settings, budget: Budget) -> Iterator[Finding]:
         yield green("operator budget", f"{who}: {spent:.2f} of {limit} USD this month with the operator's keys")
 
 
-def sessions(db: Database) -> Iterator[Finding]:
+def sessions(db: Database) -> Iterator[CheckResult]:
     """Whether each connection is a session of its own, which the locks between runs need."""
     try:
         require_sessions(db)
@@ -277,7 +277,7 @@ def sessions(db: Database) -> Iterator[Finding]:
         yield green("sessions", "each connection is a session of its own")
 
 
-def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:
+def daily_runs(db: Database, budget: Budget) -> Iterator[CheckResult]:
     """How the last run ended, and whether calls are open though nobody works on them."""
     holder = advisory_holder(db, LOCK_KEY)
     held = holder is not None
@@ -300,7 +300,7 @@ def daily_runs(db: Database, budget: Budget) -> Iterator[Finding]:
         yield last_run(last, datetime.now(UTC))
 
 
-def last_run(row: Row, now: datetime) -> Finding:
+def last_run(row: Row, now: datetime) -> CheckResult:
     told = f"run {row['id']} of {row['analysis_date']} ended: {row['status']}"
     if now - row["started_at"] > LATE:
         return yellow("runs", f"{told}, and none started in the last day", "look at the schedule and the job's log")
@@ -309,7 +309,7 @@ def last_run(row: Row, now: datetime) -> Finding:
     return green("runs", told)
 
 
-def outbox(db: Database) -> Iterator[Finding]:
+def outbox(db: Database) -> Iterator[CheckResult]:
     row = db.one(SQL.undelivered)
     if row is not None and row["lines"]:
         wait = "1 line waits" if row["lines"] == 1 else f"{row['lines']} lines wait"

@@ -9,7 +9,7 @@ from llm_monitoring import projects
 from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.errors import BadInput
-from llm_monitoring.health.finding import Finding, yellow
+from llm_monitoring.health.finding import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects.definition import NewQuery, Project, as_new
 from llm_monitoring.projects.validation import check_query, problems
@@ -28,7 +28,7 @@ def definition_problems(db: Database, project: Project) -> list[str]:
     return found
 
 
-def definitions(db: Database) -> Iterator[Finding]:
+def definitions(db: Database) -> Iterator[CheckResult]:
     """The active projects with such problems."""
     for row in projects.active(db):
         with RowErrors().guard("read_project", f"#{row['id']}"):

@@ -9,7 +9,7 @@ Colour = Literal["green", "yellow", "red"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. `mend` says what to do, where there is something to do."""
 
     subject: str
@@ -18,13 +18,13 @@ class Finding:
     mend: str = ""
 
 
-def green(subject: str, message: str) -> Finding:
-    return Finding(subject, "green", message)
+def green(subject: str, message: str) -> CheckResult:
+    return CheckResult(subject, "green", message)
 
 
-def yellow(subject: str, message: str, mend: str = "") -> Finding:
-    return Finding(subject, "yellow", message, mend)
+def yellow(subject: str, message: str, mend: str = "") -> CheckResult:
+    return CheckResult(subject, "yellow", message, mend)
 
 
-def red(subject: str, message: str, mend: str) -> Finding:
-    return Finding(subject, "red", message, mend)
+def red(subject: str, message: str, mend: str) -> CheckResult:
+    return CheckResult(subject, "red", message, mend)

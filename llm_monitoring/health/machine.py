@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from llm_monitoring.health.finding import Finding, green, red, yellow
+from llm_monitoring.health.finding import CheckResult, green, red, yellow
 from llm_monitoring.settings.fields import Settings, unknown_variables
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ LITTLE_GIB, ALMOST_NONE_GIB = 2.0, 0.5
 NEEDED_ON_RAILWAY: Final = ("DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY")
 
 
-def disk(settings: Settings) -> Iterator[Finding]:
+def disk(settings: Settings) -> Iterator[CheckResult]:
     """The room that is left for the embedded database, where that is the one in use."""
     if not settings.may_embed_database:
         return
@@ -39,19 +39,19 @@ def disk(settings: Settings) -> Iterator[Finding]:
         yield green("disk", told)
 
 
-def unknown_settings() -> Iterator[Finding]:
+def unknown_settings() -> Iterator[CheckResult]:
     """The variables that look like settings and are none."""
     for name, nearest in unknown_variables().items():
         mend = f"rename it to {nearest}, or remove it" if nearest else "remove it; README lists the settings"
         yield yellow("settings", f"{name} is no setting and changes nothing", mend)
 
 
-def time_zone(settings: Settings) -> Iterator[Finding]:
+def time_zone(settings: Settings) -> Iterator[CheckResult]:
     now = datetime.now(settings.timezone)
     yield green("time zone", f"LLM_TIMEZONE is {now.tzname()} ({settings.timezone}): a run now belongs to {now.date()}")
 
 
-def notifications(settings: Settings) -> Iterator[Finding]:
+def notifications(settings: Settings) -> Iterator[CheckResult]:
     """Whether the library knows the targets; nothing is sent."""
     if not settings.notify_urls:
         yield green("notifications", "off: LLM_NOTIFY_URLS is not set, so nobody is told of trouble")
@@ -69,10 +69,10 @@ def notifications(settings: Settings) -> Iterator[Finding]:
             yield green("notifications", f"{target.name} can be read (nothing was sent)")
 
 
-def railway(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
+def railway(settings: Settings, root: Path = ROOT) -> Iterator[CheckResult]:
     """What Railway will do with this directory, and whether what it needs is set where this runs there."""
     listed = read_railway_json(root)
-    if isinstance(listed, Finding):
+    if isinstance(listed, CheckResult):
         yield listed
         return
     yield from railway_json(listed, root)
@@ -81,7 +81,7 @@ def railway(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
         yield from railway_variables(settings)
 
 
-def read_railway_json(root: Path) -> dict[str, Any] | Finding:
+def read_railway_json(root: Path) -> dict[str, Any] | CheckResult:
     try:
         found = json.loads((root / "railway.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
@@ -93,7 +93,7 @@ def read_railway_json(root: Path) -> dict[str, Any] | Finding:
     return found if crons and entries else wrong
 
 
-def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[CheckResult]:
     deploy = listed.get("deploy", {})
     missing = [each["command"] for each in listed["crons"] if not (root / each["command"].split()[-1]).is_file()]
     if missing:
@@ -111,7 +111,7 @@ def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
         yield green("railway.json", f"lists for .railway/railway.py: {plan} (UTC); no restarts")
 
 
-def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[CheckResult]:
     """Whether .railway/railway.py, the only file that Railway reads, says the same as railway.json."""
     code = root / ".railway" / "railway.py"
     if not code.is_file():
@@ -123,7 +123,7 @@ def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[Finding]:
         yield compare(listed, runpy.run_path(str(code))["main"]().to_graph()["resources"])
 
 
-def compare(listed: Mapping[str, Any], resources: list[dict[str, Any]]) -> Finding:
+def compare(listed: Mapping[str, Any], resources: list[dict[str, Any]]) -> CheckResult:
     wanted = sorted((each["command"], each["schedule"], "NEVER") for each in listed["crons"])
     deploys = [each["deploy"] for each in resources if each.get("type") == "service"]
     found = sorted(
@@ -136,7 +136,7 @@ def compare(listed: Mapping[str, Any], resources: list[dict[str, Any]]) -> Findi
     return red(".railway", f"describes {found}, railway.json {wanted}", "make .railway/railway.py read railway.json")
 
 
-def railway_variables(settings: Settings) -> Iterator[Finding]:
+def railway_variables(settings: Settings) -> Iterator[CheckResult]:
     given = (settings.database_url, settings.keys_encryption_key)
     missing = [name for name, value in zip(NEEDED_ON_RAILWAY, given, strict=True) if value is None]
     for name in missing:

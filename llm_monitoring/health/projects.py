@@ -7,7 +7,7 @@ from typing import Final
 
 from llm_monitoring.db import Database
 from llm_monitoring.db.queries import load
-from llm_monitoring.health.finding import Finding, yellow
+from llm_monitoring.health.finding import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
 
 SQL = load("health")
@@ -15,7 +15,7 @@ SQL = load("health")
 MOST_NAMED: Final = 5
 
 
-def sites(db: Database) -> Iterator[Finding]:
+def sites(db: Database) -> Iterator[CheckResult]:
     """The active projects of which nothing can be said of citations."""
     rows = db.all(SQL.without_site)
     if not rows:

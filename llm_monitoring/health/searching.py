@@ -8,14 +8,14 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.health.finding import Finding, yellow
+from llm_monitoring.health.finding import CheckResult, yellow
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.settings.fields import Settings
 
 SHOWN = 5
 
 
-def searches(db: Database, settings: Settings) -> Iterator[Finding]:
+def searches(db: Database, settings: Settings) -> Iterator[CheckResult]:
     """The providers that active projects with web search cannot ask."""
     catalogue = registry.read_catalogue(db, RowErrors())
     searching = list(projects_with_search(db))

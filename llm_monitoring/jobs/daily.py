@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from llm_monitoring import projects
-from llm_monitoring.app import Tools, open_tools, schedule_day
+from llm_monitoring.app import App, open_app, schedule_day
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.host import budget_info, check_budget_limits, get_api_keys_from_db, update_monthly_spend
@@ -65,74 +65,74 @@ def run(settings: Settings, options: Options) -> int:
     with (
         ending_within(daily.longest_run(settings)),
         terminal.stoppable(daily.longest_ending(settings)) as stop,
-        open_tools(settings, stop) as tools,
+        open_app(settings, stop) as app,
     ):
         the_day = options.day or schedule_day(settings)
-        check_project(tools, options)
+        check_project(app, options)
         if options.dry_run:
-            return dry_run(tools, options, the_day)
-        work = hands(tools, options)
+            return dry_run(app, options, the_day)
+        work = select_executor(app, options)
         try:
-            with RunLock(tools.db) as lock:
+            with RunLock(app.db) as lock:
                 if options.demo:
-                    demo_log.write_history(tools, lock, stop)
-                code = run_locked(tools, options, the_day, stop, lock, work)
+                    demo_log.write_history(app, lock, stop)
+                code = run_locked(app, options, the_day, stop, lock, work)
                 if options.demo and code == DONE:
-                    demo_log.next_steps(tools)
+                    demo_log.next_steps(app)
                 return code
         except AlreadyRunning as exc:
-            return leave(tools, the_day, exc)
+            return leave(app, the_day, exc)
 
 
-def leave(tools: Tools, the_day: date, found: AlreadyRunning) -> int:
+def leave(app: App, the_day: date, found: AlreadyRunning) -> int:
     """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
-    too_long = held_too_long(tools.db, found.holder, tools.budget.database_clock())
+    too_long = held_too_long(app.db, found.holder, app.budget.database_clock())
     daily_log.already_running(found.holder, too_long=too_long)
-    return digest.locked_out(tools, the_day, found.holder) if too_long else DONE
+    return digest.locked_out(app, the_day, found.holder) if too_long else DONE
 
 
-def run_locked(tools: Tools, options: Options, the_day: date, stop: Event, lock: RunLock, work: daily.Work) -> int:
-    adjusted = daily.settle_dead_runs(tools, stop)
-    standings = tools.budget.standings()
+def run_locked(app: App, options: Options, the_day: date, stop: Event, lock: RunLock, work: daily.Executor) -> int:
+    adjusted = daily.settle_dead_runs(app, stop)
+    standings = app.budget.standings()
     if not may_spend(standings):
-        return digest.aborted(tools, the_day, "ningún usuario tiene presupuesto", adjusted)
-    if not keys_available(tools, standings):
-        return digest.aborted(tools, the_day, "no hay ninguna API key utilizable", adjusted)
+        return digest.aborted(app, the_day, "ningún usuario tiene presupuesto", adjusted)
+    if not keys_available(app, standings):
+        return digest.aborted(app, the_day, "no hay ninguna API key utilizable", adjusted)
     daily_log.analysing()
     with terminal.progress() as bar:
-        order = daily.Order(the_day, options.project_id, stop, bar.start, bar.advance)
-        report = daily.analyse(tools, order, blocked_users(standings), lock, work)
+        order = daily.RunRequest(the_day, options.project_id, stop, bar.start, bar.advance)
+        report = daily.analyse(app, order, blocked_users(standings), lock, work)
     code = daily_log.summary(report, standings)
-    digest.finished(tools, the_day, report, code, write_reports(tools, report), adjusted)
+    digest.finished(app, the_day, report, code, write_reports(app, report), adjusted)
     return code
 
 
-def check_project(tools: Tools, options: Options) -> None:
+def check_project(app: App, options: Options) -> None:
     """Raise BadInput where the one project that is wanted cannot be asked: a slip of a digit is no quiet success."""
     wanted = options.project_ids
-    if wanted and not projects.active(tools.db, wanted):
+    if wanted and not projects.active(app.db, wanted):
         listing = "`python -m llm_monitoring projects list`"
         raise BadInput(f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
 
 
-def hands(tools: Tools, options: Options) -> daily.Work:
+def select_executor(app: App, options: Options) -> daily.Executor:
     """Who does the asking: this process, or the workers of LLM_DISTRIBUTE; the demo has no workers."""
-    if options.demo or not tools.settings.distribute:
-        return daily.ask_here
-    from llm_monitoring.distributed.coordinator import Scheduler
+    if options.demo or not app.settings.distribute:
+        return daily.execute_locally
+    from llm_monitoring.distributed.coordinator import Coordinator
 
-    return Scheduler(tools).work
+    return Coordinator(app).work
 
 
-def write_reports(tools: Tools, report: report_module.DayReport) -> list[Path]:
+def write_reports(app: App, report: report_module.DayReport) -> list[Path]:
     """Write the page of every project of the run, where LLM_REPORT_DIR says so; a page that fails is logged."""
-    directory = tools.settings.report_dir
+    directory = app.settings.report_dir
     if directory is None:
         return []
     from llm_monitoring.reporting.files import ReportWriter
 
-    writer = ReportWriter(tools.db, tools.keys, tools.budget, schedule_day(tools.settings))
-    written = writer.write_all([project.project_id for project in report.projects], directory, tools.errors)
+    writer = ReportWriter(app.db, app.keys, app.budget, schedule_day(app.settings))
+    written = writer.write_all([project.project_id for project in report.projects], directory, app.errors)
     paths = [each.path for each in written]
     daily_log.reports(directory, paths)
     return paths
@@ -150,14 +150,14 @@ def may_spend(standings: list[Standing]) -> bool:
     return can_proceed
 
 
-def keys_available(tools: Tools, standings: list[Standing]) -> bool:
+def keys_available(app: App, standings: list[Standing]) -> bool:
     """Say for which providers there are usable keys; False where there are none at all."""
     daily_log.loading_keys()
     owners = [standing.user_id for standing in standings if standing.has_active_projects]
-    states = tools.keys.available(owners or [standing.user_id for standing in standings])
+    states = app.keys.available(owners or [standing.user_id for standing in standings])
     usable = {name for found in states.values() for name, state in found.items() if state.usable}
     if not states:
-        usable = set(tools.keys.operator_keys)
+        usable = set(app.keys.operator_keys)
     if not usable:
         daily_log.no_keys([state.problem for found in states.values() for state in found.values() if state.problem])
         return False
@@ -165,11 +165,11 @@ def keys_available(tools: Tools, standings: list[Standing]) -> bool:
     return True
 
 
-def dry_run(tools: Tools, options: Options, the_day: date) -> int:
+def dry_run(app: App, options: Options, the_day: date) -> int:
     """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
-    standings = tools.budget.standings(start_month=False)
-    plan = make_plan(tools, options.project_ids, blocked_users(standings))
-    daily_log.estimate(list(estimate(tools, plan, the_day)), plan, standings, the_day)
+    standings = app.budget.standings(start_month=False)
+    plan = make_plan(app, options.project_ids, blocked_users(standings))
+    daily_log.estimate(list(estimate(app, plan, the_day)), plan, standings, the_day)
     return DONE
 
 

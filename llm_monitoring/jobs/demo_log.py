@@ -11,17 +11,17 @@ from typing import Final
 
 import llm_monitoring
 from llm_monitoring import projects
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.jobs import terminal
 from llm_monitoring.jobs.event_log import Voice
 from llm_monitoring.runs.records import RunLock
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 
 VOICE: Final = Voice("llm_monitoring.daily")
 CHECKOUT: Final = Path(llm_monitoring.__file__).resolve().parents[1]
 
 
-def write_history(tools: Tools, lock: RunLock, stop: Event) -> None:
+def write_history(app: App, lock: RunLock, stop: Event) -> None:
     """Write the days that the demo's last thirty lack, and say what they hold."""
     from llm_monitoring.demo import history
     from llm_monitoring.demo.session import bill_file
@@ -30,9 +30,9 @@ def write_history(tools: Tools, lock: RunLock, stop: Event) -> None:
         watch = history.Watch(
             stop,
             lambda days: bar.start(days, "Historial, días"),
-            lambda done: bar.advance(Tally(answered=done)),
+            lambda done: bar.advance(RunStats(answered=done)),
         )
-        written = history.write(tools, lock, first_project(tools), bill_file(tools.settings), watch)
+        written = history.write(app, lock, first_project(app), bill_file(app.settings), watch)
     if written.days:
         told = (
             f"🗓️ Historial simulado: {written.days} día(s), {written.answers} respuestas, "
@@ -41,20 +41,20 @@ def write_history(tools: Tools, lock: RunLock, stop: Event) -> None:
         VOICE.info("demo.history", told, days=written.days, answers=written.answers, cost_usd=str(written.cost_usd))
 
 
-def next_steps(tools: Tools) -> None:
+def next_steps(app: App) -> None:
     """Say which commands show what the demo holds, as they work when they are copied."""
     from llm_monitoring.demo import history
 
     VOICE.info("demo.try", "👉 Pruebe ahora:")
-    for command in history.commands(python(), first_project(tools)):
+    for command in history.commands(python(), first_project(app)):
         VOICE.info("demo.next", f"   {command}", command=command)
 
 
-def first_project(tools: Tools) -> int:
+def first_project(app: App) -> int:
     """The number of the project that has a history."""
     from llm_monitoring.demo.sample import INVOICING
 
-    return min(int(row["id"]) for row in projects.overview(tools.db) if row["name"] == INVOICING.name)
+    return min(int(row["id"]) for row in projects.overview(app.db) if row["name"] == INVOICING.name)
 
 
 def python() -> str:

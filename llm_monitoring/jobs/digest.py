@@ -8,15 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import digest_lines as lines
 from llm_monitoring.jobs.digest_lines import Names, plain
 from llm_monitoring.ledger.balancing import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
-from llm_monitoring.notify.delivery import Failure, FailureCode, Letter, Result
-from llm_monitoring.notify.outbox import News, Parcel
+from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
+from llm_monitoring.notify.outbox import Notice, PendingNotices
 from llm_monitoring.runs.report import DayReport
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ FAILURES: Final[dict[FailureCode, str]] = {
 
 
 def finished(
-    tools: Tools, day: date, report: DayReport, code: int, reports: Sequence[Path] = (),
+    app: App, day: date, report: DayReport, code: int, reports: Sequence[Path] = (),
     adjusted: Sequence[Adjustment] = (),
 ) -> None:  # fmt: skip
     """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged.
@@ -43,47 +43,47 @@ def finished(
     `reports` go with it where LLM_NOTIFY_ATTACH_REPORTS says so.
     """
 
-    def news() -> Iterator[News]:
-        names = Names.read(tools.db)
+    def news() -> Iterator[Notice]:
+        names = Names.read(app.db)
         yield from lines.run_news(report, day)
-        yield from lines.row_news(tools.errors.found, day)
+        yield from lines.row_news(app.errors.found, day)
         yield from lines.unfinished_news(report, day)
-        yield from lines.stale_news(tools, report.projects)
+        yield from lines.stale_news(app, report.projects)
         yield from lines.doubt_news(report, day, names)
         yield from map(lines.adjustment_news, adjusted)
-        yield from lines.blocked_news(report, tools.budget.standings(start_month=False), tools.budget.month(), names)
+        yield from lines.blocked_news(report, app.budget.standings(start_month=False), app.budget.month(), names)
 
     good = code == 0 and report.tally.stopped is None
-    attached = tuple(reports) if tools.settings.notify_attach_reports else ()
-    tell(tools, day, news, good=good, attached=attached)
+    attached = tuple(reports) if app.settings.notify_attach_reports else ()
+    tell(app, day, news, good=good, attached=attached)
 
 
-def aborted(tools: Tools, day: date, why: str, adjusted: Sequence[Adjustment] = ()) -> int:
+def aborted(app: App, day: date, why: str, adjusted: Sequence[Adjustment] = ()) -> int:
     """Tell that a run could not ask anything; return the job's exit code."""
     told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
-    tell(tools, day, lambda: [News("run", why, told, 7, "failure"), *map(lines.adjustment_news, adjusted)], good=False)
+    tell(app, day, lambda: [Notice("run", why, told, 7, "failure"), *map(lines.adjustment_news, adjusted)], good=False)
     return 1
 
 
-def locked_out(tools: Tools, day: date, holder: Holder | None) -> int:
+def locked_out(app: App, day: date, holder: Holder | None) -> int:
     """Tell that no run can start because a session keeps the lock for days; return the job's exit code."""
     told = f"❌ La ejecución del {day} no pudo empezar: otra sesión retiene el bloqueo más de un día ({holder})"
-    tell(tools, day, lambda: [News("run", f"locked out {day}", plain(told), severity="failure")], good=False)
+    tell(app, day, lambda: [Notice("run", f"locked out {day}", plain(told), severity="failure")], good=False)
     return 1
 
 
 def tell(
-    tools: Tools, day: date, news: Callable[[], Iterable[News]], *, good: bool, attached: tuple[Path, ...] = ()
+    app: App, day: date, news: Callable[[], Iterable[Notice]], *, good: bool, attached: tuple[Path, ...] = ()
 ) -> None:
     """Put what is new into the outbox, send each target what it lacks, and call the heartbeat of a good run."""
     try:
-        parcels = collect(tools, day, news)
+        parcels = collect(app, day, news)
         letters = [letter(parcel, day, attached) for parcel in parcels]
-        heartbeat = tools.settings.heartbeat_url if good else None
-        beats = [Letter(heartbeat)] if heartbeat else []
-        results = delivery.send([*letters, *beats], tools.settings.notify_timeout_seconds)
+        heartbeat = app.settings.heartbeat_url if good else None
+        beats = [Message(heartbeat)] if heartbeat else []
+        results = delivery.send([*letters, *beats], app.settings.notify_timeout_seconds)
         for parcel, result in zip(parcels, results, strict=False):
-            settle(tools, parcel, result)
+            settle(app, parcel, result)
         failure = results[-1].failure if beats else None
         if failure is not None:
             say(logging.WARNING, "heartbeat.failed", f"⚠️ LLM_HEARTBEAT_URL: {failure_text(failure)}",
@@ -92,27 +92,27 @@ def tell(
         say(logging.WARNING, "notify.failed", f"⚠️ No se pudo preparar el resumen para el operador: {exc}")
 
 
-def collect(tools: Tools, day: date, news: Callable[[], Iterable[News]]) -> list[Parcel]:
+def collect(app: App, day: date, news: Callable[[], Iterable[Notice]]) -> list[PendingNotices]:
     """What each target lacks, today's news included; nothing is looked at where nobody is told."""
-    targets = outbox.targets(tools.settings)
+    targets = outbox.targets(app.settings)
     if not targets:
         return []
-    alerts = detectors.budget_alerts(tools.db)
-    names = Names.read(tools.db)
+    alerts = detectors.budget_alerts(app.db)
+    names = Names.read(app.db)
     raised = [
-        *lines.each_of(tools, "presupuesto", lambda: lines.alerts_by_month(alerts), names.of(lines.budget_news)),
+        *lines.each_of(app, "presupuesto", lambda: lines.alerts_by_month(alerts), names.of(lines.budget_news)),
         *news(),
-        *lines.observed(tools, day, names),
+        *lines.observed(app, day, names),
     ]
-    outbox.put(tools.db, day, raised, alerts)
-    return outbox.parcels(tools.db, targets)
+    outbox.put(app.db, day, raised, alerts)
+    return outbox.parcels(app.db, targets)
 
 
-def settle(tools: Tools, parcel: Parcel, result: Result) -> None:
+def settle(app: App, parcel: PendingNotices, result: Result) -> None:
     """Mark what arrived; what did not stays in the outbox."""
     name, count = parcel.target.name, len(parcel.lines)
     if result.lines:
-        outbox.delivered(tools.db, parcel, result.lines, outbox.targets(tools.settings))
+        outbox.delivered(app.db, parcel, result.lines, outbox.targets(app.settings))
     if result.failure is None:
         told = f"📨 Resumen enviado a {name}: {count} aviso(s)"
         say(logging.INFO, "notify.delivered", told, target=name, lines=count)
@@ -127,10 +127,10 @@ def say(level: int, event: str, sentence: str, **fields: Any) -> None:
     log.log(level, sentence, extra={"event": event, **fields})
 
 
-def letter(parcel: Parcel, day: date, attached: tuple[Path, ...] = ()) -> Letter:
+def letter(parcel: PendingNotices, day: date, attached: tuple[Path, ...] = ()) -> Message:
     """The lines as plain text; what the target's limit leaves no room for is counted."""
     title = f"LLM Monitoring, {day}: {len(parcel.lines)} aviso(s)"
-    return Letter(parcel.target.url, title, parcel.lines, attached, parcel.severity, REST)
+    return Message(parcel.target.url, title, parcel.lines, attached, parcel.severity, REST)
 
 
 def failure_text(failure: Failure) -> str:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from llm_monitoring import logs
 from llm_monitoring.jobs.event_log import Voice
 from llm_monitoring.process import signals
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 
 __all__ = ["Bar", "progress", "stoppable"]
 
@@ -36,7 +36,7 @@ class Bar(Protocol):
 
     def start(self, total: int, title: str = TITLE) -> None: ...
 
-    def advance(self, tally: Tally) -> None: ...
+    def advance(self, tally: RunStats) -> None: ...
 
 
 class Silent:
@@ -44,7 +44,7 @@ class Silent:
 
     def start(self, total: int, title: str = TITLE) -> None: ...
 
-    def advance(self, tally: Tally) -> None: ...
+    def advance(self, tally: RunStats) -> None: ...
 
 
 class TerminalBar:
@@ -58,7 +58,7 @@ class TerminalBar:
         if total:
             self.task = self.progress.add_task(title, total=total)
 
-    def advance(self, tally: Tally) -> None:
+    def advance(self, tally: RunStats) -> None:
         if self.task is not None:
             self.progress.update(self.task, completed=tally.answered + tally.failed)
 
@@ -73,7 +73,7 @@ def progress() -> Iterator[Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ExitStack() as stack:
         shown = stack.enter_context(Progress(*columns, console=console, transient=True))
-        stack.enter_context(logs.through(console))
+        stack.enter_context(logs.log_through(console))
         yield TerminalBar(shown)
 
 

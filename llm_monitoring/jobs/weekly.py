@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from llm_monitoring import registry
-from llm_monitoring.app import Tools, open_tools
+from llm_monitoring.app import App, open_app
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, MonitoringError
@@ -18,7 +18,7 @@ from llm_monitoring.keys import listing
 from llm_monitoring.keys.listing import ListingKey
 from llm_monitoring.model_review import check
 from llm_monitoring.model_review.check import AlreadyChecking
-from llm_monitoring.model_review.findings import Findings, Going
+from llm_monitoring.model_review.findings import Findings, RetiringModel
 from llm_monitoring.providers import ModelInfo, ProviderError
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
@@ -53,20 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings, options: Options) -> int:
     story.started(dry_run=options.dry_run)
-    with open_tools(settings) as tools:
-        keys = listing.listing_keys(tools.keys, options.providers, tools.errors)
+    with open_app(settings) as app:
+        keys = listing.listing_keys(app.keys, options.providers, app.errors)
         story.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
             return story.nobody_asked()
-        with nullcontext() if options.dry_run else check.only_check(tools.db):
-            story.registered(registry.overview(tools.db), options.providers)
-            lists = ask_everyone(keys, settings, tools.errors)
+        with nullcontext() if options.dry_run else check.only_check(app.db):
+            story.registered(registry.overview(app.db), options.providers)
+            lists = ask_everyone(keys, settings, app.errors)
             if not lists:
                 return story.nobody_asked()
-            found = compare(tools, lists, write=not options.dry_run)
+            found = compare(app, lists, write=not options.dry_run)
             story.findings(found, dry_run=options.dry_run)
             if settings.auto_switch_models and not options.dry_run:
-                switch_over(tools, found)
+                switch_over(app, found)
             return story.summary(found, dry_run=options.dry_run)
 
 
@@ -87,30 +87,30 @@ def ask_everyone(
     return lists
 
 
-def compare(tools: Tools, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
+def compare(app: App, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
     """What each provider's check found; one that cannot be made stops no other."""
-    now, found = max(tools.budget.pricing_times()), []
+    now, found = max(app.budget.pricing_times()), []
     if write:
-        registry.adopt_due_prices(tools.db, tools.budget.today())
+        registry.adopt_due_prices(app.db, app.budget.today())
     for provider, listed in lists.items():
-        with tools.errors.guard("check_models", provider, provider=provider):
-            found.append(check.check(tools.db, provider, listed, now, tools.errors, write=write))
+        with app.errors.guard("check_models", provider, provider=provider):
+            found.append(check.check(app.db, provider, listed, now, app.errors, write=write))
     return found
 
 
-def switch_over(tools: Tools, found: Sequence[Findings]) -> None:
+def switch_over(app: App, found: Sequence[Findings]) -> None:
     """Replace each current model that goes, where an approved, priced and validated successor is there."""
     for findings in found:
         for going in findings.going:
             if going.successor is not None and going.successor.validated:
-                with tools.errors.guard("switch_model", f"{findings.provider}/{going.model_id}"):
-                    switch(tools, findings.provider, going, going.successor.model_id)
+                with app.errors.guard("switch_model", f"{findings.provider}/{going.model_id}"):
+                    switch(app, findings.provider, going, going.successor.model_id)
 
 
-def switch(tools: Tools, provider: ProviderName, going: Going, successor: str) -> None:
+def switch(app: App, provider: ProviderName, going: RetiringModel, successor: str) -> None:
     author = Author("weekly_check", f"LLM_AUTO_SWITCH_MODELS: {going.model_id} is going ({going.why})")
     try:
-        admin.switch(tools.db, admin.find(tools.db, provider, successor), author)
+        admin.switch(app.db, admin.find(app.db, provider, successor), author)
     except BadInput as exc:
         story.not_switched(provider, successor, exc)
     else:

@@ -12,7 +12,7 @@ from llm_monitoring.db.locks import Holder
 from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import Voice
-from llm_monitoring.model_review.findings import Drift, Findings, Going, New
+from llm_monitoring.model_review.findings import Drift, Findings, New, RetiringModel
 from llm_monitoring.registry import PriceChange
 from llm_monitoring.registry.price_lines import plain, price_change_line, price_name
 
@@ -116,7 +116,7 @@ def suggested(new: New) -> dict[str, str]:
     }
 
 
-def going_models(provider: ProviderName, models: Iterable[Going]) -> None:
+def going_models(provider: ProviderName, models: Iterable[RetiringModel]) -> None:
     """A current model that goes is said at every check until another one answers; the others once."""
     for going in models:
         if going.row["is_current"]:
@@ -127,19 +127,19 @@ def going_models(provider: ProviderName, models: Iterable[Going]) -> None:
                 provider=provider, model_id=going.model_id, why=going.why)  # fmt: skip
 
 
-def current_goes(provider: ProviderName, going: Going) -> None:
+def current_goes(provider: ProviderName, going: RetiringModel) -> None:
     told = f"❌ {provider}/{going.model_id}, el modelo actual, {reason(going)}. {advice(provider, going)}"
     fields = {"provider": provider, "model_id": going.model_id, "why": going.why}
     error("model.current_going", told, successor=going.successor and going.successor.model_id, **fields)
 
 
-def reason(going: Going) -> str:
+def reason(going: RetiringModel) -> str:
     if going.why == "missing":
         return "ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
     return f"se retira el {going.row['retires_at']:%Y-%m-%d}"
 
 
-def advice(provider: ProviderName, going: Going) -> str:
+def advice(provider: ProviderName, going: RetiringModel) -> str:
     successor = going.successor
     if successor is None:
         return "No hay ningún sucesor con precio: apruebe uno y póngale precio"

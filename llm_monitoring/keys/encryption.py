@@ -53,7 +53,7 @@ class KeyUnreadable(MonitoringError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class TokenInfo:
     """What may be told about a readable token. A token that is not `bound` is an older one: the bare key."""
 
     bound: bool
@@ -61,7 +61,7 @@ class Sealed:
     last_four: str
 
 
-class KeyBox:
+class KeyCipher:
     """Seals and opens API keys under a comma-separated ring of Fernet keys, newest first."""
 
     def __init__(self, ring: str) -> None:
@@ -97,10 +97,10 @@ class KeyBox:
         if not any(hmac.compare_digest(hmac.digest(key, signed, "sha256"), mark) for key in self.signing):
             raise KeyUnreadable(fault(token), user_id, provider)
 
-    def examine(self, token: str, user_id: int, provider: ProviderName) -> Sealed:
+    def examine(self, token: str, user_id: int, provider: ProviderName) -> TokenInfo:
         """Return what may be shown of the key; raises KeyUnreadable. The key itself is dropped at once."""
         secret, bound = self.contents(token, user_id, provider)
-        return Sealed(bound, opens(self.ring[0], token), last_four(secret))
+        return TokenInfo(bound, opens(self.ring[0], token), last_four(secret))
 
     def rotate(self, token: str, user_id: int, provider: ProviderName) -> str:
         """Return the same key sealed anew under the newest master key, bound to its user and provider."""
@@ -128,7 +128,7 @@ class KeyBox:
             raise KeyUnreadable("not_a_key", user_id, provider) from None
 
 
-def require_box(box: KeyBox | None) -> KeyBox:
+def require_box(box: KeyCipher | None) -> KeyCipher:
     """Return `box`; raises ConfigurationError without a master key: none is ever stored in the clear."""
     if box is None:
         raise ConfigurationError(

@@ -12,7 +12,7 @@ from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.keys.encryption import UNUSABLE, KeyBox, KeyUnreadable, last_four, require_box
+from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_box
 from llm_monitoring.settings.key_text import typed_key
 
 SQL = load("keys")
@@ -98,7 +98,7 @@ class KeyStore:
     def __init__(
         self,
         db: Database,
-        box: KeyBox | None,
+        box: KeyCipher | None,
         operator_keys: Mapping[ProviderName, Secret],
         *,
         default_budget_usd: Decimal = Decimal("100.00"),
@@ -255,7 +255,7 @@ class KeyStore:
             on_progress(done, max(done, users))
         return total
 
-    def rotate_page(self, box: KeyBox, page: list[Row]) -> Rotation:
+    def rotate_page(self, box: KeyCipher, page: list[Row]) -> Rotation:
         counted, changes = Rotation(), []
         for row in page:
             user_id = row["user_id"]

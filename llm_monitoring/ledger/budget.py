@@ -28,7 +28,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Attempt:
     """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost.
 
     `rates`: the rates it is admitted with, as the JSON of `registry.write_rates`; the ledger only keeps them.
@@ -66,11 +66,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))
 
 
-class Buried(MonitoringError):
+class RunSuperseded(MonitoringError):
     """A later start or another owner of its chunk has taken over from whoever wanted to make a call."""
 
 
-class Occupied(MonitoringError):
+class BudgetReserved(MonitoringError):
     """The call fits what is left, but for what other calls have reserved of it."""
 
 
@@ -117,7 +117,7 @@ class Budget:
         next_month = month_of(self.database_clock()) + timedelta(days=32)
         return min(month_of(self.clock()), next_month.replace(day=1))
 
-    def reserve(self, call: Call) -> bool:
+    def reserve(self, call: Attempt) -> bool:
         """Take the call's ceiling from its user's budget; False: blocked.
 
         Raises Conflict if the task is being asked, Buried if the call's run or lease was taken over, Locked if another
@@ -145,7 +145,7 @@ class Budget:
             return True
         return row is not None or self.was_admitted(call)
 
-    def was_admitted(self, call: Call) -> bool:
+    def was_admitted(self, call: Attempt) -> bool:
         """Whether a refused reservation had been committed before its connection broke, else why it was refused.
 
         Raises Buried, Occupied, OperatorExhausted.
@@ -158,13 +158,13 @@ class Budget:
         why = self.db.one(SQL.refusal, params)
         assert why is not None
         if why["buried"]:
-            raise Buried
+            raise RunSuperseded
         if why["admitted_before"] or not why["fits_unreserved"]:
             return bool(why["admitted_before"])
         if call.key_source == "operator" and not why["operator_fits_unreserved"]:
             raise OperatorExhausted
         if call.lease is not None or (call.key_source == "operator" and why["fits"]):
-            raise Occupied
+            raise BudgetReserved
         return False
 
     def ensure_account(self, user_id: int) -> bool:
@@ -197,7 +197,7 @@ class Budget:
 
         self.db.transact(alter)
 
-    def mark_sent(self, call: Call, rates: str | None = None) -> bool:
+    def mark_sent(self, call: Attempt, rates: str | None = None) -> bool:
         """Commit that the call goes out now, at `rates` if given; only on True may it be made."""
         params = {"id": str(call.id), "token": str(uuid.uuid4()), "rates": rates}
         return self.db.execute(SQL.mark_sent, params) == 1

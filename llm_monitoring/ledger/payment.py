@@ -15,8 +15,8 @@ from llm_monitoring.db.database import BrokenOff, Conflict, DatabaseUnavailable,
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.budget import Budget, Buried, Call, Occupied, OperatorExhausted, Outcome
-from llm_monitoring.logs.redaction import REGISTRY, redact
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome, RunSuperseded
+from llm_monitoring.logs.redaction import SECRETS, redact
 from llm_monitoring.providers import (
     Answer,
     BadResponse,
@@ -41,7 +41,7 @@ SaveError = Callable[[Transaction, ProviderError], None]
 BlockedBy = Literal["budget", "operator_budget", "lock"]
 
 
-class Blocked(MonitoringError):
+class BudgetExceeded(MonitoringError):
     """The budget does not cover the call's ceiling."""
 
     def __init__(self, message: str = "", *, by: BlockedBy = "budget", for_now: bool = False) -> None:
@@ -84,7 +84,7 @@ class Paid:
     charged_usd: Decimal
 
 
-class Till:
+class PaymentService:
     """Makes calls and pays for them. `save` and `save_error` run in the transaction that settles."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Till:
 
     def pay(
         self,
-        call: Call,
+        call: Attempt,
         question: Question,
         provider: Provider,
         tariff: Tariff,
@@ -127,7 +127,7 @@ class Till:
         except Locked as exc:
             raise SettlementDelayed(finish) from exc
 
-    def keep_receipt(self, call: Call, reply: Reply) -> None:
+    def keep_receipt(self, call: Attempt, reply: Reply) -> None:
         """Store the reply before anything reads it; if the database refuses that, its answer is stored all the same."""
         held: Locked | None = None
         with self.errors.guard("keep_receipt", label(call), user_id=call.user_id):
@@ -140,7 +140,7 @@ class Till:
         if held is not None:
             raise held
 
-    def mark_sent(self, call: Call, price: Price) -> None:
+    def mark_sent(self, call: Attempt, price: Price) -> None:
         try:
             if not self.budget.mark_sent(call, registry.write_rates(price)):
                 self.budget.release(call.id, "withdrawn", "another run has asked the task or taken over")
@@ -149,24 +149,26 @@ class Till:
             raise Withdrawn("another session holds the call's own entry") from exc
         failpoints.reach("sent")
 
-    def reserve(self, call: Call) -> None:
+    def reserve(self, call: Attempt) -> None:
         failpoints.reach("reserve")
         try:
             admitted = self.budget.reserve(call)
-        except (Conflict, Buried) as exc:
+        except (Conflict, RunSuperseded) as exc:
             raise Withdrawn("the task is being asked by another run") from exc
-        except Occupied as exc:
-            raise Blocked(for_now=True) from exc
+        except BudgetReserved as exc:
+            raise BudgetExceeded(for_now=True) from exc
         except Locked as exc:
-            raise Blocked(f"otra aplicación retiene la cuenta del usuario: {exc}", by="lock", for_now=True) from exc
+            raise BudgetExceeded(
+                f"otra aplicación retiene la cuenta del usuario: {exc}", by="lock", for_now=True
+            ) from exc
         except OperatorExhausted as exc:
             told = f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en LLM_OPERATOR_MONTHLY_BUDGET_USD"
-            raise Blocked(told, by="operator_budget") from exc
+            raise BudgetExceeded(told, by="operator_budget") from exc
         if not admitted:
-            raise Blocked(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
+            raise BudgetExceeded(f"el techo de la llamada, {call.ceiling_usd:.4f} USD, no cabe en lo que queda del mes")
         failpoints.reach("reserved")
 
-    def price_at_sending(self, call: Call, question: Question, tariff: Tariff) -> Price:
+    def price_at_sending(self, call: Attempt, question: Question, tariff: Tariff) -> Price:
         """The dearer of the rates that the call was admitted with and those in force now.
 
         Raises Withdrawn if another price has begun since that the ceiling does not cover: the call is asked again.
@@ -179,7 +181,7 @@ class Till:
             raise Withdrawn("a dearer price began before the call was sent")
         return price
 
-    def send(self, call: Call, question: Question, provider: Provider, price: Price, save_error: SaveError) -> Reply:
+    def send(self, call: Attempt, question: Question, provider: Provider, price: Price, save_error: SaveError) -> Reply:
         error: ProviderError | None = ProviderUnavailable("the call broke off unexpectedly", billed="maybe")
         try:
             reply = provider.send(question)
@@ -192,7 +194,7 @@ class Till:
             if error is not None:
                 self.fail(call, price, error, save_error)
 
-    def fail(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
+    def fail(self, call: Attempt, price: Price, error: ProviderError, save_error: SaveError) -> None:
         """End a call that brought no reply; raises SettlementDelayed if another session holds what it is entered in."""
 
         def finish() -> None:
@@ -204,14 +206,14 @@ class Till:
         except Locked as exc:
             raise SettlementDelayed(finish) from exc
 
-    def settle(self, call: Call, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
+    def settle(self, call: Attempt, reply: Reply, price: Price, save: Save, save_error: SaveError) -> Paid:
         """Read a reply that was kept, and charge what it says; also for receipts that a dead run left."""
         answer, outcome = self.read(call, reply, price, save_error)
         charged = self.store(call, answer, reply, outcome, save)
         report_overrun(call, outcome)
         return Paid(answer, reply, charged)
 
-    def read(self, call: Call, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Outcome]:
+    def read(self, call: Attempt, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Outcome]:
         """A reply that breaks its reader in a way nobody foresaw is charged its ceiling, and never met again."""
         error: ProviderError | None = BadResponse("the reply broke the code that reads it", billed="maybe")
         try:
@@ -229,7 +231,7 @@ class Till:
                 self.close_failed(call, price, error, save_error)
         return answer, outcome
 
-    def store(self, call: Call, answer: Answer, reply: Reply, outcome: Outcome, save: Save) -> Decimal:
+    def store(self, call: Attempt, answer: Answer, reply: Reply, outcome: Outcome, save: Save) -> Decimal:
         """Result and settlement in one transaction; raises Unsettled where the database refuses both forms of it."""
         refused: RowError | None = None
 
@@ -249,7 +251,7 @@ class Till:
         return charged or Decimal(0)
 
     def attempt(
-        self, stage: Stage, call: Call, close: Callable[[Transaction], Decimal | None]
+        self, stage: Stage, call: Attempt, close: Callable[[Transaction], Decimal | None]
     ) -> tuple[Decimal | None, RowError | None]:
         """Close a call in one transaction; return its charge, or the error that refused it. Raises Locked."""
         charged, held = None, None
@@ -262,7 +264,7 @@ class Till:
             raise held
         return charged, work.error
 
-    def close_failed(self, call: Call, price: Price, error: ProviderError, save_error: SaveError) -> None:
+    def close_failed(self, call: Attempt, price: Price, error: ProviderError, save_error: SaveError) -> None:
         """Settle a call that brought no answer, with its failure where that can be stored; else it stays open."""
         outcome = self.outcome_of_error(call, error, price)
 
@@ -282,7 +284,7 @@ class Till:
         report_overrun(call, outcome)
         failpoints.reach("failed")
 
-    def outcome_of(self, call: Call, answer: Answer, price: Price) -> Outcome:
+    def outcome_of(self, call: Attempt, answer: Answer, price: Price) -> Outcome:
         """What an answer costs; without usage to be trusted, or a price for it, its ceiling."""
         if answer.usage is None:
             return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
@@ -290,7 +292,7 @@ class Till:
         kind = "unpriced" if state == "unknown" else None
         return Outcome(state, cost, answer.usage, answer.model, kind)
 
-    def outcome_of_error(self, call: Call, error: ProviderError, price: Price) -> Outcome:
+    def outcome_of_error(self, call: Attempt, error: ProviderError, price: Price) -> Outcome:
         """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
         message = redact(str(error))
         if error.billed == "no":
@@ -301,7 +303,7 @@ class Till:
         return Outcome("unknown", error_kind=error.kind, error_message=message)
 
     def charge(
-        self, call: Call, price: Price, usage: Usage, served: str
+        self, call: Attempt, price: Price, usage: Usage, served: str
     ) -> tuple[Literal["settled", "unknown"], Decimal]:
         """What a usage costs; without a price for it the ceiling, or what it costs at least if that is more."""
         cost = self.cost(call, price, usage, served)
@@ -310,7 +312,7 @@ class Till:
         least = registry.least_cost(price, usage)
         return ("settled", least) if least > call.ceiling_usd else ("unknown", Decimal(0))
 
-    def cost(self, call: Call, price: Price, usage: Usage, served: str) -> Decimal | None:
+    def cost(self, call: Attempt, price: Price, usage: Usage, served: str) -> Decimal | None:
         """What a usage costs by the model that was served; None, and logged, if that has no price."""
         if usage.cost_usd:
             return registry.cost(price, usage)
@@ -329,7 +331,7 @@ class Till:
         )  # fmt: skip
         return None
 
-    def served_price(self, call: Call, price: Price, served: str) -> Price | None:
+    def served_price(self, call: Attempt, price: Price, served: str) -> Price | None:
         """The price of the model that was asked, or of another one that was served if that is dearer, part by part.
 
         None: the registry has no price for the model that was served.
@@ -352,7 +354,7 @@ class Till:
         return registry.dearest(price, tariff.at(*self.budget.sending_times(call.id), *self.budget.pricing_times()))
 
 
-def report_overrun(call: Call, outcome: Outcome) -> None:
+def report_overrun(call: Attempt, outcome: Outcome) -> None:
     """Say that a call cost more than its ceiling, e.g. by fees of tools that it did not offer: all of it is charged."""
     if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
         log.error(
@@ -362,7 +364,7 @@ def report_overrun(call: Call, outcome: Outcome) -> None:
         )  # fmt: skip
 
 
-def label(call: Call) -> str:
+def label(call: Attempt) -> str:
     """A call's name in reports of errors."""
     return f"Llamada {call.id}"
 
@@ -370,7 +372,7 @@ def label(call: Call) -> str:
 def redact_bytes(body: bytes) -> bytes:
     """The body without any known key; bytes that are no UTF-8 are kept as they came."""
     text = body.decode("utf-8", "surrogateescape")
-    return REGISTRY.hide(text).encode("utf-8", "surrogateescape")
+    return SECRETS.hide(text).encode("utf-8", "surrogateescape")
 
 
 def is_final(error: ProviderError) -> bool:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from llm_monitoring.logs.redaction import (
     ESCAPE,
-    REGISTRY,
+    SECRETS,
     UNSAFE,
-    Registry,
+    SecretMasker,
     redact,
     register_passwords,
     register_secret,
     visible,
 )
-from llm_monitoring.logs.setup import CHATTY, configure, line_handlers, through
+from llm_monitoring.logs.setup import CHATTY, configure, line_handlers, log_through
 
 __all__ = [
     "CHATTY",
     "ESCAPE",
-    "REGISTRY",
+    "SECRETS",
     "UNSAFE",
-    "Registry",
+    "SecretMasker",
     "configure",
     "line_handlers",
+    "log_through",
     "redact",
     "register_passwords",
     "register_secret",
-    "through",
     "visible",
 ]

@@ -51,7 +51,7 @@ PATTERNS: Final = tuple(
 UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
-class Registry:
+class SecretMasker:
     """The secrets to hide, known by their last characters and a digest: it keeps none in the clear."""
 
     def __init__(self) -> None:
@@ -117,17 +117,17 @@ def digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-REGISTRY: Final = Registry()
+SECRETS: Final = SecretMasker()
 
 
 def register_secret(secret: Secret) -> None:
     """Hide this secret, whole or its last eight characters, in everything that is logged from now on."""
-    REGISTRY.add(secret.reveal().strip())
+    SECRETS.add(secret.reveal().strip())
 
 
 def redact(text: str) -> str:
     """Return `text` without registered secrets or anything else that looks like a key or a password."""
-    text = REGISTRY.hide(text)
+    text = SECRETS.hide(text)
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return text

@@ -47,7 +47,7 @@ class ConsoleStream:
 
 
 @contextmanager
-def through(console: Console) -> Iterator[None]:
+def log_through(console: Console) -> Iterator[None]:
     """Send log lines through `console` while its progress bar is shown."""
     handlers = line_handlers()
     streams = [handler.setStream(ConsoleStream(console)) for handler in handlers]

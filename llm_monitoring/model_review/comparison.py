@@ -22,9 +22,9 @@ from llm_monitoring.figures.comparison import Comparison, compare
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.ledger.budget import new_id
-from llm_monitoring.ledger.payment import Blocked, Paid, Withdrawn
+from llm_monitoring.ledger.payment import BudgetExceeded, Paid, Withdrawn
 from llm_monitoring.model_review.probe import charged, pay
-from llm_monitoring.projects.tracked import Watched
+from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.providers import (
     AuthFailed,
     BadRequest,
@@ -36,11 +36,11 @@ from llm_monitoring.providers import (
     RateLimited,
 )
 from llm_monitoring.registry import Model
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.questions import ask_prompt
 
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a provider that asks for more ends the comparison
-FATAL: Final = (AuthFailed, QuotaExhausted, ModelNotFound, BadRequest, Blocked, NoKey, KeyUnreadable)
+FATAL: Final = (AuthFailed, QuotaExhausted, ModelNotFound, BadRequest, BudgetExceeded, NoKey, KeyUnreadable)
 
 Progress = Callable[[], None]
 
@@ -56,10 +56,10 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComparisonPlan:
     """What a comparison asks, the two models in turns; branded prompts, which no figure counts, are left out."""
 
-    watched: Watched
+    watched: TrackedProject
     user_id: int
     old: Model
     new: Model
@@ -73,7 +73,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ComparisonStats:
     """What the calls for one model came to, failed ones included, in USD."""
 
     model_id: str
@@ -83,18 +83,18 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Bridge:
+class ModelComparison:
     """Two models on the same prompts: `comparison` goes from the old to the new. `stopped` says why it ended early."""
 
-    old: Tally
-    new: Tally
+    old: ComparisonStats
+    new: ComparisonStats
     comparison: Comparison
     stopped: str | None
 
 
 def make_plan(
-    desk: Desk, watched: Watched, prompts: Sequence[Row], old: Model, new: Model, samples: int, day: date
-) -> Plan:
+    desk: TaskExecutor, watched: TrackedProject, prompts: Sequence[Row], old: Model, new: Model, samples: int, day: date
+) -> ComparisonPlan:
     """Plan every unbranded prompt for both models; raises MonitoringError without an owner, NotCallable."""
     project = watched.project
     if project.user_id is None:
@@ -109,10 +109,12 @@ def make_plan(
         for task in [trial_task(row, watched, model, sample, day)]
         for question in [ask_prompt(task, project, model, desk.settings)]
     ]
-    return Plan(watched, project.user_id, old, new, tuple(asks), len(unbranded), len(prompts) - len(unbranded))
+    return ComparisonPlan(
+        watched, project.user_id, old, new, tuple(asks), len(unbranded), len(prompts) - len(unbranded)
+    )
 
 
-def trial_task(row: Row, watched: Watched, model: Model, sample: int, day: date) -> Task:
+def trial_task(row: Row, watched: TrackedProject, model: Model, sample: int, day: date) -> Task:
     project = watched.project
     assert project.user_id is not None
     return Task(
@@ -128,7 +130,7 @@ def trial_task(row: Row, watched: Watched, model: Model, sample: int, day: date)
 
 
 @dataclass(slots=True)
-class Course:
+class ComparisonRun:
     """A comparison under way: answers and failures by model, and the calls that were tried."""
 
     stop: Event = field(default_factory=Event)
@@ -168,7 +170,7 @@ class Course:
         blocked = False
         try:
             yield
-        except Blocked:
+        except BudgetExceeded:
             blocked = True
             raise
         finally:
@@ -184,13 +186,13 @@ class Course:
             return self.paid != paid_before
 
 
-def run(desk: Desk, plan: Plan, on_progress: Progress = lambda: None) -> Bridge:
+def run(desk: TaskExecutor, plan: ComparisonPlan, on_progress: Progress = lambda: None) -> ModelComparison:
     """Ask everything within the budget and compare; a budget, key or model that fails ends it early."""
-    course = Course()
+    course = ComparisonRun()
     for ask, done in answers(desk, plan, course):
         try:
             paid = done.result()
-        except (ProviderError, Blocked, Withdrawn, NoKey, KeyUnreadable) as exc:
+        except (ProviderError, BudgetExceeded, Withdrawn, NoKey, KeyUnreadable) as exc:
             course.failed(ask, exc)
         else:
             if paid is not None:
@@ -198,27 +200,29 @@ def run(desk: Desk, plan: Plan, on_progress: Progress = lambda: None) -> Bridge:
         on_progress()
     costs = charged(desk, course.calls)
     old, new = (tally(model, course, costs) for model in (plan.old, plan.new))
-    return Bridge(old, new, compared(plan, course), course.stopped)
+    return ModelComparison(old, new, compared(plan, course), course.stopped)
 
 
-def tally(model: Model, course: Course, costs: Mapping[str, Decimal]) -> Tally:
+def tally(model: Model, course: ComparisonRun, costs: Mapping[str, Decimal]) -> ComparisonStats:
     name = model.model_id
-    return Tally(name, len(course.seen[name]), course.failures[name], costs.get(name, Decimal(0)))
+    return ComparisonStats(name, len(course.seen[name]), course.failures[name], costs.get(name, Decimal(0)))
 
 
-def compared(plan: Plan, course: Course) -> Comparison:
+def compared(plan: ComparisonPlan, course: ComparisonRun) -> Comparison:
     """The paired differences. Two models on one day stand for two periods, which have to follow each other."""
     later = [replace(each, day=each.day + timedelta(days=1)) for each in course.seen[plan.new.model_id]]
     competitors = [entity.name for entity in plan.watched.project.competitors]
     return compare(course.seen[plan.old.model_id], later, competitors)
 
 
-def answers(desk: Desk, plan: Plan, course: Course) -> Iterator[tuple[Ask, Future[Paid | None]]]:
+def answers(
+    desk: TaskExecutor, plan: ComparisonPlan, course: ComparisonRun
+) -> Iterator[tuple[Ask, Future[Paid | None]]]:
     """Every ask with its outcome as it comes; after a stop the rest comes as None, unasked."""
     settings = desk.settings
     workers = min(settings.max_workers, settings.concurrency[plan.old.provider])
     with ThreadPoolExecutor(workers, thread_name_prefix="trial") as pool:
-        futures = {pool.submit(patient, desk, ask, plan.user_id, course): ask for ask in plan.asks}
+        futures = {pool.submit(ask_with_retries, desk, ask, plan.user_id, course): ask for ask in plan.asks}
         try:
             for future in as_completed(futures):
                 yield futures[future], future
@@ -226,12 +230,12 @@ def answers(desk: Desk, plan: Plan, course: Course) -> Iterator[tuple[Ask, Futur
             course.halt()
 
 
-def patient(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | None:
+def ask_with_retries(desk: TaskExecutor, ask: Ask, user_id: int, course: ComparisonRun) -> Paid | None:
     """Pay for one ask; a provider that asks to wait, and did not bill, is asked again. None: it was stopped before."""
     for attempt in range(1, desk.settings.max_attempts + 1):
         course.wait_out_pause()
         try:
-            return within_budget(desk, ask, user_id, course)
+            return ask_when_budget_allows(desk, ask, user_id, course)
         except (RateLimited, ProviderUnavailable) as exc:
             wait = asked_wait(exc)
             given_up = exc.billed != "no" or attempt == desk.settings.max_attempts or wait > LONGEST_PAUSE_SECONDS
@@ -246,7 +250,7 @@ def asked_wait(error: MonitoringError) -> float:
     return error.retry_after or 0.0 if isinstance(error, RateLimited | ProviderUnavailable) else 0.0
 
 
-def within_budget(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | None:
+def ask_when_budget_allows(desk: TaskExecutor, ask: Ask, user_id: int, course: ComparisonRun) -> Paid | None:
     """Pay for one call; what does not fit beside the calls under way waits for what they give back."""
     while not course.stop.is_set():
         paid_before = course.paid
@@ -255,13 +259,13 @@ def within_budget(desk: Desk, ask: Ask, user_id: int, course: Course) -> Paid | 
         try:
             with course.call():
                 return pay(desk, ask.model, ask.question, user_id, call_id)
-        except Blocked:
+        except BudgetExceeded:
             if not course.may_fit(paid_before):
                 raise
     return None
 
 
-def observe(plan: Plan, ask: Ask, paid: Paid) -> Observation:
+def observe(plan: ComparisonPlan, ask: Ask, paid: Paid) -> Observation:
     """The answer as the day's figures see one."""
     citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in paid.answer.citations]
     analysis = plan.watched.matcher.analyse(paid.answer.text, citations, ask.task.language)

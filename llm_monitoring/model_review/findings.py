@@ -46,7 +46,7 @@ class Successor:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class RetiringModel:
     """A model that ends soon or has ended. `first`: nobody was told yet. `successor` only for a current one."""
 
     row: Row
@@ -83,7 +83,7 @@ class Findings:
     new: tuple[New, ...]
     seen: tuple[ModelInfo, ...]
     missing: tuple[str, ...]
-    going: tuple[Going, ...]
+    going: tuple[RetiringModel, ...]
     back: tuple[str, ...]
     drifts: tuple[Drift, ...]
     suggestions: Mapping[str, Suggestion]
@@ -107,7 +107,7 @@ def examine(
     later = {model_id: rises(provider, model_id) for model_id, found in suggested.items() if found is not None}
     missing = tuple(row["model_id"] for row in rows if is_missing(provider, row, by_id))
     tells_end = any(info.retires_at for info in by_id.values())
-    after = [as_after(row, by_id.get(row["model_id"]), row["model_id"] in missing, tells_end) for row in rows]
+    after = [row_after_check(row, by_id.get(row["model_id"]), row["model_id"] in missing, tells_end) for row in rows]
     going = going_models(after, by_id, now)
     return Findings(
         provider=provider,
@@ -152,19 +152,19 @@ def is_missing(provider: ProviderName, row: Row, listed: Mapping[str, ModelInfo]
     return row["last_seen_at"] is not None or model_id not in aliases
 
 
-def as_after(row: Row, info: ModelInfo | None, missing: bool, tells_end: bool) -> Row:
+def row_after_check(row: Row, info: ModelInfo | None, missing: bool, tells_end: bool) -> Row:
     """The row as the check leaves it."""
     retires_at = info.retires_at if info is not None and tells_end else row["retires_at"]
     checks = row["missing_checks"] + 1 if missing else 0
     return row | {"retires_at": retires_at, "missing_checks": checks}
 
 
-def going_models(rows: Sequence[Row], listed: Mapping[str, ModelInfo], now: datetime) -> tuple[Going, ...]:
+def going_models(rows: Sequence[Row], listed: Mapping[str, ModelInfo], now: datetime) -> tuple[RetiringModel, ...]:
     """The models that end, rows being as the check leaves them."""
     reasons = {row["model_id"]: reason for row in rows if (reason := reason_to_go(row, now))}
     staying = [row for row in rows if row["model_id"] in listed and row["model_id"] not in reasons]
     return tuple(
-        Going(
+        RetiringModel(
             row=row,
             why=reasons[row["model_id"]],
             first=row["going_announced_at"] is None,
@@ -233,12 +233,12 @@ def drifts(row: Row, suggestion: Suggestion | None) -> Iterator[Drift]:
     price = registry.read_price(row)
     if suggestion is None or price is None or not row["is_available"] or row["retired_at"] is not None:
         return
-    for name, registered, suggested in pairs(price, suggestion):
+    for name, registered, suggested in comparable_prices(price, suggestion):
         if abs(suggested - registered) > DRIFT * registered:
             yield Drift(row["model_id"], name, registered, suggested, suggestion.source)
 
 
-def pairs(price: Price, suggestion: Suggestion) -> Iterator[tuple[str, Decimal, Decimal]]:
+def comparable_prices(price: Price, suggestion: Suggestion) -> Iterator[tuple[str, Decimal, Decimal]]:
     """The prices that both know, by name."""
     base = price.tiers[0]
     for name in ("input", "output", "cached", "cache_write", "cache_write_1h"):

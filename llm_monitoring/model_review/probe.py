@@ -15,8 +15,8 @@ from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import KeyId
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
-from llm_monitoring.ledger.budget import Call, Outcome, new_id
-from llm_monitoring.ledger.payment import Blocked, Paid
+from llm_monitoring.ledger.budget import Attempt, Outcome, new_id
+from llm_monitoring.ledger.payment import BudgetExceeded, Paid
 from llm_monitoring.providers import (
     Answer,
     ProviderError,
@@ -25,7 +25,7 @@ from llm_monitoring.providers import (
 )
 from llm_monitoring.registry import Model, admin
 from llm_monitoring.registry.admin import Author
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.executor import TaskExecutor
 
 SQL = load("probe")
 
@@ -59,7 +59,7 @@ class Probe:
     charged_usd: Decimal
 
 
-def probe(desk: Desk, row: Row, author: Author, user_id: int) -> Probe:
+def probe(desk: TaskExecutor, row: Row, author: Author, user_id: int) -> Probe:
     """Ask an approved and priced model one small question at the user's expense, and note that it answered.
 
     Raises BadInput, NotCallable, Blocked, NoKey, KeyUnreadable, NoAnswer.
@@ -77,17 +77,17 @@ def probe(desk: Desk, row: Row, author: Author, user_id: int) -> Probe:
     return Probe(paid.answer, charged(desk, [call_id])[model.model_id])
 
 
-def charged(desk: Desk, call_ids: Sequence[uuid.UUID]) -> dict[str, Decimal]:
+def charged(desk: TaskExecutor, call_ids: Sequence[uuid.UUID]) -> dict[str, Decimal]:
     """What the ledger says that these calls cost, by model, in USD; calls that were never admitted are not in it."""
     rows = desk.budget.db.all(SQL.charged, {"ids": [str(call_id) for call_id in call_ids]})
     return {row["model_id"]: row["usd"] for row in rows}
 
 
-def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uuid.UUID) -> Paid:
+def pay(desk: TaskExecutor, model: Model, question: Question, user_id: int, call_id: uuid.UUID) -> Paid:
     """One call of kind `probe`: without a task, so that nothing takes it for a day's answer."""
     key, tariff = key_for(desk, model, user_id), desk.tariff(model)
     quote = tariff.quote(question, *desk.budget.pricing_times())
-    call = Call(
+    call = Attempt(
         id=call_id,
         kind="probe",
         user_id=user_id,
@@ -100,9 +100,9 @@ def pay(desk: Desk, model: Model, question: Question, user_id: int, call_id: uui
     client = desk.clients.get(key, user_id)
     try:
         return desk.till.pay(call, question, client, tariff, keep_no_answer, keep_no_error)
-    except Blocked as exc:
+    except BudgetExceeded as exc:
         told = f"what user {user_id} has left this month does not cover the question's ceiling of"
-        raise Blocked(f"{told} {call.ceiling_usd:.4f} USD") from exc
+        raise BudgetExceeded(f"{told} {call.ceiling_usd:.4f} USD") from exc
 
 
 def keep_no_answer(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
@@ -113,7 +113,7 @@ def keep_no_error(tx: Transaction, error: ProviderError) -> None:
     """A trial that failed leaves its attempt, no failed task."""
 
 
-def key_for(desk: Desk, model: Model, user_id: int) -> KeyId:
+def key_for(desk: TaskExecutor, model: Model, user_id: int) -> KeyId:
     found = desk.clients.keys.find(user_id, model.provider)
     if found is None:
         raise NoKey(

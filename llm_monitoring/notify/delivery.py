@@ -40,7 +40,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """Lines of plain text for one target; without lines the target is only called, as a heartbeat.
 
     They are split at line ends into a few messages, as the target's limit wants; `rest` is said of what is left over.
@@ -60,7 +60,7 @@ class Letter:
         }  # fmt: skip
 
 
-def send(letters: Sequence[Letter], timeout_seconds: float) -> list[Result]:
+def send(letters: Sequence[Message], timeout_seconds: float) -> list[Result]:
     """Send all at once and return what became of each.
 
     The whole ends after `timeout_seconds`, whatever a target does: name look-ups, slow trickles and retries of a

@@ -23,7 +23,7 @@ Kind = Literal["budget", "outage", "key", "run", "project", "model", "spend", "r
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Notice:
     """One line for the digest. The same kind and subject is not said again for `quiet_days` days."""
 
     kind: Kind
@@ -51,7 +51,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PendingNotices:
     """What one target does not have yet: the lines, their ids, and the gravest of their severities."""
 
     target: Target
@@ -60,7 +60,7 @@ class Parcel:
     severity: Severity
 
 
-def put(db: Database, day: date, news: Iterable[News], alerts: Sequence[BudgetAlert]) -> None:
+def put(db: Database, day: date, news: Iterable[Notice], alerts: Sequence[BudgetAlert]) -> None:
     """Put news of `day` into the outbox; `alerts` are those that the news tells of, and are told once."""
     lines = list(news)
 
@@ -95,7 +95,7 @@ def mark(url: Secret, key: str) -> str:
     return hmac.new(key.encode(), url.reveal().encode(), "sha256").hexdigest()[:16]
 
 
-def parcels(db: Database, wanted: Sequence[Target]) -> list[Parcel]:
+def parcels(db: Database, wanted: Sequence[Target]) -> list[PendingNotices]:
     """What each target still lacks; a target that lacks nothing is left out."""
     rows = db.all(SQL.pending)
     found = []
@@ -104,11 +104,11 @@ def parcels(db: Database, wanted: Sequence[Target]) -> list[Parcel]:
         if lacking:
             ids, lines = (tuple(row[name] for row in lacking) for name in ("id", "line"))
             gravest = max((row["severity"] for row in lacking), key=SEVERITIES.index)
-            found.append(Parcel(target, ids, lines, gravest))
+            found.append(PendingNotices(target, ids, lines, gravest))
     return found
 
 
-def delivered(db: Database, parcel: Parcel, lines: int, wanted: Sequence[Target]) -> None:
+def delivered(db: Database, parcel: PendingNotices, lines: int, wanted: Sequence[Target]) -> None:
     """Remember that the first `lines` lines of the parcel arrived."""
     marks = [target.mark for target in wanted]
     ids = list(parcel.ids[:lines])

@@ -35,7 +35,7 @@ def record(tx: Transaction | Database, project: Project) -> None:
     tx.execute(SQL.record, {"fingerprint": fingerprint(project), "rules": Json(rules_of(project))})
 
 
-def matcher_of(db: Database, mark: str | None, project_id: int) -> Matcher | None:
+def matcher_for(db: Database, mark: str | None, project_id: int) -> Matcher | None:
     """The matcher of an earlier fingerprint's names, by the rules of today; None where they were never kept."""
     row = db.one(SQL.find, {"fingerprint": mark})
     if row is None:

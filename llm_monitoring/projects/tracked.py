@@ -10,7 +10,7 @@ from llm_monitoring.projects.definition import Project
 
 
 @dataclass(slots=True)
-class Watched:
+class TrackedProject:
     """A project with its matcher, which is compiled when the project's first answer comes."""
 
     project: Project

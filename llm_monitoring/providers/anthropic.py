@@ -20,13 +20,13 @@ from llm_monitoring.providers.base import (
 )
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
-    Bill,
-    Untrusted,
-    apart,
+    InvalidUsage,
+    ReplyMeta,
     consistent,
     count,
     count_or_zero,
     document,
+    join_paragraphs,
     mapping,
     mappings,
     part,
@@ -34,7 +34,7 @@ from llm_monitoring.providers.parsing import (
     text,
     tier,
 )
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.transport import HttpTransport
 
 NAME: Final[ProviderName] = "anthropic"
 BASE_URL: Final = "https://api.anthropic.com"
@@ -53,7 +53,7 @@ class AnthropicProvider:
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = Wire(
+        self.wire = HttpTransport(
             NAME,
             key,
             base_url=base_url or BASE_URL,
@@ -124,12 +124,12 @@ def search_tool(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
     finish = finish_of(body, bill)
     return bill.answer(text_in(body), citations_in(body), finish)
 
 
-def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
     error = mapping(body.get("error"))
     if error or body.get("type") == "error":
@@ -149,7 +149,7 @@ def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_token
 def text_in(body: dict[str, object]) -> str:
     """Return the text blocks; they are pieces of one text, but for those that a search stands between."""
     runs = groupby(mappings(body.get("content")), lambda block: block.get("type") == "text")
-    return apart("".join(text(block.get("text")) for block in run) for is_text, run in runs if is_text)
+    return join_paragraphs("".join(text(block.get("text")) for block in run) for is_text, run in runs if is_text)
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
@@ -197,14 +197,14 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             regional=is_regional(usage.get("inference_geo")),
         )
         return consistent(found, text_in(body))
-    except Untrusted:
+    except InvalidUsage:
         return None
 
 
 def is_regional(geography: object) -> bool:
     """Say whether the inference ran in a region that costs more; raises Untrusted."""
     if geography is not None and not isinstance(geography, str):
-        raise Untrusted
+        raise InvalidUsage
     return text(geography) not in ANYWHERE
 
 
@@ -213,7 +213,7 @@ def tokens_in(usage: dict[str, object]) -> Tokens:
     cached = count_or_zero(usage.get("cache_read_input_tokens"))
     by_lifetime = part(usage.get("cache_creation"))
     if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime not in LIFETIMES):
-        raise Untrusted
+        raise InvalidUsage
     hour = count_or_zero(by_lifetime.get("ephemeral_1h_input_tokens"))
     minutes = count_or_zero(by_lifetime.get("ephemeral_5m_input_tokens"))
     written = max(count_or_zero(usage.get("cache_creation_input_tokens")), hour + minutes)
@@ -228,11 +228,11 @@ def all_tokens(body: dict[str, object], usage: dict[str, object]) -> Tokens:
     """
     listed = usage.get("iterations") or []
     if not isinstance(listed, list) or len(mappings(listed)) < len(listed):
-        raise Untrusted
+        raise InvalidUsage
     messages, beyond = Tokens(), Tokens()
     for entry in mappings(listed):
         if text(entry.get("model")) not in ("", text(body.get("model"))):
-            raise Untrusted
+            raise InvalidUsage
         if entry.get("type", "message") == "message":
             messages = messages.combined(tokens_in(entry), sum)
         else:

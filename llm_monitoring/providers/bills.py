@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.providers.parsing import Untrusted, part
+from llm_monitoring.providers.parsing import InvalidUsage, part
 
 MOST_USD: Final = Decimal(10_000)
 ROUNDING_USD: Final = Decimal("0.00001")
@@ -32,15 +32,15 @@ def total_of(bill: dict[str, object]) -> Decimal | None:
     """Return the total of an itemised bill, which may lack it; raises Untrusted."""
     currency = bill.get("currency") or "USD"
     if not isinstance(currency, str) or currency.strip().upper() != "USD":
-        raise Untrusted
+        raise InvalidUsage
     amounts = {name: amount(value) for name, value in bill.items() if name.endswith("_cost")}
     total = amounts.pop("total_cost", None)
     parts = sum((each for each in amounts.values() if each is not None), Decimal(0))
     found = positive(total) or positive(parts)
     if found is None and bill.keys() - amounts.keys() - {"currency", "total_cost"}:
-        raise Untrusted
+        raise InvalidUsage
     if found is not None and found < parts - ROUNDING_USD:
-        raise Untrusted
+        raise InvalidUsage
     return found
 
 
@@ -49,10 +49,10 @@ def amount(value: object) -> Decimal | None:
     if value is None:
         return None
     if not (type(value) in (int, Decimal) or (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value))):
-        raise Untrusted
+        raise InvalidUsage
     found = Decimal(str(value))
     if abs(found) > MOST_USD:
-        raise Untrusted
+        raise InvalidUsage
     return found
 
 

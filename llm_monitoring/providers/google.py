@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
 from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.transport import HttpTransport
 
 if TYPE_CHECKING:
     from google import genai
@@ -21,7 +21,7 @@ class GoogleProvider:
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = Wire(
+        self.wire = HttpTransport(
             google_wire.NAME,
             key,
             base_url=base_url or google_wire.BASE_URL,
@@ -53,7 +53,7 @@ class GoogleProvider:
         self.wire.close()
 
 
-def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: Wire) -> genai.Client:
+def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: HttpTransport) -> genai.Client:
     """Return a client of the Gemini API; all that the environment could change is said here."""
     from google import genai
     from google.genai import client, types

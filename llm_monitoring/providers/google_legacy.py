@@ -12,7 +12,7 @@ import httpx2
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
 from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.transport import HttpTransport
 
 
 class GoogleLegacyProvider:
@@ -23,7 +23,7 @@ class GoogleLegacyProvider:
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = Wire(
+        self.wire = HttpTransport(
             google_wire.NAME,
             key,
             base_url=base_url or google_wire.BASE_URL,

@@ -9,8 +9,8 @@ from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.providers import model_lists
 from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply
 from llm_monitoring.providers.parsing import (
-    Bill,
-    Untrusted,
+    InvalidUsage,
+    ReplyMeta,
     consistent,
     count,
     count_or_zero,
@@ -92,7 +92,7 @@ def thinking(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = Bill(NAME, text(body.get("modelVersion")), usage_in(body))
+    bill = ReplyMeta(NAME, text(body.get("modelVersion")), usage_in(body))
     finish = finish_of(body, bill)
     return bill.answer(text_in(body), citations_in(body), finish)
 
@@ -101,7 +101,7 @@ def candidate(body: dict[str, object]) -> dict[str, object]:
     return next(iter(mappings(body.get("candidates"))), {})
 
 
-def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
     error = mapping(body.get("error"))
     if error:
@@ -176,7 +176,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             service_tier=tier_in(usage),
         )
         return consistent(found, text_in(body))
-    except Untrusted:
+    except InvalidUsage:
         return None
 
 
@@ -197,7 +197,7 @@ def searches_in(body: dict[str, object], *, searched: bool) -> int:
     if BILLED_BY_PROMPT.search(text(body.get("modelVersion"))):
         return int(grounded or searched)
     if searched and not grounded:
-        raise Untrusted
+        raise InvalidUsage
     return max(len(queries), int(grounded))
 
 

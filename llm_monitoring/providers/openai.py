@@ -11,8 +11,8 @@ from llm_monitoring.providers import responses
 from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
-    Bill,
-    Untrusted,
+    InvalidUsage,
+    ReplyMeta,
     consistent,
     count,
     count_or_zero,
@@ -94,7 +94,7 @@ def search_tool(country: str | None) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
     return responses.answer_in(body, bill, citations_in(body))
 
 
@@ -137,7 +137,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         if count_or_zero(usage.get("total_tokens")) > found.total_tokens:
             return None
         return consistent(found, responses.output_text(body))
-    except Untrusted:
+    except InvalidUsage:
         return None
 
 
@@ -145,7 +145,7 @@ def cache_writes_in(inputs: dict[str, object]) -> int:
     """Return the tokens written to the cache; raises Untrusted for those kept for a time that has no known price."""
     by_lifetime = part(inputs.get("cache_write_tokens_details"))
     if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime != CACHE_LIFETIME):
-        raise Untrusted
+        raise InvalidUsage
     return max(count_or_zero(inputs.get("cache_write_tokens")), count_or_zero(by_lifetime.get(CACHE_LIFETIME)))
 
 
@@ -164,5 +164,5 @@ def unseen_tokens(body: dict[str, object], searches: int) -> int:
     """Return the fixed tokens of the searches; raises Untrusted for searches of a model that is not named."""
     model = text(body.get("model"))
     if searches and not model.strip():
-        raise Untrusted
+        raise InvalidUsage
     return searches * FIXED_SEARCH_TOKENS if FIXED_SEARCH_MODELS.match(model) else 0

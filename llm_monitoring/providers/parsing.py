@@ -19,7 +19,7 @@ MOST_SEARCHES: Final = 1000
 PLAIN_TIERS: Final = ("", "default", "standard", "unspecified", "service_tier_unspecified")
 
 
-class Untrusted(MonitoringError):
+class InvalidUsage(MonitoringError):
     """A usage figure is missing or impossible."""
 
 
@@ -28,7 +28,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class ReplyMeta:
     """What a reply cost, as far as it says, to go into the answer or into the error that it is."""
 
     provider: ProviderName
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
 
 def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     """Return the reply's JSON object, fractions as Decimal; raises BadResponse for anything else."""
-    bill = Bill(provider, "", None)
+    bill = ReplyMeta(provider, "", None)
     try:
         found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=once)
     except (ValueError, ArithmeticError, RecursionError):  # arithmetic: an exponent that no Decimal holds
@@ -98,7 +98,7 @@ def part(value: object) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Untrusted
+        raise InvalidUsage
     return value
 
 
@@ -117,7 +117,7 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def apart(passages: Iterable[str]) -> str:
+def join_paragraphs(passages: Iterable[str]) -> str:
     """Return the passages of an answer as paragraphs; the empty ones are none."""
     return "\n\n".join(passage for passage in passages if passage)
 
@@ -125,7 +125,7 @@ def apart(passages: Iterable[str]) -> str:
 def count(value: object) -> int:
     """Return a count that must be there; raises Untrusted unless it is a whole number from 0 to a billion."""
     if type(value) is not int or not 0 <= value <= MOST_TOKENS:
-        raise Untrusted
+        raise InvalidUsage
     return value
 
 
@@ -139,7 +139,7 @@ def tier(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Untrusted
+        raise InvalidUsage
     return "" if value.lower() in PLAIN_TIERS else value
 
 
@@ -149,11 +149,11 @@ def consistent(usage: Usage, answer: str) -> Usage:
     Also for more than any context window holds: each count may be possible, and their sum is not.
     """
     if usage.total_tokens > MOST_CALL_TOKENS or usage.searches > MOST_SEARCHES:
-        raise Untrusted
+        raise InvalidUsage
     if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
-        raise Untrusted
+        raise InvalidUsage
     if usage.reasoning_tokens > usage.output_tokens:
-        raise Untrusted
+        raise InvalidUsage
     if answer and not (usage.input_tokens and usage.output_tokens):
-        raise Untrusted
+        raise InvalidUsage
     return usage

@@ -11,8 +11,8 @@ from llm_monitoring.providers import responses
 from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
-    Bill,
-    Untrusted,
+    InvalidUsage,
+    ReplyMeta,
     consistent,
     count,
     count_or_zero,
@@ -88,7 +88,7 @@ def request(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = Bill(NAME, text(body.get("model")), usage_in(body))
+    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
     return responses.answer_in(body, bill, citations_in(body))
 
 
@@ -141,7 +141,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         if found.cost_usd is None and says_more(usage, found):
             return None
         return consistent(found, responses.output_text(body))
-    except Untrusted:
+    except InvalidUsage:
         return None
 
 

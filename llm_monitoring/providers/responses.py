@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from llm_monitoring.providers.base import Answer, Citation
-from llm_monitoring.providers.parsing import Bill, apart, mapping, mappings, shown, text
+from llm_monitoring.providers.parsing import ReplyMeta, join_paragraphs, mapping, mappings, shown, text
 
 CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's, and the one in Perplexity's samples
 
@@ -25,7 +25,7 @@ def contents(body: dict[str, object]) -> Iterator[dict[str, object]]:
 
 def output_text(body: dict[str, object]) -> str:
     """Return the messages' text, each apart: where two touch, a list's first item does not begin a line."""
-    return apart(
+    return join_paragraphs(
         "".join(text(part.get("text")) for part in message if part.get("type") == "output_text")
         for message in messages(body)
     )
@@ -41,7 +41,7 @@ def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
     )
 
 
-def answer_in(body: dict[str, object], bill: Bill, citations: tuple[Citation, ...]) -> Answer:
+def answer_in(body: dict[str, object], bill: ReplyMeta, citations: tuple[Citation, ...]) -> Answer:
     """Return the answer of a finished or cut reply; raises Refused or BadResponse for any other."""
     said = output_text(body)
     finish = finish_of(body, bill)
@@ -51,7 +51,7 @@ def answer_in(body: dict[str, object], bill: Bill, citations: tuple[Citation, ..
     return bill.answer(said, citations, finish)
 
 
-def finish_of(body: dict[str, object], bill: Bill) -> Literal["stop", "max_tokens"]:
+def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
     error = mapping(body.get("error"))
     if error or text(body.get("error")):

@@ -8,7 +8,7 @@ from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import model_lists
 from llm_monitoring.providers.base import ModelInfo, Reply
 from llm_monitoring.providers.parsing import text
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.transport import HttpTransport
 
 
 class ResponsesClient:
@@ -24,7 +24,7 @@ class ResponsesClient:
         total_seconds: float | None,
     ) -> None:
         self.name = name
-        self.wire = Wire(
+        self.wire = HttpTransport(
             name,
             key,
             base_url=base_url,

@@ -196,7 +196,7 @@ for _name in ("httpcore2.http11", "httpcore2.http2", "httpcore2.proxy"):
     logging.getLogger(_name).addFilter(NoHeaders())
 
 
-class Wire:
+class HttpTransport:
     """The HTTP client that an SDK is given: safe to share between threads, closed by `close()`."""
 
     def __init__(

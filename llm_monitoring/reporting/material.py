@@ -70,7 +70,7 @@ class Versus:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportData:
     """A project's period, read with its present names.
 
     `latest` is the last day with answers, None without any; `chosen` periods do not end with the last measured day by
@@ -95,7 +95,7 @@ class Material:
     access: Access
 
 
-def read(db: Database, wanted: Wanted, today: date, access: Access) -> Material:
+def read(db: Database, wanted: Wanted, today: date, access: Access) -> ReportData:
     """Read a period; raises BadInput if there is no such project, TooManyStale if its names changed too long ago."""
     project = projects.find(db, wanted.project_id)
     period = wanted.period or last_days(db, wanted.project_id, DAYS, today)
@@ -103,7 +103,7 @@ def read(db: Database, wanted: Wanted, today: date, access: Access) -> Material:
     readings = Readings(db, project)
     found, citations = read_answers(db, readings, params)
     texts = db.all(SQL.texts, {**params, "longest": LONGEST_TEXT, "most": MOST_ANSWERS})
-    return Material(
+    return ReportData(
         project=project,
         first=period.first,
         last=period.last,

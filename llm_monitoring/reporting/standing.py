@@ -92,7 +92,7 @@ class ToneRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Overview:
     """All figures of a period. `branded_*` are answers to prompts that name the brand, which count nowhere else."""
 
     headlines: tuple[Headline, ...]
@@ -111,14 +111,14 @@ class Standing:
 def standing(
     observations: Sequence[Observation], brand: str, competitors: Sequence[str], providers: Sequence[str],
     versus: Versus | None = None,
-) -> Standing:  # fmt: skip
+) -> Overview:  # fmt: skip
     """Return every figure of a period, and what changed between the two of `versus`."""
     whole = summary(observations, competitors)
     comparison = compared(versus, competitors)
     parts = [(name, [each for each in observations if each.provider == name]) for name in providers]
     cells = [(name, some, summary(some, competitors).figures) for name, some in parts]
     everything = (None, observations, whole.figures)
-    return Standing(
+    return Overview(
         headlines=headlines(observations, competitors, whole.figures, comparison),
         versus=versus if comparison else None,
         by_provider=comparison.by_provider if comparison else (),

@@ -8,9 +8,9 @@ from datetime import date
 from llm_monitoring.reporting.answers import PromptView, latest_answers, prompt_views
 from llm_monitoring.reporting.citations import CitationView
 from llm_monitoring.reporting.gaps import GapRow, gap_rows
-from llm_monitoring.reporting.material import Material
+from llm_monitoring.reporting.material import ReportData
 from llm_monitoring.reporting.showing import showable
-from llm_monitoring.reporting.standing import Standing, standing
+from llm_monitoring.reporting.standing import Overview, standing
 from llm_monitoring.reporting.trends import Trend, trend
 
 
@@ -28,7 +28,7 @@ class Report:
     last: date
     today: date
     latest: date | None
-    standing: Standing
+    standing: Overview
     trends: tuple[Trend, ...]
     citations: CitationView
     prompts: tuple[PromptView, ...]
@@ -47,7 +47,7 @@ class Report:
         return max(0, (self.today - self.last).days)
 
 
-def view(material: Material) -> Report:
+def view(material: ReportData) -> Report:
     """Return what the report of this material shows; reads nothing."""
     project, observations = material.project, material.observations
     gaps = gap_rows(project, observations, material.failures, material.access, material.first, material.last)

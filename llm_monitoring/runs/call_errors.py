@@ -21,7 +21,7 @@ from llm_monitoring.providers import (
     QuotaExhausted,
     RateLimited,
 )
-from llm_monitoring.runs.dispatcher import Job
+from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.limits import ClosedReason, Effect
 from llm_monitoring.runs.reasons import CLOSED, Cause
 
@@ -39,7 +39,7 @@ OUTAGE_LINES: Final = 3
 OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
 
 
-def effect_of(error: ProviderError, job: Job, *, key_works: bool = False) -> Effect:
+def effect_of(error: ProviderError, job: WorkItem, *, key_works: bool = False) -> Effect:
     """Return what an error says about the provider, the key or the model, beyond this one task.
 
     `key_works`: the key has listed its provider's models since, so its refusal was about this task alone.
@@ -81,7 +81,7 @@ def retry_after_of(error: ProviderError) -> float | None:
     return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
 
 
-def may_retry(error: ProviderError, job: Job, max_attempts: int) -> bool:
+def may_retry(error: ProviderError, job: WorkItem, max_attempts: int) -> bool:
     """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
     if isinstance(error, RateLimited):
         return job.tries < RATE_LIMIT_TRIES

@@ -29,7 +29,7 @@ class ChunkLock(SessionLock):
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class ChunkPlan:
     """A part of a day: whole projects, and how many tasks of theirs are open."""
 
     project_ids: tuple[int, ...]
@@ -66,14 +66,16 @@ class Count:
     failed: int
 
 
-def add(db: Database, run_id: int, portions: Sequence[Portion], seconds: float, terms: Mapping[str, str]) -> list[int]:
+def add(
+    db: Database, run_id: int, portions: Sequence[ChunkPlan], seconds: float, terms: Mapping[str, str]
+) -> list[int]:
     """Store a run's chunks, which may be worked on for `seconds`, and the settings that they are asked with."""
 
     def insert(tx: Transaction) -> list[int]:
         tx.execute(SQL.keep_terms, {"run_id": run_id, "terms": Json(dict(terms))})
         return [insert_one(tx, portion) for portion in portions]
 
-    def insert_one(tx: Transaction, portion: Portion) -> int:
+    def insert_one(tx: Transaction, portion: ChunkPlan) -> int:
         params = {"projects": list(portion.project_ids), "tasks": portion.tasks, "seconds": seconds}
         row = tx.one(SQL.add, {"run_id": run_id, **params})
         assert row is not None
@@ -124,7 +126,7 @@ def is_ours(db: Database, lease: Lease) -> bool:
     return bool(row and row["ours"])
 
 
-def note(db: Database, lease: Lease, count: Count) -> None:
+def record_progress(db: Database, lease: Lease, count: Count) -> None:
     """Say how far a chunk is; nothing where it is another's by now."""
     db.execute(SQL.note, {"token": str(lease.token), "answered": count.answered, "failed": count.failed})
 
@@ -140,7 +142,7 @@ class Account:
     row_errors: Sequence[RowError] = ()
 
 
-def let_go(
+def release(
     db: Database,
     lease: Lease,
     *,
@@ -176,13 +178,13 @@ def progress(db: Database, run_id: int) -> Count:
     return Count(row["answered"], row["failed"])
 
 
-def call_back(db: Database, run_id: int, why: str) -> None:
+def cancel(db: Database, run_id: int, why: str) -> None:
     """Close the chunks that wait, and tell the owners of the others to stop."""
     db.execute(SQL.call_back, {"run_id": run_id, "why": why})
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ChunkTotals:
     """What all chunks of a run came to, counted in the results and failures themselves.
 
     `figured`: the projects with figures of the day that a worker has written.
@@ -198,14 +200,14 @@ class Ending:
     stopped: StopReason | None
 
 
-def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> Ending:
+def ending(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> ChunkTotals:
     answers, ends = db.one(SQL.answers, {"run_id": run_id, "day": day}), db.one(SQL.endings, {"run_id": run_id})
     assert answers is not None
     assert ends is not None
     failures = db.all(SQL.failures, {"run_id": run_id, "projects": list(project_ids), "day": day})
     reasons = {row["reason"]: row["tasks"] for row in failures}
     kept = [read_record(record) for row in db.all(SQL.row_errors, {"run_id": run_id}) for record in row["row_errors"]]
-    return Ending(
+    return ChunkTotals(
         answers["answered"],
         reasons,
         frozenset(ends["blocked_users"]),

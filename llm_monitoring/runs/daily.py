@@ -14,7 +14,7 @@ from typing import Final
 from llm_monitoring import projects, registry
 from llm_monitoring.answers.reanalysis import read_unread
 from llm_monitoring.answers.retention import prune
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import snapshots
@@ -24,8 +24,8 @@ from llm_monitoring.ledger.balancing import Adjustment, balance
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
-from llm_monitoring.runs.dispatcher import Schedule
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.dispatcher import Dispatcher
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.plan import Plan, make_plan, read_projects
 from llm_monitoring.runs.reasons import Cause, ProjectProblem, StopReason, standing_line
@@ -33,12 +33,12 @@ from llm_monitoring.runs.records import RunLock
 from llm_monitoring.runs.recovery import recover, wait_for_owners
 from llm_monitoring.runs.report import DayReport, ProjectReport
 from llm_monitoring.runs.runner import Runner
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness
-from llm_monitoring.runs.work_items import plans
+from llm_monitoring.runs.work_items import work_items_by_provider
 from llm_monitoring.settings.fields import Settings
 
-__all__ = ["Plan", "Tools", "make_plan", "standing_line"]
+__all__ = ["Plan", "make_plan", "standing_line"]
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,14 @@ LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over a
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunRequest:
     """What to analyse: a day, one project or all, and what ends the run early or wants to see its progress."""
 
     day: date
     project_id: int | None = None
     stop: Event = field(default_factory=Event)
     on_start: Callable[[int], None] = lambda pending: None
-    on_progress: Callable[[Tally], None] = lambda tally: None
+    on_progress: Callable[[RunStats], None] = lambda tally: None
 
     @property
     def project_ids(self) -> list[int] | None:
@@ -76,81 +76,81 @@ def longest_run(settings: Settings) -> float:
     return longest_let_go(settings) + 60 * settings.run_deadline_minutes + longest_ending(settings)
 
 
-def settle_dead_runs(tools: Tools, stop: Event | None = None) -> list[Adjustment]:
+def settle_dead_runs(app: App, stop: Event | None = None) -> list[Adjustment]:
     """Settle the calls that dead runs left open, and put every account in line with the ledger; needs the run lock.
 
     This is done also if nothing may be spent. Returns the accounts that were not in line.
 
     Raises StillAtWork where another machine works on for one of them, which `stop` waits for no longer.
     """
-    records.bury_dead(tools.db, tools.errors)
-    wait_for_owners(tools.db, longest_let_go(tools.settings), stop or Event())
-    catalogue, clients = registry.read_catalogue(tools.db, tools.errors), Clients(tools.keys, tools.settings)
-    watched, _ = read_projects(tools, None)
-    desk = Desk(tools.budget, clients, catalogue, watched, tools.settings, run_id=None, errors=tools.errors)
-    days = recover(desk).days | read_unread(tools.db, tools.errors, sentiment=tools.settings.sentiment)
+    records.close_dead_runs(app.db, app.errors)
+    wait_for_owners(app.db, longest_let_go(app.settings), stop or Event())
+    catalogue, clients = registry.read_catalogue(app.db, app.errors), Clients(app.keys, app.settings)
+    watched, _ = read_projects(app, None)
+    desk = TaskExecutor(app.budget, clients, catalogue, watched, app.settings, run_id=None, errors=app.errors)
+    days = recover(desk).days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment)
     figures(desk, days)
-    return balance(tools.budget, tools.errors)
+    return balance(app.budget, app.errors)
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class RunContext:
     """The asking of one run. `before` is how far the day was; `still_ours` whether no other process took over."""
 
-    desk: Desk
+    desk: TaskExecutor
     plan: Plan
-    order: Order
+    order: RunRequest
     before: Mapping[int, Mapping[str, Completeness]]
     still_ours: Callable[[], bool]
 
 
-Work = Callable[[Shift], Tally]
+Executor = Callable[[RunContext], RunStats]
 
 
 def analyse(
-    tools: Tools, order: Order, blocked: Mapping[int, Standing], lock: RunLock, work: Work | None = None
+    app: App, order: RunRequest, blocked: Mapping[int, Standing], lock: RunLock, work: Executor | None = None
 ) -> DayReport:
     """Run the day under the lock: settle what a dead run left, ask what is open, write figures, check the ledger.
 
     `work` does the asking: by default this process alone.
     """
-    settle_dead_runs(tools, order.stop)
-    run_id = records.start(tools.db, order.day)
-    clients = Clients(tools.keys, tools.settings)
+    settle_dead_runs(app, order.stop)
+    run_id = records.start(app.db, order.day)
+    clients = Clients(app.keys, app.settings)
     try:
-        plan = make_plan(tools, order.project_ids, blocked)
-        log_undecided_prices(tools)
-        desk = Desk(tools.budget, clients, plan.catalogue, plan.projects, tools.settings, run_id, errors=tools.errors)
-        before = coverage(tools, plan, order.day)
+        plan = make_plan(app, order.project_ids, blocked)
+        log_undecided_prices(app)
+        desk = TaskExecutor(app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors)
+        before = coverage(app, plan, order.day)
         order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
-        shift = Shift(desk, plan, order, before, lambda: lock.held() and records.is_open(tools.db, run_id))
-        tally = (work or ask_here)(shift)
+        shift = RunContext(desk, plan, order, before, lambda: lock.held() and records.is_open(app.db, run_id))
+        tally = (work or execute_locally)(shift)
         figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
-        projects.mark_analysed(tools.db, list(plan.projects), tools.errors)
-        report = settle_day(tools, plan, order, run_id, tally, before)
-        tidy(tools, order, lock)
+        projects.mark_analysed(app.db, list(plan.projects), app.errors)
+        report = settle_day(app, plan, order, run_id, tally, before)
+        tidy(app, order, lock)
     except BaseException:
-        records.abandon(tools.db, run_id)
+        records.abandon(app.db, run_id)
         raise
     finally:
         clients.close()
     return report
 
 
-def log_undecided_prices(tools: Tools) -> None:
+def log_undecided_prices(app: App) -> None:
     """Say which models are charged a known rise that no admin has decided on."""
-    for each in registry.coming_changes(tools.db, tools.budget.today()):
+    for each in registry.coming_changes(app.db, app.budget.today()):
         if each.change.begun:
             log.warning("%s", price_change_line(each.provider, each.model_id, each.change),
                         extra={"event": "model.price_undecided", "provider": each.provider, "model_id": each.model_id,
                                "valid_from": each.change.valid_from.isoformat()})  # fmt: skip
 
 
-def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
+def tidy(app: App, order: RunRequest, lock: RunLock) -> None:
     """Prune what is older than the retention; a database that goes away now is said, as the day itself is done."""
-    days = tools.settings.receipt_retention_days
+    days = app.settings.receipt_retention_days
     try:
-        done = prune(tools.db, days, tools.errors, go_on=lambda: lock.held() and not order.stop.is_set())
+        done = prune(app.db, days, app.errors, go_on=lambda: lock.held() and not order.stop.is_set())
     except DatabaseUnavailable as exc:
         log.warning("⚠️ No se pudo borrar lo anterior a %d días: %s", days, exc, extra={"event": "retention.failed"})
         return
@@ -162,13 +162,13 @@ def tidy(tools: Tools, order: Order, lock: RunLock) -> None:
         )  # fmt: skip
 
 
-def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None = None) -> Tally:
+def execute_locally(shift: RunContext, limits: Limits | None = None, seconds: float | None = None) -> RunStats:
     """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
     desk, plan = shift.desk, shift.plan
     limits = limits or Limits(desk.settings.concurrency)
     runner = Runner(
         desk,
-        Schedule(limits, plans(desk, shift.order.day, plan.keys, plan.judges)),
+        Dispatcher(limits, work_items_by_provider(desk, shift.order.day, plan.keys, plan.judges)),
         plan.judges,
         still_ours=shift.still_ours,
         stop=shift.order.stop,
@@ -178,7 +178,7 @@ def ask_here(shift: Shift, limits: Limits | None = None, seconds: float | None =
     return runner.run()
 
 
-def figures(desk: Desk, touched: set[tuple[int, date]]) -> set[int]:
+def figures(desk: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
     """Write the snapshots of every project and day that may have new answers; return the projects that have them."""
     written: set[int] = set()
     for project_id, day in sorted(touched):
@@ -190,9 +190,9 @@ def figures(desk: Desk, touched: set[tuple[int, date]]) -> set[int]:
     return written
 
 
-def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
+def coverage(app: App, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
     """How far the day is, by project, for the providers that its user can call."""
-    found = tasks.completeness(tools.db, day, list(plan.projects), PROVIDERS)
+    found = tasks.completeness(app.db, day, list(plan.projects), PROVIDERS)
     return {
         project_id: {name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)}
         for project_id, watched in plan.projects.items()
@@ -200,30 +200,30 @@ def coverage(tools: Tools, plan: Plan, day: date) -> dict[int, dict[str, Complet
 
 
 def settle_day(
-    tools: Tools, plan: Plan, order: Order, run_id: int, tally: Tally,
+    app: App, plan: Plan, order: RunRequest, run_id: int, tally: RunStats,
     before: Mapping[int, Mapping[str, Completeness]],
 ) -> DayReport:  # fmt: skip
     """Close the run's books and report project by project."""
-    with tools.errors.guard("count_usage", f"Ejecución #{run_id}"):
-        registry.count_usage(tools.db, run_id, tools.errors)
-    differences = tools.budget.differences()
+    with app.errors.guard("count_usage", f"Ejecución #{run_id}"):
+        registry.count_usage(app.db, run_id, app.errors)
+    differences = app.budget.differences()
     for row in differences:
         log.error("❌ User #%s: los contadores no cuadran con el libro de llamadas: %s", row["user_id"], row,
                   extra={"event": "budget.difference", "user_id": row["user_id"]})  # fmt: skip
-    operator = tools.budget.operator_difference()
+    operator = app.budget.operator_difference()
     if operator is not None:
         log.error("❌ Operador: los contadores no cuadran con el libro de llamadas: %s", operator,
                   extra={"event": "budget.difference"})  # fmt: skip
-    reports = list(project_reports(tools, plan, order.day, run_id, before, stopped=tally.stopped))
-    cost_usd = tasks.cost(tools.db, run_id)
+    reports = list(project_reports(app, plan, order.day, run_id, before, stopped=tally.stopped))
+    cost_usd = tasks.cost(app.db, run_id)
     day = DayReport(
         run_id, reports, tally, cost_usd, in_balance=not differences and operator is None,
-        doubtful=tasks.doubtful(tools.db, order.day), row_errors=tuple(tools.errors.found),
-        unfinished=tasks.unfinished_answers(tools.db, order.day),
+        doubtful=tasks.doubtful(app.db, order.day), row_errors=tuple(app.errors.found),
+        unfinished=tasks.unfinished_answers(app.db, order.day),
     )  # fmt: skip
-    with tools.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
+    with app.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
         records.finish(
-            tools.db,
+            app.db,
             run_id,
             "completed" if day.complete else "warnings",
             valid=tally.answered,
@@ -232,11 +232,11 @@ def settle_day(
             message=tally.stopped,
             errors=day.row_errors,
         )
-    return replace(day, row_errors=tuple(tools.errors.found))
+    return replace(day, row_errors=tuple(app.errors.found))
 
 
 def project_reports(
-    tools: Tools,
+    app: App,
     plan: Plan,
     day: date,
     run_id: int,
@@ -245,9 +245,9 @@ def project_reports(
     stopped: StopReason | None,
 ) -> Iterator[ProjectReport]:
     """A report for each project that is still there."""
-    spend = tasks.project_spend(tools.db, run_id)
-    after = coverage(tools, plan, day)
-    there = projects.existing(tools.db, list(plan.projects))
+    spend = tasks.project_spend(app.db, run_id)
+    after = coverage(app, plan, day)
+    there = projects.existing(app.db, list(plan.projects))
     for project_id, watched in plan.projects.items():
         if project_id not in there:
             log.warning("🗑️ Proyecto #%d: se borró durante la ejecución", project_id,

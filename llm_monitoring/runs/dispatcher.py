@@ -17,7 +17,7 @@ LOOK_AHEAD: Final = 10_000  # waiting jobs of one provider before its plan is re
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class WorkItem:
     """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is who is called.
 
     `failure`: what the provider said of the last try.
@@ -47,7 +47,7 @@ class Job:
 class Next:
     """A job to do now; `closed` says why it must not be done in this run at all."""
 
-    job: Job
+    job: WorkItem
     closed: ClosedReason | None = None
 
 
@@ -55,14 +55,14 @@ class Next:
 class Queue:
     """One provider's jobs: those that are due, that wait for a time, whose key is busy, the rest of the plan."""
 
-    plan: Iterator[Job]
-    ready: deque[Job] = field(default_factory=deque)
-    waiting: list[tuple[float, int, Job]] = field(default_factory=list)
-    held: dict[KeyId, deque[Job]] = field(default_factory=lambda: defaultdict(deque))
+    plan: Iterator[WorkItem]
+    ready: deque[WorkItem] = field(default_factory=deque)
+    waiting: list[tuple[float, int, WorkItem]] = field(default_factory=list)
+    held: dict[KeyId, deque[WorkItem]] = field(default_factory=lambda: defaultdict(deque))
     holding: int = 0
     exhausted: bool = False
 
-    def pop(self, now: float) -> Job | None:
+    def pop(self, now: float) -> WorkItem | None:
         if self.waiting and self.waiting[0][0] <= now:
             return heapq.heappop(self.waiting)[2]
         if self.ready:
@@ -80,7 +80,7 @@ class Queue:
             self.ready.appendleft(job)
         return job is not None
 
-    def hold(self, job: Job) -> None:
+    def hold(self, job: WorkItem) -> None:
         """Keep a job until a call of its key has landed."""
         self.held[job.key].append(job)
         self.holding += 1
@@ -91,7 +91,7 @@ class Queue:
             self.ready.append(self.held[key].popleft())
             self.holding -= 1
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[WorkItem]:
         """The jobs that are due or wait for a time."""
         yield from self.ready
         yield from (job for _, _, job in self.waiting)
@@ -101,16 +101,16 @@ class Queue:
         return self.exhausted and not self.ready and not self.waiting and not self.holding
 
 
-class Schedule:
+class Dispatcher:
     """The jobs of one run. For one thread; times are seconds of the clock that `limits` is asked with."""
 
-    def __init__(self, limits: Limits, plans: Mapping[ProviderName, Iterator[Job]]) -> None:
+    def __init__(self, limits: Limits, plans: Mapping[ProviderName, Iterator[WorkItem]]) -> None:
         self.limits = limits
         self.queues = {provider: Queue(plan) for provider, plan in plans.items()}
-        self.parked: dict[int, deque[Job]] = defaultdict(deque)
+        self.parked: dict[int, deque[WorkItem]] = defaultdict(deque)
         self.out: Counter[int] = Counter()
         self.finished: Counter[int] = Counter()
-        self.probes: dict[int, Job] = {}
+        self.probes: dict[int, WorkItem] = {}
         self.locked: set[int] = set()
         self.tickets = count()
         self.closed_lanes: set[ProviderName] = set()
@@ -151,32 +151,32 @@ class Schedule:
                 self.wait(job, admission.until or now)
         return None
 
-    def send(self, job: Job, now: float) -> None:
+    def send(self, job: WorkItem, now: float) -> None:
         self.limits.sent(job.key)
         self.out[job.task.user_id] += 1
         job.finished_before = self.finished[job.task.user_id]
         job.sent_at, job.landed = now, False
 
-    def landed(self, job: Job) -> None:
+    def landed(self, job: WorkItem) -> None:
         """The provider is done with a job's call: another one may go out, whatever its worker still has to do."""
         if not job.landed:
             job.landed = True
             self.limits.landed(job.key)
             self.queues[job.provider].let_go(job.key)
 
-    def judged(self, job: Job) -> None:
+    def judged(self, job: WorkItem) -> None:
         """What a landed call said is known; where its key's window grew, one more of those that wait may go."""
         if self.limits.has_room(job.key):
             self.queues[job.provider].let_go(job.key)
 
-    def add(self, job: Job) -> None:
+    def add(self, job: WorkItem) -> None:
         """Put a job before the rest of its provider's plan."""
         self.queues[job.provider].ready.append(job)
 
-    def wait(self, job: Job, until: float) -> None:
+    def wait(self, job: WorkItem, until: float) -> None:
         heapq.heappush(self.queues[job.provider].waiting, (until, next(self.tickets), job))
 
-    def came_back(self, job: Job) -> None:
+    def came_back(self, job: WorkItem) -> None:
         """A job ended and gave back what it had reserved: parked jobs of its user may fit now."""
         user = job.task.user_id
         self.out[user] -= 1
@@ -185,7 +185,7 @@ class Schedule:
         self.end_probe(job)
         self.release(user)
 
-    def blocked(self, job: Job, again_at: float | None = None, *, locked: bool = False) -> bool:
+    def blocked(self, job: WorkItem, again_at: float | None = None, *, locked: bool = False) -> bool:
         """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more.
 
         With `again_at` calls of other machines are out, or another session has `locked` the user's account: one job of
@@ -214,7 +214,7 @@ class Schedule:
             assert parked is not None
             self.add(parked.popleft())
 
-    def pass_over(self, job: Job) -> None:
+    def pass_over(self, job: WorkItem) -> None:
         """A job does not go out now: where no other of its user's is out or tries again, a parked one has its turn."""
         user = job.task.user_id
         if self.probes.get(user) is job:
@@ -222,13 +222,13 @@ class Schedule:
         if self.out[user] == 0 and user not in self.probes:
             self.release(user)
 
-    def end_probe(self, job: Job) -> None:
+    def end_probe(self, job: WorkItem) -> None:
         """A job that tried again and again does so no more: parked jobs of its user have their turn."""
         if self.probes.get(job.task.user_id) is job:
             del self.probes[job.task.user_id]
             self.release(job.task.user_id)
 
-    def is_probe(self, job: Job) -> bool:
+    def is_probe(self, job: WorkItem) -> bool:
         """Whether a job is the one of its user's that tries again and again."""
         return self.probes.get(job.task.user_id) is job
 
@@ -239,7 +239,7 @@ class Schedule:
         left = (job for queue in self.queues.values() for job in queue.jobs())
         return all(job.task.user_id in self.probes for job in left)
 
-    def drain(self) -> list[Job]:
+    def drain(self) -> list[WorkItem]:
         """Take every job that is left out of the schedule."""
         left = [job for queue in self.queues.values() for job in queue.jobs()]
         left += [job for parked in self.parked.values() for job in parked]

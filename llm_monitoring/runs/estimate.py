@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.runs import tasks as tasks_module
-from llm_monitoring.runs.daily import Plan, Tools
+from llm_monitoring.runs.daily import Plan
 from llm_monitoring.runs.questions import ask_prompt
 
 
@@ -28,20 +29,20 @@ class Estimate:
     problem: str | None = None
 
 
-def estimate(tools: Tools, plan: Plan, day: date) -> Iterator[Estimate]:
+def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
     """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
     for watched in plan.projects.values():
         project = watched.project
         for provider in plan.providers(watched):
             tasks, total, problem = 0, Decimal(0), None
-            model, endpoint = plan.catalogue.current(provider), tools.settings.base_urls.get(provider)
-            for task in tasks_module.pending_tasks(tools.db, provider, day, [project.id]):
+            model, endpoint = plan.catalogue.current(provider), app.settings.base_urls.get(provider)
+            for task in tasks_module.pending_tasks(app.db, provider, day, [project.id]):
                 tasks += 1
                 try:
                     if model is None:
                         raise NotCallable(f"{provider} has no current model in llm_model_registry")
-                    question = ask_prompt(task, project, model, tools.settings)
-                    total += model.tariff(endpoint).quote(question, *tools.budget.pricing_times()).ceiling_usd
+                    question = ask_prompt(task, project, model, app.settings)
+                    total += model.tariff(endpoint).quote(question, *app.budget.pricing_times()).ceiling_usd
                 except NotCallable as exc:
                     problem = str(exc)
             assert project.user_id is not None

@@ -14,45 +14,45 @@ from llm_monitoring.db.row_errors import RowError, RowErrors
 from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Budget, Call, Kind, Outcome, new_id
-from llm_monitoring.ledger.payment import SettlementDelayed, Till, is_final
+from llm_monitoring.ledger.budget import Attempt, Budget, Kind, Outcome, new_id
+from llm_monitoring.ledger.payment import PaymentService, SettlementDelayed, is_final
 from llm_monitoring.logs.redaction import redact
-from llm_monitoring.projects.tracked import Watched
+from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.providers import Answer, ProviderError, Question, Reply
 from llm_monitoring.registry import Catalogue, Model, NotCallable, Tariff
 from llm_monitoring.runs import tasks
-from llm_monitoring.runs.dispatcher import Job
+from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.questions import ask_judge, ask_prompt
 from llm_monitoring.settings.fields import Settings
 
 
 @dataclass(frozen=True)
-class Desk:
+class TaskExecutor:
     """What the workers of one run share. `lease`: by whose right they call, where the run is on several machines."""
 
     budget: Budget
     clients: Clients
     catalogue: Catalogue
-    projects: Mapping[int, Watched]
+    projects: Mapping[int, TrackedProject]
     settings: Settings
     run_id: int | None
     lease: Lease | None = None
     errors: RowErrors = field(default_factory=RowErrors)
 
     @cached_property
-    def till(self) -> Till:
-        return Till(self.budget, self.errors, self.settings.base_urls)
+    def till(self) -> PaymentService:
+        return PaymentService(self.budget, self.errors, self.settings.base_urls)
 
-    def watched(self, project_id: int) -> Watched | None:
+    def watched(self, project_id: int) -> TrackedProject | None:
         """A project of the run, or one that is paused or stays out of it; None if it was deleted or cannot be read."""
         if project_id in self.projects:
             return self.projects[project_id]
         try:
-            return Watched(projects.find(self.budget.db, project_id))
+            return TrackedProject(projects.find(self.budget.db, project_id))
         except BadInput:
             return None
 
-    def answer(self, job: Job, landed: Callable[[], None] = lambda: None) -> Analysis | None:
+    def answer(self, job: WorkItem, landed: Callable[[], None] = lambda: None) -> Analysis | None:
         """Ask a task's prompt and store the answer, None if it could not be analysed; `landed` as in Till.pay.
 
         Raises Blocked, NotCallable, key and provider errors.
@@ -82,8 +82,8 @@ class Desk:
         self,
         tx: Transaction,
         task: Task,
-        watched: Watched | None,
-        call: Call,
+        watched: TrackedProject | None,
+        call: Attempt,
         answer: Answer,
         reply: Reply,
         outcome: Outcome,
@@ -94,7 +94,7 @@ class Desk:
         It is stored unread, and None returned, if its project cannot be read, its analysis raises, or storing that
         was `refused` before. Nothing is stored of a prompt that was deleted.
         """
-        finding = store.Finding(
+        finding = store.StoredAnswer(
             attempt_id=call.id,
             run_id=call.run_id,
             model_id=call.model_id,
@@ -107,7 +107,9 @@ class Desk:
         store.save(tx, task, watched.project, answer, reply, finding)
         return finding.analysis
 
-    def read(self, finding: store.Finding, task: Task, watched: Watched, answer: Answer) -> store.Finding:
+    def read(
+        self, finding: store.StoredAnswer, task: Task, watched: TrackedProject, answer: Answer
+    ) -> store.StoredAnswer:
         """The finding with the answer's analysis, or with the reason why it could not be analysed."""
         citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in answer.citations]
         row = f"Proyecto #{task.project_id}, llamada {finding.attempt_id}"
@@ -121,7 +123,7 @@ class Desk:
             )
         return finding if work.error is None else replace(finding, unread_reason=work.error.code)
 
-    def score(self, job: Job, landed: Callable[[], None] = lambda: None) -> None:
+    def score(self, job: WorkItem, landed: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
         watched = self.projects[job.task.project_id]
         model = self.catalogue.judge(frozenset({job.provider}), self.budget.today())
@@ -144,9 +146,9 @@ class Desk:
         """What the model costs at the endpoint that its provider is called at; raises NotCallable."""
         return model.tariff(self.settings.base_urls.get(model.provider))
 
-    def call(self, kind: Kind, job: Job, model: Model, question: Question) -> Call:
+    def call(self, kind: Kind, job: WorkItem, model: Model, question: Question) -> Attempt:
         quote = self.tariff(model).quote(question, *self.budget.pricing_times())
-        return Call(
+        return Attempt(
             id=new_id(),
             kind=kind,
             user_id=job.task.user_id,
@@ -162,7 +164,7 @@ class Desk:
 
 
 def save_verdict(
-    tx: Transaction, task: Task, watched: Watched | None, answer: Answer, refused: RowError | None = None
+    tx: Transaction, task: Task, watched: TrackedProject | None, answer: Answer, refused: RowError | None = None
 ) -> None:
     """Store what the judge said; a reply that is no verdict leaves the sentiment empty with its reason.
 

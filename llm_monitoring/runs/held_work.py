@@ -13,9 +13,9 @@ from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.ledger.payment import BlockedBy
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.runs import tasks
-from llm_monitoring.runs.dispatcher import Job, Schedule
-from llm_monitoring.runs.executor import Desk
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
+from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ HELD_GRACE_SECONDS: Final = 60.0  # once nothing else is left to do, before held
 class Delayed:
     """The end of a call that was made, which cannot be entered yet: `finish` tries again."""
 
-    job: Job
+    job: WorkItem
     finish: Callable[[], object]
 
 
@@ -36,9 +36,9 @@ class Delayed:
 class HeldWork:
     """The jobs of one run that wait for other sessions. For one thread."""
 
-    desk: Desk
-    schedule: Schedule
-    tally: Tally
+    desk: TaskExecutor
+    schedule: Dispatcher
+    tally: RunStats
     clock: Callable[[], float]
     unsettled: deque[Delayed] = field(default_factory=deque)
     settling: Delayed | None = None
@@ -47,7 +47,7 @@ class HeldWork:
     causes: dict[int, BlockedBy] = field(default_factory=dict)
     since: float | None = None
 
-    def again_at(self, job: Job, by: BlockedBy) -> float:
+    def again_at(self, job: WorkItem, by: BlockedBy) -> float:
         """When the next job of a user tries again: an account that stays held is tried less and less often."""
         user = job.task.user_id
         self.causes[user] = by
@@ -57,12 +57,12 @@ class HeldWork:
     def pause(self, tries: int) -> float:
         return min(LONGEST_RETRY_SECONDS, OCCUPIED_SECONDS * 2.0**tries)
 
-    def freed(self, job: Job) -> None:
+    def freed(self, job: WorkItem) -> None:
         """A job got past its account: no other session holds it."""
         self.tries.pop(job.task.user_id, None)
         self.settle_at.pop(job.task.user_id, None)
 
-    def delay(self, job: Job, finish: Callable[[], object], *, again: bool) -> None:
+    def delay(self, job: WorkItem, finish: Callable[[], object], *, again: bool) -> None:
         """Keep a call that was made until its end can be entered; the other calls of its user wait with it."""
         self.report_lock(job)
         user = job.task.user_id
@@ -82,14 +82,14 @@ class HeldWork:
             self.unsettled.remove(self.settling)
         return self.settling
 
-    def settled(self, job: Job) -> Delayed | None:
+    def settled(self, job: WorkItem) -> Delayed | None:
         """Take note that a try came back; None if the job is no settlement."""
         found = self.settling if self.settling is not None and self.settling.job is job else None
         if found is not None:
             self.settling = None
         return found
 
-    def report_lock(self, job: Job) -> None:
+    def report_lock(self, job: WorkItem) -> None:
         """Say once that another application keeps a user's account from us."""
         user = job.task.user_id
         if user not in self.tally.locked_users:
@@ -100,7 +100,7 @@ class HeldWork:
     def holder(self) -> str:
         return str(table_holder(self.desk.budget.db, "user_llm_api_keys") or "no se ve quién")
 
-    def time_is_up(self, working: Collection[Job], deadline: float) -> bool:
+    def time_is_up(self, working: Collection[WorkItem], deadline: float) -> bool:
         """Whether nothing else was left for the whole grace, or is left at the deadline: no further tries then."""
         if not self.is_all(working):
             self.since = None
@@ -109,7 +109,7 @@ class HeldWork:
         self.since = now if self.since is None else self.since
         return now >= min(self.since + self.grace(), deadline)
 
-    def is_all(self, working: Collection[Job]) -> bool:
+    def is_all(self, working: Collection[WorkItem]) -> bool:
         """Whether every job that is left waits for another session, those in the hands of workers included."""
         settling = None if self.settling is None else self.settling.job
         if not all(job is settling or self.schedule.is_probe(job) for job in working):
@@ -131,7 +131,7 @@ class HeldWork:
             self.leave_user(user, own, calls[user])
         self.leave_unsettled()
 
-    def leave_user(self, user: int, jobs: Sequence[Job], calls: int) -> None:
+    def leave_user(self, user: int, jobs: Sequence[WorkItem], calls: int) -> None:
         held = calls > 0 or self.causes.get(user) == "lock"
         code = "account_held" if held else "budget_reserved"
         message = (f"otra aplicación retiene la cuenta del usuario ({self.holder()})" if held

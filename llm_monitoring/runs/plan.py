@@ -9,11 +9,11 @@ from datetime import date
 from functools import partial
 
 from llm_monitoring import projects, registry
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.projects.tracked import Watched
+from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.runs.reasons import ProjectProblem
 
 log = logging.getLogger(__name__)
@@ -25,49 +25,49 @@ Problems = dict[int, ProjectProblem]
 class Plan:
     """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out."""
 
-    projects: Mapping[int, Watched]
+    projects: Mapping[int, TrackedProject]
     keys: Mapping[tuple[int, ProviderName], KeyId]
     judges: Mapping[int, KeyId]
     catalogue: registry.Catalogue
     problems: Problems
 
-    def providers(self, watched: Watched) -> tuple[ProviderName, ...]:
+    def providers(self, watched: TrackedProject) -> tuple[ProviderName, ...]:
         """The project's providers that its user can call."""
         return tuple(name for name in watched.project.providers if (watched.project.user_id, name) in self.keys)
 
-    def keyless(self, watched: Watched) -> tuple[ProviderName, ...]:
+    def keyless(self, watched: TrackedProject) -> tuple[ProviderName, ...]:
         """The project's providers that nobody is asked at, as its user has no usable key for them."""
         return tuple(name for name in watched.project.providers if (watched.project.user_id, name) not in self.keys)
 
 
 def make_plan(
-    tools: Tools,
+    app: App,
     project_ids: Sequence[int] | None,
     blocked: Mapping[int, Standing],
     catalogue: registry.Catalogue | None = None,
 ) -> Plan:
     """Decide which projects, of these or all, can be asked, with whose keys, and by whom their mentions are judged."""
-    watched, problems = read_projects(tools, project_ids)
+    watched, problems = read_projects(app, project_ids)
     owners = {item.project.user_id for item in watched.values() if item.project.user_id is not None}
-    keys, faults = usable_keys(tools.keys, owners)
-    plan = Plan(watched, keys, {}, catalogue or registry.read_catalogue(tools.db, tools.errors), problems)
+    keys, faults = usable_keys(app.keys, owners)
+    plan = Plan(watched, keys, {}, catalogue or registry.read_catalogue(app.db, app.errors), problems)
     for item in list(watched.values()):
         problem = obstacle(plan, item, blocked, faults)
         if problem is not None:
             problems[item.project.id] = problem
             del watched[item.project.id]
-    today = tools.budget.today()
+    today = app.budget.today()
     judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item, today)) is not None}
     return replace(plan, judges=judges)
 
 
-def read_projects(tools: Tools, project_ids: Sequence[int] | None) -> tuple[dict[int, Watched], Problems]:
+def read_projects(app: App, project_ids: Sequence[int] | None) -> tuple[dict[int, TrackedProject], Problems]:
     """The active projects; one that cannot be read stays out alone."""
-    watched: dict[int, Watched] = {}
+    watched: dict[int, TrackedProject] = {}
     problems: Problems = {}
-    for row in projects.active(tools.db, project_ids):
-        with tools.errors.guard("read_project", f"Proyecto #{row['id']}", project_id=row["id"]) as work:
-            watched[row["id"]] = Watched(projects.read_project(row))
+    for row in projects.active(app.db, project_ids):
+        with app.errors.guard("read_project", f"Proyecto #{row['id']}", project_id=row["id"]) as work:
+            watched[row["id"]] = TrackedProject(projects.read_project(row))
         if work.error is not None:
             named = {"name": str(row["name"] or ""), "user_id": row["user_id"]}
             problems[row["id"]] = ProjectProblem("unreadable", row["id"], **named, detail=work.error.message)
@@ -92,7 +92,7 @@ def usable_keys(
 
 
 def obstacle(
-    plan: Plan, item: Watched, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
+    plan: Plan, item: TrackedProject, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
 ) -> ProjectProblem | None:
     """Why nothing of a project can be asked, or None."""
     project, user_id = item.project, item.project.user_id
@@ -110,7 +110,7 @@ def obstacle(
     return problem("keyless", providers=project.providers)
 
 
-def judge_of(plan: Plan, item: Watched, today: date) -> KeyId | None:
+def judge_of(plan: Plan, item: TrackedProject, today: date) -> KeyId | None:
     """The key of the cheapest approved model of the project's providers, which scores the sentiment of mentions."""
     model = plan.catalogue.judge(frozenset(plan.providers(item)), today)
     return None if model is None or item.project.user_id is None else plan.keys[item.project.user_id, model.provider]

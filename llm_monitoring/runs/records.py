@@ -52,7 +52,7 @@ def start(db: Database, day: date) -> int:
     """Open a run and return its id; runs that a dead process left open are closed as dead. Needs the lock."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
-    bury_dead(db)
+    close_dead_runs(db)
     last = db.one(SQL.last_run)
     assert last is not None
 
@@ -73,7 +73,7 @@ def held_too_long(db: Database, holder: Holder | None, now: datetime) -> bool:
     return any(now > each for each in [*since, *([last["started_at"] + LONGEST_GAP] if last else [])])
 
 
-def bury_dead(db: Database, errors: RowErrors | None = None) -> None:
+def close_dead_runs(db: Database, errors: RowErrors | None = None) -> None:
     """Close the runs that dead processes left open, which from now on admit no call. Needs the lock.
 
     One that another session holds stays open, in `errors`: as long as it is held no call is admitted by it either.

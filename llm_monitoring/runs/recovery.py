@@ -18,11 +18,11 @@ from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transac
 from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.budget import Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Outcome
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks
-from llm_monitoring.runs.executor import Desk, failure_of, save_verdict
+from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_verdict
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Recovered:
         return self.released + self.settled + self.unknown
 
 
-def recover(desk: Desk, chunk_id: int | None = None) -> Recovered:
+def recover(desk: TaskExecutor, chunk_id: int | None = None) -> Recovered:
     """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
 
     One that was charged in doubt before its receipt arrived is settled from it, as the truth may be less.
@@ -101,7 +101,7 @@ def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
         chunks.close_ended(db)
 
 
-def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
+def recover_one(desk: TaskExecutor, row: Row, found: Recovered) -> None:
     if row["project_id"] is not None and isinstance(row["analysis_date"], date):
         found.days.add((row["project_id"], row["analysis_date"]))
     if row["state"] == "reserved":
@@ -114,7 +114,7 @@ def recover_one(desk: Desk, row: Row, found: Recovered) -> None:
         found.unknown += 1
 
 
-def settle_from_receipt(desk: Desk, row: Row) -> bool:
+def settle_from_receipt(desk: TaskExecutor, row: Row) -> bool:
     """Charge and store what a kept reply says; False if neither the attempt nor the registry holds its rates."""
     price = price_of(desk, row)
     if price is None:
@@ -147,7 +147,7 @@ def settle_from_receipt(desk: Desk, row: Row) -> bool:
     return True
 
 
-def price_of(desk: Desk, row: Row) -> Price | None:
+def price_of(desk: TaskExecutor, row: Row) -> Price | None:
     """The rates that the attempt keeps; for one of an older release, those in force when it was sent."""
     if row["rates"] is not None:
         return registry.read_rates(row["rates"])
@@ -155,14 +155,14 @@ def price_of(desk: Desk, row: Row) -> Price | None:
     return None if model is None or model.prices is None else desk.tariff(model).at(row["sent_at"])
 
 
-def save_failure(tx: Transaction, call: Call, task: Task, error: ProviderError) -> None:
+def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderError) -> None:
     if call.kind == "sentiment":
         store.set_sentiment(tx, task, None, "failed", f"{error.kind}: {error}"[:500])
     else:
         tasks.record_failure(tx, task, failure_of(error, call.model_id), call.run_id)
 
 
-def close_in_doubt(desk: Desk, row: Row) -> None:
+def close_in_doubt(desk: TaskExecutor, row: Row) -> None:
     """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
     outcome = Outcome("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
     call = read_call(row)
@@ -176,7 +176,7 @@ def close_in_doubt(desk: Desk, row: Row) -> None:
     desk.budget.db.transact(close)
 
 
-def read_call(row: Row) -> Call:
+def read_call(row: Row) -> Attempt:
     """An attempt's row as the call that it was; without a task where its prompt was deleted."""
     task = None
     if row["query_text"] is not None:
@@ -190,7 +190,7 @@ def read_call(row: Row) -> Call:
             prompt=row["query_text"],
             language=row["language"] or "",
         )
-    return Call(
+    return Attempt(
         id=uuid.UUID(str(row["id"])),
         kind=row["kind"],
         user_id=row["user_id"],

@@ -10,7 +10,7 @@ from typing import Any
 from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.runs.reasons import ProjectProblem
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness, Doubtful, Unfinished
 
 
@@ -70,7 +70,7 @@ class DayReport:
 
     run_id: int
     projects: Sequence[ProjectReport]
-    tally: Tally
+    tally: RunStats
     cost_usd: Decimal
     in_balance: bool
     doubtful: Doubtful

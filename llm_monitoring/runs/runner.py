@@ -20,7 +20,7 @@ from llm_monitoring.domain import KeyId, ProviderName, Task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.ledger.payment import Blocked, SettlementDelayed, Unsettled, Withdrawn
+from llm_monitoring.ledger.payment import BudgetExceeded, SettlementDelayed, Unsettled, Withdrawn
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.providers import ProviderError, load_order, load_sdk
 from llm_monitoring.registry import NotCallable
@@ -38,12 +38,12 @@ from llm_monitoring.runs.call_errors import (
     retry_after_of,
     task_reason,
 )
-from llm_monitoring.runs.dispatcher import Job, Schedule
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.held_work import HeldWork
 from llm_monitoring.runs.limits import ClosedReason, threads
 from llm_monitoring.runs.reasons import stop_text
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +53,24 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Finished:
     """What became of a job: an analysis for an answer, or the error that ended it."""
 
-    job: Job
+    job: WorkItem
     analysis: Analysis | None = None
     error: BaseException | None = None
     key_works: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class ReplyReceived:
     """The reply to a job's call is there: the provider is free, while its worker still keeps, reads and settles."""
 
-    job: Job
+    job: WorkItem
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class SdkLoaded:
     """A provider's SDK is there, or the memory for it is not."""
 
     provider: ProviderName
@@ -82,15 +82,15 @@ class Runner:
 
     def __init__(
         self,
-        desk: Desk,
-        schedule: Schedule,
+        desk: TaskExecutor,
+        schedule: Dispatcher,
         judges: Mapping[int, KeyId],
         *,
         still_ours: Callable[[], bool],
         stop: Event,
         deadline: float,
         clock: Clock = time.monotonic,
-        on_progress: Callable[[Tally], None] = lambda tally: None,
+        on_progress: Callable[[RunStats], None] = lambda tally: None,
     ) -> None:
         self.desk = desk
         self.schedule = schedule
@@ -100,16 +100,16 @@ class Runner:
         self.deadline = deadline
         self.clock = clock
         self.on_progress = on_progress
-        self.tally = Tally()
+        self.tally = RunStats()
         self.key_checks = KeyChecks()
         self.failure_log = FailureLog()
-        self.news: queue.SimpleQueue[Done | Landed | Loaded] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[Finished | ReplyReceived | SdkLoaded] = queue.SimpleQueue()
         self.held = HeldWork(desk, schedule, self.tally, clock)
-        self.working: set[Job] = set()
+        self.working: set[WorkItem] = set()
         self.calling = 0
         self.lock_checked = clock()
 
-    def run(self) -> Tally:
+    def run(self) -> RunStats:
         """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
         with ThreadPoolExecutor(threads(self.desk.settings.max_workers), thread_name_prefix="worker") as pool:
             needed = self.schedule.close_lanes()
@@ -138,7 +138,7 @@ class Runner:
         except MemoryError as exc:
             error = exc
         finally:  # an SDK that is broken is told by the worker that opens it
-            self.news.put(Loaded(providers[0], error))
+            self.news.put(SdkLoaded(providers[0], error))
             self.load(pool, providers[1:])
 
     def hand_out(self, pool: ThreadPoolExecutor) -> None:
@@ -186,32 +186,32 @@ class Runner:
                             extra={"event": "run.stopping", "reason": self.tally.stopped})  # fmt: skip
         return self.tally.stopped is not None
 
-    def call(self, job: Job) -> object:
+    def call(self, job: WorkItem) -> object:
         """One job's call, in a worker; the analysis of its answer if there is one."""
 
         def landed() -> None:
-            self.news.put(Landed(job))
+            self.news.put(ReplyReceived(job))
 
         if job.is_sentiment:
             self.desk.score(job, landed)
             return None
         return self.desk.answer(job, landed)
 
-    def work(self, job: Job, do: Callable[[], object]) -> None:
+    def work(self, job: WorkItem, do: Callable[[], object]) -> None:
         """What a worker does. Whatever happens comes back through the queue, so that one task fails alone."""
         try:
             found = do()
-            self.news.put(Done(job, found if isinstance(found, Analysis) else None))
+            self.news.put(Finished(job, found if isinstance(found, Analysis) else None))
         except BaseException as exc:  # noqa: BLE001 - around one task (design, section 9); a Rust panic is no Exception
             self.failed(job, exc)
 
-    def failed(self, job: Job, error: BaseException) -> None:
+    def failed(self, job: WorkItem, error: BaseException) -> None:
         """Hand back a failed job, with what listing models says of an operator's key that was refused."""
         works = False
         try:
             works = self.key_checks.key_works(error, job.key, lambda: self.desk.clients.get(job.key, job.task.user_id))
         finally:
-            self.news.put(Done(job, error=error, key_works=works))
+            self.news.put(Finished(job, error=error, key_works=works))
 
     def take_back(self) -> None:
         """Wait for a worker, for the next due job, or for half a second, and deal with what came."""
@@ -222,13 +222,13 @@ class Runner:
         except queue.Empty:
             return
         while True:
-            if isinstance(news, Loaded):
+            if isinstance(news, SdkLoaded):
                 if news.error is not None:
                     raise news.error
                 self.schedule.open_lane(news.provider)
             else:
                 self.landed(news.job)
-            if isinstance(news, Done):
+            if isinstance(news, Finished):
                 self.working.discard(news.job)
                 self.handle(news)
                 self.on_progress(self.tally)
@@ -237,12 +237,12 @@ class Runner:
             except queue.Empty:
                 return
 
-    def landed(self, job: Job) -> None:
+    def landed(self, job: WorkItem) -> None:
         if not job.landed:
             self.calling -= 1
             self.schedule.landed(job)
 
-    def handle(self, done: Done) -> None:
+    def handle(self, done: Finished) -> None:
         job, error = done.job, done.error
         again = self.held.settled(job)
         if isinstance(error, SettlementDelayed):
@@ -256,18 +256,18 @@ class Runner:
             self.answered(job, done.analysis)
         elif isinstance(error, ProviderError):
             self.provider_failed(job, error, key_works=done.key_works)
-        elif isinstance(error, Blocked):
+        elif isinstance(error, BudgetExceeded):
             self.blocked(job, error)
         else:
             self.schedule.limits.uncalled(job.key)
             self.came_back(job)
             self.not_called(job, error)
 
-    def came_back(self, job: Job) -> None:
+    def came_back(self, job: WorkItem) -> None:
         self.held.freed(job)
         self.schedule.came_back(job)
 
-    def blocked(self, job: Job, error: Blocked) -> None:
+    def blocked(self, job: WorkItem, error: BudgetExceeded) -> None:
         user, locked = job.task.user_id, error.by == "lock"
         self.schedule.limits.uncalled(job.key)
         if locked:
@@ -278,12 +278,12 @@ class Runner:
                 self.tally.blocked_users.add(user)
             self.give_up(job, error.by, str(error))
 
-    def delay(self, job: Job, finish: Callable[[], object], *, again: bool) -> None:
+    def delay(self, job: WorkItem, finish: Callable[[], object], *, again: bool) -> None:
         """Keep a call that was made until its end can be entered."""
         self.schedule.limits.uncalled(job.key)
         self.held.delay(job, finish, again=again)
 
-    def answered(self, job: Job, analysis: Analysis | None) -> None:
+    def answered(self, job: WorkItem, analysis: Analysis | None) -> None:
         if job.is_sentiment:
             self.tally.scored += 1
             return
@@ -291,9 +291,9 @@ class Runner:
         self.failure_log.answered(job.task.provider)
         judge = self.judges.get(job.task.project_id)
         if judge is not None and analysis is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
-            self.schedule.add(Job(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
+            self.schedule.add(WorkItem(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
 
-    def provider_failed(self, job: Job, error: ProviderError, *, key_works: bool) -> None:
+    def provider_failed(self, job: WorkItem, error: ProviderError, *, key_works: bool) -> None:
         now = self.clock()
         message = redact(str(error))
         effect = effect_of(error, job, key_works=key_works)
@@ -325,7 +325,7 @@ class Runner:
             extra={"event": "provider.closed", "provider": key.provider, "user_id": key.user_id, "reason": reason},
         )  # fmt: skip
 
-    def not_called(self, job: Job, error: BaseException) -> None:
+    def not_called(self, job: WorkItem, error: BaseException) -> None:
         """The call was not made, or broke in a way that nobody foresaw."""
         if isinstance(error, DatabaseUnavailable | MemoryError):  # no other task would fare better
             raise error
@@ -345,7 +345,7 @@ class Runner:
             log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", job.task))
             self.give_up(job, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
 
-    def withdrawn(self, job: Job) -> None:
+    def withdrawn(self, job: WorkItem) -> None:
         """Another run was faster, or the database's crash took its reservation back: try again."""
         self.lock_checked = -math.inf  # look at the lock before the next call
         job.tries += 1
@@ -368,7 +368,7 @@ class Runner:
             extra={"event": "provider.window", "provider": key.provider, "user_id": key.user_id, "calls": calls},
         )  # fmt: skip
 
-    def give_up(self, job: Job, reason: str, message: str) -> None:
+    def give_up(self, job: WorkItem, reason: str, message: str) -> None:
         """Record that a task is not asked; the next start of the day tries it again."""
         if job.is_sentiment:
             log_without_sentiment(job.task, reason, message)

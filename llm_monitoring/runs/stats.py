@@ -11,7 +11,7 @@ from llm_monitoring.runs.reasons import StopReason
 
 
 @dataclass(slots=True)
-class Tally:
+class RunStats:
     """What a run did, in tasks. `figured`: the projects whose figures of the day whoever asked has written.
 
     `locked_users`: those with an account that another application held; `unsettled`: calls that it kept open.

@@ -8,31 +8,31 @@ from datetime import date
 from llm_monitoring.answers import store
 from llm_monitoring.domain import PROVIDERS, KeyId, ProviderName, Task
 from llm_monitoring.runs import tasks
-from llm_monitoring.runs.dispatcher import Job
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.dispatcher import WorkItem
+from llm_monitoring.runs.executor import TaskExecutor
 
 
-def plans(
-    desk: Desk, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
-) -> dict[ProviderName, Iterator[Job]]:
+def work_items_by_provider(
+    desk: TaskExecutor, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
+) -> dict[ProviderName, Iterator[WorkItem]]:
     """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
     newest = store.newest(desk.budget.db)
     return {provider: plan(desk, provider, day, keys, judges, newest) for provider in PROVIDERS}
 
 
 def plan(
-    desk: Desk,
+    desk: TaskExecutor,
     provider: ProviderName,
     day: date,
     keys: Mapping[tuple[int, ProviderName], KeyId],
     judges: Mapping[int, KeyId],
     newest: int,
-) -> Iterator[Job]:
+) -> Iterator[WorkItem]:
     judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
     if judged and desk.settings.sentiment:
         for task, contexts in store.pending_sentiment(desk.budget.db, day, judged, newest, desk.errors):
             if still_owned(desk, task):
-                yield Job(task, provider, judges[task.project_id], contexts=contexts)
+                yield WorkItem(task, provider, judges[task.project_id], contexts=contexts)
     asked = [
         watched.project.id
         for watched in desk.projects.values()
@@ -41,9 +41,9 @@ def plan(
     if asked:
         for task in tasks.pending_tasks(desk.budget.db, provider, day, asked):
             if still_owned(desk, task):
-                yield Job(task, provider, keys[task.user_id, provider])
+                yield WorkItem(task, provider, keys[task.user_id, provider])
 
 
-def still_owned(desk: Desk, task: Task) -> bool:
+def still_owned(desk: TaskExecutor, task: Task) -> bool:
     """Whether a task's project is its planned owner's: what was handed over meanwhile is left to the next start."""
     return task.user_id == desk.projects[task.project_id].project.user_id

@@ -71,12 +71,12 @@ def demo_pages(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
     days = [today - timedelta(days=back) for back in range(29, -1, -1)]
     with (
         databases.clone(databases.template("migrated", fill_migrated)) as url,
-        simulated(url, today) as (tools, server),
+        simulated(url, today) as (app, server),
     ):
-        live(tools, server, days)
-        writer = ReportWriter(tools.db, tools.keys, tools.budget, today)
+        live(app, server, days)
+        writer = ReportWriter(app.db, app.keys, app.budget, today)
         written = [(row["language"], writer.write(Wanted(row["id"]), folder / f"{row['language']}.html").path)
-                   for row in projects.overview(tools.db)]  # fmt: skip
+                   for row in projects.overview(app.db)]  # fmt: skip
     assert ["en", "es"] == sorted(language for language, _ in written)
     return written
 

@@ -13,7 +13,7 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.runs import daily, limits, report, runner
@@ -36,10 +36,10 @@ def run_day(scene: Scene, **environment: str) -> report.DayReport:
     """One daily run in this process."""
     named = {**scene.server.environment(), **scene.operator, "LLM_SENTIMENT": "false", **environment}
     settings = load_settings(named, dotenv=False)
-    tools = Tools(scene.db, scene.budget, scene.store, settings)
+    app = App(scene.db, scene.budget, scene.store, settings)
     blocked = blocked_users(scene.budget.standings())
     with RunLock(scene.db) as lock:
-        return daily.analyse(tools, daily.Order(TODAY), blocked, lock)
+        return daily.analyse(app, daily.RunRequest(TODAY), blocked, lock)
 
 
 def ask(scene: Scene, user: int, prompts: Sequence[str], providers: Sequence[ProviderName] = PROVIDERS) -> int:

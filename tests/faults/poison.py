@@ -14,17 +14,17 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily, digest, digest_lines
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.notify.outbox import News
+from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.runs import daily as day
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
@@ -123,8 +123,8 @@ def cells(db: Database) -> Iterator[Cell]:
 def ignore(_: object) -> None: ...
 
 
-def row_news(tools: Tools, the_day: date) -> Iterator[News]:
-    return digest_lines.row_news(tools.errors.found, the_day)
+def row_news(app: App, the_day: date) -> Iterator[Notice]:
+    return digest_lines.row_news(app.errors.found, the_day)
 
 
 @dataclass
@@ -137,13 +137,13 @@ class House:
     reports: Path
 
     @property
-    def tools(self) -> Tools:
+    def app(self) -> App:
         named = {**self.server.environment(), "LLM_SENTIMENT": "false", "LLM_NOTIFY_URLS": "json://127.0.0.1:9/"}
         settings = load_settings(
             {**named, "LLM_REPORT_DIR": str(self.reports), "LLM_RUN_DEADLINE_MINUTES": "0.05"}, dotenv=False
         )
-        store = KeyStore(self.db, KeyBox(MASTER_KEY), {})
-        return Tools(self.db, Budget(self.db, Decimal("100.00")), store, settings)
+        store = KeyStore(self.db, KeyCipher(MASTER_KEY), {})
+        return App(self.db, Budget(self.db, Decimal("100.00")), store, settings)
 
     def add_tenants(self) -> None:
         for name in ("a", "b"):
@@ -152,8 +152,8 @@ class House:
     def add_tenant(self, name: str, brand: str = "Quipu") -> None:
         """A user with a key, a budget and a project of two prompts; both get the next number."""
         user = projects.add_user(self.db, f"{name}@example.com")
-        self.tools.budget.set_limits(user, Decimal("50.00"), None)
-        self.tools.keys.store(user, "openai", Secret(KEY.format(name)))
+        self.app.budget.set_limits(user, Decimal("50.00"), None)
+        self.app.keys.store(user, "openai", Secret(KEY.format(name)))
         new = projects.NewProject(
             user, f"P {name}", Entity(brand, domains=("quipu.example",)), "software", [Entity("Holded")],
             providers=("openai",),
@@ -169,7 +169,7 @@ class House:
         self.db.execute("DELETE FROM llm_monitoring_results r USING llm_call_attempts a "
                         "WHERE a.id = r.attempt_id AND a.state = 'sent'")  # fmt: skip
         for user in (POISONED, HEALTHY):
-            self.tools.budget.repair(user)
+            self.app.budget.repair(user)
         self.db.execute("INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', %(day)s, 2, NULL, "
                         "'bad_response', 'x', FALSE, NULL FROM llm_monitoring_queries", {"day": FIRST_DAY})  # fmt: skip
         self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
@@ -177,16 +177,16 @@ class House:
 
     def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> report_module.DayReport:
         """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""
-        tools = self.tools
+        app = self.app
         with RunLock(self.db) as lock:
-            day.settle_dead_runs(tools)
-            standings = tools.budget.standings()
+            day.settle_dead_runs(app)
+            standings = app.budget.standings()
             daily.may_spend(standings)
-            daily.keys_available(tools, standings)
-            order = day.Order(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
-            report = day.analyse(tools, order, blocked_users(standings), lock)
-        daily.write_reports(tools, report)
-        digest.collect(tools, the_day, lambda: [*digest_lines.run_news(report, the_day), *row_news(tools, the_day)])
+            daily.keys_available(app, standings)
+            order = day.RunRequest(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
+            report = day.analyse(app, order, blocked_users(standings), lock)
+        daily.write_reports(app, report)
+        digest.collect(app, the_day, lambda: [*digest_lines.run_news(report, the_day), *row_news(app, the_day)])
         return report
 
     def healthy(self, the_day: date = DAY) -> Row:

@@ -19,7 +19,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from tests.faults.books import OPERATOR, Books, read_books
@@ -60,7 +60,7 @@ class Scene:
         operators = {
             p: Secret(self.operator[name]) for p in PROVIDERS if (name := f"{p.upper()}_API_KEY") in self.operator
         }
-        return KeyStore(self.db, KeyBox(self.master_key), operators)
+        return KeyStore(self.db, KeyCipher(self.master_key), operators)
 
     def new_key(self, provider: ProviderName, owner: int) -> str:
         key = f"{PREFIXES[provider]}fault-{self.random.randbytes(24).hex()}"

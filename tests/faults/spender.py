@@ -12,20 +12,20 @@ from random import Random
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome
 
 CENT_OF_A_CENT = Decimal("0.0001")
 PAUSE = 1000  # reservations between two lines of progress
 
 
-def new_call(user: int, ceiling: Decimal, source: str = "user") -> Call:
-    return Call(uuid.uuid4(), "probe", user, "openai", "m", source, ceiling)
+def new_call(user: int, ceiling: Decimal, source: str = "user") -> Attempt:
+    return Attempt(uuid.uuid4(), "probe", user, "openai", "m", source, ceiling)
 
 
-def admitted(budget: Budget, call: Call) -> bool:
+def admitted(budget: Budget, call: Attempt) -> bool:
     try:
         return budget.reserve(call)
-    except (Occupied, OperatorExhausted):
+    except (BudgetReserved, OperatorExhausted):
         return False
 
 
@@ -53,7 +53,7 @@ def spend(budget: Budget, user: int, reservations: int, random: Random) -> Count
     return counts
 
 
-def settle(budget: Budget, call: Call, cost: Decimal) -> None:
+def settle(budget: Budget, call: Attempt, cost: Decimal) -> None:
     assert budget.mark_sent(call)
     outcome = Outcome("settled", cost, Usage(1, 1), "m")
     budget.db.transact(lambda tx: budget.close(tx, call.id, outcome))

@@ -15,7 +15,7 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
@@ -43,8 +43,8 @@ class Edge:
     def later(self) -> Budget:
         return Budget(self.db, clock=lambda: NEXT_MONTH)
 
-    def call(self) -> Call:
-        return Call(uuid.uuid4(), "probe", self.user, "openai", "m", "user", CEILING)
+    def call(self) -> Attempt:
+        return Attempt(uuid.uuid4(), "probe", self.user, "openai", "m", "user", CEILING)
 
     def at_once(self, *acts: Callable[[], bool]) -> list[bool]:
         """Do all of these at the same moment."""
@@ -59,7 +59,7 @@ class Edge:
     def reserving(self, budget: Budget, number: int) -> list[Callable[[], bool]]:
         return [lambda: budget.reserve(self.call()) for _ in range(number)]
 
-    def settling(self, call: Call) -> Callable[[], bool]:
+    def settling(self, call: Attempt) -> Callable[[], bool]:
         """An act that ends a call of this month at half its ceiling."""
 
         def settle() -> bool:

@@ -17,12 +17,12 @@ from typing import TypeVar
 import psycopg2
 import pytest
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Database, Interrupted, Transaction
 from llm_monitoring.db.embedded import Server, launch, serve
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.runs import daily as daily_run
 from llm_monitoring.runs import records
 from llm_monitoring.runs import report as report_module
@@ -130,7 +130,7 @@ class TakenBack(Budget):
 
     crashed = False
 
-    def mark_sent(self, call: Call, rates: str | None = None) -> bool:
+    def mark_sent(self, call: Attempt, rates: str | None = None) -> bool:
         if not self.crashed:
             self.crashed = True
             self.db.execute(
@@ -145,9 +145,9 @@ class TakenBack(Budget):
 def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> report_module.DayReport:
     environment = {**scene.environment(), "LLM_SENTIMENT": "true"}
     settings = load_settings(environment, dotenv=False)
-    tools = Tools(db, budget, KeyStore(db, KeyBox(scene.master_key), {}), settings)
+    app = App(db, budget, KeyStore(db, KeyCipher(scene.master_key), {}), settings)
     with RunLock(scene.db) as lock:
-        return daily_run.analyse(tools, daily_run.Order(day, stop=Event()), {}, lock)
+        return daily_run.analyse(app, daily_run.RunRequest(day, stop=Event()), {}, lock)
 
 
 @pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])

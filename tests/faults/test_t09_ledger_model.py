@@ -22,7 +22,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Budget, Buried, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome, RunSuperseded
 from llm_monitoring.runs import records
 from tests.faults.conftest import Note
 
@@ -67,7 +67,7 @@ class Forgetful(Database):
 class Entry:
     """The model's attempt."""
 
-    call: Call
+    call: Attempt
     month: date
     state: str = "reserved"
     charged: Decimal = Decimal(0)
@@ -92,7 +92,7 @@ class Model:
         held = (each.call.ceiling_usd for each in self.entries if each.month == month and each.state in OPEN)
         return sum(held, Decimal(0))
 
-    def reserve(self, call: Call, month: date) -> bool:
+    def reserve(self, call: Attempt, month: date) -> bool:
         month = max(month, self.month)
         if self.spent(month) + self.reserved(month) + call.ceiling_usd > self.budget:
             return False
@@ -163,17 +163,17 @@ class Ledger(RuleBasedStateMachine):
     def reserve(self, ceiling: Decimal, task: int | None, of_run: bool, forgets: bool, again: bool) -> None:
         made = task and Task(self.user, self.user, task, "openai", date(2026, 1, 1), 1, "?", "es")
         run = self.run if of_run else None
-        call = Call(
+        call = Attempt(
             uuid.uuid4(), "answer" if made else "probe", self.user, "openai", "m", "user", ceiling, run, made or None
         )
         expected = self.expected(call)
         assert expected == self.attempted(call, forgets)
         if again and expected is True:
-            assert self.attempted(call, forgets=False) is (Buried if of_run and self.buried else True)
+            assert self.attempted(call, forgets=False) is (RunSuperseded if of_run and self.buried else True)
 
-    def expected(self, call: Call) -> object:
+    def expected(self, call: Attempt) -> object:
         if call.run_id is not None and self.buried:
-            return Buried
+            return RunSuperseded
         asked = call.task and any(e.call.task == call.task and e.state in OPEN for e in self.model.entries)
         before = self.model.month
         admitted = self.model.reserve(call, self.month())
@@ -183,11 +183,11 @@ class Ledger(RuleBasedStateMachine):
             return Conflict
         return admitted
 
-    def attempted(self, call: Call, forgets: bool) -> object:
+    def attempted(self, call: Attempt, forgets: bool) -> object:
         self.db.forgets = forgets
         try:
             return self.budget.reserve(call)
-        except (Conflict, Buried) as exc:
+        except (Conflict, RunSuperseded) as exc:
             return type(exc)
         finally:
             self.db.forgets = False
@@ -195,7 +195,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(ceiling=amounts, forgets=chances)
     def doubt(self, ceiling: Decimal, forgets: bool) -> None:
         """A call that goes out and is given up as doubtful, in one step."""
-        call = Call(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling)
+        call = Attempt(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling)
         expected = self.expected(call)
         assert expected == self.attempted(call, forgets)
         if expected is True:
@@ -282,7 +282,7 @@ class Ledger(RuleBasedStateMachine):
         spent, reserved = self.model.spent(self.model.month), self.model.reserved(self.model.month)
         self.db.execute(HOST_WRITES[change], {"user": self.user})
         if change == "reset" and spent + reserved + ceiling > self.model.budget:
-            assert not self.budget.reserve(Call(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling))
+            assert not self.budget.reserve(Attempt(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling))
         found = [each.reason for each in balance(self.budget, RowErrors())]
         if change == "add":
             self.model.corrections.append((self.model.month, Decimal("0.05")))
@@ -295,7 +295,7 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: not self.buried)
     @rule()
     def a_later_start_takes_over(self) -> None:
-        records.bury_dead(self.db)
+        records.close_dead_runs(self.db)
         self.buried = True
 
     @invariant()

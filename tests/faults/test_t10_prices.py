@@ -16,8 +16,8 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.ledger.budget import Budget, Call
-from llm_monitoring.ledger.payment import Till
+from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.payment import PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
@@ -69,8 +69,8 @@ def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
     assert model is not None
     asked, tariff = question(counts), model.tariff(None)
     ceiling = tariff.quote(asked, *ledger.pricing_times()).ceiling_usd
-    call = Call(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
-    paid = Till(ledger, RowErrors()).pay(call, asked, Recorded(counts), tariff, nothing, nothing)
+    call = Attempt(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
+    paid = PaymentService(ledger, RowErrors()).pay(call, asked, Recorded(counts), tariff, nothing, nothing)
     return Fraction(paid.charged_usd), Fraction(ceiling)
 
 

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable
+from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable
 from llm_monitoring.keys.store import PAGE_USERS
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY
@@ -50,7 +50,7 @@ class Vault:
             "INSERT INTO users (email) SELECT 'u' || n || '@example.com' FROM generate_series(1, %(users)s) n",
             {"users": users},
         )
-        box, bare = KeyBox(self.old), Fernet(self.old)
+        box, bare = KeyCipher(self.old), Fernet(self.old)
         for row in self.db.all("SELECT id FROM users ORDER BY id"):
             tokens: dict[str, object] = {"user": row["id"]}
             for provider in PROVIDERS:
@@ -73,7 +73,7 @@ class Vault:
 
     def readable(self, ring: str) -> int:
         """How many keys open under `ring`, each as what it was; raises where one opens as anything else."""
-        box, opened = KeyBox(ring), 0
+        box, opened = KeyCipher(ring), 0
         for (user, provider), token in self.tokens.items():
             try:
                 assert box.open(token, user, provider).reveal() == self.keys[user, provider]

@@ -14,7 +14,7 @@ import pytest
 
 from llm_monitoring.jobs import daily_log, digest_lines
 from llm_monitoring.jobs.digest_lines import Names
-from llm_monitoring.ledger.budget import Budget, Call, Occupied
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved
 from llm_monitoring.runs import held_work
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day, staged_here
@@ -65,7 +65,7 @@ def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.M
     tries: list[int] = []
     reserve = Budget.reserve
 
-    def counted(self: Budget, call: Call) -> bool:
+    def counted(self: Budget, call: Attempt) -> bool:
         tries.append(call.user_id)
         return reserve(self, call)
 
@@ -160,9 +160,9 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
         scene.add_project(user, 4, ["openai"])
     reserve = Budget.reserve
 
-    def reserved_elsewhere(self: Budget, call: Call) -> bool:
+    def reserved_elsewhere(self: Budget, call: Attempt) -> bool:
         if call.user_id == first:
-            raise Occupied
+            raise BudgetReserved
         return reserve(self, call)
 
     monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)

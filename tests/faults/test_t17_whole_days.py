@@ -15,7 +15,7 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.accounts import blocked_users
@@ -81,11 +81,11 @@ class Days:
         scene = self.scene
         settings = load_settings({**scene.environment(), **environment}, dotenv=False)
         store = KeyStore(scene.db, scene.store.box, settings.api_keys)
-        tools = Tools(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
+        app = App(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
         while True:
             try:
                 with RunLock(scene.db) as lock:
-                    daily_run.analyse(tools, daily_run.Order(day), blocked_users(tools.budget.standings()), lock)
+                    daily_run.analyse(app, daily_run.RunRequest(day), blocked_users(app.budget.standings()), lock)
                 return
             except AlreadyRunning:
                 sleep(0.01)

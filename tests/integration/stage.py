@@ -19,7 +19,7 @@ from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.accounts import Audit
 from llm_monitoring.ledger.budget import Budget
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def store(self) -> KeyStore:
-        return KeyStore(self.db, KeyBox(self.master_key), {})
+        return KeyStore(self.db, KeyCipher(self.master_key), {})
 
     @property
     def budget(self) -> Budget:

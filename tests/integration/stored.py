@@ -82,7 +82,7 @@ class Book:
         analysis = matcher.analyse(text, [{"url": url, "title": None} for url in citations], task.language)
         status: results.SentimentStatus = "pending" if analysis.brand_mentioned else "none"
         branded = matcher.names_brand(task.prompt, task.language)
-        finding = results.Finding(uuid.uuid4(), None, model, Decimal("0.01"), branded, analysis, status)
+        finding = results.StoredAnswer(uuid.uuid4(), None, model, Decimal("0.01"), branded, analysis, status)
         answer = Answer(text, model, None, tuple(Citation(url) for url in citations))
         self.db.transact(lambda tx: results.save(tx, task, project, answer, Reply(200, b"", 500), finding))
         return task

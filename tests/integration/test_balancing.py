@@ -16,7 +16,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Budget, Call, OperatorExhausted, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, OperatorExhausted, Outcome
 
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
 NOW = datetime.now(UTC)
@@ -33,11 +33,11 @@ def user(db: Database) -> int:
     return projects.add_user(db, "a@example.com")
 
 
-def call(user_id: int, ceiling: str = "0.005", source: str = "user") -> Call:
-    return Call(uuid.uuid4(), "probe", user_id, "openai", "m", source, Decimal(ceiling))
+def call(user_id: int, ceiling: str = "0.005", source: str = "user") -> Attempt:
+    return Attempt(uuid.uuid4(), "probe", user_id, "openai", "m", source, Decimal(ceiling))
 
 
-def settle(budget: Budget, made: Call, cost: str) -> None:
+def settle(budget: Budget, made: Attempt, cost: str) -> None:
     assert budget.mark_sent(made)
     outcome = Outcome("settled", Decimal(cost), Usage(1, 1), "m")
     budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))

@@ -19,9 +19,9 @@ from llm_monitoring.cli.budget.cost_exports import model_key
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 from llm_monitoring.runs import records
 
 MASTER = Fernet.generate_key().decode()
@@ -35,7 +35,7 @@ def books(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> B
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", MASTER)
     for user, key in KEYS.items():
         assert projects.add_user(db, f"u{user}@example.com") == user
-        KeyStore(db, KeyBox(MASTER), {}).store(user, "openai", Secret(key))
+        KeyStore(db, KeyCipher(MASTER), {}).store(user, "openai", Secret(key))
     return Budget(db)
 
 
@@ -49,13 +49,13 @@ def told(*arguments: str) -> Any:
 
 def reserve(
     books: Budget, user: int, model: str = "gpt-6.1-terra", ceiling: str = "0.5", run: int | None = None
-) -> Call:
-    call = Call(uuid.uuid4(), "probe", user, "openai", model, "user", Decimal(ceiling), run_id=run)
+) -> Attempt:
+    call = Attempt(uuid.uuid4(), "probe", user, "openai", model, "user", Decimal(ceiling), run_id=run)
     assert books.reserve(call)
     return call
 
 
-def settle(books: Budget, call: Call, cost: str | None) -> None:
+def settle(books: Budget, call: Attempt, cost: str | None) -> None:
     """Charge a call its cost; None: nobody knows, so its ceiling."""
     assert books.mark_sent(call)
     outcome = Outcome("unknown") if cost is None else Outcome("settled", Decimal(cost))

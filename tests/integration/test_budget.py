@@ -17,7 +17,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Conflict, Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC)
@@ -48,11 +48,11 @@ def user(db: Database) -> int:
     return projects.add_user(db, "a@example.com")
 
 
-def call(user_id: int, ceiling: str = "0.10", task: Task | None = None) -> Call:
-    return Call(uuid.uuid4(), "answer", user_id, "openai", "m", "user", Decimal(ceiling), task=task)
+def call(user_id: int, ceiling: str = "0.10", task: Task | None = None) -> Attempt:
+    return Attempt(uuid.uuid4(), "answer", user_id, "openai", "m", "user", Decimal(ceiling), task=task)
 
 
-def close(budget: Budget, made: Call, outcome: Outcome) -> Decimal | None:
+def close(budget: Budget, made: Attempt, outcome: Outcome) -> Decimal | None:
     return budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
 
@@ -67,7 +67,7 @@ def settled(cost: str) -> Outcome:
     return Outcome("settled", Decimal(cost), Usage(10, 20), "m-1")
 
 
-def sent(budget: Budget, user_id: int, ceiling: str = "0.10") -> Call:
+def sent(budget: Budget, user_id: int, ceiling: str = "0.10") -> Attempt:
     made = call(user_id, ceiling)
     assert budget.reserve(made)
     assert budget.mark_sent(made)

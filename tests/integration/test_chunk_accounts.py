@@ -11,11 +11,11 @@ from threading import Event
 import psycopg2
 import pytest
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowError, read_record, records
 from llm_monitoring.distributed import coordinator
-from llm_monitoring.distributed.coordinator import Watch
+from llm_monitoring.distributed.coordinator import ChunkMonitor
 from llm_monitoring.distributed.queue import Queue
 from llm_monitoring.distributed.worker import Worker
 from llm_monitoring.keys.clients import Clients
@@ -23,8 +23,8 @@ from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.runs import chunks, daily, held_work
 from llm_monitoring.runs import records as runs
 from llm_monitoring.runs import report as report_module
-from llm_monitoring.runs.chunks import ChunkLock, Portion
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
@@ -51,14 +51,14 @@ def stage(database_url: str) -> Iterator[Stage]:
         yield made
 
 
-def tools_of(stage: Stage) -> Tools:
+def tools_of(stage: Stage) -> App:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    return Tools(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
+    return App(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
 
 
 def work(stage: Stage, run_id: int) -> None:
     """Do the chunk of the run as a worker does."""
-    chunk_id = chunks.add(stage.db, run_id, [Portion((1, 2, 3), 6)], 60.0, {})[0]
+    chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1, 2, 3), 6)], 60.0, {})[0]
     worker = Worker(tools_of(stage), Event())
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
@@ -70,18 +70,18 @@ def work(stage: Stage, run_id: int) -> None:
 
 def shared_run(stage: Stage) -> report_module.DayReport:
     """A run in which a worker does the asking, in this process."""
-    tools = tools_of(stage)
+    app = tools_of(stage)
 
-    def asking(shift: daily.Shift) -> object:
+    def asking(shift: daily.RunContext) -> object:
         assert shift.desk.run_id is not None
         work(stage, shift.desk.run_id)
         queue = Queue(stage.db)
         queue.prepare()
         with queue.opened() as line:
-            return Watch(tools, line, shift, shift.desk.run_id, float("inf")).until_done()
+            return ChunkMonitor(app, line, shift, shift.desk.run_id, float("inf")).until_done()
 
     with RunLock(stage.db) as lock:
-        return daily.analyse(tools, daily.Order(TODAY), {}, lock, asking)  # type: ignore[arg-type]
+        return daily.analyse(app, daily.RunRequest(TODAY), {}, lock, asking)  # type: ignore[arg-type]
 
 
 def test_what_a_worker_left_alone_is_in_the_runs_report(
@@ -114,31 +114,31 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monk
     """Another session holds the only chunk that is left: it is reported, and the run ends."""
     for name, value in (("HELD_GRACE_SECONDS", 0.5), ("LOST_SECONDS", 0.0), ("CHECK_SECONDS", 0.1)):
         monkeypatch.setattr(coordinator, name, value)
-    tools, run_id = tools_of(stage), runs.start(stage.db, TODAY)
-    chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
+    app, run_id = tools_of(stage), runs.start(stage.db, TODAY)
+    chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     assert chunks.take(stage.db, chunk_id, "worker") is not None
-    plan = make_plan(tools, None, {})
-    desk = Desk(tools.budget, Clients(tools.keys, tools.settings), plan.catalogue, plan.projects, tools.settings,
-                run_id, errors=tools.errors)  # fmt: skip
-    shift = daily.Shift(desk, plan, daily.Order(TODAY), {}, lambda: True)
+    plan = make_plan(app, None, {})
+    desk = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
+                run_id, errors=app.errors)  # fmt: skip
+    shift = daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True)
     queue = Queue(stage.db)
     queue.prepare()
     with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:
         other.cursor().execute("SELECT 1 FROM llm_monitoring_chunks FOR UPDATE")
-        assert Watch(tools, line, shift, run_id, float("inf")).until_done().stopped is None
-    assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in tools.errors.found]
+        assert ChunkMonitor(app, line, shift, run_id, float("inf")).until_done().stopped is None
+    assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in app.errors.found]
 
 
 def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
     """A lock that was in the way once says nothing once its owner is back."""
-    tools, run_id = tools_of(stage), runs.start(stage.db, TODAY)
-    chunk_id = chunks.add(stage.db, run_id, [Portion((1,), 2)], 60.0, {})[0]
+    app, run_id = tools_of(stage), runs.start(stage.db, TODAY)
+    chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     queue = Queue(stage.db)
     queue.prepare()
-    shift = daily.Shift(None, None, daily.Order(TODAY), {}, lambda: True)  # type: ignore[arg-type]
+    shift = daily.RunContext(None, None, daily.RunRequest(TODAY), {}, lambda: True)  # type: ignore[arg-type]
     with queue.opened() as line, ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
-        watch = Watch(tools, line, shift, run_id, float("inf"), held_since={chunk_id: 0.0})
+        watch = ChunkMonitor(app, line, shift, run_id, float("inf"), held_since={chunk_id: 0.0})
         open_chunks = chunks.open_of(stage.db, run_id)
         watch.look_after(open_chunks, 1000.0)
         assert not watch.are_held(open_chunks, 1000.0)
@@ -155,13 +155,13 @@ def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
         def hold(pending: int) -> None:
             other.cursor().execute(f"SELECT 1 FROM {table} FOR NO KEY UPDATE")
 
-        tools = tools_of(stage)
+        app = tools_of(stage)
         with RunLock(stage.db) as lock:
-            report = daily.analyse(tools, daily.Order(TODAY, on_start=hold), {}, lock)
+            report = daily.analyse(app, daily.RunRequest(TODAY, on_start=hold), {}, lock)
     assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.tally.answered
     assert report.row_errors
     with RunLock(stage.db) as lock:
-        assert daily.analyse(tools_of(stage), daily.Order(TODAY), {}, lock).complete
+        assert daily.analyse(tools_of(stage), daily.RunRequest(TODAY), {}, lock).complete
 
 
 def test_errors_of_rows_are_kept_as_they_were(db: Database) -> None:

@@ -10,17 +10,17 @@ from threading import Event
 
 import pytest
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.failures import Locked
-from llm_monitoring.distributed.coordinator import Watch
+from llm_monitoring.distributed.coordinator import ChunkMonitor
 from llm_monitoring.distributed.queue import Queue
 from llm_monitoring.domain import Lease
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Buried, Call, Occupied
+from llm_monitoring.ledger.budget import Attempt, BudgetReserved, RunSuperseded
 from llm_monitoring.runs import chunks, daily, records
-from llm_monitoring.runs.chunks import ChunkLock, Count, OpenChunk, Portion
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan, Count, OpenChunk
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.recovery import StillAtWork, wait_for_owners
 from llm_monitoring.settings.fields import load_settings
@@ -40,11 +40,11 @@ def chunk_id(stage: Stage) -> int:
     """A waiting chunk of an open run."""
     project = stage.add_project(stage.add_user("a@example.com"), ["¿Qué es Quipu?"])
     run = records.start(stage.db, TODAY)
-    return chunks.add(stage.db, run, [Portion((project,), 4)], 60.0, {})[0]
+    return chunks.add(stage.db, run, [ChunkPlan((project,), 4)], 60.0, {})[0]
 
 
-def call(lease: Lease, ceiling: str = "0.01") -> Call:
-    return Call(uuid.uuid4(), "probe", 1, "openai", "m", "user", Decimal(ceiling), run_id=1, lease=lease)
+def call(lease: Lease, ceiling: str = "0.01") -> Attempt:
+    return Attempt(uuid.uuid4(), "probe", 1, "openai", "m", "user", Decimal(ceiling), run_id=1, lease=lease)
 
 
 def taken(stage: Stage, chunk_id: int) -> Lease:
@@ -59,7 +59,7 @@ def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int
     assert stage.budget.reserve(call(old))
     loss = chunks.take_over(stage.db, chunk_id)
     assert loss is not None
-    with pytest.raises(Buried):
+    with pytest.raises(RunSuperseded):
         stage.budget.reserve(call(old))
     assert (True, False, 1) == (stage.budget.reserve(call(loss.lease)), chunks.is_ours(stage.db, old), loss.losses)
     assert [chunk_id, chunk_id] == [row["chunk_id"] for row in stage.rows("SELECT chunk_id FROM llm_call_attempts")]
@@ -68,8 +68,8 @@ def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int
 def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> None:
     """A later start ends the leases of the run before it."""
     lease = taken(stage, chunk_id)
-    records.bury_dead(stage.db)
-    with pytest.raises(Buried):
+    records.close_dead_runs(stage.db)
+    with pytest.raises(RunSuperseded):
         stage.budget.reserve(call(lease))
     assert (False, None) == (chunks.is_ours(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
 
@@ -99,7 +99,7 @@ def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Sta
     lease = taken(stage, chunk_id)
     first = call(lease, "0.015")
     assert stage.budget.reserve(first)
-    with pytest.raises(Occupied):
+    with pytest.raises(BudgetReserved):
         stage.budget.reserve(call(lease, "0.01"))
     assert not stage.budget.reserve(call(lease, "0.03"))
     stage.budget.release(first.id, "test", "gave it back")
@@ -111,32 +111,34 @@ def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -
     old = taken(stage, chunk_id)
     new = chunks.take_over(stage.db, chunk_id)
     assert new is not None
-    chunks.note(stage.db, old, Count(7, 7))
-    chunks.let_go(stage.db, old, unfinished=False, count=Count(7, 7))
+    chunks.record_progress(stage.db, old, Count(7, 7))
+    chunks.release(stage.db, old, unfinished=False, count=Count(7, 7))
     assert [(0, 0, "running")] == [
         (row["answered"], row["failed"], row["state"]) for row in stage.rows("SELECT * FROM llm_monitoring_chunks")
     ]
 
 
 @pytest.fixture
-def watch(stage: Stage, chunk_id: int) -> Iterator[Watch]:
+def watch(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
     """A scheduler's view of the run with one chunk, which is in line."""
     settings = load_settings({}, dotenv=False)
-    tools = Tools(stage.db, stage.budget, stage.store, settings)
-    plan = make_plan(tools, None, {})
-    desk = Desk(stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1)
+    app = App(stage.db, stage.budget, stage.store, settings)
+    plan = make_plan(app, None, {})
+    desk = TaskExecutor(stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1)
     queue = Queue(stage.db)
     queue.prepare()
     with queue.opened() as line:
         line.put([chunk_id])
-        yield Watch(tools, line, daily.Shift(desk, plan, daily.Order(TODAY), {}, lambda: True), 1, deadline=1e9)
+        yield ChunkMonitor(
+            app, line, daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True), 1, deadline=1e9
+        )
 
 
-def look(watch: Watch, now: float) -> None:
-    watch.look_after(chunks.open_of(watch.tools.db, 1), now)
+def look(watch: ChunkMonitor, now: float) -> None:
+    watch.look_after(chunks.open_of(watch.app.db, 1), now)
 
 
-def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(watch: Watch, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """A worker that died between fetching and taking: the chunk is in line again after ten seconds, once."""
     look(watch, 0.0)
     assert ({}, {chunk_id}) == (watch.free_since, watch.line.waiting())
@@ -150,7 +152,7 @@ def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(watch: Watch, stage: 
     assert 0 == stage.count("llm_monitoring_chunks WHERE losses > 0")
 
 
-def test_a_living_owner_keeps_its_chunk(watch: Watch, stage: Stage, chunk_id: int) -> None:
+def test_a_living_owner_keeps_its_chunk(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """As long as somebody holds its lock a chunk is not taken over, however long it is worked on."""
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
@@ -161,9 +163,9 @@ def test_a_living_owner_keeps_its_chunk(watch: Watch, stage: Stage, chunk_id: in
         assert chunks.is_ours(stage.db, lease)
 
 
-def test_a_chunk_that_ends_its_owners_is_given_up(watch: Watch, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_ends_its_owners_is_given_up(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
-    other = chunks.add(stage.db, 1, [Portion((1,), 4)], 60.0, {})[0]
+    other = chunks.add(stage.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
     assert stage.budget.reserve(call(taken(stage, other)))
     for number in range(5):
         assert stage.budget.reserve(call(taken(stage, chunk_id)))
@@ -178,7 +180,9 @@ def open_calls(stage: Stage) -> int:
     return stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")
 
 
-def test_a_day_without_workers_is_said_once(watch: Watch, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_day_without_workers_is_said_once(
+    watch: ChunkMonitor, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     """After a minute in which nobody took anything one line says how to start a worker; again after the next pause."""
     waiting, held = [OpenChunk(1, True, False)], [OpenChunk(1, False, True)]
     watch.moved = 0.0
@@ -189,7 +193,7 @@ def test_a_day_without_workers_is_said_once(watch: Watch, stage: Stage, caplog: 
 
 
 def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
-    watch: Watch, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
+    watch: ChunkMonitor, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
     monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
@@ -206,7 +210,7 @@ def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: i
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         taken(stage, chunk_id)
-        records.bury_dead(stage.db)
+        records.close_dead_runs(stage.db)
         with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
             wait_for_owners(stage.db, 0.0, Event())
     wait_for_owners(stage.db, 0.0, Event())

@@ -27,8 +27,8 @@ from llm_monitoring.cli.completion import VARIABLE
 from llm_monitoring.cli.root import COMMANDS, root
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.keys.encryption import KeyBox
-from llm_monitoring.ledger.budget import Budget, Call
+from llm_monitoring.keys.encryption import KeyCipher
+from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.logs.redaction import UNSAFE
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
@@ -203,7 +203,7 @@ def test_key_from_a_pipe(cli: Cli, db: Database, ana: int, stdin: str) -> None:
     assert f"Stored the openai key of user 1 ({EMAIL}), which ends in 4321.\n" == stored
     row = db.one("SELECT openai_api_key_encrypted AS token FROM user_llm_api_keys WHERE user_id = 1")
     assert row is not None
-    assert KEY == KeyBox(MASTER).open(row["token"], 1, "openai").reveal()
+    assert KEY == KeyCipher(MASTER).open(row["token"], 1, "openai").reveal()
     listed = {
         "user_id": 1, "email": EMAIL, "provider": "openai", "source": "user", "last_four": "4321", "bound": True,
         "problem": None,
@@ -235,7 +235,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
     assert KEY.encode()[:-4] not in shown
     row = db.one("SELECT openai_api_key_encrypted AS token FROM user_llm_api_keys WHERE user_id = 1")
     assert row is not None
-    assert KEY == KeyBox(MASTER).open(row["token"], 1, "openai").reveal()
+    assert KEY == KeyCipher(MASTER).open(row["token"], 1, "openai").reveal()
 
 
 @pytest.mark.parametrize(
@@ -573,7 +573,7 @@ def test_audit_finds_a_difference(cli: Cli, db: Database, ana: int) -> None:
 def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
     """Open calls, calls above their ceiling and users above their limit are notes, and no difference."""
     ledger = Budget(db)
-    calls = [Call(uuid.uuid4(), "probe", 1, "openai", "gpt-x", "user", Decimal("0.5")) for _ in range(2)]
+    calls = [Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-x", "user", Decimal("0.5")) for _ in range(2)]
     assert [True, True] == [ledger.reserve(call) and ledger.mark_sent(call) for call in calls]
     db.execute(
         "UPDATE llm_call_attempts SET state = 'settled', charged_usd = 0.75, closed_at = now() WHERE id = %(id)s",

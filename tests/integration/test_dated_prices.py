@@ -18,12 +18,12 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget, Call
-from llm_monitoring.ledger.payment import Blocked, Till
+from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.payment import BudgetExceeded, PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author, Since
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.recovery import recover
 from llm_monitoring.settings.fields import load_settings
 from tests.faults.recorded import Counts
@@ -74,13 +74,13 @@ def ledger(database_url: str) -> Iterator[Budget]:
         yield budget
 
 
-def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple[Call, Question, registry.Tariff]:
+def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple[Attempt, Question, registry.Tariff]:
     """A call of these counts as the daily run would make it now."""
     model = registry.find_model(ledger.db, counts.provider, counts.model)
     assert model is not None
     question, tariff = Question("x" * 1_000, counts.model, 500), model.tariff(base_url)
     quote = tariff.quote(question, *ledger.pricing_times())
-    call = Call(
+    call = Attempt(
         uuid.uuid4(), "probe", 1, counts.provider, counts.model, "user", quote.ceiling_usd,
         rates=registry.write_rates(quote.price),
     )  # fmt: skip
@@ -89,7 +89,7 @@ def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple
 
 def pay(ledger: Budget, counts: Counts, base_url: str | None = None, **changes: Any) -> Decimal:
     call, question, tariff = quoted(ledger, counts, base_url)
-    till = Till(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
+    till = PaymentService(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
     return till.pay(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
 
 
@@ -129,7 +129,7 @@ def test_a_budget_holds_across_a_rise(ledger: Budget) -> None:
     """The ceiling follows the rise: a budget of 0.02 lets nothing above 0.02 through."""
     ledger.set_limits(1, Decimal("0.02"), None)
     calls = 0
-    with suppress(Blocked):
+    with suppress(BudgetExceeded):
         while calls < 10:
             pay(ledger, FLASH)
             calls += 1
@@ -142,7 +142,7 @@ def test_a_call_that_is_sent_after_midnight_costs_the_new_price(ledger: Budget) 
     move(ledger, DECEMBER)
     call, question, tariff = quoted(ledger, FLASH)
     move(ledger, datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
-    paid = Till(ledger, RowErrors()).pay(call, question, Replier(FLASH), tariff, nothing, nothing)
+    paid = PaymentService(ledger, RowErrors()).pay(call, question, Replier(FLASH), tariff, nothing, nothing)
     assert Decimal("0.00525") == paid.charged_usd <= call.ceiling_usd
 
 
@@ -154,7 +154,7 @@ def test_an_attempt_keeps_its_rates(ledger: Budget) -> None:
     )
 
 
-def left_by_a_dead_run(ledger: Budget, counts: Counts) -> Desk:
+def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
     """A call whose reply was kept and not settled, and the desk of the next start."""
     call, _, tariff = quoted(ledger, counts)
     assert ledger.reserve(call)
@@ -162,7 +162,9 @@ def left_by_a_dead_run(ledger: Budget, counts: Counts) -> Desk:
     reply = Reply(200, counts.body, 5)
     ledger.keep_receipt(call.id, reply, reply.body)
     settings = load_settings({})
-    return Desk(ledger, Clients(KeyStore(ledger.db, None, {}), settings), registry.Catalogue(()), {}, settings, None)
+    return TaskExecutor(
+        ledger, Clients(KeyStore(ledger.db, None, {}), settings), registry.Catalogue(()), {}, settings, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,7 +331,7 @@ def test_a_tier_without_a_price_is_charged_the_ceiling(ledger: Budget) -> None:
 def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: pytest.LogCaptureFixture) -> None:
     """A model that the registry does not hold costs the ceiling, which the log says."""
     call, question, tariff = quoted(ledger, FLASH)
-    paid = Till(ledger, RowErrors()).pay(
+    paid = PaymentService(ledger, RowErrors()).pay(
         call, question, Replier(FLASH, modelVersion="gemini-9"), tariff, nothing, nothing
     )
     (event,) = [record for record in caplog.records if getattr(record, "event", "") == "call.unpriced"]
@@ -371,5 +373,6 @@ def test_a_served_model_with_an_unreadable_price_loses_no_answer(ledger: Budget)
     call, question, tariff = quoted(ledger, TERRA)
     served = Replier(TERRA, model="gpt-6.1-sol")
     assert (
-        call.ceiling_usd == Till(ledger, RowErrors()).pay(call, question, served, tariff, nothing, nothing).charged_usd
+        call.ceiling_usd
+        == PaymentService(ledger, RowErrors()).pay(call, question, served, tariff, nothing, nothing).charged_usd
     )

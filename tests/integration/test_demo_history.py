@@ -15,7 +15,7 @@ import click
 import pytest
 from cryptography.fernet import Fernet
 
-from llm_monitoring.app import open_tools
+from llm_monitoring.app import App, open_app
 from llm_monitoring.cli.root import root
 from llm_monitoring.demo import history
 from llm_monitoring.demo.bill import Bill, read_charges
@@ -28,7 +28,7 @@ from llm_monitoring.figures.periods import Period, Question
 from llm_monitoring.jobs import demo_log
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
-from llm_monitoring.runs.daily import Order, Tools
+from llm_monitoring.runs.daily import RunRequest
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.conftest import Databases, fill_migrated
@@ -41,18 +41,18 @@ PROVIDERS = ["google", "openai"]
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Tools]:
+def opened(url: str) -> Iterator[App]:
     """The demo's first project with ten prompts, asked at two providers to be quick."""
     found = load_settings({"DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False)
     settings = dataclasses.replace(found, keys_encryption_key=Secret(Fernet.generate_key().decode()))
-    with open_tools(settings) as tools:
-        fill(tools)
-        tools.db.execute("DELETE FROM llm_monitoring_queries WHERE id > 10")
-        tools.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = %(names)s", {"names": PROVIDERS})
-        yield tools
+    with open_app(settings) as app:
+        fill(app)
+        app.db.execute("DELETE FROM llm_monitoring_queries WHERE id > 10")
+        app.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = %(names)s", {"names": PROVIDERS})
+        yield app
 
 
-def write(tools: Tools, bill: Path, days: int = history.DAYS) -> history.Written:
+def write(app: App, bill: Path, days: int = history.DAYS) -> history.Written:
     """Write the history up to a number of days, as an interrupted demo would."""
     stop = Event()
 
@@ -61,13 +61,13 @@ def write(tools: Tools, bill: Path, days: int = history.DAYS) -> history.Written
             stop.set()
 
     watch = history.Watch(stop, lambda total: None, on_day)
-    with RunLock(tools.db) as lock:
-        return history.write(tools, lock, demo_log.first_project(tools), bill, watch)
+    with RunLock(app.db) as lock:
+        return history.write(app, lock, demo_log.first_project(app), bill, watch)
 
 
-def texts(tools: Tools, day: date) -> list[str]:
+def texts(app: App, day: date) -> list[str]:
     """The answers of a day, by prompt and provider."""
-    rows = tools.db.all(
+    rows = app.db.all(
         "SELECT full_response FROM llm_monitoring_results WHERE analysis_date = %(day)s "
         "ORDER BY query_id, llm_provider",
         {"day": day},
@@ -75,8 +75,8 @@ def texts(tools: Tools, day: date) -> list[str]:
     return [row["full_response"] for row in rows]
 
 
-def model_of(tools: Tools) -> str:
-    current = admin.current(tools.db, history.CHANGED)
+def model_of(app: App) -> str:
+    current = admin.current(app.db, history.CHANGED)
     assert current is not None
     return str(current["model_id"])
 
@@ -85,15 +85,15 @@ def model_of(tools: Tools) -> str:
 class Shown:
     """A whole history, the bill of its calls, and what wrote it."""
 
-    tools: Tools
+    app: App
     written: history.Written
     bill: Path
 
     @property
     def comparison(self) -> Comparison:
         """The week of the new model against the one before."""
-        question = Question(demo_log.first_project(self.tools), WEEK, WEEK.previous())
-        found = periods.report(self.tools.db, question).comparison
+        question = Question(demo_log.first_project(self.app), WEEK, WEEK.previous())
+        found = periods.report(self.app.db, question).comparison
         assert found is not None
         return found
 
@@ -101,10 +101,10 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     template = databases.template("migrated", fill_migrated)
-    with databases.clone(template) as url, opened(url) as tools, pytest.MonkeyPatch.context() as patch:
+    with databases.clone(template) as url, opened(url) as app, pytest.MonkeyPatch.context() as patch:
         patch.setattr(history, "DAYS", 13)  # two weeks with today
         bill = tmp_path_factory.mktemp("demo") / "bill.jsonl"
-        yield Shown(tools, write(tools, bill), bill)
+        yield Shown(app, write(app, bill), bill)
 
 
 def test_the_changed_assistant_names_the_brand_less(shown: Shown) -> None:
@@ -120,7 +120,7 @@ def test_the_whole_fell_with_it(shown: Shown) -> None:
 
 def test_both_models_answered(shown: Shown) -> None:
     """Answers of the old model end on the day on which those of the new one begin."""
-    rows = shown.tools.db.all(
+    rows = shown.app.db.all(
         "SELECT model_id, min(analysis_date) AS first, max(analysis_date) AS last FROM llm_monitoring_results "
         "WHERE llm_provider = 'google' GROUP BY model_id ORDER BY 2"
     )
@@ -138,39 +138,39 @@ def test_the_history_is_on_the_bill_to_the_cent(shown: Shown) -> None:
 
 def test_the_ledger_adds_up(shown: Shown) -> None:
     """The accounts are the sums of the history's calls."""
-    assert [] == list(shown.tools.budget.differences())
+    assert [] == list(shown.app.budget.differences())
 
 
 def test_a_history_that_is_there_is_not_asked_again(shown: Shown) -> None:
     """The second demo writes no day."""
-    assert history.Written() == write(shown.tools, shown.bill)
+    assert history.Written() == write(shown.app, shown.bill)
 
 
 def test_the_new_model_stays(shown: Shown) -> None:
     """After the history the new model answers."""
-    assert history.NEW_MODEL == model_of(shown.tools)
+    assert history.NEW_MODEL == model_of(shown.app)
 
 
 @pytest.fixture
-def cut(database_url: str, tmp_path: Path) -> Iterator[Tools]:
+def cut(database_url: str, tmp_path: Path) -> Iterator[App]:
     """A history that was cut short after its first day."""
-    with opened(database_url) as tools:
-        write(tools, tmp_path / "bill.jsonl", days=1)
-        yield tools
+    with opened(database_url) as app:
+        write(app, tmp_path / "bill.jsonl", days=1)
+        yield app
 
 
-def test_the_same_day_has_the_same_answers(shown: Shown, cut: Tools) -> None:
+def test_the_same_day_has_the_same_answers(shown: Shown, cut: App) -> None:
     """The answers of a day come from its date, not from the moment of asking or the database."""
     day = TODAY - timedelta(days=13)
     service = Service(Behaviour(), Bill())
     history.play(service, day)
     admin.switch(cut.db, admin.find(cut.db, history.CHANGED, history.OLD_MODEL), Author("test", "the day's model"))
     with RunLock(cut.db) as lock:
-        history.write_day(cut, lock, Order(day, demo_log.first_project(cut)), service)
-    assert texts(shown.tools, day) == texts(cut, day)
+        history.write_day(cut, lock, RunRequest(day, demo_log.first_project(cut)), service)
+    assert texts(shown.app, day) == texts(cut, day)
 
 
-def test_a_cut_history_goes_on(shown: Shown, cut: Tools) -> None:
+def test_a_cut_history_goes_on(shown: Shown, cut: App) -> None:
     """An interrupted history lacks the days that were not written, and no other."""
     assert shown.written.days - 1 == len(history.missing_days(cut, TODAY))
 
@@ -178,7 +178,7 @@ def test_a_cut_history_goes_on(shown: Shown, cut: Tools) -> None:
 def test_other_days_have_other_answers(shown: Shown) -> None:
     """Two days of one model differ."""
     first = TODAY - timedelta(days=13)
-    assert texts(shown.tools, first) != texts(shown.tools, first + timedelta(days=1))
+    assert texts(shown.app, first) != texts(shown.app, first + timedelta(days=1))
 
 
 def arguments(command: str) -> list[str]:

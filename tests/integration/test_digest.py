@@ -26,15 +26,14 @@ from aiosmtpd.controller import Controller
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Secret
 from llm_monitoring.figures.comparison import Change
 from llm_monitoring.jobs import daily, digest, digest_lines
 from llm_monitoring.notify import delivery, detectors, outbox
-from llm_monitoring.notify.delivery import Letter
-from llm_monitoring.notify.outbox import News
+from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
@@ -254,7 +253,9 @@ def test_a_refused_key_is_told_as_its_users(stage: Stage, job: Job, webhook: Web
 
 def test_a_target_that_is_no_address_is_said(webhook: Webhook) -> None:
     """An address that the library does not know harms none of the others, and a closed port is known at once."""
-    letters = [Letter(Secret(url), "T", ("text",)) for url in ("nonsense://x", webhook.url, "json://127.0.0.1:9/x")]
+    letters = [
+        delivery.Message(Secret(url), "T", ("text",)) for url in ("nonsense://x", webhook.url, "json://127.0.0.1:9/x")
+    ]
     started = time.monotonic()
     results = delivery.send(letters, 20)
     assert ["unknown_address", None, "not_delivered"] == [each.failure and each.failure.code for each in results]
@@ -308,17 +309,17 @@ def ago(days: int) -> date:
 
 
 @pytest.fixture
-def tools(db: Database, webhook: Webhook) -> Tools:
+def app(db: Database, webhook: Webhook) -> App:
     from llm_monitoring.keys.store import KeyStore
     from llm_monitoring.ledger.budget import Budget
 
     settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
     db.execute("DELETE FROM llm_model_prices")
-    return Tools(db, Budget(db), KeyStore(db, None, {}), settings)
+    return App(db, Budget(db), KeyStore(db, None, {}), settings)
 
 
 def test_a_fall_and_a_rise_are_told_once(
-    db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook
+    db: Database, watched: list[projects.Project], app: App, webhook: Webhook
 ) -> None:
     """A change beyond noise, for the worse or the better, is told on the first day that shows it and not again."""
     falling, rising = watched
@@ -328,19 +329,19 @@ def test_a_fall_and_a_rise_are_told_once(
         answers(db, rising, provider, ago(20), ago(6), 2)
         answers(db, rising, provider, ago(5), DAY, 8)
     for day in (ago(7), ago(1), DAY):
-        digest.tell(tools, day, list, good=False)
+        digest.tell(app, day, list, good=False)
     told = [line for post in webhook.posts for line in post["message"].splitlines()]
     assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
     assert "la tasa de mención baja del 80,0\N{NO-BREAK SPACE}% al" in told[0]
     assert "10 prompts); se mueven todos los asistentes: Gemini" in told[0]
 
 
-def test_noise_is_not_told(db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook) -> None:
+def test_noise_is_not_told(db: Database, watched: list[projects.Project], app: App, webhook: Webhook) -> None:
     """A figure that moves within its interval is no news."""
     answers(db, watched[0], "openai", ago(20), ago(7), 5)
     answers(db, watched[0], "openai", ago(6), DAY, 6)
     answers(db, watched[1], "openai", ago(20), DAY, 5)
-    digest.tell(tools, DAY, list, good=False)
+    digest.tell(app, DAY, list, good=False)
     assert [] == webhook.posts
 
 
@@ -353,9 +354,7 @@ def test_what_one_look_shows_is_not_enough(after: str, *, told: bool) -> None:
     assert told == detectors.is_sure(change)
 
 
-def test_an_outage_moves_no_brand(
-    db: Database, watched: list[projects.Project], tools: Tools, webhook: Webhook
-) -> None:
+def test_an_outage_moves_no_brand(db: Database, watched: list[projects.Project], app: App, webhook: Webhook) -> None:
     """What a failing provider still answered does not count against the brands; the provider is the news."""
     for project in watched:
         answers(db, project, "openai", ago(20), ago(6), 10)
@@ -366,7 +365,7 @@ def test_an_outage_moves_no_brand(
         for day in range(6):
             failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
     assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in detectors.outages(db, ago(13), DAY)]
-    digest.tell(tools, DAY, list, good=False)
+    digest.tell(app, DAY, list, good=False)
     assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
         post["message"] for post in webhook.posts
     ]
@@ -414,22 +413,22 @@ def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, day
     assert told == bool(list(detectors.spend_jumps(db, DAY)))
 
 
-def test_a_current_model_that_goes_is_told_weekly(db: Database, tools: Tools, webhook: Webhook) -> None:
+def test_a_current_model_that_goes_is_told_weekly(db: Database, app: App, webhook: Webhook) -> None:
     """A current model that its provider ends is told at once and then once a week while it stays the current one."""
     db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
                " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
     for day in range(8):
-        digest.tell(tools, DAY + timedelta(days=day), list, good=False)
+        digest.tell(app, DAY + timedelta(days=day), list, good=False)
     assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]
 
 
-def test_a_long_digest_is_cut(db: Database, tools: Tools, webhook: Webhook) -> None:
+def test_a_long_digest_is_cut(db: Database, app: App, webhook: Webhook) -> None:
     """A target that takes little gets a few messages of whole lines, and how many more there are."""
-    news = [News("project", str(number), "x" * 8_000) for number in range(20)]
-    digest.tell(tools, DAY, lambda: news, good=False)
+    news = [Notice("project", str(number), "x" * 8_000) for number in range(20)]
+    digest.tell(app, DAY, lambda: news, good=False)
     assert [4, 4, 4, 5] == [len(post["message"].splitlines()) for post in webhook.posts]
     assert webhook.posts[-1]["message"].splitlines()[-1].startswith("… y 4 más: ")
-    assert [] == outbox.parcels(db, outbox.targets(tools.settings))
+    assert [] == outbox.parcels(db, outbox.targets(app.settings))
 
 
 def test_names_are_text() -> None:
@@ -459,7 +458,7 @@ def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhoo
         from llm_monitoring.ledger.budget import Budget
 
         settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
-        tools = Tools(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))
+        app = App(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))
         db.close()
-        assert 1 == digest.aborted(tools, DAY, "nada")
+        assert 1 == digest.aborted(app, DAY, "nada")
     assert [] == webhook.posts

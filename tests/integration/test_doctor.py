@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from llm_monitoring.cli.root import root
 from llm_monitoring.health import database, machine
-from llm_monitoring.ledger.budget import Call
+from llm_monitoring.ledger.budget import Attempt
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
 from llm_monitoring.settings.fields import load_settings
@@ -167,7 +167,7 @@ def test_what_is_broken_in_the_database(stage: Stage, sql: str, colour: str, tol
 def test_budgets_and_calls_of_dead_runs_are_yellow(stage: Stage) -> None:
     """A user who is near or over the limit, and calls that nobody works on, are said; a living run's calls are not."""
     stage.budget.correct(1, Decimal(85), "spent elsewhere")
-    call = Call(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
+    call = Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
     assert stage.budget.reserve(call)
     yellow = coloured(examine("--offline")[1], "yellow")
     assert [

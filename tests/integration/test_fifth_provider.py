@@ -18,8 +18,8 @@ from llm_monitoring import providers
 from llm_monitoring.cli.root import root
 from llm_monitoring.domain import PROVIDERS, ProviderName, ProviderTraits, Secret, Usage, traits
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.parsing import Bill, consistent, count, document, mapping, mappings, text
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.parsing import ReplyMeta, consistent, count, document, mapping, mappings, text
+from llm_monitoring.providers.transport import HttpTransport
 from llm_monitoring.registry import admin
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 from tests.providers.server import Server, running, says
@@ -45,7 +45,7 @@ class MistralProvider:
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
         self.base_url = base_url or "https://api.mistral.ai/v1"
-        self.wire = Wire(
+        self.wire = HttpTransport(
             NAME, key, base_url=self.base_url, headers={"authorization": f"Bearer {key.reveal()}"},
             timeout_seconds=timeout_seconds, total_seconds=total_seconds,
         )  # fmt: skip
@@ -74,7 +74,7 @@ def read(reply: Reply) -> Answer:
     usage = mapping(body.get("usage"))
     said = "".join(text(mapping(each.get("message")).get("content")) for each in mappings(body.get("choices")))
     used = Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")))
-    return Bill(NAME, text(body.get("model")), consistent(used, said)).answer(said, (), "stop")
+    return ReplyMeta(NAME, text(body.get("model")), consistent(used, said)).answer(said, (), "stop")
 
 
 def traits_of_five(name: ProviderName) -> ProviderTraits:

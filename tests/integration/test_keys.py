@@ -13,7 +13,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, ConfigurationError
-from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable
+from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable
 from llm_monitoring.keys.store import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
 
 OLD = Fernet.generate_key().decode()
@@ -64,7 +64,7 @@ def luis(db: Database) -> int:
 
 @pytest.fixture
 def keys(db: Database) -> KeyStore:
-    return KeyStore(db, KeyBox(NEW), OPERATORS, default_budget_usd=Decimal("25.00"))
+    return KeyStore(db, KeyCipher(NEW), OPERATORS, default_budget_usd=Decimal("25.00"))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -254,11 +254,11 @@ def test_listing(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
 
 def test_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
     """Rotation seals all keys under the newest master key and binds older ones; again, it finds no work."""
-    old = KeyStore(db, KeyBox(OLD), {})
+    old = KeyStore(db, KeyCipher(OLD), {})
     old.store(ana, "openai", OWN)
     old.store(luis, "perplexity", Secret("pplx-luis-0123"))
     put_token(db, luis, "google", bare("AIza-luis-0123", OLD))
-    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), {})
+    ring = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), {})
     seen: list[tuple[int, int]] = []
     assert ring.rotate(lambda done, total: seen.append((done, total))) == Rotation(rotated=3)
     assert seen == [(2, 2)]
@@ -271,12 +271,12 @@ def test_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
 
 def test_rotation_is_refused(db: Database, ana: int, luis: int) -> None:
     """Keys that another master key may open stop the rotation before anything is changed, and are named."""
-    old = KeyStore(db, KeyBox(OLD), {})
+    old = KeyStore(db, KeyCipher(OLD), {})
     old.store(ana, "openai", OWN)
     old.store(luis, "google", OWN)
     before = [stored(db, ana), stored(db, luis)]
     with pytest.raises(RotationRefused, match=f"so none was changed.*user {luis} google") as caught:
-        KeyStore(db, KeyBox(NEW), {}).rotate()
+        KeyStore(db, KeyCipher(NEW), {}).rotate()
     assert [(ana, "openai"), (luis, "google")] == [(each.user_id, each.provider) for each in caught.value.problems]
     assert before == [stored(db, ana), stored(db, luis)]
 
@@ -284,25 +284,25 @@ def test_rotation_is_refused(db: Database, ana: int, luis: int) -> None:
 @pytest.mark.parametrize("token", ["garbage", "", bare("[" * 1500, NEW)], ids=["garbage", "empty", "brackets"])
 def test_rotation_goes_past_what_no_master_key_opens(db: Database, ana: int, luis: int, token: str) -> None:
     """What one user's host stored in place of a key stays as it is and is named; every other key is sealed anew."""
-    old = KeyStore(db, KeyBox(OLD), {})
+    old = KeyStore(db, KeyCipher(OLD), {})
     old.store(ana, "openai", OWN)
     old.store(luis, "google", OWN)
     put_token(db, luis, "anthropic", token)
-    done = KeyStore(db, KeyBox(f"{NEW},{OLD}"), {}).rotate()
+    done = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), {}).rotate()
     assert (2, [(luis, "anthropic")]) == (done.rotated, [(each.user_id, each.provider) for each in done.unusable])
     assert token == stored(db, luis)["anthropic"]
 
 
 def test_key_set_during_rotation(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
     """A key that is set, or removed, while rotation has the old one in hand stays as it was set."""
-    old = KeyStore(db, KeyBox(OLD), {})
+    old = KeyStore(db, KeyCipher(OLD), {})
     for user_id in (ana, luis):
         old.store(user_id, "openai", Secret("sk-old-0123456789"))
-    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), OPERATORS)
+    ring = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), OPERATORS)
     (page,) = ring.pages()
     keys.store(ana, "openai", OWN)
     keys.remove(luis, "openai")
-    assert ring.rotate_page(KeyBox(f"{NEW},{OLD}"), page) == Rotation(changed=2)
+    assert ring.rotate_page(KeyCipher(f"{NEW},{OLD}"), page) == Rotation(changed=2)
     assert keys.find(ana, "openai") == FoundKey(OWN, "user")
     assert keys.find(luis, "openai") == FoundKey(OPERATORS["openai"], "operator")
 
@@ -314,7 +314,7 @@ class Killed(BaseException):
 def test_rotation_killed_midway(db: Database) -> None:
     """A rotation that dies between pages leaves every key readable, and the next one ends it."""
     users = 2 * PAGE_USERS + 1
-    old = KeyBox(OLD)
+    old = KeyCipher(OLD)
     db.execute(
         "INSERT INTO users (email) SELECT n || '@example.com' FROM generate_series(1, %(users)s) n",
         {"users": users},
@@ -325,7 +325,7 @@ def test_rotation_killed_midway(db: Database) -> None:
     def die(done: int, total: int) -> None:
         raise Killed(done, total)
 
-    ring = KeyStore(db, KeyBox(f"{NEW},{OLD}"), {})
+    ring = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), {})
     with pytest.raises(Killed, match=rf"\({PAGE_USERS}, {users}\)"):
         ring.rotate(die)
     for row in db.all("SELECT id FROM users"):
@@ -337,7 +337,7 @@ def test_legacy_database(legacy_database_url: str) -> None:
     """Keys are stored beside an older table's budgets and spending, which stay."""
     with Database(legacy_database_url) as db:
         migrate(db)
-        keys = KeyStore(db, KeyBox(NEW), {})
+        keys = KeyStore(db, KeyCipher(NEW), {})
         put_token(db, 2, "openai", bare("sk-older-abcdefgh"))
         keys.store(1, "openai", OWN)
         assert keys.find(1, "openai") == FoundKey(OWN, "user")

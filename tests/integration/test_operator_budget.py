@@ -16,8 +16,8 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import KeyId, Secret, Usage
 from llm_monitoring.keys.clients import Clients, WrongKey
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget, Call, Occupied, OperatorExhausted, Outcome
-from llm_monitoring.ledger.payment import Blocked, Till
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome
+from llm_monitoring.ledger.payment import BudgetExceeded, PaymentService
 from llm_monitoring.settings.fields import load_settings
 
 NOW = datetime.now(UTC)
@@ -33,11 +33,11 @@ def user(db: Database) -> int:
     return projects.add_user(db, f"{uuid.uuid4().hex}@example.com")
 
 
-def call(user_id: int, ceiling: str = "0.10", source: str = "operator") -> Call:
-    return Call(uuid.uuid4(), "probe", user_id, "openai", "m", source, Decimal(ceiling))
+def call(user_id: int, ceiling: str = "0.10", source: str = "operator") -> Attempt:
+    return Attempt(uuid.uuid4(), "probe", user_id, "openai", "m", source, Decimal(ceiling))
 
 
-def end(budget: Budget, made: Call, outcome: Outcome) -> None:
+def end(budget: Budget, made: Attempt, outcome: Outcome) -> None:
     assert budget.mark_sent(made)
     budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
@@ -58,7 +58,7 @@ def test_all_users_together_stay_within_the_operators_limit(budget: Budget) -> N
     assert budget.reserve(call(first, "0.60"))
     budget.reserve(made := call(second, "0.40"))
     end(budget, made, settled("0.40"))
-    with pytest.raises(Occupied):
+    with pytest.raises(BudgetReserved):
         budget.reserve(call(first, "0.01"))
     assert (Decimal("0.40"), Decimal("0.60")) == money(budget)
 
@@ -87,8 +87,8 @@ def test_what_the_limit_can_never_cover_is_said(budget: Budget) -> None:
     end(budget, made, settled("0.95"))
     with pytest.raises(OperatorExhausted):
         budget.reserve(call(user(budget.db)))
-    with pytest.raises(Blocked, match="LLM_OPERATOR_MONTHLY_BUDGET_USD") as caught:
-        Till(budget, RowErrors()).reserve(call(user(budget.db)))
+    with pytest.raises(BudgetExceeded, match="LLM_OPERATOR_MONTHLY_BUDGET_USD") as caught:
+        PaymentService(budget, RowErrors()).reserve(call(user(budget.db)))
     assert ("operator_budget", False) == (caught.value.by, caught.value.for_now)
 
 
@@ -119,7 +119,7 @@ def test_sixteen_threads_of_many_users_fill_the_operators_limit_and_never_pass_i
                 made = call(users[(number + turn) % 5], "0.013")
                 try:
                     admitted += budget.reserve(made)
-                except (Occupied, OperatorExhausted):
+                except (BudgetReserved, OperatorExhausted):
                     continue
                 if turn % 3 == 0:
                     end(budget, made, settled("0.013"))

@@ -12,7 +12,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from tests.integration.stored import Book, command
 
@@ -37,7 +37,7 @@ def poisoned(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, q
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", RING)
     for number, address in enumerate(("a@example.com", "b@example.com"), start=1):
         user = projects.add_user(db, address)
-        KeyStore(db, KeyBox(RING), {}).store(user, "openai", Secret(f"sk-proj-poisoned-{number}-0123456789"))
+        KeyStore(db, KeyCipher(RING), {}).store(user, "openai", Secret(f"sk-proj-poisoned-{number}-0123456789"))
         new = projects.NewProject(user, f"P{number}", Entity("Quipu"), "software", [Entity("Holded")])
         book = Book(db, projects.add(db, new))
         projects.add_queries(db, book.project_id, ["¿Qué programa?"])

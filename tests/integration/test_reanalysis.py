@@ -128,12 +128,12 @@ def test_answers_are_read_in_their_prompts_language(db: Database) -> None:
 
 def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
     """`doctor`, `projects check` and the digest say how many answers wait for another reading, until it is done."""
-    tools = SimpleNamespace(db=book.db, errors=RowErrors())
+    app = SimpleNamespace(db=book.db, errors=RowErrors())
     reports: Any = [SimpleNamespace(project_id=book.project_id, name="P")]
 
     def said() -> list[bool]:
         (finding,) = database_checks.readings(book.db)
-        lines = [news.line for news in digest_lines.stale_news(tools, reports)]  # type: ignore[arg-type]
+        lines = [news.line for news in digest_lines.stale_news(app, reports)]  # type: ignore[arg-type]
         shown = json.loads(done("projects", "check", "1", "--json"))["stale_answers"]
         return [
             "60 answers of projects #1" in finding.message,

@@ -17,8 +17,8 @@ from llm_monitoring.figures import periods
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting import material
 from llm_monitoring.runs import held_work
-from llm_monitoring.runs.dispatcher import Job
-from llm_monitoring.runs.executor import Desk
+from llm_monitoring.runs.dispatcher import WorkItem
+from llm_monitoring.runs.executor import TaskExecutor
 from tests.integration.stage import Stage, staged
 from tests.integration.test_runner import PROMPTS, TODAY, fault, no_waiting, run, states
 
@@ -84,16 +84,16 @@ def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage:
     four_projects(stage)
     deleted: list[int] = []
 
-    answer = Desk.answer
+    answer = TaskExecutor.answer
 
-    def deleting(self: Desk, job: Job, *more: object) -> object:
+    def deleting(self: TaskExecutor, job: WorkItem, *more: object) -> object:
         found = answer(self, job, *more)  # type: ignore[arg-type]
         if not deleted:
             deleted.append(stage.db.execute("DELETE FROM llm_monitoring_projects WHERE id = 2"))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Desk, "answer", deleting)
+        patch.setattr(TaskExecutor, "answer", deleting)
         report = run(stage, LLM_MAX_WORKERS="2")
     assert {1: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
     assert [1, 3, 4] == [project.project_id for project in report.projects]
@@ -295,9 +295,9 @@ def test_a_call_above_its_ceiling_is_charged_in_full_and_reported(
 ) -> None:
     """Answers and billed refusals alike: never less than the bill, with a line a call and an entry in the audit."""
     four_projects(stage)
-    made = Desk.call
+    made = TaskExecutor.call
     low = Decimal("0.00000001")
-    monkeypatch.setattr(Desk, "call", lambda *args: replace(made(*args), ceiling_usd=low))
+    monkeypatch.setattr(TaskExecutor, "call", lambda *args: replace(made(*args), ceiling_usd=low))
     if kind != "none":
         stage.server.faults.set([fault(kind, times=100)])
     run(stage)
@@ -313,14 +313,14 @@ class Panic(BaseException):
 def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task fails alone and the run ends, long before its deadline."""
     four_projects(stage)
-    answer = Desk.answer
+    answer = TaskExecutor.answer
 
-    def panicking(self: Desk, job: Job, *more: object) -> object:
+    def panicking(self: TaskExecutor, job: WorkItem, *more: object) -> object:
         if job.task.project_id == 2:
             raise Panic("a Rust panic")
         return answer(self, job, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Desk, "answer", panicking)
+    monkeypatch.setattr(TaskExecutor, "answer", panicking)
     before = threading.active_count()
     report = run(stage)
     assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret, Task
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.accounts import blocked_users
-from llm_monitoring.ledger.budget import Call
+from llm_monitoring.ledger.budget import Attempt
 from llm_monitoring.providers import Question, load_sdk, open_provider
 from llm_monitoring.runs import daily, records, runner, tasks
 from llm_monitoring.runs import report as report_module
@@ -47,12 +47,12 @@ def run(
 ) -> report_module.DayReport:
     """A run in this process; `meanwhile` happens after it has planned whom to ask."""
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
-    store = KeyStore(stage.db, KeyBox(stage.master_key), settings.api_keys)
-    tools = Tools(stage.db, stage.budget, store, settings)
+    store = KeyStore(stage.db, KeyCipher(stage.master_key), settings.api_keys)
+    app = App(stage.db, stage.budget, store, settings)
     blocked = blocked_users(stage.budget.standings())
     with RunLock(stage.db) as lock:
-        order = daily.Order(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
-        return daily.analyse(tools, order, blocked, lock)
+        order = daily.RunRequest(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
+        return daily.analyse(app, order, blocked, lock)
 
 
 def none(_: object) -> None: ...
@@ -255,11 +255,11 @@ def test_a_model_without_a_price_is_not_called(stage: Stage) -> None:
     assert report.projects[0].error is not None
 
 
-def dead_call(stage: Stage, user: int, project: int) -> tuple[Call, Question]:
+def dead_call(stage: Stage, user: int, project: int) -> tuple[Attempt, Question]:
     """A call that a run made and then died."""
     query = stage.rows("SELECT id, query_text FROM llm_monitoring_queries")[0]
     task = Task(user, project, query["id"], "openai", TODAY, 1, query["query_text"], "es")
-    call = Call(uuid.uuid4(), "answer", user, "openai", "gpt-6.1-terra", "user", Decimal("0.0125"), task=task)
+    call = Attempt(uuid.uuid4(), "answer", user, "openai", "gpt-6.1-terra", "user", Decimal("0.0125"), task=task)
     assert stage.budget.reserve(call)
     return call, Question(task.prompt, call.model_id, 2000, language="es")
 

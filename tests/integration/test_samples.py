@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
 from llm_monitoring.runs import daily, tasks
 from llm_monitoring.runs import report as report_module
@@ -31,9 +31,9 @@ def asked_thrice(stage: Stage) -> int:
 
 def run(stage: Stage) -> report_module.DayReport:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    tools = Tools(stage.db, stage.budget, stage.store, settings)
+    app = App(stage.db, stage.budget, stage.store, settings)
     with RunLock(stage.db) as lock:
-        return daily.analyse(tools, daily.Order(TODAY), {}, lock)
+        return daily.analyse(app, daily.RunRequest(TODAY), {}, lock)
 
 
 def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:

@@ -18,7 +18,7 @@ from llm_monitoring import projects
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.demo.server.loopback import DemoServer
-from llm_monitoring.keys.encryption import KeyBox
+from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.process.wording import PROGRAM, python_command
 from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import KEYS, ROOT
@@ -121,7 +121,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         row = db.one("SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
                      " monthly_budget_usd AS usd FROM user_llm_api_keys")  # fmt: skip
         assert row is not None
-        assert (KEYS["openai"], 25) == (KeyBox(master).open(row["token"], 1, "openai").reveal(), row["usd"])
+        assert (KEYS["openai"], 25) == (KeyCipher(master).open(row["token"], 1, "openai").reveal(), row["usd"])
         assert row["refused"] is None
         assert {"n": 0} == db.one("SELECT count(*) AS n FROM llm_call_attempts")
     assert 0 == server.bill.total_usd

@@ -12,7 +12,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Budget, Call, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
 from llm_monitoring.runs import records
 
 DAY = date(2026, 11, 23)
@@ -24,7 +24,7 @@ def pay(db: Database, run_id: int, cost: str) -> None:
     budget = Budget(db)
     user = db.one("SELECT min(id) AS id FROM users")
     owner = (user and user["id"]) or projects.add_user(db, "a@example.com")
-    call = Call(uuid.uuid4(), "answer", owner, "openai", MODEL, "user", Decimal("0.10"), run_id)
+    call = Attempt(uuid.uuid4(), "answer", owner, "openai", MODEL, "user", Decimal("0.10"), run_id)
     assert budget.reserve(call)
     assert budget.mark_sent(call)
     outcome = Outcome("settled", Decimal(cost), Usage(100, 20), MODEL)

@@ -8,13 +8,13 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.providers import AuthFailed, BadRequest, ProviderUnavailable
-from llm_monitoring.providers.transport import Wire
+from llm_monitoring.providers.transport import HttpTransport
 from tests.providers.server import KEY, Server, hangs, question, says
 
 
 @pytest.fixture
-def wire(server: Server) -> Iterator[Wire]:
-    opened = Wire(
+def wire(server: Server) -> Iterator[HttpTransport]:
+    opened = HttpTransport(
         "openai",
         KEY,
         base_url=server.url + "/v1",
@@ -26,7 +26,7 @@ def wire(server: Server) -> Iterator[Wire]:
     opened.close()
 
 
-def test_second_request_is_stopped(server: Server, wire: Wire) -> None:
+def test_second_request_is_stopped(server: Server, wire: HttpTransport) -> None:
     """An SDK that asks twice in one call is stopped, and the first reply is the reply."""
 
     def asks_twice() -> None:
@@ -39,7 +39,7 @@ def test_second_request_is_stopped(server: Server, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2/responses", "/", "/v10/x"])
-def test_other_address_is_refused(server: Server, wire: Wire, path: str) -> None:
+def test_other_address_is_refused(server: Server, wire: HttpTransport, path: str) -> None:
     """A request beside the base URL does not leave, and costs nothing."""
     server.script(says("{}"))
     with pytest.raises(ProviderUnavailable, match="instead of") as caught:
@@ -47,7 +47,7 @@ def test_other_address_is_refused(server: Server, wire: Wire, path: str) -> None
     assert (caught.value.billed, server.received) == ("no", [])
 
 
-def test_our_timeout_holds(server: Server, wire: Wire) -> None:
+def test_our_timeout_holds(server: Server, wire: HttpTransport) -> None:
     """An SDK that would wait for ever waits as long as we say."""
     server.script(hangs(1.0))
     with pytest.raises(ProviderUnavailable, match="ReadTimeout") as caught:
@@ -55,7 +55,7 @@ def test_our_timeout_holds(server: Server, wire: Wire) -> None:
     assert caught.value.billed == "maybe"
 
 
-def test_call_without_a_request(wire: Wire) -> None:
+def test_call_without_a_request(wire: HttpTransport) -> None:
     """An SDK that refuses its arguments has sent nothing, and says why without the key."""
 
     def refuses() -> None:
@@ -66,7 +66,7 @@ def test_call_without_a_request(wire: Wire) -> None:
     assert caught.value.billed == "no"
 
 
-def test_any_error_before_a_request_is_a_refused_call(wire: Wire) -> None:
+def test_any_error_before_a_request_is_a_refused_call(wire: HttpTransport) -> None:
     """An error that no SDK is known for is named, and nothing was sent."""
     with pytest.raises(BadRequest, match="ZeroDivisionError") as caught:
         wire.exchange(lambda: 1 / 0)
@@ -74,7 +74,9 @@ def test_any_error_before_a_request_is_a_refused_call(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("error", [RecursionError, MemoryError, AssertionError, KeyError])
-def test_the_status_decides_whatever_the_sdk_raises(server: Server, wire: Wire, error: type[Exception]) -> None:
+def test_the_status_decides_whatever_the_sdk_raises(
+    server: Server, wire: HttpTransport, error: type[Exception]
+) -> None:
     """Once a reply is there, its status says what it means, also if the SDK breaks on it."""
 
     def breaks() -> None:
@@ -87,7 +89,7 @@ def test_the_status_decides_whatever_the_sdk_raises(server: Server, wire: Wire, 
     assert caught.value.billed == "no"
 
 
-def test_request_outside_a_call(server: Server, wire: Wire) -> None:
+def test_request_outside_a_call(server: Server, wire: HttpTransport) -> None:
     """Nothing is sent but by a call that is watched."""
     server.script(says("{}"))
     with pytest.raises(LookupError):
@@ -95,7 +97,7 @@ def test_request_outside_a_call(server: Server, wire: Wire) -> None:
     assert server.received == []
 
 
-def test_endless_body(server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_body(server: Server, wire: HttpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that outgrows every answer is left before it fills the memory."""
     monkeypatch.setattr("llm_monitoring.providers.bodies.MAX_BODY_BYTES", 1000)
     server.script(says("x" * 1001))

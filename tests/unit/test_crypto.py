@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.keys.encryption import KeyBox, KeyUnreadable, Reason, Sealed, last_four, require_box
+from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, TokenInfo, last_four, require_box
 from llm_monitoring.logs.redaction import redact
 
 OLD = Fernet.generate_key().decode()
 NEW = Fernet.generate_key().decode()
-BOX = KeyBox(NEW)
+BOX = KeyCipher(NEW)
 CANARY = Secret("sk-canary-4F7Q2Z9XKD")
 
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=80)
@@ -30,7 +30,7 @@ def sealed(contents: object) -> str:
     return Fernet(NEW).encrypt(text.encode()).decode()
 
 
-def failure(token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyBox = BOX) -> KeyUnreadable:
+def failure(token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyCipher = BOX) -> KeyUnreadable:
     with pytest.raises(KeyUnreadable) as caught:
         box.open(token, user_id, provider)
     shown = "".join(traceback.format_exception(caught.value))
@@ -118,7 +118,7 @@ def test_older_tokens() -> None:
     """A token that holds the bare key still opens, white space around either aside, and is told apart."""
     token = " " + sealed(CANARY.reveal() + "\n") + "\n"
     assert BOX.open(token, 1, "openai") == CANARY
-    assert BOX.examine(token, 1, "openai") == Sealed(bound=False, under_newest=True, last_four="9XKD")
+    assert BOX.examine(token, 1, "openai") == TokenInfo(bound=False, under_newest=True, last_four="9XKD")
 
 
 @pytest.mark.parametrize("bare", ["12345", "[]", '["a"]', '"quoted"', "null"])
@@ -129,19 +129,19 @@ def test_bare_key_that_reads_as_json(bare: str) -> None:
 
 def test_ring() -> None:
     """A ring opens what any of its keys sealed, and seals under the newest."""
-    old, both = KeyBox(OLD), KeyBox(f"{NEW} ,\n {OLD}")
+    old, both = KeyCipher(OLD), KeyCipher(f"{NEW} ,\n {OLD}")
     token = old.seal(CANARY, 1, "openai")
     assert both.open(token, 1, "openai") == CANARY
-    assert both.examine(token, 1, "openai") == Sealed(bound=True, under_newest=False, last_four="9XKD")
+    assert both.examine(token, 1, "openai") == TokenInfo(bound=True, under_newest=False, last_four="9XKD")
     assert BOX.open(both.seal(CANARY, 1, "openai"), 1, "openai") == CANARY
 
 
 def test_rotate() -> None:
     """Rotation seals under the newest key and binds; what was bound stays its owner's."""
-    both = KeyBox(f"{NEW},{OLD}")
+    both = KeyCipher(f"{NEW},{OLD}")
     bare = both.rotate(Fernet(OLD).encrypt(CANARY.reveal().encode()).decode(), 3, "google")
     assert BOX.open(bare, 3, "google") == CANARY
-    assert both.examine(bare, 3, "google") == Sealed(bound=True, under_newest=True, last_four="9XKD")
+    assert both.examine(bare, 3, "google") == TokenInfo(bound=True, under_newest=True, last_four="9XKD")
     with pytest.raises(KeyUnreadable, match="refused"):
         both.rotate(bare, 4, "google")
 
@@ -154,7 +154,7 @@ def test_rotate() -> None:
 def test_malformed_ring(ring: str) -> None:
     """A malformed master key is one line that says how to make one and shows nothing of it."""
     with pytest.raises(ConfigurationError) as caught:
-        KeyBox(ring)
+        KeyCipher(ring)
     shown = "".join(traceback.format_exception(caught.value))
     assert re.search("^LLM_KEYS_ENCRYPTION_KEY must be .*Fernet.generate_key", str(caught.value))
     assert "canar" not in shown
@@ -176,7 +176,7 @@ def test_the_command_makes_a_ring() -> None:
     assert command is not None
     printed: list[str] = []
     exec(command[1], {"print": printed.append})
-    assert KeyBox(printed[0]).ring
+    assert KeyCipher(printed[0]).ring
 
 
 def test_opened_and_sealed_keys_are_hidden() -> None:
@@ -188,7 +188,7 @@ def test_opened_and_sealed_keys_are_hidden() -> None:
 
 def test_repr() -> None:
     """A box shows how many master keys it has and none of them."""
-    assert repr(KeyBox(f"{NEW},{OLD}")) == "KeyBox(2 master keys)"
+    assert repr(KeyCipher(f"{NEW},{OLD}")) == "KeyBox(2 master keys)"
 
 
 def test_last_four() -> None:

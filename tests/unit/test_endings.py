@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from llm_monitoring.domain import KeyId, ProviderName
-from llm_monitoring.runs.dispatcher import Job, Schedule
+from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.limits import Effect, Limits
 from tests.unit.test_schedule import job
 
@@ -23,8 +23,8 @@ class Day:
     dice: Random
     shared: bool
     now: float = 0.0
-    out: list[tuple[Job, bool]] = field(default_factory=list)
-    ended: list[Job] = field(default_factory=list)
+    out: list[tuple[WorkItem, bool]] = field(default_factory=list)
+    ended: list[WorkItem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         users = range(1, self.dice.randint(2, 4))
@@ -34,11 +34,11 @@ class Day:
         ]
         self.dice.shuffle(self.jobs)
         plans = {name: iter([each for each in self.jobs if each.provider == name]) for name in PROVIDERS}
-        self.state = Schedule(Limits({name: self.dice.randint(1, 5) for name in PROVIDERS}), plans)
+        self.state = Dispatcher(Limits({name: self.dice.randint(1, 5) for name in PROVIDERS}), plans)
 
-    def job(self, provider: ProviderName, user: int) -> Job:
+    def job(self, provider: ProviderName, user: int) -> WorkItem:
         made = job(provider, user)
-        return made if self.dice.random() < 0.5 else Job(made.task, provider, KeyId(provider, None))
+        return made if self.dice.random() < 0.5 else WorkItem(made.task, provider, KeyId(provider, None))
 
     def play(self) -> None:
         while True:
@@ -73,7 +73,7 @@ class Day:
         if self.state.blocked(done, self.now + 1.0 if elsewhere else None):
             self.ended.append(done)
 
-    def called(self, done: Job, effect: Effect) -> None:
+    def called(self, done: WorkItem, effect: Effect) -> None:
         self.money[done.task.user_id] += effect != "ok"
         self.state.limits.finished(done.key, effect, self.now, sent_at=done.sent_at, retry_after=2.0)
         self.state.judged(done)

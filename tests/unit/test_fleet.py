@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_monitoring.distributed.partition import cut
-from llm_monitoring.distributed.shared_settings import OtherTerms, check, terms
+from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, terms
 from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.settings.fields import load_settings
 
@@ -75,7 +75,7 @@ def test_a_paid_failure_is_not_open(results: int, final: int, left: int) -> None
 )
 def test_a_worker_that_would_ask_otherwise_is_named(variable: str, value: str) -> None:
     """Each setting that changes what is asked, with whose key or within which limit, is compared and named."""
-    with pytest.raises(OtherTerms, match=f"^{variable}: "):
+    with pytest.raises(SettingsMismatch, match=f"^{variable}: "):
         check(settings(**{variable: value}), settings())
 
 

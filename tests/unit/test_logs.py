@@ -32,7 +32,7 @@ log = logging.getLogger("llm_monitoring.jobs.daily")
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave logging, hooks and registered secrets as they were."""
-    monkeypatch.setattr(redaction, "REGISTRY", redaction.Registry())
+    monkeypatch.setattr(redaction, "SECRETS", redaction.SecretMasker())
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
@@ -304,7 +304,7 @@ def test_console_with_progress_bar() -> None:
     stream = plain()
     screen = io.StringIO()
     console = Console(file=screen, width=20, force_terminal=True)
-    with logs.through(console):
+    with logs.log_through(console):
         log.info("[bold]%s[/bold] :smile: %s", 1, "x" * 40)
     log.info("after")
     assert screen.getvalue() == f"[bold]1[/bold] :smile: {'x' * 40}\n"
@@ -314,7 +314,7 @@ def test_console_with_progress_bar() -> None:
 def test_console_is_detached_after_an_error() -> None:
     """An error under the progress bar leaves the log on its own stream."""
     stream = plain()
-    with contextlib.suppress(RuntimeError), logs.through(Console(file=io.StringIO())):
+    with contextlib.suppress(RuntimeError), logs.log_through(Console(file=io.StringIO())):
         fail_with("boom")
     log.info("after")
     assert stream.getvalue() == "after\n"

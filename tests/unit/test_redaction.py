@@ -16,7 +16,7 @@ from llm_monitoring.logs import redaction as logs
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets of other tests are not known here, nor ours there."""
-    monkeypatch.setattr(logs, "REGISTRY", logs.Registry())
+    monkeypatch.setattr(logs, "SECRETS", logs.SecretMasker())
 
 
 def test_longest_of_keys_with_one_end() -> None:
@@ -32,7 +32,7 @@ def test_longest_of_keys_with_one_end() -> None:
 )
 def test_no_registered_secret_survives(secrets: list[str], noise: str) -> None:
     """Whatever surrounds them, no secret and no end of one is left."""
-    registry = logs.Registry()
+    registry = logs.SecretMasker()
     for secret in secrets:
         registry.add(secret)
     text = registry.hide(noise.join(["", *secrets, *(each[-8:] for each in secrets), ""]))
@@ -56,13 +56,13 @@ def test_keys_that_json_escaped(form: str) -> None:
     logs.register_secret(Secret(key))
     for echoed in (key, key[-8:]):
         text = f'{{"a": "\\u00f1\\u003c{ESCAPED_FORMS[form](echoed)}\\u0026b\\n", "plain": "{key}"}}'
-        assert '{"a": "\\u00f1\\u003c***\\u0026b\\n", "plain": "***"}' == logs.REGISTRY.hide(text)
+        assert '{"a": "\\u00f1\\u003c***\\u0026b\\n", "plain": "***"}' == logs.SECRETS.hide(text)
 
 
 @given(st.lists(st.text("Ak_9", min_size=8, max_size=12), min_size=1, max_size=3), st.data())
 def test_no_escaped_secret_survives(secrets: list[str], data: st.DataObject) -> None:
     """Whichever characters are escaped, and at whatever depth, nobody who reads the JSON finds a secret."""
-    registry = logs.Registry()
+    registry = logs.SecretMasker()
     for secret in secrets:
         registry.add(secret)
     depths = st.lists(st.integers(0, 3), min_size=99, max_size=99)
@@ -76,7 +76,7 @@ def test_escapes_that_hide_nothing_are_kept() -> None:
     """JSON with escapes of any kind is as it was where it holds no secret."""
     logs.register_secret(Secret("sk-abcdefgh12345678"))
     text = '{"a": "\\u0031\\u0033345678 \\\\u0061 \\ud83d\\ude00 \\u00e9 \\u00", "b": "\\u0022\\\\"}'
-    assert text == logs.REGISTRY.hide(text)
+    assert text == logs.SECRETS.hide(text)
 
 
 def test_ordinary_text_is_kept() -> None:

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from llm_monitoring.domain import KeyId, ProviderName, Task
-from llm_monitoring.runs.dispatcher import Job, Schedule
+from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.limits import Limits
 
 
-def job(provider: ProviderName = "openai", user: int = 1, query: int = 1) -> Job:
+def job(provider: ProviderName = "openai", user: int = 1, query: int = 1) -> WorkItem:
     task = Task(user, user, query, provider, date(2026, 11, 23), 1, "?", "en")
-    return Job(task, provider, KeyId(provider, user))
+    return WorkItem(task, provider, KeyId(provider, user))
 
 
-def schedule(concurrency: int = 10, **plans: Sequence[Job]) -> Schedule:
+def schedule(concurrency: int = 10, **plans: Sequence[WorkItem]) -> Dispatcher:
     names: tuple[ProviderName, ...] = ("openai", "google")
-    return Schedule(Limits(dict.fromkeys(names, concurrency)), {name: iter(plans.get(name, ())) for name in names})
+    return Dispatcher(Limits(dict.fromkeys(names, concurrency)), {name: iter(plans.get(name, ())) for name in names})
 
 
-def take(state: Schedule, now: float = 0.0) -> Job:
+def take(state: Dispatcher, now: float = 0.0) -> WorkItem:
     found = state.next(now)
     assert found is not None
     return found.job
@@ -42,12 +42,12 @@ def test_a_plan_is_read_as_it_is_needed() -> None:
     """Nothing is taken from a plan before there is room for it."""
     read: list[int] = []
 
-    def plan() -> Iterator[Job]:
+    def plan() -> Iterator[WorkItem]:
         for number in range(100):
             read.append(number)
             yield job(query=number)
 
-    state = Schedule(Limits({"openai": 2}), {"openai": plan()})
+    state = Dispatcher(Limits({"openai": 2}), {"openai": plan()})
     take(state)
     take(state)
     assert (state.next(0.0), read) == (None, [0, 1])
@@ -194,7 +194,11 @@ def test_a_slow_provider_never_idles_the_others() -> None:
     """While others have work, a provider that answers ten times slower holds no more than its share of the calls."""
     names: tuple[ProviderName, ...] = ("openai", "anthropic", "google", "perplexity")
     plans = {name: iter([job(name, query=n) for n in range(60)]) for name in names}
-    state, out, shares = Schedule(Limits(dict.fromkeys(names, 8)), plans), list[tuple[float, int, Job]](), list[int]()
+    state, out, shares = (
+        Dispatcher(Limits(dict.fromkeys(names, 8)), plans),
+        list[tuple[float, int, WorkItem]](),
+        list[int](),
+    )
     now = others_done = 0.0
     while not state.empty or out:
         while len(out) < 8 and (found := state.next(now)) is not None:
@@ -211,7 +215,7 @@ def test_a_slow_provider_never_idles_the_others() -> None:
     assert others_done <= 3 * 60 / (8 - 2) + 1
 
 
-def narrow(state: Schedule, key: KeyId) -> None:
+def narrow(state: Dispatcher, key: KeyId) -> None:
     """Have a 429 come again and again until the key may have one call out."""
     for now in (0.1, 0.2, 0.3, 0.4):
         state.limits.finished(key, "slow_down", now, sent_at=now, retry_after=0.0)

@@ -10,7 +10,7 @@ from llm_monitoring.jobs import daily_log
 from llm_monitoring.runs.daily import project_error
 from llm_monitoring.runs.reasons import ProjectProblem, StopReason
 from llm_monitoring.runs.report import DayReport, ProjectReport
-from llm_monitoring.runs.stats import Tally
+from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness, Doubtful
 from tests.unit.reporting import scene
 
@@ -31,7 +31,7 @@ def unreadable(number: int) -> DayReport:
     """A day on which no project can be read."""
     problems = [ProjectProblem("unreadable", each) for each in range(number)]
     projects = [ProjectReport(each.project_id, "", None, 0.0, 0, Decimal(0), {}, False, each) for each in problems]
-    return DayReport(1, projects, Tally(), Decimal(0), in_balance=True, doubtful=NOTHING)
+    return DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, doubtful=NOTHING)
 
 
 def project(number: int, found: Completeness, stopped: StopReason | None = None) -> ProjectReport:
@@ -42,7 +42,7 @@ def project(number: int, found: Completeness, stopped: StopReason | None = None)
 
 def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: Doubtful = NOTHING) -> DayReport:
     projects = [project(number, each, stopped) for number, each in enumerate(cells, start=1)]
-    return DayReport(1, projects, Tally(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
+    return DayReport(1, projects, RunStats(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from llm_monitoring.app import Tools
+    from llm_monitoring.app import App
     from llm_monitoring.settings.fields import Settings
 
 
@@ -41,14 +41,14 @@ class Session:
             yield found
 
     @contextmanager
-    def tools(self) -> Iterator[Tools]:
+    def app(self) -> Iterator[App]:
         """Everything that a command works with, on a migrated database; closed at the end."""
-        from llm_monitoring.app import open_tools
+        from llm_monitoring.app import open_app
 
         with self.settings() as settings:
             find_database(settings)
-            with open_tools(settings) as tools:
-                yield tools
+            with open_app(settings) as app:
+                yield app
 
 
 def find_database(settings: Settings) -> None:

@@ -65,13 +65,13 @@ def audit(ctx: click.Context, *, fix: bool, as_json: bool) -> None:
     What is no difference and still worth a look follows as notes: users above their limit, calls billed above what was
     reserved for them, calls that are open now.
     """
-    with ctx.ensure_object(Session).tools() as tools:
-        found = tools.budget.audit()
-        entries = {each["user_id"]: entries_behind(tools.budget, each) for each in found.differences}
-        repaired = repair(tools.budget, found) if fix else []
+    with ctx.ensure_object(Session).app() as app:
+        found = app.budget.audit()
+        entries = {each["user_id"]: entries_behind(app.budget, each) for each in found.differences}
+        repaired = repair(app.budget, found) if fix else []
         if fix and found.operator_difference is not None:
-            balance_operator(tools.budget, tools.budget.month())
-        left = tools.budget.audit() if fix else found
+            balance_operator(app.budget, app.budget.month())
+        left = app.budget.audit() if fix else found
     if as_json:
         show_json(audit_fields(left) | {"differences": with_entries(found, entries), "repaired": repaired})
     else:

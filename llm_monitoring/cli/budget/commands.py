@@ -42,11 +42,11 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
 
     “Reserved” is what calls under way can cost at most; a user whose spend reaches the limit is blocked.
     """
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
-        standings = [each for each in tools.budget.standings(start_month=False) if owner in (None, each.user_id)]
-        emails = {row["id"]: row["email"] for row in projects.users(tools.db)}
-        limit = tools.settings.default_monthly_budget_usd
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)["id"] if user is not None else None
+        standings = [each for each in app.budget.standings(start_month=False) if owner in (None, each.user_id)]
+        emails = {row["id"]: row["email"] for row in projects.users(app.db)}
+        limit = app.settings.default_monthly_budget_usd
     rows = [standing_row(each, emails.get(each.user_id)) for each in standings]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
     show_rows(rows, SHOWN, as_json=as_json, empty=empty)
@@ -95,10 +95,10 @@ def set_limits(session: Session, user: str, limit: Decimal | None, threshold: De
     """Change USER's monthly limit, alert threshold, or both."""
     if limit is None and threshold is None:
         raise BadInput("say what to set: --limit USD, --threshold PERCENT, or both")
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)
-        tools.budget.set_limits(owner["id"], limit, threshold)
-        standing = find_standing(tools.budget.standings(start_month=False), owner["id"])
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)
+        app.budget.set_limits(owner["id"], limit, threshold)
+        standing = find_standing(app.budget.standings(start_month=False), owner["id"])
     say(
         f"User {standing.user_id} ({owner['email']}) may spend {standing.budget_usd} USD a month, with an alert at "
         f"{standing.threshold} %; {usd(standing.spent_usd)} USD are spent this month."
@@ -127,9 +127,9 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
         raise BadInput(f"{amount!r} is no correction: give an amount other than 0, with ten decimals at most")
     if not reason.strip():
         raise BadInput("a correction needs a reason: --reason TEXT")
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)
-        spent = tools.budget.correct(owner["id"], change, reason.strip())
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)
+        spent = app.budget.correct(owner["id"], change, reason.strip())
     say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
 
 

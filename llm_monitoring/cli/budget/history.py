@@ -29,7 +29,7 @@ def history(session: Session, user: str | None, months: int, *, as_json: bool) -
 
     “In doubt” is the part of calls that may not have been billed and are charged their ceiling.
     """
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
-        rows = tools.budget.history(owner, months)
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)["id"] if user is not None else None
+        rows = app.budget.history(owner, months)
     show_rows(rows, SHOWN, as_json=as_json, empty="Nothing was spent in these months.")

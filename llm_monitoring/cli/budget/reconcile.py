@@ -96,9 +96,9 @@ def reconcile(
     month = month or datetime.now(UTC).date().replace(day=1)
     read = read_export(file, provider)
     billed = [line for line in read if line.day.replace(day=1) == month]
-    with ctx.ensure_object(Session).tools() as tools:
-        ledger = tools.budget.month_by_model(provider, month)
-        keys = [key for key in tools.keys.listing() if key.provider == provider]
+    with ctx.ensure_object(Session).app() as app:
+        ledger = app.budget.month_by_model(provider, month)
+        keys = [key for key in app.keys.listing() if key.provider == provider]
     ungrouped = bool(billed) and not any(line.model for line in billed)
     pairs = compare(ledger, billed, keys, by_model=not ungrouped)
     total = summed(pairs.values())

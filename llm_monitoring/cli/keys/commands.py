@@ -51,11 +51,11 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
             "a key is never an argument, where other processes and the shell's history see it (change that key): "
             f"`python -m llm_monitoring keys set USER {provider}` asks for it"
         )
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)
-        require_box(tools.keys.box)
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)
+        require_box(app.keys.box)
         secret = read_key(f"{provider} API key of {visible(owner['email'])} (not shown)")
-        tools.keys.store(owner["id"], provider, secret)
+        app.keys.store(owner["id"], provider, secret)
     say(f"Stored the {provider} key of user {owner['id']} ({owner['email']}){ending(last_four(secret))}.")
 
 
@@ -87,9 +87,9 @@ def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
     The operator's and every user's, or USER's alone. “Sealed” says whether a key is bound to its user; `keys rotate`
     binds those of older releases.
     """
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
-        listed = [key for key in tools.keys.listing() if owner in (None, key.user_id)]
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)["id"] if user is not None else None
+        listed = [key for key in app.keys.listing() if owner in (None, key.user_id)]
     columns: Columns = {
         "User": "user_id", "E-mail": "email", "Provider": "provider", "Whose": "source",
         "Ends in": "last_four", "Sealed": sealed, "Problem": lambda row: row["problem"] and row["problem"]["message"],
@@ -117,15 +117,15 @@ def sealed(row: Row) -> str:
 @pass_session
 def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) -> None:
     """Forget USER's key for PROVIDER. It cannot be shown or brought back afterwards."""
-    with session.tools() as tools:
-        owner = projects.find_user(tools.db, user)
-        if not tools.keys.has(owner["id"], provider):
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)
+        if not app.keys.has(owner["id"], provider):
             raise BadInput(f"user {owner['id']} has no {provider} key: see `python -m llm_monitoring keys list`")
         if not yes and not click.confirm(f"Forget the {provider} key of user {owner['id']} ({owner['email']})?"):
             say("Nothing was removed.")
             return
-        tools.keys.remove(owner["id"], provider)
-        stand_in = tools.keys.operator_key(provider, owner["id"]) is not None
+        app.keys.remove(owner["id"], provider)
+        stand_in = app.keys.operator_key(provider, owner["id"]) is not None
     left = "the operator's key stands in" if stand_in else "no call to that provider is made for this user any more"
     say(f"Removed the {provider} key of user {owner['id']} ({owner['email']}): {left}.")
 
@@ -139,8 +139,8 @@ def rotate(session: Session) -> None:
     LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
     run again. Nothing is changed while any key waits for another master key; what none opens is left as it is.
     """
-    with session.tools() as tools, progress() as on_progress:
-        done = tools.keys.rotate(on_progress)
+    with session.app() as app, progress() as on_progress:
+        done = app.keys.rotate(on_progress)
     changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
     say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
     if done.unusable:

@@ -30,12 +30,12 @@ def verify(ctx: click.Context, user: str | None, provider: ProviderName | None, 
 
     The operator's and every user's, or USER's alone. Exits with 1 where one is refused or cannot be read.
     """
-    with ctx.ensure_object(Session).tools() as tools:
-        owner = projects.find_user(tools.db, user)["id"] if user is not None else None
+    with ctx.ensure_object(Session).app() as app:
+        owner = projects.find_user(app.db, user)["id"] if user is not None else None
         listed = [
-            key for key in tools.keys.listing() if owner in (None, key.user_id) and provider in (None, key.provider)
+            key for key in app.keys.listing() if owner in (None, key.user_id) and provider in (None, key.provider)
         ]
-        checked = check_keys(tools.keys, tools.settings, listed)
+        checked = check_keys(app.keys, app.settings, listed)
     show_rows(map(row_of, checked), SHOWN, as_json=as_json, empty="There are no such keys: `keys set USER PROVIDER`.")
     ctx.exit(1 if any(each.verdict in ("refused", "unreadable") for each in checked) else 0)
 

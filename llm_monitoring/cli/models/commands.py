@@ -77,11 +77,11 @@ def list_models(session: Session, provider: ProviderName | None, state: str | No
     Prices are those in force today. Suggested prices come from a public list; of these a rise with a day is charged
     from that day on, until `price` decides.
     """
-    with session.tools() as tools:
-        today = tools.budget.today()
+    with session.app() as app:
+        today = app.budget.today()
         rows = [
             {"state": admin.state(row), **shown(row), **prices_on(row, today)}
-            for row in registry.overview(tools.db, provider)
+            for row in registry.overview(app.db, provider)
         ]
     found = [row for row in rows if state in (None, row["state"])]
     columns: Columns = {
@@ -130,10 +130,10 @@ def note(row: Row) -> str:
 @pass_session
 def show(session: Session, provider: ProviderName, model: str, *, as_json: bool) -> None:
     """Show all that is known of a model: prices next to the suggested ones, dated prices, state, latest changes."""
-    with session.tools() as tools:
-        today = tools.budget.today()
-        row = admin.find(tools.db, provider, model)
-        changes = admin.history(tools.db, provider, row["model_id"], SHOWN_CHANGES)
+    with session.app() as app:
+        today = app.budget.today()
+        row = admin.find(app.db, provider, model)
+        changes = admin.history(app.db, provider, row["model_id"], SHOWN_CHANGES)
     if as_json:
         show_json({"state": admin.state(row), **shown(row), "prices": dated_rows(row, today), "history": changes})
         return
@@ -230,12 +230,12 @@ def price(
     cost as other input does. Input and output together are a decision: a rise that is known and has begun by then is
     not charged any more.
     """
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
-        since = Since(options["since"] or tools.budget.today(), tools.budget.today())
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
+        since = Since(options["since"] or app.budget.today(), app.budget.today())
         prices = (admin.suggested_prices(row, since.day) if options["suggested"] else {}) | given_prices(options)
-        admin.set_prices(tools.db, row, prices, author(reason, by), since)
-        row = admin.find(tools.db, provider, row["model_id"])
+        admin.set_prices(app.db, row, prices, author(reason, by), since)
+        row = admin.find(app.db, provider, row["model_id"])
     if since.day > since.today:
         say(f"{admin.full_name(row)} costs from {since.day} on, in USD:")
         print_table(dated_rows(row, since.today), DATED)
@@ -272,10 +272,10 @@ def approve(
     by: str | None,
 ) -> None:
     """Let a model be used: activated, or asked for the sentiment of mentions where it is the cheapest."""
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
-        admin.approve(tools.db, row, author(reason, by), reasoning_effort)
-        row = admin.find(tools.db, provider, row["model_id"])
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
+        admin.approve(app.db, row, author(reason, by), reasoning_effort)
+        row = admin.find(app.db, provider, row["model_id"])
     priced = registry.read_price(row) is not None
     say(f"{admin.full_name(row)} is approved" + ("." if priced else ", and cannot be called before it has a price."))
 
@@ -286,9 +286,9 @@ def approve(
 @pass_session
 def reject(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
     """Keep a model out of use. A provider's current model cannot be rejected."""
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
-        admin.reject(tools.db, row, author(reason, by))
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
+        admin.reject(app.db, row, author(reason, by))
     say(f"{admin.full_name(row)} is rejected.")
 
 
@@ -298,9 +298,9 @@ def reject(session: Session, provider: ProviderName, model: str, reason: str | N
 @pass_session
 def retire(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
     """Take a model out of use for good; checks announce it no more. A provider's current model cannot be retired."""
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
-        admin.retire(tools.db, row, author(reason, by))
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
+        admin.retire(app.db, row, author(reason, by))
     say(f"{admin.full_name(row)} is retired.")
 
 
@@ -312,9 +312,9 @@ def retire(session: Session, provider: ProviderName, model: str, reason: str | N
 @pass_session
 def history(session: Session, provider: ProviderName | None, model: str | None, limit: int, *, as_json: bool) -> None:
     """Show who changed what, when and why: in all the registry, of a provider, or of a model."""
-    with session.tools() as tools:
-        model_id = admin.find(tools.db, provider, model)["model_id"] if model else None
-        rows = admin.history(tools.db, provider, model_id, limit)
+    with session.app() as app:
+        model_id = admin.find(app.db, provider, model)["model_id"] if model else None
+        rows = admin.history(app.db, provider, model_id, limit)
     show_rows(rows, CHANGES, as_json=as_json, empty="Nothing was changed yet.")
 
 

@@ -25,11 +25,11 @@ from llm_monitoring.registry import Model, NotCallable, admin
 from llm_monitoring.registry.admin import Author
 
 if TYPE_CHECKING:
-    from llm_monitoring.app import Tools
+    from llm_monitoring.app import App
     from llm_monitoring.figures.comparison import Change
-    from llm_monitoring.model_review.comparison import Bridge, Plan, Progress, Tally
+    from llm_monitoring.model_review.comparison import ComparisonPlan, ComparisonStats, ModelComparison, Progress
     from llm_monitoring.model_review.probe import Probe
-    from llm_monitoring.runs.executor import Desk
+    from llm_monitoring.runs.executor import TaskExecutor
 
 FIGURES: Final = {"mention_rate": "Mention rate, %", "avg_position": "Position in lists"}
 COMPARED: Final[Columns] = {
@@ -41,15 +41,15 @@ yes_option = click.option("--yes", is_flag=True, help="Ask nobody: for scripts."
 
 
 @contextmanager
-def open_desk(tools: Tools) -> Iterator[Desk]:
+def open_desk(app: App) -> Iterator[TaskExecutor]:
     """What the daily run pays its calls with, without a run."""
     from llm_monitoring.keys.clients import Clients
     from llm_monitoring.registry import Catalogue
-    from llm_monitoring.runs.executor import Desk
+    from llm_monitoring.runs.executor import TaskExecutor
 
-    clients = Clients(tools.keys, tools.settings)
+    clients = Clients(app.keys, app.settings)
     try:
-        yield Desk(tools.budget, clients, Catalogue(()), {}, tools.settings, None)
+        yield TaskExecutor(app.budget, clients, Catalogue(()), {}, app.settings, None)
     finally:
         clients.close()
 
@@ -60,25 +60,25 @@ def require_person(*, yes: bool) -> None:
         raise BadInput("there is no terminal to confirm on: add --yes")
 
 
-def payer(tools: Tools, user: str | None) -> int:
+def payer(app: App, user: str | None) -> int:
     """Who pays for a trial question; raises BadInput where nobody is named."""
-    wanted = user if user is not None else tools.settings.operator_user_id
+    wanted = user if user is not None else app.settings.operator_user_id
     if wanted is None:
         raise BadInput("say who pays for the question: --user USER, or LLM_OPERATOR_USER_ID in the environment")
-    return int(projects.find_user(tools.db, str(wanted))["id"])
+    return int(projects.find_user(app.db, str(wanted))["id"])
 
 
-def ask(tools: Tools, row: Row, who: Author, user_id: int) -> None:
+def ask(app: App, row: Row, who: Author, user_id: int) -> None:
     """Put the trial question to a model and show what came of it."""
     from llm_monitoring.model_review import probe as trial
 
     model = admin.require_ready(row)
     try:
-        tariff = model.tariff(tools.settings.base_urls.get(model.provider))
-        ceiling = tariff.quote(trial.probe_question(model), *tools.budget.pricing_times()).ceiling_usd
+        tariff = model.tariff(app.settings.base_urls.get(model.provider))
+        ceiling = tariff.quote(trial.probe_question(model), *app.budget.pricing_times()).ceiling_usd
     except NotCallable as exc:
         raise BadInput(str(exc)) from exc
-    with open_desk(tools) as desk:
+    with open_desk(app) as desk:
         say(f"Asking {admin.full_name(row)} one question, at most {usd(ceiling)} USD, paid by user {user_id}.")
         show_probe(trial.probe(desk, row, who, user_id), trial.PROBE_PROMPT)
 
@@ -106,10 +106,10 @@ def probe(
 
     Only a model that answered one is switched to by LLM_AUTO_SWITCH_MODELS.
     """
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
         admin.require_ready(row)
-        ask(tools, row, author(reason, by), payer(tools, user))
+        ask(app, row, author(reason, by), payer(app, user))
 
 
 @click.command(epilog=example('models activate openai gpt-6-luna --user 1 --reason "cheaper, as good"'))
@@ -133,21 +133,21 @@ def activate(
     It is asked one small real question first, within the budget of the user who pays; it takes over only where it
     answers and you agree.
     """
-    with session.tools() as tools:
-        row = admin.find(tools.db, provider, model)
+    with session.app() as app:
+        row = admin.find(app.db, provider, model)
         admin.require_ready(row)
         if row["is_current"]:
             say(f"{admin.full_name(row)} is the current model already: nothing to do.")
             return
         require_person(yes=yes)
-        who, user_id = author(reason, by), payer(tools, user)
-        ask(tools, row, who, user_id)
-        before = admin.current(tools.db, provider)
+        who, user_id = author(reason, by), payer(app, user)
+        ask(app, row, who, user_id)
+        before = admin.current(app.db, provider)
         now = before["model_id"] if before else "no model"
         if not yes and not click.confirm(f"Switch {provider} from {now} to {row['model_id']}?", err=True):
             say("Nothing was switched.")
             return
-        admin.switch(tools.db, row, who)
+        admin.switch(app.db, row, who)
     say(f"{admin.full_name(row)} answers for {provider} from now on, in place of {now}.")
 
 
@@ -171,7 +171,7 @@ def compare(session: Session, old: str, new: str, project_id: int, samples: int,
     """
     from llm_monitoring.model_review import comparison
 
-    with session.tools() as tools, open_desk(tools) as desk:
+    with session.app() as app, open_desk(app) as desk:
         plan = make_plan(desk, project_id, old, new, samples)
         if not as_json:
             say(plan_line(plan))
@@ -189,15 +189,15 @@ def compare(session: Session, old: str, new: str, project_id: int, samples: int,
         raise MonitoringError(f"there is nothing to compare: {found.stopped or 'a model gave no valid answer'}")
 
 
-def make_plan(desk: Desk, project_id: int, old: str, new: str, samples: int) -> Plan:
+def make_plan(desk: TaskExecutor, project_id: int, old: str, new: str, samples: int) -> ComparisonPlan:
     """What the comparison asks; raises BadInput where the models or the project do not fit."""
     from llm_monitoring.model_review import comparison
-    from llm_monitoring.projects.tracked import Watched
+    from llm_monitoring.projects.tracked import TrackedProject
 
     db = desk.budget.db
     before, after = (registry.read_model(admin.find(db, None, name)) for name in (old, new))
     refuse_pair(before, after)
-    watched = Watched(projects.find(db, project_id))
+    watched = TrackedProject(projects.find(db, project_id))
     prompts = [row for row in projects.queries(db, project_id) if row["is_active"]]
     try:
         plan = comparison.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
@@ -215,7 +215,7 @@ def refuse_pair(old: Model, new: Model) -> None:
         raise BadInput("a model is compared with another one, not with itself")
 
 
-def plan_line(plan: Plan) -> str:
+def plan_line(plan: ComparisonPlan) -> str:
     left_out = f" ({plan.branded} that name the brand are left out)" if plan.branded else ""
     return (
         f"{plan.prompts} prompts of project {plan.watched.project.id}{left_out} are {len(plan.asks)} questions to "
@@ -235,7 +235,7 @@ def progress(total: int) -> Iterator[Progress]:
         yield lambda: bar.advance(task)
 
 
-def bridge_fields(bridge: Bridge, plan: Plan) -> dict[str, Any]:
+def bridge_fields(bridge: ModelComparison, plan: ComparisonPlan) -> dict[str, Any]:
     return {
         "old": asdict(bridge.old), "new": asdict(bridge.new), "ceiling_usd": plan.ceiling_usd,
         "mention_rate": asdict(bridge.comparison.mention_rate), "avg_position": asdict(bridge.comparison.avg_position),
@@ -243,7 +243,7 @@ def bridge_fields(bridge: Bridge, plan: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell(bridge: Bridge) -> None:
+def tell(bridge: ModelComparison) -> None:
     """Print the differences, then what it cost."""
     changes: tuple[Change, ...] = (bridge.comparison.mention_rate, bridge.comparison.avg_position)
     print_table([asdict(change) for change in changes], COMPARED)
@@ -254,7 +254,7 @@ def tell(bridge: Bridge) -> None:
     say("Neither results nor figures of any day were touched.")
 
 
-def tally_line(tally: Tally) -> str:
+def tally_line(tally: ComparisonStats) -> str:
     failed = f", {tally.failures} questions without an answer" if tally.failures else ""
     return f"{tally.model_id}: {counted(tally.answers, 'answer')}{failed}, {usd(tally.charged_usd)} USD."
 

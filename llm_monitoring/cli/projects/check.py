@@ -27,10 +27,10 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
     Short names, everyday words, names that others share or contain: each with the places where the latest answers have
     it, and what would help. Changes nothing.
     """
-    with session.tools() as tools:
-        found = name_check.check(tools.db, project)
-        stale = fingerprints.stale_answers(tools.db, found.project)
-        wrong = definition_problems(tools.db, found.project)
+    with session.app() as app:
+        found = name_check.check(app.db, project)
+        stale = fingerprints.stale_answers(app.db, found.project)
+        wrong = definition_problems(app.db, found.project)
     if as_json:
         show_json({**check_fields(found), "stale_answers": stale, "problems": wrong})
         return

@@ -66,12 +66,12 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     fields, as `projects show --json` prints them.
     """
     new = {"name": name.strip(), **definition(options)}
-    with session.tools() as tools:
-        owner = table.find_user(tools.db, user)
-        project_id = table.add(tools.db, table.NewProject(user_id=owner["id"], **new))
+    with session.app() as app:
+        owner = table.find_user(app.db, user)
+        project_id = table.add(app.db, table.NewProject(user_id=owner["id"], **new))
         say(f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
             f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")  # fmt: skip
-        say_obstacles(tools, project_id)
+        say_obstacles(app, project_id)
 
 
 def definition(options: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def definition(options: dict[str, Any]) -> dict[str, Any]:
 @pass_session
 def list_projects(session: Session, *, as_json: bool) -> None:
     """List every project with its owner and number of prompts."""
-    with session.tools() as tools:
-        rows = table.overview(tools.db)
+    with session.app() as app:
+        rows = table.overview(app.db)
     columns: Columns = {
         "Project": "id", "Name": "name", "Brand": "brand_name", "User": "user_id",
         "Locale": locale, "Asks": lambda row: asked(row["enabled_llms"]), "Prompts": "active_queries",
@@ -126,8 +126,8 @@ def state(is_active: bool) -> str:
 @pass_session
 def show(session: Session, project: int, *, as_json: bool) -> None:
     """Show what PROJECT asks and what names it counts."""
-    with session.tools() as tools:
-        fields = project_fields(table.find(tools.db, project))
+    with session.app() as app:
+        fields = project_fields(table.find(app.db, project))
     if as_json:
         show_json(fields)
         return
@@ -170,6 +170,6 @@ def resume(session: Session, project: int) -> None:
 
 
 def switch(session: Session, project: int, *, is_active: bool) -> None:
-    with session.tools() as tools:
-        table.set_active(tools.db, project, is_active)
+    with session.app() as app:
+        table.set_active(app.db, project, is_active)
     say(f"Project {project} is {state(is_active)}.")

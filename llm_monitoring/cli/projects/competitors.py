@@ -42,8 +42,8 @@ def competitors() -> None:
 @pass_session
 def list_competitors(session: Session, project: int, *, as_json: bool) -> None:
     """List the competitors of PROJECT."""
-    with session.tools() as tools:
-        rows = [projects.write_entity(each) for each in projects.find(tools.db, project).competitors]
+    with session.app() as app:
+        rows = [projects.write_entity(each) for each in projects.find(app.db, project).competitors]
     show_rows(rows, SHOWN, as_json=as_json, empty=f"Project {project} has no competitors: `competitors add`.")
 
 
@@ -61,8 +61,8 @@ def add(session: Session, /, project: int, name: str, **options: Any) -> None:
     def edit(before: Project) -> Project:
         return replace(before, competitors=(*before.competitors, new))
 
-    with session.tools() as tools:
-        after = projects.change(tools.db, project, edit)
+    with session.app() as app:
+        after = projects.change(app.db, project, edit)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
@@ -94,8 +94,8 @@ def edit(
         fresh = changed_entity(old, new_name, given, drop_old_name=drop_old_name)
         return replace(before, competitors=tuple(fresh if each is old else each for each in before.competitors))
 
-    with session.tools() as tools:
-        projects.change(tools.db, project, changed)
+    with session.app() as app:
+        projects.change(app.db, project, changed)
     say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
 
 
@@ -114,8 +114,8 @@ def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: boo
     field are separated by |), or JSON as `competitors list --json` prints it. One that the project has is skipped.
     """
     found = read_competitors(file)
-    with session.tools() as tools:
-        fresh = show_new(projects.find(tools.db, project), found)
+    with session.app() as app:
+        fresh = show_new(projects.find(app.db, project), found)
         asked = not yes and not dry_run and sys.stdin.isatty()
         if dry_run or (asked and not click.confirm("Store the new ones?", default=True)):
             say("Nothing was stored.")
@@ -124,7 +124,7 @@ def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: boo
         def edit(before: Project) -> Project:
             return replace(before, competitors=(*before.competitors, *missing(before, fresh)))
 
-        after = projects.change(tools.db, project, edit)
+        after = projects.change(app.db, project, edit)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
@@ -154,8 +154,8 @@ def remove(session: Session, project: int, name: str) -> None:
         gone = find(before, name)
         return replace(before, competitors=tuple(each for each in before.competitors if each is not gone))
 
-    with session.tools() as tools:
-        after = projects.change(tools.db, project, edit)
+    with session.app() as app:
+        after = projects.change(app.db, project, edit)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 

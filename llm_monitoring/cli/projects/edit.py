@@ -59,18 +59,18 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
     fields = changed_fields(options)
     if not brand and not fields and user is None and not new_name and not drop:
         raise BadInput(f"say what to change: see `{PROGRAM} projects edit --help`")
-    with session.tools() as tools:
+    with session.app() as app:
         if user is not None:
-            fields["user_id"] = projects.find_user(tools.db, user)["id"]
+            fields["user_id"] = projects.find_user(app.db, user)["id"]
 
         def change(before: Project) -> Project:
             fresh = changed_entity(before.brand, new_name or None, brand, drop_old_name=drop)
             return replace(before, **fields, brand=fresh)
 
-        after = projects.change(tools.db, project, change)
+        after = projects.change(app.db, project, change)
         say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
         if {"web_search", "providers"} & fields.keys():
-            say_obstacles(tools, project)
+            say_obstacles(app, project)
 
 
 def changed_fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def remove(session: Session, project: int, *, yes: bool) -> None:
 
     What its calls have cost stays in the ledger and in its user's month. To stop asking only, pause it.
     """
-    with session.tools() as tools:
-        found = projects.find(tools.db, project)
-        say(loss(found, projects.holdings(tools.db, project)))
+    with session.app() as app:
+        found = projects.find(app.db, project)
+        say(loss(found, projects.holdings(app.db, project)))
         if not yes and not click.confirm("Delete it for good?"):
             say(f"Nothing was deleted. To stop asking only: `{PROGRAM} projects pause {project}`.")
             return
-        projects.remove(tools.db, project)
+        projects.remove(app.db, project)
     say(f"Project {project} ({found.name}) is deleted.")
 
 

@@ -34,8 +34,8 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
     They are made of its brand, industry, competitors and language: 60 % general, 20 % with the brand, 20 % with
     competitors. Prompts that it has already are not proposed. With --json and without --yes nothing is stored.
     """
-    with session.tools() as tools:
-        found = prompt_ideas.propose(tools.db, project, count, seed)
+    with session.app() as app:
+        found = prompt_ideas.propose(app.db, project, count, seed)
         if as_json:
             show_json([{"query": each.text, "type": each.query_type} for each in found.queries])
         else:
@@ -44,7 +44,7 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
             raise BadInput(f"there is no sentence left that project {project} does not have")
         if not yes and (as_json or not click.confirm("Store them?")):
             return
-        added, _ = projects.add_all_queries(tools.db, project, found.queries)
+        added, _ = projects.add_all_queries(app.db, project, found.queries)
     if not as_json:
         say(f"Project {project}: {counted(added, 'prompt')} stored.")
 

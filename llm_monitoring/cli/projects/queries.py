@@ -44,8 +44,8 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
     A prompt that the project has already is left as it is. With any that cannot be stored, none is.
     """
     new = [projects.NewQuery(each, language, query_type) for each in text]
-    with session.tools() as tools:
-        added, known = projects.add_all_queries(tools.db, project, new)
+    with session.app() as app:
+        added, known = projects.add_all_queries(app.db, project, new)
     tell(project, added, known)
 
 
@@ -69,8 +69,8 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
     """
     read = read_prompts(read_sheet(file), options["choice"], one_a_line=options["one_a_line"])
     new = [each for _, each in read.prompts]
-    with session.tools() as tools:
-        known = projects.recognised(tools.db, project, new)
+    with session.app() as app:
+        known = projects.recognised(app.db, project, new)
         show_preview(read, known)
         if options["dry_run"]:
             say("Nothing was stored.")
@@ -79,7 +79,7 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
             say("Nothing was stored.")
             return
         with bar("Prompts", sum(same is None for _, same in known)) as on_added:
-            added, skipped = projects.add_all_queries(tools.db, project, new, on_added)
+            added, skipped = projects.add_all_queries(app.db, project, new, on_added)
     tell(project, added, skipped)
 
 
@@ -102,8 +102,8 @@ def tell(project: int, added: int, known: int) -> None:
 @pass_session
 def list_queries(session: Session, project: int, *, as_json: bool) -> None:
     """List the prompts of PROJECT."""
-    with session.tools() as tools:
-        rows = projects.queries(tools.db, project)
+    with session.app() as app:
+        rows = projects.queries(app.db, project)
     columns: Columns = {
         "Query": "id", "Prompt": "query_text", "Language": "language", "Type": "query_type", "Active": "is_active",
     }  # fmt: skip
@@ -130,8 +130,8 @@ def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
 
 
 def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
-    with session.tools() as tools:
-        projects.set_queries_active(tools.db, project, query, is_active)
+    with session.app() as app:
+        projects.set_queries_active(app.db, project, query, is_active)
     say(f"Project {project}: {counted(len(set(query)))} {'active' if is_active else 'paused'}.")
 
 
@@ -145,14 +145,14 @@ def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool)
 
     One that was asked has answers and figures: pause it instead. With any that cannot be deleted, none is.
     """
-    with session.tools() as tools:
-        chosen = prompt_edits.removable(tools.db, project, query)
+    with session.app() as app:
+        chosen = prompt_edits.removable(app.db, project, query)
         for row in chosen:
             say(f"Prompt {row['id']}: {row['query_text']}")
         if not yes and not click.confirm(f"Delete {counted(len(chosen))} for good?"):
             say("Nothing was deleted.")
             return
-        prompt_edits.remove(tools.db, project, query)
+        prompt_edits.remove(app.db, project, query)
     say(f"Project {project}: {counted(len(chosen))} deleted.")
 
 
@@ -172,8 +172,8 @@ def edit(
     """
     if text is None and language is None and query_type is None:
         raise BadInput("say what to change: --text, --language or --type")
-    with session.tools() as tools:
-        prompt_edits.edit(tools.db, project, query, text, language, query_type)
+    with session.app() as app:
+        prompt_edits.edit(app.db, project, query, text, language, query_type)
     say(f"Project {project}: prompt {query} changed.")
 
 

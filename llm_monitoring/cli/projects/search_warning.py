@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from llm_monitoring import projects, registry
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.cli.base.output import say
 
 
-def say_obstacles(tools: Tools, project_id: int) -> None:
+def say_obstacles(app: App, project_id: int) -> None:
     """Say which of the project's providers cannot be asked with web search, if it has web search."""
-    project = projects.find(tools.db, project_id)
+    project = projects.find(app.db, project_id)
     if not project.web_search:
         return
-    catalogue = registry.read_catalogue(tools.db, tools.errors)
-    for obstacle in registry.search_obstacles(catalogue, project.providers, tools.settings.max_searches):
+    catalogue = registry.read_catalogue(app.db, app.errors)
+    for obstacle in registry.search_obstacles(catalogue, project.providers, app.settings.max_searches):
         say(f"Not asked until it is mended: {obstacle}")

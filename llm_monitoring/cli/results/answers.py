@@ -59,10 +59,10 @@ def list_answers(
     from llm_monitoring.reporting import stored_answers
 
     first, last = days_of(options)
-    with session.tools() as tools:
-        chosen = chosen_project(tools.db, number, project)
-        wanted = stored_answers.search(tools.db, chosen, first=first, last=last, **options)
-        rows = list(islice(stored_answers.find_all(tools.db, wanted), limit + 1))
+    with session.app() as app:
+        chosen = chosen_project(app.db, number, project)
+        wanted = stored_answers.search(app.db, chosen, first=first, last=last, **options)
+        rows = list(islice(stored_answers.find_all(app.db, wanted), limit + 1))
     columns: Columns = {
         "Answer": "id", "Day": "analysis_date", "Provider": "llm_provider", "Model": model_shown,
         "Prompt": prompt_shown, "Brand": brand_shown, "Position": position_shown,
@@ -111,8 +111,8 @@ def show(session: Session, answer: int, *, as_json: bool) -> None:
     """Show ANSWER: its prompt, the text as people see it with «the brand» and ‹competitors› marked, its sources."""
     from llm_monitoring.reporting import exports, stored_answers
 
-    with session.tools() as tools:
-        found = stored_answers.find(tools.db, answer)
+    with session.app() as app:
+        found = stored_answers.find(app.db, answer)
     cited = list(exports.Owners(found.project).citations(found.row | {"sources": found.row["sources"] or []}))
     if as_json:
         show_json(found.row | {"project_name": found.project.name, "sources": cited})

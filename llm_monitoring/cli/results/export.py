@@ -75,16 +75,16 @@ def export(session: Session, /, *, as_json: bool, **options: Any) -> None:
     """
     check_order(options["first"], options["last"])
     form = form_of(options, as_json=as_json)
-    with session.tools() as tools:
+    with session.app() as app:
         from llm_monitoring.reporting import exports
 
         wanted = exports.Export(
-            chosen_projects(tools.db, options["numbers"], options["who"]), options["kind"], options["first"],
+            chosen_projects(app.db, options["numbers"], options["who"]), options["kind"], options["first"],
             options["last"], options["providers"], options["mentioned"], options["long"],
         )  # fmt: skip
         exports.check(wanted)
-        with bar("Exporting", exports.size(tools.db, wanted)) as advance:
-            found = exports.records(tools.db, wanted, advance)
+        with bar("Exporting", exports.size(app.db, wanted)) as advance:
+            found = exports.records(app.db, wanted, advance)
             count = to_file(wanted, found, form, form.out) if form.out else to_stream(wanted, found, form)
     if form.out and as_json:
         show_json({"path": str(form.out), "format": form.kind, "rows": count})

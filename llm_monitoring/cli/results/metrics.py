@@ -55,11 +55,11 @@ def metrics(
     """
     from llm_monitoring.app import schedule_day
 
-    with session.tools() as tools:
-        chosen = chosen_project(tools.db, number, project)
-        latest = table.latest_day(tools.db, chosen) or schedule_day(tools.settings)
+    with session.app() as app:
+        chosen = chosen_project(app.db, number, project)
+        latest = table.latest_day(app.db, chosen) or schedule_day(app.settings)
         period, compared = periods_of(Asked(**asked), latest)
-        report = table.report(tools.db, Question(chosen, period, compared, provider))
+        report = table.report(app.db, Question(chosen, period, compared, provider))
     if as_json:
         show_json(report_fields(report))
     else:

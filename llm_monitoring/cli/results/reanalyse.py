@@ -48,17 +48,17 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
     check_order(first, last)
     if as_json and not (preview or yes):
         raise BadInput("--json cannot ask: add --preview or --yes")
-    with session.tools() as tools:
-        work, errors = reanalysis.plan(tools.db, project, first, last), RowErrors()
+    with session.app() as app:
+        work, errors = reanalysis.plan(app.db, project, first, last), RowErrors()
         if preview or not yes:
             with stoppable() as stop, bar("Looking", work.stale) as advance:
-                found = reanalysis.preview(tools.db, work, reanalysis.Watch(stop, advance, errors))
+                found = reanalysis.preview(app.db, work, reanalysis.Watch(stop, advance, errors))
             tell(work, found, errors, as_json=as_json, written=False)
             if preview or not work.days or not click.confirm("Write this?"):
                 return
         with stoppable() as stop, bar("Reading", work.stale) as advance:
             watch = reanalysis.Watch(stop, advance, errors)
-            done = reanalysis.run(tools.db, work, watch, sentiment=tools.settings.sentiment)
+            done = reanalysis.run(app.db, work, watch, sentiment=app.settings.sentiment)
         tell(work, done, errors, as_json=as_json, written=True)
 
 

@@ -42,13 +42,13 @@ def report(
     from llm_monitoring.app import schedule_day
     from llm_monitoring.reporting import files, material, words
 
-    with session.tools() as tools:
-        chosen, today = chosen_project(tools.db, number, project), schedule_day(tools.settings)
-        language = projects.find(tools.db, chosen).language
+    with session.app() as app:
+        chosen, today = chosen_project(app.db, number, project), schedule_day(app.settings)
+        language = projects.find(app.db, chosen).language
         typed = Asked(**asked)
-        period, compared = periods_of(typed, material.last_days(tools.db, chosen, 1, today).last)
+        period, compared = periods_of(typed, material.last_days(app.db, chosen, 1, today).last)
         wanted = material.Wanted(chosen, period, compared, chosen=bool(typed.first or typed.last))
-        written = files.ReportWriter(tools.db, tools.keys, tools.budget, today).write(wanted, out)
+        written = files.ReportWriter(app.db, app.keys, app.budget, today).write(wanted, out)
     spoken = words.load_words(language).language
     if as_json:
         show_json({

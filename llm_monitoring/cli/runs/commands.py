@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.cli.base.command import Number, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_fields, show_json, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -48,8 +48,8 @@ runs.add_command(retry)
 @pass_session
 def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
     """List the latest runs: how they ended and what they cost."""
-    with session.tools() as tools:
-        rows = table.recent(tools.db, limit)
+    with session.app() as app:
+        rows = table.recent(app.db, limit)
     columns: dict[str, str | Callable[[Any], object]] = {
         "Run": "id", "Day": "analysis_date", "Status": "status", "Start": start_shown, "Answered": "valid_results",
         "Failed": "failed_tasks", "Open": "pending_tasks", "USD": lambda row: usd(row["total_cost_usd"]),
@@ -68,10 +68,10 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
 
     A day may have had several runs: what is not said to be of this run is the day's.
     """
-    with session.tools() as tools:
-        fields = table.find(tools.db, run)
-        cells = list(day_cells(tools, fields))
-        unfinished = tasks.unfinished_answers(tools.db, fields["analysis_date"])
+    with session.app() as app:
+        fields = table.find(app.db, run)
+        cells = list(day_cells(app, fields))
+        unfinished = tasks.unfinished_answers(app.db, fields["analysis_date"])
     if as_json:
         show_json(fields | {"day": cells, "unfinished": [asdict(each) for each in unfinished]})
         return
@@ -113,13 +113,13 @@ def say_unfinished(found: tasks.Unfinished) -> None:
         say(f"{project}: {found.without_sentiment} of the day's answers have no readable sentiment.")
 
 
-def day_cells(tools: Tools, run: Row) -> Iterator[Row]:
+def day_cells(app: App, run: Row) -> Iterator[Row]:
     """How far the run's day is, by project and provider, with what the run itself did and what it cost there."""
     day = run["analysis_date"]
-    listed = {row["id"]: row for row in table.day_projects(tools.db, day)}
-    of_run = table.cells_of_run(tools.db, run["id"])
-    keys = tools.keys.available({row["user_id"] for row in listed.values() if row["user_id"] is not None})
-    for project_id, by_provider in tasks.completeness(tools.db, day, list(listed), PROVIDERS).items():
+    listed = {row["id"]: row for row in table.day_projects(app.db, day)}
+    of_run = table.cells_of_run(app.db, run["id"])
+    keys = app.keys.available({row["user_id"] for row in listed.values() if row["user_id"] is not None})
+    for project_id, by_provider in tasks.completeness(app.db, day, list(listed), PROVIDERS).items():
         project = listed[project_id]
         wanted = enabled(project["enabled_llms"])
         for provider, cell in by_provider.items():

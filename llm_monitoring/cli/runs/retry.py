@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from llm_monitoring.app import App
 from llm_monitoring.cli.base.command import Failed, Number, example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
 from llm_monitoring.cli.base.progress import bar
@@ -20,10 +21,10 @@ from llm_monitoring.runs.records import AlreadyRunning, RunLock
 
 if TYPE_CHECKING:
     from llm_monitoring.ledger.accounts import Standing
-    from llm_monitoring.runs.daily import Order, Tools
+    from llm_monitoring.runs.daily import RunRequest
     from llm_monitoring.runs.estimate import Estimate
     from llm_monitoring.runs.report import DayReport, ProjectReport
-    from llm_monitoring.runs.stats import Tally
+    from llm_monitoring.runs.stats import RunStats
 
 RUN: Final = Number("run", "runs list")
 SHOWN: Final[Columns] = {
@@ -45,10 +46,10 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
     from llm_monitoring.runs import daily
     from llm_monitoring.runs.estimate import estimate
 
-    with session.tools() as tools:
-        order_day = table.find(tools.db, run)["analysis_date"]
-        blocked = blocked_users(tools.budget.standings(start_month=False))
-        open_tasks = list(estimate(tools, make_plan(tools, None, blocked), order_day))
+    with session.app() as app:
+        order_day = table.find(app.db, run)["analysis_date"]
+        blocked = blocked_users(app.budget.standings(start_month=False))
+        open_tasks = list(estimate(app, make_plan(app, None, blocked), order_day))
         total = sum(each.tasks for each in open_tasks)
         if not total:
             say(f"Nothing that can be asked is open on {order_day}.")
@@ -56,7 +57,7 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
         say(cost_at_most(open_tasks, total))
         if not yes and not click.confirm("Ask them?"):
             return
-        report = work(tools, daily.Order(order_day), total)
+        report = work(app, daily.RunRequest(order_day), total)
     tell(report)
 
 
@@ -67,7 +68,7 @@ def cost_at_most(open_tasks: list[Estimate], total: int) -> str:
     return f"{asked} open; asking them costs at most {usd(ceiling)} USD, and the tone of mentions extra."
 
 
-def work(tools: Tools, order: Order, total: int) -> DayReport:
+def work(app: App, order: RunRequest, total: int) -> DayReport:
     """Run the day as the daily job does."""
     from dataclasses import replace
 
@@ -77,17 +78,17 @@ def work(tools: Tools, order: Order, total: int) -> DayReport:
     seen = [0]
     with stoppable() as stop, bar("Prompts", total) as advance:
 
-        def on_progress(tally: Tally) -> None:
+        def on_progress(tally: RunStats) -> None:
             done = tally.answered + tally.failed
             advance(done - seen[0])
             seen[0] = done
 
         try:
-            with RunLock(tools.db) as lock:
-                daily.settle_dead_runs(tools, stop)
-                standings: list[Standing] = tools.budget.standings()
+            with RunLock(app.db) as lock:
+                daily.settle_dead_runs(app, stop)
+                standings: list[Standing] = app.budget.standings()
                 watched = replace(order, stop=stop, on_progress=on_progress)
-                return daily.analyse(tools, watched, blocked_users(standings), lock)
+                return daily.analyse(app, watched, blocked_users(standings), lock)
         except AlreadyRunning as exc:
             raise Failed(f"{exc}: wait until it has ended") from exc
 

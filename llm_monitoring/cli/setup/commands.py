@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.app import Tools, open_tools, schedule_day
+from llm_monitoring.app import App, open_app, schedule_day
 from llm_monitoring.cli.base.command import example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
 from llm_monitoring.cli.base.questions import ask, choose, heading, retried
@@ -53,69 +53,69 @@ def setup(session: Session) -> None:
         with session.settings() as found:
             settings = offer_master_key(found)
             find_database(settings)
-            with open_tools(settings) as tools:
-                walk(tools)
+            with open_app(settings) as app:
+                walk(app)
     except click.Abort:
         say("")
         say(f"Stopped. What was stored stays: `{PROGRAM} setup` goes on from here.")
         raise
 
 
-def walk(tools: Tools) -> None:
-    user = find_user(tools)
-    keys(tools, user)
-    limit(tools, user)
-    project_id = project.find_project(tools, user)
-    project.prompts(tools, project_id)
-    cost(tools, project_id)
+def walk(app: App) -> None:
+    user = find_user(app)
+    keys(app, user)
+    limit(app, user)
+    project_id = project.find_project(app, user)
+    project.prompts(app, project_id)
+    cost(app, project_id)
 
 
-def find_user(tools: Tools) -> Row:
+def find_user(app: App) -> Row:
     """The one user, the one chosen of several, or a new one."""
     heading("Who pays", "A user has projects, API keys and a monthly budget of their own.")
-    listed = projects.users(tools.db)
+    listed = projects.users(app.db)
     if listed:
         options = [f"{row['email']} (user {row['id']})" for row in listed] + ["a new user"]
         chosen = choose("Which user?", options)
         if chosen < len(listed):
             return listed[chosen]
-    user_id = retried(lambda: projects.add_user(tools.db, ask("E-mail address")))
-    user = projects.find_user(tools.db, str(user_id))
+    user_id = retried(lambda: projects.add_user(app.db, ask("E-mail address")))
+    user = projects.find_user(app.db, str(user_id))
     say(f"User {user_id} added.")
     return user
 
 
-def keys(tools: Tools, user: Row) -> None:
+def keys(app: App, user: Row) -> None:
     """A key for every provider that has none, each tried before it is kept."""
     heading("API keys", "Each provider bills its own key. They are stored sealed and never shown again.")
-    states = tools.keys.available([user["id"]])[user["id"]]
+    states = app.keys.available([user["id"]])[user["id"]]
     for provider in PROVIDERS:
         state = states.get(provider)
         if state is not None and state.usable:
             say(f"{provider}: there is one already{' (the operator’s)' if state.source == 'operator' else ''}.")
-        elif tools.keys.box is None:
+        elif app.keys.box is None:
             say(f"{provider}: none, and without a master key none can be stored.")
         else:
-            offer_key(tools, user, provider)
-    if not any(state.usable for state in tools.keys.available([user["id"]])[user["id"]].values()):
+            offer_key(app, user, provider)
+    if not any(state.usable for state in app.keys.available([user["id"]])[user["id"]].values()):
         say("Without a key nothing can be asked yet; the rest can be set up all the same.")
 
 
-def offer_key(tools: Tools, user: Row, provider: ProviderName) -> None:
+def offer_key(app: App, user: Row, provider: ProviderName) -> None:
     while secret := hidden_key(f"{provider} API key (not shown; empty: none)"):
         try:
-            tools.keys.store(user["id"], provider, secret)
+            app.keys.store(user["id"], provider, secret)
         except BadInput as exc:
             say(f"Not stored: {exc}")
             continue
-        checked = tried(tools, user, provider)
+        checked = tried(app, user, provider)
         if checked.verdict == "works":
             say(f"Stored{ending(last_four(secret))}; it works: {len(checked.models)} models listed.")
             return
         if checked.verdict in ("not reached", "unclear"):
             say(f"Stored{ending(last_four(secret))}; it could not be tried: {checked.message}")
             return
-        tools.keys.remove(user["id"], provider)
+        app.keys.remove(user["id"], provider)
         say(f"Not stored: {checked.message}")
 
 
@@ -127,34 +127,34 @@ def hidden_key(question: str) -> Secret | None:
     return secret if secret.reveal() else None
 
 
-def tried(tools: Tools, user: Row, provider: ProviderName) -> Checked:
+def tried(app: App, user: Row, provider: ProviderName) -> Checked:
     """What the provider says of the key that was just stored; listing models is free."""
-    (checked,) = check_keys(tools.keys, tools.settings, [ListedKey(provider, "user", user["id"])])
+    (checked,) = check_keys(app.keys, app.settings, [ListedKey(provider, "user", user["id"])])
     return checked
 
 
-def limit(tools: Tools, user: Row) -> None:
+def limit(app: App, user: Row) -> None:
     heading("Budget", "No call is made that could take a month (UTC) above its limit.")
-    standings = {each.user_id: each for each in tools.budget.standings(start_month=False)}
+    standings = {each.user_id: each for each in app.budget.standings(start_month=False)}
     known = standings.get(user["id"])
-    now = known.budget_usd if known else tools.settings.default_monthly_budget_usd
+    now = known.budget_usd if known else app.settings.default_monthly_budget_usd
 
     def store() -> None:
         try:
             amount = budget_amount(ask("Monthly limit in USD", f"{now:f}"))
         except ValueError as exc:
             raise BadInput(f"it must be {exc}") from exc
-        tools.budget.set_limits(user["id"], amount, None)
+        app.budget.set_limits(user["id"], amount, None)
 
     retried(store)
 
 
-def cost(tools: Tools, project_id: int) -> None:
+def cost(app: App, project_id: int) -> None:
     """What the daily job's --dry-run says of the project."""
     heading("What a day costs", "The most that a run now would spend; nothing is asked and nothing is spent.")
-    blocked = blocked_users(tools.budget.standings(start_month=False))
-    plan = make_plan(tools, [project_id], blocked)
-    found = list(estimate(tools, plan, schedule_day(tools.settings)))
+    blocked = blocked_users(app.budget.standings(start_month=False))
+    plan = make_plan(app, [project_id], blocked)
+    found = list(estimate(app, plan, schedule_day(app.settings)))
     if problem := plan.problems.get(project_id):
         say(f"Project {project_id} cannot be asked yet: {problem.text('en')}")
     if found:

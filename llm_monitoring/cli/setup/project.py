@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.app import Tools
+from llm_monitoring.app import App
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.base.questions import ask, ask_list, choose, heading, retried
 from llm_monitoring.cli.projects.name_options import entity
@@ -23,19 +23,19 @@ PROPOSED: Final = 15
 MOST_PROPOSED: Final = 60
 
 
-def find_project(tools: Tools, user: Row) -> int:
+def find_project(app: App, user: Row) -> int:
     """One of the user's projects, or a new one."""
     heading("Project", "One brand, who it competes with, and who is asked about it.")
-    listed = [row for row in projects.overview(tools.db) if row["user_id"] == user["id"]]
+    listed = [row for row in projects.overview(app.db) if row["user_id"] == user["id"]]
     if listed:
         options = [f"{row['name']} (project {row['id']}, {row['active_queries']} prompts)" for row in listed]
         chosen = choose("Which project?", [*options, "a new project"])
         if chosen < len(listed):
             return int(listed[chosen]["id"])
-    return retried(lambda: add_project(tools, user))
+    return retried(lambda: add_project(app, user))
 
 
-def add_project(tools: Tools, user: Row) -> int:
+def add_project(app: App, user: Row) -> int:
     brand = retried(brand_name)
     new = projects.NewProject(
         user_id=user["id"],
@@ -45,12 +45,12 @@ def add_project(tools: Tools, user: Row) -> int:
         language=retried(language),
         country=retried(country),
         competitors=[entity(name) for name in ask_list("Competitors")],
-        providers=providers(tools, user),
+        providers=providers(app, user),
         web_search=click.confirm("Let the assistants search the web? That costs 5 to 13 times as much", default=False),
     )
-    project_id = projects.add(tools.db, new)
+    project_id = projects.add(app.db, new)
     say(f"Project {project_id} added. Aliases and sites of competitors: `competitors edit {project_id} NAME --help`.")
-    say_obstacles(tools, project_id)
+    say_obstacles(app, project_id)
     return project_id
 
 
@@ -83,28 +83,28 @@ def country() -> str | None:
     return code or None
 
 
-def providers(tools: Tools, user: Row) -> tuple[ProviderName, ...]:
+def providers(app: App, user: Row) -> tuple[ProviderName, ...]:
     """The providers that there are keys for; all where there are none yet."""
-    states = tools.keys.available([user["id"]])[user["id"]]
+    states = app.keys.available([user["id"]])[user["id"]]
     usable = tuple(name for name in PROVIDERS if name in states and states[name].usable)
     if usable and len(usable) < len(PROVIDERS):
         say(f"It will ask {', '.join(usable)}, which there are keys for; change it with `projects edit --provider`.")
     return usable or PROVIDERS
 
 
-def prompts(tools: Tools, project_id: int) -> None:
+def prompts(app: App, project_id: int) -> None:
     """Prompts for a project that has none: proposed ones, typed ones, or both."""
     heading("Prompts", "What is asked every day, once a provider. They go out as they are; the brand is never added.")
-    known = sum(row["is_active"] for row in projects.queries(tools.db, project_id))
+    known = sum(row["is_active"] for row in projects.queries(app.db, project_id))
     if known and not click.confirm(f"There are {known} already. Add more?", default=False):
         return
-    offer(tools, project_id)
-    typed(tools, project_id)
-    if not any(row["is_active"] for row in projects.queries(tools.db, project_id)):
+    offer(app, project_id)
+    typed(app, project_id)
+    if not any(row["is_active"] for row in projects.queries(app.db, project_id)):
         say(f"Without prompts nothing is asked: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")
 
 
-def offer(tools: Tools, project_id: int) -> None:
+def offer(app: App, project_id: int) -> None:
     """Propose prompts made of brand, industry and competitors until some are taken or none are wanted."""
     seed = 0
     count = click.prompt(
@@ -112,7 +112,7 @@ def offer(tools: Tools, project_id: int) -> None:
     )
     while count:
         try:
-            found = proposals.propose(tools.db, project_id, count, seed)
+            found = proposals.propose(app.db, project_id, count, seed)
         except BadInput as exc:
             say(f"None can be proposed: {exc}")
             return
@@ -122,18 +122,18 @@ def offer(tools: Tools, project_id: int) -> None:
         print_table([{"text": each.text} for each in found.queries], {"Prompt": "text"})
         chosen = choose("These?", ["yes, store them", "propose others", "none"])
         if chosen == 0:
-            added, _ = projects.add_all_queries(tools.db, project_id, found.queries)
+            added, _ = projects.add_all_queries(app.db, project_id, found.queries)
             say(f"{added} prompts stored.")
         if chosen != 1:
             return
         seed += 1
 
 
-def typed(tools: Tools, project_id: int) -> None:
+def typed(app: App, project_id: int) -> None:
     """Prompts of one's own, a line each."""
     while text := ask("A prompt of your own (empty: no more)", ""):
         try:
-            added, _ = projects.add_queries(tools.db, project_id, [text])
+            added, _ = projects.add_queries(app.db, project_id, [text])
         except BadInput as exc:
             say(f"Not stored: {exc}")
         else:

@@ -14,7 +14,7 @@ from llm_monitoring.figures.cells import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.citations import CitationTally
-from llm_monitoring.reporting.material import Access, Failures, Material, halves
+from llm_monitoring.reporting.material import Access, Failures, ReportData, halves
 
 LAST = date(2026, 11, 23)
 BRAND = Entity("Quipu", ("Quipu App",), ("getquipu.com",))
@@ -77,7 +77,7 @@ def material(
     left_out: int = 0,
     today: date = LAST,
     missing: Sequence[tuple[int, str]] = (),
-) -> Material:
+) -> ReportData:
     """A whole period; `text` gives the latest day's answer by its number, `missing` (prompt, provider) never answer."""
     own, rng = of or project(), Random(4)
     dates = [LAST - timedelta(days=back) for back in range(days - 1, -1, -1)]
@@ -93,7 +93,7 @@ def material(
     latest = [each for each in observations if each.day == LAST]
     for each in latest:
         citations.add(citing(each, sources))
-    return Material(
+    return ReportData(
         project=own, first=dates[0], last=LAST, today=today, latest=LAST if observations else None, chosen=False,
         observations=observations, versus=halves(Period(dates[0], LAST), observations), citations=citations,
         left_out=left_out,
