@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Final
 
 import click
 from click.shell_completion import get_completion_class
 
 from llm_monitoring.cli.base.command import example
+from llm_monitoring.process import location
 
 NAME: Final = "llm-monitoring"
 VARIABLE: Final = "_LLM_MONITORING_COMPLETE"
@@ -39,8 +39,9 @@ def script(shell: str) -> str:
     """The shell function and click's completion of it."""
     from llm_monitoring.cli.root import root
 
-    package = Path(__file__).resolve().parents[2]
-    run = f"env PYTHONPATH={shlex.quote(str(package))} {shlex.quote(sys.executable)} -m llm_monitoring"
+    checkout = location.checkout()
+    path = f"PYTHONPATH={shlex.quote(str(checkout))} " if checkout else ""
+    run = f"env {path}{shlex.quote(sys.executable)} -m llm_monitoring"
     kind = get_completion_class(shell)
     assert kind is not None
     maker = kind(root, {}, NAME, VARIABLE)

@@ -1,4 +1,4 @@
-"""Where an embedded server's data lives: the demo's in the checkout, the operator's own away from it."""
+"""Where an embedded server's data lives: the demo's in the checkout or the cache, the operator's own away from both."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 
 from llm_monitoring.db.server_files import locked
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.process import location
 
 OWN: Final = "postgres"
 DEMO: Final = "demo"
@@ -22,6 +23,8 @@ ROOT_DATA: Final = Path("/var/lib/llm_monitoring")  # root's server runs as anot
 
 def own_data_directory(base: Path | None = None) -> Path:
     """Return where the operator's data lives: below `base`, or with the user's data, apart for each checkout.
+
+    All installed packages of a user have one place, so that a new environment finds the data of the old one.
 
     Data of earlier versions, in the checkout or in the user's cache, is used where it is. New data goes to neither:
     `git clean` empties the one, cleaners the other.
@@ -39,15 +42,15 @@ def own_data_directory(base: Path | None = None) -> Path:
 
 
 def demo_data_directory(base: Path | None = None) -> Path:
-    """Return where the demo's data lives: below `base`, or in the checkout, which anyone may clean."""
+    """Return where the demo's data lives: below `base`, in the checkout, or in the cache: anyone may clean both."""
     return temporary_place(DEMO) if base is None else base.expanduser().resolve() / DEMO
 
 
 def temporary_place(name: str) -> Path:
     """Return the place below the checkout's `.data`: a fresh checkout starts empty, the same one finds its data again.
 
-    If the checkout is read-only the user's cache directory stands in. If root's server, which does not run as root,
-    reaches neither, it is a directory in /var/tmp that a file remembers.
+    If the checkout is read-only, or there is none, the user's cache directory stands in. If root's server, which does
+    not run as root, reaches neither, it is a directory in /var/tmp that a file remembers.
     """
     home = writable_home(name)
     if os.geteuid() != 0 or reachable(home):
@@ -55,18 +58,17 @@ def temporary_place(name: str) -> Path:
     return remembered_directory(home / f"{name}.location") / name
 
 
-def checkout() -> Path:
-    return Path(__file__).resolve().parents[2]
-
-
 def checkout_mark() -> str:
     """Return what keeps the data of this machine's checkouts apart."""
-    return hashlib.sha256(str(checkout()).encode()).hexdigest()[:12]
+    checkout = location.checkout()
+    return "installed" if checkout is None else hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
 
 
-def homes() -> tuple[Path, Path]:
-    """Return the checkout's `.data` and its stand-in in the user's cache."""
-    return checkout() / ".data", Path.home() / ".cache" / f"llm_monitoring-{checkout_mark()}"
+def homes() -> tuple[Path, ...]:
+    """Return the checkout's `.data`, if there is one, and its stand-in in the user's cache."""
+    checkout = location.checkout()
+    cache = Path.home() / ".cache" / f"llm_monitoring-{checkout_mark()}"
+    return (cache,) if checkout is None else (checkout / ".data", cache)
 
 
 def earlier_places(name: str) -> Iterator[Path]:
@@ -86,7 +88,7 @@ def writable_home(name: str) -> Path:
     for home in homes():
         if can_hold(home, name):
             return home
-    raise ConfigurationError(f"no place to keep data: {checkout()} and the home directory are read-only")
+    raise ConfigurationError(f"no place to keep data: cannot write to {' or '.join(map(str, homes()))}")
 
 
 def can_hold(home: Path, name: str) -> bool:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_monitoring.health.finding import CheckResult, green, red, yellow
+from llm_monitoring.process import location
 from llm_monitoring.settings.fields import Settings, unknown_variables
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 GIB: Final = 2**30
 LITTLE_GIB, ALMOST_NONE_GIB = 2.0, 0.5
 NEEDED_ON_RAILWAY: Final = ("DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY")
@@ -42,7 +42,8 @@ def disk(settings: Settings) -> Iterator[CheckResult]:
 def unknown_settings() -> Iterator[CheckResult]:
     """The variables that look like settings and are none."""
     for name, nearest in unknown_variables().items():
-        mend = f"rename it to {nearest}, or remove it" if nearest else "remove it; README lists the settings"
+        listing = "remove it; `python -m llm_monitoring.settings` lists the settings"
+        mend = f"rename it to {nearest}, or remove it" if nearest else listing
         yield yellow("settings", f"{name} is no setting and changes nothing", mend)
 
 
@@ -69,16 +70,25 @@ def notifications(settings: Settings) -> Iterator[CheckResult]:
             yield green("notifications", f"{target.name} can be read (nothing was sent)")
 
 
-def railway(settings: Settings, root: Path = ROOT) -> Iterator[CheckResult]:
-    """What Railway will do with this directory, and whether what it needs is set where this runs there."""
+def railway(settings: Settings) -> Iterator[CheckResult]:
+    """What Railway will do with this checkout, and whether what it needs is set if this runs there."""
+    root = location.checkout()
+    if root is None:
+        yield green("railway.json", "not looked at: the package is installed, and its repository is elsewhere")
+    else:
+        yield from railway_files(root)
+    if settings.on_railway:
+        yield from railway_variables(settings)
+
+
+def railway_files(root: Path) -> Iterator[CheckResult]:
+    """Whether railway.json lists the schedules, and .railway/railway.py says the same."""
     listed = read_railway_json(root)
     if isinstance(listed, CheckResult):
         yield listed
         return
     yield from railway_json(listed, root)
     yield from railway_code(listed, root)
-    if settings.on_railway:
-        yield from railway_variables(settings)
 
 
 def read_railway_json(root: Path) -> dict[str, Any] | CheckResult:

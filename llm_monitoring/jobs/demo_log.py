@@ -9,16 +9,15 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-import llm_monitoring
 from llm_monitoring import projects
 from llm_monitoring.app import App
 from llm_monitoring.jobs import terminal
 from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.process import location
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.runs.stats import RunStats
 
 VOICE: Final = Voice("llm_monitoring.daily")
-CHECKOUT: Final = Path(llm_monitoring.__file__).resolve().parents[1]
 
 
 def write_history(app: App, lock: RunLock, stop: Event) -> None:
@@ -59,8 +58,8 @@ def first_project(app: App) -> int:
 
 def python() -> str:
     """Return how this interpreter is called from the present directory, with the way to the checkout before it."""
-    program, here = Path(sys.executable), Path.cwd()
-    if here != CHECKOUT:
-        return f"cd {shlex.quote(str(CHECKOUT))} && {shlex.quote(str(program))}"
+    program, here, checkout = Path(sys.executable), Path.cwd(), location.checkout()
+    if checkout is not None and here != checkout:
+        return f"cd {shlex.quote(str(checkout))} && {shlex.quote(str(program))}"
     inside = program.is_relative_to(here)
     return shlex.quote(os.path.relpath(program, here) if inside else str(program))

@@ -13,16 +13,28 @@ from typing import Final
 from dotenv.parser import Binding, parse_stream
 
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.process import location
 
-PACKAGE: Final = Path(__file__).resolve().parents[1]
+USER_FILE: Final = Path(".config", "llm_monitoring", ".env")  # below the home directory
 ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,63})\s*[=:]")
 NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(?:#.*)?")
 
 
 def find_env_file() -> Path:
-    """Return the `.env` in use: the working directory's, else the one next to the package, else where one would be."""
-    places = (Path.cwd() / ".env", PACKAGE.parent / ".env")
-    return next((place for place in places if place.is_file()), places[0])
+    """Return the `.env` in use: the working directory's, else the package's own, else where one would be."""
+    here, own = Path.cwd() / ".env", own_env_file()
+    return next((place for place in (here, own) if place.is_file()), here if location.checkout() else own)
+
+
+def own_env_file() -> Path:
+    """The checkout's `.env`; for an installed package the user's, so that every directory has the same settings."""
+    checkout = location.checkout()
+    if checkout is not None:
+        return checkout / ".env"
+    try:
+        return Path.home() / USER_FILE
+    except RuntimeError:  # an account without a home directory
+        return Path.cwd() / ".env"
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -73,7 +85,7 @@ def require_trusted(path: Path) -> None:
     """
     if os.name != "posix":
         return
-    trusted = {os.geteuid(), 0, PACKAGE.stat().st_uid}
+    trusted = {os.geteuid(), 0, location.PACKAGE.stat().st_uid}
     entries = (path.lstat(), path.stat())
     strangers = sorted({entry.st_uid for entry in entries} - trusted)
     if strangers:

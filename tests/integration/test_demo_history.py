@@ -26,6 +26,7 @@ from llm_monitoring.figures import periods
 from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.periods import Period, Question
 from llm_monitoring.jobs import demo_log
+from llm_monitoring.process import location
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
 from llm_monitoring.runs.daily import RunRequest
@@ -200,8 +201,8 @@ def test_the_next_steps_are_commands(command: str) -> None:
 
 def test_python_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the checkout the interpreter of its environment is named as one types it."""
-    monkeypatch.chdir(demo_log.CHECKOUT)
-    monkeypatch.setattr("sys.executable", str(demo_log.CHECKOUT / ".venv" / "bin" / "python"))
+    monkeypatch.chdir(location.PACKAGE.parent)
+    monkeypatch.setattr("sys.executable", str(location.PACKAGE.parent / ".venv" / "bin" / "python"))
     assert ".venv/bin/python" == demo_log.python()
 
 
@@ -209,4 +210,12 @@ def test_python_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """Elsewhere the command leads to the checkout first."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.executable", "/opt/my python/bin/python")
-    assert f"cd {shlex.quote(str(demo_log.CHECKOUT))} && '/opt/my python/bin/python'" == demo_log.python()
+    assert f"cd {shlex.quote(str(location.PACKAGE.parent))} && '/opt/my python/bin/python'" == demo_log.python()
+
+
+def test_python_of_an_installed_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What pip installed works from every directory, so the command leads nowhere first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(location, "PACKAGE", tmp_path / "site-packages" / "llm_monitoring")
+    monkeypatch.setattr("sys.executable", "/opt/my python/bin/python")
+    assert "'/opt/my python/bin/python'" == demo_log.python()

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from llm_monitoring.cli.root import root
 from llm_monitoring.health import database, machine
 from llm_monitoring.ledger.budget import Attempt
+from llm_monitoring.process import location
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
 from llm_monitoring.settings.fields import load_settings
@@ -228,18 +229,23 @@ def test_railway_settings_that_cost(checkout: Path, old: str, new: str, told: st
     """What would be started wrongly, or again and again, on Railway is red."""
     path = checkout / "railway.json"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    found = list(machine.railway(load_settings({}, dotenv=False), checkout))
+    found = list(machine.railway_files(checkout))
     assert [True] == [told in each.message for each in found if each.colour == "red" and each.subject != ".railway"]
+
+
+def test_railway_files_of_an_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package has no railway.json, which is no fault."""
+    monkeypatch.setattr(location, "PACKAGE", Path("/venv/site-packages/llm_monitoring"))
+    assert ["green"] == [each.colour for each in machine.railway(load_settings({}, dotenv=False))]
 
 
 def test_railway_code_that_differs(checkout: Path) -> None:
     """A .railway/railway.py that has other schedules than railway.json, or is missing, is red."""
-    settings = load_settings({}, dotenv=False)
     code = checkout / ".railway" / "railway.py"
     code.write_text(code.read_text(encoding="utf-8").replace('entry["schedule"]', '"0 5 * * *"'), encoding="utf-8")
-    assert ["red"] == [each.colour for each in machine.railway(settings, checkout) if each.subject == ".railway"]
+    assert ["red"] == [each.colour for each in machine.railway_files(checkout) if each.subject == ".railway"]
     code.unlink()
-    assert ["red"] == [each.colour for each in machine.railway(settings, checkout) if each.subject == ".railway"]
+    assert ["red"] == [each.colour for each in machine.railway_files(checkout) if each.subject == ".railway"]
 
 
 def test_variables_that_railway_needs() -> None:

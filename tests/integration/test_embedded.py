@@ -19,6 +19,7 @@ import pytest
 
 from llm_monitoring.db import data_directory, embedded, server_files
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.process import location
 from tests.conftest import reachable_folder
 
 USER = Path(__file__).with_name("embedded_user.py")
@@ -358,7 +359,7 @@ def clone(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     def move(name: str) -> Path:
         checkout = server_folder / name
         checkout.mkdir()
-        monkeypatch.setattr(data_directory, "__file__", str(checkout / "llm_monitoring" / "db" / "data_directory.py"))
+        monkeypatch.setattr(location, "PACKAGE", checkout / "llm_monitoring")
         return checkout
 
     return move
@@ -386,6 +387,24 @@ def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder:
         second.is_relative_to(server_folder / "home" / ".cache"),
         first != second,
     )
+
+
+@pytest.fixture
+def installed(clone: Callable[[str], Path], server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes the module believe that pip installed it; returns the directory of the packages."""
+    packages = server_folder / "venv" / "site-packages"
+    monkeypatch.setattr(location, "PACKAGE", packages / "llm_monitoring")
+    return packages
+
+
+def test_demo_data_of_an_installed_package(installed: Path, server_folder: Path) -> None:
+    """The demo's data of an installed package is in the user's cache, not between the packages."""
+    assert server_folder / "home" / ".cache" / "llm_monitoring-installed" == data_directory.writable_home("demo")
+
+
+def test_own_data_of_an_installed_package(installed: Path, server_folder: Path) -> None:
+    """The operator's data does not depend on the environment that the package was installed into."""
+    assert kept_home(server_folder) / "installed" / "postgres" == data_directory.own_data_directory()
 
 
 def kept_home(server_folder: Path) -> Path:

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from llm_monitoring.cli.root import root
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs.startup import job_settings
-from llm_monitoring.settings import env_file
-from llm_monitoring.settings.env_file import read_env_file
+from llm_monitoring.process import location
+from llm_monitoring.settings.env_file import find_env_file, read_env_file
 from llm_monitoring.settings.fields import load_settings, unknown_variables
 
 
@@ -72,12 +72,12 @@ def test_a_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = written(tmp_path, "OPENAI_BASE_URL=https://evil.example\n")
     me = path.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: me + 7)
-    monkeypatch.setattr(env_file, "PACKAGE", Path("/"))
+    monkeypatch.setattr(location, "PACKAGE", Path("/"))
     if me == 0:
         assert read_env_file(path)
     else:
         assert f"belongs to another user (uid {me})" in refusal(path)
-    monkeypatch.setattr(env_file, "PACKAGE", tmp_path)
+    monkeypatch.setattr(location, "PACKAGE", tmp_path)
     assert read_env_file(path)
 
 
@@ -159,3 +159,29 @@ def test_any_value_in_quotes(name: str) -> None:
     """Quotes that a form or an env file kept are refused for every variable."""
     with pytest.raises(ConfigurationError, match=f"^{name} is in quotes"):
         load_settings({name: "'canary'"}, dotenv=False)
+
+
+def test_the_file_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any `.env`, one would be in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(location, "PACKAGE", tmp_path / "checkout" / "llm_monitoring")
+    assert tmp_path / ".env" == find_env_file()
+
+
+def test_the_file_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From another directory the checkout's `.env` is in use."""
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    checkout.mkdir()
+    elsewhere.mkdir()
+    path = written(checkout, "A=1\n")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(location, "PACKAGE", checkout / "llm_monitoring")
+    assert path == find_env_file()
+
+
+def test_the_file_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package has the user's file, so that every directory has the same settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(location, "PACKAGE", tmp_path / "site-packages" / "llm_monitoring")
+    assert tmp_path / "home" / ".config" / "llm_monitoring" / ".env" == find_env_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -91,3 +92,13 @@ def test_hooks_have_the_pinned_versions() -> None:
     named = {dependency for hook in hooks for dependency in hook.get("additional_dependencies", [])}
     versions = pins("requirements-dev.txt")
     assert {f"{name}=={versions[name]}" for name in ("ruff", "bandit")} == named
+
+
+@pytest.mark.parametrize(
+    ("extra", "file"), [("embedded", "requirements-demo.txt"), ("workers", "requirements-workers.txt")]
+)
+def test_extras_are_what_the_requirements_add(extra: str, file: str) -> None:
+    """`pip install .[embedded]` and `.[workers]` install the versions of the requirements files."""
+    listed = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"][extra]
+    added = pins(file).items() - pins("requirements.txt").items()
+    assert {f"{name}=={version}" for name, version in added} == set(listed)

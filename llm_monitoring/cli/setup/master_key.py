@@ -48,6 +48,7 @@ def offer_master_key(settings: Settings) -> Settings:
 def write(place: Path, key: Secret) -> None:
     """Put the key into `.env`, which nobody else may read from then on."""
     try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.touch(mode=0o600)
         place.chmod(0o600)
         set_key(place, NAME, key.reveal(), quote_mode="never")

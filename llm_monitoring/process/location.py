@@ -1,0 +1,14 @@
+"""Where the package runs from: a checkout with its other files next to it, or an installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = Path(__file__).resolve().parents[1]
+INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+
+
+def checkout() -> Path | None:
+    """The directory of the repository's files, None if the package was installed by pip."""
+    return None if PACKAGE.parent.name in INSTALLED else PACKAGE.parent
