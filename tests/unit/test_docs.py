@@ -16,6 +16,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "ben
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:python -m llm_monitoring|llm-monitoring)((?: [a-z][a-z-]*\b)*)")
 QUOTED = re.compile(r"`([a-z]+(?: [a-z-]+\b)*)")
+FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/?)`")
+ENDINGS = (".py", ".toml", ".json", ".md", ".sql", ".txt", ".lock", ".css", "/")
+FOR_EXAMPLE = re.compile(r"mistral|NNNN|^\.|^faults\.json$")  # pages of how-to name files that will be
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 
 
@@ -61,6 +64,14 @@ def is_command(words: list[str]) -> bool:
             break  # the rest are arguments
         group = group.get_command(click.Context(group), word)
     return group is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_exist(page: Path) -> None:
+    """Each file that a page quotes is there, seen from the repository, the package or the page."""
+    quoted = [name for name in FILE.findall(text_of(page)) if name.endswith(ENDINGS) and not FOR_EXAMPLE.search(name)]
+    places = (ROOT, ROOT / "llm_monitoring", page.parent)
+    assert [] == [name for name in quoted if not any((place / name).exists() for place in places)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
