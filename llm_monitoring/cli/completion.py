@@ -11,8 +11,8 @@ from click.shell_completion import get_completion_class
 
 from llm_monitoring.cli.base.command import example
 from llm_monitoring.process import location
+from llm_monitoring.process.wording import COMMAND
 
-NAME: Final = "llm-monitoring"
 VARIABLE: Final = "_LLM_MONITORING_COMPLETE"
 FUNCTIONS: Final = {
     "bash": '{name}() {{ {run} "$@"; }}',
@@ -22,10 +22,10 @@ FUNCTIONS: Final = {
 # How each shell's script, as click writes it, calls the program: a function cannot be called through `env`.
 CALLS: Final = {
     "bash": ("=bash_complete $1", "=bash_complete {run}"),
-    "zsh": (f"=zsh_complete {NAME}", "=zsh_complete {run}"),
-    "fish": (f"(commandline -t) {NAME}", "(commandline -t) {run}"),
+    "zsh": (f"=zsh_complete {COMMAND}", "=zsh_complete {run}"),
+    "fish": (f"(commandline -t) {COMMAND}", "(commandline -t) {run}"),
 }
-ZSH_NEEDS_A_FILE: Final = f"    (( ! $+commands[{NAME}] )) && return 1\n"
+ZSH_NEEDS_A_FILE: Final = f"    (( ! $+commands[{COMMAND}] )) && return 1\n"
 
 
 @click.command(epilog=example("completion bash >> ~/.bashrc"))
@@ -44,8 +44,8 @@ def script(shell: str) -> str:
     run = f"env {path}{shlex.quote(sys.executable)} -m llm_monitoring"
     kind = get_completion_class(shell)
     assert kind is not None
-    maker = kind(root, {}, NAME, VARIABLE)
+    maker = kind(root, {}, COMMAND, VARIABLE)
     before, after = CALLS[shell]
     source = (maker.source_template % maker.source_vars()).replace(ZSH_NEEDS_A_FILE, "")
     assert before in source
-    return f"{FUNCTIONS[shell].format(name=NAME, run=run)}\n{source.replace(before, after.format(run=run))}"
+    return f"{FUNCTIONS[shell].format(name=COMMAND, run=run)}\n{source.replace(before, after.format(run=run))}"

@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
-PROGRAM: Final = "python -m llm_monitoring"
+COMMAND: Final = "llm-monitoring"  # as pip installs it
+
+
+def program_name(started: str) -> str:
+    """How the command line is called in help and hints, for a program that was started by the path `started`."""
+    return COMMAND if Path(started).name == COMMAND else "python -m llm_monitoring"
+
+
+PROGRAM: Final = program_name(next(iter(sys.argv), ""))
 
 
 def python_command() -> str:

@@ -145,3 +145,16 @@ def test_nothing_that_is_printed_shows_a_secret(capsys: pytest.CaptureFixture[st
 def test_counted(number: int, expected: str) -> None:
     """A number has its noun in the form that belongs to it."""
     assert expected == wording.counted(number, "answer")
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        ("/opt/venv/bin/llm-monitoring", "llm-monitoring"),
+        ("/src/llm_monitoring/__main__.py", "python -m llm_monitoring"),
+        ("", "python -m llm_monitoring"),
+    ],
+)
+def test_program_name(started: str, expected: str) -> None:
+    """Help and hints name the command that was typed."""
+    assert expected == wording.program_name(started)
