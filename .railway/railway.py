@@ -32,7 +32,7 @@ def main() -> Project:
 def cron(
     entry: Mapping[str, str], settings: Mapping[str, Any], database: Service, source: dict[str, Any] | None
 ) -> Service:
-    """Describe one scheduled service; what railway.json sets for all services stands beside its schedule."""
+    """Describe one scheduled service; what railway.json sets for all services is next to its schedule."""
     return service(
         service_name(entry["command"]),
         source=source,
