@@ -73,10 +73,10 @@ $(VENV)/.demo: requirements-demo.lock
 	$(call install,$(VENV),--require-hashes -r requirements-demo.lock)
 
 $(VENV)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt
-	$(call install,$(VENV),--quiet -r requirements-dev.txt)
+	$(call install,$(VENV),-r requirements-dev.txt)
 
 $(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt requirements-google-legacy.txt
-	$(call install,$(LEGACY),--quiet -r requirements-dev.txt -r requirements-google-legacy.txt)
+	$(call install,$(LEGACY),-r requirements-dev.txt -r requirements-google-legacy.txt)
 
 define install
 @command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; $(OLD_PYTHON)" >&2; exit 1; }
