@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Event
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.answers import store as results
 from llm_monitoring.answers.changes import BY_NAME, Changes, Reading
-from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.database import Database, Json, Row
+from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.errors import MonitoringError
 from llm_monitoring.figures import snapshots
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.projects.definition import Project
 
 SQL = load("reanalysis")
 
-LOCK_SPACE: Final = 0x4C4C4D52  # "LLMR"
+LOCK_CLASS: Final = 0x4C4C4D52  # "LLMR", the upper half of each project's lock
 PAGE: Final = 200
 
 
-class AlreadyReading(MonitoringError):
-    """Another reanalysis of this project is under way."""
+class AlreadyReading(AlreadyHeld):
+    """Another session holds the lock of the project's reanalysis."""
+
+    work: ClassVar[str] = "another reanalysis of this project is under way"
+
+
+class ReanalysisLock(ExclusiveLock):
+    """The lock that allows one reanalysis of a project at a time; raises AlreadyReading."""
+
+    refusal: ClassVar[type[AlreadyHeld]] = AlreadyReading
+
+    def __init__(self, db: Database, project_id: int) -> None:
+        super().__init__(db, LOCK_CLASS << 32 | project_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,7 @@ def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
     read stays as it was, in the errors of `watch`. Raises AlreadyReading.
     """
     reader, changes = Reader(db, work.project), Changes()
-    with alone(db, work.project.id):
+    with ReanalysisLock(db, work.project.id):
         db.transact(lambda tx: fingerprints.record(tx, work.project))
         for done, day in enumerate(work.days):
             changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), watch.errors))
@@ -156,16 +166,6 @@ def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
             with watch.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
                 snapshots.write_snapshots(db, work.project, day.day, watch.errors)
     return Outcome(changes, len(work.days), finished=True)
-
-
-@contextmanager
-def alone(db: Database, project_id: int) -> Iterator[None]:
-    """Hold the project's lock on a connection of its own, so that it is gone with its process."""
-    with closing(db.connect()) as connection:
-        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_SPACE, "project_id": project_id})
-        if row is None or not row["taken"]:
-            raise AlreadyReading
-        yield
 
 
 def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterator[list[Row]]:

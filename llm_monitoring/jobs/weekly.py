@@ -58,7 +58,7 @@ def run(settings: Settings, options: Options) -> int:
         story.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
             return story.nobody_asked()
-        with nullcontext() if options.dry_run else check.only_check(app.db):
+        with nullcontext() if options.dry_run else check.CheckLock(app.db):
             story.registered(registry.overview(app.db), options.providers)
             lists = ask_everyone(keys, settings, app.errors)
             if not lists:

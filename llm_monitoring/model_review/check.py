@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from llm_monitoring.db.database import Database, Json, Row, Transaction
-from llm_monitoring.db.locks import Holder, advisory_holder
+from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.listing import ListingKey, list_models
 from llm_monitoring.model_review import suggested_prices
 from llm_monitoring.model_review.findings import Findings, Rises, check_row, examine
@@ -28,22 +27,19 @@ LOCK_KEY: Final = 0x4C4C4D5F_4D4F444C  # "LLM_MODL"
 LONGEST_NAME: Final = 255  # what the column holds
 
 
-class AlreadyChecking(MonitoringError):
-    """Another weekly check holds the lock: `holder`, None if it let go meanwhile."""
+class AlreadyChecking(AlreadyHeld):
+    """Another session holds the lock of the weekly check."""
 
-    def __init__(self, holder: Holder | None = None) -> None:
-        super().__init__(f"another weekly check is at work ({holder or '?'})")
-        self.holder = holder
+    work: ClassVar[str] = "another weekly check is at work"
 
 
-@contextmanager
-def only_check(db: Database) -> Iterator[None]:
-    """Keep two checks from interleaving; raises AlreadyChecking. The daily run is not held up."""
-    with closing(db.connect()) as connection:
-        row = Transaction(connection).one(SQL.try_lock, {"key": LOCK_KEY})
-        if not row or not row["taken"]:
-            raise AlreadyChecking(advisory_holder(db, LOCK_KEY))
-        yield
+class CheckLock(ExclusiveLock):
+    """The lock that allows one weekly check at a time, next to daily runs; raises AlreadyChecking."""
+
+    refusal: ClassVar[type[AlreadyHeld]] = AlreadyChecking
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db, LOCK_KEY)
 
 
 def ask(provider: ProviderName, keys: Sequence[ListingKey], settings: Settings) -> tuple[list[ModelInfo], ListingKey]:

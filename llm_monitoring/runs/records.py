@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal
 
 from llm_monitoring import failpoints
 from llm_monitoring.db.database import Database, DatabaseUnavailable, Json, Locked, Row, Transaction
-from llm_monitoring.db.locks import Holder, SessionLock
+from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, records
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import BadInput
 
 SQL = load("runs")
 
@@ -28,24 +28,19 @@ LONGEST_GAP: Final = timedelta(hours=26)  # between the starts of two daily runs
 Status = Literal["completed", "warnings", "aborted", "crashed"]
 
 
-class AlreadyRunning(MonitoringError):
-    """Another session holds the lock of the daily run: `holder`, None if it let go meanwhile."""
+class AlreadyRunning(AlreadyHeld):
+    """Another session holds the lock of the daily run."""
 
-    def __init__(self, holder: Holder | None = None) -> None:
-        super().__init__(f"another daily run is at work ({holder})" if holder else "another daily run is at work")
-        self.holder = holder
+    work: ClassVar[str] = "another daily run is at work"
 
 
-class RunLock(SessionLock):
-    """The lock that keeps daily runs apart."""
+class RunLock(ExclusiveLock):
+    """The lock that allows one daily run at a time; raises AlreadyRunning."""
+
+    refusal: ClassVar[type[AlreadyHeld]] = AlreadyRunning
 
     def __init__(self, db: Database) -> None:
         super().__init__(db, LOCK_KEY)
-
-    def __enter__(self) -> Self:
-        if not self.take():
-            raise AlreadyRunning(self.holder())
-        return self
 
 
 def start(db: Database, day: date) -> int:

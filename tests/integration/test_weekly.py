@@ -454,7 +454,7 @@ def test_two_checks_do_not_interleave(check: Check) -> None:
     """While another check holds the lock this one says so, changes nothing and ends with 0; the daily run is free."""
     check.stage.add_project(check.stage.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
     before = check.registry()
-    with model_check.only_check(check.stage.db):
+    with model_check.CheckLock(check.stage.db):
         code, events = check.run()
         after = check.registry()
         daily, _ = check.stage.run()
@@ -578,7 +578,7 @@ def test_help_and_bad_arguments(check: Check) -> None:
 
 def test_a_lost_lock_is_free_again(db: Database) -> None:
     """The lock lives as long as its connection: after a check ends, also by an error, the next one may work."""
-    with pytest.raises(BadInput), model_check.only_check(db):
+    with pytest.raises(BadInput), model_check.CheckLock(db):
         raise BadInput("stop")
-    with model_check.only_check(db), pytest.raises(model_check.AlreadyChecking), model_check.only_check(db):
+    with model_check.CheckLock(db), pytest.raises(model_check.AlreadyChecking), model_check.CheckLock(db):
         pytest.fail("two checks at once")

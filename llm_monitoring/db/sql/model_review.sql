@@ -1,7 +1,3 @@
--- name: try_lock
--- Take the lock of the weekly check for this session, or say that another holds it.
-SELECT pg_try_advisory_lock(%(key)s) AS taken;
-
 -- name: add_model
 -- Register a model, switched off and without a price; one that is registered stays as it is.
 INSERT INTO llm_model_registry (llm_provider, model_id, model_display_name, is_current, is_available,

@@ -1,7 +1,3 @@
--- name: try_lock
--- Take the lock of a project's reanalysis for this session, or say that another holds it.
-SELECT pg_try_advisory_lock(%(key)s, %(project_id)s) AS taken;
-
 -- name: days
 -- A project's days with readable answers that were read with other names or rules, or with figures made so.
 SELECT r.analysis_date AS day,
