@@ -55,7 +55,7 @@ def live(app: App, server: DemoServer, days: Sequence[date]) -> int:
             server.set_day(each)
             report = daily.analyse(app, daily.RunRequest(each), {}, lock)
             assert report.in_balance
-            answers += report.tally.answered
+            answers += report.stats.answered
     return answers
 
 

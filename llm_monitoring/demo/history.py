@@ -91,15 +91,17 @@ def play(service: Service, each: date) -> None:
 def write_day(app: App, lock: RunLock, order: daily.RunRequest, service: Service) -> report_module.DayReport:
     clients = DirectClients(app.keys, app.settings, service)
 
-    def ask(shift: daily.RunContext) -> RunStats:
-        return daily.execute_locally(dataclasses.replace(shift, desk=dataclasses.replace(shift.desk, clients=clients)))
+    def ask(context: daily.RunContext) -> RunStats:
+        return daily.execute_locally(
+            dataclasses.replace(context, executor=dataclasses.replace(context.executor, clients=clients))
+        )
 
     return daily.analyse(app, order, {}, lock, ask)
 
 
 def add(written: Written, report: report_module.DayReport) -> None:
     written.days += 1
-    written.answers += report.tally.answered
+    written.answers += report.stats.answered
     written.cost_usd += report.cost_usd
 
 

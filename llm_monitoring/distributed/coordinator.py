@@ -42,13 +42,13 @@ class Coordinator:
         self.queue.prepare()
         silence_engine_logs()
 
-    def work(self, shift: RunContext) -> RunStats:
+    def work(self, context: RunContext) -> RunStats:
         """Have a run's open tasks asked, and say what became of them; raises DatabaseUnavailable."""
-        run_id = shift.desk.run_id
+        run_id = context.executor.run_id
         assert run_id is not None
-        settings, plan = self.app.settings, shift.plan
+        settings, plan = self.app.settings, context.plan
         owners = {project_id: item.project.user_id or 0 for project_id, item in plan.projects.items()}
-        portions = cut(open_tasks(shift), owners, settings.chunk_tasks)
+        portions = cut(open_tasks(context), owners, settings.chunk_tasks)
         if not portions:
             return RunStats()
         seconds = 60 * settings.run_deadline_minutes
@@ -58,16 +58,16 @@ class Coordinator:
             line.put(ids)
             log.info("📦 %d tramo(s) en cola para los trabajadores", len(ids),
                      extra={"event": "run.distributed", "chunks": len(ids), "run_id": run_id})  # fmt: skip
-            return ChunkMonitor(self.app, line, shift, run_id, time.monotonic() + seconds).until_done()
+            return ChunkMonitor(self.app, line, context, run_id, time.monotonic() + seconds).until_done()
 
 
-def open_tasks(shift: RunContext) -> dict[int, int]:
+def open_tasks(context: RunContext) -> dict[int, int]:
     """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
-    desk, found = shift.desk, Counter[int]()
-    for project_id, cells in shift.before.items():
+    desk, found = context.executor, Counter[int]()
+    for project_id, cells in context.before.items():
         found[project_id] = sum(cell.open for cell in cells.values())
     if desk.settings.sentiment:
-        found.update(store.unscored(desk.budget.db, shift.order.day, list(shift.plan.judges)))
+        found.update(store.unscored(desk.budget.db, context.request.day, list(context.plan.judges)))
     return dict(found)
 
 
@@ -77,7 +77,7 @@ class ChunkMonitor:
 
     app: App
     line: Line
-    shift: RunContext
+    context: RunContext
     run_id: int
     deadline: float
     stopped: StopReason | None = None
@@ -98,7 +98,7 @@ class ChunkMonitor:
                 break
             if now - self.checked >= CHECK_SECONDS:
                 self.checked = now
-                if not self.shift.still_ours():
+                if not self.context.still_ours():
                     self.stop("taken_over")
                     break  # whose start waits for the workers and settles their calls
                 if self.stopped is not None:
@@ -113,7 +113,7 @@ class ChunkMonitor:
         return self.tally()
 
     def stop_where_due(self, now: float) -> None:
-        if self.shift.order.stop.is_set():
+        if self.context.request.stop.is_set():
             self.stop("signal")
         elif now >= self.deadline:
             self.stop("deadline")
@@ -154,7 +154,7 @@ class ChunkMonitor:
             return False
         for chunk in open_chunks:
             told = "otra sesión retiene su registro; lo hará el próximo inicio"
-            self.shift.desk.errors.add(RowError("close_chunk", f"Tramo #{chunk.id}", "chunk_held", told))
+            self.context.executor.errors.add(RowError("close_chunk", f"Tramo #{chunk.id}", "chunk_held", told))
         return True
 
     def rescue(self, chunk_id: int) -> None:
@@ -165,7 +165,7 @@ class ChunkMonitor:
             if loss is not None:
                 log.warning("💀 Trabajador %s perdido: su tramo #%d pasa a otro", loss.worker, chunk_id,
                             extra={"event": "worker.lost", "worker": loss.worker, "chunk_id": chunk_id})  # fmt: skip
-                recover(self.shift.desk, chunk_id)
+                recover(self.context.executor, chunk_id)
                 again = loss.losses < MOST_LOSSES
                 chunks.release(self.app.db, loss.lease, unfinished=again, stopped="chunk_failed")
         if self.stopped is None:
@@ -185,14 +185,14 @@ class ChunkMonitor:
 
     def tell_progress(self) -> None:
         count = chunks.progress(self.app.db, self.run_id)
-        self.shift.order.on_progress(RunStats(answered=count.answered, failed=count.failed))
+        self.context.request.on_progress(RunStats(answered=count.answered, failed=count.failed))
 
     def tally(self) -> RunStats:
         """What the workers did, as the tables have it: also what a killed one had no time to count."""
-        projects = list(self.shift.plan.projects)
-        ending = chunks.ending(self.app.db, self.run_id, self.shift.order.day, projects)
+        projects = list(self.context.plan.projects)
+        ending = chunks.ending(self.app.db, self.run_id, self.context.request.day, projects)
         for error in ending.row_errors:
-            self.shift.desk.errors.add(error)
+            self.context.executor.errors.add(error)
         return RunStats(
             answered=ending.answered,
             failed=sum(ending.reasons.values()),

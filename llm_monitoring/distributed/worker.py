@@ -98,11 +98,11 @@ class Worker:
         log.info("📥 Tramo #%d: %d proyecto(s)", lease.chunk_id, len(chunk.project_ids),
                  extra={"event": "chunk.taken", "chunk_id": lease.chunk_id, "run_id": chunk.run_id})  # fmt: skip
         meter = Meter(self.app.db, chunk)
-        shift = self.shift(chunk, lock, meter)
-        tally = execute_locally(shift, self.stocked(chunk.run_id).limits, chunk.seconds_left)
+        context = self.run_context(chunk, lock, meter)
+        tally = execute_locally(context, self.stocked(chunk.run_id).limits, chunk.seconds_left)
         if tally.stopped is None:
-            tally.figured = figures(shift.desk, {(project_id, chunk.day) for project_id in chunk.project_ids})
-        left = self.let_go(chunk, tally, meter.count(tally), shift.desk.errors)
+            tally.figured = figures(context.executor, {(project_id, chunk.day) for project_id in chunk.project_ids})
+        left = self.let_go(chunk, tally, meter.count(tally), context.executor.errors)
         rest, seconds = "; lo que queda pasa a otro" if left else "", time.monotonic() - began
         log.info("📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
                  lease.chunk_id, tally.answered, tally.failed, seconds, rest,
@@ -128,7 +128,7 @@ class Worker:
                         extra={"event": "chunk.held", "chunk_id": chunk.lease.chunk_id})  # fmt: skip
             return False
 
-    def shift(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> RunContext:
+    def run_context(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> RunContext:
         stock, app = self.stocked(chunk.run_id), replace(self.app, errors=RowErrors())
         plan = make_plan(app, chunk.project_ids, {}, stock.catalogue)
         for project_id, problem in sorted(plan.problems.items()):

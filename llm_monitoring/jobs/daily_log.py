@@ -117,8 +117,8 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
         error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
         return 1
     if report.cut:
-        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.tally.stopped, 'es')}",
-              run_id=report.run_id, reason=report.tally.stopped)  # fmt: skip
+        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.stats.stopped, 'es')}",
+              run_id=report.run_id, reason=report.stats.stopped)  # fmt: skip
     finished(report, standings)
     return 1 if report.cut else 0
 

@@ -53,7 +53,7 @@ def finished(
         yield from map(lines.adjustment_news, adjusted)
         yield from lines.blocked_news(report, app.budget.standings(start_month=False), app.budget.month(), names)
 
-    good = code == 0 and report.tally.stopped is None
+    good = code == 0 and report.stats.stopped is None
     attached = tuple(reports) if app.settings.notify_attach_reports else ()
     tell(app, day, news, good=good, attached=attached)
 

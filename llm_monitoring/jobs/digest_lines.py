@@ -83,7 +83,7 @@ def plain(text: str) -> str:
 def run_news(report: DayReport, day: date) -> Iterator[Notice]:
     """That a run is incomplete, and which projects have nothing to show; users over budget are told elsewhere."""
     lacking = {project.project_id: project.pending + project.failed for project in report.projects}
-    stopped = f" ({stop_text(report.tally.stopped, 'es')})" if report.tally.stopped else ""
+    stopped = f" ({stop_text(report.stats.stopped, 'es')})" if report.stats.stopped else ""
     if any(lacking.values()) or stopped:
         short = [(project.project_id, project.name) for project in report.projects if lacking[project.project_id]]
         where = f" en {len(short)} proyecto(s): {project_names(short)}" if short else ""
@@ -146,17 +146,17 @@ def doubt_news(report: DayReport, day: date, names: Names) -> Iterator[Notice]:
             f"❓ {day}: {found.calls} llamada(s) en duda, ${found.usd:.2f} cobrados a su techo; si no se facturaron: "
         )
         yield Notice("spend", f"doubt {day}", told + "`python -m llm_monitoring budget correct`")
-    if report.tally.reasons["operator_budget"]:
-        tasks = report.tally.reasons["operator_budget"]
+    if report.stats.reasons["operator_budget"]:
+        tasks = report.stats.reasons["operator_budget"]
         told = f"💰 Las API keys del operador llegaron a LLM_OPERATOR_MONTHLY_BUDGET_USD: {tasks} pregunta(s) sin hacer"
         yield Notice("budget", f"operator {day}", told)
-    if report.tally.locked_users:
-        users = ", ".join(names.user(user) for user in sorted(report.tally.locked_users)[:SHOWN_NAMES])
-        held = f"{report.tally.unsettled} llamada(s) quedan por liquidar"
-        open_tasks = f"{report.tally.reasons['account_held']} pregunta(s) quedan abiertas"
+    if report.stats.locked_users:
+        users = ", ".join(names.user(user) for user in sorted(report.stats.locked_users)[:SHOWN_NAMES])
+        held = f"{report.stats.unsettled} llamada(s) quedan por liquidar"
+        open_tasks = f"{report.stats.reasons['account_held']} pregunta(s) quedan abiertas"
         yield Notice("run", f"locked {day}", f"🔒 Otra aplicación retuvo la cuenta de {users}; {open_tasks}, {held}")
-    if report.tally.reasons["budget_reserved"]:
-        left = f"{report.tally.reasons['budget_reserved']} pregunta(s) quedan abiertas"
+    if report.stats.reasons["budget_reserved"]:
+        left = f"{report.stats.reasons['budget_reserved']} pregunta(s) quedan abiertas"
         told = f"💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; {left}"
         yield Notice("budget", f"reserved {day}", told)
 
@@ -190,7 +190,7 @@ def budget_news(alert: BudgetAlert, names: Names) -> Notice:
 def blocked_news(report: DayReport, standings: Sequence[Standing], month: date, names: Names) -> Iterator[Notice]:
     """Users whose next call did not fit any more, though their spend is below the limit."""
     for standing in standings:
-        if standing.user_id in report.tally.blocked_users or standing.blocked:
+        if standing.user_id in report.stats.blocked_users or standing.blocked:
             told = f"💰 bloqueado, la siguiente llamada no cabe en el presupuesto: {names.user(standing.user_id)}"
             told += standing_line(standing).removeprefix(f"User #{standing.user_id}")
             yield Notice("budget", f"{standing.user_id} {month} blocked", told, quiet_days=MONTH_DAYS)

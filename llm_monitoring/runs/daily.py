@@ -97,9 +97,9 @@ def settle_dead_runs(app: App, stop: Event | None = None) -> list[Adjustment]:
 class RunContext:
     """The asking of one run. `before` is how far the day was; `still_ours` whether no other process took over."""
 
-    desk: TaskExecutor
+    executor: TaskExecutor
     plan: Plan
-    order: RunRequest
+    request: RunRequest
     before: Mapping[int, Mapping[str, Completeness]]
     still_ours: Callable[[], bool]
 
@@ -123,8 +123,8 @@ def analyse(
         desk = TaskExecutor(app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors)
         before = coverage(app, plan, order.day)
         order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
-        shift = RunContext(desk, plan, order, before, lambda: lock.held() and records.is_open(app.db, run_id))
-        tally = (work or execute_locally)(shift)
+        context = RunContext(desk, plan, order, before, lambda: lock.held() and records.is_open(app.db, run_id))
+        tally = (work or execute_locally)(context)
         figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
         projects.mark_analysed(app.db, list(plan.projects), app.errors)
         report = settle_day(app, plan, order, run_id, tally, before)
@@ -162,18 +162,18 @@ def tidy(app: App, order: RunRequest, lock: RunLock) -> None:
         )  # fmt: skip
 
 
-def execute_locally(shift: RunContext, limits: Limits | None = None, seconds: float | None = None) -> RunStats:
+def execute_locally(context: RunContext, limits: Limits | None = None, seconds: float | None = None) -> RunStats:
     """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
-    desk, plan = shift.desk, shift.plan
+    desk, plan = context.executor, context.plan
     limits = limits or Limits(desk.settings.concurrency)
     runner = Runner(
         desk,
-        Dispatcher(limits, work_items_by_provider(desk, shift.order.day, plan.keys, plan.judges)),
+        Dispatcher(limits, work_items_by_provider(desk, context.request.day, plan.keys, plan.judges)),
         plan.judges,
-        still_ours=shift.still_ours,
-        stop=shift.order.stop,
+        still_ours=context.still_ours,
+        stop=context.request.stop,
         deadline=time.monotonic() + (60 * desk.settings.run_deadline_minutes if seconds is None else seconds),
-        on_progress=shift.order.on_progress,
+        on_progress=context.request.on_progress,
     )
     return runner.run()
 

@@ -70,7 +70,7 @@ class DayReport:
 
     run_id: int
     projects: Sequence[ProjectReport]
-    tally: RunStats
+    stats: RunStats
     cost_usd: Decimal
     in_balance: bool
     doubtful: Doubtful
@@ -95,11 +95,11 @@ class DayReport:
     @property
     def cut(self) -> bool:
         """Whether the run ended before it had asked everything."""
-        return self.tally.stopped is not None and any(project.pending for project in self.projects)
+        return self.stats.stopped is not None and any(project.pending for project in self.projects)
 
     @property
     def complete(self) -> bool:
         troubled = any(project.error or project.failed or project.pending for project in self.projects)
         return (
-            self.in_balance and not troubled and not self.row_errors and not self.unread and self.tally.stopped is None
+            self.in_balance and not troubled and not self.row_errors and not self.unread and self.stats.stopped is None
         )

@@ -203,7 +203,7 @@ def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) 
     report = run_day(scene, LLM_MAX_WORKERS="10")
     found = calls(scene)
     assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
-    assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.tally.failed)
+    assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.stats.failed)
     lines = [
         digest_lines.key_news(row, digest_lines.Names({}, {})).line for row in detectors.refused_keys(scene.db, TODAY)
     ]

@@ -49,8 +49,8 @@ def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog
         code = daily_log.summary(report, [])
     pending = {each.project_id: each.pending for each in report.projects}
     assert (0, 6) == (pending[project], sum(pending.values()))
-    assert ({first}, False, 0) == (report.tally.locked_users, report.cut, code)
-    assert {"account_held": 6} == report.tally.reasons
+    assert ({first}, False, 0) == (report.stats.locked_users, report.cut, code)
+    assert {"account_held": 6} == report.stats.reasons
     assert 1 == sum("application=host" in line and "account_held" in line for line in caplog.messages)
     report = run_day(scene)
     assert (0, []) == (sum(each.pending for each in report.projects), scene.check())
@@ -74,7 +74,7 @@ def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.M
         began = time.monotonic()
         report = run_day(scene, LLM_MAX_WORKERS="2")
         seconds = time.monotonic() - began
-    assert (True, None, 4) == (seconds < 30, report.tally.stopped, report.tally.answered)
+    assert (True, None, 4) == (seconds < 30, report.stats.stopped, report.stats.answered)
     assert 1 <= tries.count(first) <= 8  # each try occupies a worker for the lock time
     assert [("reserve_call", f"User #{first}", "account_held")] == [
         (each.stage, each.row, each.code) for each in report.row_errors
@@ -123,7 +123,7 @@ def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold_once)
         report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
-    assert ({user}, 0, 3) == (report.tally.locked_users, report.tally.unsettled, report.tally.answered)
+    assert ({user}, 0, 3) == (report.stats.locked_users, report.stats.unsettled, report.stats.answered)
     assert (3, []) == (len(scene.server.bill.lines), scene.check())
 
 
@@ -144,9 +144,9 @@ def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(scene: Scene) 
         patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold)
         report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "0.06"})
     held[0].__exit__(None, None, None)  # type: ignore[attr-defined]
-    assert report.tally.unsettled > 0
+    assert report.stats.unsettled > 0
     report = run_day(scene)
-    assert (3, 0, []) == (len(scene.server.bill.lines), report.tally.unsettled, scene.check())
+    assert (3, 0, []) == (len(scene.server.bill.lines), report.stats.unsettled, scene.check())
 
 
 def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
@@ -167,8 +167,8 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
 
     monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)
     report = run_day(scene)
-    assert (None, 4, {"budget_reserved": 4}) == (report.tally.stopped, report.tally.answered, report.tally.reasons)
+    assert (None, 4, {"budget_reserved": 4}) == (report.stats.stopped, report.stats.answered, report.stats.reasons)
     assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
     lines = [each.line for each in digest_lines.doubt_news(report, TODAY, Names({}, {}))]
     assert ["💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; 4 pregunta(s) quedan abiertas"] == lines
-    assert (set(), False) == (report.tally.locked_users, report.cut)
+    assert (set(), False) == (report.stats.locked_users, report.cut)

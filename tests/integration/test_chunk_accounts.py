@@ -72,13 +72,13 @@ def shared_run(stage: Stage) -> report_module.DayReport:
     """A run in which a worker does the asking, in this process."""
     app = tools_of(stage)
 
-    def asking(shift: daily.RunContext) -> object:
-        assert shift.desk.run_id is not None
-        work(stage, shift.desk.run_id)
+    def asking(context: daily.RunContext) -> object:
+        assert context.executor.run_id is not None
+        work(stage, context.executor.run_id)
         queue = Queue(stage.db)
         queue.prepare()
         with queue.opened() as line:
-            return ChunkMonitor(app, line, shift, shift.desk.run_id, float("inf")).until_done()
+            return ChunkMonitor(app, line, context, context.executor.run_id, float("inf")).until_done()
 
     with RunLock(stage.db) as lock:
         return daily.analyse(app, daily.RunRequest(TODAY), {}, lock, asking)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_what_a_worker_left_alone_is_in_the_runs_report(
         report = shared_run(stage)
     expected = {("reserve_call", "User #3", "account_held"), ("write_figures", f"Proyecto #2, {TODAY}", "Rejected")}
     assert expected == {(each.stage, each.row, each.code) for each in report.row_errors}
-    assert ({3}, 2, 4) == (report.tally.locked_users, report.tally.reasons["account_held"], report.tally.answered)
+    assert ({3}, 2, 4) == (report.stats.locked_users, report.stats.reasons["account_held"], report.stats.answered)
     kept = runs.find(stage.db, report.run_id)["row_errors"]
     assert expected == {(each["stage"], each["row"], each["code"]) for each in kept}
     (row,) = stage.rows("SELECT figured FROM llm_monitoring_chunks")
@@ -120,12 +120,12 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monk
     plan = make_plan(app, None, {})
     desk = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
                 run_id, errors=app.errors)  # fmt: skip
-    shift = daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True)
+    context = daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True)
     queue = Queue(stage.db)
     queue.prepare()
     with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:
         other.cursor().execute("SELECT 1 FROM llm_monitoring_chunks FOR UPDATE")
-        assert ChunkMonitor(app, line, shift, run_id, float("inf")).until_done().stopped is None
+        assert ChunkMonitor(app, line, context, run_id, float("inf")).until_done().stopped is None
     assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in app.errors.found]
 
 
@@ -135,10 +135,10 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
     chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     queue = Queue(stage.db)
     queue.prepare()
-    shift = daily.RunContext(None, None, daily.RunRequest(TODAY), {}, lambda: True)  # type: ignore[arg-type]
+    context = daily.RunContext(None, None, daily.RunRequest(TODAY), {}, lambda: True)  # type: ignore[arg-type]
     with queue.opened() as line, ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
-        watch = ChunkMonitor(app, line, shift, run_id, float("inf"), held_since={chunk_id: 0.0})
+        watch = ChunkMonitor(app, line, context, run_id, float("inf"), held_since={chunk_id: 0.0})
         open_chunks = chunks.open_of(stage.db, run_id)
         watch.look_after(open_chunks, 1000.0)
         assert not watch.are_held(open_chunks, 1000.0)
@@ -158,7 +158,7 @@ def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
         app = tools_of(stage)
         with RunLock(stage.db) as lock:
             report = daily.analyse(app, daily.RunRequest(TODAY, on_start=hold), {}, lock)
-    assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.tally.answered
+    assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.stats.answered
     assert report.row_errors
     with RunLock(stage.db) as lock:
         assert daily.analyse(tools_of(stage), daily.RunRequest(TODAY), {}, lock).complete

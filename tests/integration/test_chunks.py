@@ -197,7 +197,7 @@ def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
 ) -> None:
     """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
     monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
-    watch.shift.order.stop.set()
+    watch.context.request.stop.set()
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         taken(stage, chunk_id)

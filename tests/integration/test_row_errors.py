@@ -76,7 +76,7 @@ def test_what_is_changed_under_a_run_stops_alone(stage: Stage, change: str, left
     report = run(stage, meanwhile=lambda: stage.db.execute(change))
     expected = {1: (2, 2), 2: left, 3: (2, 2), 4: (2, 2)}
     assert {number: found for number, found in expected.items() if found is not None} == answered(stage)
-    assert 0 == report.tally.failed
+    assert 0 == report.stats.failed
 
 
 def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage: Stage) -> None:
@@ -154,7 +154,7 @@ def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(stage: S
     unread = stage.rows("SELECT unread_reason FROM llm_monitoring_results WHERE project_id = 2")
     assert [{"unread_reason": "Rejected"}] * 2 == unread
     assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert (False, 0, ["settled"] * 8) == (report.complete, report.tally.failed, states(stage))
+    assert (False, 0, ["settled"] * 8) == (report.complete, report.stats.failed, states(stage))
     assert 2 == report.unread
     stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_results")
     assert run(stage).complete
@@ -324,7 +324,7 @@ def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest
     before = threading.active_count()
     report = run(stage)
     assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert (2, before) == (report.tally.reasons["crashed"], threading.active_count())
+    assert (2, before) == (report.stats.reasons["crashed"], threading.active_count())
 
 
 def test_reanalysis_goes_past_an_answer_that_cannot_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,7 +227,7 @@ def test_a_spent_budget_blocks_what_is_left(stage: Stage) -> None:
     cell = report.projects[0].completeness["openai"]
     assert (cell.results + cell.failures, cell.reason, cell.final) == (12, "budget", 0)
     assert 0 < cell.results < 12
-    assert report.tally.blocked_users == {user}
+    assert report.stats.blocked_users == {user}
     stage.budget.set_limits(user, Decimal("1.00"), None)
     assert run(stage).complete
 
@@ -236,7 +236,7 @@ def test_a_run_past_its_deadline_starts_nothing(stage: Stage) -> None:
     """The deadline stops admitting; what is left is pending, not failed."""
     one_task(stage)
     report = run(stage, LLM_RUN_DEADLINE_MINUTES="0.000000001")
-    assert (report.tally.stopped, report.projects[0].pending) == ("deadline", 1)
+    assert (report.stats.stopped, report.projects[0].pending) == ("deadline", 1)
     assert states(stage) == []
 
 

@@ -46,14 +46,14 @@ def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
             "GROUP BY 1, 2"
         )
         assert (18, 18, {(1, 2, 3)}) == (
-            report.tally.answered, len(stage.server.bill.lines), {tuple(row["samples"]) for row in found},
+            report.stats.answered, len(stage.server.bill.lines), {tuple(row["samples"]) for row in found},
         )  # fmt: skip
         planned = tasks.completeness(stage.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
         assert (9, 9, 0) == (planned.tasks, planned.results, planned.failures)
         stage.db.execute(
             "DELETE FROM llm_monitoring_results WHERE query_id = 1 AND llm_provider = 'google' AND sample = 2"
         )
-        assert (1, 18) == (run(stage).tally.answered, stage.count("llm_monitoring_results"))
+        assert (1, 18) == (run(stage).stats.answered, stage.count("llm_monitoring_results"))
         assert [] == stage.audit().differences
 
 

@@ -97,8 +97,8 @@ def tell(report: DayReport) -> None:
     rows = [row_of(project) for project in report.projects]
     if rows:
         print_table(rows, SHOWN)
-    ended = f" Ended early: {stop_text(report.tally.stopped, 'en')}." if report.tally.stopped else ""
-    say(f"Run {report.run_id}: {report.tally.answered} answered, {report.tally.failed} failed, "
+    ended = f" Ended early: {stop_text(report.stats.stopped, 'en')}." if report.stats.stopped else ""
+    say(f"Run {report.run_id}: {report.stats.answered} answered, {report.stats.failed} failed, "
         f"{usd(report.cost_usd)} USD.{ended}")  # fmt: skip
 
 
