@@ -1,4 +1,4 @@
-"""The composition root: opens settings, database, key box and ledger, and closes everything."""
+"""The composition root: opens settings, database, key cipher and ledger, and closes everything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 def open_app(settings: Settings | None = None, stop: Event | None = None) -> Iterator[App]:
     """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
-    box = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
         migrate(db)
@@ -36,7 +36,7 @@ def open_app(settings: Settings | None = None, stop: Event | None = None) -> Ite
             db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd
         )
         keys = KeyStore(
-            db, box, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd,
+            db, cipher, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd,
             operator_keys_for=settings.operator_keys_for,
         )  # fmt: skip
         yield App(db, budget, keys, settings)

@@ -96,8 +96,8 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[CheckRe
     yield from state
     if any(each.colour != "green" for each in state):
         return
-    box = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
-    store = KeyStore(db, box, settings.api_keys, operator_keys_for=settings.operator_keys_for)
+    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    store = KeyStore(db, cipher, settings.api_keys, operator_keys_for=settings.operator_keys_for)
     budget = Budget(db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd)
     checked = None if offline else check_keys(store, settings, store.listing())
     yield from checks.access(db)

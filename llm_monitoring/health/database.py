@@ -109,9 +109,9 @@ def master_key(settings: Settings, keys: KeyStore) -> Iterator[CheckResult]:
         yield red("master key", f"{told} and stored keys wait for it", mend) if stored else yellow(
             "master key", f"{told}: users' keys cannot be stored", mend)  # fmt: skip
         return
-    ring = len(KeyCipher(settings.keys_encryption_key.reveal()).ring)
+    master_keys = len(KeyCipher(settings.keys_encryption_key.reveal()).master_keys)
     older = sum(key.bound is False for key in keys.listing())
-    told = f"LLM_KEYS_ENCRYPTION_KEY holds {ring} master key{'s' if ring > 1 else ''}"
+    told = f"LLM_KEYS_ENCRYPTION_KEY holds {master_keys} master key{'s' if master_keys > 1 else ''}"
     if older:
         yield red("master key", f"{told}; {older} stored keys are of an older form that opens in any user's row",
                   f"`{PROGRAM} keys rotate` binds them to their users")  # fmt: skip

@@ -64,21 +64,21 @@ class TokenInfo:
 class KeyCipher:
     """Seals and opens API keys under a comma-separated ring of Fernet keys, newest first."""
 
-    def __init__(self, ring: str) -> None:
-        self.ring = [master_key(part.strip()) for part in ring.split(",")]
-        self.signing = [base64.urlsafe_b64decode(part.strip())[:SIGNING_BYTES] for part in ring.split(",")]
-        self.multi = MultiFernet(self.ring)
+    def __init__(self, master_keys: str) -> None:
+        self.master_keys = [master_key(part.strip()) for part in master_keys.split(",")]
+        self.signing = [base64.urlsafe_b64decode(part.strip())[:SIGNING_BYTES] for part in master_keys.split(",")]
+        self.multi = MultiFernet(self.master_keys)
 
     def __repr__(self) -> str:
-        return f"KeyBox({len(self.ring)} master keys)"
+        return f"KeyCipher({len(self.master_keys)} master keys)"
 
-    def seal(self, secret: Secret, user_id: int, provider: ProviderName) -> str:
+    def encrypt(self, secret: Secret, user_id: int, provider: ProviderName) -> str:
         """Return a token that opens for this user and provider only."""
         register_secret(secret)
         contents = {"v": FORMAT, "user": user_id, "provider": provider, "key": secret.reveal()}
         return self.multi.encrypt(json.dumps(contents).encode()).decode()
 
-    def open(self, token: str, user_id: int, provider: ProviderName) -> Secret:
+    def decrypt(self, token: str, user_id: int, provider: ProviderName) -> Secret:
         """Return the key; raises KeyUnreadable, also for a token of another user or provider."""
         secret, _ = self.contents(token, user_id, provider)
         register_secret(secret)
@@ -97,15 +97,15 @@ class KeyCipher:
         if not any(hmac.compare_digest(hmac.digest(key, signed, "sha256"), mark) for key in self.signing):
             raise KeyUnreadable(fault(token), user_id, provider)
 
-    def examine(self, token: str, user_id: int, provider: ProviderName) -> TokenInfo:
+    def inspect(self, token: str, user_id: int, provider: ProviderName) -> TokenInfo:
         """Return what may be shown of the key; raises KeyUnreadable. The key itself is dropped at once."""
         secret, bound = self.contents(token, user_id, provider)
-        return TokenInfo(bound, opens(self.ring[0], token), last_four(secret))
+        return TokenInfo(bound, opens(self.master_keys[0], token), last_four(secret))
 
     def rotate(self, token: str, user_id: int, provider: ProviderName) -> str:
         """Return the same key sealed anew under the newest master key, bound to its user and provider."""
         secret, _ = self.contents(token, user_id, provider)
-        return self.seal(secret, user_id, provider)
+        return self.encrypt(secret, user_id, provider)
 
     def contents(self, token: str, user_id: int, provider: ProviderName) -> tuple[Secret, bool]:
         try:
@@ -128,13 +128,13 @@ class KeyCipher:
             raise KeyUnreadable("not_a_key", user_id, provider) from None
 
 
-def require_box(box: KeyCipher | None) -> KeyCipher:
-    """Return `box`; raises ConfigurationError without a master key: none is ever stored in the clear."""
-    if box is None:
+def require_cipher(cipher: KeyCipher | None) -> KeyCipher:
+    """Return `cipher`; raises ConfigurationError without a master key: none is ever stored in the clear."""
+    if cipher is None:
         raise ConfigurationError(
             f"LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one with {GENERATE}"
         )
-    return box
+    return cipher
 
 
 def master_key(text: str) -> Fernet:

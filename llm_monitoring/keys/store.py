@@ -12,7 +12,7 @@ from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_box
+from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_cipher
 from llm_monitoring.settings.key_text import typed_key
 
 SQL = load("keys")
@@ -90,7 +90,7 @@ class RotationRefused(MonitoringError):
 
 
 class KeyStore:
-    """Finds, stores and rotates keys. Without `box`, stored keys cannot be read and none can be stored.
+    """Finds, stores and rotates keys. Without `cipher`, stored keys cannot be read and none can be stored.
 
     `operator_keys_for` are the users who may use the operator's keys; None: all.
     """
@@ -98,14 +98,14 @@ class KeyStore:
     def __init__(
         self,
         db: Database,
-        box: KeyCipher | None,
+        cipher: KeyCipher | None,
         operator_keys: Mapping[ProviderName, Secret],
         *,
         default_budget_usd: Decimal = Decimal("100.00"),
         operator_keys_for: frozenset[int] | None = None,
     ) -> None:
         self.db = db
-        self.box = box
+        self.cipher = cipher
         self.operator_keys = operator_keys
         self.default_budget_usd = default_budget_usd
         self.operator_keys_for = operator_keys_for
@@ -122,14 +122,14 @@ class KeyStore:
         """
         row = self.db.one(SQL.token, {"user_id": user_id, "provider": provider})
         if row is not None and row["token"] is not None:
-            return FoundKey(self.opened(row["token"], user_id, provider), "user")
+            return FoundKey(self.decrypt(row["token"], user_id, provider), "user")
         secret = self.operator_key(provider, user_id)
         return FoundKey(secret, "operator") if secret else None
 
-    def opened(self, token: str, user_id: int, provider: ProviderName) -> Secret:
-        if self.box is None:
+    def decrypt(self, token: str, user_id: int, provider: ProviderName) -> Secret:
+        if self.cipher is None:
             raise KeyUnreadable("no_master_key", user_id, provider)
-        return self.box.open(token, user_id, provider)
+        return self.cipher.decrypt(token, user_id, provider)
 
     def available(self, user_ids: Iterable[int]) -> dict[int, dict[ProviderName, KeyStatus]]:
         """Return the state of each user's keys; a provider without any key is left out."""
@@ -150,9 +150,9 @@ class KeyStore:
     def problem(self, token: str, user_id: int, provider: ProviderName) -> KeyUnreadable | None:
         """Why a token cannot be opened, as far as that is known without opening it."""
         try:
-            if self.box is None:
+            if self.cipher is None:
                 raise KeyUnreadable("no_master_key", user_id, provider)
-            self.box.check(token, user_id, provider)
+            self.cipher.check(token, user_id, provider)
         except KeyUnreadable as exc:
             return exc
         return None
@@ -189,9 +189,9 @@ class KeyStore:
 
     def store(self, user_id: int, provider: ProviderName, secret: Secret) -> None:
         """Seal and keep a key; raises ConfigurationError without a master key, BadInput for bad values."""
-        box = require_box(self.box)
+        cipher = require_cipher(self.cipher)
         try:
-            token = box.seal(typed_key(secret.reveal()), user_id, provider)
+            token = cipher.encrypt(typed_key(secret.reveal()), user_id, provider)
         except ValueError as exc:
             raise BadInput(f"this is no API key: it must be {exc}") from None
         budget = {"monthly_budget_usd": self.default_budget_usd}
@@ -217,9 +217,9 @@ class KeyStore:
 
     def listed(self, user_id: int, email: str | None, provider: ProviderName, token: str) -> ListedKey:
         try:
-            if self.box is None:
+            if self.cipher is None:
                 raise KeyUnreadable("no_master_key", user_id, provider)
-            sealed = self.box.examine(token, user_id, provider)
+            sealed = self.cipher.inspect(token, user_id, provider)
         except KeyUnreadable as exc:
             return ListedKey(provider, "user", user_id, email, problem=exc)
         return ListedKey(provider, "user", user_id, email, sealed.last_four, sealed.bound)
@@ -240,7 +240,7 @@ class KeyStore:
         `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, if another master
         key may open any of them. What no master key opens stays as it is, and keeps no other from being sealed.
         """
-        box = require_box(self.box)
+        cipher = require_cipher(self.cipher)
         users, problems = 0, []
         for row in self.rows():
             users += 1
@@ -250,25 +250,25 @@ class KeyStore:
             raise RotationRefused(problems)
         total, done = Rotation(), 0
         for page in self.pages():
-            total += self.rotate_page(box, page)
+            total += self.rotate_page(cipher, page)
             done += len(page)
             on_progress(done, max(done, users))
         return total
 
-    def rotate_page(self, box: KeyCipher, page: list[Row]) -> Rotation:
+    def rotate_page(self, cipher: KeyCipher, page: list[Row]) -> Rotation:
         counted, changes = Rotation(), []
         for row in page:
             user_id = row["user_id"]
             for provider, token in tokens(row):
                 try:
-                    sealed = box.examine(token, user_id, provider)
+                    sealed = cipher.inspect(token, user_id, provider)
                 except KeyUnreadable as exc:
                     counted += Rotation(unusable=(exc,))
                     continue
                 if sealed.bound and sealed.under_newest:
                     counted += Rotation(current=1)
                     continue
-                new = box.rotate(token, user_id, provider)
+                new = cipher.rotate(token, user_id, provider)
                 changes.append({"user_id": user_id, "provider": provider, "seen": token, "token": new})
         replaced = self.db.transact(lambda transaction: replace(transaction, changes))
         return counted + Rotation(rotated=replaced, changed=len(changes) - replaced)

@@ -94,7 +94,7 @@ class PaymentService:
         self.errors = errors
         self.base_urls = base_urls
 
-    def pay(
+    def execute(
         self,
         call: Attempt,
         question: Question,
@@ -102,19 +102,19 @@ class PaymentService:
         tariff: Tariff,
         save: Save,
         save_error: SaveError,
-        landed: Callable[[], None] = lambda: None,
+        on_reply: Callable[[], None] = lambda: None,
     ) -> Paid:
         """Reserve, send, keep the receipt, settle.
 
         Raises Blocked, Withdrawn, the provider's error once settled, Unsettled or SettlementDelayed.
 
-        `landed` is called when the reply is there: from there on the provider has nothing more to do with the call.
+        `on_reply` is called when the reply is there: from there on the provider has nothing more to do with the call.
         """
         self.reserve(call)
         price = self.price_at_sending(call, question, tariff)
         self.mark_sent(call, price)
         reply = self.send(call, question, provider, price, save_error)
-        landed()
+        on_reply()
         failpoints.reach("replied")
 
         def finish() -> Paid:

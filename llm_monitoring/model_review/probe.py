@@ -99,7 +99,7 @@ def pay(desk: TaskExecutor, model: Model, question: Question, user_id: int, call
     )
     client = desk.clients.get(key, user_id)
     try:
-        return desk.till.pay(call, question, client, tariff, keep_no_answer, keep_no_error)
+        return desk.payments.execute(call, question, client, tariff, keep_no_answer, keep_no_error)
     except BudgetExceeded as exc:
         told = f"what user {user_id} has left this month does not cover the question's ceiling of"
         raise BudgetExceeded(f"{told} {call.ceiling_usd:.4f} USD") from exc

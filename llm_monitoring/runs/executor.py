@@ -40,7 +40,7 @@ class TaskExecutor:
     errors: RowErrors = field(default_factory=RowErrors)
 
     @cached_property
-    def till(self) -> PaymentService:
+    def payments(self) -> PaymentService:
         return PaymentService(self.budget, self.errors, self.settings.base_urls)
 
     def watched(self, project_id: int) -> TrackedProject | None:
@@ -53,7 +53,7 @@ class TaskExecutor:
             return None
 
     def answer(self, job: WorkItem, landed: Callable[[], None] = lambda: None) -> Analysis | None:
-        """Ask a task's prompt and store the answer, None if it could not be analysed; `landed` as in Till.pay.
+        """Ask a task's prompt and store the answer, None if it could not be analysed; `landed` is its `on_reply`.
 
         Raises Blocked, NotCallable, key and provider errors.
         """
@@ -73,7 +73,7 @@ class TaskExecutor:
         call = self.call("answer", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
         try:
-            self.till.pay(call, question, client, self.tariff(model), save, save_error, landed)
+            self.payments.execute(call, question, client, self.tariff(model), save, save_error, landed)
         except SettlementDelayed as exc:
             raise exc.before(lambda: analysed[0]) from exc
         return analysed[0]
@@ -140,7 +140,7 @@ class TaskExecutor:
 
         call = self.call("sentiment", job, model, question)
         client = self.clients.get(job.key, job.task.user_id)
-        self.till.pay(call, question, client, self.tariff(model), save, save_error, landed)
+        self.payments.execute(call, question, client, self.tariff(model), save, save_error, landed)
 
     def tariff(self, model: Model) -> Tariff:
         """What the model costs at the endpoint that its provider is called at; raises NotCallable."""

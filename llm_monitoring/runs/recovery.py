@@ -136,7 +136,7 @@ def settle_from_receipt(desk: TaskExecutor, row: Row) -> bool:
             save_failure(tx, call, task, error)
 
     try:
-        desk.till.settle(call, reply, price, save, save_error)
+        desk.payments.settle(call, reply, price, save, save_error)
     except ProviderError as exc:
         log.info(
             "El recibo de la llamada %s no contiene respuesta: %s",

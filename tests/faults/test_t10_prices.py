@@ -70,7 +70,7 @@ def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
     asked, tariff = question(counts), model.tariff(None)
     ceiling = tariff.quote(asked, *ledger.pricing_times()).ceiling_usd
     call = Attempt(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
-    paid = PaymentService(ledger, RowErrors()).pay(call, asked, Recorded(counts), tariff, nothing, nothing)
+    paid = PaymentService(ledger, RowErrors()).execute(call, asked, Recorded(counts), tariff, nothing, nothing)
     return Fraction(paid.charged_usd), Fraction(ceiling)
 
 

@@ -50,14 +50,16 @@ class Vault:
             "INSERT INTO users (email) SELECT 'u' || n || '@example.com' FROM generate_series(1, %(users)s) n",
             {"users": users},
         )
-        box, bare = KeyCipher(self.old), Fernet(self.old)
+        cipher, bare = KeyCipher(self.old), Fernet(self.old)
         for row in self.db.all("SELECT id FROM users ORDER BY id"):
             tokens: dict[str, object] = {"user": row["id"]}
             for provider in PROVIDERS:
                 key = f"{PREFIXES[provider]}vault-{self.random.randbytes(16).hex()}"
                 self.keys[row["id"], provider] = key
                 bound = self.random.random() < 2 / 3
-                token = box.seal(Secret(key), row["id"], provider) if bound else bare.encrypt(key.encode()).decode()
+                token = (
+                    cipher.encrypt(Secret(key), row["id"], provider) if bound else bare.encrypt(key.encode()).decode()
+                )
                 tokens[provider] = token
             self.db.execute(
                 "INSERT INTO user_llm_api_keys (user_id, openai_api_key_encrypted, anthropic_api_key_encrypted, "
@@ -73,10 +75,10 @@ class Vault:
 
     def readable(self, ring: str) -> int:
         """How many keys open under `ring`, each as what it was; raises where one opens as anything else."""
-        box, opened = KeyCipher(ring), 0
+        cipher, opened = KeyCipher(ring), 0
         for (user, provider), token in self.tokens.items():
             try:
-                assert box.open(token, user, provider).reveal() == self.keys[user, provider]
+                assert cipher.decrypt(token, user, provider).reveal() == self.keys[user, provider]
             except KeyUnreadable:
                 continue
             opened += 1

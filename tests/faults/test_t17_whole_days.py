@@ -80,7 +80,7 @@ class Days:
         """One daily run in this process, with this day's clock; waits for the lock of a killed one."""
         scene = self.scene
         settings = load_settings({**scene.environment(), **environment}, dotenv=False)
-        store = KeyStore(scene.db, scene.store.box, settings.api_keys)
+        store = KeyStore(scene.db, scene.store.cipher, settings.api_keys)
         app = App(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
         while True:
             try:

@@ -53,7 +53,7 @@ def stage(database_url: str) -> Iterator[Stage]:
 
 def tools_of(stage: Stage) -> App:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    return App(stage.db, stage.budget, KeyStore(stage.db, stage.store.box, {}), settings)
+    return App(stage.db, stage.budget, KeyStore(stage.db, stage.store.cipher, {}), settings)
 
 
 def work(stage: Stage, run_id: int) -> None:

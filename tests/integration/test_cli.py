@@ -203,7 +203,7 @@ def test_key_from_a_pipe(cli: Cli, db: Database, ana: int, stdin: str) -> None:
     assert f"Stored the openai key of user 1 ({EMAIL}), which ends in 4321.\n" == stored
     row = db.one("SELECT openai_api_key_encrypted AS token FROM user_llm_api_keys WHERE user_id = 1")
     assert row is not None
-    assert KEY == KeyCipher(MASTER).open(row["token"], 1, "openai").reveal()
+    assert KEY == KeyCipher(MASTER).decrypt(row["token"], 1, "openai").reveal()
     listed = {
         "user_id": 1, "email": EMAIL, "provider": "openai", "source": "user", "last_four": "4321", "bound": True,
         "problem": None,
@@ -235,7 +235,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
     assert KEY.encode()[:-4] not in shown
     row = db.one("SELECT openai_api_key_encrypted AS token FROM user_llm_api_keys WHERE user_id = 1")
     assert row is not None
-    assert KEY == KeyCipher(MASTER).open(row["token"], 1, "openai").reveal()
+    assert KEY == KeyCipher(MASTER).decrypt(row["token"], 1, "openai").reveal()
 
 
 @pytest.mark.parametrize(

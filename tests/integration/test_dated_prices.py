@@ -89,8 +89,8 @@ def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple
 
 def pay(ledger: Budget, counts: Counts, base_url: str | None = None, **changes: Any) -> Decimal:
     call, question, tariff = quoted(ledger, counts, base_url)
-    till = PaymentService(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
-    return till.pay(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
+    payments = PaymentService(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
+    return payments.execute(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
 
 
 def nothing(*_: Any) -> None: ...
@@ -142,7 +142,7 @@ def test_a_call_that_is_sent_after_midnight_costs_the_new_price(ledger: Budget) 
     move(ledger, DECEMBER)
     call, question, tariff = quoted(ledger, FLASH)
     move(ledger, datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
-    paid = PaymentService(ledger, RowErrors()).pay(call, question, Replier(FLASH), tariff, nothing, nothing)
+    paid = PaymentService(ledger, RowErrors()).execute(call, question, Replier(FLASH), tariff, nothing, nothing)
     assert Decimal("0.00525") == paid.charged_usd <= call.ceiling_usd
 
 
@@ -331,7 +331,7 @@ def test_a_tier_without_a_price_is_charged_the_ceiling(ledger: Budget) -> None:
 def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: pytest.LogCaptureFixture) -> None:
     """A model that the registry does not hold costs the ceiling, which the log says."""
     call, question, tariff = quoted(ledger, FLASH)
-    paid = PaymentService(ledger, RowErrors()).pay(
+    paid = PaymentService(ledger, RowErrors()).execute(
         call, question, Replier(FLASH, modelVersion="gemini-9"), tariff, nothing, nothing
     )
     (event,) = [record for record in caplog.records if getattr(record, "event", "") == "call.unpriced"]
@@ -374,5 +374,5 @@ def test_a_served_model_with_an_unreadable_price_loses_no_answer(ledger: Budget)
     served = Replier(TERRA, model="gpt-6.1-sol")
     assert (
         call.ceiling_usd
-        == PaymentService(ledger, RowErrors()).pay(call, question, served, tariff, nothing, nothing).charged_usd
+        == PaymentService(ledger, RowErrors()).execute(call, question, served, tariff, nothing, nothing).charged_usd
     )

@@ -121,7 +121,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         row = db.one("SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
                      " monthly_budget_usd AS usd FROM user_llm_api_keys")  # fmt: skip
         assert row is not None
-        assert (KEYS["openai"], 25) == (KeyCipher(master).open(row["token"], 1, "openai").reveal(), row["usd"])
+        assert (KEYS["openai"], 25) == (KeyCipher(master).decrypt(row["token"], 1, "openai").reveal(), row["usd"])
         assert row["refused"] is None
         assert {"n": 0} == db.one("SELECT count(*) AS n FROM llm_call_attempts")
     assert 0 == server.bill.total_usd

@@ -16,7 +16,7 @@ from llm_monitoring.cli.keys.verify import verify
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import BadInput
-from llm_monitoring.keys.encryption import last_four, require_box
+from llm_monitoring.keys.encryption import last_four, require_cipher
 from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey, Progress
 from llm_monitoring.logs.redaction import register_secret, visible
 
@@ -53,7 +53,7 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
         )
     with session.app() as app:
         owner = projects.find_user(app.db, user)
-        require_box(app.keys.box)
+        require_cipher(app.keys.cipher)
         secret = read_key(f"{provider} API key of {visible(owner['email'])} (not shown)")
         app.keys.store(owner["id"], provider, secret)
     say(f"Stored the {provider} key of user {owner['id']} ({owner['email']}){ending(last_four(secret))}.")

@@ -93,7 +93,7 @@ def keys(app: App, user: Row) -> None:
         state = states.get(provider)
         if state is not None and state.usable:
             say(f"{provider}: there is one already{' (the operator’s)' if state.source == 'operator' else ''}.")
-        elif app.keys.box is None:
+        elif app.keys.cipher is None:
             say(f"{provider}: none, and without a master key none can be stored.")
         else:
             offer_key(app, user, provider)

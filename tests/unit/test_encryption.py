@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, TokenInfo, last_four, require_box
+from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, TokenInfo, last_four, require_cipher
 from llm_monitoring.logs.redaction import redact
 
 OLD = Fernet.generate_key().decode()
 NEW = Fernet.generate_key().decode()
-BOX = KeyCipher(NEW)
+CIPHER = KeyCipher(NEW)
 CANARY = Secret("sk-canary-4F7Q2Z9XKD")
 
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=80)
@@ -30,9 +30,11 @@ def sealed(contents: object) -> str:
     return Fernet(NEW).encrypt(text.encode()).decode()
 
 
-def failure(token: str, user_id: int = 1, provider: ProviderName = "openai", box: KeyCipher = BOX) -> KeyUnreadable:
+def failure(
+    token: str, user_id: int = 1, provider: ProviderName = "openai", cipher: KeyCipher = CIPHER
+) -> KeyUnreadable:
     with pytest.raises(KeyUnreadable) as caught:
-        box.open(token, user_id, provider)
+        cipher.decrypt(token, user_id, provider)
     shown = "".join(traceback.format_exception(caught.value))
     assert "canary" not in shown
     assert len(token) < 20 or token not in shown
@@ -43,15 +45,15 @@ def failure(token: str, user_id: int = 1, provider: ProviderName = "openai", box
 @given(keys, owners)
 def test_round_trip(key: str, owner: tuple[int, ProviderName]) -> None:
     """What was sealed for a user and provider opens for them, and shows nothing of the key before."""
-    token = BOX.seal(Secret(key), *owner)
-    assert BOX.open(token, *owner) == Secret(key)
+    token = CIPHER.encrypt(Secret(key), *owner)
+    assert CIPHER.decrypt(token, *owner) == Secret(key)
     assert len(key) < 4 or key not in token
 
 
 @given(owners, owners)
 def test_token_of_another(owner: tuple[int, ProviderName], other: tuple[int, ProviderName]) -> None:
     """A token found in another user's or provider's place is refused."""
-    token = BOX.seal(CANARY, *owner)
+    token = CIPHER.encrypt(CANARY, *owner)
     if owner != other:
         assert failure(token, *other).reason == "not_yours"
 
@@ -65,7 +67,7 @@ def test_garbage(text: str) -> None:
 @given(st.integers(0, 300))
 def test_cut_token(length: int) -> None:
     """A token cut anywhere does not open."""
-    token = BOX.seal(CANARY, 1, "openai")
+    token = CIPHER.encrypt(CANARY, 1, "openai")
     if length < len(token.rstrip("=")):
         assert failure(token[:length]).reason in ("empty", "damaged", "sealed_otherwise")
 
@@ -109,7 +111,7 @@ def test_failures(token: str, reason: Reason, advice: str) -> None:
 
 def test_altered_token() -> None:
     """A token with one bit changed does not open."""
-    token = BOX.seal(CANARY, 1, "openai")
+    token = CIPHER.encrypt(CANARY, 1, "openai")
     altered = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
     assert failure(altered).reason == "sealed_otherwise"
 
@@ -117,31 +119,31 @@ def test_altered_token() -> None:
 def test_older_tokens() -> None:
     """A token that holds the bare key still opens, white space around either aside, and is told apart."""
     token = " " + sealed(CANARY.reveal() + "\n") + "\n"
-    assert BOX.open(token, 1, "openai") == CANARY
-    assert BOX.examine(token, 1, "openai") == TokenInfo(bound=False, under_newest=True, last_four="9XKD")
+    assert CIPHER.decrypt(token, 1, "openai") == CANARY
+    assert CIPHER.inspect(token, 1, "openai") == TokenInfo(bound=False, under_newest=True, last_four="9XKD")
 
 
 @pytest.mark.parametrize("bare", ["12345", "[]", '["a"]', '"quoted"', "null"])
 def test_bare_key_that_reads_as_json(bare: str) -> None:
     """An older bare key is a key even where it happens to be JSON."""
-    assert BOX.open(sealed(bare), 1, "google") == Secret(bare)
+    assert CIPHER.decrypt(sealed(bare), 1, "google") == Secret(bare)
 
 
 def test_ring() -> None:
     """A ring opens what any of its keys sealed, and seals under the newest."""
     old, both = KeyCipher(OLD), KeyCipher(f"{NEW} ,\n {OLD}")
-    token = old.seal(CANARY, 1, "openai")
-    assert both.open(token, 1, "openai") == CANARY
-    assert both.examine(token, 1, "openai") == TokenInfo(bound=True, under_newest=False, last_four="9XKD")
-    assert BOX.open(both.seal(CANARY, 1, "openai"), 1, "openai") == CANARY
+    token = old.encrypt(CANARY, 1, "openai")
+    assert both.decrypt(token, 1, "openai") == CANARY
+    assert both.inspect(token, 1, "openai") == TokenInfo(bound=True, under_newest=False, last_four="9XKD")
+    assert CIPHER.decrypt(both.encrypt(CANARY, 1, "openai"), 1, "openai") == CANARY
 
 
 def test_rotate() -> None:
     """Rotation seals under the newest key and binds; what was bound stays its owner's."""
     both = KeyCipher(f"{NEW},{OLD}")
     bare = both.rotate(Fernet(OLD).encrypt(CANARY.reveal().encode()).decode(), 3, "google")
-    assert BOX.open(bare, 3, "google") == CANARY
-    assert both.examine(bare, 3, "google") == TokenInfo(bound=True, under_newest=True, last_four="9XKD")
+    assert CIPHER.decrypt(bare, 3, "google") == CANARY
+    assert both.inspect(bare, 3, "google") == TokenInfo(bound=True, under_newest=True, last_four="9XKD")
     with pytest.raises(KeyUnreadable, match="refused"):
         both.rotate(bare, 4, "google")
 
@@ -164,31 +166,31 @@ def test_malformed_ring(ring: str) -> None:
 def test_no_master_key() -> None:
     """Without a master key nothing can be sealed, and the error says how to make one."""
     with pytest.raises(ConfigurationError, match=r"never stored in the clear: .*Fernet\.generate_key"):
-        require_box(None)
-    assert require_box(BOX) is BOX
+        require_cipher(None)
+    assert require_cipher(CIPHER) is CIPHER
 
 
 def test_the_command_makes_a_ring() -> None:
     """The command that the errors quote makes a working master key."""
     with pytest.raises(ConfigurationError) as caught:
-        require_box(None)
+        require_cipher(None)
     command = re.search('python -c "(.*)"', str(caught.value))
     assert command is not None
     printed: list[str] = []
     exec(command[1], {"print": printed.append})
-    assert KeyCipher(printed[0]).ring
+    assert KeyCipher(printed[0]).master_keys
 
 
 def test_opened_and_sealed_keys_are_hidden() -> None:
     """A key is registered for redaction when it is sealed and when it is opened."""
-    BOX.seal(Secret("odd/form+one~11"), 1, "openai")
-    BOX.open(sealed("odd/form+two~22"), 1, "openai")
+    CIPHER.encrypt(Secret("odd/form+one~11"), 1, "openai")
+    CIPHER.decrypt(sealed("odd/form+two~22"), 1, "openai")
     assert redact("odd/form+one~11 form+two~22") == "*** for***"
 
 
 def test_repr() -> None:
-    """A box shows how many master keys it has and none of them."""
-    assert repr(KeyCipher(f"{NEW},{OLD}")) == "KeyBox(2 master keys)"
+    """A cipher shows how many master keys it has and none of them."""
+    assert repr(KeyCipher(f"{NEW},{OLD}")) == "KeyCipher(2 master keys)"
 
 
 def test_last_four() -> None:
@@ -201,5 +203,5 @@ def test_nested_text_is_no_key(nested: str) -> None:
     """What is nested deeper than a reader goes is no key, and no other error."""
     token = Fernet(NEW).encrypt(nested.encode()).decode()
     with pytest.raises(KeyUnreadable) as caught:
-        BOX.open(token, 1, "openai")
+        CIPHER.decrypt(token, 1, "openai")
     assert "not_a_key" == caught.value.reason
