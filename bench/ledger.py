@@ -13,9 +13,9 @@ from bench.ground import database
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 
-SETTLED = Outcome("settled", Decimal("0.001"), Usage(100, 200), "m")
+SETTLED = Settlement("settled", Decimal("0.001"), Usage(100, 200), "m")
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from llm_monitoring.answers import store as results
 from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.projects.store import find
 from llm_monitoring.providers import Answer, Reply, read_reply
@@ -55,7 +55,7 @@ class Store:
         finding = results.StoredAnswer(call.id, self.run_id, model, cost, False, self.analysis, "pending")
 
         def settle(tx: Transaction) -> None:
-            self.budget.close(tx, call.id, Outcome("settled", cost, Usage(180, 500), model))
+            self.budget.close(tx, call.id, Settlement("settled", cost, Usage(180, 500), model))
             results.save(tx, task, self.project, self.answer, self.reply, finding)
 
         self.db.transact(settle)

@@ -49,7 +49,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Settlement:
     """How a call ended. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing."""
 
     state: Literal["settled", "void", "unknown"]
@@ -214,14 +214,14 @@ class Budget:
 
     def release(self, call_id: uuid.UUID, error_kind: str, error_message: str) -> None:
         """Void a reservation that never went out."""
-        outcome = Outcome("void", error_kind=error_kind, error_message=error_message)
+        outcome = Settlement("void", error_kind=error_kind, error_message=error_message)
         self.db.transact(lambda tx: self.close(tx, call_id, outcome, from_states=("reserved",)))
 
     def close(
         self,
         tx: Transaction,
         call_id: uuid.UUID,
-        outcome: Outcome,
+        outcome: Settlement,
         from_states: Sequence[str] = ("sent", "unknown"),
     ) -> Decimal | None:
         """End an attempt within `tx`; return what its user is now charged in USD, None where it was closed before."""

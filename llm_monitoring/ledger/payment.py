@@ -15,7 +15,7 @@ from llm_monitoring.db.database import BrokenOff, Conflict, DatabaseUnavailable,
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome, RunSuperseded
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, RunSuperseded, Settlement
 from llm_monitoring.logs.redaction import SECRETS, redact
 from llm_monitoring.providers import (
     Answer,
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 LONGEST_NAME: Final = 100  # characters of what a reply named that a log line holds
 
 # With an error, storing the answer's analysis was refused before: the answer is stored unread.
-Save = Callable[[Transaction, Answer, Reply, Outcome, RowError | None], None]
+Save = Callable[[Transaction, Answer, Reply, Settlement, RowError | None], None]
 SaveError = Callable[[Transaction, ProviderError], None]
 
 
@@ -213,7 +213,7 @@ class PaymentService:
         report_overrun(call, outcome)
         return Paid(answer, reply, charged)
 
-    def read(self, call: Attempt, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Outcome]:
+    def read(self, call: Attempt, reply: Reply, price: Price, save_error: SaveError) -> tuple[Answer, Settlement]:
         """A reply that breaks its reader in a way nobody foresaw is charged its ceiling, and never met again."""
         error: ProviderError | None = BadResponse("the reply broke the code that reads it", billed="maybe")
         try:
@@ -231,7 +231,7 @@ class PaymentService:
                 self.close_failed(call, price, error, save_error)
         return answer, outcome
 
-    def store(self, call: Attempt, answer: Answer, reply: Reply, outcome: Outcome, save: Save) -> Decimal:
+    def store(self, call: Attempt, answer: Answer, reply: Reply, outcome: Settlement, save: Save) -> Decimal:
         """Result and settlement in one transaction; raises Unsettled where the database refuses both forms of it."""
         refused: RowError | None = None
 
@@ -284,23 +284,23 @@ class PaymentService:
         report_overrun(call, outcome)
         failpoints.reach("failed")
 
-    def outcome_of(self, call: Attempt, answer: Answer, price: Price) -> Outcome:
+    def outcome_of(self, call: Attempt, answer: Answer, price: Price) -> Settlement:
         """What an answer costs; without usage to be trusted, or a price for it, its ceiling."""
         if answer.usage is None:
-            return Outcome("unknown", model_served=answer.model, error_kind="usage_missing")
+            return Settlement("unknown", model_served=answer.model, error_kind="usage_missing")
         state, cost = self.charge(call, price, answer.usage, answer.model)
         kind = "unpriced" if state == "unknown" else None
-        return Outcome(state, cost, answer.usage, answer.model, kind)
+        return Settlement(state, cost, answer.usage, answer.model, kind)
 
-    def outcome_of_error(self, call: Attempt, error: ProviderError, price: Price) -> Outcome:
+    def outcome_of_error(self, call: Attempt, error: ProviderError, price: Price) -> Settlement:
         """What a failed call costs: nothing, its usage, or in doubt its ceiling (design, section 5.5)."""
         message = redact(str(error))
         if error.billed == "no":
-            return Outcome("void", error_kind=error.kind, error_message=message)
+            return Settlement("void", error_kind=error.kind, error_message=message)
         if error.billed == "yes" and error.usage is not None:
             state, cost = self.charge(call, price, error.usage, error.model or "")
-            return Outcome(state, cost, error.usage, error.model, error.kind, message)
-        return Outcome("unknown", error_kind=error.kind, error_message=message)
+            return Settlement(state, cost, error.usage, error.model, error.kind, message)
+        return Settlement("unknown", error_kind=error.kind, error_message=message)
 
     def charge(
         self, call: Attempt, price: Price, usage: Usage, served: str
@@ -354,7 +354,7 @@ class PaymentService:
         return registry.dearest(price, tariff.at(*self.budget.sending_times(call.id), *self.budget.pricing_times()))
 
 
-def report_overrun(call: Attempt, outcome: Outcome) -> None:
+def report_overrun(call: Attempt, outcome: Settlement) -> None:
     """Say that a call cost more than its ceiling, e.g. by fees of tools that it did not offer: all of it is charged."""
     if outcome.state == "settled" and outcome.cost_usd > call.ceiling_usd:
         log.error(

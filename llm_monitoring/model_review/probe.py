@@ -15,7 +15,7 @@ from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import KeyId
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
-from llm_monitoring.ledger.budget import Attempt, Outcome, new_id
+from llm_monitoring.ledger.budget import Attempt, Settlement, new_id
 from llm_monitoring.ledger.payment import BudgetExceeded, Paid
 from llm_monitoring.providers import (
     Answer,
@@ -105,7 +105,9 @@ def pay(desk: TaskExecutor, model: Model, question: Question, user_id: int, call
         raise BudgetExceeded(f"{told} {call.ceiling_usd:.4f} USD") from exc
 
 
-def keep_no_answer(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+def keep_no_answer(
+    tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None
+) -> None:
     """A trial leaves its attempt and its receipt, no result."""
 
 

@@ -14,7 +14,7 @@ from llm_monitoring.db.row_errors import RowError, RowErrors
 from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Attempt, Budget, Kind, Outcome, new_id
+from llm_monitoring.ledger.budget import Attempt, Budget, Kind, Settlement, new_id
 from llm_monitoring.ledger.payment import PaymentService, SettlementDelayed, is_final
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.projects.tracked import TrackedProject
@@ -64,7 +64,7 @@ class TaskExecutor:
         question = ask_prompt(job.task, watched.project, model, self.settings)
         analysed: list[Analysis | None] = []
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
             analysed[:] = [self.save_answer(tx, job.task, watched, call, answer, reply, outcome, refused)]
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
@@ -86,7 +86,7 @@ class TaskExecutor:
         call: Attempt,
         answer: Answer,
         reply: Reply,
-        outcome: Outcome,
+        outcome: Settlement,
         refused: RowError | None = None,
     ) -> Analysis | None:
         """Store an answer as the task's result with its analysis.
@@ -131,7 +131,7 @@ class TaskExecutor:
             raise NotCallable(f"{job.provider} has no approved and priced model to judge sentiment with")
         question = ask_judge(watched.project.brand.name, job.contexts, model)
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
             save_verdict(tx, job.task, watched, answer, refused)
 
         def save_error(tx: Transaction, error: ProviderError) -> None:

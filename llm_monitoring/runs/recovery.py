@@ -18,7 +18,7 @@ from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transac
 from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.budget import Attempt, Outcome
+from llm_monitoring.ledger.budget import Attempt, Settlement
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks
@@ -123,7 +123,7 @@ def settle_from_receipt(desk: TaskExecutor, row: Row) -> bool:
     call = read_call(row)
     task, watched = call.task, None if call.task is None else desk.watched(call.task.project_id)
 
-    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Outcome, refused: RowError | None) -> None:
+    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
         if task is None:
             return
         if call.kind == "sentiment":
@@ -164,7 +164,7 @@ def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderErro
 
 def close_in_doubt(desk: TaskExecutor, row: Row) -> None:
     """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
-    outcome = Outcome("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
+    outcome = Settlement("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
     call = read_call(row)
 
     def close(tx: Transaction) -> None:

@@ -12,7 +12,7 @@ from random import Random
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Settlement
 
 CENT_OF_A_CENT = Decimal("0.0001")
 PAUSE = 1000  # reservations between two lines of progress
@@ -55,7 +55,7 @@ def spend(budget: Budget, user: int, reservations: int, random: Random) -> Count
 
 def settle(budget: Budget, call: Attempt, cost: Decimal) -> None:
     assert budget.mark_sent(call)
-    outcome = Outcome("settled", cost, Usage(1, 1), "m")
+    outcome = Settlement("settled", cost, Usage(1, 1), "m")
     budget.db.transact(lambda tx: budget.close(tx, call.id, outcome))
 
 

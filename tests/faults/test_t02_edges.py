@@ -15,7 +15,7 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
@@ -63,7 +63,7 @@ class Edge:
         """An act that ends a call of this month at half its ceiling."""
 
         def settle() -> bool:
-            outcome = Outcome("settled", CEILING / 2, Usage(1, 1), "m")
+            outcome = Settlement("settled", CEILING / 2, Usage(1, 1), "m")
             self.db.transact(lambda tx: self.now.close(tx, call.id, outcome))
             return False
 

@@ -22,7 +22,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome, RunSuperseded
+from llm_monitoring.ledger.budget import Attempt, Budget, RunSuperseded, Settlement
 from llm_monitoring.runs import records
 from tests.faults.conftest import Note
 
@@ -200,7 +200,7 @@ class Ledger(RuleBasedStateMachine):
         assert expected == self.attempted(call, forgets)
         if expected is True:
             assert self.budget.mark_sent(call)
-            self.db.transact(lambda tx: self.budget.close(tx, call.id, Outcome("unknown")))
+            self.db.transact(lambda tx: self.budget.close(tx, call.id, Settlement("unknown")))
             self.model.close(self.model.entries[-1], "unknown", ceiling)
 
     @precondition(lambda self: self.model.entries)
@@ -221,9 +221,9 @@ class Ledger(RuleBasedStateMachine):
         assert entry is not None
         cost = (entry.call.ceiling_usd * share / 1000).quantize(Decimal("1e-10"))
         outcome, charged = (
-            (Outcome("settled", cost, Usage(1, 1), "m"), cost),
-            (Outcome("void"), Decimal(0)),
-            (Outcome("unknown"), entry.call.ceiling_usd),
+            (Settlement("settled", cost, Usage(1, 1), "m"), cost),
+            (Settlement("void"), Decimal(0)),
+            (Settlement("unknown"), entry.call.ceiling_usd),
         )[fate]
         self.db.forgets = forgets
         returned = self.db.transact(lambda tx: self.budget.close(tx, entry.call.id, outcome))
@@ -233,7 +233,7 @@ class Ledger(RuleBasedStateMachine):
         # a settlement that repeats itself finds the attempt closed: it tells None and has charged once
         assert returned in ((charged, None) if forgets and may_close else (charged if may_close else None,))
         if may_close and entry.state != "unknown":
-            late = Outcome("settled", entry.call.ceiling_usd, Usage(1, 1), "m")
+            late = Settlement("settled", entry.call.ceiling_usd, Usage(1, 1), "m")
             assert self.db.transact(lambda tx: self.budget.close(tx, entry.call.id, late)) is None
 
     @precondition(lambda self: self.model.entries)

@@ -16,7 +16,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, OperatorExhausted, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, OperatorExhausted, Settlement
 
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
 NOW = datetime.now(UTC)
@@ -39,7 +39,7 @@ def call(user_id: int, ceiling: str = "0.005", source: str = "user") -> Attempt:
 
 def settle(budget: Budget, made: Attempt, cost: str) -> None:
     assert budget.mark_sent(made)
-    outcome = Outcome("settled", Decimal(cost), Usage(1, 1), "m")
+    outcome = Settlement("settled", Decimal(cost), Usage(1, 1), "m")
     budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
 

@@ -21,7 +21,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from llm_monitoring.runs import records
 
 MASTER = Fernet.generate_key().decode()
@@ -58,7 +58,7 @@ def reserve(
 def settle(books: Budget, call: Attempt, cost: str | None) -> None:
     """Charge a call its cost; None: nobody knows, so its ceiling."""
     assert books.mark_sent(call)
-    outcome = Outcome("unknown") if cost is None else Outcome("settled", Decimal(cost))
+    outcome = Settlement("unknown") if cost is None else Settlement("settled", Decimal(cost))
     books.db.transact(lambda tx: books.close(tx, call.id, outcome))
 
 

@@ -17,7 +17,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Conflict, Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC)
@@ -52,7 +52,7 @@ def call(user_id: int, ceiling: str = "0.10", task: Task | None = None) -> Attem
     return Attempt(uuid.uuid4(), "answer", user_id, "openai", "m", "user", Decimal(ceiling), task=task)
 
 
-def close(budget: Budget, made: Attempt, outcome: Outcome) -> Decimal | None:
+def close(budget: Budget, made: Attempt, outcome: Settlement) -> Decimal | None:
     return budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
 
@@ -63,8 +63,8 @@ def money(budget: Budget, user_id: int) -> tuple[Decimal, Decimal]:
     return found.spent_usd, found.reserved_usd
 
 
-def settled(cost: str) -> Outcome:
-    return Outcome("settled", Decimal(cost), Usage(10, 20), "m-1")
+def settled(cost: str) -> Settlement:
+    return Settlement("settled", Decimal(cost), Usage(10, 20), "m-1")
 
 
 def sent(budget: Budget, user_id: int, ceiling: str = "0.10") -> Attempt:
@@ -129,11 +129,11 @@ def test_a_released_reservation_cannot_be_sent(budget: Budget, user: int) -> Non
     ("outcome", "spent"),
     [
         (settled("0.0312345678"), "0.0312345678"),
-        (Outcome("void", error_kind="rate_limited"), "0"),
-        (Outcome("unknown", error_kind="unavailable"), "0.10"),
+        (Settlement("void", error_kind="rate_limited"), "0"),
+        (Settlement("unknown", error_kind="unavailable"), "0.10"),
     ],
 )
-def test_each_end_charges_what_it_should(budget: Budget, user: int, outcome: Outcome, spent: str) -> None:
+def test_each_end_charges_what_it_should(budget: Budget, user: int, outcome: Settlement, spent: str) -> None:
     """Settled charges the cost, void nothing, unknown the ceiling; the reservation is gone in every case."""
     made = sent(budget, user)
     assert close(budget, made, outcome) == Decimal(spent)
@@ -151,7 +151,7 @@ def test_an_attempt_is_settled_once(budget: Budget, user: int) -> None:
 def test_a_doubtful_charge_is_corrected_when_the_truth_arrives(budget: Budget, user: int) -> None:
     """An unknown attempt that proves to be billed is charged its cost in place of its ceiling."""
     made = sent(budget, user)
-    close(budget, made, Outcome("unknown"))
+    close(budget, made, Settlement("unknown"))
     close(budget, made, settled("0.03"))
     assert money(budget, user) == (Decimal("0.03"), Decimal(0))
 
@@ -262,7 +262,7 @@ def test_a_call_waits_for_the_late_settlement_of_a_doubtful_one(budget: Budget, 
     first, second = call(user, task=task), call(user, task=task)
     assert budget.reserve(first)
     assert budget.mark_sent(first)
-    close(budget, first, Outcome("unknown"))
+    close(budget, first, Settlement("unknown"))
     assert budget.reserve(second)
     with ThreadPoolExecutor(1) as pool, closing(budget.db.connect()) as owner:
         owner.autocommit = False
@@ -279,7 +279,7 @@ def test_a_call_goes_out_after_a_doubtful_one(budget: Budget, user: int, task: T
     first, second = call(user, task=task), call(user, task=task)
     assert budget.reserve(first)
     assert budget.mark_sent(first)
-    close(budget, first, Outcome("unknown"))
+    close(budget, first, Settlement("unknown"))
     assert budget.reserve(second)
     assert budget.mark_sent(second)
 

@@ -16,7 +16,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import KeyId, Secret, Usage
 from llm_monitoring.keys.clients import Clients, WrongKey
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Settlement
 from llm_monitoring.ledger.payment import BudgetExceeded, PaymentService
 from llm_monitoring.settings.fields import load_settings
 
@@ -37,13 +37,13 @@ def call(user_id: int, ceiling: str = "0.10", source: str = "operator") -> Attem
     return Attempt(uuid.uuid4(), "probe", user_id, "openai", "m", source, Decimal(ceiling))
 
 
-def end(budget: Budget, made: Attempt, outcome: Outcome) -> None:
+def end(budget: Budget, made: Attempt, outcome: Settlement) -> None:
     assert budget.mark_sent(made)
     budget.db.transact(lambda tx: budget.close(tx, made.id, outcome))
 
 
-def settled(cost: str) -> Outcome:
-    return Outcome("settled", Decimal(cost), Usage(1, 1), "m")
+def settled(cost: str) -> Settlement:
+    return Settlement("settled", Decimal(cost), Usage(1, 1), "m")
 
 
 def money(budget: Budget) -> tuple[Decimal, Decimal]:
@@ -70,9 +70,9 @@ def test_a_user_with_an_own_key_is_not_counted(budget: Budget) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "spent"), [(settled("0.03"), "0.03"), (Outcome("void"), "0"), (Outcome("unknown"), "0.10")]
+    ("outcome", "spent"), [(settled("0.03"), "0.03"), (Settlement("void"), "0"), (Settlement("unknown"), "0.10")]
 )
-def test_each_end_moves_the_operators_account(budget: Budget, outcome: Outcome, spent: str) -> None:
+def test_each_end_moves_the_operators_account(budget: Budget, outcome: Settlement, spent: str) -> None:
     """Settled charges the cost, void nothing, unknown the ceiling, as in the user's account."""
     made = call(user(budget.db))
     budget.reserve(made)

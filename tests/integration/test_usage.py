@@ -12,7 +12,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Outcome
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from llm_monitoring.runs import records
 
 DAY = date(2026, 11, 23)
@@ -27,7 +27,7 @@ def pay(db: Database, run_id: int, cost: str) -> None:
     call = Attempt(uuid.uuid4(), "answer", owner, "openai", MODEL, "user", Decimal("0.10"), run_id)
     assert budget.reserve(call)
     assert budget.mark_sent(call)
-    outcome = Outcome("settled", Decimal(cost), Usage(100, 20), MODEL)
+    outcome = Settlement("settled", Decimal(cost), Usage(100, 20), MODEL)
     db.transact(lambda tx: budget.close(tx, call.id, outcome))
 
 
