@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, NoReturn, assert_never, get_args
 
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
 PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
@@ -46,7 +46,7 @@ def traits(name: ProviderName) -> ProviderTraits:
 def provider_name(text: str) -> ProviderName:
     """Return `text` as a provider's name; raises BadInput that lists the known ones."""
     if text not in PROVIDERS:
-        raise BadInput(f"unknown provider {text!r}: choose one of {', '.join(PROVIDERS)}")
+        raise Invalid("provider", f"unknown provider {text!r}: choose one of {', '.join(PROVIDERS)}")
     return text
 
 
@@ -154,9 +154,9 @@ def parse_usd(value: Decimal | float | str) -> Decimal:
     try:
         found = Decimal(str(value))
     except InvalidOperation as exc:
-        raise BadInput(f"{value!r} is no amount in USD") from exc
+        raise Invalid("amount", f"{value!r} is no amount in USD") from exc
     if not found.is_finite() or abs(found) >= 10**8:
-        raise BadInput(f"{value!r} is no amount in USD")
+        raise Invalid("amount", f"{value!r} is no amount in USD")
     return found
 
 

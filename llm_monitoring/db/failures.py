@@ -75,13 +75,13 @@ def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
         raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
     except errors.InsufficientPrivilege as exc:
         raise ConfigurationError(
-            f"the database role {connection.info.user!r} lacks a right: {primary(exc)}; "
-            "`python -m llm_monitoring migrate --print-grants` prints what to grant, as the owner of the tables"
+            f"the database role {connection.info.user!r} lacks a right: {primary(exc)}",
+            code="rights_missing",
         ) from exc
     except (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference) as exc:
         raise ConfigurationError(
-            f"the tables are not as this version needs them: {primary(exc)}; compare them with those that "
-            "`python -m llm_monitoring migrate` makes in an empty database"
+            f"the tables are not as this version needs them: {primary(exc)}",
+            code="tables_differ",
         ) from exc
     except psycopg2.Error as exc:
         if is_lost(connection, exc):

@@ -160,7 +160,8 @@ def apply(connection: Connection, migration: Migration) -> None:
         ) as exc:
             if is_lost(connection, exc):
                 raise
-            raise ConfigurationError(f"migration {migration.name} failed: {reason(exc)}") from exc
+            code = "owner_needed" if isinstance(exc, errors.InsufficientPrivilege) else ""
+            raise ConfigurationError(f"migration {migration.name} failed: {reason(exc)}", code=code) from exc
         cursor.execute(load("migrate").record, facts)
 
 
@@ -170,6 +171,4 @@ def reason(error: psycopg2.Error) -> str:
     if isinstance(error, (errors.FeatureNotSupported, errors.DependentObjectsStillExist)):
         objects = "; ".join((error.diag.message_detail or "").splitlines())  # names objects, never rows
         return f"{said} ({objects}): drop what depends on it, migrate, and create it again"
-    if isinstance(error, errors.InsufficientPrivilege):
-        return f"{said}: run `python -m llm_monitoring migrate` as the owner of the tables"
     return said

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal
 
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.figures.cells import MIN_PROMPTS, ModelChange, Observation, model_changes, prompt_weights, unbranded
 from llm_monitoring.figures.spread import Measured, Pair, Row, Spread, answers_error, margins, spread_of, standard_error
 from llm_monitoring.figures.statistics import hundredths, percentage, rounded
@@ -147,7 +147,7 @@ def compare(
 
 def refuse_overlap(before: Sequence[Observation], after: Sequence[Observation]) -> None:
     if before and after and max(o.day for o in before) >= min(o.day for o in after):
-        raise BadInput("the later period must start after the earlier one has ended")
+        raise Invalid("period", "the later period must start after the earlier one has ended")
 
 
 def of(provider: str | None, observations: Sequence[Observation]) -> Sequence[Observation]:

@@ -11,7 +11,7 @@ from typing import Any
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import cells, comparison, movers, snapshots
 from llm_monitoring.figures.cells import Observation, Summary
 from llm_monitoring.figures.comparison import Comparison
@@ -31,7 +31,7 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise BadInput(f"the period ends before it starts: {self.last} is before {self.first}")
+            raise Invalid("period", f"the period ends before it starts: {self.last} is before {self.first}")
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last}" if self.first != self.last else str(self.first)
@@ -152,7 +152,7 @@ def in_order(one: Period, other: Period) -> tuple[Period, Period]:
     """The earlier and the later period; raises BadInput if they share a day."""
     before, after = sorted((one, other), key=lambda period: period.first)
     if after.first <= before.last:
-        raise BadInput(f"the two periods overlap: {before} and {after}")
+        raise Invalid("period", f"the two periods overlap: {before} and {after}")
     return before, after
 
 

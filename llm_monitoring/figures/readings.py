@@ -34,7 +34,9 @@ class TooManyStale(MonitoringError):
     def __init__(self, project_id: int) -> None:
         super().__init__(
             f"project {project_id}: more than {MOST_READ_AGAIN} answers were read with former names or rules, so there "
-            f"is no figure to show: `python -m llm_monitoring reanalyse --project {project_id}`, then this again"
+            "is no figure to show",
+            code="too_many_stale",
+            project_id=project_id,
         )
         self.project_id = project_id
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import sqrt
 from statistics import NormalDist
 
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 
 def hundredths(value: Fraction | None) -> Decimal | None:
@@ -32,7 +32,7 @@ def wilson(
     Raises BadInput unless 0 <= successes <= n. (Wilson 1927; Brown, Cai and DasGupta 2001.)
     """
     if not 0 <= successes <= n:
-        raise BadInput(f"{float(successes):g} successes in {n:g} trials")
+        raise Invalid("successes", f"{float(successes):g} successes in {n:g} trials")
     if not n:
         return None, None
     rate = float(successes) / n

@@ -8,7 +8,7 @@ from typing import Final
 from llm_monitoring import projects
 from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.health.finding import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects.definition import NewQuery, Project, as_new
@@ -19,11 +19,11 @@ SHOWN: Final = 5
 
 def definition_problems(db: Database, project: Project) -> list[str]:
     """Limits, codes and sites of a project that the commands would refuse today, and prompts that are too long."""
-    found = list(problems(as_new(project)))
+    found = [problem.text for problem in problems(as_new(project))]
     for row in projects.queries(db, project.id):
         try:
             check_query(NewQuery(row["query_text"], None, row["query_type"] or "general"))
-        except BadInput as exc:
+        except Invalid as exc:
             found.append(f"prompt {row['id']}: {exc}")
     return found
 

@@ -14,6 +14,7 @@ from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import Voice
 from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.process.hints import explain
 from llm_monitoring.runs.daily import Plan, standing_line
 from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.reasons import Cause, stop_text
@@ -84,7 +85,8 @@ def already_running(holder: Holder | None, *, too_long: bool) -> None:
 
 def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
     """Say what ended the job; a traceback only where nobody foresaw it."""
-    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "run.error"})
+    text = explain(problem) if isinstance(problem, MonitoringError) else problem
+    log.error("❌ %s", text, exc_info=problem if with_traceback else None, extra={"event": "run.error"})
     error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
     return 1
 

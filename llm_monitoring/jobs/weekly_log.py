@@ -13,6 +13,7 @@ from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import Voice
 from llm_monitoring.model_review.findings import Drift, Findings, New, RetiringModel
+from llm_monitoring.process.hints import explain
 from llm_monitoring.registry import PriceChange
 from llm_monitoring.registry.price_lines import plain, price_change_line, price_name
 
@@ -212,7 +213,8 @@ def nobody_asked() -> int:
 
 def failed(problem: Exception, *, with_traceback: bool = False) -> int:
     """Say what ended the job; a traceback only where nobody foresaw it."""
-    log.error("❌ %s", problem, exc_info=problem if with_traceback else None, extra={"event": "check.error"})
+    text = explain(problem) if isinstance(problem, MonitoringError) else problem
+    log.error("❌ %s", text, exc_info=problem if with_traceback else None, extra={"event": "check.error"})
     return failed_with()
 
 

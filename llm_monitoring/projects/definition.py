@@ -9,7 +9,7 @@ from typing import Any
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Json, Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import BadInput, Invalid, NotReady
 from llm_monitoring.projects.locale_codes import country_code, language_code
 
 
@@ -56,11 +56,11 @@ class NewQuery:
     query_type: str = "general"
 
 
-class UnreadableProject(BadInput):
+class UnreadableProject(NotReady):
     """A project's row is no project that can be measured."""
 
     def __init__(self, project_id: int, cause: Exception) -> None:
-        super().__init__(f"project {project_id} cannot be read: {cause}")
+        super().__init__("project", project_id, f"project {project_id} cannot be read: {cause}")
 
 
 def read_project(row: Row) -> Project:
@@ -111,7 +111,9 @@ def read_entity(item: Any, project_id: int) -> Entity:
             exclude=tuple(item.get("exclude") or ()),
             case_sensitive=bool(item.get("case_sensitive", False)),
         )
-    raise BadInput(f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}")
+    raise Invalid(
+        "competitors", f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}"
+    )
 
 
 def renamed(entity: Entity, name: str, *, keep_old_name: bool = True) -> Entity:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
 from llm_monitoring.projects import definition, store
 from llm_monitoring.projects.locale_codes import language_code
 from llm_monitoring.projects.validation import check_query
@@ -20,14 +20,11 @@ def removable(db: Database, project_id: int, query_ids: Sequence[int]) -> list[R
     rows = db.all(SQL.prompts, {"project_id": project_id, "ids": list(query_ids)})
     missing = sorted(set(query_ids) - {row["id"] for row in rows})
     if missing:
-        hint = f"see `python -m llm_monitoring queries list {project_id}`"
-        raise BadInput(f"project {project_id} has no prompt {', '.join(map(str, missing))}: {hint}")
+        raise NotFound("prompt", ", ".join(map(str, missing)), project_id=project_id)
     asked = [str(row["id"]) for row in rows if row["asked"]]
     if asked:
-        raise BadInput(
-            f"prompt {', '.join(asked)} was asked, and its answers, figures or calls stay: stop asking it with "
-            f"`python -m llm_monitoring queries pause {project_id} {' '.join(asked)}`"
-        )
+        message = f"prompt {', '.join(asked)} was asked, and its answers, figures or calls stay"
+        raise NotReady("prompt", asked, message, code="prompt_asked", project_id=project_id, prompts=" ".join(asked))
     return rows
 
 
@@ -39,12 +36,12 @@ def remove(db: Database, project_id: int, query_ids: Sequence[int]) -> None:
     def work() -> None:
         with_asked = {"project_id": project_id, "ids": list(query_ids)}
         if db.execute(SQL.remove_prompts, {**with_asked, "wanted": wanted}) != wanted:
-            raise BadInput("one of the prompts was asked meanwhile, so none was deleted")
+            raise NotReady("prompt", query_ids, "one of the prompts was asked meanwhile, so none was deleted")
 
     try:
         work()
     except Rejected as exc:
-        raise BadInput(f"the prompts are in use by the host application: {exc}") from exc
+        raise NotReady("prompt", query_ids, f"the prompts are in use by the host application: {exc}") from exc
 
 
 def edit(
@@ -66,6 +63,6 @@ def edit(
     try:
         db.execute(SQL.edit_prompt, fields)
     except Conflict as exc:
-        raise BadInput(f"project {project_id} has a prompt with these words already") from exc
+        raise AlreadyExists("prompt", text, f"project {project_id} has a prompt with these words already") from exc
     except Rejected as exc:
-        raise BadInput(f"the database does not take the prompt: {exc}") from exc
+        raise Invalid("prompt", f"the database does not take the prompt: {exc}") from exc

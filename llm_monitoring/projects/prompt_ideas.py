@@ -13,7 +13,7 @@ from itertools import product
 from typing import Final, Literal, TypeVar, get_args
 
 from llm_monitoring.db.database import Database
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import prompts, store
 from llm_monitoring.projects.definition import NewQuery, Project
 
@@ -66,9 +66,9 @@ def propose(db: Database, project_id: int, count: int, seed: int = 0) -> Propose
     project = store.find(db, project_id)
     language = project.language.partition("-")[0]
     if language not in LANGUAGES:
-        raise BadInput(f"there are no templates in {project.language!r}, only in {', '.join(LANGUAGES)}")
+        raise Invalid("language", f"there are no templates in {project.language!r}, only in {', '.join(LANGUAGES)}")
     if not 0 < count <= MOST:
-        raise BadInput(f"propose 1 to {MOST} prompts, not {count}")
+        raise Invalid("count", f"propose 1 to {MOST} prompts, not {count}")
     known = {plain(row["query_text"]) for row in prompts.queries(db, project_id)}
     wanted = split(count, with_competitors=bool(project.competitors))
     queries = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_monitoring.db.database import Database, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects.definition import NewQuery, Project
 from llm_monitoring.projects.locale_codes import language_code
 from llm_monitoring.projects.store import find
@@ -55,7 +55,7 @@ def add_all_queries(
     try:
         added = db.transact(work)
     except Rejected as exc:
-        raise BadInput(f"the database does not take one of the prompts, so none was added: {exc}") from exc
+        raise Invalid("prompts", f"the database does not take one of the prompts, so none was added: {exc}") from exc
     return added, len(queries) - added
 
 
@@ -83,6 +83,5 @@ def set_queries_active(db: Database, project_id: int, query_ids: Sequence[int], 
     known = {row["id"] for row in queries(db, project_id)}
     missing = [str(each) for each in query_ids if each not in known]
     if missing:
-        hint = f"see `python -m llm_monitoring queries list {project_id}`"
-        raise BadInput(f"project {project_id} has no prompt {', '.join(missing)}: {hint}")
+        raise NotFound("prompt", ", ".join(missing), project_id=project_id)
     db.execute(SQL.set_queries_active, {"project_id": project_id, "ids": list(query_ids), "is_active": is_active})

@@ -8,7 +8,7 @@ from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transa
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import provider_name
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
 from llm_monitoring.projects.definition import NewProject, Project, as_new, definition, read_project
 from llm_monitoring.projects.validation import check
 
@@ -29,12 +29,8 @@ def find(db: Database, project_id: int) -> Project:
     """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
     row = db.one(SQL.project, {"project_id": project_id})
     if row is None:
-        raise unknown(project_id)
+        raise NotFound("project", project_id)
     return read_project(row)
-
-
-def unknown(project_id: int) -> BadInput:
-    return BadInput(f"project {project_id} does not exist: see `python -m llm_monitoring projects list`")
 
 
 def add(db: Database, new: NewProject) -> int:
@@ -45,9 +41,11 @@ def add(db: Database, new: NewProject) -> int:
     try:
         row = db.one(SQL.add_project, definition(new))
     except Conflict as exc:
-        raise BadInput(f"user {new.user_id} already has a project named {new.name!r}") from exc
+        raise AlreadyExists(
+            "project", new.name, f"user {new.user_id} already has a project named {new.name!r}"
+        ) from exc
     except Rejected as exc:
-        raise BadInput(f"project {new.name!r} was refused: {exc}") from exc
+        raise Invalid("project", f"project {new.name!r} was refused: {exc}") from exc
     assert row is not None
     return int(row["id"])
 
@@ -58,7 +56,7 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
     def work(tx: Transaction) -> Project:
         row = tx.one(SQL.lock_definition, {"project_id": project_id})
         if row is None:
-            raise unknown(project_id)
+            raise NotFound("project", project_id)
         before = read_project(row)
         after = edit(before)
         check(as_new(after), as_new(before))
@@ -70,9 +68,9 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
     try:
         return db.transact(work)
     except Conflict as exc:
-        raise BadInput("the user already has another project of that name") from exc
+        raise AlreadyExists("project", project_id, "the user already has another project of that name") from exc
     except Rejected as exc:
-        raise BadInput(f"project {project_id} cannot be changed so: {exc}") from exc
+        raise Invalid("project", f"project {project_id} cannot be changed so: {exc}") from exc
 
 
 def holdings(db: Database, project_id: int) -> Row:
@@ -86,9 +84,9 @@ def remove(db: Database, project_id: int) -> None:
     """Delete a project, its prompts, answers and figures; the ledger keeps its calls. Raises BadInput."""
     try:
         if db.execute(SQL.remove_project, {"project_id": project_id}) == 0:
-            raise unknown(project_id)
+            raise NotFound("project", project_id)
     except Rejected as exc:
-        raise BadInput(f"project {project_id} is in use by the host application: {exc}") from exc
+        raise NotReady("project", project_id, f"project {project_id} is in use by the host application: {exc}") from exc
 
 
 def set_active(db: Database, project_id: int, is_active: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def replaced(path: Path, *, make_parents: bool = False) -> Iterator[Path]:
         yield draft
         draft.replace(path)
     except OSError as exc:
-        raise BadInput(f"{path} cannot be written: {exc.strerror or exc}") from exc
+        raise Invalid("path", f"{path} cannot be written: {exc.strerror or exc}") from exc
     finally:
         with suppress(OSError):
             draft.unlink()

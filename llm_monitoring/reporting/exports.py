@@ -14,7 +14,7 @@ from llm_monitoring.analysis.sources import owner_of_source
 from llm_monitoring.db.database import Database, Json, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import snapshots as snapshots_module
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.projects import fingerprints
@@ -101,9 +101,17 @@ class Export:
 def check(export: Export) -> None:
     """Raise BadInput if the export's options do not go together."""
     if export.kind == "citations" and export.long:
-        raise BadInput("citations have a row a page already: --long is for results and snapshots")
+        raise Invalid(
+            "long",
+            "citations have a row for each page already: the long form is for results and snapshots",
+            code="long_form",
+        )
     if export.kind == "snapshots" and export.mentioned is not None:
-        raise BadInput("snapshots are figures of a whole day: --mentioned is for results and citations")
+        raise Invalid(
+            "mentioned",
+            "snapshots are figures of a whole day: only results and citations can be chosen by mention",
+            code="mention_filter",
+        )
 
 
 def size(db: Database, export: Export) -> int:

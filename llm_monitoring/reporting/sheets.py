@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from llm_monitoring.db.decoding import Undecodable
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.reporting.exports import Record
 
 FORMULA: Final = re.compile("(?=[ \"']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
@@ -138,7 +138,11 @@ def write_xlsx(path: Path, fields: Sequence[str], records: Iterable[Record], tit
             sheet.write_string(0, column, name, bold)
         for count, record in enumerate(records, 1):
             if count >= MOST_ROWS:
-                raise BadInput(f"a spreadsheet holds {MOST_ROWS - 1} rows: narrow the days, or use --format csv")
+                raise Invalid(
+                    "format",
+                    f"a spreadsheet holds {MOST_ROWS - 1} rows: narrow the days, or write CSV",
+                    code="sheet_full",
+                )
             for column, name in enumerate(fields):
                 write_cell(sheet, count, column, record[name], days, times)
         sheet.autofilter(0, 0, count, len(fields) - 1)

@@ -11,7 +11,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import NotFound
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.answers import Piece, lines, pieces
@@ -50,10 +50,7 @@ def search(
     if competitor is not None:
         name = next((each.name for each in project.competitors if each.name.casefold() == competitor.casefold()), None)
         if name is None:
-            raise BadInput(
-                f"project {project_id} has no competitor {competitor!r}: see "
-                f"`python -m llm_monitoring competitors list {project_id}`"
-            )
+            raise NotFound("competitor", repr(competitor), project_id=project_id)
     return Search(project, mentioned=mentioned, competitor=name, **conditions)
 
 
@@ -95,7 +92,7 @@ def find(db: Database, answer_id: int) -> StoredAnswer:
     """One answer; raises BadInput if there is none."""
     row = db.one(SQL.answer, {"id": answer_id})
     if row is None:
-        raise BadInput(f"answer {answer_id} does not exist: see `python -m llm_monitoring answers list`")
+        raise NotFound("answer", answer_id)
     project = projects.find(db, row["project_id"])
     (present,) = Readings(db, project).present([row])
     found = as_read(row, present)

@@ -19,6 +19,7 @@ from llm_monitoring.db.database import translated
 from llm_monitoring.db.embedded import serve
 from llm_monitoring.db.locks import holds
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.process.hints import explain
 
 TABLES = """
 CREATE TABLE owner
@@ -314,7 +315,7 @@ def test_missing_right(tables: Database) -> None:
     finally:
         tables.execute("DROP ROLE weak")
     for part in ("role 'weak'", "permission denied for table owner", "migrate --print-grants"):
-        assert part in str(caught.value)
+        assert part in explain(caught.value)
 
 
 def test_pool_blocks(tables: Database) -> None:

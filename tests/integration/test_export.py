@@ -232,7 +232,7 @@ def test_failed_export_leaves_nothing(
     out.write_text("earlier")
     monkeypatch.setattr(sheets, "MOST_ROWS", 3)
     result = export("results", "--project", "1", "--format", "xlsx", "--out", str(out))
-    assert (2, True) == (result.exit_code, "use --format csv" in result.stderr)
+    assert (2, True) == (result.exit_code, "`--format csv`" in result.stderr)
     assert ("earlier", [out]) == (out.read_text(), list(tmp_path.iterdir()))
 
 

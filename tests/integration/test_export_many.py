@@ -104,8 +104,8 @@ def test_semicolons() -> None:
     [
         (("results",), "which project? Add its number: 1 First"),
         (("results", "--user", "c@example.com"), "does not exist"),
-        (("citations", "--project", "1", "--long"), "--long is for results and snapshots"),
-        (("snapshots", "--project", "1", "--mentioned"), "--mentioned is for results and citations"),
+        (("citations", "--project", "1", "--long"), "leave out `--long`"),
+        (("snapshots", "--project", "1", "--mentioned"), "leave out `--mentioned`"),
         (("results", "--project", "1", "--format", "jsonl", "--delimiter", ";"), "--delimiter is for --format csv"),
     ],
 )

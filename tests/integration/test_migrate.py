@@ -14,6 +14,7 @@ from llm_monitoring import projects
 from llm_monitoring.db import Conflict, Database, Rejected, migrate, pending
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.process.hints import explain
 
 Write = Callable[..., None]
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,11 +218,12 @@ def test_shipped_as_another_role(legacy: Database) -> None:
     try:
         with (
             Database(legacy.dsn.replace("postgres@", "guest@"), retry_seconds=0) as guest,
-            pytest.raises(ConfigurationError, match=r"must be owner of .* as the owner of the tables"),
+            pytest.raises(ConfigurationError, match="must be owner of") as caught,
         ):
             migrate(guest)
     finally:
         legacy.execute("DROP OWNED BY guest; DROP ROLE guest")
+    assert "migrate` as the owner of the tables" in explain(caught.value)
 
 
 def test_shipped_on_unique_indexes(legacy: Database) -> None:

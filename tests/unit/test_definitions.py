@@ -12,7 +12,7 @@ from llm_monitoring.errors import BadInput
 from llm_monitoring.projects.definition import NewProject, NewQuery
 from llm_monitoring.projects.locale_codes import countries, country_code, country_problem, language_code
 from llm_monitoring.projects.sites import site_problem
-from llm_monitoring.projects.validation import check, check_query, problems, prompt_key
+from llm_monitoring.projects.validation import Problem, check, check_query, problems, prompt_key
 
 PROJECT = NewProject(user_id=1, name="P", brand=Entity("Quipu"), industry="ERP")
 
@@ -123,7 +123,7 @@ def test_a_large_project_is_checked_fast() -> None:
     entities = [Entity("Acme"), *(Entity(f"Acme Model{number}") for number in range(3000))]
     found = doubts(entities, [])
     assert 20 == len([doubt for doubt in found if doubt.term == "Acme" and doubt.kind == "part of another"])
-    assert {"a project has at most 200 competitors": 3000} == problems(
+    assert {Problem("competitors", "a project has at most 200 competitors"): 3000} == problems(
         replace(PROJECT, brand=entities[0], competitors=entities[1:])
     )
 

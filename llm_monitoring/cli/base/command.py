@@ -11,7 +11,8 @@ from typing import IO, Any, ClassVar, Final, TypeVar
 import click
 
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import BadInput, Invalid, MonitoringError
+from llm_monitoring.process.hints import explain
 from llm_monitoring.process.streams import is_stream_failure
 from llm_monitoring.process.wording import PROGRAM
 
@@ -46,9 +47,9 @@ def one_line_errors() -> Iterator[None]:
         place = exc.ctx.command_path if exc.ctx else PROGRAM
         raise Refused(f"{exc.format_message().rstrip('.')}; see `{place} --help`") from exc
     except BadInput as exc:
-        raise Refused(str(exc)) from exc
+        raise Refused(explain(exc)) from exc
     except MonitoringError as exc:
-        raise Failed(str(exc)) from exc
+        raise Failed(explain(exc)) from exc
     except click.Abort as exc:
         if sys.stdin is not None and sys.stdin.isatty():  # Ctrl-C
             raise
@@ -123,7 +124,7 @@ class Number(click.ParamType[int, Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = str(value)
         if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= LARGEST_ID):
-            raise BadInput(f"{text!r} is no {self.name} number: see `{PROGRAM} {self.listing}`")
+            raise Invalid(self.name, f"{text!r} is no {self.name} number: see `{PROGRAM} {self.listing}`")
         return int(text)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import BadInput, Invalid
 
 DELIMITERS: Final = (",", ";", "\t")
 EXCEL_DELIMITER: Final = re.compile(r"sep=(.)\r?\n?")
@@ -52,7 +52,9 @@ def read_sheet(file: IO[bytes]) -> Sheet:
         text = data.decode(encoding)
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
-        raise BadInput(f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”") from exc
+        raise Invalid(
+            "file", f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”"
+        ) from exc
     text = text.removeprefix("\ufeff")
     shown = NAMES.get(encoding, "UTF-16")
     declared = EXCEL_DELIMITER.match(text)
@@ -64,10 +66,12 @@ def read_sheet(file: IO[bytes]) -> Sheet:
 def require_text(name: str, data: bytes) -> None:
     """Raise BadInput for a workbook or another file that is no text."""
     if data.startswith(WORKBOOKS):
-        raise BadInput(f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that")
+        raise Invalid(
+            "file", f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that"
+        )
     text_of_two_bytes = data.startswith((b"\xff\xfe", b"\xfe\xff")) or looks_like_utf16(data)
     if data.startswith(OTHER_FILES) or (b"\x00" in data and not text_of_two_bytes):
-        raise BadInput(f"{name} is no text: save the table as CSV (“CSV UTF-8”) and import that")
+        raise Invalid("file", f"{name} is no text: save the table as CSV (“CSV UTF-8”) and import that")
 
 
 def encoding_of(data: bytes) -> str:
@@ -138,7 +142,7 @@ def rows(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
             yield start, [field.strip() for field in fields]
             start = reader.line_num + 1
     except csv.Error as exc:
-        raise BadInput(f"{sheet.where(start)}: not CSV: {exc}") from exc
+        raise Invalid("file", f"{sheet.where(start)}: not CSV: {exc}") from exc
 
 
 def lines(sheet: Sheet) -> Iterator[tuple[int, str]]:
@@ -158,4 +162,4 @@ def at(sheet: Sheet, line: int) -> Iterator[None]:
     try:
         yield
     except (BadInput, ValueError) as exc:
-        raise BadInput(f"{sheet.where(line)}: {exc}") from exc
+        raise Invalid("file", f"{sheet.where(line)}: {exc}") from exc

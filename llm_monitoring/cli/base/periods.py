@@ -12,7 +12,7 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROJECT
 from llm_monitoring.db import Database
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.process.wording import PROGRAM
 
@@ -32,7 +32,7 @@ class Day(click.ParamType[date, Any]):
         try:
             return date.fromisoformat(str(value))
         except ValueError as exc:
-            raise BadInput(f"{value!r} is no day: write YYYY-MM-DD") from exc
+            raise Invalid("day", f"{value!r} is no day: write YYYY-MM-DD") from exc
 
 
 DAY: Final = Day()
@@ -54,7 +54,7 @@ def check_order(first: date | None, last: date | None, options: str = "--from an
     """Raise BadInput if a period ends before it starts."""
     if first is not None and last is not None and last < first:
         start, _, end = options.partition(" and ")
-        raise BadInput(f"{start} {first} is after {end} {last}: give an earlier {start} or a later {end}")
+        raise Invalid("period", f"{start} {first} is after {end} {last}: give an earlier {start} or a later {end}")
 
 
 def period_options(command: F) -> F:
@@ -82,15 +82,15 @@ def project_options(command: F) -> F:
 def chosen_project(db: Database, number: int | None, project: int | None) -> int:
     """The number that was typed; raises BadInput that lists the projects if there is none, or two."""
     if number is not None and project is not None and number != project:
-        raise BadInput(f"PROJECT {number} and --project {project} are two projects: give one")
+        raise Invalid("project", f"PROJECT {number} and --project {project} are two projects: give one")
     chosen = project if number is None else number
     if chosen is not None:
         return chosen
     known = [f"{row['id']} {row['name']}" for row in projects.overview(db)[: MOST_LISTED + 1]]
     if not known:
-        raise BadInput(f"there are no projects yet: see `{PROGRAM} projects add --help`")
+        raise Invalid("project", f"there are no projects yet: see `{PROGRAM} projects add --help`")
     more = f", … (see `{PROGRAM} projects list`)" if len(known) > MOST_LISTED else ""
-    raise BadInput(f"which project? Add its number: {', '.join(known[:MOST_LISTED])}{more}")
+    raise Invalid("project", f"which project? Add its number: {', '.join(known[:MOST_LISTED])}{more}")
 
 
 def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
@@ -98,14 +98,14 @@ def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
     check_order(asked.first, asked.last)
     check_order(asked.other_first, asked.other_last, "--compare-from and --compare-to")
     if asked.first and asked.last and asked.days:
-        raise BadInput("--from, --to and --days together say two lengths: leave out one")
+        raise Invalid("period", "--from, --to and --days together say two lengths: leave out one")
     period = period_of(asked.first, asked.last, asked.days or DEFAULT_DAYS, latest, sized=asked.days is not None)
     if (asked.other_first is None) != (asked.other_last is None):
-        raise BadInput("a comparison needs both --compare-from and --compare-to")
+        raise Invalid("comparison", "a comparison needs both --compare-from and --compare-to")
     if asked.other_first is None or asked.other_last is None:
         return period, period.previous() if asked.previous else None
     if asked.previous:
-        raise BadInput("--previous and --compare-from say two periods to compare with: leave out one")
+        raise Invalid("comparison", "--previous and --compare-from say two periods to compare with: leave out one")
     return period, Period(asked.other_first, asked.other_last)
 
 

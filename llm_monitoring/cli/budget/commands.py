@@ -17,7 +17,7 @@ from llm_monitoring.cli.budget.history import history
 from llm_monitoring.cli.budget.reconcile import reconcile
 from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.settings import parsers
 
@@ -71,7 +71,7 @@ class Limit(click.ParamType[Decimal, Any]):
         try:
             return parsers.budget(str(value))
         except ValueError as exc:
-            raise BadInput(f"{value!r} is no limit: it must be {exc}") from exc
+            raise Invalid("limit", f"{value!r} is no limit: it must be {exc}") from exc
 
 
 class Percent(click.ParamType[Decimal, Any]):
@@ -82,7 +82,7 @@ class Percent(click.ParamType[Decimal, Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         text = str(value).removesuffix("%").strip()
         if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", text) or Decimal(text) > 100:
-            raise BadInput(f"{value!r} is no percentage from 0 to 100, with two decimals at most")
+            raise Invalid("threshold", f"{value!r} is no percentage from 0 to 100, with two decimals at most")
         return Decimal(text)
 
 
@@ -94,7 +94,7 @@ class Percent(click.ParamType[Decimal, Any]):
 def set_limits(session: Session, user: str, limit: Decimal | None, threshold: Decimal | None) -> None:
     """Change USER's monthly limit, alert threshold, or both."""
     if limit is None and threshold is None:
-        raise BadInput("say what to set: --limit USD, --threshold PERCENT, or both")
+        raise Invalid("limit", "say what to set: --limit USD, --threshold PERCENT, or both")
     with session.app() as app:
         owner = projects.find_user(app.db, user)
         app.budget.set_limits(owner["id"], limit, threshold)
@@ -124,9 +124,9 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
     """
     change = parse_usd(amount)
     if not change or change != round(change, 10):
-        raise BadInput(f"{amount!r} is no correction: give an amount other than 0, with ten decimals at most")
+        raise Invalid("amount", f"{amount!r} is no correction: give an amount other than 0, with ten decimals at most")
     if not reason.strip():
-        raise BadInput("a correction needs a reason: --reason TEXT")
+        raise Invalid("reason", "a correction needs a reason: --reason TEXT")
     with session.app() as app:
         owner = projects.find_user(app.db, user)
         spent = app.budget.correct(owner["id"], change, reason.strip())

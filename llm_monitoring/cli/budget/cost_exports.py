@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
 TITLES: Final[dict[str, tuple[str, ...]]] = {
@@ -59,7 +59,9 @@ def read_export(file: IO[bytes], provider: ProviderName) -> list[Line]:
     found = list(lines(sheet, places))
     owner = owner_of(titles_of(sheet), found, provider)
     if owner != provider:
-        raise BadInput(f"{sheet.name} is an export of {owner}: give --provider {owner}, or {provider}'s file")
+        raise Invalid(
+            "provider", f"{sheet.name} is an export of {owner}: give --provider {owner}, or {provider}'s file"
+        )
     return found
 
 
@@ -85,7 +87,7 @@ def columns(sheet: Sheet) -> dict[str, int]:
     for meaning in NEEDED:
         if meaning not in found:
             known = ", ".join(TITLES[meaning])
-            raise BadInput(f"{sheet.where(1)}: no column for the {meaning}: name one of {known}")
+            raise Invalid("file", f"{sheet.where(1)}: no column for the {meaning}: name one of {known}")
     return found
 
 
@@ -101,7 +103,7 @@ def lines(sheet: Sheet, places: dict[str, int]) -> Iterator[Line]:
 
 def line(told: dict[str, str]) -> Line:
     if told.get("currency", "").lower() not in ("", "usd"):
-        raise BadInput(f"{told['currency']!r} is not USD")
+        raise Invalid("file", f"{told['currency']!r} is not USD")
     amount = cost(told["cost"])
     whole_cents = amount == amount.quantize(Decimal("0.01"))
     name = model(told["model"]) or (told.get("fee", "") and f"({told['fee']})")
@@ -115,7 +117,7 @@ def day(text: str) -> date:
             return datetime.fromtimestamp(int(text), UTC).date()
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise BadInput(f"{text!r} is no day: write YYYY-MM-DD") from exc
+        raise Invalid("file", f"{text!r} is no day: write YYYY-MM-DD") from exc
     return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
 
 
@@ -142,7 +144,7 @@ def cost(text: str) -> Decimal:
     try:
         found = Decimal(text.replace("$", "").replace(" ", ""))
     except InvalidOperation as exc:
-        raise BadInput(f"{text!r} is no amount in USD") from exc
+        raise Invalid("file", f"{text!r} is no amount in USD") from exc
     if not found.is_finite():
-        raise BadInput(f"{text!r} is no amount in USD")
+        raise Invalid("file", f"{text!r} is no amount in USD")
     return found

@@ -18,7 +18,7 @@ from llm_monitoring.cli.base.session import Session
 from llm_monitoring.cli.budget.cost_exports import Line, model_key, read_export, undated
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.keys.store import ListedKey
 
 TOLERATED_PERCENT: Final = Decimal(1)
@@ -39,7 +39,7 @@ class Month(click.ParamType[date, Any]):
         if isinstance(value, date):
             return value
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", str(value)) or str(value) < "0001":
-            raise BadInput(f"{value!r} is no month: write YYYY-MM")
+            raise Invalid("month", f"{value!r} is no month: write YYYY-MM")
         return date.fromisoformat(f"{value}-01")
 
 

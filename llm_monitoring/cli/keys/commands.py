@@ -15,7 +15,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.keys.verify import verify
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.keys.encryption import last_four, require_cipher
 from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey, Progress
 from llm_monitoring.logs.redaction import register_secret, visible
@@ -47,9 +47,10 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
     never an argument: every process of the machine can read those.
     """
     if rest:
-        raise BadInput(
+        raise Invalid(
+            "key",
             "a key is never an argument, where other processes and the shell's history see it (change that key): "
-            f"`python -m llm_monitoring keys set USER {provider}` asks for it"
+            f"`python -m llm_monitoring keys set USER {provider}` asks for it",
         )
     with session.app() as app:
         owner = projects.find_user(app.db, user)
@@ -69,7 +70,9 @@ def read_key(prompt: str) -> Secret:
     secret = Secret(typed.strip())
     register_secret(secret)
     if not secret.reveal():
-        raise BadInput("no key arrived on standard input: pipe it in, or run the command in a terminal to be asked")
+        raise Invalid(
+            "key", "no key arrived on standard input: pipe it in, or run the command in a terminal to be asked"
+        )
     return secret
 
 
@@ -120,7 +123,7 @@ def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) ->
     with session.app() as app:
         owner = projects.find_user(app.db, user)
         if not app.keys.has(owner["id"], provider):
-            raise BadInput(f"user {owner['id']} has no {provider} key: see `python -m llm_monitoring keys list`")
+            raise NotFound("key", provider, f"user {owner['id']} has no {provider} key")
         if not yes and not click.confirm(f"Forget the {provider} key of user {owner['id']} ({owner['email']})?"):
             say("Nothing was removed.")
             return

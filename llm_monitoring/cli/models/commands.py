@@ -18,7 +18,7 @@ from llm_monitoring.cli.models import probes
 from llm_monitoring.cli.models.options import Tier, Usd, author, author_options, model_arguments
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import EFFORTS, PRICES, STATES, TIER_RATES, Since
 
@@ -249,7 +249,7 @@ def price(
 def given_prices(options: dict[str, Any]) -> dict[str, Any]:
     """The columns that the options set; raises BadInput where they contradict each other."""
     if options["tiers"] and options["no_tiers"]:
-        raise BadInput("--tier and --no-tiers contradict each other")
+        raise Invalid("tiers", "--tier and --no-tiers contradict each other")
     found = {column: options[name] for name, column in PRICES.items() if options[name] is not None}
     if options["max_searches"] is not None:
         found["max_searches_per_call"] = options["max_searches"]

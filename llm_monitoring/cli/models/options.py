@@ -13,7 +13,7 @@ import click
 
 from llm_monitoring import domain
 from llm_monitoring.cli.base.command import PROVIDER
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.registry.admin import TIER_RATES, Author
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +38,7 @@ def author(reason: str | None, by: str | None) -> Author:
     if reason is None and sys.stdin.isatty():
         reason = click.prompt("Why (stays in the history)", err=True)
     if not (reason or "").strip():
-        raise BadInput("a change of the registry needs a reason: --reason TEXT")
+        raise Invalid("reason", "a change of the registry needs a reason: --reason TEXT")
     return Author((by or "").strip() or f"cli:{machine_user()}", (reason or "").strip())
 
 
@@ -67,6 +67,8 @@ class Tier(click.ParamType[dict[str, Any], Any]):
         match = TIER.fullmatch(str(value).replace(" ", ""))
         rates = dict(item.partition("=")[::2] for item in match["rates"].split(",")) if match else {}
         if match is None or not rates or not rates.keys() <= set(TIER_RATES):
-            raise BadInput(f"{value!r} is no price tier: write 272000:input=4,output=15 (also cached, cache_write)")
+            raise Invalid(
+                "tier", f"{value!r} is no price tier: write 272000:input=4,output=15 (also cached, cache_write)"
+            )
         amounts = {name: f"{domain.parse_usd(text):f}" for name, text in rates.items()}
         return {"above_input_tokens": int(match["start"]), **amounts}

@@ -19,7 +19,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.models.options import author, author_options, model_arguments
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import Invalid, MonitoringError, NotReady
 from llm_monitoring.process.wording import counted
 from llm_monitoring.registry import Model, NotCallable, admin
 from llm_monitoring.registry.admin import Author
@@ -57,14 +57,14 @@ def open_desk(app: App) -> Iterator[TaskExecutor]:
 def require_person(*, yes: bool) -> None:
     """Raise BadInput before anything is paid where nobody could confirm it."""
     if not yes and not sys.stdin.isatty():
-        raise BadInput("there is no terminal to confirm on: add --yes")
+        raise Invalid("yes", "there is no terminal to confirm on: add --yes")
 
 
 def payer(app: App, user: str | None) -> int:
     """Who pays for a trial question; raises BadInput where nobody is named."""
     wanted = user if user is not None else app.settings.operator_user_id
     if wanted is None:
-        raise BadInput("say who pays for the question: --user USER, or LLM_OPERATOR_USER_ID in the environment")
+        raise Invalid("user", "say who pays for the question: --user USER, or LLM_OPERATOR_USER_ID in the environment")
     return int(projects.find_user(app.db, str(wanted))["id"])
 
 
@@ -77,7 +77,7 @@ def ask(app: App, row: Row, who: Author, user_id: int) -> None:
         tariff = model.tariff(app.settings.base_urls.get(model.provider))
         ceiling = tariff.quote(trial.probe_question(model), *app.budget.pricing_times()).ceiling_usd
     except NotCallable as exc:
-        raise BadInput(str(exc)) from exc
+        raise NotReady("model", row["model_id"], str(exc)) from exc
     with open_desk(app) as desk:
         say(f"Asking {admin.full_name(row)} one question, at most {usd(ceiling)} USD, paid by user {user_id}.")
         show_probe(trial.probe(desk, row, who, user_id), trial.PROBE_PROMPT)
@@ -202,17 +202,21 @@ def make_plan(desk: TaskExecutor, project_id: int, old: str, new: str, samples: 
     try:
         plan = comparison.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
         if not plan.asks:
-            raise BadInput(f"project {project_id} has no active prompt without the brand's name in it")
+            raise NotReady(
+                "project", project_id, f"project {project_id} has no active prompt without the brand's name in it"
+            )
     except NotCallable as exc:
-        raise BadInput(str(exc)) from exc
+        raise NotReady("model", new, str(exc)) from exc
     return plan
 
 
 def refuse_pair(old: Model, new: Model) -> None:
     if old.provider != new.provider:
-        raise BadInput(f"{old.model_id} and {new.model_id} are of two providers: a switch is between models of one")
+        raise Invalid(
+            "model", f"{old.model_id} and {new.model_id} are of two providers: a switch is between models of one"
+        )
     if old.model_id == new.model_id:
-        raise BadInput("a model is compared with another one, not with itself")
+        raise Invalid("model", "a model is compared with another one, not with itself")
 
 
 def plan_line(plan: ComparisonPlan) -> str:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Final
 
 from llm_monitoring.cli.base.csv_files import Sheet, rows
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 Titles = Mapping[str, tuple[str, ...]]
 
@@ -68,7 +68,7 @@ def chosen_column(titles: Sequence[str], choice: str) -> Column:
     if plain_title(choice) in plain:
         place = plain.index(plain_title(choice))
         return Column(place, titles[place])
-    raise BadInput(f"there is no column {choice!r}: {choices(titles)}")
+    raise Invalid("column", f"there is no column {choice!r}: {choices(titles)}")
 
 
 def choices(titles: Sequence[str]) -> str:
@@ -91,15 +91,18 @@ def read_table(sheet: Sheet, meanings: Titles, main: str, choice: str | None = N
         columns = {name: column for name, column in columns.items() if column.place != chosen.place}
         columns[main] = Column(chosen.place, first[chosen.place] if headed else "")
     if main not in columns:
-        raise BadInput(f"{sheet.where(1)}: which column holds the {main}? --column NAME|NUMBER: {choices(first)}")
+        raise Invalid(
+            "column", f"{sheet.where(1)}: which column holds the {main}? --column NAME|NUMBER: {choices(first)}"
+        )
     check_titles(sheet, first, columns)
     used = {column.place for column in columns.values()}
     body = found[1:] if headed else found
     for line, fields in body:
         if headed and any(field and title is None for title, field in zip_longest(first, fields)):
-            raise BadInput(
+            raise Invalid(
+                "file",
                 f"{sheet.where(line)}: more fields than the header has titles; "
-                f"put a field that contains {sheet.delimiter!r} in double quotes"
+                f"put a field that contains {sheet.delimiter!r} in double quotes",
             )
     left_out = tuple(
         title if headed and title else f"column {place + 1}" for place, title in enumerate(first) if place not in used
@@ -112,4 +115,6 @@ def check_titles(sheet: Sheet, titles: Sequence[str], columns: Mapping[str, Colu
     plain = [plain_title(title) for title in titles]
     for column in columns.values():
         if column.title and plain.count(plain_title(column.title)) > 1:
-            raise BadInput(f"{sheet.where(1)}: the title {column.title!r} is there twice: name the columns apart")
+            raise Invalid(
+                "file", f"{sheet.where(1)}: the title {column.title!r} is there twice: name the columns apart"
+            )

@@ -10,7 +10,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.cli.base.output import say
 from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 COLUMNS: Final = ("name", "aliases", "domains", "exclude", "case_sensitive")
 TITLES: Final[Titles] = {
@@ -34,7 +34,7 @@ def read_competitors(file: IO[bytes]) -> list[Entity]:
         return read_json(sheet)
     titles = next((fields for _, fields in rows(sheet) if any(fields)), [])
     if "name" not in known_columns(titles, TITLES):
-        raise BadInput(f"{sheet.where(1)}: the header needs the column `name`; it may name {list(COLUMNS)}")
+        raise Invalid("file", f"{sheet.where(1)}: the header needs the column `name`; it may name {list(COLUMNS)}")
     table = read_table(sheet, TITLES, "name")
     found = []
     for line, fields in table.rows:
@@ -54,7 +54,7 @@ def read_fields(table: Table, fields: tuple[str, ...]) -> Entity:
     """A competitor from a row of CSV."""
     flag = table.field(fields, "case_sensitive").lower()
     if flag not in TRUE | FALSE:
-        raise BadInput(f"case_sensitive is yes or no, not {flag!r}")
+        raise Invalid("case_sensitive", f"case_sensitive is yes or no, not {flag!r}")
     lists = {name: tuple(table.field(fields, name).split("|")) for name in LISTS}
     return Entity(table.field(fields, "name"), **lists, case_sensitive=flag in TRUE)
 
@@ -63,9 +63,9 @@ def read_json(sheet: Sheet) -> list[Entity]:
     try:
         items = json.load(io.StringIO(sheet.text))
     except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{sheet.name} is not JSON: {exc}") from exc
+        raise Invalid("file", f"{sheet.name} is not JSON: {exc}") from exc
     if not isinstance(items, list):
-        raise BadInput(f"{sheet.name}: a list of competitors is needed, [ … ]")
+        raise Invalid("file", f"{sheet.name}: a list of competitors is needed, [ … ]")
     return [read_item(sheet.name, position, item) for position, item in enumerate(items, start=1)]
 
 
@@ -79,4 +79,4 @@ def read_item(name: str, position: int, item: Any) -> Entity:
             raise ValueError("case_sensitive is true or false")
         return Entity(**fields)
     except (ValueError, TypeError) as exc:
-        raise BadInput(f"{name}, competitor {position}: {exc}") from exc
+        raise Invalid("file", f"{name}, competitor {position}: {exc}") from exc

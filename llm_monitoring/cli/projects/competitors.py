@@ -23,7 +23,7 @@ from llm_monitoring.cli.projects.name_options import (
     name_options,
     old_name_option,
 )
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects.definition import Project
 
 SHOWN: Final[Columns] = {
@@ -87,7 +87,7 @@ def edit(
     """
     given = details(options)
     if not given and new_name is None and not drop_old_name:
-        raise BadInput("say what to change: see `python -m llm_monitoring competitors edit --help`")
+        raise Invalid("options", "say what to change: see `python -m llm_monitoring competitors edit --help`")
 
     def changed(before: Project) -> Project:
         old = find(before, name)
@@ -163,6 +163,5 @@ def find(project: Project, name: str) -> Entity:
     """The competitor of that name, whatever its case; raises BadInput."""
     found = next((each for each in project.competitors if each.name.casefold() == name.strip().casefold()), None)
     if found is None:
-        hint = f"see `python -m llm_monitoring competitors list {project.id}`"
-        raise BadInput(f"project {project.id} has no competitor {name!r}: {hint}")
+        raise NotFound("competitor", repr(name), project_id=project.id)
     return found

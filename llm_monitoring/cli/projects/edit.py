@@ -21,7 +21,7 @@ from llm_monitoring.cli.projects.name_options import (
 )
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects.definition import Project
 
@@ -58,7 +58,7 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
     brand, new_name, drop = details(options), options["brand"], options["drop_old_name"]
     fields = changed_fields(options)
     if not brand and not fields and user is None and not new_name and not drop:
-        raise BadInput(f"say what to change: see `{PROGRAM} projects edit --help`")
+        raise Invalid("options", f"say what to change: see `{PROGRAM} projects edit --help`")
     with session.app() as app:
         if user is not None:
             fields["user_id"] = projects.find_user(app.db, user)["id"]

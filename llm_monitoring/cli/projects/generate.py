@@ -10,7 +10,7 @@ from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import NotReady
 from llm_monitoring.process.wording import counted
 from llm_monitoring.projects import prompt_ideas
 from llm_monitoring.projects.prompt_ideas import Proposed
@@ -41,7 +41,7 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
         else:
             show(found)
         if not found.queries:
-            raise BadInput(f"there is no sentence left that project {project} does not have")
+            raise NotReady("project", project, f"there is no sentence left that project {project} does not have")
         if not yes and (as_json or not click.confirm("Store them?")):
             return
         added, _ = projects.add_all_queries(app.db, project, found.queries)

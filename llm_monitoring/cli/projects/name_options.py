@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +50,7 @@ def changed_entity(old: Entity, new_name: str | None, given: dict[str, Any], *, 
     from llm_monitoring.projects.definition import renamed, write_entity
 
     if drop_old_name and new_name is None:
-        raise BadInput("--drop-old-name is for a new name: add it")
+        raise Invalid("drop_old_name", "--drop-old-name is for a new name: add it")
     fresh = entity(old.name, **(write_entity(old) | given))
     return fresh if new_name is None else renamed(fresh, new_name, keep_old_name=not drop_old_name)
 
@@ -66,7 +66,7 @@ def details(options: dict[str, Any]) -> dict[str, Any]:
     given = {name: options[name] for name in LISTS if options[name]}
     cleared: dict[str, Any] = dict.fromkeys(options.get("clear", ()), ())
     if both := sorted(given.keys() & cleared.keys()):
-        raise BadInput(f"{', '.join(both)}: give new entries or --clear, not both")
+        raise Invalid("clear", f"{', '.join(both)}: give new entries or --clear, not both")
     case = options["case_sensitive"]
     return given | cleared | ({} if case is None else {"case_sensitive": case})
 
@@ -76,4 +76,4 @@ def entity(name: str, /, **fields: Any) -> Entity:
     try:
         return Entity(**({"name": name} | fields))
     except ValueError as exc:
-        raise BadInput(f"{name!r}: {exc}") from exc
+        raise Invalid("name", f"{name!r}: {exc}") from exc

@@ -8,7 +8,7 @@ from typing import Final
 from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_columns
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.definition import NewQuery
 from llm_monitoring.projects.validation import check_query
 
@@ -58,7 +58,7 @@ class PromptFile:
 def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
     """The prompts of a sheet, each checked; raises BadInput that names the line."""
     if one_a_line and choice is not None:
-        raise BadInput("--lines takes each line as a prompt, --column one column of it: give one of them")
+        raise Invalid("column", "--lines takes each line as a prompt, --column one column of it: give one of them")
     titles = first_row(sheet)
     headed = "prompt" in known_columns(titles, TITLES)
     table: Table | None = None
@@ -73,7 +73,7 @@ def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = 
         with at(sheet, line):
             check_query(each)
     if not found:
-        raise BadInput(f"{sheet.name} has no prompts")
+        raise Invalid("file", f"{sheet.name} has no prompts")
     return PromptFile(sheet, tuple(found), table)
 
 

@@ -15,7 +15,7 @@ from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.generate import generate
 from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import prompt_edits
 
 QUERY: Final = Number("prompt", "queries list PROJECT")
@@ -88,7 +88,7 @@ def agreed(read: PromptFile) -> bool:
     if sys.stdin.isatty():
         return click.confirm("Store the new ones? Each is asked and paid every day.", default=True)
     if read.doubtful:
-        raise BadInput("the encoding was guessed: look at the prompts above, then add --yes")
+        raise Invalid("file", "the encoding was guessed: look at the prompts above, then add --yes")
     return True
 
 
@@ -171,7 +171,7 @@ def edit(
     The words of a prompt that was asked do not change, or its figures would mix two prompts: pause it and add another.
     """
     if text is None and language is None and query_type is None:
-        raise BadInput("say what to change: --text, --language or --type")
+        raise Invalid("options", "say what to change: --text, --language or --type")
     with session.app() as app:
         prompt_edits.edit(app.db, project, query, text, language, query_type)
     say(f"Project {project}: prompt {query} changed.")

@@ -12,7 +12,7 @@ from llm_monitoring.cli.base.command import PROVIDER, Number, example, json_opti
 from llm_monitoring.cli.base.output import Columns, print_line, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project, project_options
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 
 if TYPE_CHECKING:
     from llm_monitoring.db import Row
@@ -78,7 +78,7 @@ def days_of(options: dict[str, Any]) -> tuple[Any, Any]:
     """Take the days out of the options; raises BadInput if they do not go together."""
     day, first, last = (options.pop(name) for name in ("day", "first", "last"))
     if day is not None and (first is not None or last is not None):
-        raise BadInput("--day is one day: leave out --from and --to")
+        raise Invalid("period", "--day is one day: leave out --from and --to")
     check_order(first, last)
     return (day, day) if day is not None else (first, last)
 

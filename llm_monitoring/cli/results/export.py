@@ -15,7 +15,7 @@ from llm_monitoring.cli.base.output import say, show_json
 from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project
 from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid, NotReady
 from llm_monitoring.process.wording import PROGRAM
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ def chosen_projects(db: Database, numbers: Sequence[int], who: str | None) -> tu
         owner = projects.find_user(db, who)
         chosen += [row["id"] for row in projects.overview(db) if row["user_id"] == owner["id"]]
         if not chosen:
-            raise BadInput(f"user {owner['id']} ({owner['email']}) has no projects: see `{PROGRAM} projects list`")
+            raise NotReady(
+                "user",
+                owner["id"],
+                f"user {owner['id']} ({owner['email']}) has no projects: see `{PROGRAM} projects list`",
+            )
     if not chosen:
         chosen = [chosen_project(db, None, None)]  # raises, with the projects that there are
     return tuple(projects.find(db, number) for number in dict.fromkeys(chosen))
@@ -112,13 +116,15 @@ def form_of(options: Mapping[str, Any], *, as_json: bool) -> Form:
     kind = options["chosen"] or ("jsonl" if as_json else "csv")
     out, bom, delimiter = options["out"], options["bom"], options["delimiter"]
     if kind == "xlsx" and out is None:
-        raise BadInput("a spreadsheet is no stream: say where to write it with --out FILE.xlsx")
+        raise Invalid("out", "a spreadsheet is no stream: say where to write it with --out FILE.xlsx")
     if as_json and kind == "csv" and out is None:
-        raise BadInput("--json prints JSON lines: leave out --format csv, or say where to write the CSV with --out")
+        raise Invalid(
+            "format", "--json prints JSON lines: leave out --format csv, or say where to write the CSV with --out"
+        )
     if bom and kind != "csv":
-        raise BadInput("--bom is for --format csv")
+        raise Invalid("bom", "--bom is for --format csv")
     if delimiter and kind != "csv":
-        raise BadInput("--delimiter is for --format csv")
+        raise Invalid("delimiter", "--delimiter is for --format csv")
     return Form(kind, out, bom, "\t" if delimiter == "tab" else delimiter or ",")
 
 

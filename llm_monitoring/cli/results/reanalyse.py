@@ -16,7 +16,7 @@ from llm_monitoring.cli.base.periods import DAY, check_order
 from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db.row_errors import RowError, RowErrors
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.process.signals import stoppable
 from llm_monitoring.process.wording import PROGRAM
 
@@ -47,7 +47,7 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
     preview, yes, as_json = flags["preview"], flags["yes"], flags["as_json"]
     check_order(first, last)
     if as_json and not (preview or yes):
-        raise BadInput("--json cannot ask: add --preview or --yes")
+        raise Invalid("json", "--json cannot ask: add --preview or --yes")
     with session.app() as app:
         work, errors = reanalysis.plan(app.db, project, first, last), RowErrors()
         if preview or not yes:

@@ -19,7 +19,7 @@ from llm_monitoring.cli.setup import project
 from llm_monitoring.cli.setup.master_key import offer_master_key
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.keys.encryption import last_four
 from llm_monitoring.keys.store import ListedKey
 from llm_monitoring.keys.verification import Checked, check_keys
@@ -45,9 +45,10 @@ def setup(session: Session) -> None:
     start it again, it goes on where things are missing. Nothing is asked of the assistants and nothing is spent.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput(
+        raise Invalid(
+            "terminal",
             f"setup asks questions in a terminal; in scripts use `{PROGRAM} users add`, `keys set`, `projects add`, "
-            "`queries import`, then `python daily_llm_monitoring_cron.py --dry-run`"
+            "`queries import`, then `python daily_llm_monitoring_cron.py --dry-run`",
         )
     try:
         with session.settings() as found:
@@ -143,7 +144,7 @@ def limit(app: App, user: Row) -> None:
         try:
             amount = budget_amount(ask("Monthly limit in USD", f"{now:f}"))
         except ValueError as exc:
-            raise BadInput(f"it must be {exc}") from exc
+            raise Invalid("limit", f"it must be {exc}") from exc
         app.budget.set_limits(user["id"], amount, None)
 
     retried(store)

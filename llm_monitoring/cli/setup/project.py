@@ -14,7 +14,7 @@ from llm_monitoring.cli.projects.name_options import entity
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.projects import prompt_ideas as proposals
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
 from llm_monitoring.projects.sites import site_problem
@@ -57,7 +57,9 @@ def add_project(app: App, user: Row) -> int:
 def brand_name() -> str:
     name = ask("The brand's name, as answers write it")
     if entity(name).single_letters:
-        raise BadInput(f"{name!r} is one letter, which any text holds: `projects add` takes it with --case-sensitive")
+        raise Invalid(
+            "brand", f"{name!r} is one letter, which any text holds: `projects add` takes it with --case-sensitive"
+        )
     return name
 
 
@@ -65,21 +67,21 @@ def sites() -> tuple[str, ...]:
     found = ask_list("Its sites, such as acme.com")
     for site in found:
         if problem := site_problem(site):
-            raise BadInput(f"{site!r}: {problem}")
+            raise Invalid("domains", f"{site!r}: {problem}")
     return found
 
 
 def language() -> str:
     code = ask("Language of prompts and report (ISO 639)", "es")
     if problem := language_problem(code):
-        raise BadInput(problem)
+        raise Invalid("language", problem)
     return code
 
 
 def country() -> str | None:
     code = ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "")
     if code and (problem := country_problem(code)):
-        raise BadInput(problem)
+        raise Invalid("country", problem)
     return code or None
 
 

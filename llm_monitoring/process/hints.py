@@ -1,0 +1,40 @@
+"""The command that helps with an error, by the error's code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_monitoring.errors import MonitoringError
+from llm_monitoring.process.wording import PROGRAM
+
+HINTS: Final = {
+    "answer_not_found": "see `{program} answers list`",
+    "competitor_not_found": "see `{program} competitors list {project_id}`",
+    "key_not_found": "see `{program} keys list`",
+    "model_not_found": "see `{program} models list`",
+    "project_not_found": "see `{program} projects list`",
+    "prompt_not_found": "see `{program} queries list {project_id}`",
+    "run_not_found": "see `{program} runs list`",
+    "user_not_found": "see `{program} users list`",
+    "calls_open": "let the daily run end, or run `{program} budget audit`, then try again",
+    "long_form": "leave out `--long`",
+    "mention_filter": "leave out `--mentioned`",
+    "one_letter": "`--case-sensitive`",
+    "prompt_asked": "stop asking it with `{program} queries pause {project_id} {prompts}`",
+    "rights_missing": "`{program} migrate --print-grants` prints what to grant, as the owner of the tables",
+    "sheet_full": "`--format csv`",
+    "tables_differ": "compare them with those that `{program} migrate` makes in an empty database",
+    "owner_needed": "run `{program} migrate` as the owner of the tables",
+    "too_many_stale": "`{program} reanalyse --project {project_id}`, then this again",
+}
+
+
+def hint(error: MonitoringError) -> str:
+    """What to run next; empty if no command helps."""
+    return HINTS.get(error.code, "").format(program=PROGRAM, **error.facts)
+
+
+def explain(error: MonitoringError) -> str:
+    """The error's message, with what to run next."""
+    advice = hint(error)
+    return f"{error}: {advice}" if advice else str(error)

@@ -1,0 +1,76 @@
+"""Errors carry facts, and the command line adds what to type."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import llm_monitoring
+from llm_monitoring.errors import (
+    AlreadyExists,
+    BadInput,
+    ConfigurationError,
+    Invalid,
+    Kind,
+    MonitoringError,
+    NotFound,
+    NotReady,
+)
+from llm_monitoring.process.hints import HINTS, explain
+
+PACKAGE = Path(llm_monitoring.__file__).parent
+NOT_FOUND = {f"{kind}_not_found" for kind in get_args(Kind)}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NotFound("project", 99), "project 99 does not exist"),
+        (NotFound("prompt", 7, project_id=1), "project 1 has no prompt 7"),
+        (NotFound("key", "openai", "user 1 has no openai key"), "user 1 has no openai key"),
+        (AlreadyExists("user", "a@b.c"), "there is a user a@b.c already"),
+        (Invalid("day", "'x' is no day"), "'x' is no day"),
+        (NotReady("prompt", 7, "prompt 7 was asked"), "prompt 7 was asked"),
+        (ConfigurationError(), "The configuration is wrong."),
+    ],
+)
+def test_a_message_states_what_happened_and_to_what(error: MonitoringError, message: str) -> None:
+    """The message of an error names the thing, and no command."""
+    assert message == str(error)
+
+
+@pytest.mark.parametrize("kind", [NotFound, AlreadyExists, Invalid, NotReady])
+def test_the_four_kinds_of_refusal_are_bad_input(kind: type[MonitoringError]) -> None:
+    """What catches BadInput catches each refusal of a request."""
+    assert issubclass(kind, BadInput)
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (NotFound("project", 99), "project 99 does not exist: see `python -m llm_monitoring projects list`"),
+        (
+            NotFound("prompt", 7, project_id=1),
+            "project 1 has no prompt 7: see `python -m llm_monitoring queries list 1`",
+        ),
+        (Invalid("day", "'x' is no day"), "'x' is no day"),
+    ],
+)
+def test_the_command_line_adds_what_to_run(error: MonitoringError, shown: str) -> None:
+    """An error is shown with the command that helps, if one does."""
+    assert shown == explain(error)
+
+
+def test_everything_that_may_be_missing_has_a_hint() -> None:
+    """For each kind of thing that is not found the command line names where to look."""
+    assert set() == NOT_FOUND - HINTS.keys()
+
+
+def test_every_hint_belongs_to_an_error() -> None:
+    """No hint is left for a code that nothing raises."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    raised = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'code = "(\w+)"', source)) | NOT_FOUND
+    assert set() == HINTS.keys() - raised
