@@ -377,8 +377,14 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
         (("--country", "Spain"), "country 'SPAIN' is no ISO 3166 code: write ES"),
         (("--samples", "21"), "Invalid value for '--samples': 21 is not in the range 1<=x<=20; see "),
         (("--provider", "grok"), "Invalid value for '--provider': choose one of openai, anthropic"),
-        (("--brand", "Q"), "'Q' is one letter, which any text holds: say --case-sensitive, or give a longer name"),
-        (("--competitor", "x"), "'x' is one letter, which any text holds: say --case-sensitive, or give a longer name"),
+        (
+            ("--brand", "Q"),
+            "'Q' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case-sensitive`",
+        ),
+        (
+            ("--competitor", "x"),
+            "'x' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case-sensitive`",
+        ),
         (("--brand", " "), "' ': an entity needs a name"),
         (("--industry", " "), "the industry is empty or over 255 characters"),
         (("--competitor", ""), "'': an entity needs a name"),
