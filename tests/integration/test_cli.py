@@ -379,11 +379,11 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
         (("--provider", "grok"), "Invalid value for '--provider': choose one of openai, anthropic"),
         (
             ("--brand", "Q"),
-            "'Q' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case-sensitive`",
+            "'Q' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case",
         ),
         (
             ("--competitor", "x"),
-            "'x' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case-sensitive`",
+            "'x' is one letter, which any text holds: give a longer name, or count it only in its own case: `--case",
         ),
         (("--brand", " "), "' ': an entity needs a name"),
         (("--industry", " "), "the industry is empty or over 255 characters"),
