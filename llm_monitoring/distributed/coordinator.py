@@ -63,11 +63,11 @@ class Coordinator:
 
 def open_tasks(context: RunContext) -> dict[int, int]:
     """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
-    desk, found = context.executor, Counter[int]()
+    executor, found = context.executor, Counter[int]()
     for project_id, cells in context.before.items():
         found[project_id] = sum(cell.open for cell in cells.values())
-    if desk.settings.sentiment:
-        found.update(store.unscored(desk.budget.db, context.request.day, list(context.plan.judges)))
+    if executor.settings.sentiment:
+        found.update(store.unscored(executor.budget.db, context.request.day, list(context.plan.judges)))
     return dict(found)
 
 
@@ -98,7 +98,7 @@ class ChunkMonitor:
                 break
             if now - self.checked >= CHECK_SECONDS:
                 self.checked = now
-                if not self.context.still_ours():
+                if not self.context.owns_run():
                     self.stop("taken_over")
                     break  # whose start waits for the workers and settles their calls
                 if self.stopped is not None:
@@ -200,6 +200,6 @@ class ChunkMonitor:
             locked_users=set(ending.locked_users),
             unsettled=ending.unsettled,
             reasons=Counter(ending.reasons),
-            figured=set(ending.figured),
+            snapshotted=set(ending.snapshotted),
             stopped=self.stopped or ending.stopped,
         )

@@ -101,7 +101,7 @@ class Worker:
         context = self.run_context(chunk, lock, meter)
         tally = execute_locally(context, self.stocked(chunk.run_id).limits, chunk.seconds_left)
         if tally.stopped is None:
-            tally.figured = figures(context.executor, {(project_id, chunk.day) for project_id in chunk.project_ids})
+            tally.snapshotted = figures(context.executor, {(project_id, chunk.day) for project_id in chunk.project_ids})
         left = self.let_go(chunk, tally, meter.count(tally), context.executor.errors)
         rest, seconds = "; lo que queda pasa a otro" if left else "", time.monotonic() - began
         log.info("📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
@@ -112,7 +112,7 @@ class Worker:
     def let_go(self, chunk: Chunk, tally: RunStats, count: Count, errors: RowErrors) -> bool:
         """Give the chunk back with what became of it; if its row is held, the scheduler takes it over."""
         account = chunks.Account(
-            tally.blocked_users, tally.locked_users, tally.unsettled, tally.figured, tuple(errors.found)
+            tally.blocked_users, tally.locked_users, tally.unsettled, tally.snapshotted, tuple(errors.found)
         )
         try:
             return chunks.release(
@@ -134,7 +134,7 @@ class Worker:
         for project_id, problem in sorted(plan.problems.items()):
             log.warning("⚠️ Proyecto #%d: %s", project_id, problem.text("es"),
                         extra={"event": "project.left_out", "project_id": project_id})  # fmt: skip
-        desk = TaskExecutor(
+        executor = TaskExecutor(
             app.budget,
             stock.clients,
             plan.catalogue,
@@ -145,7 +145,7 @@ class Worker:
             app.errors,
         )
         order = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
-        return RunContext(desk, plan, order, {}, lambda: lock.held() and chunks.is_ours(app.db, chunk.lease))
+        return RunContext(executor, plan, order, {}, lambda: lock.held() and chunks.is_ours(app.db, chunk.lease))
 
     def stocked(self, run_id: int) -> WorkerCache:
         """What serves this run: made anew when another one begins."""

@@ -37,7 +37,7 @@ from llm_monitoring.providers import (
 )
 from llm_monitoring.registry import Model
 from llm_monitoring.runs.executor import TaskExecutor
-from llm_monitoring.runs.questions import ask_prompt
+from llm_monitoring.runs.questions import prompt_question
 
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a provider that asks for more ends the comparison
 FATAL: Final = (AuthFailed, QuotaExhausted, ModelNotFound, BadRequest, BudgetExceeded, NoKey, KeyUnreadable)
@@ -107,7 +107,7 @@ def make_plan(
         for sample in range(1, samples + 1)
         for model in (old, new)
         for task in [trial_task(row, watched, model, sample, day)]
-        for question in [ask_prompt(task, project, model, desk.settings)]
+        for question in [prompt_question(task, project, model, desk.settings)]
     ]
     return ComparisonPlan(
         watched, project.user_id, old, new, tuple(asks), len(unbranded), len(prompts) - len(unbranded)

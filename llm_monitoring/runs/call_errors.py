@@ -39,7 +39,7 @@ OUTAGE_LINES: Final = 3
 OF_THE_KEY: Final = frozenset({"key_refused", "account_refused", "daily_quota", "key_unreadable"})
 
 
-def effect_of(error: ProviderError, job: WorkItem, *, key_works: bool = False) -> Effect:
+def effect_of(error: ProviderError, item: WorkItem, *, key_works: bool = False) -> Effect:
     """Return what an error says about the provider, the key or the model, beyond this one task.
 
     `key_works`: the key has listed its provider's models since, so its refusal was about this task alone.
@@ -49,7 +49,7 @@ def effect_of(error: ProviderError, job: WorkItem, *, key_works: bool = False) -
     if isinstance(error, ModelNotFound):
         return "no_model"
     if isinstance(error, QuotaExhausted):  # a quota of the judge's model leaves the answers alone
-        return "no_model" if job.is_sentiment else "dead"
+        return "no_model" if item.is_sentiment else "dead"
     if isinstance(error, RateLimited):
         return "slow_down"
     doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
@@ -81,19 +81,19 @@ def retry_after_of(error: ProviderError) -> float | None:
     return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
 
 
-def may_retry(error: ProviderError, job: WorkItem, max_attempts: int) -> bool:
+def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
     """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
     if isinstance(error, RateLimited):
-        return job.tries < RATE_LIMIT_TRIES
+        return item.attempts < RATE_LIMIT_TRIES
     doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
     if not isinstance(error, ProviderUnavailable) and not doubtful:
         return False
-    return job.tries < max_attempts and job.doubtful_tries < DOUBTFUL_TRIES
+    return item.attempts < max_attempts and item.doubtful_attempts < DOUBTFUL_TRIES
 
 
-def backoff(tries: int) -> float:
+def backoff(attempts: int) -> float:
     """Seconds before the next try, spread so that tasks which failed together do not come back together."""
-    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)
+    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (attempts - 1)) * random.uniform(0.75, 1.25)
 
 
 def fields(event: str, task: Task) -> dict[str, object]:

@@ -138,7 +138,7 @@ class Account:
     blocked_users: Collection[int] = ()
     locked_users: Collection[int] = ()
     unsettled: int = 0
-    figured: Collection[int] = ()
+    snapshotted: Collection[int] = ()
     row_errors: Sequence[RowError] = ()
 
 
@@ -159,7 +159,7 @@ def release(
             "token": str(lease.token), "unfinished": unfinished, "stopped": stopped,
             "answered": count and count.answered, "failed": count and count.failed,
             "blocked_users": sorted(account.blocked_users), "locked_users": sorted(account.locked_users),
-            "unsettled": account.unsettled, "figured": sorted(account.figured),
+            "unsettled": account.unsettled, "figured": sorted(account.snapshotted),
             "row_errors": Json(records(account.row_errors)),
         },
     )  # fmt: skip
@@ -187,7 +187,7 @@ def cancel(db: Database, run_id: int, why: str) -> None:
 class ChunkTotals:
     """What all chunks of a run came to, counted in the results and failures themselves.
 
-    `figured`: the projects with figures of the day that a worker has written.
+    `snapshotted`: the projects that already have their snapshots of the day.
     """
 
     answered: int
@@ -195,7 +195,7 @@ class ChunkTotals:
     blocked_users: frozenset[int]
     locked_users: frozenset[int]
     unsettled: int
-    figured: frozenset[int]
+    snapshotted: frozenset[int]
     row_errors: Sequence[RowError]
     stopped: StopReason | None
 

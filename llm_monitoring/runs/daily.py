@@ -34,6 +34,7 @@ from llm_monitoring.runs.recovery import recover, wait_for_owners
 from llm_monitoring.runs.report import DayReport, ProjectReport
 from llm_monitoring.runs.runner import Runner
 from llm_monitoring.runs.stats import RunStats
+from llm_monitoring.runs.stop_check import StopCheck
 from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.runs.work_items import work_items_by_provider
 from llm_monitoring.settings.fields import Settings
@@ -86,22 +87,22 @@ def settle_dead_runs(app: App, stop: Event | None = None) -> list[Adjustment]:
     records.close_dead_runs(app.db, app.errors)
     wait_for_owners(app.db, longest_let_go(app.settings), stop or Event())
     catalogue, clients = registry.read_catalogue(app.db, app.errors), Clients(app.keys, app.settings)
-    watched, _ = read_projects(app, None)
-    desk = TaskExecutor(app.budget, clients, catalogue, watched, app.settings, run_id=None, errors=app.errors)
-    days = recover(desk).days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment)
-    figures(desk, days)
+    tracked, _ = read_projects(app, None)
+    executor = TaskExecutor(app.budget, clients, catalogue, tracked, app.settings, run_id=None, errors=app.errors)
+    days = recover(executor).days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment)
+    figures(executor, days)
     return balance(app.budget, app.errors)
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The asking of one run. `before` is how far the day was; `still_ours` whether no other process took over."""
+    """The asking of one run. `before` is how far the day was; `owns_run` whether no other process took over."""
 
     executor: TaskExecutor
     plan: Plan
     request: RunRequest
     before: Mapping[int, Mapping[str, Completeness]]
-    still_ours: Callable[[], bool]
+    owns_run: Callable[[], bool]
 
 
 Executor = Callable[[RunContext], RunStats]
@@ -120,12 +121,16 @@ def analyse(
     try:
         plan = make_plan(app, order.project_ids, blocked)
         log_undecided_prices(app)
-        desk = TaskExecutor(app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors)
+        executor = TaskExecutor(
+            app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors
+        )
         before = coverage(app, plan, order.day)
         order.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
-        context = RunContext(desk, plan, order, before, lambda: lock.held() and records.is_open(app.db, run_id))
+        context = RunContext(executor, plan, order, before, lambda: lock.held() and records.is_open(app.db, run_id))
         tally = (work or execute_locally)(context)
-        figures(desk, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.figured})
+        figures(
+            executor, {(project_id, order.day) for project_id in plan.projects if project_id not in tally.snapshotted}
+        )
         projects.mark_analysed(app.db, list(plan.projects), app.errors)
         report = settle_day(app, plan, order, run_id, tally, before)
         tidy(app, order, lock)
@@ -164,28 +169,25 @@ def tidy(app: App, order: RunRequest, lock: RunLock) -> None:
 
 def execute_locally(context: RunContext, limits: Limits | None = None, seconds: float | None = None) -> RunStats:
     """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
-    desk, plan = context.executor, context.plan
-    limits = limits or Limits(desk.settings.concurrency)
+    executor, plan = context.executor, context.plan
+    limits = limits or Limits(executor.settings.concurrency)
+    items = work_items_by_provider(executor, context.request.day, plan.keys, plan.judges)
+    deadline = time.monotonic() + (60 * executor.settings.run_deadline_minutes if seconds is None else seconds)
+    stop_check = StopCheck(context.request.stop, deadline, context.owns_run)
     runner = Runner(
-        desk,
-        Dispatcher(limits, work_items_by_provider(desk, context.request.day, plan.keys, plan.judges)),
-        plan.judges,
-        still_ours=context.still_ours,
-        stop=context.request.stop,
-        deadline=time.monotonic() + (60 * desk.settings.run_deadline_minutes if seconds is None else seconds),
-        on_progress=context.request.on_progress,
+        executor, Dispatcher(limits, items), plan.judges, stop_check, on_progress=context.request.on_progress
     )
     return runner.run()
 
 
-def figures(desk: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
+def figures(executor: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
     """Write the snapshots of every project and day that may have new answers; return the projects that have them."""
     written: set[int] = set()
     for project_id, day in sorted(touched):
-        with desk.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
-            watched = desk.watched(project_id)
-            if watched is not None:
-                snapshots.write_snapshots(desk.budget.db, watched.project, day, desk.errors)
+        with executor.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
+            tracked = executor.find_project(project_id)
+            if tracked is not None:
+                snapshots.write_snapshots(executor.budget.db, tracked.project, day, executor.errors)
                 written.add(project_id)
     return written
 
@@ -194,8 +196,8 @@ def coverage(app: App, plan: Plan, day: date) -> dict[int, dict[str, Completenes
     """How far the day is, by project, for the providers that its user can call."""
     found = tasks.completeness(app.db, day, list(plan.projects), PROVIDERS)
     return {
-        project_id: {name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(watched)}
-        for project_id, watched in plan.projects.items()
+        project_id: {name: cell for name, cell in found.get(project_id, {}).items() if name in plan.providers(tracked)}
+        for project_id, tracked in plan.projects.items()
     }
 
 
@@ -248,7 +250,7 @@ def project_reports(
     spend = tasks.project_spend(app.db, run_id)
     after = coverage(app, plan, day)
     there = projects.existing(app.db, list(plan.projects))
-    for project_id, watched in plan.projects.items():
+    for project_id, tracked in plan.projects.items():
         if project_id not in there:
             log.warning("🗑️ Proyecto #%d: se borró durante la ejecución", project_id,
                         extra={"event": "project.deleted", "project_id": project_id})  # fmt: skip
@@ -257,15 +259,15 @@ def project_reports(
         cells, cells_before = after[project_id], before[project_id]
         yield ProjectReport(
             project_id=project_id,
-            name=watched.project.name,
-            user_id=watched.project.user_id,
+            name=tracked.project.name,
+            user_id=tracked.project.user_id,
             duration_seconds=spent.seconds,
             answers=sum(cells[name].results - cells_before[name].results for name in cells_before.keys() & cells),
             cost_usd=spent.cost_usd,
             completeness=cells,
             skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
-            error=project_error(watched.project, cells, stopped=stopped),
-            keyless=plan.keyless(watched),
+            error=project_error(tracked.project, cells, stopped=stopped),
+            keyless=plan.keyless(tracked),
         )
     for project_id, problem in sorted(plan.problems.items()):
         name, user_id = problem.name, problem.user_id

@@ -1,4 +1,24 @@
-"""Which job is next: providers and users take turns, waiting jobs wait, what does not fit a budget is parked."""
+"""Decides which work item of a run is next. Providers and users take turns; knows nothing of threads or the database.
+
+An item is in exactly one state:
+
+- planned: not read from its provider's plan yet; plans are read as they are needed, so that memory stays small.
+- ready: the next to go out at its provider (`ProviderQueue.ready`).
+- waiting: not before a time, after a retry, a pause or a cool-down (`ProviderQueue.waiting`).
+- held: its key has as many calls in flight as its window allows (`ProviderQueue.held`).
+- parked: its ceiling did not fit the user's budget while other calls of the user had reserved a part (`parked`).
+- out: a worker thread has it (`in_flight` counts them by user).
+
+`next_item` moves planned, ready and due items out, or to waiting or held if their key may not be called now, or hands
+them over as closed. `on_reply` and `on_result_known` move a held item of the same key to ready. `on_finished` gives the
+reservation back and moves parked items of the user to ready. `on_budget_exceeded` parks an item that was out, unless
+nothing can give money back any more: then the item ends. `wait` and `add` put an item that was out (or its sentiment)
+back to waiting or ready. An item in no state has ended.
+
+If the money is reserved by other machines, or another session holds the user's account, nothing in this process will
+wake the parked items. So one item of the user is its `budget_retry`: it waits and tries again, and all others of the
+user stay parked until it ends.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +33,26 @@ from typing import Final
 from llm_monitoring.domain import KeyId, ProviderName, Task
 from llm_monitoring.runs.limits import ClosedReason, Limits, Use
 
-LOOK_AHEAD: Final = 10_000  # waiting jobs of one provider before its plan is read no further
+LOOK_AHEAD: Final = 10_000  # waiting and held items of one provider before its plan is read no further
 
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is who is called.
+    """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is the one called.
 
-    `failure`: what the provider said of the last try.
+    `last_error`: what the provider reported of the last attempt.
     """
 
     task: Task
     provider: ProviderName
     key: KeyId
     contexts: tuple[str, ...] = ()
-    tries: int = 0
-    doubtful_tries: int = 0
-    failure: str = ""
+    attempts: int = 0
+    doubtful_attempts: int = 0
+    last_error: str = ""
     finished_before: int = 0
     sent_at: float = 0.0
-    landed: bool = False
+    replied: bool = False
 
     @property
     def is_sentiment(self) -> bool:
@@ -44,22 +64,22 @@ class WorkItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    """A job to do now; `closed` says why it must not be done in this run at all."""
+class NextItem:
+    """An item to do now; with `closed`, one that must not be done in this run, and why."""
 
-    job: WorkItem
+    item: WorkItem
     closed: ClosedReason | None = None
 
 
 @dataclass(slots=True)
-class Queue:
-    """One provider's jobs: those that are due, that wait for a time, whose key is busy, the rest of the plan."""
+class ProviderQueue:
+    """The items of one provider that are planned, ready, waiting or held."""
 
     plan: Iterator[WorkItem]
     ready: deque[WorkItem] = field(default_factory=deque)
     waiting: list[tuple[float, int, WorkItem]] = field(default_factory=list)
     held: dict[KeyId, deque[WorkItem]] = field(default_factory=lambda: defaultdict(deque))
-    holding: int = 0
+    held_count: int = 0
     exhausted: bool = False
 
     def pop(self, now: float) -> WorkItem | None:
@@ -67,191 +87,194 @@ class Queue:
             return heapq.heappop(self.waiting)[2]
         if self.ready:
             return self.ready.popleft()
-        if self.exhausted or len(self.waiting) + self.holding >= LOOK_AHEAD:
+        if self.exhausted or len(self.waiting) + self.held_count >= LOOK_AHEAD:
             return None
-        job = next(self.plan, None)
-        self.exhausted = job is None
-        return job
+        item = next(self.plan, None)
+        self.exhausted = item is None
+        return item
 
-    def peek(self) -> bool:
-        """Whether there is a job, which is read from the plan where it has to be."""
-        job = self.pop(math.inf)
-        if job is not None:
-            self.ready.appendleft(job)
-        return job is not None
+    def has_items(self) -> bool:
+        """Whether there is an item; reads the first one of the plan if it has to."""
+        item = self.pop(math.inf)
+        if item is not None:
+            self.ready.appendleft(item)
+        return item is not None
 
-    def hold(self, job: WorkItem) -> None:
-        """Keep a job until a call of its key has landed."""
-        self.held[job.key].append(job)
-        self.holding += 1
+    def hold_for_key(self, item: WorkItem) -> None:
+        """Keep an item until a call of its key has ended."""
+        self.held[item.key].append(item)
+        self.held_count += 1
 
-    def let_go(self, key: KeyId) -> None:
-        """Make the first job that waits for its key due."""
+    def release_next(self, key: KeyId) -> None:
+        """Make the first item that is held for this key ready."""
         if self.held.get(key):
             self.ready.append(self.held[key].popleft())
-            self.holding -= 1
+            self.held_count -= 1
 
-    def jobs(self) -> Iterator[WorkItem]:
-        """The jobs that are due or wait for a time."""
+    def ready_and_waiting(self) -> Iterator[WorkItem]:
         yield from self.ready
-        yield from (job for _, _, job in self.waiting)
+        yield from (item for _, _, item in self.waiting)
 
     @property
     def empty(self) -> bool:
-        return self.exhausted and not self.ready and not self.waiting and not self.holding
+        return self.exhausted and not self.ready and not self.waiting and not self.held_count
 
 
 class Dispatcher:
-    """The jobs of one run. For one thread; times are seconds of the clock that `limits` is asked with."""
+    """The items of one run. For one thread; times are seconds of the clock that `limits` is asked with."""
 
     def __init__(self, limits: Limits, plans: Mapping[ProviderName, Iterator[WorkItem]]) -> None:
         self.limits = limits
-        self.queues = {provider: Queue(plan) for provider, plan in plans.items()}
+        self.queues = {provider: ProviderQueue(plan) for provider, plan in plans.items()}
         self.parked: dict[int, deque[WorkItem]] = defaultdict(deque)
-        self.out: Counter[int] = Counter()
+        self.in_flight: Counter[int] = Counter()
         self.finished: Counter[int] = Counter()
-        self.probes: dict[int, WorkItem] = {}
-        self.locked: set[int] = set()
-        self.tickets = count()
-        self.closed_lanes: set[ProviderName] = set()
+        self.budget_retries: dict[int, WorkItem] = {}
+        self.locked_users: set[int] = set()
+        self.sequence = count()
+        self.not_ready: set[ProviderName] = set()
 
-    def close_lanes(self) -> list[ProviderName]:
-        """Keep the jobs of every provider that has some until its lane is opened; return these providers."""
-        self.closed_lanes = {provider for provider, queue in self.queues.items() if queue.peek()}
-        return list(self.closed_lanes)
+    def mark_not_ready(self) -> list[ProviderName]:
+        """Give out no item of a provider before `mark_ready`; return the providers that have items."""
+        self.not_ready = {provider for provider, queue in self.queues.items() if queue.has_items()}
+        return list(self.not_ready)
 
-    def open_lane(self, provider: ProviderName) -> None:
-        self.closed_lanes.discard(provider)
+    def mark_ready(self, provider: ProviderName) -> None:
+        self.not_ready.discard(provider)
 
-    def next(self, now: float, last: Collection[ProviderName] = ()) -> Next | None:
-        """The next job, of the provider with the fewest calls out, those of `last` after the others; None: not now."""
-        with_room = [each for each in self.queues if each not in self.closed_lanes and self.limits.room(each)]
-        for provider in sorted(with_room, key=lambda each: (each in last, self.limits.out(each))):
-            found = self.take(self.queues[provider], now)
+    def next_item(self, now: float, last: Collection[ProviderName] = ()) -> NextItem | None:
+        """The next item, of the provider with the fewest calls in flight, those of `last` after the others.
+
+        None: no item may go out now.
+        """
+        with_room = [each for each in self.queues if each not in self.not_ready and self.limits.provider_has_room(each)]
+        for provider in sorted(with_room, key=lambda each: (each in last, self.limits.in_flight(each))):
+            found = self.next_of(self.queues[provider], now)
             if found is not None:
                 return found
         return None
 
-    def take(self, queue: Queue, now: float) -> Next | None:
-        while (job := queue.pop(now)) is not None:
-            if job.task.user_id in self.locked and not self.is_probe(job) and job.task.user_id in self.probes:
-                self.parked[job.task.user_id].append(job)  # a worker would wait in vain for its user's account
+    def next_of(self, queue: ProviderQueue, now: float) -> NextItem | None:
+        while (item := queue.pop(now)) is not None:
+            user = item.task.user_id
+            if user in self.locked_users and user in self.budget_retries and not self.is_budget_retry(item):
+                self.parked[user].append(item)  # a worker thread would wait in vain for the user's account
                 continue
-            admission = self.limits.admit(job.key, now, job.use)
+            admission = self.limits.admit(item.key, now, item.use)
             if admission.now:
-                self.send(job, now)
-                return Next(job)
-            self.pass_over(job)
+                self.on_sent(item, now)
+                return NextItem(item)
+            self.skip(item)
             if admission.closed:
-                queue.let_go(job.key)
-                return Next(job, admission.closed)
+                queue.release_next(item.key)
+                return NextItem(item, admission.closed)
             if admission.full:
-                queue.hold(job)
+                queue.hold_for_key(item)
             else:
-                self.wait(job, admission.until or now)
+                self.wait(item, admission.until or now)
         return None
 
-    def send(self, job: WorkItem, now: float) -> None:
-        self.limits.sent(job.key)
-        self.out[job.task.user_id] += 1
-        job.finished_before = self.finished[job.task.user_id]
-        job.sent_at, job.landed = now, False
+    def on_sent(self, item: WorkItem, now: float) -> None:
+        self.limits.on_sent(item.key)
+        self.in_flight[item.task.user_id] += 1
+        item.finished_before = self.finished[item.task.user_id]
+        item.sent_at, item.replied = now, False
 
-    def landed(self, job: WorkItem) -> None:
-        """The provider is done with a job's call: another one may go out, whatever its worker still has to do."""
-        if not job.landed:
-            job.landed = True
-            self.limits.landed(job.key)
-            self.queues[job.provider].let_go(job.key)
+    def on_reply(self, item: WorkItem) -> None:
+        """The provider has answered: another call may go out, whatever the worker thread still has to do."""
+        if not item.replied:
+            item.replied = True
+            self.limits.on_reply(item.key)
+            self.queues[item.provider].release_next(item.key)
 
-    def judged(self, job: WorkItem) -> None:
-        """What a landed call said is known; where its key's window grew, one more of those that wait may go."""
-        if self.limits.has_room(job.key):
-            self.queues[job.provider].let_go(job.key)
+    def on_result_known(self, item: WorkItem) -> None:
+        """`limits` has the result of a call; if the key's window grew, one more held item of the key may go."""
+        if self.limits.key_has_room(item.key):
+            self.queues[item.provider].release_next(item.key)
 
-    def add(self, job: WorkItem) -> None:
-        """Put a job before the rest of its provider's plan."""
-        self.queues[job.provider].ready.append(job)
+    def add(self, item: WorkItem) -> None:
+        """Put an item before the rest of its provider's plan."""
+        self.queues[item.provider].ready.append(item)
 
-    def wait(self, job: WorkItem, until: float) -> None:
-        heapq.heappush(self.queues[job.provider].waiting, (until, next(self.tickets), job))
+    def wait(self, item: WorkItem, until: float) -> None:
+        heapq.heappush(self.queues[item.provider].waiting, (until, next(self.sequence), item))
 
-    def came_back(self, job: WorkItem) -> None:
-        """A job ended and gave back what it had reserved: parked jobs of its user may fit now."""
-        user = job.task.user_id
-        self.out[user] -= 1
+    def on_finished(self, item: WorkItem) -> None:
+        """An item has ended or is tried again, and its reservation is closed: parked items of its user may fit now."""
+        user = item.task.user_id
+        self.in_flight[user] -= 1
         self.finished[user] += 1
-        self.locked.discard(user)
-        self.end_probe(job)
-        self.release(user)
+        self.locked_users.discard(user)
+        self.end_budget_retry(item)
+        self.release_parked(user)
 
-    def blocked(self, job: WorkItem, again_at: float | None = None, *, locked: bool = False) -> bool:
-        """A job did not fit its user's budget. True: it never will, since nothing of the user's is out any more.
+    def on_budget_exceeded(self, item: WorkItem, again_at: float | None = None, *, locked: bool = False) -> bool:
+        """An item did not fit its user's budget. True: it never will, as no call of the user is in flight any more.
 
-        With `again_at` calls of other machines are out, or another session has `locked` the user's account: one job of
-        the user's tries again then, of a budget that is reserved elsewhere only if none is out here.
+        With `again_at` the money may come back from elsewhere: calls of other machines are in flight, or another
+        session has `locked` the user's account. Then one item of the user tries again at that time; if the account is
+        not locked, only when no call of the user is in flight here.
         """
-        user = job.task.user_id
-        self.out[user] -= 1
+        user = item.task.user_id
+        self.in_flight[user] -= 1
         if locked:
-            self.locked.add(user)
-        if locked or (self.out[user] == 0 and self.finished[user] == job.finished_before):
+            self.locked_users.add(user)
+        if locked or (self.in_flight[user] == 0 and self.finished[user] == item.finished_before):
             if again_at is None:
-                self.end_probe(job)
-                self.release(user)
+                self.end_budget_retry(item)
+                self.release_parked(user)
                 return True
-            if self.probes.setdefault(user, job) is job:
-                self.wait(job, again_at)
+            if self.budget_retries.setdefault(user, item) is item:
+                self.wait(item, again_at)
                 return False
-        self.parked[user].append(job)
-        self.pass_over(job)
+        self.parked[user].append(item)
+        self.skip(item)
         return False
 
-    def release(self, user: int) -> None:
-        """Let two parked jobs of a user try again, one where nothing else of the user's is out."""
+    def release_parked(self, user: int) -> None:
+        """Make two parked items of a user ready, or one if no call of the user is in flight."""
         parked = self.parked.get(user)
-        for _ in range(min(len(parked or ()), 2 if self.out[user] else 1)):
+        for _ in range(min(len(parked or ()), 2 if self.in_flight[user] else 1)):
             assert parked is not None
             self.add(parked.popleft())
 
-    def pass_over(self, job: WorkItem) -> None:
-        """A job does not go out now: where no other of its user's is out or tries again, a parked one has its turn."""
-        user = job.task.user_id
-        if self.probes.get(user) is job:
-            del self.probes[user]
-        if self.out[user] == 0 and user not in self.probes:
-            self.release(user)
+    def skip(self, item: WorkItem) -> None:
+        """An item does not go out now: release a parked one of its user if nothing else would release it."""
+        user = item.task.user_id
+        if self.is_budget_retry(item):
+            del self.budget_retries[user]
+        if self.in_flight[user] == 0 and user not in self.budget_retries:
+            self.release_parked(user)
 
-    def end_probe(self, job: WorkItem) -> None:
-        """A job that tried again and again does so no more: parked jobs of its user have their turn."""
-        if self.probes.get(job.task.user_id) is job:
-            del self.probes[job.task.user_id]
-            self.release(job.task.user_id)
+    def end_budget_retry(self, item: WorkItem) -> None:
+        """End the user's budget retry if it is this item, and release parked items of the user."""
+        if self.is_budget_retry(item):
+            del self.budget_retries[item.task.user_id]
+            self.release_parked(item.task.user_id)
 
-    def is_probe(self, job: WorkItem) -> bool:
-        """Whether a job is the one of its user's that tries again and again."""
-        return self.probes.get(job.task.user_id) is job
+    def is_budget_retry(self, item: WorkItem) -> bool:
+        return self.budget_retries.get(item.task.user_id) is item
 
-    def only_probes(self) -> bool:
-        """Whether every job that is left is of a user with one that tries again and again."""
-        if self.closed_lanes or not all(queue.exhausted and not queue.holding for queue in self.queues.values()):
+    def only_budget_retries_left(self) -> bool:
+        """Whether every item that is left belongs to a user with a budget retry."""
+        if self.not_ready or not all(queue.exhausted and not queue.held_count for queue in self.queues.values()):
             return False
-        left = (job for queue in self.queues.values() for job in queue.jobs())
-        return all(job.task.user_id in self.probes for job in left)
+        left = (item for queue in self.queues.values() for item in queue.ready_and_waiting())
+        return all(item.task.user_id in self.budget_retries for item in left)
 
     def drain(self) -> list[WorkItem]:
-        """Take every job that is left out of the schedule."""
-        left = [job for queue in self.queues.values() for job in queue.jobs()]
-        left += [job for parked in self.parked.values() for job in parked]
+        """Remove and return all ready, waiting and parked items."""
+        left = [item for queue in self.queues.values() for item in queue.ready_and_waiting()]
+        left += [item for parked in self.parked.values() for item in parked]
         for queue in self.queues.values():
             queue.ready.clear()
             queue.waiting.clear()
         self.parked.clear()
-        self.probes.clear()
+        self.budget_retries.clear()
         return left
 
-    def wake_at(self) -> float | None:
-        """When the first waiting job is due."""
+    def next_due_at(self) -> float | None:
+        """When the first waiting item is due."""
         return min((queue.waiting[0][0] for queue in self.queues.values() if queue.waiting), default=None)
 
     @property

@@ -12,7 +12,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.runs import tasks as tasks_module
 from llm_monitoring.runs.daily import Plan
-from llm_monitoring.runs.questions import ask_prompt
+from llm_monitoring.runs.questions import prompt_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Estimate:
 
 def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
     """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
-    for watched in plan.projects.values():
-        project = watched.project
-        for provider in plan.providers(watched):
+    for tracked in plan.projects.values():
+        project = tracked.project
+        for provider in plan.providers(tracked):
             tasks, total, problem = 0, Decimal(0), None
             model, endpoint = plan.catalogue.current(provider), app.settings.base_urls.get(provider)
             for task in tasks_module.pending_tasks(app.db, provider, day, [project.id]):
@@ -41,7 +41,7 @@ def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
                 try:
                     if model is None:
                         raise NotCallable(f"{provider} has no current model in llm_model_registry")
-                    question = ask_prompt(task, project, model, app.settings)
+                    question = prompt_question(task, project, model, app.settings)
                     total += model.tariff(endpoint).quote(question, *app.budget.pricing_times()).ceiling_usd
                 except NotCallable as exc:
                     problem = str(exc)

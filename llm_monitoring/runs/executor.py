@@ -1,4 +1,4 @@
-"""What a worker does with one job: find model, key and project, pay for the call, store what it brought."""
+"""Executes one work item: finds model, key and project, pays for the call, stores its result."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from llm_monitoring.providers import Answer, ProviderError, Question, Reply
 from llm_monitoring.registry import Catalogue, Model, NotCallable, Tariff
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import WorkItem
-from llm_monitoring.runs.questions import ask_judge, ask_prompt
+from llm_monitoring.runs.questions import judge_question, prompt_question
 from llm_monitoring.settings.fields import Settings
 
 
 @dataclass(frozen=True)
 class TaskExecutor:
-    """What the workers of one run share. `lease`: by whose right they call, where the run is on several machines."""
+    """What the worker threads of one run share. `lease`: the right to call, if the run is on several machines."""
 
     budget: Budget
     clients: Clients
@@ -43,7 +43,7 @@ class TaskExecutor:
     def payments(self) -> PaymentService:
         return PaymentService(self.budget, self.errors, self.settings.base_urls)
 
-    def watched(self, project_id: int) -> TrackedProject | None:
+    def find_project(self, project_id: int) -> TrackedProject | None:
         """A project of the run, or one that is paused or stays out of it; None if it was deleted or cannot be read."""
         if project_id in self.projects:
             return self.projects[project_id]
@@ -52,28 +52,28 @@ class TaskExecutor:
         except BadInput:
             return None
 
-    def answer(self, job: WorkItem, landed: Callable[[], None] = lambda: None) -> Analysis | None:
-        """Ask a task's prompt and store the answer, None if it could not be analysed; `landed` is its `on_reply`.
+    def ask_prompt(self, item: WorkItem, on_reply: Callable[[], None] = lambda: None) -> Analysis | None:
+        """Ask a task's prompt and store the answer; None if it could not be analysed. `on_reply` as in PaymentService.
 
-        Raises Blocked, NotCallable, key and provider errors.
+        Raises NotCallable, key errors, and what PaymentService raises.
         """
-        watched = self.projects[job.task.project_id]
-        model = self.catalogue.current(job.provider)
+        tracked = self.projects[item.task.project_id]
+        model = self.catalogue.current(item.provider)
         if model is None:
-            raise NotCallable(f"{job.provider} has no current model in llm_model_registry")
-        question = ask_prompt(job.task, watched.project, model, self.settings)
+            raise NotCallable(f"{item.provider} has no current model in llm_model_registry")
+        question = prompt_question(item.task, tracked.project, model, self.settings)
         analysed: list[Analysis | None] = []
 
         def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
-            analysed[:] = [self.save_answer(tx, job.task, watched, call, answer, reply, outcome, refused)]
+            analysed[:] = [self.save_answer(tx, item.task, tracked, call, answer, reply, outcome, refused)]
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
-            tasks.record_failure(tx, job.task, failure_of(error, model.model_id), self.run_id)
+            tasks.record_failure(tx, item.task, failure_of(error, model.model_id), self.run_id)
 
-        call = self.call("answer", job, model, question)
-        client = self.clients.get(job.key, job.task.user_id)
+        call = self.new_attempt("answer", item, model, question)
+        client = self.clients.get(item.key, item.task.user_id)
         try:
-            self.payments.execute(call, question, client, self.tariff(model), save, save_error, landed)
+            self.payments.execute(call, question, client, self.tariff(model), save, save_error, on_reply)
         except SettlementDelayed as exc:
             raise exc.before(lambda: analysed[0]) from exc
         return analysed[0]
@@ -82,7 +82,7 @@ class TaskExecutor:
         self,
         tx: Transaction,
         task: Task,
-        watched: TrackedProject | None,
+        tracked: TrackedProject | None,
         call: Attempt,
         answer: Answer,
         reply: Reply,
@@ -94,86 +94,86 @@ class TaskExecutor:
         It is stored unread, and None returned, if its project cannot be read, its analysis raises, or storing that
         was `refused` before. Nothing is stored of a prompt that was deleted.
         """
-        finding = store.StoredAnswer(
+        stored = store.StoredAnswer(
             attempt_id=call.id,
             run_id=call.run_id,
             model_id=call.model_id,
             cost_usd=outcome.cost_usd if outcome.state == "settled" else call.ceiling_usd,
         )
-        if watched is None:
-            store.save(tx, task, None, answer, reply, replace(finding, unread_reason="project_unreadable"))
+        if tracked is None:
+            store.save(tx, task, None, answer, reply, replace(stored, unread_reason="project_unreadable"))
             return None
-        finding = replace(finding, unread_reason=refused.code) if refused else self.read(finding, task, watched, answer)
-        store.save(tx, task, watched.project, answer, reply, finding)
-        return finding.analysis
+        stored = replace(stored, unread_reason=refused.code) if refused else self.analyse(stored, task, tracked, answer)
+        store.save(tx, task, tracked.project, answer, reply, stored)
+        return stored.analysis
 
-    def read(
-        self, finding: store.StoredAnswer, task: Task, watched: TrackedProject, answer: Answer
+    def analyse(
+        self, stored: store.StoredAnswer, task: Task, tracked: TrackedProject, answer: Answer
     ) -> store.StoredAnswer:
-        """The finding with the answer's analysis, or with the reason why it could not be analysed."""
+        """Add the answer's analysis, or the reason why it could not be analysed."""
         citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in answer.citations]
-        row = f"Proyecto #{task.project_id}, llamada {finding.attempt_id}"
-        with self.errors.guard("read_answer", row, project_id=task.project_id, user_id=task.user_id) as work:
-            analysis = watched.matcher.analyse(answer.text, citations, task.language)
-            finding = replace(
-                finding,
-                branded=watched.matcher.names_brand(task.prompt, task.language),
+        row = f"Proyecto #{task.project_id}, llamada {stored.attempt_id}"
+        with self.errors.guard("read_answer", row, project_id=task.project_id, user_id=task.user_id) as guarded:
+            analysis = tracked.matcher.analyse(answer.text, citations, task.language)
+            stored = replace(
+                stored,
+                branded=tracked.matcher.names_brand(task.prompt, task.language),
                 analysis=analysis,
                 sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
             )
-        return finding if work.error is None else replace(finding, unread_reason=work.error.code)
+        return stored if guarded.error is None else replace(stored, unread_reason=guarded.error.code)
 
-    def score(self, job: WorkItem, landed: Callable[[], None] = lambda: None) -> None:
-        """Ask the judge for the sentiment of an answer's mentions and store the verdict, or why there is none."""
-        watched = self.projects[job.task.project_id]
-        model = self.catalogue.judge(frozenset({job.provider}), self.budget.today())
+    def score_sentiment(self, item: WorkItem, on_reply: Callable[[], None] = lambda: None) -> None:
+        """Ask the judge for the sentiment of an answer's mentions and store it, or why there is none."""
+        tracked = self.projects[item.task.project_id]
+        model = self.catalogue.judge(frozenset({item.provider}), self.budget.today())
         if model is None:
-            raise NotCallable(f"{job.provider} has no approved and priced model to judge sentiment with")
-        question = ask_judge(watched.project.brand.name, job.contexts, model)
+            raise NotCallable(f"{item.provider} has no approved and priced model to judge sentiment with")
+        question = judge_question(tracked.project.brand.name, item.contexts, model)
 
         def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
-            save_verdict(tx, job.task, watched, answer, refused)
+            save_sentiment(tx, item.task, tracked, answer, refused)
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             status: store.SentimentStatus = "pending" if error.billed == "no" else "failed"
-            store.set_sentiment(tx, job.task, None, status, f"{error.kind}: {redact(str(error))}"[:500])
+            store.set_sentiment(tx, item.task, None, status, f"{error.kind}: {redact(str(error))}"[:500])
 
-        call = self.call("sentiment", job, model, question)
-        client = self.clients.get(job.key, job.task.user_id)
-        self.payments.execute(call, question, client, self.tariff(model), save, save_error, landed)
+        call = self.new_attempt("sentiment", item, model, question)
+        client = self.clients.get(item.key, item.task.user_id)
+        self.payments.execute(call, question, client, self.tariff(model), save, save_error, on_reply)
 
     def tariff(self, model: Model) -> Tariff:
-        """What the model costs at the endpoint that its provider is called at; raises NotCallable."""
+        """The model's rates at the endpoint where its provider is called; raises NotCallable."""
         return model.tariff(self.settings.base_urls.get(model.provider))
 
-    def call(self, kind: Kind, job: WorkItem, model: Model, question: Question) -> Attempt:
+    def new_attempt(self, kind: Kind, item: WorkItem, model: Model, question: Question) -> Attempt:
         quote = self.tariff(model).quote(question, *self.budget.pricing_times())
         return Attempt(
             id=new_id(),
             kind=kind,
-            user_id=job.task.user_id,
-            provider=job.provider,
+            user_id=item.task.user_id,
+            provider=item.provider,
             model_id=model.model_id,
-            key_source="operator" if job.key.user_id is None else "user",
+            key_source="operator" if item.key.user_id is None else "user",
             ceiling_usd=quote.ceiling_usd,
             run_id=self.run_id,
-            task=job.task,
+            task=item.task,
             lease=self.lease,
             rates=registry.write_rates(quote.price),
         )
 
 
-def save_verdict(
-    tx: Transaction, task: Task, watched: TrackedProject | None, answer: Answer, refused: RowError | None = None
+def save_sentiment(
+    tx: Transaction, task: Task, tracked: TrackedProject | None, answer: Answer, refused: RowError | None = None
 ) -> None:
-    """Store what the judge said; a reply that is no verdict leaves the sentiment empty with its reason.
+    """Store the judge's verdict; a reply that is not one leaves the sentiment empty, with the reason.
 
     Nothing is stored if the project cannot be read, or if storing it was `refused` before.
     """
-    if watched is None or refused is not None:
+    if tracked is None or refused is not None:
         return
     try:
-        verdict = sentiment.read_verdict(answer.text, watched.project.brand.name)
+        verdict = sentiment.read_verdict(answer.text, tracked.project.brand.name)
     except sentiment.Unreadable as exc:
         store.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
     else:

@@ -1,4 +1,19 @@
-"""When a provider may be called: windows, pauses and breakers per provider and key. The clock is passed in."""
+"""When a provider may be called with a key: windows, pauses and breakers, for one run. The clock is passed in.
+
+Three limits hold at once, each for its own reason:
+
+- A window per key says how many calls may be in flight. It starts at what the operator allows, is halved by a 429 and
+  grows by one for each windowful of answers. A provider's real limit is unknown until it refuses, and it is the key's,
+  not the provider's: one user's small quota must not slow another user down.
+- A pause per key lasts as long as its provider asked (Retry-After).
+- A breaker per key and one per provider stop calls that fail one after another. A failure may be billed, so that it is
+  not worth trying all tasks of a day at a provider that is down. The provider's breaker opens only if at least two
+  keys fail: failures of one key are no evidence against the others.
+
+A key that is refused, has used up its quota, or gets nothing but 429s is closed for the run. A model that is missing
+closes one use of the key (answers or sentiment). Only replies to calls that were sent after the last change count: the
+others were in flight together and report the same event again.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +28,28 @@ LONGEST_PAUSE_SECONDS: Final = 900.0  # a provider that asks for more is left al
 FAILURES_TO_OPEN: Final = 5
 COOL_DOWN_SECONDS: Final = (30.0, 60.0, 120.0)
 
-ROUNDS_TO_CLOSE: Final = 20  # halvings of a key's window, one after the other, without an answer between them
+HALVINGS_TO_CLOSE: Final = 20  # halvings of a key's window, one after the other, without an answer between them
 
 # What a call says of its provider, its key, or the model under this key
 Effect = Literal["ok", "slow_down", "failing", "dead", "no_model"]
 ClosedReason = Literal[
-    "key_refused", "account_refused", "daily_quota", "model_missing", "rate_limited", "long_wait", "provider_failing",
+    "key_refused",
+    "account_refused",
+    "daily_quota",
+    "model_missing",
+    "rate_limited",
+    "long_wait",
+    "provider_failing",
     "key_unreadable",
-]  # fmt: skip
-Use = Literal["answer", "sentiment"]  # for which a key is called: each has its own model
+]
+Use = Literal["answer", "sentiment"]  # what a key is called for: each use has its own model
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`now` true: go. Else `until` (clock seconds) tells when to ask again; `closed` why never in this run.
+    """Whether a call may go out now; if not, when to ask again (`until`, clock seconds), or why never (`closed`).
 
-    `full`: as many calls as the key's window allows are out; ask again when one has landed.
+    `full`: the key's window is in flight; ask again after its next reply.
     """
 
     now: bool = False
@@ -43,12 +64,12 @@ FULL: Final = Admission(full=True)
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after consecutive failures, lets one call through after a cool-down, and closes for good in the end."""
+    """Opens after consecutive failures, lets one call through after a cool-down, and in the end closes for good."""
 
     failures: int = 0
     opened: int = 0
     until: float = 0.0
-    probing: bool = False
+    half_open: bool = False  # the one call after a cool-down is in flight
     closed_for_good: bool = False
 
     def admit(self, now: float) -> Admission:
@@ -56,23 +77,23 @@ class Breaker:
             return Admission(closed="provider_failing")
         if self.until > now:
             return Admission(until=self.until)
-        if self.opened and self.probing:
+        if self.opened and self.half_open:
             return Admission(until=now + 1.0)
         return GO
 
-    def sent(self) -> None:
-        self.probing = self.opened > 0
+    def on_sent(self) -> None:
+        self.half_open = self.opened > 0
 
-    def succeeded(self) -> None:
-        self.failures, self.opened, self.probing = 0, 0, False
+    def on_success(self) -> None:
+        self.failures, self.opened, self.half_open = 0, 0, False
 
-    def failed(self, now: float, *, may_open: bool = True) -> None:
-        if self.until > now and not self.probing:
-            return  # it went out before the breaker opened, and says nothing new
+    def on_failure(self, now: float, *, may_open: bool = True) -> None:
+        if self.until > now and not self.half_open:
+            return  # it was sent before the breaker opened and reports the same event
         self.failures += 1
-        if not may_open or (self.failures < FAILURES_TO_OPEN and not self.probing):
+        if not may_open or (self.failures < FAILURES_TO_OPEN and not self.half_open):
             return
-        self.probing = False
+        self.half_open = False
         if self.opened == len(COOL_DOWN_SECONDS):
             self.closed_for_good = True
             return
@@ -82,132 +103,124 @@ class Breaker:
 
 
 @dataclass(slots=True)
-class Lane:
-    """One provider: how many calls are out, and whether it works at all.
-
-    Failures of one key alone say nothing about the provider: its breaker opens when those of two or more follow
-    each other without a success between them.
-    """
+class ProviderState:
+    """One provider: how many calls are in flight, its breaker, and the keys that failed since its last success."""
 
     concurrency: int
-    out: int = 0
+    in_flight: int = 0
     breaker: Breaker = field(default_factory=Breaker)
     failing: set[KeyId] = field(default_factory=set)
 
-    def succeeded(self) -> None:
-        self.breaker.succeeded()
+    def on_success(self) -> None:
+        self.breaker.on_success()
         self.failing.clear()
 
-    def failed(self, key: KeyId, now: float) -> None:
+    def on_failure(self, key: KeyId, now: float) -> None:
         self.failing.add(key)
-        self.breaker.failed(now, may_open=len(self.failing) > 1)
+        self.breaker.on_failure(now, may_open=len(self.failing) > 1)
 
 
 @dataclass(slots=True)
 class Window:
-    """How many calls of one key may be out: halved when its provider says 429, one more a windowful of answers.
+    """How many calls of one key may be in flight: additive increase, multiplicative decrease, at most `maximum`."""
 
-    Starts at `most`, what the operator allows: a provider's limit is unknown until it says no, and a run that
-    started low would waste the day of everybody whose limit is higher (additive increase, multiplicative decrease).
-    """
-
-    most: int
+    maximum: int
     calls: int
     answers: int = 0
     narrowed_at: float = -math.inf
-    rounds: int = 0
+    halvings: int = 0
 
     def widen(self) -> None:
-        self.rounds = 0
+        self.halvings = 0
         self.answers += 1
         if self.answers >= self.calls:
-            self.calls, self.answers = min(self.most, self.calls + 1), 0
+            self.calls, self.answers = min(self.maximum, self.calls + 1), 0
 
     def narrow(self, now: float, sent_at: float) -> bool:
-        """Halve the window; False where the call went out before the last time, and so says nothing new."""
+        """Halve the window; False if the call was sent before the last time, so that it reports the same event."""
         if sent_at < self.narrowed_at:
             return False
         self.calls, self.answers = max(1, self.calls // 2), 0
         self.narrowed_at = now
-        self.rounds += 1
+        self.halvings += 1
         return True
 
 
 @dataclass(slots=True)
 class KeyState:
-    """One key: how many calls it may have out, its pause, its own breaker, or why it is dead for this run.
-
-    `dead_uses`: why it is dead for the model of answers, or of the judge, alone.
-    """
+    """One key: its window, pause and breaker, and why it is closed for this run, for all uses or for one."""
 
     window: Window
-    out: int = 0
+    in_flight: int = 0
     paused_until: float = 0.0
-    dead: ClosedReason | None = None
-    dead_uses: dict[Use, ClosedReason] = field(default_factory=dict)
+    closed: ClosedReason | None = None
+    closed_uses: dict[Use, ClosedReason] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
 
 
 class Limits:
-    """The state of every provider and key in one run. For one thread; times are seconds of any monotonic clock."""
+    """The state of every provider and key in one run. For one thread; times are seconds of any monotonic clock.
+
+    The caller reports each call in order: `on_sent`, `on_reply`, then `on_result` or `on_not_called`.
+    """
 
     def __init__(self, concurrency: Mapping[ProviderName, int]) -> None:
-        self.lanes = {provider: Lane(limit) for provider, limit in concurrency.items()}
+        self.providers = {provider: ProviderState(limit) for provider, limit in concurrency.items()}
         self.keys: dict[KeyId, KeyState] = {}
 
     def key(self, key: KeyId) -> KeyState:
         if key not in self.keys:
-            most = self.lanes[key.provider].concurrency
-            self.keys[key] = KeyState(Window(most, most))
+            maximum = self.providers[key.provider].concurrency
+            self.keys[key] = KeyState(Window(maximum, maximum))
         return self.keys[key]
 
-    def room(self, provider: ProviderName) -> bool:
-        lane = self.lanes[provider]
-        return lane.out < lane.concurrency
+    def provider_has_room(self, provider: ProviderName) -> bool:
+        state = self.providers[provider]
+        return state.in_flight < state.concurrency
 
-    def out(self, provider: ProviderName) -> int:
-        """Calls to the provider that are out now."""
-        return self.lanes[provider].out
+    def in_flight(self, provider: ProviderName) -> int:
+        """Calls to the provider that are in flight now."""
+        return self.providers[provider].in_flight
 
     def window(self, key: KeyId) -> int:
-        """How many calls the key may have out at the same time now."""
+        """How many calls of the key may be in flight at the same time now."""
         return self.key(key).window.calls
 
-    def has_room(self, key: KeyId) -> bool:
+    def key_has_room(self, key: KeyId) -> bool:
         state = self.key(key)
-        return state.out < state.window.calls
+        return state.in_flight < state.window.calls
 
     def admit(self, key: KeyId, now: float, use: Use = "answer") -> Admission:
-        """Whether a call with this key may go out now; `room` is asked before."""
+        """Whether a call with this key may go out now; `provider_has_room` is asked before."""
         state = self.key(key)
-        dead = state.dead or state.dead_uses.get(use)
-        if dead:
-            return Admission(closed=dead)
+        closed = state.closed or state.closed_uses.get(use)
+        if closed:
+            return Admission(closed=closed)
         if state.paused_until > now:
             return Admission(until=state.paused_until)
-        if not self.has_room(key):
+        if not self.key_has_room(key):
             return FULL
         own = state.breaker.admit(now)
-        return self.lanes[key.provider].breaker.admit(now) if own.now else own
+        return self.providers[key.provider].breaker.admit(now) if own.now else own
 
-    def sent(self, key: KeyId) -> None:
-        """A worker was told to call."""
-        lane, state = self.lanes[key.provider], self.key(key)
-        lane.out += 1
-        state.out += 1
-        lane.breaker.sent()
-        state.breaker.sent()
+    def on_sent(self, key: KeyId) -> None:
+        """A worker thread got the call to make."""
+        provider, state = self.providers[key.provider], self.key(key)
+        provider.in_flight += 1
+        state.in_flight += 1
+        provider.breaker.on_sent()
+        state.breaker.on_sent()
 
-    def landed(self, key: KeyId) -> None:
-        """The provider has nothing to do with the call any more; what it said is told to `finished`."""
-        self.lanes[key.provider].out -= 1
-        self.key(key).out -= 1
+    def on_reply(self, key: KeyId) -> None:
+        """The provider has nothing more to do with the call; `on_result` reports what it answered."""
+        self.providers[key.provider].in_flight -= 1
+        self.key(key).in_flight -= 1
 
-    def uncalled(self, key: KeyId) -> None:
-        """A worker came back without having called the provider, so nothing is known of it."""
-        self.lanes[key.provider].breaker.probing = self.key(key).breaker.probing = False
+    def on_not_called(self, key: KeyId) -> None:
+        """A worker thread did not call the provider after all, so nothing is known of it."""
+        self.providers[key.provider].breaker.half_open = self.key(key).breaker.half_open = False
 
-    def finished(
+    def on_result(
         self,
         key: KeyId,
         effect: Effect,
@@ -218,22 +231,22 @@ class Limits:
         reason: ClosedReason = "key_refused",
         use: Use = "answer",
     ) -> bool:
-        """A call that went out at `sent_at` ended; True if the key's window was narrowed for it.
+        """A call that was sent at `sent_at` has ended; True if the key's window was narrowed for it.
 
         `ok` also if the provider answered with an error about this one request. `reason` closes a dead key.
         """
-        lane, state = self.lanes[key.provider], self.key(key)
+        provider, state = self.providers[key.provider], self.key(key)
         if effect == "failing":
-            state.breaker.failed(now)
-            lane.failed(key, now)
+            state.breaker.on_failure(now)
+            provider.on_failure(key, now)
             self.pause(state, now, retry_after)
             return False
-        state.breaker.succeeded()
-        lane.succeeded()
+        state.breaker.on_success()
+        provider.on_success()
         if effect == "dead":
-            self.kill(key, reason)
+            self.close_key(key, reason)
         elif effect == "no_model":
-            state.dead_uses[use] = reason
+            state.closed_uses[use] = reason
         elif effect == "slow_down":
             self.pause(state, now, 1.0 if retry_after is None else retry_after)
             return self.narrow(state, now, sent_at)
@@ -242,26 +255,26 @@ class Limits:
         return False
 
     def narrow(self, state: KeyState, now: float, sent_at: float) -> bool:
-        """Halve a key's window; a key that got no answer through so many of them has a limit that no wait mends."""
+        """Halve a key's window; close a key that got no answer through so many halvings, as waiting does not help."""
         narrowed = state.window.narrow(now, sent_at)
-        if state.window.rounds >= ROUNDS_TO_CLOSE:
-            state.dead = state.dead or "rate_limited"
+        if state.window.halvings >= HALVINGS_TO_CLOSE:
+            state.closed = state.closed or "rate_limited"
         return narrowed
 
-    def kill(self, key: KeyId, reason: ClosedReason) -> None:
-        """Use this key no more in this run."""
-        self.key(key).dead = reason
+    def close_key(self, key: KeyId, reason: ClosedReason) -> None:
+        """Make no more calls with this key in this run."""
+        self.key(key).closed = reason
 
     def pause(self, state: KeyState, now: float, seconds: float | None) -> None:
-        """Leave a key alone for as long as its provider asked."""
+        """Make no call with a key for as long as its provider asked."""
         if seconds is None:
             return
         if seconds > LONGEST_PAUSE_SECONDS:
-            state.dead = "long_wait"
+            state.closed = "long_wait"
         else:
             state.paused_until = max(state.paused_until, now + seconds)
 
 
-def threads(max_workers: int) -> int:
-    """Workers of a run: a quarter more than the calls that may be out, as some are storing a reply."""
+def thread_count(max_workers: int) -> int:
+    """Worker threads of a run: a quarter more than the calls in flight, as some threads are storing a reply."""
     return max_workers + max_workers // 4

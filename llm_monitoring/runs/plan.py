@@ -31,13 +31,13 @@ class Plan:
     catalogue: registry.Catalogue
     problems: Problems
 
-    def providers(self, watched: TrackedProject) -> tuple[ProviderName, ...]:
+    def providers(self, tracked: TrackedProject) -> tuple[ProviderName, ...]:
         """The project's providers that its user can call."""
-        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) in self.keys)
+        return tuple(name for name in tracked.project.providers if (tracked.project.user_id, name) in self.keys)
 
-    def keyless(self, watched: TrackedProject) -> tuple[ProviderName, ...]:
+    def keyless(self, tracked: TrackedProject) -> tuple[ProviderName, ...]:
         """The project's providers that nobody is asked at, as its user has no usable key for them."""
-        return tuple(name for name in watched.project.providers if (watched.project.user_id, name) not in self.keys)
+        return tuple(name for name in tracked.project.providers if (tracked.project.user_id, name) not in self.keys)
 
 
 def make_plan(
@@ -47,31 +47,31 @@ def make_plan(
     catalogue: registry.Catalogue | None = None,
 ) -> Plan:
     """Decide which projects, of these or all, can be asked, with whose keys, and by whom their mentions are judged."""
-    watched, problems = read_projects(app, project_ids)
-    owners = {item.project.user_id for item in watched.values() if item.project.user_id is not None}
+    tracked, problems = read_projects(app, project_ids)
+    owners = {item.project.user_id for item in tracked.values() if item.project.user_id is not None}
     keys, faults = usable_keys(app.keys, owners)
-    plan = Plan(watched, keys, {}, catalogue or registry.read_catalogue(app.db, app.errors), problems)
-    for item in list(watched.values()):
+    plan = Plan(tracked, keys, {}, catalogue or registry.read_catalogue(app.db, app.errors), problems)
+    for item in list(tracked.values()):
         problem = obstacle(plan, item, blocked, faults)
         if problem is not None:
             problems[item.project.id] = problem
-            del watched[item.project.id]
+            del tracked[item.project.id]
     today = app.budget.today()
-    judges = {item.project.id: judge for item in watched.values() if (judge := judge_of(plan, item, today)) is not None}
+    judges = {item.project.id: judge for item in tracked.values() if (judge := judge_of(plan, item, today)) is not None}
     return replace(plan, judges=judges)
 
 
 def read_projects(app: App, project_ids: Sequence[int] | None) -> tuple[dict[int, TrackedProject], Problems]:
     """The active projects; one that cannot be read stays out alone."""
-    watched: dict[int, TrackedProject] = {}
+    tracked: dict[int, TrackedProject] = {}
     problems: Problems = {}
     for row in projects.active(app.db, project_ids):
         with app.errors.guard("read_project", f"Proyecto #{row['id']}", project_id=row["id"]) as work:
-            watched[row["id"]] = TrackedProject(projects.read_project(row))
+            tracked[row["id"]] = TrackedProject(projects.read_project(row))
         if work.error is not None:
             named = {"name": str(row["name"] or ""), "user_id": row["user_id"]}
             problems[row["id"]] = ProjectProblem("unreadable", row["id"], **named, detail=work.error.message)
-    return watched, problems
+    return tracked, problems
 
 
 def usable_keys(

@@ -1,4 +1,4 @@
-"""The questions that are asked: a prompt to a model, and a judge's about the mentions of an answer."""
+"""Builds the questions that are asked: a prompt for a model, and the mentions of an answer for a judge."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from llm_monitoring.settings.fields import Settings
 JUDGE_OUTPUT_TOKENS: Final = 400
 
 
-def ask_prompt(task: Task, project: Project, model: Model, settings: Settings) -> Question:
-    """The user's prompt as written, in the prompt's language and the project's country."""
+def prompt_question(task: Task, project: Project, model: Model, settings: Settings) -> Question:
+    """The user's prompt as written, with the prompt's language and the project's country."""
     searches = model.searches(project.web_search, settings.max_searches)
     return Question(
         prompt=task.prompt,
@@ -30,7 +30,7 @@ def ask_prompt(task: Task, project: Project, model: Model, settings: Settings) -
     )
 
 
-def ask_judge(brand: str, contexts: tuple[str, ...], model: Model) -> Question:
+def judge_question(brand: str, contexts: tuple[str, ...], model: Model) -> Question:
     return Question(
         prompt=sentiment.judge_prompt(brand, contexts, secrets.token_hex(16)),
         model_id=model.model_id,

@@ -22,7 +22,7 @@ from llm_monitoring.ledger.budget import Attempt, Settlement
 from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks
-from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_verdict
+from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentiment
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Recovered:
         return self.released + self.settled + self.unknown
 
 
-def recover(desk: TaskExecutor, chunk_id: int | None = None) -> Recovered:
+def recover(executor: TaskExecutor, chunk_id: int | None = None) -> Recovered:
     """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
 
     One that was charged in doubt before its receipt arrived is settled from it, as the truth may be less.
@@ -62,13 +62,13 @@ def recover(desk: TaskExecutor, chunk_id: int | None = None) -> Recovered:
     user with an account that another session holds, as each try would wait for it.
     """
     found, after, held = Recovered(), None, set[int]()
-    while rows := desk.budget.open_attempts(chunk_id, after):
+    while rows := executor.budget.open_attempts(chunk_id, after):
         for row in rows:
             failpoints.reach("recovery_step")
             if row["user_id"] in held:
                 continue
-            with desk.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
-                recover_one(desk, row, found)
+            with executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
+                recover_one(executor, row, found)
             if work.error is not None and work.error.code in HELD_CODES:
                 held.add(row["user_id"])
             failpoints.reach("recovery_stepped")
@@ -101,42 +101,42 @@ def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
         chunks.close_ended(db)
 
 
-def recover_one(desk: TaskExecutor, row: Row, found: Recovered) -> None:
+def recover_one(executor: TaskExecutor, row: Row, found: Recovered) -> None:
     if row["project_id"] is not None and isinstance(row["analysis_date"], date):
         found.days.add((row["project_id"], row["analysis_date"]))
     if row["state"] == "reserved":
-        desk.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
+        executor.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
         found.released += 1
-    elif row["body"] is not None and settle_from_receipt(desk, row):
+    elif row["body"] is not None and settle_from_receipt(executor, row):
         found.settled += 1
     elif row["state"] == "sent":
-        close_in_doubt(desk, row)
+        close_in_doubt(executor, row)
         found.unknown += 1
 
 
-def settle_from_receipt(desk: TaskExecutor, row: Row) -> bool:
+def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
     """Charge and store what a kept reply says; False if neither the attempt nor the registry holds its rates."""
-    price = price_of(desk, row)
+    price = price_of(executor, row)
     if price is None:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
     call = read_call(row)
-    task, watched = call.task, None if call.task is None else desk.watched(call.task.project_id)
+    task, tracked = call.task, None if call.task is None else executor.find_project(call.task.project_id)
 
     def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
         if task is None:
             return
         if call.kind == "sentiment":
-            save_verdict(tx, task, watched, answer, refused)
+            save_sentiment(tx, task, tracked, answer, refused)
         else:
-            desk.save_answer(tx, task, watched, call, answer, reply, outcome, refused)
+            executor.save_answer(tx, task, tracked, call, answer, reply, outcome, refused)
 
     def save_error(tx: Transaction, error: ProviderError) -> None:
         if task is not None:
             save_failure(tx, call, task, error)
 
     try:
-        desk.payments.settle(call, reply, price, save, save_error)
+        executor.payments.settle(call, reply, price, save, save_error)
     except ProviderError as exc:
         log.info(
             "El recibo de la llamada %s no contiene respuesta: %s",
@@ -147,12 +147,12 @@ def settle_from_receipt(desk: TaskExecutor, row: Row) -> bool:
     return True
 
 
-def price_of(desk: TaskExecutor, row: Row) -> Price | None:
+def price_of(executor: TaskExecutor, row: Row) -> Price | None:
     """The rates that the attempt keeps; for one of an older release, those in force when it was sent."""
     if row["rates"] is not None:
         return registry.read_rates(row["rates"])
-    model = registry.find_model(desk.budget.db, provider_name(row["llm_provider"]), row["model_id"])
-    return None if model is None or model.prices is None else desk.tariff(model).at(row["sent_at"])
+    model = registry.find_model(executor.budget.db, provider_name(row["llm_provider"]), row["model_id"])
+    return None if model is None or model.prices is None else executor.tariff(model).at(row["sent_at"])
 
 
 def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderError) -> None:
@@ -162,7 +162,7 @@ def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderErro
         tasks.record_failure(tx, task, failure_of(error, call.model_id), call.run_id)
 
 
-def close_in_doubt(desk: TaskExecutor, row: Row) -> None:
+def close_in_doubt(executor: TaskExecutor, row: Row) -> None:
     """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
     outcome = Settlement("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
     call = read_call(row)
@@ -171,9 +171,9 @@ def close_in_doubt(desk: TaskExecutor, row: Row) -> None:
         if call.task is not None and call.kind == "answer":
             error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
             save_failure(tx, call, call.task, error)
-        desk.budget.close(tx, call.id, outcome)
+        executor.budget.close(tx, call.id, outcome)
 
-    desk.budget.db.transact(close)
+    executor.budget.db.transact(close)
 
 
 def read_call(row: Row) -> Attempt:

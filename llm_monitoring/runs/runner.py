@@ -1,4 +1,4 @@
-"""The run: hands jobs to workers, takes back what became of them, stops in time. Reads and spends through its desk."""
+"""One run: gives work items to worker threads and processes what became of them, until none is left or it must stop."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
-from typing import Final
 
-from llm_monitoring import failpoints
 from llm_monitoring.analysis import Analysis
 from llm_monitoring.db.database import DatabaseUnavailable, Locked
-from llm_monitoring.domain import KeyId, ProviderName, Task
+from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
@@ -24,15 +21,12 @@ from llm_monitoring.ledger.payment import BudgetExceeded, SettlementDelayed, Uns
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.providers import ProviderError, load_order, load_sdk
 from llm_monitoring.registry import NotCallable
-from llm_monitoring.runs import tasks
 from llm_monitoring.runs.call_errors import (
-    FailureLog,
     KeyChecks,
     backoff,
     closed_message,
     effect_of,
     fields,
-    log_without_sentiment,
     may_retry,
     reason_of,
     retry_after_of,
@@ -40,23 +34,22 @@ from llm_monitoring.runs.call_errors import (
 )
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.runs.handlers import make_handlers
 from llm_monitoring.runs.held_work import HeldWork
-from llm_monitoring.runs.limits import ClosedReason, threads
-from llm_monitoring.runs.reasons import stop_text
+from llm_monitoring.runs.limits import ClosedReason, thread_count
 from llm_monitoring.runs.stats import RunStats
+from llm_monitoring.runs.stop_check import StopCheck
 
 log = logging.getLogger(__name__)
-
-LOCK_CHECK_SECONDS: Final = 2.0
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of a job: an analysis for an answer, or the error that ended it."""
+    """What became of an item: an analysis for an answer, or the error that ended it."""
 
-    job: WorkItem
+    item: WorkItem
     analysis: Analysis | None = None
     error: BaseException | None = None
     key_works: bool = False
@@ -64,70 +57,63 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class ReplyReceived:
-    """The reply to a job's call is there: the provider is free, while its worker still keeps, reads and settles."""
+    """The reply to an item's call is there: the provider is free while the worker thread still stores and settles."""
 
-    job: WorkItem
+    item: WorkItem
 
 
 @dataclass(frozen=True, slots=True)
 class SdkLoaded:
-    """A provider's SDK is there, or the memory for it is not."""
+    """A provider's SDK is imported, or there was no memory for it."""
 
     provider: ProviderName
     error: MemoryError | None = None
 
 
 class Runner:
-    """One run over a schedule. `stop` ends it early: nothing more is sent, what is out is waited for and saved."""
+    """One run over a dispatcher's items. Once it must stop nothing more is sent; calls in flight end and are saved."""
 
     def __init__(
         self,
-        desk: TaskExecutor,
-        schedule: Dispatcher,
+        executor: TaskExecutor,
+        dispatcher: Dispatcher,
         judges: Mapping[int, KeyId],
+        stop_check: StopCheck,
         *,
-        still_ours: Callable[[], bool],
-        stop: Event,
-        deadline: float,
         clock: Clock = time.monotonic,
-        on_progress: Callable[[RunStats], None] = lambda tally: None,
+        on_progress: Callable[[RunStats], None] = lambda stats: None,
     ) -> None:
-        self.desk = desk
-        self.schedule = schedule
-        self.judges = judges
-        self.still_ours = still_ours
-        self.stop = stop
-        self.deadline = deadline
+        self.executor = executor
+        self.dispatcher = dispatcher
+        self.stop_check = stop_check
         self.clock = clock
         self.on_progress = on_progress
-        self.tally = RunStats()
+        self.stats = RunStats()
+        self.handlers = make_handlers(executor, self.stats, judges)
         self.key_checks = KeyChecks()
-        self.failure_log = FailureLog()
-        self.news: queue.SimpleQueue[Finished | ReplyReceived | SdkLoaded] = queue.SimpleQueue()
-        self.held = HeldWork(desk, schedule, self.tally, clock)
+        self.events: queue.SimpleQueue[Finished | ReplyReceived | SdkLoaded] = queue.SimpleQueue()
+        self.held = HeldWork(executor, dispatcher, self.stats, clock)
         self.working: set[WorkItem] = set()
-        self.calling = 0
-        self.lock_checked = clock()
+        self.calls_in_flight = 0
 
     def run(self) -> RunStats:
-        """Work until nothing is left, or until stopped; raises DatabaseUnavailable where the database stays away."""
-        with ThreadPoolExecutor(threads(self.desk.settings.max_workers), thread_name_prefix="worker") as pool:
-            needed = self.schedule.close_lanes()
-            self.load(pool, load_order(needed))
+        """Work until nothing is left or the run must stop; raises DatabaseUnavailable if the database stays away."""
+        with ThreadPoolExecutor(thread_count(self.executor.settings.max_workers), thread_name_prefix="worker") as pool:
+            self.load_sdks(pool, load_order(self.dispatcher.mark_not_ready()))
             while True:
-                if not self.held.time_is_up(self.working, self.deadline):
-                    self.settle_again(pool)
-                    self.hand_out(pool)
+                if not self.held.time_is_up(self.working, self.stop_check.deadline):
+                    self.retry_settlement(pool)
+                    self.start_items(pool)
                 elif not self.working:
-                    self.held.leave()
-                if not self.working and (self.tally.stopped or (self.schedule.empty and not self.held.unsettled)):
+                    self.held.give_up()
+                if not self.working and (self.stats.stopped or (self.dispatcher.empty and not self.held.unsettled)):
                     self.held.leave_unsettled()
-                    self.tell_windows()
-                    return self.tally
-                self.take_back()
+                    self.log_windows()
+                    return self.stats
+                self.process_events()
 
-    def load(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
-        """Import the SDKs that are needed one after the other: a provider is called as soon as its own is there."""
+    def load_sdks(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
+        """Import the SDKs that are needed one after the other; each provider is called as soon as its own is there."""
         if providers:
             pool.submit(self.load_first, pool, providers)
 
@@ -137,250 +123,226 @@ class Runner:
             load_sdk(providers[0])
         except MemoryError as exc:
             error = exc
-        finally:  # an SDK that is broken is told by the worker that opens it
-            self.news.put(SdkLoaded(providers[0], error))
-            self.load(pool, providers[1:])
+        finally:  # a broken SDK is reported by the worker thread that opens it
+            self.events.put(SdkLoaded(providers[0], error))
+            self.load_sdks(pool, providers[1:])
 
-    def hand_out(self, pool: ThreadPoolExecutor) -> None:
-        """Hand out what may go now. Jobs of closed keys, however many, hold up neither calls nor replies of others."""
+    def start_items(self, pool: ThreadPoolExecutor) -> None:
+        """Start what may go now. Items of closed keys, however many, delay neither calls nor replies of others."""
         closing: set[ProviderName] = set()
         while self.has_room() and not self.should_stop():
-            found = self.schedule.next(self.clock(), last=closing)
+            found = self.dispatcher.next_item(self.clock(), last=closing)
             if found is None:
                 return
+            item = found.item
             if found.closed is not None:
-                self.give_up(found.job, task_reason(found.closed), found.job.failure or found.closed)
-                if found.job.provider in closing and not self.news.empty():
+                self.give_up(item, task_reason(found.closed), item.last_error or found.closed)
+                if item.provider in closing and not self.events.empty():
                     return
-                closing.add(found.job.provider)
+                closing.add(item.provider)
                 continue
-            self.working.add(found.job)
-            self.calling += 1
-            pool.submit(self.work, found.job, partial(self.call, found.job))
+            self.working.add(item)
+            self.calls_in_flight += 1
+            pool.submit(self.work, item, partial(self.execute, item))
 
-    def settle_again(self, pool: ThreadPoolExecutor) -> None:
-        """Enter the end of one call again that could not be entered; a try may occupy its worker for the lock time."""
-        waits = None if self.should_stop() else self.held.next_settlement()
-        if waits is not None:
-            self.working.add(waits.job)
-            pool.submit(self.work, waits.job, waits.finish)
+    def retry_settlement(self, pool: ThreadPoolExecutor) -> None:
+        """Try one delayed settlement again; this may occupy its worker thread for the whole lock timeout."""
+        pending = None if self.should_stop() else self.held.next_settlement()
+        if pending is not None:
+            self.working.add(pending.item)
+            pool.submit(self.work, pending.item, pending.finish)
 
     def has_room(self) -> bool:
-        """Whether another call may be out, and a worker is there for it."""
-        most = threads(self.desk.settings.max_workers)
-        return self.calling < self.desk.settings.max_workers and len(self.working) < most
+        """Whether another call may be in flight, and a worker thread is there for it."""
+        most = self.executor.settings.max_workers
+        return self.calls_in_flight < most and len(self.working) < thread_count(most)
 
     def should_stop(self) -> bool:
-        now = self.clock()
-        if self.tally.stopped is None:
-            if self.stop.is_set():
-                self.tally.stopped = "signal"
-            elif now >= self.deadline:
-                self.tally.stopped = "deadline"
-            elif now - self.lock_checked >= LOCK_CHECK_SECONDS:
-                self.lock_checked = now
-                if not self.still_ours():
-                    self.tally.stopped = "taken_over"
-            if self.tally.stopped:
-                log.warning("⏹️ No se inician más llamadas: %s", stop_text(self.tally.stopped, "es"),
-                            extra={"event": "run.stopping", "reason": self.tally.stopped})  # fmt: skip
-        return self.tally.stopped is not None
+        stopping = self.stop_check.should_stop(self.clock())
+        self.stats.stopped = self.stop_check.reason
+        return stopping
 
-    def call(self, job: WorkItem) -> object:
-        """One job's call, in a worker; the analysis of its answer if there is one."""
+    def execute(self, item: WorkItem) -> Analysis | None:
+        """Make an item's call, in a worker thread."""
+        return self.handlers[item.use].execute(item, lambda: self.events.put(ReplyReceived(item)))
 
-        def landed() -> None:
-            self.news.put(ReplyReceived(job))
-
-        if job.is_sentiment:
-            self.desk.score(job, landed)
-            return None
-        return self.desk.answer(job, landed)
-
-    def work(self, job: WorkItem, do: Callable[[], object]) -> None:
-        """What a worker does. Whatever happens comes back through the queue, so that one task fails alone."""
+    def work(self, item: WorkItem, do: Callable[[], object]) -> None:
+        """What a worker thread does. Whatever happens comes back as an event, so that one task fails alone."""
         try:
-            found = do()
-            self.news.put(Finished(job, found if isinstance(found, Analysis) else None))
+            result = do()
+            self.events.put(Finished(item, result if isinstance(result, Analysis) else None))
         except BaseException as exc:  # noqa: BLE001 - around one task (design, section 9); a Rust panic is no Exception
-            self.failed(job, exc)
+            self.report_error(item, exc)
 
-    def failed(self, job: WorkItem, error: BaseException) -> None:
-        """Hand back a failed job, with what listing models says of an operator's key that was refused."""
+    def report_error(self, item: WorkItem, error: BaseException) -> None:
+        """Report a failed item, and whether an operator's key that was refused still lists models."""
         works = False
         try:
-            works = self.key_checks.key_works(error, job.key, lambda: self.desk.clients.get(job.key, job.task.user_id))
+            client = partial(self.executor.clients.get, item.key, item.task.user_id)
+            works = self.key_checks.key_works(error, item.key, client)
         finally:
-            self.news.put(Finished(job, error=error, key_works=works))
+            self.events.put(Finished(item, error=error, key_works=works))
 
-    def take_back(self) -> None:
-        """Wait for a worker, for the next due job, or for half a second, and deal with what came."""
-        wake = self.schedule.wake_at()
-        wait = 0.5 if wake is None else min(0.5, max(0.01, wake - self.clock()))
+    def process_events(self) -> None:
+        """Wait for an event, for the next due item, or for half a second, and process all events that are there."""
+        due = self.dispatcher.next_due_at()
+        wait = 0.5 if due is None else min(0.5, max(0.01, due - self.clock()))
         try:
-            news = self.news.get(timeout=wait)
+            event = self.events.get(timeout=wait)
         except queue.Empty:
             return
         while True:
-            if isinstance(news, SdkLoaded):
-                if news.error is not None:
-                    raise news.error
-                self.schedule.open_lane(news.provider)
-            else:
-                self.landed(news.job)
-            if isinstance(news, Finished):
-                self.working.discard(news.job)
-                self.handle(news)
-                self.on_progress(self.tally)
+            self.process(event)
             try:
-                news = self.news.get_nowait()
+                event = self.events.get_nowait()
             except queue.Empty:
                 return
 
-    def landed(self, job: WorkItem) -> None:
-        if not job.landed:
-            self.calling -= 1
-            self.schedule.landed(job)
-
-    def handle(self, done: Finished) -> None:
-        job, error = done.job, done.error
-        again = self.held.settled(job)
-        if isinstance(error, SettlementDelayed):
-            self.delay(job, error.finish, again=again is not None)
-        elif isinstance(error, Locked) and again is not None:
-            self.delay(job, again.finish, again=True)
-        elif error is None:
-            self.schedule.limits.finished(job.key, "ok", self.clock())
-            self.schedule.judged(job)
-            self.came_back(job)
-            self.answered(job, done.analysis)
-        elif isinstance(error, ProviderError):
-            self.provider_failed(job, error, key_works=done.key_works)
-        elif isinstance(error, BudgetExceeded):
-            self.blocked(job, error)
-        else:
-            self.schedule.limits.uncalled(job.key)
-            self.came_back(job)
-            self.not_called(job, error)
-
-    def came_back(self, job: WorkItem) -> None:
-        self.held.freed(job)
-        self.schedule.came_back(job)
-
-    def blocked(self, job: WorkItem, error: BudgetExceeded) -> None:
-        user, locked = job.task.user_id, error.by == "lock"
-        self.schedule.limits.uncalled(job.key)
-        if locked:
-            self.held.report_lock(job)
-        again_at = self.held.again_at(job, error.by) if error.for_now else None
-        if self.schedule.blocked(job, again_at, locked=locked):
-            if error.by == "budget":
-                self.tally.blocked_users.add(user)
-            self.give_up(job, error.by, str(error))
-
-    def delay(self, job: WorkItem, finish: Callable[[], object], *, again: bool) -> None:
-        """Keep a call that was made until its end can be entered."""
-        self.schedule.limits.uncalled(job.key)
-        self.held.delay(job, finish, again=again)
-
-    def answered(self, job: WorkItem, analysis: Analysis | None) -> None:
-        if job.is_sentiment:
-            self.tally.scored += 1
+    def process(self, event: Finished | ReplyReceived | SdkLoaded) -> None:
+        if isinstance(event, SdkLoaded):
+            if event.error is not None:
+                raise event.error
+            self.dispatcher.mark_ready(event.provider)
             return
-        self.tally.answered += 1
-        self.failure_log.answered(job.task.provider)
-        judge = self.judges.get(job.task.project_id)
-        if judge is not None and analysis is not None and analysis.brand_mentioned and self.desk.settings.sentiment:
-            self.schedule.add(WorkItem(job.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts)))
+        self.on_reply(event.item)
+        if isinstance(event, Finished):
+            self.working.discard(event.item)
+            self.on_finished(event)
+            self.on_progress(self.stats)
 
-    def provider_failed(self, job: WorkItem, error: ProviderError, *, key_works: bool) -> None:
-        now = self.clock()
-        message = redact(str(error))
-        effect = effect_of(error, job, key_works=key_works)
-        narrowed = self.schedule.limits.finished(
-            job.key, effect, now, sent_at=job.sent_at, retry_after=retry_after_of(error),
-            reason=reason_of(error), use=job.use,
-        )  # fmt: skip
-        if narrowed:
-            self.tell_window(job.key, "pide ir más despacio")
-        self.schedule.judged(job)
-        self.came_back(job)
-        if effect == "dead":
-            self.close_key(job.key, reason_of(error))
-        job.failure = message
-        job.tries += 1
-        job.doubtful_tries += error.billed != "no"
-        if may_retry(error, job, self.desk.settings.max_attempts):
-            self.schedule.wait(job, now + backoff(job.tries))
-        elif job.is_sentiment:
-            log_without_sentiment(job.task, error.kind, message)
+    def on_reply(self, item: WorkItem) -> None:
+        if not item.replied:
+            self.calls_in_flight -= 1
+            self.dispatcher.on_reply(item)
+
+    def on_finished(self, event: Finished) -> None:
+        item, error = event.item, event.error
+        retried = self.held.end_settlement(item)
+        if isinstance(error, SettlementDelayed):
+            self.on_settlement_delayed(item, error.finish, again=retried is not None)
+        elif isinstance(error, Locked) and retried is not None:
+            self.on_settlement_delayed(item, retried.finish, again=True)
+        elif error is None:
+            self.on_success(item, event.analysis)
+        elif isinstance(error, ProviderError):
+            self.on_provider_error(item, error, key_works=event.key_works)
+        elif isinstance(error, BudgetExceeded):
+            self.on_budget_exceeded(item, error)
         else:
-            self.count_failure(job.task, error.kind, message)
+            self.on_not_called(item, error)
 
-    def close_key(self, key: KeyId, reason: ClosedReason) -> None:
+    def release_account(self, item: WorkItem) -> None:
+        """The item's reservation is closed: other items of its user may fit now."""
+        self.held.on_account_free(item)
+        self.dispatcher.on_finished(item)
+
+    def on_settlement_delayed(self, item: WorkItem, finish: Callable[[], object], *, again: bool) -> None:
+        """Keep a call that was made until its settlement can be stored."""
+        self.dispatcher.limits.on_not_called(item.key)
+        self.held.add_settlement(item, finish, again=again)
+
+    def on_success(self, item: WorkItem, analysis: Analysis | None) -> None:
+        self.dispatcher.limits.on_result(item.key, "ok", self.clock())
+        self.dispatcher.on_result_known(item)
+        self.release_account(item)
+        follow_up = self.handlers[item.use].on_success(item, analysis)
+        if follow_up is not None:
+            self.dispatcher.add(follow_up)
+
+    def on_budget_exceeded(self, item: WorkItem, error: BudgetExceeded) -> None:
+        locked = error.by == "lock"
+        self.dispatcher.limits.on_not_called(item.key)
+        if locked:
+            self.held.report_lock(item)
+        again_at = self.held.retry_at(item, error.by) if error.for_now else None
+        if self.dispatcher.on_budget_exceeded(item, again_at, locked=locked):
+            if error.by == "budget":
+                self.stats.blocked_users.add(item.task.user_id)
+            self.give_up(item, error.by, str(error))
+
+    def on_provider_error(self, item: WorkItem, error: ProviderError, *, key_works: bool) -> None:
+        now, message = self.clock(), redact(str(error))
+        effect = effect_of(error, item, key_works=key_works)
+        narrowed = self.dispatcher.limits.on_result(
+            item.key,
+            effect,
+            now,
+            sent_at=item.sent_at,
+            retry_after=retry_after_of(error),
+            reason=reason_of(error),
+            use=item.use,
+        )
+        if narrowed:
+            self.log_window(item.key, "pide ir más despacio")
+        self.dispatcher.on_result_known(item)
+        self.release_account(item)
+        if effect == "dead":
+            self.report_closed_key(item.key, reason_of(error))
+        item.last_error = message
+        item.attempts += 1
+        item.doubtful_attempts += error.billed != "no"
+        if may_retry(error, item, self.executor.settings.max_attempts):
+            self.dispatcher.wait(item, now + backoff(item.attempts))
+        else:
+            self.handlers[item.use].on_failure(item, error.kind, message)
+
+    def report_closed_key(self, key: KeyId, reason: ClosedReason) -> None:
         """Report that a key is used no more in this run; the provider's words stay with the task that got them."""
-        self.tally.closed_keys[key] = reason
+        self.stats.closed_keys[key] = reason
         log.error(
-            "❌ %s", closed_message(reason, key.provider),
+            "❌ %s",
+            closed_message(reason, key.provider),
             extra={"event": "provider.closed", "provider": key.provider, "user_id": key.user_id, "reason": reason},
-        )  # fmt: skip
+        )
 
-    def not_called(self, job: WorkItem, error: BaseException) -> None:
-        """The call was not made, or broke in a way that nobody foresaw."""
+    def on_not_called(self, item: WorkItem, error: BaseException) -> None:
+        """The call was not made, or an unexpected error ended it."""
+        self.dispatcher.limits.on_not_called(item.key)
+        self.release_account(item)
         if isinstance(error, DatabaseUnavailable | MemoryError):  # no other task would fare better
             raise error
         if isinstance(error, Withdrawn):
-            self.withdrawn(job)
+            self.on_withdrawn(item)
         elif isinstance(error, KeyUnreadable | NoKey):
-            self.tally.closed_keys[job.key] = "key_unreadable"
-            self.schedule.limits.kill(job.key, "key_unreadable")
-            self.give_up(job, "key_unreadable", str(error))
+            self.stats.closed_keys[item.key] = "key_unreadable"
+            self.dispatcher.limits.close_key(item.key, "key_unreadable")
+            self.give_up(item, "key_unreadable", str(error))
         elif isinstance(error, NotCallable):
-            self.give_up(job, "not_callable", str(error))
+            self.give_up(item, "not_callable", str(error))
         elif isinstance(error, Unsettled):
-            self.give_up(job, "unsettled", redact(str(error)))
+            self.give_up(item, "unsettled", redact(str(error)))
         elif isinstance(error, MonitoringError):
-            self.give_up(job, "error", redact(str(error)))
+            self.give_up(item, "error", redact(str(error)))
         else:
-            log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", job.task))
-            self.give_up(job, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
+            log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", item.task))
+            self.give_up(item, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
 
-    def withdrawn(self, job: WorkItem) -> None:
-        """Another run was faster, or the database's crash took its reservation back: try again."""
-        self.lock_checked = -math.inf  # look at the lock before the next call
-        job.tries += 1
-        if job.tries < self.desk.settings.max_attempts:
-            self.schedule.wait(job, self.clock() + backoff(job.tries))
+    def on_withdrawn(self, item: WorkItem) -> None:
+        """Another run was faster, or a crash of the database undid the reservation: try again."""
+        self.stop_check.check_ownership_next()
+        item.attempts += 1
+        if item.attempts < self.executor.settings.max_attempts:
+            self.dispatcher.wait(item, self.clock() + backoff(item.attempts))
         else:
-            self.give_up(job, "withdrawn", "taken_over")
+            self.give_up(item, "withdrawn", "taken_over")
 
-    def tell_windows(self) -> None:
-        """Say which keys ended below the concurrency that the operator allows."""
-        for key, state in self.schedule.limits.keys.items():
+    def give_up(self, item: WorkItem, reason: str, message: str) -> None:
+        self.handlers[item.use].give_up(item, reason, message)
+
+    def log_windows(self) -> None:
+        """Log the keys that ended below the concurrency that the operator allows."""
+        for key, state in self.dispatcher.limits.keys.items():
             if state.window.narrowed_at > -math.inf:
-                self.tell_window(key, "acaba el día")
+                self.log_window(key, "acaba el día")
 
-    def tell_window(self, key: KeyId, what: str) -> None:
-        calls = self.schedule.limits.window(key)
-        whose = "del operador" if key.user_id is None else f"de User #{key.user_id}"
+    def log_window(self, key: KeyId, what: str) -> None:
+        calls = self.dispatcher.limits.window(key)
+        owner = "del operador" if key.user_id is None else f"de User #{key.user_id}"
         log.info(
-            "🐢 %s (API key %s) %s: como máximo %d llamada(s) a la vez", key.provider, whose, what, calls,
+            "🐢 %s (API key %s) %s: como máximo %d llamada(s) a la vez",
+            key.provider,
+            owner,
+            what,
+            calls,
             extra={"event": "provider.window", "provider": key.provider, "user_id": key.user_id, "calls": calls},
-        )  # fmt: skip
-
-    def give_up(self, job: WorkItem, reason: str, message: str) -> None:
-        """Record that a task is not asked; the next start of the day tries it again."""
-        if job.is_sentiment:
-            log_without_sentiment(job.task, reason, message)
-            return
-        failpoints.reach("giving_up")
-        row = f"Proyecto #{job.task.project_id}, {job.task.provider}, prompt {job.task.query_id}"
-        with self.desk.errors.guard("record_failure", row, project_id=job.task.project_id, user_id=job.task.user_id):
-            tasks.record_failure(self.desk.budget.db, job.task, tasks.Failure(reason, message), self.desk.run_id)
-        failpoints.reach("gave_up")
-        self.count_failure(job.task, reason, message)
-
-    def count_failure(self, task: Task, reason: str, message: str) -> None:
-        self.tally.failed += 1
-        self.tally.reasons[reason] += 1
-        self.failure_log.failed(task, reason, message)
+        )

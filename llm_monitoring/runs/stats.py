@@ -1,4 +1,4 @@
-"""What a run did, added up."""
+"""What a run did, in numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from llm_monitoring.runs.reasons import StopReason
 
 @dataclass(slots=True)
 class RunStats:
-    """What a run did, in tasks. `figured`: the projects whose figures of the day whoever asked has written.
+    """What a run did, in tasks.
 
-    `locked_users`: those with an account that another application held; `unsettled`: calls that it kept open.
+    `snapshotted`: the projects that already have their snapshots of the day, written by the process that asked.
+    `locked_users`: users with an account that another application held; `unsettled`: calls left open because of that.
     """
 
     answered: int = 0
@@ -25,5 +26,5 @@ class RunStats:
     unsettled: int = 0
     closed_keys: dict[KeyId, ClosedReason] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
-    figured: set[int] = field(default_factory=set)
+    snapshotted: set[int] = field(default_factory=set)
     stopped: StopReason | None = None

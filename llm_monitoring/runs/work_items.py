@@ -13,15 +13,15 @@ from llm_monitoring.runs.executor import TaskExecutor
 
 
 def work_items_by_provider(
-    desk: TaskExecutor, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
+    executor: TaskExecutor, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
 ) -> dict[ProviderName, Iterator[WorkItem]]:
     """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
-    newest = store.newest(desk.budget.db)
-    return {provider: plan(desk, provider, day, keys, judges, newest) for provider in PROVIDERS}
+    newest = store.newest(executor.budget.db)
+    return {provider: plan(executor, provider, day, keys, judges, newest) for provider in PROVIDERS}
 
 
 def plan(
-    desk: TaskExecutor,
+    executor: TaskExecutor,
     provider: ProviderName,
     day: date,
     keys: Mapping[tuple[int, ProviderName], KeyId],
@@ -29,21 +29,21 @@ def plan(
     newest: int,
 ) -> Iterator[WorkItem]:
     judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
-    if judged and desk.settings.sentiment:
-        for task, contexts in store.pending_sentiment(desk.budget.db, day, judged, newest, desk.errors):
-            if still_owned(desk, task):
+    if judged and executor.settings.sentiment:
+        for task, contexts in store.pending_sentiment(executor.budget.db, day, judged, newest, executor.errors):
+            if still_owned(executor, task):
                 yield WorkItem(task, provider, judges[task.project_id], contexts=contexts)
     asked = [
-        watched.project.id
-        for watched in desk.projects.values()
-        if provider in watched.project.providers and (watched.project.user_id, provider) in keys
+        tracked.project.id
+        for tracked in executor.projects.values()
+        if provider in tracked.project.providers and (tracked.project.user_id, provider) in keys
     ]
     if asked:
-        for task in tasks.pending_tasks(desk.budget.db, provider, day, asked):
-            if still_owned(desk, task):
+        for task in tasks.pending_tasks(executor.budget.db, provider, day, asked):
+            if still_owned(executor, task):
                 yield WorkItem(task, provider, keys[task.user_id, provider])
 
 
-def still_owned(desk: TaskExecutor, task: Task) -> bool:
+def still_owned(executor: TaskExecutor, task: Task) -> bool:
     """Whether a task's project is its planned owner's: what was handed over meanwhile is left to the next start."""
-    return task.user_id == desk.projects[task.project_id].project.user_id
+    return task.user_id == executor.projects[task.project_id].project.user_id

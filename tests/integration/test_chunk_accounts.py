@@ -107,7 +107,7 @@ def test_a_worker_counts_only_figures_that_it_wrote(stage: Stage) -> None:
     stage.db.execute(REFUSE)
     run_id = runs.start(stage.db, TODAY)
     work(stage, run_id)
-    assert frozenset({1, 3}) == chunks.ending(stage.db, run_id, TODAY, [1, 2, 3]).figured
+    assert frozenset({1, 3}) == chunks.ending(stage.db, run_id, TODAY, [1, 2, 3]).snapshotted
 
 
 def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +118,9 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monk
     chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     assert chunks.take(stage.db, chunk_id, "worker") is not None
     plan = make_plan(app, None, {})
-    desk = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
+    executor = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
                 run_id, errors=app.errors)  # fmt: skip
-    context = daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True)
+    context = daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True)
     queue = Queue(stage.db)
     queue.prepare()
     with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:

@@ -124,13 +124,15 @@ def watch(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
     settings = load_settings({}, dotenv=False)
     app = App(stage.db, stage.budget, stage.store, settings)
     plan = make_plan(app, None, {})
-    desk = TaskExecutor(stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1)
+    executor = TaskExecutor(
+        stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1
+    )
     queue = Queue(stage.db)
     queue.prepare()
     with queue.opened() as line:
         line.put([chunk_id])
         yield ChunkMonitor(
-            app, line, daily.RunContext(desk, plan, daily.RunRequest(TODAY), {}, lambda: True), 1, deadline=1e9
+            app, line, daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True), 1, deadline=1e9
         )
 
 

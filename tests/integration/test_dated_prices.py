@@ -177,9 +177,9 @@ def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
 )
 def test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission(ledger: Budget, change: str) -> None:
     """A price that was lowered or removed meanwhile changes nothing of what a call costs."""
-    desk = left_by_a_dead_run(ledger, Counts("openai", "gpt-6.1-terra", 1_000, 500))
+    executor = left_by_a_dead_run(ledger, Counts("openai", "gpt-6.1-terra", 1_000, 500))
     ledger.db.execute(change)
-    recover(desk)
+    recover(executor)
     found = attempt(ledger)
     assert ("settled", Decimal("0.0035")) == (found["state"], found["charged_usd"])
 

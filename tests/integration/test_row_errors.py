@@ -84,16 +84,16 @@ def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage:
     four_projects(stage)
     deleted: list[int] = []
 
-    answer = TaskExecutor.answer
+    answer = TaskExecutor.ask_prompt
 
-    def deleting(self: TaskExecutor, job: WorkItem, *more: object) -> object:
-        found = answer(self, job, *more)  # type: ignore[arg-type]
+    def deleting(self: TaskExecutor, item: WorkItem, *more: object) -> object:
+        found = answer(self, item, *more)  # type: ignore[arg-type]
         if not deleted:
             deleted.append(stage.db.execute("DELETE FROM llm_monitoring_projects WHERE id = 2"))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TaskExecutor, "answer", deleting)
+        patch.setattr(TaskExecutor, "ask_prompt", deleting)
         report = run(stage, LLM_MAX_WORKERS="2")
     assert {1: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
     assert [1, 3, 4] == [project.project_id for project in report.projects]
@@ -295,9 +295,9 @@ def test_a_call_above_its_ceiling_is_charged_in_full_and_reported(
 ) -> None:
     """Answers and billed refusals alike: never less than the bill, with a line a call and an entry in the audit."""
     four_projects(stage)
-    made = TaskExecutor.call
+    made = TaskExecutor.new_attempt
     low = Decimal("0.00000001")
-    monkeypatch.setattr(TaskExecutor, "call", lambda *args: replace(made(*args), ceiling_usd=low))
+    monkeypatch.setattr(TaskExecutor, "new_attempt", lambda *args: replace(made(*args), ceiling_usd=low))
     if kind != "none":
         stage.server.faults.set([fault(kind, times=100)])
     run(stage)
@@ -313,14 +313,14 @@ class Panic(BaseException):
 def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task fails alone and the run ends, long before its deadline."""
     four_projects(stage)
-    answer = TaskExecutor.answer
+    answer = TaskExecutor.ask_prompt
 
-    def panicking(self: TaskExecutor, job: WorkItem, *more: object) -> object:
-        if job.task.project_id == 2:
+    def panicking(self: TaskExecutor, item: WorkItem, *more: object) -> object:
+        if item.task.project_id == 2:
             raise Panic("a Rust panic")
-        return answer(self, job, *more)  # type: ignore[arg-type]
+        return answer(self, item, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(TaskExecutor, "answer", panicking)
+    monkeypatch.setattr(TaskExecutor, "ask_prompt", panicking)
     before = threading.active_count()
     report = run(stage)
     assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)

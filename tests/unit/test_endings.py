@@ -10,7 +10,7 @@ import pytest
 from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.limits import Effect, Limits
-from tests.unit.test_schedule import job
+from tests.unit.test_dispatcher import make_item
 
 PROVIDERS: tuple[ProviderName, ...] = ("openai", "google")
 EFFECTS: tuple[Effect, ...] = ("ok", "ok", "ok", "slow_down", "failing", "failing", "dead")
@@ -29,15 +29,15 @@ class Day:
     def __post_init__(self) -> None:
         users = range(1, self.dice.randint(2, 4))
         self.money = {user: self.dice.randint(0, 8) for user in users}
-        self.jobs = [
-            self.job(name, user) for name in PROVIDERS for user in users for _ in range(self.dice.randint(0, 6))
+        self.items = [
+            self.random_item(name, user) for name in PROVIDERS for user in users for _ in range(self.dice.randint(0, 6))
         ]
-        self.dice.shuffle(self.jobs)
-        plans = {name: iter([each for each in self.jobs if each.provider == name]) for name in PROVIDERS}
-        self.state = Dispatcher(Limits({name: self.dice.randint(1, 5) for name in PROVIDERS}), plans)
+        self.dice.shuffle(self.items)
+        plans = {name: iter([each for each in self.items if each.provider == name]) for name in PROVIDERS}
+        self.dispatcher = Dispatcher(Limits({name: self.dice.randint(1, 5) for name in PROVIDERS}), plans)
 
-    def job(self, provider: ProviderName, user: int) -> WorkItem:
-        made = job(provider, user)
+    def random_item(self, provider: ProviderName, user: int) -> WorkItem:
+        made = make_item(provider, user)
         return made if self.dice.random() < 0.5 else WorkItem(made.task, provider, KeyId(provider, None))
 
     def play(self) -> None:
@@ -46,43 +46,43 @@ class Day:
             if self.out:
                 self.take_back()
                 continue
-            due = self.state.wake_at()
+            due = self.dispatcher.next_due_at()
             if due is None:
                 return
             self.now = max(self.now, due)
 
     def hand_out(self) -> None:
-        while len(self.out) < 6 and (found := self.state.next(self.now)) is not None:
+        while len(self.out) < 6 and (found := self.dispatcher.next_item(self.now)) is not None:
             if found.closed is not None:
-                self.ended.append(found.job)
+                self.ended.append(found.item)
                 continue
-            user = found.job.task.user_id
+            user = found.item.task.user_id
             reserved = self.money[user] > 0
             self.money[user] -= reserved
-            self.out.append((found.job, reserved))
+            self.out.append((found.item, reserved))
 
     def take_back(self) -> None:
         self.now += self.dice.random()
         done, reserved = self.out.pop(self.dice.randrange(len(self.out)))
-        self.state.landed(done)
+        self.dispatcher.on_reply(done)
         if reserved:
             self.called(done, self.dice.choice(EFFECTS))
             return
-        self.state.limits.uncalled(done.key)
+        self.dispatcher.limits.on_not_called(done.key)
         elsewhere = self.shared and self.dice.random() < 0.7
-        if self.state.blocked(done, self.now + 1.0 if elsewhere else None):
+        if self.dispatcher.on_budget_exceeded(done, self.now + 1.0 if elsewhere else None):
             self.ended.append(done)
 
     def called(self, done: WorkItem, effect: Effect) -> None:
         self.money[done.task.user_id] += effect != "ok"
-        self.state.limits.finished(done.key, effect, self.now, sent_at=done.sent_at, retry_after=2.0)
-        self.state.judged(done)
-        self.state.came_back(done)
-        done.tries += 1
-        if effect in ("ok", "dead") or done.tries == 3:
+        self.dispatcher.limits.on_result(done.key, effect, self.now, sent_at=done.sent_at, retry_after=2.0)
+        self.dispatcher.on_result_known(done)
+        self.dispatcher.on_finished(done)
+        done.attempts += 1
+        if effect in ("ok", "dead") or done.attempts == 3:
             self.ended.append(done)
         else:
-            self.state.wait(done, self.now + 1.0)
+            self.dispatcher.wait(done, self.now + 1.0)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "with other machines"])
@@ -91,6 +91,6 @@ def test_every_job_comes_to_its_end(shared: bool) -> None:
     for seed in range(500):
         played = Day(Random(seed), shared)
         played.play()
-        assert (len(played.jobs), len(played.jobs), True) == (
-            len(played.ended), len(set(map(id, played.ended))), played.state.empty,
+        assert (len(played.items), len(played.items), True) == (
+            len(played.ended), len(set(map(id, played.ended))), played.dispatcher.empty,
         ), f"seed {seed}"  # fmt: skip

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from llm_monitoring.domain import KeyId
-from llm_monitoring.runs.limits import COOL_DOWN_SECONDS, FAILURES_TO_OPEN, FULL, GO, ROUNDS_TO_CLOSE, Admission, Limits
+from llm_monitoring.runs.limits import (
+    COOL_DOWN_SECONDS,
+    FAILURES_TO_OPEN,
+    FULL,
+    GO,
+    HALVINGS_TO_CLOSE,
+    Admission,
+    Limits,
+)
 
 MINE, YOURS, OPERATOR = KeyId("openai", 1), KeyId("openai", 2), KeyId("openai", None)
 
@@ -13,20 +21,20 @@ def limits(concurrency: int = 10) -> Limits:
 
 
 def call(state: Limits, key: KeyId, effect: str, now: float = 0.0, **told: object) -> None:
-    state.sent(key)
-    state.landed(key)
-    state.finished(key, effect, now, **told)  # type: ignore[arg-type]
+    state.on_sent(key)
+    state.on_reply(key)
+    state.on_result(key, effect, now, **told)  # type: ignore[arg-type]
 
 
 def test_a_provider_has_room_until_its_concurrency_is_out() -> None:
     """Calls out are counted per provider and come back."""
     state = limits(2)
-    state.sent(MINE)
-    assert state.room("openai")
-    state.sent(YOURS)
-    assert (state.room("openai"), state.room("google")) == (False, True)
-    state.landed(MINE)
-    assert state.room("openai")
+    state.on_sent(MINE)
+    assert state.provider_has_room("openai")
+    state.on_sent(YOURS)
+    assert (state.provider_has_room("openai"), state.provider_has_room("google")) == (False, True)
+    state.on_reply(MINE)
+    assert state.provider_has_room("openai")
 
 
 def test_a_429_pauses_its_key_for_the_time_asked() -> None:
@@ -76,10 +84,10 @@ def test_the_breaker_opens_probes_and_closes_for_good() -> None:
         assert state.admit(OPERATOR, now) == Admission(until=now + pause)
         now += pause
         assert state.admit(OPERATOR, now) == GO
-        state.sent(OPERATOR)
+        state.on_sent(OPERATOR)
         assert state.admit(MINE, now) == Admission(until=now + 1.0)
-        state.landed(OPERATOR)
-        state.finished(OPERATOR, "failing", now)
+        state.on_reply(OPERATOR)
+        state.on_result(OPERATOR, "failing", now)
     assert state.admit(MINE, now + 1e6) == Admission(closed="provider_failing")
     assert state.admit(KeyId("google", 1), now) == GO
 
@@ -100,10 +108,10 @@ def test_calls_that_were_out_when_the_breaker_opened_count_once() -> None:
     """A burst of failures is one event: the breaker opens once, whatever the concurrency was."""
     state = limits(50)
     for _ in range(50):
-        state.sent(MINE)
+        state.on_sent(MINE)
     for _ in range(50):
-        state.landed(MINE)
-        state.finished(MINE, "failing", 0.0)
+        state.on_reply(MINE)
+        state.on_result(MINE, "failing", 0.0)
     assert state.admit(MINE, 0.0) == Admission(until=COOL_DOWN_SECONDS[0])
 
 
@@ -123,9 +131,9 @@ def test_a_job_that_was_never_sent_frees_the_probe() -> None:
     for _ in range(FAILURES_TO_OPEN):
         call(state, MINE, "failing")
     now = COOL_DOWN_SECONDS[0]
-    state.sent(MINE)
-    state.landed(MINE)
-    state.uncalled(MINE)
+    state.on_sent(MINE)
+    state.on_reply(MINE)
+    state.on_not_called(MINE)
     assert state.admit(MINE, now) == GO
 
 
@@ -135,9 +143,9 @@ def test_a_429_halves_the_window_of_its_key_at_once() -> None:
     call(state, MINE, "slow_down", 10.0, sent_at=9.0, retry_after=0.0)
     assert (state.window(MINE), state.window(YOURS)) == (4, 8)
     for _ in range(4):
-        state.sent(MINE)
+        state.on_sent(MINE)
     assert (state.admit(MINE, 10.0), state.admit(YOURS, 10.0)) == (FULL, GO)
-    state.landed(MINE)
+    state.on_reply(MINE)
     assert state.admit(MINE, 10.0) == GO
 
 
@@ -147,9 +155,9 @@ def test_a_burst_of_429s_is_one_event() -> None:
     told = [(10.0, 9.0), (10.1, 9.5), (10.2, 9.9), (12.0, 11.0)]
     narrowed = []
     for now, sent_at in told:
-        state.sent(MINE)
-        state.landed(MINE)
-        narrowed.append(state.finished(MINE, "slow_down", now, sent_at=sent_at, retry_after=0.0))
+        state.on_sent(MINE)
+        state.on_reply(MINE)
+        narrowed.append(state.on_result(MINE, "slow_down", now, sent_at=sent_at, retry_after=0.0))
     assert (narrowed, state.window(MINE)) == ([True, False, False, True], 2)
 
 
@@ -176,8 +184,8 @@ def test_a_window_never_closes() -> None:
 def test_a_key_that_gets_no_answer_through_many_rounds_is_closed() -> None:
     """A limit that no wait mends ends after as many halvings as no busy key gets; an answer starts the count again."""
     state = limits(8)
-    for now in range(2 * ROUNDS_TO_CLOSE - 1):
-        if now == ROUNDS_TO_CLOSE - 1:
+    for now in range(2 * HALVINGS_TO_CLOSE - 1):
+        if now == HALVINGS_TO_CLOSE - 1:
             call(state, MINE, "ok", now)
         else:
             call(state, MINE, "slow_down", now + 0.5, sent_at=float(now), retry_after=0.25)

@@ -87,8 +87,8 @@ def work(app: App, order: RunRequest, total: int) -> DayReport:
             with RunLock(app.db) as lock:
                 daily.settle_dead_runs(app, stop)
                 standings: list[Standing] = app.budget.standings()
-                watched = replace(order, stop=stop, on_progress=on_progress)
-                return daily.analyse(app, watched, blocked_users(standings), lock)
+                tracked = replace(order, stop=stop, on_progress=on_progress)
+                return daily.analyse(app, tracked, blocked_users(standings), lock)
         except AlreadyRunning as exc:
             raise Failed(f"{exc}: wait until it has ended") from exc
 
