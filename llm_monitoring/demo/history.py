@@ -108,7 +108,7 @@ def add(written: Written, report: report_module.DayReport) -> None:
 def choose_model(app: App, each: date, today: date, *, fresh: bool) -> None:
     """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
     current = admin.current(app.db, CHANGED)
-    name = None if current is None else current["model_id"]
+    name = None if current is None else current.model_id
     is_new = each >= today - timedelta(days=DAYS_OF_NEW_MODEL)
     if is_new and name == OLD_MODEL:
         switch(app, NEW_MODEL)

@@ -25,7 +25,7 @@ from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.model_review import findings
 from llm_monitoring.process.wording import PROGRAM, counted
 from llm_monitoring.projects import fingerprints
-from llm_monitoring.registry import ModelChange
+from llm_monitoring.registry import ModelChange, RegistryEntry
 from llm_monitoring.runs import records
 from llm_monitoring.runs.records import LOCK_KEY
 from llm_monitoring.settings.fields import Settings
@@ -158,11 +158,11 @@ def key_finding(checked: Checked) -> CheckResult:
 def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[CheckResult]:
     """For each provider: whether a model is current, priced, and listed by the keys that work."""
     asked = {row["provider"]: row["projects"] for row in db.all(SQL.asked_providers, {"providers": list(PROVIDERS)})}
-    current = {row["llm_provider"]: row for row in registry.overview(db) if row["is_current"]}
+    current = {entry.llm_provider: entry for entry in registry.read_entries(db) if entry.is_current}
     for provider in PROVIDERS:
-        row = current.get(provider)
-        if row is not None:
-            yield model_finding(provider, row, checked)
+        entry = current.get(provider)
+        if entry is not None:
+            yield model_finding(provider, entry, checked)
         elif provider in asked:
             yield red("model", f"{provider} has no current model and {asked[provider]} projects ask it",
                       f"`{PROGRAM} models list`, then `models activate {provider} MODEL`")  # fmt: skip
@@ -191,19 +191,19 @@ def amount(value: Decimal | None) -> str:
     return "no price" if value is None else f"{value.normalize():f}"
 
 
-def model_finding(provider: ProviderName, row: Row, checked: Sequence[Checked] | None) -> CheckResult:
-    name = f"{provider}/{row['model_id']}"
-    if registry.read_price(row) is None:
+def model_finding(provider: ProviderName, entry: RegistryEntry, checked: Sequence[Checked] | None) -> CheckResult:
+    name = entry.name
+    if entry.read_price() is None:
         return red(
-            "model", f"{name} is current and has no price", f"`{PROGRAM} models price {provider} {row['model_id']}`"
+            "model", f"{name} is current and has no price", f"`{PROGRAM} models price {provider} {entry.model_id}`"
         )
     lists = [each.models for each in checked or () if each.key.provider == provider and each.verdict == "works"]
-    if lists and all(findings.is_missing(provider, row, {info.model_id: info for info in each}) for each in lists):
+    if lists and all(findings.is_missing(provider, entry, {info.model_id: info for info in each}) for each in lists):
         return red("model", f"{name} is current and {provider} does not list it",
                    f"`{PROGRAM} models list`, then `models activate {provider} MODEL`")  # fmt: skip
-    why = findings.reason_to_go(row, datetime.now(UTC))
+    why = findings.end_reason(entry, datetime.now(UTC))
     if why is not None:
-        end = f"ends on {row['retires_at']:%Y-%m-%d}" if why == "retires" else "was missing in the last weekly checks"
+        end = f"ends on {entry.retires_at:%Y-%m-%d}" if why == "retires" else "was missing in the last weekly checks"
         return yellow("model", f"{name} is current and {end}", f"`{PROGRAM} models list`, then `models activate`")
     return green("model", f"{name} is current and priced" + (", and listed by its provider" if lists else ""))
 

@@ -1,4 +1,4 @@
-"""The weekly job: list every provider's models, compare with the registry, register what is new, tell the admin."""
+"""The weekly job: lists every provider's models, compares with the registry, registers new ones and reports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from llm_monitoring.app import App, open_app
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.jobs import weekly_log as story
+from llm_monitoring.jobs import weekly_log
 from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.keys import listing
 from llm_monitoring.keys.listing import ListingKey
 from llm_monitoring.model_review import check
 from llm_monitoring.model_review.check import AlreadyChecking
-from llm_monitoring.model_review.findings import Findings, RetiringModel
+from llm_monitoring.model_review.findings import ModelReview, RetiringModel
 from llm_monitoring.providers import ModelInfo, ProviderError
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
@@ -29,7 +29,7 @@ DONE, CRITICAL = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     providers: tuple[ProviderName, ...]
     dry_run: bool
@@ -43,85 +43,85 @@ def main(argv: Sequence[str] | None = None) -> int:
         with job_settings(demo=options.demo) as settings:
             return run(settings, options)
     except AlreadyChecking as exc:
-        story.already_checking(exc.holder)
+        weekly_log.already_checking(exc.holder)
         return DONE
     except MonitoringError as exc:
-        return story.failed(exc)
+        return weekly_log.failed(exc)
     except Exception as exc:  # noqa: BLE001 - the job's last resort (design, section 9)
-        return story.failed(exc, with_traceback=True)
+        return weekly_log.failed(exc, with_traceback=True)
 
 
 def run(settings: Settings, options: Options) -> int:
-    story.started(dry_run=options.dry_run)
+    weekly_log.started(dry_run=options.dry_run)
     with open_app(settings) as app:
         keys = listing.listing_keys(app.keys, options.providers, app.errors)
-        story.keys(list(keys), [name for name in options.providers if name not in keys])
+        weekly_log.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
-            return story.nobody_asked()
+            return weekly_log.no_provider_listed()
         with nullcontext() if options.dry_run else check.CheckLock(app.db):
-            story.registered(registry.overview(app.db), options.providers)
-            lists = ask_everyone(keys, settings, app.errors)
+            weekly_log.registered(registry.read_entries(app.db), options.providers)
+            lists = list_models(keys, settings, app.errors)
             if not lists:
-                return story.nobody_asked()
-            found = compare(app, lists, write=not options.dry_run)
-            story.findings(found, dry_run=options.dry_run)
+                return weekly_log.no_provider_listed()
+            reviews = review_models(app, lists, write=not options.dry_run)
+            weekly_log.reviewed(reviews, dry_run=options.dry_run)
             if settings.auto_switch_models and not options.dry_run:
-                switch_over(app, found)
-            return story.summary(found, dry_run=options.dry_run)
+                replace_retiring(app, reviews)
+            return weekly_log.summary(reviews, dry_run=options.dry_run)
 
 
-def ask_everyone(
+def list_models(
     keys: Mapping[ProviderName, Sequence[ListingKey]], settings: Settings, errors: RowErrors
 ) -> dict[ProviderName, list[ModelInfo]]:
-    """The lists of the providers that answered; one that fails is told of and left alone."""
-    story.asking()
+    """The lists of the providers that answered; a provider that fails is reported and left out."""
+    weekly_log.asking()
     lists: dict[ProviderName, list[ModelInfo]] = {}
     for provider, candidates in keys.items():
         with errors.guard("list_models", provider, provider=provider):
             try:
-                lists[provider], used = check.ask(provider, candidates, settings)
+                lists[provider], used = check.list_models_with(provider, candidates, settings)
             except ProviderError as exc:
-                story.not_listed(provider, exc)
+                weekly_log.not_listed(provider, exc)
             else:
-                story.listed(provider, len(lists[provider]), used.user_id)
+                weekly_log.listed(provider, len(lists[provider]), used.user_id)
     return lists
 
 
-def compare(app: App, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[Findings]:
-    """What each provider's check found; one that cannot be made stops no other."""
-    now, found = max(app.budget.pricing_times()), []
+def review_models(app: App, lists: Mapping[ProviderName, Sequence[ModelInfo]], *, write: bool) -> list[ModelReview]:
+    """The review of each provider's list; one that fails stops no other."""
+    now, reviews = max(app.budget.pricing_times()), []
     if write:
         registry.adopt_due_prices(app.db, app.budget.today())
     for provider, listed in lists.items():
         with app.errors.guard("check_models", provider, provider=provider):
-            found.append(check.check(app.db, provider, listed, now, app.errors, write=write))
-    return found
+            reviews.append(check.check(app.db, provider, listed, now, app.errors, write=write))
+    return reviews
 
 
-def switch_over(app: App, found: Sequence[Findings]) -> None:
-    """Replace each current model that goes, where an approved, priced and validated successor is there."""
-    for findings in found:
-        for going in findings.going:
-            if going.successor is not None and going.successor.validated:
-                with app.errors.guard("switch_model", f"{findings.provider}/{going.model_id}"):
-                    switch(app, findings.provider, going, going.successor.model_id)
+def replace_retiring(app: App, reviews: Sequence[ModelReview]) -> None:
+    """Replace each current model that ends, if it has an approved, priced and validated successor."""
+    for review in reviews:
+        for model in review.retiring:
+            if model.successor is not None and model.successor.validated:
+                with app.errors.guard("switch_model", f"{review.provider}/{model.model_id}"):
+                    switch(app, review.provider, model, model.successor.model_id)
 
 
-def switch(app: App, provider: ProviderName, going: RetiringModel, successor: str) -> None:
-    author = Author("weekly_check", f"LLM_AUTO_SWITCH_MODELS: {going.model_id} is going ({going.why})")
+def switch(app: App, provider: ProviderName, model: RetiringModel, successor: str) -> None:
+    author = Author("weekly_check", f"LLM_AUTO_SWITCH_MODELS: {model.model_id} is going ({model.reason})")
     try:
         admin.switch(app.db, admin.find(app.db, provider, successor), author)
     except BadInput as exc:
-        story.not_switched(provider, successor, exc)
+        weekly_log.not_switched(provider, successor, exc)
     else:
-        story.switched(provider, going.model_id, successor)
+        weekly_log.switched(provider, model.model_id, successor)
 
 
 def read_options(argv: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="weekly_model_check_cron.py",
-        description="List the providers' models, register new ones switched off and unpriced, and tell which ones end "
-        "or changed their price. Listing is free. Each provider is asked with the environment's key, else with a "
+        description="List the providers' models, register new ones switched off and unpriced, and report which ones "
+        "end or changed their price. Listing is free. Each provider is asked with the environment's key, else with a "
         "user's. A provider that fails is reported and its models are left alone.",
         epilog="Exit codes: 0 done, also with warnings; 1 critical (no provider could be asked, database unreachable, "
         "configuration wrong); 2 bad arguments.",

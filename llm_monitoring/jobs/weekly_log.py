@@ -1,4 +1,4 @@
-"""What the weekly job tells its operators: the log lines that they filter on, word for word."""
+"""The log lines of the weekly job, word for word as operators filter on them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.db.database import Row
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import Voice
-from llm_monitoring.model_review.findings import Drift, Findings, New, RetiringModel
+from llm_monitoring.model_review.findings import ModelReview, NewModel, PriceDrift, RetiringModel, Successor
 from llm_monitoring.process.hints import explain
-from llm_monitoring.registry import PriceChange
+from llm_monitoring.registry import PriceChange, RegistryEntry
 from llm_monitoring.registry.price_lines import plain, price_change_line, price_name
 
 VOICE: Final = Voice("llm_monitoring.weekly")
@@ -37,11 +36,11 @@ def keys(usable: Sequence[str], without: Sequence[str]) -> None:
              providers=list(without))  # fmt: skip
 
 
-def registered(rows: Sequence[Row], providers: Sequence[ProviderName]) -> None:
+def registered(entries: Sequence[RegistryEntry], providers: Sequence[ProviderName]) -> None:
     info("registry.reading", "📋 Obteniendo modelos registrados en BD...")
     for provider in providers:
-        own = [row for row in rows if row["llm_provider"] == provider]
-        current = sum(row["is_current"] for row in own)
+        own = [entry for entry in entries if entry.llm_provider == provider]
+        current = sum(entry.is_current for entry in own)
         info("registry.models", f"   {provider}: {len(own)} modelos ({current} actual(es))",
              provider=provider, models=len(own), current=current)  # fmt: skip
 
@@ -51,37 +50,37 @@ def asking() -> None:
 
 
 def listed(provider: ProviderName, models: int, user_id: int | None) -> None:
-    """Say how many models there are; the key's owner is a field only, as listing costs nobody anything."""
+    """Report how many models there are; the user of the key is a field only, as listing is free."""
     info("provider.listed", f"   {traits(provider).company}: {models} modelos encontrados",
          provider=provider, models=models, key_of="operator" if user_id is None else f"user {user_id}")  # fmt: skip
 
 
 def not_listed(provider: ProviderName, problem: MonitoringError) -> None:
-    told = f"no se pudo consultar; sus modelos quedan como están: {problem}"
-    warn("provider.not_listed", f"   ⚠️ {traits(provider).company}: {told}", provider=provider)
+    line = f"no se pudo consultar; sus modelos quedan como están: {problem}"
+    warn("provider.not_listed", f"   ⚠️ {traits(provider).company}: {line}", provider=provider)
 
 
-def findings(found: Sequence[Findings], *, dry_run: bool) -> None:
-    """Tell what is new, then what ends, what is back, and which prices moved."""
+def reviewed(reviews: Sequence[ModelReview], *, dry_run: bool) -> None:
+    """Report new models, then those that end, reappeared ones, and changed prices."""
     info("models.comparing", "🆕 Detectando nuevos modelos...")
-    for each in found:
-        new_models(each.provider, each.new, dry_run=dry_run)
-        for model_id in each.unstorable:
-            warn("model.unstorable", f"   ⚠️ {each.provider}: identificador demasiado largo, no se registra: {model_id}",
-                 provider=each.provider)  # fmt: skip
-    for each in found:
-        going_models(each.provider, each.going)
-        for model_id in each.back:
-            info("model.back", f"↩️ {each.provider}/{model_id} sigue disponible: ya no consta su retirada",
-                 provider=each.provider, model_id=model_id)  # fmt: skip
-        for drift in each.drifts:
-            drifted(each.provider, drift)
-        for model_id, change in each.price_changes:
-            price_changes(each.provider, model_id, change)
+    for review in reviews:
+        new_models(review.provider, review.new, dry_run=dry_run)
+        for model_id in review.unstorable:
+            line = f"   ⚠️ {review.provider}: identificador demasiado largo, no se registra: {model_id}"
+            warn("model.unstorable", line, provider=review.provider)
+    for review in reviews:
+        retiring_models(review.provider, review.retiring)
+        for model_id in review.reappeared:
+            line = f"↩️ {review.provider}/{model_id} sigue disponible: ya no consta su retirada"
+            info("model.back", line, provider=review.provider, model_id=model_id)
+        for drift in review.drifts:
+            price_drift(review.provider, drift)
+        for model_id, change in review.price_changes:
+            price_changes(review.provider, model_id, change)
 
 
-def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) -> None:
-    """Name the new models; of very many, as on a first day, only the notable ones and how many more there are."""
+def new_models(provider: ProviderName, models: Sequence[NewModel], *, dry_run: bool) -> None:
+    """Report the new models; of many, as on a first day, only the notable ones and the number of the others."""
     if models:
         info(
             "models.new",
@@ -102,12 +101,12 @@ def new_models(provider: ProviderName, models: Sequence[New], *, dry_run: bool) 
         info("models.more", f"   … y {rest} más, igual: {look}", provider=provider, models=rest)
 
 
-def notable(models: Sequence[New]) -> Sequence[New]:
-    """The models to name among many: first those with a known price, which can be put to use."""
+def notable(models: Sequence[NewModel]) -> Sequence[NewModel]:
+    """The models to name among many: those with a known price first."""
     return sorted(models, key=lambda new: new.suggestion is None)[:NOTABLE]
 
 
-def suggested(new: New) -> dict[str, str]:
+def suggested(new: NewModel) -> dict[str, str]:
     if new.suggestion is None:
         return {}
     return {
@@ -117,31 +116,30 @@ def suggested(new: New) -> dict[str, str]:
     }
 
 
-def going_models(provider: ProviderName, models: Iterable[RetiringModel]) -> None:
-    """A current model that goes is said at every check until another one answers; the others once."""
-    for going in models:
-        if going.row["is_current"]:
-            current_goes(provider, going)
-        elif going.first:
-            level = logging.WARNING if going.row["is_available"] else logging.INFO
-            say(level, "model.going", f"👋 {provider}/{going.model_id} {reason(going)}",
-                provider=provider, model_id=going.model_id, why=going.why)  # fmt: skip
+def retiring_models(provider: ProviderName, models: Iterable[RetiringModel]) -> None:
+    """Report a current model that ends at every check until another one is current; the others once."""
+    for model in models:
+        if model.entry.is_current:
+            current_model_ends(provider, model)
+        elif not model.announced:
+            level = logging.WARNING if model.entry.is_available else logging.INFO
+            line = f"👋 {provider}/{model.model_id} {end(model)}"
+            say(level, "model.going", line, provider=provider, model_id=model.model_id, why=model.reason)
 
 
-def current_goes(provider: ProviderName, going: RetiringModel) -> None:
-    told = f"❌ {provider}/{going.model_id}, el modelo actual, {reason(going)}. {advice(provider, going)}"
-    fields = {"provider": provider, "model_id": going.model_id, "why": going.why}
-    error("model.current_going", told, successor=going.successor and going.successor.model_id, **fields)
+def current_model_ends(provider: ProviderName, model: RetiringModel) -> None:
+    line = f"❌ {provider}/{model.model_id}, el modelo actual, {end(model)}. {advice(provider, model.successor)}"
+    fields = {"provider": provider, "model_id": model.model_id, "why": model.reason}
+    error("model.current_going", line, successor=model.successor and model.successor.model_id, **fields)
 
 
-def reason(going: RetiringModel) -> str:
-    if going.why == "missing":
+def end(model: RetiringModel) -> str:
+    if model.reason == "missing":
         return "ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
-    return f"se retira el {going.row['retires_at']:%Y-%m-%d}"
+    return f"se retira el {model.entry.retires_at:%Y-%m-%d}"
 
 
-def advice(provider: ProviderName, going: RetiringModel) -> str:
-    successor = going.successor
+def advice(provider: ProviderName, successor: Successor | None) -> str:
     if successor is None:
         return "No hay ningún sucesor con precio: apruebe uno y póngale precio"
     admin = "python -m llm_monitoring models"
@@ -151,15 +149,15 @@ def advice(provider: ProviderName, going: RetiringModel) -> str:
     return f"Sucesor con precio: {provider}/{successor.model_id}; cámbielo con {steps}"
 
 
-def drifted(provider: ProviderName, drift: Drift) -> None:
+def price_drift(provider: ProviderName, drift: PriceDrift) -> None:
     amounts = f"${plain(drift.registered)} en el registro y ${plain(drift.suggested)} según {drift.source}"
-    told = f"💱 {provider}/{drift.model_id}: precio de {price_name(drift.name)}, {amounts}"
-    warn("model.price_drift", told, provider=provider, model_id=drift.model_id, price=drift.name,
-         registered_usd=str(drift.registered), suggested_usd=str(drift.suggested))  # fmt: skip
+    line = f"💱 {provider}/{drift.model_id}: precio de {price_name(drift.name)}, {amounts}"
+    fields = {"registered_usd": str(drift.registered), "suggested_usd": str(drift.suggested)}
+    warn("model.price_drift", line, provider=provider, model_id=drift.model_id, price=drift.name, **fields)
 
 
 def price_changes(provider: ProviderName, model_id: str, change: PriceChange) -> None:
-    """Say what begins within 60 days, and what is charged without a decision of an admin."""
+    """Report a change that begins within 60 days or is charged without a decision of an admin."""
     prices = {part.name: [text(part.before), text(part.after)] for part in change.parts}
     warn("model.price_changes", price_change_line(provider, model_id, change), provider=provider, model_id=model_id,
          valid_from=change.valid_from.isoformat(), source=change.source, begun=change.begun, prices=prices)  # fmt: skip
@@ -179,10 +177,10 @@ def not_switched(provider: ProviderName, model_id: str, problem: MonitoringError
           provider=provider, model_id=model_id)  # fmt: skip
 
 
-def summary(found: Sequence[Findings], *, dry_run: bool) -> int:
-    """Say what the admin has to do; return the job's exit code."""
+def summary(reviews: Sequence[ModelReview], *, dry_run: bool) -> int:
+    """Report what the admin has to do; return the job's exit code."""
     info("summary", "📊 RESUMEN")
-    new = sum(len(each.new) for each in found)
+    new = sum(len(review.new) for review in reviews)
     if new:
         info("summary.new", "🆕 Se encontraron nuevos modelos", models=new)
         for line in (
@@ -207,12 +205,12 @@ def already_checking(holder: Holder | None) -> None:
     warn("check.already_running", "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada")
 
 
-def nobody_asked() -> int:
+def no_provider_listed() -> int:
     return failed_with("check.nobody_asked", "❌ No se pudo consultar a ningún proveedor: revise las API keys y la red")
 
 
 def failed(problem: Exception, *, with_traceback: bool = False) -> int:
-    """Say what ended the job; a traceback only where nobody foresaw it."""
+    """Report the error that ended the job, with a traceback if it was unexpected."""
     text = explain(problem) if isinstance(problem, MonitoringError) else problem
     log.error("❌ %s", text, exc_info=problem if with_traceback else None, extra={"event": "check.error"})
     return failed_with()

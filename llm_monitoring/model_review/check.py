@@ -1,4 +1,4 @@
-"""The weekly check: what the providers list against what the registry holds, and what follows from it."""
+"""The weekly check: compares the providers' lists with the registry and brings it up to date."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.database import Database, Json, Transaction
 from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.listing import ListingKey, list_models
 from llm_monitoring.model_review import suggested_prices
-from llm_monitoring.model_review.findings import Findings, Rises, check_row, examine
+from llm_monitoring.model_review.findings import ModelReview, Rises, check_entry, examine
 from llm_monitoring.model_review.suggested_prices import Suggestion, suggest
 from llm_monitoring.providers import AuthFailed, ModelInfo
-from llm_monitoring.registry import admin
+from llm_monitoring.registry import RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
 from llm_monitoring.settings.fields import Settings
 
@@ -42,8 +42,10 @@ class CheckLock(ExclusiveLock):
         super().__init__(db, LOCK_KEY)
 
 
-def ask(provider: ProviderName, keys: Sequence[ListingKey], settings: Settings) -> tuple[list[ModelInfo], ListingKey]:
-    """The provider's list and the key that got it; a key that is refused makes way for the next."""
+def list_models_with(
+    provider: ProviderName, keys: Sequence[ListingKey], settings: Settings
+) -> tuple[list[ModelInfo], ListingKey]:
+    """The provider's list and the key that it was read with: the first one that the provider accepts."""
     *others, last = keys
     for key in others:
         try:
@@ -61,19 +63,19 @@ def check(
     errors: RowErrors,
     *,
     write: bool,
-) -> Findings:
-    """Compare the provider's list with the registry and, if `write` says so, bring the registry up to date.
+) -> ModelReview:
+    """Compare the provider's list with the registry and, with `write`, bring the registry up to date.
 
-    A model whose row cannot be read or written is left as it is.
+    A model with a row that cannot be read or written is left as it is.
     """
-    done: list[Findings] = []
+    done: list[ModelReview] = []
 
-    def work(tx: Transaction) -> Findings:
-        rows = admin.lock_models(tx, provider)
-        if done and any(row["last_checked_at"] == now for row in rows):
+    def work(tx: Transaction) -> ModelReview:
+        entries = admin.lock_models(tx, provider)
+        if done and any(entry.last_checked_at == now for entry in entries):
             return done[-1]  # it was committed before its connection broke
-        readable = [row for row in rows if is_readable(row, now, errors)]
-        broken = {row["model_id"] for row in rows} - {row["model_id"] for row in readable}
+        readable = [entry for entry in entries if is_readable(entry, now, errors)]
+        broken = {entry.model_id for entry in entries} - {entry.model_id for entry in readable}
         done[:] = [examine(provider, readable, [info for info in listed if info.model_id not in broken], now)]
         if write:
             record(tx, done[-1], now, errors)
@@ -82,16 +84,16 @@ def check(
     return db.transact(work)
 
 
-def is_readable(row: Row, now: datetime, errors: RowErrors) -> bool:
-    """Whether a model's row holds what the check compares."""
-    with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]) as work:
-        check_row(row, now)
+def is_readable(entry: RegistryEntry, now: datetime, errors: RowErrors) -> bool:
+    """Whether the check can compare an entry."""
+    with errors.guard("read_model", entry.name, provider=entry.llm_provider) as work:
+        check_entry(entry, now)
     return work.error is None
 
 
-def record(tx: Transaction, findings: Findings, now: datetime, errors: RowErrors) -> None:
-    """Write what a check found: models in, marks of who was seen and who was missed, suggestions."""
-    provider = findings.provider
+def record(tx: Transaction, review: ModelReview, now: datetime, errors: RowErrors) -> None:
+    """Store what a check found: new models, which ones were listed or missing, suggested prices."""
+    provider = review.provider
     admin.set_author(tx, Author("weekly_check", f"what {provider} lists"))
 
     @contextmanager
@@ -99,26 +101,28 @@ def record(tx: Transaction, findings: Findings, now: datetime, errors: RowErrors
         with errors.guard("update_model", f"{provider}/{model_id}", provider=provider), tx.savepoint():
             yield
 
-    for new in findings.new:
+    for new in review.new:
         with one_model(new.info.model_id):
             add_model(tx, provider, new.info, now)
-    for info in findings.seen:
+    for info in review.seen:
         with one_model(info.model_id):
-            tx.execute(SQL.mark_seen, {**columns(provider, info), "now": now, "tells_end": findings.tells_end})
-    for model_id in findings.missing:
+            tx.execute(
+                SQL.mark_seen, {**columns(provider, info), "now": now, "lists_end_dates": review.lists_end_dates}
+            )
+    for model_id in review.missing:
         with one_model(model_id):
             tx.execute(SQL.mark_missing, {"provider": provider, "model_id": model_id, "now": now})
-    going = [each.model_id for each in findings.going]
+    retiring = [each.model_id for each in review.retiring]
     with one_model("*"):
-        tx.execute(SQL.mark_announced, {"provider": provider, "going": going, "now": now})
-    for model_id, suggestion in findings.suggestions.items():
+        tx.execute(SQL.mark_announced, {"provider": provider, "retiring": retiring, "now": now})
+    for model_id, suggestion in review.suggestions.items():
         with one_model(model_id):
             keep_suggestion(tx, provider, model_id, suggestion, now)
-            keep_rises(tx, provider, model_id, findings.rises[model_id], now)
+            keep_rises(tx, provider, model_id, review.rises[model_id], now)
 
 
 def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:
-    """Register a model, switched off and unpriced; False where it was registered already."""
+    """Register a model, switched off and unpriced; False if it was registered already."""
     return tx.one(SQL.add_model, {**columns(provider, info), "seen_at": seen_at}) is not None
 
 
@@ -146,12 +150,12 @@ def keep_suggestion(
 
 
 def keep_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Rises, now: datetime) -> None:
-    """Put what a price list says of a model's later prices in place of what was known of them."""
+    """Replace the known later prices of a model by those of a price list."""
     name = {"llm_provider": provider, "model_id": model_id}
     days = [valid_from for valid_from, _ in rises]
     tx.execute(SQL.forget_rises, {**name, "today": now.astimezone(UTC).date(), "days": days})
     for valid_from, suggestion in rises:
-        columns = suggestion.columns()
+        columns = suggestion.price().columns()
         tiers = Json(columns["price_tiers"])
         tx.execute(
             SQL.keep_rise,
@@ -160,7 +164,7 @@ def keep_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Ri
 
 
 def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now: datetime) -> bool:
-    """Register one model by hand with what it may cost; False where it was registered already."""
+    """Register one model by hand with its suggested price; False if it was registered already."""
 
     def work(tx: Transaction) -> bool:
         admin.set_author(tx, Author("insert_new_model", "registered by hand"))

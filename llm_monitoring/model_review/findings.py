@@ -1,36 +1,34 @@
-"""What a provider's list of models says against the registry: new, gone, going, dearer; pure comparison."""
+"""Compares a provider's list of models with the registry: new, missing, retiring, changed prices. No database."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
 from llm_monitoring import registry
-from llm_monitoring.db.database import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.model_review.suggested_prices import Suggestion, rises, suggest
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.providers.model_lists import answers_text
-from llm_monitoring.registry import DatedPrice, Price, PriceChange
+from llm_monitoring.registry import DatedPrice, Price, PriceChange, RegistryEntry
+from llm_monitoring.registry.served import without_date
 
-MISSING_TO_BE_GONE: Final = 2
+MISSES_TO_RETIRE: Final = 2
 NOTICE: Final = timedelta(days=30)
-DRIFT: Final = Decimal("0.01")
+NOTABLE_DRIFT: Final = Decimal("0.01")
 LONGEST_ID: Final = 100  # what the column holds
-SNAPSHOT: Final = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)$")
 
 Suggest = Callable[[ProviderName, str, datetime], Suggestion | None]
 Rises = tuple[tuple[date, Suggestion], ...]
-Why = Literal["missing", "retires"]
+EndReason = Literal["missing", "retires"]
 
 
 @dataclass(frozen=True, slots=True)
-class New:
-    """A model that the registry did not have, and what it may cost."""
+class NewModel:
+    """A model that the registry does not have yet, and its suggested price."""
 
     info: ModelInfo
     suggestion: Suggestion | None
@@ -47,20 +45,20 @@ class Successor:
 
 @dataclass(frozen=True, slots=True)
 class RetiringModel:
-    """A model that ends soon or has ended. `first`: nobody was told yet. `successor` only for a current one."""
+    """A model that ends soon or has ended. `announced`: an earlier check reported it. `successor`: of a current one."""
 
-    row: Row
-    why: Why
-    first: bool
+    entry: RegistryEntry
+    reason: EndReason
+    announced: bool
     successor: Successor | None
 
     @property
     def model_id(self) -> str:
-        return str(self.row["model_id"])
+        return self.entry.model_id
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class PriceDrift:
     """One price of an approved model, in the registry and as suggested, in USD."""
 
     model_id: str
@@ -71,21 +69,22 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What one provider's list says. `back` were announced as gone; `unstorable` have an id that is too long.
+class ModelReview:
+    """What the check of one provider's list found.
 
-    `tells_end`: the list knows of retirements, so it is believed where it tells none.
+    `lists_end_dates`: the list names retirement dates, so a model without one has none. `reappeared`: models that an
+    earlier check reported as retiring. `unstorable`: ids that are too long for the registry.
     """
 
     provider: ProviderName
     listed: int
-    tells_end: bool
-    new: tuple[New, ...]
+    lists_end_dates: bool
+    new: tuple[NewModel, ...]
     seen: tuple[ModelInfo, ...]
     missing: tuple[str, ...]
-    going: tuple[RetiringModel, ...]
-    back: tuple[str, ...]
-    drifts: tuple[Drift, ...]
+    retiring: tuple[RetiringModel, ...]
+    reappeared: tuple[str, ...]
+    drifts: tuple[PriceDrift, ...]
     suggestions: Mapping[str, Suggestion]
     rises: Mapping[str, Rises]
     price_changes: tuple[tuple[str, PriceChange], ...]
@@ -94,152 +93,170 @@ class Findings:
 
 def examine(
     provider: ProviderName,
-    rows: Sequence[Row],
+    entries: Sequence[RegistryEntry],
     listed: Iterable[ModelInfo],
     now: datetime,
     suggest: Suggest = suggest,
     rises: Callable[[ProviderName, str], Rises] = rises,
-) -> Findings:
-    """Compare the provider's list with the registry's rows; reads and writes nothing."""
+) -> ModelReview:
+    """Compare the provider's list with the registry's entries; reads and writes nothing."""
     by_id = {info.model_id: info for info in listed}
-    known = {row["model_id"]: row for row in rows}
+    known = {entry.model_id for entry in entries}
     suggested = {model_id: suggest(provider, model_id, now) for model_id in [*by_id, *known]}
     later = {model_id: rises(provider, model_id) for model_id, found in suggested.items() if found is not None}
-    missing = tuple(row["model_id"] for row in rows if is_missing(provider, row, by_id))
-    tells_end = any(info.retires_at for info in by_id.values())
-    after = [row_after_check(row, by_id.get(row["model_id"]), row["model_id"] in missing, tells_end) for row in rows]
-    going = going_models(after, by_id, now)
-    return Findings(
+    missing = tuple(entry.model_id for entry in entries if is_missing(provider, entry, by_id))
+    lists_end_dates = any(info.retires_at for info in by_id.values())
+    after = [
+        entry_after_check(entry, by_id.get(entry.model_id), entry.model_id in missing, lists_end_dates)
+        for entry in entries
+    ]
+    retiring = retiring_models(after, by_id, now)
+    return ModelReview(
         provider=provider,
         listed=len(by_id),
-        tells_end=tells_end,
-        new=tuple(New(info, suggested[i]) for i, info in by_id.items() if i not in known and len(i) <= LONGEST_ID),
+        lists_end_dates=lists_end_dates,
+        new=tuple(NewModel(info, suggested[i]) for i, info in by_id.items() if i not in known and len(i) <= LONGEST_ID),
         seen=tuple(info for model_id, info in by_id.items() if model_id in known),
         missing=missing,
-        going=going,
-        back=tuple(
-            row["model_id"] for row in after if row["going_announced_at"] and row["retired_at"] is None
-            and row["model_id"] not in {each.model_id for each in going}
-        ),
-        drifts=tuple(drift for row in rows for drift in drifts(row, suggested[row["model_id"]])),
+        retiring=retiring,
+        reappeared=tuple(reappeared(after, retiring)),
+        drifts=tuple(drift for entry in entries for drift in price_drifts(entry, suggested[entry.model_id])),
         suggestions={model_id: found for model_id, found in suggested.items() if found is not None},
         rises=later,
         price_changes=tuple(
-            (row["model_id"], change) for row in rows for change in changes_of(row, later.get(row["model_id"]), now)
+            (entry.model_id, change)
+            for entry in entries
+            for change in price_changes(entry, later.get(entry.model_id), now)
         ),
         unstorable=tuple(model_id for model_id in by_id if len(model_id) > LONGEST_ID),
-    )  # fmt: skip
-
-
-def check_row(row: Row, now: datetime) -> None:
-    """Raise what comparing a registered model would raise, if its row holds what no check can compare."""
-    usable_price(row)
-    reason_to_go(row, now)
-    for name in ("going_announced_at", "last_seen_at", "validated_at", "last_checked_at"):
-        if row[name] is not None and not isinstance(row[name], datetime):
-            raise TypeError(f"{name} is no time: {row[name]}")
-
-
-def is_missing(provider: ProviderName, row: Row, listed: Mapping[str, ModelInfo]) -> bool:
-    """Whether the list should hold a registered model and does not.
-
-    What was never listed itself may be an alias of a dated model; what is filtered out of the list cannot be seen.
-    """
-    model_id: str = row["model_id"]
-    if model_id in listed or not answers_text(provider, model_id):
-        return False
-    aliases = {SNAPSHOT.sub("", each) for each in listed}
-    return row["last_seen_at"] is not None or model_id not in aliases
-
-
-def row_after_check(row: Row, info: ModelInfo | None, missing: bool, tells_end: bool) -> Row:
-    """The row as the check leaves it."""
-    retires_at = info.retires_at if info is not None and tells_end else row["retires_at"]
-    checks = row["missing_checks"] + 1 if missing else 0
-    return row | {"retires_at": retires_at, "missing_checks": checks}
-
-
-def going_models(rows: Sequence[Row], listed: Mapping[str, ModelInfo], now: datetime) -> tuple[RetiringModel, ...]:
-    """The models that end, rows being as the check leaves them."""
-    reasons = {row["model_id"]: reason for row in rows if (reason := reason_to_go(row, now))}
-    staying = [row for row in rows if row["model_id"] in listed and row["model_id"] not in reasons]
-    return tuple(
-        RetiringModel(
-            row=row,
-            why=reasons[row["model_id"]],
-            first=row["going_announced_at"] is None,
-            successor=successor(row, staying) if row["is_current"] else None,
-        )
-        for row in rows
-        if row["model_id"] in reasons
     )
 
 
-def reason_to_go(row: Row, now: datetime) -> Why | None:
-    if row["retired_at"] is not None:
+def check_entry(entry: RegistryEntry, now: datetime) -> None:
+    """Raise what the comparison of an entry would raise, if it holds a value that cannot be compared."""
+    usable_price(entry)
+    end_reason(entry, now)
+    times = (entry.going_announced_at, entry.last_seen_at, entry.validated_at, entry.last_checked_at)
+    for time in times:
+        if time is not None and not isinstance(time, datetime):
+            raise TypeError(f"not a time: {time}")
+
+
+def is_missing(provider: ProviderName, entry: RegistryEntry, listed: Mapping[str, ModelInfo]) -> bool:
+    """Whether the list should hold a registered model and does not.
+
+    A model that was never listed itself may be an alias of a dated one; a model that does not answer text is filtered
+    out of every list.
+    """
+    if entry.model_id in listed or not answers_text(provider, entry.model_id):
+        return False
+    aliases = {without_date(each) for each in listed}
+    return entry.last_seen_at is not None or entry.model_id not in aliases
+
+
+def entry_after_check(
+    entry: RegistryEntry, info: ModelInfo | None, missing: bool, lists_end_dates: bool
+) -> RegistryEntry:
+    """The entry as the check leaves it."""
+    retires_at = info.retires_at if info is not None and lists_end_dates else entry.retires_at
+    return replace(entry, retires_at=retires_at, missing_checks=entry.missing_checks + 1 if missing else 0)
+
+
+def retiring_models(
+    entries: Sequence[RegistryEntry], listed: Mapping[str, ModelInfo], now: datetime
+) -> tuple[RetiringModel, ...]:
+    """The models that end; the entries are as the check leaves them."""
+    reasons = {entry.model_id: reason for entry in entries if (reason := end_reason(entry, now))}
+    staying = [entry for entry in entries if entry.model_id in listed and entry.model_id not in reasons]
+    return tuple(
+        RetiringModel(
+            entry=entry,
+            reason=reasons[entry.model_id],
+            announced=entry.going_announced_at is not None,
+            successor=find_successor(entry, staying) if entry.is_current else None,
+        )
+        for entry in entries
+        if entry.model_id in reasons
+    )
+
+
+def end_reason(entry: RegistryEntry, now: datetime) -> EndReason | None:
+    """Why a model ends soon or has ended; None if it stays or an admin retired it."""
+    if entry.retired_at is not None:
         return None
-    if row["missing_checks"] >= MISSING_TO_BE_GONE:
+    if entry.missing_checks >= MISSES_TO_RETIRE:
         return "missing"
-    return "retires" if row["retires_at"] is not None and row["retires_at"] <= now + NOTICE else None
+    return "retires" if entry.retires_at is not None and entry.retires_at <= now + NOTICE else None
 
 
-def successor(row: Row, staying: Sequence[Row]) -> Successor | None:
+def reappeared(entries: Iterable[RegistryEntry], retiring: Iterable[RetiringModel]) -> Iterator[str]:
+    """The models that were announced as retiring and are not any more."""
+    still = {each.model_id for each in retiring}
+    for entry in entries:
+        if entry.going_announced_at and entry.retired_at is None and entry.model_id not in still:
+            yield entry.model_id
+
+
+def find_successor(entry: RegistryEntry, staying: Sequence[RegistryEntry]) -> Successor | None:
     """The best priced model to take over: validated before approved before others, then the nearest in price."""
     priced = [(each, price) for each in staying if (price := usable_price(each))]
-    own = usable_price(row)
+    own = usable_price(entry)
     if not priced or own is None:
         return None
 
-    def rank(pair: tuple[Row, Decimal]) -> tuple[bool, bool, Decimal]:
+    def rank(pair: tuple[RegistryEntry, Decimal]) -> tuple[bool, bool, Decimal]:
         each, price = pair
-        return not is_validated(each), not each["is_available"], max(price / own, own / price)
+        return not is_validated(each), not each.is_available, max(price / own, own / price)
 
     best, _ = min(priced, key=rank)
-    return Successor(best["model_id"], best["is_available"], is_validated(best))
+    return Successor(best.model_id, best.is_available, is_validated(best))
 
 
-def is_validated(row: Row) -> bool:
-    return row["is_available"] and row["validated_at"] is not None
+def is_validated(entry: RegistryEntry) -> bool:
+    return entry.is_available and entry.validated_at is not None
 
 
-def usable_price(row: Row) -> Decimal | None:
-    """Input plus output price of a model that nobody rejected or retired."""
-    price = registry.read_price(row)
-    if price is None or row["retired_at"] is not None or row["rejected_at"] is not None:
+def usable_price(entry: RegistryEntry) -> Decimal | None:
+    """Input plus output price of a model that is neither rejected nor retired."""
+    price = entry.read_price()
+    if price is None or entry.retired_at is not None or entry.rejected_at is not None:
         return None
     return price.tiers[0].input + price.tiers[0].output
 
 
-def changes_of(row: Row, later: Rises | None, now: datetime) -> Iterator[PriceChange]:
-    """What begins soon at an approved model, and what is charged without a decision; `later` None: no list knows it."""
-    prices = registry.read_prices(row)
-    if prices is None or not row["is_available"] or row["retired_at"] is not None:
+def price_changes(entry: RegistryEntry, later: Rises | None, now: datetime) -> Iterator[PriceChange]:
+    """The price changes of an approved model that begin soon, and those charged without a decision.
+
+    `later` None: no price list has the model.
+    """
+    prices = entry.read_prices()
+    if prices is None or not entry.is_available or entry.retired_at is not None:
         return
     today = now.astimezone(UTC).date()
     if later is not None:
-        prices = registry.with_known(prices, [known_price(row, *each) for each in later], today)
+        prices = registry.with_known(prices, [known_price(entry, *each) for each in later], today)
     yield from registry.price_changes(prices, today)
 
 
-def known_price(row: Row, valid_from: date, suggestion: Suggestion) -> DatedPrice:
-    columns = {**suggestion.columns(), "llm_provider": row["llm_provider"], "model_id": row["model_id"]}
-    price = registry.read_price(columns)
+def known_price(entry: RegistryEntry, valid_from: date, suggestion: Suggestion) -> DatedPrice:
+    listed = suggestion.price()
+    price = registry.read_price(listed, entry.name)
     assert price is not None
-    return DatedPrice(valid_from, "library", price, suggestion.source, columns)
+    return DatedPrice(valid_from, "library", price, suggestion.source, listed)
 
 
-def drifts(row: Row, suggestion: Suggestion | None) -> Iterator[Drift]:
-    """Where an approved model's prices differ from the suggested ones by more than 1 %."""
-    price = registry.read_price(row)
-    if suggestion is None or price is None or not row["is_available"] or row["retired_at"] is not None:
+def price_drifts(entry: RegistryEntry, suggestion: Suggestion | None) -> Iterator[PriceDrift]:
+    """The prices of an approved model that differ from the suggested ones by more than 1 %."""
+    price = entry.read_price()
+    if suggestion is None or price is None or not entry.is_available or entry.retired_at is not None:
         return
     for name, registered, suggested in comparable_prices(price, suggestion):
-        if abs(suggested - registered) > DRIFT * registered:
-            yield Drift(row["model_id"], name, registered, suggested, suggestion.source)
+        if abs(suggested - registered) > NOTABLE_DRIFT * registered:
+            yield PriceDrift(entry.model_id, name, registered, suggested, suggestion.source)
 
 
 def comparable_prices(price: Price, suggestion: Suggestion) -> Iterator[tuple[str, Decimal, Decimal]]:
-    """The prices that both know, by name."""
+    """The prices that the registry and the list both have, by name."""
     base = price.tiers[0]
     for name in ("input", "output", "cached", "cache_write", "cache_write_1h"):
         registered, suggested = getattr(base, name), getattr(suggestion, name)

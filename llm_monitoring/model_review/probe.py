@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring import registry
-from llm_monitoring.db.database import Row, Transaction
+from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import KeyId
@@ -23,7 +23,7 @@ from llm_monitoring.providers import (
     Question,
     Reply,
 )
-from llm_monitoring.registry import Model, admin
+from llm_monitoring.registry import Model, RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
 from llm_monitoring.runs.executor import TaskExecutor
 
@@ -59,12 +59,12 @@ class Probe:
     charged_usd: Decimal
 
 
-def probe(desk: TaskExecutor, row: Row, author: Author, user_id: int) -> Probe:
+def probe(desk: TaskExecutor, entry: RegistryEntry, author: Author, user_id: int) -> Probe:
     """Ask an approved and priced model one small question at the user's expense, and note that it answered.
 
     Raises BadInput, NotCallable, Blocked, NoKey, KeyUnreadable, NoAnswer.
     """
-    model = admin.require_ready(row)
+    model = admin.require_ready(entry)
     question = probe_question(model)
     call_id = new_id()
     try:
@@ -73,7 +73,7 @@ def probe(desk: TaskExecutor, row: Row, author: Author, user_id: int) -> Probe:
         cost = sum(charged(desk, [call_id]).values(), Decimal(0))
         name = f"{model.provider}/{model.model_id}"
         raise NoAnswer(f"{name} gave no answer, which cost {cost:f} USD ({exc.kind}: {exc})") from exc
-    admin.mark_validated(desk.budget.db, row, author)
+    admin.mark_validated(desk.budget.db, entry, author)
     return Probe(paid.answer, charged(desk, [call_id])[model.model_id])
 
 

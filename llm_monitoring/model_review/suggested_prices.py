@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.registry import PriceEntry
 
 UNITS: Final = {
     "input": "input_mtok",
@@ -35,15 +36,18 @@ class Suggestion:
     priority_factor: Decimal | None
     source: str
 
-    def columns(self) -> dict[str, Any]:
-        """The suggestion as values of the registry's columns."""
-        return {
-            "cost_per_1m_input_tokens": self.input, "cost_per_1m_output_tokens": self.output,
-            "cost_per_1m_cached_input_tokens": self.cached, "cost_per_1m_cache_write_tokens": self.cache_write,
-            "cost_per_1m_cache_write_1h_tokens": self.cache_write_1h, "cost_per_1k_searches": self.per_1k_searches,
-            "cost_per_request": Decimal(0), "priority_factor": self.priority_factor,
-            "price_tiers": [dict(tier) for tier in self.tiers],
-        }  # fmt: skip
+    def price(self) -> PriceEntry:
+        return PriceEntry(
+            input=self.input,
+            output=self.output,
+            cached=self.cached,
+            cache_write=self.cache_write,
+            cache_write_1h=self.cache_write_1h,
+            searches=self.per_1k_searches,
+            request=Decimal(0),
+            priority_factor=self.priority_factor,
+            tiers=self.tiers,
+        )
 
 
 def suggest(provider: ProviderName, model_id: str, at: datetime) -> Suggestion | None:

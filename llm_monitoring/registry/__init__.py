@@ -7,6 +7,8 @@ from llm_monitoring.registry.models import (
     Catalogue,
     Model,
     ModelChange,
+    RegistryEntry,
+    State,
     adopt_due_prices,
     coming_changes,
     count_usage,
@@ -14,8 +16,11 @@ from llm_monitoring.registry.models import (
     find_served,
     overview,
     read_catalogue,
+    read_entries,
+    read_entry,
     read_model,
 )
+from llm_monitoring.registry.price_entries import PriceEntry, PriceUpdate, read_price
 from llm_monitoring.registry.pricing import (
     NotCallable,
     Price,
@@ -30,7 +35,7 @@ from llm_monitoring.registry.pricing import (
 )
 from llm_monitoring.registry.searching import search_obstacles
 from llm_monitoring.registry.served import is_same_model
-from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff, read_price, read_prices
+from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff
 
 __all__ = [
     "Catalogue",
@@ -41,9 +46,13 @@ __all__ = [
     "Part",
     "Price",
     "PriceChange",
+    "PriceEntry",
+    "PriceUpdate",
     "Prices",
     "Quote",
     "Rates",
+    "RegistryEntry",
+    "State",
     "Tariff",
     "Unpriced",
     "adopt_due_prices",
@@ -59,9 +68,10 @@ __all__ = [
     "overview",
     "price_changes",
     "read_catalogue",
+    "read_entries",
+    "read_entry",
     "read_model",
     "read_price",
-    "read_prices",
     "read_rates",
     "search_obstacles",
     "with_known",

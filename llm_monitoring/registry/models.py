@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, Literal
 
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
@@ -13,13 +13,84 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name, traits
 from llm_monitoring.registry.changes import PriceChange, price_changes
 from llm_monitoring.registry.premiums import premium
+from llm_monitoring.registry.price_entries import PriceEntry, read_price, read_price_entry
 from llm_monitoring.registry.pricing import NotCallable, Price
 from llm_monitoring.registry.served import undated
 from llm_monitoring.registry.tariffs import Prices, Tariff, read_prices
 
 SQL = load("registry")
 
+State = Literal["current", "approved", "new", "rejected", "retired"]
+STATES: Final[tuple[State, ...]] = ("current", "approved", "new", "rejected", "retired")
 ALWAYS_SEARCHES: Final = frozenset(name for name in PROVIDERS if traits(name).always_searches)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """A model as the registry holds it, approved or waiting. Fields are named as the columns.
+
+    `price` and `suggested` are the entered and the suggested price; `dated_prices` is the JSON of `llm_dated_prices`.
+    """
+
+    id: int
+    llm_provider: str
+    model_id: str
+    model_display_name: str | None
+    is_current: bool
+    is_available: bool
+    lifecycle: str | None
+    last_seen_at: datetime | None
+    last_checked_at: datetime | None
+    missing_checks: int
+    retires_at: datetime | None
+    going_announced_at: datetime | None
+    validated_at: datetime | None
+    rejected_at: datetime | None
+    retired_at: datetime | None
+    max_tokens: int | None
+    max_output_tokens: int | None
+    reasoning_effort: str | None
+    max_searches_per_call: int | None
+    total_queries: int | None
+    total_cost: Decimal | None
+    price: PriceEntry
+    priced_on: date | None
+    dated_prices: str
+    suggested: PriceEntry
+    suggested_source: str | None
+    suggested_at: date | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.llm_provider}/{self.model_id}"
+
+    @property
+    def state(self) -> State:
+        """The step of the model between its detection and its retirement."""
+        if self.retired_at is not None:
+            return "retired"
+        if self.is_current:
+            return "current"
+        if self.is_available:
+            return "approved"
+        return "new" if self.rejected_at is None else "rejected"
+
+    def read_price(self) -> Price | None:
+        """The price in the registry's own columns; None without one above zero. Raises NotCallable if it is invalid."""
+        return read_price(self.price, self.name)
+
+    def read_prices(self) -> Prices | None:
+        """All prices, the dated ones included; None without one above zero. Raises NotCallable."""
+        return read_prices(self.price, self.name, self.priced_on, self.dated_prices)
+
+
+COLUMNS: Final = tuple(each.name for each in fields(RegistryEntry) if each.name not in ("price", "suggested"))
+
+
+def read_entry(row: Row) -> RegistryEntry:
+    """A row of the registry with its `dated_prices`; prices are not checked before they are asked for."""
+    columns: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    return RegistryEntry(**columns, price=read_price_entry(row), suggested=read_price_entry(row, "suggested_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +146,17 @@ class ModelChange:
     change: PriceChange
 
 
-def read_model(row: Row) -> Model:
+def read_model(entry: RegistryEntry) -> Model:
+    """The model that calls are made to; raises NotCallable for invalid prices, BadInput for an unknown provider."""
     return Model(
-        provider=provider_name(row["llm_provider"]),
-        model_id=row["model_id"],
-        display_name=row["model_display_name"] or row["model_id"],
-        is_current=row["is_current"],
-        prices=read_prices(row),
-        max_output_tokens=row["max_output_tokens"],
-        reasoning_effort=row["reasoning_effort"],
-        max_searches_per_call=row["max_searches_per_call"],
+        provider=provider_name(entry.llm_provider),
+        model_id=entry.model_id,
+        display_name=entry.model_display_name or entry.model_id,
+        is_current=entry.is_current,
+        prices=entry.read_prices(),
+        max_output_tokens=entry.max_output_tokens,
+        reasoning_effort=entry.reasoning_effort,
+        max_searches_per_call=entry.max_searches_per_call,
     )
 
 
@@ -117,7 +189,7 @@ def read_catalogue(db: Database, errors: RowErrors | None = None) -> Catalogue:
     for row in db.all(SQL.callable_models):
         if row["llm_provider"] in PROVIDERS:
             with errors.guard("read_model", f"{row['llm_provider']}/{row['model_id']}", provider=row["llm_provider"]):
-                models.append(read_model(row))
+                models.append(read_model(read_entry(row)))
     return Catalogue(tuple(models))
 
 
@@ -134,7 +206,7 @@ def coming_changes(db: Database, today: date) -> list[ModelChange]:
 def find_model(db: Database, provider: ProviderName, model_id: str) -> Model | None:
     """One model, whatever its state."""
     row = db.one(SQL.model, {"provider": provider, "model_id": model_id})
-    return None if row is None else read_model(row)
+    return None if row is None else read_model(read_entry(row))
 
 
 def find_served(db: Database, provider: ProviderName, model_id: str) -> Model | None:
@@ -143,8 +215,13 @@ def find_served(db: Database, provider: ProviderName, model_id: str) -> Model | 
 
 
 def overview(db: Database, provider: ProviderName | None = None) -> list[Row]:
-    """Every model with all that is known of it, one row each, of one provider or of all."""
+    """Every column of every model, of one provider or of all, for callers that pass rows on."""
     return db.all(SQL.overview, {"provider": provider})
+
+
+def read_entries(db: Database, provider: ProviderName | None = None) -> list[RegistryEntry]:
+    """Every model of the registry, of one provider or of all."""
+    return [read_entry(row) for row in overview(db, provider)]
 
 
 def count_usage(db: Database, run_id: int, errors: RowErrors) -> None:

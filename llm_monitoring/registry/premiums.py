@@ -1,4 +1,4 @@
-"""What a region adds to the price of a token: a matter of the provider, its endpoint and its reply."""
+"""Regional premiums on the price of a token, by provider, endpoint and reply."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.registry.pricing import PLAIN
+from llm_monitoring.registry.served import DATE
 
 # Times the price of every token if the key's workspace keeps its inference in the United States: Anthropic's
-# pricing page, "Data residency". The workspace decides, so no request can rule it out; the reply says it.
+# pricing page, "Data residency". The workspace decides, so no request can rule it out; the reply names the region.
 ANTHROPIC_REGIONAL: Final = Decimal("1.1")
 # OpenAI's pricing page: regional endpoints "are charged a 10% uplift for models released on or after March 5, 2026".
-# The reply does not say it.
+# The reply does not name the region.
 OPENAI_REGIONAL: Final = Decimal("1.1")
 OPENAI_REGIONAL_SINCE: Final = date(2026, 3, 5)
 OPENAI_REGIONAL_HOSTS: Final = ".api.openai.com"  # us., eu., au., in., jp. and those to come
-# Released before that day for certain; what is in neither list nor dated is taken for newer.
+# Released before that day for certain; a model without a date that is not among these counts as newer.
 OPENAI_OLDER: Final = re.compile(r"(gpt-3|gpt-4|chatgpt-4|o1|o3|o4)([.-].*|o.*)?|gpt-5(\.[12])?(-(mini|nano|pro))?")
-DATED: Final = re.compile(r"-(\d{4})-?(\d\d)-?(\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def is_regional(base_url: str | None) -> bool:
 
 def is_older(model_id: str) -> bool:
     """Whether a model of OpenAI was certainly released before regional endpoints cost more."""
-    dated = DATED.search(model_id)
-    if dated is None:
+    released = DATE.search(model_id)
+    if released is None:
         return OPENAI_OLDER.fullmatch(model_id) is not None
-    return "-".join(dated.groups()) < OPENAI_REGIONAL_SINCE.isoformat()
+    return released[1].replace("-", "") < f"{OPENAI_REGIONAL_SINCE:%Y%m%d}"

@@ -1,4 +1,4 @@
-"""Prices in time: which of a model's dated prices holds on a day (UTC), and who said so."""
+"""Prices in time: which of a model's dated prices is in force on a day (UTC), and its source."""
 
 from __future__ import annotations
 
@@ -10,32 +10,27 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final, Literal
 
-from llm_monitoring.db.database import Row
 from llm_monitoring.providers.base import Question
 from llm_monitoring.registry.premiums import Premium
-from llm_monitoring.registry.pricing import NotCallable, Price, Rates, ceiling, dearest
+from llm_monitoring.registry.price_entries import PriceEntry, read_price, read_price_entry
+from llm_monitoring.registry.pricing import Price, ceiling, dearest
 
 Source = Literal["registry", "admin", "seed", "library"]
 
 # The longest time between reserving a call and sending it: the ceiling covers a price that starts within it.
 SENDING: Final = timedelta(minutes=15)
 ALWAYS: Final = date.min
-PRICE_COLUMNS: Final = (
-    "cost_per_1m_input_tokens", "cost_per_1m_output_tokens", "cost_per_1m_cached_input_tokens",
-    "cost_per_1m_cache_write_tokens", "cost_per_1m_cache_write_1h_tokens", "cost_per_1k_searches", "cost_per_request",
-    "priority_factor",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class DatedPrice:
-    """A price from `valid_from` on (UTC). `registry`: the columns of the registry; `detail` says where it was read."""
+    """A price from `valid_from` on (UTC). `registry`: the registry's own columns; `detail`: where it was read."""
 
     valid_from: date
     source: Source
     price: Price
     detail: str = ""
-    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    entry: PriceEntry = field(default=PriceEntry(None, None), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,91 +98,25 @@ class Tariff:
         return Quote(self.at(*now), ceiling(soon, question))
 
 
-def read_prices(row: Row) -> Prices | None:
-    """The prices of a registry row with its `dated_prices`; None if the registry holds no price above zero."""
-    own = read_price(row)
+def read_prices(entry: PriceEntry, name: str, priced_on: date | None, dated_prices: str) -> Prices | None:
+    """All prices of the model `name`: its entry in the registry, in force since `priced_on`, and the dated ones.
+
+    None if the registry has no price above zero. `dated_prices` is the JSON of `llm_dated_prices`.
+    """
+    own = read_price(entry, name)
     if own is None:
         return None
-    dated = [read_dated(each) for each in json.loads(row["dated_prices"], parse_float=Decimal, parse_int=Decimal)]
-    since = row["priced_on"] or ALWAYS
+    dated = [read_dated(each, name) for each in json.loads(dated_prices, parse_float=Decimal, parse_int=Decimal)]
+    since = priced_on or ALWAYS
     later = [each for each in dated if each.source == "admin" and each.valid_from > since]
     return Prices(
-        decided=(DatedPrice(since, "registry", own, columns=row), *later),
+        decided=(DatedPrice(since, "registry", own, entry=entry), *later),
         known=tuple(each for each in dated if each.source != "admin"),
     )
 
 
-def read_dated(row: Mapping[str, Any]) -> DatedPrice:
-    price = read_price(row)
+def read_dated(row: Mapping[str, Any], name: str) -> DatedPrice:
+    entry = read_price_entry(row)
+    price = read_price(entry, name)
     assert price is not None  # the table holds no price of zero
-    return DatedPrice(date.fromisoformat(row["valid_from"]), row["source"], price, row["detail"], row)
-
-
-def read_price(row: Mapping[str, Any]) -> Price | None:
-    """The price in a registry row or a dated row; None if input or output is missing or zero.
-
-    Raises NotCallable for a price that is no number, below zero, or in a tier that is none.
-    """
-    base_input, base_output = row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"]
-    amounts = [value for name, value in row.items() if name in PRICE_COLUMNS and value is not None]
-    if not all(value.is_finite() and value >= 0 for value in amounts):
-        raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has a price that is no number of zero or more")
-    if not base_input or not base_output:
-        return None
-    cached = row["cost_per_1m_cached_input_tokens"]
-    write = row["cost_per_1m_cache_write_tokens"]
-    base = Rates(
-        above_input_tokens=0,
-        input=base_input,
-        output=base_output,
-        cached=base_input if cached is None else cached,
-        cache_write=base_input if write is None else write,
-        cache_write_1h=row["cost_per_1m_cache_write_1h_tokens"],
-    )
-    tiers = [base, *read_tiers(row, base)]
-    per_thousand = row["cost_per_1k_searches"]
-    return Price(
-        tiers=tuple(sorted(tiers, key=lambda tier: tier.above_input_tokens)),
-        search_usd=per_thousand / 1000 if per_thousand else None,
-        request_usd=row["cost_per_request"],
-        priority_factor=row["priority_factor"],
-    )
-
-
-def read_tiers(row: Mapping[str, Any], base: Rates) -> list[Rates]:
-    """The tiers of a row above its base; raises NotCallable for one that would make tokens free, or is no tier."""
-    try:
-        tiers = [read_tier(tier, base) for tier in row["price_tiers"]]
-        if all(is_sound(tier) for tier in tiers):
-            return tiers
-    except (TypeError, ValueError, KeyError, ArithmeticError):
-        pass
-    raise NotCallable(f"{row['llm_provider']}/{row['model_id']} has price tiers that are none: give them again")
-
-
-def is_sound(tier: Rates) -> bool:
-    """Whether a tier has a start and prices above zero; an input from the cache alone may be free."""
-    rates = (tier.input, tier.output, tier.cached, tier.cache_write, tier.cache_write_1h or Decimal(0))
-    finite = all(rate.is_finite() and rate >= 0 for rate in rates)
-    return finite and tier.above_input_tokens > 0 and tier.input > 0 and tier.output > 0
-
-
-def read_tier(tier: Mapping[str, Any], base: Rates) -> Rates:
-    """One tier of `price_tiers`; a rate that it leaves out is the base's, or its own input's for cache writes.
-
-    A cache entry of one hour costs more by as much as input does, if the tier does not price it.
-    """
-
-    def rate(name: str, default: Decimal) -> Decimal:
-        return Decimal(str(tier[name])) if name in tier else default
-
-    own_input = rate("input", base.input)
-    hour = base.cache_write_1h
-    return Rates(
-        above_input_tokens=int(tier["above_input_tokens"]),
-        input=own_input,
-        output=rate("output", base.output),
-        cached=rate("cached", own_input),
-        cache_write=rate("cache_write", max(own_input, base.cache_write)),
-        cache_write_1h=None if hour is None else rate("cache_write_1h", hour * max(Decimal(1), own_input / base.input)),
-    )
+    return DatedPrice(date.fromisoformat(row["valid_from"]), row["source"], price, row["detail"], entry)

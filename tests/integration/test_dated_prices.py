@@ -21,7 +21,7 @@ from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.ledger.payment import BudgetExceeded, PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
-from llm_monitoring.registry import admin
+from llm_monitoring.registry import PriceUpdate, admin
 from llm_monitoring.registry.admin import Author, Since
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.recovery import recover
@@ -107,11 +107,9 @@ def attempt(ledger: Budget) -> dict[str, Any]:
 
 
 def decide(ledger: Budget, input_usd: str, output_usd: str, since: date | None = None) -> None:
-    row = admin.find(ledger.db, "google", "gemini-3.8-flash")
-    prices = {
-        "cost_per_1m_input_tokens": Decimal(input_usd), "cost_per_1m_output_tokens": Decimal(output_usd)
-    }  # fmt: skip
-    admin.set_prices(ledger.db, row, prices, ME, Since(since or ledger.today(), ledger.today()))
+    entry = admin.find(ledger.db, "google", "gemini-3.8-flash")
+    prices = PriceUpdate(input=Decimal(input_usd), output=Decimal(output_usd))
+    admin.set_prices(ledger.db, entry, prices, ME, Since(since or ledger.today(), ledger.today()))
 
 
 def test_a_known_rise_is_charged_from_its_day_on(ledger: Budget) -> None:
@@ -222,8 +220,8 @@ def test_the_columns_of_the_registry_follow_a_dated_price(ledger: Budget) -> Non
     decide(ledger, "1", "5", date(2027, 1, 1))
     early = registry.adopt_due_prices(ledger.db, date(2026, 12, 31))
     due = registry.adopt_due_prices(ledger.db, date(2027, 1, 1))
-    row = admin.find(ledger.db, "google", "gemini-3.8-flash")
-    assert (0, 1, Decimal(1), date(2027, 1, 1)) == (early, due, row["cost_per_1m_input_tokens"], row["priced_on"])
+    entry = admin.find(ledger.db, "google", "gemini-3.8-flash")
+    assert (0, 1, Decimal(1), date(2027, 1, 1)) == (early, due, entry.price.input, entry.priced_on)
 
 
 def test_a_dated_price_keeps_the_dearer_of_what_is_not_given(ledger: Budget) -> None:

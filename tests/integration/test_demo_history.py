@@ -79,7 +79,7 @@ def texts(app: App, day: date) -> list[str]:
 def model_of(app: App) -> str:
     current = admin.current(app.db, history.CHANGED)
     assert current is not None
-    return str(current["model_id"])
+    return current.model_id
 
 
 @dataclasses.dataclass(frozen=True)

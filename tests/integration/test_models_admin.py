@@ -69,7 +69,7 @@ class Admin:
         return result.stderr.removeprefix("error: ").rstrip("\n")
 
     def row(self, provider: ProviderName, model_id: str) -> dict[str, Any]:
-        return model_admin.find(self.stage.db, provider, model_id)
+        return model_admin.find_row(self.stage.db, provider, model_id)
 
     def state(self) -> tuple[list[dict[str, Any]], int, Decimal, int]:
         """All that a refused command must leave alone: registry, changelog, bill and ledger."""
@@ -371,10 +371,10 @@ def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
 
 def test_an_approval_withdrawn_meanwhile_stops_the_switch(admin: Admin) -> None:
     """What is approved and priced is looked at again under the lock."""
-    row = admin.row("openai", "gpt-6-luna")
+    entry = model_admin.find(admin.stage.db, "openai", "gpt-6-luna")
     admin.done("reject", "openai", "gpt-6-luna", "--reason", "x")
     with pytest.raises(BadInput, match="is rejected, not approved"):
-        model_admin.switch(admin.stage.db, row, ME)
+        model_admin.switch(admin.stage.db, entry, ME)
     assert ["gpt-6.1-terra"] == admin.current()
 
 
@@ -390,7 +390,7 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
     )  # fmt: skip
     admin.done("price", "openai", "gpt-5.4-mini", "--request-fee", "0", "--reason", "no fee")
     row = admin.row("openai", "gpt-5.4-mini")
-    price = registry.read_price(row)
+    price = registry.read_entry(row).read_price()
     assert price is not None
     assert [
         (0, "0.7512345678", "4.5", "0.07", "1"),
@@ -413,8 +413,8 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
         (("--input", "0"), "input: a price of zero would make calls free; give the real one"),
         (("--output", "0.0"), "output: a price of zero would make calls free; give the real one"),
         (("--search-fee", "0"), "searches: a price of zero would make calls free; give the real one"),
-        (("--input=-1",), "input: -1 is no price in USD from 0 to 100,000"),
-        (("--input", "100000"), "input: 100000 is no price in USD from 0 to 100,000"),
+        (("--input=-1",), "input: -1 is not a price in USD from 0 to 100,000"),
+        (("--input", "100000"), "input: 100000 is not a price in USD from 0 to 100,000"),
         (("--input", "nan"), "'nan' is no amount in USD"),
         (("--input", "1,5"), "'1,5' is no amount in USD"),
         (("--cached", "0.00000000001"), "cached: 1E-11 has more than ten decimals"),

@@ -21,35 +21,28 @@ from llm_monitoring.registry import (
     Rates,
     ceiling,
     cost,
-    read_price,
-    read_prices,
 )
+from tests.registry_rows import registry_entry
 
 DAY = date(2026, 11, 28)
-ROW = {
-    "llm_provider": "openai",
+COLUMNS = {
     "cost_per_1m_input_tokens": Decimal("1.0"),
     "cost_per_1m_output_tokens": Decimal("5.0"),
     "cost_per_1m_cached_input_tokens": Decimal("0.05"),
     "cost_per_1m_cache_write_tokens": Decimal("1.25"),
-    "cost_per_1m_cache_write_1h_tokens": None,
     "cost_per_1k_searches": Decimal(10),
-    "cost_per_request": Decimal(0),
-    "priority_factor": None,
-    "priced_on": None,
-    "dated_prices": "[]",
     "price_tiers": [{"above_input_tokens": 272000, "input": "2.0", "output": "7.5", "cached": "0.1"}],
 }
 
 
 def price(**changes: object) -> Price:
-    found = read_price(ROW | changes)
+    found = registry_entry("m", **(COLUMNS | changes)).read_price()
     assert found is not None
     return found
 
 
 def prices(**changes: object) -> Prices:
-    found = read_prices(ROW | changes)
+    found = registry_entry("m", **(COLUMNS | changes)).read_prices()
     assert found is not None
     return found
 
@@ -98,7 +91,7 @@ def test_rates_that_a_row_leaves_out_fall_back_to_the_dearer_side() -> None:
 @pytest.mark.parametrize("value", [None, Decimal(0)])
 def test_a_model_without_a_price_cannot_be_called(missing: str, value: Decimal | None) -> None:
     """No price or a zero price is no price."""
-    unpriced = model(prices=read_prices(ROW | {missing: value}))
+    unpriced = model(prices=registry_entry("m", **(COLUMNS | {missing: value})).read_prices())
     with pytest.raises(NotCallable, match="no price above zero"):
         unpriced.tariff(None)
 
@@ -128,7 +121,7 @@ def test_a_model_without_a_price_cannot_be_called(missing: str, value: Decimal |
 def test_a_price_that_is_none_makes_no_call_free(changes: dict[str, object]) -> None:
     """A tier or a fee of zero, below zero or of no number is refused with the model's name, not charged."""
     with pytest.raises(NotCallable, match="openai/m has"):
-        price(model_id="m", **changes)
+        price(**changes)
 
 
 @pytest.mark.parametrize(

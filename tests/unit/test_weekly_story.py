@@ -1,4 +1,4 @@
-"""What the weekly check says of new models: each of a few, of very many the notable ones."""
+"""The log lines on new models: each of a few, of many the notable ones."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring.jobs import weekly_log
-from llm_monitoring.model_review.findings import New
+from llm_monitoring.model_review.findings import NewModel
 from llm_monitoring.model_review.suggested_prices import Suggestion
 from llm_monitoring.providers import ModelInfo
 
 
-def new(number: int, *, priced: bool) -> New:
+def new(number: int, *, priced: bool) -> NewModel:
     suggestion = Suggestion(Decimal(1), Decimal(2), None, None, None, None, (), None, "library") if priced else None
-    return New(ModelInfo(f"m-{number:02}", ""), suggestion)
+    return NewModel(ModelInfo(f"m-{number:02}", ""), suggestion)
 
 
 @pytest.mark.parametrize(("models", "lines"), [(1, 3), (10, 21), (13, 12), (89, 12)])

@@ -12,6 +12,7 @@ from typing import IO, Final
 from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
+from llm_monitoring.registry.served import without_date
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
 TITLES: Final[dict[str, tuple[str, ...]]] = {
@@ -23,7 +24,6 @@ TITLES: Final[dict[str, tuple[str, ...]]] = {
     "fee": ("cost_type", "usage_type"),
 }
 NEEDED: Final = ("date", "model", "cost")
-DATED: Final = re.compile(r"[-\s(@]+(\d{4}-\d\d-\d\d|\d{8})\)?$")
 HALF_A_CENT: Final = Decimal("0.005")
 # What only one provider's export has: titles that stand together, and the names of its models.
 OWN_TITLES: Final[dict[ProviderName, frozenset[str]]] = {
@@ -123,17 +123,12 @@ def day(text: str) -> date:
 
 def model(text: str) -> str:
     """The model that a line is about: of “gpt-x-2026-05-01, input” and the like what stands before the comma."""
-    return undated(text.partition(",")[0].strip().removeprefix("models/"))
-
-
-def undated(name: str) -> str:
-    """A dated model's name without its date, so that an alias and what it stands for are one."""
-    return DATED.sub("", name)
+    return without_date(text.partition(",")[0].strip().removeprefix("models/"))
 
 
 def model_key(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a model's id and its display name have in common: `claude-3-5-haiku-20241022` and “Claude Haiku 3.5”."""
-    parts = re.findall(r"[a-z0-9]+", undated(name.lower().strip().rpartition("/")[2]).removesuffix("-latest"))
+    parts = re.findall(r"[a-z0-9]+", without_date(name.lower().strip().rpartition("/")[2]).removesuffix("-latest"))
     numbers = [part for part in parts if part.isdigit()]
     while len(numbers) > 1 and numbers[-1] == "0":
         numbers.pop()

@@ -15,11 +15,12 @@ import click
 from llm_monitoring.cli.base.command import PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json, usd
 from llm_monitoring.cli.base.session import Session
-from llm_monitoring.cli.budget.cost_exports import Line, model_key, read_export, undated
+from llm_monitoring.cli.budget.cost_exports import Line, model_key, read_export
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
 from llm_monitoring.keys.store import ListedKey
+from llm_monitoring.registry.served import without_date
 
 TOLERATED_PERCENT: Final = Decimal(1)
 ALL_KEYS: Final = "all"
@@ -148,7 +149,7 @@ class Labels:
         self.names: dict[object, str] = {}
 
     def name(self, model: str) -> str:
-        return self.names.setdefault(model_key(model), undated(model)) if self.by_model else ALL_KEYS
+        return self.names.setdefault(model_key(model), without_date(model)) if self.by_model else ALL_KEYS
 
 
 def key_names(keys: Iterable[ListedKey]) -> Mapping[str, frozenset[int | None]]:

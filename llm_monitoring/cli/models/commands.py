@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import date
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 from llm_monitoring import registry
 from llm_monitoring.cli.base.command import PROVIDER, example, json_option
-from llm_monitoring.cli.base.output import Columns, print_table, say, show_fields, show_json, show_rows
+from llm_monitoring.cli.base.output import print_table, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.models import probes
 from llm_monitoring.cli.models.options import Tier, Usd, author, author_options, model_arguments
+from llm_monitoring.cli.models.tables import (
+    CHANGES,
+    DATED_PRICES,
+    PRICES,
+    dated_price_rows,
+    details,
+    list_row,
+    price_rows,
+    prices_on,
+)
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
-from llm_monitoring.registry import admin
-from llm_monitoring.registry.admin import EFFORTS, PRICES, STATES, TIER_RATES, Since
+from llm_monitoring.registry import PriceUpdate, admin
+from llm_monitoring.registry.admin import EFFORTS, Since
+from llm_monitoring.registry.models import STATES
+from llm_monitoring.registry.price_entries import COLUMNS
 
 SHOWN_CHANGES: Final = 5
-NUMBERS: Final[Mapping[str, str]] = {
-    "Input": "cost_per_1m_input_tokens", "Output": "cost_per_1m_output_tokens",
-    "Suggested input": "suggested_cost_per_1m_input_tokens",
-    "Suggested output": "suggested_cost_per_1m_output_tokens",
-}  # fmt: skip
-DETAILS: Final[Columns] = {
-    "Model": admin.full_name, "Name": "model_display_name", "State": admin.state,
-    "Last listed (UTC)": "last_seen_at", "Checks that missed it": "missing_checks", "Lifecycle": "lifecycle",
-    "Retires": "retires_at", "Answered a trial (UTC)": "validated_at", "Rejected (UTC)": "rejected_at",
-    "Retired (UTC)": "retired_at", "Context, tokens": "max_tokens", "Longest answer, tokens": "max_output_tokens",
-    "Reasoning effort": "reasoning_effort", "Searches a call, at most": "max_searches_per_call",
-    "Calls": "total_queries", "Spent on it, USD": "total_cost", "Suggested by": "suggested_source",
-    "Suggested on": "suggested_at",
-}  # fmt: skip
-PRICE_TITLES: Final = {
-    "input": "Input, per million tokens", "output": "Output, per million tokens",
-    "cached": "Cached input, per million tokens", "cache_write": "Cache write, per million tokens",
-    "cache_write_1h": "Cache write of an hour, per million tokens", "searches": "Web search, per thousand",
-    "request": "Request, each", "priority_factor": "Priority tier, times",
-}  # fmt: skip
-CHANGES: Final[Columns] = {
-    "When (UTC)": "changed_at", "Model": lambda row: f"{row['llm_provider']}/{row['model_id']}", "Who": "changed_by",
-    "Why": "reason", "What": lambda row: changes_line(row["changes"]),
-}  # fmt: skip
-
-
-DATED: Final[Columns] = {
-    "From (UTC)": lambda row: row["from"] or "the start", "Source": "source",
-    "In force": lambda row: "yes" if row["in_force"] else "", "Input": "input", "Output": "output", "Cached": "cached",
-    "Cache write": "cache_write", "Searches": "searches", "Read in": "detail",
-}  # fmt: skip
 
 
 @click.group(epilog=example("models list --state new", "models price openai gpt-6.2-sol --input 2 --output 10"))
@@ -79,49 +58,21 @@ def list_models(session: Session, provider: ProviderName | None, state: str | No
     """
     with session.app() as app:
         today = app.budget.today()
-        rows = [
-            {"state": admin.state(row), **shown(row), **prices_on(row, today)}
-            for row in registry.overview(app.db, provider)
-        ]
-    found = [row for row in rows if state in (None, row["state"])]
-    columns: Columns = {
-        "Provider": "llm_provider", "Model": "model_id", "State": "state",
-        **{title: number(column) for title, column in NUMBERS.items()},
-        "Last listed": lambda row: day(row["last_seen_at"]), "Retires": lambda row: day(row["retires_at"]),
-        "Note": note,
-    }  # fmt: skip
-    show_rows(found, columns, as_json=as_json, empty="No such model: `python weekly_model_check_cron.py` lists them.")
+        rows = registry.overview(app.db, provider)
+    known = [(row, registry.read_entry(row)) for row in rows]
+    found = [(row, entry) for row, entry in known if state in (None, entry.state)]
+    if as_json:
+        show_json([{"state": entry.state, **columns(row), **prices_on(entry, today)} for row, entry in found])
+    elif found:
+        shown = [list_row(entry, prices_on(entry, today)) for _, entry in found]
+        print_table(shown, {title: title for title in shown[0]})
+    else:
+        say("No such model: `python weekly_model_check_cron.py` lists them.")
 
 
-def shown(row: Row) -> Row:
-    """The columns of the registry alone."""
+def columns(row: Row) -> Row:
+    """The registry's own columns of a row."""
     return {name: value for name, value in row.items() if name != "dated_prices"}
-
-
-def prices_on(row: Row, day: date) -> dict[str, Decimal]:
-    """The input and output prices in force on a day, as values of the registry's columns."""
-    prices = registry.read_prices(row)
-    if prices is None:
-        return {}
-    rates = prices.on(day).tiers[0]
-    return {PRICES["input"]: rates.input, PRICES["output"]: rates.output}
-
-
-def number(column: str) -> Callable[[Row], Decimal | None]:
-    return lambda row: plain(row[column])
-
-
-def plain(value: Decimal | None) -> Decimal | None:
-    """An amount without trailing zeros; nothing for one that is not known or zero."""
-    return Decimal(f"{value.normalize():f}") if value else None
-
-
-def day(value: Any) -> str | None:
-    return value and f"{value:%Y-%m-%d}"
-
-
-def note(row: Row) -> str:
-    return "gone from the provider's list" if row["missing_checks"] > 1 and row["retired_at"] is None else ""
 
 
 @models.command(epilog=example("models show openai gpt-6.1-terra"))
@@ -132,70 +83,22 @@ def show(session: Session, provider: ProviderName, model: str, *, as_json: bool)
     """Show all that is known of a model: prices next to the suggested ones, dated prices, state, latest changes."""
     with session.app() as app:
         today = app.budget.today()
-        row = admin.find(app.db, provider, model)
-        changes = admin.history(app.db, provider, row["model_id"], SHOWN_CHANGES)
+        row = admin.find_row(app.db, provider, model)
+        entry = registry.read_entry(row)
+        changes = admin.history(app.db, provider, entry.model_id, SHOWN_CHANGES)
+    dated = dated_price_rows(entry, today)
     if as_json:
-        show_json({"state": admin.state(row), **shown(row), "prices": dated_rows(row, today), "history": changes})
+        show_json({"state": entry.state, **columns(row), "prices": dated, "history": changes})
         return
-    show_fields(row, {title: source for title, source in DETAILS.items() if told(row, source)})
+    fields = details(entry)
+    show_fields(fields, {title: title for title in fields})
     say("")
-    print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
-    if dated := dated_rows(row, today):
+    print_table(price_rows(entry), PRICES)
+    if dated:
         say("")
-        print_table(dated, DATED)
+        print_table(dated, DATED_PRICES)
     say("")
     print_table(changes, CHANGES)
-
-
-def dated_rows(row: Row, today: date) -> list[dict[str, Any]]:
-    """Every price of the model with the day from which it holds, in time, and whether it is in force."""
-    prices = registry.read_prices(row)
-    if prices is None:
-        return []
-    in_force = (prices.decision(today), prices.rise(today))
-    return [
-        {
-            "from": None if each.valid_from == date.min else each.valid_from, "source": each.source,
-            "detail": each.detail, "in_force": each in in_force,
-            **{name: plain(each.columns[column]) for name, column in PRICES.items()},
-        }
-        for each in sorted((*prices.decided, *prices.known), key=lambda each: each.valid_from)
-    ]  # fmt: skip
-
-
-def told(row: Row, source: Any) -> bool:
-    return not isinstance(source, str) or row[source] not in (None, 0)
-
-
-def price_rows(row: Row) -> list[dict[str, Any]]:
-    """The model's prices and fees, one a line; a tier's line names its rates."""
-    lines = [
-        {"name": PRICE_TITLES[name], "charged": plain(row[column]), "suggested": plain(row.get(f"suggested_{column}"))}
-        for name, column in PRICES.items()
-    ]
-    tiers = tier_lines(row["price_tiers"]), tier_lines(row["suggested_price_tiers"])
-    starts = sorted(tiers[0].keys() | tiers[1].keys())
-    return lines + [
-        {"name": f"Above {start} input tokens", "charged": tiers[0].get(start), "suggested": tiers[1].get(start)}
-        for start in starts
-    ]
-
-
-def tier_lines(tiers: list[dict[str, Any]]) -> dict[int, str]:
-    return {
-        tier["above_input_tokens"]: ", ".join(
-            f"{name} {plain(Decimal(tier[name]))}" for name in TIER_RATES if name in tier
-        )
-        for tier in tiers
-    }
-
-
-def changes_line(changes: dict[str, list[Any]]) -> str:
-    return "; ".join(f"{column}: {value(was)} → {value(now)}" for column, (was, now) in sorted(changes.items()))
-
-
-def value(found: Any) -> str:
-    return f"{found.normalize():f}" if isinstance(found, Decimal) else str(found)
 
 
 @models.command(
@@ -231,31 +134,33 @@ def price(
     not charged any more.
     """
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
+        entry = admin.find(app.db, provider, model)
         since = Since(options["since"] or app.budget.today(), app.budget.today())
-        prices = (admin.suggested_prices(row, since.day) if options["suggested"] else {}) | given_prices(options)
-        admin.set_prices(app.db, row, prices, author(reason, by), since)
-        row = admin.find(app.db, provider, row["model_id"])
-    if since.day > since.today:
-        say(f"{admin.full_name(row)} costs from {since.day} on, in USD:")
-        print_table(dated_rows(row, since.today), DATED)
+        update = given_prices(options)
+        if options["suggested"]:
+            update = replace(admin.suggested_prices(entry, since.day), **update.given())
+        admin.set_prices(app.db, entry, update, author(reason, by), since)
+        entry = admin.find(app.db, provider, entry.model_id)
+    if since.is_later:
+        say(f"{entry.name} costs from {since.day} on, in USD:")
+        print_table(dated_price_rows(entry, since.today), DATED_PRICES)
         return
-    say(f"{admin.full_name(row)} costs from now on, in USD:")
-    print_table(price_rows(row), {"USD": "name", "Charged": "charged", "Suggested": "suggested"})
-    if registry.read_price(row) is None:
+    say(f"{entry.name} costs from now on, in USD:")
+    print_table(price_rows(entry), PRICES)
+    if entry.read_price() is None:
         say("It cannot be called yet: it needs an input and an output price.")
 
 
-def given_prices(options: dict[str, Any]) -> dict[str, Any]:
-    """The columns that the options set; raises BadInput where they contradict each other."""
+def given_prices(options: dict[str, Any]) -> PriceUpdate:
+    """The prices that the options set; raises BadInput if they contradict each other."""
     if options["tiers"] and options["no_tiers"]:
         raise Invalid("tiers", "--tier and --no-tiers contradict each other")
-    found = {column: options[name] for name, column in PRICES.items() if options[name] is not None}
-    if options["max_searches"] is not None:
-        found["max_searches_per_call"] = options["max_searches"]
-    if options["tiers"] or options["no_tiers"]:
-        found["price_tiers"] = sorted(options["tiers"], key=lambda tier: tier["above_input_tokens"])
-    return found
+    tiers = sorted(options["tiers"], key=lambda tier: tier["above_input_tokens"])
+    return PriceUpdate(
+        **{name: options[name] for name in COLUMNS},
+        tiers=tiers if tiers or options["no_tiers"] else None,
+        max_searches_per_call=options["max_searches"],
+    )
 
 
 @models.command(epilog=example('models approve openai gpt-6.2-sol --reason "reviewed" --reasoning-effort low'))
@@ -273,11 +178,11 @@ def approve(
 ) -> None:
     """Let a model be used: activated, or asked for the sentiment of mentions where it is the cheapest."""
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
-        admin.approve(app.db, row, author(reason, by), reasoning_effort)
-        row = admin.find(app.db, provider, row["model_id"])
-    priced = registry.read_price(row) is not None
-    say(f"{admin.full_name(row)} is approved" + ("." if priced else ", and cannot be called before it has a price."))
+        entry = admin.find(app.db, provider, model)
+        admin.approve(app.db, entry, author(reason, by), reasoning_effort)
+        entry = admin.find(app.db, provider, entry.model_id)
+    priced = entry.read_price() is not None
+    say(f"{entry.name} is approved" + ("." if priced else ", and cannot be called before it has a price."))
 
 
 @models.command(epilog=example('models reject openai gpt-6.2-astra-law --reason "not for us"'))
@@ -287,9 +192,9 @@ def approve(
 def reject(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
     """Keep a model out of use. A provider's current model cannot be rejected."""
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
-        admin.reject(app.db, row, author(reason, by))
-    say(f"{admin.full_name(row)} is rejected.")
+        entry = admin.find(app.db, provider, model)
+        admin.reject(app.db, entry, author(reason, by))
+    say(f"{entry.name} is rejected.")
 
 
 @models.command(epilog=example('models retire openai gpt-5.4-mini --reason "shut down"'))
@@ -299,9 +204,9 @@ def reject(session: Session, provider: ProviderName, model: str, reason: str | N
 def retire(session: Session, provider: ProviderName, model: str, reason: str | None, by: str | None) -> None:
     """Take a model out of use for good; checks announce it no more. A provider's current model cannot be retired."""
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
-        admin.retire(app.db, row, author(reason, by))
-    say(f"{admin.full_name(row)} is retired.")
+        entry = admin.find(app.db, provider, model)
+        admin.retire(app.db, entry, author(reason, by))
+    say(f"{entry.name} is retired.")
 
 
 @models.command(epilog=example("models history", "models history openai gpt-6.1-terra --json"))
@@ -313,7 +218,7 @@ def retire(session: Session, provider: ProviderName, model: str, reason: str | N
 def history(session: Session, provider: ProviderName | None, model: str | None, limit: int, *, as_json: bool) -> None:
     """Show who changed what, when and why: in all the registry, of a provider, or of a model."""
     with session.app() as app:
-        model_id = admin.find(app.db, provider, model)["model_id"] if model else None
+        model_id = admin.find(app.db, provider, model).model_id if model else None
         rows = admin.history(app.db, provider, model_id, limit)
     show_rows(rows, CHANGES, as_json=as_json, empty="Nothing was changed yet.")
 

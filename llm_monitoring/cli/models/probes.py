@@ -17,11 +17,10 @@ from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json, terminal, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.models.options import author, author_options, model_arguments
-from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid, MonitoringError, NotReady
 from llm_monitoring.process.wording import counted
-from llm_monitoring.registry import Model, NotCallable, admin
+from llm_monitoring.registry import Model, NotCallable, RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
 
 if TYPE_CHECKING:
@@ -68,19 +67,19 @@ def payer(app: App, user: str | None) -> int:
     return int(projects.find_user(app.db, str(wanted))["id"])
 
 
-def ask(app: App, row: Row, who: Author, user_id: int) -> None:
+def ask(app: App, entry: RegistryEntry, who: Author, user_id: int) -> None:
     """Put the trial question to a model and show what came of it."""
     from llm_monitoring.model_review import probe as trial
 
-    model = admin.require_ready(row)
+    model = admin.require_ready(entry)
     try:
         tariff = model.tariff(app.settings.base_urls.get(model.provider))
         ceiling = tariff.quote(trial.probe_question(model), *app.budget.pricing_times()).ceiling_usd
     except NotCallable as exc:
-        raise NotReady("model", row["model_id"], str(exc)) from exc
+        raise NotReady("model", entry.name, str(exc)) from exc
     with open_desk(app) as desk:
-        say(f"Asking {admin.full_name(row)} one question, at most {usd(ceiling)} USD, paid by user {user_id}.")
-        show_probe(trial.probe(desk, row, who, user_id), trial.PROBE_PROMPT)
+        say(f"Asking {entry.name} one question, at most {usd(ceiling)} USD, paid by user {user_id}.")
+        show_probe(trial.probe(desk, entry, who, user_id), trial.PROBE_PROMPT)
 
 
 def show_probe(probe: Probe, prompt: str) -> None:
@@ -107,9 +106,9 @@ def probe(
     Only a model that answered one is switched to by LLM_AUTO_SWITCH_MODELS.
     """
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
-        admin.require_ready(row)
-        ask(app, row, author(reason, by), payer(app, user))
+        entry = admin.find(app.db, provider, model)
+        admin.require_ready(entry)
+        ask(app, entry, author(reason, by), payer(app, user))
 
 
 @click.command(epilog=example('models activate openai gpt-6-luna --user 1 --reason "cheaper, as good"'))
@@ -134,21 +133,21 @@ def activate(
     answers and you agree.
     """
     with session.app() as app:
-        row = admin.find(app.db, provider, model)
-        admin.require_ready(row)
-        if row["is_current"]:
-            say(f"{admin.full_name(row)} is the current model already: nothing to do.")
+        entry = admin.find(app.db, provider, model)
+        admin.require_ready(entry)
+        if entry.is_current:
+            say(f"{entry.name} is the current model already: nothing to do.")
             return
         require_person(yes=yes)
         who, user_id = author(reason, by), payer(app, user)
-        ask(app, row, who, user_id)
+        ask(app, entry, who, user_id)
         before = admin.current(app.db, provider)
-        now = before["model_id"] if before else "no model"
-        if not yes and not click.confirm(f"Switch {provider} from {now} to {row['model_id']}?", err=True):
+        now = before.model_id if before else "no model"
+        if not yes and not click.confirm(f"Switch {provider} from {now} to {entry.model_id}?", err=True):
             say("Nothing was switched.")
             return
-        admin.switch(app.db, row, who)
-    say(f"{admin.full_name(row)} answers for {provider} from now on, in place of {now}.")
+        admin.switch(app.db, entry, who)
+    say(f"{entry.name} answers for {provider} from now on, in place of {now}.")
 
 
 @click.command(epilog=example("models compare gpt-6.1-terra gpt-6-luna --project 1 --samples 3"))

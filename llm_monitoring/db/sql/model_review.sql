@@ -9,11 +9,11 @@ ON CONFLICT (llm_provider, model_id) DO NOTHING
 RETURNING id;
 
 -- name: mark_seen
--- The provider lists the model; what it tells of its end replaces what was known where `tells_end`.
+-- The provider lists the model; its end date replaces the known one if the list has `lists_end_dates`.
 UPDATE llm_model_registry
 SET last_seen_at = %(now)s, last_checked_at = %(now)s, missing_checks = 0,
     lifecycle    = coalesce(%(lifecycle)s, lifecycle),
-    retires_at   = CASE WHEN %(tells_end)s THEN %(retires_at)s ELSE retires_at END,
+    retires_at   = CASE WHEN %(lists_end_dates)s THEN %(retires_at)s ELSE retires_at END,
     max_tokens   = coalesce(max_tokens, %(max_input_tokens)s)
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
@@ -23,10 +23,10 @@ UPDATE llm_model_registry SET missing_checks = missing_checks + 1, last_checked_
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
 -- name: mark_announced
--- Remember that the end of these models was announced, and forget it of those that stay.
+-- Mark these models as announced to retire, and clear the mark of those that stay.
 UPDATE llm_model_registry
-SET going_announced_at = CASE WHEN model_id = ANY (%(going)s) THEN coalesce(going_announced_at, %(now)s) END
-WHERE llm_provider = %(provider)s AND (going_announced_at IS NOT NULL) <> (model_id = ANY (%(going)s));
+SET going_announced_at = CASE WHEN model_id = ANY (%(retiring)s) THEN coalesce(going_announced_at, %(now)s) END
+WHERE llm_provider = %(provider)s AND (going_announced_at IS NOT NULL) <> (model_id = ANY (%(retiring)s));
 
 -- name: suggest
 -- Keep what a list of prices says of a model; nobody is charged by it.

@@ -1,20 +1,12 @@
 -- name: callable_models
 -- Every approved model, the current ones first, then the cheapest.
-SELECT llm_provider, model_id, model_display_name, is_current, max_output_tokens, reasoning_effort, max_searches_per_call,
-       cost_per_1m_input_tokens, cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens,
-       cost_per_1m_cache_write_tokens, cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request,
-       priority_factor, price_tiers, priced_on, llm_dated_prices(llm_provider, model_id) AS dated_prices
-FROM llm_model_registry
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE is_available AND retired_at IS NULL
 ORDER BY is_current DESC, cost_per_1m_input_tokens + cost_per_1m_output_tokens, llm_provider, model_id COLLATE "C";
 
 -- name: model
 -- One model by name, whatever its state.
-SELECT llm_provider, model_id, model_display_name, is_current, max_output_tokens, reasoning_effort, max_searches_per_call,
-       cost_per_1m_input_tokens, cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens,
-       cost_per_1m_cache_write_tokens, cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request,
-       priority_factor, price_tiers, priced_on, llm_dated_prices(llm_provider, model_id) AS dated_prices
-FROM llm_model_registry
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
 -- name: overview
