@@ -37,9 +37,9 @@ def migrate(session: Session, *, print_grants: bool) -> None:
             applied = db.migrate(database)
             Budget(database, settings.default_monthly_budget_usd).set_default_limit()
             if settings.distribute:
-                from llm_monitoring.distributed.queue import Queue
+                from llm_monitoring.distributed.queue import ChunkQueue
 
-                Queue(database).prepare()
+                ChunkQueue(database).create_tables()
     for name in applied:
         say(f"applied {name}")
     say(f"The database is up to date ({len(applied)} migrations applied).")

@@ -1,1 +1,1 @@
-"""One daily run on several machines: a scheduler that cuts the day into chunks, and workers that ask them."""
+"""One daily run on several machines: a coordinator that divides the day into chunks, and workers that ask them."""

@@ -1,4 +1,4 @@
-"""The daily run's asking by other machines: hands chunks out, sees that none is lost, adds up what they did."""
+"""The daily run's side of a run on several machines: divides it, sees that no chunk is lost, adds up what was done."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from llm_monitoring.answers import store
 from llm_monitoring.app import App
 from llm_monitoring.db.database import Locked
 from llm_monitoring.db.row_errors import RowError
-from llm_monitoring.distributed.partition import cut
-from llm_monitoring.distributed.queue import Line, Queue, silence_engine_logs
-from llm_monitoring.distributed.shared_settings import terms
+from llm_monitoring.distributed.partition import divide
+from llm_monitoring.distributed.queue import ChunkQueue, OpenQueue, silence_engine_logs
+from llm_monitoring.distributed.shared_settings import digests
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import ChunkLock, OpenChunk
 from llm_monitoring.runs.daily import RunContext, longest_let_go
@@ -26,180 +26,205 @@ from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 0.5
-CHECK_SECONDS: Final = 2.0  # between looks at the run lock and at who holds the chunks
-LOST_SECONDS: Final = 10.0  # a living owner whose connection broke has its lock again within this
+POLL_SECONDS: Final = 0.5
+CHECK_SECONDS: Final = 2.0  # between checks of the run lock and of the owners of chunks
+LOST_SECONDS: Final = 10.0  # a living owner with a broken connection has its lock again within this
 IDLE_SECONDS: Final = 60.0
-MOST_LOSSES: Final = 5  # a chunk that ended so many owners is not given to another
+MOST_LOSSES: Final = 5  # a chunk that lost so many owners is not given to another
 
 
 class Coordinator:
-    """Makes an engine's workers do what a run would ask itself."""
+    """Has the workers ask what a run would ask itself."""
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.queue = Queue(app.db)
-        self.queue.prepare()
+        self.queue = ChunkQueue(app.db)
+        self.queue.create_tables()
         silence_engine_logs()
 
-    def work(self, context: RunContext) -> RunStats:
-        """Have a run's open tasks asked, and say what became of them; raises DatabaseUnavailable."""
+    def execute(self, context: RunContext) -> RunStats:
+        """Have a run's open tasks asked, and return what was done; raises DatabaseUnavailable."""
         run_id = context.executor.run_id
         assert run_id is not None
         settings, plan = self.app.settings, context.plan
-        owners = {project_id: item.project.user_id or 0 for project_id, item in plan.projects.items()}
-        portions = cut(open_tasks(context), owners, settings.chunk_tasks)
-        if not portions:
+        owners = {project_id: tracked.project.user_id or 0 for project_id, tracked in plan.projects.items()}
+        plans = divide(open_tasks(context), owners, settings.chunk_tasks)
+        if not plans:
             return RunStats()
         seconds = 60 * settings.run_deadline_minutes
         self.queue.clear()
-        ids = chunks.add(self.app.db, run_id, portions, seconds, terms(settings))
-        with self.queue.opened() as line:
-            line.put(ids)
-            log.info("📦 %d tramo(s) en cola para los trabajadores", len(ids),
-                     extra={"event": "run.distributed", "chunks": len(ids), "run_id": run_id})  # fmt: skip
-            return ChunkMonitor(self.app, line, context, run_id, time.monotonic() + seconds).until_done()
+        chunk_ids = chunks.add(self.app.db, run_id, plans, seconds, digests(settings))
+        with self.queue.opened() as queue:
+            queue.put(chunk_ids)
+            log.info(
+                "📦 %d tramo(s) en cola para los trabajadores",
+                len(chunk_ids),
+                extra={"event": "run.distributed", "chunks": len(chunk_ids), "run_id": run_id},
+            )
+            return ChunkMonitor(self.app, queue, context, run_id, time.monotonic() + seconds).run()
 
 
 def open_tasks(context: RunContext) -> dict[int, int]:
     """How many calls each project has open: answers, and the sentiment of answers that were never scored."""
-    executor, found = context.executor, Counter[int]()
+    executor, calls = context.executor, Counter[int]()
     for project_id, cells in context.before.items():
-        found[project_id] = sum(cell.open for cell in cells.values())
+        calls[project_id] = sum(cell.open for cell in cells.values())
     if executor.settings.sentiment:
-        found.update(store.unscored(executor.budget.db, context.request.day, list(context.plan.judges)))
-    return dict(found)
+        calls.update(store.unscored(executor.budget.db, context.request.day, list(context.plan.judges)))
+    return dict(calls)
 
 
 @dataclass
 class ChunkMonitor:
-    """The scheduler's view of one run while others work on it."""
+    """Watches the chunks of one run until all are done. Times are seconds of the monotonic clock.
+
+    `unowned_since`: chunks that no worker has or can fetch; `locked_since`: those among them that cannot be reclaimed,
+    as another session holds their rows.
+    """
 
     app: App
-    line: Line
+    queue: OpenQueue
     context: RunContext
     run_id: int
     deadline: float
     stopped: StopReason | None = None
     leave_at: float = math.inf
-    checked: float = 0.0
-    free_since: dict[int, float] = field(default_factory=dict)
-    held_since: dict[int, float] = field(default_factory=dict)
-    moved: float = field(default_factory=time.monotonic)
+    checked_at: float = 0.0
+    unowned_since: dict[int, float] = field(default_factory=dict)
+    locked_since: dict[int, float] = field(default_factory=dict)
+    owned_at: float = field(default_factory=time.monotonic)
     warned: bool = False
 
-    def until_done(self) -> RunStats:
-        while open_chunks := chunks.open_of(self.app.db, self.run_id):
+    def run(self) -> RunStats:
+        while open_chunks := chunks.open_chunks(self.app.db, self.run_id):
             now = time.monotonic()
             if self.stopped is None:
-                self.stop_where_due(now)
+                self.stop_if_due(now)
             elif now >= self.leave_at:
-                self.leave(open_chunks)
+                self.log_left(open_chunks)
                 break
-            if now - self.checked >= CHECK_SECONDS:
-                self.checked = now
-                if not self.context.owns_run():
-                    self.stop("taken_over")
-                    break  # whose start waits for the workers and settles their calls
-                if self.stopped is not None:
-                    chunks.cancel(self.app.db, self.run_id, self.stopped)
-                self.look_after(open_chunks, now)
-                if self.are_held(open_chunks, now):
+            if now - self.checked_at >= CHECK_SECONDS:
+                self.checked_at = now
+                if not self.check(open_chunks, now):
                     break
-                self.warn_where_idle(open_chunks, now)
-            self.tell_progress()
-            time.sleep(LOOK_SECONDS)
-        self.tell_progress()
-        return self.tally()
+            self.report_progress()
+            time.sleep(POLL_SECONDS)
+        self.report_progress()
+        return self.totals()
 
-    def stop_where_due(self, now: float) -> None:
+    def check(self, open_chunks: list[OpenChunk], now: float) -> bool:
+        """Look after the run and its chunks; False if the run ends without waiting for them."""
+        if not self.context.owns_run():
+            self.stop("taken_over")
+            return False  # the start that took over waits for the workers and settles their calls
+        if self.stopped is not None:
+            chunks.cancel(self.app.db, self.run_id, self.stopped)
+        self.reclaim_lost(open_chunks, now)
+        if self.all_locked(open_chunks, now):
+            return False
+        self.warn_if_idle(open_chunks, now)
+        return True
+
+    def stop_if_due(self, now: float) -> None:
         if self.context.request.stop.is_set():
             self.stop("signal")
         elif now >= self.deadline:
             self.stop("deadline")
 
-    def stop(self, why: StopReason) -> None:
-        """Give out nothing more, and have the workers stop."""
-        self.stopped = why
+    def stop(self, reason: StopReason) -> None:
+        """Give out no more chunks and have the workers stop."""
+        self.stopped = reason
         self.leave_at = time.monotonic() + longest_let_go(self.app.settings)
-        log.warning("⏹️ No se inician más llamadas: %s", stop_text(why, "es"),
-                    extra={"event": "run.stopping", "run_id": self.run_id, "reason": why})  # fmt: skip
-        chunks.cancel(self.app.db, self.run_id, why)
+        log.warning(
+            "⏹️ No se inician más llamadas: %s",
+            stop_text(reason, "es"),
+            extra={"event": "run.stopping", "run_id": self.run_id, "reason": reason},
+        )
+        chunks.cancel(self.app.db, self.run_id, reason)
 
-    def leave(self, open_chunks: list[OpenChunk]) -> None:
-        """End without the workers that do not stop: the next start names them and settles their calls."""
-        log.error("❌ %d tramo(s) no se sueltan: la ejecución acaba sin ellos", len(open_chunks),
-                  extra={"event": "run.left", "chunks": len(open_chunks), "run_id": self.run_id})  # fmt: skip
+    def log_left(self, open_chunks: list[OpenChunk]) -> None:
+        """Log the chunks of workers that do not stop: the next start names them and settles their calls."""
+        log.error(
+            "❌ %d tramo(s) no se sueltan: la ejecución acaba sin ellos",
+            len(open_chunks),
+            extra={"event": "run.left", "chunks": len(open_chunks), "run_id": self.run_id},
+        )
 
-    def look_after(self, open_chunks: list[OpenChunk], now: float) -> None:
-        """Settle what a dead owner left, and hand out again what nobody has and nobody can fetch."""
-        in_line = self.line.waiting()
-        astray = {chunk.id for chunk in open_chunks if not (chunk.held or (chunk.waiting and chunk.id in in_line))}
-        self.free_since = {chunk_id: self.free_since.get(chunk_id, now) for chunk_id in sorted(astray)}
-        self.held_since = {chunk_id: since for chunk_id, since in self.held_since.items() if chunk_id in astray}
-        for chunk_id, since in list(self.free_since.items()):
+    def reclaim_lost(self, open_chunks: list[OpenChunk], now: float) -> None:
+        """Settle what a dead owner left, and enqueue again the chunks that no worker has or can fetch."""
+        queued = self.queue.waiting()
+        unowned = {chunk.id for chunk in open_chunks if not (chunk.held or (chunk.waiting and chunk.id in queued))}
+        self.unowned_since = {chunk_id: self.unowned_since.get(chunk_id, now) for chunk_id in sorted(unowned)}
+        self.locked_since = {chunk_id: since for chunk_id, since in self.locked_since.items() if chunk_id in unowned}
+        for chunk_id, since in list(self.unowned_since.items()):
             if now - since >= LOST_SECONDS:
-                self.free_since[chunk_id] = now
+                self.unowned_since[chunk_id] = now
                 try:
-                    self.rescue(chunk_id)
-                except Locked:  # a reservation holds it, or another application: it is looked at again later
-                    self.held_since.setdefault(chunk_id, now)
+                    self.reclaim(chunk_id)
+                except Locked:  # by a reservation or another application: it is tried again later
+                    self.locked_since.setdefault(chunk_id, now)
                 else:
-                    del self.free_since[chunk_id]
-                    self.held_since.pop(chunk_id, None)
+                    del self.unowned_since[chunk_id]
+                    self.locked_since.pop(chunk_id, None)
 
-    def are_held(self, open_chunks: list[OpenChunk], now: float) -> bool:
-        """Whether another session has held the rows of all chunks that are left for so long that the run ends."""
-        if not all(now - self.held_since.get(chunk.id, now) >= HELD_GRACE_SECONDS for chunk in open_chunks):
+    def all_locked(self, open_chunks: list[OpenChunk], now: float) -> bool:
+        """Whether other sessions have held the rows of all chunks that are left for so long that the run ends."""
+        if not all(now - self.locked_since.get(chunk.id, now) >= HELD_GRACE_SECONDS for chunk in open_chunks):
             return False
         for chunk in open_chunks:
-            told = "otra sesión retiene su registro; lo hará el próximo inicio"
-            self.context.executor.errors.add(RowError("close_chunk", f"Tramo #{chunk.id}", "chunk_held", told))
+            message = "otra sesión retiene su registro; lo hará el próximo inicio"
+            self.context.executor.errors.add(RowError("close_chunk", f"Tramo #{chunk.id}", "chunk_held", message))
         return True
 
-    def rescue(self, chunk_id: int) -> None:
+    def reclaim(self, chunk_id: int) -> None:
         with ChunkLock(self.app.db, chunk_id) as lock:
             if not lock.take():
                 return  # its owner is back
-            loss = chunks.take_over(self.app.db, chunk_id)
-            if loss is not None:
-                log.warning("💀 Trabajador %s perdido: su tramo #%d pasa a otro", loss.worker, chunk_id,
-                            extra={"event": "worker.lost", "worker": loss.worker, "chunk_id": chunk_id})  # fmt: skip
+            lost = chunks.reclaim(self.app.db, chunk_id)
+            if lost is not None:
+                log.warning(
+                    "💀 Trabajador %s perdido: su tramo #%d pasa a otro",
+                    lost.worker,
+                    chunk_id,
+                    extra={"event": "worker.lost", "worker": lost.worker, "chunk_id": chunk_id},
+                )
                 recover(self.context.executor, chunk_id)
-                again = loss.losses < MOST_LOSSES
-                chunks.release(self.app.db, loss.lease, unfinished=again, stopped="chunk_failed")
+                unfinished = lost.losses < MOST_LOSSES
+                chunks.release(self.app.db, lost.lease, unfinished=unfinished, stopped="chunk_failed")
         if self.stopped is None:
-            self.line.put([chunk_id])
+            self.queue.put([chunk_id])
 
-    def warn_where_idle(self, open_chunks: list[OpenChunk], now: float) -> None:
-        """Say once that nobody takes anything."""
+    def warn_if_idle(self, open_chunks: list[OpenChunk], now: float) -> None:
+        """Warn once if no worker takes a chunk; again after the next time that one was taken."""
         if any(chunk.held for chunk in open_chunks):
-            self.moved, self.warned = now, False
-        elif now - self.moved >= IDLE_SECONDS and not self.warned and self.stopped is None:
+            self.owned_at, self.warned = now, False
+        elif now - self.owned_at >= IDLE_SECONDS and not self.warned and self.stopped is None:
             self.warned = True
             log.warning(
                 "⏳ Hay %d tramo(s) en cola y ningún trabajador los toma desde hace %.0f s: inicie alguno con "
-                "`python -m llm_monitoring worker`", len(open_chunks), now - self.moved,
+                "`python -m llm_monitoring worker`",
+                len(open_chunks),
+                now - self.owned_at,
                 extra={"event": "run.no_workers", "chunks": len(open_chunks)},
-            )  # fmt: skip
+            )
 
-    def tell_progress(self) -> None:
-        count = chunks.progress(self.app.db, self.run_id)
-        self.context.request.on_progress(RunStats(answered=count.answered, failed=count.failed))
+    def report_progress(self) -> None:
+        progress = chunks.run_progress(self.app.db, self.run_id)
+        self.context.request.on_progress(RunStats(answered=progress.answered, failed=progress.failed))
 
-    def tally(self) -> RunStats:
-        """What the workers did, as the tables have it: also what a killed one had no time to count."""
+    def totals(self) -> RunStats:
+        """What the workers did, from the tables, so that work of killed workers counts as well."""
         projects = list(self.context.plan.projects)
-        ending = chunks.ending(self.app.db, self.run_id, self.context.request.day, projects)
-        for error in ending.row_errors:
+        totals = chunks.totals(self.app.db, self.run_id, self.context.request.day, projects)
+        for error in totals.row_errors:
             self.context.executor.errors.add(error)
         return RunStats(
-            answered=ending.answered,
-            failed=sum(ending.reasons.values()),
-            blocked_users=set(ending.blocked_users),
-            locked_users=set(ending.locked_users),
-            unsettled=ending.unsettled,
-            reasons=Counter(ending.reasons),
-            snapshotted=set(ending.snapshotted),
-            stopped=self.stopped or ending.stopped,
+            answered=totals.answered,
+            failed=sum(totals.reasons.values()),
+            blocked_users=set(totals.blocked_users),
+            locked_users=set(totals.locked_users),
+            unsettled=totals.unsettled,
+            reasons=Counter(totals.reasons),
+            snapshotted=set(totals.snapshotted),
+            stopped=self.stopped or totals.stopped,
         )

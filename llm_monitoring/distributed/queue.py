@@ -1,4 +1,7 @@
-"""The engine that hands chunks to workers: procrastinate, its tables in a schema of their own."""
+"""The queue that hands chunks to workers: procrastinate, with its tables in a schema of their own.
+
+A job of the queue carries a chunk's id and nothing else. The chunk's row is the truth: a job may be lost or come twice.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from llm_monitoring.errors import ConfigurationError, MonitoringError
 
 try:
     import psycopg
-    from procrastinate import App, PsycopgConnector
+    from procrastinate import App as Engine
+    from procrastinate import PsycopgConnector
     from procrastinate.exceptions import ConnectorException
     from procrastinate.jobs import Job, Status
     from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -36,61 +40,61 @@ SCHEMA: Final = "llm_queue"
 SCHEMA_LOCK: Final = 0x4C4C4D5F_51554555  # "LLM_QUEU"
 QUEUE: Final = "llm_chunks"
 TASK: Final = "ask_chunk"
-POLL_SECONDS: Final = 1.0  # a job that was given back is not announced
+POLL_SECONDS: Final = 1.0  # a job that was returned is not announced
 HEARTBEAT_SECONDS: Final = 5.0
 STALLED_SECONDS: Final = 20.0
-STOP_LOOK_SECONDS: Final = 0.2
+STOP_CHECK_SECONDS: Final = 0.2
 
 
-class GivenBack(MonitoringError):
-    """The worker does not do this chunk, which another may do."""
+class ChunkReturned(MonitoringError):
+    """This worker does not do the chunk; another one may."""
 
 
 class RequeueReturned(BaseRetryStrategy):
-    """Only what was given back is in line again: what broke is handed out anew by the scheduler."""
+    """Retries returned chunks only; the coordinator enqueues failed ones again."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        return RetryDecision() if isinstance(exception, GivenBack) else None
+        return RetryDecision() if isinstance(exception, ChunkReturned) else None
 
 
-class Queue:
-    """Jobs that carry a chunk's id from the scheduler to one worker. Truth is in the chunks: a job may come twice."""
+class ChunkQueue:
+    """The queue of chunks from the coordinator to the workers."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    def prepare(self) -> None:
-        """Make the engine's tables where there are none."""
+    def create_tables(self) -> None:
+        """Create the engine's tables if there are none."""
 
-        def apply(tx: Transaction) -> None:
+        def create(tx: Transaction) -> None:
             tx.one(SQL.lock, {"key": SCHEMA_LOCK})
-            found = tx.one(SQL.exists)
-            if not (found and found["found"]):
+            row = tx.one(SQL.exists)
+            if not (row and row["exists"]):
                 tx.execute(SQL.create_schema)
                 tx.one(SQL.enter_schema)
                 tx.execute(SchemaManager.get_schema().replace("%", "%%"))
 
-        self.db.transact(apply)
+        self.db.transact(create)
 
     def clear(self) -> None:
-        """Forget the jobs of earlier runs. Needs the run lock."""
-        self.persist(lambda: asyncio.run(self.forget()))
+        """Delete the jobs of earlier runs. Needs the run lock."""
+        self.persist(lambda: asyncio.run(self.clear_async()))
 
-    async def forget(self) -> None:
-        async with self.app().open_async() as app:
-            jobs = app.job_manager
+    async def clear_async(self) -> None:
+        async with self.engine().open_async() as engine:
+            jobs = engine.job_manager
             for job in await jobs.list_jobs_async(queue=QUEUE, status=Status.TODO.value):
                 assert job.id is not None
                 await jobs.cancel_job_by_id_async(job.id, delete_job=True)
             for job in await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
                 assert job.id is not None
-                with suppress(ConnectorException):  # its worker lives after all, and ended it this moment
+                with suppress(ConnectorException):  # its worker lives after all and has just ended it
                     await jobs.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
 
     def serve(self, handle: Callable[[int], None], stop: Event, *, once: bool) -> None:
-        """Call `handle` for one chunk after another until `stop`, with `once` until none is in line.
+        """Call `handle` for one chunk after another until `stop`; with `once` until the queue is empty.
 
-        Waits out a lost connection as long as the database's own patience lasts.
+        A lost connection is tried again for as long as the database's own are.
         """
         while not stop.is_set():
             self.persist(lambda: asyncio.run(self.serve_async(handle, stop, once=once)))
@@ -98,46 +102,54 @@ class Queue:
                 return
 
     async def serve_async(self, handle: Callable[[int], None], stop: Event, *, once: bool) -> None:
-        app = self.app()
+        engine = self.engine()
 
         def ask_chunk(chunk_id: int) -> None:
             handle(chunk_id)
 
-        app.task(name=TASK, queue=QUEUE, retry=RequeueReturned())(ask_chunk)
-        async with app.open_async():
-            work = app.run_worker_async(
-                queues=[QUEUE], wait=not once, concurrency=1, delete_jobs="always", install_signal_handlers=False,
-                fetch_job_polling_interval=POLL_SECONDS, update_heartbeat_interval=HEARTBEAT_SECONDS,
+        engine.task(name=TASK, queue=QUEUE, retry=RequeueReturned())(ask_chunk)
+        async with engine.open_async():
+            serving = engine.run_worker_async(
+                queues=[QUEUE],
+                wait=not once,
+                concurrency=1,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                fetch_job_polling_interval=POLL_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
                 stalled_worker_timeout=STALLED_SECONDS,
-            )  # fmt: skip
-            worker = asyncio.create_task(work)
+            )
+            worker = asyncio.create_task(serving)
             while not (stop.is_set() or worker.done()):
-                await asyncio.wait({worker}, timeout=STOP_LOOK_SECONDS)
-            worker.cancel()  # which the engine takes as a request to end its job and stop
+                await asyncio.wait({worker}, timeout=STOP_CHECK_SECONDS)
+            worker.cancel()  # the engine takes this as a request to end its job and stop
             with suppress(asyncio.CancelledError):
                 await worker
 
-    def app(self) -> App:
-        """The engine at the database, by a small pool of connections of its own."""
+    def engine(self) -> Engine:
+        """The engine on the same database, with a small pool of connections of its own."""
         options = str(conninfo_to_dict(self.db.dsn).get("options") or "")
         conninfo = make_conninfo(
-            self.db.dsn, options=f"{options} -c search_path={SCHEMA}".strip(), application_name="llm_monitoring",
-            connect_timeout=10, **encryption_defaults(self.db.dsn),
-        )  # fmt: skip
-        return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=3, timeout=10.0))
+            self.db.dsn,
+            options=f"{options} -c search_path={SCHEMA}".strip(),
+            application_name="llm_monitoring",
+            connect_timeout=10,
+            **encryption_defaults(self.db.dsn),
+        )
+        return Engine(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=3, timeout=10.0))
 
     @contextmanager
-    def opened(self) -> Iterator[Line]:
-        """The line of chunks, over a connection that is kept and replaced when it is lost."""
-        app = self.app()
-        self.persist(app.open)
+    def opened(self) -> Iterator[OpenQueue]:
+        """The queue over a connection that is kept, and replaced if it is lost."""
+        engine = self.engine()
+        self.persist(engine.open)
         try:
-            yield Line(self, app)
+            yield OpenQueue(self, engine)
         finally:
-            app.close()
+            engine.close()
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Do it again while the database is away."""
+        """Try again while the database is away, as Database.persist."""
 
         def translated() -> T:
             try:
@@ -149,24 +161,24 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The chunks that wait for a worker to fetch them."""
+class OpenQueue:
+    """The coordinator's end of the queue."""
 
-    queue: Queue
-    app: App
+    queue: ChunkQueue
+    engine: Engine
 
     def put(self, chunk_ids: Sequence[int]) -> None:
-        """Hand chunks out, in this order."""
-        job = self.app.configure_task(TASK, queue=QUEUE)
+        """Enqueue chunks, in this order."""
+        job = self.engine.configure_task(TASK, queue=QUEUE)
         arguments: list[JSONDict] = [{"chunk_id": chunk_id} for chunk_id in chunk_ids]
         self.queue.persist(lambda: job.batch_defer(*arguments))
 
     def waiting(self) -> set[int]:
         """The chunks that no worker has fetched yet."""
-        listed = self.queue.persist(lambda: self.app.job_manager.list_jobs(queue=QUEUE, status=Status.TODO.value))
-        return {int(str(job.task_kwargs["chunk_id"])) for job in listed}
+        jobs = self.queue.persist(lambda: self.engine.job_manager.list_jobs(queue=QUEUE, status=Status.TODO.value))
+        return {int(str(job.task_kwargs["chunk_id"])) for job in jobs}
 
 
 def silence_engine_logs() -> None:
-    """The engine speaks of every job; what counts is said by those who work with it."""
+    """Drop the engine's line for every job: coordinator and worker log what they do themselves."""
     logging.getLogger("procrastinate").setLevel(logging.WARNING)

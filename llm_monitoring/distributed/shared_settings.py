@@ -1,4 +1,4 @@
-"""What every machine of a run must have in common: compared by digests, as most of it is secret."""
+"""The settings that every machine of a run must have in common, compared by digests, as most of them are secret."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from llm_monitoring.settings.fields import Settings
 
 
 class SettingsMismatch(ConfigurationError):
-    """This worker is set up otherwise than the scheduler."""
+    """This worker has other settings than the coordinator."""
 
 
-def terms(settings: Settings) -> dict[str, str]:
-    """Digests of the settings that decide what is asked, with whose key and within which limit, by variable."""
+def digests(settings: Settings) -> dict[str, str]:
+    """Digests of the settings that decide what is asked, with which key and within which limit, by variable."""
     return {name: digest(text) for name, text in values(settings)}
 
 
 def values(settings: Settings) -> Iterator[tuple[str, str]]:
-    ring = settings.keys_encryption_key
-    yield "LLM_KEYS_ENCRYPTION_KEY", "" if ring is None else ring.reveal()
+    master_keys = settings.keys_encryption_key
+    yield "LLM_KEYS_ENCRYPTION_KEY", "" if master_keys is None else master_keys.reveal()
     for provider in PROVIDERS:
         key = settings.api_keys.get(provider)
         yield f"{provider.upper()}_API_KEY", "" if key is None else key.reveal()
@@ -41,7 +41,7 @@ def digest(text: str) -> str:
 
 
 def check(mine: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Raise OtherTerms that names the variables which differ."""
+    """Raise SettingsMismatch with the variables that differ."""
     other = sorted(name for name in wanted.keys() | mine.keys() if wanted.get(name) != mine.get(name))
     if other:
         raise SettingsMismatch(f"{', '.join(other)}: not what the daily cron has; a worker needs the same values")

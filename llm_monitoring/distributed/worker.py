@@ -1,4 +1,4 @@
-"""One machine of a run on several: asks the chunks that the queue hands it, one after another."""
+"""A worker's side of a run on several machines: asks the chunks that the queue hands it, one after another."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from llm_monitoring import registry
 from llm_monitoring.app import App
 from llm_monitoring.db.database import Database, DatabaseUnavailable, Locked
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.distributed.queue import GivenBack, Queue, silence_engine_logs
-from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, terms
+from llm_monitoring.distributed.queue import ChunkQueue, ChunkReturned, silence_engine_logs
+from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, digests
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.registry import Catalogue
 from llm_monitoring.runs import chunks
-from llm_monitoring.runs.chunks import Chunk, ChunkLock, Count
+from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress
 from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures, make_plan
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
@@ -29,12 +29,12 @@ from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
 
-NOTE_SECONDS: Final = 1.0
+REPORT_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCache:
-    """What is kept from chunk to chunk of one run: open connections to providers, what they bear, the models."""
+    """Clients, rate limits and catalogue, kept from chunk to chunk of one run."""
 
     run_id: int
     clients: Clients
@@ -43,100 +43,116 @@ class WorkerCache:
 
 
 class Worker:
-    """Takes chunks until `stop`, which lets the calls that are out end and gives the rest of the chunk back."""
+    """Takes chunks until `stop`; then it lets the calls in flight end and returns the rest of its chunk."""
 
     def __init__(self, app: App, stop: Event) -> None:
         self.app = app
         self.stop = stop
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.terms = terms(app.settings)
-        self.stock: WorkerCache | None = None
+        self.settings = digests(app.settings)
+        self.cache: WorkerCache | None = None
         self.problem: MonitoringError | None = None
 
     def serve(self, *, once: bool) -> None:
         """Work until stopped, with `once` until the queue is empty; raises what makes this machine unfit for work."""
-        queue = Queue(self.app.db)
-        queue.prepare()
+        queue = ChunkQueue(self.app.db)
+        queue.create_tables()
         silence_engine_logs()
         log.info("👷 Trabajador %s a la espera de tramos", self.name, extra={"event": "worker.ready"})
         try:
             queue.serve(self.handle, self.stop, once=once)
         finally:
-            self.put_away()
+            self.close_cache()
         if self.problem is not None:
             raise self.problem
         log.info("👋 Trabajador %s terminado", self.name, extra={"event": "worker.ended"})
 
     def handle(self, chunk_id: int) -> None:
-        """Do a chunk, or nothing where it is another's or done. Raises GivenBack where another worker should."""
+        """Do a chunk, or nothing if it has another owner or is done. Raises ChunkReturned if another worker should."""
         try:
-            self.do(chunk_id)
-        except Locked as exc:  # the chunk's row is held: it has its turn again
-            raise GivenBack from exc
+            self.execute(chunk_id)
+        except Locked as exc:  # the chunk's row is held
+            raise ChunkReturned from exc
         except (DatabaseUnavailable, SettingsMismatch) as exc:
             self.problem = exc
             self.stop.set()
-            raise GivenBack from exc
+            raise ChunkReturned from exc
 
-    def do(self, chunk_id: int) -> None:
+    def execute(self, chunk_id: int) -> None:
         with ChunkLock(self.app.db, chunk_id) as lock:
-            wanted = chunks.terms(self.app.db, chunk_id) if lock.take() else None
+            wanted = chunks.shared_settings(self.app.db, chunk_id) if lock.take() else None
             if wanted is None:
                 return
-            check(self.terms, wanted)
+            check(self.settings, wanted)
             if self.stop.is_set():
-                raise GivenBack
+                raise ChunkReturned
             chunk = chunks.take(self.app.db, chunk_id, self.name)
-            left = chunk is not None and self.ask(chunk, lock)
-        if left:
-            raise GivenBack
+            unfinished = chunk is not None and self.ask(chunk, lock)
+        if unfinished:
+            raise ChunkReturned
 
     def ask(self, chunk: Chunk, lock: ChunkLock) -> bool:
-        """Ask what is open of a chunk; True where it is left to another worker."""
-        lease = chunk.lease
-        began = time.monotonic()
-        log.info("📥 Tramo #%d: %d proyecto(s)", lease.chunk_id, len(chunk.project_ids),
-                 extra={"event": "chunk.taken", "chunk_id": lease.chunk_id, "run_id": chunk.run_id})  # fmt: skip
-        meter = Meter(self.app.db, chunk)
+        """Ask the open tasks of a chunk; True if it is left to another worker."""
+        began, chunk_id, projects = time.monotonic(), chunk.lease.chunk_id, chunk.project_ids
+        log.info(
+            "📥 Tramo #%d: %d proyecto(s)",
+            chunk_id,
+            len(projects),
+            extra={"event": "chunk.taken", "chunk_id": chunk_id, "run_id": chunk.run_id},
+        )
+        meter = ProgressMeter(self.app.db, chunk)
         context = self.run_context(chunk, lock, meter)
-        tally = execute_locally(context, self.stocked(chunk.run_id).limits, chunk.seconds_left)
-        if tally.stopped is None:
-            tally.snapshotted = figures(context.executor, {(project_id, chunk.day) for project_id in chunk.project_ids})
-        left = self.let_go(chunk, tally, meter.count(tally), context.executor.errors)
-        rest, seconds = "; lo que queda pasa a otro" if left else "", time.monotonic() - began
-        log.info("📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
-                 lease.chunk_id, tally.answered, tally.failed, seconds, rest,
-                 extra={"event": "chunk.left", "chunk_id": lease.chunk_id, "answered": tally.answered})  # fmt: skip
-        return left
+        stats = execute_locally(context, self.cache_for(chunk.run_id).limits, chunk.seconds_left)
+        if stats.stopped is None:
+            stats.snapshotted = figures(context.executor, {(project_id, chunk.day) for project_id in projects})
+        unfinished = self.release(chunk, stats, meter.progress(stats), context.executor.errors)
+        log.info(
+            "📤 Tramo #%d: %d respuesta(s), %d sin respuesta, %.1f s%s",
+            chunk_id,
+            stats.answered,
+            stats.failed,
+            time.monotonic() - began,
+            "; lo que queda pasa a otro" if unfinished else "",
+            extra={"event": "chunk.left", "chunk_id": chunk_id, "answered": stats.answered},
+        )
+        return unfinished
 
-    def let_go(self, chunk: Chunk, tally: RunStats, count: Count, errors: RowErrors) -> bool:
-        """Give the chunk back with what became of it; if its row is held, the scheduler takes it over."""
-        account = chunks.Account(
-            tally.blocked_users, tally.locked_users, tally.unsettled, tally.snapshotted, tuple(errors.found)
+    def release(self, chunk: Chunk, stats: RunStats, progress: Progress, errors: RowErrors) -> bool:
+        """Give the chunk up with what became of it; if its row is held, the coordinator reclaims it."""
+        report = ChunkReport(
+            stats.blocked_users, stats.locked_users, stats.unsettled, stats.snapshotted, tuple(errors.found)
         )
         try:
             return chunks.release(
                 self.app.db,
                 chunk.lease,
-                unfinished=self.stop.is_set() and tally.stopped is not None,
-                count=count,
-                stopped=tally.stopped,
-                account=account,
+                unfinished=self.stop.is_set() and stats.stopped is not None,
+                progress=progress,
+                stopped=stats.stopped,
+                report=report,
             )
         except Locked as exc:
-            log.warning("🔒 Tramo #%d: otra sesión retiene su registro: %s", chunk.lease.chunk_id, exc,
-                        extra={"event": "chunk.held", "chunk_id": chunk.lease.chunk_id})  # fmt: skip
+            log.warning(
+                "🔒 Tramo #%d: otra sesión retiene su registro: %s",
+                chunk.lease.chunk_id,
+                exc,
+                extra={"event": "chunk.held", "chunk_id": chunk.lease.chunk_id},
+            )
             return False
 
-    def run_context(self, chunk: Chunk, lock: ChunkLock, meter: Meter) -> RunContext:
-        stock, app = self.stocked(chunk.run_id), replace(self.app, errors=RowErrors())
-        plan = make_plan(app, chunk.project_ids, {}, stock.catalogue)
+    def run_context(self, chunk: Chunk, lock: ChunkLock, meter: ProgressMeter) -> RunContext:
+        cache, app = self.cache_for(chunk.run_id), replace(self.app, errors=RowErrors())
+        plan = make_plan(app, chunk.project_ids, {}, cache.catalogue)
         for project_id, problem in sorted(plan.problems.items()):
-            log.warning("⚠️ Proyecto #%d: %s", project_id, problem.text("es"),
-                        extra={"event": "project.left_out", "project_id": project_id})  # fmt: skip
+            log.warning(
+                "⚠️ Proyecto #%d: %s",
+                project_id,
+                problem.text("es"),
+                extra={"event": "project.left_out", "project_id": project_id},
+            )
         executor = TaskExecutor(
             app.budget,
-            stock.clients,
+            cache.clients,
             plan.catalogue,
             plan.projects,
             app.settings,
@@ -144,38 +160,38 @@ class Worker:
             chunk.lease,
             app.errors,
         )
-        order = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
-        return RunContext(executor, plan, order, {}, lambda: lock.held() and chunks.is_ours(app.db, chunk.lease))
+        request = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
+        return RunContext(executor, plan, request, {}, lambda: lock.held() and chunks.holds(app.db, chunk.lease))
 
-    def stocked(self, run_id: int) -> WorkerCache:
-        """What serves this run: made anew when another one begins."""
-        if self.stock is None or self.stock.run_id != run_id:
-            self.put_away()
+    def cache_for(self, run_id: int) -> WorkerCache:
+        """The cache of this run; that of an earlier run is closed."""
+        if self.cache is None or self.cache.run_id != run_id:
+            self.close_cache()
             settings = self.app.settings
             clients, limits = Clients(self.app.keys, settings), Limits(settings.concurrency)
-            self.stock = WorkerCache(run_id, clients, limits, registry.read_catalogue(self.app.db))
-        return self.stock
+            self.cache = WorkerCache(run_id, clients, limits, registry.read_catalogue(self.app.db))
+        return self.cache
 
-    def put_away(self) -> None:
-        if self.stock is not None:
-            self.stock.clients.close()
-            self.stock = None
+    def close_cache(self) -> None:
+        if self.cache is not None:
+            self.cache.clients.close()
+            self.cache = None
 
 
-class Meter:
-    """Tells the scheduler about once a second how far a chunk is, earlier owners' part included."""
+class ProgressMeter:
+    """Stores about once a second how far a chunk is, with the part of earlier owners."""
 
     def __init__(self, db: Database, chunk: Chunk) -> None:
         self.db = db
         self.chunk = chunk
-        self.told = time.monotonic()
+        self.reported_at = time.monotonic()
 
-    def advance(self, tally: RunStats) -> None:
+    def advance(self, stats: RunStats) -> None:
         now = time.monotonic()
-        if now - self.told >= NOTE_SECONDS:
-            self.told = now
-            with suppress(Locked):  # it is said again a second later
-                chunks.record_progress(self.db, self.chunk.lease, self.count(tally))
+        if now - self.reported_at >= REPORT_SECONDS:
+            self.reported_at = now
+            with suppress(Locked):  # it is reported again a second later
+                chunks.record_progress(self.db, self.chunk.lease, self.progress(stats))
 
-    def count(self, tally: RunStats) -> Count:
-        return Count(self.chunk.answered + tally.answered, self.chunk.failed + tally.failed)
+    def progress(self, stats: RunStats) -> Progress:
+        return Progress(self.chunk.answered + stats.answered, self.chunk.failed + stats.failed)

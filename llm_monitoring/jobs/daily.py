@@ -121,7 +121,7 @@ def select_executor(app: App, options: Options) -> daily.Executor:
         return daily.execute_locally
     from llm_monitoring.distributed.coordinator import Coordinator
 
-    return Coordinator(app).work
+    return Coordinator(app).execute
 
 
 def write_reports(app: App, report: report_module.DayReport) -> list[Path]:

@@ -16,7 +16,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowError, read_record, records
 from llm_monitoring.distributed import coordinator
 from llm_monitoring.distributed.coordinator import ChunkMonitor
-from llm_monitoring.distributed.queue import Queue
+from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.distributed.worker import Worker
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.keys.store import KeyStore
@@ -65,7 +65,7 @@ def work(stage: Stage, run_id: int) -> None:
         chunk = chunks.take(stage.db, chunk_id, "worker")
         assert chunk is not None
         assert not worker.ask(chunk, lock)
-    worker.put_away()
+    worker.close_cache()
 
 
 def shared_run(stage: Stage) -> report_module.DayReport:
@@ -75,10 +75,10 @@ def shared_run(stage: Stage) -> report_module.DayReport:
     def asking(context: daily.RunContext) -> object:
         assert context.executor.run_id is not None
         work(stage, context.executor.run_id)
-        queue = Queue(stage.db)
-        queue.prepare()
-        with queue.opened() as line:
-            return ChunkMonitor(app, line, context, context.executor.run_id, float("inf")).until_done()
+        queue = ChunkQueue(stage.db)
+        queue.create_tables()
+        with queue.opened() as opened:
+            return ChunkMonitor(app, opened, context, context.executor.run_id, float("inf")).run()
 
     with RunLock(stage.db) as lock:
         return daily.analyse(app, daily.RunRequest(TODAY), {}, lock, asking)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_a_worker_counts_only_figures_that_it_wrote(stage: Stage) -> None:
     stage.db.execute(REFUSE)
     run_id = runs.start(stage.db, TODAY)
     work(stage, run_id)
-    assert frozenset({1, 3}) == chunks.ending(stage.db, run_id, TODAY, [1, 2, 3]).snapshotted
+    assert frozenset({1, 3}) == chunks.totals(stage.db, run_id, TODAY, [1, 2, 3]).snapshotted
 
 
 def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,11 +121,11 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(stage: Stage, monk
     executor = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
                 run_id, errors=app.errors)  # fmt: skip
     context = daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True)
-    queue = Queue(stage.db)
-    queue.prepare()
-    with closing(psycopg2.connect(stage.url)) as other, queue.opened() as line:
+    queue = ChunkQueue(stage.db)
+    queue.create_tables()
+    with closing(psycopg2.connect(stage.url)) as other, queue.opened() as opened:
         other.cursor().execute("SELECT 1 FROM llm_monitoring_chunks FOR UPDATE")
-        assert ChunkMonitor(app, line, context, run_id, float("inf")).until_done().stopped is None
+        assert ChunkMonitor(app, opened, context, run_id, float("inf")).run().stopped is None
     assert [("close_chunk", "chunk_held")] == [(each.stage, each.code) for each in app.errors.found]
 
 
@@ -133,15 +133,15 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(stage: Stage) -> None:
     """A lock that was in the way once says nothing once its owner is back."""
     app, run_id = tools_of(stage), runs.start(stage.db, TODAY)
     chunk_id = chunks.add(stage.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
-    queue = Queue(stage.db)
-    queue.prepare()
+    queue = ChunkQueue(stage.db)
+    queue.create_tables()
     context = daily.RunContext(None, None, daily.RunRequest(TODAY), {}, lambda: True)  # type: ignore[arg-type]
-    with queue.opened() as line, ChunkLock(stage.db, chunk_id) as lock:
+    with queue.opened() as opened, ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
-        watch = ChunkMonitor(app, line, context, run_id, float("inf"), held_since={chunk_id: 0.0})
-        open_chunks = chunks.open_of(stage.db, run_id)
-        watch.look_after(open_chunks, 1000.0)
-        assert not watch.are_held(open_chunks, 1000.0)
+        monitor = ChunkMonitor(app, opened, context, run_id, float("inf"), locked_since={chunk_id: 0.0})
+        open_chunks = chunks.open_chunks(stage.db, run_id)
+        monitor.reclaim_lost(open_chunks, 1000.0)
+        assert not monitor.all_locked(open_chunks, 1000.0)
 
 
 @pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])

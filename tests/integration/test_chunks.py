@@ -14,12 +14,12 @@ from llm_monitoring.app import App
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.failures import Locked
 from llm_monitoring.distributed.coordinator import ChunkMonitor
-from llm_monitoring.distributed.queue import Queue
+from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.domain import Lease
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.ledger.budget import Attempt, BudgetReserved, RunSuperseded
 from llm_monitoring.runs import chunks, daily, records
-from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan, Count, OpenChunk
+from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan, OpenChunk, Progress
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.recovery import StillAtWork, wait_for_owners
@@ -57,11 +57,11 @@ def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int
     """Once a chunk is taken over, no call by the old lease is reserved; one by the new lease is, with its chunk."""
     old = taken(stage, chunk_id)
     assert stage.budget.reserve(call(old))
-    loss = chunks.take_over(stage.db, chunk_id)
+    loss = chunks.reclaim(stage.db, chunk_id)
     assert loss is not None
     with pytest.raises(RunSuperseded):
         stage.budget.reserve(call(old))
-    assert (True, False, 1) == (stage.budget.reserve(call(loss.lease)), chunks.is_ours(stage.db, old), loss.losses)
+    assert (True, False, 1) == (stage.budget.reserve(call(loss.lease)), chunks.holds(stage.db, old), loss.losses)
     assert [chunk_id, chunk_id] == [row["chunk_id"] for row in stage.rows("SELECT chunk_id FROM llm_call_attempts")]
 
 
@@ -71,7 +71,7 @@ def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> 
     records.close_dead_runs(stage.db)
     with pytest.raises(RunSuperseded):
         stage.budget.reserve(call(lease))
-    assert (False, None) == (chunks.is_ours(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
+    assert (False, None) == (chunks.holds(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
 
 
 def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, chunk_id: int) -> None:
@@ -87,10 +87,10 @@ def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, 
     note = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
     assert 1 == Transaction(other).execute(note, {"token": str(lease.token)})
     with pytest.raises(Locked, match="lock timeout"):
-        Transaction(other).execute(chunks.SQL.take_over, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
+        Transaction(other).execute(chunks.SQL.reclaim, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
     reserving.close()
     other.close()
-    assert chunks.take_over(stage.db, chunk_id) is not None
+    assert chunks.reclaim(stage.db, chunk_id) is not None
 
 
 def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Stage, chunk_id: int) -> None:
@@ -109,17 +109,17 @@ def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Sta
 def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -> None:
     """An owner that comes back late neither counts nor ends what is another's by now."""
     old = taken(stage, chunk_id)
-    new = chunks.take_over(stage.db, chunk_id)
+    new = chunks.reclaim(stage.db, chunk_id)
     assert new is not None
-    chunks.record_progress(stage.db, old, Count(7, 7))
-    chunks.release(stage.db, old, unfinished=False, count=Count(7, 7))
+    chunks.record_progress(stage.db, old, Progress(7, 7))
+    chunks.release(stage.db, old, unfinished=False, progress=Progress(7, 7))
     assert [(0, 0, "running")] == [
         (row["answered"], row["failed"], row["state"]) for row in stage.rows("SELECT * FROM llm_monitoring_chunks")
     ]
 
 
 @pytest.fixture
-def watch(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
+def monitor(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
     """A scheduler's view of the run with one chunk, which is in line."""
     settings = load_settings({}, dotenv=False)
     app = App(stage.db, stage.budget, stage.store, settings)
@@ -127,55 +127,55 @@ def watch(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
     executor = TaskExecutor(
         stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1
     )
-    queue = Queue(stage.db)
-    queue.prepare()
-    with queue.opened() as line:
-        line.put([chunk_id])
+    queue = ChunkQueue(stage.db)
+    queue.create_tables()
+    with queue.opened() as opened:
+        opened.put([chunk_id])
         yield ChunkMonitor(
-            app, line, daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True), 1, deadline=1e9
+            app, opened, daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True), 1, deadline=1e9
         )
 
 
-def look(watch: ChunkMonitor, now: float) -> None:
-    watch.look_after(chunks.open_of(watch.app.db, 1), now)
+def look(monitor: ChunkMonitor, now: float) -> None:
+    monitor.reclaim_lost(chunks.open_chunks(monitor.app.db, 1), now)
 
 
-def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """A worker that died between fetching and taking: the chunk is in line again after ten seconds, once."""
-    look(watch, 0.0)
-    assert ({}, {chunk_id}) == (watch.free_since, watch.line.waiting())
-    watch.line.queue.clear()
-    look(watch, 100.0)
-    look(watch, 109.9)
-    assert set() == watch.line.waiting()
-    look(watch, 110.0)
-    look(watch, 130.0)
-    assert ({chunk_id}, 1) == (watch.line.waiting(), stage.count("llm_queue.procrastinate_jobs"))
+    look(monitor, 0.0)
+    assert ({}, {chunk_id}) == (monitor.unowned_since, monitor.queue.waiting())
+    monitor.queue.queue.clear()
+    look(monitor, 100.0)
+    look(monitor, 109.9)
+    assert set() == monitor.queue.waiting()
+    look(monitor, 110.0)
+    look(monitor, 130.0)
+    assert ({chunk_id}, 1) == (monitor.queue.waiting(), stage.count("llm_queue.procrastinate_jobs"))
     assert 0 == stage.count("llm_monitoring_chunks WHERE losses > 0")
 
 
-def test_a_living_owner_keeps_its_chunk(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_living_owner_keeps_its_chunk(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """As long as somebody holds its lock a chunk is not taken over, however long it is worked on."""
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         lease = taken(stage, chunk_id)
         for now in (0.0, 20.0, 1000.0):
-            look(watch, now)
-        watch.rescue(chunk_id)
-        assert chunks.is_ours(stage.db, lease)
+            look(monitor, now)
+        monitor.reclaim(chunk_id)
+        assert chunks.holds(stage.db, lease)
 
 
-def test_a_chunk_that_ends_its_owners_is_given_up(watch: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_ends_its_owners_is_given_up(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
     other = chunks.add(stage.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
     assert stage.budget.reserve(call(taken(stage, other)))
     for number in range(5):
         assert stage.budget.reserve(call(taken(stage, chunk_id)))
-        watch.rescue(chunk_id)
+        monitor.reclaim(chunk_id)
         row = stage.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
         assert (number + 1, 1) == (row["losses"], open_calls(stage))
-    left = [chunk.id for chunk in chunks.open_of(stage.db, 1)]
-    assert ([other], "chunk_failed") == (left, watch.tally().stopped)
+    left = [chunk.id for chunk in chunks.open_chunks(stage.db, 1)]
+    assert ([other], "chunk_failed") == (left, monitor.totals().stopped)
 
 
 def open_calls(stage: Stage) -> int:
@@ -183,28 +183,28 @@ def open_calls(stage: Stage) -> int:
 
 
 def test_a_day_without_workers_is_said_once(
-    watch: ChunkMonitor, stage: Stage, caplog: pytest.LogCaptureFixture
+    monitor: ChunkMonitor, stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a minute in which nobody took anything one line says how to start a worker; again after the next pause."""
     waiting, held = [OpenChunk(1, True, False)], [OpenChunk(1, False, True)]
-    watch.moved = 0.0
+    monitor.owned_at = 0.0
     for now, open_chunks in ((59.0, waiting), (60.0, waiting), (90.0, waiting), (91.0, held), (152.0, waiting)):
-        watch.warn_where_idle(open_chunks, now)
+        monitor.warn_if_idle(open_chunks, now)
     told = [record.getMessage() for record in caplog.records if "ningún trabajador" in record.getMessage()]
     assert (2, True) == (len(told), all("`python -m llm_monitoring worker`" in line for line in told))
 
 
 def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
-    watch: ChunkMonitor, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
+    monitor: ChunkMonitor, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
     monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
-    watch.context.request.stop.set()
+    monitor.context.request.stop.set()
     with ChunkLock(stage.db, chunk_id) as lock:
         assert lock.take()
         taken(stage, chunk_id)
-        assert watch.until_done().stopped == "signal"
-        assert chunks.open_of(stage.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
+        assert monitor.run().stopped == "signal"
+        assert chunks.open_chunks(stage.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
 
 
 def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: int) -> None:
@@ -216,7 +216,7 @@ def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: i
         with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
             wait_for_owners(stage.db, 0.0, Event())
     wait_for_owners(stage.db, 0.0, Event())
-    assert [] == chunks.open_of(stage.db, 1)
+    assert [] == chunks.open_chunks(stage.db, 1)
 
 
 def test_only_one_holds_a_chunk(stage: Stage, chunk_id: int) -> None:
@@ -224,13 +224,13 @@ def test_only_one_holds_a_chunk(stage: Stage, chunk_id: int) -> None:
     with ChunkLock(stage.db, chunk_id) as first, ChunkLock(stage.db, chunk_id) as second:
         with ChunkLock(stage.db, chunk_id + 1) as other:
             assert [True, False, True] == [first.take(), second.take(), other.take()]
-        assert [True] == [chunk.held for chunk in chunks.open_of(stage.db, 1)]
-    assert [False] == [chunk.held for chunk in chunks.open_of(stage.db, 1)]
+        assert [True] == [chunk.held for chunk in chunks.open_chunks(stage.db, 1)]
+    assert [False] == [chunk.held for chunk in chunks.open_chunks(stage.db, 1)]
 
 
 def test_the_queues_tables_are_made_once(stage: Stage) -> None:
     """The engine's tables stand in a schema of their own, whoever comes first; its own place stays free."""
     for _ in range(2):
-        Queue(stage.db).prepare()
+        ChunkQueue(stage.db).create_tables()
     rows = stage.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'procrastinate%%'")
     assert ["llm_queue"] == [row["schemaname"] for row in rows]

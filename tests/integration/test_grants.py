@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from llm_monitoring.cli.root import root
 from llm_monitoring.db import Database
-from llm_monitoring.distributed.queue import Queue
+from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.ledger.budget import Budget
 from tests.integration.crew import crewed
@@ -91,7 +91,7 @@ def test_the_runner_does_a_whole_day(stage: Stage) -> None:
 def test_the_runner_does_a_day_on_two_machines(stage: Stage) -> None:
     """Scheduler and worker need no more than the runner's rights, once the owner has made the queue's tables."""
     stage.add_project(stage.add_user("a@example.com"), PROMPTS)
-    Queue(stage.db).prepare()
+    ChunkQueue(stage.db).create_tables()
     execute(stage.url, grants())
     with crewed(stage, DATABASE_URL=as_login(stage.url, "runner")) as crew:
         worker = crew.worker()

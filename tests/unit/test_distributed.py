@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_monitoring.distributed.partition import cut
-from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, terms
+from llm_monitoring.distributed.partition import divide
+from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, digests
 from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.settings.fields import load_settings
 
@@ -13,38 +13,38 @@ OWNERS = {number: 1 + number % 2 for number in range(400)}
 
 
 def settings(**variables: str) -> dict[str, str]:
-    return terms(load_settings(variables, dotenv=False))
+    return digests(load_settings(variables, dotenv=False))
 
 
 def test_every_project_is_in_one_chunk() -> None:
     """No project is split, forgotten or given out twice; chunks know how much there is to ask."""
     tasks = dict.fromkeys(range(400), 40)
-    portions = cut(tasks, OWNERS, 500)
-    assert list(range(400)) == sorted(project for portion in portions for project in portion.project_ids)
-    assert all(portion.tasks == 40 * len(portion.project_ids) for portion in portions)
+    plans = divide(tasks, OWNERS, 500)
+    assert list(range(400)) == sorted(project for plan in plans for project in plan.project_ids)
+    assert all(plan.tasks == 40 * len(plan.project_ids) for plan in plans)
 
 
 def test_chunks_have_about_the_size_asked_for_and_the_last_are_small() -> None:
     """Full chunks first; toward the end a sixteenth of what is left, no less than a tenth of a full one."""
-    sizes = [portion.tasks for portion in cut(dict.fromkeys(range(400), 40), OWNERS, 500)]
+    sizes = [plan.tasks for plan in divide(dict.fromkeys(range(400), 40), OWNERS, 500)]
     assert (520, 80, sizes) == (sizes[0], sizes[-1], sorted(sizes, reverse=True))
 
 
 def test_projects_without_an_open_task_stay_out() -> None:
     """What is done costs no worker's time, and a day that is done has no chunk."""
-    assert [(2,)] == [portion.project_ids for portion in cut({1: 0, 2: 7}, {1: 1, 2: 1}, 500)]
-    assert [] == cut({1: 0}, {1: 1}, 500)
+    assert [(2,)] == [plan.project_ids for plan in divide({1: 0, 2: 7}, {1: 1, 2: 1}, 500)]
+    assert [] == divide({1: 0}, {1: 1}, 500)
 
 
 def test_a_large_project_is_a_chunk_of_its_own() -> None:
     """A project with more tasks than a chunk should have is not cut, and comes early."""
-    assert [((7,), 900), ((1,), 5)] == [(p.project_ids, p.tasks) for p in cut({1: 5, 7: 900}, {1: 1, 7: 1}, 100)]
+    assert [((7,), 900), ((1,), 5)] == [(p.project_ids, p.tasks) for p in divide({1: 5, 7: 900}, {1: 1, 7: 1}, 100)]
 
 
 def test_users_take_turns() -> None:
     """A user with many projects does not fill the first chunks alone."""
     owners = dict.fromkeys(range(80), 1) | {80: 2, 81: 3}
-    first = cut(dict.fromkeys(owners, 10), owners, 30)[0].project_ids
+    first = divide(dict.fromkeys(owners, 10), owners, 30)[0].project_ids
     assert {1, 2, 3} == {owners[project] for project in first}
 
 
