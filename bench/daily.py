@@ -89,7 +89,7 @@ def fill(url: str, tasks: int) -> int:
             project_id = projects.add(db, new)
             share = min(PROMPTS_PER_PROJECT, wanted - number * PROMPTS_PER_PROJECT)
             prompts = [f"¿Qué programa de facturación conviene en el caso {number}-{n}?" for n in range(share)]
-            projects.add_queries(db, project_id, prompts)
+            projects.add_prompts(db, project_id, prompts)
     return wanted * len(PROVIDERS)
 
 

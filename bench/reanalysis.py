@@ -51,7 +51,7 @@ def add_project(db: Database, name: str, brand: Entity, prompts: int) -> Project
     varied = [
         f"{prompt} ({turn})" for turn in range(prompts // len(INVOICING.prompts) + 1) for prompt in INVOICING.prompts
     ]
-    projects.add_queries(db, project_id, varied[:prompts])
+    projects.add_prompts(db, project_id, varied[:prompts])
     return projects.find(db, project_id)
 
 
@@ -73,7 +73,7 @@ def answers(prompts: Sequence[str], days: Sequence[date]) -> Iterator[tuple[date
 def fill(db: Database, project: Project, days: Sequence[date]) -> None:
     """Store the answers as the daily run does, a day in a transaction, and the figures of every day."""
     matcher = Matcher(project.brand, project.competitors)
-    queries = {row["query_text"]: row["id"] for row in projects.queries(db, project.id)}
+    queries = {row["query_text"]: row["id"] for row in projects.list_prompts(db, project.id)}
     pending: list[tuple[Task, Answer]] = []
     for day, prompt, provider, text, cited in answers(list(queries), days):
         task = Task(project.user_id or 0, project.id, queries[prompt], provider, day, 1, prompt, "es")

@@ -9,7 +9,6 @@ from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Row
-from llm_monitoring.projects import user_edits
 
 
 @click.group(epilog=example("users add ana@agency.example", "users list"))
@@ -32,7 +31,7 @@ def add(session: Session, email: str) -> None:
 def list_users(session: Session, *, as_json: bool) -> None:
     """List every user with number and address."""
     with session.app() as app:
-        rows = projects.users(app.db)
+        rows = projects.list_users(app.db)
     show_rows(rows, {"User": "id", "E-mail": "email"}, as_json=as_json, empty="There are no users yet: `users add`.")
 
 
@@ -44,7 +43,7 @@ def edit(session: Session, user: str, email: str) -> None:
     """Give USER the address EMAIL; projects, keys and budget stay."""
     with session.app() as app:
         found = projects.find_user(app.db, user)
-        user_edits.change_address(app.db, found["id"], email)
+        projects.change_address(app.db, found["id"], email)
     say(f"User {found['id']}: {found['email']} is {email} now.")
 
 
@@ -59,11 +58,11 @@ def remove(session: Session, user: str, *, yes: bool) -> None:
     """
     with session.app() as app:
         found = projects.find_user(app.db, user)
-        say(loss(found, user_edits.holdings(app.db, found["id"])))
+        say(loss(found, projects.user_holdings(app.db, found["id"])))
         if not yes and not click.confirm("Delete it all for good?"):
             say("Nothing was deleted.")
             return
-        user_edits.remove(app.db, found["id"])
+        projects.remove_user(app.db, found["id"])
     say(f"User {found['id']} ({found['email']}) is deleted.")
 
 

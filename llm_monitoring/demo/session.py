@@ -98,7 +98,7 @@ def fill(app: App) -> None:
     known = {row["name"]: row["id"] for row in projects.overview(app.db) if row["user_id"] == user_id}
     for sample in SAMPLE_PROJECTS:
         project_id = known.get(sample.name) or projects.add(app.db, new_project(user_id, sample))
-        projects.add_queries(app.db, project_id, sample.prompts)
+        projects.add_prompts(app.db, project_id, sample.prompts)
 
 
 def new_project(user_id: int, sample: SampleProject) -> projects.NewProject:

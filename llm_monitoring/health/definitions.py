@@ -11,18 +11,18 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.errors import Invalid
 from llm_monitoring.health.finding import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
-from llm_monitoring.projects.definition import NewQuery, Project, as_new
-from llm_monitoring.projects.validation import check_query, problems
+from llm_monitoring.projects.definition import NewPrompt, Project
+from llm_monitoring.projects.validation import check_prompt, problems
 
 SHOWN: Final = 5
 
 
 def definition_problems(db: Database, project: Project) -> list[str]:
     """Limits, codes and sites of a project that the commands would refuse today, and prompts that are too long."""
-    found = [problem.text for problem in problems(as_new(project))]
-    for row in projects.queries(db, project.id):
+    found = [problem.text for problem in problems(project)]
+    for row in projects.list_prompts(db, project.id):
         try:
-            check_query(NewQuery(row["query_text"], None, row["query_type"] or "general"))
+            check_prompt(NewPrompt(row["query_text"], None, row["query_type"] or "general"))
         except Invalid as exc:
             found.append(f"prompt {row['id']}: {exc}")
     return found

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from llm_monitoring.projects.competitors import (
+    add_competitor,
+    add_new_competitors,
+    edit_competitor,
+    find_competitor,
+    new_competitors,
+    remove_competitor,
+)
 from llm_monitoring.projects.definition import (
     NewProject,
-    NewQuery,
+    NewPrompt,
     Project,
     UnreadableProject,
+    edited_entity,
+    make_entity,
     read_project,
     write_entity,
 )
-from llm_monitoring.projects.people import add_user, find_user, users
-from llm_monitoring.projects.prompts import add_all_queries, add_queries, queries, recognised, set_queries_active
+from llm_monitoring.projects.prompts import (
+    add_all_prompts,
+    add_prompts,
+    edit_prompt,
+    list_prompts,
+    match_known,
+    removable_prompts,
+    remove_prompts,
+    set_prompts_active,
+)
 from llm_monitoring.projects.store import (
     active,
     add,
@@ -24,30 +42,52 @@ from llm_monitoring.projects.store import (
     remove,
     set_active,
 )
+from llm_monitoring.projects.users import (
+    add_user,
+    change_address,
+    find_user,
+    list_users,
+    remove_user,
+    user_holdings,
+)
 
 __all__ = [
     "NewProject",
-    "NewQuery",
+    "NewPrompt",
     "Project",
     "UnreadableProject",
     "active",
     "add",
-    "add_all_queries",
-    "add_queries",
+    "add_all_prompts",
+    "add_competitor",
+    "add_new_competitors",
+    "add_prompts",
     "add_user",
     "change",
+    "change_address",
+    "edit_competitor",
+    "edit_prompt",
+    "edited_entity",
     "existing",
     "find",
+    "find_competitor",
     "find_user",
     "holdings",
+    "list_prompts",
+    "list_users",
+    "make_entity",
     "mark_analysed",
+    "match_known",
+    "new_competitors",
     "overview",
-    "queries",
     "read_project",
-    "recognised",
+    "removable_prompts",
     "remove",
+    "remove_competitor",
+    "remove_prompts",
+    "remove_user",
     "set_active",
-    "set_queries_active",
-    "users",
+    "set_prompts_active",
+    "user_holdings",
     "write_entity",
 ]

@@ -1,10 +1,10 @@
-"""What a project is: its brand, competitors and prompts, as read and as written."""
+"""The definition of a project: its brand, competitors and prompts, read from rows and written to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Json, Row
@@ -13,9 +13,34 @@ from llm_monitoring.errors import BadInput, Invalid, NotReady
 from llm_monitoring.projects.locale_codes import country_code, language_code
 
 
+class Definition(Protocol):
+    """The fields that a project and a new one have in common."""
+
+    @property
+    def user_id(self) -> int | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def brand(self) -> Entity: ...
+    @property
+    def competitors(self) -> Sequence[Entity]: ...
+    @property
+    def industry(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def country(self) -> str | None: ...
+    @property
+    def providers(self) -> Sequence[ProviderName]: ...
+    @property
+    def web_search(self) -> bool: ...
+    @property
+    def samples_per_query(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One brand under watch. `user_id` is None where the host application left it without an owner."""
+    """A tracked brand. `user_id` is None if the host application stored no owner."""
 
     id: int
     user_id: int | None
@@ -33,7 +58,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class NewProject:
-    """What `add` needs; competitors are entities, and a name of one letter counts only in its own case."""
+    """A project to add."""
 
     user_id: int
     name: str
@@ -48,8 +73,8 @@ class NewProject:
 
 
 @dataclass(frozen=True, slots=True)
-class NewQuery:
-    """A prompt to add; without `language` it has its project's."""
+class NewPrompt:
+    """A prompt to add; without `language` it has the language of its project."""
 
     text: str
     language: str | None = None
@@ -57,7 +82,7 @@ class NewQuery:
 
 
 class UnreadableProject(NotReady):
-    """A project's row is no project that can be measured."""
+    """The row of a project cannot be read as a project."""
 
     def __init__(self, project_id: int, cause: Exception) -> None:
         super().__init__("project", project_id, f"project {project_id} cannot be read: {cause}")
@@ -87,15 +112,15 @@ def project_of(row: Row) -> Project:
         industry=row["industry"],
         language=row["language"],
         country=row["country"],
-        providers=enabled(row["enabled_llms"]),
+        providers=enabled_providers(row["enabled_llms"]),
         web_search=row["web_search"],
         samples_per_query=row["samples_per_query"],
         is_active=row["is_active"],
     )
 
 
-def enabled(names: Sequence[str] | None) -> tuple[ProviderName, ...]:
-    """Whom a project asks: all where nothing is stored, nobody where a host stored an empty list."""
+def enabled_providers(names: Sequence[str] | None) -> tuple[ProviderName, ...]:
+    """The providers that a project asks: all if nothing is stored, none if a host stored an empty list."""
     return PROVIDERS if names is None else tuple(name for name in PROVIDERS if name in names)
 
 
@@ -116,8 +141,24 @@ def read_entity(item: Any, project_id: int) -> Entity:
     )
 
 
+def make_entity(name: str, /, **fields: Any) -> Entity:
+    """A brand or competitor; raises Invalid."""
+    try:
+        return Entity(**({"name": name} | fields))
+    except ValueError as exc:
+        raise Invalid("name", f"{name!r}: {exc}") from exc
+
+
+def edited_entity(
+    old: Entity, fields: Mapping[str, Any], new_name: str | None = None, *, keep_old_name: bool = True
+) -> Entity:
+    """The entity with other fields and another name; raises Invalid."""
+    fresh = make_entity(old.name, **(write_entity(old) | dict(fields)))
+    return fresh if new_name is None else renamed(fresh, new_name, keep_old_name=keep_old_name)
+
+
 def renamed(entity: Entity, name: str, *, keep_old_name: bool = True) -> Entity:
-    """The entity under another name; the old one stays as an alias, or answers that use it would count for no one."""
+    """The entity under another name. The old name stays as an alias, so that answers that use it still count."""
     new = name.strip()
     others = [alias for alias in entity.aliases if alias.casefold() != new.casefold()]
     if keep_old_name and entity.name.casefold() not in {each.casefold() for each in (new, *others)}:
@@ -135,23 +176,21 @@ def write_entity(entity: Entity) -> dict[str, Any]:
     }
 
 
-def definition(new: NewProject) -> dict[str, Any]:
+def definition_fields(project: Definition) -> dict[str, Any]:
     """A project's definition as parameters, named as its columns."""
     return {
-        "user_id": new.user_id, "name": new.name, "brand_name": new.brand.name,
-        "brand_aliases": list(new.brand.aliases), "brand_domains": list(new.brand.domains),
-        "brand_exclude": list(new.brand.exclude), "brand_case_sensitive": new.brand.case_sensitive,
-        "industry": new.industry, "competitors": Json([write_entity(entity) for entity in new.competitors]),
-        "language": language_code(new.language) or new.language,
-        "country": new.country and (country_code(new.country) or new.country), "enabled_llms": list(new.providers),
-        "web_search": new.web_search, "samples_per_query": new.samples_per_query,
-    }  # fmt: skip
-
-
-def as_new(project: Project) -> NewProject:
-    """The definition of a project, as `add` takes it."""
-    return NewProject(
-        user_id=project.user_id or 0, name=project.name, brand=project.brand, industry=project.industry,
-        competitors=project.competitors, language=project.language, country=project.country,
-        providers=project.providers, web_search=project.web_search, samples_per_query=project.samples_per_query,
-    )  # fmt: skip
+        "user_id": project.user_id,
+        "name": project.name,
+        "brand_name": project.brand.name,
+        "brand_aliases": list(project.brand.aliases),
+        "brand_domains": list(project.brand.domains),
+        "brand_exclude": list(project.brand.exclude),
+        "brand_case_sensitive": project.brand.case_sensitive,
+        "industry": project.industry,
+        "competitors": Json([write_entity(entity) for entity in project.competitors]),
+        "language": language_code(project.language) or project.language,
+        "country": project.country and (country_code(project.country) or project.country),
+        "enabled_llms": list(project.providers),
+        "web_search": project.web_search,
+        "samples_per_query": project.samples_per_query,
+    }

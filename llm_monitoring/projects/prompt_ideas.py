@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar, get_args
 from llm_monitoring.db.database import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import prompts, store
-from llm_monitoring.projects.definition import NewQuery, Project
+from llm_monitoring.projects.definition import NewPrompt, Project
 
 T = TypeVar("T")
 Kind = Literal["general", "with_brand", "with_competitor"]
@@ -37,11 +37,11 @@ class Templates:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposedPrompts:
     """Prompts that the project does not have yet; `wanted` is how many there should be of each kind."""
 
     project: Project
-    queries: Sequence[NewQuery]
+    queries: Sequence[NewPrompt]
     wanted: Mapping[Kind, int]
 
     @property
@@ -58,7 +58,7 @@ def templates(language: str) -> Templates:
     return Templates(found["needs"], found["people"], {kind: found[kind] for kind in KINDS})
 
 
-def propose(db: Database, project_id: int, count: int, seed: int = 0) -> Proposed:
+def propose(db: Database, project_id: int, count: int, seed: int = 0) -> ProposedPrompts:
     """Propose `count` prompts that the project does not have; another `seed` proposes others. Stores nothing.
 
     Raises BadInput where there are no templates in the project's language.
@@ -69,16 +69,16 @@ def propose(db: Database, project_id: int, count: int, seed: int = 0) -> Propose
         raise Invalid("language", f"there are no templates in {project.language!r}, only in {', '.join(LANGUAGES)}")
     if not 0 < count <= MOST:
         raise Invalid("count", f"propose 1 to {MOST} prompts, not {count}")
-    known = {plain(row["query_text"]) for row in prompts.queries(db, project_id)}
+    known = {plain_words(row["query_text"]) for row in prompts.list_prompts(db, project_id)}
     wanted = split(count, with_competitors=bool(project.competitors))
     queries = [
-        NewQuery(text, query_type=kind)
+        NewPrompt(text, query_type=kind)
         for kind in KINDS
         for text in take(
             sentences(project, kind, templates(language), random.Random(f"{seed}:{kind}")), wanted[kind], known
         )
     ]
-    return Proposed(project, queries, wanted)
+    return ProposedPrompts(project, queries, wanted)
 
 
 def split(count: int, *, with_competitors: bool) -> dict[Kind, int]:
@@ -103,8 +103,8 @@ def take(found: Iterator[str], wanted: int, known: set[str]) -> list[str]:
         text = next(found, None)
         if text is None:
             break
-        if plain(text) not in known:
-            known.add(plain(text))
+        if plain_words(text) not in known:
+            known.add(plain_words(text))
             taken.append(text)
     return taken
 
@@ -163,6 +163,6 @@ def opened(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def plain(text: str) -> str:
+def plain_words(text: str) -> str:
     """What two prompts have in common that differ in nothing but case, punctuation and spaces."""
     return " ".join(re.findall(r"\w+", text.casefold()))

@@ -1,28 +1,28 @@
-"""The prompts of a project: added, listed, switched on and off."""
+"""The prompts of a project: added, listed, paused, edited, removed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from llm_monitoring.db.database import Database, Rejected, Row, Transaction
+from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import Invalid, NotFound
-from llm_monitoring.projects.definition import NewQuery, Project
+from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
+from llm_monitoring.projects.definition import NewPrompt, Project
 from llm_monitoring.projects.locale_codes import language_code
 from llm_monitoring.projects.store import find
-from llm_monitoring.projects.validation import check_query, prompt_key
+from llm_monitoring.projects.validation import check_prompt, prompt_key
 
-SQL = load("projects")
+SQL = load("prompts")
 
 
-def queries(db: Database, project_id: int) -> list[Row]:
+def list_prompts(db: Database, project_id: int) -> list[Row]:
     """A project's prompts; raises BadInput where there is no such project."""
     find(db, project_id)
-    return db.all(SQL.queries, {"project_id": project_id})
+    return db.all(SQL.prompts, {"project_id": project_id})
 
 
-def add_queries(
+def add_prompts(
     db: Database,
     project_id: int,
     texts: Iterable[str],
@@ -30,11 +30,11 @@ def add_queries(
     query_type: str = "general",
 ) -> tuple[int, int]:
     """Add prompts, all or none; return how many were new and how many the project already had."""
-    return add_all_queries(db, project_id, [NewQuery(text, language, query_type) for text in texts])
+    return add_all_prompts(db, project_id, [NewPrompt(text, language, query_type) for text in texts])
 
 
-def add_all_queries(
-    db: Database, project_id: int, queries: Sequence[NewQuery], on_added: Callable[[int], None] = lambda done: None
+def add_all_prompts(
+    db: Database, project_id: int, queries: Sequence[NewPrompt], on_added: Callable[[int], None] = lambda done: None
 ) -> tuple[int, int]:
     """Add prompts in one transaction; return how many were new and how many the project already had.
 
@@ -42,13 +42,13 @@ def add_all_queries(
     """
     project = find(db, project_id)
     for query in queries:
-        check_query(query)
-    fresh = [query for query, known in recognised(db, project_id, queries) if known is None]
+        check_prompt(query)
+    fresh = [query for query, known in match_known(db, project_id, queries) if known is None]
 
     def work(tx: Transaction) -> int:
         added = 0
         for query in fresh:
-            added += tx.one(SQL.add_query, query_fields(project, query)) is not None
+            added += tx.one(SQL.add_prompt, prompt_fields(project, query)) is not None
             on_added(1)
         return added
 
@@ -59,18 +59,18 @@ def add_all_queries(
     return added, len(queries) - added
 
 
-def query_fields(project: Project, query: NewQuery) -> dict[str, Any]:
+def prompt_fields(project: Project, query: NewPrompt) -> dict[str, Any]:
     language = query.language and language_code(query.language)
     return {"project_id": project.id, "text": query.text.strip(), "language": language or project.language,
             "query_type": query.query_type}  # fmt: skip
 
 
-def recognised(db: Database, project_id: int, new: Sequence[NewQuery]) -> list[tuple[NewQuery, str | None]]:
+def match_known(db: Database, project_id: int, new: Sequence[NewPrompt]) -> list[tuple[NewPrompt, str | None]]:
     """Each of these prompts, with the words of the same prompt that the project or the list has before it."""
     seen: dict[str, str] = {}
-    for row in db.all(SQL.queries, {"project_id": project_id}):
+    for row in db.all(SQL.prompts, {"project_id": project_id}):
         seen.setdefault(prompt_key(row["query_text"]), f"prompt {row['id']}")
-    found: list[tuple[NewQuery, str | None]] = []
+    found: list[tuple[NewPrompt, str | None]] = []
     for number, query in enumerate(new, start=1):
         key = prompt_key(query.text)
         found.append((query, seen.get(key)))
@@ -78,10 +78,62 @@ def recognised(db: Database, project_id: int, new: Sequence[NewQuery]) -> list[t
     return found
 
 
-def set_queries_active(db: Database, project_id: int, query_ids: Sequence[int], is_active: bool) -> None:
+def set_prompts_active(db: Database, project_id: int, query_ids: Sequence[int], is_active: bool) -> None:
     """Pause or resume prompts, all or none; raises BadInput for one that the project does not have."""
-    known = {row["id"] for row in queries(db, project_id)}
+    known = {row["id"] for row in list_prompts(db, project_id)}
     missing = [str(each) for each in query_ids if each not in known]
     if missing:
         raise NotFound("prompt", ", ".join(missing), project_id=project_id)
-    db.execute(SQL.set_queries_active, {"project_id": project_id, "ids": list(query_ids), "is_active": is_active})
+    db.execute(SQL.set_active, {"project_id": project_id, "ids": list(query_ids), "is_active": is_active})
+
+
+def removable_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> list[Row]:
+    """The rows of these prompts; raises BadInput if one is not the project's, or was asked."""
+    find(db, project_id)
+    rows = db.all(SQL.asked_prompts, {"project_id": project_id, "ids": list(query_ids)})
+    missing = sorted(set(query_ids) - {row["id"] for row in rows})
+    if missing:
+        raise NotFound("prompt", ", ".join(map(str, missing)), project_id=project_id)
+    asked = [str(row["id"]) for row in rows if row["asked"]]
+    if asked:
+        message = f"prompt {', '.join(asked)} was asked, and its answers, figures or calls stay"
+        raise NotReady("prompt", asked, message, code="prompt_asked", project_id=project_id, prompts=" ".join(asked))
+    return rows
+
+
+def remove_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> None:
+    """Delete prompts that were never asked, all or none; raises BadInput."""
+    removable_prompts(db, project_id, query_ids)
+    wanted = len(set(query_ids))
+
+    def work() -> None:
+        with_asked = {"project_id": project_id, "ids": list(query_ids)}
+        if db.execute(SQL.remove_prompts, {**with_asked, "wanted": wanted}) != wanted:
+            raise NotReady("prompt", query_ids, "one of the prompts was asked meanwhile, so none was deleted")
+
+    try:
+        work()
+    except Rejected as exc:
+        raise NotReady("prompt", query_ids, f"the prompts are in use by the host application: {exc}") from exc
+
+
+def edit_prompt(
+    db: Database, project_id: int, query_id: int, text: str | None, language: str | None, query_type: str | None
+) -> None:
+    """Change a prompt's words (if it was never asked), language or type; raises BadInput."""
+    rows = db.all(SQL.asked_prompts, {"project_id": project_id, "ids": [query_id]})
+    if not rows or (text is not None and rows[0]["asked"]):
+        rows = removable_prompts(db, project_id, [query_id])
+    row = rows[0]
+    new = NewPrompt(row["query_text"] if text is None else text, language or None, query_type or row["query_type"])
+    check_prompt(new)
+    fields = {
+        "project_id": project_id, "id": query_id, "text": new.text.strip(),
+        "language": (language and language_code(language)) or row["language"], "query_type": new.query_type,
+    }  # fmt: skip
+    try:
+        db.execute(SQL.edit_prompt, fields)
+    except Conflict as exc:
+        raise AlreadyExists("prompt", text, f"project {project_id} has a prompt with these words already") from exc
+    except Rejected as exc:
+        raise Invalid("prompt", f"the database does not take the prompt: {exc}") from exc

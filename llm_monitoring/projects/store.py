@@ -9,7 +9,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import provider_name
 from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
-from llm_monitoring.projects.definition import NewProject, Project, as_new, definition, read_project
+from llm_monitoring.projects.definition import NewProject, Project, definition_fields, read_project
 from llm_monitoring.projects.validation import check
 
 SQL = load("projects")
@@ -39,7 +39,7 @@ def add(db: Database, new: NewProject) -> int:
     for name in new.providers:
         provider_name(name)
     try:
-        row = db.one(SQL.add_project, definition(new))
+        row = db.one(SQL.add_project, definition_fields(new))
     except Conflict as exc:
         raise AlreadyExists(
             "project", new.name, f"user {new.user_id} already has a project named {new.name!r}"
@@ -59,10 +59,11 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
             raise NotFound("project", project_id)
         before = read_project(row)
         after = edit(before)
-        check(as_new(after), as_new(before))
-        kept = after.providers == before.providers
-        tx.execute(SQL.change_project, {**definition(as_new(after)), "project_id": project_id, "user_id": after.user_id,
-                                        **({"enabled_llms": None} if kept else {})})  # fmt: skip
+        check(after, before)
+        fields = definition_fields(after) | {"project_id": project_id}
+        if after.providers == before.providers:
+            fields["enabled_llms"] = None
+        tx.execute(SQL.change_project, fields)
         return after
 
     try:

@@ -15,7 +15,7 @@ from llm_monitoring.projects.locale_codes import country_problem, language_probl
 from llm_monitoring.projects.sites import site_problem
 
 if TYPE_CHECKING:
-    from llm_monitoring.projects.definition import NewProject, NewQuery
+    from llm_monitoring.projects.definition import Definition, NewPrompt
 
 MOST_COMPETITORS: Final = 200
 MOST_SPELLINGS: Final = 50
@@ -37,7 +37,7 @@ class Problem:
 Problems = Mapping[Problem, int]  # by how much each is wrong
 
 
-def problems(new: NewProject) -> Problems:
+def problems(new: Definition) -> Problems:
     """Everything that keeps a project from being stored or measured."""
     found = dict.fromkeys(field_problems(new), 1)
     for field, entity in (("brand", new.brand), *(("competitors", each) for each in new.competitors)):
@@ -53,7 +53,7 @@ def problems(new: NewProject) -> Problems:
     return found
 
 
-def field_problems(new: NewProject) -> Iterator[Problem]:
+def field_problems(new: Definition) -> Iterator[Problem]:
     """What is wrong with the fields other than the names of brand and competitors."""
     for field, label, text in (("name", "project's name", new.name), ("industry", "industry", new.industry)):
         if not 0 < len(text.strip()) <= LONGEST_NAME:
@@ -91,7 +91,7 @@ def entity_problems(field: str, entity: Entity) -> dict[Problem, int]:
     return found
 
 
-def check(new: NewProject, before: NewProject | None = None) -> None:
+def check(new: Definition, before: Definition | None = None) -> None:
     """Raise Invalid for the first problem that a change adds; a project keeps the ones that it has already."""
     known = {} if before is None else problems(before)
     for problem, size in problems(new).items():
@@ -99,7 +99,7 @@ def check(new: NewProject, before: NewProject | None = None) -> None:
             raise Invalid(problem.field, problem.text, code=problem.code)
 
 
-def check_query(query: NewQuery) -> None:
+def check_prompt(query: NewPrompt) -> None:
     """Raise Invalid if a prompt cannot be stored."""
     text = query.text.strip()
     if not text:

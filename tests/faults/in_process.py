@@ -46,7 +46,7 @@ def ask(scene: Scene, user: int, prompts: Sequence[str], providers: Sequence[Pro
     """A project with these prompts."""
     new = projects.NewProject(user, f"P{user}", Entity("Quipu"), "software", [Entity("Holded")], providers=providers)
     project = projects.add(scene.db, new)
-    projects.add_queries(scene.db, project, prompts)
+    projects.add_prompts(scene.db, project, prompts)
     return project
 
 

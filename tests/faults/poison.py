@@ -158,7 +158,7 @@ class House:
             user, f"P {name}", Entity(brand, domains=("quipu.example",)), "software", [Entity("Holded")],
             providers=("openai",),
         )  # fmt: skip
-        projects.add_queries(self.db, projects.add(self.db, new), PROMPTS)
+        projects.add_prompts(self.db, projects.add(self.db, new), PROMPTS)
 
     def leave_open(self) -> None:
         """Leave a call of each tenant as a run that was killed leaves it: sent, with its receipt."""

@@ -85,7 +85,7 @@ class Scene:
         new = projects.NewProject(user, name, Entity("Quipu"), "software", [Entity("Holded")], providers=providers)
         project = projects.add(self.db, new)
         texts = (f"¿Es {'Quipu' if n % 2 else 'un programa'} bueno para el caso {name}-{n}?" for n in range(prompts))
-        projects.add_queries(self.db, project, list(texts))
+        projects.add_prompts(self.db, project, list(texts))
         return project
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Days:
             web_search=web_search,
         )  # fmt: skip
         texts = [f"¿Es {'Quipu' if number % 2 else 'un programa'} bueno, {user}-{number}?" for number in range(prompts)]
-        projects.add_queries(self.scene.db, projects.add(self.scene.db, new), texts)
+        projects.add_prompts(self.scene.db, projects.add(self.scene.db, new), texts)
 
     def run(self, day: date, environment: Mapping[str, str]) -> None:
         """One daily run in this process, with this day's clock; waits for the lock of a killed one."""

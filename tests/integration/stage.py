@@ -100,7 +100,7 @@ class Stage:
     ) -> int:
         new = projects.NewProject(user_id, name, Entity("Quipu"), "software", [Entity("Holded")], providers=providers)
         project_id = projects.add(self.db, new)
-        projects.add_queries(self.db, project_id, prompts)
+        projects.add_prompts(self.db, project_id, prompts)
         return project_id
 
     def audit(self) -> Audit:

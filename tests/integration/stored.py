@@ -49,7 +49,7 @@ class Book:
         user = (found and found["id"]) or projects.add_user(db, "a@example.com")
         new = projects.NewProject(user, name, brand, industry, rivals, language=language, samples_per_query=samples)
         project_id = projects.add(db, new)
-        projects.add_queries(db, project_id, prompts)
+        projects.add_prompts(db, project_id, prompts)
         return cls(db, project_id)
 
     @property
@@ -58,7 +58,7 @@ class Book:
 
     @property
     def queries(self) -> list[Row]:
-        return projects.queries(self.db, self.project_id)
+        return projects.list_prompts(self.db, self.project_id)
 
     def task(self, number: int, day: date, provider: ProviderName = "openai", sample: int = 1) -> Task:
         query, user = self.queries[number], self.project.user_id

@@ -247,7 +247,7 @@ def test_a_task_has_one_open_attempt(budget: Budget, user: int) -> None:
 @pytest.fixture
 def task(db: Database, user: int) -> Task:
     project = projects.add(db, projects.NewProject(user, "P", Entity("Quipu"), "software", [Entity("Holded")]))
-    projects.add_queries(db, project, ["¿Quipu?"])
+    projects.add_prompts(db, project, ["¿Quipu?"])
     query = db.all("SELECT id FROM llm_monitoring_queries")[0]["id"]
     return Task(user, project, query, "openai", NOVEMBER.date(), 1, "¿Quipu?", "es")
 

@@ -676,7 +676,7 @@ def test_log_lines_stay_out_of_the_output(cli: Cli, quipu: int, monkeypatch: pyt
         logging.getLogger("llm_monitoring.x").warning("careful")
         return []
 
-    monkeypatch.setattr(projects, "users", careful)
+    monkeypatch.setattr(projects, "list_users", careful)
     result = cli.run("users", "list", "--json")
     assert ("[]\n", "careful") == (result.stdout, json.loads(result.stderr)["message"])
 
@@ -717,7 +717,7 @@ def test_unforeseen_errors_show(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     def broken(db: Database) -> list[Any]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(projects, "users", broken)
+    monkeypatch.setattr(projects, "list_users", broken)
     assert isinstance(cli.run("users", "list").exception, ZeroDivisionError)
 
 

@@ -271,7 +271,7 @@ def watched(db: Database) -> list[projects.Project]:
         user = projects.add_user(db, f"{number}@example.com")
         new = projects.NewProject(user, f"P{number}", Entity("Quipu"), "software", providers=["openai", "google"])
         project_id = projects.add(db, new)
-        projects.add_queries(db, project_id, [f"¿Pregunta {n}?" for n in range(10)])
+        projects.add_prompts(db, project_id, [f"¿Pregunta {n}?" for n in range(10)])
         made.append(projects.find(db, project_id))
     return made
 

@@ -53,7 +53,7 @@ def export(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     user = projects.add_user(db, "ana@agency.example")
     brand, rival = Entity("Quipu", (), ("getquipu.com",)), Entity("Holded", (), ("holded.com",))
     projects.add(db, projects.NewProject(user, "P", brand, "software", [rival]))
-    projects.add_queries(db, 1, ["=1+1", "plain"])
+    projects.add_prompts(db, 1, ["=1+1", "plain"])
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(root, ["export", *arguments])

@@ -17,7 +17,7 @@ def add(db: Database, name: str, prompts: int) -> int:
     """A user with one project; returns the project's id."""
     user = projects.add_user(db, f"{name}@example.com")
     project_id = projects.add(db, projects.NewProject(user, "P", Entity("Quipu"), "software", []))
-    projects.add_queries(db, project_id, [f"{name} {number}" for number in range(prompts)])
+    projects.add_prompts(db, project_id, [f"{name} {number}" for number in range(prompts)])
     return project_id
 
 
@@ -45,10 +45,10 @@ def test_done_tasks_are_left_out(db: Database) -> None:
 def test_paused_meanwhile(db: Database) -> None:
     """Prompts that are paused during a run are asked no more, and no other prompt is passed over for it."""
     project_id = add(db, "a", 6)
-    ids = [row["id"] for row in projects.queries(db, project_id)]
+    ids = [row["id"] for row in projects.list_prompts(db, project_id)]
     found = tasks_module.pending_tasks(db, "openai", DAY, [project_id], 2)
     first = [next(found), next(found)]
-    projects.set_queries_active(db, project_id, [ids[0], ids[4]], False)
+    projects.set_prompts_active(db, project_id, [ids[0], ids[4]], False)
     assert ["a 0", "a 1", "a 2", "a 3", "a 5"] == prompts(first + list(found))
 
 

@@ -40,7 +40,7 @@ def poisoned(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, q
         KeyStore(db, KeyCipher(RING), {}).store(user, "openai", Secret(f"sk-proj-poisoned-{number}-0123456789"))
         new = projects.NewProject(user, f"P{number}", Entity("Quipu"), "software", [Entity("Holded")])
         book = Book(db, projects.add(db, new))
-        projects.add_queries(db, book.project_id, ["¿Qué programa?"])
+        projects.add_prompts(db, book.project_id, ["¿Qué programa?"])
         book.store(0, DAY, "1. **Holded**\n2. **Quipu**")
         book.figures(DAY)
     db.execute(POISON)

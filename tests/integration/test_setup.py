@@ -117,7 +117,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         assert ("Quipu", ("getquipu", "Quipu App"), ("openai",), "ES") == (
             project.brand.name, project.brand.aliases, project.providers, project.country)  # fmt: skip
         assert ["Holded", "Sage"] == [each.name for each in project.competitors]
-        assert 6 == len(projects.queries(db, 1))
+        assert 6 == len(projects.list_prompts(db, 1))
         row = db.one("SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
                      " monthly_budget_usd AS usd FROM user_llm_api_keys")  # fmt: skip
         assert row is not None
@@ -147,7 +147,7 @@ def test_interrupted_and_gone_on_with(empty_database_url: str, server: DemoServe
         interrupt(child)
         child.expect(pexpect.EOF)
     with Database(empty_database_url) as db:
-        assert [EMAIL] == [row["email"] for row in projects.users(db)]
+        assert [EMAIL] == [row["email"] for row in projects.list_users(db)]
 
 
 def test_a_shown_master_key_is_shown_once(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from llm_monitoring.cli.base.csv_files import Sheet, read_sheet
 from llm_monitoring.cli.projects.competitor_files import read_competitors
 from llm_monitoring.cli.projects.prompt_files import read_prompts
 from llm_monitoring.errors import BadInput
-from llm_monitoring.projects.definition import NewQuery
+from llm_monitoring.projects.definition import NewPrompt
 
 
 def opened(data: bytes | str) -> io.BytesIO:
@@ -25,11 +25,11 @@ def sheet(data: bytes | str) -> Sheet:
     return read_sheet(opened(data))
 
 
-def read_queries(read: Sheet, choice: str | None = None) -> list[NewQuery]:
+def read_queries(read: Sheet, choice: str | None = None) -> list[NewPrompt]:
     return [each for _, each in read_prompts(read, choice).prompts]
 
 
-A, B = NewQuery("¿Cuál, dime, es mejor?"), NewQuery("Which one?")
+A, B = NewPrompt("¿Cuál, dime, es mejor?"), NewPrompt("Which one?")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_prompts(data: str) -> None:
 def test_language_and_type() -> None:
     """Their columns are taken prompt by prompt, and an empty field means the default."""
     found = read_queries(sheet("type,query,language\nbrand,Is Quipu good?,en\n,¿Y esto?,\n"))
-    assert [NewQuery("Is Quipu good?", "en", "brand"), NewQuery("¿Y esto?", None, "general")] == found
+    assert [NewPrompt("Is Quipu good?", "en", "brand"), NewPrompt("¿Y esto?", None, "general")] == found
 
 
 def test_a_field_may_hold_line_breaks_and_quotes() -> None:
@@ -130,14 +130,14 @@ def test_columns_are_named() -> None:
 def test_lines_as_they_are() -> None:
     """Each line is a prompt if the command says so."""
     read = read_prompts(sheet("¿Qué ERP?;es\n"), one_a_line=True)
-    assert [NewQuery("¿Qué ERP?;es")] == [each for _, each in read.prompts]
+    assert [NewPrompt("¿Qué ERP?;es")] == [each for _, each in read.prompts]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings(encoding: str) -> None:
     """Excel's and Windows' encodings are read as they are meant."""
     read = read_sheet(opened("query;language\n¿Cuál elijo, señor?;es\n".encode(encoding)))
-    assert [NewQuery("¿Cuál elijo, señor?", "es")] == read_queries(read)
+    assert [NewPrompt("¿Cuál elijo, señor?", "es")] == read_queries(read)
     shown = {"cp1252": "Windows-1252", "utf-8": "UTF-8", "utf-8-sig": "UTF-8"}
     assert shown.get(encoding, "UTF-16") == read.encoding
 

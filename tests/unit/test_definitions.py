@@ -9,10 +9,10 @@ import pytest
 from llm_monitoring.analysis import Entity
 from llm_monitoring.analysis.name_doubts import doubts
 from llm_monitoring.errors import BadInput
-from llm_monitoring.projects.definition import NewProject, NewQuery
+from llm_monitoring.projects.definition import NewProject, NewPrompt
 from llm_monitoring.projects.locale_codes import countries, country_code, country_problem, language_code
 from llm_monitoring.projects.sites import site_problem
-from llm_monitoring.projects.validation import Problem, check, check_query, problems, prompt_key
+from llm_monitoring.projects.validation import Problem, check, check_prompt, problems, prompt_key
 
 PROJECT = NewProject(user_id=1, name="P", brand=Entity("Quipu"), industry="ERP")
 
@@ -106,9 +106,9 @@ def test_limits() -> None:
     assert "'Quipu' may have at most 50 spellings and excluded phrases" == refusal(replace(PROJECT, brand=many))
     check(replace(PROJECT, brand=Entity("q" * 255)))
     assert "at most 255 characters long" in refusal(replace(PROJECT, brand=Entity("Quipu", ("q" * 256,))))
-    check_query(NewQuery("p" * 4000))
+    check_prompt(NewPrompt("p" * 4000))
     with pytest.raises(BadInput, match="longer than 4000 characters"):
-        check_query(NewQuery("p" * 4001))
+        check_prompt(NewPrompt("p" * 4001))
 
 
 def test_what_a_project_has_already_keeps_no_change_from_it() -> None:

@@ -16,7 +16,7 @@ from llm_monitoring.projects.prompt_ideas import (
     SLOT,
     Kind,
     inside_sentence,
-    plain,
+    plain_words,
     sentences,
     split,
     templates,
@@ -77,7 +77,7 @@ def test_templates_are_used_once_before_any_comes_again(language: str, kind: Kin
         next(i for i, each in enumerate(patterns) if each.fullmatch(text)) for text in found[: len(available)]
     )
     assert ({1}, len(available)) == (set(used.values()), len(used))
-    assert len(found) == len(set(map(plain, found)))
+    assert len(found) == len(set(map(plain_words, found)))
 
 
 def pattern(template: str) -> re.Pattern[str]:

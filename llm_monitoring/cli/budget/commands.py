@@ -45,7 +45,7 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
         standings = [each for each in app.budget.standings(start_month=False) if owner in (None, each.user_id)]
-        emails = {row["id"]: row["email"] for row in projects.users(app.db)}
+        emails = {row["id"]: row["email"] for row in projects.list_users(app.db)}
         limit = app.settings.default_monthly_budget_usd
     rows = [standing_row(each, emails.get(each.user_id)) for each in standings]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."

@@ -197,7 +197,7 @@ def make_plan(desk: TaskExecutor, project_id: int, old: str, new: str, samples: 
     before, after = (registry.read_model(admin.find(db, None, name)) for name in (old, new))
     refuse_pair(before, after)
     watched = TrackedProject(projects.find(db, project_id))
-    prompts = [row for row in projects.queries(db, project_id) if row["is_active"]]
+    prompts = [row for row in projects.list_prompts(db, project_id) if row["is_active"]]
     try:
         plan = comparison.make_plan(desk, watched, prompts, before, after, samples, datetime.now(UTC).date())
         if not plan.asks:

@@ -13,10 +13,10 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.check import check
 from llm_monitoring.cli.projects.competitor_files import read_competitors
 from llm_monitoring.cli.projects.edit import edit, remove
-from llm_monitoring.cli.projects.name_options import entity
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.projects.definition import make_entity
 
 
 @click.group(epilog=example("projects list", "projects show 1"))
@@ -77,10 +77,10 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
 def definition(options: dict[str, Any]) -> dict[str, Any]:
     """The fields of a new project from the options of its command; raises BadInput."""
     names = ("aliases", "domains", "exclude", "case_sensitive")
-    rivals = [entity(name) for name in options["rivals"]]
+    rivals = [make_entity(name) for name in options["rivals"]]
     files: tuple[IO[bytes], ...] = options["files"]
     return {
-        "brand": entity(options["brand"], **{name: options[name] for name in names}),
+        "brand": make_entity(options["brand"], **{name: options[name] for name in names}),
         "industry": options["industry"].strip(),
         "competitors": rivals + [rival for file in files for rival in read_competitors(file)],
         "language": options["language"],

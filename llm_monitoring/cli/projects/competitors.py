@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import IO, Any, Final
 
 import click
@@ -15,15 +14,14 @@ from llm_monitoring.cli.base.output import Columns, print_table, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.competitor_files import read_competitors
 from llm_monitoring.cli.projects.name_options import (
+    NO_NEW_NAME,
     REREAD,
-    changed_entity,
     clear_option,
     details,
-    entity,
     name_options,
     old_name_option,
 )
-from llm_monitoring.errors import Invalid, NotFound
+from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.definition import Project
 
 SHOWN: Final[Columns] = {
@@ -56,13 +54,9 @@ def list_competitors(session: Session, project: int, *, as_json: bool) -> None:
 @pass_session
 def add(session: Session, /, project: int, name: str, **options: Any) -> None:
     """Add the competitor NAME to PROJECT."""
-    new = entity(name, **details(options))
-
-    def edit(before: Project) -> Project:
-        return replace(before, competitors=(*before.competitors, new))
-
+    new = projects.make_entity(name, **details(options))
     with session.app() as app:
-        after = projects.change(app.db, project, edit)
+        after = projects.add_competitor(app.db, project, new)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
@@ -88,14 +82,10 @@ def edit(
     given = details(options)
     if not given and new_name is None and not drop_old_name:
         raise Invalid("options", "say what to change: see `python -m llm_monitoring competitors edit --help`")
-
-    def changed(before: Project) -> Project:
-        old = find(before, name)
-        fresh = changed_entity(old, new_name, given, drop_old_name=drop_old_name)
-        return replace(before, competitors=tuple(fresh if each is old else each for each in before.competitors))
-
+    if drop_old_name and new_name is None:
+        raise Invalid("drop_old_name", NO_NEW_NAME)
     with session.app() as app:
-        projects.change(app.db, project, changed)
+        projects.edit_competitor(app.db, project, name, given, new_name, keep_old_name=not drop_old_name)
     say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
 
 
@@ -120,27 +110,18 @@ def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: boo
         if dry_run or (asked and not click.confirm("Store the new ones?", default=True)):
             say("Nothing was stored.")
             return
-
-        def edit(before: Project) -> Project:
-            return replace(before, competitors=(*before.competitors, *missing(before, fresh)))
-
-        after = projects.change(app.db, project, edit)
+        after = projects.add_new_competitors(app.db, project, fresh)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
 def show_new(project: Project, found: list[Entity]) -> list[Entity]:
     """Print which of these competitors the project does not have, and return them."""
-    fresh = missing(project, found)
+    fresh = projects.new_competitors(project, found)
     names = [each.name for each in found if each not in fresh]
     skipped = f", {len(names)} skipped: {', '.join(names)}" if names else ""
     say(f"{len(fresh)} new{skipped}")
     print_table([projects.write_entity(each) for each in fresh], SHOWN)
     return fresh
-
-
-def missing(project: Project, found: list[Entity]) -> list[Entity]:
-    known = {each.name.casefold() for each in (project.brand, *project.competitors)}
-    return [each for each in found if each.name.casefold() not in known]
 
 
 @competitors.command(epilog=example("competitors remove 1 Holded"))
@@ -149,19 +130,6 @@ def missing(project: Project, found: list[Entity]) -> list[Entity]:
 @pass_session
 def remove(session: Session, project: int, name: str) -> None:
     """Stop counting the competitor NAME in PROJECT; the stored answers stay."""
-
-    def edit(before: Project) -> Project:
-        gone = find(before, name)
-        return replace(before, competitors=tuple(each for each in before.competitors if each is not gone))
-
     with session.app() as app:
-        after = projects.change(app.db, project, edit)
+        after = projects.remove_competitor(app.db, project, name)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
-
-
-def find(project: Project, name: str) -> Entity:
-    """The competitor of that name, whatever its case; raises BadInput."""
-    found = next((each for each in project.competitors if each.name.casefold() == name.strip().casefold()), None)
-    if found is None:
-        raise NotFound("competitor", repr(name), project_id=project.id)
-    return found

@@ -12,8 +12,8 @@ from llm_monitoring.cli.base.command import PROJECT, PROVIDER, example
 from llm_monitoring.cli.base.output import say, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.name_options import (
+    NO_NEW_NAME,
     REREAD,
-    changed_entity,
     clear_option,
     details,
     name_options,
@@ -59,12 +59,14 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
     fields = changed_fields(options)
     if not brand and not fields and user is None and not new_name and not drop:
         raise Invalid("options", f"say what to change: see `{PROGRAM} projects edit --help`")
+    if drop and not new_name:
+        raise Invalid("drop_old_name", NO_NEW_NAME)
     with session.app() as app:
         if user is not None:
             fields["user_id"] = projects.find_user(app.db, user)["id"]
 
         def change(before: Project) -> Project:
-            fresh = changed_entity(before.brand, new_name or None, brand, drop_old_name=drop)
+            fresh = projects.edited_entity(before.brand, brand, new_name or None, keep_old_name=not drop)
             return replace(before, **fields, brand=fresh)
 
         after = projects.change(app.db, project, change)

@@ -13,7 +13,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.errors import NotReady
 from llm_monitoring.process.wording import counted
 from llm_monitoring.projects import prompt_ideas
-from llm_monitoring.projects.prompt_ideas import Proposed
+from llm_monitoring.projects.prompt_ideas import ProposedPrompts
 
 SHOWN: Final[Columns] = {"Prompt": "query", "Type": "type"}
 KIND_NAMES: Final = {"general": "general", "with_brand": "with the brand", "with_competitor": "with a competitor"}
@@ -44,12 +44,12 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
             raise NotReady("project", project, f"there is no sentence left that project {project} does not have")
         if not yes and (as_json or not click.confirm("Store them?")):
             return
-        added, _ = projects.add_all_queries(app.db, project, found.queries)
+        added, _ = projects.add_all_prompts(app.db, project, found.queries)
     if not as_json:
         say(f"Project {project}: {counted(added, 'prompt')} stored.")
 
 
-def show(found: Proposed) -> None:
+def show(found: ProposedPrompts) -> None:
     """Print the proposals and how they were shared out."""
     if found.queries:
         print_table([{"query": each.text, "type": each.query_type} for each in found.queries], SHOWN)

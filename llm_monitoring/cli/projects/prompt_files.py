@@ -9,8 +9,8 @@ from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_co
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects.definition import NewQuery
-from llm_monitoring.projects.validation import check_query
+from llm_monitoring.projects.definition import NewPrompt
+from llm_monitoring.projects.validation import check_prompt
 
 TITLES: Final[Titles] = {
     "prompt": (
@@ -37,7 +37,7 @@ class PromptFile:
     """The prompts of a file with their lines, and how it was read."""
 
     sheet: Sheet
-    prompts: tuple[tuple[int, NewQuery], ...]
+    prompts: tuple[tuple[int, NewPrompt], ...]
     table: Table | None = None
 
     @property
@@ -63,15 +63,15 @@ def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = 
     headed = "prompt" in known_columns(titles, TITLES)
     table: Table | None = None
     if not one_a_line and choice is None and headed and len(titles) == 1 and '"' not in sheet.text:
-        found = [(line, NewQuery(text)) for line, text in list(lines(sheet))[1:]]
+        found = [(line, NewPrompt(text)) for line, text in list(lines(sheet))[1:]]
     elif not one_a_line and (choice is not None or headed or several_columns(sheet)):
         table = read_table(sheet, TITLES, "prompt", choice)
         found = [(line, query(table, fields)) for line, fields in table.rows]
     else:
-        found = [(line, NewQuery(text)) for line, text in lines(sheet)]
+        found = [(line, NewPrompt(text)) for line, text in lines(sheet)]
     for line, each in found:
         with at(sheet, line):
-            check_query(each)
+            check_prompt(each)
     if not found:
         raise Invalid("file", f"{sheet.name} has no prompts")
     return PromptFile(sheet, tuple(found), table)
@@ -81,14 +81,14 @@ def first_row(sheet: Sheet) -> list[str]:
     return next((fields for _, fields in rows(sheet) if any(fields)), [])
 
 
-def query(table: Table, fields: tuple[str, ...]) -> NewQuery:
+def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
     """A prompt from the columns of its row; an empty one means the default."""
-    return NewQuery(
+    return NewPrompt(
         table.field(fields, "prompt"), table.field(fields, "language") or None, table.field(fields, "type") or "general"
     )
 
 
-def show_preview(read: PromptFile, known: list[tuple[NewQuery, str | None]]) -> None:
+def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) -> None:
     """Print how a file was read, its first new prompts, and what is skipped and why."""
     numbered = list(zip(read.prompts, known, strict=True))
     fresh = [(line, each) for (line, each), (_, same) in numbered if same is None]

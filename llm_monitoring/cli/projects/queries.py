@@ -16,7 +16,6 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.generate import generate
 from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects import prompt_edits
 
 QUERY: Final = Number("prompt", "queries list PROJECT")
 
@@ -43,9 +42,9 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
 
     A prompt that the project has already is left as it is. With any that cannot be stored, none is.
     """
-    new = [projects.NewQuery(each, language, query_type) for each in text]
+    new = [projects.NewPrompt(each, language, query_type) for each in text]
     with session.app() as app:
-        added, known = projects.add_all_queries(app.db, project, new)
+        added, known = projects.add_all_prompts(app.db, project, new)
     tell(project, added, known)
 
 
@@ -70,7 +69,7 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
     read = read_prompts(read_sheet(file), options["choice"], one_a_line=options["one_a_line"])
     new = [each for _, each in read.prompts]
     with session.app() as app:
-        known = projects.recognised(app.db, project, new)
+        known = projects.match_known(app.db, project, new)
         show_preview(read, known)
         if options["dry_run"]:
             say("Nothing was stored.")
@@ -79,7 +78,7 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
             say("Nothing was stored.")
             return
         with bar("Prompts", sum(same is None for _, same in known)) as on_added:
-            added, skipped = projects.add_all_queries(app.db, project, new, on_added)
+            added, skipped = projects.add_all_prompts(app.db, project, new, on_added)
     tell(project, added, skipped)
 
 
@@ -103,7 +102,7 @@ def tell(project: int, added: int, known: int) -> None:
 def list_queries(session: Session, project: int, *, as_json: bool) -> None:
     """List the prompts of PROJECT."""
     with session.app() as app:
-        rows = projects.queries(app.db, project)
+        rows = projects.list_prompts(app.db, project)
     columns: Columns = {
         "Query": "id", "Prompt": "query_text", "Language": "language", "Type": "query_type", "Active": "is_active",
     }  # fmt: skip
@@ -131,7 +130,7 @@ def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
 
 def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
     with session.app() as app:
-        projects.set_queries_active(app.db, project, query, is_active)
+        projects.set_prompts_active(app.db, project, query, is_active)
     say(f"Project {project}: {counted(len(set(query)))} {'active' if is_active else 'paused'}.")
 
 
@@ -146,13 +145,13 @@ def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool)
     One that was asked has answers and figures: pause it instead. With any that cannot be deleted, none is.
     """
     with session.app() as app:
-        chosen = prompt_edits.removable(app.db, project, query)
+        chosen = projects.removable_prompts(app.db, project, query)
         for row in chosen:
             say(f"Prompt {row['id']}: {row['query_text']}")
         if not yes and not click.confirm(f"Delete {counted(len(chosen))} for good?"):
             say("Nothing was deleted.")
             return
-        prompt_edits.remove(app.db, project, query)
+        projects.remove_prompts(app.db, project, query)
     say(f"Project {project}: {counted(len(chosen))} deleted.")
 
 
@@ -173,7 +172,7 @@ def edit(
     if text is None and language is None and query_type is None:
         raise Invalid("options", "say what to change: --text, --language or --type")
     with session.app() as app:
-        prompt_edits.edit(app.db, project, query, text, language, query_type)
+        projects.edit_prompt(app.db, project, query, text, language, query_type)
     say(f"Project {project}: prompt {query} changed.")
 
 

@@ -15,7 +15,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.runs.retry import retry
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.projects.definition import enabled
+from llm_monitoring.projects.definition import enabled_providers
 from llm_monitoring.runs import records as table
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.reasons import Cause, stop_text
@@ -121,7 +121,7 @@ def day_cells(app: App, run: Row) -> Iterator[Row]:
     keys = app.keys.available({row["user_id"] for row in listed.values() if row["user_id"] is not None})
     for project_id, by_provider in tasks.completeness(app.db, day, list(listed), PROVIDERS).items():
         project = listed[project_id]
-        wanted = enabled(project["enabled_llms"])
+        wanted = enabled_providers(project["enabled_llms"])
         for provider, cell in by_provider.items():
             own = of_run.get((project_id, provider), table.CellOfRun())
             if provider in wanted or cell.results or cell.failures or own.cost_usd:

@@ -74,7 +74,7 @@ def walk(app: App) -> None:
 def find_user(app: App) -> Row:
     """The one user, the one chosen of several, or a new one."""
     heading("Who pays", "A user has projects, API keys and a monthly budget of their own.")
-    listed = projects.users(app.db)
+    listed = projects.list_users(app.db)
     if listed:
         options = [f"{row['email']} (user {row['id']})" for row in listed] + ["a new user"]
         chosen = choose("Which user?", options)

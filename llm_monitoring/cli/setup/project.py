@@ -10,12 +10,12 @@ from llm_monitoring import projects
 from llm_monitoring.app import App
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.base.questions import ask, ask_list, choose, heading, retried
-from llm_monitoring.cli.projects.name_options import entity
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.projects import prompt_ideas as proposals
+from llm_monitoring.projects.definition import make_entity
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
 from llm_monitoring.projects.sites import site_problem
 
@@ -40,11 +40,11 @@ def add_project(app: App, user: Row) -> int:
     new = projects.NewProject(
         user_id=user["id"],
         name=ask("Name of the project", brand),
-        brand=entity(brand, aliases=ask_list("Its other names"), domains=retried(sites)),
+        brand=make_entity(brand, aliases=ask_list("Its other names"), domains=retried(sites)),
         industry=ask("What it does, such as “software de facturación”"),
         language=retried(language),
         country=retried(country),
-        competitors=[entity(name) for name in ask_list("Competitors")],
+        competitors=[make_entity(name) for name in ask_list("Competitors")],
         providers=providers(app, user),
         web_search=click.confirm("Let the assistants search the web? That costs 5 to 13 times as much", default=False),
     )
@@ -56,7 +56,7 @@ def add_project(app: App, user: Row) -> int:
 
 def brand_name() -> str:
     name = ask("The brand's name, as answers write it")
-    if entity(name).single_letters:
+    if make_entity(name).single_letters:
         raise Invalid(
             "brand", f"{name!r} is one letter, which any text holds: `projects add` takes it with --case-sensitive"
         )
@@ -97,12 +97,12 @@ def providers(app: App, user: Row) -> tuple[ProviderName, ...]:
 def prompts(app: App, project_id: int) -> None:
     """Prompts for a project that has none: proposed ones, typed ones, or both."""
     heading("Prompts", "What is asked every day, once a provider. They go out as they are; the brand is never added.")
-    known = sum(row["is_active"] for row in projects.queries(app.db, project_id))
+    known = sum(row["is_active"] for row in projects.list_prompts(app.db, project_id))
     if known and not click.confirm(f"There are {known} already. Add more?", default=False):
         return
     offer(app, project_id)
     typed(app, project_id)
-    if not any(row["is_active"] for row in projects.queries(app.db, project_id)):
+    if not any(row["is_active"] for row in projects.list_prompts(app.db, project_id)):
         say(f"Without prompts nothing is asked: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")
 
 
@@ -124,7 +124,7 @@ def offer(app: App, project_id: int) -> None:
         print_table([{"text": each.text} for each in found.queries], {"Prompt": "text"})
         chosen = choose("These?", ["yes, store them", "propose others", "none"])
         if chosen == 0:
-            added, _ = projects.add_all_queries(app.db, project_id, found.queries)
+            added, _ = projects.add_all_prompts(app.db, project_id, found.queries)
             say(f"{added} prompts stored.")
         if chosen != 1:
             return
@@ -135,7 +135,7 @@ def typed(app: App, project_id: int) -> None:
     """Prompts of one's own, a line each."""
     while text := ask("A prompt of your own (empty: no more)", ""):
         try:
-            added, _ = projects.add_queries(app.db, project_id, [text])
+            added, _ = projects.add_prompts(app.db, project_id, [text])
         except BadInput as exc:
             say(f"Not stored: {exc}")
         else:

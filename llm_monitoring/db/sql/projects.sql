@@ -40,33 +40,9 @@ RETURNING id;
 -- Pause or resume a project.
 UPDATE llm_monitoring_projects SET is_active = %(is_active)s, updated_at = now() WHERE id = %(project_id)s;
 
--- name: add_query
--- Add a prompt; one that the project already has is left alone.
-INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type)
-VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s)
-ON CONFLICT (project_id, query_text) DO NOTHING
-RETURNING id;
-
--- name: queries
--- A project's prompts.
-SELECT id, query_text, language, query_type, is_active
-FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
-
 -- name: mark_analysed
 -- Note when a project was last analysed.
 UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = %(project_id)s;
-
--- name: add_user
--- Create a user where the host application has none by that address.
-INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETURNING id;
-
--- name: user
--- One user by id or by address.
-SELECT id, email FROM users WHERE id = %(user_id)s::int OR pg_catalog.lower(email::text) = pg_catalog.lower(%(email)s::text);
-
--- name: users
--- Every user.
-SELECT id, email FROM users ORDER BY id;
 
 -- name: lock_definition
 -- One project, locked until its changed definition is stored.
@@ -95,7 +71,3 @@ SELECT (SELECT count(*) FROM llm_monitoring_queries WHERE project_id = %(project
 -- name: remove_project
 -- Delete a project with its prompts, answers and figures; the ledger has no foreign key to it.
 DELETE FROM llm_monitoring_projects WHERE id = %(project_id)s;
-
--- name: set_queries_active
--- Pause or resume prompts of a project.
-UPDATE llm_monitoring_queries SET is_active = %(is_active)s WHERE project_id = %(project_id)s AND id = ANY (%(ids)s);

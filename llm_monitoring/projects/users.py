@@ -1,13 +1,49 @@
-"""Changes the address of a user, and removes one who has no call open; the ledger keeps what was paid."""
+"""Users: added, found, listed, given another address, removed; the ledger keeps what was paid."""
 
 from __future__ import annotations
 
+import re
+
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.db.queries import load
-from llm_monitoring.errors import AlreadyExists, ConfigurationError, Invalid, NotReady
-from llm_monitoring.projects.people import EMAIL
+from llm_monitoring.errors import AlreadyExists, ConfigurationError, Invalid, NotFound, NotReady
 
-SQL = load("user_edits")
+SQL = load("users")
+
+
+EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
+
+
+def add_user(db: Database, email: str) -> int:
+    """Create a user and return the id; raises BadInput on a bad or known address."""
+    if not EMAIL.fullmatch(email):
+        raise Invalid("email", f"{email!r} is no e-mail address")
+    if db.one(SQL.user, {"user_id": None, "email": email}) is not None:
+        raise AlreadyExists("user", email, f"a user with the address {email} exists already")
+    try:
+        row = db.one(SQL.add_user, {"email": email})
+    except Rejected as exc:
+        raise Invalid(
+            "email", f"the host application's users need more than an address ({exc}): add the user there"
+        ) from exc
+    if row is None:
+        raise AlreadyExists("user", email, f"a user with the address {email} exists already")
+    return int(row["id"])
+
+
+def find_user(db: Database, who: str) -> Row:
+    """A user by id or e-mail address; raises BadInput where there is none, or where several share the address."""
+    user_id = int(who) if who.isascii() and who.isdigit() and len(who) < 10 else None
+    rows = db.all(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
+    if not rows:
+        raise NotFound("user", repr(who))
+    if len(rows) > 1:
+        raise Invalid("user", f"{len(rows)} users have the address {who!r}: give one's number instead")
+    return rows[0]
+
+
+def list_users(db: Database) -> list[Row]:
+    return db.all(SQL.users)
 
 
 def change_address(db: Database, user_id: int, email: str) -> None:
@@ -22,26 +58,26 @@ def change_address(db: Database, user_id: int, email: str) -> None:
     except Conflict as exc:
         raise AlreadyExists("user", email, f"another user has the address {email} already") from exc
     except ConfigurationError as exc:
-        raise for_the_owner("change the address of a user") from exc
+        raise owner_needed("change the address of a user") from exc
     except Rejected as exc:
         raise Invalid("email", f"the host application refuses it ({exc}): change the address there") from exc
 
 
-def holdings(db: Database, user_id: int) -> Row:
+def user_holdings(db: Database, user_id: int) -> Row:
     """What goes with a user, `open_calls`, and the `calls` and `charged_usd` that the ledger keeps."""
     row = db.one(SQL.holdings, {"user_id": user_id})
     assert row is not None
     return row
 
 
-def remove(db: Database, user_id: int) -> None:
+def remove_user(db: Database, user_id: int) -> None:
     """Delete a user with projects, prompts, answers and keys; raises BadInput while a call of the user is open."""
-    if open_calls := holdings(db, user_id)["open_calls"]:
+    if open_calls := user_holdings(db, user_id)["open_calls"]:
         raise NotReady("user", user_id, f"user {user_id} has {open_calls} calls that are not closed", code="calls_open")
     try:
         removed = db.execute(SQL.remove_user, {"user_id": user_id})
     except ConfigurationError as exc:
-        raise for_the_owner("remove a user") from exc
+        raise owner_needed("remove a user") from exc
     except Rejected as exc:
         raise NotReady(
             "user", user_id, f"user {user_id} is in use by the host application ({exc}): remove the user there"
@@ -50,7 +86,7 @@ def remove(db: Database, user_id: int) -> None:
         raise NotReady("user", user_id, f"user {user_id} was removed or began a call meanwhile: nothing was deleted")
 
 
-def for_the_owner(action: str) -> ConfigurationError:
+def owner_needed(action: str) -> ConfigurationError:
     return ConfigurationError(
         f"this database role may not {action}: run the command with the DATABASE_URL of the tables' owner, "
         "or do it in the host application"

@@ -1,4 +1,20 @@
 -- name: prompts
+-- A project's prompts.
+SELECT id, query_text, language, query_type, is_active
+FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
+
+-- name: add_prompt
+-- Add a prompt; one that the project already has is left alone.
+INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type)
+VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s)
+ON CONFLICT (project_id, query_text) DO NOTHING
+RETURNING id;
+
+-- name: set_active
+-- Pause or resume prompts of a project.
+UPDATE llm_monitoring_queries SET is_active = %(is_active)s WHERE project_id = %(project_id)s AND id = ANY (%(ids)s);
+
+-- name: asked_prompts
 -- Prompts of a project, and whether each was asked: it has answers, calls or failures.
 SELECT q.id, q.query_text, q.language, q.query_type,
        EXISTS (SELECT FROM llm_monitoring_results r WHERE r.query_id = q.id)
@@ -6,6 +22,12 @@ SELECT q.id, q.query_text, q.language, q.query_type,
 FROM llm_monitoring_queries q
 WHERE q.project_id = %(project_id)s AND q.id = ANY (%(ids)s)
 ORDER BY q.id;
+
+-- name: edit_prompt
+-- Store other words, language or type of a prompt.
+UPDATE llm_monitoring_queries
+SET query_text = %(text)s, language = %(language)s, query_type = %(query_type)s
+WHERE project_id = %(project_id)s AND id = %(id)s;
 
 -- name: remove_prompts
 -- Delete prompts that were never asked, if all of them still are so.
@@ -18,9 +40,3 @@ WITH unasked AS (
 )
 DELETE FROM llm_monitoring_queries
 WHERE id IN (SELECT id FROM unasked) AND (SELECT count(*) FROM unasked) = %(wanted)s;
-
--- name: edit_prompt
--- Store other words, language or type of a prompt.
-UPDATE llm_monitoring_queries
-SET query_text = %(text)s, language = %(language)s, query_type = %(query_type)s
-WHERE project_id = %(project_id)s AND id = %(id)s;

@@ -1,3 +1,15 @@
+-- name: users
+-- Every user.
+SELECT id, email FROM users ORDER BY id;
+
+-- name: user
+-- One user by id or by address.
+SELECT id, email FROM users WHERE id = %(user_id)s::int OR pg_catalog.lower(email::text) = pg_catalog.lower(%(email)s::text);
+
+-- name: add_user
+-- Create a user where the host application has none by that address.
+INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETURNING id;
+
 -- name: owner_of_address
 -- Another user with this address, in any case of letters.
 SELECT id FROM users WHERE pg_catalog.lower(email::text) = pg_catalog.lower(%(email)s::text) AND id <> %(user_id)s;
