@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -141,6 +141,10 @@ class TaskExecutor:
         call = self.new_attempt("sentiment", item, model, question)
         client = self.clients.get(item.key, item.task.user_id)
         self.payments.execute(call, question, client, self.tariff(model), save, save_error, on_reply)
+
+    def record_failures(self, failed: Sequence[Task], failure: tasks.Failure) -> None:
+        """Store why these tasks were not asked; the next start of the day tries them again."""
+        tasks.record_failures(self.budget.db, failed, failure, self.run_id)
 
     def tariff(self, model: Model) -> Tariff:
         """The model's rates at the endpoint where its provider is called; raises NotCallable."""

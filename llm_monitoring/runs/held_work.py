@@ -153,8 +153,7 @@ class HeldWork:
             message = f"otra aplicación retiene la cuenta del usuario ({self.holder()})"
         failure = tasks.Failure(code, message)
         with self.executor.errors.guard("record_failure", f"User #{user}", user_id=user):
-            pending = [item.task for item in items]
-            tasks.record_failures(self.executor.budget.db, pending, failure, self.executor.run_id)
+            self.executor.record_failures([item.task for item in items], failure)
         self.stats.failed += len(items)
         self.stats.reasons[code] += len(items)
         detail = f"{len(items)} pregunta(s) y {settlements} liquidación(es) pendientes; {message}"

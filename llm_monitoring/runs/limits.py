@@ -164,7 +164,10 @@ class Limits:
     The caller reports each call in order: `on_sent`, `on_reply`, then `on_result` or `on_not_called`.
     """
 
-    def __init__(self, concurrency: Mapping[ProviderName, int]) -> None:
+    def __init__(
+        self, concurrency: Mapping[ProviderName, int], longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
+    ) -> None:
+        self.longest_pause_seconds = longest_pause_seconds
         self.providers = {provider: ProviderState(limit) for provider, limit in concurrency.items()}
         self.keys: dict[KeyId, KeyState] = {}
 
@@ -269,7 +272,7 @@ class Limits:
         """Make no call with a key for as long as its provider asked."""
         if seconds is None:
             return
-        if seconds > LONGEST_PAUSE_SECONDS:
+        if seconds > self.longest_pause_seconds:
             state.closed = "long_wait"
         else:
             state.paused_until = max(state.paused_until, now + seconds)
