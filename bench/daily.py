@@ -27,7 +27,6 @@ from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import daily
-from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 
 PROMPTS_PER_PROJECT = 50
@@ -119,10 +118,10 @@ def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
 def run_day() -> dict[str, Any]:
     """The day in this process, with what it took."""
     settings = load_settings(dotenv=False)
-    with open_app(settings) as app, RunLock(app.db) as lock, counted_statements() as statements:
+    with open_app(settings) as app, counted_statements() as statements:
         commits = committed(app.db, wait=0.0)
         began, cpu = time.perf_counter(), time.process_time()
-        report = daily.analyse(app, daily.RunRequest(schedule_day(settings)), {}, lock)
+        report = daily.run_day(app, daily.RunRequest(schedule_day(settings)))
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         return {
             "wall_s": wall,

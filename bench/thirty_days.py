@@ -53,7 +53,7 @@ def live(app: App, server: DemoServer, days: Sequence[date]) -> int:
     with RunLock(app.db) as lock:
         for each in days:
             server.set_day(each)
-            report = daily.analyse(app, daily.RunRequest(each), {}, lock)
+            report = daily.run_day(app, daily.RunRequest(each), lock=lock)
             assert report.in_balance
             answers += report.stats.answered
     return answers

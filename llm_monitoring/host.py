@@ -1,4 +1,4 @@
-"""The weekly job's parts for callers from outside: each provider's list, the registry's, and a new entry in it."""
+"""The functions that the host application calls: budgets, keys, the day's analysis, the models of providers."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import listing
-from llm_monitoring.ledger.accounts import Standing, blocked_users
+from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.logs.redaction import register_secret
 from llm_monitoring.model_review import check
 from llm_monitoring.model_review.findings import LONGEST_ID
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.runs import daily
-from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.daily import RunRequest, run_day
+from llm_monitoring.runs.plan import anyone_may_spend
+from llm_monitoring.runs.report import ProjectReport
+from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.settings.fields import load_settings
 
 Models = list[dict[str, Any]]
 
 
 def get_openai_models(api_key: str) -> Models:
-    """OpenAI's models that answer text prompts: `model_id`, `display_name`, `created` and what else the list tells.
+    """OpenAI's models that answer text prompts: `model_id`, `display_name`, `created` and what else the list holds.
 
-    `retires_at`, `lifecycle`, `max_input_tokens` and `max_output_tokens` are None where it does not tell them.
+    `retires_at`, `lifecycle`, `max_input_tokens` and `max_output_tokens` are None if it does not give them.
     Raises a ProviderError, also for an empty list.
     """
     return models_of("openai", api_key)
@@ -40,7 +42,7 @@ def get_anthropic_models(api_key: str) -> Models:
 
 
 def get_google_models(api_key: str) -> Models:
-    """Google's models, as `get_openai_models` returns them; its list tells no dates."""
+    """Google's models, as `get_openai_models` returns them; its list has no dates."""
     return models_of("google", api_key)
 
 
@@ -54,16 +56,16 @@ def models_of(provider: ProviderName, api_key: str) -> Models:
 
 
 def get_existing_models_from_db() -> dict[str, Models]:
-    """The registry's rows by provider, every column of theirs."""
-    found: dict[str, Models] = {}
+    """The registry's rows by provider, with every column."""
+    by_provider: dict[str, Models] = {}
     with open_app() as app:
         for row in registry.overview(app.db):
-            found.setdefault(row["llm_provider"], []).append(row)
-    return found
+            by_provider.setdefault(row["llm_provider"], []).append(row)
+    return by_provider
 
 
 def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
-    """Register a model, neither available nor current, at prices of 0.0; False where it was registered already.
+    """Register a model, neither available nor current, at prices of 0.0; False if it was registered already.
 
     Raises BadInput for an unknown provider or an id that the registry cannot hold.
     """
@@ -76,10 +78,10 @@ def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
 
 
 class PlainKey(str):
-    """A key in the clear for a caller that hands it to an SDK.
+    """A key in the clear for a caller that passes it to an SDK.
 
-    It is the key wherever a text is asked for, `str()` and f-strings included, as SDKs make their headers so. Its repr
-    is `***`, so that no dict or traceback shows it, it cannot be pickled, and this package's log lines hide it.
+    As a text it is the key, in `str()` and f-strings too, as SDKs build their headers that way. Its repr is `***`, so
+    that no dict or traceback shows it; it cannot be pickled, and this package's log lines hide it.
     """
 
     __slots__ = ()
@@ -106,14 +108,13 @@ def plain_keys(keys: Mapping[ProviderName, Secret]) -> dict[str, str]:
 
 
 def budget_info(standings: list[Standing]) -> tuple[bool, dict[str, Any]]:
-    """Whether anybody may spend, and who is near or over the limit; with active projects only their owners count."""
-    relevant = [standing for standing in standings if standing.has_active_projects] or standings
+    """Whether some user may spend, and who is near or over the limit."""
     info = {
         "total_users": len(standings),
         "users_over_budget": [standing_dict(standing) for standing in standings if standing.blocked],
         "users_near_limit": [standing_dict(standing) for standing in standings if standing.near_limit],
     }
-    return not relevant or any(not standing.blocked for standing in relevant), info
+    return anyone_may_spend(standings), info
 
 
 def standing_dict(standing: Standing) -> dict[str, Any]:
@@ -128,13 +129,13 @@ def standing_dict(standing: Standing) -> dict[str, Any]:
 
 
 def check_budget_limits() -> tuple[bool, dict[str, Any]]:
-    """Whether anybody may spend this month, and `total_users`, `users_over_budget`, `users_near_limit`."""
+    """Whether some user may spend this month, and `total_users`, `users_over_budget`, `users_near_limit`."""
     with open_app() as app:
         return budget_info(app.budget.standings())
 
 
 def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
-    """The usable API keys of a user by provider, the environment's where the user has none.
+    """The usable API keys of a user by provider, the environment's for providers without a key of the user.
 
     Without a user: those of the one user who stored any, else the environment's.
     """
@@ -145,13 +146,13 @@ def get_api_keys_from_db(user_id: int | None = None) -> dict[str, str]:
 def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | None = None) -> Decimal:
     """Correct a user's month by hand with a ledger entry, and return the new spend in USD.
 
-    A run settles call by call and never needs this. Without a user only where there is exactly one; raises BadInput.
+    A run settles call by call and never needs this. Without a user only if there is exactly one; raises BadInput.
     """
     with open_app() as app:
         if user_id is None:
             standings = app.budget.standings()
             if len(standings) != 1:
-                raise BadInput(f"there are {len(standings)} users: say whose spend to change with user_id")
+                raise BadInput(f"there are {len(standings)} users: name the one to correct with user_id")
             user_id = standings[0].user_id
         return app.budget.correct(user_id, parse_usd(total_cost_usd), "update_monthly_spend")
 
@@ -162,7 +163,25 @@ def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
     Raises AlreadyRunning while another daily run works, ConfigurationError unless `max_workers` is 1 to 256.
     """
     settings = load_settings(max_workers=max_workers)
-    with open_app(settings) as app, RunLock(app.db) as lock:
-        blocked = blocked_users(app.budget.standings())
-        report = daily.analyse(app, daily.RunRequest(schedule_day(settings)), blocked, lock)
-    return [project.as_dict() for project in report.projects]
+    with open_app(settings) as app:
+        report = run_day(app, RunRequest(schedule_day(settings)))
+    return [report_dict(project) for project in report.projects]
+
+
+def report_dict(project: ProjectReport) -> dict[str, Any]:
+    """A project's report in the form that callers rely on; `error` in the words of the daily log, if it failed."""
+    report: dict[str, Any] = {
+        "project_id": project.project_id,
+        "duration_seconds": round(project.duration_seconds, 3),
+        "total_queries_executed": project.answers,
+        "llms_analyzed": project.llms_analyzed,
+        "total_cost_usd": project.cost_usd,
+        "completeness_by_llm": {name: completeness_dict(cell) for name, cell in project.completeness.items()},
+        "skipped": project.skipped,
+    }
+    return report | ({"error": project.error.text("es")} if project.error else {})
+
+
+def completeness_dict(cell: Completeness) -> dict[str, Any]:
+    percent = round(100 * cell.results / cell.tasks, 1) if cell.tasks else None
+    return {"planned": cell.tasks, "valid": cell.results, "failed": cell.failures, "percent": percent}

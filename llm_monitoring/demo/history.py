@@ -18,9 +18,10 @@ from llm_monitoring.demo.server.service import Behaviour, Service
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
-from llm_monitoring.runs import daily, records
-from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs import records
+from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, run_day
 from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.report import DayReport
 from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ WORKERS: Final = 4  # there is no network to wait for
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Watch:
-    """What ends the history early, and what wants to see how many of its days are written."""
+    """What ends the history early, and what is called with the number of its days and of those that are written."""
 
     stop: Event
     on_start: Callable[[int], None]
@@ -52,9 +53,9 @@ class Written:
 
 
 def write(app: App, lock: RunLock, project_id: int, bill: Path, watch: Watch) -> Written:
-    """Ask a project's days that the last thirty lack, through plan, ledger and analysis; needs the run lock.
+    """Ask the days of a project that the last thirty lack, through plan, ledger and analysis; needs the run lock.
 
-    Every call is on the bill and in the ledger, in this month, as those of `--date` are.
+    Every call is on the bill and in the ledger, in this month, as with `--date`.
     """
     today = schedule_day(app.settings)
     missing = missing_days(app, today)
@@ -63,13 +64,13 @@ def write(app: App, lock: RunLock, project_id: int, bill: Path, watch: Watch) ->
     app = dataclasses.replace(app, settings=quick)
     written, service = Written(), Service(Behaviour(), Bill(bill))
     try:
-        for each in missing:
+        for day in missing:
             if watch.stop.is_set():
                 break
-            choose_model(app, each, today, fresh=len(missing) == DAYS)
-            play(service, each)
-            order = daily.RunRequest(each, project_id, watch.stop)
-            add(written, write_day(app, lock, order, service))
+            choose_model(app, day, today, fresh=len(missing) == DAYS)
+            play(service, day)
+            request = RunRequest(day, project_id, watch.stop)
+            add(written, write_day(app, lock, request, service))
             watch.on_day(written.days)
     finally:
         service.bill.close()
@@ -80,36 +81,36 @@ def write(app: App, lock: RunLock, project_id: int, bill: Path, watch: Watch) ->
 def missing_days(app: App, today: date) -> list[date]:
     first, last = today - timedelta(days=DAYS), today - timedelta(days=1)
     done = records.completed_days(app.db, first, last)
-    return [each for back in range(DAYS) if (each := first + timedelta(days=back)) not in done]
+    return [day for back in range(DAYS) if (day := first + timedelta(days=back)) not in done]
 
 
-def play(service: Service, each: date) -> None:
+def play(service: Service, day: date) -> None:
     """Answer as on a day, without the markets' own trend: one thing changes in the history, and no other."""
-    service.day = service.composer.epoch = each
+    service.day = service.composer.epoch = day
 
 
-def write_day(app: App, lock: RunLock, order: daily.RunRequest, service: Service) -> report_module.DayReport:
+def write_day(app: App, lock: RunLock, request: RunRequest, service: Service) -> DayReport:
+    """Run a day with the answers of `service`, under the run lock."""
     clients = DirectClients(app.keys, app.settings, service)
 
-    def ask(context: daily.RunContext) -> RunStats:
-        return daily.execute_locally(
-            dataclasses.replace(context, executor=dataclasses.replace(context.executor, clients=clients))
-        )
+    def execute(context: RunContext) -> RunStats:
+        executor = dataclasses.replace(context.executor, clients=clients)
+        return execute_locally(dataclasses.replace(context, executor=executor))
 
-    return daily.analyse(app, order, {}, lock, ask)
+    return run_day(app, request, execute, lock=lock)
 
 
-def add(written: Written, report: report_module.DayReport) -> None:
+def add(written: Written, report: DayReport) -> None:
     written.days += 1
     written.answers += report.stats.answered
     written.cost_usd += report.cost_usd
 
 
-def choose_model(app: App, each: date, today: date, *, fresh: bool) -> None:
+def choose_model(app: App, day: date, today: date, *, fresh: bool) -> None:
     """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
     current = admin.current(app.db, CHANGED)
     name = None if current is None else current.model_id
-    is_new = each >= today - timedelta(days=DAYS_OF_NEW_MODEL)
+    is_new = day >= today - timedelta(days=DAYS_OF_NEW_MODEL)
     if is_new and name == OLD_MODEL:
         switch(app, NEW_MODEL)
     elif fresh and not is_new and name == NEW_MODEL:

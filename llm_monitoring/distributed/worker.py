@@ -22,9 +22,10 @@ from llm_monitoring.keys.clients import Clients
 from llm_monitoring.registry import Catalogue
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress
-from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures, make_plan
+from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
+from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)

@@ -1,35 +1,30 @@
-"""The daily job: check budgets, load keys, analyse every active project, summarise."""
+"""The daily job: opens the installation, runs the day, logs the summary and sends the digest."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app, schedule_day
-from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import BadInput, MonitoringError
-from llm_monitoring.host import budget_info, check_budget_limits, get_api_keys_from_db, update_monthly_spend
+from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
 from llm_monitoring.jobs import daily_log, demo_log, digest, terminal
 from llm_monitoring.jobs.startup import job_settings
-from llm_monitoring.ledger.accounts import Standing, blocked_users
+from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.process.signals import ending_within
-from llm_monitoring.runs import daily
-from llm_monitoring.runs import report as report_module
+from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
 from llm_monitoring.runs.estimate import estimate
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.records import AlreadyRunning, RunLock, held_too_long
+from llm_monitoring.runs.report import DayReport
 from llm_monitoring.settings.fields import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
-
-log = logging.getLogger(__name__)
 
 DONE = 0
 
@@ -63,69 +58,69 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings, options: Options) -> int:
     daily_log.started()
     with (
-        ending_within(daily.longest_run(settings)),
-        terminal.stoppable(daily.longest_ending(settings)) as stop,
+        ending_within(longest_run(settings)),
+        terminal.stoppable(longest_ending(settings)) as stop,
         open_app(settings, stop) as app,
     ):
-        the_day = options.day or schedule_day(settings)
+        day = options.day or schedule_day(settings)
         check_project(app, options)
         if options.dry_run:
-            return dry_run(app, options, the_day)
-        work = select_executor(app, options)
+            return dry_run(app, options, day)
+        executor = select_executor(app, options)
         try:
             with RunLock(app.db) as lock:
                 if options.demo:
                     demo_log.write_history(app, lock, stop)
-                code = run_locked(app, options, the_day, stop, lock, work)
-                if options.demo and code == DONE:
-                    demo_log.next_steps(app)
-                return code
+                report = analyse(app, RunRequest(day, options.project_id, stop), executor, lock)
+                return conclude(app, options, day, report)
         except AlreadyRunning as exc:
-            return leave(app, the_day, exc)
+            return leave(app, day, exc)
 
 
-def leave(app: App, the_day: date, found: AlreadyRunning) -> int:
-    """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
-    too_long = held_too_long(app.db, found.holder, app.budget.database_clock())
-    daily_log.already_running(found.holder, too_long=too_long)
-    return digest.locked_out(app, the_day, found.holder) if too_long else DONE
-
-
-def run_locked(app: App, options: Options, the_day: date, stop: Event, lock: RunLock, work: daily.Executor) -> int:
-    adjusted = daily.settle_dead_runs(app, stop)
-    standings = app.budget.standings()
-    if not may_spend(standings):
-        return digest.aborted(app, the_day, "ningún usuario tiene presupuesto", adjusted)
-    if not keys_available(app, standings):
-        return digest.aborted(app, the_day, "no hay ninguna API key utilizable", adjusted)
-    daily_log.analysing()
+def analyse(app: App, request: RunRequest, executor: Executor, lock: RunLock) -> DayReport:
+    """Run the day, with its log lines and a progress bar."""
     with terminal.progress() as bar:
-        order = daily.RunRequest(the_day, options.project_id, stop, bar.start, bar.advance)
-        report = daily.analyse(app, order, blocked_users(standings), lock, work)
-    code = daily_log.summary(report, standings)
-    digest.finished(app, the_day, report, code, write_reports(app, report), adjusted)
+        shown = dataclasses.replace(request, on_start=bar.start, on_progress=bar.advance)
+        return run_day(app, shown, executor, daily_log.StartLog(), lock)
+
+
+def conclude(app: App, options: Options, day: date, report: DayReport) -> int:
+    """Log the summary, write the reports, send the digest; return the job's exit code."""
+    if report.obstacle is not None:
+        return digest.aborted(app, day, report.obstacle, report.adjustments)
+    code = daily_log.summary(report)
+    digest.finished(app, day, report, code, write_reports(app, report))
+    if options.demo and code == DONE:
+        demo_log.next_steps(app)
     return code
 
 
+def leave(app: App, day: date, running: AlreadyRunning) -> int:
+    """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
+    too_long = held_too_long(app.db, running.holder, app.budget.database_clock())
+    daily_log.already_running(running.holder, too_long=too_long)
+    return digest.locked_out(app, day, running.holder) if too_long else DONE
+
+
 def check_project(app: App, options: Options) -> None:
-    """Raise BadInput where the one project that is wanted cannot be asked: a slip of a digit is no quiet success."""
+    """Raise BadInput if the one project that is wanted cannot be asked: a slip of a digit is no quiet success."""
     wanted = options.project_ids
     if wanted and not projects.active(app.db, wanted):
         listing = "`python -m llm_monitoring projects list`"
         raise BadInput(f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
 
 
-def select_executor(app: App, options: Options) -> daily.Executor:
-    """Who does the asking: this process, or the workers of LLM_DISTRIBUTE; the demo has no workers."""
+def select_executor(app: App, options: Options) -> Executor:
+    """What asks: this process, or the workers of LLM_DISTRIBUTE; the demo has no workers."""
     if options.demo or not app.settings.distribute:
-        return daily.execute_locally
+        return execute_locally
     from llm_monitoring.distributed.coordinator import Coordinator
 
     return Coordinator(app).execute
 
 
-def write_reports(app: App, report: report_module.DayReport) -> list[Path]:
-    """Write the page of every project of the run, where LLM_REPORT_DIR says so; a page that fails is logged."""
+def write_reports(app: App, report: DayReport) -> list[Path]:
+    """Write the page of every project of the run to LLM_REPORT_DIR, if it is set; a page that fails is logged."""
     directory = app.settings.report_dir
     if directory is None:
         return []
@@ -133,43 +128,16 @@ def write_reports(app: App, report: report_module.DayReport) -> list[Path]:
 
     writer = ReportWriter(app.db, app.keys, app.budget, schedule_day(app.settings))
     written = writer.write_all([project.project_id for project in report.projects], directory, app.errors)
-    paths = [each.path for each in written]
+    paths = [page.path for page in written]
     daily_log.reports(directory, paths)
     return paths
 
 
-def may_spend(standings: list[Standing]) -> bool:
-    """Say who is near or over the monthly limit; False where nobody may spend."""
-    daily_log.checking_budgets()
-    can_proceed, info = budget_info(standings)
-    daily_log.budgets(standings)
-    if not can_proceed:
-        daily_log.aborted()
-    elif not info["users_over_budget"]:
-        daily_log.budgets_fine(info["total_users"])
-    return can_proceed
-
-
-def keys_available(app: App, standings: list[Standing]) -> bool:
-    """Say for which providers there are usable keys; False where there are none at all."""
-    daily_log.loading_keys()
-    owners = [standing.user_id for standing in standings if standing.has_active_projects]
-    states = app.keys.available(owners or [standing.user_id for standing in standings])
-    usable = {name for found in states.values() for name, state in found.items() if state.usable}
-    if not states:
-        usable = set(app.keys.operator_keys)
-    if not usable:
-        daily_log.no_keys([state.problem for found in states.values() for state in found.values() if state.problem])
-        return False
-    daily_log.keys([name for name in PROVIDERS if name in usable])
-    return True
-
-
-def dry_run(app: App, options: Options, the_day: date) -> int:
-    """Say what a run would ask and what it would cost at most; calls nothing and writes nothing."""
+def dry_run(app: App, options: Options, day: date) -> int:
+    """Log what a run would ask and what it would cost at most; calls no provider and writes nothing."""
     standings = app.budget.standings(start_month=False)
     plan = make_plan(app, options.project_ids, blocked_users(standings))
-    daily_log.estimate(list(estimate(app, plan, the_day)), plan, standings, the_day)
+    daily_log.estimate(list(estimate(app, plan, day)), plan, standings, day)
     return DONE
 
 
@@ -199,8 +167,8 @@ def read_options(argv: Sequence[str] | None) -> Options:
         action="store_true",
         help="sample data and simulated answers, in a database of its own; needs no key",
     )
-    found = parser.parse_args(argv)
-    return Options(found.project, found.date, found.dry_run, found.demo)
+    arguments = parser.parse_args(argv)
+    return Options(arguments.project, arguments.date, arguments.dry_run, arguments.demo)
 
 
 def project_number(text: str) -> int:
@@ -211,9 +179,9 @@ def project_number(text: str) -> int:
 
 def past_day(text: str) -> date:
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from exc
-    if found > datetime.now(UTC).date() + timedelta(days=1):
+    if day > datetime.now(UTC).date() + timedelta(days=1):
         raise argparse.ArgumentTypeError(f"{text} has not come yet")
-    return found
+    return day

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from llm_monitoring.db.locks import Holder
+from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.process.hints import explain
-from llm_monitoring.runs.daily import Plan, standing_line
+from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
-from llm_monitoring.runs.reasons import Cause, stop_text
+from llm_monitoring.runs.plan import KeyStates, Plan
+from llm_monitoring.runs.reasons import Cause, standing_line, stop_text
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
 VOICE: Final = Voice("llm_monitoring.daily")
@@ -28,14 +31,30 @@ def started() -> None:
     info("run.started", "🕒 === MULTI-LLM BRAND MONITORING CRON JOB STARTED ===")
 
 
-def checking_budgets() -> None:
-    info("budget.checking", "💰 Verificando límites de presupuesto...")
+class StartLog(RunListener):
+    """Logs the start of a run: who may spend, which keys there are, that the asking begins."""
 
+    def on_budgets(self, standings: Sequence[Standing], *, may_spend: bool) -> None:
+        info("budget.checking", "💰 Verificando límites de presupuesto...")
+        blocked = [standing for standing in standings if standing.blocked]
+        listed("budget.near_limit", "cerca del límite", [standing for standing in standings if standing.near_limit])
+        listed("budget.over", "sobre presupuesto", blocked)
+        if not may_spend:
+            error("budget.exceeded", "❌ No se puede continuar: presupuesto excedido")
+            error("run.aborted", "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET")
+        elif not blocked:
+            info("budget.ok", f"✅ Presupuesto OK ({len(standings)} usuario(s))", users=len(standings))
 
-def budgets(standings: Sequence[Standing]) -> None:
-    """Name the users near and over their limits."""
-    listed("budget.near_limit", "cerca del límite", [each for each in standings if each.near_limit])
-    listed("budget.over", "sobre presupuesto", [each for each in standings if each.blocked])
+    def on_keys(self, states: KeyStates, usable: Sequence[ProviderName]) -> None:
+        info("keys.loading", "🔑 Obteniendo API keys...")
+        if usable:
+            names = list(usable)
+            info("keys.available", f"✅ API keys disponibles: {names}", providers=names)
+        else:
+            no_keys([state.problem for by in states.values() for state in by.values() if state.problem])
+
+    def on_asking(self) -> None:
+        info("analysis.started", "🚀 Iniciando análisis de todos los proyectos activos...")
 
 
 def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
@@ -45,33 +64,12 @@ def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
         warn(event, f"   {standing_line(each)}", user_id=each.user_id, percent=float(round(each.percent, 1)))
 
 
-def budgets_fine(users: int) -> None:
-    info("budget.ok", f"✅ Presupuesto OK ({users} usuario(s))", users=users)
-
-
-def aborted() -> None:
-    error("budget.exceeded", "❌ No se puede continuar: presupuesto excedido")
-    error("run.aborted", "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET")
-
-
-def loading_keys() -> None:
-    info("keys.loading", "🔑 Obteniendo API keys...")
-
-
-def keys(names: Sequence[str]) -> None:
-    info("keys.available", f"✅ API keys disponibles: {list(names)}", providers=list(names))
-
-
-def no_keys(problems: Sequence[MonitoringError]) -> None:
+def no_keys(problems: Sequence[KeyUnreadable]) -> None:
     for problem in problems:
         error("key.unreadable", f"❌ {problem}")
     if not problems:
         error("key.missing", "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`")
     error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
-
-
-def analysing() -> None:
-    info("analysis.started", "🚀 Iniciando análisis de todos los proyectos activos...")
 
 
 def already_running(holder: Holder | None, *, too_long: bool) -> None:
@@ -91,7 +89,7 @@ def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
     return 1
 
 
-def summary(report: DayReport, standings: Sequence[Standing]) -> int:
+def summary(report: DayReport) -> int:
     """Report project by project and in all; return the job's exit code."""
     info("results", "📊 RESULTADOS DEL ANÁLISIS")
     for project in report.projects:
@@ -121,7 +119,7 @@ def summary(report: DayReport, standings: Sequence[Standing]) -> int:
     if report.cut:
         error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.stats.stopped, 'es')}",
               run_id=report.run_id, reason=report.stats.stopped)  # fmt: skip
-    finished(report, standings)
+    finished(report)
     return 1 if report.cut else 0
 
 
@@ -175,10 +173,10 @@ def keyless(project_id: int, names: Sequence[str]) -> None:
              project_id=project_id, providers=list(names))  # fmt: skip
 
 
-def finished(report: DayReport, standings: Sequence[Standing]) -> None:
+def finished(report: DayReport) -> None:
     if not report.projects:
         info("run.no_projects", "ℹ️ No hay proyectos activos: no hay nada que analizar")
-    troubled = [each for each in standings if each.blocked or each.near_limit]
+    troubled = any(standing.blocked or standing.near_limit for standing in report.standings)
     if report.complete and not troubled:
         info("run.completed", "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY", run_id=report.run_id)
     else:

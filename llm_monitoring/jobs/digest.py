@@ -17,6 +17,7 @@ from llm_monitoring.ledger.balancing import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
 from llm_monitoring.notify.outbox import Notice, PendingNotices
+from llm_monitoring.runs.reasons import StopReason, stop_text
 from llm_monitoring.runs.report import DayReport
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,7 @@ FAILURES: Final[dict[FailureCode, str]] = {
 }
 
 
-def finished(
-    app: App, day: date, report: DayReport, code: int, reports: Sequence[Path] = (),
-    adjusted: Sequence[Adjustment] = (),
-) -> None:  # fmt: skip
+def finished(app: App, day: date, report: DayReport, code: int, reports: Sequence[Path] = ()) -> None:
     """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged.
 
     `reports` go with it where LLM_NOTIFY_ATTACH_REPORTS says so.
@@ -50,7 +48,7 @@ def finished(
         yield from lines.unfinished_news(report, day)
         yield from lines.stale_news(app, report.projects)
         yield from lines.doubt_news(report, day, names)
-        yield from map(lines.adjustment_news, adjusted)
+        yield from map(lines.adjustment_news, report.adjustments)
         yield from lines.blocked_news(report, app.budget.standings(start_month=False), app.budget.month(), names)
 
     good = code == 0 and report.stats.stopped is None
@@ -58,10 +56,11 @@ def finished(
     tell(app, day, news, good=good, attached=attached)
 
 
-def aborted(app: App, day: date, why: str, adjusted: Sequence[Adjustment] = ()) -> int:
-    """Tell that a run could not ask anything; return the job's exit code."""
-    told = f"❌ La ejecución del {day} no pudo preguntar nada: {why}"
-    tell(app, day, lambda: [Notice("run", why, told, 7, "failure"), *map(lines.adjustment_news, adjusted)], good=False)
+def aborted(app: App, day: date, reason: StopReason, adjustments: Sequence[Adjustment] = ()) -> int:
+    """Report that a run could not ask anything; return the job's exit code."""
+    line = f"❌ La ejecución del {day} no pudo preguntar nada: {stop_text(reason, 'es')}"
+    notices = [Notice("run", reason, line, 7, "failure"), *map(lines.adjustment_news, adjustments)]
+    tell(app, day, lambda: notices, good=False)
     return 1
 
 

@@ -11,7 +11,7 @@ from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.runs import tasks as tasks_module
-from llm_monitoring.runs.daily import Plan
+from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.questions import prompt_question
 
 

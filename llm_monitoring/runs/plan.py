@@ -1,9 +1,9 @@
-"""Who is asked what: the projects that can be asked, whose keys their calls use, and why other projects stay out."""
+"""Who is asked what: the projects that can be asked, the keys that their calls use, and why other projects stay out."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -11,7 +11,8 @@ from functools import partial
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
 from llm_monitoring.domain import KeyId, ProviderName
-from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.keys.encryption import KeyUnreadable
+from llm_monitoring.keys.store import KeyStatus
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.runs.reasons import ProjectProblem
@@ -19,6 +20,31 @@ from llm_monitoring.runs.reasons import ProjectProblem
 log = logging.getLogger(__name__)
 
 Problems = dict[int, ProjectProblem]
+KeyStates = Mapping[int, Mapping[ProviderName, KeyStatus]]
+"""The state of each user's keys, by user and provider; a provider without a key is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProjects:
+    """The active projects, and the problems of those that cannot be read."""
+
+    tracked: Mapping[int, TrackedProject]
+    problems: Mapping[int, ProjectProblem]
+
+    @property
+    def owners(self) -> set[int]:
+        """The users of the projects that can be read."""
+        users = (tracked.project.user_id for tracked in self.tracked.values())
+        return {user_id for user_id in users if user_id is not None}
+
+    def only(self, project_ids: Sequence[int] | None) -> ReadProjects:
+        """These projects alone; None: all."""
+        if project_ids is None:
+            return self
+        return ReadProjects(
+            {number: tracked for number, tracked in self.tracked.items() if number in project_ids},
+            {number: problem for number, problem in self.problems.items() if number in project_ids},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +62,7 @@ class Plan:
         return tuple(name for name in tracked.project.providers if (tracked.project.user_id, name) in self.keys)
 
     def keyless(self, tracked: TrackedProject) -> tuple[ProviderName, ...]:
-        """The project's providers that nobody is asked at, as its user has no usable key for them."""
+        """The project's providers that are not asked, as its user has no usable key for them."""
         return tuple(name for name in tracked.project.providers if (tracked.project.user_id, name) not in self.keys)
 
 
@@ -46,53 +72,86 @@ def make_plan(
     blocked: Mapping[int, Standing],
     catalogue: registry.Catalogue | None = None,
 ) -> Plan:
-    """Decide which projects, of these or all, can be asked, with whose keys, and by whom their mentions are judged."""
-    tracked, problems = read_projects(app, project_ids)
-    owners = {item.project.user_id for item in tracked.values() if item.project.user_id is not None}
-    keys, faults = usable_keys(app.keys, owners)
-    plan = Plan(tracked, keys, {}, catalogue or registry.read_catalogue(app.db, app.errors), problems)
-    for item in list(tracked.values()):
-        problem = obstacle(plan, item, blocked, faults)
+    """Read these projects or all, their owners' keys and the catalogue, and plan with them."""
+    read = read_projects(app, project_ids)
+    keys = app.keys.available(sorted(read.owners))
+    log_unreadable_keys(keys)
+    return plan_projects(
+        read, keys, blocked, catalogue or registry.read_catalogue(app.db, app.errors), app.budget.today()
+    )
+
+
+def plan_projects(
+    read: ReadProjects,
+    keys: KeyStates,
+    blocked: Mapping[int, Standing],
+    catalogue: registry.Catalogue,
+    today: date,
+) -> Plan:
+    """Decide which projects can be asked, with which keys, and which model judges their mentions."""
+    usable, unreadable = usable_keys(keys)
+    tracked, problems = dict(read.tracked), dict(read.problems)
+    plan = Plan(tracked, usable, {}, catalogue, problems)
+    for number, item in read.tracked.items():
+        problem = obstacle(plan, item, blocked, unreadable)
         if problem is not None:
-            problems[item.project.id] = problem
-            del tracked[item.project.id]
-    today = app.budget.today()
-    judges = {item.project.id: judge for item in tracked.values() if (judge := judge_of(plan, item, today)) is not None}
+            problems[number] = problem
+            del tracked[number]
+    judges = {number: judge for number, item in tracked.items() if (judge := judge_of(plan, item, today)) is not None}
     return replace(plan, judges=judges)
 
 
-def read_projects(app: App, project_ids: Sequence[int] | None) -> tuple[dict[int, TrackedProject], Problems]:
-    """The active projects; one that cannot be read stays out alone."""
+def read_projects(app: App, project_ids: Sequence[int] | None = None) -> ReadProjects:
+    """The active projects, these or all; one that cannot be read stays out alone."""
     tracked: dict[int, TrackedProject] = {}
     problems: Problems = {}
     for row in projects.active(app.db, project_ids):
         with app.errors.guard("read_project", f"Proyecto #{row['id']}", project_id=row["id"]) as work:
             tracked[row["id"]] = TrackedProject(projects.read_project(row))
         if work.error is not None:
-            named = {"name": str(row["name"] or ""), "user_id": row["user_id"]}
-            problems[row["id"]] = ProjectProblem("unreadable", row["id"], **named, detail=work.error.message)
-    return tracked, problems
+            name = str(row["name"] or "")
+            problems[row["id"]] = ProjectProblem(
+                "unreadable", row["id"], name, row["user_id"], detail=work.error.message
+            )
+    return ReadProjects(tracked, problems)
 
 
 def usable_keys(
-    store: KeyStore, owners: set[int]
-) -> tuple[dict[tuple[int, ProviderName], KeyId], dict[int, list[str]]]:
-    """Whose key each user's calls use, and what is wrong with the keys that cannot be read."""
+    states: KeyStates,
+) -> tuple[dict[tuple[int, ProviderName], KeyId], dict[int, list[KeyUnreadable]]]:
+    """The key that each user's calls to a provider use, and the problems of the keys that cannot be read, by user."""
     keys: dict[tuple[int, ProviderName], KeyId] = {}
-    faults: dict[int, list[str]] = {}
-    for user_id, states in store.available(sorted(owners)).items():
-        for provider, state in states.items():
+    unreadable: dict[int, list[KeyUnreadable]] = {}
+    for user_id, by_provider in states.items():
+        for provider, state in by_provider.items():
             if state.problem is None:
                 keys[user_id, provider] = KeyId(provider, user_id if state.source == "user" else None)
             else:
-                faults.setdefault(user_id, []).append(str(state.problem))
-                log.error("❌ User #%s: %s", user_id, state.problem,
-                          extra={"event": "key.unreadable", "user_id": user_id, "provider": provider})  # fmt: skip
-    return keys, faults
+                unreadable.setdefault(user_id, []).append(state.problem)
+    return keys, unreadable
+
+
+def log_unreadable_keys(states: KeyStates) -> None:
+    """Report each key that cannot be read."""
+    for user_id, by_provider in states.items():
+        for provider, state in by_provider.items():
+            if state.problem is not None:
+                fields = {"event": "key.unreadable", "user_id": user_id, "provider": provider}
+                log.error("❌ User #%s: %s", user_id, state.problem, extra=fields)
+
+
+def anyone_may_spend(standings: Iterable[Standing]) -> bool:
+    """Whether some user has budget left; if there are active projects, only their owners count."""
+    every = list(standings)
+    relevant = [standing for standing in every if standing.has_active_projects] or every
+    return not relevant or any(not standing.blocked for standing in relevant)
 
 
 def obstacle(
-    plan: Plan, item: TrackedProject, blocked: Mapping[int, Standing], faults: Mapping[int, Sequence[str]]
+    plan: Plan,
+    item: TrackedProject,
+    blocked: Mapping[int, Standing],
+    unreadable: Mapping[int, Sequence[KeyUnreadable]],
 ) -> ProjectProblem | None:
     """Why nothing of a project can be asked, or None."""
     project, user_id = item.project, item.project.user_id
@@ -105,8 +164,8 @@ def obstacle(
         return problem("no_provider")
     if plan.providers(item):
         return None
-    if user_id in faults:
-        return problem("key_unreadable", detail="; ".join(faults[user_id]))
+    if user_id in unreadable:
+        return problem("key_unreadable", detail="; ".join(map(str, unreadable[user_id])))
     return problem("keyless", providers=project.providers)
 
 

@@ -10,7 +10,9 @@ from llm_monitoring.runs.limits import ClosedReason
 
 Language = Literal["es", "en"]
 
-StopReason = Literal["signal", "deadline", "taken_over", "chunk_failed", "ended_in_error", "process_ended"]
+StopReason = Literal[
+    "signal", "deadline", "taken_over", "chunk_failed", "ended_in_error", "process_ended", "no_budget", "no_keys"
+]
 """Why a run ended before everything was asked; the table of runs keeps the code."""
 
 ProblemCode = Literal[
@@ -23,6 +25,8 @@ STOPS: Final[dict[StopReason, dict[Language, str]]] = {
     "taken_over": {"es": "otra ejecución tomó el relevo", "en": "another run took over"},
     "chunk_failed": {"es": "un tramo acabó con varios trabajadores", "en": "a chunk ended several workers"},
     "ended_in_error": {"es": "terminó con un error", "en": "it ended in an error"},
+    "no_budget": {"es": "ningún usuario tiene presupuesto", "en": "no user has budget left"},
+    "no_keys": {"es": "no hay ninguna API key utilizable", "en": "there is no usable API key"},
     "process_ended": {"es": "su proceso terminó antes", "en": "its process ended before the run did"},
 }
 

@@ -1,17 +1,33 @@
-"""What became of a day: one report a project, and the figures of the run."""
+"""The report of a run: one part a project, and the totals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Final
 
+from llm_monitoring import projects
+from llm_monitoring.app import App
 from llm_monitoring.db.row_errors import RowError
-from llm_monitoring.domain import ProviderName
-from llm_monitoring.runs.reasons import ProjectProblem
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.ledger.balancing import Adjustment
+from llm_monitoring.projects.definition import Project
+from llm_monitoring.runs import tasks
+from llm_monitoring.runs.plan import Plan
+from llm_monitoring.runs.reasons import Cause, ProjectProblem, StopReason
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.tasks import Completeness, Doubtful, Unfinished
+from llm_monitoring.runs.tasks import Completeness, Doubtful, Spend, Unfinished
+
+log = logging.getLogger(__name__)
+
+NOTHING_SPENT: Final = Spend(Decimal(0), 0, 0.0)
+
+Coverage = Mapping[int, Mapping[str, Completeness]]
+"""How far a day is, by project and provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +57,6 @@ class ProjectReport:
     def pending(self) -> int:
         return sum(cell.open for cell in self.completeness.values())
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form that callers of `analyze_all_active_projects` rely on."""
-        report: dict[str, Any] = {
-            "project_id": self.project_id,
-            "duration_seconds": round(self.duration_seconds, 3),
-            "total_queries_executed": self.answers,
-            "llms_analyzed": self.llms_analyzed,
-            "total_cost_usd": self.cost_usd,
-            "completeness_by_llm": {
-                name: {"planned": cell.tasks, "valid": cell.results, "failed": cell.failures,
-                       "percent": round(100 * cell.results / cell.tasks, 1) if cell.tasks else None}
-                for name, cell in self.completeness.items()
-            },
-            "skipped": self.skipped,
-        }  # fmt: skip
-        return report | ({"error": self.error.text("es")} if self.error else {})
-
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
@@ -65,7 +64,7 @@ class DayReport:
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
     `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `doubtful` the part that
-    no provider has confirmed.
+    no provider has confirmed. `standings` are the accounts at the start, after `adjustments` to them.
     """
 
     run_id: int
@@ -76,21 +75,32 @@ class DayReport:
     doubtful: Doubtful
     row_errors: Sequence[RowError] = ()
     unfinished: Sequence[Unfinished] = ()
+    standings: Sequence[Standing] = ()
+    adjustments: Sequence[Adjustment] = ()
 
     @property
     def open(self) -> Sequence[ProjectReport]:
-        """The projects with questions that the day still lacks."""
+        """The projects with tasks that the day still lacks."""
         return [project for project in self.projects if project.pending and not project.error]
 
     @property
     def wanted(self) -> Sequence[ProjectReport]:
         """The projects that were to have answers of the day."""
-        return [each for each in self.projects if each.error or any(cell.tasks for cell in each.completeness.values())]
+        return [
+            project
+            for project in self.projects
+            if project.error or any(cell.tasks for cell in project.completeness.values())
+        ]
 
     @property
     def unread(self) -> int:
         """How many answers of the day are stored and not analysed yet."""
         return sum(cell.unread for project in self.projects for cell in project.completeness.values())
+
+    @property
+    def obstacle(self) -> StopReason | None:
+        """Why the run could ask no one: no user has budget, or there is no key."""
+        return self.stats.stopped if self.stats.stopped in ("no_budget", "no_keys") else None
 
     @property
     def cut(self) -> bool:
@@ -103,3 +113,53 @@ class DayReport:
         return (
             self.in_balance and not troubled and not self.row_errors and not self.unread and self.stats.stopped is None
         )
+
+
+def coverage(app: App, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
+    """How far the day is, by project, for the providers that its user can call."""
+    cells = tasks.completeness(app.db, day, list(plan.projects), PROVIDERS)
+    return {
+        project_id: {name: cell for name, cell in cells.get(project_id, {}).items() if name in plan.providers(tracked)}
+        for project_id, tracked in plan.projects.items()
+    }
+
+
+def project_reports(
+    app: App, plan: Plan, day: date, run_id: int, before: Coverage, *, stopped: StopReason | None
+) -> Iterator[ProjectReport]:
+    """A report for each project that still exists."""
+    spend = tasks.project_spend(app.db, run_id)
+    after = coverage(app, plan, day)
+    existing = projects.existing(app.db, list(plan.projects))
+    for project_id, tracked in plan.projects.items():
+        if project_id not in existing:
+            fields = {"event": "project.deleted", "project_id": project_id}
+            log.warning("🗑️ Proyecto #%d: se borró durante la ejecución", project_id, extra=fields)
+            continue
+        spent = spend.get(project_id, NOTHING_SPENT)
+        cells, cells_before = after[project_id], before[project_id]
+        yield ProjectReport(
+            project_id=project_id,
+            name=tracked.project.name,
+            user_id=tracked.project.user_id,
+            duration_seconds=spent.seconds,
+            answers=sum(cells[name].results - cells_before[name].results for name in cells_before.keys() & cells),
+            cost_usd=spent.cost_usd,
+            completeness=cells,
+            skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
+            error=project_error(tracked.project, cells, stopped=stopped),
+            keyless=plan.keyless(tracked),
+        )
+    for project_id, problem in sorted(plan.problems.items()):
+        yield ProjectReport(project_id, problem.name, problem.user_id, 0.0, 0, Decimal(0), {}, False, problem)
+
+
+def project_error(
+    project: Project, cells: Mapping[str, Completeness], *, stopped: StopReason | None
+) -> ProjectProblem | None:
+    """Why a project has nothing to show for the day: not one valid answer although some were wanted."""
+    if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
+        return None
+    causes = tuple(Cause(name, cell.reason, cell.message) for name, cell in cells.items() if cell.message)
+    early = stopped if any(cell.open for cell in cells.values()) else None
+    return ProjectProblem("no_answer", project.id, project.name, project.user_id, causes=causes, stopped=early)

@@ -15,9 +15,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.runs import daily, limits, report, runner
-from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.faults.nursery import Nursery
 from tests.faults.scene import PREFIXES, Scene, staged
@@ -37,9 +35,7 @@ def run_day(scene: Scene, **environment: str) -> report.DayReport:
     named = {**scene.server.environment(), **scene.operator, "LLM_SENTIMENT": "false", **environment}
     settings = load_settings(named, dotenv=False)
     app = App(scene.db, scene.budget, scene.store, settings)
-    blocked = blocked_users(scene.budget.standings())
-    with RunLock(scene.db) as lock:
-        return daily.analyse(app, daily.RunRequest(TODAY), blocked, lock)
+    return daily.run_day(app, daily.RunRequest(TODAY))
 
 
 def ask(scene: Scene, user: int, prompts: Sequence[str], providers: Sequence[ProviderName] = PROVIDERS) -> int:

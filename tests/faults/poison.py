@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 from cryptography.fernet import Fernet
@@ -19,15 +18,13 @@ from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.jobs import daily, digest, digest_lines
+from llm_monitoring.jobs import daily, daily_log, digest, digest_lines
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.notify.outbox import Notice
-from llm_monitoring.runs import daily as day
-from llm_monitoring.runs import report as report_module
-from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.daily import RunRequest, run_day
+from llm_monitoring.runs.report import DayReport
 from llm_monitoring.settings.fields import load_settings
 
 MASTER_KEY: Final = "q3vXo0ZzXH0mJqLkKqQJ8r5Zb2m0bq0m9f3t1n8yM2E="
@@ -175,16 +172,11 @@ class House:
         self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
                         "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
 
-    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> report_module.DayReport:
+    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> DayReport:
         """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""
         app = self.app
-        with RunLock(self.db) as lock:
-            day.settle_dead_runs(app)
-            standings = app.budget.standings()
-            daily.may_spend(standings)
-            daily.keys_available(app, standings)
-            order = day.RunRequest(the_day, stop=Event(), on_start=lambda pending: ignore(meanwhile()))
-            report = day.analyse(app, order, blocked_users(standings), lock)
+        request = RunRequest(the_day, on_start=lambda pending: ignore(meanwhile()))
+        report = run_day(app, request, listener=daily_log.StartLog())
         daily.write_reports(app, report)
         digest.collect(app, the_day, lambda: [*digest_lines.run_news(report, the_day), *row_news(app, the_day)])
         return report

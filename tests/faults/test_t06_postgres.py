@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from threading import Event
 from typing import TypeVar
 
 import psycopg2
@@ -147,7 +146,7 @@ def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> report_mo
     settings = load_settings(environment, dotenv=False)
     app = App(db, budget, KeyStore(db, KeyCipher(scene.master_key), {}), settings)
     with RunLock(scene.db) as lock:
-        return daily_run.analyse(app, daily_run.RunRequest(day, stop=Event()), {}, lock)
+        return daily_run.run_day(app, daily_run.RunRequest(day), lock=lock)
 
 
 @pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])

@@ -92,7 +92,7 @@ def test_t16_a_day_of_broken_rows_is_whole_for_everyone_else(
     with closing(psycopg2.connect(house.url)) as other, caplog.at_level(logging.INFO):
         other.cursor().execute(HELD.format(**NUMBER))
         report = house.run(meanwhile=lambda: taken_away(house))
-        code = daily_log.summary(report, [])
+        code = daily_log.summary(report)
     found = days(house)
     assert {"healthy": whole, "whole": whole} == {name: found[name] for name in ("healthy", "whole")}
     assert {"overflow", "nan", "deep", "brackets", "trigger", "check", "locked"} == {
@@ -115,7 +115,7 @@ def test_t16_the_start_after_that_day_serves_whoever_is_mended(
     """What was left open or unread is finished by the next start once its cause is gone, and paid for once."""
     with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
         patch.setattr(Matcher, "analyse", breaking("Rompe"))
-        assert 0 == daily_log.summary(house.run(), [])
+        assert 0 == daily_log.summary(house.run())
     assert "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS" in caplog.text
     house.db.execute("DROP TRIGGER refuse ON user_llm_api_keys")
     house.db.execute("ALTER TABLE llm_monitoring_results DROP CONSTRAINT of_the_host")

@@ -46,7 +46,7 @@ def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog
     project = scene.add_project(second, 12, ["openai"])
     with holding(scene, first), caplog.at_level(logging.WARNING):
         report = run_day(scene, **DEADLINE)
-        code = daily_log.summary(report, [])
+        code = daily_log.summary(report)
     pending = {each.project_id: each.pending for each in report.projects}
     assert (0, 6) == (pending[project], sum(pending.values()))
     assert ({first}, False, 0) == (report.stats.locked_users, report.cut, code)
@@ -93,7 +93,7 @@ def test_t17_every_account_held_is_a_day_without_success(
         scene.add_project(user, 3, ["openai"])
     with holding(scene, first), holding(scene, second), caplog.at_level(logging.INFO):
         report = run_day(scene)
-        code = daily_log.summary(report, [])
+        code = daily_log.summary(report)
     said = "\n".join(caplog.messages)
     assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
     assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]

@@ -18,10 +18,9 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import daily as daily_run
-from llm_monitoring.runs.records import AlreadyRunning, RunLock
+from llm_monitoring.runs.records import AlreadyRunning
 from llm_monitoring.settings.fields import load_settings
 from tests.faults import weather
 from tests.faults.books import Books
@@ -84,8 +83,7 @@ class Days:
         app = App(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
         while True:
             try:
-                with RunLock(scene.db) as lock:
-                    daily_run.analyse(app, daily_run.RunRequest(day), blocked_users(app.budget.standings()), lock)
+                daily_run.run_day(app, daily_run.RunRequest(day))
                 return
             except AlreadyRunning:
                 sleep(0.01)

@@ -26,7 +26,7 @@ from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.plan import make_plan
-from llm_monitoring.runs.records import RunLock
+from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 
@@ -72,7 +72,7 @@ def shared_run(stage: Stage) -> report_module.DayReport:
     """A run in which a worker does the asking, in this process."""
     app = tools_of(stage)
 
-    def asking(context: daily.RunContext) -> object:
+    def asking(context: daily.RunContext) -> RunStats:
         assert context.executor.run_id is not None
         work(stage, context.executor.run_id)
         queue = ChunkQueue(stage.db)
@@ -80,8 +80,7 @@ def shared_run(stage: Stage) -> report_module.DayReport:
         with queue.opened() as opened:
             return ChunkMonitor(app, opened, context, context.executor.run_id, float("inf")).run()
 
-    with RunLock(stage.db) as lock:
-        return daily.analyse(app, daily.RunRequest(TODAY), {}, lock, asking)  # type: ignore[arg-type]
+    return daily.run_day(app, daily.RunRequest(TODAY), asking)
 
 
 def test_what_a_worker_left_alone_is_in_the_runs_report(
@@ -156,12 +155,10 @@ def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
             other.cursor().execute(f"SELECT 1 FROM {table} FOR NO KEY UPDATE")
 
         app = tools_of(stage)
-        with RunLock(stage.db) as lock:
-            report = daily.analyse(app, daily.RunRequest(TODAY, on_start=hold), {}, lock)
+        report = daily.run_day(app, daily.RunRequest(TODAY, on_start=hold))
     assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.stats.answered
     assert report.row_errors
-    with RunLock(stage.db) as lock:
-        assert daily.analyse(tools_of(stage), daily.RunRequest(TODAY), {}, lock).complete
+    assert daily.run_day(tools_of(stage), daily.RunRequest(TODAY)).complete
 
 
 def test_errors_of_rows_are_kept_as_they_were(db: Database) -> None:

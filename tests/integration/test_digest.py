@@ -460,5 +460,5 @@ def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhoo
         settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
         app = App(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))
         db.close()
-        assert 1 == digest.aborted(app, DAY, "nada")
+        assert 1 == digest.aborted(app, DAY, "no_budget")
     assert [] == webhook.posts

@@ -17,7 +17,6 @@ from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret, Task
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.ledger.budget import Attempt
 from llm_monitoring.providers import Question, load_sdk, open_provider
 from llm_monitoring.runs import daily, records, runner, tasks
@@ -49,10 +48,8 @@ def run(
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
     store = KeyStore(stage.db, KeyCipher(stage.master_key), settings.api_keys)
     app = App(stage.db, stage.budget, store, settings)
-    blocked = blocked_users(stage.budget.standings())
-    with RunLock(stage.db) as lock:
-        order = daily.RunRequest(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
-        return daily.analyse(app, order, blocked, lock)
+    request = daily.RunRequest(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
+    return daily.run_day(app, request)
 
 
 def none(_: object) -> None: ...

@@ -13,7 +13,6 @@ from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
 from llm_monitoring.runs import daily, tasks
 from llm_monitoring.runs import report as report_module
-from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 from tests.integration.stored import Book, done
@@ -32,8 +31,7 @@ def asked_thrice(stage: Stage) -> int:
 def run(stage: Stage) -> report_module.DayReport:
     settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
     app = App(stage.db, stage.budget, stage.store, settings)
-    with RunLock(stage.db) as lock:
-        return daily.analyse(app, daily.RunRequest(TODAY), {}, lock)
+    return daily.run_day(app, daily.RunRequest(TODAY))
 
 
 def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:

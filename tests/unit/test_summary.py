@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring.jobs import daily_log
-from llm_monitoring.runs.daily import project_error
 from llm_monitoring.runs.reasons import ProjectProblem, StopReason
-from llm_monitoring.runs.report import DayReport, ProjectReport
+from llm_monitoring.runs.report import DayReport, ProjectReport, project_error
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness, Doubtful
 from tests.unit.reporting import scene
@@ -67,6 +66,6 @@ def test_a_day_is_a_success_only_with_answers(
 ) -> None:
     """A project without an answer failed, one with open questions is counted apart, a cut day exits with 1."""
     with caplog.at_level("INFO"):
-        assert code == daily_log.summary(made, [])
+        assert code == daily_log.summary(made)
     said = "\n".join(caplog.messages)
     assert [] == [line for line in lines if line not in said]
