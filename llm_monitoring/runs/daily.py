@@ -223,7 +223,8 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
         stats = execute(context) if start.obstacle is None else RunStats(stopped=start.obstacle)
     finally:
         clients.close()
-    figures(executor, {(project_id, request.day) for project_id in plan.projects if project_id not in stats.snapshotted})
+    missing = plan.projects.keys() - stats.snapshotted
+    figures(executor, {(project_id, request.day) for project_id in missing})
     projects.mark_analysed(app.db, list(plan.projects), app.errors)
     return settle_day(app, context, start, run_id, stats)
 
