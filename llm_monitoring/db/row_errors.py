@@ -103,10 +103,19 @@ class RowErrors:
     lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def guard(self, stage: Stage, row: str, *, keep: bool = True, **fields: Any) -> Iterator[Guarded]:
-        """Run the block for one row: what it raises is recorded, unless the database is away or the process stops.
+    def guard(
+        self,
+        stage: Stage,
+        row: str,
+        *,
+        keep: bool = True,
+        passes: Callable[[BaseException], bool] = lambda error: False,
+        **fields: Any,
+    ) -> Iterator[Guarded]:
+        """Run the block for one row and record the error that it raises.
 
-        Without `keep` it is only given back, for a caller that has a second way.
+        Errors are raised if the database is away or the process stops, and those that `passes` is true for. Without
+        `keep` the error is only returned, for a caller that has a second way.
         """
         work = Guarded()
         try:
@@ -114,6 +123,8 @@ class RowErrors:
         except ENDS_EVERYTHING:
             raise
         except BaseException as exc:
+            if passes(exc):
+                raise
             work.error = RowError(stage, row, code_of(exc), message_of(exc), tuple(fields.items()))
             log.debug("%s: %s", stage, row, exc_info=exc, extra={"event": "row.error", "row": row})
             if keep:

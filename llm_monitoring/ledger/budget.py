@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from llm_monitoring.db.clock import DatabaseClock
 from llm_monitoring.db.database import Conflict, Database, Locked, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import Lease, ProviderName, Task, Usage
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.accounts import BLOCKED_AT, Audit, Standing, month_of
+from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
 from llm_monitoring.providers.base import Reply
 
 SQL = load("budget")
@@ -66,16 +67,29 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))
 
 
-class RunSuperseded(MonitoringError):
-    """A later start or another owner of its chunk has taken over from whoever wanted to make a call."""
-
-
-class BudgetReserved(MonitoringError):
-    """The call fits what is left, but for what other calls have reserved of it."""
-
-
-class OperatorExhausted(MonitoringError):
-    """The monthly limit of the operator's keys does not cover the call's ceiling."""
+def reservation(attempt: Attempt, month: date, operator_budget_usd: Decimal | None) -> dict[str, Any]:
+    """The parameters of the statements that reserve an attempt, or say why that was refused."""
+    task, lease = attempt.task, attempt.lease
+    return {
+        "id": str(attempt.id),
+        "kind": attempt.kind,
+        "user_id": attempt.user_id,
+        "month": month,
+        "run_id": attempt.run_id,
+        "chunk_id": lease and lease.chunk_id,
+        "lease": lease and str(lease.token),
+        "provider": attempt.provider,
+        "model_id": attempt.model_id,
+        "key_source": attempt.key_source,
+        "ceiling": attempt.ceiling_usd,
+        "operator_budget": operator_budget_usd,
+        "rates": attempt.rates,
+        "project_id": task and task.project_id,
+        "query_id": task and task.query_id,
+        "task_provider": task and task.provider,
+        "analysis_date": task and task.day,
+        "sample": task and task.sample,
+    }
 
 
 class Budget:
@@ -117,55 +131,44 @@ class Budget:
         next_month = month_of(self.database_clock()) + timedelta(days=32)
         return min(month_of(self.clock()), next_month.replace(day=1))
 
-    def reserve(self, call: Attempt) -> bool:
-        """Take the call's ceiling from its user's budget; False: blocked.
-
-        Raises Conflict if the task is being asked, Buried if the call's run or lease was taken over, Locked if another
-        session holds the account, OperatorExhausted if the operator's keys have reached their limit, and for a call by
-        lease or with the operator's key Occupied if it would fit once other calls gave back what they reserved.
-        """
-        task = call.task
-        params = {
-            "id": str(call.id), "kind": call.kind, "user_id": call.user_id, "month": self.month(),
-            "run_id": call.run_id, "chunk_id": call.lease and call.lease.chunk_id,
-            "lease": call.lease and str(call.lease.token), "provider": call.provider, "model_id": call.model_id,
-            "key_source": call.key_source, "ceiling": call.ceiling_usd, "operator_budget": self.operator_budget_usd,
-            "rates": call.rates,
-            "project_id": task and task.project_id, "query_id": task and task.query_id,
-            "task_provider": task and task.provider, "analysis_date": task and task.day,
-            "sample": task and task.sample,
-        }  # fmt: skip
+    def reserve(self, attempt: Attempt) -> None:
+        """Take the attempt's ceiling from its user's budget and write its row, or raise BudgetExceeded or Withdrawn."""
+        params = reservation(attempt, self.month(), self.operator_budget_usd)
         try:
             row = self.db.one(SQL.reserve, params)
-            if row is None and self.ensure_account(call.user_id):
+            if row is None and self.ensure_account(attempt.user_id):
                 row = self.db.one(SQL.reserve, params)
-        except Conflict:
-            if not self.was_admitted(call):
-                raise
-            return True
-        return row is not None or self.was_admitted(call)
+        except Locked as exc:
+            raise BudgetExceeded(BlockedBy.LOCK, attempt.user_id, attempt.ceiling_usd, retry=True) from exc
+        except Conflict as exc:  # an open attempt of its task, or this one, whose acknowledgement got lost
+            refusal = self.refusal(attempt)
+            if isinstance(refusal, BudgetExceeded):
+                raise Withdrawn(WithdrawnFor.TASK_TAKEN) from exc
+        else:
+            refusal = None if row is not None else self.refusal(attempt)
+        if refusal is not None:
+            raise refusal
 
-    def was_admitted(self, call: Attempt) -> bool:
-        """Whether a refused reservation had been committed before its connection broke, else why it was refused.
+    def refusal(self, attempt: Attempt) -> BudgetExceeded | Withdrawn | None:
+        """Why a reservation changed nothing; None if it had been committed before its connection broke.
 
-        Raises Buried, Occupied, OperatorExhausted.
+        What only other calls have reserved may come back: that is a reason to try again if they are made by other
+        machines or for other users, for this process waits for its own.
         """
-        params = {
-            "id": str(call.id), "run_id": call.run_id, "lease": call.lease and str(call.lease.token),
-            "user_id": call.user_id, "month": self.month(), "ceiling": call.ceiling_usd,
-            "operator_budget": self.operator_budget_usd,
-        }  # fmt: skip
-        why = self.db.one(SQL.refusal, params)
-        assert why is not None
-        if why["buried"]:
-            raise RunSuperseded
-        if why["admitted_before"] or not why["fits_unreserved"]:
-            return bool(why["admitted_before"])
-        if call.key_source == "operator" and not why["operator_fits_unreserved"]:
-            raise OperatorExhausted
-        if call.lease is not None or (call.key_source == "operator" and why["fits"]):
-            raise BudgetReserved
-        return False
+        row = self.db.one(SQL.refusal, reservation(attempt, self.month(), self.operator_budget_usd))
+        assert row is not None
+        if row["superseded"]:
+            return Withdrawn(WithdrawnFor.SUPERSEDED)
+        if row["admitted_before"]:
+            return None
+        of_operator = attempt.key_source == "operator"
+        by, retry = BlockedBy.BUDGET, False
+        if row["fits_unreserved"]:
+            if of_operator and not row["operator_fits_unreserved"]:
+                by = BlockedBy.OPERATOR_BUDGET
+            else:
+                retry = attempt.lease is not None or bool(of_operator and row["fits"])
+        return BudgetExceeded(by, attempt.user_id, attempt.ceiling_usd, retry=retry)
 
     def ensure_account(self, user_id: int) -> bool:
         """Give the user an account with the defaults; True if there was none.
@@ -197,9 +200,9 @@ class Budget:
 
         self.db.transact(alter)
 
-    def mark_sent(self, call: Attempt, rates: str | None = None) -> bool:
+    def mark_sent(self, attempt: Attempt, rates: str | None = None) -> bool:
         """Commit that the call goes out now, at `rates` if given; only on True may it be made."""
-        params = {"id": str(call.id), "token": str(uuid.uuid4()), "rates": rates}
+        params = {"id": str(attempt.id), "token": str(uuid.uuid4()), "rates": rates}
         return self.db.execute(SQL.mark_sent, params) == 1
 
     def keep_receipt(self, call_id: uuid.UUID, reply: Reply, body: bytes) -> None:

@@ -22,7 +22,8 @@ from llm_monitoring.figures.comparison import Comparison, compare
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.ledger.budget import new_id
-from llm_monitoring.ledger.payment import BudgetExceeded, Paid, Withdrawn
+from llm_monitoring.ledger.errors import BudgetExceeded, Withdrawn
+from llm_monitoring.ledger.payment import Paid
 from llm_monitoring.model_review.probe import charged, pay
 from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.providers import (

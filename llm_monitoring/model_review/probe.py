@@ -11,17 +11,15 @@ from typing import Final
 from llm_monitoring import registry
 from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import KeyId
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
-from llm_monitoring.ledger.budget import Attempt, Settlement, new_id
-from llm_monitoring.ledger.payment import BudgetExceeded, Paid
+from llm_monitoring.ledger.budget import Attempt, new_id
+from llm_monitoring.ledger.payment import Paid, Payment
 from llm_monitoring.providers import (
     Answer,
     ProviderError,
     Question,
-    Reply,
 )
 from llm_monitoring.registry import Model, RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
@@ -62,7 +60,7 @@ class Probe:
 def probe(desk: TaskExecutor, entry: RegistryEntry, author: Author, user_id: int) -> Probe:
     """Ask an approved and priced model one small question at the user's expense, and note that it answered.
 
-    Raises BadInput, NotCallable, Blocked, NoKey, KeyUnreadable, NoAnswer.
+    Raises BadInput, NotCallable, BudgetExceeded, NoKey, KeyUnreadable, NoAnswer.
     """
     model = admin.require_ready(entry)
     question = probe_question(model)
@@ -98,21 +96,16 @@ def pay(desk: TaskExecutor, model: Model, question: Question, user_id: int, call
         rates=registry.write_rates(quote.price),
     )
     client = desk.clients.get(key, user_id)
-    try:
-        return desk.payments.execute(call, question, client, tariff, keep_no_answer, keep_no_error)
-    except BudgetExceeded as exc:
-        told = f"what user {user_id} has left this month does not cover the question's ceiling of"
-        raise BudgetExceeded(f"{told} {call.ceiling_usd:.4f} USD") from exc
+    return desk.payments.execute(Payment(call, quote.price, keep_no_answer, keep_no_error), question, client, tariff)
 
 
-def keep_no_answer(
-    tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None
-) -> None:
-    """A trial leaves its attempt and its receipt, no result."""
+def keep_no_answer(tx: Transaction, paid: Paid) -> Paid:
+    """A probe leaves its attempt and its receipt, no result."""
+    return paid
 
 
 def keep_no_error(tx: Transaction, error: ProviderError) -> None:
-    """A trial that failed leaves its attempt, no failed task."""
+    """A probe that failed leaves its attempt, no failed task."""
 
 
 def key_for(desk: TaskExecutor, model: Model, user_id: int) -> KeyId:

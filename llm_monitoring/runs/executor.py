@@ -10,16 +10,17 @@ from llm_monitoring import projects, registry
 from llm_monitoring.analysis import Analysis, sentiment
 from llm_monitoring.answers import store
 from llm_monitoring.db.database import Transaction
-from llm_monitoring.db.row_errors import RowError, RowErrors
+from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Attempt, Budget, Kind, Settlement, new_id
-from llm_monitoring.ledger.payment import PaymentService, SettlementDelayed, is_final
+from llm_monitoring.ledger.budget import Attempt, Budget, Kind, new_id
+from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, is_final
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.projects.tracked import TrackedProject
-from llm_monitoring.providers import Answer, ProviderError, Question, Reply
+from llm_monitoring.providers import Answer, ProviderError, Question
 from llm_monitoring.registry import Catalogue, Model, NotCallable, Tariff
+from llm_monitoring.registry.tariffs import Quote
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.questions import judge_question, prompt_question
@@ -62,43 +63,30 @@ class TaskExecutor:
         if model is None:
             raise NotCallable(f"{item.provider} has no current model in llm_model_registry")
         question = prompt_question(item.task, tracked.project, model, self.settings)
-        analysed: list[Analysis | None] = []
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
-            analysed[:] = [self.save_answer(tx, item.task, tracked, call, answer, reply, outcome, refused)]
+        def save(tx: Transaction, paid: Paid) -> Analysis | None:
+            return self.save_answer(tx, item.task, tracked, paid)
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             tasks.record_failure(tx, item.task, failure_of(error, model.model_id), self.run_id)
 
-        call = self.new_attempt("answer", item, model, question)
+        quote = self.quote(model, question)
+        payment = Payment(self.new_attempt("answer", item, model, quote), quote.price, save, save_error)
         client = self.clients.get(item.key, item.task.user_id)
-        try:
-            self.payments.execute(call, question, client, self.tariff(model), save, save_error, on_reply)
-        except SettlementDelayed as exc:
-            raise exc.before(lambda: analysed[0]) from exc
-        return analysed[0]
+        return self.payments.execute(payment, question, client, self.tariff(model), on_reply)
 
-    def save_answer(
-        self,
-        tx: Transaction,
-        task: Task,
-        tracked: TrackedProject | None,
-        call: Attempt,
-        answer: Answer,
-        reply: Reply,
-        outcome: Settlement,
-        refused: RowError | None = None,
-    ) -> Analysis | None:
+    def save_answer(self, tx: Transaction, task: Task, tracked: TrackedProject | None, paid: Paid) -> Analysis | None:
         """Store an answer as the task's result with its analysis.
 
         It is stored unread, and None returned, if its project cannot be read, its analysis raises, or storing that
-        was `refused` before. Nothing is stored of a prompt that was deleted.
+        was refused before. Nothing is stored of a prompt that was deleted.
         """
+        answer, reply, refused = paid.answer, paid.reply, paid.refused
         stored = store.StoredAnswer(
-            attempt_id=call.id,
-            run_id=call.run_id,
-            model_id=call.model_id,
-            cost_usd=outcome.cost_usd if outcome.state == "settled" else call.ceiling_usd,
+            attempt_id=paid.attempt.id,
+            run_id=paid.attempt.run_id,
+            model_id=paid.attempt.model_id,
+            cost_usd=paid.charged_usd,
         )
         if tracked is None:
             store.save(tx, task, None, answer, reply, replace(stored, unread_reason="project_unreadable"))
@@ -131,16 +119,17 @@ class TaskExecutor:
             raise NotCallable(f"{item.provider} has no approved and priced model to judge sentiment with")
         question = judge_question(tracked.project.brand.name, item.contexts, model)
 
-        def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
-            save_sentiment(tx, item.task, tracked, answer, refused)
+        def save(tx: Transaction, paid: Paid) -> None:
+            save_sentiment(tx, item.task, tracked, paid)
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             status: store.SentimentStatus = "pending" if error.billed == "no" else "failed"
             store.set_sentiment(tx, item.task, None, status, f"{error.kind}: {redact(str(error))}"[:500])
 
-        call = self.new_attempt("sentiment", item, model, question)
+        quote = self.quote(model, question)
+        payment = Payment(self.new_attempt("sentiment", item, model, quote), quote.price, save, save_error)
         client = self.clients.get(item.key, item.task.user_id)
-        self.payments.execute(call, question, client, self.tariff(model), save, save_error, on_reply)
+        self.payments.execute(payment, question, client, self.tariff(model), on_reply)
 
     def record_failures(self, failed: Sequence[Task], failure: tasks.Failure) -> None:
         """Store why these tasks were not asked; the next start of the day tries them again."""
@@ -150,8 +139,11 @@ class TaskExecutor:
         """The model's rates at the endpoint where its provider is called; raises NotCallable."""
         return model.tariff(self.settings.base_urls.get(model.provider))
 
-    def new_attempt(self, kind: Kind, item: WorkItem, model: Model, question: Question) -> Attempt:
-        quote = self.tariff(model).quote(question, *self.budget.pricing_times())
+    def quote(self, model: Model, question: Question) -> Quote:
+        """The ceiling of a question and the price that it is computed with."""
+        return self.tariff(model).quote(question, *self.budget.pricing_times())
+
+    def new_attempt(self, kind: Kind, item: WorkItem, model: Model, quote: Quote) -> Attempt:
         return Attempt(
             id=new_id(),
             kind=kind,
@@ -167,17 +159,15 @@ class TaskExecutor:
         )
 
 
-def save_sentiment(
-    tx: Transaction, task: Task, tracked: TrackedProject | None, answer: Answer, refused: RowError | None = None
-) -> None:
+def save_sentiment(tx: Transaction, task: Task, tracked: TrackedProject | None, paid: Paid) -> None:
     """Store the judge's verdict; a reply that is not one leaves the sentiment empty, with the reason.
 
-    Nothing is stored if the project cannot be read, or if storing it was `refused` before.
+    Nothing is stored if the project cannot be read, or if storing it was refused before.
     """
-    if tracked is None or refused is not None:
+    if tracked is None or paid.refused is not None:
         return
     try:
-        verdict = sentiment.read_verdict(answer.text, tracked.project.brand.name)
+        verdict = sentiment.read_verdict(paid.answer.text, tracked.project.brand.name)
     except sentiment.Unreadable as exc:
         store.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
     else:

@@ -15,7 +15,7 @@ from typing import Final
 
 from llm_monitoring.db.locks import table_holder
 from llm_monitoring.db.row_errors import RowError
-from llm_monitoring.ledger.payment import BlockedBy
+from llm_monitoring.ledger.errors import BlockedBy
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
@@ -60,7 +60,7 @@ class HeldWork:
         """When the budget retry of a user is due: an account that stays held is tried less and less often."""
         user = item.task.user_id
         self.causes[user] = by
-        self.retries[user] += by == "lock" and self.dispatcher.is_budget_retry(item)
+        self.retries[user] += by == BlockedBy.LOCK and self.dispatcher.is_budget_retry(item)
         return self.clock() + self.pause(self.retries[user])
 
     def pause(self, retries: int) -> float:
@@ -75,7 +75,7 @@ class HeldWork:
         """Keep a call that was made until its settlement can be stored; the user's other settlements wait as well."""
         self.report_lock(item)
         user = item.task.user_id
-        self.causes[user] = "lock"
+        self.causes[user] = BlockedBy.LOCK
         self.retries[user] += again
         self.settle_at[user] = self.clock() + self.pause(self.retries[user])
         self.unsettled.append(PendingSettlement(item, finish))
@@ -132,7 +132,7 @@ class HeldWork:
 
     def grace_seconds(self) -> float:
         """How long held work may wait: calls of other machines end, or are found dead, within the longest call."""
-        if all(self.causes.get(user) == "lock" for user in self.dispatcher.budget_retries):
+        if all(self.causes.get(user) == BlockedBy.LOCK for user in self.dispatcher.budget_retries):
             return HELD_GRACE_SECONDS
         return HELD_GRACE_SECONDS + LONGEST_CALL * max(self.executor.settings.timeout_seconds.values(), default=0.0)
 
@@ -146,7 +146,7 @@ class HeldWork:
         self.leave_unsettled()
 
     def give_up_user(self, user: int, items: Sequence[WorkItem], settlements: int) -> None:
-        held = settlements > 0 or self.causes.get(user) == "lock"
+        held = settlements > 0 or self.causes.get(user) == BlockedBy.LOCK
         code = "account_held" if held else "budget_reserved"
         message = "otras llamadas abiertas reservan lo que queda del presupuesto"
         if held:

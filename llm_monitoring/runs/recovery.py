@@ -15,11 +15,11 @@ from typing import Final
 from llm_monitoring import failpoints, registry
 from llm_monitoring.answers import store
 from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transaction
-from llm_monitoring.db.row_errors import RowError
 from llm_monitoring.domain import Task, provider_name
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.ledger.budget import Attempt, Settlement
-from llm_monitoring.providers import Answer, ProviderError, ProviderUnavailable, Reply
+from llm_monitoring.ledger.payment import Paid, Payment, SettlementDelayed
+from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks
 from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentiment
@@ -27,7 +27,7 @@ from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentimen
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
-HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__)
+HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__, SettlementDelayed.__name__)
 
 
 class StillAtWork(MonitoringError):
@@ -123,20 +123,20 @@ def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
     call = read_call(row)
     task, tracked = call.task, None if call.task is None else executor.find_project(call.task.project_id)
 
-    def save(tx: Transaction, answer: Answer, reply: Reply, outcome: Settlement, refused: RowError | None) -> None:
+    def save(tx: Transaction, paid: Paid) -> None:
         if task is None:
             return
         if call.kind == "sentiment":
-            save_sentiment(tx, task, tracked, answer, refused)
+            save_sentiment(tx, task, tracked, paid)
         else:
-            executor.save_answer(tx, task, tracked, call, answer, reply, outcome, refused)
+            executor.save_answer(tx, task, tracked, paid)
 
     def save_error(tx: Transaction, error: ProviderError) -> None:
         if task is not None:
             save_failure(tx, call, task, error)
 
     try:
-        executor.payments.settle(call, reply, price, save, save_error)
+        executor.payments.settle(Payment(call, price, save, save_error), reply)
     except ProviderError as exc:
         log.info(
             "El recibo de la llamada %s no contiene respuesta: %s",

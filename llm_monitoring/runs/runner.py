@@ -17,7 +17,8 @@ from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.ledger.payment import BudgetExceeded, SettlementDelayed, Unsettled, Withdrawn
+from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
+from llm_monitoring.ledger.payment import SettlementDelayed, Unsettled
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.providers import ProviderError, load_order, load_sdk
 from llm_monitoring.registry import NotCallable
@@ -250,13 +251,13 @@ class Runner:
             self.dispatcher.add(follow_up)
 
     def on_budget_exceeded(self, item: WorkItem, error: BudgetExceeded) -> None:
-        locked = error.by == "lock"
+        locked = error.by == BlockedBy.LOCK
         self.dispatcher.limits.on_not_called(item.key)
         if locked:
             self.held.report_lock(item)
-        again_at = self.held.retry_at(item, error.by) if error.for_now else None
+        again_at = self.held.retry_at(item, error.by) if error.retry else None
         if self.dispatcher.on_budget_exceeded(item, again_at, locked=locked):
-            if error.by == "budget":
+            if error.by == BlockedBy.BUDGET:
                 self.stats.blocked_users.add(item.task.user_id)
             self.give_up(item, error.by, str(error))
 
@@ -302,7 +303,7 @@ class Runner:
         if isinstance(error, DatabaseUnavailable | MemoryError):  # no other task would fare better
             raise error
         if isinstance(error, Withdrawn):
-            self.on_withdrawn(item)
+            self.on_withdrawn(item, error.reason)
         elif isinstance(error, KeyUnreadable | NoKey):
             self.stats.closed_keys[item.key] = "key_unreadable"
             self.dispatcher.limits.close_key(item.key, "key_unreadable")
@@ -317,14 +318,14 @@ class Runner:
             log.error("Fallo inesperado", exc_info=error, extra=fields("task.crashed", item.task))
             self.give_up(item, "crashed", f"{type(error).__name__}: {redact(str(error))}"[:500])
 
-    def on_withdrawn(self, item: WorkItem) -> None:
+    def on_withdrawn(self, item: WorkItem, reason: WithdrawnFor) -> None:
         """Another run was faster, or a crash of the database undid the reservation: try again."""
         self.stop_check.check_ownership_next()
         item.attempts += 1
         if item.attempts < self.executor.settings.max_attempts:
             self.dispatcher.wait(item, self.clock() + backoff(item.attempts))
         else:
-            self.give_up(item, "withdrawn", "taken_over")
+            self.give_up(item, "withdrawn", reason)
 
     def give_up(self, item: WorkItem, reason: str, message: str) -> None:
         self.handlers[item.use].give_up(item, reason, message)

@@ -80,14 +80,14 @@ MUTANTS: Final = (
         (
             Edit(
                 PACKAGE + "ledger/payment.py",
-                "            if not self.budget.mark_sent(call, registry.write_rates(price)):",
+                "            if not self.budget.mark_sent(attempt, registry.write_rates(price)):",
                 "            if False:",
             ),
             Edit(
                 PACKAGE + "ledger/payment.py",
-                "            reply = provider.send(question)\n",
-                "            try:\n                reply = provider.send(question)\n"
-                "            finally:\n                self.budget.mark_sent(call)\n",
+                "            return provider.send(question)\n",
+                "            try:\n                return provider.send(question)\n"
+                "            finally:\n                self.budget.mark_sent(payment.attempt)\n",
             ),
         ),
     ),
@@ -159,9 +159,9 @@ MUTANTS: Final = (
         (
             Edit(
                 PACKAGE + "ledger/payment.py",
-                "            self.keep_receipt(call, reply)\n",
-                "            read_reply(call.provider, reply)\n"
-                "            self.keep_receipt(call, reply)\n",
+                "            self.keep_receipt(payment.attempt, reply)\n",
+                "            read_reply(payment.attempt.provider, reply)\n"
+                "            self.keep_receipt(payment.attempt, reply)\n",
             ),
         ),
     ),

@@ -12,7 +12,8 @@ from random import Random
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved, OperatorExhausted, Settlement
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.errors import BudgetExceeded
 
 CENT_OF_A_CENT = Decimal("0.0001")
 PAUSE = 1000  # reservations between two lines of progress
@@ -24,9 +25,10 @@ def new_call(user: int, ceiling: Decimal, source: str = "user") -> Attempt:
 
 def admitted(budget: Budget, call: Attempt) -> bool:
     try:
-        return budget.reserve(call)
-    except (BudgetReserved, OperatorExhausted):
+        budget.reserve(call)
+    except BudgetExceeded:
         return False
+    return True
 
 
 def spend(budget: Budget, user: int, reservations: int, random: Random) -> Counter[str]:

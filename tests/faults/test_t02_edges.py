@@ -16,6 +16,7 @@ from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from tests.admission import admits
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
@@ -57,7 +58,7 @@ class Edge:
         return list(self.pool.map(act, range(len(acts))))
 
     def reserving(self, budget: Budget, number: int) -> list[Callable[[], bool]]:
-        return [lambda: budget.reserve(self.call()) for _ in range(number)]
+        return [lambda: admits(budget, self.call()) for _ in range(number)]
 
     def settling(self, call: Attempt) -> Callable[[], bool]:
         """An act that ends a call of this month at half its ceiling."""
@@ -89,7 +90,7 @@ def edge(made: Edge) -> bool:
 def month_change(made: Edge) -> bool:
     """The new month's budget is filled once, with calls of the old month settling and others still coming late."""
     old = [made.call() for _ in range(2)]
-    assert all(made.now.reserve(call) and made.now.mark_sent(call) for call in old)
+    assert all(admits(made.now, call) and made.now.mark_sent(call) for call in old)
     acts = [*made.reserving(made.now, 7), *made.reserving(made.later, 7), *map(made.settling, old)]
     made.at_once(*acts)
     row = made.db.one(
@@ -103,7 +104,7 @@ def lowered_limit(made: Edge) -> bool:
     """A limit that falls while calls come in holds for every call after it."""
     lower = max(1, made.fits - 2)
     admitted = sum(made.at_once(*made.reserving(made.now, THREADS - 1), made.lowering(lower)))
-    return lower <= admitted <= made.fits and not made.now.reserve(made.call())
+    return lower <= admitted <= made.fits and not admits(made.now, made.call())
 
 
 MODES = (edge, month_change, lowered_limit)

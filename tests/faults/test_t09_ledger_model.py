@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Conflict, Database, Interrupted
+from llm_monitoring.db.database import Database, Interrupted
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, RunSuperseded, Settlement
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.errors import Withdrawn, WithdrawnFor
 from llm_monitoring.runs import records
+from tests.admission import admits
 from tests.faults.conftest import Note
 
 T = TypeVar("T")
@@ -169,26 +171,26 @@ class Ledger(RuleBasedStateMachine):
         expected = self.expected(call)
         assert expected == self.attempted(call, forgets)
         if again and expected is True:
-            assert self.attempted(call, forgets=False) is (RunSuperseded if of_run and self.buried else True)
+            assert self.attempted(call, forgets=False) == (WithdrawnFor.SUPERSEDED if of_run and self.buried else True)
 
     def expected(self, call: Attempt) -> object:
         if call.run_id is not None and self.buried:
-            return RunSuperseded
+            return WithdrawnFor.SUPERSEDED
         asked = call.task and any(e.call.task == call.task and e.state in OPEN for e in self.model.entries)
         before = self.model.month
         admitted = self.model.reserve(call, self.month())
         if admitted and asked:
             self.model.entries.pop()
             self.model.month = before
-            return Conflict
+            return WithdrawnFor.TASK_TAKEN
         return admitted
 
     def attempted(self, call: Attempt, forgets: bool) -> object:
         self.db.forgets = forgets
         try:
-            return self.budget.reserve(call)
-        except (Conflict, RunSuperseded) as exc:
-            return type(exc)
+            return admits(self.budget, call)
+        except Withdrawn as exc:
+            return exc.reason
         finally:
             self.db.forgets = False
 
@@ -282,7 +284,7 @@ class Ledger(RuleBasedStateMachine):
         spent, reserved = self.model.spent(self.model.month), self.model.reserved(self.model.month)
         self.db.execute(HOST_WRITES[change], {"user": self.user})
         if change == "reset" and spent + reserved + ceiling > self.model.budget:
-            assert not self.budget.reserve(Attempt(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling))
+            assert not admits(self.budget, Attempt(uuid.uuid4(), "probe", self.user, "openai", "m", "user", ceiling))
         found = [each.reason for each in balance(self.budget, RowErrors())]
         if change == "add":
             self.model.corrections.append((self.model.month, Decimal("0.05")))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -19,6 +19,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.ledger.payment import PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
+from tests.admission import unsaved
 from tests.faults.books import read_books
 from tests.faults.conftest import Note
 from tests.faults.invariants import violations
@@ -68,13 +69,11 @@ def pay(ledger: Budget, user: int, counts: Counts) -> tuple[Fraction, Fraction]:
     model = registry.find_model(ledger.db, counts.provider, counts.model)
     assert model is not None
     asked, tariff = question(counts), model.tariff(None)
-    ceiling = tariff.quote(asked, *ledger.pricing_times()).ceiling_usd
-    call = Attempt(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", ceiling)
-    paid = PaymentService(ledger, RowErrors()).execute(call, asked, Recorded(counts), tariff, nothing, nothing)
-    return Fraction(paid.charged_usd), Fraction(ceiling)
-
-
-def nothing(*_: Any) -> None: ...
+    quote = tariff.quote(asked, *ledger.pricing_times())
+    call = Attempt(uuid.uuid4(), "probe", user, counts.provider, counts.model, "user", quote.ceiling_usd)
+    payments = PaymentService(ledger, RowErrors())
+    paid = payments.execute(unsaved(call, quote.price), asked, Recorded(counts), tariff)
+    return Fraction(paid.charged_usd), Fraction(quote.ceiling_usd)
 
 
 @pytest.mark.parametrize(("counts", "price"), BY_HAND, ids=str)

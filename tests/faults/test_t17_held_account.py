@@ -14,7 +14,8 @@ import pytest
 
 from llm_monitoring.jobs import daily_log, digest_lines
 from llm_monitoring.jobs.digest_lines import Names
-from llm_monitoring.ledger.budget import Attempt, Budget, BudgetReserved
+from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.runs import held_work
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day, staged_here
@@ -65,9 +66,9 @@ def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.M
     tries: list[int] = []
     reserve = Budget.reserve
 
-    def counted(self: Budget, call: Attempt) -> bool:
+    def counted(self: Budget, call: Attempt) -> None:
         tries.append(call.user_id)
-        return reserve(self, call)
+        reserve(self, call)
 
     monkeypatch.setattr(Budget, "reserve", counted)
     with holding(scene, first):
@@ -160,10 +161,10 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
         scene.add_project(user, 4, ["openai"])
     reserve = Budget.reserve
 
-    def reserved_elsewhere(self: Budget, call: Attempt) -> bool:
+    def reserved_elsewhere(self: Budget, call: Attempt) -> None:
         if call.user_id == first:
-            raise BudgetReserved
-        return reserve(self, call)
+            raise BudgetExceeded(BlockedBy.BUDGET, call.user_id, call.ceiling_usd, retry=True)
+        reserve(self, call)
 
     monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)
     report = run_day(scene)

@@ -16,7 +16,9 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, OperatorExhausted, Settlement
+from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.errors import BudgetExceeded
+from tests.admission import admits
 
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
 NOW = datetime.now(UTC)
@@ -46,8 +48,8 @@ def settle(budget: Budget, made: Attempt, cost: str) -> None:
 def spend_all(budget: Budget, user_id: int, source: str = "user") -> int:
     """Spend until the budget refuses; return how many calls were made."""
     calls = 0
-    with suppress(OperatorExhausted):
-        while budget.reserve(made := call(user_id, source=source)):
+    with suppress(BudgetExceeded):
+        while admits(budget, made := call(user_id, source=source)):
             settle(budget, made, "0.005")
             calls += 1
     return calls
@@ -90,7 +92,7 @@ def test_spend_that_the_host_added_is_entered_in_the_ledger(budget: Budget, user
     budget.reserve(made := call(user))
     settle(budget, made, "0.005")
     budget.db.execute("UPDATE user_llm_api_keys SET current_month_spend = current_month_spend + 0.011")
-    assert not budget.reserve(call(user))
+    assert not admits(budget, call(user))
     assert [("host_added", Decimal("0.005"), Decimal("0.016"))] == put_right(budget)
     rows = budget.db.all("SELECT kind, charged_usd AS usd FROM llm_call_attempts WHERE kind = 'host'")
     assert [{"kind": "host", "usd": Decimal("0.011")}] == rows
@@ -109,11 +111,11 @@ def test_what_was_reserved_before_the_hosts_own_month_change_is_given_back(db: D
     """Four calls reserved before midnight; the host resets three seconds after it: nothing stays reserved."""
     now, later = Budget(db, Decimal(1), lambda: NOW), Budget(db, Decimal(1), lambda: NEXT_MONTH)
     calls = [call(user) for _ in range(4)]
-    assert all(now.reserve(each) for each in calls)
+    assert all(admits(now, each) for each in calls)
     db.execute("UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH})
     for each in calls:
         settle(now, each, "0.004")
-    assert later.reserve(call(user))
+    assert admits(later, call(user))
     (standing,) = later.standings()
     assert (Decimal(0), Decimal("0.005"), []) == (standing.spent_usd, standing.reserved_usd, later.differences())
 
@@ -154,7 +156,7 @@ def test_a_host_that_rounds_is_named_and_gives_nothing_away(budget: Budget, user
     """Calls that round to nothing are counted all the same, and the start says that the counter does not hold."""
     budget.db.execute(host)
     calls = 0
-    while budget.reserve(made := call(user, "0.004")):
+    while admits(budget, made := call(user, "0.004")):
         settle(budget, made, "0.004")
         calls += 1
     assert (5, Decimal("0.020")) == (calls, ledger(budget))
@@ -178,7 +180,7 @@ def test_no_amount_that_is_no_number_is_taken(budget: Budget, user: int) -> None
     ):
         with pytest.raises(Rejected):
             budget.db.execute(statement)
-    assert not budget.reserve(call(user, "NaN"))
+    assert not admits(budget, call(user, "NaN"))
     with pytest.raises(BadInput, match="NaN"):
         budget.correct(user, Decimal("NaN"), "x")
 
@@ -191,7 +193,7 @@ def test_a_limit_that_is_no_number_stops_its_user_alone(budget: Budget, user: in
     budget.db.execute(f"{rule}; UPDATE user_llm_api_keys SET monthly_budget_usd = 'NaN'")
     check = "CHECK (monthly_budget_usd >= 0 AND monthly_budget_usd < 1e15) NOT VALID"
     budget.db.execute(f"ALTER TABLE user_llm_api_keys ADD CONSTRAINT user_llm_api_keys_budget_is_an_amount {check}")
-    assert (False, 4) == (budget.reserve(call(user)), spend_all(budget, other))
+    assert (False, 4) == (admits(budget, call(user)), spend_all(budget, other))
     assert [("no_limit", None, None)] == put_right(budget)
     assert [True, True] == [each.blocked for each in budget.standings()]
     budget.set_limits(user, Decimal("0.02"), None)
@@ -204,7 +206,7 @@ def test_a_counter_that_is_no_number_is_set_to_the_ledger(budget: Budget, user: 
     settle(budget, made, "0.005")
     budget.db.execute(WITHOUT_RULES.format("counters_are_amounts"))
     budget.db.execute("UPDATE user_llm_api_keys SET current_month_spend = 'NaN'")
-    assert not budget.reserve(call(user))
+    assert not admits(budget, call(user))
     assert [("no_amount", None, Decimal("0.005"))] == put_right(budget)
     assert 3 == spend_all(budget, user)
 
@@ -245,7 +247,7 @@ def test_an_operators_account_that_is_gone_is_made_again(db: Database, user: int
     db.execute("DELETE FROM llm_operator_account")
     put_right(budget)
     assert (Decimal("0.003"), Decimal(0)) == budget.operator_standing()
-    assert budget.reserve(call(user, source="operator"))
+    assert admits(budget, call(user, source="operator"))
 
 
 @pytest.mark.parametrize("source", ["user", "operator"])

@@ -23,6 +23,7 @@ from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from llm_monitoring.runs import records
+from tests.admission import admits
 
 MASTER = Fernet.generate_key().decode()
 KEYS = {1: "sk-proj-books-000000000000000000000000AAAA", 2: "sk-proj-books-000000000000000000000000BBBB"}
@@ -51,7 +52,7 @@ def reserve(
     books: Budget, user: int, model: str = "gpt-6.1-terra", ceiling: str = "0.5", run: int | None = None
 ) -> Attempt:
     call = Attempt(uuid.uuid4(), "probe", user, "openai", model, "user", Decimal(ceiling), run_id=run)
-    assert books.reserve(call)
+    assert admits(books, call)
     return call
 
 

@@ -14,10 +14,12 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.db.database import Conflict, Database, Rejected, Transaction
+from llm_monitoring.db.database import Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.errors import WithdrawnFor
+from tests.admission import admits, withdrawn
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC)
@@ -69,14 +71,14 @@ def settled(cost: str) -> Settlement:
 
 def sent(budget: Budget, user_id: int, ceiling: str = "0.10") -> Attempt:
     made = call(user_id, ceiling)
-    assert budget.reserve(made)
+    assert admits(budget, made)
     assert budget.mark_sent(made)
     return made
 
 
 def test_a_user_gets_an_account_with_the_defaults_at_the_first_touch(budget: Budget, user: int) -> None:
     """Who has no row is given one with the default budget."""
-    assert budget.reserve(call(user, "1.00"))
+    assert admits(budget, call(user, "1.00"))
     assert money(budget, user) == (Decimal(0), Decimal("1.00"))
 
 
@@ -88,9 +90,9 @@ def test_an_unknown_user_cannot_spend(budget: Budget) -> None:
 
 def test_what_does_not_fit_is_refused(budget: Budget, user: int) -> None:
     """The last cent can be reserved, and not one more."""
-    assert budget.reserve(call(user, "0.99"))
-    assert not budget.reserve(call(user, "0.0100000001"))
-    assert budget.reserve(call(user, "0.01"))
+    assert admits(budget, call(user, "0.99"))
+    assert not admits(budget, call(user, "0.0100000001"))
+    assert admits(budget, call(user, "0.01"))
     assert money(budget, user) == (Decimal(0), Decimal("1.00"))
 
 
@@ -101,7 +103,7 @@ def test_concurrent_reservations_never_pass_the_budget(budget: Budget, user: int
 
     def spend() -> int:
         barrier.wait()
-        return sum(budget.reserve(call(user, "0.013")) for _ in range(20))
+        return sum(admits(budget, call(user, "0.013")) for _ in range(20))
 
     with ThreadPoolExecutor(8) as pool:
         admitted = sum(future.result() for future in [pool.submit(spend) for _ in range(8)])
@@ -166,9 +168,9 @@ def test_a_reserved_attempt_cannot_be_settled(budget: Budget, user: int) -> None
 def test_a_month_starts_by_itself(budget: Budget, user: int, clock: Clock) -> None:
     """The first reservation of a new month finds an empty counter; the old month keeps its attempts."""
     close(budget, sent(budget, user, "0.90"), settled("0.90"))
-    assert not budget.reserve(call(user, "0.20"))
+    assert not admits(budget, call(user, "0.20"))
     clock.now = DECEMBER
-    assert budget.reserve(call(user, "0.20"))
+    assert admits(budget, call(user, "0.20"))
     assert money(budget, user) == (Decimal(0), Decimal("0.20"))
     months = budget.db.all("SELECT month, sum(charged_usd) AS usd FROM llm_call_attempts GROUP BY 1 ORDER BY 1")
     assert [(row["month"], row["usd"]) for row in months] == [
@@ -180,7 +182,7 @@ def test_a_call_in_flight_over_midnight_belongs_to_its_month(budget: Budget, use
     """What was reserved in November is charged to November, also where December has started."""
     made = sent(budget, user, "0.50")
     clock.now = DECEMBER
-    assert budget.reserve(call(user, "0.20"))
+    assert admits(budget, call(user, "0.20"))
     close(budget, made, settled("0.40"))
     assert money(budget, user) == (Decimal(0), Decimal("0.20"))
     row = budget.db.one("SELECT month, charged_usd FROM llm_call_attempts WHERE state = 'settled'")
@@ -192,7 +194,7 @@ def test_a_clock_that_jumps_back_opens_no_old_month(budget: Budget, user: int, c
     clock.now = DECEMBER
     close(budget, sent(budget, user, "0.90"), settled("0.90"))
     clock.now = NOVEMBER
-    assert not budget.reserve(call(user, "0.20"))
+    assert not admits(budget, call(user, "0.20"))
     assert money(budget, user) == (Decimal("0.90"), Decimal(0))
 
 
@@ -206,7 +208,7 @@ def test_a_lowered_limit_stops_the_next_call(budget: Budget, user: int) -> None:
     """A limit lowered below what is reserved admits nothing more and breaks nothing."""
     made = sent(budget, user, "0.60")
     budget.set_limits(user, Decimal("0.50"), None)
-    assert not budget.reserve(call(user, "0.0001"))
+    assert not admits(budget, call(user, "0.0001"))
     close(budget, made, settled("0.60"))
     assert money(budget, user) == (Decimal("0.60"), Decimal(0))
     assert [each.user_id for each in budget.audit().over_budget] == [user]
@@ -238,10 +240,10 @@ def test_a_task_has_one_open_attempt(budget: Budget, user: int) -> None:
     task = Task(user, 1, 1, "openai", date(2026, 11, 23), 1, "?", "en")
     first = call(user, task=task)
     budget.reserve(first)
-    with pytest.raises(Conflict):
+    with withdrawn(WithdrawnFor.TASK_TAKEN):
         budget.reserve(call(user, task=task))
     budget.release(first.id, "x", "x")
-    assert budget.reserve(call(user, task=task))
+    assert admits(budget, call(user, task=task))
 
 
 @pytest.fixture
@@ -260,10 +262,10 @@ def waits_for_a_lock(db: Database) -> bool:
 def test_a_call_waits_for_the_late_settlement_of_a_doubtful_one(budget: Budget, user: int, task: Task) -> None:
     """A call does not go out if a doubtful call of its task is being settled by its owner at that moment."""
     first, second = call(user, task=task), call(user, task=task)
-    assert budget.reserve(first)
+    assert admits(budget, first)
     assert budget.mark_sent(first)
     close(budget, first, Settlement("unknown"))
-    assert budget.reserve(second)
+    assert admits(budget, second)
     with ThreadPoolExecutor(1) as pool, closing(budget.db.connect()) as owner:
         owner.autocommit = False
         budget.close(Transaction(owner), first.id, settled("0.01"))
@@ -277,17 +279,17 @@ def test_a_call_waits_for_the_late_settlement_of_a_doubtful_one(budget: Budget, 
 def test_a_call_goes_out_after_a_doubtful_one(budget: Budget, user: int, task: Task) -> None:
     """A task is asked again after a call that stays doubtful, also by a repeat of the statement."""
     first, second = call(user, task=task), call(user, task=task)
-    assert budget.reserve(first)
+    assert admits(budget, first)
     assert budget.mark_sent(first)
     close(budget, first, Settlement("unknown"))
-    assert budget.reserve(second)
+    assert admits(budget, second)
     assert budget.mark_sent(second)
 
 
 def test_a_repeated_statement_reserves_once(budget: Budget, user: int) -> None:
     """The same attempt sent again after a lost connection takes its ceiling once."""
     made = call(user)
-    assert [budget.reserve(made), budget.reserve(made)] == [True, True]
+    assert [admits(budget, made), admits(budget, made)] == [True, True]
     assert money(budget, user) == (Decimal(0), Decimal("0.10"))
 
 

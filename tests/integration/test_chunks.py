@@ -17,13 +17,15 @@ from llm_monitoring.distributed.coordinator import ChunkMonitor
 from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.domain import Lease
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Attempt, BudgetReserved, RunSuperseded
+from llm_monitoring.ledger.budget import Attempt
+from llm_monitoring.ledger.errors import BlockedBy, WithdrawnFor
 from llm_monitoring.runs import chunks, daily, records
 from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan, OpenChunk, Progress
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.recovery import StillAtWork, wait_for_owners
 from llm_monitoring.settings.fields import load_settings
+from tests.admission import admits, refused, withdrawn
 from tests.integration.stage import Stage, staged
 
 TODAY = date(2026, 11, 23)
@@ -56,12 +58,12 @@ def taken(stage: Stage, chunk_id: int) -> Lease:
 def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int) -> None:
     """Once a chunk is taken over, no call by the old lease is reserved; one by the new lease is, with its chunk."""
     old = taken(stage, chunk_id)
-    assert stage.budget.reserve(call(old))
+    assert admits(stage.budget, call(old))
     loss = chunks.reclaim(stage.db, chunk_id)
     assert loss is not None
-    with pytest.raises(RunSuperseded):
+    with withdrawn(WithdrawnFor.SUPERSEDED):
         stage.budget.reserve(call(old))
-    assert (True, False, 1) == (stage.budget.reserve(call(loss.lease)), chunks.holds(stage.db, old), loss.losses)
+    assert (True, False, 1) == (admits(stage.budget, call(loss.lease)), chunks.holds(stage.db, old), loss.losses)
     assert [chunk_id, chunk_id] == [row["chunk_id"] for row in stage.rows("SELECT chunk_id FROM llm_call_attempts")]
 
 
@@ -69,7 +71,7 @@ def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> 
     """A later start ends the leases of the run before it."""
     lease = taken(stage, chunk_id)
     records.close_dead_runs(stage.db)
-    with pytest.raises(RunSuperseded):
+    with withdrawn(WithdrawnFor.SUPERSEDED):
         stage.budget.reserve(call(lease))
     assert (False, None) == (chunks.holds(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
 
@@ -98,12 +100,12 @@ def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Sta
     stage.budget.set_limits(1, Decimal("0.02"), None)
     lease = taken(stage, chunk_id)
     first = call(lease, "0.015")
-    assert stage.budget.reserve(first)
-    with pytest.raises(BudgetReserved):
+    assert admits(stage.budget, first)
+    with refused(BlockedBy.BUDGET, retry=True):
         stage.budget.reserve(call(lease, "0.01"))
-    assert not stage.budget.reserve(call(lease, "0.03"))
+    assert not admits(stage.budget, call(lease, "0.03"))
     stage.budget.release(first.id, "test", "gave it back")
-    assert stage.budget.reserve(call(lease, "0.01"))
+    assert admits(stage.budget, call(lease, "0.01"))
 
 
 def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -> None:
@@ -168,9 +170,9 @@ def test_a_living_owner_keeps_its_chunk(monitor: ChunkMonitor, stage: Stage, chu
 def test_a_chunk_that_ends_its_owners_is_given_up(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
     """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
     other = chunks.add(stage.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
-    assert stage.budget.reserve(call(taken(stage, other)))
+    assert admits(stage.budget, call(taken(stage, other)))
     for number in range(5):
-        assert stage.budget.reserve(call(taken(stage, chunk_id)))
+        assert admits(stage.budget, call(taken(stage, chunk_id)))
         monitor.reclaim(chunk_id)
         row = stage.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
         assert (number + 1, 1) == (row["losses"], open_calls(stage))

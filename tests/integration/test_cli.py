@@ -32,6 +32,7 @@ from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.logs.redaction import UNSAFE
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
+from tests.admission import admits
 
 ROOT = Path(__file__).resolve().parents[2]
 MASTER = Fernet.generate_key().decode()
@@ -580,7 +581,7 @@ def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
     """Open calls, calls above their ceiling and users above their limit are notes, and no difference."""
     ledger = Budget(db)
     calls = [Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-x", "user", Decimal("0.5")) for _ in range(2)]
-    assert [True, True] == [ledger.reserve(call) and ledger.mark_sent(call) for call in calls]
+    assert [True, True] == [admits(ledger, call) and ledger.mark_sent(call) for call in calls]
     db.execute(
         "UPDATE llm_call_attempts SET state = 'settled', charged_usd = 0.75, closed_at = now() WHERE id = %(id)s",
         {"id": str(calls[0].id)},

@@ -12,6 +12,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.process.wording import PROGRAM
+from tests.admission import admits
 from tests.integration.test_cli import Cli, ana, cli, quipu
 
 __all__ = ["ana", "cli", "quipu"]
@@ -167,6 +168,6 @@ def test_competitors_are_imported(cli: Cli, quipu: int) -> None:
 def test_a_user_with_an_open_call_stays(cli: Cli, db: Database, ana: int) -> None:
     """While a call may still be billed to a user, the user is not removed."""
     Budget(db).set_limits(1, Decimal(5), None)
-    assert Budget(db).reserve(Attempt(uuid4(), "probe", 1, "openai", "m", "user", Decimal(1)))
+    assert admits(Budget(db), Attempt(uuid4(), "probe", 1, "openai", "m", "user", Decimal(1)))
     assert "user 1 has 1 calls that are not closed" in cli.run("users", "remove", "1", "--yes").stderr
     assert 1 == len(cli.json("users", "list"))

@@ -19,13 +19,15 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Attempt, Budget
-from llm_monitoring.ledger.payment import BudgetExceeded, PaymentService
+from llm_monitoring.ledger.errors import BudgetExceeded
+from llm_monitoring.ledger.payment import Paid, Payment, PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
 from llm_monitoring.registry import PriceUpdate, admin
 from llm_monitoring.registry.admin import Author, Since
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.recovery import recover
 from llm_monitoring.settings.fields import load_settings
+from tests.admission import admits, unsaved
 from tests.faults.recorded import Counts
 
 ME = Author("test", "a test")
@@ -90,10 +92,13 @@ def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple
 def pay(ledger: Budget, counts: Counts, base_url: str | None = None, **changes: Any) -> Decimal:
     call, question, tariff = quoted(ledger, counts, base_url)
     payments = PaymentService(ledger, RowErrors(), {counts.provider: base_url} if base_url else {})
-    return payments.execute(call, question, Replier(counts, **changes), tariff, nothing, nothing).charged_usd
+    return payments.execute(payment(call), question, Replier(counts, **changes), tariff).charged_usd
 
 
-def nothing(*_: Any) -> None: ...
+def payment(call: Attempt) -> Payment[Paid]:
+    """The call at the price that it was admitted with."""
+    assert call.rates is not None
+    return unsaved(call, registry.read_rates(json.loads(call.rates)))
 
 
 def move(ledger: Budget, now: datetime) -> None:
@@ -140,7 +145,7 @@ def test_a_call_that_is_sent_after_midnight_costs_the_new_price(ledger: Budget) 
     move(ledger, DECEMBER)
     call, question, tariff = quoted(ledger, FLASH)
     move(ledger, datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
-    paid = PaymentService(ledger, RowErrors()).execute(call, question, Replier(FLASH), tariff, nothing, nothing)
+    paid = PaymentService(ledger, RowErrors()).execute(payment(call), question, Replier(FLASH), tariff)
     assert Decimal("0.00525") == paid.charged_usd <= call.ceiling_usd
 
 
@@ -155,7 +160,7 @@ def test_an_attempt_keeps_its_rates(ledger: Budget) -> None:
 def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
     """A call whose reply was kept and not settled, and the desk of the next start."""
     call, _, tariff = quoted(ledger, counts)
-    assert ledger.reserve(call)
+    assert admits(ledger, call)
     assert ledger.mark_sent(call, registry.write_rates(tariff.at(ledger.clock())))
     reply = Reply(200, counts.body, 5)
     ledger.keep_receipt(call.id, reply, reply.body)
@@ -330,7 +335,7 @@ def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: 
     """A model that the registry does not hold costs the ceiling, which the log says."""
     call, question, tariff = quoted(ledger, FLASH)
     paid = PaymentService(ledger, RowErrors()).execute(
-        call, question, Replier(FLASH, modelVersion="gemini-9"), tariff, nothing, nothing
+        payment(call), question, Replier(FLASH, modelVersion="gemini-9"), tariff
     )
     (event,) = [record for record in caplog.records if getattr(record, "event", "") == "call.unpriced"]
     assert (call.ceiling_usd, "unknown", "model", "gemini-9") == (
@@ -370,7 +375,6 @@ def test_a_served_model_with_an_unreadable_price_loses_no_answer(ledger: Budget)
     ledger.db.execute("UPDATE llm_model_registry SET price_tiers = '[5]' WHERE model_id = 'gpt-6.1-sol'")
     call, question, tariff = quoted(ledger, TERRA)
     served = Replier(TERRA, model="gpt-6.1-sol")
-    assert (
-        call.ceiling_usd
-        == PaymentService(ledger, RowErrors()).execute(call, question, served, tariff, nothing, nothing).charged_usd
-    )
+    paid = PaymentService(ledger, RowErrors()).execute(payment(call), question, served, tariff)
+    assert call.ceiling_usd == paid.charged_usd
+    assert call.ceiling_usd == attempt(ledger)["charged_usd"]

@@ -24,6 +24,7 @@ from llm_monitoring.process import location
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
 from llm_monitoring.settings.fields import load_settings
+from tests.admission import admits
 from tests.integration.stage import KEYS, ROOT, Stage, staged
 
 Findings = list[dict[str, str]]
@@ -169,7 +170,7 @@ def test_budgets_and_calls_of_dead_runs_are_yellow(stage: Stage) -> None:
     """A user who is near or over the limit, and calls that nobody works on, are said; a living run's calls are not."""
     stage.budget.correct(1, Decimal(85), "spent elsewhere")
     call = Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
-    assert stage.budget.reserve(call)
+    assert admits(stage.budget, call)
     yellow = coloured(examine("--offline")[1], "yellow")
     assert [
         "budget: user 1: 85.00 of 100.00 USD (85.0 %): near the limit",

@@ -23,6 +23,7 @@ from llm_monitoring.runs import daily, records, runner, tasks
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
+from tests.admission import admits
 from tests.integration.stage import KEYS, Stage, staged
 
 TODAY = date(2026, 11, 23)
@@ -257,7 +258,7 @@ def dead_call(stage: Stage, user: int, project: int) -> tuple[Attempt, Question]
     query = stage.rows("SELECT id, query_text FROM llm_monitoring_queries")[0]
     task = Task(user, project, query["id"], "openai", TODAY, 1, query["query_text"], "es")
     call = Attempt(uuid.uuid4(), "answer", user, "openai", "gpt-6.1-terra", "user", Decimal("0.0125"), task=task)
-    assert stage.budget.reserve(call)
+    assert admits(stage.budget, call)
     return call, Question(task.prompt, call.model_id, 2000, language="es")
 
 

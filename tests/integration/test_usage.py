@@ -14,6 +14,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from llm_monitoring.runs import records
+from tests.admission import admits
 
 DAY = date(2026, 11, 23)
 MODEL = "gpt-6.1-terra"
@@ -25,7 +26,7 @@ def pay(db: Database, run_id: int, cost: str) -> None:
     user = db.one("SELECT min(id) AS id FROM users")
     owner = (user and user["id"]) or projects.add_user(db, "a@example.com")
     call = Attempt(uuid.uuid4(), "answer", owner, "openai", MODEL, "user", Decimal("0.10"), run_id)
-    assert budget.reserve(call)
+    assert admits(budget, call)
     assert budget.mark_sent(call)
     outcome = Settlement("settled", Decimal(cost), Usage(100, 20), MODEL)
     db.transact(lambda tx: budget.close(tx, call.id, outcome))

@@ -105,7 +105,7 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
        (%(run_id)s::bigint IS NOT NULL
             AND NOT EXISTS (SELECT FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running'))
            OR (%(lease)s::uuid IS NOT NULL
-               AND NOT EXISTS (SELECT FROM llm_monitoring_chunks WHERE lease = %(lease)s)) AS buried,
+               AND NOT EXISTS (SELECT FROM llm_monitoring_chunks WHERE lease = %(lease)s)) AS superseded,
        EXISTS (SELECT FROM account WHERE spent + reserved <= budget) AS fits,
        EXISTS (SELECT FROM account WHERE spent <= budget) AS fits_unreserved,
        EXISTS (SELECT FROM llm_operator_account o
