@@ -54,7 +54,7 @@ def leave_call_open(stage: Stage, user: int, ceiling: str) -> int:
     """A run that died after it had sent a call which may cost `ceiling` USD; returns the run's number."""
     run_id = records.start(stage.db, TODAY)
     call = Attempt(uuid.uuid4(), "probe", user, "openai", "m", "user", Decimal(ceiling), run_id=run_id)
-    assert stage.budget.reserve(call)
+    stage.budget.reserve(call)
     assert stage.budget.mark_sent(call)
     return run_id
 
