@@ -20,12 +20,12 @@ from bench.ground import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app
-from llm_monitoring.cli.results.export import Form, to_file
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import periods
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting import exports
+from llm_monitoring.reporting.export_files import Form, Format, write_export
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.material import Wanted
 from llm_monitoring.settings.fields import load_settings
@@ -54,13 +54,13 @@ def report(language: str) -> Part:
     return make
 
 
-def export(form: str) -> Part:
+def export(file_format: Format) -> Part:
     """All answers of the project as a file, as `python -m llm_monitoring export results` writes it."""
 
     def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
-        order = exports.Export((projects.find(app.db, project_id),), "results")
-        path = folder / f"answers.{form}"
-        rows = to_file(order, exports.records(app.db, order), Form(form, path, bom=False, delimiter=","), path)
+        wanted = exports.Export((projects.find(app.db, project_id),), "results")
+        path = folder / f"answers.{file_format}"
+        rows = write_export(app.db, wanted, Form(file_format), path)
         return {"kb": round(path.stat().st_size / 1000), "rows": rows}
 
     return make

@@ -17,8 +17,8 @@ from bench.ground import database
 from bench.volume_cases import MANY_TASKS, SOME_TASKS, Case, asked, cases
 from bench.volume_fill import FILL, PROMPTS, Shape, fill
 from bench.volume_writes import measure
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction, connect
+from llm_monitoring.process.progress import bar
 from llm_monitoring.runs import tasks as tasks_module
 
 PAGE_BYTES: Final = 8192

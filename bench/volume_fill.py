@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, Final
 
 from llm_monitoring.analysis import Matcher
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Json
 from llm_monitoring.db.queries import Queries, parse
 from llm_monitoring.demo.answers.composer import Composer
@@ -25,6 +24,7 @@ from llm_monitoring.demo.server.broken_replies import encode
 from llm_monitoring.demo.server.service import WIRES
 from llm_monitoring.demo.session import entity
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.process.progress import bar
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.projects.definition import Project, write_entity
 from llm_monitoring.projects.store import find

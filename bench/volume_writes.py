@@ -14,10 +14,10 @@ from bench.volume_fill import FILL, MODELS, Shape
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.analysis.sentiment import Verdict
 from llm_monitoring.answers import store as results
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.process.progress import bar
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.projects.store import find
 from llm_monitoring.providers import Answer, Reply, read_reply

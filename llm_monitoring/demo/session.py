@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -29,7 +28,8 @@ from llm_monitoring.demo.sample import (
 )
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, Secret, provider_name
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import NotFound
+from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.settings.fields import Settings
 
 log = logging.getLogger(__name__)
@@ -79,10 +79,8 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
 def demo_master_key(path: Path) -> Secret:
     """The demo's own master key, made at its first run."""
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_bytes(Fernet.generate_key())
-        draft.rename(path)
+        with whole_file(path) as draft:
+            draft.write_bytes(Fernet.generate_key())
     return Secret(path.read_text().strip())
 
 
@@ -90,7 +88,7 @@ def fill(app: App) -> None:
     """Create what is missing of the sample user, keys, budget, projects and prompts."""
     try:
         user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
-    except BadInput:
+    except NotFound:
         user_id = projects.add_user(app.db, SAMPLE_EMAIL)
         app.budget.set_limits(user_id, Decimal(SAMPLE_BUDGET_USD), None)
     for provider, key in DEMO_KEYS.items():

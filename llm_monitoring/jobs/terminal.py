@@ -7,20 +7,20 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from threading import Event
 from types import FrameType
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from llm_monitoring import logs
 from llm_monitoring.jobs.event_log import Voice
 from llm_monitoring.process import signals
+from llm_monitoring.process.progress import ProgressBar, progress_bar
 from llm_monitoring.runs.stats import RunStats
 
-__all__ = ["Bar", "progress", "stoppable"]
+__all__ = ["RunBar", "progress", "stoppable"]
 
 VOICE: Final = Voice("llm_monitoring.jobs")
 
@@ -31,50 +31,29 @@ TITLE: Final = "Prompts"
 SHOW_CURSOR: Final = b"\x1b[?25h\r\n"
 
 
-class Bar(Protocol):
-    """What shows how far a run is."""
+class RunBar:
+    """The progress bar of a run: the prompts that are answered or failed."""
 
-    def start(self, total: int, title: str = TITLE) -> None: ...
-
-    def advance(self, tally: RunStats) -> None: ...
-
-
-class Silent:
-    """No bar: nobody watches."""
-
-    def start(self, total: int, title: str = TITLE) -> None: ...
-
-    def advance(self, tally: RunStats) -> None: ...
-
-
-class TerminalBar:
-    """A bar of the tasks that are done, below the log lines."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.task: TaskID | None = None
+    def __init__(self, shown: ProgressBar) -> None:
+        self.shown = shown
 
     def start(self, total: int, title: str = TITLE) -> None:
         if total:
-            self.task = self.progress.add_task(title, total=total)
+            self.shown.start(title, total)
 
-    def advance(self, tally: RunStats) -> None:
-        if self.task is not None:
-            self.progress.update(self.task, completed=tally.answered + tally.failed)
+    def advance(self, stats: RunStats) -> None:
+        self.shown.update(stats.answered + stats.failed)
 
 
 @contextmanager
-def progress() -> Iterator[Bar]:
-    """A progress bar on a terminal, nothing elsewhere."""
+def progress() -> Iterator[RunBar]:
+    """A progress bar below the log lines on a terminal, nothing elsewhere."""
     if not sys.stdout.isatty():
-        yield Silent()
+        yield RunBar(ProgressBar())
         return
     console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with ExitStack() as stack:
-        shown = stack.enter_context(Progress(*columns, console=console, transient=True))
-        stack.enter_context(logs.log_through(console))
-        yield TerminalBar(shown)
+    with progress_bar(console) as shown, logs.log_through(console):
+        yield RunBar(shown)
 
 
 @contextmanager

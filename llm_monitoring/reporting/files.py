@@ -15,7 +15,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.reporting.drafts import replaced
+from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.view import view
@@ -62,7 +62,7 @@ class ReportWriter:
 
 def save(path: Path, content: bytes) -> None:
     """Put `content` at `path` in one step, so that no one ever opens half a report."""
-    with replaced(path, make_parents=True) as draft:
+    with whole_file(path, make_parents=True) as draft:
         draft.write_bytes(content)
 
 

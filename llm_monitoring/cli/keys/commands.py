@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROVIDER, Failed, example, json_option
-from llm_monitoring.cli.base.output import Columns, say, show_rows, terminal
+from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.keys.verify import verify
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.keys.encryption import last_four, require_cipher
-from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey, Progress
+from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey
 from llm_monitoring.logs.redaction import register_secret, visible
+from llm_monitoring.process.progress import command_bar
 
 LONGEST_INPUT_BYTES = 64_000
 
@@ -142,21 +141,10 @@ def rotate(session: Session) -> None:
     LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
     run again. Nothing is changed while any key waits for another master key; what none opens is left as it is.
     """
-    with session.app() as app, progress() as on_progress:
-        done = app.keys.rotate(on_progress)
+    with session.app() as app, command_bar("Users", None) as shown:
+        done = app.keys.rotate(shown.update)
     changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
     say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
     if done.unusable:
         named = "; ".join(str(each) for each in done.unusable[:NAMED_AT_MOST])
         raise Failed(f"{len(done.unusable)} stored values were left as they are, every other key is sealed: {named}")
-
-
-@contextmanager
-def progress() -> Iterator[Progress]:
-    """A bar of users on a terminal, nothing elsewhere."""
-    from rich.progress import Progress as Bar
-
-    console = terminal(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Users", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -14,11 +14,12 @@ import click
 
 from llm_monitoring import projects, registry
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
-from llm_monitoring.cli.base.output import Columns, print_table, say, show_json, terminal, usd
+from llm_monitoring.cli.base.output import Columns, print_table, say, show_json, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.models.options import author, author_options, model_arguments
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid, MonitoringError, NotReady
+from llm_monitoring.process.progress import command_bar
 from llm_monitoring.process.wording import counted
 from llm_monitoring.registry import Model, NotCallable, RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
@@ -26,7 +27,7 @@ from llm_monitoring.registry.admin import Author
 if TYPE_CHECKING:
     from llm_monitoring.app import App
     from llm_monitoring.figures.comparison import Change
-    from llm_monitoring.model_review.comparison import ComparisonPlan, ComparisonStats, ModelComparison, Progress
+    from llm_monitoring.model_review.comparison import ComparisonPlan, ComparisonStats, ModelComparison
     from llm_monitoring.model_review.probe import Probe
     from llm_monitoring.runs.executor import TaskExecutor
 
@@ -178,8 +179,8 @@ def compare(session: Session, old: str, new: str, project_id: int, samples: int,
         if not yes and not click.confirm("Ask them?", err=True):
             say("Nothing was asked.")
             return
-        with progress(len(plan.asks)) as on_progress:
-            found = comparison.run(desk, plan, on_progress)
+        with command_bar("Questions", len(plan.asks)) as shown:
+            found = comparison.run(desk, plan, shown.advance)
     if as_json:
         show_json(bridge_fields(found, plan))
     else:
@@ -225,17 +226,6 @@ def plan_line(plan: ComparisonPlan) -> str:
         f"{plan.old.model_id} and {plan.new.model_id}, which cost at most {usd(plan.ceiling_usd)} USD, "
         f"paid by user {plan.user_id}."
     )
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Progress]:
-    """A bar of questions on a terminal, nothing elsewhere."""
-    from rich.progress import Progress as Bar
-
-    console = terminal(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Questions", total=total)
-        yield lambda: bar.advance(task)
 
 
 def bridge_fields(bridge: ModelComparison, plan: ComparisonPlan) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROJECT, Number, example, json_option
 from llm_monitoring.cli.base.csv_files import read_sheet
 from llm_monitoring.cli.base.output import Columns, say, show_rows
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.generate import generate
 from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
 from llm_monitoring.errors import Invalid
+from llm_monitoring.process.progress import bar
 
 QUERY: Final = Number("prompt", "queries list PROJECT")
 

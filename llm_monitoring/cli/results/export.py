@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,28 +12,18 @@ import click
 from llm_monitoring.cli.base.command import PROJECT, PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import say, show_json
 from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.errors import Invalid, NotReady
-from llm_monitoring.process.wording import PROGRAM
+from llm_monitoring.process.progress import bar
+from llm_monitoring.process.wording import PROGRAM, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from llm_monitoring.db.database import Database
     from llm_monitoring.projects.definition import Project
-    from llm_monitoring.reporting.exports import Export, Record
-    from llm_monitoring.reporting.sheets import Delimiter
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Form:
-    """How the rows are written, and where to."""
-
-    kind: str
-    out: Path | None
-    bom: bool
-    delimiter: Delimiter
+    from llm_monitoring.reporting.export_files import Form, Format
+    from llm_monitoring.reporting.exports import Export
 
 
 @click.command(
@@ -75,21 +64,24 @@ def export(session: Session, /, *, as_json: bool, **options: Any) -> None:
     """
     check_order(options["first"], options["last"])
     form = form_of(options, as_json=as_json)
+    out: Path | None = options["out"]
     with session.app() as app:
         from llm_monitoring.reporting import exports
+        from llm_monitoring.reporting.export_files import write_export
 
-        wanted = exports.Export(
-            chosen_projects(app.db, options["numbers"], options["who"]), options["kind"], options["first"],
-            options["last"], options["providers"], options["mentioned"], options["long"],
-        )  # fmt: skip
+        projects = chosen_projects(app.db, options["numbers"], options["who"])
+        chosen = {name: options[name] for name in ("first", "last", "providers", "mentioned", "long")}
+        wanted = exports.Export(projects, options["kind"], **chosen)
         exports.check(wanted)
-        with bar("Exporting", exports.size(app.db, wanted)) as advance:
-            found = exports.records(app.db, wanted, advance)
-            count = to_file(wanted, found, form, form.out) if form.out else to_stream(wanted, found, form)
-    if form.out and as_json:
-        show_json({"path": str(form.out), "format": form.kind, "rows": count})
-    elif form.out:
-        say(f"{form.out}: {count} row{'' if count == 1 else 's'}.")
+        with bar("Exporting", exports.size(app.db, wanted)) as on_row:
+            if out is None:
+                count = to_stream(app.db, wanted, form, on_row)
+            else:
+                count = write_export(app.db, wanted, form, out, on_row)
+    if out and as_json:
+        show_json({"path": str(out), "format": form.format, "rows": count})
+    elif out:
+        say(f"{out}: {counted(count, 'row')}.")
 
 
 def chosen_projects(db: Database, numbers: Sequence[int], who: str | None) -> tuple[Project, ...]:
@@ -112,8 +104,10 @@ def chosen_projects(db: Database, numbers: Sequence[int], who: str | None) -> tu
 
 
 def form_of(options: Mapping[str, Any], *, as_json: bool) -> Form:
-    """Read how to write; raises BadInput for what does not go together."""
-    kind = options["chosen"] or ("jsonl" if as_json else "csv")
+    """The form from its options; raises Invalid for options that contradict each other."""
+    from llm_monitoring.reporting.export_files import Form
+
+    kind: Format = options["chosen"] or ("jsonl" if as_json else "csv")
     out, bom, delimiter = options["out"], options["bom"], options["delimiter"]
     if kind == "xlsx" and out is None:
         raise Invalid("out", "a spreadsheet is no stream: say where to write it with --out FILE.xlsx")
@@ -125,29 +119,14 @@ def form_of(options: Mapping[str, Any], *, as_json: bool) -> Form:
         raise Invalid("bom", "--bom is for --format csv")
     if delimiter and kind != "csv":
         raise Invalid("delimiter", "--delimiter is for --format csv")
-    return Form(kind, out, bom, "\t" if delimiter == "tab" else delimiter or ",")
+    return Form(kind, bom, "\t" if delimiter == "tab" else delimiter or ",")
 
 
-def to_stream(wanted: Export, records: Iterable[Record], form: Form) -> int:
+def to_stream(db: Database, wanted: Export, form: Form, on_row: Callable[[int], None]) -> int:
     """Write to standard output; a terminal gets control characters spelled out."""
     from llm_monitoring.logs.redaction import visible
-    from llm_monitoring.reporting import sheets
+    from llm_monitoring.reporting.export_files import stream_export
+    from llm_monitoring.reporting.sheets import unchanged
 
-    stream = sys.stdout.buffer
-    show = visible if sys.stdout.isatty() else sheets.unchanged
-    if form.kind == "jsonl":
-        return sheets.write_jsonl(stream, wanted.fields, records)
-    return sheets.write_csv(stream, wanted.fields, records, bom=form.bom, delimiter=form.delimiter, show=show)
-
-
-def to_file(wanted: Export, records: Iterable[Record], form: Form, path: Path) -> int:
-    from llm_monitoring.reporting import sheets
-    from llm_monitoring.reporting.drafts import replaced
-
-    with replaced(path) as draft:
-        if form.kind == "xlsx":
-            return sheets.write_xlsx(draft, wanted.fields, records, wanted.kind)
-        with draft.open("wb") as file:
-            if form.kind == "jsonl":
-                return sheets.write_jsonl(file, wanted.fields, records)
-            return sheets.write_csv(file, wanted.fields, records, bom=form.bom, delimiter=form.delimiter)
+    show = visible if sys.stdout.isatty() else unchanged
+    return stream_export(db, wanted, form, sys.stdout.buffer, on_row, show)

@@ -13,10 +13,10 @@ from llm_monitoring.answers.changes import Changes, Example, FieldChange, NameCh
 from llm_monitoring.cli.base.command import PROJECT, Failed, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
 from llm_monitoring.cli.base.periods import DAY, check_order
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db.row_errors import RowError, RowErrors
 from llm_monitoring.errors import Invalid
+from llm_monitoring.process.progress import bar
 from llm_monitoring.process.signals import stoppable
 from llm_monitoring.process.wording import PROGRAM
 

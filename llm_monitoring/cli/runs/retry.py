@@ -10,8 +10,8 @@ import click
 from llm_monitoring.app import App
 from llm_monitoring.cli.base.command import Failed, Number, example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
-from llm_monitoring.cli.base.progress import bar
 from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.process.progress import bar
 from llm_monitoring.process.signals import stoppable
 from llm_monitoring.process.wording import counted
 from llm_monitoring.runs import records as table

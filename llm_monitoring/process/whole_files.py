@@ -1,4 +1,4 @@
-"""Files of clients' data: written whole or not at all, and readable by their owner alone."""
+"""Files that are written whole or not at all, and that only their owner can read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from llm_monitoring.errors import Invalid
 
 
 @contextmanager
-def replaced(path: Path, *, make_parents: bool = False) -> Iterator[Path]:
-    """A private draft next to `path` that takes its place when it is whole, and is removed if it is not."""
+def whole_file(path: Path, *, make_parents: bool = False) -> Iterator[Path]:
+    """A private draft next to `path` that replaces it at the end, and is removed after an error.
+
+    Raises Invalid if the file cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if make_parents:

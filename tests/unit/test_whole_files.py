@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_monitoring.errors import BadInput
-from llm_monitoring.reporting.drafts import replaced
+from llm_monitoring.errors import Invalid
+from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.reporting.files import save
 
 
@@ -31,13 +31,13 @@ def test_an_open_file_is_replaced_by_a_private_one(tmp_path: Path) -> None:
     """A file that was readable for all is no longer after it was written again."""
     path = tmp_path / "export.csv"
     path.touch(0o644)
-    with replaced(path) as draft:
+    with whole_file(path) as draft:
         draft.write_text("id")
     assert (0o600, "id") == (mode(path), path.read_text())
 
 
 def test_a_failed_file_leaves_nothing(tmp_path: Path) -> None:
-    """What could not be written whole is removed, and said as bad input."""
-    with pytest.raises(BadInput), replaced(tmp_path / "export.csv"):
+    """A file that could not be written whole is removed, and Invalid is raised."""
+    with pytest.raises(Invalid), whole_file(tmp_path / "export.csv"):
         raise OSError(28, "No space left on device")
     assert [] == list(tmp_path.iterdir())
