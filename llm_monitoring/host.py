@@ -20,6 +20,7 @@ from llm_monitoring.model_review.findings import LONGEST_ID
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.runs.daily import RunRequest, run_day
 from llm_monitoring.runs.plan import anyone_may_spend
+from llm_monitoring.runs.reason_texts import problem_text
 from llm_monitoring.runs.report import ProjectReport
 from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.settings.fields import load_settings
@@ -179,7 +180,7 @@ def report_dict(project: ProjectReport) -> dict[str, Any]:
         "completeness_by_llm": {name: completeness_dict(cell) for name, cell in project.completeness.items()},
         "skipped": project.skipped,
     }
-    return report | ({"error": project.error.text("es")} if project.error else {})
+    return report | ({"error": problem_text(project.error, "es")} if project.error else {})
 
 
 def completeness_dict(cell: Completeness) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import ChunkLock, OpenChunk
 from llm_monitoring.runs.daily import RunContext, longest_let_go
 from llm_monitoring.runs.held_work import HELD_GRACE_SECONDS
-from llm_monitoring.runs.reasons import StopReason, stop_text
+from llm_monitoring.runs.reason_texts import stop_text
+from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.runs.recovery import recover
 from llm_monitoring.runs.stats import RunStats
 
@@ -115,7 +116,7 @@ class ChunkMonitor:
     def check(self, open_chunks: list[OpenChunk], now: float) -> bool:
         """Look after the run and its chunks; False if the run ends without waiting for them."""
         if not self.context.owns_run():
-            self.stop("taken_over")
+            self.stop(StopReason.TAKEN_OVER)
             return False  # the start that took over waits for the workers and settles their calls
         if self.stopped is not None:
             chunks.cancel(self.app.db, self.run_id, self.stopped)
@@ -127,9 +128,9 @@ class ChunkMonitor:
 
     def stop_if_due(self, now: float) -> None:
         if self.context.request.stop.is_set():
-            self.stop("signal")
+            self.stop(StopReason.SIGNAL)
         elif now >= self.deadline:
-            self.stop("deadline")
+            self.stop(StopReason.DEADLINE)
 
     def stop(self, reason: StopReason) -> None:
         """Give out no more chunks and have the workers stop."""
@@ -190,7 +191,7 @@ class ChunkMonitor:
                 )
                 recover(self.context.executor, chunk_id)
                 unfinished = lost.losses < MOST_LOSSES
-                chunks.release(self.app.db, lost.lease, unfinished=unfinished, stopped="chunk_failed")
+                chunks.release(self.app.db, lost.lease, unfinished=unfinished, stopped=StopReason.CHUNK_FAILED)
         if self.stopped is None:
             self.queue.put([chunk_id])
 

@@ -26,6 +26,7 @@ from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, f
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.runs.reason_texts import problem_text
 from llm_monitoring.runs.stats import RunStats
 
 log = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ class Worker:
             log.warning(
                 "⚠️ Proyecto #%d: %s",
                 project_id,
-                problem.text("es"),
+                problem_text(problem, "es"),
                 extra={"event": "project.left_out", "project_id": project_id},
             )
         executor = TaskExecutor(

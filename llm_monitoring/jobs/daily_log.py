@@ -20,7 +20,8 @@ from llm_monitoring.process.hints import explain
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.plan import KeyStates, Plan
-from llm_monitoring.runs.reasons import Cause, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import cause_text, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reasons import Cause
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
 VOICE: Final = Voice("llm_monitoring.daily")
@@ -144,7 +145,7 @@ def unfinished(report: DayReport) -> None:
 def project_lines(project: ProjectReport) -> None:
     fields = {"project_id": project.project_id, "project_name": project.name, "user_id": project.user_id}
     if project.error:
-        why = project.error.text("es")
+        why = problem_text(project.error, "es")
         error("project.failed", f"❌ Proyecto #{project.project_id}: {why}", reason=project.error.code, **fields)
         return
     info("project.done", f"✅ Proyecto #{project.project_id}", **fields)
@@ -161,7 +162,7 @@ def project_lines(project: ProjectReport) -> None:
     for name, cell in project.completeness.items():
         missing = cell.tasks - cell.results
         if missing:
-            told = f" ({Cause(name, cell.reason, cell.message).text('es')})" if cell.message else ""
+            told = f" ({cause_text(Cause(name, cell.reason, cell.message), 'es')})" if cell.message else ""
             warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
                  provider=name, missing=missing, reason=cell.reason, **fields)  # fmt: skip
 
@@ -202,7 +203,7 @@ def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Stan
             say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
         keyless(project_id, plan.keyless(plan.projects[project_id]))
     for project_id, problem in sorted(plan.problems.items()):
-        why = problem.text("es")
+        why = problem_text(problem, "es")
         warn("dry_run.problem", f"❌ Proyecto #{project_id}: {why}", project_id=project_id, reason=problem.code)
     for standing in standings:
         wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))

@@ -17,7 +17,8 @@ from llm_monitoring.ledger.balancing import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
 from llm_monitoring.notify.outbox import Notice, PendingNotices
-from llm_monitoring.runs.reasons import StopReason, stop_text
+from llm_monitoring.runs.reason_texts import stop_text
+from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.runs.report import DayReport
 
 log = logging.getLogger(__name__)

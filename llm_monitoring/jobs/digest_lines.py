@@ -25,7 +25,8 @@ from llm_monitoring.projects import fingerprints
 from llm_monitoring.registry import ModelChange
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.reporting.words import Words, load_words
-from llm_monitoring.runs.reasons import CLOSED, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import CLOSED, closed_text, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reasons import ProblemCode
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
 T = TypeVar("T")
@@ -96,8 +97,8 @@ def run_news(report: DayReport, day: date) -> Iterator[Notice]:
         yield Notice("run", "balance", told, severity="failure")
     failing: dict[str, list[ProjectReport]] = defaultdict(list)
     for project in report.projects:
-        if project.error and project.error.code != "blocked":
-            failing[project.error.text("es")].append(project)
+        if project.error and project.error.code != ProblemCode.BLOCKED:
+            failing[problem_text(project.error, "es")].append(project)
     yield from (failure_news(error, projects) for error, projects in failing.items())
 
 
@@ -236,7 +237,7 @@ def outage_news(outage: Outage) -> Notice:
 def key_news(row: Row, names: Names) -> Notice:
     why = row["message"]
     if why in CLOSED:
-        why = CLOSED[why]["es"].format(provider=row["provider"])
+        why = closed_text(why, row["provider"], "es")
     whose = f"{names.user(row['user_id'])}, {row['provider']}"
     told = f"🔑 {whose}: API key rechazada o ilegible, {row['tasks']} pregunta(s) sin respuesta"
     return Notice("key", f"{row['user_id']} {row['provider']}", f"{told} ({plain(why)})", severity="failure")

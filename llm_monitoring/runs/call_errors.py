@@ -23,7 +23,8 @@ from llm_monitoring.providers import (
 )
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.limits import ClosedReason, Effect
-from llm_monitoring.runs.reasons import CLOSED, Cause
+from llm_monitoring.runs.reason_texts import cause_text, closed_text
+from llm_monitoring.runs.reasons import Cause
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def task_reason(reason: ClosedReason) -> str:
 
 def closed_message(reason: ClosedReason, provider: str) -> str:
     """What a closed key says to the operator; the provider's own words stay with the task that got them."""
-    return CLOSED[reason]["es"].format(provider=provider)
+    return closed_text(reason, provider, "es")
 
 
 def retry_after_of(error: ProviderError) -> float | None:
@@ -110,7 +111,7 @@ def fields(event: str, task: Task) -> dict[str, object]:
 def log_without_sentiment(task: Task, reason: str, message: str) -> None:
     """Report that a mention stays without sentiment."""
     log.warning("⚠️ Proyecto #%s, sin sentimiento: %s", task.project_id,
-                Cause(task.provider, reason, message).text("es"),
+                cause_text(Cause(task.provider, reason, message), "es"),
                 extra=fields("sentiment.failed", task) | {"reason": reason})  # fmt: skip
 
 
@@ -130,7 +131,7 @@ class FailureLog:
         known = outage and self.in_a_row[task.provider] > OUTAGE_LINES
         level = logging.DEBUG if known or reason in ("budget", "operator_budget") else logging.WARNING
         log.log(level, "⚠️ Proyecto #%s, %s, prompt %s: %s", task.project_id, task.provider, task.query_id,
-                Cause(task.provider, reason, message).text("es"),
+                cause_text(Cause(task.provider, reason, message), "es"),
                 extra=fields("task.failed", task) | {"reason": reason})  # fmt: skip
         if outage and self.in_a_row[task.provider] == OUTAGE_LINES:
             log.warning("🔌 %s falla en todas las llamadas: los fallos siguientes no se repiten aquí", task.provider,

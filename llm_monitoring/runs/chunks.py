@@ -218,7 +218,7 @@ def totals(db: Database, run_id: int, day: date, project_ids: Sequence[int]) -> 
         unsettled=sums["unsettled"],
         snapshotted=frozenset(sums["snapshotted"]),
         row_errors=[read_record(record) for row in errors for record in row["row_errors"]],
-        stopped=sums["stopped"],
+        stopped=None if sums["stopped"] is None else StopReason(sums["stopped"]),
     )
 
 

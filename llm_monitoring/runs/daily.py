@@ -171,10 +171,16 @@ def prepare(app: App, request: RunRequest, listener: RunListener) -> RunStart:
     usable = usable_providers(app, keys)
     if may_spend:
         listener.on_keys(keys, usable)
-    obstacle: StopReason | None = None if may_spend and usable else "no_keys" if may_spend else "no_budget"
-    if obstacle is None:
+    if may_spend and usable:
         listener.on_asking()
-    return RunStart(read, catalogue, adjustments, standings, keys, obstacle)
+    return RunStart(read, catalogue, adjustments, standings, keys, obstacle(may_spend=may_spend, usable=bool(usable)))
+
+
+def obstacle(*, may_spend: bool, usable: bool) -> StopReason | None:
+    """Why a start can ask no one."""
+    if not may_spend:
+        return StopReason.NO_BUDGET
+    return None if usable else StopReason.NO_KEYS
 
 
 def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogue) -> None:

@@ -15,7 +15,7 @@ from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.keys.store import KeyStatus
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.projects.tracked import TrackedProject
-from llm_monitoring.runs.reasons import ProjectProblem
+from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def read_projects(app: App, project_ids: Sequence[int] | None = None) -> ReadPro
         if work.error is not None:
             name = str(row["name"] or "")
             problems[row["id"]] = ProjectProblem(
-                "unreadable", row["id"], name, row["user_id"], detail=work.error.message
+                ProblemCode.UNREADABLE, row["id"], name, row["user_id"], detail=work.error.message
             )
     return ReadProjects(tracked, problems)
 
@@ -156,17 +156,17 @@ def obstacle(
     """Why nothing of a project can be asked, or None."""
     project, user_id = item.project, item.project.user_id
     if user_id is None:
-        return ProjectProblem("no_user", project.id, project.name)
+        return ProjectProblem(ProblemCode.NO_USER, project.id, project.name)
     problem = partial(ProjectProblem, project_id=project.id, name=project.name, user_id=user_id)
     if user_id in blocked:
-        return problem("blocked", standing=blocked[user_id])
+        return problem(ProblemCode.BLOCKED, standing=blocked[user_id])
     if not project.providers:
-        return problem("no_provider")
+        return problem(ProblemCode.NO_PROVIDER)
     if plan.providers(item):
         return None
     if user_id in unreadable:
-        return problem("key_unreadable", detail="; ".join(map(str, unreadable[user_id])))
-    return problem("keyless", providers=project.providers)
+        return problem(ProblemCode.KEY_UNREADABLE, detail="; ".join(map(str, unreadable[user_id])))
+    return problem(ProblemCode.KEYLESS, providers=project.providers)
 
 
 def judge_of(plan: Plan, item: TrackedProject, today: date) -> KeyId | None:

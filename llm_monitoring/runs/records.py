@@ -17,6 +17,7 @@ from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, records
 from llm_monitoring.errors import BadInput
+from llm_monitoring.runs.reasons import StopReason
 
 SQL = load("runs")
 
@@ -147,4 +148,4 @@ def completed_days(db: Database, first: date, last: date) -> set[date]:
 def abandon(db: Database, run_id: int) -> None:
     """Close a run that an error ended, where the database can still be reached."""
     with suppress(DatabaseUnavailable, Locked):
-        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message="ended_in_error")
+        finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message=StopReason.ENDED_IN_ERROR)

@@ -18,7 +18,7 @@ from llm_monitoring.ledger.balancing import Adjustment
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
-from llm_monitoring.runs.reasons import Cause, ProjectProblem, StopReason
+from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness, Doubtful, Spend, Unfinished
 
@@ -100,7 +100,7 @@ class DayReport:
     @property
     def obstacle(self) -> StopReason | None:
         """Why the run could ask no one: no user has budget, or there is no key."""
-        return self.stats.stopped if self.stats.stopped in ("no_budget", "no_keys") else None
+        return self.stats.stopped if self.stats.stopped in (StopReason.NO_BUDGET, StopReason.NO_KEYS) else None
 
     @property
     def cut(self) -> bool:
@@ -162,4 +162,6 @@ def project_error(
         return None
     causes = tuple(Cause(name, cell.reason, cell.message) for name, cell in cells.items() if cell.message)
     early = stopped if any(cell.open for cell in cells.values()) else None
-    return ProjectProblem("no_answer", project.id, project.name, project.user_id, causes=causes, stopped=early)
+    return ProjectProblem(
+        ProblemCode.NO_ANSWER, project.id, project.name, project.user_id, causes=causes, stopped=early
+    )

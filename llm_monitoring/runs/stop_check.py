@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
-from llm_monitoring.runs.reasons import StopReason, stop_text
+from llm_monitoring.runs.reason_texts import stop_text
+from llm_monitoring.runs.reasons import StopReason
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,13 @@ class StopCheck:
 
     def find_reason(self, now: float) -> StopReason | None:
         if self.stop.is_set():
-            return "signal"
+            return StopReason.SIGNAL
         if now >= self.deadline:
-            return "deadline"
+            return StopReason.DEADLINE
         if now >= self.next_check:
             self.next_check = now + OWNERSHIP_CHECK_SECONDS
             if not self.owns_run():
-                return "taken_over"
+                return StopReason.TAKEN_OVER
         return None
 
     def check_ownership_next(self) -> None:

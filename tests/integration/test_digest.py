@@ -35,6 +35,7 @@ from llm_monitoring.jobs import daily, digest, digest_lines
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
+from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.settings.fields import load_settings
 from tests.integration.stage import Stage, staged
 
@@ -460,5 +461,5 @@ def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhoo
         settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
         app = App(db, Budget(db), KeyStore(db, None, {}), dataclasses.replace(settings, heartbeat_url=None))
         db.close()
-        assert 1 == digest.aborted(app, DAY, "no_budget")
+        assert 1 == digest.aborted(app, DAY, StopReason.NO_BUDGET)
     assert [] == webhook.posts

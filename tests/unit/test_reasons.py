@@ -12,17 +12,18 @@ import pytest
 
 from llm_monitoring.domain import Task
 from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.runs import reasons
+from llm_monitoring.runs import reason_texts
 from llm_monitoring.runs.call_errors import FailureLog
 from llm_monitoring.runs.limits import ClosedReason
-from llm_monitoring.runs.reasons import Cause, Language, ProblemCode, ProjectProblem, StopReason
+from llm_monitoring.runs.reason_texts import Language
+from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 
 SPANISH = re.compile(r"[¿¡áéíóúñ]|\b(el|la|los|las|de|que|sin|no se|con)\b")
 ENGLISH = re.compile(r"\b(the|is|of|not|it|with|for|was)\b")
 
 
 TABLES: tuple[Mapping[Any, dict[Language, str]], ...] = (
-    reasons.STOPS, reasons.PROBLEMS, reasons.CLOSED, reasons.TASKS
+    reason_texts.STOPS, reason_texts.PROBLEMS, reason_texts.CLOSED, reason_texts.TASKS
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def texts(language: Language) -> list[str]:
     return [said[language] for table in TABLES for said in table.values()]
 
 
-@pytest.mark.parametrize("code", [*get_args(StopReason), *get_args(ProblemCode), *get_args(ClosedReason)])
+@pytest.mark.parametrize("code", [*StopReason, *ProblemCode, *get_args(ClosedReason)])
 def test_every_code_has_a_text(code: str) -> None:
     """No code is without a sentence in either language."""
     assert [{"es", "en"}] == [set(table[code]) for table in TABLES[:3] if code in table][:1]
@@ -48,7 +49,7 @@ def test_languages_do_not_mix() -> None:
 )
 def test_older_rows_are_shown_as_they_are(stored: str | None, shown: str | None) -> None:
     """A code is read; a sentence that an earlier version stored stays as it is."""
-    assert shown == reasons.stop_text(stored, "en")
+    assert shown == reason_texts.stop_text(stored, "en")
 
 
 @pytest.mark.parametrize(
@@ -68,16 +69,20 @@ def test_older_rows_are_shown_as_they_are(stored: str | None, shown: str | None)
 def test_a_cause_is_said_in_the_readers_language(reason: str, message: str, spanish: str, english: str) -> None:
     """A reason of ours is said in the reader's language; a provider's words stay as they are."""
     cause = Cause("openai", reason, message)
-    assert spanish in cause.text("es")
-    assert english in cause.text("en")
+    assert spanish in reason_texts.cause_text(cause, "es")
+    assert english in reason_texts.cause_text(cause, "en")
 
 
 def test_a_problem_names_its_facts() -> None:
     """A blocked project says whose budget is used up, in both languages."""
     standing = Standing(7, Decimal(105), Decimal(0), Decimal(100), Decimal(80), has_active_projects=True)
-    problem = ProjectProblem("blocked", 1, "P", 7, standing)
-    assert "bloqueado, presupuesto mensual agotado: User #7: $105.00 / $100.00 (105.0%)" == problem.text("es")
-    assert problem.text("en").startswith("blocked, the monthly budget is used up: User #7: $105.00")
+    problem = ProjectProblem(ProblemCode.BLOCKED, 1, "P", 7, standing)
+    assert "bloqueado, presupuesto mensual agotado: User #7: $105.00 / $100.00 (105.0%)" == reason_texts.problem_text(
+        problem, "es"
+    )
+    assert reason_texts.problem_text(problem, "en").startswith(
+        "blocked, the monthly budget is used up: User #7: $105.00"
+    )
 
 
 def test_an_outage_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:

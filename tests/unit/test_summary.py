@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring.jobs import daily_log
-from llm_monitoring.runs.reasons import ProjectProblem, StopReason
+from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.report import DayReport, ProjectReport, project_error
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.tasks import Completeness, Doubtful
 from tests.unit.reporting import scene
 
 STOPPED = "señal de parada"
-SIGNAL: StopReason = "signal"
+SIGNAL = StopReason.SIGNAL
 NOTHING = Doubtful(0, Decimal(0))
 
 
@@ -28,7 +28,7 @@ def unread(tasks: int, answers: int) -> Completeness:
 
 def unreadable(number: int) -> DayReport:
     """A day on which no project can be read."""
-    problems = [ProjectProblem("unreadable", each) for each in range(number)]
+    problems = [ProjectProblem(ProblemCode.UNREADABLE, each) for each in range(number)]
     projects = [ProjectReport(each.project_id, "", None, 0.0, 0, Decimal(0), {}, False, each) for each in problems]
     return DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, doubtful=NOTHING)
 

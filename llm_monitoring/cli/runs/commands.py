@@ -18,7 +18,8 @@ from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.projects.definition import enabled_providers
 from llm_monitoring.runs import records as table
 from llm_monitoring.runs import tasks
-from llm_monitoring.runs.reasons import Cause, stop_text
+from llm_monitoring.runs.reason_texts import cause_text, stop_text
+from llm_monitoring.runs.reasons import Cause
 
 RUN: Final = Number("run", "runs list")
 NO_KEY: Final = "no API key: `keys set`"
@@ -126,7 +127,7 @@ def day_cells(app: App, run: Row) -> Iterator[Row]:
             own = of_run.get((project_id, provider), table.CellOfRun())
             if provider in wanted or cell.results or cell.failures or own.cost_usd:
                 keyless = cell.results < cell.tasks and provider not in keys.get(project["user_id"], {})
-                why = Cause(provider, cell.reason, cell.message).text("en") or (NO_KEY if keyless else None)
+                why = cause_text(Cause(provider, cell.reason, cell.message), "en") or (NO_KEY if keyless else None)
                 yield cell_fields(project, provider, cell, own) | {"message": why}
 
 

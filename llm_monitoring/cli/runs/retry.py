@@ -16,7 +16,7 @@ from llm_monitoring.process.signals import stoppable
 from llm_monitoring.process.wording import counted
 from llm_monitoring.runs import records as table
 from llm_monitoring.runs.plan import make_plan
-from llm_monitoring.runs.reasons import stop_text
+from llm_monitoring.runs.reason_texts import problem_text, stop_text
 from llm_monitoring.runs.records import AlreadyRunning
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ def show_report(report: DayReport) -> None:
 
 def row_of(project: ProjectReport) -> dict[str, object]:
     return {
-        "project_id": project.project_id, "name": project.name, "answers": project.answers,
-        "pending": project.pending, "cost_usd": project.cost_usd, "error": project.error and project.error.text("en"),
-    }  # fmt: skip
+        "project_id": project.project_id,
+        "name": project.name,
+        "answers": project.answers,
+        "pending": project.pending,
+        "cost_usd": project.cost_usd,
+        "error": project.error and problem_text(project.error, "en"),
+    }

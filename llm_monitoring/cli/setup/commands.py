@@ -28,6 +28,7 @@ from llm_monitoring.logs.redaction import register_secret
 from llm_monitoring.process.wording import PROGRAM, python_command
 from llm_monitoring.runs.estimate import Estimate, estimate
 from llm_monitoring.runs.plan import make_plan
+from llm_monitoring.runs.reason_texts import problem_text
 from llm_monitoring.settings.parsers import budget as budget_amount
 
 COSTS: Final[Columns] = {
@@ -157,7 +158,7 @@ def cost(app: App, project_id: int) -> None:
     plan = make_plan(app, [project_id], blocked)
     found = list(estimate(app, plan, schedule_day(app.settings)))
     if problem := plan.problems.get(project_id):
-        say(f"Project {project_id} cannot be asked yet: {problem.text('en')}")
+        say(f"Project {project_id} cannot be asked yet: {problem_text(problem, 'en')}")
     if found:
         print_table([row_of(each) for each in found], COSTS)
         total = sum((each.ceiling_usd for each in found), Decimal(0))
