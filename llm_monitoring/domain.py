@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal, NoReturn, assert_never, get_args
+from typing import Any, Final, Literal, NoReturn, assert_never, get_args
 
 from llm_monitoring.errors import Invalid
 
@@ -158,6 +159,20 @@ def parse_usd(value: Decimal | float | str) -> Decimal:
     if not found.is_finite() or abs(found) >= 10**8:
         raise Invalid("amount", f"{value!r} is no amount in USD")
     return found
+
+
+def read_task(row: Mapping[str, Any]) -> Task:
+    """The task of a row; raises Invalid if its provider is unknown."""
+    return Task(
+        user_id=row["user_id"],
+        project_id=row["project_id"],
+        query_id=row["query_id"],
+        provider=provider_name(row["task_provider"]),
+        day=row["analysis_date"],
+        sample=row["sample"],
+        prompt=row["query_text"],
+        language=row["language"] or "",
+    )
 
 
 def task_key(task: Task) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Named points between the steps of a run: fault tests stop the process there; nothing in production acts on them."""
+"""Named points between the steps of a run, at which fault tests stop the process; they do nothing in production."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Point = Literal[
     "finished",
 ]
 
-hook: Callable[[Point], None] | None = None  # set by code alone: no variable, option or file arms it
+hook: Callable[[Point], None] | None = None  # set by tests only: no variable, option or file sets it
 
 
 def reach(point: Point) -> None:
-    """Say that the process is at `point`."""
+    """Report to the hook, if there is one, that the process is at `point`."""
     if hook is not None:
         hook(point)

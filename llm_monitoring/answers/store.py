@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis
 from llm_monitoring.analysis.sentiment import Verdict
-from llm_monitoring.db.database import Database, Json, Row, Transaction
+from llm_monitoring.db.database import Database, Json, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.domain import Task, provider_name, task_key
+from llm_monitoring.domain import Task, read_task, task_key
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.providers import Answer, Reply
@@ -127,7 +127,7 @@ def pending_sentiment(
         found: list[tuple[Task, tuple[str, ...]]] = []
         for row in rows:
             with errors.guard("read_answer", f"Respuesta #{row['id']}", project_id=row["project_id"]):
-                found.append((pending_task(row, day), tuple(each for each in row["mention_contexts"] or () if each)))
+                found.append((read_task(row), tuple(each for each in row["mention_contexts"] or () if each)))
         yield from found
         if len(rows) < page:
             return
@@ -138,16 +138,3 @@ def unscored(db: Database, day: date, project_ids: Sequence[int]) -> dict[int, i
     """How many of the day's answers were left unscored, by project."""
     rows = db.all(SQL.unscored, {"day": day, "projects": list(project_ids)})
     return {row["project_id"]: row["answers"] for row in rows}
-
-
-def pending_task(row: Row, day: date) -> Task:
-    return Task(
-        user_id=row["user_id"],
-        project_id=row["project_id"],
-        query_id=row["query_id"],
-        provider=provider_name(row["llm_provider"]),
-        day=day,
-        sample=row["sample"],
-        prompt=row["query_text"],
-        language=row["language"],
-    )

@@ -1,4 +1,4 @@
-"""`worker`: one more machine for a daily run that is spread over several."""
+"""`worker`: asks a part of a daily run on another machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from llm_monitoring.cli.base.session import Session, pass_session
 @click.option("--once", is_flag=True, help="End when nothing is left to take, instead of waiting for the next run.")
 @pass_session
 def worker(session: Session, *, once: bool) -> None:
-    """Ask a part of each daily run, which LLM_DISTRIBUTE=true on the cron leaves to processes such as this one.
+    """Ask a part of each daily run, if LLM_DISTRIBUTE=true is set for the cron.
 
-    Start as many as wanted, on any machine that reaches the same database, with the same keys and settings. A stop
-    (SIGTERM, Ctrl-C) lets the calls that are out end and leaves the rest to others; a killed worker's part is taken
-    over by itself.
+    Start any number of workers, on any machine that reaches the same database, with the same keys and settings. A stop
+    (SIGTERM, Ctrl-C) lets the calls in flight end and leaves the rest to other workers; the part of a killed worker is
+    given to another one.
     """
     from llm_monitoring.app import open_app
     from llm_monitoring.distributed.worker import Worker

@@ -11,7 +11,7 @@ from llm_monitoring.projects.definition import Project
 
 @dataclass(slots=True)
 class TrackedProject:
-    """A project with its matcher, which is compiled when the project's first answer comes."""
+    """A project with its matcher, which is compiled when it is first needed; safe for several threads."""
 
     project: Project
     lock: Lock = field(default_factory=Lock)

@@ -1,4 +1,4 @@
-"""What the error of a call means beyond its task: for its key, its model, its provider, and for another try."""
+"""What the error of a call means beyond its task: for its key, model and provider, and for a retry."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def effect_of(error: ProviderError, item: WorkItem, *, key_works: bool = False) 
     if isinstance(error, ModelNotFound):
         return "no_model"
     if isinstance(error, QuotaExhausted):  # a quota of the judge's model leaves the answers alone
-        return "no_model" if item.is_sentiment else "dead"
+        return "no_model" if item.use == "sentiment" else "dead"
     if isinstance(error, RateLimited):
         return "slow_down"
     doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
@@ -68,22 +68,22 @@ def reason_of(error: ProviderError) -> ClosedReason:
 
 
 def task_reason(reason: ClosedReason) -> str:
-    """Return why a task is not asked: its key is closed, which is not the provider's failure, or its provider."""
+    """Return why a task is not asked: because of its key, which is no failure of the provider, or of its provider."""
     return "key_closed" if reason in OF_THE_KEY else "provider_closed"
 
 
 def closed_message(reason: ClosedReason, provider: str) -> str:
-    """What a closed key says to the operator; the provider's own words stay with the task that got them."""
+    """The operator's line for a closed key; the provider's own words stay with the task that got them."""
     return closed_text(reason, provider, "es")
 
 
 def retry_after_of(error: ProviderError) -> float | None:
-    """Seconds for which the provider asked to be left alone."""
+    """The seconds that the provider asked to wait."""
     return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
 
 
 def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
-    """Whether a task gets another call in this run; each is an attempt of its own in the ledger."""
+    """Whether an item gets another attempt in this run."""
     if isinstance(error, RateLimited):
         return item.attempts < RATE_LIMIT_TRIES
     doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
@@ -93,12 +93,12 @@ def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
 
 
 def backoff(attempts: int) -> float:
-    """Seconds before the next try, spread so that tasks which failed together do not come back together."""
+    """Seconds before the next attempt, spread so that tasks which failed together are not retried together."""
     return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (attempts - 1)) * random.uniform(0.75, 1.25)
 
 
 def fields(event: str, task: Task) -> dict[str, object]:
-    """The event's name and the task, as fields of a log line."""
+    """The fields of a log line: the event's name and the task."""
     return {
         "event": event,
         "project_id": task.project_id,
@@ -109,40 +109,56 @@ def fields(event: str, task: Task) -> dict[str, object]:
 
 
 def log_without_sentiment(task: Task, reason: str, message: str) -> None:
-    """Report that a mention stays without sentiment."""
-    log.warning("⚠️ Proyecto #%s, sin sentimiento: %s", task.project_id,
-                cause_text(Cause(task.provider, reason, message), "es"),
-                extra=fields("sentiment.failed", task) | {"reason": reason})  # fmt: skip
+    """Log that a mention stays without sentiment."""
+    log.warning(
+        "⚠️ Proyecto #%s, sin sentimiento: %s",
+        task.project_id,
+        cause_text(Cause(task.provider, reason, message), "es"),
+        extra=fields("sentiment.failed", task) | {"reason": reason},
+    )
 
 
 class FailureLog:
-    """Reports tasks without an answer, and an outage of a provider once: when it is seen, and when it is over.
+    """Logs tasks without an answer; an outage of a provider only when it is recognised and when it is over.
 
-    For the runner's thread alone.
+    For one thread.
     """
 
     def __init__(self) -> None:
         self.in_a_row: Counter[ProviderName] = Counter()
 
     def failed(self, task: Task, reason: str, message: str) -> None:
-        """Report a failure; those of an outage only until it is known as one."""
+        """Log a failure; those of an outage only until it is recognised."""
         outage = reason in OUTAGE
         self.in_a_row[task.provider] += outage
         known = outage and self.in_a_row[task.provider] > OUTAGE_LINES
         level = logging.DEBUG if known or reason in ("budget", "operator_budget") else logging.WARNING
-        log.log(level, "⚠️ Proyecto #%s, %s, prompt %s: %s", task.project_id, task.provider, task.query_id,
-                cause_text(Cause(task.provider, reason, message), "es"),
-                extra=fields("task.failed", task) | {"reason": reason})  # fmt: skip
+        log.log(
+            level,
+            "⚠️ Proyecto #%s, %s, prompt %s: %s",
+            task.project_id,
+            task.provider,
+            task.query_id,
+            cause_text(Cause(task.provider, reason, message), "es"),
+            extra=fields("task.failed", task) | {"reason": reason},
+        )
         if outage and self.in_a_row[task.provider] == OUTAGE_LINES:
-            log.warning("🔌 %s falla en todas las llamadas: los fallos siguientes no se repiten aquí", task.provider,
-                        extra={"event": "provider.outage", "provider": task.provider, "reason": reason})  # fmt: skip
+            log.warning(
+                "🔌 %s falla en todas las llamadas: los fallos siguientes no se repiten aquí",
+                task.provider,
+                extra={"event": "provider.outage", "provider": task.provider, "reason": reason},
+            )
 
     def answered(self, provider: ProviderName) -> None:
-        """Report the end of an outage."""
+        """Log the end of an outage."""
         failures = self.in_a_row.pop(provider, 0)
         if failures >= OUTAGE_LINES:
-            log.warning("✅ %s vuelve a responder tras %d fallo(s)", provider, failures,
-                        extra={"event": "provider.back", "provider": provider, "failures": failures})  # fmt: skip
+            log.warning(
+                "✅ %s vuelve a responder tras %d fallo(s)",
+                provider,
+                failures,
+                extra={"event": "provider.back", "provider": provider, "failures": failures},
+            )
 
 
 class KeyChecks:
@@ -153,7 +169,7 @@ class KeyChecks:
         self.works: dict[KeyId, bool] = {}
 
     def key_works(self, error: BaseException, key: KeyId, client: Callable[[], Provider]) -> bool:
-        """Say whether `key`, which `error` refuses, still lists its models; asked once a key.
+        """Whether `key`, which `error` refuses, still lists its models; asked once a key.
 
         False for users' own keys, for refusals of the account, which listing does not touch, and for providers that
         list without a key: there the error document decides alone.
@@ -169,7 +185,7 @@ class KeyChecks:
 
 
 def lists_models(client: Callable[[], Provider]) -> bool:
-    """Say whether a key lists models; only a refusal counts against it, not a list that cannot be had."""
+    """Whether a key lists models; only a refusal counts against it, not a list that is unavailable."""
     try:
         client().list_models()
     except AuthFailed:

@@ -1,4 +1,4 @@
-"""The daily runs: one at a time, what is left to ask, what failed and why."""
+"""The records of daily runs: the lock that allows one at a time, their start, end and totals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final, Literal
@@ -45,7 +45,7 @@ class RunLock(ExclusiveLock):
 
 
 def start(db: Database, day: date) -> int:
-    """Open a run and return its id; runs that a dead process left open are closed as dead. Needs the lock."""
+    """Open a run and return its id; runs of dead processes are closed first. Needs the lock."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
     close_dead_runs(db)
@@ -70,16 +70,16 @@ def held_too_long(db: Database, holder: Holder | None, now: datetime) -> bool:
 
 
 def close_dead_runs(db: Database, errors: RowErrors | None = None) -> None:
-    """Close the runs that dead processes left open, which from now on admit no call. Needs the lock.
+    """Close the runs that dead processes left open; from then on no call of theirs is admitted. Needs the lock.
 
-    One that another session holds stays open, in `errors`: as long as it is held no call is admitted by it either.
+    A run that another session holds stays open and is added to `errors`; no call of it is admitted either.
     """
     try:
-        db.execute(SQL.bury_dead_runs, {"run_id": None})
+        db.execute(SQL.close_dead_runs, {"run_id": None})
     except Locked:
         for row in db.all(SQL.open_runs):
             with (errors or RowErrors()).guard("finish_run", f"Ejecución #{row['id']}"):
-                db.execute(SQL.bury_dead_runs, {"run_id": row["id"]})
+                db.execute(SQL.close_dead_runs, {"run_id": row["id"]})
 
 
 def is_open(db: Database, run_id: int) -> bool:
@@ -89,10 +89,17 @@ def is_open(db: Database, run_id: int) -> bool:
 
 
 def finish(
-    db: Database, run_id: int, status: Status, *, valid: int, failed: int, pending: int, message: str | None,
+    db: Database,
+    run_id: int,
+    status: Status,
+    *,
+    valid: int,
+    failed: int,
+    pending: int,
+    message: str | None,
     errors: Sequence[RowError] = (),
-) -> None:  # fmt: skip
-    """Close a run with its totals of tasks and the rows that it left alone; its cost is taken from the ledger."""
+) -> None:
+    """Close a run with its totals of tasks and its row errors; its cost is taken from the ledger."""
     params = {"run_id": run_id, "status": status, "valid": valid, "failed": failed, "pending": pending}
     failpoints.reach("finishing")
     db.execute(SQL.finish, {**params, "message": message, "row_errors": Json(records(errors))})
@@ -110,16 +117,13 @@ class CellOfRun:
 
 def cells_of_run(db: Database, run_id: int) -> dict[tuple[int, str], CellOfRun]:
     """What a run did and cost, by project and provider."""
-    failures = {(row["project_id"], row["provider"]): row["failures"]
-                for row in db.all(SQL.cell_failures, {"run_id": run_id})}  # fmt: skip
-    spent = {(row["project_id"], row["provider"]): row for row in db.all(SQL.cell_spend, {"run_id": run_id})}
-    return {
-        key: CellOfRun(
-            spent[key]["cost_usd"] if key in spent else None, spent[key]["answers"] if key in spent else 0,
-            failures.get(key, 0),
-        )
-        for key in spent.keys() | failures.keys()
-    }  # fmt: skip
+    cells: dict[tuple[int, str], CellOfRun] = {}
+    for row in db.all(SQL.cell_spend, {"run_id": run_id}):
+        cells[row["project_id"], row["provider"]] = CellOfRun(row["cost_usd"], row["answers"])
+    for row in db.all(SQL.cell_failures, {"run_id": run_id}):
+        key = (row["project_id"], row["provider"])
+        cells[key] = replace(cells.get(key, CellOfRun()), failures=row["failures"])
+    return cells
 
 
 def recent(db: Database, limit: int) -> list[Row]:
@@ -128,7 +132,7 @@ def recent(db: Database, limit: int) -> list[Row]:
 
 
 def find(db: Database, run_id: int) -> Row:
-    """One run; raises BadInput where there is none."""
+    """One run; raises BadInput if there is none."""
     row = db.one(SQL.run, {"run_id": run_id})
     if row is None:
         raise BadInput(f"run {run_id} does not exist: see `python -m llm_monitoring runs list`")
@@ -146,6 +150,6 @@ def completed_days(db: Database, first: date, last: date) -> set[date]:
 
 
 def abandon(db: Database, run_id: int) -> None:
-    """Close a run that an error ended, where the database can still be reached."""
+    """Close a run that an error ended, if the database can still be reached."""
     with suppress(DatabaseUnavailable, Locked):
         finish(db, run_id, "crashed", valid=0, failed=0, pending=0, message=StopReason.ENDED_IN_ERROR)

@@ -1,4 +1,17 @@
-"""What a start does first: settles the calls that a dead run left open (design, section 5.6)."""
+"""Settles the calls that a dead run left open; the first thing that a start does (design, section 5.6).
+
+A call is closed by how far it got, which its attempt and receipt show:
+
+- `reserved`: it was never sent. Released, nothing is charged.
+- with a receipt: its reply is read now, as the dead run would have done, charged and stored, at the rates that the
+  attempt was admitted with.
+- `sent` without a receipt: it may have been billed. Closed as `unknown` at its ceiling, which the month keeps; the task
+  is open again and may be asked a second time, as a lost answer is worse than a second price.
+
+It is safe to run again after a kill at any point: each attempt is closed in one transaction that requires its open
+state, and one that was `unknown` is settled later if a receipt turns up. It needs the lock of the run (or chunk), since
+the owner of an open attempt might otherwise still be waiting for the reply.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +28,7 @@ from typing import Final
 from llm_monitoring import failpoints, registry
 from llm_monitoring.answers import store
 from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transaction
-from llm_monitoring.domain import Task, provider_name
+from llm_monitoring.domain import Task, provider_name, read_task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.ledger.budget import Attempt, Settlement
 from llm_monitoring.ledger.payment import Paid, Payment, SettlementDelayed
@@ -26,12 +39,12 @@ from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentimen
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__, SettlementDelayed.__name__)
 
 
 class StillAtWork(MonitoringError):
-    """Workers of a run that is over are still at work."""
+    """Workers are still at work on a run that is over."""
 
     def __init__(self, owners: Sequence[str]) -> None:
         super().__init__(
@@ -41,7 +54,7 @@ class StillAtWork(MonitoringError):
 
 @dataclass(slots=True)
 class Recovered:
-    """How many calls were released, settled from their receipts, or charged in doubt, and the days they touched."""
+    """How many calls were released, settled from their receipts, or charged in doubt, and which days have changed."""
 
     released: int = 0
     settled: int = 0
@@ -54,73 +67,78 @@ class Recovered:
 
 
 def recover(executor: TaskExecutor, chunk_id: int | None = None) -> Recovered:
-    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock: their owners are dead.
+    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock.
 
-    One that was charged in doubt before its receipt arrived is settled from it, as the truth may be less.
-
-    One that cannot be closed stays open with its ceiling reserved and is tried again by the next start; so do all of a
-    user with an account that another session holds, as each try would wait for it.
+    One that cannot be closed stays open with its ceiling reserved, for the next start; so do all others of the user if
+    another session holds the account, as each try would wait for the whole lock timeout.
     """
-    found, after, held = Recovered(), None, set[int]()
+    recovered, after, held = Recovered(), None, set[int]()
     while rows := executor.budget.open_attempts(chunk_id, after):
         for row in rows:
             failpoints.reach("recovery_step")
             if row["user_id"] in held:
                 continue
-            with executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as work:
-                recover_one(executor, row, found)
-            if work.error is not None and work.error.code in HELD_CODES:
+            with executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as guarded:
+                recover_one(executor, row, recovered)
+            if guarded.error is not None and guarded.error.code in HELD_CODES:
                 held.add(row["user_id"])
             failpoints.reach("recovery_stepped")
         after = rows[-1]
-    if found.total:
-        whose = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
+    if recovered.total:
+        what = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
         log.warning(
             "♻️ %s: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
-            whose, found.released, found.settled, found.unknown,
-            extra={"event": "run.recovered", "calls": found.total, "chunk_id": chunk_id},
-        )  # fmt: skip
-    return found
+            what,
+            recovered.released,
+            recovered.settled,
+            recovered.unknown,
+            extra={"event": "run.recovered", "calls": recovered.total, "chunk_id": chunk_id},
+        )
+    return recovered
 
 
 def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:
-    """Wait until nobody works on a chunk of an ended run any more: what still is out would be asked and paid twice.
+    """Wait until no worker has a chunk of an ended run: its calls in flight would be asked and paid twice.
 
-    They notice within seconds and let their calls end. Raises StillAtWork after `seconds`, or once `stop` is set.
+    Workers notice within seconds that the run is over and let their calls end. Raises StillAtWork after `seconds`, or
+    once `stop` is set.
     """
-    deadline, told = time.monotonic() + seconds, False
+    deadline, logged = time.monotonic() + seconds, False
     while owners := chunks.owners_of_ended_runs(db):
         if stop.is_set() or time.monotonic() >= deadline:
             raise StillAtWork(owners)
-        if not told:
-            log.warning("⏳ Se espera a que acaben las llamadas de la ejecución anterior: %s", ", ".join(owners),
-                        extra={"event": "run.waiting", "workers": owners})  # fmt: skip
-            told = True
-        time.sleep(LOOK_SECONDS)
-    with suppress(Locked):  # its run is over, so no one takes it; the next start closes it
+        if not logged:
+            log.warning(
+                "⏳ Se espera a que acaben las llamadas de la ejecución anterior: %s",
+                ", ".join(owners),
+                extra={"event": "run.waiting", "workers": owners},
+            )
+            logged = True
+        time.sleep(POLL_SECONDS)
+    with suppress(Locked):  # no worker takes chunks of ended runs; the next start closes them
         chunks.close_ended(db)
 
 
-def recover_one(executor: TaskExecutor, row: Row, found: Recovered) -> None:
+def recover_one(executor: TaskExecutor, row: Row, recovered: Recovered) -> None:
     if row["project_id"] is not None and isinstance(row["analysis_date"], date):
-        found.days.add((row["project_id"], row["analysis_date"]))
+        recovered.days.add((row["project_id"], row["analysis_date"]))
     if row["state"] == "reserved":
         executor.budget.release(row["id"], "owner_dead", "the run that reserved it ended before sending it")
-        found.released += 1
+        recovered.released += 1
     elif row["body"] is not None and settle_from_receipt(executor, row):
-        found.settled += 1
+        recovered.settled += 1
     elif row["state"] == "sent":
         close_in_doubt(executor, row)
-        found.unknown += 1
+        recovered.unknown += 1
 
 
 def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
-    """Charge and store what a kept reply says; False if neither the attempt nor the registry holds its rates."""
+    """Charge and store what a kept reply says; False if neither the attempt nor the registry has its rates."""
     price = price_of(executor, row)
     if price is None:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
-    call = read_call(row)
+    call = read_attempt(row)
     task, tracked = call.task, None if call.task is None else executor.find_project(call.task.project_id)
 
     def save(tx: Transaction, paid: Paid) -> None:
@@ -163,9 +181,9 @@ def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderErro
 
 
 def close_in_doubt(executor: TaskExecutor, row: Row) -> None:
-    """Nobody knows whether the call was billed: its ceiling is charged, and the task may be asked again."""
+    """Close a call that may have been billed: its ceiling is charged, and the task may be asked again."""
     outcome = Settlement("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
-    call = read_call(row)
+    call = read_attempt(row)
 
     def close(tx: Transaction) -> None:
         if call.task is not None and call.kind == "answer":
@@ -176,20 +194,8 @@ def close_in_doubt(executor: TaskExecutor, row: Row) -> None:
     executor.budget.db.transact(close)
 
 
-def read_call(row: Row) -> Attempt:
-    """An attempt's row as the call that it was; without a task where its prompt was deleted."""
-    task = None
-    if row["query_text"] is not None:
-        task = Task(
-            user_id=row["user_id"],
-            project_id=row["project_id"],
-            query_id=row["query_id"],
-            provider=provider_name(row["task_provider"]),
-            day=row["analysis_date"],
-            sample=row["sample"],
-            prompt=row["query_text"],
-            language=row["language"] or "",
-        )
+def read_attempt(row: Row) -> Attempt:
+    """The attempt of a row; without a task if its prompt was deleted."""
     return Attempt(
         id=uuid.UUID(str(row["id"])),
         kind=row["kind"],
@@ -199,5 +205,5 @@ def read_call(row: Row) -> Attempt:
         key_source=row["key_source"],
         ceiling_usd=row["ceiling_usd"],
         run_id=row["run_id"],
-        task=task,
+        task=None if row["query_text"] is None else read_task(row),
     )

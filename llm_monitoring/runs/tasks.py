@@ -12,7 +12,7 @@ from typing import Final
 
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import ProviderName, Task, task_key
+from llm_monitoring.domain import ProviderName, Task, read_task, task_key
 
 SQL = load("runs")
 PAGE: Final = 500
@@ -23,27 +23,14 @@ def pending_tasks(
 ) -> Iterator[Task]:
     """A provider's tasks of the day that are unanswered now, users taking turns.
 
-    Planned once, as numbers; their texts are read a page at a time, so that a hundred thousand take a few megabytes.
+    They are planned once, as numbers; their texts are read a page at a time, so that 100,000 tasks take a few MB.
     """
     params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page}
     pages = deque((array("i", row["queries"]), array("h", row["samples"])) for row in db.all(SQL.open_tasks, params))
     while pages:
         queries, samples = pages.popleft()
-        rows = db.all(SQL.pending_tasks, {"queries": queries.tolist(), "samples": samples.tolist()})
-        yield from (read_task(row, provider, day) for row in rows)
-
-
-def read_task(row: Row, provider: ProviderName, day: date) -> Task:
-    return Task(
-        user_id=row["user_id"],
-        project_id=row["project_id"],
-        query_id=row["query_id"],
-        provider=provider,
-        day=day,
-        sample=row["sample"],
-        prompt=row["query_text"],
-        language=row["language"],
-    )
+        page_params = {"queries": queries.tolist(), "samples": samples.tolist()}
+        yield from map(read_task, db.all(SQL.pending_tasks, {**params, **page_params}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +44,20 @@ class Failure:
 
 
 def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run_id: int | None) -> None:
-    """Keep why `task` failed; does nothing where it has a result."""
-    tx.execute(
-        SQL.record_failure,
-        {
-            **task_key(task), "model_id": failure.model_id, "reason": failure.reason, "message": failure.message,
-            "final": failure.final, "run_id": run_id,
-        },
-    )  # fmt: skip
+    """Store why `task` failed; does nothing if it has a result."""
+    params = {
+        **task_key(task),
+        "model_id": failure.model_id,
+        "reason": failure.reason,
+        "message": failure.message,
+        "final": failure.final,
+        "run_id": run_id,
+    }
+    tx.execute(SQL.record_failure, params)
 
 
 def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_id: int | None) -> None:
-    """Keep why these tasks failed, in one transaction."""
+    """Store why these tasks failed, in one transaction."""
 
     def record(tx: Transaction) -> None:
         for task in tasks:
@@ -79,7 +68,7 @@ def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_i
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """A project's day at one provider, in tasks; `reason` and `message` are the latest failure's.
+    """A project's day at one provider, in tasks; `reason` and `message` are of the latest failure.
 
     `unread`: how many of the `results` are not analysed yet.
     """
@@ -94,7 +83,7 @@ class Completeness:
 
     @property
     def open(self) -> int:
-        """Tasks that are still to be asked: neither answered nor paid for in vain."""
+        """Tasks that are still to be asked: neither answered nor final failures."""
         return max(0, self.tasks - self.results - self.final)
 
 
@@ -112,7 +101,7 @@ def completeness(
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a run's calls for one project came to."""
+    """What a run's calls for one project cost, brought and took."""
 
     cost_usd: Decimal
     answers: int
@@ -133,7 +122,7 @@ def cost(db: Database, run_id: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Calls that may have been billed: they are charged their ceilings until the truth arrives."""
+    """Calls that may have been billed: their ceilings are charged until the truth arrives."""
 
     calls: int
     usd: Decimal

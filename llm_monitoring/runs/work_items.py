@@ -1,4 +1,4 @@
-"""The jobs of a day, provider by provider, in the order in which they are asked."""
+"""The work items of a day, provider by provider, in the order in which they are asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm_monitoring.runs.executor import TaskExecutor
 def work_items_by_provider(
     executor: TaskExecutor, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
 ) -> dict[ProviderName, Iterator[WorkItem]]:
-    """Each provider's jobs of the day: first the mentions that were never scored, then the unanswered tasks."""
+    """Each provider's items of the day: first the answers that were never scored, then the unanswered tasks."""
     newest = store.newest(executor.budget.db)
     return {provider: plan(executor, provider, day, keys, judges, newest) for provider in PROVIDERS}
 
@@ -45,5 +45,5 @@ def plan(
 
 
 def still_owned(executor: TaskExecutor, task: Task) -> bool:
-    """Whether a task's project is its planned owner's: what was handed over meanwhile is left to the next start."""
+    """Whether a task's project still has the planned user; one that got another user is left to the next start."""
     return task.user_id == executor.projects[task.project_id].project.user_id

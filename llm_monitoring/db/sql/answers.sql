@@ -36,8 +36,8 @@ SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_results;
 
 -- name: pending_sentiment
 -- The next page of the day's answers that mention the brand and were never scored; of those that a run stores it takes care itself.
-SELECT r.id, p.user_id, r.project_id, r.query_id, r.llm_provider, r.sample, r.query_text, r.mention_contexts,
-       coalesce(q.language, p.language) AS language
+SELECT r.id, p.user_id, r.project_id, r.query_id, r.llm_provider AS task_provider, r.analysis_date, r.sample,
+       r.query_text, r.mention_contexts, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id
          JOIN llm_monitoring_queries q ON q.id = r.query_id

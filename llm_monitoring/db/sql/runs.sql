@@ -1,11 +1,11 @@
--- name: bury_dead_runs
--- Runs that hold no lock any more and never finished, or one of them.
+-- name: close_dead_runs
+-- Close the runs of processes that ended without closing them, or one of these runs.
 UPDATE llm_monitoring_analysis_runs
 SET status = 'dead', finished_at = now(), message = 'process_ended'
 WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
 
 -- name: open_runs
--- Runs that never finished.
+-- The runs that are not closed.
 SELECT id FROM llm_monitoring_analysis_runs WHERE status = 'running' ORDER BY id;
 
 -- name: start
@@ -20,11 +20,11 @@ opened AS (
 SELECT id FROM mine UNION ALL SELECT id FROM opened;
 
 -- name: last_run
--- Find the number of the run opened last, 0 if there is none.
+-- The id of the run opened last, 0 if there is none.
 SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_analysis_runs;
 
 -- name: is_open
--- Find out whether a run still counts as running: a later start buries it.
+-- Whether a run is still running: a later start closes it.
 SELECT status = 'running' AS open FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
 
 -- name: finish
@@ -36,7 +36,7 @@ SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_
 WHERE id = %(run_id)s;
 
 -- name: open_tasks
--- A provider's tasks of the day that have no result yet, the users taking turns: a page of prompts and samples a row.
+-- A provider's tasks of the day without a result, users taking turns: a page of prompts and samples a row.
 SELECT array_agg(query_id ORDER BY place) AS queries, array_agg(sample ORDER BY place) AS samples
 FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS place
       FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample,
@@ -57,7 +57,8 @@ ORDER BY place / %(page)s;
 
 -- name: pending_tasks
 -- A page of tasks in its order, without those whose prompt was paused or deleted meanwhile.
-SELECT p.user_id, p.id AS project_id, q.id AS query_id, t.sample, q.query_text, coalesce(q.language, p.language) AS language
+SELECT p.user_id, p.id AS project_id, q.id AS query_id, %(provider)s::text AS task_provider, %(day)s::date AS analysis_date,
+       t.sample, q.query_text, coalesce(q.language, p.language) AS language
 FROM unnest(%(queries)s::int[], %(samples)s::int[]) WITH ORDINALITY AS t (query_id, sample, place)
          JOIN llm_monitoring_queries q ON q.id = t.query_id AND q.is_active
          JOIN llm_monitoring_projects p ON p.id = q.project_id
