@@ -27,7 +27,7 @@ run: $(READY) ## the daily job with your settings and keys: it spends money
 	$(IN_VENV) daily_llm_monitoring_cron.py
 
 lock: $(VENV)/.installed ## compile the locks, after a change of requirements.txt, -workers.txt or -demo.txt
-	for name in requirements requirements-workers requirements-demo; do \
+	for name in requirements requirements-workers requirements-demo requirements-web; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" $$name.txt --output-file $$name.lock || exit 1; done
 
@@ -72,10 +72,10 @@ test-google-legacy: $(LEGACY)/.installed ## the provider tests with Google's for
 $(VENV)/.demo: requirements-demo.lock
 	$(call install,$(VENV),--require-hashes -r requirements-demo.lock)
 
-$(VENV)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-web.txt requirements-dev.txt
 	$(call install,$(VENV),-r requirements-dev.txt)
 
-$(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-dev.txt requirements-google-legacy.txt
+$(LEGACY)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-web.txt requirements-dev.txt requirements-google-legacy.txt
 	$(call install,$(LEGACY),-r requirements-dev.txt -r requirements-google-legacy.txt)
 
 define install

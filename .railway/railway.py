@@ -16,6 +16,8 @@ GITHUB = re.compile(r"github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?$")
 VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 WORKERS = 0  # set it above 0, together with LLM_DISTRIBUTE=true, to run the asking on further services
 WORKER_COMMAND = "python -m llm_monitoring worker"
+WEB = False  # set it to True, and LLM_WEB_HOST to the domain, to serve the REST API
+WEB_COMMAND = "python -m llm_monitoring web"
 
 
 @define_railway
@@ -26,7 +28,8 @@ def main() -> Project:
     source = repository()
     services = [cron(entry, settings, database, source) for entry in settings["crons"]]
     workers = [worker(number, settings, database, source) for number in range(1, WORKERS + 1)]
-    return project("llm-monitoring", resources=[database, *services, *workers])
+    web = [web_service(settings, database, source)] if WEB else []
+    return project("llm-monitoring", resources=[database, *services, *workers, *web])
 
 
 def cron(
@@ -52,6 +55,21 @@ def worker(number: int, settings: Mapping[str, Any], database: Service, source: 
         start=WORKER_COMMAND,
         deploy={**settings["deploy"], "restartPolicyType": "ALWAYS"},
         env={**variables(database), "RAILPACK_CONFIG_FILE": "railpack.workers.json"},
+    )
+
+
+def web_service(settings: Mapping[str, Any], database: Service, source: dict[str, Any] | None) -> Service:
+    """Describe the web service: it runs always, on Railway's PORT, and is healthy while it reaches its database.
+
+    Give it the login of the role `llm_monitoring_web` as DATABASE_URL: row-level security stops no superuser.
+    """
+    return service(
+        "llm-monitoring-web",
+        source=source,
+        build=settings["build"],
+        start=WEB_COMMAND,
+        deploy={**settings["deploy"], "restartPolicyType": "ALWAYS", "healthcheckPath": "/healthz"},
+        env={**variables(database), "RAILPACK_CONFIG_FILE": "railpack.web.json", "LLM_WEB_BIND": "::"},
     )
 
 

@@ -28,18 +28,29 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 def open_app(settings: Settings | None = None, stop: Event | None = None) -> Iterator[App]:
     """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
-    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
     with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
         migrate(db)
-        budget = Budget(
+        yield assemble(db, settings)
+
+
+def assemble(db: Database, settings: Settings) -> App:
+    """The stores on an open database."""
+    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    return App(
+        db=db,
+        budget=Budget(
             db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd
-        )
-        keys = KeyStore(
-            db, cipher, settings.api_keys, default_budget_usd=settings.default_monthly_budget_usd,
+        ),
+        keys=KeyStore(
+            db,
+            cipher,
+            settings.api_keys,
+            default_budget_usd=settings.default_monthly_budget_usd,
             operator_keys_for=settings.operator_keys_for,
-        )  # fmt: skip
-        yield App(db, budget, keys, settings)
+        ),
+        settings=settings,
+    )
 
 
 def connections(settings: Settings) -> int:

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-REQUIREMENTS: Final = ("requirements.lock", "requirements-workers.lock", "requirements-google-legacy.txt")
+REQUIREMENTS: Final = (
+    "requirements.lock",
+    "requirements-workers.lock",
+    "requirements-web.lock",
+    "requirements-google-legacy.txt",
+)
 SOURCES: Final = ("pypi", "osv")
 CLEAN, VULNERABLE, UNANSWERED = 0, 1, 3
 

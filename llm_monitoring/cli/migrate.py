@@ -23,12 +23,14 @@ def migrate(session: Session, *, print_grants: bool) -> None:
     Every job and command does so by itself; this one says what it did. It also makes LLM_DEFAULT_MONTHLY_BUDGET_USD the
     limit that the database gives new accounts and, with LLM_DISTRIBUTE=true, makes the queue's tables.
 
-    --print-grants prints a script that makes two roles: llm_monitoring_runner can do a daily run and can touch neither
-    prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do. Run it as the
-    owner of the tables after every update, once with the right CREATEROLE.
+    --print-grants prints a script that makes three roles: llm_monitoring_runner can do a daily run and can touch
+    neither prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do;
+    llm_monitoring_web is the web service's, and sees only the rows of the user who calls. Run it as the owner of the
+    tables after every update, once with the right CREATEROLE.
     """
     if print_grants:
-        click.echo(files("llm_monitoring.db").joinpath("grants.sql").read_text("utf-8"), nl=False)
+        for name in ("grants.sql", "web_grants.sql"):
+            click.echo(files("llm_monitoring.db").joinpath(name).read_text("utf-8"), nl=False)
         return
     with session.settings() as settings:
         url = app.database_url(settings)

@@ -157,7 +157,8 @@ class Database:
 
     A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over, or
     STOPPING_SECONDS once `stop` is set: so every statement must be idempotent. Borrowing waits while all connections
-    are out. A lock that another session holds is waited for `lock_seconds`, then Locked is raised.
+    are out. A lock that another session holds is waited for `lock_seconds`, then Locked is raised. A statement may take
+    `statement_seconds`; 0: any time.
     """
 
     def __init__(
@@ -167,9 +168,11 @@ class Database:
         size: int = 10,
         retry_seconds: float = 90.0,
         lock_seconds: float = LOCK_SECONDS,
+        statement_seconds: float = 0,
         stop: Event | None = None,
     ) -> None:
         self.dsn = dsn
+        self.statement_seconds = statement_seconds
         self.retry_seconds = retry_seconds
         self.lock_seconds = lock_seconds
         self.stop = stop
@@ -220,7 +223,7 @@ class Database:
 
     def connect(self) -> Connection:
         """Return a direct connection in autocommit mode that the caller closes, e.g. for advisory locks."""
-        return self.persist(lambda: connect(self.dsn, self.lock_seconds))
+        return self.persist(lambda: connect(self.dsn, self.lock_seconds, self.statement_seconds))
 
     def work(self, fn: Callable[[Transaction], T], *, autocommit: bool) -> T:
         def attempt() -> T:
@@ -271,7 +274,7 @@ class Database:
     def answers(self) -> bool:
         """Whether the database answers on a connection of its own."""
         try:
-            with closing(connect(self.dsn, self.lock_seconds)) as connection:
+            with closing(connect(self.dsn, self.lock_seconds, self.statement_seconds)) as connection:
                 return Transaction(connection).one(load("database").answer) is not None
         except DatabaseUnavailable:
             return False
@@ -292,7 +295,7 @@ class Database:
         try:
             return self.idle.pop()
         except IndexError:
-            return connect(self.dsn, self.lock_seconds)
+            return connect(self.dsn, self.lock_seconds, self.statement_seconds)
 
     def give_back(self, connection: Connection) -> None:
         try:
@@ -311,7 +314,7 @@ class Database:
                 self.idle.pop().close()
 
 
-def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
+def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: float = 0) -> Connection:
     """Open one connection; raises Interrupted, or DatabaseUnavailable where waiting is useless."""
     try:
         connection: Connection = psycopg2.connect(
@@ -331,7 +334,11 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS) -> Connection:
         raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
     decoding.register(connection)
     connection.autocommit = True
-    Transaction(connection).all(load("database").prepare_session, {"lock_timeout": f"{round(1000 * lock_seconds)}ms"})
+    limits = {
+        "lock_timeout": f"{round(1000 * lock_seconds)}ms",
+        "statement_timeout": f"{round(1000 * statement_seconds)}ms",
+    }
+    Transaction(connection).all(load("database").prepare_session, limits)
     return connection
 
 

@@ -38,8 +38,12 @@ GRANT SELECT ON
     llm_monitoring_queries, llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks,
     llm_monitoring_analysis_runs,
     llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
-    llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison
+    llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders
 TO llm_monitoring_runner, llm_monitoring_admin;
+GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys TO llm_monitoring_admin;
+GRANT INSERT ON llm_audit_log TO llm_monitoring_admin;
+GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers TO llm_monitoring_admin;
+GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
 
 -- Both roles write the ledger and never delete from it: a call is entered once, and what it became is filled in. A
 -- trigger keeps closed calls as they are.
@@ -88,6 +92,8 @@ BEGIN
                               ('llm_monitoring_runner', 'llm_monitoring_chunks'),
                               ('llm_monitoring_runner', 'llm_monitoring_news'),
                               ('llm_monitoring_runner', 'user_llm_api_keys'),
+                              ('llm_monitoring_admin', 'llm_api_tokens'),
+                              ('llm_monitoring_admin', 'llm_audit_log'),
                               ('llm_monitoring_admin', 'users'),
                               ('llm_monitoring_admin', 'user_llm_api_keys'),
                               ('llm_monitoring_admin', 'llm_model_registry'),

@@ -207,6 +207,13 @@ class KeyStore:
         """Forget a key; False where there was none."""
         return self.db.execute(SQL.remove, {"user_id": user_id, "provider": provider}) > 0
 
+    def own(self, user_id: int, provider: ProviderName) -> ListedKey | None:
+        """The user's own key as it may be shown, or None if there is none."""
+        row = self.db.one(SQL.token, {"user_id": user_id, "provider": provider})
+        if row is None or row["token"] is None:
+            return None
+        return self.listed(user_id, None, provider, row["token"])
+
     def listing(self) -> Iterator[ListedKey]:
         """Yield the operator's keys, then the users' by id, each with its last four characters at most."""
         for provider, secret in self.operator_keys.items():

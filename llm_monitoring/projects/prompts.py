@@ -22,6 +22,14 @@ def list_prompts(db: Database, project_id: int) -> list[Row]:
     return db.all(SQL.prompts, {"project_id": project_id})
 
 
+def find_prompt(db: Database, project_id: int, query_id: int) -> Row:
+    """One prompt of a project; raises NotFound if the project has none of this number."""
+    row = next((each for each in list_prompts(db, project_id) if each["id"] == query_id), None)
+    if row is None:
+        raise NotFound("prompt", query_id, project_id=project_id)
+    return row
+
+
 def add_prompts(
     db: Database,
     project_id: int,

@@ -161,11 +161,11 @@ def answers(db: Database, export: Export, project: Project, page: int) -> Iterat
             yield found if has_site or "brand_cited" not in found else {**found, "brand_cited": None}
 
 
-def snapshots(db: Database, export: Export, project: Project, page: int) -> Iterator[Row]:
-    """Daily figures; those that former names made are made of the day's answers as present names read them."""
+def snapshots(db: Database, export: Export, project: Project, page: int, after: int = 0) -> Iterator[Row]:
+    """Daily figures after row `after`; those of former names are made again of the day's answers."""
     now, day = fingerprints.fingerprint(project), None
     cells: snapshots_module.Cells = {}
-    for rows in pages(db, SQL.snapshots, export.params(project), page):
+    for rows in pages(db, SQL.snapshots, export.params(project), page, after):
         for row in rows:
             if row["rules_fingerprint"] != now and row["snapshot_date"] != day:
                 day = row["snapshot_date"]
@@ -182,8 +182,7 @@ def plain(value: Any) -> Any:
     return value.adapted if isinstance(value, Json) else value
 
 
-def pages(db: Database, sql: str, params: Mapping[str, Any], page: int) -> Iterator[list[Row]]:
-    after = 0
+def pages(db: Database, sql: str, params: Mapping[str, Any], page: int, after: int = 0) -> Iterator[list[Row]]:
     while True:
         rows = db.all(sql, {**params, "after": after, "page": page})
         yield rows

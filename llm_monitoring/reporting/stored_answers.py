@@ -54,14 +54,18 @@ def search(
     return Search(project, mentioned=mentioned, competitor=name, **conditions)
 
 
-def find_all(db: Database, wanted: Search) -> Iterator[Row]:
-    """Yield the answers that fit, latest first; what cannot be read has None for what an analysis says."""
+def find_all(db: Database, wanted: Search, after: tuple[date, int] | None = None) -> Iterator[Row]:
+    """Yield the answers that fit, latest first; what cannot be read has None for what an analysis says.
+
+    `after`: the day and the number of the answer after which to begin.
+    """
     readings = Readings(db, wanted.project, bounded=False)
     params = {
         "project_id": wanted.project.id, "first": wanted.first, "last": wanted.last, "model": wanted.model,
         "providers": list(wanted.providers) or None, "query_id": wanted.query_id, "page": PAGE,
     }  # fmt: skip
-    before: dict[str, Any] = {"before_day": None, "before_id": None}
+    day, number = after or (None, None)
+    before: dict[str, Any] = {"before_day": day, "before_id": number}
     while True:
         rows = db.all(SQL.page, {**params, **before})
         for row, present in zip(rows, readings.present(rows), strict=True):
@@ -90,9 +94,17 @@ class StoredAnswer:
 
 def find(db: Database, answer_id: int) -> StoredAnswer:
     """One answer; raises BadInput if there is none."""
-    row = db.one(SQL.answer, {"id": answer_id})
-    if row is None:
+    found = find_in(db, None, answer_id)
+    if found is None:
         raise NotFound("answer", answer_id)
+    return found
+
+
+def find_in(db: Database, project_id: int | None, answer_id: int) -> StoredAnswer | None:
+    """One answer of a project, or of any if none is given; None if there is none."""
+    row = db.one(SQL.answer, {"id": answer_id})
+    if row is None or project_id not in (None, row["project_id"]):
+        return None
     project = projects.find(db, row["project_id"])
     (present,) = Readings(db, project).present([row])
     found = as_read(row, present)

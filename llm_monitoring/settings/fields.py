@@ -18,10 +18,12 @@ from llm_monitoring.settings.env_file import find_env_file, read_env_file, unkno
 from llm_monitoring.settings.key_text import typed_key
 from llm_monitoring.settings.parsers import (
     Parse,
+    bind_address,
     budget,
     choice,
     directory,
     duration,
+    host_names,
     integer,
     parsed,
     switch,
@@ -190,6 +192,15 @@ class Settings:
             "LLM_REPORT_DIR", "Where the daily run writes each project's report; empty: it writes none.", directory
         )
     )
+    web_hosts: frozenset[str] | None = field(
+        metadata=variable(
+            "LLM_WEB_HOST", "Names that the web service answers to, separated by commas; empty: any.", host_names
+        )
+    )
+    web_bind: str = field(
+        metadata=variable("LLM_WEB_BIND", "Address that the web service listens on.", bind_address, "127.0.0.1")
+    )
+    port: int = field(metadata=variable("PORT", "Port that the web service listens on.", integer(0, 65535), "8000"))
     on_railway: bool = False
 
     @property

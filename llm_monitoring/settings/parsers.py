@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ SWITCHED_ON: Final = ("true", "1", "yes", "on")
 
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
 
+HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 QUOTES: Final = ('"', "'")
 
 
@@ -85,6 +87,21 @@ def time_zone(text: str) -> tzinfo:
         return ZoneInfo(text)
     except (LookupError, ValueError, OSError) as exc:
         raise ValueError("a time zone that is installed here, such as Europe/Madrid") from exc
+
+
+def host_names(text: str) -> frozenset[str]:
+    """Names of hosts without scheme or port, in lower case."""
+    names = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("names of hosts without https:// and port, separated by commas")
+    return names
+
+
+def bind_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as exc:
+        raise ValueError("an IP address of this machine, such as 127.0.0.1, 0.0.0.0 or ::") from exc
 
 
 def directory(text: str) -> Path:

@@ -114,8 +114,12 @@ def test_names() -> None:
 @pytest.mark.parametrize(
     ("file", "modules"),
     [
-        ("requirements.txt", [path for path in MODULES if path.parent.name != "distributed"]),
-        ("requirements-workers.txt", [path for path in MODULES if path.parent.name == "distributed"]),
+        (
+            "requirements.txt",
+            [path for path in MODULES if path.relative_to(PACKAGE).parts[0] not in {"distributed", "web"}],
+        ),
+        ("requirements-workers.txt", [path for path in MODULES if path.relative_to(PACKAGE).parts[0] == "distributed"]),
+        ("requirements-web.txt", [path for path in MODULES if path.relative_to(PACKAGE).parts[0] == "web"]),
     ],
 )
 def test_requirements(file: str, modules: list[Path]) -> None:

@@ -18,6 +18,7 @@ PAIRS = [
     ("requirements.txt", "requirements.lock"),
     ("requirements-workers.txt", "requirements-workers.lock"),
     ("requirements-demo.txt", "requirements-demo.lock"),
+    ("requirements-web.txt", "requirements-web.lock"),
 ]
 
 
@@ -95,10 +96,11 @@ def test_hooks_have_the_pinned_versions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "file"), [("embedded", "requirements-demo.txt"), ("workers", "requirements-workers.txt")]
+    ("extra", "file"),
+    [("embedded", "requirements-demo.txt"), ("workers", "requirements-workers.txt"), ("web", "requirements-web.txt")],
 )
 def test_extras_are_what_the_requirements_add(extra: str, file: str) -> None:
-    """`pip install .[embedded]` and `.[workers]` install the versions of the requirements files."""
+    """`pip install .[embedded]`, `.[workers]` and `.[web]` install the versions of the requirements files."""
     listed = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"][extra]
     added = pins(file).items() - pins("requirements.txt").items()
     assert {f"{name}=={version}" for name, version in added} == set(listed)

@@ -91,9 +91,25 @@ def test_workers(module: dict[str, Any]) -> None:
     assert ("ALWAYS", None) == (workers[0]["deploy"]["restartPolicyType"], workers[0]["deploy"].get("cronSchedule"))
 
 
+def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> None:
+    """It runs always, is asked for its health, and installs its own packages."""
+    main = module["main"]
+    inner = getattr(main, "__wrapped__", main)
+    inner.__globals__["WEB"] = True
+    (web,) = [each for each in main().to_graph()["resources"] if each["name"] == "llm-monitoring-web"]
+    assert "python -m llm_monitoring web" == web["deploy"]["startCommand"]
+    assert ("ALWAYS", "/healthz", None) == (
+        web["deploy"]["restartPolicyType"], web["deploy"]["healthcheckPath"], web["deploy"].get("cronSchedule"),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("config", "lock"),
-    [("railpack.json", "requirements.lock"), ("railpack.workers.json", "requirements-workers.lock")],
+    [
+        ("railpack.json", "requirements.lock"),
+        ("railpack.workers.json", "requirements-workers.lock"),
+        ("railpack.web.json", "requirements-web.lock"),
+    ],
 )
 def test_the_build_installs_the_lock(config: str, lock: str) -> None:
     """Railpack installs the locked packages alone, and refuses one with another hash."""

@@ -57,6 +57,9 @@ def test_defaults() -> None:
         max_searches=3,
         max_attempts=3,
         sentiment=True,
+        web_hosts=None,
+        web_bind="127.0.0.1",
+        port=8000,
         timezone=UTC,
         data_dir=None,
         log_level="INFO",
@@ -109,6 +112,9 @@ def test_every_variable_is_read() -> None:
         LLM_NOTIFY_ATTACH_REPORTS="yes",
         LLM_HEARTBEAT_URL="https://hc.example/ping/1",
         LLM_REPORT_DIR="~/reports",
+        LLM_WEB_HOST="ai.example.com, www.example.com",
+        LLM_WEB_BIND="0.0.0.0",
+        PORT="8080",
         RAILWAY_ENVIRONMENT_NAME="production",
     )
     expected = Settings(
@@ -121,6 +127,9 @@ def test_every_variable_is_read() -> None:
         timeout_seconds={"openai": 120.0, "anthropic": 7.5, "google": 120.0, "perplexity": 120.0},
         run_deadline_minutes=0.5,
         distribute=True,
+        web_hosts=frozenset({"ai.example.com", "www.example.com"}),
+        web_bind="0.0.0.0",
+        port=8080,
         chunk_tasks=40,
         max_output_tokens=500,
         max_searches=1,
@@ -303,7 +312,7 @@ def test_every_field_is_documented() -> None:
     """Each field but the one that Railway sets says its variable, help and default once."""
     undocumented = [each.name for each in dataclasses.fields(Settings) if not each.metadata]
     assert undocumented == ["on_railway"]
-    names = re.findall(r"`(\w+_\w+)`", environment_table())
+    names = [name for row in environment_table().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert len(names) == len(set(names))
     assert names == re.findall(r"^(\w+)=", environment_example(), re.MULTILINE)
 

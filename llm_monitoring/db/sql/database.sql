@@ -3,7 +3,7 @@
 SELECT set_config(wanted.name, wanted.value, FALSE)
 FROM (VALUES ('TimeZone', 'UTC'),
              ('lock_timeout', %(lock_timeout)s),
-             ('statement_timeout', '0'),
+             ('statement_timeout', %(statement_timeout)s),
              ('transaction_timeout', '0'),
              ('idle_session_timeout', '0'),
              ('idle_in_transaction_session_timeout', '5min'),
@@ -75,3 +75,7 @@ LIMIT 1
 -- name: answer
 -- Find out whether the database answers at all.
 SELECT 1 AS answered;
+
+-- name: bind_user
+-- Whose rows row-level security shows in this session; empty: none.
+SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE)

@@ -1,0 +1,49 @@
+"""The record of changes: who changed what of whose, written in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from llm_monitoring.db.database import Database, Json, Row
+from llm_monitoring.db.queries import load
+
+SQL = load("access")
+
+ActorKind = Literal["token", "person", "share", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something: a token, a person or a command, for the account of `user_id`."""
+
+    kind: ActorKind
+    user_id: int
+    id: int | None = None
+
+
+def record(
+    db: Database,
+    actor: Actor,
+    action: str,
+    *,
+    project_id: int | None = None,
+    object_id: object = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Record a change as `noun.verb`, such as `project.change`; `before` and `after` hold no secret."""
+    db.execute(SQL.add_entry, {
+        "user_id": actor.user_id, "actor_kind": actor.kind, "actor_id": actor.id, "action": action,
+        "project_id": project_id, "object_id": None if object_id is None else str(object_id),
+        "before": None if before is None else Json(before), "after": None if after is None else Json(after),
+    })  # fmt: skip
+
+
+def entries(
+    db: Database, user_id: int, *, project_ids: Sequence[int] | None, before_id: int | None, limit: int
+) -> list[Row]:
+    """A page of a user's record, newest first, from entry `before_id` on backwards."""
+    params = {"user_id": user_id, "before_id": before_id, "limit": limit}
+    return db.all(SQL.entries, {**params, "project_ids": None if project_ids is None else list(project_ids)})

@@ -1,0 +1,30 @@
+"""The projects that a user may see, and archiving one in place of deleting it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_monitoring.db.database import Database, Row
+from llm_monitoring.db.queries import load
+
+SQL = load("access")
+
+
+def visible_projects(
+    db: Database, user_id: int, *, project_ids: Sequence[int] | None, archived: bool, after_id: int, limit: int
+) -> list[Row]:
+    """A page of the projects that a user owns or may view, those after number `after_id`."""
+    return db.all(SQL.visible_projects, {
+        "user_id": user_id, "project_ids": None if project_ids is None else list(project_ids), "archived": archived,
+        "after_id": after_id, "limit": limit,
+    })  # fmt: skip
+
+
+def archive(db: Database, project_id: int) -> None:
+    """Archive a project: it is asked no more, its rows stay, and lists leave it out."""
+    db.execute(SQL.archive_project, {"project_id": project_id, "archived": True})
+
+
+def restore(db: Database, project_id: int) -> None:
+    """Restore an archived project; it is paused until someone resumes it."""
+    db.execute(SQL.archive_project, {"project_id": project_id, "archived": False})

@@ -1,0 +1,25 @@
+"""What a user is to a project: its owner, a viewer, or no one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.queries import load
+
+SQL = load("access")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRole:
+    """A user's role in a project."""
+
+    role: Literal["owner", "viewer"]
+    is_archived: bool
+
+
+def role_of(db: Database, project_id: int, user_id: int) -> ProjectRole | None:
+    """The user's role in a project, or None if the user may not see it or it does not exist."""
+    row = db.one(SQL.role, {"project_id": project_id, "user_id": user_id})
+    return None if row is None else ProjectRole(row["role"], row["archived_at"] is not None)

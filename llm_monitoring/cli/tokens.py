@@ -1,0 +1,111 @@
+"""`tokens`: what programs call the web service with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from llm_monitoring import projects
+from llm_monitoring.access import audit
+from llm_monitoring.access import tokens as store
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.access.tokens import SCOPES, Token
+from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
+from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.db import Database, Row
+from llm_monitoring.db.scoped import in_transaction
+
+
+@click.group(epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list"))
+def tokens() -> None:
+    """Access tokens of the web service: what each may do, and on which projects."""
+
+
+@tokens.command(
+    epilog=example(
+        "tokens create ana@agency.example --name sheets --scope figures:read --scope projects:read",
+        "tokens create 1 --name 'client Acme' --scope figures:read --project 3 --days 90",
+    )
+)
+@click.argument("user")
+@click.option("--name", required=True, help="What the token is for, as lists show it.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeatable.")
+@click.option("--project", "project_ids", multiple=True, type=int, metavar="ID",
+              help="Only this project; repeatable.  [default: all of the user's]")  # fmt: skip
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="Days until it ends.")
+@json_option
+@pass_session
+def create(
+    session: Session,
+    user: str,
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    project_ids: tuple[int, ...],
+    days: int,
+    as_json: bool,
+) -> None:
+    """Create a token of USER and print it, once: only its hash is stored."""
+    with session.app() as app:
+        owner = projects.find_user(app.db, user)
+
+        def work(db: Database) -> tuple[Token, str]:
+            ends = datetime.now(UTC) + timedelta(days=days)
+            token, secret = store.create(db, owner["id"], name, scopes, project_ids or None, ends)
+            audit.record(
+                db, Actor("command", owner["id"]), "token.create", object_id=token.id, after=token_fields(token)
+            )
+            return token, secret.reveal()
+
+        token, text = in_transaction(app.db, work)
+    if as_json:
+        show_json({**token_fields(token), "token": text})
+        return
+    say(f"Token {token.id} ({token.name}) ends on {token.expires_at:%Y-%m-%d}. Keep it now, it is shown once:")
+    click.echo(text)
+
+
+@tokens.command("list", epilog=example("tokens list", "tokens list --user ana@agency.example --json"))
+@click.option("--user", help="Only this user's.")
+@json_option
+@pass_session
+def list_tokens(session: Session, *, user: str | None, as_json: bool) -> None:
+    """List tokens with their scopes, projects and last use; a token itself cannot be shown again."""
+    with session.app() as app:
+        user_id = None if user is None else projects.find_user(app.db, user)["id"]
+        rows = [token_fields(token) for token in store.tokens_of(app.db, user_id)]
+    columns: Columns = {
+        "Token": "id", "Name": "name", "User": "user_id", "Begins": "prefix", "Scopes": "scopes",
+        "Projects": lambda row: row["project_ids"] or "all", "Ends": "expires_at", "Last used": "last_used_at",
+        "Revoked": "revoked_at",
+    }  # fmt: skip
+    show_rows(rows, columns, as_json=as_json, empty="There are no tokens yet: `tokens create --help`.")
+
+
+@tokens.command(epilog=example("tokens revoke 3"))
+@click.argument("token", type=int)
+@pass_session
+def revoke(session: Session, token: int) -> None:
+    """End the use of TOKEN at once; it stays in the list."""
+    with session.app() as app:
+
+        def work(db: Database) -> Token:
+            found = store.revoke(db, token)
+            audit.record(db, Actor("command", found.user_id), "token.revoke", object_id=found.id)
+            return found
+
+        found = in_transaction(app.db, work)
+    say(f"Token {found.id} ({found.name}) of user {found.user_id} is revoked.")
+
+
+def token_fields(token: Token) -> Row:
+    """A token as it is shown: all but its hash."""
+    return {
+        "id": token.id, "user_id": token.user_id, "name": token.name, "prefix": token.prefix,
+        "scopes": sorted(token.scopes), "project_ids": None if token.project_ids is None else list(token.project_ids),
+        "created_at": token.created_at.isoformat(), "expires_at": token.expires_at and token.expires_at.isoformat(),
+        "last_used_at": token.last_used_at and token.last_used_at.isoformat(),
+        "revoked_at": token.revoked_at and token.revoked_at.isoformat(),
+    }  # fmt: skip

@@ -1,0 +1,104 @@
+-- name: add_token
+-- Store a token's hash with what it may do.
+INSERT INTO llm_api_tokens (user_id, name, prefix, token_hash, scopes, project_ids, expires_at)
+VALUES (%(user_id)s, %(name)s, %(prefix)s, %(token_hash)s, %(scopes)s, %(project_ids)s, %(expires_at)s)
+RETURNING id, user_id, name, prefix, scopes, project_ids, created_at, expires_at, last_used_at, revoked_at;
+
+-- name: token_by_hash
+-- The token of a hash, if it is neither revoked nor expired.
+SELECT t.id, t.user_id, u.email, t.name, t.prefix, t.scopes, t.project_ids, t.created_at, t.expires_at, t.last_used_at,
+       t.revoked_at
+FROM llm_api_tokens t JOIN users u ON u.id = t.user_id
+WHERE t.token_hash = %(token_hash)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now());
+
+-- name: tokens
+-- A user's tokens, or everybody's, those that were revoked included.
+SELECT t.id, t.user_id, u.email, t.name, t.prefix, t.scopes, t.project_ids, t.created_at, t.expires_at, t.last_used_at,
+       t.revoked_at
+FROM llm_api_tokens t JOIN users u ON u.id = t.user_id
+WHERE %(user_id)s::int IS NULL OR t.user_id = %(user_id)s
+ORDER BY t.id;
+
+-- name: revoke_token
+-- End a token's use; one that was revoked before keeps its time.
+UPDATE llm_api_tokens SET revoked_at = coalesce(revoked_at, now())
+WHERE id = %(id)s AND (%(user_id)s::int IS NULL OR user_id = %(user_id)s)
+RETURNING id, user_id, name, prefix, scopes, project_ids, created_at, expires_at, last_used_at, revoked_at;
+
+-- name: note_use
+-- Note when a token was last used, once a minute at most.
+UPDATE llm_api_tokens SET last_used_at = now()
+WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+
+-- name: foreign_projects
+-- Which of these projects are not this user's.
+SELECT wanted.id FROM unnest(%(project_ids)s::int[]) AS wanted (id)
+WHERE NOT EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = wanted.id AND p.user_id = %(user_id)s)
+ORDER BY wanted.id;
+
+-- name: add_entry
+-- Record a change.
+INSERT INTO llm_audit_log (user_id, actor_kind, actor_id, action, project_id, object_id, before, after)
+VALUES (%(user_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(project_id)s, %(object_id)s, %(before)s, %(after)s);
+
+-- name: entries
+-- A page of a user's record, newest first.
+SELECT id, at, actor_kind, actor_id, action, project_id, object_id, before, after
+FROM llm_audit_log
+WHERE user_id = %(user_id)s AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
+  AND (%(project_ids)s::int[] IS NULL OR project_id = ANY (%(project_ids)s))
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- name: role
+-- What a user is to a project that is not archived: 'owner', 'viewer', or no row.
+SELECT CASE WHEN p.user_id = %(user_id)s THEN 'owner' ELSE 'viewer' END AS role, p.archived_at
+FROM llm_monitoring_projects p
+WHERE p.id = %(project_id)s
+  AND (p.user_id = %(user_id)s
+       OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s));
+
+-- name: begin_request
+-- Take a key for a request, or return no row if it was taken within a day.
+INSERT INTO llm_idempotency_keys AS held (user_id, key, operation, body_hash)
+VALUES (%(user_id)s, %(key)s, %(operation)s, %(body_hash)s)
+ON CONFLICT (user_id, key) DO UPDATE
+    SET operation = excluded.operation, body_hash = excluded.body_hash, status = NULL, body = NULL, headers = NULL,
+        created_at = now()
+    WHERE held.created_at < now() - interval '24 hours'
+RETURNING key;
+
+-- name: request
+-- What a key was taken for, and the answer that was given.
+SELECT operation, body_hash, status, body, headers FROM llm_idempotency_keys
+WHERE user_id = %(user_id)s AND key = %(key)s;
+
+-- name: end_request
+-- Keep the answer of a request.
+UPDATE llm_idempotency_keys SET status = %(status)s, body = %(body)s, headers = %(headers)s
+WHERE user_id = %(user_id)s AND key = %(key)s;
+
+-- name: visible_projects
+-- A page of the projects that a user owns or may view.
+SELECT p.id, p.name, p.brand_name, p.language, p.country, p.is_active, p.archived_at IS NOT NULL AS is_archived,
+       p.last_analysis_date, CASE WHEN p.user_id = %(user_id)s THEN 'owner' ELSE 'viewer' END AS role,
+       (SELECT count(*) FROM llm_monitoring_queries q WHERE q.project_id = p.id AND q.is_active) AS active_queries
+FROM llm_monitoring_projects p
+WHERE (p.user_id = %(user_id)s
+       OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s))
+  AND (%(project_ids)s::int[] IS NULL OR p.id = ANY (%(project_ids)s))
+  AND (p.archived_at IS NOT NULL) = %(archived)s AND p.id > %(after_id)s
+ORDER BY p.id LIMIT %(limit)s;
+
+-- name: archive_project
+-- Archive a project, which is asked no more, or restore it as a paused one.
+UPDATE llm_monitoring_projects
+SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END,
+    is_active = is_active AND NOT %(archived)s, updated_at = now()
+WHERE id = %(project_id)s;
+
+-- name: wall
+-- Whether row-level security holds for this role: it is switched on, and the role does not pass by it.
+SELECT current_user AS role,
+       c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls AND NOT pg_has_role(c.relowner, 'USAGE') AS stands
+FROM pg_class c, pg_roles r
+WHERE c.oid = 'llm_monitoring_projects'::regclass AND r.rolname = current_user;

@@ -1,0 +1,94 @@
+
+-- The web service's own role: it sees the rows of the user that its session is bound to, and no others. Give it a login:
+--     CREATE ROLE web LOGIN PASSWORD '…' IN ROLE llm_monitoring_web;
+-- and its address to the web service alone, as DATABASE_URL. A superuser, the tables' owner and a role with BYPASSRLS
+-- pass by row-level security: `doctor` says so of the role that it runs with, and the service says so when it starts.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'llm_monitoring_web') THEN
+        CREATE ROLE llm_monitoring_web NOLOGIN;
+    END IF;
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM llm_monitoring_web', current_schema());
+    EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM llm_monitoring_web', current_schema());
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO llm_monitoring_web', current_schema());
+END $$;
+
+GRANT SELECT (id, email) ON users TO llm_monitoring_web;
+GRANT SELECT ON
+    llm_model_registry, llm_model_prices, llm_schema_migrations, llm_operator_account, llm_monitoring_rules,
+    user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
+    llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
+    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts
+TO llm_monitoring_web;
+GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
+GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries TO llm_monitoring_web;
+GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
+GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
+GRANT UPDATE (last_used_at) ON llm_api_tokens TO llm_monitoring_web;
+-- keys, and an account with the default limit for a user who has none: no limit and no counter of an existing one
+GRANT INSERT (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
+              google_api_key_encrypted, perplexity_api_key_encrypted, updated_at)
+    ON user_llm_api_keys TO llm_monitoring_web;
+GRANT UPDATE (openai_api_key_encrypted, anthropic_api_key_encrypted, google_api_key_encrypted,
+              perplexity_api_key_encrypted, updated_at)
+    ON user_llm_api_keys TO llm_monitoring_web;
+
+DO $$
+DECLARE
+    entry RECORD;
+BEGIN
+    FOR entry IN SELECT pg_get_serial_sequence(tab, 'id') AS sequence
+                 FROM (VALUES ('llm_monitoring_projects'), ('llm_monitoring_queries'), ('user_llm_api_keys'),
+                              ('llm_audit_log'), ('llm_analysis_orders')) AS used (tab)
+    LOOP
+        IF entry.sequence IS NOT NULL THEN
+            EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_web', entry.sequence);
+        END IF;
+    END LOOP;
+END $$;
+
+-- The wall: of each table a policy for everybody that changes nothing for other roles, and a restrictive one for the web
+-- role on top. A session that is bound to no user sees tokens alone, by which it finds out who calls.
+DO $$
+DECLARE
+    bound CONSTANT TEXT := 'nullif(current_setting(''llm_monitoring.user_id'', TRUE), '''')::int';
+    own_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id AND p.user_id = ' || bound || ')';
+    seen_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id)';
+    entry RECORD;
+BEGIN
+    FOR entry IN
+        SELECT * FROM (VALUES
+            ('llm_monitoring_projects', 'user_id = ' || bound
+                || ' OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = id AND v.user_id = ' || bound || ')',
+             'user_id = ' || bound),
+            ('llm_project_viewers', 'user_id = ' || bound, 'FALSE'),
+            ('llm_monitoring_queries', seen_project, own_project),
+            ('llm_monitoring_results', seen_project, 'FALSE'),
+            ('llm_monitoring_snapshots', seen_project, 'FALSE'),
+            ('llm_monitoring_failed_tasks', seen_project, 'FALSE'),
+            ('llm_analysis_orders', seen_project, own_project),
+            ('user_llm_api_keys', 'user_id = ' || bound, 'user_id = ' || bound),
+            ('llm_call_attempts', 'user_id = ' || bound, 'FALSE'),
+            ('llm_budget_alerts', 'user_id = ' || bound, 'FALSE'),
+            ('llm_audit_log', 'user_id = ' || bound, 'user_id = ' || bound),
+            ('llm_idempotency_keys', 'user_id = ' || bound, 'user_id = ' || bound),
+            ('llm_api_tokens', bound || ' IS NULL OR user_id = ' || bound, bound || ' IS NULL OR user_id = ' || bound)
+        ) AS wall (tab, reads, writes)
+    LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', entry.tab);
+        EXECUTE format('DROP POLICY IF EXISTS llm_everybody ON %I', entry.tab);
+        EXECUTE format('CREATE POLICY llm_everybody ON %I TO PUBLIC USING (TRUE) WITH CHECK (TRUE)', entry.tab);
+        EXECUTE format('DROP POLICY IF EXISTS llm_web_reads ON %I', entry.tab);
+        EXECUTE format('CREATE POLICY llm_web_reads ON %I AS RESTRICTIVE FOR SELECT TO llm_monitoring_web USING (%s)',
+                       entry.tab, entry.reads);
+        EXECUTE format('DROP POLICY IF EXISTS llm_web_adds ON %I', entry.tab);
+        EXECUTE format('CREATE POLICY llm_web_adds ON %I AS RESTRICTIVE FOR INSERT TO llm_monitoring_web WITH CHECK (%s)',
+                       entry.tab, entry.writes);
+        EXECUTE format('DROP POLICY IF EXISTS llm_web_changes ON %I', entry.tab);
+        EXECUTE format('CREATE POLICY llm_web_changes ON %I AS RESTRICTIVE FOR UPDATE TO llm_monitoring_web'
+                       ' USING (%s) WITH CHECK (%s)', entry.tab, entry.writes, entry.writes);
+        EXECUTE format('DROP POLICY IF EXISTS llm_web_removes ON %I', entry.tab);
+        EXECUTE format('CREATE POLICY llm_web_removes ON %I AS RESTRICTIVE FOR DELETE TO llm_monitoring_web USING (%s)',
+                       entry.tab, entry.writes);
+    END LOOP;
+END $$;

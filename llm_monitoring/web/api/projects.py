@@ -1,0 +1,179 @@
+"""Projects: create, list, show, change, archive, restore."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import ValidationError
+
+from llm_monitoring import projects
+from llm_monitoring.access import audit
+from llm_monitoring.access.projects import archive, restore, visible_projects
+from llm_monitoring.access.requests import Reply
+from llm_monitoring.app import App
+from llm_monitoring.projects.definition import NewProject, Project
+from llm_monitoring.web.api.schemas import Page, ProjectBody, ProjectRow, ProjectView, project_view
+from llm_monitoring.web.conditional import require_match, respond
+from llm_monitoring.web.guard import Caller, ProjectCaller, needs, on_project
+from llm_monitoring.web.idempotency import Key, once
+from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.problems import FieldError, Problem
+
+router: Final = APIRouter(prefix="/projects", tags=["projects"])
+
+
+@router.get("", response_model=Page[ProjectRow])
+def list_projects(
+    caller: Annotated[Caller, needs("projects:read")],
+    *,
+    archived: bool = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """List the projects that the token reaches."""
+    filters = {"list": "projects", "archived": archived}
+    place = decode(cursor, filters)
+    rows = visible_projects(
+        caller.app.db,
+        caller.user_id,
+        project_ids=caller.token.project_ids,
+        archived=archived,
+        after_id=int(place[0]) if place else 0,
+        limit=limit + 1,
+    )
+    return page(rows, limit, filters, ("id",))
+
+
+@router.post("", status_code=201, response_model=ProjectView)
+def create_project(
+    body: ProjectBody, request: Request, caller: Annotated[Caller, needs("projects:write")], key: Key = None
+) -> Response:
+    """Create a project of the token's user. A token that is narrowed to projects creates none."""
+    if caller.token.project_ids is not None:
+        raise Problem("scope_missing", "a token for named projects creates no project")
+
+    def work(app: App) -> Reply:
+        project_id = projects.add(app.db, new_project(body, caller.user_id))
+        view = project_view(projects.find(app.db, project_id), "owner", is_archived=False)
+        audit.record(app.db, caller.actor, "project.create", project_id=project_id, after=view.model_dump(mode="json"))
+        return Reply(201, view, {"Location": f"{request.url.path}/{project_id}"})
+
+    return once(caller, key, request, body.model_dump_json().encode(), work)
+
+
+@router.get("/{project_id}", response_model=ProjectView)
+def show_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]) -> Response:
+    """Show a project with the names that are counted."""
+    return respond(request, view_of(here))
+
+
+@router.put("/{project_id}", response_model=ProjectView)
+def replace_project(
+    body: ProjectBody, request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]
+) -> Response:
+    """Replace a project's definition; needs If-Match with its ETag."""
+    return change(request, here, body, needed=True)
+
+
+@router.patch("/{project_id}", response_model=ProjectView)
+def change_project(
+    patch: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("projects:write")],
+) -> Response:
+    """Change fields of a project (RFC 7396): a field that is left out stays, null takes its default."""
+    current = ProjectBody.model_validate(view_of(here).model_dump(include=set(ProjectBody.model_fields)))
+    try:
+        body = ProjectBody.model_validate(merged(current.model_dump(), patch))
+    except ValidationError as exc:
+        errors = [FieldError("/" + "/".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()]
+        raise Problem("invalid", errors=errors) from exc
+    return change(request, here, body, needed=False)
+
+
+@router.delete("/{project_id}", status_code=204)
+def archive_project(here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
+    """Archive a project: it is asked no more, and everything that was measured stays."""
+
+    def work(app: App) -> None:
+        archive(app.db, here.project_id)
+        audit.record(app.db, here.caller.actor, "project.archive", project_id=here.project_id)
+
+    here.caller.change(work)
+    return Response(status_code=204)
+
+
+@router.post("/{project_id}/restore", response_model=ProjectView)
+def restore_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
+    """Restore an archived project; it stays paused until it is resumed."""
+
+    def work(app: App) -> None:
+        restore(app.db, here.project_id)
+        audit.record(app.db, here.caller.actor, "project.restore", project_id=here.project_id)
+
+    here.caller.change(work)
+    return respond(request, view_of(replace(here, is_archived=False)))
+
+
+def change(request: Request, here: ProjectCaller, body: ProjectBody, *, needed: bool) -> Response:
+    before = view_of(here)
+    require_match(request, before, needed=needed)
+
+    def work(app: App) -> Project:
+        after = projects.change(app.db, here.project_id, lambda current: edited(current, body))
+        view = project_view(after, here.role, is_archived=here.is_archived)
+        audit.record(app.db, here.caller.actor, "project.change", project_id=here.project_id,
+                     before=before.model_dump(mode="json"), after=view.model_dump(mode="json"))  # fmt: skip
+        return after
+
+    return respond(request, project_view(here.caller.change(work), here.role, is_archived=here.is_archived))
+
+
+def view_of(here: ProjectCaller) -> ProjectView:
+    return project_view(projects.find(here.app.db, here.project_id), here.role, is_archived=here.is_archived)
+
+
+def new_project(body: ProjectBody, user_id: int) -> NewProject:
+    return NewProject(
+        user_id=user_id,
+        name=body.name,
+        brand=body.brand.entity(),
+        industry=body.industry,
+        competitors=[each.entity() for each in body.competitors],
+        language=body.language,
+        country=body.country and body.country.upper(),
+        providers=tuple(dict.fromkeys(body.providers)),
+        web_search=body.web_search,
+        samples_per_query=body.samples_per_query,
+    )
+
+
+def edited(current: Project, body: ProjectBody) -> Project:
+    new = new_project(body, current.user_id or 0)
+    return replace(
+        current,
+        name=new.name,
+        brand=new.brand,
+        industry=new.industry,
+        competitors=tuple(new.competitors),
+        language=new.language,
+        country=new.country,
+        providers=tuple(new.providers),
+        web_search=new.web_search,
+        samples_per_query=new.samples_per_query,
+    )
+
+
+def merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7396) of an object."""
+    found = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            found.pop(name, None)
+        elif isinstance(value, dict) and isinstance(found.get(name), dict):
+            found[name] = merged(found[name], value)
+        else:
+            found[name] = value
+    return found

@@ -1,0 +1,169 @@
+"""What was measured: stored answers and the daily figures of a project."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from typing import Annotated, Any, Final, Self
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field, model_validator
+
+from llm_monitoring import projects
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.reporting import exports, stored_answers
+from llm_monitoring.web.api.schemas import Body, Page
+from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.paging import MOST, decode, page
+from llm_monitoring.web.problems import Problem
+
+router: Final = APIRouter(prefix="/projects/{project_id}", tags=["results"])
+
+LONGEST_TEXT: Final = 1_000_000
+AnswerId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The answer's number.")]
+
+
+class Days(Body):
+    """Days from `from` to `to`, both included, in LLM_TIMEZONE, and one provider alone; a page of them."""
+
+    first: date | None = Field(default=None, alias="from")
+    last: date | None = Field(default=None, alias="to")
+    provider: ProviderName | None = None
+    limit: int = Field(default=50, ge=1, le=MOST, description="Rows of a page.")
+    cursor: str | None = Field(default=None, max_length=400, description="`next_cursor` of the page before.")
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError("`to` is before `from`")
+        return self
+
+    def filters(self, list_name: str, project_id: int) -> dict[str, Any]:
+        """What a cursor is bound to: everything but the page itself."""
+        return {"list": list_name, "project": project_id, **self.model_dump(mode="json", exclude={"limit", "cursor"})}
+
+
+class Answers(Days):
+    """Which answers are listed."""
+
+    model: str | None = Field(default=None, max_length=100, description="Asked for, or served.")
+    prompt: int | None = Field(default=None, ge=1, le=2**31 - 1, description="The prompt's number.")
+    mentioned: bool | None = Field(default=None, description="Whether the brand is named.")
+    competitor: str | None = Field(default=None, max_length=255, description="A competitor who is named.")
+
+
+class ResultRow(BaseModel):
+    """A stored answer without its text; null is "not measured", never 0. USD are decimal strings."""
+
+    id: int
+    analysis_date: date
+    llm_provider: str
+    model_id: str | None
+    model_used: str | None
+    query_id: int | None
+    query_text: str
+    sample: int
+    branded: bool | None
+    brand_mentioned: bool | None
+    mention_count: int | None
+    position_in_list: int | None
+    total_items_in_list: int | None
+    sentiment: str | None
+    sentiment_score: float | None
+    competitors_mentioned: dict[str, int] | None
+    competitor_positions: dict[str, int] | None
+    brand_cited: bool | None
+    unread_reason: str | None
+
+
+class Source(BaseModel):
+    """A page that an answer cites."""
+
+    url: str
+    domain: str | None
+    title: str | None
+    cited: bool | None
+    owner: str | None
+    owner_name: str | None
+
+
+class AnswerView(ResultRow):
+    """A stored answer with its text, as the provider gave it: text of another model, to be read as data."""
+
+    full_response: str | None = Field(description="null once it is older than the retention.")
+    sources: list[Source]
+    finish_reason: str | None
+
+
+class SnapshotRow(BaseModel):
+    """A day's figures of one provider and model: percent from 0 to 100, the mention rate with its 95 % bounds."""
+
+    id: int
+    snapshot_date: date
+    llm_provider: str
+    model_id: str | None
+    models_served: list[str] | None
+    model_changed: bool | None
+    total_queries: int
+    failed_queries: int | None
+    total_mentions: int
+    mention_rate: float | None
+    mention_rate_low: float | None
+    mention_rate_high: float | None
+    share_of_voice: float | None
+    weighted_share_of_voice: float | None
+    competitor_breakdown: dict[str, int] | None
+    avg_position: float | None
+    citation_rate: float | None
+    positive_mentions: int | None
+    neutral_mentions: int | None
+    negative_mentions: int | None
+    total_cost_usd: Decimal | None
+
+
+@router.get("/results", response_model=Page[ResultRow])
+def list_results(
+    here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[Answers, Query()]
+) -> Any:
+    """List the stored answers, latest first, as the project's present names read them."""
+    filters = wanted.filters("results", here.project_id)
+    place = decode(wanted.cursor, filters)
+    search = stored_answers.search(
+        here.app.db,
+        here.project_id,
+        first=wanted.first,
+        last=wanted.last,
+        providers=(wanted.provider,) if wanted.provider else (),
+        model=wanted.model,
+        query_id=wanted.prompt,
+        mentioned=wanted.mentioned,
+        competitor=wanted.competitor,
+    )
+    after = (date.fromisoformat(place[0]), int(place[1])) if place else None
+    rows = list(islice(stored_answers.find_all(here.app.db, search, after), wanted.limit + 1))
+    return page(rows, wanted.limit, filters, ("analysis_date", "id"))
+
+
+@router.get("/answers/{answer_id}", response_model=AnswerView)
+def show_answer(answer_id: AnswerId, here: Annotated[ProjectCaller, on_project("answers:read")]) -> Any:
+    """Show one answer with its text and sources."""
+    found = stored_answers.find_in(here.app.db, here.project_id, answer_id)
+    if found is None:
+        raise Problem("not_found")
+    text = found.row["full_response"]
+    sources = exports.Owners(found.project).citations(found.row | {"sources": found.row["sources"] or []})
+    return found.row | {"full_response": text and text[:LONGEST_TEXT], "sources": list(sources)}
+
+
+@router.get("/snapshots", response_model=Page[SnapshotRow])
+def list_snapshots(here: Annotated[ProjectCaller, on_project("figures:read")], wanted: Annotated[Days, Query()]) -> Any:
+    """List the daily figures, oldest first."""
+    filters = wanted.filters("snapshots", here.project_id)
+    place = decode(wanted.cursor, filters)
+    project = projects.find(here.app.db, here.project_id)
+    providers = (wanted.provider,) if wanted.provider else ()
+    export = exports.Export((project,), "snapshots", wanted.first, wanted.last, providers)
+    after = int(place[0]) if place else 0
+    rows = list(islice(exports.snapshots(here.app.db, export, project, wanted.limit + 1, after), wanted.limit + 1))
+    return page(rows, wanted.limit, filters, ("id",))

@@ -1,0 +1,106 @@
+"""What the API takes and gives: the names are those of columns and commands."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from llm_monitoring.analysis import Entity
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.projects.definition import Project, write_entity
+
+Row = TypeVar("Row")
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+
+
+class Body(BaseModel):
+    """What a request holds: a field that is not known is refused, as its misspelling would change nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[Row]):
+    """The envelope of a list."""
+
+    data: list[Row]
+    next_cursor: str | None = Field(description="Where the next page begins; null on the last one.")
+
+
+class EntityBody(Body):
+    """A brand or competitor: the words and sites that name it."""
+
+    name: Text
+    aliases: list[Text] = Field(default=[], max_length=50)
+    domains: list[Text] = Field(default=[], max_length=50)
+    exclude: list[Text] = Field(default=[], max_length=50)
+    case_sensitive: bool = False
+
+    def entity(self) -> Entity:
+        return Entity(self.name, tuple(self.aliases), tuple(self.domains), tuple(self.exclude), self.case_sensitive)
+
+
+class ProjectBody(Body):
+    """A project's definition."""
+
+    name: Text
+    brand: EntityBody
+    industry: Text
+    competitors: list[EntityBody] = Field(default=[], max_length=200)
+    language: str = Field(default="es", max_length=35)
+    country: str | None = Field(default=None, max_length=2)
+    providers: list[ProviderName] = Field(default=list(PROVIDERS), min_length=1)
+    web_search: bool = False
+    samples_per_query: int = Field(default=1, ge=1, le=20)
+
+
+class ProjectView(BaseModel):
+    """A project as it is shown."""
+
+    id: int
+    name: str
+    industry: str
+    language: str
+    country: str | None
+    providers: list[ProviderName]
+    web_search: bool
+    samples_per_query: int
+    is_active: bool
+    is_archived: bool
+    role: Literal["owner", "viewer"]
+    brand: dict[str, Any]
+    competitors: list[dict[str, Any]]
+
+
+class ProjectRow(BaseModel):
+    """A project in a list."""
+
+    id: int
+    name: str
+    brand_name: str
+    language: str
+    country: str | None
+    is_active: bool
+    is_archived: bool
+    active_queries: int
+    last_analysis_date: datetime | date | None
+    role: Literal["owner", "viewer"]
+
+
+def project_view(project: Project, role: Literal["owner", "viewer"], *, is_archived: bool) -> ProjectView:
+    return ProjectView(
+        id=project.id,
+        name=project.name,
+        industry=project.industry,
+        language=project.language,
+        country=project.country,
+        providers=list(project.providers),
+        web_search=project.web_search,
+        samples_per_query=project.samples_per_query,
+        is_active=project.is_active,
+        is_archived=is_archived,
+        role=role,
+        brand=write_entity(project.brand),
+        competitors=[write_entity(each) for each in project.competitors],
+    )

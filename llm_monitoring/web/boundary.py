@@ -1,0 +1,129 @@
+"""What surrounds every request: its number, the hosts that are served, limits of its body, its line in the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from llm_monitoring.web.problems import CODES, MEDIA_TYPE, Document
+
+log = logging.getLogger(__name__)
+
+MOST_BODY_BYTES: Final = 1_000_000
+JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
+GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+ALWAYS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+
+
+class TooLarge(HTTPException):
+    """A body without a length turned out longer than is taken; the framework passes this kind on as it is."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
+
+
+class Boundary:
+    """An ASGI layer around the application; `hosts` are the names that it answers to, None: any."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await Exchange(scope, receive, send).run(self.app, self.refusal(Headers(scope=scope), scope))
+
+    def refusal(self, headers: Headers, scope: Scope) -> str | None:
+        """The code of a request that is not passed on, or None. `/healthz` is asked by address, under any name."""
+        host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+        if self.hosts and scope["path"] != "/healthz" and host.lower().strip("[]") not in self.hosts:
+            return "bad_request"
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MOST_BODY_BYTES:
+            return "too_large"
+        has_body = length != "0" or "transfer-encoding" in headers
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        return "unsupported_media_type" if has_body and kind not in JSON_TYPES else None
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = self.id
+        self.began = time.monotonic()
+        self.status = 0
+        self.read = 0
+
+    async def run(self, app: ASGIApp, refusal: str | None) -> None:
+        try:
+            if refusal:
+                await self.refuse(refusal)
+            else:
+                await app(self.scope, self.counted, self.sent)
+        except TooLarge:  # raised while a handler was not reading
+            await self.refuse("too_large")
+        finally:
+            self.log()
+
+    async def counted(self) -> Message:
+        message = await self.receive()
+        self.read += len(message.get("body", b""))
+        if self.read > MOST_BODY_BYTES:
+            raise TooLarge
+        return message
+
+    async def sent(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.id
+            for name, text in ALWAYS.items():
+                headers.setdefault(name, text)
+        await self.send(message)
+
+    async def refuse(self, code: str) -> None:
+        if self.status:
+            return  # the answer has begun: the connection ends without the rest
+        body = json.dumps(Document(code, "", "en", self.id).body()).encode()
+        head: dict[str, Any] = {
+            "type": "http.response.start",
+            "status": CODES[code][0],
+            "headers": [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")],
+        }
+        await self.sent(head)
+        await self.send({"type": "http.response.body", "body": body})
+
+    def log(self) -> None:
+        """One line a request: the path as declared and no query, no header and no body."""
+        route = getattr(self.scope.get("route"), "path", "-")
+        if route == "/healthz":
+            return
+        fields = {
+            "event": "web.request",
+            "request_id": self.id,
+            "method": self.scope["method"],
+            "path": route,
+            "status": self.status,
+            "milliseconds": round(1000 * (time.monotonic() - self.began), 1),
+        }
+        log.info("🌐 %s %s %s", self.scope["method"], route, self.status, extra=fields)

@@ -1,0 +1,59 @@
+"""What the service works with: its own pool of connections, and the stores as one user may see them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from llm_monitoring.app import App, assemble, database_url
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.migrate import pending
+from llm_monitoring.db.queries import load
+from llm_monitoring.db.scoped import UserDatabase
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.settings.fields import Settings
+from llm_monitoring.web.rates import RateLimit
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS: Final = 10  # as many as handler threads: none waits for a connection
+RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a request does not
+STATEMENT_SECONDS: Final = 10.0
+REQUESTS_A_MINUTE: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The open service."""
+
+    db: Database
+    settings: Settings
+    rate: RateLimit
+
+    def app_of(self, user_id: int) -> App:
+        """The stores on connections that row-level security binds to this user."""
+        return assemble(UserDatabase(self.db, user_id), self.settings)
+
+
+@contextmanager
+def open_service(settings: Settings) -> Iterator[Service]:
+    """Open the pool; raises ConfigurationError if the database needs a migration, which the service never does."""
+    with Database(database_url(settings), size=CONNECTIONS, retry_seconds=RETRY_SECONDS,
+                  statement_seconds=STATEMENT_SECONDS) as db:  # fmt: skip
+        if pending(db):
+            raise ConfigurationError(
+                "the database needs a migration, which the web service does not make: run `migrate`"
+            )
+        warn_without_wall(db)
+        yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE))
+
+
+def warn_without_wall(db: Database) -> None:
+    """Say that row-level security does not hold for the service's login, so that the guard stands alone."""
+    row = db.one(load("access").wall)
+    if row is not None and not row["stands"]:
+        fields = {"event": "web.no_wall", "role": row["role"]}
+        log.warning("⚠️ La seguridad por filas no limita a %s: véase docs/api.md", row["role"], extra=fields)

@@ -1,0 +1,93 @@
+"""The guard: who calls, with which token, and whether the token reaches the project and has the scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from llm_monitoring.access import roles, tokens
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.access.tokens import Token
+from llm_monitoring.app import App, assemble
+from llm_monitoring.db.scoped import in_transaction
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.problems import Problem
+
+T = TypeVar("T")
+WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start", "shares:write"})
+BEARER: Final = HTTPBearer(auto_error=False, scheme_name="token", description="A token of `tokens create`.")
+ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The project's number.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the token, and the stores as its user may see them."""
+
+    token: Token
+    app: App
+
+    @property
+    def user_id(self) -> int:
+        return self.token.user_id
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("token", self.token.user_id, self.token.id)
+
+    def change(self, work: Callable[[App], T]) -> T:
+        """Do `work` on stores that share one transaction, so that a change and its record stand or fall together."""
+        return in_transaction(self.app.db, lambda db: work(assemble(db, self.app.settings)))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCaller:
+    """A caller who may see one project, as its owner or as a viewer."""
+
+    caller: Caller
+    project_id: int
+    role: Literal["owner", "viewer"]
+    is_archived: bool
+
+    @property
+    def app(self) -> App:
+        return self.caller.app
+
+
+def identify(
+    request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> Caller:
+    """The caller of a request; raises Problem without a valid token, without its scopes, or above the rate."""
+    service: Service = request.app.state.service
+    token = tokens.find(service.db, given.credentials) if given else None
+    if token is None:
+        raise Problem("unauthenticated")
+    service.rate.take(token.id)
+    missing = [scope for scope in needed.scopes if scope not in token.scopes]
+    if missing:
+        raise Problem("scope_missing", ", ".join(missing))
+    tokens.note_use(service.db, token)
+    return Caller(token, service.app_of(token.user_id))
+
+
+def reach(
+    project_id: ProjectId, needed: SecurityScopes, caller: Annotated[Caller, Security(identify)]
+) -> ProjectCaller:
+    """The caller of a project's route; a project of others is a missing one, and a viewer changes nothing."""
+    found = roles.role_of(caller.app.db, project_id, caller.user_id) if caller.token.reaches(project_id) else None
+    if found is None or (found.role == "viewer" and WRITES.intersection(needed.scopes)):
+        raise Problem("not_found")
+    return ProjectCaller(caller, project_id, found.role, found.is_archived)
+
+
+def needs(*scopes: str) -> Any:
+    """The dependency of a route: a caller with these scopes."""
+    return Security(identify, scopes=scopes)
+
+
+def on_project(*scopes: str) -> Any:
+    """The dependency of a route below a project: a caller with these scopes who may see it."""
+    return Security(reach, scopes=scopes)

@@ -1,0 +1,198 @@
+"""Errors as RFC 9457 documents: a code for programs, a sentence in English or Spanish for people."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from llm_monitoring.db.database import DatabaseUnavailable, Locked
+from llm_monitoring.errors import AlreadyExists, BadInput, Invalid, MonitoringError, NotFound, NotReady
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE: Final = "urn:llm-monitoring:problem:"
+
+# of each code the status and its title in English and in Spanish
+CODES: Final[Mapping[str, tuple[int, str, str]]] = {
+    "bad_request": (400, "The request cannot be read", "La petición no se puede leer"),
+    "unauthenticated": (401, "A valid token is needed", "Hace falta un token válido"),
+    "budget_exhausted": (402, "The month's budget is spent", "El presupuesto del mes está gastado"),
+    "scope_missing": (403, "The token lacks a scope", "Al token le falta un permiso"),
+    "not_found": (404, "There is no such thing here", "No existe"),
+    "method_not_allowed": (405, "This method is not offered here", "Este método no se ofrece aquí"),
+    "already_exists": (409, "It exists already", "Ya existe"),
+    "no_key": (409, "No provider has a usable key", "Ningún proveedor tiene una clave utilizable"),
+    "not_ready": (409, "Its state does not allow this", "Su estado no lo permite"),
+    "changed_meanwhile": (412, "It was changed meanwhile", "Ha cambiado entretanto"),
+    "too_large": (413, "The body is too large", "El cuerpo es demasiado grande"),
+    "unsupported_media_type": (415, "The body must be JSON", "El cuerpo debe ser JSON"),
+    "invalid": (422, "A value is not accepted", "Un valor no se acepta"),
+    "condition_needed": (428, "If-Match is needed", "Hace falta If-Match"),
+    "too_many_requests": (429, "Too many requests", "Demasiadas peticiones"),
+    "internal": (500, "An error of the service", "Un error del servicio"),
+    "busy": (503, "Another session holds the row", "Otra sesión retiene la fila"),
+    "unavailable": (503, "The database is not reachable", "La base de datos no responde"),
+    "no_master_key": (503, "Keys cannot be stored without a master key", "Sin clave maestra no se guardan claves"),
+}
+REFUSALS: Final[Mapping[type[BadInput], str]] = {
+    NotFound: "not_found",
+    AlreadyExists: "already_exists",
+    NotReady: "not_ready",
+    BadInput: "invalid",
+}
+BY_STATUS: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large",
+                    415: "unsupported_media_type"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One value that is not accepted: where it stands in the body (RFC 6901), and why."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """An answer that is not a success: its code says the status and the title."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+
+class ProblemBody(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldErrorBody] = []
+
+
+class FieldErrorBody(BaseModel):
+    """A value that is not accepted: its place in the body (RFC 6901), and why."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A problem as it is sent."""
+
+    code: str
+    detail: str
+    language: str
+    request_id: str
+    errors: tuple[FieldError, ...] = field(default=())
+
+    def body(self) -> dict[str, Any]:
+        status, english, spanish = CODES[self.code]
+        title = spanish if self.language == "es" else english
+        body: dict[str, Any] = {
+            "type": TYPE + self.code,
+            "title": title,
+            "status": status,
+            "detail": self.detail or title,
+            "code": self.code,
+            "request_id": self.request_id,
+        }
+        if self.errors:
+            body["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in self.errors]
+        return body
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the service, the framework's own included, as a problem."""
+    app.add_exception_handler(Problem, lambda request, error: answer(request, as_problem(error)))
+    app.add_exception_handler(MonitoringError, lambda request, error: answer(request, as_problem(error)))
+    app.add_exception_handler(RequestValidationError, lambda request, error: answer(request, as_problem(error)))
+    app.add_exception_handler(HTTPException, lambda request, error: answer(request, as_problem(error)))
+    app.add_exception_handler(Exception, unexpected)
+
+
+def as_problem(error: Exception) -> Problem:
+    """The problem that an error is to a caller."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return invalid(error)
+    if isinstance(error, HTTPException):
+        return Problem(BY_STATUS.get(error.status_code, "bad_request"), headers=error.headers)
+    if isinstance(error, Locked):
+        return Problem("busy", headers={"Retry-After": "3"})
+    if isinstance(error, DatabaseUnavailable):
+        return Problem("unavailable", headers={"Retry-After": "10"})
+    if isinstance(error, Invalid):
+        return Problem("invalid", errors=[FieldError(f"/{error.field.replace('.', '/')}", str(error))])
+    for kind, code in REFUSALS.items():
+        if isinstance(error, kind):
+            return Problem(code, str(error))
+    return Problem("internal")
+
+
+def invalid(error: RequestValidationError) -> Problem:
+    """What the types of a request do not accept, each value by its pointer."""
+    errors, malformed = [], False
+    for each in error.errors():
+        where = [str(part) for part in each["loc"][1:]]
+        malformed = malformed or each["type"] == "json_invalid"
+        pointer = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
+        errors.append(FieldError(pointer if each["loc"][0] == "body" else f"{each['loc'][0]}:{'.'.join(where)}",
+                                 str(each["msg"])))  # fmt: skip
+    return Problem("bad_request" if malformed else "invalid", errors=errors)
+
+
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Log an error of ours with its trace; the caller learns the number of the request alone."""
+    log.error("❌ %s %s", request.method, path_template(request), exc_info=error,
+              extra={"event": "web.error", "request_id": request_id(request)})  # fmt: skip
+    return answer(request, Problem("internal"))
+
+
+def answer(request: Request, problem: Problem) -> JSONResponse:
+    document = Document(problem.code, problem.detail, language_of(request), request_id(request), problem.errors)
+    headers = {**problem.headers, "Cache-Control": "no-store"}
+    if problem.code == "unauthenticated":
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(document.body(), CODES[problem.code][0], headers, MEDIA_TYPE)
+
+
+def language_of(request: Request) -> str:
+    """The language of a sentence: Spanish if it is asked for before English."""
+    wanted = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
+    return next((each for each in wanted if each in ("es", "en")), "en")
+
+
+def request_id(request: Request) -> str:
+    found: str = getattr(request.state, "request_id", "") or uuid.uuid4().hex
+    return found
+
+
+def path_template(request: Request) -> str:
+    """The path as it is declared, without its values."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", "-"))

@@ -1,0 +1,56 @@
+"""The application: its routers, its errors, and what surrounds every request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio.to_thread
+from fastapi import FastAPI, Response
+from starlette.types import ASGIApp
+
+from llm_monitoring.web import problems
+from llm_monitoring.web.api import account, projects, prompts, results
+from llm_monitoring.web.boundary import Boundary
+from llm_monitoring.web.context import CONNECTIONS, Service
+
+PREFIX: Final = "/api/llm-monitoring"
+ROUTERS: Final = (projects.router, prompts.router, results.router, account.router)
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application on an open service, without the boundary around it."""
+    app = FastAPI(
+        title="LLM brand monitoring",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemBody}},
+    )
+    app.state.service = service
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> Response:
+        """Whether the service reaches its database."""
+        service.db.one("SELECT 1")
+        return Response("ok", media_type="text/plain")
+
+    return app
+
+
+def bounded(service: Service) -> ASGIApp:
+    """The application as it is served."""
+    return Boundary(create_app(service), service.settings.web_hosts)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+    # a handler holds a connection: more threads than connections would only wait for one
+    anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
+    yield

@@ -1,0 +1,125 @@
+"""What surrounds the routers: limits, hosts, problems, logs, health, and a start on a real port."""
+
+from __future__ import annotations
+
+import json
+import logging
+import urllib.request
+from threading import Thread
+
+import pytest
+import uvicorn
+
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.web.boundary import MOST_BODY_BYTES
+from llm_monitoring.web.context import open_service
+from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.rates import RateLimit
+from llm_monitoring.web.service import bounded
+from tests.integration.web.world import World
+
+
+def test_health_says_whether_the_database_answers(world: World) -> None:
+    """Without a token, under any host name, and in no log."""
+    assert "ok" == world.http.get("/healthz", headers={"Host": "10.0.0.7:8000"}).text
+    assert "ok" == world.http.get("/healthz").text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "code"),
+    [
+        ("GET", "/nothing", {}, None, (404, "not_found")),
+        ("DELETE", "/me", {}, None, (405, "method_not_allowed")),
+        ("GET", "/me", {"Host": "evil.example"}, None, (400, "bad_request")),
+        ("POST", "/projects", {"Content-Type": "text/plain"}, b"x", (415, "unsupported_media_type")),
+        ("POST", "/projects", {"Content-Type": "application/json"}, b"{", (400, "bad_request")),
+        ("POST", "/projects", {"Content-Type": "application/json"}, b" " * (MOST_BODY_BYTES + 1), (413, "too_large")),
+        ("GET", "/projects?limit=201", {}, None, (422, "invalid")),
+        ("GET", "/projects?cursor=x", {}, None, (422, "invalid")),
+        ("GET", "/projects/99999999999", {}, None, (422, "invalid")),
+    ],
+)
+def test_every_refusal_is_a_problem(
+    world: World, method: str, path: str, headers: dict[str, str], body: bytes | None, code: tuple[int, str]
+) -> None:
+    """Also the framework's own, with a code and the request's number."""
+    found = world.call(method, path, headers=headers, content=body)
+    assert code == (found.status_code, found.json()["code"])
+    assert "application/problem+json" == found.headers["content-type"]
+    assert "request-0001" == found.json()["request_id"] == found.headers["x-request-id"]
+
+
+def test_a_body_without_length_is_counted(world: World) -> None:
+    """Chunk by chunk, up to the same limit."""
+    parts = (b" " * 100_000 for _ in range(11))
+    assert (
+        413 == world.call("POST", "/projects", content=parts, headers={"Content-Type": "application/json"}).status_code
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("es-ES,es;q=0.9", "Hace falta un token válido"), ("de, en", "A valid token is needed")]
+)
+def test_titles_follow_the_callers_language(world: World, language: str, title: str) -> None:
+    """Spanish if it is asked for, else English; the code is the same."""
+    assert title == world.call("GET", "/me", "", headers={"Accept-Language": language}).json()["title"]
+
+
+def test_an_error_of_ours_says_nothing_of_itself(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """500 with the request's number; the trace is in the log alone."""
+    world.db.execute("ALTER TABLE llm_monitoring_projects RENAME COLUMN brand_name TO brand")
+    with caplog.at_level(logging.ERROR):
+        found = world.call("GET", f"/projects/{world.project}")
+    assert (500, "internal") == (found.status_code, found.json()["code"])
+    assert "brand_name" not in found.text
+
+
+def test_the_log_has_paths_as_declared_and_no_secret(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """No number of a project, no query, no token."""
+    with caplog.at_level(logging.INFO):
+        world.call("GET", f"/projects/{world.project}/results?competitor=Holded")
+    (line,) = [record for record in caplog.records if getattr(record, "event", "") == "web.request"]
+    assert "/projects/{project_id}/results" in line.__dict__["path"]
+    ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("llm_monitoring"))
+    assert "Holded" not in ours
+    assert world.texts["ana"] not in caplog.text
+
+
+def test_too_many_requests_are_told_when_to_come_again() -> None:
+    """A minute's limit slides: the first request of a minute ago makes room."""
+    now = [0.0]
+    limit = RateLimit(2, lambda: now[0])
+    limit.take("a")
+    now[0] = 30.0
+    limit.take("a")
+    limit.take("b")
+    with pytest.raises(Problem) as refused:
+        limit.take("a")
+    assert {"Retry-After": "30"} == refused.value.headers
+    now[0] = 60.0
+    limit.take("a")
+
+
+def test_a_database_that_needs_a_migration_is_refused(empty_database_url: str) -> None:
+    """The service never migrates: it says what to run."""
+    settings = load_settings({"DATABASE_URL": empty_database_url}, dotenv=False)
+    with pytest.raises(ConfigurationError, match="migrate"), open_service(settings):
+        pass
+
+
+def test_it_serves_on_a_port_and_stops(world: World) -> None:
+    """A real server answers over HTTP and ends when it is asked to."""
+    server = uvicorn.Server(uvicorn.Config(bounded(world.service), port=0, log_config=None))
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    headers = {"Authorization": f"Bearer {world.texts['ana']}", "Host": "testserver"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/llm-monitoring/me", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert world.ana == json.load(answer)["user_id"]
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()

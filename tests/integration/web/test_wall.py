@@ -1,0 +1,124 @@
+"""Row-level security: what the web service's own role sees and writes if the guard failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from llm_monitoring.access import roles
+from llm_monitoring.access.roles import ProjectRole
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.scoped import UserDatabase
+from tests.integration.stored import Book
+from tests.integration.test_grants import as_login, execute, grants
+from tests.integration.web.test_isolation import below_projects, contents, send
+from tests.integration.web.test_results import DAYS
+from tests.integration.web.world import World, open_world
+
+WALLED = (
+    "llm_monitoring_projects",
+    "llm_monitoring_queries",
+    "llm_monitoring_results",
+    "llm_monitoring_snapshots",
+    "user_llm_api_keys",
+    "llm_call_attempts",
+    "llm_audit_log",
+    "llm_idempotency_keys",
+    "llm_analysis_orders",
+)
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """The service on a login of the web role; Bea's project has answers and figures."""
+    execute(database_url, grants())
+    execute(database_url, grants())  # it may be run again
+    execute(database_url, "CREATE ROLE test_web LOGIN PASSWORD 'pw' IN ROLE llm_monitoring_web")
+    with open_world(database_url, as_login(database_url, "web")) as made:
+        book = Book(made.db, made.foreign)
+        for number in range(2):
+            book.store(number, DAYS[0], "1. Quipu")
+        book.figures(DAYS[0])
+        yield made
+    execute(database_url, "DROP ROLE test_web")
+
+
+def test_the_service_works_within_the_wall(world: World) -> None:
+    """Own projects, prompts, keys, figures and answers are read and written as without it."""
+    made = world.call("POST", "/projects", json={"name": "Acme", "brand": {"name": "Acme"}, "industry": "CRM"})
+    path = f"/projects/{made.json()['id']}"
+    assert 201 == world.call("POST", f"{path}/prompts", json={"prompts": [{"query_text": "¿Qué CRM?"}]}).status_code
+    assert 200 == world.call("PATCH", path, json={"industry": "ERP"}).status_code
+    key = {"provider": "openai", "api_key": "sk-proj-wall-aaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
+    assert 201 == world.call("POST", "/api-keys", json=key).status_code
+    for part in ("/budget", "/models", "/audit", f"{path}/results", f"{path}/snapshots"):
+        assert 200 == world.call("GET", part).status_code, part
+    shown = world.call("GET", f"/projects/{world.foreign}/results", world.texts["bea"]).json()
+    assert 2 == len(shown["data"])
+
+
+def test_without_the_guard_the_wall_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Foreign rows are unseen and unwritable by every operation, and no answer holds anything of theirs."""
+    monkeypatch.setattr(roles, "role_of", lambda *_: ProjectRole("owner", False))
+    world.db.execute(
+        "UPDATE llm_monitoring_projects SET industry = 'canary-of-bea' WHERE id = %(id)s", {"id": world.foreign}
+    )
+    before = contents(world)
+    for method, path, _ in below_projects(world):
+        answer = send(world, method, path, world.texts["ana"], world.foreign)
+        assert "canary-of-bea" not in answer.text, (method, path)
+        assert "Quipu\\n" not in answer.text, (method, path)
+    foreign = [str(row) for rows in before for row in rows if "canary-of-bea" in str(row)]
+    after = [str(row) for rows in contents(world) for row in rows if "canary-of-bea" in str(row)]
+    assert foreign == after
+    assert 2 == len(
+        world.db.all("SELECT id FROM llm_monitoring_queries WHERE project_id = %(id)s", {"id": world.foreign})
+    )
+
+
+def test_a_session_sees_its_user_alone_and_forgets_him(world: World) -> None:
+    """Bound to Ana: her rows; given back: no one's, on the very same connection."""
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        mine = UserDatabase(pool, world.ana).all("SELECT user_id FROM llm_monitoring_projects")
+        assert [{"user_id": world.ana}] == mine
+        for table in WALLED:
+            assert [] == pool.all(f"SELECT 1 AS one FROM {table}"), table
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE llm_monitoring_projects SET user_id = 1 WHERE user_id = 2",
+        "DELETE FROM llm_monitoring_queries WHERE project_id = 2",
+        "UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'x' WHERE user_id = 2",
+    ],
+)
+def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
+    """A statement that reaches for them changes none."""
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        assert 0 == UserDatabase(pool, world.ana).execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE user_llm_api_keys SET monthly_budget_usd = 1e6",
+        "UPDATE user_llm_api_keys SET current_month_spend = 0",
+        "INSERT INTO llm_call_attempts (id) VALUES (gen_random_uuid())",
+        "UPDATE llm_model_registry SET cost_per_1m_input_tokens = 0.01",
+        "DELETE FROM llm_audit_log",
+        "SELECT * FROM llm_call_receipts",
+        "SELECT * FROM llm_monitoring_analysis_runs",
+        "UPDATE llm_api_tokens SET scopes = '{keys:write}'",
+    ],
+)
+def test_what_the_role_may_not(world: World, sql: str) -> None:
+    """Limits, counters, prices, the record and raw replies are out of its reach."""
+    with (
+        closing(psycopg2.connect(as_login(world.db.dsn, "web"))) as connection,
+        pytest.raises(psycopg2.errors.InsufficientPrivilege),
+    ):
+        connection.cursor().execute(sql)

@@ -1,0 +1,78 @@
+"""Two users with a project each, an open service, and tokens to call it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from llm_monitoring import projects
+from llm_monitoring.access import tokens
+from llm_monitoring.access.tokens import SCOPES
+from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database
+from llm_monitoring.domain import Secret
+from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.web.boundary import Boundary
+from llm_monitoring.web.context import Service, open_service
+from llm_monitoring.web.service import PREFIX, create_app
+
+MASTER_KEY: Final = "lcKsFMzwbEBSyvg5QyJqM6pDkrSOcb6AjJt6RJQZtVk="
+REQUEST: Final = {"X-Request-Id": "request-0001"}  # equal answers are equal to the last byte
+
+
+@dataclass
+class World:
+    """The service and who calls it."""
+
+    service: Service
+    app: FastAPI
+    http: TestClient
+    db: Database
+    ana: int = 0
+    bea: int = 0
+    project: int = 0
+    foreign: int = 0
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def token(self, user_id: int, scopes: Sequence[str] = SCOPES, project_ids: Sequence[int] | None = None) -> str:
+        made: tuple[Any, Secret] = tokens.create(self.db, user_id, "a test", scopes, project_ids)
+        return made[1].reveal()
+
+    def call(self, method: str, path: str, token: str | None = None, **options: Any) -> Any:
+        """Call below the API's prefix, as Ana with every scope unless another token is given; empty: without one."""
+        text = self.texts["ana"] if token is None else token
+        headers = {**REQUEST, **({"Authorization": f"Bearer {text}"} if text else {}), **options.pop("headers", {})}
+        return self.http.request(method, PREFIX + path, headers=headers, **options)
+
+
+@contextmanager
+def open_world(database_url: str, service_url: str | None = None) -> Iterator[World]:
+    """The world on a database; the service enters it by another address if one is given."""
+    settings = load_settings(
+        {
+            "DATABASE_URL": service_url or database_url,
+            "LLM_KEYS_ENCRYPTION_KEY": MASTER_KEY,
+            "LLM_WEB_HOST": "testserver",
+        },
+        dotenv=False,
+    )
+    with open_service(settings) as service, Database(database_url, retry_seconds=10.0) as db:
+        app = create_app(service)
+        with TestClient(Boundary(app, settings.web_hosts), raise_server_exceptions=False) as http:
+            world = World(service, app, http, db)
+            world.ana, world.bea = (projects.add_user(db, f"{name}@example.com") for name in ("ana", "bea"))
+            world.project, world.foreign = (add_project(db, user) for user in (world.ana, world.bea))
+            world.texts = {"ana": world.token(world.ana), "bea": world.token(world.bea)}
+            yield world
+
+
+def add_project(db: Database, user_id: int, name: str = "Quipu") -> int:
+    new = projects.NewProject(user_id, name, Entity(name), "software", (Entity("Holded"),))
+    project_id = projects.add(db, new)
+    projects.add_prompts(db, project_id, ["¿Qué programa recomiendas?", "¿Y para autónomos?"])
+    return project_id
