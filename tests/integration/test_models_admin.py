@@ -282,7 +282,9 @@ def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
         admin.stage.billed(),
         admin.current("anthropic"),
     )
-    assert "error: what user 1 has left this month does not cover the call's ceiling of 0.0007 USD\n" == result.stderr
+    assert (
+        "error: what user 1 has left this month does not cover the question's ceiling of 0.0007 USD\n" == result.stderr
+    )
 
 
 def test_perplexity_is_asked_within_its_cap(admin: Admin) -> None:
@@ -533,7 +535,7 @@ def test_compare_stays_within_the_budget(bridge: Admin) -> None:
     output = bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
     spent = bridge.stage.spent(1)
     assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), bridge.stage.billed())
-    assert "It ended early: what user 1 has left this month does not cover the call's ceiling of 0.0" in output
+    assert "It ended early: what user 1 has left this month does not cover the question's ceiling of 0.0" in output
     assert [] == bridge.stage.audit().differences
 
 

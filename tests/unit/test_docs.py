@@ -89,6 +89,27 @@ def test_make_help_is_complete() -> None:
     assert set(phony[1].split()) == set(re.findall(r"^([a-z-]+):.* ## \w", makefile, re.MULTILINE))
 
 
+def test_types_of_the_glossary_exist() -> None:
+    """Each type that the glossary names is defined in the folder or module that it names."""
+    named = re.findall(r"`(\w+)\.([A-Z]\w+)", text_of(ROOT / "docs" / "glossary.md"))
+    assert [] == [f"{place}.{name}" for place, name in named if not is_defined(place, name)]
+
+
+def is_defined(place: str, name: str) -> bool:
+    folder = ROOT / "llm_monitoring" / place
+    modules = folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]
+    definition = re.compile(rf"^(class {name}\b|{name}\b.*=)", re.MULTILINE)
+    return any(definition.search(text_of(module)) for module in modules)
+
+
+def test_tables_of_the_glossary_exist() -> None:
+    """Each table that the glossary names is made by a migration."""
+    migrations = "".join(text_of(path) for path in (ROOT / "llm_monitoring" / "db" / "sql" / "migrations").glob("*"))
+    made = set(re.findall(r"CREATE (?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", migrations))
+    named = re.findall(r"(?:table|view) `(\w+)`", text_of(ROOT / "docs" / "glossary.md"))
+    assert set() == set(named) - made
+
+
 def test_the_picture_of_the_layers() -> None:
     """The picture in docs/architecture.md has the layers that import-linter checks, in their order."""
     contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
