@@ -27,7 +27,7 @@ from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.export_files import Form, Format, write_export
 from llm_monitoring.reporting.files import ReportWriter
-from llm_monitoring.reporting.material import Wanted
+from llm_monitoring.reporting.report_data import Wanted
 from llm_monitoring.settings.fields import load_settings
 
 # the judge's verdicts, which nothing of the answers' making stores

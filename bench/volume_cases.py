@@ -18,7 +18,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.notify.detectors import NOT_THE_PROVIDER, SPEND_DAYS
 from llm_monitoring.projects import fingerprints
-from llm_monitoring.reporting import exports, material
+from llm_monitoring.reporting import exports, report_data
 from llm_monitoring.runs.records import PAGE
 
 # a run once, at its start or end; each call; each project of the day
@@ -76,7 +76,7 @@ def cases(db: Database, shape: Shape) -> Iterator[Case]:
     yield from pages_of_tasks(db, shape, today)
     yield from group("call", CALL, empty(CALL) | today | a_new_call(db, shape))
     yield from group("figures", FIGURES, a_cell() | known | everyone)
-    every_provider = {"page": material.PAGE, "provider": None}
+    every_provider = {"page": report_data.PAGE, "provider": None}
     yield from group("report", REPORT, known | every_provider)
     month = {"first": days_ago(shape, 30), **every_provider}
     yield from group("report of 30 days", "reporting.answers metrics.observations", known | month)
@@ -130,7 +130,8 @@ def everyday(shape: Shape) -> dict[str, Any]:
     return {
         "providers": list(PROVIDERS), "models": list(MODELS.values()), "default_budget": Decimal(100), "months": 12,
         "month": shape.today.replace(day=1), "after": 0, "page": exports.PAGE, "limit": 200, "batch": BATCH,
-        "longest": material.LONGEST_TEXT, "most": material.MOST_ANSWERS, "not_the_provider": list(NOT_THE_PROVIDER),
+        "longest": report_data.LONGEST_TEXT, "most": report_data.MOST_ANSWERS,
+        "not_the_provider": list(NOT_THE_PROVIDER),
         "out_providers": [], "out_days": [], "kind": "move", "subject": "bench", "line": "x", "quiet_days": 7,
         "status": "warnings", "valid": 1, "failed": 0, "pending": 0, "message": "x", "owner": "bench", "sample": 1,
         "reason": "unavailable", "model_id": MODELS["openai"], "final": False, "lease": None, "chunk_id": None,

@@ -97,11 +97,14 @@ class Matcher:
 
     def mentions(self, text: str | None, language: str | None = None) -> tuple[Mention, ...]:
         """The mentions of all entities, with their places in the visible text; `language` as in `analyse`."""
-        named = self.named(self.read(text, language))
+        return self.mentions_in(self.read(text, language))
+
+    def mentions_in(self, document: Document) -> tuple[Mention, ...]:
+        """The mentions of an answer that `read` has read already."""
         return tuple(
-            Mention(self.entities[one.match.owner].name, one.match.start, one.match.end)
-            for one in named
-            if not one.absent
+            Mention(self.entities[item.match.owner].name, item.match.start, item.match.end)
+            for item in self.named(document)
+            if not item.absent
         )
 
     def names_brand(self, prompt: str | None, language: str | None = None) -> bool:

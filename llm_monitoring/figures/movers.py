@@ -9,11 +9,12 @@ from decimal import Decimal
 from fractions import Fraction
 from math import sqrt
 
-from llm_monitoring.figures.cells import Observation, Rate, unbranded
-from llm_monitoring.figures.comparison import CONFIDENCE, Verdict, refuse_overlap
+from llm_monitoring.figures.change import CONFIDENCE, Verdict
+from llm_monitoring.figures.comparison import refuse_overlap
+from llm_monitoring.figures.measures import Pair, measured, mention, pair_sum
+from llm_monitoring.figures.observations import Observation, unbranded
+from llm_monitoring.figures.rates import Rate
 from llm_monitoring.figures.statistics import percentage, rounded, wilson
-
-Pair = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,9 @@ def provider_parts(before: Sequence[Observation], after: Sequence[Observation]) 
 
 def pair_rates(observations: Sequence[Observation]) -> Mapping[Pair, Fraction]:
     """Return the mention rate of each (prompt, provider) pair in percent, its days weighing equally."""
-    days: dict[Pair, dict[object, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for o in unbranded(observations):
-        days[o.query_id, o.provider][o.day].append(o.brand_mentioned)
-    return {
-        pair: mean_of([Fraction(100 * sum(said), len(said)) for said in by_day.values()])
-        for pair, by_day in days.items()
-    }
+    mentions = measured(unbranded(observations), mention)
+    sums = {pair: pair_sum(days) for pair, days in mentions.days.items()}
+    return {pair: Fraction(part) / whole for pair, (part, whole, _) in sums.items()}
 
 
 def mean_of(values: Sequence[Fraction]) -> Fraction:

@@ -13,7 +13,8 @@ from llm_monitoring import failpoints
 from llm_monitoring.db.database import Database, Json, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.figures import cells as figures
+from llm_monitoring.figures.cells import cell
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.projects.definition import Project
@@ -83,7 +84,7 @@ def model_changed(tx: Transaction, project_id: int, cell: tuple[str, str], day: 
 class Counted:
     """An answer as the figures count it, and what its call told of itself."""
 
-    observation: figures.Observation
+    observation: Observation
     model_used: str | None
     response_time_ms: int | None
 
@@ -98,7 +99,7 @@ def counted(row: Row, project: Project) -> Counted:
 
 def cell_columns(project: Project, answers: Sequence[Counted]) -> Mapping[str, Any]:
     """The figures of one cell as parameters, named as the snapshot's columns."""
-    figure = figures.cell([each.observation for each in answers], [entity.name for entity in project.competitors])
+    figure = cell([each.observation for each in answers], [entity.name for entity in project.competitors])
     times = [each.response_time_ms for each in answers if each.response_time_ms is not None]
     return {
         **asdict(figure),
@@ -108,7 +109,7 @@ def cell_columns(project: Project, answers: Sequence[Counted]) -> Mapping[str, A
     }
 
 
-def observation(row: Row, project: Project) -> figures.Observation:
+def observation(row: Row, project: Project) -> Observation:
     """An answer's row as the figures count it; raises ValueError or TypeError if it holds what no analysis stores.
 
     Of citations nothing can be said if the brand has no site declared.
@@ -120,7 +121,7 @@ def observation(row: Row, project: Project) -> figures.Observation:
         raise ValueError(f"sentiment_score is not between 0 and 1: {score}")
     if position is not None and not 0 < position <= LAST_POSITION:
         raise ValueError(f"position_in_list is no position: {position}")
-    return figures.Observation(
+    return Observation(
         query_id=row["query_id"],
         provider=row["llm_provider"],
         model_id=row["model_id"],

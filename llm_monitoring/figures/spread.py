@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import sqrt
+from operator import itemgetter
 from random import Random
-from statistics import stdev, variance
-from typing import Final
+from statistics import stdev
+from typing import Any, Final
 
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.measures import Measured, Pair, Value
 from llm_monitoring.figures.statistics import normal_quantile, t_quantile
 
 Row = tuple[Fraction, Fraction, Fraction, Fraction]
 """One prompt: the figure's numerator and denominator before, and after."""
-
-Pair = tuple[int, str]
-Measured = tuple[Observation, int, int]
-Found = Mapping[Pair, Sequence[Measured]]
 
 NOTHING: Final = 1e-9
 RARE: Final = 0.98
@@ -28,7 +26,7 @@ RARE: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The uncertainty of a difference: its standard error, zero where nothing varies, over how many prompts.
+    """The uncertainty of a difference: its standard error, zero if nothing varies, over how many prompts.
 
     `least` and `most` are the differences that one prompt could show at all.
     """
@@ -76,42 +74,63 @@ def least_share(degrees: int) -> float:
     return float(max(0.0, 1 - part - normal_quantile(RARE) * sqrt(part)) ** 3)
 
 
-def standard_error(rows: Sequence[Row], resamples: int, seed: int) -> float:
-    """Return the standard error of the difference, by drawing the prompts with replacement.
-
-    Draws spread by (n - 1) / n too little, for which few prompts are corrected.
-    """
-    prompts = [tuple(map(float, row)) for row in rows]
-    draw = Random(seed).choices
-    differences = []
-    for _ in range(resamples):
-        before, of_before, after, of_after = map(sum, zip(*draw(prompts, k=len(prompts)), strict=True))
-        if of_before and of_after:
-            differences.append(after / of_after - before / of_before)
-    return stdev(differences) * sqrt(len(rows) / (len(rows) - 1))
+Draw = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-def answers_error(sides: Iterable[Found], rows: Sequence[Sequence[Fraction]], pairs: Iterable[Pair]) -> float:
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Draws prompts with replacement: the same draws for every figure with as many prompts, so they are made once."""
+
+    resamples: int
+    seed: int
+    draws: dict[int, list[Draw]] = field(default_factory=dict)
+
+    def standard_error(self, rows: Sequence[Row]) -> float:
+        """Return the standard error of the difference over the draws.
+
+        Draws spread by (n - 1) / n too little, for which few prompts are corrected.
+        """
+        prompts = [tuple(map(float, row)) for row in rows]
+        differences = []
+        for draw in self.draws_of(len(rows)):
+            before, of_before, after, of_after = map(sum, zip(*draw(prompts), strict=True))
+            if of_before and of_after:
+                differences.append(after / of_after - before / of_before)
+        return stdev(differences) * sqrt(len(rows) / (len(rows) - 1))
+
+    def draws_of(self, prompts: int) -> list[Draw]:
+        if prompts not in self.draws:
+            choices = Random(self.seed).choices
+            numbers = range(prompts)
+            self.draws[prompts] = [itemgetter(*choices(numbers, k=prompts)) for _ in range(self.resamples)]
+        return self.draws[prompts]
+
+
+def answers_error(sides: Sequence[Measured], rows: Sequence[Sequence[Fraction]], pairs: AbstractSet[Pair]) -> float:
     """Return the standard error that the answers of each (prompt, provider) pair alone give a ratio or a difference.
 
     A row holds a prompt's numerator and denominator of each side.
 
-    Linearised as a ratio's residuals (Cochran 1977, 6.4); a pair with one answer a period tells nothing of it.
+    Linearised as a ratio's residuals (Cochran 1977, 6.4); a pair with one answer a period says nothing of it.
     """
-    providers: dict[int, int] = defaultdict(int)
     kept = sorted(pairs)
-    for query_id, _ in kept:
-        providers[query_id] += 1
+    providers = Counter([query_id for query_id, _ in kept])
     total = 0.0
-    for side, found in enumerate(sides):
-        part, whole = (float(sum(row[2 * side + place] for row in rows)) for place in (0, 1))
+    for side, measured in enumerate(sides):
+        part, whole = (sum((row[2 * side + place] for row in rows), Fraction(0)) for place in (0, 1))
+        ratio = part / whole
         for pair in kept:
-            weight = whole * providers[pair[0]]
-            total += residual_variance(found[pair], part / whole) / weight**2
+            weight = float(whole) * providers[pair[0]]
+            total += residual_variance(measured.values(pair), ratio) / weight**2
     return sqrt(total)
 
 
-def residual_variance(entries: Sequence[Measured], ratio: float) -> float:
-    """Return the variance of the mean residual of one pair's answers."""
-    residuals = [part - ratio * whole for _, part, whole in entries]
-    return variance(residuals) / len(residuals) if len(residuals) > 1 else 0.0
+def residual_variance(values: Sequence[Value], ratio: Fraction) -> float:
+    """Return the variance of the mean residual of one pair's answers, from exact sums in units of the ratio's."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    top, bottom = ratio.numerator, ratio.denominator
+    residuals = [bottom * part - top * whole for part, whole in values]
+    squares = n * sum(residual * residual for residual in residuals) - sum(residuals) ** 2
+    return float(squares / (bottom**2 * n**2 * (n - 1)))

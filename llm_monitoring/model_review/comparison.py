@@ -17,8 +17,8 @@ from typing import Final
 from llm_monitoring.db.database import Row
 from llm_monitoring.domain import Task
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.figures.cells import Observation
 from llm_monitoring.figures.comparison import Comparison, compare
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.keys.clients import NoKey
 from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.ledger.budget import new_id

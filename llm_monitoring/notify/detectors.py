@@ -15,9 +15,10 @@ from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.figures import snapshots
-from llm_monitoring.figures.cells import Observation
-from llm_monitoring.figures.comparison import CONFIDENCE, Change, Comparison, compare
+from llm_monitoring.figures.change import CONFIDENCE, Change
+from llm_monitoring.figures.comparison import Comparison, compare
 from llm_monitoring.figures.movers import ProviderPart, provider_parts
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.statistics import t_quantile
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.projects.definition import Project

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import Matcher, Mention
 from llm_monitoring.db.database import Row
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.citations import address_shown, safe_href
 from llm_monitoring.reporting.showing import showable
@@ -141,7 +141,8 @@ def provider_order(project: Project, answer: AnswerView) -> tuple[int, str, int]
 
 def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
     text = row["text"] or ""
-    visible = matcher.read(text, row["language"]).text
+    document = matcher.read(text, row["language"])
+    visible = document.text
     sources = fitting_sources(row["sources"] or [], limit // 2)
     shown = fitting(visible, limit * 3 // 4 - sum(map(source_size, sources)))
     brand = matcher.entities[0].name
@@ -151,7 +152,7 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
         day=row["analysis_date"],
         model=showable(row["model"]),
         sample=row["sample"],
-        lines=tuple(lines(pieces(matcher.mentions(text, row["language"])[:marks], brand, visible[:shown]))),
+        lines=tuple(lines(pieces(matcher.mentions_in(document)[:marks], brand, visible[:shown]))),
         mentioned=bool(row["brand_mentioned"]),
         position=row["position_in_list"],
         total=row["total_items_in_list"],

@@ -10,7 +10,7 @@ from typing import Final
 import svg
 from markupsafe import Markup, escape
 
-from llm_monitoring.reporting.standing import BUCKETS, EntityRow, PositionRow, ToneRow
+from llm_monitoring.reporting.overview import BUCKETS, EntityRow, PositionRow, ToneRow
 from llm_monitoring.reporting.trends import Point, Trend
 from llm_monitoring.reporting.words import Words
 

@@ -16,8 +16,8 @@ from llm_monitoring.figures.periods import Period
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.whole_files import whole_file
-from llm_monitoring.reporting.material import Wanted, access_of, read
 from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.report_data import Wanted, access_of, read
 from llm_monitoring.reporting.view import view
 
 

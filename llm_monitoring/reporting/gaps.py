@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.projects.definition import Project
-from llm_monitoring.reporting.material import Access, Failures
+from llm_monitoring.reporting.report_data import Access, Failures
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,5 +118,5 @@ def marked(project: Project, row: Row, *, read: bool) -> Iterator[Piece]:
         yield Piece(text)
         return
     matcher = Matcher(project.brand, project.competitors)
-    shown = matcher.read(text, row["language"]).text
-    yield from pieces(matcher.mentions(text, row["language"]), project.brand.name, shown)
+    document = matcher.read(text, row["language"])
+    yield from pieces(matcher.mentions_in(document), project.brand.name, document.text)

@@ -9,7 +9,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.figures.cells import ModelChange, Observation, model_changes, period_rate, unbranded
+from llm_monitoring.figures.answer_set import AnswerSet
+from llm_monitoring.figures.measures import Measured
+from llm_monitoring.figures.observations import ModelChange, Observation, model_changes
+from llm_monitoring.figures.rates import period_rate
+from llm_monitoring.figures.statistics import percentage
 
 WINDOW_DAYS: Final = 7
 SHORT_PERIOD_DAYS: Final = 10
@@ -53,36 +57,32 @@ class Trend:
     changes: tuple[ModelChange, ...]
 
 
-def trend(provider: str, observations: Sequence[Observation], first: date, last: date) -> Trend:
+def trend(provider: str, answers: AnswerSet, first: date, last: date) -> Trend:
     """Return one provider's trend over the days from `first` to `last`."""
-    headline = unbranded(observations)
-    by_day: dict[date, list[Observation]] = defaultdict(list)
-    for each in headline:
-        by_day[each.day].append(each)
+    mentions = answers.mentions
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     window = 1 if len(days) <= SHORT_PERIOD_DAYS else WINDOW_DAYS
-    whole = period_rate(headline)
+    whole = period_rate(mentions)
     return Trend(
         provider=provider,
-        points=tuple(point(by_day, days, place, window) for place in range(len(days))),
+        points=tuple(point(mentions, days[max(0, place - window + 1) : place + 1]) for place in range(len(days))),
         window=window,
         mention_rate=whole.value,
         low=whole.low,
         high=whole.high,
-        answers=len(headline),
-        models=models_used(observations),
-        changes=model_changes(observations),
+        answers=mentions.answers,
+        models=models_used(answers.observations),
+        changes=model_changes(answers.observations),
     )
 
 
-def point(by_day: dict[date, list[Observation]], days: Sequence[date], place: int, window: int) -> Point:
-    day = days[place]
-    today = by_day.get(day, [])
-    if not today:
-        return Point(day, 0, None, None, None, None)
-    recent = [each for some in days[max(0, place - window + 1) : place + 1] for each in by_day.get(some, [])]
-    smooth = period_rate(recent)
-    return Point(day, len(today), period_rate(today).value, smooth.value, smooth.low, smooth.high)
+def point(mentions: Measured, days: Sequence[date]) -> Point:
+    """The point of the last of these days, smoothed over all of them."""
+    today = mentions.on_days(days[-1:])
+    if not today.days:
+        return Point(days[-1], 0, None, None, None, None)
+    smooth = period_rate(mentions.on_days(days))
+    return Point(days[-1], today.answers, percentage(today.ratio()), smooth.value, smooth.low, smooth.high)
 
 
 def models_used(observations: Sequence[Observation]) -> tuple[ModelUse, ...]:

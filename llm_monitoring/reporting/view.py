@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from llm_monitoring.figures.answer_set import answer_set
 from llm_monitoring.reporting.answers import PromptView, latest_answers, prompt_views
 from llm_monitoring.reporting.citations import CitationView
 from llm_monitoring.reporting.gaps import GapRow, gap_rows
-from llm_monitoring.reporting.material import ReportData
+from llm_monitoring.reporting.overview import Overview, overview
+from llm_monitoring.reporting.report_data import ReportData
 from llm_monitoring.reporting.showing import showable
-from llm_monitoring.reporting.standing import Overview, standing
 from llm_monitoring.reporting.trends import Trend, trend
 
 
@@ -28,7 +29,7 @@ class Report:
     last: date
     today: date
     latest: date | None
-    standing: Overview
+    overview: Overview
     trends: tuple[Trend, ...]
     citations: CitationView
     prompts: tuple[PromptView, ...]
@@ -53,6 +54,7 @@ def view(material: ReportData) -> Report:
     gaps = gap_rows(project, observations, material.failures, material.access, material.first, material.last)
     providers = [row.provider for row in gaps if row.answers]
     names = [entity.name for entity in project.competitors]
+    answers = answer_set(observations, names)
     return Report(
         project=showable(project.name),
         brand=showable(project.brand.name),
@@ -64,11 +66,8 @@ def view(material: ReportData) -> Report:
         last=material.last,
         today=material.today,
         latest=material.latest,
-        standing=standing(observations, project.brand.name, names, providers, material.versus),
-        trends=tuple(
-            trend(name, [each for each in observations if each.provider == name], material.first, material.last)
-            for name in providers
-        ),
+        overview=overview(answers, project.brand.name, providers, material.versus),
+        trends=tuple(trend(name, answers.of_provider(name), material.first, material.last) for name in providers),
         citations=material.citations.view(),
         prompts=prompt_views(
             project, material.prompts, material.texts, latest_answers(observations), material.failed_prompts,

@@ -19,8 +19,8 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.files import ReportWriter
-from llm_monitoring.reporting.material import Wanted
 from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.report_data import Wanted
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES
 from tests.conftest import Databases

@@ -30,7 +30,7 @@ from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Secret
-from llm_monitoring.figures.comparison import Change
+from llm_monitoring.figures.change import Change
 from llm_monitoring.jobs import daily, digest, digest_lines
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.outbox import Notice

@@ -16,7 +16,7 @@ from llm_monitoring.figures import readings
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting.files import ReportWriter
-from llm_monitoring.reporting.material import Wanted
+from llm_monitoring.reporting.report_data import Wanted
 from tests.integration.stored import Book, done, refused
 
 DAY = date(2026, 11, 1)

@@ -17,7 +17,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.reporting.files import ReportWriter, slug
-from llm_monitoring.reporting.material import Access, Wanted, last_days, read
+from llm_monitoring.reporting.report_data import Access, Wanted, last_days, read
 from tests.integration.stage import Stage, staged
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]

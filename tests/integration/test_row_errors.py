@@ -15,7 +15,7 @@ from llm_monitoring.db import database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.figures import periods
 from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.reporting import material
+from llm_monitoring.reporting import report_data
 from llm_monitoring.runs import held_work
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
@@ -169,8 +169,8 @@ def test_unread_answers_are_shown_next_to_figures(stage: Stage) -> None:
     found = periods.report(stage.db, periods.Question(2, periods.Period(TODAY, TODAY)))
     assert (2, 0) == (found.unread, found.total.summary.figures.total_queries)
     assert any("2 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
-    wanted = material.Wanted(2, periods.Period(TODAY, TODAY))
-    shown = material.read(stage.db, wanted, TODAY, material.Access())
+    wanted = report_data.Wanted(2, periods.Period(TODAY, TODAY))
+    shown = report_data.read(stage.db, wanted, TODAY, report_data.Access())
     assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.failures]
 
 

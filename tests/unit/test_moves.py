@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring.figures.cells import Observation
 from llm_monitoring.figures.comparison import compare
 from llm_monitoring.figures.movers import prompt_changes, provider_parts
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.jobs.digest_lines import move_news
 from llm_monitoring.notify.detectors import Move
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer

@@ -26,7 +26,7 @@ from llm_monitoring.registry.admin import Author
 
 if TYPE_CHECKING:
     from llm_monitoring.app import App
-    from llm_monitoring.figures.comparison import Change
+    from llm_monitoring.figures.change import Change
     from llm_monitoring.model_review.comparison import ComparisonPlan, ComparisonStats, ModelComparison
     from llm_monitoring.model_review.probe import Probe
     from llm_monitoring.runs.executor import TaskExecutor

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring.cli.base.output import print_table, say, terminal, usd
-from llm_monitoring.figures.cells import Cell, ModelChange
-from llm_monitoring.figures.comparison import Change, Comparison
+from llm_monitoring.figures.cells import Cell
+from llm_monitoring.figures.change import Change
+from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.movers import PromptChange, ProviderPart
+from llm_monitoring.figures.observations import ModelChange
 from llm_monitoring.figures.periods import Measured, Report
 
 NOTHING: Final = "–"

@@ -40,14 +40,14 @@ def report(
     Changes compare the halves of the period unless another one is given to compare with.
     """
     from llm_monitoring.app import schedule_day
-    from llm_monitoring.reporting import files, material, words
+    from llm_monitoring.reporting import files, report_data, words
 
     with session.app() as app:
         chosen, today = chosen_project(app.db, number, project), schedule_day(app.settings)
         language = projects.find(app.db, chosen).language
         typed = Asked(**asked)
-        period, compared = periods_of(typed, material.last_days(app.db, chosen, 1, today).last)
-        wanted = material.Wanted(chosen, period, compared, chosen=bool(typed.first or typed.last))
+        period, compared = periods_of(typed, report_data.last_days(app.db, chosen, 1, today).last)
+        wanted = report_data.Wanted(chosen, period, compared, chosen=bool(typed.first or typed.last))
         written = files.ReportWriter(app.db, app.keys, app.budget, today).write(wanted, out)
     spoken = words.load_words(language).language
     if as_json:

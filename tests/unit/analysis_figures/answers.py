@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.observations import Observation
 
 FIRST_DAY = date(2026, 9, 1)
 NEXT_MONTH = date(2026, 10, 1)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_monitoring.figures.cells import Observation, cell, position_weight, summary
+from llm_monitoring.figures.cells import cell, summary
+from llm_monitoring.figures.measures import position_weight
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.statistics import wilson
 from tests.unit.analysis_figures.answers import COMPETITORS, answer
 

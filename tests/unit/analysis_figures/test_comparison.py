@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from llm_monitoring.errors import BadInput
-from llm_monitoring.figures.cells import ModelChange, Observation, summary
-from llm_monitoring.figures.comparison import Comparison, compare, measured, mention, rows_of
-from llm_monitoring.figures.spread import standard_error
+from llm_monitoring.figures.cells import summary
+from llm_monitoring.figures.comparison import Comparison, compare, rows_of
+from llm_monitoring.figures.measures import measured, mention
+from llm_monitoring.figures.observations import ModelChange, Observation
+from llm_monitoring.figures.spread import Bootstrap
 from tests.unit.analysis_figures.answers import (
     COMPETITORS,
     FIRST_DAY,
@@ -78,11 +80,10 @@ def test_standard_error_is_numpys() -> None:
     random = Random(1)
     before = period(random, FIRST_DAY, uneven_rates(random, 12))
     after = period(random, NEXT_MONTH, uneven_rates(random, 12))
-    left, right = measured(mention, before), measured(mention, after)
-    rows = rows_of(left, right, left.keys() & right.keys())
+    rows = rows_of(measured(before, mention), measured(after, mention))
     changes = np.array([float(row[2] - row[0]) for row in rows])
     closed_form = changes.std(ddof=1) / np.sqrt(len(changes))
-    assert closed_form == pytest.approx(standard_error(rows, 8000, seed=1), rel=0.03)
+    assert closed_form == pytest.approx(Bootstrap(8000, seed=1).standard_error(rows), rel=0.03)
 
 
 def test_the_same_input_gives_the_same_output() -> None:

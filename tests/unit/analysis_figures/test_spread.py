@@ -11,8 +11,9 @@ from random import Random
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from llm_monitoring.figures.cells import Observation
-from llm_monitoring.figures.comparison import Change, compare
+from llm_monitoring.figures.change import Change
+from llm_monitoring.figures.comparison import compare
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.spread import least_share
 from llm_monitoring.figures.statistics import percentage, rounded
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer, period

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -10,13 +11,21 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from llm_monitoring.figures.cells import ModelChange, effective_answers, model_changes, summary
+from llm_monitoring.figures.cells import summary
+from llm_monitoring.figures.measures import measured, mention
+from llm_monitoring.figures.observations import ModelChange, Observation, model_changes
+from llm_monitoring.figures.rates import effective_answers
 from llm_monitoring.figures.statistics import wilson
 from tests.unit.analysis_figures.answers import COMPETITORS, FIRST_DAY, answer, period, uneven_rates
 
 
 def day(number: int) -> date:
     return FIRST_DAY + timedelta(days=number - 1)
+
+
+def worth(observations: Sequence[Observation]) -> float:
+    """How many independent answers the mention rate of these is worth."""
+    return effective_answers(measured(observations, mention).means())
 
 
 def test_prompts_providers_and_days_weigh_equally() -> None:
@@ -62,14 +71,14 @@ def test_days_that_repeat_themselves_add_nothing() -> None:
     """Prompts that always answer alike are worth as many answers as there are prompts."""
     steady = [answer(q, day=day(d), mentioned=q < 8) for q in range(20) for d in range(1, 31)]
     figures = summary(steady, ()).figures
-    assert effective_answers(steady) == 20
+    assert worth(steady) == 20
     assert wilson(8, 20) == (figures.mention_rate_low, figures.mention_rate_high)
 
 
 def test_independent_days_narrow_the_bounds() -> None:
     """Prompts that all share one rate are worth nearly all their answers, and never more."""
     found = period(Random(3), FIRST_DAY, [0.4] * 60, days=30)
-    assert len(found) / 2 < effective_answers(found) <= len(found)
+    assert len(found) / 2 < worth(found) <= len(found)
 
 
 @pytest.mark.parametrize("mentioning", [0, 1, 5, 15, 20])
@@ -77,7 +86,7 @@ def test_a_spread_that_few_prompts_show_is_not_trusted(mentioning: int) -> None:
     """With fewer than six prompts that ever mention the brand, or ever don't, n is the number of prompts."""
     found = [answer(q, day=day(d), mentioned=q < mentioning and d < 15) for q in range(20) for d in range(1, 31)]
     trusted = mentioning >= 6
-    assert trusted == (effective_answers(found) != 20)
+    assert trusted == (worth(found) != 20)
 
 
 def test_without_a_single_mention_the_bounds_are_those_of_the_prompts() -> None:
@@ -127,7 +136,7 @@ def test_a_period_carries_its_changes_of_model() -> None:
 def test_uneven_prompts_are_worth_fewer_answers_than_they_gave() -> None:
     """Where prompts differ, the answers of one are not independent."""
     found = period(Random(5), FIRST_DAY, uneven_rates(Random(5), 30), days=20)
-    assert 30 < effective_answers(found) < len(found) / 4
+    assert 30 < worth(found) < len(found) / 4
 
 
 def test_effective_answers_are_korn_and_graubards() -> None:
@@ -136,4 +145,4 @@ def test_effective_answers_are_korn_and_graubards() -> None:
     mentions = np.array([o.brand_mentioned for o in found], dtype=float).reshape(14, 10)
     between, independent = mentions.mean(axis=1).var(ddof=1) / 14, mentions.var(ddof=1) / 140
     few = stats.t.ppf(0.975, 139) / stats.t.ppf(0.975, 13)
-    assert effective_answers(found) == pytest.approx(140 * independent / between * few**2, rel=1e-4)
+    assert worth(found) == pytest.approx(140 * independent / between * few**2, rel=1e-4)

@@ -10,11 +10,11 @@ from typing import Any
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.citations import CitationTally
-from llm_monitoring.reporting.material import Access, Failures, ReportData, halves
+from llm_monitoring.reporting.report_data import Access, Failures, ReportData, halves
 
 LAST = date(2026, 11, 23)
 BRAND = Entity("Quipu", ("Quipu App",), ("getquipu.com",))

@@ -1,7 +1,8 @@
-"""What the report computes beside the stored figures: intervals, rivals in the brand's place, trends, gaps."""
+"""What the report computes besides the stored figures: intervals, competitors, trends, gaps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,16 +10,35 @@ from random import Random
 
 import pytest
 
+from llm_monitoring.figures.answer_set import answer_set
 from llm_monitoring.figures.cells import summary
+from llm_monitoring.figures.measures import Measure, measured, position, share_among
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
-from llm_monitoring.reporting.material import Access, Failures, Versus, halves
-from llm_monitoring.reporting.standing import as_seen_by, standing
+from llm_monitoring.reporting.overview import entity_rows, overview
+from llm_monitoring.reporting.report_data import Access, Failures, Versus, halves
 from llm_monitoring.reporting.trends import trend
-from llm_monitoring.reporting.uncertainty import interval, position_measure, share_measure
+from llm_monitoring.reporting.uncertainty import Interval, interval
 from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
 
 NAMES = [entity.name for entity in RIVALS]
+
+
+def bounds(observations: Sequence[Observation], measure: Measure, least: int, most: int | None) -> Interval:
+    found = measured(observations, measure)
+    return interval(found, found.means(), least, most)
+
+
+def in_the_brands_place(each: Observation, competitor: str, brand: str) -> Observation:
+    """The same answer, as it would count if the competitor were the brand."""
+    others = each.competitors - {competitor} | ({brand} if each.brand_mentioned else frozenset())
+    return replace(
+        each,
+        brand_mentioned=competitor in each.competitors,
+        competitors=others,
+        position=each.competitor_positions.get(competitor),
+    )
 
 
 def test_intervals_cover() -> None:
@@ -33,7 +53,7 @@ def test_intervals_cover() -> None:
                             competitors=frozenset({"Holded"}))
                 for sample in range(4)
             ]  # fmt: skip
-        low, high = interval(answers, share_measure(["Holded"]), 0, 100)
+        low, high = bounds(answers, share_among(["Holded"]), 0, 100)
         assert low is not None
         assert high is not None
         held += low <= Decimal("33.33") <= high
@@ -44,7 +64,7 @@ def test_intervals_cover() -> None:
 def test_no_interval(prompts: int, agree: bool) -> None:
     """Too few prompts, or prompts that all agree, prove no interval: none is given rather than one without width."""
     answers = [observation(query_id=number, position=1 if agree else number % 3 + 1) for number in range(prompts)]
-    assert (None, None) == interval(answers, position_measure, 1, None)
+    assert (None, None) == bounds(answers, position, 1, None)
 
 
 def test_prompts_that_agree_by_chance() -> None:
@@ -54,7 +74,7 @@ def test_prompts_that_agree_by_chance() -> None:
                     competitors=frozenset({"Holded"}))
         for number in range(6) for day in range(7)
     ]  # fmt: skip
-    low, high = interval(answers, share_measure(["Holded"]), 0, 100)
+    low, high = bounds(answers, share_among(["Holded"]), 0, 100)
     assert low is not None
     assert high is not None
     assert high - low > 10
@@ -63,34 +83,40 @@ def test_prompts_that_agree_by_chance() -> None:
 def test_interval_stays_within_bounds() -> None:
     """A share's interval never leaves 0 to 100, a position's never goes below 1."""
     answers = [observation(query_id=n, brand_mentioned=n == 0, competitors=frozenset(NAMES)) for n in range(8)]
-    low, high = interval(answers, share_measure(NAMES), 0, 100)
+    low, high = bounds(answers, share_among(NAMES), 0, 100)
     assert (Decimal(0), True) == (low, high is not None and high < 100)
     places = [observation(query_id=n, position=9 if n == 0 else 1) for n in range(8)]
-    assert Decimal(1) == interval(places, position_measure, 1, None)[0]
+    assert Decimal(1) == bounds(places, position, 1, None)[0]
 
 
-def test_rivals_are_measured_as_the_brand_is() -> None:
-    """In the brand's place a rival's figures are those that the brand would have, and the shares add up to 100."""
-    answers = material().observations
-    seen = [as_seen_by(each, "Holded", "Quipu") for each in answers]
-    back = [as_seen_by(each, "Quipu", "Holded") for each in seen]
-    assert [each.brand_mentioned for each in answers] == [each.brand_mentioned for each in back]
-    shares = [
-        summary(some, names).figures.share_of_voice
-        for some, names in (
-            (answers, NAMES),
-            (seen, ["Quipu", "Sage"]),
-            ([as_seen_by(each, "Sage", "Quipu") for each in answers], ["Quipu", "Holded"]),
-        )
+@pytest.mark.parametrize(("competitor", "others"), [("Holded", ["Quipu", "Sage"]), ("Sage", ["Quipu", "Holded"])])
+def test_competitors_are_measured_as_the_brand_is(competitor: str, others: list[str]) -> None:
+    """A competitor's row is the row that it would have as the brand."""
+    answers = [
+        replace(each, competitor_positions=dict.fromkeys(each.competitors, 1 + each.query_id % 4))
+        for each in material().observations
     ]
-    assert abs(sum((share or Decimal(0) for share in shares), Decimal(0)) - 100) <= Decimal("0.02")
+    providers = ["openai", "google"]
+    swapped = [in_the_brands_place(each, competitor, "Quipu") for each in answers]
+    as_brand = entity_rows(answer_set(swapped, others), competitor, providers)
+    as_competitor = entity_rows(answer_set(answers, NAMES), "Quipu", providers)
+    expected = next(row for row in as_brand if row.is_brand)
+    assert replace(expected, is_brand=False) == next(row for row in as_competitor if row.name == competitor)
 
 
-def test_standing_tells_what_it_rests_on() -> None:
+def test_shares_add_up() -> None:
+    """The shares of voice of the brand and its competitors are one whole."""
+    rows = entity_rows(answer_set(material().observations, NAMES), "Quipu", ["openai"])
+    whole = sum((row.share.value or Decimal(0) for row in rows), Decimal(0))
+    assert abs(whole - 100) <= Decimal("0.02")
+
+
+def test_headlines_say_what_they_rest_on() -> None:
     """Each headline has its own number of answers, and branded prompts are in none of them."""
     answers = list(material(prompts=8, days=10).observations)
     apart = [replace(each, branded=True, brand_mentioned=True) for each in answers if each.query_id == 8]
-    found = standing([*(each for each in answers if each.query_id != 8), *apart], "Quipu", NAMES, ["openai"])
+    kept = [each for each in answers if each.query_id != 8]
+    found = overview(answer_set([*kept, *apart], NAMES), "Quipu", ["openai"])
     by_name = {each.figure: each for each in found.headlines}
     ranked = sum(each.position is not None for each in answers if each.query_id != 8)
     assert (280, 7, ranked) == (by_name["mention_rate"].answers, by_name["mention_rate"].prompts,
@@ -112,7 +138,7 @@ def test_trend_keeps_gaps() -> None:
     """A day without answers is a point without figures, and the week's mean leaves it out."""
     gone = LAST - timedelta(days=3)
     answers = [each for each in material().observations if each.provider == "openai" and each.day != gone]
-    found = trend("openai", answers, LAST - timedelta(days=29), LAST)
+    found = trend("openai", answer_set(answers, NAMES), LAST - timedelta(days=29), LAST)
     empty = next(point for point in found.points if point.day == gone)
     week = [each for each in answers if each.day > LAST - timedelta(days=7)]
     assert (30, 7, 0, None, None) == (len(found.points), found.window, empty.answers, empty.rate, empty.smooth)
@@ -127,7 +153,7 @@ def test_trend_marks_models() -> None:
         for each in material(days=10).observations
         if each.provider == "openai"
     ]
-    found = trend("openai", answers, LAST - timedelta(days=9), LAST)
+    found = trend("openai", answer_set(answers, NAMES), LAST - timedelta(days=9), LAST)
     assert [(middle, "gpt-6", "gpt-7")] == [(each.day, each.before, each.after) for each in found.changes]
     assert [("gpt-6", LAST - timedelta(days=9), middle - timedelta(days=1)), ("gpt-7", middle, LAST)] == [
         (use.model, use.first, use.last) for use in found.models

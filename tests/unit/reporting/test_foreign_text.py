@@ -86,7 +86,7 @@ def test_without_sites_nothing_is_said_of_citations() -> None:
     scene = material(prompts=6, days=4, of=own)
     scene = replace(scene, observations=[replace(each, brand_cited=None) for each in scene.observations], versus=None)
     found = view(scene)
-    citation = next(each for each in found.standing.headlines if each.figure == "citation_rate")
+    citation = next(each for each in found.overview.headlines if each.figure == "citation_rate")
     assert (None, None, 0) == (citation.value, citation.low, citation.answers)
     page = render(found)
     assert "No se ha declarado ninguna web de <bdi>Quipu</bdi>, así que nada puede decirse" in page

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
+from llm_monitoring.figures.answer_set import answer_set
 from llm_monitoring.reporting.answers import answer_view, lines, page_size, pieces, prompt_views
 from llm_monitoring.reporting.charts import label, trend_chart
 from llm_monitoring.reporting.citations import CitationTally, safe_href
-from llm_monitoring.reporting.material import Access, Failures
 from llm_monitoring.reporting.page import render
+from llm_monitoring.reporting.report_data import Access, Failures
 from llm_monitoring.reporting.showing import UNSHOWABLE
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.view import view
@@ -209,7 +210,7 @@ def test_uncertainty_is_shown() -> None:
     """Every headline has its interval and what it rests on, and a chart its band."""
     found = view(material())
     page = render(found)
-    assert len(found.standing.headlines) - 1 == page.count(
+    assert len(found.overview.headlines) - 1 == page.count(
         "(intervalo del 95\N{NO-BREAK SPACE}%)</p>"
     )  # all tones agree
     assert 4 == page.count('class="band"')
@@ -223,11 +224,11 @@ def test_charts_leave_gaps_and_mark_changes() -> None:
         for each in material().observations
         if each.provider == "openai" and each.day != gone
     ]
-    drawn = trend_chart(trend("openai", answers, LAST - timedelta(days=29), LAST), load_words("es"))
+    drawn = trend_chart(trend("openai", answer_set(answers, ()), LAST - timedelta(days=29), LAST), load_words("es"))
     assert (2, 2, 29, 1) == tuple(drawn.count(f'class="{name}"') for name in ("band", "line", "dot", "change"))
     assert ">1</text>" in drawn
     alone = [each for each in answers if each.day == LAST]
-    assert 1 == trend_chart(trend("openai", alone, LAST, LAST), load_words("es")).count('class="point"')
+    assert 1 == trend_chart(trend("openai", answer_set(alone, ()), LAST, LAST), load_words("es")).count('class="point"')
 
 
 def test_labels_are_escaped() -> None:

@@ -11,7 +11,7 @@ from llm_monitoring import projects
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.figures.cells import Observation
+from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period, in_order, observations, observed_rows
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.keys.store import KeyStore

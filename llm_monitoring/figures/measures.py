@@ -1,0 +1,175 @@
+"""What a measure says of each answer, and its mean over answers, by which prompts weigh equally.
+
+Every figure is a ratio of two means: a measure gives each answer a numerator and a denominator, or None if it does not
+apply. Within a prompt its providers weigh equally, within a provider its days, within a day its samples. All means are
+exact: whole numbers of one common unit, rounded once when a figure is shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from math import lcm
+from typing import Final
+
+from llm_monitoring.figures.observations import Observation
+
+Pair = tuple[int, str]
+"""A prompt and a provider."""
+
+Number = int | Fraction
+Value = tuple[Number, int]
+"""A numerator and a denominator."""
+
+Measure = Callable[[Observation], Value | None]
+
+UNRANKED_WEIGHT: Final = 10
+BELOW_TEN_WEIGHT: Final = 8
+TOP_WEIGHTS: Final = ((3, 20), (5, 15), (10, 12))
+
+
+def mention(observation: Observation) -> Value:
+    """100 if the answer mentions the brand, else 0."""
+    return 100 * observation.brand_mentioned, 1
+
+
+def citation(observation: Observation) -> Value | None:
+    """100 if the answer cites the brand, else 0; None if the brand has no domain."""
+    return None if observation.brand_cited is None else (100 * observation.brand_cited, 1)
+
+
+def position(observation: Observation) -> Value | None:
+    """The brand's position."""
+    return None if observation.position is None else (observation.position, 1)
+
+
+def sentiment_score(observation: Observation) -> Value | None:
+    """The score of an answer that mentions the brand and was scored."""
+    if observation.sentiment_score is None or not observation.brand_mentioned:
+        return None
+    return Fraction(observation.sentiment_score), 1
+
+
+def share_among(competitors: Iterable[str]) -> Measure:
+    """Return the measure of the brand among all tracked mentions; without competitors it applies to no answer."""
+    tracked = frozenset(competitors)
+
+    def measure(observation: Observation) -> Value | None:
+        brand = int(observation.brand_mentioned)
+        return (100 * brand, brand + len(tracked & observation.competitors)) if tracked else None
+
+    return measure
+
+
+def weighted_share_among(competitors: Iterable[str]) -> Measure:
+    """Return the measure of `share_among` with each mention weighted by its position."""
+    tracked = frozenset(competitors)
+
+    def measure(observation: Observation) -> Value | None:
+        brand = position_weight(observation.position) if observation.brand_mentioned else 0
+        places = observation.competitor_positions
+        others = sum(position_weight(places.get(name)) for name in tracked & observation.competitors)
+        return (100 * brand, brand + others) if tracked else None
+
+    return measure
+
+
+def position_weight(place: int | None) -> int:
+    """Return a mention's weight in tenths: 20 in the top 3, 15 in 5, 12 in 10, 10 unranked, 8 below ten."""
+    if place is None:
+        return UNRANKED_WEIGHT
+    return next((weight for top, weight in TOP_WEIGHTS if place <= top), BELOW_TEN_WEIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMeans:
+    """Each prompt's mean numerator and mean denominator over `answers`, in whole numbers of 1 / `unit`."""
+
+    unit: int
+    answers: int
+    prompts: Mapping[int, tuple[Number, int]]
+
+    def ratio(self) -> Fraction | None:
+        """The figure: the sum of numerators over the sum of denominators; None if that is zero."""
+        whole = sum(whole for _, whole in self.prompts.values())
+        return Fraction(sum(part for part, _ in self.prompts.values())) / whole if whole else None
+
+    def exact(self, query_id: int) -> tuple[Fraction, Fraction]:
+        """One prompt's mean numerator and denominator."""
+        part, whole = self.prompts[query_id]
+        return Fraction(part) / self.unit, Fraction(whole, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The values of a set of answers, by (prompt, provider) pair and day; an answer without a value is in no list."""
+
+    days: Mapping[Pair, Mapping[date, Sequence[Value]]]
+
+    @property
+    def pairs(self) -> AbstractSet[Pair]:
+        return self.days.keys()
+
+    @property
+    def answers(self) -> int:
+        return sum(len(values) for by_day in self.days.values() for values in by_day.values())
+
+    @property
+    def prompts(self) -> int:
+        return len({query_id for query_id, _ in self.days})
+
+    def of_provider(self, provider: str) -> Measured:
+        return Measured({pair: by_day for pair, by_day in self.days.items() if pair[1] == provider})
+
+    def of_pairs(self, pairs: AbstractSet[Pair]) -> Measured:
+        return Measured({pair: by_day for pair, by_day in self.days.items() if pair in pairs})
+
+    def on_days(self, days: Sequence[date]) -> Measured:
+        some = {pair: {day: by_day[day] for day in days if day in by_day} for pair, by_day in self.days.items()}
+        return Measured({pair: by_day for pair, by_day in some.items() if by_day})
+
+    def values(self, pair: Pair) -> list[Value]:
+        """The values of one pair, in the order of days."""
+        return [value for values in self.days[pair].values() for value in values]
+
+    def means(self) -> PromptMeans:
+        """Return each prompt's means, by the weights of the module's head."""
+        sums = {pair: pair_sum(by_day) for pair, by_day in self.days.items()}
+        providers = Counter([query_id for query_id, _ in sums])
+        unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in sums.items()})
+        prompts: dict[int, tuple[Number, int]] = {}
+        for (query_id, _), (part, whole, scale) in sums.items():
+            weight = unit // (scale * providers[query_id])
+            earlier_part, earlier_whole = prompts.get(query_id, (0, 0))
+            prompts[query_id] = earlier_part + weight * part, earlier_whole + weight * whole
+        return PromptMeans(unit, self.answers, prompts)
+
+    def ratio(self) -> Fraction | None:
+        return self.means().ratio()
+
+
+def measured(observations: Iterable[Observation], measure: Measure) -> Measured:
+    """Measure each answer."""
+    days: dict[Pair, dict[date, list[Value]]] = {}
+    for o in observations:
+        value = measure(o)
+        if value is not None:
+            days.setdefault((o.query_id, o.provider), {}).setdefault(o.day, []).append(value)
+    return Measured(days)
+
+
+def pair_sum(days: Mapping[date, Sequence[Value]]) -> tuple[Number, int, int]:
+    """Return numerator and denominator of one pair, days weighing equally, as multiples of its means by the third."""
+    samples = lcm(*{len(values) for values in days.values()})
+    part: Number = 0
+    whole = 0
+    for values in days.values():
+        weight = samples // len(values)
+        for top, bottom in values:
+            part += weight * top
+            whole += weight * bottom
+    return part, whole, samples * len(days)

@@ -1,0 +1,279 @@
+"""A period's figures for the report: headlines, brand and competitors, positions, sentiment, each with its basis."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from llm_monitoring.figures.answer_set import AnswerSet
+from llm_monitoring.figures.cells import Cell, summary_of
+from llm_monitoring.figures.change import Change
+from llm_monitoring.figures.comparison import Comparison, compare
+from llm_monitoring.figures.measures import Measured, Value, measured
+from llm_monitoring.figures.observations import Observation, prompts_asked
+from llm_monitoring.figures.rates import period_rate
+from llm_monitoring.figures.statistics import hundredths, percentage
+from llm_monitoring.reporting.report_data import Versus
+from llm_monitoring.reporting.uncertainty import interval
+
+FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
+Unit = Literal["percent", "places", "score"]
+Bounds = tuple[Decimal | None, Decimal | None]
+Basis = tuple[int, int]
+"""How many answers and prompts a figure rests on."""
+
+
+BUCKETS: Final = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One figure of the period: percent, places (`avg_position`) or 0 to 1 (`sentiment`), and its 95 % interval.
+
+    `answers` are those that it rests on; `change` compares the halves of the period, None where there is none.
+    """
+
+    figure: FigureName
+    unit: Unit
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    answers: int
+    prompts: int
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of voice in percent with its interval, None where nothing was said."""
+
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """The brand or a rival over the period, its share of voice in all and by provider."""
+
+    name: str
+    is_brand: bool
+    mention_rate: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    share: Share
+    avg_position: Decimal | None
+    ranked: int
+    by_provider: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """The brand's positions at one provider, or over all (`provider` None)."""
+
+    provider: str | None
+    answers: int
+    mentioned: int
+    ranked: int
+    average: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    top3: int
+    top5: int
+    top10: int
+    buckets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToneRow:
+    """How answers that mention the brand speak of it; `unscored` mentions have no verdict."""
+
+    provider: str | None
+    positive: int
+    neutral: int
+    negative: int
+    unscored: int
+    score: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All figures of a period. `branded_*` are answers to prompts that name the brand, which count nowhere else."""
+
+    headlines: tuple[Headline, ...]
+    versus: Versus | None
+    by_provider: tuple[Change, ...]
+    entities: tuple[EntityRow, ...]
+    providers: tuple[str, ...]
+    positions: tuple[PositionRow, ...]
+    tones: tuple[ToneRow, ...]
+    answers: int
+    prompts: int
+    branded_answers: int
+    branded_mentions: int
+
+
+def overview(answers: AnswerSet, brand: str, providers: Sequence[str], versus: Versus | None = None) -> Overview:
+    """Return every figure of a period, and what changed between the two periods of `versus`."""
+    whole = summary_of(answers)
+    comparison = compared(versus, answers.competitors)
+    parts: list[tuple[str | None, AnswerSet]] = [(name, answers.of_provider(name)) for name in providers]
+    rows = [(None, answers, whole.figures), *((name, part, summary_of(part).figures) for name, part in parts)]
+    return Overview(
+        headlines=headlines(answers, whole.figures, comparison),
+        versus=versus if comparison else None,
+        by_provider=comparison.by_provider if comparison else (),
+        entities=entity_rows(answers, brand, providers),
+        providers=tuple(providers),
+        positions=tuple(position_row(name, part, cell) for name, part, cell in rows),
+        tones=tuple(tone_row(name, cell) for name, _, cell in rows),
+        answers=whole.figures.total_queries,
+        prompts=whole.prompts,
+        branded_answers=whole.figures.branded_total_queries,
+        branded_mentions=whole.figures.branded_total_mentions,
+    )
+
+
+def compared(versus: Versus | None, competitors: Sequence[str]) -> Comparison | None:
+    if versus is None or not versus.earlier or not versus.later:
+        return None
+    return compare(versus.earlier, versus.later, competitors)
+
+
+def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> tuple[Headline, ...]:
+    own = answers.headline
+    named = [o for o in own if o.brand_mentioned or o.competitors]
+    share, cited = share_of(answers.shares), period_rate(answers.citations)
+    mention_change, share_change, position_change, citation_change = changes_of(comparison)
+    rows: list[tuple[FigureName, Unit, Decimal | None, Bounds, Basis, Change | None]] = [
+        ("mention_rate", "percent", cell.mention_rate, (cell.mention_rate_low, cell.mention_rate_high),
+         basis_of(answers.mentions), mention_change),
+        ("share_of_voice", "percent", cell.share_of_voice, (share.low, share.high),
+         (len(named), prompts_asked(named)), share_change),
+        ("avg_position", "places", cell.avg_position, position_bounds(answers.positions),
+         basis_of(answers.positions), position_change),
+        ("citation_rate", "percent", cell.citation_rate, (cited.low, cited.high),
+         basis_of(answers.citations), citation_change),
+        ("sentiment", "score", cell.avg_sentiment_score, score_bounds(own), basis_of(answers.scores), None),
+    ]  # fmt: skip
+    return tuple(
+        Headline(figure, unit, value, *bounds, *basis, change)
+        for figure, unit, value, bounds, basis, change in rows
+        if figure != "share_of_voice" or answers.competitors
+    )
+
+
+def basis_of(measured: Measured) -> Basis:
+    return measured.answers, measured.prompts
+
+
+def changes_of(comparison: Comparison | None) -> tuple[Change | None, Change | None, Change | None, Change | None]:
+    if comparison is None:
+        return None, None, None, None
+    return comparison.mention_rate, comparison.share_of_voice, comparison.avg_position, comparison.citation_rate
+
+
+def position_bounds(positions: Measured) -> Bounds:
+    """The interval of the mean position."""
+    return interval(positions, positions.means(), 1, None)
+
+
+def score_bounds(observations: Sequence[Observation]) -> Bounds:
+    """The interval of the mean score, 0 to 1."""
+    scores = measured(observations, score_in_hundredths)
+    low, high = interval(scores, scores.means(), 0, 100)
+    return (None, None) if low is None or high is None else (low / 100, high / 100)
+
+
+def score_in_hundredths(observation: Observation) -> Value | None:
+    if observation.sentiment_score is None or not observation.brand_mentioned:
+        return None
+    return int(100 * observation.sentiment_score), 1
+
+
+def entity_rows(answers: AnswerSet, brand: str, providers: Sequence[str]) -> tuple[EntityRow, ...]:
+    """The brand and its competitors over the unbranded answers, most mentioned first."""
+    rows = (
+        entity_row(brand, True, (answers.mentions, answers.shares, answers.positions), providers),
+        *(entity_row(name, False, competitor_measures(name, answers), providers) for name in answers.competitors),
+    )
+    return tuple(sorted(rows, key=lambda row: (-(row.mention_rate or 0), not row.is_brand, row.name)))
+
+
+def competitor_measures(name: str, answers: AnswerSet) -> tuple[Measured, Measured, Measured]:
+    """Mentions, shares and positions of a competitor, measured as the brand's are."""
+    tracked = frozenset(answers.competitors)
+
+    def mention(o: Observation) -> Value:
+        return 100 * (name in o.competitors), 1
+
+    def share(o: Observation) -> Value:
+        return 100 * (name in o.competitors), o.brand_mentioned + len(tracked & o.competitors)
+
+    def position(o: Observation) -> Value | None:
+        place = o.competitor_positions.get(name)
+        return None if place is None else (place, 1)
+
+    mentions, shares, positions = (measured(answers.headline, each) for each in (mention, share, position))
+    return mentions, shares, positions
+
+
+def entity_row(
+    name: str, is_brand: bool, measures: tuple[Measured, Measured, Measured], providers: Sequence[str]
+) -> EntityRow:
+    mentions, shares, positions = measures
+    rate = period_rate(mentions)
+    return EntityRow(
+        name=name,
+        is_brand=is_brand,
+        mention_rate=rate.value,
+        low=rate.low,
+        high=rate.high,
+        share=share_of(shares),
+        avg_position=hundredths(positions.ratio()),
+        ranked=positions.answers,
+        by_provider=tuple(share_of(shares.of_provider(provider)) for provider in providers),
+    )
+
+
+def share_of(shares: Measured) -> Share:
+    means = shares.means()
+    return Share(percentage(means.ratio()), *interval(shares, means, 0, 100))
+
+
+def position_row(provider: str | None, answers: AnswerSet, cell: Cell) -> PositionRow:
+    positions = [o.position for o in answers.headline if o.position is not None]
+    counts = Counter(positions)
+    buckets = tuple(
+        sum(count for place, count in counts.items() if first <= place and (last is None or place <= last))
+        for first, last in BUCKETS
+    )
+    low, high = position_bounds(answers.positions)
+    return PositionRow(
+        provider=provider,
+        answers=cell.total_queries,
+        mentioned=cell.total_mentions,
+        ranked=len(positions),
+        average=cell.avg_position,
+        low=low,
+        high=high,
+        top3=cell.appeared_in_top3,
+        top5=cell.appeared_in_top5,
+        top10=cell.appeared_in_top10,
+        buckets=buckets,
+    )
+
+
+def tone_row(provider: str | None, cell: Cell) -> ToneRow:
+    scored = cell.positive_mentions + cell.neutral_mentions + cell.negative_mentions
+    return ToneRow(
+        provider=provider,
+        positive=cell.positive_mentions,
+        neutral=cell.neutral_mentions,
+        negative=cell.negative_mentions,
+        unscored=cell.total_mentions - scored,
+        score=cell.avg_sentiment_score,
+    )
