@@ -1,53 +1,52 @@
-"""A bridge between two models: a project's prompts asked to both, and what a switch would change by itself."""
+"""Compares two models: asks a project's prompts to both, and measures what a switch would change by itself.
+
+The questions are work items of a runner of their own, so that pauses, retries, budget and settlement are those of a
+daily run. Each call is a probe: its answer is kept in memory and becomes no result of the day.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from threading import Condition, Event
+from threading import Event
 from typing import Final
 
+from llm_monitoring import projects, registry
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Row
-from llm_monitoring.domain import Task
-from llm_monitoring.errors import MonitoringError
+from llm_monitoring.domain import KeyId, Task
+from llm_monitoring.errors import Invalid, NotReady
 from llm_monitoring.figures.comparison import Comparison, compare
 from llm_monitoring.figures.observations import Observation
-from llm_monitoring.keys.clients import NoKey
-from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.ledger.budget import new_id
-from llm_monitoring.ledger.errors import BudgetExceeded, Withdrawn
-from llm_monitoring.ledger.payment import Paid
-from llm_monitoring.model_review.probe import charged, pay
+from llm_monitoring.keys.clients import Clients
+from llm_monitoring.ledger.payment import Paid, SettlementDelayed
+from llm_monitoring.model_review.probe import charged, find_key, new_probe_attempt, probe_payment
 from llm_monitoring.projects.tracked import TrackedProject
-from llm_monitoring.providers import (
-    AuthFailed,
-    BadRequest,
-    ModelNotFound,
-    ProviderError,
-    ProviderUnavailable,
-    Question,
-    QuotaExhausted,
-    RateLimited,
-)
-from llm_monitoring.registry import Model
-from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.providers import Question
+from llm_monitoring.registry import Catalogue, Model, NotCallable, admin
+from llm_monitoring.runs.call_errors import DOUBTFUL_TRIES
+from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
+from llm_monitoring.runs.executor import TaskExecutor, analyse_answer
+from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.questions import prompt_question
+from llm_monitoring.runs.runner import Runner
+from llm_monitoring.runs.stats import RunStats
+from llm_monitoring.runs.stop_check import StopCheck
+from llm_monitoring.runs.tasks import Failure
 
-LONGEST_PAUSE_SECONDS: Final = 60.0  # a provider that asks for more ends the comparison
-FATAL: Final = (AuthFailed, QuotaExhausted, ModelNotFound, BadRequest, BudgetExceeded, NoKey, KeyUnreadable)
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a person waits: a provider that asks for more ends the comparison
 
-Progress = Callable[[], None]
+Progress = Callable[[int], None]
+"""Called with the number of questions that ended since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ComparisonQuestion:
     """One prompt to one of the two models, and the most that it can cost in USD."""
 
     task: Task
@@ -58,24 +57,25 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
-    """What a comparison asks, the two models in turns; branded prompts, which no figure counts, are left out."""
+    """What a comparison asks, the two models in turns. `branded`: prompts that are left out, as figures do."""
 
-    watched: TrackedProject
+    tracked: TrackedProject
     user_id: int
+    key: KeyId
     old: Model
     new: Model
-    asks: tuple[Ask, ...]
+    questions: tuple[ComparisonQuestion, ...]
     prompts: int
     branded: int
 
     @property
     def ceiling_usd(self) -> Decimal:
-        return sum((ask.ceiling_usd for ask in self.asks), Decimal(0))
+        return sum((question.ceiling_usd for question in self.questions), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonStats:
-    """What the calls for one model came to, failed ones included, in USD."""
+    """What the calls to one model came to, in USD. `failures`: questions without an answer, those not asked too."""
 
     model_id: str
     answers: int
@@ -85,7 +85,10 @@ class ComparisonStats:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """Two models on the same prompts: `comparison` goes from the old to the new. `stopped` says why it ended early."""
+    """Two models on the same prompts; `comparison` goes from the old one to the new one.
+
+    `stopped` is the code for why questions were left out: a StopReason, a ClosedReason or a reason of a task.
+    """
 
     old: ComparisonStats
     new: ComparisonStats
@@ -93,195 +96,177 @@ class ModelComparison:
     stopped: str | None
 
 
-def make_plan(
-    desk: TaskExecutor, watched: TrackedProject, prompts: Sequence[Row], old: Model, new: Model, samples: int, day: date
-) -> ComparisonPlan:
-    """Plan every unbranded prompt for both models; raises MonitoringError without an owner, NotCallable."""
-    project = watched.project
+def plan_comparison(app: App, project_id: int, old: str, new: str, samples: int) -> ComparisonPlan:
+    """Plan every active unbranded prompt of a project for both models.
+
+    Raises BadInput if the models or the project do not fit, NoKey.
+    """
+    before, after = (registry.read_model(admin.find(app.db, None, name)) for name in (old, new))
+    refuse_pair(before, after)
+    tracked = TrackedProject(projects.find(app.db, project_id))
+    project = tracked.project
     if project.user_id is None:
-        raise MonitoringError(f"project {project.id} has no user to pay for it")
-    named = watched.matcher.names_brand
-    unbranded = [row for row in prompts if not named(row["query_text"], row["language"] or project.language)]
-    asks = [
-        Ask(task, model, question, desk.tariff(model).quote(question, *desk.budget.pricing_times()).ceiling_usd)
-        for row in unbranded
-        for sample in range(1, samples + 1)
-        for model in (old, new)
-        for task in [trial_task(row, watched, model, sample, day)]
-        for question in [prompt_question(task, project, model, desk.settings)]
-    ]
+        raise NotReady("project", project_id, f"project {project_id} has no user to pay for it")
+    prompts = [row for row in projects.list_prompts(app.db, project_id) if row["is_active"]]
+    unbranded = [row for row in prompts if not names_brand(tracked, row)]
+    if not unbranded:
+        message = f"project {project_id} has no active prompt without the brand's name in it"
+        raise NotReady("project", project_id, message)
+    try:
+        questions = [
+            plan_question(app, tracked, row, model, sample)
+            for row in unbranded
+            for sample in range(1, samples + 1)
+            for model in (before, after)
+        ]
+    except NotCallable as exc:
+        raise NotReady("model", new, str(exc)) from exc
+    key = find_key(app, before, project.user_id)
+    branded = len(prompts) - len(unbranded)
     return ComparisonPlan(
-        watched, project.user_id, old, new, tuple(asks), len(unbranded), len(prompts) - len(unbranded)
+        tracked, project.user_id, key, before, after, tuple(questions), prompts=len(unbranded), branded=branded
     )
 
 
-def trial_task(row: Row, watched: TrackedProject, model: Model, sample: int, day: date) -> Task:
-    project = watched.project
+def refuse_pair(old: Model, new: Model) -> None:
+    if old.provider != new.provider:
+        names = f"{old.model_id} and {new.model_id}"
+        raise Invalid("model", f"{names} are of two providers: a switch is between models of one")
+    if old.model_id == new.model_id:
+        raise Invalid("model", "a model is compared with another one, not with itself")
+
+
+def names_brand(tracked: TrackedProject, prompt: Row) -> bool:
+    return tracked.matcher.names_brand(prompt["query_text"], prompt["language"] or tracked.project.language)
+
+
+def plan_question(app: App, tracked: TrackedProject, prompt: Row, model: Model, sample: int) -> ComparisonQuestion:
+    """Raises NotCallable."""
+    project = tracked.project
     assert project.user_id is not None
-    return Task(
+    task = Task(
         user_id=project.user_id,
         project_id=project.id,
-        query_id=row["id"],
+        query_id=prompt["id"],
         provider=model.provider,
-        day=day,
+        day=datetime.now(UTC).date(),
         sample=sample,
-        prompt=row["query_text"],
-        language=row["language"] or project.language,
+        prompt=prompt["query_text"],
+        language=prompt["language"] or project.language,
     )
+    question = prompt_question(task, project, model, app.settings)
+    tariff = model.tariff(app.settings.base_urls.get(model.provider))
+    return ComparisonQuestion(task, model, question, tariff.quote(question, *app.budget.pricing_times()).ceiling_usd)
 
 
-@dataclass(slots=True)
-class ComparisonRun:
-    """A comparison under way: answers and failures by model, and the calls that were tried."""
+@dataclass(frozen=True)
+class ComparisonExecutor(TaskExecutor):
+    """Makes each call a probe and keeps its answer in memory; of a question that is not asked it keeps the reason."""
 
-    stop: Event = field(default_factory=Event)
-    stopped: str | None = None
-    paying: int = 0
-    paid: int = 0
-    paused_until: float = 0.0
-    changed: Condition = field(default_factory=Condition)
-    seen: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
-    failures: Counter[str] = field(default_factory=Counter)
-    calls: list[uuid.UUID] = field(default_factory=list)
+    tracked: TrackedProject = field(kw_only=True)
+    questions: Mapping[WorkItem, ComparisonQuestion] = field(kw_only=True)
+    observations: list[Observation] = field(default_factory=list)
+    attempt_ids: list[uuid.UUID] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
-    def failed(self, ask: Ask, error: MonitoringError) -> None:
-        self.failures[ask.model.model_id] += 1
-        if (isinstance(error, FATAL) or asked_wait(error) > LONGEST_PAUSE_SECONDS) and self.stopped is None:
-            self.stopped = str(error)
-            self.halt()
-
-    def pause(self, seconds: float) -> None:
-        """Leave the provider alone; every ask of the comparison goes out with the same key."""
-        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
-
-    def wait_out_pause(self) -> None:
-        while (left := self.paused_until - time.monotonic()) > 0 and not self.stop.wait(left):
-            pass
-
-    def halt(self) -> None:
-        self.stop.set()
-        with self.changed:
-            self.changed.notify_all()
-
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Count a call as under way and, unless it was blocked, as one that gave back what it had reserved."""
-        with self.changed:
-            self.paying += 1
-        blocked = False
+    def ask_prompt(self, item: WorkItem, on_reply: Callable[[], None] = lambda: None) -> None:
+        """Ask one question; raises what PaymentService raises."""
+        planned = self.questions[item]
+        quote = self.quote(planned.model, planned.question)
+        attempt = new_probe_attempt(planned.model, item.key, item.task.user_id, quote)
+        self.attempt_ids.append(attempt.id)
+        client = self.clients.get(item.key, item.task.user_id)
         try:
-            yield
-        except BudgetExceeded:
-            blocked = True
-            raise
-        finally:
-            with self.changed:
-                self.paying -= 1
-                self.paid += not blocked
-                self.changed.notify_all()
+            paid = self.payments.execute(
+                probe_payment(attempt, quote.price), planned.question, client, self.tariff(planned.model), on_reply
+            )
+        except SettlementDelayed as exc:
+            finish = exc.finish
+            raise SettlementDelayed(lambda: self.observe(planned, finish())) from exc
+        self.observe(planned, paid)
 
-    def may_fit(self, paid_before: int) -> bool:
-        """Wait for a call under way to end; False where none can give anything back any more."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.paid != paid_before or not self.paying or self.stop.is_set())
-            return self.paid != paid_before
+    def observe(self, planned: ComparisonQuestion, paid: object) -> None:
+        """Keep an answer as the day's figures would count it."""
+        assert isinstance(paid, Paid)
+        task = planned.task
+        analysis = analyse_answer(self.tracked, paid.answer, task.language)
+        self.observations.append(
+            Observation(
+                query_id=task.query_id,
+                provider=task.provider,
+                model_id=planned.model.model_id,
+                day=task.day,
+                sample=task.sample,
+                branded=False,
+                brand_mentioned=analysis.brand_mentioned,
+                competitors=frozenset(analysis.competitors_mentioned),
+                position=analysis.position_in_list,
+                competitor_positions=analysis.competitor_positions,
+                brand_cited=analysis.brand_cited if self.tracked.matcher.entities[0].domains else None,
+                sentiment=None,
+                sentiment_score=None,
+            )
+        )
+
+    def record_failures(self, failed: Sequence[Task], failure: Failure) -> None:
+        """Keep why questions were not asked; nothing is stored."""
+        self.reasons.append(failure.reason)
 
 
-def run(desk: TaskExecutor, plan: ComparisonPlan, on_progress: Progress = lambda: None) -> ModelComparison:
+def compare_models(app: App, plan: ComparisonPlan, on_progress: Progress = lambda done: None) -> ModelComparison:
     """Ask everything within the budget and compare; a budget, key or model that fails ends it early."""
-    course = ComparisonRun()
-    for ask, done in answers(desk, plan, course):
-        try:
-            paid = done.result()
-        except (ProviderError, BudgetExceeded, Withdrawn, NoKey, KeyUnreadable) as exc:
-            course.failed(ask, exc)
-        else:
-            if paid is not None:
-                course.seen[ask.model.model_id].append(observe(plan, ask, paid))
-        on_progress()
-    costs = charged(desk, course.calls)
-    old, new = (tally(model, course, costs) for model in (plan.old, plan.new))
-    return ModelComparison(old, new, compared(plan, course), course.stopped)
+    # One call in doubt is charged its ceiling. It is not repeated, so that the plan's ceiling holds.
+    questions = {
+        WorkItem(planned.task, planned.model.provider, plan.key, doubtful_attempts=DOUBTFUL_TRIES - 1): planned
+        for planned in plan.questions
+    }
+    limits = Limits(app.settings.concurrency, LONGEST_PAUSE_SECONDS)
+    deadline = time.monotonic() + 60 * app.settings.run_deadline_minutes
+
+    done = 0
+
+    def report(stats: RunStats) -> None:
+        nonlocal done
+        before, done = done, stats.answered + stats.failed
+        on_progress(done - before)
+
+    with closing(Clients(app.keys, app.settings)) as clients:
+        executor = ComparisonExecutor(
+            app.budget,
+            clients,
+            Catalogue(()),
+            {},
+            app.settings,
+            run_id=None,
+            errors=app.errors,
+            tracked=plan.tracked,
+            questions=questions,
+        )
+        dispatcher = Dispatcher(limits, {plan.old.provider: iter(questions)})
+        stop_check = StopCheck(Event(), deadline, owns_run=lambda: True)
+        stats = Runner(executor, dispatcher, {}, stop_check, on_progress=report).run()
+    closed = limits.admit(plan.key, time.monotonic()).closed
+    stopped: str | None = stats.stopped or closed or (executor.reasons[0] if executor.reasons else None)
+    costs = charged(app.db, executor.attempt_ids)
+    old, new = (stats_of(model, plan, executor, costs) for model in (plan.old, plan.new))
+    return ModelComparison(old, new, compare_observations(plan, executor.observations), stopped)
 
 
-def tally(model: Model, course: ComparisonRun, costs: Mapping[str, Decimal]) -> ComparisonStats:
+def stats_of(
+    model: Model, plan: ComparisonPlan, executor: ComparisonExecutor, costs: Mapping[str, Decimal]
+) -> ComparisonStats:
     name = model.model_id
-    return ComparisonStats(name, len(course.seen[name]), course.failures[name], costs.get(name, Decimal(0)))
+    asked = sum(planned.model == model for planned in plan.questions)
+    answers = sum(each.model_id == name for each in executor.observations)
+    return ComparisonStats(name, answers, asked - answers, costs.get(name, Decimal(0)))
 
 
-def compared(plan: ComparisonPlan, course: ComparisonRun) -> Comparison:
+def compare_observations(plan: ComparisonPlan, observations: Sequence[Observation]) -> Comparison:
     """The paired differences. Two models on one day stand for two periods, which have to follow each other."""
-    later = [replace(each, day=each.day + timedelta(days=1)) for each in course.seen[plan.new.model_id]]
-    competitors = [entity.name for entity in plan.watched.project.competitors]
-    return compare(course.seen[plan.old.model_id], later, competitors)
+    old = [each for each in observations if each.model_id == plan.old.model_id]
+    new = [replace(each, day=next_day(each.day)) for each in observations if each.model_id == plan.new.model_id]
+    return compare(old, new, [entity.name for entity in plan.tracked.project.competitors])
 
 
-def answers(
-    desk: TaskExecutor, plan: ComparisonPlan, course: ComparisonRun
-) -> Iterator[tuple[Ask, Future[Paid | None]]]:
-    """Every ask with its outcome as it comes; after a stop the rest comes as None, unasked."""
-    settings = desk.settings
-    workers = min(settings.max_workers, settings.concurrency[plan.old.provider])
-    with ThreadPoolExecutor(workers, thread_name_prefix="trial") as pool:
-        futures = {pool.submit(ask_with_retries, desk, ask, plan.user_id, course): ask for ask in plan.asks}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future
-        finally:
-            course.halt()
-
-
-def ask_with_retries(desk: TaskExecutor, ask: Ask, user_id: int, course: ComparisonRun) -> Paid | None:
-    """Pay for one ask; a provider that asks to wait, and did not bill, is asked again. None: it was stopped before."""
-    for attempt in range(1, desk.settings.max_attempts + 1):
-        course.wait_out_pause()
-        try:
-            return ask_when_budget_allows(desk, ask, user_id, course)
-        except (RateLimited, ProviderUnavailable) as exc:
-            wait = asked_wait(exc)
-            given_up = exc.billed != "no" or attempt == desk.settings.max_attempts or wait > LONGEST_PAUSE_SECONDS
-            course.pause(wait if given_up else wait or 2.0**attempt)
-            if given_up:
-                raise
-    return None
-
-
-def asked_wait(error: MonitoringError) -> float:
-    """Seconds for which the provider asked to be left alone."""
-    return error.retry_after or 0.0 if isinstance(error, RateLimited | ProviderUnavailable) else 0.0
-
-
-def ask_when_budget_allows(desk: TaskExecutor, ask: Ask, user_id: int, course: ComparisonRun) -> Paid | None:
-    """Pay for one call; what does not fit beside the calls under way waits for what they give back."""
-    while not course.stop.is_set():
-        paid_before = course.paid
-        call_id = new_id()
-        course.calls.append(call_id)
-        try:
-            with course.call():
-                return pay(desk, ask.model, ask.question, user_id, call_id)
-        except BudgetExceeded:
-            if not course.may_fit(paid_before):
-                raise
-    return None
-
-
-def observe(plan: ComparisonPlan, ask: Ask, paid: Paid) -> Observation:
-    """The answer as the day's figures see one."""
-    citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in paid.answer.citations]
-    analysis = plan.watched.matcher.analyse(paid.answer.text, citations, ask.task.language)
-    return Observation(
-        query_id=ask.task.query_id,
-        provider=ask.task.provider,
-        model_id=ask.model.model_id,
-        day=ask.task.day,
-        sample=ask.task.sample,
-        branded=False,
-        brand_mentioned=analysis.brand_mentioned,
-        competitors=frozenset(analysis.competitors_mentioned),
-        position=analysis.position_in_list,
-        competitor_positions=analysis.competitor_positions,
-        brand_cited=analysis.brand_cited if plan.watched.matcher.entities[0].domains else None,
-        sentiment=None,
-        sentiment_score=None,
-    )
+def next_day(day: date) -> date:
+    return day + timedelta(days=1)

@@ -99,10 +99,9 @@ class TaskExecutor:
         self, stored: store.StoredAnswer, task: Task, tracked: TrackedProject, answer: Answer
     ) -> store.StoredAnswer:
         """Add the answer's analysis, or the reason why it could not be analysed."""
-        citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in answer.citations]
         row = f"Proyecto #{task.project_id}, llamada {stored.attempt_id}"
         with self.errors.guard("read_answer", row, project_id=task.project_id, user_id=task.user_id) as guarded:
-            analysis = tracked.matcher.analyse(answer.text, citations, task.language)
+            analysis = analyse_answer(tracked, answer, task.language)
             stored = replace(
                 stored,
                 branded=tracked.matcher.names_brand(task.prompt, task.language),
@@ -157,6 +156,11 @@ class TaskExecutor:
             lease=self.lease,
             rates=registry.write_rates(quote.price),
         )
+
+
+def analyse_answer(tracked: TrackedProject, answer: Answer, language: str) -> Analysis:
+    citations = [{"url": c.url, "title": c.title, "domain": c.domain, "cited": c.cited} for c in answer.citations]
+    return tracked.matcher.analyse(answer.text, citations, language)
 
 
 def save_sentiment(tx: Transaction, task: Task, tracked: TrackedProject | None, paid: Paid) -> None:

@@ -535,7 +535,7 @@ def test_compare_stays_within_the_budget(bridge: Admin) -> None:
     output = bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
     spent = bridge.stage.spent(1)
     assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), bridge.stage.billed())
-    assert "It ended early: what user 1 has left this month does not cover the question's ceiling of 0.0" in output
+    assert "It ended early: the next call does not fit into what is left of the monthly budget." in output
     assert [] == bridge.stage.audit().differences
 
 
@@ -570,8 +570,31 @@ def test_compare_ends_where_the_provider_asks_for_too_much(bridge: Admin) -> Non
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}
     bridge.stage.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
     result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
-    assert (1, True) == (result.exit_code, "429" in result.stderr)
+    assert (1, True) == (result.exit_code, "openai asks for a longer wait" in result.stderr)
     assert bridge.stage.count("llm_call_attempts WHERE state = 'void'") <= 10
+
+
+def test_compare_does_not_repeat_a_call_in_doubt(bridge: Admin) -> None:
+    """A call that may have been billed is charged its ceiling once, so that the announced ceiling holds."""
+    failure = {"kind": "status", "status": 500}
+    bridge.stage.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": failure}])
+    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json")
+    shown = json.loads(result.stdout)
+    states = bridge.stage.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
+    assert [{"state": "settled", "n": 13}, {"state": "unknown", "n": 1}] == states
+    assert 1 == shown["old"]["failures"] + shown["new"]["failures"]
+    assert bridge.stage.spent(1) <= Decimal(shown["ceiling_usd"])
+    assert "openai answered 500" in result.stderr
+
+
+def test_compare_reports_a_code(bridge: Admin) -> None:
+    """Programs get a code for why a comparison ended early, and no failed task of the day is stored."""
+    bridge.stage.budget.set_limits(1, Decimal("0.02"), None)
+    told = json.loads(
+        bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json")
+    )
+    assert "budget" == told["stopped"]
+    assert 0 == bridge.stage.count("llm_monitoring_failed_tasks")
 
 
 def test_compare_with_a_model_that_is_gone(bridge: Admin) -> None:

@@ -12,8 +12,9 @@ from llm_monitoring.cli.base.command import PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import print_table, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.models import probes
+from llm_monitoring.cli.models.compare import compare
 from llm_monitoring.cli.models.options import Tier, Usd, author, author_options, model_arguments
+from llm_monitoring.cli.models.probes import activate, probe
 from llm_monitoring.cli.models.tables import (
     CHANGES,
     DATED_PRICES,
@@ -223,5 +224,5 @@ def history(session: Session, provider: ProviderName | None, model: str | None, 
     show_rows(rows, CHANGES, as_json=as_json, empty="Nothing was changed yet.")
 
 
-for command in (probes.probe, probes.activate, probes.compare):
+for command in (probe, activate, compare):
     models.add_command(command)

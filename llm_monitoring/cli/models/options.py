@@ -16,6 +16,8 @@ from llm_monitoring.cli.base.command import PROVIDER
 from llm_monitoring.errors import Invalid
 from llm_monitoring.registry.admin import TIER_RATES, Author
 
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 TIER: Final = re.compile(r"(?P<start>[1-9][0-9]{0,8}):(?P<rates>.+)")
@@ -47,6 +49,12 @@ def machine_user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         return "unknown"
+
+
+def require_person(*, yes: bool) -> None:
+    """Raise BadInput if no one can confirm a paid call; before anything is paid."""
+    if not yes and not sys.stdin.isatty():
+        raise Invalid("yes", "there is no terminal to confirm on: add --yes")
 
 
 class Usd(click.ParamType[Decimal, Any]):
