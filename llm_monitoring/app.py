@@ -28,6 +28,7 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 def open_app(settings: Settings | None = None, stop: Event | None = None) -> Iterator[App]:
     """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
+    read_cipher(settings)  # a wrong master key is reported before the database is touched
     with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
         migrate(db)
@@ -35,8 +36,7 @@ def open_app(settings: Settings | None = None, stop: Event | None = None) -> Ite
 
 
 def assemble(db: Database, settings: Settings) -> App:
-    """The stores on an open database."""
-    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
+    """The stores on an open database; raises ConfigurationError for a wrong master key."""
     return App(
         db=db,
         budget=Budget(
@@ -44,13 +44,18 @@ def assemble(db: Database, settings: Settings) -> App:
         ),
         keys=KeyStore(
             db,
-            cipher,
+            read_cipher(settings),
             settings.api_keys,
             default_budget_usd=settings.default_monthly_budget_usd,
             operator_keys_for=settings.operator_keys_for,
         ),
         settings=settings,
     )
+
+
+def read_cipher(settings: Settings) -> KeyCipher | None:
+    """The cipher of LLM_KEYS_ENCRYPTION_KEY; None if it is not set."""
+    return KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
 
 
 def connections(settings: Settings) -> int:

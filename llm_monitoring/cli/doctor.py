@@ -20,10 +20,7 @@ from llm_monitoring.health import database as checks
 from llm_monitoring.health import definitions, projects, searching
 from llm_monitoring.health import machine as machine_checks
 from llm_monitoring.health.finding import CheckResult, green, red
-from llm_monitoring.keys.encryption import KeyCipher
-from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.keys.verification import check_keys
-from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.settings.fields import Settings, fallback_settings
 
 MARKS: Final = {"green": "✔", "yellow": "!", "red": "✘"}
@@ -79,7 +76,7 @@ def examine_database(settings: Settings, *, offline: bool, demo: bool) -> list[C
 
 
 def advice(settings: Settings, problem: MonitoringError) -> str:
-    if "LLM_KEYS_ENCRYPTION_KEY" in str(problem):
+    if problem.code == "master_key_invalid":
         return "correct LLM_KEYS_ENCRYPTION_KEY"
     if ".railway.internal" in (settings.database_url or ""):
         return (
@@ -96,9 +93,8 @@ def look(db: Database, settings: Settings, *, offline: bool) -> Iterator[CheckRe
     yield from state
     if any(each.colour != "green" for each in state):
         return
-    cipher = KeyCipher(settings.keys_encryption_key.reveal()) if settings.keys_encryption_key else None
-    store = KeyStore(db, cipher, settings.api_keys, operator_keys_for=settings.operator_keys_for)
-    budget = Budget(db, settings.default_monthly_budget_usd, operator_budget_usd=settings.operator_monthly_budget_usd)
+    opened = app.assemble(db, settings)
+    store, budget = opened.keys, opened.budget
     checked = None if offline else check_keys(store, settings, store.listing())
     yield from checks.access(db)
     yield from one_by_one(

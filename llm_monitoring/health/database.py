@@ -20,7 +20,7 @@ from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.health.finding import CheckResult, green, red, yellow
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.keys.verification import Checked
+from llm_monitoring.keys.verification import KeyCheck
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.model_review import findings
 from llm_monitoring.process.wording import PROGRAM, counted
@@ -119,7 +119,7 @@ def master_key(settings: Settings, keys: KeyStore) -> Iterator[CheckResult]:
         yield green("master key", told)
 
 
-def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[CheckResult]:
+def keys(store: KeyStore, checked: Sequence[KeyCheck] | None) -> Iterator[CheckResult]:
     """Every key by itself; without `checked` (offline) only whether it can be read."""
     listed = [each.key for each in checked] if checked is not None else list(store.listing())
     if not listed:
@@ -134,7 +134,7 @@ def keys(store: KeyStore, checked: Sequence[Checked] | None) -> Iterator[CheckRe
     yield from map(key_finding, checked)
 
 
-def key_finding(checked: Checked) -> CheckResult:
+def key_finding(checked: KeyCheck) -> CheckResult:
     key = checked.key
     whose = "the operator's" if key.user_id is None else f"user {key.user_id}'s"
     name = f"{whose} {key.provider} key" + (f" (ends in {key.last_four})" if key.last_four else "")
@@ -155,7 +155,7 @@ def key_finding(checked: Checked) -> CheckResult:
     return red("API key", f"{name}: {checked.message}", f"set another one: {again}")
 
 
-def models(db: Database, checked: Sequence[Checked] | None) -> Iterator[CheckResult]:
+def models(db: Database, checked: Sequence[KeyCheck] | None) -> Iterator[CheckResult]:
     """For each provider: whether a model is current, priced, and listed by the keys that work."""
     asked = {row["provider"]: row["projects"] for row in db.all(SQL.asked_providers, {"providers": list(PROVIDERS)})}
     current = {entry.llm_provider: entry for entry in registry.read_entries(db) if entry.is_current}
@@ -191,7 +191,7 @@ def amount(value: Decimal | None) -> str:
     return "no price" if value is None else f"{value.normalize():f}"
 
 
-def model_finding(provider: ProviderName, entry: RegistryEntry, checked: Sequence[Checked] | None) -> CheckResult:
+def model_finding(provider: ProviderName, entry: RegistryEntry, checked: Sequence[KeyCheck] | None) -> CheckResult:
     name = entry.name
     if entry.read_price() is None:
         return red(

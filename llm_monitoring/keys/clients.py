@@ -1,4 +1,4 @@
-"""Clients of the providers: one a provider and key, opened when a task needs it."""
+"""Open providers, one for each key, opened when a task needs them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class NoKey(MonitoringError):
 
 
 class WrongKey(NoKey):
-    """The key at hand is not the one that this call is to be made with."""
+    """The call may not be made with this key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An open provider and whose key it holds."""
+    """An open provider, and the id of the key that it holds."""
 
     key: KeyId
     provider: Provider
 
 
 class Clients:
-    """One open provider a key; a key is decrypted by the worker that first needs it."""
+    """One open provider for each key; the worker that needs a key first decrypts it."""
 
     def __init__(self, keys: KeyStore, settings: Settings) -> None:
         self.keys = keys
@@ -39,9 +39,9 @@ class Clients:
         self.open: dict[KeyId, Client] = {}
 
     def get(self, key: KeyId, user_id: int) -> Provider:
-        """The provider of `key` for a call that `user_id` pays; a mix-up is refused, not charged to another.
+        """The provider of `key` for a call that `user_id` pays; a key of another user is refused.
 
-        Raises KeyUnreadable, NoKey where the key was removed meanwhile, or WrongKey.
+        Raises KeyUnreadable, NoKey if the key was removed meanwhile, or WrongKey.
         """
         if key.user_id not in (None, user_id):
             raise WrongKey(f"la API key de {key.provider} no es del usuario {user_id}")
@@ -70,7 +70,7 @@ class Clients:
         )
 
     def secret(self, key: KeyId) -> Secret:
-        """The key itself; the operator's also where the user whose call comes first has stored one meanwhile."""
+        """The key itself; the operator's also if the user of the first call has stored one meanwhile."""
         if key.user_id is None:
             secret = self.keys.operator_keys.get(key.provider)
         else:

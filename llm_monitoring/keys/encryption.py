@@ -1,4 +1,4 @@
-"""Encryption of stored API keys: a ring of master keys, and tokens bound to their user and provider."""
+"""Encryption of stored API keys under one or more master keys, as tokens bound to their user and provider."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ SIGNING_BYTES: Final = 16  # the first half of a master key
 MARK_BYTES: Final = 32
 
 MEANINGS: Final[dict[Reason, str]] = {
-    "no_master_key": "LLM_KEYS_ENCRYPTION_KEY is not set; set it to the master key that sealed this one",
+    "no_master_key": "LLM_KEYS_ENCRYPTION_KEY is not set; set it to the master key that encrypted this one",
     "empty": "the stored value is empty; set the key again or remove it",
-    "damaged": "the stored value is cut or was never a sealed key; set the key again or remove it",
-    "sealed_otherwise": "no master key in LLM_KEYS_ENCRYPTION_KEY opens it; "
-    "add the one that sealed it to the list, or set the key again",
-    "not_a_key": "what is sealed in it is no API key; set the key again",
-    "newer": "a newer release sealed it; update this installation",
-    "not_yours": "it was sealed for another user or provider and is refused; set the key again",
+    "damaged": "the stored value is cut or was never an encrypted key; set the key again or remove it",
+    "sealed_otherwise": "no master key in LLM_KEYS_ENCRYPTION_KEY decrypts it; "
+    "add the one that encrypted it to the list, or set the key again",
+    "not_a_key": "its content is not an API key; set the key again",
+    "newer": "a newer release encrypted it; update this installation",
+    "not_yours": "it was encrypted for another user or provider and is refused; set the key again",
 }
 
 
-# What no master key opens: it holds nothing that could be lost, and keeps no other key from being rotated.
+# No master key decrypts these: nothing can be lost, so they do not keep other keys from being rotated.
 UNUSABLE: Final[frozenset[Reason]] = frozenset({"empty", "damaged", "not_a_key", "not_yours"})
 
 
@@ -54,7 +54,7 @@ class KeyUnreadable(MonitoringError):
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What may be told about a readable token. A token that is not `bound` is an older one: the bare key."""
+    """What may be shown of a readable token. A token that is not `bound` is an older one: the bare key."""
 
     bound: bool
     under_newest: bool
@@ -62,7 +62,10 @@ class TokenInfo:
 
 
 class KeyCipher:
-    """Seals and opens API keys under a comma-separated ring of Fernet keys, newest first."""
+    """Encrypts API keys under the newest of its master keys and decrypts them under any.
+
+    `master_keys`: Fernet keys, separated by commas, newest first.
+    """
 
     def __init__(self, master_keys: str) -> None:
         self.master_keys = [master_key(part.strip()) for part in master_keys.split(",")]
@@ -73,7 +76,7 @@ class KeyCipher:
         return f"KeyCipher({len(self.master_keys)} master keys)"
 
     def encrypt(self, secret: Secret, user_id: int, provider: ProviderName) -> str:
-        """Return a token that opens for this user and provider only."""
+        """Return a token that decrypts for this user and provider only."""
         register_secret(secret)
         contents = {"v": FORMAT, "user": user_id, "provider": provider, "key": secret.reveal()}
         return self.multi.encrypt(json.dumps(contents).encode()).decode()
@@ -85,9 +88,9 @@ class KeyCipher:
         return secret
 
     def check(self, token: str, user_id: int, provider: ProviderName) -> None:
-        """Raise KeyUnreadable unless a master key of the ring has made the token; nothing is decrypted.
+        """Raise KeyUnreadable unless the token was made under one of the master keys; nothing is decrypted.
 
-        Whether it was made for this user and provider is only known to `open`, in the worker that uses the key.
+        Only `decrypt` checks the user and the provider, in the worker that uses the key.
         """
         try:
             raw = base64.b64decode(token.strip(), altchars=b"-_", validate=True)
@@ -98,12 +101,12 @@ class KeyCipher:
             raise KeyUnreadable(fault(token), user_id, provider)
 
     def inspect(self, token: str, user_id: int, provider: ProviderName) -> TokenInfo:
-        """Return what may be shown of the key; raises KeyUnreadable. The key itself is dropped at once."""
+        """Return what may be shown of the key; raises KeyUnreadable."""
         secret, bound = self.contents(token, user_id, provider)
-        return TokenInfo(bound, opens(self.master_keys[0], token), last_four(secret))
+        return TokenInfo(bound, decrypts(self.master_keys[0], token), last_four(secret))
 
     def rotate(self, token: str, user_id: int, provider: ProviderName) -> str:
-        """Return the same key sealed anew under the newest master key, bound to its user and provider."""
+        """Encrypt the same key again under the newest master key, bound to its user and provider."""
         secret, _ = self.contents(token, user_id, provider)
         return self.encrypt(secret, user_id, provider)
 
@@ -129,10 +132,11 @@ class KeyCipher:
 
 
 def require_cipher(cipher: KeyCipher | None) -> KeyCipher:
-    """Return `cipher`; raises ConfigurationError without a master key: none is ever stored in the clear."""
+    """Return `cipher`; raises ConfigurationError without a master key, as no key is stored in the clear."""
     if cipher is None:
         raise ConfigurationError(
-            f"LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one with {GENERATE}"
+            f"LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one with {GENERATE}",
+            code="no_master_key",
         )
     return cipher
 
@@ -143,14 +147,15 @@ def master_key(text: str) -> Fernet:
         return Fernet(text)
     except ValueError:
         raise ConfigurationError(
-            f"LLM_KEYS_ENCRYPTION_KEY must be one or more Fernet keys separated by commas: make one with {GENERATE}"
+            f"LLM_KEYS_ENCRYPTION_KEY must be one or more Fernet keys separated by commas: make one with {GENERATE}",
+            code="master_key_invalid",
         ) from None
 
 
 def parsed(plain: bytes) -> Any:
-    """Return the JSON in `plain`, None if it is none. Only an object is ours: a key may be JSON too.
+    """Return the JSON in `plain`, None if it is not JSON. Tokens hold an object; a bare key may be other JSON.
 
-    Raises RecursionError for what is nested too deep to be a key.
+    Raises RecursionError if it is nested too deep.
     """
     try:
         return json.loads(plain)
@@ -158,7 +163,7 @@ def parsed(plain: bytes) -> Any:
         return None
 
 
-def opens(master: Fernet, token: str) -> bool:
+def decrypts(master: Fernet, token: str) -> bool:
     try:
         master.decrypt(token.strip().encode())
     except InvalidToken:
@@ -167,7 +172,7 @@ def opens(master: Fernet, token: str) -> bool:
 
 
 def fault(token: str) -> Reason:
-    """Tell a token that some other master key may open from one that none ever will."""
+    """Whether another master key may decrypt the token (`sealed_otherwise`), or none ever will."""
     if not token.strip():
         return "empty"
     try:

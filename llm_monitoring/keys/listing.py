@@ -1,4 +1,4 @@
-"""Lists of models, asked with the keys that there are: a stored key or the operator's."""
+"""Lists of models, requested with stored keys or the operator's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS_TO_TRY: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class ListingKey:
-    """A key to list models with: the operator's, or the user's who has it; listing is free of charge."""
+    """A key to list models with, of the operator or of a user; listing is free of charge."""
 
     secret: Secret
     user_id: int | None
@@ -27,7 +27,7 @@ class ListingKey:
 def listing_keys(
     store: KeyStore, wanted: Sequence[ProviderName], errors: RowErrors
 ) -> dict[ProviderName, list[ListingKey]]:
-    """The keys to ask each provider with, the operator's before the users', a few of each; unusable ones left out."""
+    """A few usable keys for each provider, the operator's before the users'."""
     found: dict[ProviderName, list[ListingKey]] = {}
     for key in store.listing():
         keys = found.setdefault(key.provider, []) if key.provider in wanted else None

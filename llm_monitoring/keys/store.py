@@ -1,4 +1,4 @@
-"""API keys: the users' own, sealed in the database, and the operator's in their place."""
+"""API keys: the users' own, encrypted in the database, and the operator's for users without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from llm_monitoring.db.database import Database, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import Invalid, MonitoringError, NotFound
 from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_cipher
 from llm_monitoring.settings.key_text import typed_key
 
@@ -27,7 +27,7 @@ NAMED_AT_MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """The key to call a provider with, and whose it is."""
+    """The key to call a provider with, and its owner."""
 
     secret: Secret
     source: Source
@@ -35,7 +35,7 @@ class FoundKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """Whether there is a usable key; `problem` says why the user's own cannot be used."""
+    """Whether there is a usable key; `problem` is why the user's own cannot be used."""
 
     source: Source
     problem: KeyUnreadable | None = None
@@ -47,7 +47,7 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """One key as an admin may see it. The operator's has no user; `bound` is None where it cannot be read."""
+    """One key as an admin may see it. The operator's has no user; `bound` is None if it cannot be read."""
 
     provider: ProviderName
     source: Source
@@ -60,7 +60,7 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """How many keys were sealed anew, were so already, or were set or removed meanwhile; `unusable` are left."""
+    """Counts of keys that were encrypted again, were up to date, or changed meanwhile; `unusable` ones are left."""
 
     rotated: int = 0
     current: int = 0
@@ -90,7 +90,7 @@ class RotationRefused(MonitoringError):
 
 
 class KeyStore:
-    """Finds, stores and rotates keys. Without `cipher`, stored keys cannot be read and none can be stored.
+    """Finds, stores and rotates keys. Without a `cipher` stored keys cannot be read and none can be stored.
 
     `operator_keys_for` are the users who may use the operator's keys; None: all.
     """
@@ -118,7 +118,7 @@ class KeyStore:
     def find(self, user_id: int, provider: ProviderName) -> FoundKey | None:
         """Return the user's own key, the operator's if the user has none and may use it, else None.
 
-        Raises KeyUnreadable where the user has a key that cannot be read: the operator never pays for it.
+        Raises KeyUnreadable if the user has a key that cannot be read: the operator does not pay for it.
         """
         row = self.db.one(SQL.token, {"user_id": user_id, "provider": provider})
         if row is not None and row["token"] is not None:
@@ -148,7 +148,7 @@ class KeyStore:
         return states
 
     def problem(self, token: str, user_id: int, provider: ProviderName) -> KeyUnreadable | None:
-        """Why a token cannot be opened, as far as that is known without opening it."""
+        """Why a token cannot be decrypted, as far as that is known without decrypting it."""
         try:
             if self.cipher is None:
                 raise KeyUnreadable("no_master_key", user_id, provider)
@@ -158,10 +158,10 @@ class KeyStore:
         return None
 
     def all_for(self, user_id: int | None) -> dict[ProviderName, Secret]:
-        """Return every usable key of a user, the operator's where the user has none.
+        """Return every usable key of a user, the operator's for providers that the user has none for.
 
-        Without a user: of the one user who has stored any, else the operator's alone, for no user may be
-        charged for another. A key that cannot be read is left out and warned of.
+        Without a user: those of the only user who has stored any, else the operator's alone, as no user may be
+        charged for another. A key that cannot be read is left out, with a warning.
         """
         owner = self.only_owner() if user_id is None else user_id
         if owner is None:
@@ -188,15 +188,11 @@ class KeyStore:
         return found.secret if found else None
 
     def store(self, user_id: int, provider: ProviderName, secret: Secret) -> None:
-        """Seal and keep a key; raises ConfigurationError without a master key, BadInput for bad values."""
-        cipher = require_cipher(self.cipher)
-        try:
-            token = cipher.encrypt(typed_key(secret.reveal()), user_id, provider)
-        except ValueError as exc:
-            raise BadInput(f"this is no API key: it must be {exc}") from None
+        """Encrypt and store a key; raises ConfigurationError, Invalid, NotFound."""
+        token = require_cipher(self.cipher).encrypt(read_key(secret), user_id, provider)
         budget = {"monthly_budget_usd": self.default_budget_usd}
         if not self.db.execute(SQL.put, {"user_id": user_id, "provider": provider, "token": token} | budget):
-            raise BadInput(f"there is no user {user_id}")
+            raise NotFound("user", user_id)
 
     def has(self, user_id: int, provider: ProviderName) -> bool:
         """Whether the user has stored a key, readable or not."""
@@ -204,7 +200,7 @@ class KeyStore:
         return row is not None and row["token"] is not None
 
     def remove(self, user_id: int, provider: ProviderName) -> bool:
-        """Forget a key; False where there was none."""
+        """Delete a key; False if there was none."""
         return self.db.execute(SQL.remove, {"user_id": user_id, "provider": provider}) > 0
 
     def own(self, user_id: int, provider: ProviderName) -> ListedKey | None:
@@ -226,10 +222,10 @@ class KeyStore:
         try:
             if self.cipher is None:
                 raise KeyUnreadable("no_master_key", user_id, provider)
-            sealed = self.cipher.inspect(token, user_id, provider)
+            info = self.cipher.inspect(token, user_id, provider)
         except KeyUnreadable as exc:
             return ListedKey(provider, "user", user_id, email, problem=exc)
-        return ListedKey(provider, "user", user_id, email, sealed.last_four, sealed.bound)
+        return ListedKey(provider, "user", user_id, email, info.last_four, info.bound)
 
     def rows(self) -> Iterator[Row]:
         for page in self.pages():
@@ -242,10 +238,10 @@ class KeyStore:
             after = page[-1]["user_id"]
 
     def rotate(self, on_progress: Progress = lambda done, total: None) -> Rotation:
-        """Seal every key anew under the newest master key and bind it; safe to kill and to run again.
+        """Encrypt every key again under the newest master key and bind it; safe to kill and to run again.
 
-        `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, if another master
-        key may open any of them. What no master key opens stays as it is, and keeps no other from being sealed.
+        `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, if some key
+        needs another master key. Tokens that no master key decrypts stay as they are; the others are rotated.
         """
         cipher = require_cipher(self.cipher)
         users, problems = 0, []
@@ -268,11 +264,11 @@ class KeyStore:
             user_id = row["user_id"]
             for provider, token in tokens(row):
                 try:
-                    sealed = cipher.inspect(token, user_id, provider)
+                    info = cipher.inspect(token, user_id, provider)
                 except KeyUnreadable as exc:
                     counted += Rotation(unusable=(exc,))
                     continue
-                if sealed.bound and sealed.under_newest:
+                if info.bound and info.under_newest:
                     counted += Rotation(current=1)
                     continue
                 new = cipher.rotate(token, user_id, provider)
@@ -281,8 +277,16 @@ class KeyStore:
         return counted + Rotation(rotated=replaced, changed=len(changes) - replaced)
 
 
+def read_key(secret: Secret) -> Secret:
+    """A key as a person gave it, without what does not belong to it; raises Invalid."""
+    try:
+        return typed_key(secret.reveal())
+    except ValueError as exc:
+        raise Invalid("key", f"this is no API key: it must be {exc}") from None
+
+
 def replace(transaction: Transaction, changes: list[dict[str, Any]]) -> int:
-    """Put in the new tokens and return how many; one that was set meanwhile stays."""
+    """Write the new tokens and return how many; a key that was set meanwhile stays."""
     return sum(transaction.execute(SQL.replace, change) for change in changes)
 
 

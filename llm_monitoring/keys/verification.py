@@ -1,4 +1,4 @@
-"""Asks the providers whether keys work: a list of models, which is free of charge."""
+"""Asks providers whether keys work, with a request for their list of models, which is free of charge."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import listing
-from llm_monitoring.keys.store import KeyStore, ListedKey
+from llm_monitoring.keys.encryption import last_four
+from llm_monitoring.keys.store import KeyStore, ListedKey, read_key
 from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
 from llm_monitoring.settings.fields import Settings
 
@@ -20,8 +22,8 @@ AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A key and what its provider said of it. Only a key that works brings `models`."""
+class KeyCheck:
+    """A key and what its provider answered. Only a key that works has `models`."""
 
     key: ListedKey
     verdict: Verdict
@@ -29,25 +31,51 @@ class Checked:
     models: tuple[ModelInfo, ...] = ()
 
 
-def check_keys(store: KeyStore, settings: Settings, keys: Iterable[ListedKey]) -> list[Checked]:
-    """Ask about every key, a few at once; a provider that does not answer in ten seconds was not reached."""
-    waits = {name: min(LONGEST_WAIT_SECONDS, wait) for name, wait in settings.timeout_seconds.items()}
-    patient = replace(settings, timeout_seconds=waits)
+def check_keys(store: KeyStore, settings: Settings, keys: Iterable[ListedKey]) -> list[KeyCheck]:
+    """Check every key, a few at once; a provider that does not answer in ten seconds counts as not reached."""
+    settings = with_short_waits(settings)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda key: check_key(store, patient, key), keys))
+        return list(pool.map(lambda key: check_stored_key(store, settings, key), keys))
 
 
-def check_key(store: KeyStore, settings: Settings, key: ListedKey) -> Checked:
+def store_unless_refused(
+    store: KeyStore, settings: Settings, user_id: int, provider: ProviderName, secret: Secret
+) -> KeyCheck:
+    """Check a user's new key and store it, unless its provider refuses it; a stored key is then left as it is.
+
+    Raises ConfigurationError without a master key, Invalid for a text that is not a key, NotFound without the user.
+    """
+    secret = read_key(secret)
+    key = ListedKey(provider, "user", user_id, last_four=last_four(secret), bound=True)
+    check = check_key(key, secret, with_short_waits(settings))
+    if check.verdict != "refused":
+        store.store(user_id, provider, secret)
+    return check
+
+
+def check_stored_key(store: KeyStore, settings: Settings, key: ListedKey) -> KeyCheck:
     if key.problem is not None:
-        return Checked(key, "unreadable", str(key.problem))
+        return KeyCheck(key, "unreadable", str(key.problem))
     try:
         secret = listing.open_key(store, key.provider, key.user_id)
-        if secret is None:
-            return Checked(key, "unreadable", "it was removed meanwhile")
-        return Checked(key, "works", models=tuple(listing.list_models(key.provider, secret, settings)))
-    except AuthFailed as exc:
-        return Checked(key, "refused", str(exc))
-    except ProviderUnavailable as exc:
-        return Checked(key, "not reached", str(exc))
     except MonitoringError as exc:
-        return Checked(key, "unclear", str(exc))
+        return KeyCheck(key, "unclear", str(exc))
+    if secret is None:
+        return KeyCheck(key, "unreadable", "it was removed meanwhile")
+    return check_key(key, secret, settings)
+
+
+def check_key(key: ListedKey, secret: Secret, settings: Settings) -> KeyCheck:
+    try:
+        return KeyCheck(key, "works", models=tuple(listing.list_models(key.provider, secret, settings)))
+    except AuthFailed as exc:
+        return KeyCheck(key, "refused", str(exc))
+    except ProviderUnavailable as exc:
+        return KeyCheck(key, "not reached", str(exc))
+    except MonitoringError as exc:
+        return KeyCheck(key, "unclear", str(exc))
+
+
+def with_short_waits(settings: Settings) -> Settings:
+    waits = {name: min(LONGEST_WAIT_SECONDS, wait) for name, wait in settings.timeout_seconds.items()}
+    return replace(settings, timeout_seconds=waits)

@@ -283,7 +283,7 @@ def test_keys_list_tells_problems_and_the_operators(cli: Cli, ana: int, monkeypa
     )  # fmt: skip
     assert (None, "sealed_otherwise") == (users["last_four"], users["problem"]["reason"])
     assert [users] == cli.json("keys", "list", EMAIL)
-    assert "no master key in LLM_KEYS_ENCRYPTION_KEY opens it" in cli.done("keys", "list")
+    assert "no master key in LLM_KEYS_ENCRYPTION_KEY decrypts it" in cli.done("keys", "list")
     assert cli.refused("keys", "rotate", code=1).startswith(
         "1 stored keys cannot be read, so none was changed (user 1 google)"
     )
@@ -296,8 +296,8 @@ def test_keys_rotate(cli: Cli, db: Database, ana: int, monkeypatch: pytest.Monke
     db.execute("UPDATE user_llm_api_keys SET openai_api_key_encrypted = %(bare)s", {"bare": bare})
     assert "older: `keys rotate`" in cli.done("keys", "list")
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", f"{NEWER},{MASTER}")
-    assert "Keys sealed anew: 2, up to date already: 0.\n" == cli.done("keys", "rotate")
-    assert "Keys sealed anew: 0, up to date already: 2.\n" == cli.done("keys", "rotate")
+    assert "Keys encrypted again: 2, up to date already: 0.\n" == cli.done("keys", "rotate")
+    assert "Keys encrypted again: 0, up to date already: 2.\n" == cli.done("keys", "rotate")
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", NEWER)
     assert [True, True] == [key["bound"] for key in cli.json("keys", "list")]
 
@@ -788,5 +788,7 @@ def test_keys_rotate_names_what_it_leaves(cli: Cli, db: Database, ana: int) -> N
     cli.done("keys", "set", "1", "google", stdin=KEY)
     db.execute("UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'garbage'")
     result = cli.run("keys", "rotate")
-    assert (1, "Keys sealed anew: 0, up to date already: 1.\n") == (result.exit_code, result.stdout)
-    assert "1 stored values were left as they are, every other key is sealed: the openai key of user 1" in result.stderr
+    assert (1, "Keys encrypted again: 0, up to date already: 1.\n") == (result.exit_code, result.stdout)
+    assert (
+        "1 stored values were left as they are, every other key is encrypted: the openai key of user 1" in result.stderr
+    )

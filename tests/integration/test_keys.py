@@ -12,13 +12,18 @@ from cryptography.fernet import Fernet
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.errors import BadInput, ConfigurationError
+from llm_monitoring.errors import BadInput, ConfigurationError, Invalid
+from llm_monitoring.keys import listing
 from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable
 from llm_monitoring.keys.store import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
+from llm_monitoring.keys.verification import store_unless_refused
+from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
+from llm_monitoring.settings.fields import Settings, load_settings
 
 OLD = Fernet.generate_key().decode()
 NEW = Fernet.generate_key().decode()
 OWN = Secret("sk-own-0123456789")
+OTHER = Secret("sk-other-0123456789")
 OPERATORS: Mapping[ProviderName, Secret] = {
     "openai": Secret("sk-operator-openai"),
     "google": Secret("AIza-operator-google"),
@@ -139,7 +144,7 @@ def test_columns_are_independent(db: Database, keys: KeyStore, ana: int) -> None
 @pytest.mark.parametrize("user_id", [12345, -1, 2**40])
 def test_unknown_user(db: Database, keys: KeyStore, user_id: int) -> None:
     """A key for a user who does not exist is refused and leaves no row."""
-    with pytest.raises(BadInput, match=f"^there is no user {user_id}$"):
+    with pytest.raises(BadInput, match=f"^user {user_id} does not exist$"):
         keys.store(user_id, "openai", OWN)
     assert db.all("SELECT 1 FROM user_llm_api_keys") == []
 
@@ -344,3 +349,38 @@ def test_legacy_database(legacy_database_url: str) -> None:
         assert keys.find(2, "openai") == FoundKey(Secret("sk-older-abcdefgh"), "user")
         row = db.one("SELECT monthly_budget_usd, current_month_spend FROM user_llm_api_keys WHERE user_id = 1")
     assert row == {"monthly_budget_usd": Decimal("50.00"), "current_month_spend": Decimal("12.3456")}
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "kept"),
+    [
+        (None, "works", OTHER),
+        (ProviderUnavailable("it did not answer", billed="no"), "not reached", OTHER),
+        (AuthFailed("it refuses the key", billed="no"), "refused", OWN),
+    ],
+)
+def test_a_key_is_stored_unless_its_provider_refuses_it(
+    keys: KeyStore, ana: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None, verdict: str, kept: Secret
+) -> None:
+    """A key that works or could not be checked replaces the stored one; a refused key leaves it as it is."""
+
+    def listed(provider: ProviderName, secret: Secret, settings: Settings) -> list[ModelInfo]:
+        assert OTHER == secret
+        if error is not None:
+            raise error
+        return []
+
+    monkeypatch.setattr(listing, "list_models", listed)
+    keys.store(ana, "openai", OWN)
+    check = store_unless_refused(keys, load_settings({}), ana, "openai", Secret(f" {OTHER.reveal()}\n"))
+    assert verdict == check.verdict
+    assert FoundKey(kept, "user") == keys.find(ana, "openai")
+
+
+def test_what_is_not_a_key_is_refused_before_its_provider_is_asked(
+    keys: KeyStore, ana: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request is made with a text that cannot be a key."""
+    monkeypatch.delattr(listing, "list_models")
+    with pytest.raises(Invalid, match="this is no API key"):
+        store_unless_refused(keys, load_settings({}), ana, "openai", Secret("two\nlines"))

@@ -1,4 +1,4 @@
-"""Sealed keys: who may open them, and what every failure says."""
+"""Encrypted keys: which user and master key decrypt them, and the message of every failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1
 owners = st.tuples(st.integers(1, 2**31 - 1), st.sampled_from(PROVIDERS))
 
 
-def sealed(contents: object) -> str:
+def token_of(contents: object) -> str:
     text = contents if isinstance(contents, str) else json.dumps(contents)
     return Fernet(NEW).encrypt(text.encode()).decode()
 
@@ -44,7 +44,7 @@ def failure(
 
 @given(keys, owners)
 def test_round_trip(key: str, owner: tuple[int, ProviderName]) -> None:
-    """What was sealed for a user and provider opens for them, and shows nothing of the key before."""
+    """A token for a user and provider decrypts for them, and shows nothing of the key before."""
     token = CIPHER.encrypt(Secret(key), *owner)
     assert CIPHER.decrypt(token, *owner) == Secret(key)
     assert len(key) < 4 or key not in token
@@ -77,15 +77,15 @@ def test_cut_token(length: int) -> None:
     [
         (" ", "empty", "set the key again or remove it"),
         ("sk-canary-in-the-clear", "damaged", "set the key again or remove it"),
-        (Fernet(OLD).encrypt(b"sk-canary").decode(), "sealed_otherwise", "add the one that sealed it"),
-        (sealed("sk canary"), "not_a_key", "set the key again"),
-        (sealed(""), "not_a_key", "set the key again"),
+        (Fernet(OLD).encrypt(b"sk-canary").decode(), "sealed_otherwise", "add the one that encrypted it"),
+        (token_of("sk canary"), "not_a_key", "set the key again"),
+        (token_of(""), "not_a_key", "set the key again"),
         (Fernet(NEW).encrypt(b"\xffcanary").decode(), "not_a_key", "set the key again"),
-        (sealed({"v": 1, "user": 1, "provider": "openai", "key": 7}), "not_a_key", "set the key again"),
-        (sealed({"v": 1, "user": 1, "provider": "openai"}), "not_a_key", "set the key again"),
-        (sealed({"v": 2, "user": 1, "provider": "openai", "key": "sk-canary"}), "newer", "update"),
-        (sealed({"v": 1, "user": 2, "provider": "openai", "key": "sk-canary"}), "not_yours", "refused"),
-        (sealed({"v": 1, "user": 1, "provider": "google", "key": "sk-canary"}), "not_yours", "refused"),
+        (token_of({"v": 1, "user": 1, "provider": "openai", "key": 7}), "not_a_key", "set the key again"),
+        (token_of({"v": 1, "user": 1, "provider": "openai"}), "not_a_key", "set the key again"),
+        (token_of({"v": 2, "user": 1, "provider": "openai", "key": "sk-canary"}), "newer", "update"),
+        (token_of({"v": 1, "user": 2, "provider": "openai", "key": "sk-canary"}), "not_yours", "refused"),
+        (token_of({"v": 1, "user": 1, "provider": "google", "key": "sk-canary"}), "not_yours", "refused"),
     ],
     ids=[
         "blank",
@@ -117,8 +117,8 @@ def test_altered_token() -> None:
 
 
 def test_older_tokens() -> None:
-    """A token that holds the bare key still opens, white space around either aside, and is told apart."""
-    token = " " + sealed(CANARY.reveal() + "\n") + "\n"
+    """A token that holds the bare key still opens, white space around either aside, and is recognised."""
+    token = " " + token_of(CANARY.reveal() + "\n") + "\n"
     assert CIPHER.decrypt(token, 1, "openai") == CANARY
     assert CIPHER.inspect(token, 1, "openai") == TokenInfo(bound=False, under_newest=True, last_four="9XKD")
 
@@ -126,11 +126,11 @@ def test_older_tokens() -> None:
 @pytest.mark.parametrize("bare", ["12345", "[]", '["a"]', '"quoted"', "null"])
 def test_bare_key_that_reads_as_json(bare: str) -> None:
     """An older bare key is a key even where it happens to be JSON."""
-    assert CIPHER.decrypt(sealed(bare), 1, "google") == Secret(bare)
+    assert CIPHER.decrypt(token_of(bare), 1, "google") == Secret(bare)
 
 
 def test_ring() -> None:
-    """A ring opens what any of its keys sealed, and seals under the newest."""
+    """Any of the master keys decrypts what it encrypted; the newest one encrypts."""
     old, both = KeyCipher(OLD), KeyCipher(f"{NEW} ,\n {OLD}")
     token = old.encrypt(CANARY, 1, "openai")
     assert both.decrypt(token, 1, "openai") == CANARY
@@ -139,7 +139,7 @@ def test_ring() -> None:
 
 
 def test_rotate() -> None:
-    """Rotation seals under the newest key and binds; what was bound stays its owner's."""
+    """Rotation encrypts under the newest key and binds; a bound token stays with its user."""
     both = KeyCipher(f"{NEW},{OLD}")
     bare = both.rotate(Fernet(OLD).encrypt(CANARY.reveal().encode()).decode(), 3, "google")
     assert CIPHER.decrypt(bare, 3, "google") == CANARY
@@ -164,7 +164,7 @@ def test_malformed_ring(ring: str) -> None:
 
 
 def test_no_master_key() -> None:
-    """Without a master key nothing can be sealed, and the error says how to make one."""
+    """Without a master key nothing can be encrypted, and the error says how to make one."""
     with pytest.raises(ConfigurationError, match=r"never stored in the clear: .*Fernet\.generate_key"):
         require_cipher(None)
     assert require_cipher(CIPHER) is CIPHER
@@ -182,9 +182,9 @@ def test_the_command_makes_a_ring() -> None:
 
 
 def test_opened_and_sealed_keys_are_hidden() -> None:
-    """A key is registered for redaction when it is sealed and when it is opened."""
+    """A key is registered for redaction when it is encrypted and when it is decrypted."""
     CIPHER.encrypt(Secret("odd/form+one~11"), 1, "openai")
-    CIPHER.decrypt(sealed("odd/form+two~22"), 1, "openai")
+    CIPHER.decrypt(token_of("odd/form+two~22"), 1, "openai")
     assert redact("odd/form+one~11 form+two~22") == "*** for***"
 
 

@@ -1,4 +1,4 @@
-"""`keys`: the users' API keys, which come in by standard input or a prompt and are never shown again."""
+"""`keys`: the users' API keys, read from standard input or a prompt and never shown again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_INPUT_BYTES = 64_000
 
 @click.group(epilog=example("keys set ana@agency.example openai", "keys list"))
 def keys() -> None:
-    """Keep the users' API keys, sealed under LLM_KEYS_ENCRYPTION_KEY."""
+    """Manage the users' API keys, encrypted under LLM_KEYS_ENCRYPTION_KEY."""
 
 
 keys.add_command(verify)
@@ -42,13 +42,13 @@ keys.add_command(verify)
 def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str, ...]) -> None:
     """Store USER's key for PROVIDER: openai, anthropic, google or perplexity.
 
-    The key is read from standard input where that is a file or a pipe, else from a prompt that does not show it. It is
-    never an argument: every process of the machine can read those.
+    The key is read from standard input if that is a file or a pipe, else from a prompt that does not show it. It is
+    never an argument, which every process of the machine can read.
     """
     if rest:
         raise Invalid(
             "key",
-            "a key is never an argument, where other processes and the shell's history see it (change that key): "
+            "a key is never an argument, which other processes and the shell's history see it (change that key): "
             f"`python -m llm_monitoring keys set USER {provider}` asks for it",
         )
     with session.app() as app:
@@ -60,7 +60,7 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
 
 
 def read_key(prompt: str) -> Secret:
-    """The key from a pipe or a hidden prompt; nothing logs or shows it from the moment it is read."""
+    """The key from a pipe or a hidden prompt; it is masked in logs as soon as it is read."""
     if sys.stdin.isatty():
         typed = click.prompt(prompt, hide_input=True, err=True)
     else:
@@ -86,15 +86,15 @@ def ending(characters: str) -> str:
 def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
     """List keys by their last four characters.
 
-    The operator's and every user's, or USER's alone. “Sealed” says whether a key is bound to its user; `keys rotate`
-    binds those of older releases.
+    The operator's and every user's, or USER's alone. “Encrypted” shows whether a key is bound to its user;
+    `keys rotate` binds those of older releases.
     """
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
         listed = [key for key in app.keys.listing() if owner in (None, key.user_id)]
     columns: Columns = {
-        "User": "user_id", "E-mail": "email", "Provider": "provider", "Whose": "source",
-        "Ends in": "last_four", "Sealed": sealed, "Problem": lambda row: row["problem"] and row["problem"]["message"],
+        "User": "user_id", "E-mail": "email", "Provider": "provider", "Owner": "source",
+        "Ends in": "last_four", "Encrypted": form, "Problem": lambda row: row["problem"] and row["problem"]["message"],
     }  # fmt: skip
     empty = "There are no keys yet: `keys set USER PROVIDER`, or OPENAI_API_KEY and the like in the environment."
     show_rows(map(key_row, listed), columns, as_json=as_json, empty=empty)
@@ -108,22 +108,22 @@ def key_row(key: ListedKey) -> Row:
     }  # fmt: skip
 
 
-def sealed(row: Row) -> str:
+def form(row: Row) -> str:
     return {True: "bound", False: "older: `keys rotate`", None: ""}[row["bound"]]
 
 
 @keys.command(epilog=example("keys remove ana@agency.example openai", "keys remove 1 openai --yes"))
 @click.argument("user")
 @click.argument("provider", type=PROVIDER)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) -> None:
-    """Forget USER's key for PROVIDER. It cannot be shown or brought back afterwards."""
+    """Remove USER's key for PROVIDER. It cannot be shown or brought back afterwards."""
     with session.app() as app:
         owner = projects.find_user(app.db, user)
         if not app.keys.has(owner["id"], provider):
             raise NotFound("key", provider, f"user {owner['id']} has no {provider} key")
-        if not yes and not click.confirm(f"Forget the {provider} key of user {owner['id']} ({owner['email']})?"):
+        if not yes and not click.confirm(f"Remove the {provider} key of user {owner['id']} ({owner['email']})?"):
             say("Nothing was removed.")
             return
         app.keys.remove(owner["id"], provider)
@@ -135,16 +135,16 @@ def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) ->
 @keys.command(epilog=example("keys rotate"))
 @pass_session
 def rotate(session: Session) -> None:
-    """Seal every key anew under the newest master key.
+    """Encrypt every key again under the newest master key.
 
     Keys that an older release stored are bound to their users. To change the master key: put the new one first in
     LLM_KEYS_ENCRYPTION_KEY, before a comma and the old one, run this, then drop the old one. It may be stopped and
-    run again. Nothing is changed while any key waits for another master key; what none opens is left as it is.
+    run again. Nothing is changed if a key needs another master key; values that none decrypts are left as they are.
     """
     with session.app() as app, command_bar("Users", None) as shown:
         done = app.keys.rotate(shown.update)
     changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
-    say(f"Keys sealed anew: {done.rotated}, up to date already: {done.current}{changed}.")
+    say(f"Keys encrypted again: {done.rotated}, up to date already: {done.current}{changed}.")
     if done.unusable:
         named = "; ".join(str(each) for each in done.unusable[:NAMED_AT_MOST])
-        raise Failed(f"{len(done.unusable)} stored values were left as they are, every other key is sealed: {named}")
+        raise Failed(f"{len(done.unusable)} stored values were left as they are, every other key is encrypted: {named}")

@@ -12,10 +12,10 @@ from llm_monitoring.cli.base.output import Columns, show_rows
 from llm_monitoring.cli.base.session import Session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.keys.verification import Checked, check_keys
+from llm_monitoring.keys.verification import KeyCheck, check_keys
 
 SHOWN: Final[Columns] = {
-    "User": "user_id", "E-mail": "email", "Provider": "provider", "Whose": "source", "Ends in": "last_four",
+    "User": "user_id", "E-mail": "email", "Provider": "provider", "Owner": "source", "Ends in": "last_four",
     "Result": "result", "Models": "models", "Problem": "problem",
 }  # fmt: skip
 
@@ -28,7 +28,7 @@ SHOWN: Final[Columns] = {
 def verify(ctx: click.Context, user: str | None, provider: ProviderName | None, *, as_json: bool) -> None:
     """Ask the providers whether the keys work, which costs nothing.
 
-    The operator's and every user's, or USER's alone. Exits with 1 where one is refused or cannot be read.
+    The operator's and every user's, or USER's alone. Exits with 1 if one is refused or cannot be read.
     """
     with ctx.ensure_object(Session).app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
@@ -40,7 +40,7 @@ def verify(ctx: click.Context, user: str | None, provider: ProviderName | None, 
     ctx.exit(1 if any(each.verdict in ("refused", "unreadable") for each in checked) else 0)
 
 
-def row_of(checked: Checked) -> Row:
+def row_of(checked: KeyCheck) -> Row:
     key = checked.key
     return {
         "user_id": key.user_id, "email": key.email, "provider": key.provider, "source": key.source,

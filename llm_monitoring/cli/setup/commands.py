@@ -20,9 +20,7 @@ from llm_monitoring.cli.setup.master_key import offer_master_key
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, Invalid
-from llm_monitoring.keys.encryption import last_four
-from llm_monitoring.keys.store import ListedKey
-from llm_monitoring.keys.verification import Checked, check_keys
+from llm_monitoring.keys.verification import store_unless_refused
 from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.logs.redaction import register_secret
 from llm_monitoring.process.wording import PROGRAM, python_command
@@ -89,7 +87,7 @@ def find_user(app: App) -> Row:
 
 def keys(app: App, user: Row) -> None:
     """A key for every provider that has none, each tried before it is kept."""
-    heading("API keys", "Each provider bills its own key. They are stored sealed and never shown again.")
+    heading("API keys", "Each provider bills its own key. They are stored encrypted and never shown again.")
     states = app.keys.available([user["id"]])[user["id"]]
     for provider in PROVIDERS:
         state = states.get(provider)
@@ -106,19 +104,17 @@ def keys(app: App, user: Row) -> None:
 def offer_key(app: App, user: Row, provider: ProviderName) -> None:
     while secret := hidden_key(f"{provider} API key (not shown; empty: none)"):
         try:
-            app.keys.store(user["id"], provider, secret)
+            check = store_unless_refused(app.keys, app.settings, user["id"], provider, secret)
         except BadInput as exc:
             say(f"Not stored: {exc}")
             continue
-        checked = tried(app, user, provider)
-        if checked.verdict == "works":
-            say(f"Stored{ending(last_four(secret))}; it works: {len(checked.models)} models listed.")
-            return
-        if checked.verdict in ("not reached", "unclear"):
-            say(f"Stored{ending(last_four(secret))}; it could not be tried: {checked.message}")
-            return
-        app.keys.remove(user["id"], provider)
-        say(f"Not stored: {checked.message}")
+        if check.verdict == "refused":
+            say(f"Not stored: {check.message}")
+            continue
+        worked = f"it works: {len(check.models)} models listed."
+        untried = f"it could not be tried: {check.message}"
+        say(f"Stored{ending(check.key.last_four)}; {worked if check.verdict == 'works' else untried}")
+        return
 
 
 def hidden_key(question: str) -> Secret | None:
@@ -127,12 +123,6 @@ def hidden_key(question: str) -> Secret | None:
     secret = Secret(typed.strip())
     register_secret(secret)
     return secret if secret.reveal() else None
-
-
-def tried(app: App, user: Row, provider: ProviderName) -> Checked:
-    """What the provider says of the key that was just stored; listing models is free."""
-    (checked,) = check_keys(app.keys, app.settings, [ListedKey(provider, "user", user["id"])])
-    return checked
 
 
 def limit(app: App, user: Row) -> None:

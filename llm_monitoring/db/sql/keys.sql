@@ -1,5 +1,5 @@
 -- name: token
--- The sealed key of one user for one provider.
+-- The encrypted key of one user for one provider.
 SELECT CASE %(provider)s
          WHEN 'openai' THEN openai_api_key_encrypted
          WHEN 'anthropic' THEN anthropic_api_key_encrypted
@@ -10,7 +10,7 @@ FROM user_llm_api_keys
 WHERE user_id = %(user_id)s;
 
 -- name: tokens_of
--- The sealed keys of these users, a column a provider.
+-- The encrypted keys of these users, one column for each provider.
 SELECT user_id,
        openai_api_key_encrypted AS openai,
        anthropic_api_key_encrypted AS anthropic,
@@ -20,7 +20,7 @@ FROM user_llm_api_keys
 WHERE user_id = ANY (%(user_ids)s::bigint[]);
 
 -- name: page
--- The next users with a sealed key after this one, in order, so that a long walk holds one page at a time.
+-- A page of users with an encrypted key, in order, after this one.
 SELECT k.user_id,
        u.email,
        k.openai_api_key_encrypted AS openai,
@@ -36,14 +36,14 @@ ORDER BY k.user_id
 LIMIT %(size)s;
 
 -- name: owners
--- How many users have a sealed key, and one of them.
+-- How many users have an encrypted key, and one of them.
 SELECT count(*) AS users, min(user_id) AS user_id
 FROM user_llm_api_keys
 WHERE num_nonnulls(openai_api_key_encrypted, anthropic_api_key_encrypted,
                    google_api_key_encrypted, perplexity_api_key_encrypted) > 0;
 
 -- name: put
--- Store one sealed key; a user without a row gets one with the defaults, an unknown user none.
+-- Store one encrypted key; a user without a row gets one with the defaults, an unknown user does not.
 INSERT INTO user_llm_api_keys AS k
   (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
    google_api_key_encrypted, perplexity_api_key_encrypted)
@@ -67,7 +67,7 @@ SET openai_api_key_encrypted =
     updated_at = now();
 
 -- name: replace
--- Put a token in the place of the one that was read, unless that has changed meanwhile.
+-- Replace a token that was read, unless it has changed meanwhile.
 UPDATE user_llm_api_keys
 SET openai_api_key_encrypted =
       CASE %(provider)s WHEN 'openai' THEN %(token)s ELSE openai_api_key_encrypted END,
@@ -87,7 +87,7 @@ WHERE user_id = %(user_id)s
       END = %(seen)s;
 
 -- name: remove
--- Forget one user's key for one provider.
+-- Delete one user's key for one provider.
 UPDATE user_llm_api_keys
 SET openai_api_key_encrypted =
       CASE %(provider)s WHEN 'openai' THEN NULL ELSE openai_api_key_encrypted END,
