@@ -1,4 +1,4 @@
-"""The digest of a daily run: what is worth reporting, in the operator's words, sent once a run."""
+"""The digest of a daily run: its notices in the operator's words, each sent once to each target."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Final
 from llm_monitoring.app import App
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs import digest_lines as lines
-from llm_monitoring.jobs.digest_lines import Names, plain
+from llm_monitoring.jobs import observed_notices, run_notices
+from llm_monitoring.jobs.digest_text import Names, plain
 from llm_monitoring.ledger.balancing import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
@@ -23,6 +23,7 @@ from llm_monitoring.runs.report import DayReport
 
 log = logging.getLogger(__name__)
 
+QUIET_DAYS: Final = 7
 REST: Final = "… y {n} más: `python -m llm_monitoring runs list`"
 FAILURES: Final[dict[FailureCode, str]] = {
     "unknown_address": "no es una dirección que Apprise conozca",
@@ -37,100 +38,111 @@ FAILURES: Final[dict[FailureCode, str]] = {
 
 
 def finished(app: App, day: date, report: DayReport, code: int, reports: Sequence[Path] = ()) -> None:
-    """Tell what is new after a run, and call the heartbeat where the run was good; what fails here is only logged.
+    """Send the notices of a run, and call the heartbeat if the run was good; what fails here is only logged.
 
-    `reports` go with it where LLM_NOTIFY_ATTACH_REPORTS says so.
+    `reports` are attached if LLM_NOTIFY_ATTACH_REPORTS is set.
     """
 
-    def news() -> Iterator[Notice]:
+    def notices() -> Iterator[Notice]:
         names = Names.read(app.db)
-        yield from lines.run_news(report, day)
-        yield from lines.row_news(app.errors.found, day)
-        yield from lines.unfinished_news(report, day)
-        yield from lines.stale_news(app, report.projects)
-        yield from lines.doubt_news(report, day, names)
-        yield from map(lines.adjustment_news, report.adjustments)
-        yield from lines.blocked_news(report, app.budget.standings(start_month=False), app.budget.month(), names)
+        yield from run_notices.run_notices(report, day)
+        yield from run_notices.row_notices(app.errors.found, day)
+        yield from run_notices.unfinished_notices(report, day)
+        yield from run_notices.stale_notices(app, report.projects)
+        yield from run_notices.money_notices(report, day, names)
+        yield from map(run_notices.adjustment_notice, report.adjustments)
+        standings = app.budget.standings(start_month=False)
+        yield from run_notices.blocked_notices(report, standings, app.budget.month(), names)
 
     good = code == 0 and report.stats.stopped is None
     attached = tuple(reports) if app.settings.notify_attach_reports else ()
-    tell(app, day, news, good=good, attached=attached)
+    send(app, day, notices, good=good, attached=attached)
 
 
 def aborted(app: App, day: date, reason: StopReason, adjustments: Sequence[Adjustment] = ()) -> int:
     """Report that a run could not ask anything; return the job's exit code."""
     line = f"❌ La ejecución del {day} no pudo preguntar nada: {stop_text(reason, 'es')}"
-    notices = [Notice("run", reason, line, 7, "failure"), *map(lines.adjustment_news, adjustments)]
-    tell(app, day, lambda: notices, good=False)
+    notices = [
+        Notice("run", reason, line, QUIET_DAYS, "failure"),
+        *map(run_notices.adjustment_notice, adjustments),
+    ]
+    send(app, day, lambda: notices, good=False)
     return 1
 
 
 def locked_out(app: App, day: date, holder: Holder | None) -> int:
-    """Tell that no run can start because a session keeps the lock for days; return the job's exit code."""
-    told = f"❌ La ejecución del {day} no pudo empezar: otra sesión retiene el bloqueo más de un día ({holder})"
-    tell(app, day, lambda: [Notice("run", f"locked out {day}", plain(told), severity="failure")], good=False)
+    """Report that no run can start because a session keeps the lock for days; return the job's exit code."""
+    line = f"❌ La ejecución del {day} no pudo empezar: otra sesión retiene el bloqueo más de un día ({holder})"
+    notice = Notice("run", f"locked out {day}", plain(line), severity="failure")
+    send(app, day, lambda: [notice], good=False)
     return 1
 
 
-def tell(
-    app: App, day: date, news: Callable[[], Iterable[Notice]], *, good: bool, attached: tuple[Path, ...] = ()
+def send(
+    app: App, day: date, notices: Callable[[], Iterable[Notice]], *, good: bool, attached: tuple[Path, ...] = ()
 ) -> None:
-    """Put what is new into the outbox, send each target what it lacks, and call the heartbeat of a good run."""
+    """Put the notices into the outbox, send each target what it lacks, and call the heartbeat of a good run."""
     try:
-        parcels = collect(app, day, news)
-        letters = [letter(parcel, day, attached) for parcel in parcels]
+        pending = collect(app, day, notices)
+        messages = [message(part, day, attached) for part in pending]
         heartbeat = app.settings.heartbeat_url if good else None
         beats = [Message(heartbeat)] if heartbeat else []
-        results = delivery.send([*letters, *beats], app.settings.notify_timeout_seconds)
-        for parcel, result in zip(parcels, results, strict=False):
-            settle(app, parcel, result)
+        results = delivery.send([*messages, *beats], app.settings.notify_timeout_seconds)
+        for part, result in zip(pending, results, strict=False):
+            record(app, part, result)
         failure = results[-1].failure if beats else None
         if failure is not None:
-            say(logging.WARNING, "heartbeat.failed", f"⚠️ LLM_HEARTBEAT_URL: {failure_text(failure)}",
-                reason=failure.code, seen=failure.seen)  # fmt: skip
+            line = f"⚠️ LLM_HEARTBEAT_URL: {failure_text(failure)}"
+            write_log(logging.WARNING, "heartbeat.failed", line, reason=failure.code, seen=failure.seen)
     except (MonitoringError, OSError) as exc:
-        say(logging.WARNING, "notify.failed", f"⚠️ No se pudo preparar el resumen para el operador: {exc}")
+        line = f"⚠️ No se pudo preparar el resumen para el operador: {exc}"
+        write_log(logging.WARNING, "notify.failed", line)
 
 
-def collect(app: App, day: date, news: Callable[[], Iterable[Notice]]) -> list[PendingNotices]:
-    """What each target lacks, today's news included; nothing is looked at where nobody is told."""
+def collect(app: App, day: date, notices: Callable[[], Iterable[Notice]]) -> list[PendingNotices]:
+    """What each target lacks, today's notices included; without targets nothing is looked at."""
     targets = outbox.targets(app.settings)
     if not targets:
         return []
     alerts = detectors.budget_alerts(app.db)
     names = Names.read(app.db)
     raised = [
-        *lines.each_of(app, "presupuesto", lambda: lines.alerts_by_month(alerts), names.of(lines.budget_news)),
-        *news(),
-        *lines.observed(app, day, names),
+        *observed_notices.notices_of(
+            app,
+            "presupuesto",
+            lambda: observed_notices.alerts_by_month(alerts),
+            names.of(observed_notices.budget_notice),
+        ),
+        *notices(),
+        *observed_notices.observed(app, day, names),
     ]
     outbox.put(app.db, day, raised, alerts)
-    return outbox.parcels(app.db, targets)
+    return outbox.pending(app.db, targets)
 
 
-def settle(app: App, parcel: PendingNotices, result: Result) -> None:
+def record(app: App, part: PendingNotices, result: Result) -> None:
     """Mark what arrived; what did not stays in the outbox."""
-    name, count = parcel.target.name, len(parcel.lines)
+    name, count = part.target.name, len(part.lines)
     if result.lines:
-        outbox.delivered(app.db, parcel, result.lines, outbox.targets(app.settings))
+        outbox.mark_delivered(app.db, part, result.lines, outbox.targets(app.settings))
     if result.failure is None:
-        told = f"📨 Resumen enviado a {name}: {count} aviso(s)"
-        say(logging.INFO, "notify.delivered", told, target=name, lines=count)
+        line = f"📨 Resumen enviado a {name}: {count} aviso(s)"
+        write_log(logging.INFO, "notify.delivered", line, target=name, lines=count)
     else:
-        why = failure_text(result.failure)
-        told = f"⚠️ Resumen no entregado a {name}: {why}; se intentará en la próxima ejecución"
-        say(logging.WARNING, "notify.undelivered", told, target=name, lines=count - result.lines,
-            reason=result.failure.code, seen=result.failure.seen)  # fmt: skip
+        failure = result.failure
+        line = f"⚠️ Resumen no entregado a {name}: {failure_text(failure)}; se intentará en la próxima ejecución"
+        facts = {"target": name, "lines": count - result.lines, "reason": failure.code, "seen": failure.seen}
+        write_log(logging.WARNING, "notify.undelivered", line, **facts)
 
 
-def say(level: int, event: str, sentence: str, **fields: Any) -> None:
-    log.log(level, sentence, extra={"event": event, **fields})
+def write_log(level: int, event: str, line: str, **fields: Any) -> None:
+    log.log(level, line, extra={"event": event, **fields})
 
 
-def letter(parcel: PendingNotices, day: date, attached: tuple[Path, ...] = ()) -> Message:
-    """The lines as plain text; what the target's limit leaves no room for is counted."""
-    title = f"LLM Monitoring, {day}: {len(parcel.lines)} aviso(s)"
-    return Message(parcel.target.url, title, parcel.lines, attached, parcel.severity, REST)
+def message(part: PendingNotices, day: date, attached: tuple[Path, ...] = ()) -> Message:
+    """The lines as plain text; those beyond the target's limit are counted."""
+    title = f"LLM Monitoring, {day}: {len(part.lines)} aviso(s)"
+    return Message(part.target.url, title, part.lines, attached, part.severity, REST)
 
 
 def failure_text(failure: Failure) -> str:

@@ -1,1 +1,1 @@
-"""What the operator is told after a run: what is new, an outbox for it, and the way out."""
+"""Notices for the operator: what is worth one, the outbox that keeps them, and their delivery."""

@@ -1,4 +1,4 @@
-"""The way out: hands messages and the heartbeat to a process that is ended when its time is over."""
+"""Delivers messages and calls the heartbeat in a process that is ended when its time is over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "success", "warning", "failur
 
 FailureCode = Literal[
     "unknown_address", "status", "timeout", "name_not_found", "refused", "certificate", "not_delivered", "process_ended"
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a letter: how many of its lines arrived, and why the others did not."""
+    """How many lines of a message arrived, and why the others did not."""
 
     lines: int
     failure: Failure | None = None
@@ -43,7 +43,7 @@ class Result:
 class Message:
     """Lines of plain text for one target; without lines the target is only called, as a heartbeat.
 
-    They are split at line ends into a few messages, as the target's limit wants; `rest` is said of what is left over.
+    They are split at line ends into a few messages, as its limit wants; `rest` is the line for what is left over.
     """
 
     target: Secret
@@ -55,22 +55,26 @@ class Message:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "url": self.target.reveal(), "title": self.title, "lines": self.lines, "rest": self.rest,
-            "severity": self.severity, "attach": list(map(str, self.attached)),
-        }  # fmt: skip
+            "url": self.target.reveal(),
+            "title": self.title,
+            "lines": self.lines,
+            "rest": self.rest,
+            "severity": self.severity,
+            "attach": list(map(str, self.attached)),
+        }
 
 
-def send(letters: Sequence[Message], timeout_seconds: float) -> list[Result]:
-    """Send all at once and return what became of each.
+def send(messages: Sequence[Message], timeout_seconds: float) -> list[Result]:
+    """Send all at the same time and return each result.
 
     The whole ends after `timeout_seconds`, whatever a target does: name look-ups, slow trickles and retries of a
     library end with the process that runs them, and cannot hold up the run or its exit.
     """
-    if not letters:
+    if not messages:
         return []
-    order = json.dumps({"timeout": timeout_seconds, "parcels": [letter.as_dict() for letter in letters]})
-    printed, otherwise = run(order, timeout_seconds)
-    results = [Result(0, otherwise)] * len(letters)
+    request = json.dumps({"timeout": timeout_seconds, "messages": [message.as_dict() for message in messages]})
+    printed, failure = run(request, timeout_seconds)
+    results = [Result(0, failure)] * len(messages)
     for line in printed.splitlines(keepends=True):
         if line.endswith(b"\n"):  # the last line may be cut
             number, code, seen, lines = json.loads(line)
@@ -78,12 +82,12 @@ def send(letters: Sequence[Message], timeout_seconds: float) -> list[Result]:
     return results
 
 
-def run(order: str, timeout_seconds: float) -> tuple[bytes, Failure]:
-    """What the sender printed until it ended or was ended, and what is wrong with whatever it printed nothing of."""
+def run(request: str, timeout_seconds: float) -> tuple[bytes, Failure]:
+    """What the sender printed until its end, and the failure of the messages that it printed nothing of."""
     try:
         done = subprocess.run(
             [sys.executable, "-P", SENDER],
-            input=order.encode(),
+            input=request.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=timeout_seconds,

@@ -1,4 +1,4 @@
-"""What is worth telling after a run: failing keys and providers, models that go, spend and figures that move."""
+"""What is worth reporting after a run: failing keys and providers, models that end, spend and rates that move."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class BudgetAlert:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A day on which a provider failed for most users: news about the provider and about no brand."""
+    """A day on which a provider failed for most users: it says something of the provider and of no brand."""
 
     provider: str
     day: date
@@ -87,7 +87,7 @@ class Move:
 
 
 def budget_alerts(db: Database) -> list[BudgetAlert]:
-    """Thresholds that were reached in the last week and that nobody was told of."""
+    """Thresholds that were reached in the last week and are not in the outbox yet."""
     return [BudgetAlert(**row) for row in db.all(SQL.budget_alerts)]
 
 
@@ -107,9 +107,9 @@ def broken_runs(db: Database) -> list[Row]:
     return db.all(SQL.broken_runs)
 
 
-def going_models(db: Database) -> list[Row]:
+def retiring_models(db: Database) -> list[Row]:
     """The current models that end within 30 days, or that their provider lists no more."""
-    return db.all(SQL.going_models)
+    return db.all(SQL.retiring_models)
 
 
 def spend_jumps(db: Database, day: date) -> Iterator[SpendJump]:
@@ -136,22 +136,24 @@ def moves(db: Database, day: date, errors: RowErrors) -> Iterator[Move]:
     """
     out = outages(db, day - 2 * WINDOW + timedelta(days=1), day)
     for row in projects.active(db):
-        found: Move | None = None
+        move: Move | None = None
         with errors.guard("make_notice", f"Proyecto #{row['id']}", project_id=row["id"]):
-            found = move_of(db, row, day, out)
-        if found is not None:
-            yield found
+            move = move_of(db, row, day, out)
+        if move is not None:
+            yield move
 
 
 def move_of(db: Database, row: Row, day: date, out: Sequence[Outage]) -> Move | None:
-    """A project's move; None where there is none, or where its row cannot be read, which the run has reported."""
+    """A project's move; None if there is none, or if its row cannot be read, which the run has reported."""
     try:
         project = projects.read_project(row)
     except projects.UnreadableProject:
         return None
     before, after = weeks(db, project, day, out)
-    found = compare(before, after, [rival.name for rival in project.competitors])
-    return Move(project, found, provider_parts(before, after)) if is_sure(found.mention_rate) else None
+    comparison = compare(before, after, [competitor.name for competitor in project.competitors])
+    if not is_sure(comparison.mention_rate):
+        return None
+    return Move(project, comparison, provider_parts(before, after))
 
 
 def origin_of(change: Change, parts: Sequence[ProviderPart]) -> Origin:
@@ -187,10 +189,13 @@ def weeks(
 ) -> tuple[list[Observation], list[Observation]]:
     """The comparable answers of the week before the last, and of the week that ends on `day`."""
     params = {
-        "project_id": project.id, "first": day - 2 * WINDOW + timedelta(days=1), "last": day,
-        "fingerprint": fingerprints.fingerprint(project), "out_providers": [each.provider for each in out],
-        "out_days": [each.day for each in out],
-    }  # fmt: skip
-    found = [snapshots.observation(row, project) for row in db.all(SQL.observations, params)]
+        "project_id": project.id,
+        "first": day - 2 * WINDOW + timedelta(days=1),
+        "last": day,
+        "fingerprint": fingerprints.fingerprint(project),
+        "out_providers": [outage.provider for outage in out],
+        "out_days": [outage.day for outage in out],
+    }
+    answers = [snapshots.observation(row, project) for row in db.all(SQL.observations, params)]
     start = day - WINDOW + timedelta(days=1)
-    return [each for each in found if each.day < start], [each for each in found if each.day >= start]
+    return [answer for answer in answers if answer.day < start], [answer for answer in answers if answer.day >= start]

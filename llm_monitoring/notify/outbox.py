@@ -1,4 +1,4 @@
-"""The outbox: lines to be told, each once within its quiet days, kept until every target has them."""
+"""The outbox: notices, each once within its quiet days, kept until every target has them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = Literal["budget", "outage", "key", "run", "project", "model", "spend", "r
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One line for the digest. The same kind and subject is not said again for `quiet_days` days."""
+    """One line for the digest. The same kind and subject is not sent again for `quiet_days` days."""
 
     kind: Kind
     subject: str
@@ -60,25 +60,34 @@ class PendingNotices:
     severity: Severity
 
 
-def put(db: Database, day: date, news: Iterable[Notice], alerts: Sequence[BudgetAlert]) -> None:
-    """Put news of `day` into the outbox; `alerts` are those that the news tells of, and are told once."""
-    lines = list(news)
+def put(db: Database, day: date, notices: Iterable[Notice], alerts: Sequence[BudgetAlert]) -> None:
+    """Put the notices of `day` into the outbox; `alerts`, of which some of them speak, are marked as announced."""
+    rows = list(notices)
 
     def write(tx: Transaction) -> None:
-        for each in lines:
-            tx.execute(SQL.add_news, {"kind": each.kind, "subject": each.subject, "day": day, "line": each.line,
-                                      "quiet_days": each.quiet_days, "severity": each.severity})  # fmt: skip
+        for notice in rows:
+            tx.execute(
+                SQL.add_notice,
+                {
+                    "kind": notice.kind,
+                    "subject": notice.subject,
+                    "day": day,
+                    "line": notice.line,
+                    "quiet_days": notice.quiet_days,
+                    "severity": notice.severity,
+                },
+            )
         for alert in alerts:
-            tx.execute(SQL.mark_announced,
-                       {"user_id": alert.user_id, "month": alert.month, "threshold": alert.threshold})  # fmt: skip
+            key = {"user_id": alert.user_id, "month": alert.month, "threshold": alert.threshold}
+            tx.execute(SQL.mark_announced, key)
 
     db.transact(write)
 
 
 def targets(settings: Settings) -> list[Target]:
     """The targets of an installation, in their order."""
-    ring = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
-    keys = [key.strip() for key in ring if key.strip()] or [settings.database_url or ""]
+    text = settings.keys_encryption_key.reveal() if settings.keys_encryption_key else ""
+    keys = [key.strip() for key in text.split(",") if key.strip()] or [settings.database_url or ""]
     return [
         Target(url, name_of(url, place), tuple(mark(url, key) for key in keys))
         for place, url in enumerate(settings.notify_urls or (), start=1)
@@ -91,25 +100,25 @@ def name_of(url: Secret, place: int) -> str:
 
 
 def mark(url: Secret, key: str) -> str:
-    """A target's mark in the table: without the key nobody can try out addresses against it."""
+    """A target's mark in the table: without the key no address can be tried against it."""
     return hmac.new(key.encode(), url.reveal().encode(), "sha256").hexdigest()[:16]
 
 
-def parcels(db: Database, wanted: Sequence[Target]) -> list[PendingNotices]:
+def pending(db: Database, wanted: Sequence[Target]) -> list[PendingNotices]:
     """What each target still lacks; a target that lacks nothing is left out."""
     rows = db.all(SQL.pending)
-    found = []
+    parts = []
     for target in wanted:
         lacking = [row for row in rows if not set(target.marks) & set(row["delivered_to"])]
         if lacking:
             ids, lines = (tuple(row[name] for row in lacking) for name in ("id", "line"))
             gravest = max((row["severity"] for row in lacking), key=SEVERITIES.index)
-            found.append(PendingNotices(target, ids, lines, gravest))
-    return found
+            parts.append(PendingNotices(target, ids, lines, gravest))
+    return parts
 
 
-def delivered(db: Database, parcel: PendingNotices, lines: int, wanted: Sequence[Target]) -> None:
-    """Remember that the first `lines` lines of the parcel arrived."""
+def mark_delivered(db: Database, part: PendingNotices, lines: int, wanted: Sequence[Target]) -> None:
+    """Store that the first `lines` lines of the notices arrived."""
     marks = [target.mark for target in wanted]
-    ids = list(parcel.ids[:lines])
-    db.execute(SQL.mark_delivered, {"ids": ids, "target": parcel.target.mark, "targets": marks})
+    ids = list(part.ids[:lines])
+    db.execute(SQL.mark_delivered, {"ids": ids, "target": part.target.mark, "targets": marks})

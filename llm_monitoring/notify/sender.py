@@ -1,7 +1,7 @@
-"""Sends what is on standard input: a script of its own, so that whoever starts it can end it at any moment.
+"""Sends the messages on standard input: a script of its own, so that its caller can end it at any moment.
 
-A line of JSON comes out for every parcel as soon as its fate is known: its number, a code of what went wrong or null,
-what was seen, and how many of its lines arrived. It imports nothing of the package, and the addresses, which hold
+It prints a line of JSON for every message as soon as its result is known: its number, a code of what went wrong or
+null, what was seen, and how many of its lines arrived. It imports nothing of the package, and the addresses, which hold
 tokens, are in no argument that other processes could read.
 """
 
@@ -47,7 +47,7 @@ def shortened(line: str, room: int) -> str:
     return line.encode("utf-16-le", "surrogatepass")[: 2 * max(0, room - 1)].decode("utf-16-le", "ignore") + "…"
 
 
-def messages(lines: Sequence[str], rest: str, room: int, most: int = MOST_MESSAGES) -> Iterator[tuple[str, int]]:
+def parts(lines: Sequence[str], rest: str, room: int, most: int = MOST_MESSAGES) -> Iterator[tuple[str, int]]:
     """Pack lines into at most `most` messages of `room` units; yield each text and how many lines are done with it.
 
     What does not fit at all is counted in a last line, `rest`, in which {n} stands for how many.
@@ -71,7 +71,7 @@ def fill(lines: Sequence[str], room: int) -> list[str]:
     """The first lines that fit into `room` units; the first one always, shortened if it must be."""
     kept: list[str] = []
     size = 0
-    for line in (shortened(each, max(1, room)) for each in lines):
+    for line in (shortened(line, max(1, room)) for line in lines):
         if kept and size + 1 + units(line) > room:
             break
         size += units(line) + bool(kept)
@@ -79,24 +79,24 @@ def fill(lines: Sequence[str], room: int) -> list[str]:
     return kept
 
 
-def send(parcel: dict[str, Any], timeout: float) -> Outcome:
-    """Deliver one parcel message by message; a message that fails ends it."""
-    if not parcel["lines"]:
-        return call(parcel["url"], timeout)
-    target = apprise.Apprise.instantiate(parcel["url"], suppress_exceptions=True)
+def send(message: dict[str, Any], timeout: float) -> Outcome:
+    """Deliver one message, in parts if it is long; a part that fails ends it."""
+    if not message["lines"]:
+        return call(message["url"], timeout)
+    target = apprise.Apprise.instantiate(message["url"], suppress_exceptions=True)
     if target is None:
         return "unknown_address", "", 0
     sender = apprise.Apprise()
     sender.add(target)
     done = 0
-    room = target.body_maxlen - units(parcel["title"]) - FRAME
-    for number, (text, reached) in enumerate(messages(parcel["lines"], parcel["rest"], room)):
+    room = target.body_maxlen - units(message["title"]) - FRAME
+    for number, (text, reached) in enumerate(parts(message["lines"], message["rest"], room)):
         result = sender.notify(
-            title=shortened(parcel["title"], target.title_maxlen or units(parcel["title"])),
+            title=shortened(message["title"], target.title_maxlen or units(message["title"])),
             body=text,
-            notify_type=parcel["severity"],
+            notify_type=message["severity"],
             body_format=apprise.NotifyFormat.TEXT,
-            attach=(parcel["attach"] or None) if number == 0 else None,
+            attach=(message["attach"] or None) if number == 0 else None,
             timeout=timeout,
         )
         if not result:
@@ -129,17 +129,19 @@ def call(url: str, timeout: float) -> Outcome:
 
 def kind_of(error: object) -> str:
     kinds: tuple[tuple[type[BaseException], str], ...] = (
-        (TimeoutError, "timeout"), (socket.gaierror, "name_not_found"), (ConnectionRefusedError, "refused"),
+        (TimeoutError, "timeout"),
+        (socket.gaierror, "name_not_found"),
+        (ConnectionRefusedError, "refused"),
         (ssl.SSLError, "certificate"),
-    )  # fmt: skip
+    )
     return next((code for kind, code in kinds if isinstance(error, kind)), "not_delivered")
 
 
 def main() -> None:
-    order = json.load(sys.stdin)
-    parcels = order["parcels"]
-    with ThreadPoolExecutor(len(parcels)) as pool:
-        sent = {pool.submit(send, each, order["timeout"]): number for number, each in enumerate(parcels)}
+    request = json.load(sys.stdin)
+    messages = request["messages"]
+    with ThreadPoolExecutor(len(messages)) as pool:
+        sent = {pool.submit(send, message, request["timeout"]): number for number, message in enumerate(messages)}
         for future in as_completed(sent):
             print(json.dumps([sent[future], *future.result()]), flush=True)
 

@@ -79,8 +79,8 @@ CLOSED: Final[dict[ClosedReason, dict[Language, str]]] = {
     },
     "provider_failing": {"es": "{provider} falla en todas las llamadas", "en": "{provider} fails on every call"},
     "key_unreadable": {
-        "es": "la API key de {provider} no se puede usar",
-        "en": "the {provider} key cannot be used",
+        "es": "la API key no se puede leer",
+        "en": "the API key cannot be read",
     },
 }
 

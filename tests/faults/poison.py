@@ -18,7 +18,7 @@ from llm_monitoring.db.database import Conflict, Database, Rejected, Row
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.jobs import daily, daily_log, digest, digest_lines
+from llm_monitoring.jobs import daily, daily_log, digest, run_notices
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
@@ -120,8 +120,8 @@ def cells(db: Database) -> Iterator[Cell]:
 def ignore(_: object) -> None: ...
 
 
-def row_news(app: App, the_day: date) -> Iterator[Notice]:
-    return digest_lines.row_news(app.errors.found, the_day)
+def row_notices(app: App, the_day: date) -> Iterator[Notice]:
+    return run_notices.row_notices(app.errors.found, the_day)
 
 
 @dataclass
@@ -178,7 +178,7 @@ class House:
         request = RunRequest(the_day, on_start=lambda pending: ignore(meanwhile()))
         report = run_day(app, request, listener=daily_log.StartLog())
         daily.write_reports(app, report)
-        digest.collect(app, the_day, lambda: [*digest_lines.run_news(report, the_day), *row_news(app, the_day)])
+        digest.collect(app, the_day, lambda: [*run_notices.run_notices(report, the_day), *row_notices(app, the_day)])
         return report
 
     def healthy(self, the_day: date = DAY) -> Row:

@@ -13,7 +13,7 @@ import pytest
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.jobs import digest_lines
+from llm_monitoring.jobs import digest_text, observed_notices
 from llm_monitoring.notify import detectors
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
 from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
@@ -205,6 +205,7 @@ def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) 
     assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
     assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.stats.failed)
     lines = [
-        digest_lines.key_news(row, digest_lines.Names({}, {})).line for row in detectors.refused_keys(scene.db, TODAY)
+        observed_notices.key_notice(row, digest_text.Names({}, {})).line
+        for row in detectors.refused_keys(scene.db, TODAY)
     ]
     assert ([True], 12) == ([line.startswith(f"🔑 User #{user}, anthropic") for line in lines], len(failures(scene)))

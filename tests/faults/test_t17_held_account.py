@@ -12,8 +12,8 @@ from random import Random
 import psycopg2
 import pytest
 
-from llm_monitoring.jobs import daily_log, digest_lines
-from llm_monitoring.jobs.digest_lines import Names
+from llm_monitoring.jobs import daily_log, run_notices
+from llm_monitoring.jobs.digest_text import Names
 from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.runs import held_work
@@ -98,7 +98,10 @@ def test_t17_every_account_held_is_a_day_without_success(
     said = "\n".join(caplog.messages)
     assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
     assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]
-    news = [*digest_lines.row_news(report.row_errors, TODAY), *digest_lines.doubt_news(report, TODAY, Names({}, {}))]
+    news = [
+        *run_notices.row_notices(report.row_errors, TODAY),
+        *run_notices.money_notices(report, TODAY, Names({}, {})),
+    ]
     line = f"🔒 Otra aplicación retuvo la cuenta de User #{first}, User #{second}; 6 pregunta(s) quedan abiertas, "
     assert [line + "0 llamada(s) quedan por liquidar"] == [each.line for each in news]
 
@@ -170,6 +173,6 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
     report = run_day(scene)
     assert (None, 4, {"budget_reserved": 4}) == (report.stats.stopped, report.stats.answered, report.stats.reasons)
     assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
-    lines = [each.line for each in digest_lines.doubt_news(report, TODAY, Names({}, {}))]
+    lines = [each.line for each in run_notices.money_notices(report, TODAY, Names({}, {}))]
     assert ["💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; 4 pregunta(s) quedan abiertas"] == lines
     assert (set(), False) == (report.stats.locked_users, report.cut)

@@ -31,7 +31,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Secret
 from llm_monitoring.figures.change import Change
-from llm_monitoring.jobs import daily, digest, digest_lines
+from llm_monitoring.jobs import daily, digest, digest_text
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
@@ -330,7 +330,7 @@ def test_a_fall_and_a_rise_are_told_once(
         answers(db, rising, provider, ago(20), ago(6), 2)
         answers(db, rising, provider, ago(5), DAY, 8)
     for day in (ago(7), ago(1), DAY):
-        digest.tell(app, day, list, good=False)
+        digest.send(app, day, list, good=False)
     told = [line for post in webhook.posts for line in post["message"].splitlines()]
     assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
     assert "la tasa de mención baja del 80,0\N{NO-BREAK SPACE}% al" in told[0]
@@ -342,7 +342,7 @@ def test_noise_is_not_told(db: Database, watched: list[projects.Project], app: A
     answers(db, watched[0], "openai", ago(20), ago(7), 5)
     answers(db, watched[0], "openai", ago(6), DAY, 6)
     answers(db, watched[1], "openai", ago(20), DAY, 5)
-    digest.tell(app, DAY, list, good=False)
+    digest.send(app, DAY, list, good=False)
     assert [] == webhook.posts
 
 
@@ -366,7 +366,7 @@ def test_an_outage_moves_no_brand(db: Database, watched: list[projects.Project],
         for day in range(6):
             failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
     assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in detectors.outages(db, ago(13), DAY)]
-    digest.tell(app, DAY, list, good=False)
+    digest.send(app, DAY, list, good=False)
     assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
         post["message"] for post in webhook.posts
     ]
@@ -419,23 +419,23 @@ def test_a_current_model_that_goes_is_told_weekly(db: Database, app: App, webhoo
     db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
                " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
     for day in range(8):
-        digest.tell(app, DAY + timedelta(days=day), list, good=False)
+        digest.send(app, DAY + timedelta(days=day), list, good=False)
     assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]
 
 
 def test_a_long_digest_is_cut(db: Database, app: App, webhook: Webhook) -> None:
     """A target that takes little gets a few messages of whole lines, and how many more there are."""
     news = [Notice("project", str(number), "x" * 8_000) for number in range(20)]
-    digest.tell(app, DAY, lambda: news, good=False)
+    digest.send(app, DAY, lambda: news, good=False)
     assert [4, 4, 4, 5] == [len(post["message"].splitlines()) for post in webhook.posts]
     assert webhook.posts[-1]["message"].splitlines()[-1].startswith("… y 4 más: ")
-    assert [] == outbox.parcels(db, outbox.targets(app.settings))
+    assert [] == outbox.pending(db, outbox.targets(app.settings))
 
 
 def test_names_are_text() -> None:
     """Nothing in a name becomes a tag, a link, a mention or a line of its own in a mail program or chat."""
     hostile = "<script>x</script>\n@everyone [a](https://evil.example) \x1b[2J" + "y" * 900
-    told = digest_lines.plain(hostile)
+    told = digest_text.plain(hostile)
     assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil․example)")
     assert (True, []) == (len(told) == 300, re.findall(r"[<>@\n\x1b]|://", told))
 

@@ -20,7 +20,7 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import snapshots
 from llm_monitoring.health import database as database_checks
-from llm_monitoring.jobs import digest_lines
+from llm_monitoring.jobs import run_notices
 from tests.integration.stage import staged
 from tests.integration.stored import Book, alike, command, done, refused
 
@@ -133,7 +133,7 @@ def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
 
     def said() -> list[bool]:
         (finding,) = database_checks.readings(book.db)
-        lines = [news.line for news in digest_lines.stale_news(app, reports)]  # type: ignore[arg-type]
+        lines = [news.line for news in run_notices.stale_notices(app, reports)]  # type: ignore[arg-type]
         shown = json.loads(done("projects", "check", "1", "--json"))["stale_answers"]
         return [
             "60 answers of projects #1" in finding.message,

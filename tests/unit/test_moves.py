@@ -10,7 +10,7 @@ import pytest
 from llm_monitoring.figures.comparison import compare
 from llm_monitoring.figures.movers import prompt_changes, provider_parts
 from llm_monitoring.figures.observations import Observation
-from llm_monitoring.jobs.digest_lines import move_news
+from llm_monitoring.jobs.observed_notices import move_notice
 from llm_monitoring.notify.detectors import Move
 from tests.unit.analysis_figures.answers import FIRST_DAY, NEXT_MONTH, answer
 from tests.unit.reporting.scene import project
@@ -61,7 +61,7 @@ def test_the_digest_names_who_moved(before: dict[str, int], after: dict[str, int
     """A fall says whether it is one assistant's, some assistants' or everyone's, with figures."""
     found = move(before, after)
     assert origin == found.origin
-    assert move_news(found).line.endswith(said)
+    assert move_notice(found).line.endswith(said)
 
 
 def test_prompts_that_moved() -> None:

@@ -18,7 +18,7 @@ from apprise.plugins.telegram import NotifyTelegram
 
 from llm_monitoring import settings
 from llm_monitoring.jobs.digest import REST
-from llm_monitoring.jobs.digest_lines import plain
+from llm_monitoring.jobs.digest_text import plain
 from llm_monitoring.notify import outbox, sender
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the library, as it loads its plugins
@@ -99,7 +99,7 @@ def test_what_arrived_is_not_sent_again(service: Service, monkeypatch: pytest.Mo
     parcel = {"url": url, "title": TITLE, "lines": LINES, "rest": REST, "severity": "info", "attach": []}
     code, seen, done = sender.send(parcel, 20)
     assert ("status", "503") == (code, seen)
-    packed = list(sender.messages(LINES, REST, 2_000 - len(TITLE) - sender.FRAME))
+    packed = list(sender.parts(LINES, REST, 2_000 - len(TITLE) - sender.FRAME))
     assert packed[1][1] == done
 
 
@@ -107,7 +107,7 @@ def test_what_arrived_is_not_sent_again(service: Service, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("count", [1, 2, 30, 100])
 def test_messages_are_whole_lines(room: int, count: int) -> None:
     """Every message fits; lines are whole unless one alone is too long; all are accounted for."""
-    found = list(sender.messages(LINES[:count], REST, room))
+    found = list(sender.parts(LINES[:count], REST, room))
     texts = [text for text, _ in found]
     assert [] == [text for text in texts if sender.units(text) > room]
     assert count == found[-1][1]

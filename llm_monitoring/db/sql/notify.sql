@@ -1,5 +1,5 @@
--- name: add_news
--- Put a line into the outbox, unless the same was said within its quiet days; on a later day only where it never arrived.
+-- name: add_notice
+-- Put a line into the outbox, unless the same was raised within its quiet days.
 INSERT INTO llm_monitoring_news (kind, subject, day, line, severity)
 SELECT %(kind)s, %(subject)s, %(day)s, %(line)s, %(severity)s
 WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
@@ -7,7 +7,7 @@ WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
 ON CONFLICT (kind, subject, day) DO NOTHING;
 
 -- name: pending
--- What some target does not have yet, oldest first; what nobody could be told within a week is dropped.
+-- What some target does not have yet, oldest first; what could not be delivered within a week is dropped.
 SELECT id, line, severity, delivered_to
 FROM llm_monitoring_news
 WHERE delivered_at IS NULL AND raised_at > now() - INTERVAL '7 days'
@@ -30,7 +30,7 @@ SELECT id, email FROM users;
 SELECT id, name FROM llm_monitoring_projects;
 
 -- name: budget_alerts
--- Thresholds that were reached and that nobody was told of yet.
+-- Thresholds that were reached and are not in the outbox yet.
 SELECT user_id, month::text AS month, threshold, spent_usd, budget_usd
 FROM llm_budget_alerts
 WHERE announced_at IS NULL AND raised_at > now() - INTERVAL '7 days'
@@ -68,7 +68,8 @@ ORDER BY day, llm_provider;
 -- name: refused_keys
 -- Keys that a provider refused on a day, or that could not be read, with how many prompts stayed without an answer.
 SELECT p.user_id, f.llm_provider AS provider, count(*) AS tasks,
-       coalesce(min(f.message) FILTER (WHERE f.reason NOT IN ('key_closed', 'provider_closed')), min(f.message)) AS message
+       (array_agg(f.reason ORDER BY f.reason IN ('key_closed', 'provider_closed'), f.message))[1] AS reason,
+       (array_agg(f.message ORDER BY f.reason IN ('key_closed', 'provider_closed'), f.message))[1] AS message
 FROM llm_monitoring_failed_tasks f JOIN llm_monitoring_projects p ON p.id = f.project_id
 WHERE f.analysis_date = %(day)s AND f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 'key_closed', 'provider_closed')
 GROUP BY p.user_id, f.llm_provider
@@ -76,12 +77,12 @@ HAVING bool_or(f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 
 ORDER BY p.user_id, f.llm_provider;
 
 -- name: broken_runs
--- Runs that ended in an error or with their process: they could tell nobody themselves.
+-- Runs that ended in an error or with their process: they could not report it themselves.
 SELECT id, analysis_date AS day, status FROM llm_monitoring_analysis_runs
 WHERE status IN ('dead', 'crashed') AND started_at > now() - INTERVAL '7 days'
 ORDER BY id;
 
--- name: going_models
+-- name: retiring_models
 -- Current models that end soon or are listed no more.
 SELECT llm_provider AS provider, model_id, retires_at, going_announced_at
 FROM llm_model_registry
