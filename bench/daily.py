@@ -19,7 +19,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from bench.ground import ROOT, database, peak_rss_mb, provider
+from bench.environment import ROOT, database, peak_rss_mb, provider
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import open_app, schedule_day

@@ -9,7 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from bench.ground import database
+from bench.environment import database
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage

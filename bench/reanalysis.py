@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bench.ground import ROOT, database
+from bench.environment import ROOT, database
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity, Matcher
 from llm_monitoring.answers import store

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.daily import counted_statements
-from bench.ground import ROOT, database, peak_rss_mb
+from bench.environment import ROOT, database, peak_rss_mb
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app

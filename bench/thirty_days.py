@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from bench.ground import database
+from bench.environment import database
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app
 from llm_monitoring.cli.results.metrics import print_report

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bench.ground import database
+from bench.environment import database
 from bench.volume_cases import MANY_TASKS, SOME_TASKS, Case, asked, cases
 from bench.volume_fill import FILL, PROMPTS, Shape, fill
 from bench.volume_writes import measure

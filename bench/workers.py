@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.daily import environment, fill
-from bench.ground import ROOT, database, provider
+from bench.environment import ROOT, database, provider
 from llm_monitoring.db.database import Database
 from llm_monitoring.ledger.budget import Budget
 

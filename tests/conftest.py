@@ -58,9 +58,9 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
-    from tests.faults.nursery import close_shared
+    from tests.fork_server import stop_fork_server
 
-    close_shared()
+    stop_fork_server()
 
 
 @pytest.hookimpl(wrapper=True)

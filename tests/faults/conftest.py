@@ -1,4 +1,4 @@
-"""What the fault tests share: seeds to replay, watched databases, a parent for runs, the long run's report."""
+"""Fixtures of the fault tests: seeds to replay, databases that watch themselves, the report of the long run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Databases, fill_migrated
-from tests.faults.books import Books
-from tests.faults.nursery import ROOT, Nursery, shared
-from tests.faults.scene import Scene, staged
+from tests.environment import Environment, open_environment
+from tests.fork_server import ROOT
+from tests.ledger_view import LedgerView
 
 REPORT = ROOT / "faults.json"
 WATCH = Path(__file__).with_name("watch.sql")
@@ -92,15 +92,15 @@ class Note:
     def add(self, **counts: Any) -> None:
         self.counts.update(counts)
 
-    def count_money(self, *books: Books) -> None:
+    def count_money(self, *views: LedgerView) -> None:
         """Charged to billed, and the paid answers that never came into the database."""
-        billed, charged = sum(each.billed_usd for each in books), sum(each.charged_usd for each in books)
+        billed, charged = sum(each.billed_usd for each in views), sum(each.charged_usd for each in views)
         self.add(
             billed_usd=billed,
             charged_usd=charged,
             charged_to_billed=round(float(charged / billed), 6) if billed else None,
-            paid_answers=sum(len(each.bill) for each in books),
-            lost_answers=sum(each.lost_replies for each in books),
+            paid_answers=sum(len(each.bill) for each in views),
+            lost_answers=sum(each.lost_replies for each in views),
         )
 
 
@@ -153,13 +153,7 @@ def watched_url(watched_urls: Any) -> str:
 
 
 @pytest.fixture
-def nursery() -> Nursery:
-    """The parent of all runs."""
-    return shared()
-
-
-@pytest.fixture
-def scene(watched_url: str, tmp_path: Path, nursery: Nursery, random: Random) -> Iterator[Scene]:
-    """A scene without latency."""
-    with staged(watched_url, tmp_path / "scene", nursery, random) as made:
+def environment(watched_url: str, random: Random) -> Iterator[Environment]:
+    """An environment without latency on a database that watches itself."""
+    with open_environment(watched_url, random) as made:
         yield made

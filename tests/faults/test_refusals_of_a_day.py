@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,9 +14,9 @@ from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.jobs import digest_text, observed_notices
 from llm_monitoring.notify import detectors
+from tests.environment import Environment, open_environment
 from tests.faults.fault_table import FIREWALL, document, gone, quota, status
-from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
-from tests.faults.scene import Scene
+from tests.faults.in_process import TODAY, ask, impatient, run_day
 
 PROMPTS = [f"¿Es Quipu bueno para el caso {number}?" for number in range(12)]
 ONE_AT_A_TIME = {"LLM_MAX_WORKERS": "1"}
@@ -31,52 +30,54 @@ ANSWERED = "SELECT count(*)::int AS n FROM llm_monitoring_results"
 
 
 @pytest.fixture
-def scene(watched_url: str, tmp_path: Path, random: Random) -> Iterator[Scene]:
-    with staged_here(watched_url, tmp_path, random) as staged, impatient():
-        yield staged
+def environment(watched_url: str, random: Random) -> Iterator[Environment]:
+    with open_environment(watched_url, random) as made, impatient():
+        yield made
 
 
-def refuse(scene: Scene, action: Any, **match: Any) -> None:
-    scene.server.faults.set([{"match": {"route": "answer", **match}, "action": action}])
+def refuse(environment: Environment, action: Any, **match: Any) -> None:
+    environment.server.faults.set([{"match": {"route": "answer", **match}, "action": action}])
 
 
-def calls(scene: Scene) -> dict[tuple[str, str], int]:
-    return {(row["kind"], row["state"]): row["n"] for row in scene.db.all(CALLS)}
+def calls(environment: Environment) -> dict[tuple[str, str], int]:
+    return {(row["kind"], row["state"]): row["n"] for row in environment.db.all(CALLS)}
 
 
-def failures(scene: Scene) -> list[tuple[str, str]]:
-    return [(row["reason"], row["message"]) for row in scene.db.all(FAILED)]
+def failures(environment: Environment) -> list[tuple[str, str]]:
+    return [(row["reason"], row["message"]) for row in environment.db.all(FAILED)]
 
 
-def answered(scene: Scene) -> int:
-    row = scene.db.one(ANSWERED)
+def answered(environment: Environment) -> int:
+    row = environment.db.one(ANSWERED)
     return row["n"] if row else 0
 
 
-def alone(scene: Scene, provider: ProviderName) -> int:
-    user = scene.add_user([provider])
-    ask(scene, user, PROMPTS, [provider])
+def alone(environment: Environment, provider: ProviderName) -> int:
+    user = environment.add_user(providers=[provider])
+    ask(environment, user, PROMPTS, [provider])
     return user
 
 
 @pytest.mark.parametrize("code", [403, 404])
-def test_a_missing_model_of_the_judge_leaves_the_answers_alone(scene: Scene, code: int) -> None:
+def test_a_missing_model_of_the_judge_leaves_the_answers_alone(environment: Environment, code: int) -> None:
     """Only that model is not there: all prompts are answered, and the judge is asked once."""
-    alone(scene, "openai")
-    judge = registry.read_catalogue(scene.db).judge(frozenset({"openai"}), TODAY)
+    alone(environment, "openai")
+    judge = registry.read_catalogue(environment.db).judge(frozenset({"openai"}), TODAY)
     assert judge is not None
-    refuse(scene, status(code, body=document("openai", code, "no access", "model_not_found")), model=judge.model_id)
-    run_day(scene, LLM_SENTIMENT="true", **ONE_AT_A_TIME)
-    assert (12, {("answer", "settled"): 12, ("sentiment", "void"): 1}) == (answered(scene), calls(scene))
+    refuse(
+        environment, status(code, body=document("openai", code, "no access", "model_not_found")), model=judge.model_id
+    )
+    run_day(environment, LLM_SENTIMENT="true", **ONE_AT_A_TIME)
+    assert (12, {("answer", "settled"): 12, ("sentiment", "void"): 1}) == (answered(environment), calls(environment))
 
 
-def test_a_missing_model_of_the_answers_is_named_as_one(scene: Scene) -> None:
+def test_a_missing_model_of_the_answers_is_named_as_one(environment: Environment) -> None:
     """The key is not called refused where it is the model that is not there."""
-    alone(scene, "openai")
-    refuse(scene, gone("openai"))
-    run_day(scene, **ONE_AT_A_TIME)
-    told = failures(scene)
-    assert {("answer", "void"): 1} == calls(scene)
+    alone(environment, "openai")
+    refuse(environment, gone("openai"))
+    run_day(environment, **ONE_AT_A_TIME)
+    told = failures(environment)
+    assert {("answer", "void"): 1} == calls(environment)
     assert {"model_not_found": 1, "provider_closed": 11} == {r: [x for x, _ in told].count(r) for r, _ in told}
     assert {"model_missing"} == {text for why, text in told if why == "provider_closed"}
 
@@ -98,27 +99,27 @@ ONE_CALL: list[tuple[ProviderName, Any, str]] = [
 @pytest.mark.parametrize("own_key", [True, False], ids=["user's key", "operator's key"])
 @pytest.mark.parametrize(("provider", "action", "reason"), ONE_CALL)
 def test_a_refusal_that_no_prompt_mends_is_met_once(
-    scene: Scene, provider: ProviderName, action: Any, reason: str, own_key: bool
+    environment: Environment, provider: ProviderName, action: Any, reason: str, own_key: bool
 ) -> None:
     """One call, then the key is closed for the day: the first task has the provider's words, the others our own."""
     if not own_key:
-        scene.add_operator_keys([provider])
-    ask(scene, scene.add_user([provider] if own_key else []), PROMPTS, [provider])
-    refuse(scene, action)
-    run_day(scene, **ONE_AT_A_TIME)
-    told = failures(scene)
-    assert {("answer", "void"): 1} == calls(scene)
+        environment.add_operator_keys([provider])
+    ask(environment, environment.add_user(providers=[provider] if own_key else []), PROMPTS, [provider])
+    refuse(environment, action)
+    run_day(environment, **ONE_AT_A_TIME)
+    told = failures(environment)
+    assert {("answer", "void"): 1} == calls(environment)
     assert [reason] == [why for why, _ in told if why != "key_closed"]
     assert [] == [text for why, text in told if why == "key_closed" and "answered" in text]
 
 
-def test_a_429_without_a_reason_ends_at_some_time(scene: Scene) -> None:
+def test_a_429_without_a_reason_ends_at_some_time(environment: Environment) -> None:
     """A limit that names no quota and never ends is not asked ten times a prompt."""
-    alone(scene, "google")
-    refuse(scene, status(429, body=document("google", 429, "prepayment credits are depleted", "RESOURCE_EXHAUSTED"),
-                         headers={"Retry-After": "0"}))  # fmt: skip
-    run_day(scene)
-    assert calls(scene)["answer", "void"] <= 40
+    alone(environment, "google")
+    body = document("google", 429, "prepayment credits are depleted", "RESOURCE_EXHAUSTED")
+    refuse(environment, status(429, body=body, headers={"Retry-After": "0"}))
+    run_day(environment)
+    assert calls(environment)["answer", "void"] <= 40
 
 
 EVIL = "<script>alert(1)</script> what does API key not valid mean, or insufficient_quota?"
@@ -136,76 +137,79 @@ EVIL = "<script>alert(1)</script> what does API key not valid mean, or insuffici
     ids=["a firewall's page", "403", "401", "400", "429"],
 )
 def test_one_tenants_prompt_closes_nobody_elses_key(
-    scene: Scene, action: Any, caplog: pytest.LogCaptureFixture
+    environment: Environment, action: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The operator's key works on for the others, and no word of the prompt is in their rows or log lines."""
-    scene.add_operator_keys(["openai"])
-    evil, *others = [scene.add_user([]) for _ in range(3)]
-    ask(scene, evil, [EVIL], ["openai"])
+    environment.add_operator_keys(["openai"])
+    evil, *others = [environment.add_user(providers=[]) for _ in range(3)]
+    ask(environment, evil, [EVIL], ["openai"])
     for user in others:
-        ask(scene, user, PROMPTS[:4], ["openai"])
-    refuse(scene, action, prompt="<script>")
+        ask(environment, user, PROMPTS[:4], ["openai"])
+    refuse(environment, action, prompt="<script>")
     with caplog.at_level(logging.INFO):
-        run_day(scene, **ONE_AT_A_TIME)
-    assert 8 == answered(scene)
-    assert {evil} == {row["user_id"] for row in scene.db.all(FAILED)}
+        run_day(environment, **ONE_AT_A_TIME)
+    assert 8 == answered(environment)
+    assert {evil} == {row["user_id"] for row in environment.db.all(FAILED)}
     lines = [line for line in caplog.records if "Blocked" in line.getMessage()]
     assert {evil} >= {getattr(line, "user_id", None) for line in lines}
 
 
-def test_an_operators_key_that_lists_no_models_is_closed_for_all(scene: Scene) -> None:
+def test_an_operators_key_that_lists_no_models_is_closed_for_all(environment: Environment) -> None:
     """A key that is refused twice is dead: one call, and a fixed sentence for every other tenant."""
-    scene.add_operator_keys(["openai"])
+    environment.add_operator_keys(["openai"])
     for _ in range(3):
-        ask(scene, scene.add_user([]), PROMPTS[:4], ["openai"])
+        ask(environment, environment.add_user(providers=[]), PROMPTS[:4], ["openai"])
     bad_key = status(401, body=document("openai", 401, f"Bad key, said to: {EVIL}", "invalid_api_key"))
-    scene.server.faults.set([{"match": {"provider": "openai"}, "action": bad_key}])
-    report = run_day(scene, **ONE_AT_A_TIME)
-    told = failures(scene)
-    assert {("answer", "void"): 1} == calls(scene)
+    environment.server.faults.set([{"match": {"provider": "openai"}, "action": bad_key}])
+    report = run_day(environment, **ONE_AT_A_TIME)
+    told = failures(environment)
+    assert {("answer", "void"): 1} == calls(environment)
     assert {"key_refused": 11} == {
         text: sum(other == text for _, other in told) for why, text in told if why == "key_closed"
     }
     assert 1 == sum("script" in text for _, text in told)
     assert [] == [project for project in report.projects if "script" in str(project.error)]
-    assert [] == detectors.outages(scene.db, TODAY, TODAY)
-    assert 3 == len(detectors.refused_keys(scene.db, TODAY))
+    assert [] == detectors.outages(environment.db, TODAY, TODAY)
+    assert 3 == len(detectors.refused_keys(environment.db, TODAY))
 
 
-def test_a_refused_account_is_announced_with_its_date(scene: Scene) -> None:
+def test_a_refused_account_is_announced_with_its_date(environment: Environment) -> None:
     """The digest's line of a key has the provider's words, in which it says when access comes back."""
-    user = alone(scene, "anthropic")
-    refuse(scene, status(400, body=document("anthropic", 400, LIMITS)))
-    run_day(scene, **ONE_AT_A_TIME)
+    user = alone(environment, "anthropic")
+    refuse(environment, status(400, body=document("anthropic", 400, LIMITS)))
+    run_day(environment, **ONE_AT_A_TIME)
     told = [
         (row["user_id"], row["tasks"], "2026-12-01" in row["message"])
-        for row in detectors.refused_keys(scene.db, TODAY)
+        for row in detectors.refused_keys(environment.db, TODAY)
     ]
     assert [(user, 12, True)] == told
 
 
 @pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])
-def test_other_errors_are_never_below_the_bill(scene: Scene, code: int) -> None:
+def test_other_errors_are_never_below_the_bill(environment: Environment, code: int) -> None:
     """Whoever answers with another error may have passed the call on: the ledger is not below the bill."""
-    user = scene.add_user(["openai"])
-    ask(scene, user, PROMPTS[:1], ["openai"])
-    scene.server.faults.set([{"match": {"route": "answer"}, "times": 1, "billed": True, "action": status(code)}])
-    run_day(scene)
-    billed = sum((Decimal(line.price_usd) for line in scene.server.bill.lines), Decimal(0))
-    assert sum(row["usd"] for row in scene.db.all(CALLS)) >= billed > 0
-    assert [] == scene.check(*([TODAY] if code not in (413, 422) else []))
+    user = environment.add_user(providers=["openai"])
+    ask(environment, user, PROMPTS[:1], ["openai"])
+    environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "billed": True, "action": status(code)}])
+    run_day(environment)
+    billed = sum((Decimal(line.price_usd) for line in environment.server.bill.lines), Decimal(0))
+    assert sum(row["usd"] for row in environment.db.all(CALLS)) >= billed > 0
+    assert [] == environment.check(*([TODAY] if code not in (413, 422) else []))
 
 
-def test_a_refused_account_costs_nothing_with_many_workers_either(scene: Scene) -> None:
+def test_a_refused_account_costs_nothing_with_many_workers_either(environment: Environment) -> None:
     """Calls that were out when the first refusal came are refused too: all void, and the digest has one line."""
-    user = alone(scene, "anthropic")
-    refuse(scene, status(400, body=document("anthropic", 400, LIMITS)))
-    report = run_day(scene, LLM_MAX_WORKERS="10")
-    found = calls(scene)
+    user = alone(environment, "anthropic")
+    refuse(environment, status(400, body=document("anthropic", 400, LIMITS)))
+    report = run_day(environment, LLM_MAX_WORKERS="10")
+    found = calls(environment)
     assert ({("answer", "void")}, True) == (set(found), 1 <= found["answer", "void"] <= 10)
-    assert (0, 12) == (sum(row["usd"] for row in scene.db.all(CALLS)), report.stats.failed)
+    assert (0, 12) == (sum(row["usd"] for row in environment.db.all(CALLS)), report.stats.failed)
     lines = [
         observed_notices.key_notice(row, digest_text.Names({}, {})).line
-        for row in detectors.refused_keys(scene.db, TODAY)
+        for row in detectors.refused_keys(environment.db, TODAY)
     ]
-    assert ([True], 12) == ([line.startswith(f"🔑 User #{user}, anthropic") for line in lines], len(failures(scene)))
+    assert ([True], 12) == (
+        [line.startswith(f"🔑 User #{user}, anthropic") for line in lines],
+        len(failures(environment)),
+    )

@@ -14,18 +14,18 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.ledger.budget import Budget
-from tests.faults.books import read_books
 from tests.faults.conftest import Note
-from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
-from tests.faults.nursery import ROOT
+from tests.fork_server import ROOT
+from tests.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
+from tests.ledger_view import read_ledger_view
 
 THREADS = 8
 
 
-def start_spender(url: str, user: int, reservations: int, seed: int, *limit: Decimal) -> subprocess.Popen[str]:
+def start_filler(url: str, user: int, reservations: int, seed: int, *limit: Decimal) -> subprocess.Popen[str]:
     arguments = [url, *map(str, (user, reservations, THREADS, seed, *limit))]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.spender", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.faults.budget_filler", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE
     )
 
 
@@ -37,24 +37,24 @@ def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, no
         user = projects.add_user(db, "one@example.com")
         Budget(db).set_limits(user, limit, None)
     started = time.monotonic()
-    spenders = [start_spender(watched_url, user, reservations // 2, note.seed + 10**7 * n) for n in range(2)]
+    fillers = [start_filler(watched_url, user, reservations // 2, note.seed + 10**7 * n) for n in range(2)]
     counts: Counter[str] = Counter()
     last: dict[str, int] = {}
-    for spender in spenders:
-        assert spender.stdout is not None
-        for line in spender.stdout:
+    for filler in fillers:
+        assert filler.stdout is not None
+        for line in filler.stdout:
             last = json.loads(line)
             note.progress(reservations // 2 - last["left"], reservations // 2, "reservations of one process")
-        assert spender.wait() == 0
-        spender.stdout.close()
+        assert filler.wait() == 0
+        filler.stdout.close()
         counts += Counter({name: number for name, number in last.items() if name != "left"})
     seconds = time.monotonic() - started
-    books = read_books(watched_url)
-    (account,) = books.accounts
+    view = read_ledger_view(watched_url)
+    (account,) = view.accounts
     filled = (account["current_month_spend"] + account["reserved_spend_usd"]) / limit
     note.add(reservations=reservations, **counts, filled=f"{filled:.6f}", per_second=round(reservations / seconds))
-    found = [*i1_never_over_budget(books), *i2_counters_are_sums(books), *i9_one_alert(books)]
-    assert ([], counts["admitted"], True) == (found, len(books.calls), Decimal("0.999") <= filled <= 1)
+    found = [*i1_never_over_budget(view), *i2_counters_are_sums(view), *i9_one_alert(view)]
+    assert ([], counts["admitted"], True) == (found, len(view.calls), Decimal("0.999") <= filled <= 1)
 
 
 @pytest.mark.parametrize("reservations", [2_000, pytest.param(100_000, marks=pytest.mark.long)])
@@ -65,13 +65,11 @@ def test_t1_two_processes_fill_the_operators_limit_and_never_pass_it(
     limit = (Decimal(reservations) * Decimal("0.004")).quantize(Decimal("0.01"))
     with Database(watched_url) as db:
         users = [projects.add_user(db, f"{number}@example.com") for number in range(5)]
-    spenders = [
-        start_spender(watched_url, users[-1], reservations // 2, note.seed + 10**7 * n, limit) for n in range(2)
-    ]
-    for spender in spenders:
-        spender.communicate()
-    assert [0, 0] == [spender.returncode for spender in spenders]
-    books = read_books(watched_url)
-    filled = (books.operator["spent_usd"] + books.operator["reserved_usd"]) / limit
-    found = [*i1_never_over_budget(books), *i2_counters_are_sums(books)]
+    fillers = [start_filler(watched_url, users[-1], reservations // 2, note.seed + 10**7 * n, limit) for n in range(2)]
+    for filler in fillers:
+        filler.communicate()
+    assert [0, 0] == [filler.returncode for filler in fillers]
+    view = read_ledger_view(watched_url)
+    filled = (view.operator["spent_usd"] + view.operator["reserved_usd"]) / limit
+    found = [*i1_never_over_budget(view), *i2_counters_are_sums(view)]
     assert ([], True) == (found, Decimal("0.998") <= filled <= 1)

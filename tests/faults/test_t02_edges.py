@@ -17,9 +17,9 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
 from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
 from tests.admission import admits
-from tests.faults.books import read_books
 from tests.faults.conftest import Note
-from tests.faults.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
+from tests.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
+from tests.ledger_view import read_ledger_view
 
 THREADS = 16
 CEILING = Decimal("0.10")
@@ -121,7 +121,7 @@ def test_t2_the_last_call_of_a_budget_is_given_once(watched_url: str, note: Note
             mode = MODES[number % len(MODES)]
             wrong += [] if mode(made) else [f"{mode.__name__} of user {made.user} with room for {made.fits}"]
             note.progress(number + 1, budgets, "budgets")
-    books = read_books(watched_url)
-    note.add(budgets=budgets, threads=THREADS, admitted=len(books.calls))
-    found = [*i1_never_over_budget(books), *i2_counters_are_sums(books), *i9_one_alert(books)]
+    view = read_ledger_view(watched_url)
+    note.add(budgets=budgets, threads=THREADS, admitted=len(view.calls))
+    found = [*i1_never_over_budget(view), *i2_counters_are_sums(view), *i9_one_alert(view)]
     assert ([], []) == (wrong, found)

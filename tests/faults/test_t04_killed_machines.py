@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
 from llm_monitoring.domain import ProviderName
+from tests.environment import ALREADY_RUNNING, AMPLE, Environment, open_environment
 from tests.faults.conftest import Note
-from tests.faults.nursery import Child, Nursery
-from tests.faults.scene import ALREADY_RUNNING, Scene, staged
+from tests.fork_server import Child
 
 FIRST_DAY = date(2026, 11, 22)
 SPREAD = {"LLM_DISTRIBUTE": "true", "LLM_CHUNK_TASKS": "1", "LLM_MAX_WORKERS": "4"}
@@ -26,14 +25,13 @@ SPREAD = {"LLM_DISTRIBUTE": "true", "LLM_CHUNK_TASKS": "1", "LLM_MAX_WORKERS": "
 class Fleet:
     """A scheduler and two workers, each started anew when it is killed."""
 
-    scene: Scene
+    environment: Environment
     processes: dict[str, Child] = field(default_factory=dict)
     launched: list[tuple[str, Child]] = field(default_factory=list)
 
     def launch(self, name: str, day: date) -> None:
         program, arguments = ("daily", ["--date", day.isoformat()]) if name == "scheduler" else ("command", ["worker"])
-        environment = self.scene.environment(SPREAD)
-        self.processes[name] = self.scene.nursery.start(environment, *arguments, program=program)
+        self.processes[name] = self.environment.start(*arguments, extra=SPREAD, program=program)
         self.launched.append((name, self.processes[name]))
 
     def said(self) -> str:
@@ -49,8 +47,8 @@ class Fleet:
             if name not in self.processes or self.processes[name].ended.is_set():
                 self.launch(name, day)
         for _ in range(kills):
-            time.sleep(self.scene.random.uniform(0.2, longest))
-            self.replace(self.scene.random.choice(sorted(self.processes)), day)
+            time.sleep(self.environment.random.uniform(0.2, longest))
+            self.replace(self.environment.random.choice(sorted(self.processes)), day)
         while self.processes["scheduler"].wait(60) == 0 and self.found_another():
             self.launch("scheduler", day)
         assert 0 == self.processes["scheduler"].code, self.said()[-5000:]
@@ -63,8 +61,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet_of(scene: Scene) -> Iterator[Fleet]:
-    fleet = Fleet(scene)
+def fleet_of(environment: Environment) -> Iterator[Fleet]:
+    fleet = Fleet(environment)
     try:
         yield fleet
     finally:
@@ -75,21 +73,21 @@ def fleet_of(scene: Scene) -> Iterator[Fleet]:
 
 @pytest.mark.parametrize(("days", "kills"), [(1, 2), pytest.param(10, 5, marks=pytest.mark.long)])
 def test_t4_killed_machines_lose_no_charge_and_the_day_is_completed(
-    watched_urls: Any, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int, kills: int
+    watched_urls: Any, random: Random, note: Note, days: int, kills: int
 ) -> None:
     """Whoever is killed whenever: each day ends complete, in balance, and paid twice only where in doubt."""
     with (
-        staged(watched_urls(), tmp_path / "scene", nursery, random, latency_ms=150, spread=1.0) as scene,
-        fleet_of(scene) as fleet,
+        open_environment(watched_urls(), random, latency_ms=150, spread=1.0) as environment,
+        fleet_of(environment) as fleet,
     ):
         pairs: list[list[ProviderName]] = [["openai", "anthropic"], ["google", "perplexity"], ["openai", "google"]]
         for providers in pairs:
-            scene.add_project(scene.add_user(providers), 12, providers)
+            environment.add_numbered_project(environment.add_user(providers=providers, budget=AMPLE), 12, providers)
         done = [FIRST_DAY - timedelta(days=number) for number in range(days)]
         for number, day in enumerate(done, 1):
             fleet.complete(day, kills, 4.0)
             note.progress(number, days, "days")
-        books = scene.books()
-        note.count_money(books)
+        view = environment.ledger_view()
+        note.count_money(view)
         note.add(days=days, kills=days * kills)
-        assert [] == scene.check(*done, whole=True), fleet.said()[-8000:]
+        assert [] == environment.check(*done, whole=True), fleet.said()[-8000:]

@@ -27,9 +27,9 @@ from llm_monitoring.runs import records
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
+from tests.environment import AMPLE, Environment, open_environment
 from tests.faults.conftest import Note, fill_watched
-from tests.faults.nursery import Child, Nursery
-from tests.faults.scene import Scene, staged
+from tests.fork_server import Child
 
 FIRST_DAY = date(2026, 11, 22)
 TERMINATE = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which}"
@@ -87,23 +87,23 @@ def trouble(server: Postgres, random: Random, child: Child, restarts: int) -> in
 
 @pytest.mark.parametrize(("days", "prompts"), [(1, 12), pytest.param(20, 40, marks=pytest.mark.long)])
 def test_t6_a_failing_database_costs_time_and_no_money(
-    postgres: Postgres, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int, prompts: int
+    postgres: Postgres, random: Random, note: Note, days: int, prompts: int
 ) -> None:
     """Terminated backends and crashes of the server: the run ends complete, nothing is paid twice, nothing is lost."""
-    with staged(postgres.url, tmp_path / "scene", nursery, random, latency_ms=150, spread=1.0) as scene:
-        scene.add_project(scene.add_user(), prompts)
+    with open_environment(postgres.url, random, latency_ms=150, spread=1.0) as environment:
+        environment.add_numbered_project(environment.add_user(budget=AMPLE), prompts)
         done, troubles = [], 0
         for number in range(days):
             done.append(FIRST_DAY - timedelta(days=number))
-            child = scene.start(done[-1], LLM_MAX_WORKERS="6")
+            child = environment.start_day(done[-1], LLM_MAX_WORKERS="6")
             troubles += trouble(postgres, random, child, restarts=2)
             assert child.wait() == 0, child.said()[-3000:]
             note.progress(number + 1, days, "days")
-        books = scene.books()
-        note.count_money(books)
+        view = environment.ledger_view()
+        note.count_money(view)
         note.add(days=days, troubles=troubles)
-        assert ([], True) == (scene.check(*done, whole=True), troubles > 0)
-        assert (0, books.billed_usd) == (books.lost_replies, books.charged_usd)
+        assert ([], True) == (environment.check(*done, whole=True), troubles > 0)
+        assert (0, view.billed_usd) == (view.lost_replies, view.charged_usd)
 
 
 class Forgetful(Database):
@@ -141,67 +141,74 @@ class TakenBack(Budget):
         return super().mark_sent(call)
 
 
-def run_with(scene: Scene, db: Database, budget: Budget, day: date) -> report_module.DayReport:
-    environment = {**scene.environment(), "LLM_SENTIMENT": "true"}
-    settings = load_settings(environment, dotenv=False)
-    app = App(db, budget, KeyStore(db, KeyCipher(scene.master_key), {}), settings)
-    with RunLock(scene.db) as lock:
+def run_with(environment: Environment, db: Database, budget: Budget, day: date) -> report_module.DayReport:
+    settings = load_settings({**environment.variables(), "LLM_SENTIMENT": "true"}, dotenv=False)
+    app = App(db, budget, KeyStore(db, KeyCipher(environment.master_key), {}), settings)
+    with RunLock(environment.db) as lock:
         return daily_run.run_day(app, daily_run.RunRequest(day), lock=lock)
 
 
 @pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])
-def test_t6_a_lost_acknowledgement_is_no_second_payment(scene: Scene, random: Random, note: Note, days: int) -> None:
+def test_t6_a_lost_acknowledgement_is_no_second_payment(
+    environment: Environment, random: Random, note: Note, days: int
+) -> None:
     """Every commit may be done and not be told so: its repetition changes nothing, in no statement of a run."""
-    tight = scene.add_user(["openai"], budget="0.05")
-    scene.add_project(tight, 12, ["openai"])
-    scene.add_project(scene.add_user(["anthropic", "google"]), 4, ["anthropic", "google"])
+    tight = environment.add_user(providers=["openai"], budget="0.05")
+    environment.add_numbered_project(tight, 12, ["openai"])
+    environment.add_numbered_project(
+        environment.add_user(providers=["anthropic", "google"], budget=AMPLE), 4, ["anthropic", "google"]
+    )
     done = []
-    with Forgetful(scene.url, random, share=0.3) as db:
+    with Forgetful(environment.url, random, share=0.3) as db:
         for number in range(days):
             done.append(FIRST_DAY - timedelta(days=number))
-            scene.budget.correct(tight, -scene.budget.standings()[0].spent_usd, "another day's money")
-            report = run_with(scene, db, Budget(db), done[-1])
+            environment.budget.correct(tight, -environment.budget.standings()[0].spent_usd, "another day's money")
+            report = run_with(environment, db, Budget(db), done[-1])
             assert report.complete, report
             note.progress(number + 1, days, "days")
         note.add(days=days, forgotten=db.forgotten)
-    books = scene.books()
-    note.count_money(books)
-    assert ([], True) == (scene.check(*done, whole=True), db.forgotten > 20 * days)
-    assert (0, books.billed_usd) == (books.lost_replies, books.charged_usd)
-    assert {"settled"} == {row["state"] for row in books.calls}
+    view = environment.ledger_view()
+    note.count_money(view)
+    assert ([], True) == (environment.check(*done, whole=True), db.forgotten > 20 * days)
+    assert (0, view.billed_usd) == (view.lost_replies, view.charged_usd)
+    assert {"settled"} == {row["state"] for row in view.calls}
 
 
-def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(scene: Scene, random: Random) -> None:
+def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(
+    environment: Environment, random: Random
+) -> None:
     """A correction by hand that is repeated by itself counts once, and its caller is told the new spend."""
-    user = scene.add_user([])
-    with Forgetful(scene.url, random, share=0.3) as db:
+    user = environment.add_user(providers=[])
+    with Forgetful(environment.url, random, share=0.3) as db:
         spends = [Budget(db).correct(user, Decimal(1), "by hand") for _ in range(12)]
     assert spends == [Decimal(number) for number in range(1, 13)]
-    assert scene.check() == []
+    assert environment.check() == []
 
 
-def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(scene: Scene, random: Random) -> None:
+def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(environment: Environment, random: Random) -> None:
     """A run that is opened again by itself is the same one: no other is left that counts as running."""
-    with Forgetful(scene.url, random, share=0.5) as db:
+    with Forgetful(environment.url, random, share=0.5) as db:
         opened = [records.start(db, FIRST_DAY) for _ in range(6)]
-    assert opened == [row["id"] for row in scene.db.all("SELECT id FROM llm_monitoring_analysis_runs ORDER BY id")]
+    assert opened == [
+        row["id"] for row in environment.db.all("SELECT id FROM llm_monitoring_analysis_runs ORDER BY id")
+    ]
 
 
-def test_t6_a_reservation_that_a_crash_took_back_is_made_again(scene: Scene) -> None:
+def test_t6_a_reservation_that_a_crash_took_back_is_made_again(environment: Environment) -> None:
     """A call whose reservation did not survive the server is reserved anew in the same run, not given up."""
-    scene.add_project(scene.add_user(["openai"]), 3, ["openai"])
-    report = run_with(scene, scene.db, TakenBack(scene.db), FIRST_DAY)
-    assert (True, []) == (report.complete, scene.check(FIRST_DAY))
+    environment.add_numbered_project(environment.add_user(providers=["openai"], budget=AMPLE), 3, ["openai"])
+    report = run_with(environment, environment.db, TakenBack(environment.db), FIRST_DAY)
+    assert (True, []) == (report.complete, environment.check(FIRST_DAY))
 
 
-def test_t6_the_transaction_is_whole(scene: Scene, random: Random) -> None:
+def test_t6_the_transaction_is_whole(environment: Environment, random: Random) -> None:
     """What fails in the middle of a settlement leaves neither result nor charge."""
 
     def fail(tx: Transaction) -> None:
         tx.execute("UPDATE user_llm_api_keys SET reserved_spend_usd = 1")
         raise Interrupted("cut")
 
-    user = scene.add_user([])
-    with Database(scene.url, retry_seconds=0.2) as db, pytest.raises(Interrupted):
+    user = environment.add_user(providers=[])
+    with Database(environment.url, retry_seconds=0.2) as db, pytest.raises(Interrupted):
         db.transact(fail)
-    assert (user, []) == (scene.books().accounts[0]["user_id"], scene.check())
+    assert (user, []) == (environment.ledger_view().accounts[0]["user_id"], environment.check())

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -19,10 +18,10 @@ from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.ledger import payment
 from llm_monitoring.providers import refusals
 from tests.conftest import Databases
+from tests.environment import Environment, open_environment
 from tests.faults.conftest import Note, fill_watched
 from tests.faults.fault_table import TABLE, Charge, Row, error_reply
-from tests.faults.in_process import TODAY, ask, impatient, key_of, run_day, staged_here
-from tests.faults.scene import Scene
+from tests.faults.in_process import TODAY, ask, impatient, run_day
 
 Cell = tuple[Row, ProviderName]
 CELLS: Final[tuple[Cell, ...]] = tuple((row, provider) for row in TABLE for provider in row.only)
@@ -65,16 +64,16 @@ class Seen:
         return sum((row["charged_usd"] for row in self.attempts), Decimal(0))
 
 
-def look(scene: Scene, user: int, provider: ProviderName) -> Seen:
-    key = fingerprint(key_of(scene, user, provider))
+def look(environment: Environment, user: int, provider: ProviderName) -> Seen:
+    key = fingerprint(environment.key_of(user, provider))
     task = {"user": user, "provider": provider}
-    billed = [Decimal(charge.price_usd) for charge in scene.server.bill.lines if charge.key == key]
-    counted = scene.db.one(RESULTS, task) or {"n": 0}
-    return Seen(scene.db.all(ATTEMPTS, task), scene.db.one(FAILED, task), counted["n"], billed)
+    billed = [Decimal(charge.price_usd) for charge in environment.server.bill.lines if charge.key == key]
+    counted = environment.db.one(RESULTS, task) or {"n": 0}
+    return Seen(environment.db.all(ATTEMPTS, task), environment.db.one(FAILED, task), counted["n"], billed)
 
 
-def rule(scene: Scene, row: Row, user: int, provider: ProviderName) -> dict[str, Any]:
-    match = {"provider": provider, "route": "answer", "key": fingerprint(key_of(scene, user, provider))}
+def rule(environment: Environment, row: Row, user: int, provider: ProviderName) -> dict[str, Any]:
+    match = {"provider": provider, "route": "answer", "key": fingerprint(environment.key_of(user, provider))}
     return {"name": row.name, "match": match, "action": row.action, "times": row.times, "billed": row.billed or None}
 
 
@@ -89,55 +88,52 @@ class Played:
     completed: Day
 
 
-def play(scene: Scene, cells: Sequence[Cell]) -> Played:
+def play(environment: Environment, cells: Sequence[Cell]) -> Played:
     """The faults that end by a timeout and then all others, each kind in a run of its own; then a healthy run."""
     silent = [cell for cell in cells if cell[0].action["kind"] in SILENT]
     others = [cell for cell in cells if cell not in silent]
     users: dict[str, int] = {}
-    faulty = play_faults(scene, silent, users, timeout=4) | play_faults(scene, others, users, timeout=30)
-    scene.server.faults.set([])
-    run_patiently(scene, timeout=30)
-    assert scene.check() == []
-    return Played(faulty, seen(scene, cells, users))
+    faulty = play_faults(environment, silent, users, timeout=4) | play_faults(environment, others, users, timeout=30)
+    environment.server.faults.set([])
+    run_patiently(environment, timeout=30)
+    assert environment.check() == []
+    return Played(faulty, seen(environment, cells, users))
 
 
-def play_faults(scene: Scene, cells: Sequence[Cell], users: dict[str, int], *, timeout: int) -> Day:
+def play_faults(environment: Environment, cells: Sequence[Cell], users: dict[str, int], *, timeout: int) -> Day:
     """A user a fault, so that paused and dead keys stay apart; each has one prompt for every provider of the row."""
     for row, _ in cells:
         if row.name not in users:
             asked = [provider for other, provider in cells if other.name == row.name]
-            users[row.name] = scene.add_user(asked)
-            ask(scene, users[row.name], [f"¿Qué programa de facturación conviene, {row.name}?"], asked)
-    scene.server.faults.set([rule(scene, row, users[row.name], provider) for row, provider in cells])
-    run_patiently(scene, timeout=timeout)
-    assert scene.check() == []
-    return seen(scene, cells, users)
+            users[row.name] = environment.add_user(providers=asked)
+            ask(environment, users[row.name], [f"¿Qué programa de facturación conviene, {row.name}?"], asked)
+    environment.server.faults.set([rule(environment, row, users[row.name], provider) for row, provider in cells])
+    run_patiently(environment, timeout=timeout)
+    assert environment.check() == []
+    return seen(environment, cells, users)
 
 
-def run_patiently(scene: Scene, *, timeout: int) -> None:
+def run_patiently(environment: Environment, *, timeout: int) -> None:
     """One run whose calls are given so many seconds."""
     timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": str(timeout) for provider in PROVIDERS}
-    run_day(scene, **timeouts, LLM_MAX_WORKERS="32")
+    run_day(environment, **timeouts, LLM_MAX_WORKERS="32")
 
 
-def seen(scene: Scene, cells: Sequence[Cell], users: dict[str, int]) -> Day:
-    return {(row.name, provider): look(scene, users[row.name], provider) for row, provider in cells}
+def seen(environment: Environment, cells: Sequence[Cell], users: dict[str, int]) -> Day:
+    return {(row.name, provider): look(environment, users[row.name], provider) for row, provider in cells}
 
 
 @pytest.fixture(scope="module")
-def played(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Played]:
+def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[Played]:
     """One run of the cells that are tested; its breakers stay closed, since each cell stands for itself."""
     here = (item for item in request.session.items if item.path == request.path)
     whole = any(item.get_closest_marker("long") for item in here)
-    folder = tmp_path_factory.mktemp("matrix")
     with (
         databases.clone(databases.template("watched", fill_watched)) as url,
-        staged_here(url, folder, Random(7)) as scene,
+        open_environment(url, Random(7)) as environment,
         impatient(FAILURES_TO_OPEN=10**6),
     ):
-        yield play(scene, CELLS if whole else SHORT)
+        yield play(environment, CELLS if whole else SHORT)
 
 
 def expected_charge(row: Row, seen: Seen) -> Decimal:
@@ -221,39 +217,41 @@ def test_t7_the_long_form_plays_every_cell(played: Played, note: Note) -> None:
 
 
 @pytest.fixture
-def scene_here(watched_url: str, tmp_path: Path, random: Random) -> Iterator[Scene]:
-    with staged_here(watched_url, tmp_path, random) as scene, impatient():
-        yield scene
+def environment(watched_url: str, random: Random) -> Iterator[Environment]:
+    with open_environment(watched_url, random) as environment, impatient():
+        yield environment
 
 
-def test_t7_a_refused_connection_costs_nothing(scene_here: Scene) -> None:
+def test_t7_a_refused_connection_costs_nothing(environment: Environment) -> None:
     """Nothing left the machine: three free tries, no charge, and the next start finds the task as it was."""
-    user = scene_here.add_user()
-    ask(scene_here, user, ["¿Qué programa conviene?"])
+    user = environment.add_user()
+    ask(environment, user, ["¿Qué programa conviene?"])
     closed = {f"{provider.upper()}_BASE_URL": f"http://127.0.0.1:{free_port()}" for provider in PROVIDERS}
-    run_day(scene_here, **closed)
-    seen = {provider: look(scene_here, user, provider) for provider in PROVIDERS}
+    run_day(environment, **closed)
+    seen = {provider: look(environment, user, provider) for provider in PROVIDERS}
     told = {
         provider: (each.states, each.charged, each.failed and each.failed["reason"]) for provider, each in seen.items()
     }
     assert told == dict.fromkeys(PROVIDERS, ("void void void", Decimal(0), "unavailable"))
     assert all("ConnectError" in row["error_message"] for each in seen.values() for row in each.attempts)
-    run_day(scene_here)
-    assert scene_here.check(TODAY) == []
+    run_day(environment)
+    assert environment.check(TODAY) == []
 
 
-def test_t7_a_reply_that_breaks_its_reader_is_not_met_again(scene_here: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t7_a_reply_that_breaks_its_reader_is_not_met_again(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unforeseen error while reading closes the call at its ceiling: no receipt stops the next start."""
-    user = scene_here.add_user(["openai"])
-    ask(scene_here, user, ["¿Qué programa conviene?"], ["openai"])
+    user = environment.add_user(providers=["openai"])
+    ask(environment, user, ["¿Qué programa conviene?"], ["openai"])
     monkeypatch.setattr(payment, "read_reply", lambda name, reply: 1 // 0)
-    run_day(scene_here)
-    seen = look(scene_here, user, "openai")
+    run_day(environment)
+    seen = look(environment, user, "openai")
     assert (seen.states, seen.failed and seen.failed["reason"]) == ("unknown", "crashed")
-    assert scene_here.check() == []
+    assert environment.check() == []
     monkeypatch.undo()
-    run_day(scene_here)
-    assert scene_here.check(TODAY) == []
+    run_day(environment)
+    assert environment.check(TODAY) == []
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -11,10 +10,9 @@ import pytest
 
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import ProviderName
+from tests.environment import Environment, open_environment
 from tests.faults.conftest import Note
-from tests.faults.in_process import TODAY, impatient, key_of, run_day, staged_here
-from tests.faults.nursery import Nursery
-from tests.faults.scene import Scene, staged
+from tests.faults.in_process import TODAY, impatient, run_day
 
 LATENCY_MS: Final = 200.0
 SLOW: Final = {"kind": "delay", "delay_ms": 14 * LATENCY_MS}
@@ -24,60 +22,65 @@ PROMPTS: Final = 25
 
 
 @pytest.fixture
-def slow_scene(watched_url: str, tmp_path: Path, nursery: Nursery, random: Random) -> Iterator[Scene]:
-    with staged(watched_url, tmp_path / "scene", nursery, random, latency_ms=LATENCY_MS) as scene:
-        scene.server.faults.set([
+def slow_environment(watched_url: str, random: Random) -> Iterator[Environment]:
+    with open_environment(watched_url, random, latency_ms=LATENCY_MS) as environment:
+        environment.server.faults.set([
             {"match": {"provider": "google", "route": "answer"}, "action": SLOW},
             {"match": {"provider": "anthropic", "route": "answer"}, "action": DEAD, "billed": True},
         ])  # fmt: skip
-        yield scene
+        yield environment
 
 
-def answered(scene: Scene) -> dict[ProviderName, int]:
-    rows = scene.db.all("SELECT llm_provider, count(*) AS n FROM llm_monitoring_results GROUP BY llm_provider")
+def answered(environment: Environment) -> dict[ProviderName, int]:
+    rows = environment.db.all("SELECT llm_provider, count(*) AS n FROM llm_monitoring_results GROUP BY llm_provider")
     return {row["llm_provider"]: row["n"] for row in rows}
 
 
-def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_scene: Scene, note: Note) -> None:
+def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_environment: Environment, note: Note) -> None:
     """The healthy providers' day is whole, the dead one was hardly tried, the slow one was cut at the deadline."""
-    for user in (slow_scene.add_user(), slow_scene.add_user()):
-        slow_scene.add_project(user, PROMPTS)
-    code = slow_scene.run(TODAY, LLM_RUN_DEADLINE_MINUTES=str(DEADLINE_SECONDS / 60), LLM_SENTIMENT="false")
-    found = answered(slow_scene)
-    tried = slow_scene.db.one("SELECT count(*) AS n FROM llm_call_attempts WHERE llm_provider = 'anthropic'") or {}
+    for user in (slow_environment.add_user(), slow_environment.add_user()):
+        slow_environment.add_numbered_project(user, PROMPTS)
+    code = slow_environment.run_day(TODAY, LLM_RUN_DEADLINE_MINUTES=str(DEADLINE_SECONDS / 60), LLM_SENTIMENT="false")
+    found = answered(slow_environment)
+    tried = (
+        slow_environment.db.one("SELECT count(*) AS n FROM llm_call_attempts WHERE llm_provider = 'anthropic'") or {}
+    )
     assert (code, found.get("openai"), found.get("perplexity")) == (1, 2 * PROMPTS, 2 * PROMPTS)
     assert 0 < found["google"] < 2 * PROMPTS
     assert "anthropic" not in found
     assert tried["n"] <= 15
-    assert "No se inician más llamadas: plazo de ejecución agotado" in slow_scene.children[-1].said()
-    assert slow_scene.check() == []
+    assert "No se inician más llamadas: plazo de ejecución agotado" in slow_environment.processes[-1].said()
+    assert slow_environment.check() == []
     note.add(tries_of_the_dead=tried["n"], answers=found)
-    slow_scene.server.faults.set([])
-    slow_scene.run(TODAY, LLM_SENTIMENT="false")
-    assert slow_scene.check(TODAY) == []
+    slow_environment.server.faults.set([])
+    slow_environment.run_day(TODAY, LLM_SENTIMENT="false")
+    assert slow_environment.check(TODAY) == []
 
 
-def test_t8_one_users_refused_key_stops_nobody_else(watched_url: str, tmp_path: Path, random: Random) -> None:
+def test_t8_one_users_refused_key_stops_nobody_else(watched_url: str, random: Random) -> None:
     """A user whose key is refused, and one whose calls always fail, leave the day of the others whole."""
-    with staged_here(watched_url, tmp_path, random) as scene, impatient():
-        refused, failing, healthy = (scene.add_user(["openai"]) for _ in range(3))
+    with open_environment(watched_url, random) as environment, impatient():
+        refused, failing, healthy = (environment.add_user(providers=["openai"]) for _ in range(3))
         for user in (refused, failing, healthy):
-            scene.add_project(user, PROMPTS, ["openai"])
+            environment.add_numbered_project(user, PROMPTS, ["openai"])
         answers = {refused: 401, failing: 500}
-        scene.server.faults.set(
-            {"match": {"key": fingerprint(key_of(scene, user, "openai"))}, "action": {"kind": "status", "status": code}}
+        environment.server.faults.set(
+            {
+                "match": {"key": fingerprint(environment.key_of(user, "openai"))},
+                "action": {"kind": "status", "status": code},
+            }
             for user, code in answers.items()
         )
-        run_day(scene)
-        results = scene.db.all(
+        run_day(environment)
+        results = environment.db.all(
             "SELECT p.user_id, count(*) AS n FROM llm_monitoring_results r "
             "JOIN llm_monitoring_projects p ON p.id = r.project_id GROUP BY p.user_id"
         )
         calls = {
             row["user_id"]: row["n"]
-            for row in scene.db.all("SELECT user_id, count(*) AS n FROM llm_call_attempts GROUP BY user_id")
+            for row in environment.db.all("SELECT user_id, count(*) AS n FROM llm_call_attempts GROUP BY user_id")
         }
         assert results == [{"user_id": healthy, "n": PROMPTS}]
         assert calls[healthy] == PROMPTS
         assert (calls[refused] <= 10, calls[failing] <= 25) == (True, True)
-        assert scene.check() == []
+        assert environment.check() == []

@@ -20,10 +20,10 @@ from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.ledger.payment import PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
 from tests.admission import unsaved
-from tests.faults.books import read_books
 from tests.faults.conftest import Note
-from tests.faults.invariants import violations
 from tests.faults.recorded import BY_HAND, PER_SEARCH, Counts, drawn
+from tests.invariants import violations
+from tests.ledger_view import read_ledger_view
 
 DRAWN: Final = 200
 NOW: Final = datetime(2026, 11, 28, tzinfo=UTC)  # prices have a day
@@ -92,5 +92,5 @@ def test_t10_charges_are_exact_and_within_the_ceiling(ledger: Budget, random: Ra
     assert (inexact, above) == ([], [])
     row = ledger.db.one("SELECT count(*) AS n, sum(charged_usd) AS usd FROM llm_call_attempts WHERE state = 'settled'")
     assert row == {"n": len(cases), "usd": sum(Decimal(each.numerator) / each.denominator for _, each, _ in paid)}
-    assert violations(read_books(ledger.db.dsn)) == []
+    assert violations(read_ledger_view(ledger.db.dsn)) == []
     note.add(replies=len(cases), worst_ceiling_to_charged=round(max(float(top / got) for _, got, top in paid), 1))

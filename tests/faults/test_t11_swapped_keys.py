@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -14,9 +13,9 @@ from llm_monitoring.domain import PROVIDERS, KeyId, ProviderName
 from llm_monitoring.keys.clients import Client, Clients
 from llm_monitoring.providers import Provider
 from llm_monitoring.runs import plan
+from tests.environment import Environment, open_environment
 from tests.faults.conftest import Note
-from tests.faults.in_process import TODAY, ask, impatient, run_day, staged_here
-from tests.faults.scene import Scene
+from tests.faults.in_process import TODAY, ask, impatient, run_day
 
 USERS: Final = 12
 LONG_USERS: Final = 300
@@ -25,24 +24,24 @@ COLUMNS: Final = tuple(f"{provider}_api_key_encrypted" for provider in PROVIDERS
 
 
 @pytest.fixture
-def crowd(watched_url: str, tmp_path: Path, random: Random) -> Iterator[Scene]:
+def crowd(watched_url: str, random: Random) -> Iterator[Environment]:
     """Operator keys stand ready: they must not step in for a user's key that cannot be read."""
-    with staged_here(watched_url, tmp_path, random) as scene, impatient():
-        scene.add_operator_keys()
-        yield scene
+    with open_environment(watched_url, random) as environment, impatient():
+        environment.add_operator_keys()
+        yield environment
 
 
-def populate(scene: Scene, users: int) -> list[int]:
-    made = [scene.add_user() for _ in range(users)]
+def populate(environment: Environment, users: int) -> list[int]:
+    made = [environment.add_user() for _ in range(users)]
     for user in made:
-        ask(scene, user, PROMPTS)
+        ask(environment, user, PROMPTS)
     return made
 
 
-def swap_rows(scene: Scene, one: int, other: int) -> None:
+def swap_rows(environment: Environment, one: int, other: int) -> None:
     """What someone with access to the table could do: exchange two users' sealed keys."""
     columns = ", ".join(COLUMNS)
-    scene.db.execute(
+    environment.db.execute(
         f"UPDATE user_llm_api_keys k SET ({columns}) = (SELECT {columns} FROM user_llm_api_keys o "
         "WHERE o.user_id = CASE k.user_id WHEN %(one)s THEN %(other)s ELSE %(one)s END) "
         "WHERE k.user_id IN (%(one)s, %(other)s)",
@@ -50,53 +49,55 @@ def swap_rows(scene: Scene, one: int, other: int) -> None:
     )
 
 
-def swap_columns(scene: Scene, user: int) -> None:
+def swap_columns(environment: Environment, user: int) -> None:
     """Exchange a user's own keys between providers: OpenAI's would go to Perplexity and back."""
-    scene.db.execute(
+    environment.db.execute(
         "UPDATE user_llm_api_keys SET openai_api_key_encrypted = perplexity_api_key_encrypted, "
         "perplexity_api_key_encrypted = openai_api_key_encrypted WHERE user_id = %(user)s",
         {"user": user},
     )
 
 
-def billed_to(scene: Scene, owner: int) -> set[ProviderName]:
-    keys = {fingerprint(key) for key, whose in scene.keys.items() if whose == owner}
-    return {name for name in PROVIDERS if any(c.provider == name and c.key in keys for c in scene.server.bill.lines)}
+def billed_to(environment: Environment, owner: int) -> set[ProviderName]:
+    keys = {fingerprint(key) for key, whose in environment.keys.items() if whose == owner}
+    return {
+        name for name in PROVIDERS if any(c.provider == name and c.key in keys for c in environment.server.bill.lines)
+    }
 
 
-def swapped_rows_are_refused(scene: Scene, users: list[int], note: Note) -> None:
+def swapped_rows_are_refused(environment: Environment, users: list[int], note: Note) -> None:
     swapped, mixed, honest = users[:-4], users[-4:-2], users[-2:]
     for one, other in zip(swapped[::2], swapped[1::2], strict=True):
-        swap_rows(scene, one, other)
+        swap_rows(environment, one, other)
     for user in mixed:
-        swap_columns(scene, user)
-    run_day(scene)
-    assert {user: billed_to(scene, user) for user in swapped} == {user: set() for user in swapped}
-    assert {user: billed_to(scene, user) for user in mixed} == {key: {"anthropic", "google"} for key in mixed}
-    assert {user: billed_to(scene, user) for user in honest} == {key: set(PROVIDERS) for key in honest}
-    assert billed_to(scene, 0) == set()
-    assert scene.check() == []
+        swap_columns(environment, user)
+    run_day(environment)
+    assert {user: billed_to(environment, user) for user in swapped} == {user: set() for user in swapped}
+    assert {user: billed_to(environment, user) for user in mixed} == {key: {"anthropic", "google"} for key in mixed}
+    assert {user: billed_to(environment, user) for user in honest} == {key: set(PROVIDERS) for key in honest}
+    assert billed_to(environment, 0) == set()
+    assert environment.check() == []
     for one, other in zip(swapped[::2], swapped[1::2], strict=True):
-        swap_rows(scene, one, other)
+        swap_rows(environment, one, other)
     for user in mixed:
-        swap_columns(scene, user)
-    run_day(scene)
-    assert scene.check(TODAY) == []
-    note.add(users=len(users), swapped=len(swapped) + len(mixed), calls=len(scene.server.bill.lines))
+        swap_columns(environment, user)
+    run_day(environment)
+    assert environment.check(TODAY) == []
+    note.add(users=len(users), swapped=len(swapped) + len(mixed), calls=len(environment.server.bill.lines))
 
 
-def test_t11_swapped_rows_are_refused(crowd: Scene, note: Note) -> None:
+def test_t11_swapped_rows_are_refused(crowd: Environment, note: Note) -> None:
     """A token in another user's or provider's place opens for nobody, and the day is whole once it is back."""
     swapped_rows_are_refused(crowd, populate(crowd, USERS), note)
 
 
 @pytest.mark.long
-def test_t11_swapped_rows_of_many_users_are_refused(crowd: Scene, note: Note) -> None:
+def test_t11_swapped_rows_of_many_users_are_refused(crowd: Environment, note: Note) -> None:
     """The same with some hundred users."""
     swapped_rows_are_refused(crowd, populate(crowd, LONG_USERS), note)
 
 
-def test_t11_swapped_clients_are_refused(crowd: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t11_swapped_clients_are_refused(crowd: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache that holds another user's open client under a key makes no call with it."""
     one, other, honest = populate(crowd, 3)
     honest_get = Clients.get
@@ -119,7 +120,7 @@ def test_t11_swapped_clients_are_refused(crowd: Scene, monkeypatch: pytest.Monke
     assert crowd.check() == []
 
 
-def test_t11_a_mixed_up_plan_is_refused(crowd: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t11_a_mixed_up_plan_is_refused(crowd: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan that names one user's key for another user's task makes no call with it."""
     users = populate(crowd, 3)
     usable_keys = plan.usable_keys

@@ -9,11 +9,11 @@ import pytest
 
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from tests.environment import Environment
 from tests.faults.conftest import Note
 from tests.faults.fault_table import MODELS
-from tests.faults.in_process import TODAY, ask, key_of
+from tests.faults.in_process import TODAY, ask
 from tests.faults.recorded import TEXT, Counts
-from tests.faults.scene import Scene
 
 PROMPT: Final = "¿Qué programa de facturación conviene, caso {}?"
 OLD_FORMS: Final[dict[ProviderName, str]] = {
@@ -49,67 +49,67 @@ def echoes(key: str, provider: ProviderName) -> list[Mapping[str, Any]]:
     ]
 
 
-def canaries(scene: Scene) -> list[dict[str, Any]]:
+def canaries(environment: Environment) -> list[dict[str, Any]]:
     """A user for each echo, each with keys of their own; the rules that send the echoes."""
     rules = []
     for number in range(len(echoes("", "openai"))):
-        user = scene.add_user()
-        ask(scene, user, [PROMPT.format(number)])
+        user = environment.add_user()
+        ask(environment, user, [PROMPT.format(number)])
         for provider in PROVIDERS:
-            key = key_of(scene, user, provider)
+            key = environment.key_of(user, provider)
             match = {"route": "answer", "key": fingerprint(key)}
             rules.append({"match": match, "action": echoes(key, provider)[number], "times": 1})
     return rules
 
 
-def add_old_forms(scene: Scene) -> None:
+def add_old_forms(environment: Environment) -> None:
     """A user whose keys have the forms of earlier years."""
-    user = scene.add_user(["anthropic", "perplexity"])
-    ask(scene, user, [PROMPT.format("antiguo")])
+    user = environment.add_user(providers=["anthropic", "perplexity"])
+    ask(environment, user, [PROMPT.format("antiguo")])
     for provider, form in OLD_FORMS.items():
-        key = form.format(scene.random.randbytes(6).hex())
-        scene.keys[key] = user
-        scene.store.store(user, provider, Secret(key))
+        key = form.format(environment.random.randbytes(6).hex())
+        environment.keys[key] = user
+        environment.store.store(user, provider, Secret(key))
 
 
-def commands_say(scene: Scene) -> str:
+def commands_say(environment: Environment) -> str:
     said = []
     for command in COMMANDS:
-        process = scene.nursery.start(scene.environment(), *command, program="command")
+        process = environment.start(*command, program="command")
         assert 0 == process.wait(), process.said()
         said.append(process.said())
     return "\n".join(said)
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
-def test_t12_no_key_shows_anywhere(scene: Scene, note: Note, form: str) -> None:
+def test_t12_no_key_shows_anywhere(environment: Environment, note: Note, form: str) -> None:
     """Not in the log at DEBUG, nor in any table: whatever a provider echoes, and when storing a reply breaks."""
-    scene.add_operator_keys()
-    keyless = scene.add_user([])
-    ask(scene, keyless, [PROMPT.format("operador")])
-    add_old_forms(scene)
-    scene.server.faults.set(canaries(scene))
+    environment.add_operator_keys()
+    keyless = environment.add_user(providers=[])
+    ask(environment, keyless, [PROMPT.format("operador")])
+    add_old_forms(environment)
+    environment.server.faults.set(canaries(environment))
     loud = {"LLM_LOG_LEVEL": "DEBUG", "LLM_LOG_FORMAT": form}
-    assert scene.run(TODAY, None, **loud) == 0
-    assert {each["fired"] for each in scene.server.faults.report()} == {1}
-    assert scene.check(whole=True) == []
-    hidden(scene)
-    scene.server.faults.set([])
+    assert environment.run_day(TODAY, None, **loud) == 0
+    assert {each["fired"] for each in environment.server.faults.report()} == {1}
+    assert environment.check(whole=True) == []
+    hidden(environment)
+    environment.server.faults.set([])
     for statement in BREAK_RECEIPTS:
-        scene.db.execute(statement)
-    scene.run(TODAY, None, **loud)
-    assert "Traceback" in scene.children[-1].said()
+        environment.db.execute(statement)
+    environment.run_day(TODAY, None, **loud)
+    assert "Traceback" in environment.processes[-1].said()
     for statement in MEND_RECEIPTS:
-        scene.db.execute(statement)
-    assert scene.run(TODAY, None, **loud) == 0
-    assert [] == [each for each in scene.check(whole=True) if not of_a_refused_receipt(scene, each)]
-    hidden(scene)
-    note.add(canaries=len(scene.keys), bytes_of_log=sum(len(child.said()) for child in scene.children))
+        environment.db.execute(statement)
+    assert environment.run_day(TODAY, None, **loud) == 0
+    assert [] == [each for each in environment.check(whole=True) if not of_a_refused_receipt(environment, each)]
+    hidden(environment)
+    note.add(canaries=len(environment.keys), bytes_of_log=sum(len(child.said()) for child in environment.processes))
 
 
-def of_a_refused_receipt(scene: Scene, violation: str) -> bool:
+def of_a_refused_receipt(environment: Environment, violation: str) -> bool:
     """Whether it names a call of the second run: its receipt was refused, and its answer is stored all the same."""
-    row = scene.db.one(
+    row = environment.db.one(
         "SELECT id FROM llm_call_attempts WHERE id::text = %(id)s AND state = 'settled' AND run_id ="
         " (SELECT id FROM llm_monitoring_analysis_runs ORDER BY id OFFSET 1 LIMIT 1)",
         {"id": violation.split()[2]},
@@ -117,18 +117,18 @@ def of_a_refused_receipt(scene: Scene, violation: str) -> bool:
     return violation.startswith("I6 attempt") and row is not None
 
 
-def hidden(scene: Scene) -> None:
+def hidden(environment: Environment) -> None:
     """The master key is a canary too."""
-    books = scene.books(whole=True)
-    assert (scene.master_key[-8:] in books.output, scene.master_key[-8:] in books.dump) == (False, False)
+    view = environment.ledger_view(whole=True)
+    assert (environment.master_key[-8:] in view.output, environment.master_key[-8:] in view.dump) == (False, False)
 
 
-def test_t12_commands_show_four_characters_at_most(scene: Scene) -> None:
+def test_t12_commands_show_four_characters_at_most(environment: Environment) -> None:
     """What an admin can ask for never shows more of a key than its last four characters."""
-    scene.add_operator_keys()
-    add_old_forms(scene)
-    assert scene.run(TODAY) == 0
-    said = commands_say(scene)
-    keys = [*scene.keys, scene.master_key]
-    assert [key[-4:] in said for key in scene.keys] == [True] * len(scene.keys)
+    environment.add_operator_keys()
+    add_old_forms(environment)
+    assert environment.run_day(TODAY) == 0
+    said = commands_say(environment)
+    keys = [*environment.keys, environment.master_key]
+    assert [key[-4:] in said for key in environment.keys] == [True] * len(environment.keys)
     assert [key for key in keys if key[-5:] in said] == []

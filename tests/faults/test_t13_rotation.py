@@ -18,10 +18,10 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable
 from llm_monitoring.keys.store import PAGE_USERS
+from tests.environment import PREFIXES, Environment
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY
-from tests.faults.nursery import Child, shared
-from tests.faults.scene import PREFIXES, Scene
+from tests.fork_server import Child, fork_server
 
 USERS: Final = 2 * PAGE_USERS + 10
 LONG_USERS: Final = 2_500
@@ -87,8 +87,8 @@ class Vault:
     def start(self, ring: str | None) -> Child:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         master = {"LLM_KEYS_ENCRYPTION_KEY": ring} if ring is not None else {}
-        environment = {**kept, **master, "DATABASE_URL": self.db.dsn}
-        return shared().start(environment, "keys", "rotate", program="command")
+        variables = {**kept, **master, "DATABASE_URL": self.db.dsn}
+        return fork_server().start(variables, "keys", "rotate", program="command")
 
     def rotate(self, ring: str | None) -> tuple[int, str]:
         process = self.start(ring)
@@ -164,15 +164,15 @@ def test_t13_a_rotation_without_the_right_ring_changes_nothing(vault: Vault, rin
 
 
 @pytest.mark.parametrize("ring", ["wrong", "missing"])
-def test_t13_a_run_without_the_right_ring_is_refused(scene: Scene, ring: str) -> None:
+def test_t13_a_run_without_the_right_ring_is_refused(environment: Environment, ring: str) -> None:
     """No key can be read: exit 1, nothing asked, nothing lost; with the right ring the day is done as ever."""
-    scene.add_operator_keys()
-    scene.add_project(scene.add_user(), 2)
-    right = scene.master_key
-    scene.master_key = master_key() if ring == "wrong" else ""
-    assert scene.run(TODAY) == 1
-    assert "FAILED: NO API KEYS" in scene.children[-1].said()
-    assert scene.server.bill.lines == ()
-    scene.master_key = right
-    assert scene.run(TODAY) == 0
-    assert scene.check(TODAY) == []
+    environment.add_operator_keys()
+    environment.add_numbered_project(environment.add_user(), 2)
+    right = environment.master_key
+    environment.master_key = master_key() if ring == "wrong" else ""
+    assert environment.run_day(TODAY) == 1
+    assert "FAILED: NO API KEYS" in environment.processes[-1].said()
+    assert environment.server.bill.lines == ()
+    environment.master_key = right
+    assert environment.run_day(TODAY) == 0
+    assert environment.check(TODAY) == []

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from random import Random
 
 import psycopg2
@@ -17,52 +16,54 @@ from llm_monitoring.jobs.digest_text import Names
 from llm_monitoring.ledger.budget import Attempt, Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.runs import held_work
+from tests.environment import Environment, open_environment
 from tests.faults.conftest import Note
-from tests.faults.in_process import TODAY, run_day, staged_here
-from tests.faults.scene import Scene
+from tests.faults.in_process import TODAY, run_day
 
 ACCOUNT = "SELECT 1 FROM user_llm_api_keys WHERE user_id = {} FOR UPDATE"
 DEADLINE = {"LLM_RUN_DEADLINE_MINUTES": "0.12", "LLM_MAX_WORKERS": "4"}
 
 
 @contextmanager
-def holding(scene: Scene, user: int) -> Iterator[None]:
-    with closing(psycopg2.connect(scene.url, application_name="host")) as other, other.cursor() as cursor:
+def holding(environment: Environment, user: int) -> Iterator[None]:
+    with closing(psycopg2.connect(environment.url, application_name="host")) as other, other.cursor() as cursor:
         cursor.execute(ACCOUNT.format(user))
         yield
 
 
 @pytest.fixture
-def scene(watched_url: str, note: Note, tmp_path: Path) -> Iterator[Scene]:
-    with staged_here(watched_url, tmp_path / "scene", Random(note.seed)) as made:
+def environment(watched_url: str, note: Note) -> Iterator[Environment]:
+    with open_environment(watched_url, Random(note.seed)) as made:
         made.db.lock_seconds = 0.3
         made.db.discard_idle()
         yield made
 
 
-def test_t17_an_account_that_is_held_all_day_stops_no_other(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_t17_an_account_that_is_held_all_day_stops_no_other(
+    environment: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
     """A's row is held from before the run to after it: B's day is whole, A's tasks are left open, the run ends well."""
-    first, second = (scene.add_user(["openai"]) for _ in range(2))
-    scene.add_project(first, 6, ["openai"])
-    project = scene.add_project(second, 12, ["openai"])
-    with holding(scene, first), caplog.at_level(logging.WARNING):
-        report = run_day(scene, **DEADLINE)
+    first, second = (environment.add_user(providers=["openai"]) for _ in range(2))
+    environment.add_numbered_project(first, 6, ["openai"])
+    project = environment.add_numbered_project(second, 12, ["openai"])
+    with holding(environment, first), caplog.at_level(logging.WARNING):
+        report = run_day(environment, **DEADLINE)
         code = daily_log.summary(report)
     pending = {each.project_id: each.pending for each in report.projects}
     assert (0, 6) == (pending[project], sum(pending.values()))
     assert ({first}, False, 0) == (report.stats.locked_users, report.cut, code)
     assert {"account_held": 6} == report.stats.reasons
     assert 1 == sum("application=host" in line and "account_held" in line for line in caplog.messages)
-    report = run_day(scene)
-    assert (0, []) == (sum(each.pending for each in report.projects), scene.check())
+    report = run_day(environment)
+    assert (0, []) == (sum(each.pending for each in report.projects), environment.check())
 
 
-def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t17_held_tasks_have_a_bounded_grace(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once nothing else is left the run ends within the grace, long before its deadline, and frees the schedule."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.5)
-    first, second = (scene.add_user(["openai"]) for _ in range(2))
-    scene.add_project(first, 40, ["openai"])
-    scene.add_project(second, 4, ["openai"])
+    first, second = (environment.add_user(providers=["openai"]) for _ in range(2))
+    environment.add_numbered_project(first, 40, ["openai"])
+    environment.add_numbered_project(second, 4, ["openai"])
     tries: list[int] = []
     reserve = Budget.reserve
 
@@ -71,29 +72,29 @@ def test_t17_held_tasks_have_a_bounded_grace(scene: Scene, monkeypatch: pytest.M
         reserve(self, call)
 
     monkeypatch.setattr(Budget, "reserve", counted)
-    with holding(scene, first):
+    with holding(environment, first):
         began = time.monotonic()
-        report = run_day(scene, LLM_MAX_WORKERS="2")
+        report = run_day(environment, LLM_MAX_WORKERS="2")
         seconds = time.monotonic() - began
     assert (True, None, 4) == (seconds < 30, report.stats.stopped, report.stats.answered)
     assert 1 <= tries.count(first) <= 8  # each try occupies a worker for the lock time
     assert [("reserve_call", f"User #{first}", "account_held")] == [
         (each.stage, each.row, each.code) for each in report.row_errors
     ]
-    reasons = scene.db.all("SELECT DISTINCT reason, final FROM llm_monitoring_failed_tasks")
+    reasons = environment.db.all("SELECT DISTINCT reason, final FROM llm_monitoring_failed_tasks")
     assert [{"reason": "account_held", "final": False}] == reasons
 
 
 def test_t17_every_account_held_is_a_day_without_success(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No project with an answer: exit code 1, each user said once, the digest in one line."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.2)
-    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    first, second = (environment.add_user(providers=["openai"]) for _ in range(2))
     for user in (first, second):
-        scene.add_project(user, 3, ["openai"])
-    with holding(scene, first), holding(scene, second), caplog.at_level(logging.INFO):
-        report = run_day(scene)
+        environment.add_numbered_project(user, 3, ["openai"])
+    with holding(environment, first), holding(environment, second), caplog.at_level(logging.INFO):
+        report = run_day(environment)
         code = daily_log.summary(report)
     said = "\n".join(caplog.messages)
     assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
@@ -106,16 +107,16 @@ def test_t17_every_account_held_is_a_day_without_success(
     assert [line + "0 llamada(s) quedan por liquidar"] == [each.line for each in news]
 
 
-def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene: Scene) -> None:
+def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(environment: Environment) -> None:
     """The reply is kept, its end is entered as soon as the row is let go, and nothing is asked twice."""
-    user = scene.add_user(["openai"])
-    scene.add_project(user, 3, ["openai"])
+    user = environment.add_user(providers=["openai"])
+    environment.add_numbered_project(user, 3, ["openai"])
     taken: list[object] = []
-    settle = type(scene.budget).close
+    settle = type(environment.budget).close
 
     def hold_once(self: object, *args: object, **options: object) -> object:
         if not taken:
-            taken.append(holding(scene, user))
+            taken.append(holding(environment, user))
             taken[0].__enter__()  # type: ignore[attr-defined]
         elif len(taken) < 6:
             taken.append(None)
@@ -126,42 +127,42 @@ def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(scene
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold_once)
-        report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
+        report = run_day(environment, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
     assert ({user}, 0, 3) == (report.stats.locked_users, report.stats.unsettled, report.stats.answered)
-    assert (3, []) == (len(scene.server.bill.lines), scene.check())
+    assert (3, []) == (len(environment.server.bill.lines), environment.check())
 
 
-def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(scene: Scene) -> None:
+def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(environment: Environment) -> None:
     """A run that ends with calls unsettled says how many; the next start settles them from their receipts."""
-    user = scene.add_user(["openai"])
-    scene.add_project(user, 3, ["openai"])
+    user = environment.add_user(providers=["openai"])
+    environment.add_numbered_project(user, 3, ["openai"])
     held: list[object] = []
-    settle = type(scene.budget).close
+    settle = type(environment.budget).close
 
     def hold(self: object, *args: object, **options: object) -> object:
         if not held:
-            held.append(holding(scene, user))
+            held.append(holding(environment, user))
             held[0].__enter__()  # type: ignore[attr-defined]
         return settle(self, *args, **options)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold)
-        report = run_day(scene, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "0.06"})
+        report = run_day(environment, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "0.06"})
     held[0].__exit__(None, None, None)  # type: ignore[attr-defined]
     assert report.stats.unsettled > 0
-    report = run_day(scene)
-    assert (3, 0, []) == (len(scene.server.bill.lines), report.stats.unsettled, scene.check())
+    report = run_day(environment)
+    assert (3, 0, []) == (len(environment.server.bill.lines), report.stats.unsettled, environment.check())
 
 
 def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls of a machine that is dead keep a budget reserved: the day of everyone else ends, these are left open."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
     monkeypatch.setattr(held_work, "LONGEST_CALL", 0.0)
-    first, second = (scene.add_user(["openai"]) for _ in range(2))
+    first, second = (environment.add_user(providers=["openai"]) for _ in range(2))
     for user in (first, second):
-        scene.add_project(user, 4, ["openai"])
+        environment.add_numbered_project(user, 4, ["openai"])
     reserve = Budget.reserve
 
     def reserved_elsewhere(self: Budget, call: Attempt) -> None:
@@ -170,7 +171,7 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
         reserve(self, call)
 
     monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)
-    report = run_day(scene)
+    report = run_day(environment)
     assert (None, 4, {"budget_reserved": 4}) == (report.stats.stopped, report.stats.answered, report.stats.reasons)
     assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
     lines = [each.line for each in run_notices.money_notices(report, TODAY, Names({}, {}))]

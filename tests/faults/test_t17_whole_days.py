@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from random import Random
 from time import sleep
 from typing import Any, Final
@@ -22,13 +21,12 @@ from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import daily as daily_run
 from llm_monitoring.runs.records import AlreadyRunning
 from llm_monitoring.settings.fields import load_settings
+from tests.environment import AMPLE, Environment, open_environment
 from tests.faults import weather
-from tests.faults.books import Books
 from tests.faults.conftest import Note
 from tests.faults.in_process import impatient
-from tests.faults.invariants import i10_day_complete, missing_alerts, violations
-from tests.faults.nursery import Nursery
-from tests.faults.scene import Scene, staged
+from tests.invariants import i10_day_complete, missing_alerts, violations
+from tests.ledger_view import LedgerView
 
 LAST_DAY: Final = date(2026, 11, 22)
 SHARE: Final = 0.4
@@ -49,7 +47,7 @@ class Days:
     `poor` has a budget that some days do not fit in.
     """
 
-    scene: Scene
+    environment: Environment
     random: Random
     poor: int = 0
     day: date = LAST_DAY
@@ -58,13 +56,15 @@ class Days:
     kills: int = 0
 
     def __post_init__(self) -> None:
-        scene = self.scene
-        scene.add_operator_keys()
-        scene.db.execute("UPDATE llm_model_registry SET max_searches_per_call = 4 WHERE llm_provider = 'google'")
-        self.add_project(scene.add_user(), 3, PROVIDERS, web_search=True)
-        self.add_project(scene.add_user(), 3, PROVIDERS, web_search=False)
-        self.add_project(scene.add_user(["openai"]), 2, PAIR, web_search=False)  # google: the operator's key
-        self.poor = scene.add_user(budget="0.25")
+        environment = self.environment
+        environment.add_operator_keys()
+        environment.db.execute("UPDATE llm_model_registry SET max_searches_per_call = 4 WHERE llm_provider = 'google'")
+        self.add_project(environment.add_user(budget=AMPLE), 3, PROVIDERS, web_search=True)
+        self.add_project(environment.add_user(budget=AMPLE), 3, PROVIDERS, web_search=False)
+        self.add_project(
+            environment.add_user(providers=["openai"], budget=AMPLE), 2, PAIR, web_search=False
+        )  # google: the operator's key
+        self.poor = environment.add_user(budget="0.25")
         self.add_project(self.poor, 3, PROVIDERS, web_search=True)
 
     def add_project(self, user: int, prompts: int, providers: tuple[ProviderName, ...], *, web_search: bool) -> None:
@@ -73,14 +73,14 @@ class Days:
             web_search=web_search,
         )  # fmt: skip
         texts = [f"¿Es {'Quipu' if number % 2 else 'un programa'} bueno, {user}-{number}?" for number in range(prompts)]
-        projects.add_prompts(self.scene.db, projects.add(self.scene.db, new), texts)
+        projects.add_prompts(self.environment.db, projects.add(self.environment.db, new), texts)
 
-    def run(self, day: date, environment: Mapping[str, str]) -> None:
+    def run(self, day: date, variables: Mapping[str, str]) -> None:
         """One daily run in this process, with this day's clock; waits for the lock of a killed one."""
-        scene = self.scene
-        settings = load_settings({**scene.environment(), **environment}, dotenv=False)
-        store = KeyStore(scene.db, scene.store.cipher, settings.api_keys)
-        app = App(scene.db, Budget(scene.db, clock=lambda: self.now), store, settings)
+        environment = self.environment
+        settings = load_settings({**environment.variables(), **variables}, dotenv=False)
+        store = KeyStore(environment.db, environment.store.cipher, settings.api_keys)
+        app = App(environment.db, Budget(environment.db, clock=lambda: self.now), store, settings)
         while True:
             try:
                 daily_run.run_day(app, daily_run.RunRequest(day))
@@ -90,24 +90,24 @@ class Days:
 
     def killed_run(self, day: date) -> None:
         """A run in a process of its own, by the machine's clock, killed at a random moment."""
-        child = self.scene.start(day, None, **weather.settings_of(self.random))
+        child = self.environment.start_day(day, None, **weather.settings_of(self.random))
         self.kills += not child.ended.wait(self.random.uniform(0.1, 0.7))
         child.kill()
         assert child.wait() in (0, -9), child.said()
 
     def play(self) -> list[str]:
         """One day: faults, a kill, lost connections, then healthy providers; returns what is broken."""
-        day, scene = self.day, self.scene
-        scene.server.set_day(day)
-        scene.server.faults.seed = self.random.randrange(10**9)
-        scene.server.faults.set(weather.rules(self.random, day.isoformat(), SHARE))
+        day, environment = self.day, self.environment
+        environment.server.set_day(day)
+        environment.server.faults.seed = self.random.randrange(10**9)
+        environment.server.faults.set(weather.rules(self.random, day.isoformat(), SHARE))
         if self.now.month == datetime.now(UTC).month:  # its start would bring accounts of a later month back
             self.killed_run(day)
         losing = self.random.random() < 0.5
-        with weather.losing_connections(scene.url, self.random) if losing else nullcontext():
+        with weather.losing_connections(environment.url, self.random) if losing else nullcontext():
             self.run(day, weather.settings_of(self.random))
-        broken = violations(scene.books())
-        scene.server.faults.set([])
+        broken = violations(environment.ledger_view())
+        environment.server.faults.set([])
         self.run(day, HEALTHY)
         self.done.append(day)
         self.day -= timedelta(days=1)
@@ -115,36 +115,34 @@ class Days:
         return broken + self.broken()
 
     def broken(self) -> list[str]:
-        books = self.scene.books(whole=True)
-        return [*violations(books), *missing_alerts(books), *self.incomplete(books)]
+        view = self.environment.ledger_view(whole=True)
+        return [*violations(view), *missing_alerts(view), *self.incomplete(view)]
 
-    def incomplete(self, books: Books) -> Iterator[str]:
+    def incomplete(self, view: LedgerView) -> Iterator[str]:
         """Tasks without an answer, but for those that were paid for in vain and those of a user without money."""
         final = "SELECT project_id, query_id, llm_provider, sample, analysis_date FROM llm_monitoring_failed_tasks"
-        given_up = {tuple(row.values()) for row in self.scene.db.all(f"{final} WHERE final")}
-        poor = {row["id"] for row in self.scene.db.all(
+        given_up = {tuple(row.values()) for row in self.environment.db.all(f"{final} WHERE final")}
+        poor = {row["id"] for row in self.environment.db.all(
             "SELECT id FROM llm_monitoring_projects WHERE user_id = %(user)s", {"user": self.poor})}  # fmt: skip
         spared = {f"I10 task {task} has 0 results" for task in given_up}
-        for line in i10_day_complete(books, self.done):
+        for line in i10_day_complete(view, self.done):
             if line not in spared and not any(line.startswith(f"I10 task ({project},") for project in poor):
                 yield line
 
 
 @pytest.mark.parametrize("days", [2, pytest.param(40, marks=pytest.mark.long)])
-def test_t17_whole_days_with_random_faults(
-    watched_url: str, tmp_path: Path, nursery: Nursery, random: Random, note: Note, days: int
-) -> None:
+def test_t17_whole_days_with_random_faults(watched_url: str, random: Random, note: Note, days: int) -> None:
     """After each day every invariant holds; per key and provider the ledger is never below the provider's bill."""
-    with staged(watched_url, tmp_path / "scene", nursery, random) as scene, impatient():
-        played = Days(scene, random)
+    with open_environment(watched_url, random) as environment, impatient():
+        played = Days(environment, random)
         for number in range(days):
-            assert [] == played.play(), scene.children[-1].said()
+            assert [] == played.play(), environment.processes[-1].said()
             note.progress(number + 1, days, "days")
-        books = scene.books()
-        note.count_money(books)
-        note.add(days=days, kills=played.kills, states=states(books), months=len({row["month"] for row in books.calls}))
+        view = environment.ledger_view()
+        note.count_money(view)
+        note.add(days=days, kills=played.kills, states=states(view), months=len({row["month"] for row in view.calls}))
 
 
-def states(books: Books) -> dict[str, Any]:
-    found = [row["state"] for row in books.calls]
+def states(view: LedgerView) -> dict[str, Any]:
+    found = [row["state"] for row in view.calls]
     return {state: found.count(state) for state in ("settled", "void", "unknown")}

@@ -26,65 +26,65 @@ from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.recovery import StillAtWork, wait_for_owners
 from llm_monitoring.settings.fields import load_settings
 from tests.admission import admits, refused, withdrawn
-from tests.integration.stage import Stage, staged
+from tests.environment import Environment
 
 TODAY = date(2026, 11, 23)
 
 
 @pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def chunk_id(stage: Stage) -> int:
+def chunk_id(environment: Environment) -> int:
     """A waiting chunk of an open run."""
-    project = stage.add_project(stage.add_user("a@example.com"), ["¿Qué es Quipu?"])
-    run = records.start(stage.db, TODAY)
-    return chunks.add(stage.db, run, [ChunkPlan((project,), 4)], 60.0, {})[0]
+    project = environment.add_project(environment.add_user("a@example.com"), ["¿Qué es Quipu?"])
+    run = records.start(environment.db, TODAY)
+    return chunks.add(environment.db, run, [ChunkPlan((project,), 4)], 60.0, {})[0]
 
 
 def call(lease: Lease, ceiling: str = "0.01") -> Attempt:
     return Attempt(uuid.uuid4(), "probe", 1, "openai", "m", "user", Decimal(ceiling), run_id=1, lease=lease)
 
 
-def taken(stage: Stage, chunk_id: int) -> Lease:
-    chunk = chunks.take(stage.db, chunk_id, "worker")
+def taken(environment: Environment, chunk_id: int) -> Lease:
+    chunk = chunks.take(environment.db, chunk_id, "worker")
     assert chunk is not None
     return chunk.lease
 
 
-def test_an_owner_that_lost_its_chunk_admits_nothing(stage: Stage, chunk_id: int) -> None:
+def test_an_owner_that_lost_its_chunk_admits_nothing(environment: Environment, chunk_id: int) -> None:
     """Once a chunk is taken over, no call by the old lease is reserved; one by the new lease is, with its chunk."""
-    old = taken(stage, chunk_id)
-    assert admits(stage.budget, call(old))
-    loss = chunks.reclaim(stage.db, chunk_id)
+    old = taken(environment, chunk_id)
+    assert admits(environment.budget, call(old))
+    loss = chunks.reclaim(environment.db, chunk_id)
     assert loss is not None
     with withdrawn(WithdrawnFor.SUPERSEDED):
-        stage.budget.reserve(call(old))
-    assert (True, False, 1) == (admits(stage.budget, call(loss.lease)), chunks.holds(stage.db, old), loss.losses)
-    assert [chunk_id, chunk_id] == [row["chunk_id"] for row in stage.rows("SELECT chunk_id FROM llm_call_attempts")]
+        environment.budget.reserve(call(old))
+    assert (True, False, 1) == (
+        admits(environment.budget, call(loss.lease)),
+        chunks.holds(environment.db, old),
+        loss.losses,
+    )
+    assert [chunk_id, chunk_id] == [
+        row["chunk_id"] for row in environment.rows("SELECT chunk_id FROM llm_call_attempts")
+    ]
 
 
-def test_a_chunk_of_a_buried_run_admits_nothing(stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_of_a_buried_run_admits_nothing(environment: Environment, chunk_id: int) -> None:
     """A later start ends the leases of the run before it."""
-    lease = taken(stage, chunk_id)
-    records.close_dead_runs(stage.db)
+    lease = taken(environment, chunk_id)
+    records.close_dead_runs(environment.db)
     with withdrawn(WithdrawnFor.SUPERSEDED):
-        stage.budget.reserve(call(lease))
-    assert (False, None) == (chunks.holds(stage.db, lease), chunks.take(stage.db, chunk_id, "other"))
+        environment.budget.reserve(call(lease))
+    assert (False, None) == (chunks.holds(environment.db, lease), chunks.take(environment.db, chunk_id, "other"))
 
 
-def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, chunk_id: int) -> None:
+def test_a_take_over_waits_for_reservations_and_progress_does_not(environment: Environment, chunk_id: int) -> None:
     """A reservation that is just being made is seen by whoever settles the chunk; counting goes on beside it."""
-    lease = taken(stage, chunk_id)
-    reserving = stage.db.connect()
+    lease = taken(environment, chunk_id)
+    reserving = environment.db.connect()
     reserving.autocommit = False
     Transaction(reserving).one(
         "SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE", {"lease": str(lease.token)}
     )
-    other = stage.db.connect()
+    other = environment.db.connect()
     Transaction(other).one("SELECT set_config('lock_timeout', '300ms', FALSE)")
     note = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
     assert 1 == Transaction(other).execute(note, {"token": str(lease.token)})
@@ -92,44 +92,45 @@ def test_a_take_over_waits_for_reservations_and_progress_does_not(stage: Stage, 
         Transaction(other).execute(chunks.SQL.reclaim, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
     reserving.close()
     other.close()
-    assert chunks.reclaim(stage.db, chunk_id) is not None
+    assert chunks.reclaim(environment.db, chunk_id) is not None
 
 
-def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(stage: Stage, chunk_id: int) -> None:
+def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(environment: Environment, chunk_id: int) -> None:
     """What only reservations keep out may come again; what spend keeps out may not."""
-    stage.budget.set_limits(1, Decimal("0.02"), None)
-    lease = taken(stage, chunk_id)
+    environment.budget.set_limits(1, Decimal("0.02"), None)
+    lease = taken(environment, chunk_id)
     first = call(lease, "0.015")
-    assert admits(stage.budget, first)
+    assert admits(environment.budget, first)
     with refused(BlockedBy.BUDGET, retry=True):
-        stage.budget.reserve(call(lease, "0.01"))
-    assert not admits(stage.budget, call(lease, "0.03"))
-    stage.budget.release(first.id, "test", "gave it back")
-    assert admits(stage.budget, call(lease, "0.01"))
+        environment.budget.reserve(call(lease, "0.01"))
+    assert not admits(environment.budget, call(lease, "0.03"))
+    environment.budget.release(first.id, "test", "gave it back")
+    assert admits(environment.budget, call(lease, "0.01"))
 
 
-def test_progress_of_a_lost_chunk_changes_nothing(stage: Stage, chunk_id: int) -> None:
+def test_progress_of_a_lost_chunk_changes_nothing(environment: Environment, chunk_id: int) -> None:
     """An owner that comes back late neither counts nor ends what is another's by now."""
-    old = taken(stage, chunk_id)
-    new = chunks.reclaim(stage.db, chunk_id)
+    old = taken(environment, chunk_id)
+    new = chunks.reclaim(environment.db, chunk_id)
     assert new is not None
-    chunks.record_progress(stage.db, old, Progress(7, 7))
-    chunks.release(stage.db, old, unfinished=False, progress=Progress(7, 7))
+    chunks.record_progress(environment.db, old, Progress(7, 7))
+    chunks.release(environment.db, old, unfinished=False, progress=Progress(7, 7))
     assert [(0, 0, "running")] == [
-        (row["answered"], row["failed"], row["state"]) for row in stage.rows("SELECT * FROM llm_monitoring_chunks")
+        (row["answered"], row["failed"], row["state"])
+        for row in environment.rows("SELECT * FROM llm_monitoring_chunks")
     ]
 
 
 @pytest.fixture
-def monitor(stage: Stage, chunk_id: int) -> Iterator[ChunkMonitor]:
+def monitor(environment: Environment, chunk_id: int) -> Iterator[ChunkMonitor]:
     """A scheduler's view of the run with one chunk, which is in line."""
     settings = load_settings({}, dotenv=False)
-    app = App(stage.db, stage.budget, stage.store, settings)
+    app = App(environment.db, environment.budget, environment.store, settings)
     plan = make_plan(app, None, {})
     executor = TaskExecutor(
-        stage.budget, Clients(stage.store, settings), plan.catalogue, plan.projects, settings, run_id=1
+        environment.budget, Clients(environment.store, settings), plan.catalogue, plan.projects, settings, run_id=1
     )
-    queue = ChunkQueue(stage.db)
+    queue = ChunkQueue(environment.db)
     queue.create_tables()
     with queue.opened() as opened:
         opened.put([chunk_id])
@@ -142,7 +143,9 @@ def look(monitor: ChunkMonitor, now: float) -> None:
     monitor.reclaim_lost(chunks.open_chunks(monitor.app.db, 1), now)
 
 
-def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(
+    monitor: ChunkMonitor, environment: Environment, chunk_id: int
+) -> None:
     """A worker that died between fetching and taking: the chunk is in line again after ten seconds, once."""
     look(monitor, 0.0)
     assert ({}, {chunk_id}) == (monitor.unowned_since, monitor.queue.waiting())
@@ -152,40 +155,42 @@ def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(monitor: ChunkMonitor
     assert set() == monitor.queue.waiting()
     look(monitor, 110.0)
     look(monitor, 130.0)
-    assert ({chunk_id}, 1) == (monitor.queue.waiting(), stage.count("llm_queue.procrastinate_jobs"))
-    assert 0 == stage.count("llm_monitoring_chunks WHERE losses > 0")
+    assert ({chunk_id}, 1) == (monitor.queue.waiting(), environment.count("llm_queue.procrastinate_jobs"))
+    assert 0 == environment.count("llm_monitoring_chunks WHERE losses > 0")
 
 
-def test_a_living_owner_keeps_its_chunk(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_living_owner_keeps_its_chunk(monitor: ChunkMonitor, environment: Environment, chunk_id: int) -> None:
     """As long as somebody holds its lock a chunk is not taken over, however long it is worked on."""
-    with ChunkLock(stage.db, chunk_id) as lock:
+    with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        lease = taken(stage, chunk_id)
+        lease = taken(environment, chunk_id)
         for now in (0.0, 20.0, 1000.0):
             look(monitor, now)
         monitor.reclaim(chunk_id)
-        assert chunks.holds(stage.db, lease)
+        assert chunks.holds(environment.db, lease)
 
 
-def test_a_chunk_that_ends_its_owners_is_given_up(monitor: ChunkMonitor, stage: Stage, chunk_id: int) -> None:
+def test_a_chunk_that_ends_its_owners_is_given_up(
+    monitor: ChunkMonitor, environment: Environment, chunk_id: int
+) -> None:
     """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
-    other = chunks.add(stage.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
-    assert admits(stage.budget, call(taken(stage, other)))
+    other = chunks.add(environment.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
+    assert admits(environment.budget, call(taken(environment, other)))
     for number in range(5):
-        assert admits(stage.budget, call(taken(stage, chunk_id)))
+        assert admits(environment.budget, call(taken(environment, chunk_id)))
         monitor.reclaim(chunk_id)
-        row = stage.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
-        assert (number + 1, 1) == (row["losses"], open_calls(stage))
-    left = [chunk.id for chunk in chunks.open_chunks(stage.db, 1)]
+        row = environment.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
+        assert (number + 1, 1) == (row["losses"], open_calls(environment))
+    left = [chunk.id for chunk in chunks.open_chunks(environment.db, 1)]
     assert ([other], "chunk_failed") == (left, monitor.totals().stopped)
 
 
-def open_calls(stage: Stage) -> int:
-    return stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")
+def open_calls(environment: Environment) -> int:
+    return environment.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")
 
 
 def test_a_day_without_workers_is_said_once(
-    monitor: ChunkMonitor, stage: Stage, caplog: pytest.LogCaptureFixture
+    monitor: ChunkMonitor, environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a minute in which nobody took anything one line says how to start a worker; again after the next pause."""
     waiting, held = [OpenChunk(1, True, False)], [OpenChunk(1, False, True)]
@@ -197,42 +202,42 @@ def test_a_day_without_workers_is_said_once(
 
 
 def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
-    monitor: ChunkMonitor, stage: Stage, chunk_id: int, monkeypatch: pytest.MonkeyPatch
+    monitor: ChunkMonitor, environment: Environment, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
     monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
     monitor.context.request.stop.set()
-    with ChunkLock(stage.db, chunk_id) as lock:
+    with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        taken(stage, chunk_id)
+        taken(environment, chunk_id)
         assert monitor.run().stopped == "signal"
-        assert chunks.open_chunks(stage.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
+        assert chunks.open_chunks(environment.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
 
 
-def test_a_start_refuses_to_pay_beside_a_living_worker(stage: Stage, chunk_id: int) -> None:
+def test_a_start_refuses_to_pay_beside_a_living_worker(environment: Environment, chunk_id: int) -> None:
     """A worker that does not let go of a dead run's chunk is named; once it has, the chunk is closed."""
-    with ChunkLock(stage.db, chunk_id) as lock:
+    with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        taken(stage, chunk_id)
-        records.close_dead_runs(stage.db)
+        taken(environment, chunk_id)
+        records.close_dead_runs(environment.db)
         with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
-            wait_for_owners(stage.db, 0.0, Event())
-    wait_for_owners(stage.db, 0.0, Event())
-    assert [] == chunks.open_chunks(stage.db, 1)
+            wait_for_owners(environment.db, 0.0, Event())
+    wait_for_owners(environment.db, 0.0, Event())
+    assert [] == chunks.open_chunks(environment.db, 1)
 
 
-def test_only_one_holds_a_chunk(stage: Stage, chunk_id: int) -> None:
+def test_only_one_holds_a_chunk(environment: Environment, chunk_id: int) -> None:
     """A chunk's lock is one process's at a time, seen by the scheduler, and another chunk's lock is another."""
-    with ChunkLock(stage.db, chunk_id) as first, ChunkLock(stage.db, chunk_id) as second:
-        with ChunkLock(stage.db, chunk_id + 1) as other:
+    with ChunkLock(environment.db, chunk_id) as first, ChunkLock(environment.db, chunk_id) as second:
+        with ChunkLock(environment.db, chunk_id + 1) as other:
             assert [True, False, True] == [first.take(), second.take(), other.take()]
-        assert [True] == [chunk.held for chunk in chunks.open_chunks(stage.db, 1)]
-    assert [False] == [chunk.held for chunk in chunks.open_chunks(stage.db, 1)]
+        assert [True] == [chunk.held for chunk in chunks.open_chunks(environment.db, 1)]
+    assert [False] == [chunk.held for chunk in chunks.open_chunks(environment.db, 1)]
 
 
-def test_the_queues_tables_are_made_once(stage: Stage) -> None:
+def test_the_queues_tables_are_made_once(environment: Environment) -> None:
     """The engine's tables stand in a schema of their own, whoever comes first; its own place stays free."""
     for _ in range(2):
-        ChunkQueue(stage.db).create_tables()
-    rows = stage.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'procrastinate%%'")
+        ChunkQueue(environment.db).create_tables()
+    rows = environment.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'procrastinate%%'")
     assert ["llm_queue"] == [row["schemaname"] for row in rows]

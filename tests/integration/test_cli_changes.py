@@ -9,35 +9,37 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from click.testing import CliRunner, Result
 
 from llm_monitoring import projects
 from llm_monitoring.cli.root import root
+from llm_monitoring.domain import ProviderName
 from llm_monitoring.jobs import daily
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import KEYS, Stage, staged
+from tests.environment import Environment, open_environment
 
 EMAIL = "a@example.com"
+PROVIDERS: Final[tuple[ProviderName, ...]] = ("openai", "google")
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos"]
 
 
 @dataclass
 class Installation:
-    """A stage, and the commands on it in this process."""
+    """An environment, and the commands on it in this process."""
 
-    stage: Stage
+    environment: Environment
     user: int
     project: int
 
-    def ask(self, **environment: str) -> int:
+    def ask(self, **variables: str) -> int:
         """The daily job, in this process."""
-        settings = load_settings(self.stage.environment({"LLM_SENTIMENT": "false", **environment}), dotenv=False)
+        settings = load_settings(self.environment.variables({"LLM_SENTIMENT": "false", **variables}), dotenv=False)
         return daily.run(settings, daily.Options(None, None, dry_run=False, demo=False))
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
@@ -57,18 +59,18 @@ class Installation:
         return result.stderr.removeprefix("error: ").rstrip("\n")
 
     def shown(self) -> projects.Project:
-        return projects.find(self.stage.db, self.project)
+        return projects.find(self.environment.db, self.project)
 
 
 @pytest.fixture
 def here(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Installation]:
-    with staged(database_url) as stage:
-        user = stage.add_user(EMAIL, ["openai", "google"])
-        project = stage.add_project(user, PROMPTS, ["openai", "google"])
-        for name, value in stage.environment({"LLM_LOG_LEVEL": "INFO", "LLM_SENTIMENT": "false"}).items():
+    with open_environment(database_url) as environment:
+        user = environment.add_user(EMAIL, PROVIDERS, "100.00")
+        project = environment.add_project(user, PROMPTS, PROVIDERS)
+        for name, value in environment.variables({"LLM_LOG_LEVEL": "INFO", "LLM_SENTIMENT": "false"}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
-        yield Installation(stage, user, project)
+        yield Installation(environment, user, project)
 
 
 def test_a_project_is_edited(here: Installation) -> None:
@@ -87,7 +89,7 @@ def test_a_project_is_edited(here: Installation) -> None:
 
 def test_a_project_gets_another_owner(here: Installation) -> None:
     """A project that nobody pays for is given to a user."""
-    here.stage.db.execute("UPDATE llm_monitoring_projects SET user_id = NULL")
+    here.environment.db.execute("UPDATE llm_monitoring_projects SET user_id = NULL")
     here.done("projects", "edit", "1", "--user", EMAIL)
     assert here.user == here.shown().user_id
 
@@ -104,7 +106,7 @@ def test_a_project_gets_another_owner(here: Installation) -> None:
 )
 def test_an_edit_that_cannot_be(here: Installation, arguments: tuple[str, ...], message: str) -> None:
     """A change that cannot be stored or measured is refused, and nothing is changed."""
-    here.stage.add_project(here.user, [], name="two")
+    here.environment.add_project(here.user, [], name="two")
     before = here.shown()
     assert (message, before) == (here.refused("projects", "edit", "1", *arguments), here.shown())
 
@@ -112,16 +114,16 @@ def test_an_edit_that_cannot_be(here: Installation, arguments: tuple[str, ...], 
 def test_a_project_is_removed_and_the_ledger_stays(here: Installation) -> None:
     """Removing says what goes and asks; prompts and answers go, what calls have cost stays."""
     here.ask()
-    spent, calls = here.stage.spent(here.user), here.stage.count("llm_call_attempts")
+    spent, calls = here.environment.spent(here.user), here.environment.count("llm_call_attempts")
     kept = here.done("projects", "remove", "1", stdin="n\n")
     assert "goes with 2 prompts, 4 answers and the figures of 1 days. The ledger keeps its" in kept
     assert "Nothing was deleted" in kept
     assert here.project == here.shown().id
     assert "Project 1 (P) is deleted." in here.done("projects", "remove", "1", "--yes")
-    assert [0, 0, calls] == [here.stage.count(table) for table in
+    assert [0, 0, calls] == [here.environment.count(table) for table in
                              ("llm_monitoring_queries", "llm_monitoring_results", "llm_call_attempts")]  # fmt: skip
-    assert spent == here.stage.spent(here.user) > 0
-    assert [] == here.stage.audit().differences
+    assert spent == here.environment.spent(here.user) > 0
+    assert [] == here.environment.audit().differences
     assert "project 1 does not exist" in here.refused("projects", "remove", "1", "--yes")
 
 
@@ -154,47 +156,48 @@ def test_prompts_are_paused_and_resumed(here: Installation) -> None:
 
 def test_keys_are_verified_for_free(here: Installation) -> None:
     """Each key is tried with a free call; a refused one fails the command and is never shown."""
-    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
+    here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
     result = here.run("keys", "verify", "--json")
     found = [(row["provider"], row["result"], row["last_four"]) for row in json.loads(result.stdout)]
-    assert (1, [("openai", "works", KEYS["openai"][-4:]), ("google", "refused", KEYS["google"][-4:])]) == (
-        result.exit_code, found)  # fmt: skip
+    openai, google = (here.environment.key_of(here.user, provider)[-4:] for provider in PROVIDERS)
+    assert [("openai", "works", openai), ("google", "refused", google)] == found
+    assert 1 == result.exit_code
     assert "works" in here.done("keys", "verify", EMAIL, "--provider", "openai")
-    assert 0 == here.stage.server.bill.total_usd
-    assert [] == [key for key in KEYS.values() if key in result.output]
+    assert 0 == here.environment.server.bill.total_usd
+    assert [] == [key for key in here.environment.keys if key in result.output]
 
 
 def test_budget_history(here: Installation) -> None:
     """Each month of the ledger is a row: calls, what is in doubt, corrections, thresholds that were reached."""
     assert "Nothing was spent in these months.\n" == here.done("budget", "history")
     here.ask()
-    here.stage.budget.correct(here.user, Decimal(85), "spent elsewhere")
+    here.environment.budget.correct(here.user, Decimal(85), "spent elsewhere")
     (row,) = here.json("budget", "history")
     assert (here.user, "85.0000000000", [80]) == (
         row["user_id"],
         row["corrected_usd"],
         [int(n) for n in row["reached"]],
     )
-    assert Decimal(row["charged_usd"]) == here.stage.spent(here.user) == Decimal(row["calls_usd"]) + 85
+    assert Decimal(row["charged_usd"]) == here.environment.spent(here.user) == Decimal(row["calls_usd"]) + 85
     assert f"{date.today():%Y-%m}" in here.done("budget", "history", EMAIL)  # noqa: DTZ011
 
 
 def test_a_run_is_shown_and_retried(here: Installation) -> None:
     """`runs show` says what is missing and why; `runs retry` asks that alone, after a yes, as a run of its own."""
-    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
+    here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
     here.ask(LLM_MAX_ATTEMPTS="1")
     cells = {cell["provider"]: cell for cell in here.json("runs", "show", "1")["day"]}
     assert [("openai", 2, 0), ("google", 0, 2)] == [
         (name, cells[name]["results"], cells[name]["failures"]) for name in ("openai", "google")
     ]
     assert "Ask again what is open: `runs retry 1`." in here.done("runs", "show", "1")
-    here.stage.server.faults.set([])
-    calls = here.stage.count("llm_call_attempts")
+    here.environment.server.faults.set([])
+    calls = here.environment.count("llm_call_attempts")
     assert "2 prompts are open; asking them costs at most" in here.done("runs", "retry", "1", stdin="n\n")
-    assert calls == here.stage.count("llm_call_attempts")
+    assert calls == here.environment.count("llm_call_attempts")
     told = here.done("runs", "retry", "1", "--yes")
-    assert ("Run 2: 2 answered, 0 failed" in told, 4) == (True, here.stage.count("llm_monitoring_results")), told
-    assert calls + 2 == here.stage.count("llm_call_attempts")
+    assert ("Run 2: 2 answered, 0 failed" in told, 4) == (True, here.environment.count("llm_monitoring_results")), told
+    assert calls + 2 == here.environment.count("llm_call_attempts")
     assert "Nothing that can be asked is open" in here.done("runs", "retry", "1", "--yes")
     here.ask()
     shown = here.done("runs", "show", "3")
@@ -208,24 +211,24 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
 
 def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
     """While a daily run is at work a retry says so and asks nothing."""
-    run_id = records.start(here.stage.db, date.today())  # noqa: DTZ011
-    records.finish(here.stage.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
-    with RunLock(here.stage.db):
+    run_id = records.start(here.environment.db, date.today())  # noqa: DTZ011
+    records.finish(here.environment.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
+    with RunLock(here.environment.db):
         result = here.run("runs", "retry", str(run_id), "--yes")
     assert result.exit_code == 1
     said = r"error: another daily run is at work \(pid=\d+ user=postgres .*\): wait until it has ended\n"
     assert re.fullmatch(said, result.stderr)
-    assert 0 == here.stage.count("llm_call_attempts")
+    assert 0 == here.environment.count("llm_call_attempts")
 
 
 def test_a_run_says_what_each_provider_cost(here: Installation) -> None:
     """Each provider has its own bill and its own answers; what an earlier run of the day did is told apart."""
-    here.stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
+    here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
     here.ask(LLM_MAX_ATTEMPTS="1")
-    here.stage.server.faults.set([])
+    here.environment.server.faults.set([])
     here.ask()
     first, second = ({cell["provider"]: cell for cell in here.json("runs", "show", run)["day"]} for run in ("1", "2"))
-    billed = here.stage.rows(
+    billed = here.environment.rows(
         "SELECT llm_provider, sum(charged_usd)::text AS usd FROM llm_call_attempts WHERE run_id = 1 GROUP BY 1"
     )
     assert {row["llm_provider"]: row["usd"] for row in billed} == {

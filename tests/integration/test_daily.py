@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 import llm_monitoring
+from llm_monitoring.db.migrate import migrate
 from llm_monitoring.errors import ConfigurationError
-from tests.integration.stage import KEYS, ONE_SDK, ROOT, Stage, staged
+from tests.environment import KEYS, ONE_SDK, Environment, open_environment
+from tests.fork_server import ROOT
 
 PROMPTS = [
     "¿Qué programa de facturación recomiendas?",
@@ -23,32 +24,27 @@ PROMPTS = [
 ]
 
 
-@pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
-        yield made
-
-
 def test_a_legacy_database_is_migrated_asked_and_charged_to_the_digit(legacy_database_url: str) -> None:
     """On the host's older tables every task gets a result and the spend is the provider's bill, digit by digit."""
-    with staged(legacy_database_url) as stage:
-        stage.give_keys(1)
-        stage.give_keys(2)
-        before = stage.spent(1) + stage.spent(2)
-        code, output = stage.run()
-        assert (code, stage.count("llm_monitoring_results WHERE analysis_date > '2026-01-15'")) == (0, 12), output
+    with open_environment(legacy_database_url) as environment:
+        migrate(environment.db)
+        environment.give_keys(1)
+        environment.give_keys(2)
+        before = environment.spent(1) + environment.spent(2)
+        code, output = environment.run()
+        assert (code, environment.count("llm_monitoring_results WHERE analysis_date > '2026-01-15'")) == (0, 12), output
         assert output.rstrip().endswith("🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY")
         assert before == Decimal("12.3456")
-        assert stage.spent(1) + stage.spent(2) - before == stage.billed() > 0
-        audit = stage.audit()
+        assert environment.spent(1) + environment.spent(2) - before == environment.billed() > 0
+        audit = environment.audit()
         assert (audit.differences, audit.over_ceiling, audit.open_attempts) == ([], [], [])
-        assert stage.leaks() == []
+        assert environment.leaks() == []
 
 
-def test_the_log_lines_are_those_that_operators_filter_on(stage: Stage) -> None:
+def test_the_log_lines_are_those_that_operators_filter_on(environment: Environment) -> None:
     """A good run prints the document's lines in their order, and JSON events on Railway."""
-    stage.add_project(stage.add_user("a@example.com", ["openai", "google"]), PROMPTS)
-    code, output = stage.run(extra={"RAILWAY_ENVIRONMENT_NAME": "production"})
+    environment.add_project(environment.add_user("a@example.com", ["openai", "google"]), PROMPTS)
+    code, output = environment.run(extra={"RAILWAY_ENVIRONMENT_NAME": "production"})
     events = [json.loads(line) for line in output.splitlines()]
     messages = [event["message"] for event in events if event["level"] == "info"]
     expected = [
@@ -67,7 +63,7 @@ def test_the_log_lines_are_those_that_operators_filter_on(stage: Stage) -> None:
         "   ✅ Exitosos: 1",
         "   ❌ Fallidos: 0",
         "   📊 Total queries: 6",
-        f"   💰 Coste estimado: ${stage.charged():.4f}",
+        f"   💰 Coste estimado: ${environment.charged():.4f}",
         "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY",
     ]
     assert (code, [message for message in messages if message in expected]) == (0, expected)
@@ -75,16 +71,16 @@ def test_the_log_lines_are_those_that_operators_filter_on(stage: Stage) -> None:
     assert (done["event"], done["project_id"], done["user_id"]) == ("project.done", 1, 1)
 
 
-def test_a_host_calls_the_day_as_a_function(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_calls_the_day_as_a_function(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """`analyze_all_active_projects` gives one dict a project, and as many calls at a time as it is told."""
-    project = stage.add_project(stage.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
-    for name, text in stage.environment().items():
+    project = environment.add_project(environment.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
+    for name, text in environment.variables().items():
         monkeypatch.setenv(name, text)
     (report,) = llm_monitoring.analyze_all_active_projects(max_workers=40)
     cost = report["total_cost_usd"]
     assert {
         "project_id": project, "duration_seconds": report["duration_seconds"], "total_queries_executed": 3,
-        "llms_analyzed": 1, "total_cost_usd": stage.billed(), "skipped": False,
+        "llms_analyzed": 1, "total_cost_usd": environment.billed(), "skipped": False,
         "completeness_by_llm": {"openai": {"planned": 3, "valid": 3, "failed": 0, "percent": 100.0}},
     } == report  # fmt: skip
     assert cost > 0
@@ -92,31 +88,33 @@ def test_a_host_calls_the_day_as_a_function(stage: Stage, monkeypatch: pytest.Mo
         llm_monitoring.analyze_all_active_projects(max_workers=0)
 
 
-def test_a_second_run_of_the_day_asks_and_pays_nothing(stage: Stage) -> None:
+def test_a_second_run_of_the_day_asks_and_pays_nothing(environment: Environment) -> None:
     """What the day already has is not asked again."""
-    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
-    stage.run()
-    billed = stage.billed()
-    code, output = stage.run()
-    assert (code, stage.billed()) == (0, billed)
+    environment.add_project(environment.add_user("a@example.com"), PROMPTS)
+    environment.run()
+    billed = environment.billed()
+    code, output = environment.run()
+    assert (code, environment.billed()) == (0, billed)
     assert "   📊 Total queries: 0" in output
     assert "COMPLETED SUCCESSFULLY" in output
 
 
-def test_a_project_that_asks_nobody_costs_nothing(stage: Stage) -> None:
+def test_a_project_that_asks_nobody_costs_nothing(environment: Environment) -> None:
     """A host's empty list of assistants is nobody, not everybody: the project is named with what to do."""
-    user = stage.add_user("a@example.com", ["openai"])
-    asked, idle = (stage.add_project(user, PROMPTS, ["openai"], name=name) for name in ("asked", "idle"))
-    stage.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = '{}' WHERE id = %(id)s", {"id": idle})
-    code, output = stage.run()
+    user = environment.add_user("a@example.com", ["openai"])
+    asked, idle = (environment.add_project(user, PROMPTS, ["openai"], name=name) for name in ("asked", "idle"))
+    environment.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = '{}' WHERE id = %(id)s", {"id": idle})
+    code, output = environment.run()
     assert (0, True) == (code, f"❌ Proyecto #{idle}: no tiene ningún asistente activado" in output), output
-    assert [asked] == [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_call_attempts")]
+    assert [asked] == [
+        row["project_id"] for row in environment.rows("SELECT DISTINCT project_id FROM llm_call_attempts")
+    ]
 
 
-def test_a_project_without_prompts_is_not_called_complete(stage: Stage) -> None:
+def test_a_project_without_prompts_is_not_called_complete(environment: Environment) -> None:
     """Where a project has no active prompt, the run says so, and not that its day is complete."""
-    project = stage.add_project(stage.add_user("a@example.com"), [])
-    code, output = stage.run()
+    project = environment.add_project(environment.add_user("a@example.com"), [])
+    code, output = environment.run()
     assert (code, f"✅ Proyecto #{project}" in output) == (0, True)
     assert f"   Sin prompts activos: `python -m llm_monitoring queries list {project}`" in output
     assert "El día ya estaba completo" not in output
@@ -124,175 +122,183 @@ def test_a_project_without_prompts_is_not_called_complete(stage: Stage) -> None:
 
 def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: str) -> None:
     """After kill -9 the next start completes the day; only calls in doubt are paid again, and the ledger balances."""
-    with staged(database_url, latency_ms=60) as stage:
-        user = stage.add_user("a@example.com", ONE_SDK)
-        stage.add_project(user, [f"¿Qué programa es mejor para el caso {n}?" for n in range(24)], ONE_SDK)
-        process = stage.start()
+    with open_environment(database_url, latency_ms=60) as environment:
+        user = environment.add_user("a@example.com", ONE_SDK)
+        environment.add_project(user, [f"¿Qué programa es mejor para el caso {n}?" for n in range(24)], ONE_SDK)
+        process = environment.start()
         deadline = time.monotonic() + 20
-        while stage.count("llm_monitoring_results") < 10 and time.monotonic() < deadline:
+        while environment.count("llm_monitoring_results") < 10 and time.monotonic() < deadline:
             time.sleep(0.01)
         process.kill()
-        stage.finish(process)
-        assert 10 <= stage.count("llm_monitoring_results") < 48
-        code, output = stage.run()
-        assert (code, stage.count("llm_monitoring_results")) == (0, 48), output
-        repeated = stage.rows(
+        environment.finish(process)
+        assert 10 <= environment.count("llm_monitoring_results") < 48
+        code, output = environment.run()
+        assert (code, environment.count("llm_monitoring_results")) == (0, 48), output
+        repeated = environment.rows(
             "SELECT count(*) FILTER (WHERE state = 'settled') AS settled FROM llm_call_attempts WHERE kind = 'answer' "
             "GROUP BY project_id, query_id, task_provider"
         )
         assert all(row["settled"] <= 1 for row in repeated)
-        assert (stage.audit().differences, stage.audit().open_attempts) == ([], [])
-        assert stage.spent(user) >= stage.billed()
-        assert stage.leaks() == []
+        assert (environment.audit().differences, environment.audit().open_attempts) == ([], [])
+        assert environment.spent(user) >= environment.billed()
+        assert environment.leaks() == []
 
 
-def test_a_user_over_budget_is_blocked_and_the_others_run(stage: Stage) -> None:
+def test_a_user_over_budget_is_blocked_and_the_others_run(environment: Environment) -> None:
     """A user at 100 % is listed as blocked; everyone else is asked, and the run ends with warnings."""
-    poor, rich = (stage.add_user(f"{name}@example.com", ONE_SDK, "10.00") for name in ("poor", "rich"))
-    blocked, asked = (stage.add_project(user, PROMPTS, ONE_SDK) for user in (poor, rich))
-    stage.budget.correct(poor, Decimal("10.50"), "spent elsewhere")
-    code, output = stage.run()
+    poor, rich = (environment.add_user(f"{name}@example.com", ONE_SDK, "10.00") for name in ("poor", "rich"))
+    blocked, asked = (environment.add_project(user, PROMPTS, ONE_SDK) for user in (poor, rich))
+    environment.budget.correct(poor, Decimal("10.50"), "spent elsewhere")
+    code, output = environment.run()
     assert code == 0
     assert "⚠️ 1 usuario(s) sobre presupuesto:" in output
     assert f"   User #{poor}: $10.50 / $10.00 (105.0%)" in output
     assert f"❌ Proyecto #{blocked}: bloqueado" in output
     assert f"✅ Proyecto #{asked}" in output
     assert "🔔 LLM MONITORING CRON JOB COMPLETED WITH WARNINGS" in output
-    asked_rows = stage.rows("SELECT DISTINCT project_id, user_id FROM llm_call_attempts WHERE sent_at IS NOT NULL")
+    asked_rows = environment.rows(
+        "SELECT DISTINCT project_id, user_id FROM llm_call_attempts WHERE sent_at IS NOT NULL"
+    )
     assert [(row["project_id"], row["user_id"]) for row in asked_rows] == [(asked, rich)]
 
 
-def test_everyone_over_budget_aborts_without_a_call(stage: Stage) -> None:
+def test_everyone_over_budget_aborts_without_a_call(environment: Environment) -> None:
     """Where nobody may spend, the job aborts with exit 1 and calls nobody."""
-    user = stage.add_user("a@example.com", budget="1.00")
-    stage.add_project(user, PROMPTS)
-    stage.budget.correct(user, Decimal("1.00"), "spent elsewhere")
-    code, output = stage.run()
+    user = environment.add_user("a@example.com", budget="1.00")
+    environment.add_project(user, PROMPTS)
+    environment.budget.correct(user, Decimal("1.00"), "spent elsewhere")
+    code, output = environment.run()
     assert code == 1
     assert "❌ No se puede continuar: presupuesto excedido" in output
     assert "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET" in output
-    assert (stage.count("llm_call_attempts WHERE sent_at IS NOT NULL"), len(stage.server.bill.lines)) == (
+    assert (environment.count("llm_call_attempts WHERE sent_at IS NOT NULL"), len(environment.server.bill.lines)) == (
         0,
         0,
     )
 
 
-def test_no_key_anywhere_fails(stage: Stage) -> None:
+def test_no_key_anywhere_fails(environment: Environment) -> None:
     """Without any key the job says so and exits 1."""
-    stage.add_project(stage.add_user("a@example.com", []), PROMPTS)
-    code, output = stage.run()
+    environment.add_project(environment.add_user("a@example.com", []), PROMPTS)
+    code, output = environment.run()
     assert (code, "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output) == (1, True)
     assert "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`" in output
 
 
-def test_an_unreadable_key_stops_its_user_alone(stage: Stage) -> None:
+def test_an_unreadable_key_stops_its_user_alone(environment: Environment) -> None:
     """A token copied from another user is refused and never replaced by the operator's key; the other user runs."""
-    broken, fine = stage.add_user("broken@example.com"), stage.add_user("fine@example.com")
-    stage.db.execute(
+    broken, fine = environment.add_user("broken@example.com"), environment.add_user("fine@example.com")
+    environment.db.execute(
         "UPDATE user_llm_api_keys k SET openai_api_key_encrypted = o.openai_api_key_encrypted, "
         "anthropic_api_key_encrypted = NULL, google_api_key_encrypted = 'garbage', perplexity_api_key_encrypted = NULL "
         "FROM user_llm_api_keys o WHERE k.user_id = %(broken)s AND o.user_id = %(fine)s",
         {"broken": broken, "fine": fine},
     )
     theirs, others = (
-        stage.add_project(broken, PROMPTS, ["openai", "google"]),
-        stage.add_project(fine, PROMPTS),
+        environment.add_project(broken, PROMPTS, ["openai", "google"]),
+        environment.add_project(fine, PROMPTS),
     )
-    code, output = stage.run(extra={"OPENAI_API_KEY": "sk-operator-key-that-must-not-pay-000000"})
+    code, output = environment.run(extra={"OPENAI_API_KEY": "sk-operator-key-that-must-not-pay-000000"})
     assert code == 0
     assert f"❌ Proyecto #{theirs}: sin ninguna respuesta válida (openai: la API key no se puede leer)" in output
     assert f"✅ Proyecto #{others}" in output
-    assert stage.count(f"llm_call_attempts WHERE user_id = {broken}") == 0
+    assert environment.count(f"llm_call_attempts WHERE user_id = {broken}") == 0
 
 
-def test_the_operators_key_stands_in_where_a_user_has_none(stage: Stage) -> None:
+def test_the_operators_key_stands_in_where_a_user_has_none(environment: Environment) -> None:
     """A provider's environment key is used for a user without one, and the attempt says so."""
-    user = stage.add_user("a@example.com", [])
-    stage.add_project(user, PROMPTS, ["openai", "perplexity"])
-    code, output = stage.run(extra={"OPENAI_API_KEY": KEYS["openai"]})
-    sources = stage.rows("SELECT DISTINCT llm_provider, key_source FROM llm_call_attempts")
+    user = environment.add_user("a@example.com", [])
+    environment.add_project(user, PROMPTS, ["openai", "perplexity"])
+    code, output = environment.run(extra={"OPENAI_API_KEY": KEYS["openai"]})
+    sources = environment.rows("SELECT DISTINCT llm_provider, key_source FROM llm_call_attempts")
     assert (code, [(row["llm_provider"], row["key_source"]) for row in sources]) == (
         0,
         [("openai", "operator")],
     )
     assert "✅ API keys disponibles: ['openai']" in output
-    _, simulated = stage.run("--dry-run", extra={"OPENAI_API_KEY": KEYS["openai"]})
+    _, simulated = environment.run("--dry-run", extra={"OPENAI_API_KEY": KEYS["openai"]})
     assert all("   Sin API key utilizable, no se pregunta a: perplexity" in said for said in (output, simulated))
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) -> None:
     """Two starts at the same second: one asks, the other exits 0 with a line; nothing is paid twice."""
-    with staged(database_url, latency_ms=100) as stage:
-        user = stage.add_user("a@example.com", ONE_SDK)
-        stage.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(6)], ONE_SDK)
-        ended = [stage.finish(process) for process in [stage.start(), stage.start()]]
+    with open_environment(database_url, latency_ms=100) as environment:
+        user = environment.add_user("a@example.com", ONE_SDK)
+        environment.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(6)], ONE_SDK)
+        ended = [environment.finish(process) for process in [environment.start(), environment.start()]]
         assert [code for code, _ in ended] == [0, 0]
         assert sum("Otra ejecución diaria está en curso" in output for _, output in ended) == 1
-        assert stage.count("llm_call_attempts WHERE kind = 'answer'") == 12 == stage.count("llm_monitoring_results")
+        assert (
+            environment.count("llm_call_attempts WHERE kind = 'answer'")
+            == 12
+            == environment.count("llm_monitoring_results")
+        )
 
 
 def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
     """On SIGTERM nothing more is sent, what is out is saved, and the next start completes the day."""
-    with staged(database_url, latency_ms=400) as stage:
-        user = stage.add_user("a@example.com", ONE_SDK)
-        stage.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(20)], ONE_SDK)
-        process = stage.start(extra={"LLM_SENTIMENT": "false"})
+    with open_environment(database_url, latency_ms=400) as environment:
+        user = environment.add_user("a@example.com", ONE_SDK)
+        environment.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(20)], ONE_SDK)
+        process = environment.start(extra={"LLM_SENTIMENT": "false"})
         deadline = time.monotonic() + 20
-        while stage.count("llm_call_attempts WHERE state = 'sent'") == 0 and time.monotonic() < deadline:
+        while environment.count("llm_call_attempts WHERE state = 'sent'") == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        code, output = stage.finish(process)
+        code, output = environment.finish(process)
         assert (code, "señal de parada" in output, "COMPLETED WITH WARNINGS" in output) == (1, True, True)
-        assert stage.count("llm_call_attempts WHERE state IN ('reserved', 'sent')") == 0
-        assert stage.count("llm_call_attempts WHERE state = 'settled'") == stage.count("llm_monitoring_results")
-        stage.run(extra={"LLM_SENTIMENT": "false"})
-        assert stage.count("llm_call_attempts") == 40 == stage.count("llm_monitoring_results")
+        assert environment.count("llm_call_attempts WHERE state IN ('reserved', 'sent')") == 0
+        assert environment.count("llm_call_attempts WHERE state = 'settled'") == environment.count(
+            "llm_monitoring_results"
+        )
+        environment.run(extra={"LLM_SENTIMENT": "false"})
+        assert environment.count("llm_call_attempts") == 40 == environment.count("llm_monitoring_results")
 
 
-def test_a_dry_run_calls_and_spends_nothing(stage: Stage) -> None:
+def test_a_dry_run_calls_and_spends_nothing(environment: Environment) -> None:
     """--dry-run shows prompts and ceilings and leaves no trace."""
-    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
-    code, output = stage.run("--dry-run")
+    environment.add_project(environment.add_user("a@example.com"), PROMPTS)
+    code, output = environment.run("--dry-run")
     assert (code, "   Total: 12 prompts, como máximo $" in output) == (0, True)
-    assert [stage.count("llm_call_attempts"), stage.count("llm_monitoring_analysis_runs")] == [0, 0]
-    assert stage.server.bill.lines == ()
+    assert [environment.count("llm_call_attempts"), environment.count("llm_monitoring_analysis_runs")] == [0, 0]
+    assert environment.server.bill.lines == ()
 
 
-def test_one_project_alone(stage: Stage) -> None:
+def test_one_project_alone(environment: Environment) -> None:
     """--project asks one project and leaves the others."""
-    user = stage.add_user("a@example.com", ["openai"])
-    stage.add_project(user, PROMPTS, ["openai"], name="one")
-    second = stage.add_project(user, PROMPTS, ["openai"], name="two")
-    stage.run("--project", str(second))
-    assert [row["project_id"] for row in stage.rows("SELECT DISTINCT project_id FROM llm_monitoring_results")] == [
-        second
-    ]
+    user = environment.add_user("a@example.com", ["openai"])
+    environment.add_project(user, PROMPTS, ["openai"], name="one")
+    second = environment.add_project(user, PROMPTS, ["openai"], name="two")
+    environment.run("--project", str(second))
+    assert [
+        row["project_id"] for row in environment.rows("SELECT DISTINCT project_id FROM llm_monitoring_results")
+    ] == [second]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
-def test_a_project_that_cannot_be_asked_is_no_quiet_success(stage: Stage, arguments: list[str]) -> None:
+def test_a_project_that_cannot_be_asked_is_no_quiet_success(environment: Environment, arguments: list[str]) -> None:
     """--project with the number of no project, or of a paused one, is said and ends with 1."""
-    user = stage.add_user("a@example.com")
-    paused = stage.add_project(user, PROMPTS)
-    stage.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE")
+    user = environment.add_user("a@example.com")
+    paused = environment.add_project(user, PROMPTS)
+    environment.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE")
     for number in (paused, 99):
-        code, output = stage.run("--project", str(number), *arguments)
+        code, output = environment.run("--project", str(number), *arguments)
         assert (code, f"❌ el proyecto {number} no existe o está en pausa" in output) == (1, True), output
 
 
 @pytest.mark.parametrize("arguments", [["--date", "soon"], ["--date", "2999-01-01"], ["--project", "x"], ["--what"]])
-def test_bad_arguments_exit_2_in_one_line(stage: Stage, arguments: list[str]) -> None:
+def test_bad_arguments_exit_2_in_one_line(environment: Environment, arguments: list[str]) -> None:
     """Bad arguments are named, with exit code 2."""
-    code, output = stage.run(*arguments)
+    code, output = environment.run(*arguments)
     assert (code, "error:" in output.splitlines()[-1]) == (2, True)
 
 
-def test_railway_without_a_database_is_refused(stage: Stage) -> None:
+def test_railway_without_a_database_is_refused(environment: Environment) -> None:
     """On Railway an embedded database would be lost, so the job stops with one line."""
-    environment = stage.environment({"RAILWAY_ENVIRONMENT_NAME": "production"})
-    del environment["DATABASE_URL"]
+    variables = environment.variables({"RAILWAY_ENVIRONMENT_NAME": "production"})
+    del variables["DATABASE_URL"]
     ended = subprocess.run(
-        stage.command(), env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False
+        environment.command(), env=variables, cwd="/", capture_output=True, text=True, timeout=30, check=False
     )
     assert (ended.returncode, "DATABASE_URL is not set on Railway" in ended.stdout, ended.stderr) == (
         1,
@@ -301,27 +307,27 @@ def test_railway_without_a_database_is_refused(stage: Stage) -> None:
     )
 
 
-def test_a_wrong_setting_is_named_in_one_line(stage: Stage) -> None:
+def test_a_wrong_setting_is_named_in_one_line(environment: Environment) -> None:
     """A setting that cannot be used ends the job with exit 1, a line that names it, and nothing on stderr."""
-    environment = stage.environment({"LLM_MAX_WORKERS": "many", "RAILWAY_ENVIRONMENT_NAME": "production"})
+    variables = environment.variables({"LLM_MAX_WORKERS": "many", "RAILWAY_ENVIRONMENT_NAME": "production"})
     ended = subprocess.run(
-        stage.command(), env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False
+        environment.command(), env=variables, cwd="/", capture_output=True, text=True, timeout=30, check=False
     )
     first = json.loads(ended.stdout.splitlines()[0])
     assert (ended.returncode, first["level"], "LLM_MAX_WORKERS" in first["message"]) == (1, "error", True)
     assert ended.stderr == ""
 
 
-def test_an_unreachable_database_is_critical(stage: Stage) -> None:
+def test_an_unreachable_database_is_critical(environment: Environment) -> None:
     """A database that does not exist ends the job at once with exit 1 and no traceback."""
-    code, output = stage.run(extra={"DATABASE_URL": stage.url.replace("/test_", "/missing_")})
+    code, output = environment.run(extra={"DATABASE_URL": environment.url.replace("/test_", "/missing_")})
     assert (code, "CRASHED" in output, "Traceback" in output) == (1, True, False)
 
 
-def test_no_active_project_is_done_and_said(stage: Stage) -> None:
+def test_no_active_project_is_done_and_said(environment: Environment) -> None:
     """Without projects there is nothing to do, which is no failure."""
-    stage.add_user("a@example.com")
-    code, output = stage.run()
+    environment.add_user("a@example.com")
+    code, output = environment.run()
     assert (code, "No hay proyectos activos" in output) == (0, True)
 
 

@@ -37,7 +37,7 @@ from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import Stage, staged
+from tests.environment import Environment, open_environment
 
 TOKEN = "T0kenOfTheWebhook-31415926535"
 DAY = date(2026, 11, 23)
@@ -116,8 +116,8 @@ def dead() -> Iterator[str]:
 
 
 @pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
+def environment(database_url: str) -> Iterator[Environment]:
+    with open_environment(database_url) as made:
         made.db.execute("DELETE FROM llm_model_prices")  # what is known of later prices is news, depending on the day
         yield made
 
@@ -126,26 +126,26 @@ def stage(database_url: str) -> Iterator[Stage]:
 class Job:
     """The daily job in this process, which spares the start of one."""
 
-    stage: Stage
+    environment: Environment
     caplog: pytest.LogCaptureFixture
 
     def run(self, extra: dict[str, str]) -> tuple[int, str]:
         self.caplog.clear()
         self.caplog.set_level(logging.INFO)
-        settings = load_settings(self.stage.environment({"LLM_SENTIMENT": "false", **extra}), dotenv=False)
+        settings = load_settings(self.environment.variables({"LLM_SENTIMENT": "false", **extra}), dotenv=False)
         code = daily.run(settings, daily.Options(None, None, dry_run=False, demo=False))
         return code, "\n".join(self.caplog.messages)
 
 
 @pytest.fixture
-def job(stage: Stage, caplog: pytest.LogCaptureFixture) -> Job:
-    return Job(stage, caplog)
+def job(environment: Environment, caplog: pytest.LogCaptureFixture) -> Job:
+    return Job(environment, caplog)
 
 
 def test_a_price_that_changes_is_told_once_a_week(job: Job, webhook: Webhook) -> None:
     """A known rise of an approved model is told with its day, until the week is over."""
-    job.stage.add_project(job.stage.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
-    job.stage.db.execute(
+    job.environment.add_project(job.environment.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
+    job.environment.db.execute(
         "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
         " cost_per_1m_output_tokens) VALUES ('google', 'gemini-3.8-flash', now()::date + 9, 'library', 'a list', 1, 5)"
     )
@@ -156,11 +156,11 @@ def test_a_price_that_changes_is_told_once_a_week(job: Job, webhook: Webhook) ->
 
 
 @pytest.fixture
-def near(stage: Stage) -> int:
+def near(environment: Environment) -> int:
     """A user with a project whose spend has just passed the threshold."""
-    user = stage.add_user("a@example.com", ["openai"])
-    stage.add_project(user, ["¿Qué programa recomiendas?"], ["openai"])
-    stage.budget.correct(user, Decimal(85), "spent elsewhere")
+    user = environment.add_user("a@example.com", ["openai"], "100.00")
+    environment.add_project(user, ["¿Qué programa recomiendas?"], ["openai"])
+    environment.budget.correct(user, Decimal(85), "spent elsewhere")
     return user
 
 
@@ -181,27 +181,31 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
     assert (1, 1, 2) == (len(webhook.posts), len(box.messages), webhook.beats)
 
 
-def test_a_good_run_says_nothing(stage: Stage, job: Job, webhook: Webhook) -> None:
+def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: Webhook) -> None:
     """Where there is nothing to say nobody is written to; the heartbeat says that the run was good."""
-    stage.add_project(stage.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"])
+    environment.add_project(
+        environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
+    )
     code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
     assert (0, [], 1) == (code, webhook.posts, webhook.beats)
 
 
-def test_a_run_that_could_not_ask_is_told_without_heartbeat(stage: Stage, job: Job, webhook: Webhook) -> None:
+def test_a_run_that_could_not_ask_is_told_without_heartbeat(
+    environment: Environment, job: Job, webhook: Webhook
+) -> None:
     """A run that ends with exit 1 is in the digest, and does not count as alive."""
-    stage.add_project(stage.add_user("a@example.com", []), ["¿Qué programa recomiendas?"])
+    environment.add_project(environment.add_user("a@example.com", []), ["¿Qué programa recomiendas?"])
     code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
     (post,) = webhook.posts
     assert (1, True, 0) == (code, "no hay ninguna API key utilizable" in post["message"], webhook.beats)
 
 
 def test_a_dead_target_costs_its_timeout_and_is_told_later(
-    stage: Stage, job: Job, near: int, webhook: Webhook, dead: str
+    environment: Environment, job: Job, near: int, webhook: Webhook, dead: str
 ) -> None:
     """A target that never answers delays the run by no more than the timeout; the next run brings what it missed."""
     extra = {"LLM_NOTIFY_URLS": f"{dead} {webhook.url}", "LLM_NOTIFY_TIMEOUT_SECONDS": "5", "LLM_LOG_FORMAT": "json"}
-    code, output = stage.run(extra=extra)
+    code, output = environment.run(extra=extra)
     ended = datetime.now(UTC)
     events = {event["event"]: event for event in map(json.loads, output.splitlines())}
     waited = (ended - datetime.fromisoformat(events["run.completed"]["time"])).total_seconds()
@@ -210,42 +214,44 @@ def test_a_dead_target_costs_its_timeout_and_is_told_later(
     assert "no respondió a tiempo; se intentará en la próxima ejecución" in events["notify.undelivered"]["message"]
     assert TOKEN not in output
     job.run(extra | {"LLM_NOTIFY_URLS": webhook.url})
-    assert (1, 1) == (len(webhook.posts), stage.count("llm_monitoring_news WHERE delivered_at IS NULL"))
+    assert (1, 1) == (len(webhook.posts), environment.count("llm_monitoring_news WHERE delivered_at IS NULL"))
     other = webhook.url.replace("/T0", "/other-T0")
     job.run(extra | {"LLM_NOTIFY_URLS": other})
     assert (2, webhook.posts[0]["message"]) == (len(webhook.posts), webhook.posts[1]["message"])
 
 
-def test_a_refusing_target_is_tried_again(stage: Stage, job: Job, near: int, webhook: Webhook) -> None:
+def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, near: int, webhook: Webhook) -> None:
     """What a target refuses stays in the outbox and is in one message with what is new at the next run."""
     webhook.status = 503
     extra = {"LLM_NOTIFY_URLS": webhook.url}
     code, output = job.run(extra)
     assert (0, True) == (code, "el servicio respondió 503" in output), output
     webhook.status = 200
-    stage.budget.correct(near, Decimal(20), "spent elsewhere")
-    stage.add_project(stage.add_user("b@example.com", ["openai"]), ["¿Qué programa?"], ["openai"], name="two")
+    environment.budget.correct(near, Decimal(20), "spent elsewhere")
+    environment.add_project(
+        environment.add_user("b@example.com", ["openai"]), ["¿Qué programa?"], ["openai"], name="two"
+    )
     job.run(extra)
     lines = webhook.posts[-1]["message"].splitlines()
     assert (2, True) == (len(webhook.posts), "ha alcanzado el 80 %" in lines[0]), lines
     assert [True] == ["agotado, bloqueado hasta fin de mes: $105.00" in line for line in lines[1:]], lines
 
 
-def test_an_outage_is_told_as_the_providers(stage: Stage, job: Job, webhook: Webhook) -> None:
+def test_an_outage_is_told_as_the_providers(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A provider that fails for everyone is named, with the run that stays incomplete."""
-    stage.add_project(stage.add_user("a@example.com", ["openai"]), ["¿Uno?", "¿Dos?"], ["openai"])
-    stage.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 500}}])
+    environment.add_project(environment.add_user("a@example.com", ["openai"]), ["¿Uno?", "¿Dos?"], ["openai"])
+    environment.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 500}}])
     job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_MAX_ATTEMPTS": "1"})
     (post,) = webhook.posts
     assert "🔌 openai falló para todos" in post["message"]
     assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1 (" in post["message"]
 
 
-def test_a_refused_key_is_told_as_its_users(stage: Stage, job: Job, webhook: Webhook) -> None:
+def test_a_refused_key_is_told_as_its_users(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A key that its provider refuses is news about the key, not an outage."""
-    user = stage.add_user("a@example.com", ["openai"])
-    stage.add_project(user, ["¿Uno?", "¿Dos?"], ["openai"])
-    stage.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 401}}])
+    user = environment.add_user("a@example.com", ["openai"])
+    environment.add_project(user, ["¿Uno?", "¿Dos?"], ["openai"])
+    environment.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 401}}])
     job.run({"LLM_NOTIFY_URLS": webhook.url})
     (post,) = webhook.posts
     assert f"🔑 User #{user} (a＠example․com), openai: API key rechazada o ilegible, 2 pregunta(s)" in post["message"]
@@ -446,7 +452,7 @@ def test_reports_go_with_the_digest(job: Job, near: int, webhook: Webhook, tmp_p
     job.run(extra=extra | {"LLM_NOTIFY_ATTACH_REPORTS": "true"})
     (page,) = tmp_path.rglob("*.html")
     assert [page.name] == [each["filename"] for each in webhook.posts[0]["attachments"]]
-    job.stage.budget.correct(near, Decimal(20), "spent elsewhere")
+    job.environment.budget.correct(near, Decimal(20), "spent elsewhere")
     job.run(extra=extra)
     assert (2, []) == (len(webhook.posts), webhook.posts[1]["attachments"])
 

@@ -25,17 +25,20 @@ from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records
 from llm_monitoring.settings.fields import load_settings
 from tests.admission import admits
-from tests.integration.stage import KEYS, ROOT, Stage, staged
+from tests.environment import Environment, open_environment
+from tests.fork_server import ROOT
 
 Findings = list[dict[str, str]]
 
 
 @pytest.fixture
-def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+def environment(
+    database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Environment]:
     """A user with keys and a project, and a run that completed; the environment names them."""
-    with staged(database_url) as made:
+    with open_environment(database_url) as made:
         made.db.execute("DELETE FROM llm_model_prices")  # what is known of later prices is yellow near its day
-        made.add_project(made.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
+        made.add_project(made.add_user("a@example.com", budget="100.00"), ["¿Qué programa recomiendas?"])
         made.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{quipu.com}'")
         records.finish(
             made.db,
@@ -46,7 +49,7 @@ def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_p
             pending=0,
             message=None,
         )
-        for name, value in made.environment({"LLM_LOG_LEVEL": "INFO"}).items():
+        for name, value in made.variables({"LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
         yield made
@@ -62,7 +65,7 @@ def coloured(found: Findings, *colours: str) -> list[str]:
     return [f"{each['subject']}: {each['message']} → {each['mend']}" for each in found if each["colour"] in colours]
 
 
-def test_a_healthy_installation_is_green(stage: Stage) -> None:
+def test_a_healthy_installation_is_green(environment: Environment) -> None:
     """Where all is well everything is green, the exit code is 0, and nothing was asked that costs."""
     code, found = examine()
     assert (0, []) == (code, coloured(found, "yellow", "red"))
@@ -70,29 +73,30 @@ def test_a_healthy_installation_is_green(stage: Stage) -> None:
     assert looked_at >= {"settings", "database", "migrations", "clock", "master key", "API key", "model", "budget",
                          "runs", "time zone", "notifications", "railway.json", ".railway"}  # fmt: skip
     assert 4 == sum(each["subject"] == "API key" for each in found)
-    assert 0 == stage.server.bill.total_usd
+    assert 0 == environment.server.bill.total_usd
     shown = CliRunner().invoke(root, ["doctor"], prog_name=PROGRAM)
     assert (0, f"{len(found)} green, 0 yellow, 0 red.") == (shown.exit_code, shown.stdout.splitlines()[-1])
-    assert [] == [key for key in KEYS.values() if key[:-4] in shown.output]
+    assert [] == [key for key in environment.keys if key[:-4] in shown.output]
 
 
-def test_a_project_without_a_site_is_yellow(stage: Stage) -> None:
+def test_a_project_without_a_site_is_yellow(environment: Environment) -> None:
     """Of a brand without a declared site nothing can be said of citations: the command that declares one is named."""
-    stage.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{}'")
+    environment.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{}'")
     (line,) = [each for each in coloured(examine("--offline")[1], "yellow") if each.startswith("sites")]
     assert "no citation rate without a declared site: 1 P → python -m llm_monitoring projects edit 1 --domain" in line
 
 
-def test_a_refused_key_is_red(stage: Stage) -> None:
+def test_a_refused_key_is_red(environment: Environment) -> None:
     """A key that its provider refuses is named by its last characters, with the command that mends it."""
-    stage.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
+    environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 401}}])
     code, found = examine()
     (line,) = coloured(found, "red")
-    assert (1, True) == (code, line.startswith(f"API key: user 1's google key (ends in {KEYS['google'][-4:]})"))
+    ending = environment.key_of(1, "google")[-4:]
+    assert (1, True) == (code, line.startswith(f"API key: user 1's google key (ends in {ending})"))
     assert line.endswith(f"→ set another one: `{PROGRAM} keys set 1 google`")
 
 
-def test_offline_asks_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_asks_nobody(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """--offline asks no provider; without it one that cannot be reached is no fault of the key."""
     for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "PERPLEXITY"):
         monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9")
@@ -101,7 +105,7 @@ def test_offline_asks_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
     assert (0, 4) == (code, sum("could not be tried" in line for line in coloured(found, "yellow")))
 
 
-def test_a_lost_master_key_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_master_key_is_red(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the master key the stored keys are lost to the installation, and it says so."""
     monkeypatch.delenv("LLM_KEYS_ENCRYPTION_KEY")
     code, found = examine("--offline")
@@ -109,7 +113,7 @@ def test_a_lost_master_key_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     assert (1, True, 5) == (code, red[0].startswith("master key: LLM_KEYS_ENCRYPTION_KEY is not set"), len(red))
 
 
-def test_a_bad_setting_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_setting_is_red(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting that cannot be read is named, and what needs no settings is examined all the same."""
     monkeypatch.setenv("LLM_MAX_WORKERS", "many")
     code, found = examine()
@@ -117,7 +121,7 @@ def test_a_bad_setting_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     assert (1, True, True) == (code, "LLM_MAX_WORKERS is 'many'" in line, len(found) > 3)
 
 
-def test_a_database_out_of_reach_is_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_out_of_reach_is_red(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that does not answer is said at once, without its password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secretpass-12345@127.0.0.1:9/x")
     code, found = examine()
@@ -157,26 +161,26 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("sql", "colour", "told"), BROKEN)
-def test_what_is_broken_in_the_database(stage: Stage, sql: str, colour: str, told: str) -> None:
+def test_what_is_broken_in_the_database(environment: Environment, sql: str, colour: str, told: str) -> None:
     """Each fault is found in its colour, with a way to mend it, and only red fails."""
-    stage.db.execute(sql)
+    environment.db.execute(sql)
     code, found = examine()
     lines = coloured(found, colour)
     assert [True] == [not line.endswith("→ ") for line in lines if told in line], lines
     assert (colour == "red") == (code == 1)
 
 
-def test_budgets_and_calls_of_dead_runs_are_yellow(stage: Stage) -> None:
+def test_budgets_and_calls_of_dead_runs_are_yellow(environment: Environment) -> None:
     """A user who is near or over the limit, and calls that nobody works on, are said; a living run's calls are not."""
-    stage.budget.correct(1, Decimal(85), "spent elsewhere")
+    environment.budget.correct(1, Decimal(85), "spent elsewhere")
     call = Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
-    assert admits(stage.budget, call)
+    assert admits(environment.budget, call)
     yellow = coloured(examine("--offline")[1], "yellow")
     assert [
         "budget: user 1: 85.00 of 100.00 USD (85.0 %): near the limit",
         "runs: 1 calls of a run that died are open",
     ] == [line.partition(" → ")[0] for line in yellow]
-    with records.RunLock(stage.db):
+    with records.RunLock(environment.db):
         runs_now = [each for each in examine("--offline")[1] if each["subject"] == "runs"]
     ((colour, told),) = [(each["colour"], each["message"]) for each in runs_now]
     assert ("green", True) == (colour, told.startswith("a daily run is at work (pid="))
@@ -195,9 +199,9 @@ def test_a_clock_that_is_wrong(minutes: float, colour: str) -> None:
 
 
 @pytest.mark.parametrize(("source", "colour"), [("library", "yellow"), ("admin", "green")])
-def test_a_price_that_begins_soon_is_told(stage: Stage, source: str, colour: str) -> None:
+def test_a_price_that_begins_soon_is_told(environment: Environment, source: str, colour: str) -> None:
     """A known rise is yellow with what to do, until an admin enters the price of its day."""
-    stage.db.execute(
+    environment.db.execute(
         "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
         " cost_per_1m_output_tokens)"
         " VALUES ('google', 'gemini-3.8-flash', now()::date + 9, %(source)s, 'a list', 1, 5)",

@@ -21,11 +21,12 @@ from llm_monitoring.providers import Answer, ModelInfo, Question, Reply, instruc
 from llm_monitoring.providers.parsing import ReplyMeta, consistent, count, document, mapping, mappings, text
 from llm_monitoring.providers.transport import HttpTransport
 from llm_monitoring.registry import admin
-from tests.integration.stage import KEYS, ROOT, Stage, staged
+from tests.environment import KEYS, Environment, open_environment
+from tests.fork_server import ROOT
 from tests.providers.server import Server, running, says
 
 NAME: Final = cast(ProviderName, "mistral")
-KEY: Final = "mistral-stage-eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeWb52kT9s"
+KEY: Final = "mistral-test-eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeWb52kT9s"
 MODEL: Final = "mistral-large-latest"
 PACKAGE: Final = ROOT / "llm_monitoring"
 PAGE: Final = ROOT / "docs" / "adding-a-provider.md"
@@ -108,18 +109,18 @@ def add_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "module_of", lambda name: added if name == NAME else found(name))
 
 
-def add_tables(stage: Stage) -> None:
+def add_tables(environment: Environment) -> None:
     """Step 5: the page's own migration as it stands there, then the model is made the current one."""
-    stage.db.execute(PAGE.read_text(encoding="utf-8").split("```sql")[1].split("```")[0].replace("%", "%%"))
-    model = admin.find(stage.db, NAME, MODEL)
-    admin.switch(stage.db, model, admin.Author("test", "a fifth provider"))
+    environment.db.execute(PAGE.read_text(encoding="utf-8").split("```sql")[1].split("```")[0].replace("%", "%%"))
+    model = admin.find(environment.db, NAME, MODEL)
+    admin.switch(environment.db, model, admin.Author("test", "a fifth provider"))
 
 
 @dataclass
 class Five:
-    """A stage with five providers; `mistral` answers for the fifth. Its user has the operator's keys of two."""
+    """An environment with five providers; `mistral` answers for the fifth. Its user has the operator's keys of two."""
 
-    stage: Stage
+    environment: Environment
     mistral: Server
 
     def run(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class Five:
 
     def paid(self, provider: str) -> Decimal:
         calls = f"FROM llm_call_attempts WHERE llm_provider = '{provider}'"
-        return Decimal(self.stage.rows(f"SELECT coalesce(sum(charged_usd), 0) AS usd {calls}")[0]["usd"])
+        return Decimal(self.environment.rows(f"SELECT coalesce(sum(charged_usd), 0) AS usd {calls}")[0]["usd"])
 
     def asked(self) -> int:
         return sum(each.method == "POST" for each in self.mistral.received)
@@ -136,9 +137,9 @@ class Five:
 
 @pytest.fixture
 def five(database_url: str, monkeypatch: pytest.MonkeyPatch, quiet: None) -> Iterator[Five]:
-    with running() as mistral, staged(database_url) as stage:
+    with running() as mistral, open_environment(database_url) as environment:
         variables = {
-            **stage.server.environment(), "DATABASE_URL": database_url, "LLM_SENTIMENT": "false",
+            **environment.server.environment(), "DATABASE_URL": database_url, "LLM_SENTIMENT": "false",
             "OPENAI_API_KEY": KEYS["openai"], "MISTRAL_API_KEY": KEY,
             "MISTRAL_BASE_URL": f"{mistral.url}/v1", "LLM_MISTRAL_CONCURRENCY": "1",
         }  # fmt: skip
@@ -146,9 +147,9 @@ def five(database_url: str, monkeypatch: pytest.MonkeyPatch, quiet: None) -> Ite
             monkeypatch.setenv(name, value)
         add_to_list(monkeypatch)
         add_module(monkeypatch)
-        add_tables(stage)
-        stage.add_project(stage.add_user("a@example.com", ()), PROMPTS, ("openai", NAME))
-        yield Five(stage, mistral)
+        add_tables(environment)
+        environment.add_project(environment.add_user("a@example.com", ()), PROMPTS, ("openai", NAME))
+        yield Five(environment, mistral)
 
 
 def test_its_answers_are_stored_and_charged_by_its_price(five: Five) -> None:
@@ -156,11 +157,11 @@ def test_its_answers_are_stored_and_charged_by_its_price(five: Five) -> None:
     five.mistral.script(says(CHAT))
     report = five.run()
     kept = "model_id, brand_mentioned, full_response, llm_monitoring_results.cost_usd"
-    found = five.stage.rows(f"SELECT {kept} FROM llm_monitoring_results WHERE llm_provider = 'mistral'")
+    found = five.environment.rows(f"SELECT {kept} FROM llm_monitoring_results WHERE llm_provider = 'mistral'")
     answer = {"model_id": MODEL, "brand_mentioned": True, "full_response": "Quipu, y también Holded.",
               "cost_usd": CALL_USD}  # fmt: skip
     assert [answer] * 3 == found
-    assert 3 * CALL_USD == five.paid("mistral") == report["total_cost_usd"] - five.stage.billed()
+    assert 3 * CALL_USD == five.paid("mistral") == report["total_cost_usd"] - five.environment.billed()
     assert {f"Bearer {KEY}"} == {each.headers["authorization"] for each in five.mistral.received}
 
 
@@ -178,8 +179,8 @@ def test_its_refused_key_closes_its_own_lane_alone(five: Five) -> None:
     cells = five.run()["completeness_by_llm"]
     assert {"openai": 3, "mistral": 0} == {name: cell["valid"] for name, cell in cells.items()}
     assert (1, Decimal(0)) == (five.asked(), five.paid("mistral"))
-    assert five.stage.billed() == five.paid("openai") > 0
-    assert five.stage.audit().clean
+    assert five.environment.billed() == five.paid("openai") > 0
+    assert five.environment.audit().clean
 
 
 def test_the_list_is_as_before_after_each_test() -> None:

@@ -15,8 +15,8 @@ from llm_monitoring.db import Database
 from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.ledger.budget import Budget
-from tests.integration.crew import crewed
-from tests.integration.stage import KEYS, Stage, staged
+from tests.environment import KEYS, Environment, open_environment
+from tests.integration.worker_processes import open_worker_processes
 
 PROMPTS = ["¿Qué es Quipu?", "¿Qué programa de facturación conviene?"]
 
@@ -46,9 +46,9 @@ EARLIER_GRANTS = """
 
 
 @pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
+def environment(database_url: str) -> Iterator[Environment]:
     """An environment in the database of a host with secrets of its own; both roles have a login."""
-    with staged(database_url) as made:
+    with open_environment(database_url) as made:
         execute(database_url, HOST)
         execute(database_url, grants())
         execute(database_url, EARLIER_GRANTS)
@@ -66,38 +66,38 @@ def as_login(url: str, login: str) -> str:
     return f"{scheme}://test_{login}:pw@{rest.partition('@')[2]}"
 
 
-def test_the_runner_does_a_whole_day(stage: Stage) -> None:
+def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     """Answers, sentiments, a new account, failures, figures, pruning: nothing of a daily run is refused."""
-    user = stage.add_user("a@example.com")
-    stage.add_project(user, PROMPTS)
-    keyless = stage.add_user("b@example.com", [])
-    stage.db.execute("DELETE FROM user_llm_api_keys WHERE user_id = %(id)s", {"id": keyless})
-    stage.add_project(keyless, PROMPTS)
-    runner = {"DATABASE_URL": as_login(stage.url, "runner"), "OPENAI_API_KEY": KEYS["openai"]}
-    stage.server.faults.set([
+    user = environment.add_user("a@example.com")
+    environment.add_project(user, PROMPTS)
+    keyless = environment.add_user("b@example.com", [])
+    environment.db.execute("DELETE FROM user_llm_api_keys WHERE user_id = %(id)s", {"id": keyless})
+    environment.add_project(keyless, PROMPTS)
+    runner = {"DATABASE_URL": as_login(environment.url, "runner"), "OPENAI_API_KEY": KEYS["openai"]}
+    environment.server.faults.set([
         {"match": {"provider": "google"}, "times": 1, "action": {"kind": "refusal"}},
         {"match": {"provider": "anthropic"}, "times": 1, "action": {"kind": "status", "status": 500}},
     ])  # fmt: skip
-    assert stage.run(extra=runner)[0] == 0
-    stage.db.execute("UPDATE llm_call_receipts SET received_at = now() - INTERVAL '2 years'")
-    stage.db.execute("UPDATE llm_monitoring_results SET created_at = now() - INTERVAL '2 years'")
-    code, output = stage.run(extra=runner)
-    assert (code, "permission denied" in "".join(stage.output)) == (0, False), output
-    assert stage.count("llm_monitoring_results WHERE full_response IS NOT NULL") == 0
-    assert stage.count("llm_monitoring_results") == 2 * 4 - 1 + 2
-    assert (stage.audit().differences, stage.audit().open_attempts) == ([], [])
+    assert environment.run(extra=runner)[0] == 0
+    environment.db.execute("UPDATE llm_call_receipts SET received_at = now() - INTERVAL '2 years'")
+    environment.db.execute("UPDATE llm_monitoring_results SET created_at = now() - INTERVAL '2 years'")
+    code, output = environment.run(extra=runner)
+    assert (code, "permission denied" in "".join(environment.output)) == (0, False), output
+    assert environment.count("llm_monitoring_results WHERE full_response IS NOT NULL") == 0
+    assert environment.count("llm_monitoring_results") == 2 * 4 - 1 + 2
+    assert (environment.audit().differences, environment.audit().open_attempts) == ([], [])
 
 
-def test_the_runner_does_a_day_on_two_machines(stage: Stage) -> None:
+def test_the_runner_does_a_day_on_two_machines(environment: Environment) -> None:
     """Scheduler and worker need no more than the runner's rights, once the owner has made the queue's tables."""
-    stage.add_project(stage.add_user("a@example.com"), PROMPTS)
-    ChunkQueue(stage.db).create_tables()
-    execute(stage.url, grants())
-    with crewed(stage, DATABASE_URL=as_login(stage.url, "runner")) as crew:
-        worker = crew.worker()
-        assert (0, 0) == (crew.scheduler().wait(), worker.end()), crew.said()
-        assert "permission denied" not in crew.said()
-    assert (8, True) == (stage.count("llm_monitoring_results"), stage.audit().clean)
+    environment.add_project(environment.add_user("a@example.com"), PROMPTS)
+    ChunkQueue(environment.db).create_tables()
+    execute(environment.url, grants())
+    with open_worker_processes(environment, DATABASE_URL=as_login(environment.url, "runner")) as processes:
+        worker = processes.worker()
+        assert (0, 0) == (processes.scheduler().wait(), worker.end()), processes.said()
+        assert "permission denied" not in processes.said()
+    assert (8, True) == (environment.count("llm_monitoring_results"), environment.audit().clean)
 
 
 FORBIDDEN = [
@@ -172,74 +172,78 @@ def let_through(url: str, statements: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("login", ["runner", "admin"])
-def test_no_role_reads_the_host_or_rewrites_what_was_paid(stage: Stage, login: str) -> None:
+def test_no_role_reads_the_host_or_rewrites_what_was_paid(environment: Environment, login: str) -> None:
     """A role reads users' numbers and addresses of the host; closed calls and the changelog stay as they are."""
-    user = stage.add_user("a@example.com")
-    stage.add_project(user, PROMPTS)
-    assert 0 == stage.run()[0]
-    url = as_login(stage.url, login)
+    user = environment.add_user("a@example.com")
+    environment.add_project(user, PROMPTS)
+    assert 0 == environment.run()[0]
+    url = as_login(environment.url, login)
     assert [] == let_through(url, FORBIDDEN_TO_BOTH)
     assert ["SELECT id, email FROM users"] == let_through(url, ["SELECT id, email FROM users"])
 
 
-def test_a_doubtful_call_may_be_settled_by_the_runner(stage: Stage) -> None:
+def test_a_doubtful_call_may_be_settled_by_the_runner(environment: Environment) -> None:
     """The truth that arrives late corrects a call in doubt, and nothing else of a closed call."""
-    user = stage.add_user("a@example.com")
-    stage.add_project(user, PROMPTS)
-    stage.run()
+    user = environment.add_user("a@example.com")
+    environment.add_project(user, PROMPTS)
+    environment.run()
     one = "(SELECT id FROM llm_call_attempts WHERE state = 'settled' LIMIT 1)"
-    stage.db.execute(f"UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd WHERE id = {one}")
+    environment.db.execute(
+        f"UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd WHERE id = {one}"
+    )
     settle = "UPDATE llm_call_attempts SET state = 'settled', charged_usd = 0.001 WHERE state = 'unknown'"
     void = "UPDATE llm_call_attempts SET state = 'void', charged_usd = 0 WHERE state = 'unknown'"
-    assert [settle] == let_through(as_login(stage.url, "runner"), [void, settle])
+    assert [settle] == let_through(as_login(environment.url, "runner"), [void, settle])
 
 
-def test_a_change_of_a_model_keeps_the_login_next_to_the_claimed_author(stage: Stage) -> None:
+def test_a_change_of_a_model_keeps_the_login_next_to_the_claimed_author(environment: Environment) -> None:
     """Whoever names another author in a session is in the changelog under the own login."""
-    with closing(psycopg2.connect(as_login(stage.url, "admin"))) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(as_login(environment.url, "admin"))) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT set_config('llm_monitoring.changed_by', 'someone else', TRUE)")
         cursor.execute("UPDATE llm_model_registry SET max_output_tokens = 7 WHERE is_current")
         connection.commit()
-    row = stage.db.one("SELECT changed_by, changed_by_login FROM llm_model_changelog ORDER BY id DESC LIMIT 1")
+    row = environment.db.one("SELECT changed_by, changed_by_login FROM llm_model_changelog ORDER BY id DESC LIMIT 1")
     assert {"changed_by": "someone else", "changed_by_login": "test_admin"} == row
 
 
-def test_every_table_of_the_package_is_named_in_the_grants(stage: Stage) -> None:
+def test_every_table_of_the_package_is_named_in_the_grants(environment: Environment) -> None:
     """A table that a migration adds is granted by name: none is reached by a pattern, and none is forgotten."""
-    rows = stage.db.all(
+    rows = environment.db.all(
         "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
         " AND relname <> 'llm_chat_sessions' AND NOT has_any_column_privilege('llm_monitoring_admin', oid, 'SELECT')"
     )
     assert [] == rows
 
 
-def test_the_limit_of_a_new_account_is_the_columns_default(stage: Stage) -> None:
+def test_the_limit_of_a_new_account_is_the_columns_default(environment: Environment) -> None:
     """The runner opens accounts with the default that the owner has set, and none if its own setting differs."""
-    user = stage.add_user("a@example.com")
-    stage.db.execute("DELETE FROM user_llm_api_keys")
-    runner = Database(as_login(stage.url, "runner"), size=1)
+    user = environment.add_user("a@example.com")
+    environment.db.execute("DELETE FROM user_llm_api_keys")
+    runner = Database(as_login(environment.url, "runner"), size=1)
     with runner, pytest.raises(ConfigurationError, match="lacks a right"):
         Budget(runner, Decimal(5)).ensure_account(user)
-    assert 0 == stage.count("user_llm_api_keys")
-    Budget(stage.db, Decimal(5)).set_default_limit()
-    with Database(as_login(stage.url, "runner"), size=1) as again:
+    assert 0 == environment.count("user_llm_api_keys")
+    Budget(environment.db, Decimal(5)).set_default_limit()
+    with Database(as_login(environment.url, "runner"), size=1) as again:
         assert Budget(again, Decimal(5)).ensure_account(user)
-    assert 1 == stage.count("user_llm_api_keys WHERE monthly_budget_usd = 5")
+    assert 1 == environment.count("user_llm_api_keys WHERE monthly_budget_usd = 5")
 
 
-def test_the_runner_touches_neither_prices_nor_keys_nor_limits(stage: Stage) -> None:
+def test_the_runner_touches_neither_prices_nor_keys_nor_limits(environment: Environment) -> None:
     """What a daily run never does, its role cannot do, even where its password is stolen."""
-    stage.add_user("a@example.com")
-    assert let_through(as_login(stage.url, "runner"), FORBIDDEN) == []
+    environment.add_user("a@example.com")
+    assert let_through(as_login(environment.url, "runner"), FORBIDDEN) == []
 
 
-def test_the_admin_sets_prices_and_keys_but_erases_no_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_sets_prices_and_keys_but_erases_no_ledger(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command line works under the admin's role; what was paid and who changed what stays."""
-    stage.add_user("a@example.com")
-    url = as_login(stage.url, "admin")
+    environment.add_user("a@example.com")
+    url = as_login(environment.url, "admin")
     monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", stage.master_key)
-    stage.add_project(1, ["One?", "Two?"], ["openai"])
+    monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", environment.master_key)
+    environment.add_project(1, ["One?", "Two?"], ["openai"])
     for arguments in (
         ["users", "add", "b@example.com"], ["queries", "remove", "1", "1", "--yes"],
         ["queries", "edit", "1", "2", "--text", "Which?"],

@@ -28,7 +28,8 @@ from llm_monitoring.model_review import check
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.registry import admin as model_admin
 from llm_monitoring.registry.admin import Author
-from tests.integration.stage import ROOT, Stage, staged
+from tests.environment import Environment, open_environment
+from tests.fork_server import ROOT
 
 PROMPTS = [
     "¿Qué programa de facturación recomiendas para autónomos?",
@@ -47,13 +48,13 @@ TODAY = datetime.now(UTC).date()
 
 @dataclass
 class Admin:
-    """Runs the command line in this process, on a stage."""
+    """Runs the command line in this process, on an environment."""
 
-    stage: Stage
+    environment: Environment
 
     def run(self, *arguments: str) -> Result:
         result = CliRunner().invoke(root, ["models", *arguments])
-        self.stage.output.append(result.output)
+        self.environment.output.append(result.output)
         return result
 
     def done(self, *arguments: str) -> str:
@@ -69,19 +70,19 @@ class Admin:
         return result.stderr.removeprefix("error: ").rstrip("\n")
 
     def row(self, provider: ProviderName, model_id: str) -> dict[str, Any]:
-        return model_admin.find_row(self.stage.db, provider, model_id)
+        return model_admin.find_row(self.environment.db, provider, model_id)
 
     def state(self) -> tuple[list[dict[str, Any]], int, Decimal, int]:
         """All that a refused command must leave alone: registry, changelog, bill and ledger."""
         return (
-            self.stage.rows("SELECT * FROM llm_model_registry ORDER BY id"),
-            self.stage.count("llm_model_changelog"),
-            self.stage.billed(),
-            self.stage.count("llm_call_attempts"),
+            self.environment.rows("SELECT * FROM llm_model_registry ORDER BY id"),
+            self.environment.count("llm_model_changelog"),
+            self.environment.billed(),
+            self.environment.count("llm_call_attempts"),
         )
 
     def current(self, provider: str = "openai") -> list[str]:
-        rows = self.stage.rows(
+        rows = self.environment.rows(
             f"SELECT model_id FROM llm_model_registry WHERE is_current AND llm_provider = '{provider}'"
         )
         return [row["model_id"] for row in rows]
@@ -90,20 +91,20 @@ class Admin:
 @pytest.fixture
 def admin(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Admin]:
     """A database with one user, who has every key, and loopback providers that keep a bill."""
-    with staged(database_url) as stage:
-        for name, value in stage.environment({"LLM_LOG_LEVEL": "INFO"}).items():
+    with open_environment(database_url) as environment:
+        for name, value in environment.variables({"LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
-        stage.add_user("a@example.com")
-        yield Admin(stage)
+        environment.add_user("a@example.com")
+        yield Admin(environment)
 
 
 def register(admin: Admin, provider: ProviderName, model_id: str) -> None:
     """Bring a model in as the weekly check does."""
-    listed = [info for info in admin.stage.server.models.listed(provider) if info.get("id") == model_id]
+    listed = [info for info in admin.environment.server.models.listed(provider) if info.get("id") == model_id]
     assert listed
-    now = admin.stage.rows("SELECT now()")[0]["now"]
-    check.insert_new_model(admin.stage.db, provider, ModelInfo(model_id, model_id), now)
+    now = admin.environment.rows("SELECT now()")[0]["now"]
+    check.insert_new_model(admin.environment.db, provider, ModelInfo(model_id, model_id), now)
 
 
 # --- what activate refuses
@@ -159,7 +160,7 @@ def test_activate_bad_input(admin: Admin, arguments: tuple[str, ...], message: s
 def test_raw_sql_is_refused(admin: Admin) -> None:
     """The database itself refuses a current model without price or approval, a second one, and a price of zero."""
     register(admin, "openai", "gpt-6.2-sol")
-    db = admin.stage.db
+    db = admin.environment.db
     own = "UPDATE llm_model_registry SET {} WHERE model_id = '{}'"
     switch_off = own.format("is_current = FALSE", "gpt-6.1-terra")
     refused: list[tuple[type[Rejected | Conflict], str]] = [
@@ -186,8 +187,8 @@ def test_a_suggestion_is_never_charged(admin: Admin) -> None:
     """A model with suggested prices alone has no price for a call, and is no judge either."""
     register(admin, "openai", "gpt-5.4-nano")
     admin.done("approve", "openai", "gpt-5.4-nano", "--reason", "x")
-    model = registry.find_model(admin.stage.db, "openai", "gpt-5.4-nano")
-    judge = registry.read_catalogue(admin.stage.db).judge(frozenset({"openai"}), TODAY)
+    model = registry.find_model(admin.environment.db, "openai", "gpt-5.4-nano")
+    judge = registry.read_catalogue(admin.environment.db).judge(frozenset({"openai"}), TODAY)
     assert (True, None, "gpt-6-luna") == (model is not None, model and model.prices, judge and judge.model_id)
 
 
@@ -200,44 +201,55 @@ def test_activation_from_detection_to_the_next_run(admin: Admin) -> None:
     admin.done("price", "openai", "gpt-5.4-nano", "--suggested", "--reason", "checked")
     admin.done("approve", "openai", "gpt-5.4-nano", "--reason", "reviewed", "--reasoning-effort", "low")
     output = admin.done("activate", "openai", "gpt-5.4-nano", "--user", "a@example.com", "--yes", "--reason", "cheaper")
-    attempt = admin.stage.rows("SELECT * FROM llm_call_attempts")[0]
-    charge = admin.stage.server.bill.lines[0]
+    attempt = admin.environment.rows("SELECT * FROM llm_call_attempts")[0]
+    charge = admin.environment.server.bill.lines[0]
     assert (1, 1, "probe", "settled", 1, None, "user") == (
-        len(admin.stage.server.bill.lines), admin.stage.count("llm_call_attempts"), attempt["kind"], attempt["state"],
-        attempt["user_id"], attempt["project_id"], attempt["key_source"],
-    )  # fmt: skip
-    assert admin.stage.billed() == attempt["charged_usd"] == admin.stage.spent(1) == Decimal(charge.price_usd) > 0
+        len(admin.environment.server.bill.lines),
+        admin.environment.count("llm_call_attempts"),
+        attempt["kind"],
+        attempt["state"],
+        attempt["user_id"],
+        attempt["project_id"],
+        attempt["key_source"],
+    )
+    assert (
+        admin.environment.billed()
+        == attempt["charged_usd"]
+        == admin.environment.spent(1)
+        == Decimal(charge.price_usd)
+        > 0
+    )
     assert attempt["charged_usd"] <= attempt["ceiling_usd"]
     assert f"cost {attempt['charged_usd']} USD." in output
     assert f"{attempt['input_tokens']} tokens in, {attempt['output_tokens']} out" in output
     assert "Answered by gpt-5.4-nano-2026-03-17" in output
-    body = json.loads(bytes(admin.stage.rows("SELECT body FROM llm_call_receipts")[0]["body"]))
+    body = json.loads(bytes(admin.environment.rows("SELECT body FROM llm_call_receipts")[0]["body"]))
     said = next(part["text"] for item in body["output"] if item["type"] == "message" for part in item["content"])
     assert said.splitlines()[0] in output
     assert output.endswith("openai/gpt-5.4-nano answers for openai from now on, in place of gpt-6.1-terra.\n")
-    latest = model_admin.history(admin.stage.db, "openai", None, 2)
+    latest = model_admin.history(admin.environment.db, "openai", None, 2)
     assert {"gpt-5.4-nano": [False, True], "gpt-6.1-terra": [True, False]} == {
         row["model_id"]: row["changes"]["is_current"] for row in latest
     }
     assert {(f"cli:{getpass.getuser()}", "cheaper")} == {(row["changed_by"], row["reason"]) for row in latest}
     assert admin.row("openai", "gpt-5.4-nano")["validated_at"] is not None
-    admin.stage.add_project(1, PROMPTS[:1], ["openai"])
-    code, told = admin.stage.run()
+    admin.environment.add_project(1, PROMPTS[:1], ["openai"])
+    code, told = admin.environment.run()
     assert (0, [{"model_id": "gpt-5.4-nano"}]) == (
         code,
-        admin.stage.rows("SELECT model_id FROM llm_monitoring_results"),
+        admin.environment.rows("SELECT model_id FROM llm_monitoring_results"),
     ), told
-    audit = admin.stage.audit()
-    assert ([], [], [], []) == (audit.differences, audit.over_ceiling, audit.open_attempts, admin.stage.leaks())
+    audit = admin.environment.audit()
+    assert ([], [], [], []) == (audit.differences, audit.over_ceiling, audit.open_attempts, admin.environment.leaks())
 
 
 def test_the_operator_pays_where_nobody_is_named(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """LLM_OPERATOR_USER_ID names who pays, and --by who decides."""
-    operator = admin.stage.add_user("operator@example.com")
+    operator = admin.environment.add_user("operator@example.com")
     monkeypatch.setenv("LLM_OPERATOR_USER_ID", str(operator))
     admin.done("activate", "openai", "gpt-6-luna", "--yes", "--reason", "x", "--by", "ana")
-    assert (admin.stage.billed(), Decimal(0)) == (admin.stage.spent(operator), admin.stage.spent(1))
-    assert "ana" == model_admin.history(admin.stage.db, "openai", "gpt-6-luna", 1)[0]["changed_by"]
+    assert (admin.environment.billed(), Decimal(0)) == (admin.environment.spent(operator), admin.environment.spent(1))
+    assert "ana" == model_admin.history(admin.environment.db, "openai", "gpt-6-luna", 1)[0]["changed_by"]
 
 
 def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
@@ -259,9 +271,9 @@ def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
 )
 def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: Any, state: str, told: str) -> None:
     """Without an answer the old model stays, the cost is said, and the ledger holds at least the bill."""
-    admin.stage.server.faults.set([{"match": {"route": "answer"}, "action": action}])
+    admin.environment.server.faults.set([{"match": {"route": "answer"}, "action": action}])
     result = admin.run("activate", "openai", "gpt-6-luna", "--user", "1", "--yes", "--reason", "x")
-    attempt = admin.stage.rows("SELECT state, charged_usd FROM llm_call_attempts")[0]
+    attempt = admin.environment.rows("SELECT state, charged_usd FROM llm_call_attempts")[0]
     assert (1, ["gpt-6.1-terra"], state, None) == (
         result.exit_code,
         admin.current(),
@@ -270,16 +282,16 @@ def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: A
     )
     assert "openai/gpt-6-luna gave no answer, which cost" in result.stderr
     assert told in result.stderr
-    assert admin.stage.billed() <= attempt["charged_usd"] == admin.stage.spent(1)
+    assert admin.environment.billed() <= attempt["charged_usd"] == admin.environment.spent(1)
 
 
 def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
     """A question that does not fit the user's month is not asked, and nothing is switched."""
-    admin.stage.budget.correct(1, Decimal("99.9999"), "spent")
+    admin.environment.budget.correct(1, Decimal("99.9999"), "spent")
     result = admin.run("activate", "anthropic", "claude-haiku-5-5", "--user", "1", "--yes", "--reason", "x")
     assert (1, Decimal(0), ["claude-sonnet-5-5"]) == (
         result.exit_code,
-        admin.stage.billed(),
+        admin.environment.billed(),
         admin.current("anthropic"),
     )
     assert (
@@ -298,8 +310,11 @@ def test_perplexity_is_asked_within_its_cap(admin: Admin) -> None:
     assert before == admin.state()
     admin.done("price", "perplexity", "perplexity/glm-5.3", "--max-searches", "5", "--reason", "x")
     result = admin.run("probe", "perplexity", "perplexity/sonar", "--user", "1", "--reason", "x")
-    assert (0, True) == (result.exit_code, admin.stage.billed() > 0)
-    assert (admin.stage.billed(), ["perplexity/sonar"]) == (admin.stage.spent(1), admin.current("perplexity"))
+    assert (0, True) == (result.exit_code, admin.environment.billed() > 0)
+    assert (admin.environment.billed(), ["perplexity/sonar"]) == (
+        admin.environment.spent(1),
+        admin.current("perplexity"),
+    )
 
 
 def in_a_terminal(admin: Admin, *arguments: str, typed: str) -> tuple[int, str]:
@@ -307,7 +322,7 @@ def in_a_terminal(admin: Admin, *arguments: str, typed: str) -> tuple[int, str]:
     main, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "llm_monitoring", "models", *arguments],
-        env={**admin.stage.environment({"LLM_LOG_LEVEL": "INFO"}), "TERM": "dumb", "COLUMNS": "200"},
+        env={**admin.environment.variables({"LLM_LOG_LEVEL": "INFO"}), "TERM": "dumb", "COLUMNS": "200"},
         stdin=terminal, stdout=terminal, stderr=terminal, cwd="/",
     )  # fmt: skip
     os.close(terminal)
@@ -326,11 +341,11 @@ def test_a_person_decides(admin: Admin) -> None:
     """On a terminal the reason is asked for, and the switch confirmed after the answer was seen; no leaves it."""
     arguments = ("activate", "openai", "gpt-6-luna", "--user", "1")
     no, seen = in_a_terminal(admin, *arguments, typed="tried it\nn\n")
-    assert (0, ["gpt-6.1-terra"], 1) == (no, admin.current(), admin.stage.count("llm_call_attempts")), seen
+    assert (0, ["gpt-6.1-terra"], 1) == (no, admin.current(), admin.environment.count("llm_call_attempts")), seen
     assert seen.index("Answered by gpt-6-luna") < seen.index("Switch openai from gpt-6.1-terra to gpt-6-luna?")
     yes, seen = in_a_terminal(admin, *arguments, typed="liked it\ny\n")
     assert (0, ["gpt-6-luna"]) == (yes, admin.current()), seen
-    assert "liked it" == model_admin.history(admin.stage.db, "openai", "gpt-6-luna", 1)[0]["reason"]
+    assert "liked it" == model_admin.history(admin.environment.db, "openai", "gpt-6-luna", 1)[0]["reason"]
 
 
 @pytest.mark.parametrize("rounds", [15])
@@ -349,7 +364,7 @@ def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
             problems.append(exc)
 
     for _ in range(rounds):
-        with Database(admin.stage.url) as one, Database(admin.stage.url) as two:
+        with Database(admin.environment.url) as one, Database(admin.environment.url) as two:
             barrier = Barrier(2)
             threads = [
                 Thread(target=activate, args=(db, name, barrier)) for db, name in zip((one, two), rivals, strict=True)
@@ -359,7 +374,7 @@ def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
             for thread in threads:
                 thread.join(timeout=20)
         assert ([], 1) == (problems, len(admin.current()))
-    changes = reversed(model_admin.history(admin.stage.db, "openai", None, 1000))
+    changes = reversed(model_admin.history(admin.environment.db, "openai", None, 1000))
     seen = {"gpt-6.1-terra"}
     for row in changes:
         if row["reason"] == "a race":
@@ -371,10 +386,10 @@ def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
 
 def test_an_approval_withdrawn_meanwhile_stops_the_switch(admin: Admin) -> None:
     """What is approved and priced is looked at again under the lock."""
-    entry = model_admin.find(admin.stage.db, "openai", "gpt-6-luna")
+    entry = model_admin.find(admin.environment.db, "openai", "gpt-6-luna")
     admin.done("reject", "openai", "gpt-6-luna", "--reason", "x")
     with pytest.raises(BadInput, match="is rejected, not approved"):
-        model_admin.switch(admin.stage.db, entry, ME)
+        model_admin.switch(admin.environment.db, entry, ME)
     assert ["gpt-6.1-terra"] == admin.current()
 
 
@@ -400,7 +415,7 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
         (tier.above_input_tokens, *(f"{getattr(tier, name).normalize():f}" for name in RATES)) for tier in price.tiers
     ]
     assert (Decimal("0.01"), Decimal(0), 4) == (price.search_usd, price.request_usd, row["max_searches_per_call"])
-    last, first = model_admin.history(admin.stage.db, "openai", "gpt-5.4-mini", 2)
+    last, first = model_admin.history(admin.environment.db, "openai", "gpt-5.4-mini", 2)
     assert {"cost_per_request": [Decimal("0.005"), Decimal(0)]} == last["changes"]
     assert [Decimal("0.75"), Decimal("0.7512345678")] == first["changes"]["cost_per_1m_input_tokens"]
     assert ("page", f"cli:{getpass.getuser()}") == (first["reason"], first["changed_by"])
@@ -476,7 +491,7 @@ def test_list_and_show(admin: Admin) -> None:
 
 def test_a_name_that_two_providers_share(admin: Admin) -> None:
     """An id of two providers is not guessed."""
-    admin.stage.rows(
+    admin.environment.rows(
         "INSERT INTO llm_model_registry (llm_provider, model_id) "
         "VALUES ('perplexity', 'openai/gpt-6-luna') RETURNING id"
     )
@@ -489,7 +504,7 @@ def test_a_name_that_two_providers_share(admin: Admin) -> None:
 
 @pytest.fixture
 def bridge(admin: Admin) -> Admin:
-    admin.stage.add_project(1, [*PROMPTS, BRANDED], ["openai"])
+    admin.environment.add_project(1, [*PROMPTS, BRANDED], ["openai"])
     return admin
 
 
@@ -498,29 +513,29 @@ def test_compare_asks_both_and_stores_no_result(bridge: Admin) -> None:
     told = json.loads(
         bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "2", "--yes", "--json")
     )
-    stage = bridge.stage
-    asked = [(line.model, line.prompt) for line in stage.server.bill.lines]
+    environment = bridge.environment
+    asked = [(line.model, line.prompt) for line in environment.server.bill.lines]
     assert (28, 14, 14) == (len(asked), len(set(asked)), told["new"]["answers"])
-    assert (stage.spent(1), stage.billed()) == (
-        stage.billed(),
+    assert (environment.spent(1), environment.billed()) == (
+        environment.billed(),
         Decimal(told["old"]["charged_usd"]) + Decimal(told["new"]["charged_usd"]),
     )
-    assert {"probe"} == {row["kind"] for row in stage.rows("SELECT kind FROM llm_call_attempts")}
+    assert {"probe"} == {row["kind"] for row in environment.rows("SELECT kind FROM llm_call_attempts")}
     for table in ("llm_monitoring_results", "llm_monitoring_snapshots", "llm_monitoring_failed_tasks"):
-        assert 0 == stage.count(table)
+        assert 0 == environment.count(table)
     rate = told["mention_rate"]
     assert (7, True, True) == (rate["prompts"], rate["low"] is not None, rate["verdict"] != "too little data")
     assert Decimal(rate["difference"]) == Decimal(rate["after"]) - Decimal(rate["before"])
     assert Decimal(rate["low"]) <= Decimal(rate["difference"]) <= Decimal(rate["high"])
-    assert Decimal(told["ceiling_usd"]) >= stage.billed()
-    audit = stage.audit()
+    assert Decimal(told["ceiling_usd"]) >= environment.billed()
+    audit = environment.audit()
     assert ([], [], []) == (audit.differences, audit.open_attempts, audit.over_ceiling)
 
 
 def test_compare_says_first_what_it_costs(bridge: Admin) -> None:
     """The ceiling comes before anything is asked; without a terminal and --yes nothing is."""
     result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1")
-    assert (2, Decimal(0)) == (result.exit_code, bridge.stage.billed())
+    assert (2, Decimal(0)) == (result.exit_code, bridge.environment.billed())
     assert result.stdout.startswith("7 prompts of project 1 (1 that name the brand are left out) are 14 questions to")
     assert "error: there is no terminal to confirm on: add --yes\n" == result.stderr
     output = bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
@@ -531,79 +546,79 @@ def test_compare_says_first_what_it_costs(bridge: Admin) -> None:
 
 def test_compare_stays_within_the_budget(bridge: Admin) -> None:
     """When the month is used up the comparison ends, says so, and has spent no cent beyond the limit."""
-    bridge.stage.budget.set_limits(1, Decimal("0.02"), None)
+    bridge.environment.budget.set_limits(1, Decimal("0.02"), None)
     output = bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
-    spent = bridge.stage.spent(1)
-    assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), bridge.stage.billed())
+    spent = bridge.environment.spent(1)
+    assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), bridge.environment.billed())
     assert "It ended early: the next call does not fit into what is left of the monthly budget." in output
-    assert [] == bridge.stage.audit().differences
+    assert [] == bridge.environment.audit().differences
 
 
 def test_compare_asks_again_where_the_provider_asks_to_wait(bridge: Admin) -> None:
     """A 429 is waited out and asked again as an attempt of its own; every answer comes, every charge is the bill's."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "0.05"}}
-    bridge.stage.server.faults.set([{"match": {"route": "answer", "every": 4}, "times": 3, "action": wait}])
+    bridge.environment.server.faults.set([{"match": {"route": "answer", "every": 4}, "times": 3, "action": wait}])
     told = json.loads(bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json"))
-    states = bridge.stage.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
+    states = bridge.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
     assert (7, 7, None) == (told["old"]["answers"], told["new"]["answers"], told["stopped"])
     assert [{"state": "settled", "n": 14}, {"state": "void", "n": 3}] == states
-    assert bridge.stage.billed() == bridge.stage.spent(1)
+    assert bridge.environment.billed() == bridge.environment.spent(1)
 
 
 def test_compare_leaves_a_provider_alone_that_asks_for_it(bridge: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one question waits out a 429 no other goes to the provider."""
     monkeypatch.setenv("LLM_MAX_WORKERS", "2")
-    stage = bridge.stage
-    stage.server.service.behaviour = replace(stage.server.service.behaviour, latency_ms=100.0)
+    environment = bridge.environment
+    environment.server.service.behaviour = replace(environment.server.service.behaviour, latency_ms=100.0)
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}
-    stage.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": wait}])
+    environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": wait}])
     bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     sooner = (
         "llm_call_attempts a JOIN llm_call_attempts refused ON refused.state = 'void' AND a.reserved_at "
         "BETWEEN refused.closed_at + INTERVAL '0.1 s' AND refused.closed_at + INTERVAL '1 s'"
     )
-    assert (15, 0) == (stage.count("llm_call_attempts"), stage.count(sooner))
+    assert (15, 0) == (environment.count("llm_call_attempts"), environment.count(sooner))
 
 
 def test_compare_ends_where_the_provider_asks_for_too_much(bridge: Admin) -> None:
     """A provider that wants to be left alone for longer than a comparison waits is not asked again before."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}
-    bridge.stage.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
+    bridge.environment.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
     result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     assert (1, True) == (result.exit_code, "openai asks for a longer wait" in result.stderr)
-    assert bridge.stage.count("llm_call_attempts WHERE state = 'void'") <= 10
+    assert bridge.environment.count("llm_call_attempts WHERE state = 'void'") <= 10
 
 
 def test_compare_does_not_repeat_a_call_in_doubt(bridge: Admin) -> None:
     """A call that may have been billed is charged its ceiling once, so that the announced ceiling holds."""
     failure = {"kind": "status", "status": 500}
-    bridge.stage.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": failure}])
+    bridge.environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": failure}])
     result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json")
     shown = json.loads(result.stdout)
-    states = bridge.stage.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
+    states = bridge.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
     assert [{"state": "settled", "n": 13}, {"state": "unknown", "n": 1}] == states
     assert 1 == shown["old"]["failures"] + shown["new"]["failures"]
-    assert bridge.stage.spent(1) <= Decimal(shown["ceiling_usd"])
+    assert bridge.environment.spent(1) <= Decimal(shown["ceiling_usd"])
     assert "openai answered 500" in result.stderr
 
 
 def test_compare_reports_a_code(bridge: Admin) -> None:
     """Programs get a code for why a comparison ended early, and no failed task of the day is stored."""
-    bridge.stage.budget.set_limits(1, Decimal("0.02"), None)
+    bridge.environment.budget.set_limits(1, Decimal("0.02"), None)
     told = json.loads(
         bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json")
     )
     assert "budget" == told["stopped"]
-    assert 0 == bridge.stage.count("llm_monitoring_failed_tasks")
+    assert 0 == bridge.environment.count("llm_monitoring_failed_tasks")
 
 
 def test_compare_with_a_model_that_is_gone(bridge: Admin) -> None:
     """A model that the provider no longer serves ends the comparison with code 1, and what was asked is paid."""
-    bridge.stage.server.models.change("openai", retire=["gpt-6-luna"])
+    bridge.environment.server.models.change("openai", retire=["gpt-6-luna"])
     result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     assert 1 == result.exit_code
     assert "error: there is nothing to compare: " in result.stderr
-    assert bridge.stage.billed() == bridge.stage.spent(1)
+    assert bridge.environment.billed() == bridge.environment.spent(1)
 
 
 @pytest.mark.parametrize(
@@ -620,27 +635,27 @@ def test_compare_refused(bridge: Admin, arguments: tuple[str, ...], message: str
     """What cannot be compared is refused in one line with code 2, before anything is asked."""
     register(bridge, "openai", "gpt-6.2-sol")
     line = bridge.refused("compare", *arguments, "--project", "1", "--yes")
-    assert (Decimal(0), message) == (bridge.stage.billed(), line[: len(message)])
+    assert (Decimal(0), message) == (bridge.environment.billed(), line[: len(message)])
 
 
 def test_a_killed_trial_is_settled_by_the_next_run(bridge: Admin) -> None:
     """What a trial left open is closed by the next daily run, and never becomes a day's answer."""
-    with Database(bridge.stage.url) as db:
+    with Database(bridge.environment.url) as db:
         db.execute(
             "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, llm_provider, model_id, key_source, "
             "ceiling_usd, committed_usd, budget_usd, sent_at) VALUES (gen_random_uuid(), 'probe', 'sent', 1, "
             "date_trunc('month', now() AT TIME ZONE 'UTC'), 'openai', 'gpt-6-luna', 'user', 0.01, 0.01, 100, now())"
         )
         db.execute("UPDATE user_llm_api_keys SET reserved_spend_usd = 0.01 WHERE user_id = 1")
-    code, told = bridge.stage.run()
-    audit = bridge.stage.audit()
+    code, told = bridge.environment.run()
+    audit = bridge.environment.audit()
     assert (0, 8, [], []) == (
         code,
-        bridge.stage.count("llm_monitoring_results"),
+        bridge.environment.count("llm_monitoring_results"),
         audit.differences,
         audit.open_attempts,
     ), told
-    unknown = bridge.stage.rows("SELECT state FROM llm_call_attempts WHERE kind = 'probe'")
+    unknown = bridge.environment.rows("SELECT state FROM llm_call_attempts WHERE kind = 'probe'")
     assert [{"state": "unknown"}] == unknown
 
 
@@ -649,11 +664,11 @@ def test_a_killed_trial_is_settled_by_the_next_run(bridge: Admin) -> None:
 
 def test_the_demo(server_folder: Path) -> None:
     """On a fresh data directory the demo registers models, ends with 0, and its commands work on what it made."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(server_folder)}
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(server_folder)}
 
     def run(*command: str) -> str:
         return subprocess.run(
-            [sys.executable, *command], env=environment, cwd=ROOT, text=True, capture_output=True, check=True
+            [sys.executable, *command], env=variables, cwd=ROOT, text=True, capture_output=True, check=True
         ).stdout
 
     first = run("weekly_model_check_cron.py", "--demo").splitlines()
@@ -664,7 +679,7 @@ def test_the_demo(server_folder: Path) -> None:
 
 def test_a_dated_price_is_entered_and_shown(admin: Admin) -> None:
     """A price of a later day is kept with its day and author, shown with the others, and not in force before."""
-    admin.stage.db.execute("DELETE FROM llm_model_prices")
+    admin.environment.db.execute("DELETE FROM llm_model_prices")
     admin.done(
         "price", "google", "gemini-3.8-flash", "--input", "1.5", "--output", "7.5", "--from", "2999-01-01",
         "--reason", "page", "--by", "ana",
@@ -678,7 +693,9 @@ def test_a_dated_price_is_entered_and_shown(admin: Admin) -> None:
 
 def test_the_list_shows_the_prices_of_today(admin: Admin) -> None:
     """A known rise that has begun is in the list, though the registry's columns hold the price before it."""
-    admin.stage.db.execute("UPDATE llm_model_prices SET valid_from = '2026-11-24' WHERE model_id = 'gemini-3.8-flash'")
+    admin.environment.db.execute(
+        "UPDATE llm_model_prices SET valid_from = '2026-11-24' WHERE model_id = 'gemini-3.8-flash'"
+    )
     listed = json.loads(admin.done("list", "--provider", "google", "--json"))
     flash = [each for each in listed if each["model_id"] == "gemini-3.8-flash"]
     assert [1.5] == [float(each["cost_per_1m_input_tokens"]) for each in flash]

@@ -21,7 +21,7 @@ from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import snapshots
 from llm_monitoring.health import database as database_checks
 from llm_monitoring.jobs import run_notices
-from tests.integration.stage import staged
+from tests.environment import open_environment
 from tests.integration.stored import Book, alike, command, done, refused
 
 BRAND = Entity("Quipu", domains=("getquipu.com",))
@@ -302,11 +302,11 @@ def test_an_unread_answer_of_the_older_form_is_no_mention(legacy: Book) -> None:
 
 def test_a_daily_run_marks_what_it_stores(database_url: str) -> None:
     """After a run of the daily job nothing is to be read anew, until a name changes."""
-    with staged(database_url) as stage:
-        project_id = stage.add_project(stage.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
-        assert 0 == stage.run()[0]
-        assert [] == reanalysis.plan(stage.db, project_id).days
-        Book(stage.db, project_id).rename(brand_aliases=["Contamax"])
-        assert [3] == [day.stale for day in reanalysis.plan(stage.db, project_id).days]
+    with open_environment(database_url) as environment:
+        project_id = environment.add_project(environment.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
+        assert 0 == environment.run()[0]
+        assert [] == reanalysis.plan(environment.db, project_id).days
+        Book(environment.db, project_id).rename(brand_aliases=["Contamax"])
+        assert [3] == [day.stale for day in reanalysis.plan(environment.db, project_id).days]
         known = "llm_monitoring_results r JOIN llm_monitoring_rules k ON k.fingerprint = r.rules_fingerprint"
-        assert 3 == stage.count(known)
+        assert 3 == environment.count(known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,34 +17,28 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.reporting.files import ReportWriter, slug
 from llm_monitoring.reporting.report_data import Access, Wanted, last_days, read
-from tests.integration.stage import Stage, staged
+from tests.environment import Environment
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
 TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def measured(stage: Stage) -> Stage:
-    """A stage on which one project was measured today."""
-    stage.add_project(stage.add_user("ana@agency.example"), PROMPTS)
-    code, output = stage.run()
+def measured(environment: Environment) -> Environment:
+    """An environment with one project that was measured today."""
+    environment.add_project(environment.add_user("ana@agency.example"), PROMPTS)
+    code, output = environment.run()
     assert code == 0, output
-    return stage
+    return environment
 
 
-def report(stage: Stage, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
-    monkeypatch.setenv("DATABASE_URL", stage.url)
-    monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", stage.master_key)
+def report(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    monkeypatch.setenv("DATABASE_URL", environment.url)
+    monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", environment.master_key)
     return CliRunner().invoke(root, ["report", *arguments])
 
 
-def test_command(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_command(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The command writes one page with the day's prompts, answers and figures, and says where."""
     out = tmp_path / "new" / "quipu.html"
     result = report(measured, monkeypatch, "--project", "1", "--out", str(out), "--json")
@@ -60,7 +53,7 @@ def test_command(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert all(f"{each['mention_rate']:.1f}".replace(".", ",") in page for each in shown)
 
 
-def test_command_refuses(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_command_refuses(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A project that is not there and a place that cannot be written are refused in one line, with nothing written."""
     (tmp_path / "file").touch()
     for arguments, words in (
@@ -73,7 +66,7 @@ def test_command_refuses(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert [tmp_path / "file"] == list(tmp_path.iterdir())
 
 
-def test_no_key_in_a_report(measured: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_key_in_a_report(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No API key, and no cost, reaches a page that goes to a client."""
     out = tmp_path / "r.html"
     report(measured, monkeypatch, "--project", "1", "--out", str(out))
@@ -82,36 +75,36 @@ def test_no_key_in_a_report(measured: Stage, monkeypatch: pytest.MonkeyPatch, tm
     assert re.search(r"cost|coste|USD", page) is None
 
 
-def test_daily_run_writes_reports(stage: Stage, tmp_path: Path) -> None:
+def test_daily_run_writes_reports(environment: Environment, tmp_path: Path) -> None:
     """With LLM_REPORT_DIR the run writes a page a project, anew at every run; without it none."""
-    user = stage.add_user("ana@agency.example")
-    stage.add_project(user, PROMPTS[:1], name="Año / uno")
-    stage.add_project(user, PROMPTS[1:], name="Dos")
+    user = environment.add_user("ana@agency.example")
+    environment.add_project(user, PROMPTS[:1], name="Año / uno")
+    environment.add_project(user, PROMPTS[1:], name="Dos")
     folder = tmp_path / "reports"
-    code, output = stage.run(extra={"LLM_REPORT_DIR": str(folder)})
+    code, output = environment.run(extra={"LLM_REPORT_DIR": str(folder)})
     assert code == 0, output
     assert {"1-ano-uno.html", "2-dos.html"} == {each.name for each in folder.iterdir()}
     assert f"📄 Informes escritos en {folder}: 2" in output
     first = (folder / "2-dos.html").read_text(encoding="utf-8")
-    stage.db.execute("UPDATE llm_monitoring_projects SET name = 'DOS', language = 'en' WHERE id = 2")
-    stage.run(extra={"LLM_REPORT_DIR": str(folder)})
+    environment.db.execute("UPDATE llm_monitoring_projects SET name = 'DOS', language = 'en' WHERE id = 2")
+    environment.run(extra={"LLM_REPORT_DIR": str(folder)})
     assert first != (folder / "2-dos.html").read_text(encoding="utf-8")
 
 
-def test_failed_report_is_never_fatal(stage: Stage, tmp_path: Path) -> None:
+def test_failed_report_is_never_fatal(environment: Environment, tmp_path: Path) -> None:
     """A report that cannot be written is logged, the others are written, and the run ends as it would have."""
-    user = stage.add_user("ana@agency.example")
-    stage.add_project(user, PROMPTS[:1], name="Uno")
-    stage.add_project(user, PROMPTS[1:], name="Dos")
+    user = environment.add_user("ana@agency.example")
+    environment.add_project(user, PROMPTS[:1], name="Uno")
+    environment.add_project(user, PROMPTS[1:], name="Dos")
     (tmp_path / "1-uno.html").mkdir()
-    code, output = stage.run(extra={"LLM_REPORT_DIR": str(tmp_path)})
+    code, output = environment.run(extra={"LLM_REPORT_DIR": str(tmp_path)})
     assert code == 0, output
     assert "⚠️ Proyecto #1: el informe no se pudo escribir" in output
     assert {"1-uno.html", "2-dos.html"} == {each.name for each in tmp_path.iterdir()}
     assert "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY" in output
 
 
-def test_broken_rows_stop_one_page_alone(measured: Stage, tmp_path: Path) -> None:
+def test_broken_rows_stop_one_page_alone(measured: Environment, tmp_path: Path) -> None:
     """Stored answers that no report can be made of stop that project's page, and no other."""
     measured.add_project(1, PROMPTS[:1], name="Entera")
     measured.db.execute("UPDATE llm_monitoring_results SET sources = '[7]'")
@@ -119,7 +112,7 @@ def test_broken_rows_stop_one_page_alone(measured: Stage, tmp_path: Path) -> Non
     assert [tmp_path / "2-entera.html"] == [each.path for each in writer.write_all([1, 2, 99], tmp_path, RowErrors())]
 
 
-def test_period(measured: Stage) -> None:
+def test_period(measured: Environment) -> None:
     """The period ends on the last measured day, and failures and unanswered prompts are read with it."""
     measured.db.execute("UPDATE llm_monitoring_results SET analysis_date = analysis_date - 40")
     measured.db.execute(

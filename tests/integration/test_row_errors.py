@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,7 +18,7 @@ from llm_monitoring.reporting import report_data
 from llm_monitoring.runs import held_work
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
-from tests.integration.stage import Stage, staged
+from tests.environment import Environment
 from tests.integration.test_runner import PROMPTS, TODAY, fault, no_waiting, run, states
 
 __all__ = ["no_waiting"]
@@ -31,26 +30,20 @@ CREATE TRIGGER refuse BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION re
 """
 
 
-@pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
-        yield made
-
-
-def refuse(stage: Stage, table: str, condition: str, event: str = "INSERT OR UPDATE") -> None:
+def refuse(environment: Environment, table: str, condition: str, event: str = "INSERT OR UPDATE") -> None:
     """Put a trigger of the host's on a table."""
-    stage.db.execute(REFUSE.format(table=table, condition=condition, event=event))
+    environment.db.execute(REFUSE.format(table=table, condition=condition, event=event))
 
 
-def four_projects(stage: Stage) -> None:
+def four_projects(environment: Environment) -> None:
     for number in range(4):
-        user = stage.add_user(f"{number}@example.com", ["openai"])
-        stage.add_project(user, PROMPTS[:2], ["openai"], name=f"P{number}")
+        user = environment.add_user(f"{number}@example.com", ["openai"])
+        environment.add_project(user, PROMPTS[:2], ["openai"], name=f"P{number}")
 
 
-def answered(stage: Stage) -> dict[int, tuple[int, int]]:
+def answered(environment: Environment) -> dict[int, tuple[int, int]]:
     """Answers and figured answers of each project."""
-    rows = stage.rows(
+    rows = environment.rows(
         "SELECT p.id, (SELECT count(*) FROM llm_monitoring_results r WHERE r.project_id = p.id) AS answers, "
         "       (SELECT coalesce(sum(total_queries), 0) FROM llm_monitoring_snapshots s "
         "        WHERE s.project_id = p.id) AS figured "
@@ -70,18 +63,20 @@ def answered(stage: Stage) -> dict[int, tuple[int, int]]:
         ("UPDATE llm_monitoring_projects SET competitors = '[1e5000]' WHERE id = 2", (2, 2)),
     ],
 )
-def test_what_is_changed_under_a_run_stops_alone(stage: Stage, change: str, left: tuple[int, int] | None) -> None:
+def test_what_is_changed_under_a_run_stops_alone(
+    environment: Environment, change: str, left: tuple[int, int] | None
+) -> None:
     """A project, account or prompt that is taken away while a run works costs nobody else an answer or a figure."""
-    four_projects(stage)
-    report = run(stage, meanwhile=lambda: stage.db.execute(change))
+    four_projects(environment)
+    report = run(environment, meanwhile=lambda: environment.db.execute(change))
     expected = {1: (2, 2), 2: left, 3: (2, 2), 4: (2, 2)}
-    assert {number: found for number, found in expected.items() if found is not None} == answered(stage)
+    assert {number: found for number, found in expected.items() if found is not None} == answered(environment)
     assert 0 == report.stats.failed
 
 
-def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage: Stage) -> None:
+def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(environment: Environment) -> None:
     """What its calls cost is in the run's total, and the project is in no list of it any more."""
-    four_projects(stage)
+    four_projects(environment)
     deleted: list[int] = []
 
     answer = TaskExecutor.ask_prompt
@@ -89,230 +84,243 @@ def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(stage:
     def deleting(self: TaskExecutor, item: WorkItem, *more: object) -> object:
         found = answer(self, item, *more)  # type: ignore[arg-type]
         if not deleted:
-            deleted.append(stage.db.execute("DELETE FROM llm_monitoring_projects WHERE id = 2"))
+            deleted.append(environment.db.execute("DELETE FROM llm_monitoring_projects WHERE id = 2"))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TaskExecutor, "ask_prompt", deleting)
-        report = run(stage, LLM_MAX_WORKERS="2")
-    assert {1: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+        report = run(environment, LLM_MAX_WORKERS="2")
+    assert {1: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert [1, 3, 4] == [project.project_id for project in report.projects]
-    assert stage.billed() == report.cost_usd
+    assert environment.billed() == report.cost_usd
 
 
-def test_an_attempt_that_cannot_be_closed_ends_no_start(stage: Stage) -> None:
+def test_an_attempt_that_cannot_be_closed_ends_no_start(environment: Environment) -> None:
     """It stays open with its ceiling reserved, others are settled and asked, and the next start that can closes it."""
-    four_projects(stage)
-    refuse(stage, "llm_call_attempts", "NEW.user_id = 2 AND NEW.state NOT IN ('reserved', 'sent')")
-    first = run(stage)
-    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    four_projects(environment)
+    refuse(environment, "llm_call_attempts", "NEW.user_id = 2 AND NEW.state NOT IN ('reserved', 'sent')")
+    first = run(environment)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert {("settle_attempt", "Rejected")} <= {(each.stage, each.code) for each in first.row_errors}
-    second = run(stage)
+    second = run(environment)
     assert {"settle_attempt"} == {each.stage for each in second.row_errors}
-    open_now = stage.rows("SELECT user_id, ceiling_usd FROM llm_call_attempts WHERE state IN ('reserved', 'sent')")
-    reserved = stage.rows("SELECT reserved_spend_usd AS usd FROM user_llm_api_keys WHERE user_id = 2")[0]["usd"]
+    open_now = environment.rows(
+        "SELECT user_id, ceiling_usd FROM llm_call_attempts WHERE state IN ('reserved', 'sent')"
+    )
+    reserved = environment.rows("SELECT reserved_spend_usd AS usd FROM user_llm_api_keys WHERE user_id = 2")[0]["usd"]
     assert sum(row["ceiling_usd"] for row in open_now) == reserved > 0
-    stage.db.execute("DROP TRIGGER refuse ON llm_call_attempts")
-    run(stage)
-    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert stage.charged() == stage.billed()
+    environment.db.execute("DROP TRIGGER refuse ON llm_call_attempts")
+    run(environment)
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
+    assert environment.charged() == environment.billed()
 
 
-def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A trigger of the host that outlasts the statement timeout for one user's calls stops neither run nor start."""
-    four_projects(stage)
+    four_projects(environment)
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.05)
-    stage.db.execute(
+    environment.db.execute(
         REFUSE.format(condition="NEW.user_id = 2 AND NEW.state = 'settled'", event="UPDATE", table="llm_call_attempts")
         .replace("RAISE EXCEPTION 'the host refuses'", "RAISE query_canceled")
     )  # fmt: skip
     for _ in range(2):
-        run(stage, LLM_RUN_DEADLINE_MINUTES="0.05")
-        assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+        run(environment, LLM_RUN_DEADLINE_MINUTES="0.05")
+        assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
-def test_paging_goes_past_what_stays_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paging_goes_past_what_stays_open(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts that cannot be closed fill no page for ever: those behind them are closed by the same start."""
-    four_projects(stage)
-    run(stage)
-    stage.db.execute("UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL")
+    four_projects(environment)
+    run(environment)
+    environment.db.execute("UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL")
     for user in range(1, 5):
-        stage.budget.repair(user)
+        environment.budget.repair(user)
     pages = Budget.open_attempts
     monkeypatch.setattr(Budget, "open_attempts", lambda *args: pages(*args)[:1])
-    refuse(stage, "llm_call_attempts", "NEW.user_id IN (1, 2)", "UPDATE")
-    run(stage)
-    left = stage.rows("SELECT user_id, count(*) AS n FROM llm_call_attempts WHERE state = 'sent' GROUP BY 1 ORDER BY 1")
+    refuse(environment, "llm_call_attempts", "NEW.user_id IN (1, 2)", "UPDATE")
+    run(environment)
+    left = environment.rows(
+        "SELECT user_id, count(*) AS n FROM llm_call_attempts WHERE state = 'sent' GROUP BY 1 ORDER BY 1"
+    )
     assert [(1, 2), (2, 2)] == [(row["user_id"], row["n"]) for row in left]
 
 
-def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(stage: Stage) -> None:
+def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(environment: Environment) -> None:
     """The answer is kept and paid exactly; once the host lets it through the next start reads it."""
-    four_projects(stage)
-    refuse(stage, "llm_monitoring_results", "NEW.project_id = 2 AND NEW.analysis_version IS NOT NULL")
-    report = run(stage)
-    unread = stage.rows("SELECT unread_reason FROM llm_monitoring_results WHERE project_id = 2")
+    four_projects(environment)
+    refuse(environment, "llm_monitoring_results", "NEW.project_id = 2 AND NEW.analysis_version IS NOT NULL")
+    report = run(environment)
+    unread = environment.rows("SELECT unread_reason FROM llm_monitoring_results WHERE project_id = 2")
     assert [{"unread_reason": "Rejected"}] * 2 == unread
-    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert (False, 0, ["settled"] * 8) == (report.complete, report.stats.failed, states(stage))
+    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
+    assert (False, 0, ["settled"] * 8) == (report.complete, report.stats.failed, states(environment))
     assert 2 == report.unread
-    stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_results")
-    assert run(stage).complete
-    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    environment.db.execute("DROP TRIGGER refuse ON llm_monitoring_results")
+    assert run(environment).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
-def test_unread_answers_are_shown_next_to_figures(stage: Stage) -> None:
+def test_unread_answers_are_shown_next_to_figures(environment: Environment) -> None:
     """Metrics, report and export count them apart, as neither mention nor absence."""
-    four_projects(stage)
-    run(stage)
-    stage.db.execute("UPDATE llm_monitoring_results SET unread_reason = 'IndexError' WHERE project_id = 2")
-    found = periods.report(stage.db, periods.Question(2, periods.Period(TODAY, TODAY)))
+    four_projects(environment)
+    run(environment)
+    environment.db.execute("UPDATE llm_monitoring_results SET unread_reason = 'IndexError' WHERE project_id = 2")
+    found = periods.report(environment.db, periods.Question(2, periods.Period(TODAY, TODAY)))
     assert (2, 0) == (found.unread, found.total.summary.figures.total_queries)
     assert any("2 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
     wanted = report_data.Wanted(2, periods.Period(TODAY, TODAY))
-    shown = report_data.read(stage.db, wanted, TODAY, report_data.Access())
+    shown = report_data.read(environment.db, wanted, TODAY, report_data.Access())
     assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.failures]
 
 
-def test_a_receipt_of_an_unreadable_project_is_stored_unread(stage: Stage) -> None:
+def test_a_receipt_of_an_unreadable_project_is_stored_unread(environment: Environment) -> None:
     """A dead run's reply is not thrown away because its project cannot be read now; it is read once it can be."""
-    four_projects(stage)
-    run(stage)
-    stage.db.execute("UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL WHERE user_id = 2")
-    stage.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
-    stage.budget.repair(2)
-    before = stage.rows("SELECT competitors::text AS c FROM llm_monitoring_projects WHERE id = 2")[0]["c"]
-    stage.db.execute("UPDATE llm_monitoring_projects SET competitors = '[1e5000]' WHERE id = 2")
-    run(stage)
-    unread = stage.rows("SELECT unread_reason, brand_name FROM llm_monitoring_results WHERE project_id = 2")
+    four_projects(environment)
+    run(environment)
+    environment.db.execute(
+        "UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL WHERE user_id = 2"
+    )
+    environment.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
+    environment.budget.repair(2)
+    before = environment.rows("SELECT competitors::text AS c FROM llm_monitoring_projects WHERE id = 2")[0]["c"]
+    environment.db.execute("UPDATE llm_monitoring_projects SET competitors = '[1e5000]' WHERE id = 2")
+    run(environment)
+    unread = environment.rows("SELECT unread_reason, brand_name FROM llm_monitoring_results WHERE project_id = 2")
     assert [{"unread_reason": "project_unreadable", "brand_name": "Quipu"}] * 2 == unread
-    stage.db.execute("UPDATE llm_monitoring_projects SET competitors = %(c)s::jsonb WHERE id = 2", {"c": before})
-    assert run(stage).complete
-    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert stage.charged() == stage.billed()
+    environment.db.execute("UPDATE llm_monitoring_projects SET competitors = %(c)s::jsonb WHERE id = 2", {"c": before})
+    assert run(environment).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
+    assert environment.charged() == environment.billed()
 
 
-def test_failures_that_cannot_be_written_stop_alone(stage: Stage) -> None:
+def test_failures_that_cannot_be_written_stop_alone(environment: Environment) -> None:
     """Calls that brought no answer are closed all the same, and the other projects' failures are recorded."""
-    four_projects(stage)
-    stage.server.faults.set([fault("status", times=100, status=400)])
-    refuse(stage, "llm_monitoring_failed_tasks", "NEW.project_id = 2")
-    report = run(stage)
+    four_projects(environment)
+    environment.server.faults.set([fault("status", times=100, status=400)])
+    refuse(environment, "llm_monitoring_failed_tasks", "NEW.project_id = 2")
+    report = run(environment)
     assert ({"record_failure"}, 6) == (
         {each.stage for each in report.row_errors},
-        stage.count("llm_monitoring_failed_tasks"),
+        environment.count("llm_monitoring_failed_tasks"),
     )
-    assert ["void"] * 8 == states(stage)
+    assert ["void"] * 8 == states(environment)
 
 
-def test_figures_that_cannot_be_written_stop_alone(stage: Stage) -> None:
+def test_figures_that_cannot_be_written_stop_alone(environment: Environment) -> None:
     """The project without figures is reported, its answers are kept, and the others have their figures."""
-    four_projects(stage)
-    refuse(stage, "llm_monitoring_snapshots", "NEW.project_id = 2")
-    report = run(stage)
-    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    four_projects(environment)
+    refuse(environment, "llm_monitoring_snapshots", "NEW.project_id = 2")
+    report = run(environment)
+    assert {1: (2, 2), 2: (2, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert [("write_figures", "Rejected")] == [(each.stage, each.code) for each in report.row_errors]
-    stage.db.execute("DROP TRIGGER refuse ON llm_monitoring_snapshots")
-    assert run(stage).complete
-    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    environment.db.execute("DROP TRIGGER refuse ON llm_monitoring_snapshots")
+    assert run(environment).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
-def test_a_model_that_refuses_its_totals_stops_no_run(stage: Stage) -> None:
+def test_a_model_that_refuses_its_totals_stops_no_run(environment: Environment) -> None:
     """A model's own total that is full leaves the run and the other models' totals as they are."""
-    four_projects(stage)
-    stage.db.execute("UPDATE llm_model_registry SET total_queries = 2147483647 WHERE llm_provider = 'openai'")
-    report = run(stage)
+    four_projects(environment)
+    environment.db.execute("UPDATE llm_model_registry SET total_queries = 2147483647 WHERE llm_provider = 'openai'")
+    report = run(environment)
     assert ["count_usage"] == [each.stage for each in report.row_errors]
-    assert ["warnings"] == [row["status"] for row in stage.rows("SELECT status FROM llm_monitoring_analysis_runs")]
+    assert ["warnings"] == [
+        row["status"] for row in environment.rows("SELECT status FROM llm_monitoring_analysis_runs")
+    ]
 
 
 @pytest.mark.parametrize("code", ["57014", "40001"])
 def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: str
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     """A host's trigger that cancels or rolls back one account's statements is no outage: the others' day is whole."""
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
-    four_projects(stage)
-    stage.db.execute(REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE")
+    four_projects(environment)
+    environment.db.execute(REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE")
                      .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
-    report = run(stage)
-    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    report = run(environment)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert [("reserve_call", "User #2", "account_held")] == [(e.stage, e.row, e.code) for e in report.row_errors]
-    stage.db.execute("DROP TRIGGER refuse ON user_llm_api_keys")
-    assert run(stage).complete
+    environment.db.execute("DROP TRIGGER refuse ON user_llm_api_keys")
+    assert run(environment).complete
 
 
-def test_a_receipt_that_arrives_after_its_call_was_charged_in_doubt_is_settled(stage: Stage) -> None:
+def test_a_receipt_that_arrives_after_its_call_was_charged_in_doubt_is_settled(environment: Environment) -> None:
     """The next start charges what it says and stores its answer: nothing paid is lost, nothing is asked again."""
-    four_projects(stage)
-    run(stage)
-    asked = len(stage.server.bill.lines)
-    stage.db.execute(
+    four_projects(environment)
+    run(environment)
+    asked = len(environment.server.bill.lines)
+    environment.db.execute(
         "UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd, error_kind = 'owner_dead' "
         "WHERE user_id = 2"
     )
-    stage.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
-    stage.budget.repair(2)
-    assert stage.charged() > stage.billed()
-    assert run(stage).complete
-    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(stage)
-    assert (asked, stage.billed()) == (len(stage.server.bill.lines), stage.charged())
+    environment.db.execute("DELETE FROM llm_monitoring_results WHERE project_id = 2")
+    environment.budget.repair(2)
+    assert environment.charged() > environment.billed()
+    assert run(environment).complete
+    assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
+    assert (asked, environment.billed()) == (len(environment.server.bill.lines), environment.charged())
 
 
-def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone(stage: Stage) -> None:
+def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone(environment: Environment) -> None:
     """The task keeps the answer that it has; both calls are charged what they cost, and looked at once."""
-    four_projects(stage)
-    run(stage)
-    kept = stage.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
-    stage.db.execute(
+    four_projects(environment)
+    run(environment)
+    kept = environment.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
+    environment.db.execute(
         "UPDATE llm_call_attempts SET state = 'unknown', charged_usd = ceiling_usd, error_kind = 'owner_dead' "
         "WHERE user_id = 2"
     )
-    stage.budget.repair(2)
-    run(stage)
-    assert kept == stage.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
-    assert (stage.billed(), []) == (stage.charged(), stage.budget.open_attempts())
+    environment.budget.repair(2)
+    run(environment)
+    assert kept == environment.rows("SELECT id FROM llm_monitoring_results WHERE project_id = 2 ORDER BY id")
+    assert (environment.billed(), []) == (environment.charged(), environment.budget.open_attempts())
 
 
 @pytest.mark.parametrize("code", ["23514", "57014"])
 def test_a_receipt_that_the_database_refuses_costs_no_answer(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: str
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     """The answer is stored and charged without it, and that is reported."""
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
-    four_projects(stage)
-    stage.db.execute(REFUSE.format(table="llm_call_receipts", condition="TRUE", event="INSERT")
+    four_projects(environment)
+    environment.db.execute(REFUSE.format(table="llm_call_receipts", condition="TRUE", event="INSERT")
                      .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
-    report = run(stage)
-    assert dict.fromkeys(range(1, 5), (2, 2)) == answered(stage)
-    assert ({"keep_receipt"}, stage.billed()) == ({each.stage for each in report.row_errors}, stage.charged())
+    report = run(environment)
+    assert dict.fromkeys(range(1, 5), (2, 2)) == answered(environment)
+    assert ({"keep_receipt"}, environment.billed()) == (
+        {each.stage for each in report.row_errors},
+        environment.charged(),
+    )
 
 
 @pytest.mark.parametrize("kind", ["none", "refusal"])
 def test_a_call_above_its_ceiling_is_charged_in_full_and_reported(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """Answers and billed refusals alike: never less than the bill, with a line a call and an entry in the audit."""
-    four_projects(stage)
+    four_projects(environment)
     made = TaskExecutor.new_attempt
     low = Decimal("0.00000001")
     monkeypatch.setattr(TaskExecutor, "new_attempt", lambda *args: replace(made(*args), ceiling_usd=low))
     if kind != "none":
-        stage.server.faults.set([fault(kind, times=100)])
-    run(stage)
+        environment.server.faults.set([fault(kind, times=100)])
+    run(environment)
     said = [line for line in caplog.messages if "por encima de su techo" in line]
-    assert (8, 8) == (len(said), len(stage.audit().over_ceiling))
-    assert stage.billed() == stage.charged() > 0
+    assert (8, 8) == (len(said), len(environment.audit().over_ceiling))
+    assert environment.billed() == environment.charged() > 0
 
 
 class Panic(BaseException):
     """What a panic in Rust becomes: no Exception."""
 
 
-def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_panics_is_reported_back(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task fails alone and the run ends, long before its deadline."""
-    four_projects(stage)
+    four_projects(environment)
     answer = TaskExecutor.ask_prompt
 
     def panicking(self: TaskExecutor, item: WorkItem, *more: object) -> object:
@@ -322,22 +330,24 @@ def test_a_worker_that_panics_is_reported_back(stage: Stage, monkeypatch: pytest
 
     monkeypatch.setattr(TaskExecutor, "ask_prompt", panicking)
     before = threading.active_count()
-    report = run(stage)
-    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(stage)
+    report = run(environment)
+    assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert (2, before) == (report.stats.reasons["crashed"], threading.active_count())
 
 
-def test_reanalysis_goes_past_an_answer_that_cannot_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reanalysis_goes_past_an_answer_that_cannot_be_read(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The others are read, the answer keeps its reading, and the error is in the list of the work."""
     from llm_monitoring.analysis import Matcher
     from llm_monitoring.answers import reanalysis
 
-    user = stage.add_user("a@example.com", ["openai"])
-    project = stage.add_project(user, PROMPTS[:3], ["openai"])
-    run(stage)
-    stage.db.execute("UPDATE llm_monitoring_projects SET brand_aliases = '{Quipu S.L.}'")
+    user = environment.add_user("a@example.com", ["openai"])
+    project = environment.add_project(user, PROMPTS[:3], ["openai"])
+    run(environment)
+    environment.db.execute("UPDATE llm_monitoring_projects SET brand_aliases = '{Quipu S.L.}'")
     analyse, broken = Matcher.analyse, PROMPTS[1]
-    text = stage.rows(f"SELECT full_response FROM llm_monitoring_results WHERE query_text = '{broken}'")[0]
+    text = environment.rows(f"SELECT full_response FROM llm_monitoring_results WHERE query_text = '{broken}'")[0]
 
     def breaking(self: Matcher, found: str, *more: object) -> object:
         if found == text["full_response"]:
@@ -346,9 +356,9 @@ def test_reanalysis_goes_past_an_answer_that_cannot_be_read(stage: Stage, monkey
 
     monkeypatch.setattr(Matcher, "analyse", breaking)
     watch = reanalysis.Watch(errors=RowErrors())
-    outcome = reanalysis.run(stage.db, reanalysis.plan(stage.db, project), watch, sentiment=False)
+    outcome = reanalysis.run(environment.db, reanalysis.plan(environment.db, project), watch, sentiment=False)
     assert (True, 2) == (outcome.finished, outcome.changes.answers)
     assert ("read_answer", "Panic") == (watch.errors.found[0].stage, watch.errors.found[0].code)
-    assert 1 == stage.count("(SELECT DISTINCT rules_fingerprint FROM llm_monitoring_results "
+    assert 1 == environment.count("(SELECT DISTINCT rules_fingerprint FROM llm_monitoring_results "
                             f"WHERE query_text <> '{broken}') AS fingerprints")  # fmt: skip
-    assert projects.find(stage.db, project).brand.aliases == ("Quipu S.L.",)
+    assert projects.find(environment.db, project).brand.aliases == ("Quipu S.L.",)

@@ -23,39 +23,39 @@ from llm_monitoring.runs.daily import RunListener, RunRequest, run_day
 from llm_monitoring.runs.records import AlreadyRunning, RunLock
 from llm_monitoring.runs.report import DayReport
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import KEYS, Stage, staged
+from tests.environment import KEYS, Environment, open_environment
 
 PROMPTS = ["¿Qué programa de facturación conviene?", "¿Qué es Quipu?"]
 TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-def stage(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def environment(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     """A database that the jobs, commands and functions of this process find in the environment."""
-    with staged(database_url) as made:
-        for name, value in made.environment({"LLM_SENTIMENT": "false", "LLM_LOG_LEVEL": "INFO"}).items():
+    with open_environment(database_url) as made:
+        for name, value in made.variables({"LLM_SENTIMENT": "false", "LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
         yield made
 
 
 @pytest.fixture
-def app(stage: Stage) -> Iterator[App]:
+def app(environment: Environment) -> Iterator[App]:
     with open_app(load_settings()) as opened:
         yield opened
 
 
-def add_asked_user(stage: Stage, name: str, budget: str = "10.00") -> tuple[int, int]:
+def add_asked_user(environment: Environment, name: str, budget: str = "10.00") -> tuple[int, int]:
     """A user with a key, and a project of two prompts."""
-    user = stage.add_user(f"{name}@example.com", ["openai"], budget)
-    return user, stage.add_project(user, PROMPTS, ["openai"], name=name)
+    user = environment.add_user(f"{name}@example.com", ["openai"], budget)
+    return user, environment.add_project(user, PROMPTS, ["openai"], name=name)
 
 
-def leave_call_open(stage: Stage, user: int, ceiling: str) -> int:
+def leave_call_open(environment: Environment, user: int, ceiling: str) -> int:
     """A run that died after it had sent a call which may cost `ceiling` USD; returns the run's number."""
-    run_id = records.start(stage.db, TODAY)
+    run_id = records.start(environment.db, TODAY)
     call = Attempt(uuid.uuid4(), "probe", user, "openai", "m", "user", Decimal(ceiling), run_id=run_id)
-    stage.budget.reserve(call)
-    assert stage.budget.mark_sent(call)
+    environment.budget.reserve(call)
+    assert environment.budget.mark_sent(call)
     return run_id
 
 
@@ -74,19 +74,21 @@ def host(run_id: int) -> None:
 
 @pytest.mark.parametrize("caller", [cron, retry, host])
 def test_an_account_filled_by_a_dead_run_is_blocked_by_every_caller(
-    stage: Stage, caller: Callable[[int], None]
+    environment: Environment, caller: Callable[[int], None]
 ) -> None:
     """The dead run's call is charged its ceiling first: its user has nothing left and is not asked, others are."""
-    full, _ = add_asked_user(stage, "full")
-    free, _ = add_asked_user(stage, "free")
-    caller(leave_call_open(stage, full, "10.00"))
-    sent = stage.rows("SELECT user_id, count(*) AS calls FROM llm_call_attempts WHERE kind = 'answer' GROUP BY user_id")
+    full, _ = add_asked_user(environment, "full")
+    free, _ = add_asked_user(environment, "free")
+    caller(leave_call_open(environment, full, "10.00"))
+    sent = environment.rows(
+        "SELECT user_id, count(*) AS calls FROM llm_call_attempts WHERE kind = 'answer' GROUP BY user_id"
+    )
     assert [{"user_id": free, "calls": len(PROMPTS)}] == sent
 
 
 @pytest.mark.parametrize("caller", [cron, retry, host])
 def test_every_caller_reports_the_same_block(
-    stage: Stage, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The project of the user whose account is full is a problem of the code `blocked`, not a failed task."""
     reports: list[DayReport] = []
@@ -97,9 +99,9 @@ def test_every_caller_reports_the_same_block(
         return reports[-1]
 
     monkeypatch.setattr(daily, "ask", keep)
-    full, project = add_asked_user(stage, "full")
-    add_asked_user(stage, "free")
-    caller(leave_call_open(stage, full, "10.00"))
+    full, project = add_asked_user(environment, "full")
+    add_asked_user(environment, "free")
+    caller(leave_call_open(environment, full, "10.00"))
     problems = [(each.project_id, each.error.code) for each in reports[0].projects if each.error]
     assert [(project, "blocked")] == problems
 
@@ -128,12 +130,12 @@ def counted(function: Callable[..., object], name: str, counts: Counter[str]) ->
 
 @pytest.mark.parametrize("caller", [cron, host])
 def test_a_start_settles_and_reads_once(
-    stage: Stage, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dead runs are settled once a start; accounts, keys and projects are read once."""
-    user, _ = add_asked_user(stage, "a")
+    user, _ = add_asked_user(environment, "a")
     counts = count_calls(monkeypatch)
-    caller(leave_call_open(stage, user, "1.00"))
+    caller(leave_call_open(environment, user, "1.00"))
     assert dict.fromkeys(["recover", "balance", "read_projects", "standings", "available"], 1) == counts
 
 
@@ -159,52 +161,58 @@ def heard(app: App) -> list[str]:
     return listener.events
 
 
-def test_a_listener_hears_budgets_then_keys_then_the_asking(stage: Stage, app: App) -> None:
+def test_a_listener_hears_budgets_then_keys_then_the_asking(environment: Environment, app: App) -> None:
     """What a caller logs of a start comes in this order."""
-    add_asked_user(stage, "a")
+    add_asked_user(environment, "a")
     assert ["budgets True", "keys ['openai']", "asking"] == heard(app)
 
 
-def test_without_budget_nothing_else_is_heard(stage: Stage, app: App) -> None:
+def test_without_budget_nothing_else_is_heard(environment: Environment, app: App) -> None:
     """If no user has budget the start ends before it looks at keys."""
-    user, _ = add_asked_user(stage, "a", "1.00")
-    stage.budget.correct(user, Decimal("1.00"), "spent elsewhere")
+    user, _ = add_asked_user(environment, "a", "1.00")
+    environment.budget.correct(user, Decimal("1.00"), "spent elsewhere")
     assert ["budgets False"] == heard(app)
 
 
-def test_without_keys_the_asking_does_not_begin(stage: Stage, app: App) -> None:
+def test_without_keys_the_asking_does_not_begin(environment: Environment, app: App) -> None:
     """If there is no usable key the start ends with that."""
-    stage.add_project(stage.add_user("a@example.com", []), PROMPTS)
+    environment.add_project(environment.add_user("a@example.com", []), PROMPTS)
     assert ["budgets True", "keys []"] == heard(app)
 
 
 @pytest.mark.parametrize(("obstacle", "keys"), [("no_budget", ["openai"]), ("no_keys", [])])
-def test_a_start_that_can_ask_no_one_is_kept_as_aborted(stage: Stage, app: App, obstacle: str, keys: list[str]) -> None:
+def test_a_start_that_can_ask_no_one_is_kept_as_aborted(
+    environment: Environment, app: App, obstacle: str, keys: list[str]
+) -> None:
     """The run's record holds the code of why no one was asked."""
-    user = stage.add_user("a@example.com", keys)  # type: ignore[arg-type]
-    stage.add_project(user, PROMPTS)
+    user = environment.add_user("a@example.com", keys)  # type: ignore[arg-type]
+    environment.add_project(user, PROMPTS)
     if obstacle == "no_budget":
-        stage.budget.correct(user, Decimal("100.00"), "spent elsewhere")
+        environment.budget.correct(user, Decimal("100.00"), "spent elsewhere")
     report = run_day(app, RunRequest(TODAY))
-    row = records.find(stage.db, report.run_id)
+    row = records.find(environment.db, report.run_id)
     assert {"status": "aborted", "message": obstacle} == {name: row[name] for name in ("status", "message")}
 
 
 @pytest.mark.parametrize(("budget", "code"), [("0.00", "blocked"), ("10.00", "keyless")])
-def test_a_host_gets_every_project_of_a_start_that_can_ask_no_one(stage: Stage, budget: str, code: str) -> None:
+def test_a_host_gets_every_project_of_a_start_that_can_ask_no_one(
+    environment: Environment, budget: str, code: str
+) -> None:
     """The function returns a dict a project with its error, also if no user can be asked."""
-    user = stage.add_user("a@example.com", [], budget)
-    project = stage.add_project(user, PROMPTS, ["openai"])
+    user = environment.add_user("a@example.com", [], budget)
+    project = environment.add_project(user, PROMPTS, ["openai"])
     (report,) = llm_monitoring.analyze_all_active_projects()
     expected = {"blocked": "bloqueado", "keyless": f"User #{user} no tiene API keys para openai"}[code]
     assert report["error"].startswith(expected), report
     assert project == report["project_id"]
 
 
-def test_no_key_is_decrypted_to_plan_for_a_user_without_projects(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_decrypted_to_plan_for_a_user_without_projects(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keys are read of the owners of active projects alone."""
-    asked, _ = add_asked_user(stage, "asked")
-    stage.add_user("idle@example.com", list(KEYS))
+    asked, _ = add_asked_user(environment, "asked")
+    environment.add_user("idle@example.com", list(KEYS))
     wanted: list[list[int]] = []
     available = KeyStore.available
 
@@ -217,7 +225,7 @@ def test_no_key_is_decrypted_to_plan_for_a_user_without_projects(stage: Stage, m
     assert [[asked]] == wanted
 
 
-def test_a_day_under_a_lock_that_is_held_elsewhere_is_refused(stage: Stage, app: App) -> None:
+def test_a_day_under_a_lock_that_is_held_elsewhere_is_refused(environment: Environment, app: App) -> None:
     """While another session has the run lock nothing is settled, read or asked."""
     with open_app(load_settings()) as other, RunLock(other.db), pytest.raises(AlreadyRunning):
         run_day(app, RunRequest(date(2026, 11, 23)))

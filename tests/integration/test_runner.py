@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from threading import Event
@@ -24,16 +24,10 @@ from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.admission import admits
-from tests.integration.stage import KEYS, Stage, staged
+from tests.environment import KEYS, Environment
 
 TODAY = date(2026, 11, 23)
 PROMPTS = [f"¿Qué programa de facturación conviene, caso {n}?" for n in range(4)]
-
-
-@pytest.fixture
-def stage(database_url: str) -> Iterator[Stage]:
-    with staged(database_url) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +37,16 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    stage: Stage, *, stop: Event | None = None, meanwhile: Callable[[], object] = lambda: None, **environment: str
+    environment: Environment,
+    *,
+    stop: Event | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+    **variables: str,
 ) -> report_module.DayReport:
     """A run in this process; `meanwhile` happens after it has planned whom to ask."""
-    settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false", **environment}, dotenv=False)
-    store = KeyStore(stage.db, KeyCipher(stage.master_key), settings.api_keys)
-    app = App(stage.db, stage.budget, store, settings)
+    settings = load_settings({**environment.server.environment(), "LLM_SENTIMENT": "false", **variables}, dotenv=False)
+    store = KeyStore(environment.db, KeyCipher(environment.master_key), settings.api_keys)
+    app = App(environment.db, environment.budget, store, settings)
     request = daily.RunRequest(TODAY, stop=stop or Event(), on_start=lambda pending: none(meanwhile()))
     return daily.run_day(app, request)
 
@@ -64,20 +62,20 @@ def fault(kind: str, provider: ProviderName = "openai", times: int = 1, **action
     }
 
 
-def one_task(stage: Stage) -> int:
-    user = stage.add_user("a@example.com", ["openai"])
-    stage.add_project(user, PROMPTS[:1], ["openai"])
+def one_task(environment: Environment) -> int:
+    user = environment.add_user("a@example.com", ["openai"])
+    environment.add_project(user, PROMPTS[:1], ["openai"])
     return user
 
 
-def states(stage: Stage) -> list[str]:
-    rows = stage.rows("SELECT state FROM llm_call_attempts ORDER BY reserved_at")
+def states(environment: Environment) -> list[str]:
+    rows = environment.rows("SELECT state FROM llm_call_attempts ORDER BY reserved_at")
     return [row["state"] for row in rows]
 
 
-def in_balance(stage: Stage, user: int) -> bool:
-    audit = stage.audit()
-    return not audit.differences and not audit.open_attempts and stage.spent(user) >= stage.billed()
+def in_balance(environment: Environment, user: int) -> bool:
+    audit = environment.audit()
+    return not audit.differences and not audit.open_attempts and environment.spent(user) >= environment.billed()
 
 
 @pytest.mark.parametrize(
@@ -93,159 +91,159 @@ def in_balance(stage: Stage, user: int) -> bool:
     ],
 )
 def test_a_passing_fault_is_retried_as_a_new_attempt(
-    stage: Stage, what: Mapping[str, Any], expected: list[str]
+    environment: Environment, what: Mapping[str, Any], expected: list[str]
 ) -> None:
     """What may pass is asked once more; each call is a row of its own, charged by what is known of it."""
-    user = one_task(stage)
-    stage.server.faults.set([what])
-    report = run(stage)
-    assert (states(stage), stage.count("llm_monitoring_results"), report.complete) == (expected, 1, True)
-    assert stage.count("llm_monitoring_failed_tasks") == 0
-    assert in_balance(stage, user)
+    user = one_task(environment)
+    environment.server.faults.set([what])
+    report = run(environment)
+    assert (states(environment), environment.count("llm_monitoring_results"), report.complete) == (expected, 1, True)
+    assert environment.count("llm_monitoring_failed_tasks") == 0
+    assert in_balance(environment, user)
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [("refusal", "refused"), ("content_filter", "refused"), ("empty_text", "bad_response")],
 )
-def test_a_paid_answer_without_content_is_final_for_the_day(stage: Stage, kind: str, reason: str) -> None:
+def test_a_paid_answer_without_content_is_final_for_the_day(environment: Environment, kind: str, reason: str) -> None:
     """A refusal, a filter or an empty text is charged its usage, counted as failed, and never paid for again."""
-    user = one_task(stage)
-    stage.server.faults.set([fault(kind)])
-    run(stage)
-    run(stage)
-    failed = stage.rows("SELECT reason, final FROM llm_monitoring_failed_tasks")
-    assert (states(stage), failed) == (["settled"], [{"reason": reason, "final": True}])
-    assert stage.spent(user) == stage.billed() > 0
-    snapshot = stage.rows("SELECT total_queries, failed_queries, mention_rate FROM llm_monitoring_snapshots")
+    user = one_task(environment)
+    environment.server.faults.set([fault(kind)])
+    run(environment)
+    run(environment)
+    failed = environment.rows("SELECT reason, final FROM llm_monitoring_failed_tasks")
+    assert (states(environment), failed) == (["settled"], [{"reason": reason, "final": True}])
+    assert environment.spent(user) == environment.billed() > 0
+    snapshot = environment.rows("SELECT total_queries, failed_queries, mention_rate FROM llm_monitoring_snapshots")
     assert snapshot == [{"total_queries": 0, "failed_queries": 1, "mention_rate": None}]
 
 
 @pytest.mark.parametrize("value", ["missing", "null", "negative"])
-def test_an_answer_without_usage_is_kept_and_charged_its_ceiling(stage: Stage, value: str) -> None:
+def test_an_answer_without_usage_is_kept_and_charged_its_ceiling(environment: Environment, value: str) -> None:
     """The answer is valid, its cost is not known, so the ceiling stands."""
-    user = one_task(stage)
-    stage.server.faults.set([fault("usage", value=value)])
-    run(stage)
-    ceiling = stage.rows("SELECT ceiling_usd FROM llm_call_attempts")[0]["ceiling_usd"]
-    assert (states(stage), stage.count("llm_monitoring_results")) == (["unknown"], 1)
-    assert stage.spent(user) == ceiling
-    assert run(stage).projects[0].skipped
+    user = one_task(environment)
+    environment.server.faults.set([fault("usage", value=value)])
+    run(environment)
+    ceiling = environment.rows("SELECT ceiling_usd FROM llm_call_attempts")[0]["ceiling_usd"]
+    assert (states(environment), environment.count("llm_monitoring_results")) == (["unknown"], 1)
+    assert environment.spent(user) == ceiling
+    assert run(environment).projects[0].skipped
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
-def test_a_dead_key_stops_alone(stage: Stage, status: int) -> None:
+def test_a_dead_key_stops_alone(environment: Environment, status: int) -> None:
     """A refused key is used no more in the run; its tasks are recorded, the other providers finish."""
-    user = stage.add_user("a@example.com", ["openai", "google"])
-    stage.add_project(user, PROMPTS, ["openai", "google"])
-    stage.server.faults.set([fault("status", times=99, status=status)])
-    report = run(stage, LLM_OPENAI_CONCURRENCY="1")
-    assert stage.count("llm_call_attempts WHERE llm_provider = 'openai' AND state = 'void'") == 1
-    assert stage.count("llm_monitoring_failed_tasks WHERE llm_provider = 'openai'") == 4
+    user = environment.add_user("a@example.com", ["openai", "google"])
+    environment.add_project(user, PROMPTS, ["openai", "google"])
+    environment.server.faults.set([fault("status", times=99, status=status)])
+    report = run(environment, LLM_OPENAI_CONCURRENCY="1")
+    assert environment.count("llm_call_attempts WHERE llm_provider = 'openai' AND state = 'void'") == 1
+    assert environment.count("llm_monitoring_failed_tasks WHERE llm_provider = 'openai'") == 4
     assert report.projects[0].completeness["google"].results == 4
-    assert in_balance(stage, user)
-    stage.server.faults.set([])
-    assert run(stage).complete
-    assert stage.count("llm_monitoring_failed_tasks") == 0
+    assert in_balance(environment, user)
+    environment.server.faults.set([])
+    assert run(environment).complete
+    assert environment.count("llm_monitoring_failed_tasks") == 0
 
 
-def test_two_users_keys_fail_apart(stage: Stage) -> None:
+def test_two_users_keys_fail_apart(environment: Environment) -> None:
     """One user's dead key does not stop another user at the same provider."""
-    users = [stage.add_user(f"{name}@example.com", []) for name in "ab"]
+    users = [environment.add_user(f"{name}@example.com", []) for name in "ab"]
     for user, key in zip(users, ["sk-proj-refused-0000000000000000", KEYS["openai"]], strict=True):
-        stage.store.store(user, "openai", Secret(key))
-        stage.add_project(user, PROMPTS, ["openai"])
+        environment.store.store(user, "openai", Secret(key))
+        environment.add_project(user, PROMPTS, ["openai"])
     from llm_monitoring.demo.bill import fingerprint
 
     refused = {
         "match": {"key": fingerprint("sk-proj-refused-0000000000000000")},
         "action": {"kind": "status", "status": 401},
     }
-    stage.server.faults.set([refused])
-    report = run(stage)
+    environment.server.faults.set([refused])
+    report = run(environment)
     assert [bool(project.error) for project in report.projects] == [True, False]
     assert (
-        stage.count(
+        environment.count(
             f"llm_monitoring_results r JOIN llm_call_attempts a ON a.id = r.attempt_id WHERE a.user_id = {users[1]}"
         )
         == 4
     )
 
 
-def test_a_dead_provider_ends_and_the_others_finish(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_provider_ends_and_the_others_finish(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that always fails opens its breaker; the day of the others is complete."""
     monkeypatch.setattr("llm_monitoring.runs.limits.COOL_DOWN_SECONDS", (0.05,))
-    user = stage.add_user("a@example.com")
-    stage.add_project(user, PROMPTS)
-    stage.server.faults.set([fault("reset", "anthropic", times=9999, when="after_body")])
-    report = run(stage)
+    user = environment.add_user("a@example.com")
+    environment.add_project(user, PROMPTS)
+    environment.server.faults.set([fault("reset", "anthropic", times=9999, when="after_body")])
+    report = run(environment)
     cells = report.projects[0].completeness
     assert {name: cell.results for name, cell in cells.items()} == {
         "anthropic": 0, "google": 4, "openai": 4, "perplexity": 4,
     }  # fmt: skip
-    assert stage.count("llm_call_attempts WHERE llm_provider = 'anthropic'") <= 8
-    assert in_balance(stage, user)
+    assert environment.count("llm_call_attempts WHERE llm_provider = 'anthropic'") <= 8
+    assert in_balance(environment, user)
 
 
-def test_giving_up_a_dead_keys_tasks_holds_up_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_giving_up_a_dead_keys_tasks_holds_up_nobody(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tasks of a refused key are written off beside the calls of the other providers, not before them."""
-    user = stage.add_user("a@example.com", ["openai", "google"])
-    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"], name="refused")
-    stage.add_project(user, PROMPTS, ["google"])
-    stage.server.faults.set([fault("status", times=99, status=401)])
+    user = environment.add_user("a@example.com", ["openai", "google"])
+    environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"], name="refused")
+    environment.add_project(user, PROMPTS, ["google"])
+    environment.server.faults.set([fault("status", times=99, status=401)])
     for provider in ("openai", "google"):  # or openai's are written off while google's is still being imported
         load_sdk(provider)
     asked_before: list[int] = []
     record = tasks.record_failure
 
     def recording(*arguments: Any) -> None:
-        asked_before.append(stage.count("llm_call_attempts WHERE llm_provider = 'google'"))
+        asked_before.append(environment.count("llm_call_attempts WHERE llm_provider = 'google'"))
         record(*arguments)
 
     monkeypatch.setattr(tasks, "record_failure", recording)
-    run(stage, LLM_MAX_WORKERS="1")
+    run(environment, LLM_MAX_WORKERS="1")
     assert (len(asked_before), asked_before.index(4) < 10) == (20, True)
 
 
-def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(stage: Stage) -> None:
+def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(environment: Environment) -> None:
     """Ten calls at once reserve more than there is; each waits for the money that others give back."""
-    user = stage.add_user("a@example.com", ["openai"], budget="0.05")
-    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
-    report = run(stage)
+    user = environment.add_user("a@example.com", ["openai"], budget="0.05")
+    environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
+    report = run(environment)
     assert report.complete
     assert report.projects[0].completeness["openai"].results == 12
-    assert stage.spent(user) == stage.billed() < Decimal("0.05")
+    assert environment.spent(user) == environment.billed() < Decimal("0.05")
 
 
-def test_a_spent_budget_blocks_what_is_left(stage: Stage) -> None:
+def test_a_spent_budget_blocks_what_is_left(environment: Environment) -> None:
     """When not even one ceiling fits, the rest of the day is recorded as blocked, and the next start tries again."""
-    user = stage.add_user("a@example.com", ["openai"], budget="0.02")
-    stage.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
-    report = run(stage)
+    user = environment.add_user("a@example.com", ["openai"], budget="0.02")
+    environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
+    report = run(environment)
     cell = report.projects[0].completeness["openai"]
     assert (cell.results + cell.failures, cell.reason, cell.final) == (12, "budget", 0)
     assert 0 < cell.results < 12
     assert report.stats.blocked_users == {user}
-    stage.budget.set_limits(user, Decimal("1.00"), None)
-    assert run(stage).complete
+    environment.budget.set_limits(user, Decimal("1.00"), None)
+    assert run(environment).complete
 
 
-def test_a_run_past_its_deadline_starts_nothing(stage: Stage) -> None:
+def test_a_run_past_its_deadline_starts_nothing(environment: Environment) -> None:
     """The deadline stops admitting; what is left is pending, not failed."""
-    one_task(stage)
-    report = run(stage, LLM_RUN_DEADLINE_MINUTES="0.000000001")
+    one_task(environment)
+    report = run(environment, LLM_RUN_DEADLINE_MINUTES="0.000000001")
     assert (report.stats.stopped, report.projects[0].pending) == ("deadline", 1)
-    assert states(stage) == []
+    assert states(environment) == []
 
 
-def test_a_model_without_a_price_is_not_called(stage: Stage) -> None:
+def test_a_model_without_a_price_is_not_called(environment: Environment) -> None:
     """Search switched on with no cap on its fees: the task says why, and nothing is sent."""
-    user = stage.add_user("a@example.com", ["google"])
-    project = stage.add_project(user, PROMPTS[:1], ["google"])
-    stage.db.execute("UPDATE llm_monitoring_projects SET web_search = TRUE WHERE id = %(id)s", {"id": project})
-    report = run(stage)
-    (failed,) = stage.rows("SELECT reason, message FROM llm_monitoring_failed_tasks")
-    assert (failed["reason"], "no cap on its fees" in failed["message"], states(stage)) == (
+    user = environment.add_user("a@example.com", ["google"])
+    project = environment.add_project(user, PROMPTS[:1], ["google"])
+    environment.db.execute("UPDATE llm_monitoring_projects SET web_search = TRUE WHERE id = %(id)s", {"id": project})
+    report = run(environment)
+    (failed,) = environment.rows("SELECT reason, message FROM llm_monitoring_failed_tasks")
+    assert (failed["reason"], "no cap on its fees" in failed["message"], states(environment)) == (
         "not_callable",
         True,
         [],
@@ -253,185 +251,199 @@ def test_a_model_without_a_price_is_not_called(stage: Stage) -> None:
     assert report.projects[0].error is not None
 
 
-def dead_call(stage: Stage, user: int, project: int) -> tuple[Attempt, Question]:
+def dead_call(environment: Environment, user: int, project: int) -> tuple[Attempt, Question]:
     """A call that a run made and then died."""
-    query = stage.rows("SELECT id, query_text FROM llm_monitoring_queries")[0]
+    query = environment.rows("SELECT id, query_text FROM llm_monitoring_queries")[0]
     task = Task(user, project, query["id"], "openai", TODAY, 1, query["query_text"], "es")
     call = Attempt(uuid.uuid4(), "answer", user, "openai", "gpt-6.1-terra", "user", Decimal("0.0125"), task=task)
-    assert admits(stage.budget, call)
+    assert admits(environment.budget, call)
     return call, Question(task.prompt, call.model_id, 2000, language="es")
 
 
-def test_a_kept_receipt_is_settled_and_its_answer_saved(stage: Stage) -> None:
+def test_a_kept_receipt_is_settled_and_its_answer_saved(environment: Environment) -> None:
     """A reply that was stored before the run died is charged exactly and not asked again."""
-    user = stage.add_user("a@example.com", ["openai"])
-    project = stage.add_project(user, PROMPTS[:1], ["openai"])
-    call, question = dead_call(stage, user, project)
-    assert stage.budget.mark_sent(call)
-    client = open_provider("openai", Secret(KEYS["openai"]), base_url=stage.server.url("openai"), timeout_seconds=5)
+    user = environment.add_user("a@example.com", ["openai"])
+    project = environment.add_project(user, PROMPTS[:1], ["openai"])
+    call, question = dead_call(environment, user, project)
+    assert environment.budget.mark_sent(call)
+    client = open_provider(
+        "openai", Secret(KEYS["openai"]), base_url=environment.server.url("openai"), timeout_seconds=5
+    )
     reply = client.send(question)
     client.close()
-    stage.budget.keep_receipt(call.id, reply, reply.body)
-    report = run(stage)
-    assert (states(stage), stage.count("llm_monitoring_results"), report.projects[0].skipped) == (
+    environment.budget.keep_receipt(call.id, reply, reply.body)
+    report = run(environment)
+    assert (states(environment), environment.count("llm_monitoring_results"), report.projects[0].skipped) == (
         ["settled"],
         1,
         True,
     )
-    assert stage.spent(user) == stage.billed() > 0
+    assert environment.spent(user) == environment.billed() > 0
 
 
 @pytest.mark.parametrize(("was_sent", "expected"), [(False, ["void", "settled"]), (True, ["unknown", "settled"])])
-def test_a_dead_runs_calls_are_released_or_charged_in_doubt(stage: Stage, was_sent: bool, expected: list[str]) -> None:
+def test_a_dead_runs_calls_are_released_or_charged_in_doubt(
+    environment: Environment, was_sent: bool, expected: list[str]
+) -> None:
     """What was only reserved is free again; what was sent is charged its ceiling; both tasks are asked anew."""
-    user = stage.add_user("a@example.com", ["openai"])
-    call, _ = dead_call(stage, user, stage.add_project(user, PROMPTS[:1], ["openai"]))
+    user = environment.add_user("a@example.com", ["openai"])
+    call, _ = dead_call(environment, user, environment.add_project(user, PROMPTS[:1], ["openai"]))
     if was_sent:
-        stage.budget.mark_sent(call)
-    run(stage)
-    assert (states(stage), stage.count("llm_monitoring_results")) == (expected, 1)
-    assert in_balance(stage, user)
+        environment.budget.mark_sent(call)
+    run(environment)
+    assert (states(environment), environment.count("llm_monitoring_results")) == (expected, 1)
+    assert in_balance(environment, user)
 
 
-def test_a_dead_call_of_a_deleted_prompt_is_settled_all_the_same(stage: Stage) -> None:
+def test_a_dead_call_of_a_deleted_prompt_is_settled_all_the_same(environment: Environment) -> None:
     """Recovery does not need the prompt to be there."""
-    user = stage.add_user("a@example.com", ["openai"])
-    call, _ = dead_call(stage, user, stage.add_project(user, PROMPTS[:1], ["openai"]))
-    stage.budget.mark_sent(call)
-    stage.db.execute("DELETE FROM llm_monitoring_projects")
-    run(stage)
-    assert (states(stage), in_balance(stage, user)) == (["unknown"], True)
+    user = environment.add_user("a@example.com", ["openai"])
+    call, _ = dead_call(environment, user, environment.add_project(user, PROMPTS[:1], ["openai"]))
+    environment.budget.mark_sent(call)
+    environment.db.execute("DELETE FROM llm_monitoring_projects")
+    run(environment)
+    assert (states(environment), in_balance(environment, user)) == (["unknown"], True)
 
 
-def test_an_answer_that_cannot_be_analysed_is_stored_unread(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_cannot_be_analysed_is_stored_unread(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is charged exactly and kept with its reason, and the next start analyses it without asking again."""
-    user = one_task(stage)
+    user = one_task(environment)
     monkeypatch.setattr("llm_monitoring.analysis.Matcher.analyse", lambda *_: 1 / 0)
-    report = run(stage)
-    unread = stage.rows("SELECT unread_reason, brand_mentioned, analysis_version FROM llm_monitoring_results")
+    report = run(environment)
+    unread = environment.rows("SELECT unread_reason, brand_mentioned, analysis_version FROM llm_monitoring_results")
     assert [{"unread_reason": "ZeroDivisionError", "brand_mentioned": None, "analysis_version": None}] == unread
     assert (False, ["read_answer"]) == (report.complete, [each.stage for each in report.row_errors])
     assert [(0, 1)] == [
-        (row["total_queries"], row["unread_queries"]) for row in stage.rows("SELECT * FROM llm_monitoring_snapshots")
+        (row["total_queries"], row["unread_queries"])
+        for row in environment.rows("SELECT * FROM llm_monitoring_snapshots")
     ]
     monkeypatch.undo()
-    assert run(stage).complete
-    assert 1 == stage.count("llm_monitoring_results WHERE unread_reason IS NULL AND analysis_version IS NOT NULL")
+    assert run(environment).complete
+    assert 1 == environment.count("llm_monitoring_results WHERE unread_reason IS NULL AND analysis_version IS NOT NULL")
     assert [(1, 0)] == [
-        (row["total_queries"], row["unread_queries"]) for row in stage.rows("SELECT * FROM llm_monitoring_snapshots")
+        (row["total_queries"], row["unread_queries"])
+        for row in environment.rows("SELECT * FROM llm_monitoring_snapshots")
     ]
-    assert states(stage) == ["settled"]
-    assert stage.spent(user) == stage.billed() > 0
+    assert states(environment) == ["settled"]
+    assert environment.spent(user) == environment.billed() > 0
 
 
-def test_a_lost_sentiment_is_asked_by_the_next_start(stage: Stage) -> None:
+def test_a_lost_sentiment_is_asked_by_the_next_start(environment: Environment) -> None:
     """A mention that was never scored is scored by the next run of the day, and the snapshot has it."""
-    user = stage.add_user("a@example.com", ["openai"])
-    stage.add_project(user, ["¿Qué es Quipu?"], ["openai"])
-    run(stage, LLM_SENTIMENT="true", LLM_MAX_ATTEMPTS="1")
-    assert stage.count("llm_monitoring_results WHERE sentiment_status = 'scored'") == 1
-    stage.db.execute(
+    user = environment.add_user("a@example.com", ["openai"])
+    environment.add_project(user, ["¿Qué es Quipu?"], ["openai"])
+    run(environment, LLM_SENTIMENT="true", LLM_MAX_ATTEMPTS="1")
+    assert environment.count("llm_monitoring_results WHERE sentiment_status = 'scored'") == 1
+    environment.db.execute(
         "UPDATE llm_monitoring_results SET sentiment_status = 'pending', sentiment = NULL, sentiment_score = NULL"
     )
-    run(stage, LLM_SENTIMENT="true")
-    assert stage.count("llm_monitoring_results WHERE sentiment_status = 'scored' AND sentiment_score IS NOT NULL") == 1
-    assert states(stage) == ["settled"] * 3
-    assert stage.spent(user) == stage.billed()
+    run(environment, LLM_SENTIMENT="true")
+    assert (
+        environment.count("llm_monitoring_results WHERE sentiment_status = 'scored' AND sentiment_score IS NOT NULL")
+        == 1
+    )
+    assert states(environment) == ["settled"] * 3
+    assert environment.spent(user) == environment.billed()
 
 
-def test_a_run_finds_the_quota_of_a_provider(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_finds_the_quota_of_a_provider(environment: Environment, caplog: pytest.LogCaptureFixture) -> None:
     """At a 429 a provider's window is halved and every task is answered; other providers never wait for it."""
-    user = stage.add_user("a@example.com", ["openai", "perplexity"])
+    user = environment.add_user("a@example.com", ["openai", "perplexity"])
     prompts = [f"¿Qué programa de facturación conviene, caso {n}?" for n in range(60)]
-    stage.add_project(user, prompts, ["openai", "perplexity"])
+    environment.add_project(user, prompts, ["openai", "perplexity"])
     rule = {"match": {"provider": "openai", "nth": 5},
             "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}}  # fmt: skip
-    stage.server.faults.set([rule])
+    environment.server.faults.set([rule])
     with caplog.at_level(logging.INFO):
-        report = run(stage, LLM_MAX_WORKERS="12", LLM_SENTIMENT="false")
+        report = run(environment, LLM_MAX_WORKERS="12", LLM_SENTIMENT="false")
     told = [vars(record)["calls"] for record in caplog.records if "provider.window" in vars(record).values()]
-    (refused,) = stage.rows("SELECT closed_at AS at FROM llm_call_attempts WHERE state = 'void'")
+    (refused,) = environment.rows("SELECT closed_at AS at FROM llm_call_attempts WHERE state = 'void'")
     while_paused = (
         "SELECT llm_provider, count(*) AS calls FROM llm_call_attempts "
         "WHERE sent_at BETWEEN %(at)s::timestamptz AND %(at)s::timestamptz + INTERVAL '1 second' GROUP BY 1"
     )
-    sent = {row["llm_provider"]: row["calls"] for row in stage.db.all(while_paused, refused)}
-    assert (report.complete, stage.count("llm_monitoring_results")) == (True, 120)
+    sent = {row["llm_provider"]: row["calls"] for row in environment.db.all(while_paused, refused)}
+    assert (report.complete, environment.count("llm_monitoring_results")) == (True, 120)
     assert 6 == told[0]
     assert 0 < sent["perplexity"]
     assert sent.get("openai", 0) < 12  # what had been handed out before the reply was read
 
 
-def test_users_take_turns(stage: Stage) -> None:
+def test_users_take_turns(environment: Environment) -> None:
     """A user with many prompts does not make one with few wait for the end."""
-    many, few = stage.add_user("many@example.com", ["openai"]), stage.add_user("few@example.com", ["openai"])
-    stage.add_project(many, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"])
-    stage.add_project(few, PROMPTS, ["openai"])
-    run(stage, LLM_MAX_WORKERS="1")
-    order = [row["user_id"] for row in stage.rows("SELECT user_id FROM llm_call_attempts ORDER BY reserved_at")]
+    many, few = (
+        environment.add_user("many@example.com", ["openai"]),
+        environment.add_user("few@example.com", ["openai"]),
+    )
+    environment.add_project(many, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"])
+    environment.add_project(few, PROMPTS, ["openai"])
+    run(environment, LLM_MAX_WORKERS="1")
+    order = [row["user_id"] for row in environment.rows("SELECT user_id FROM llm_call_attempts ORDER BY reserved_at")]
     assert order[:8] == [many, few] * 4
 
 
-def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(stage: Stage) -> None:
+def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(environment: Environment) -> None:
     """Neither owner is charged for it in this run, the others' day goes on, and the next start asks for the new one."""
-    users = [stage.add_user(f"{name}@example.com", ["openai"]) for name in "ab"]
-    heir = stage.add_user("heir@example.com", [])
-    handed, kept = (stage.add_project(user, PROMPTS[:2], ["openai"]) for user in users)
+    users = [environment.add_user(f"{name}@example.com", ["openai"]) for name in "ab"]
+    heir = environment.add_user("heir@example.com", [])
+    handed, kept = (environment.add_project(user, PROMPTS[:2], ["openai"]) for user in users)
     owner = {"id": handed, "user": heir}
     hand_over = "UPDATE llm_monitoring_projects SET user_id = %(user)s WHERE id = %(id)s"
-    run(stage, meanwhile=lambda: stage.db.execute(hand_over, owner))
-    asked = stage.rows("SELECT project_id, count(*)::int AS n FROM llm_monitoring_results GROUP BY 1")
+    run(environment, meanwhile=lambda: environment.db.execute(hand_over, owner))
+    asked = environment.rows("SELECT project_id, count(*)::int AS n FROM llm_monitoring_results GROUP BY 1")
     assert asked == [{"project_id": kept, "n": 2}]
-    stage.give_keys(heir, ["openai"])
-    assert run(stage).complete
-    assert stage.spent(heir) > stage.spent(users[0]) == 0
+    environment.give_keys(heir, ["openai"])
+    assert run(environment).complete
+    assert environment.spent(heir) > environment.spent(users[0]) == 0
 
 
-def test_a_key_stored_under_way_stops_nobody_on_the_operators(stage: Stage) -> None:
+def test_a_key_stored_under_way_stops_nobody_on_the_operators(environment: Environment) -> None:
     """A user who stores a key of their own during the run is no reason to give up the operator's key."""
-    users = [stage.add_user(f"{name}@example.com", []) for name in "ab"]
+    users = [environment.add_user(f"{name}@example.com", []) for name in "ab"]
     for user in users:
-        stage.add_project(user, PROMPTS[:2], ["openai"])
+        environment.add_project(user, PROMPTS[:2], ["openai"])
     report = run(
-        stage,
-        meanwhile=lambda: stage.give_keys(users[0], ["openai"]),
+        environment,
+        meanwhile=lambda: environment.give_keys(users[0], ["openai"]),
         OPENAI_API_KEY=KEYS["openai"],
         LLM_MAX_WORKERS="1",
     )
     assert report.complete
-    assert {row["key_source"] for row in stage.rows("SELECT key_source FROM llm_call_attempts")} == {"operator"}
+    assert {row["key_source"] for row in environment.rows("SELECT key_source FROM llm_call_attempts")} == {"operator"}
 
 
 def test_a_start_waits_for_the_longest_call_that_a_worker_may_have_out(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call whose reply goes on drop by drop ends after twice its timeout: so long a start waits for its worker."""
     waited: list[float] = []
     monkeypatch.setattr(daily, "wait_for_owners", lambda db, seconds, stop: waited.append(seconds))
-    run(stage, LLM_GOOGLE_TIMEOUT_SECONDS="200")
+    run(environment, LLM_GOOGLE_TIMEOUT_SECONDS="200")
     assert waited[0] > 2 * 200
 
 
-def test_the_connection_of_the_lock_is_replaced(stage: Stage) -> None:
+def test_the_connection_of_the_lock_is_replaced(environment: Environment) -> None:
     """A terminated lock connection is noticed and the lock taken again."""
-    with RunLock(stage.db) as lock:
-        stage.db.execute(
+    with RunLock(environment.db) as lock:
+        environment.db.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         time.sleep(0.1)
         assert lock.held()
-        with pytest.raises(records.AlreadyRunning), RunLock(stage.db):
+        with pytest.raises(records.AlreadyRunning), RunLock(environment.db):
             pass
 
 
-def test_an_import_without_memory_ends_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_without_memory_ends_the_run(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that has no memory for an SDK ends at once: each of its tasks would try the import again."""
 
     def load(provider: ProviderName) -> None:
         raise MemoryError
 
     monkeypatch.setattr(runner, "load_sdk", load)
-    one_task(stage)
+    one_task(environment)
     with pytest.raises(MemoryError):
-        run(stage)
+        run(environment)

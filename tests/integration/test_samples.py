@@ -14,7 +14,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.runs import daily, tasks
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import Stage, staged
+from tests.environment import Environment, open_environment
 from tests.integration.stored import Book, done
 
 TODAY = date(2026, 11, 23)
@@ -22,45 +22,47 @@ PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas
 WITH, WITHOUT = "1. **Quipu**\n2. Holded", "1. **Sage**\n2. Holded"
 
 
-def asked_thrice(stage: Stage) -> int:
-    project_id = stage.add_project(stage.add_user("a@example.com", ["openai", "google"]), PROMPTS, ["openai", "google"])
-    stage.db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 3")
+def asked_thrice(environment: Environment) -> int:
+    project_id = environment.add_project(
+        environment.add_user("a@example.com", ["openai", "google"]), PROMPTS, ["openai", "google"]
+    )
+    environment.db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 3")
     return project_id
 
 
-def run(stage: Stage) -> report_module.DayReport:
-    settings = load_settings({**stage.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
-    app = App(stage.db, stage.budget, stage.store, settings)
+def run(environment: Environment) -> report_module.DayReport:
+    settings = load_settings({**environment.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
+    app = App(environment.db, environment.budget, environment.store, settings)
     return daily.run_day(app, daily.RunRequest(TODAY))
 
 
 def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
     """Three samples a prompt are three paid calls with three answers; a second run asks only what is missing."""
-    with staged(database_url) as stage:
-        project_id = asked_thrice(stage)
-        report = run(stage)
-        found = stage.rows(
+    with open_environment(database_url) as environment:
+        project_id = asked_thrice(environment)
+        report = run(environment)
+        found = environment.rows(
             "SELECT llm_provider, query_id, array_agg(sample ORDER BY sample) AS samples FROM llm_monitoring_results "
             "GROUP BY 1, 2"
         )
         assert (18, 18, {(1, 2, 3)}) == (
-            report.stats.answered, len(stage.server.bill.lines), {tuple(row["samples"]) for row in found},
+            report.stats.answered, len(environment.server.bill.lines), {tuple(row["samples"]) for row in found},
         )  # fmt: skip
-        planned = tasks.completeness(stage.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
+        planned = tasks.completeness(environment.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
         assert (9, 9, 0) == (planned.tasks, planned.results, planned.failures)
-        stage.db.execute(
+        environment.db.execute(
             "DELETE FROM llm_monitoring_results WHERE query_id = 1 AND llm_provider = 'google' AND sample = 2"
         )
-        assert (1, 18) == (run(stage).stats.answered, stage.count("llm_monitoring_results"))
-        assert [] == stage.audit().differences
+        assert (1, 18) == (run(environment).stats.answered, environment.count("llm_monitoring_results"))
+        assert [] == environment.audit().differences
 
 
 def test_samples_are_different_answers(database_url: str) -> None:
     """The samples of a prompt are asked anew, not copied."""
-    with staged(database_url) as stage:
-        asked_thrice(stage)
-        run(stage)
-        texts = stage.rows("SELECT count(DISTINCT full_response) AS n FROM llm_monitoring_results")
+    with open_environment(database_url) as environment:
+        asked_thrice(environment)
+        run(environment)
+        texts = environment.rows("SELECT count(DISTINCT full_response) AS n FROM llm_monitoring_results")
         assert texts[0]["n"] > len(PROMPTS) * 2
 
 

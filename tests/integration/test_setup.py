@@ -21,7 +21,8 @@ from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.process.wording import PROGRAM, python_command
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import KEYS, ROOT
+from tests.environment import KEYS
+from tests.fork_server import ROOT
 
 EMAIL = "ana@agency.example"
 

@@ -28,7 +28,8 @@ from llm_monitoring.providers import BadResponse, ProviderUnavailable
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import KEYS, ROOT, Stage, staged
+from tests.environment import KEYS, Environment, open_environment
+from tests.fork_server import ROOT
 
 TEXT_MODELS = (Path(__file__).parent / "text_models.txt").read_text("utf-8").split("\n")[:-1]
 STEADY = "gpt-6-luna"  # approved from the start, and not the current one
@@ -39,7 +40,7 @@ CURRENT = "gpt-6.1-terra"
 class Check:
     """Runs the weekly job in this process."""
 
-    stage: Stage
+    environment: Environment
     capsys: pytest.CaptureFixture[str]
 
     def run(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -47,7 +48,7 @@ class Check:
         self.capsys.readouterr()
         code = weekly.main(arguments)
         output = self.capsys.readouterr().out
-        self.stage.output.append(output)
+        self.environment.output.append(output)
         return code, [json.loads(line) for line in output.splitlines()]
 
     def good(self, *arguments: str) -> list[dict[str, Any]]:
@@ -57,14 +58,14 @@ class Check:
 
     def change(self, provider: str, **changes: Any) -> None:
         """Change a provider's list of models."""
-        self.stage.server.models.change(provider, **changes)
+        self.environment.server.models.change(provider, **changes)
 
     def fail(self, provider: str, **action: Any) -> None:
         rule = {"match": {"provider": provider, "route": "models"}, "action": action}
-        self.stage.server.faults.set([rule])
+        self.environment.server.faults.set([rule])
 
     def registry(self) -> dict[str, dict[str, Any]]:
-        rows = self.stage.rows("SELECT * FROM llm_model_registry")
+        rows = self.environment.rows("SELECT * FROM llm_model_registry")
         return {f"{row['llm_provider']} {row['model_id']}": row for row in rows}
 
 
@@ -73,13 +74,13 @@ def check(
     database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Check]:
     """The job with an operator's key for every provider, on a fresh database."""
-    with staged(database_url) as stage:
-        for name, value in stage.environment({"LLM_LOG_FORMAT": "json", "LLM_LOG_LEVEL": "INFO"}).items():
+    with open_environment(database_url) as environment:
+        for name, value in environment.variables({"LLM_LOG_FORMAT": "json", "LLM_LOG_LEVEL": "INFO"}).items():
             monkeypatch.setenv(name, value)
         for provider, key in KEYS.items():
             monkeypatch.setenv(f"{provider.upper()}_API_KEY", key)
         monkeypatch.chdir(tmp_path)
-        yield Check(stage, capsys)
+        yield Check(environment, capsys)
 
 
 def messages(events: list[dict[str, Any]], level: str | None = None, event: str | None = None) -> list[str]:
@@ -231,7 +232,7 @@ def test_nobody_to_ask_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch
 
 def test_an_unreachable_database_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that refuses the connection ends the check with 1 and the document's line."""
-    monkeypatch.setenv("DATABASE_URL", check.stage.url.replace("/test_", "/gone_"))
+    monkeypatch.setenv("DATABASE_URL", check.environment.url.replace("/test_", "/gone_"))
     code, events = check.run()
     assert (1, "💥 MODEL CHECK FAILED") == (code, events[-1]["message"])
 
@@ -241,15 +242,15 @@ def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch:
     for provider in PROVIDERS:
         monkeypatch.delenv(f"{provider.upper()}_API_KEY")
     for user in "ab":
-        check.stage.add_user(f"{user}@example.com", ["openai"])
-    dead = fingerprint(KEYS["openai"])
+        check.environment.add_user(f"{user}@example.com", ["openai"])
+    dead = fingerprint(check.environment.key_of(1, "openai"))
     rule = {"match": {"provider": "openai", "route": "models", "key": dead, "nth": 1},
             "action": {"kind": "status", "status": 401}}  # fmt: skip
-    check.stage.server.faults.set([rule])
+    check.environment.server.faults.set([rule])
     events = check.good("--provider", "openai")
     listed = next(each for each in events if each["event"] == "provider.listed")
     assert ("   OpenAI: 65 modelos encontrados", "user 2") == (listed["message"], listed["key_of"])
-    assert (Decimal(0), []) == (check.stage.billed(), check.stage.leaks())
+    assert (Decimal(0), []) == (check.environment.billed(), check.environment.leaks())
 
 
 def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
@@ -259,7 +260,7 @@ def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
     first = check.good()
     check.fail("openai", kind="status", status=500)
     failed = check.good()
-    check.stage.server.faults.set([])
+    check.environment.server.faults.set([])
     second, third = check.good(), check.good()
     line = f"👋 openai/{STEADY} ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
     assert [0, 0, 1, 0] == [messages(events, "warn").count(line) for events in (first, failed, second, third)]
@@ -268,7 +269,7 @@ def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
 
 def test_a_model_that_comes_back_is_no_longer_missed(check: Check) -> None:
     """One miss is forgotten when the model is listed again; an announced one is told to be back, and announced anew."""
-    listed = check.stage.server.models.find("openai", STEADY)
+    listed = check.environment.server.models.find("openai", STEADY)
     assert listed is not None
     check.good()
     told = []
@@ -294,20 +295,21 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
     )
     assert [expected] == lines[1]
     assert check.registry()[f"openai {CURRENT}"]["is_current"]
-    check.stage.add_project(
-        check.stage.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
+    check.environment.add_project(
+        check.environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
     )
-    code, output = check.stage.run()
-    assert (0, 1) == (code, check.stage.count("llm_monitoring_results")), output
+    code, output = check.environment.run()
+    assert (0, 1) == (code, check.environment.count("llm_monitoring_results")), output
     check.change("openai", retire=[CURRENT])
-    check.stage.rows("DELETE FROM llm_monitoring_results RETURNING id")
-    assert 1 == check.stage.run()[0]
+    check.environment.rows("DELETE FROM llm_monitoring_results RETURNING id")
+    assert 1 == check.environment.run()[0]
 
 
 def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
     """A date within 30 days is told once, as an error for the current model; a date that is taken back is forgotten."""
     listed = {
-        name: check.stage.server.models.find("anthropic", name) for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
+        name: check.environment.server.models.find("anthropic", name)
+        for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
     }
     now = datetime.now(UTC)
     check.good()
@@ -328,7 +330,7 @@ def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
 
 def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
     """An alias whose dated model is listed, and an id that the list's filter drops, are not taken for gone."""
-    check.stage.rows(
+    check.environment.rows(
         "INSERT INTO llm_model_registry (llm_provider, model_id) VALUES ('perplexity', 'openai/gpt-6.1-sol'), "
         "('openai', 'gpt-0-bygone') RETURNING id"
     )
@@ -353,7 +355,7 @@ def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeyp
     """After its day a known rise is said at every check, and no more once an admin has decided."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2027, 1, 3, tzinfo=UTC),))
     before = messages(check.good(), "warn", "model.price_changes")
-    check.stage.rows(
+    check.environment.rows(
         "UPDATE llm_model_registry SET priced_on = '2027-01-03' WHERE llm_provider = 'google' RETURNING id"
     )
     after = messages(check.good(), "warn", "model.price_changes")
@@ -366,21 +368,21 @@ def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeyp
 def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rise that is not in the database yet comes in with its day; one that the list no longer names goes."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
-    check.stage.rows(
+    check.environment.rows(
         "UPDATE llm_model_prices SET valid_from = '2026-12-24' WHERE model_id = 'gemini-3.8-flash' RETURNING id"
     )
     check.good()
-    rows = check.stage.rows("SELECT valid_from, source FROM llm_model_prices WHERE model_id = 'gemini-3.8-flash'")
+    rows = check.environment.rows("SELECT valid_from, source FROM llm_model_prices WHERE model_id = 'gemini-3.8-flash'")
     assert [(date(2027, 1, 1), "library")] == [(row["valid_from"], row["source"]) for row in rows]
 
 
 def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     """An approved model's price that is off by more than 1 % is told; one within, and an unapproved model's, is not."""
-    check.stage.rows(
+    check.environment.rows(
         "UPDATE llm_model_registry SET cost_per_1m_input_tokens = CASE model_id WHEN 'gpt-6.1-terra' THEN 0.989 "
         "WHEN 'gpt-6-luna' THEN 0.0995 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
     )
-    check.stage.rows(
+    check.environment.rows(
         "UPDATE llm_model_registry SET price_tiers = '[]', cost_per_1k_searches = 5 "
         "WHERE model_id = 'claude-haiku-5-5' RETURNING id"
     )
@@ -406,20 +408,22 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
     """With LLM_AUTO_SWITCH_MODELS a going current model is replaced, only by an approved, priced and validated one."""
     monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
     if validated:
-        row = admin.find(check.stage.db, "openai", STEADY)
-        admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+        row = admin.find(check.environment.db, "openai", STEADY)
+        admin.mark_validated(check.environment.db, row, Author("test", "it answered"))
     check.good()
     check.change("openai", retire=[CURRENT])
     check.good()
     events = check.good()
-    current = check.stage.rows("SELECT model_id FROM llm_model_registry WHERE llm_provider = 'openai' AND is_current")
+    current = check.environment.rows(
+        "SELECT model_id FROM llm_model_registry WHERE llm_provider = 'openai' AND is_current"
+    )
     line = f"🔁 openai: el modelo actual pasa de {CURRENT} a {STEADY} (LLM_AUTO_SWITCH_MODELS)"
     assert (STEADY if validated else CURRENT, [line] if validated else []) == (
         current[0]["model_id"],
         messages(events, "warn", "model.switched"),
     )
     if validated:
-        latest = admin.history(check.stage.db, "openai", STEADY, 1)[0]
+        latest = admin.history(check.environment.db, "openai", STEADY, 1)[0]
         assert (
             "weekly_check",
             f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)",
@@ -433,8 +437,8 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
 
 def test_without_the_setting_nothing_is_switched(check: Check) -> None:
     """A validated successor is named and waits for a person."""
-    row = admin.find(check.stage.db, "openai", STEADY)
-    admin.mark_validated(check.stage.db, row, Author("test", "it answered"))
+    row = admin.find(check.environment.db, "openai", STEADY)
+    admin.mark_validated(check.environment.db, row, Author("test", "it answered"))
     check.good()
     check.change("openai", retire=[CURRENT])
     check.good()
@@ -444,20 +448,20 @@ def test_without_the_setting_nothing_is_switched(check: Check) -> None:
 
 def test_a_dry_run_changes_nothing(check: Check) -> None:
     """--dry-run asks and reports, and leaves every row and the changelog as they were."""
-    before, changes = check.registry(), check.stage.count("llm_model_changelog")
+    before, changes = check.registry(), check.environment.count("llm_model_changelog")
     events = check.good("--dry-run")
-    assert (before, changes) == (check.registry(), check.stage.count("llm_model_changelog"))
+    assert (before, changes) == (check.registry(), check.environment.count("llm_model_changelog"))
     assert "      🧪 Se insertaría: google/gemini-4-carbon" in messages(events)
 
 
 def test_two_checks_do_not_interleave(check: Check) -> None:
     """While another check holds the lock this one says so, changes nothing and ends with 0; the daily run is free."""
-    check.stage.add_project(check.stage.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
+    check.environment.add_project(check.environment.add_user("a@example.com"), ["¿Qué programa recomiendas?"])
     before = check.registry()
-    with model_check.CheckLock(check.stage.db):
+    with model_check.CheckLock(check.environment.db):
         code, events = check.run()
         after = check.registry()
-        daily, _ = check.stage.run()
+        daily, _ = check.environment.run()
     assert (0, "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada", before) == (
         code,
         events[-1]["message"],
@@ -489,7 +493,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: p
             return super().transact(fn)
 
     listed = listing.list_models("openai", Secret(KEYS["openai"]), load_settings())
-    with Twice(check.stage.url) as db:
+    with Twice(check.environment.url) as db:
         now = datetime.now(UTC)
         first = model_check.check(db, "openai", listed, now, RowErrors(), write=True)
         without = [info for info in listed if info.model_id != STEADY]

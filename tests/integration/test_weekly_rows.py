@@ -38,7 +38,7 @@ def seen(check: Check) -> set[str]:
 )
 def test_a_model_that_breaks_stops_alone(check: Check, poison: str) -> None:
     """It stays as it is and is named; every other model of its provider is compared and marked."""
-    check.stage.db.execute(poison)
+    check.environment.db.execute(poison)
     before = check.registry()["openai gpt-5.5"]
     events = check.good()
     after = check.registry()

@@ -1,21 +1,20 @@
-"""What a fault test's database and the provider's bill hold at the end, read without a line of the package."""
+"""Database and bill of the provider at the end of a fault test, read without code of the package."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 import psycopg2.extras
 
 Row = dict[str, Any]
-OPERATOR = 0  # stands for the operator where a user's number stands else
+Rows = Callable[[str], list[Row]]
+OPERATOR = 0  # stands for the operator in place of a user's number
 
 ATTEMPTS = """
 SELECT a.*, a.id::text AS id, q.query_text, r.attempt_id IS NOT NULL AS has_receipt, f.id IS NOT NULL AS has_result
@@ -40,7 +39,7 @@ TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One line of the bill. `owner` is the user whose key it names, OPERATOR, or None for a key nobody has."""
+    """One line of the bill. `owner` is the user whose key it names, OPERATOR, or None for an unknown key."""
 
     owner: int | None
     provider: str
@@ -50,8 +49,8 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Books:
-    """A database with its bill. `owners` tells by fingerprint whose key it is; `keys` are all keys in the clear."""
+class LedgerView:
+    """A database with its bill. `keys` are all keys in the clear."""
 
     accounts: Sequence[Row]
     operator: Row
@@ -86,12 +85,10 @@ class Books:
         return max(0, len(self.bill) - len([row for row in self.calls if row["has_receipt"]]))
 
 
-def read_bill(path: Path | None, owners: Mapping[str, int]) -> list[Charge]:
-    """The bill's file, one JSON line a charge."""
-    lines = path.read_text("utf-8").splitlines() if path is not None and path.exists() else []
+def read_bill(lines: Iterable[Any], owners: Mapping[str, int]) -> list[Charge]:
+    """Return the lines of the provider's bill, with the owner of each line's key."""
     return [
-        Charge(owners.get(line["key"]), line["provider"], line["model"], line["prompt"], Decimal(line["price_usd"]))
-        for line in map(json.loads, lines)
+        Charge(owners.get(line.key), line.provider, line.model, line.prompt, Decimal(line.price_usd)) for line in lines
     ]
 
 
@@ -99,17 +96,9 @@ def fingerprint(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def read_books(
-    url: str,
-    bill: Path | None = None,
-    keys: Mapping[str, int] | None = None,
-    *,
-    whole: bool = False,
-    output: str = "",
-) -> Books:
-    """Read everything; `keys` tells whose each key in the clear is, `whole` fills `dump`."""
-    keys = keys or {}
-    owners = {fingerprint(key): owner for key, owner in keys.items()}
+@contextmanager
+def reading(url: str) -> Iterator[Rows]:
+    """Give a function that reads rows of one snapshot of the database."""
     with closing(psycopg2.connect(url, cursor_factory=psycopg2.extras.RealDictCursor)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
 
@@ -118,7 +107,22 @@ def read_books(
                 cursor.execute(sql)
                 return [dict(row) for row in cursor.fetchall()]
 
-        return Books(
+        yield rows
+
+
+def read_ledger_view(
+    url: str,
+    bill: Iterable[Any] = (),
+    keys: Mapping[str, int] | None = None,
+    *,
+    whole: bool = False,
+    output: str = "",
+) -> LedgerView:
+    """Read everything; `keys` has the owner of each key in the clear, `whole` fills `dump`."""
+    keys = keys or {}
+    owners = {fingerprint(key): owner for key, owner in keys.items()}
+    with reading(url) as rows:
+        return LedgerView(
             accounts=rows(ACCOUNTS),
             operator=rows("SELECT * FROM llm_operator_account")[0],
             attempts=rows(ATTEMPTS),
@@ -128,15 +132,21 @@ def read_books(
             runs=rows("SELECT * FROM llm_monitoring_analysis_runs ORDER BY id"),
             breaches=rows("SELECT * FROM watch_breaches ORDER BY n"),
             steps=rows("SELECT n, attempt_id::text AS attempt_id, before, after FROM watch_steps ORDER BY n"),
-            dump=dumped(rows) if whole else "",
+            dump=dump_rows(rows) if whole else "",
             bill=read_bill(bill, owners),
             keys=list(keys),
             output=output,
         )
 
 
-def dumped(rows: Any) -> str:
-    """Every table as text, the receipts' bodies also decoded."""
+def dump_tables(url: str) -> str:
+    """Return every table as text."""
+    with reading(url) as rows:
+        return dump_rows(rows)
+
+
+def dump_rows(rows: Rows) -> str:
+    """Return every table as text, the bodies of the receipts also decoded."""
     texts = [str(row) for table in rows(TABLES) for row in rows(f"SELECT * FROM {table['table_name']}")]
     texts += [bytes(row["body"]).decode("utf-8", "replace") for row in rows("SELECT body FROM llm_call_receipts")]
     return "\n".join(texts)

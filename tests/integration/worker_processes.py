@@ -1,4 +1,4 @@
-"""A crew for runs on several machines: worker processes, each with its output in a file."""
+"""Coordinators and workers of runs on several machines, as processes of their own."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults.nursery import Child, shared
-from tests.integration.stage import Stage
+from tests.environment import Environment
+from tests.fork_server import Child
 
 SPREAD = {"LLM_DISTRIBUTE": "true", "LLM_LOG_LEVEL": "INFO"}
 
 
 @dataclass
-class Crew:
-    """Schedulers and workers on one stage."""
+class WorkerProcesses:
+    """Coordinators and workers on one environment."""
 
-    stage: Stage
+    environment: Environment
     settings: dict[str, str] = field(default_factory=lambda: dict(SPREAD))
     started: list[Child] = field(default_factory=list)
 
@@ -29,15 +29,15 @@ class Crew:
         return self.launch("daily", *arguments, extra=extra)
 
     def launch(self, program: str, *arguments: str, extra: dict[str, str]) -> Child:
-        environment = self.stage.environment({**self.settings, **extra})
-        self.started.append(shared().start(environment, *arguments, program=program))
-        return self.started[-1]
+        process = self.environment.start(*arguments, extra={**self.settings, **extra}, program=program)
+        self.started.append(process)
+        return process
 
     def said(self) -> str:
         return "\n".join(f"--- process {process.pid}\n{process.said()}" for process in self.started)
 
     def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
-        """Wait for something to be so; raises AssertionError with what everybody said."""
+        """Wait until a condition holds; raises AssertionError with the output of all processes."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.said()
@@ -45,22 +45,22 @@ class Crew:
 
     def bills(self) -> Counter[tuple[str, str]]:
         """How often each prompt was billed by each provider."""
-        return Counter((charge.provider, charge.prompt) for charge in self.stage.server.bill.lines)
+        return Counter((charge.provider, charge.prompt) for charge in self.environment.server.bill.lines)
 
     def states(self) -> Counter[str]:
-        return Counter(row["state"] for row in self.stage.rows("SELECT state FROM llm_call_attempts"))
+        return Counter(row["state"] for row in self.environment.rows("SELECT state FROM llm_call_attempts"))
 
     def in_chunks(self, condition: str = "TRUE") -> int:
-        return self.stage.count(f"llm_monitoring_chunks WHERE {condition}")
+        return self.environment.count(f"llm_monitoring_chunks WHERE {condition}")
 
 
 @contextmanager
-def crewed(stage: Stage, **settings: str) -> Iterator[Crew]:
-    """A crew that is sent home at the end."""
-    crew = Crew(stage, {**SPREAD, **settings})
+def open_worker_processes(environment: Environment, **settings: str) -> Iterator[WorkerProcesses]:
+    """Give a starter of processes, which ends them all."""
+    processes = WorkerProcesses(environment, {**SPREAD, **settings})
     try:
-        yield crew
+        yield processes
     finally:
-        for process in crew.started:
+        for process in processes.started:
             process.kill()
             process.wait()

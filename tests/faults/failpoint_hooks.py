@@ -13,7 +13,7 @@ import pytest
 from llm_monitoring.demo.exchange import HttpRequest
 from llm_monitoring.demo.server.http1 import Delivery
 from llm_monitoring.demo.server.loopback import DemoServer
-from tests.faults.nursery import Child
+from tests.fork_server import Child
 
 Byte = Literal["request_begins", "request_ends", "reply_due", "reply_begins", "reply_ends"]
 BYTES: Final[tuple[Byte, ...]] = get_args(Byte)

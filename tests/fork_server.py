@@ -22,7 +22,7 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = {
     "daily": ("llm_monitoring.jobs.daily", "main"),
     "weekly": ("llm_monitoring.jobs.weekly", "main"),
@@ -79,7 +79,7 @@ class Child:
         return self.output.read_text("utf-8", "replace")
 
 
-class Nursery:
+class ForkServer:
     """The parent of all runs of a test. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
@@ -90,12 +90,12 @@ class Nursery:
         self.children: dict[int, Child] = {}
         self.born: list[Child] = []
         self.process: subprocess.Popen[str]
-        self.listener = Thread(target=self.listen, name="nursery", daemon=True)
+        self.listener = Thread(target=self.listen, name="fork server", daemon=True)
         self.answer = Event()
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery"],
+            [sys.executable, "-m", "tests.fork_server"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ class Nursery:
 
     def start(
         self,
-        environment: Mapping[str, str],
+        variables: Mapping[str, str],
         *arguments: str,
         halt: Halt | None = None,
         program: str = "daily",
@@ -132,7 +132,7 @@ class Nursery:
             output.touch()
             order = {
                 "program": program,
-                "environment": dict(environment),
+                "environment": dict(variables),
                 "arguments": arguments,
                 "output": str(output),
                 "stdout": stdout or str(output),
@@ -161,22 +161,22 @@ class Nursery:
                 ended.ended.set()
 
 
-SHARED: Final[list[Nursery]] = []
+SHARED: Final[list[ForkServer]] = []
 
 
-def shared() -> Nursery:
+def fork_server() -> ForkServer:
     """The parent of all processes of this session, started at the first use."""
     if not SHARED:
-        SHARED.append(Nursery(Path(tempfile.mkdtemp(prefix="llm_runs-"))).__enter__())
+        SHARED.append(ForkServer(Path(tempfile.mkdtemp(prefix="llm_runs-"))).__enter__())
     return SHARED[0]
 
 
-def close_shared() -> None:
+def stop_fork_server() -> None:
     """End the shared parent with all its processes and remove what they wrote."""
     while SHARED:
-        nursery = SHARED.pop()
-        nursery.__exit__(None, None, None)
-        shutil.rmtree(nursery.folder)
+        server = SHARED.pop()
+        server.__exit__(None, None, None)
+        shutil.rmtree(server.folder)
 
 
 def tell(**what: Any) -> None:
