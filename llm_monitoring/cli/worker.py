@@ -1,4 +1,4 @@
-"""`worker`: asks a part of a daily run on another machine."""
+"""`worker`: asks chunks of a daily run on another machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from llm_monitoring.cli.base.session import Session, pass_session
 @click.option("--once", is_flag=True, help="End when nothing is left to take, instead of waiting for the next run.")
 @pass_session
 def worker(session: Session, *, once: bool) -> None:
-    """Ask a part of each daily run, if LLM_DISTRIBUTE=true is set for the cron.
+    """Ask chunks of each daily run, if LLM_DISTRIBUTE=true is set for the cron.
 
     Start any number of workers, on any machine that reaches the same database, with the same keys and settings. A stop
-    (SIGTERM, Ctrl-C) lets the calls in flight end and leaves the rest to other workers; the part of a killed worker is
+    (SIGTERM, Ctrl-C) lets the calls in flight end and leaves the rest to other workers; the chunk of a killed worker is
     given to another one.
     """
     from llm_monitoring.app import open_app

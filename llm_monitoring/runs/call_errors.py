@@ -28,8 +28,8 @@ from llm_monitoring.runs.reasons import Cause
 
 log = logging.getLogger(__name__)
 
-RATE_LIMIT_TRIES: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
-DOUBTFUL_TRIES: Final = 2  # a call that may have been billed is repeated once
+RATE_LIMIT_ATTEMPTS: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
+POSSIBLY_BILLED_ATTEMPTS: Final = 2  # a call that may have been billed is repeated once
 LONGEST_BACKOFF_SECONDS: Final = 60.0
 
 OUTAGE: Final = frozenset(
@@ -53,8 +53,8 @@ def effect_of(error: ProviderError, item: WorkItem, *, key_works: bool = False) 
         return "no_model" if item.use == "sentiment" else "dead"
     if isinstance(error, RateLimited):
         return "slow_down"
-    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
-    return "failing" if doubtful or isinstance(error, ProviderUnavailable) else "ok"
+    unreadable = isinstance(error, BadResponse) and error.billed == "maybe"
+    return "failing" if unreadable or isinstance(error, ProviderUnavailable) else "ok"
 
 
 def reason_of(error: ProviderError) -> ClosedReason:
@@ -85,11 +85,11 @@ def retry_after_of(error: ProviderError) -> float | None:
 def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
     """Whether an item gets another attempt in this run."""
     if isinstance(error, RateLimited):
-        return item.attempts < RATE_LIMIT_TRIES
-    doubtful = isinstance(error, BadResponse) and error.billed == "maybe"
-    if not isinstance(error, ProviderUnavailable) and not doubtful:
+        return item.attempts < RATE_LIMIT_ATTEMPTS
+    unreadable = isinstance(error, BadResponse) and error.billed == "maybe"
+    if not isinstance(error, ProviderUnavailable) and not unreadable:
         return False
-    return item.attempts < max_attempts and item.doubtful_attempts < DOUBTFUL_TRIES
+    return item.attempts < max_attempts and item.possibly_billed < POSSIBLY_BILLED_ATTEMPTS
 
 
 def backoff(attempts: int) -> float:

@@ -48,7 +48,7 @@ class WorkItem:
     key: KeyId
     contexts: tuple[str, ...] = ()
     attempts: int = 0
-    doubtful_attempts: int = 0
+    possibly_billed: int = 0
     last_error: str = ""
     finished_before: int = 0
     sent_at: float = 0.0

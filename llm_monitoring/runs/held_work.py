@@ -148,15 +148,15 @@ class HeldWork:
     def give_up_user(self, user: int, items: Sequence[WorkItem], settlements: int) -> None:
         held = settlements > 0 or self.causes.get(user) == BlockedBy.LOCK
         code = "account_held" if held else "budget_reserved"
-        message = "otras llamadas abiertas reservan lo que queda del presupuesto"
+        cause = "otras llamadas abiertas reservan lo que queda del presupuesto"
         if held:
-            message = f"otra aplicación retiene la cuenta del usuario ({self.holder()})"
-        failure = tasks.Failure(code, message)
+            cause = f"otra aplicación retiene la cuenta del usuario ({self.holder()})"
+        failure = tasks.Failure(code, code)
         with self.executor.errors.guard("record_failure", f"User #{user}", user_id=user):
             self.executor.record_failures([item.task for item in items], failure)
         self.stats.failed += len(items)
         self.stats.reasons[code] += len(items)
-        detail = f"{len(items)} pregunta(s) y {settlements} liquidación(es) pendientes; {message}"
+        detail = f"{len(items)} pregunta(s) y {settlements} liquidación(es) pendientes; {cause}"
         self.executor.errors.add(RowError("reserve_call", f"User #{user}", code, detail, (("user_id", user),)))
 
     def leave_unsettled(self) -> None:

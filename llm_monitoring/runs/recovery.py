@@ -128,7 +128,7 @@ def recover_one(executor: TaskExecutor, row: Row, recovered: Recovered) -> None:
     elif row["body"] is not None and settle_from_receipt(executor, row):
         recovered.settled += 1
     elif row["state"] == "sent":
-        close_in_doubt(executor, row)
+        close_as_unknown(executor, row)
         recovered.unknown += 1
 
 
@@ -138,27 +138,27 @@ def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
     if price is None:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
-    call = read_attempt(row)
-    task, tracked = call.task, None if call.task is None else executor.find_project(call.task.project_id)
+    attempt = read_attempt(row)
+    task, tracked = attempt.task, None if attempt.task is None else executor.find_project(attempt.task.project_id)
 
     def save(tx: Transaction, paid: Paid) -> None:
         if task is None:
             return
-        if call.kind == "sentiment":
+        if attempt.kind == "sentiment":
             save_sentiment(tx, task, tracked, paid)
         else:
             executor.save_answer(tx, task, tracked, paid)
 
     def save_error(tx: Transaction, error: ProviderError) -> None:
         if task is not None:
-            save_failure(tx, call, task, error)
+            save_failure(tx, attempt, task, error)
 
     try:
-        executor.payments.settle(Payment(call, price, save, save_error), reply)
+        executor.payments.settle(Payment(attempt, price, save, save_error), reply)
     except ProviderError as exc:
         log.info(
             "El recibo de la llamada %s no contiene respuesta: %s",
-            call.id,
+            attempt.id,
             exc,
             extra={"event": "receipt.error"},
         )
@@ -173,23 +173,23 @@ def price_of(executor: TaskExecutor, row: Row) -> Price | None:
     return None if model is None or model.prices is None else executor.tariff(model).at(row["sent_at"])
 
 
-def save_failure(tx: Transaction, call: Attempt, task: Task, error: ProviderError) -> None:
-    if call.kind == "sentiment":
+def save_failure(tx: Transaction, attempt: Attempt, task: Task, error: ProviderError) -> None:
+    if attempt.kind == "sentiment":
         store.set_sentiment(tx, task, None, "failed", f"{error.kind}: {error}"[:500])
     else:
-        tasks.record_failure(tx, task, failure_of(error, call.model_id), call.run_id)
+        tasks.record_failure(tx, task, failure_of(error, attempt.model_id), attempt.run_id)
 
 
-def close_in_doubt(executor: TaskExecutor, row: Row) -> None:
+def close_as_unknown(executor: TaskExecutor, row: Row) -> None:
     """Close a call that may have been billed: its ceiling is charged, and the task may be asked again."""
-    outcome = Settlement("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
-    call = read_attempt(row)
+    settlement = Settlement("unknown", error_kind="owner_dead", error_message="the run ended before the reply was kept")
+    attempt = read_attempt(row)
 
     def close(tx: Transaction) -> None:
-        if call.task is not None and call.kind == "answer":
-            error = ProviderUnavailable("la ejecución terminó antes de guardar la respuesta", billed="maybe")
-            save_failure(tx, call, call.task, error)
-        executor.budget.close(tx, call.id, outcome)
+        if attempt.task is not None and attempt.kind == "answer":
+            error = ProviderUnavailable("the run ended before the reply was kept", billed="maybe")
+            save_failure(tx, attempt, attempt.task, error)
+        executor.budget.close(tx, attempt.id, settlement)
 
     executor.budget.db.transact(close)
 

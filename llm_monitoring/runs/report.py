@@ -20,7 +20,7 @@ from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.tasks import Completeness, Doubtful, Spend, Unfinished
+from llm_monitoring.runs.tasks import Completeness, Spend, Unfinished, UnknownCalls
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class DayReport:
     stats: RunStats
     cost_usd: Decimal
     in_balance: bool
-    doubtful: Doubtful
+    doubtful: UnknownCalls
     row_errors: Sequence[RowError] = ()
     unfinished: Sequence[Unfinished] = ()
     standings: Sequence[Standing] = ()

@@ -281,7 +281,7 @@ class Runner:
             self.report_closed_key(item.key, reason_of(error))
         item.last_error = message
         item.attempts += 1
-        item.doubtful_attempts += error.billed != "no"
+        item.possibly_billed += error.billed != "no"
         if may_retry(error, item, self.executor.settings.max_attempts):
             self.dispatcher.wait(item, now + backoff(item.attempts))
         else:

@@ -92,11 +92,11 @@ def completeness(
 ) -> dict[int, dict[str, Completeness]]:
     """How far the day is, by project and provider."""
     rows = db.all(SQL.completeness, {"day": day, "projects": list(projects), "providers": list(providers)})
-    found: dict[int, dict[str, Completeness]] = {}
+    cells: dict[int, dict[str, Completeness]] = {}
     for row in rows:
         cell = Completeness(**{name: row[name] for name in Completeness.__slots__})
-        found.setdefault(row["project_id"], {})[row["provider"]] = cell
-    return found
+        cells.setdefault(row["project_id"], {})[row["provider"]] = cell
+    return cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +121,18 @@ def cost(db: Database, run_id: int) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
+class UnknownCalls:
     """Calls that may have been billed: their ceilings are charged until the truth arrives."""
 
     calls: int
     usd: Decimal
 
 
-def doubtful(db: Database, day: date) -> Doubtful:
-    """The calls for a day that are in doubt."""
-    row = db.one(SQL.doubtful, {"day": day})
+def unknown_calls(db: Database, day: date) -> UnknownCalls:
+    """The calls of a day that are `unknown`."""
+    row = db.one(SQL.unknown_calls, {"day": day})
     assert row is not None
-    return Doubtful(row["calls"], row["usd"])
+    return UnknownCalls(row["calls"], row["usd"])
 
 
 @dataclass(frozen=True, slots=True)

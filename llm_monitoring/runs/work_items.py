@@ -28,22 +28,22 @@ def plan(
     judges: Mapping[int, KeyId],
     newest: int,
 ) -> Iterator[WorkItem]:
-    judged = [project_id for project_id, judge in judges.items() if judge.provider == provider]
-    if judged and executor.settings.sentiment:
-        for task, contexts in store.pending_sentiment(executor.budget.db, day, judged, newest, executor.errors):
-            if still_owned(executor, task):
+    scored = [project_id for project_id, judge in judges.items() if judge.provider == provider]
+    if scored and executor.settings.sentiment:
+        for task, contexts in store.pending_sentiment(executor.budget.db, day, scored, newest, executor.errors):
+            if has_planned_user(executor, task):
                 yield WorkItem(task, provider, judges[task.project_id], contexts=contexts)
-    asked = [
+    projects = [
         tracked.project.id
         for tracked in executor.projects.values()
         if provider in tracked.project.providers and (tracked.project.user_id, provider) in keys
     ]
-    if asked:
-        for task in tasks.pending_tasks(executor.budget.db, provider, day, asked):
-            if still_owned(executor, task):
+    if projects:
+        for task in tasks.pending_tasks(executor.budget.db, provider, day, projects):
+            if has_planned_user(executor, task):
                 yield WorkItem(task, provider, keys[task.user_id, provider])
 
 
-def still_owned(executor: TaskExecutor, task: Task) -> bool:
+def has_planned_user(executor: TaskExecutor, task: Task) -> bool:
     """Whether a task's project still has the planned user; one that got another user is left to the next start."""
     return task.user_id == executor.projects[task.project_id].project.user_id

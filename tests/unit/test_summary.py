@@ -10,12 +10,12 @@ from llm_monitoring.jobs import daily_log
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.report import DayReport, ProjectReport, project_error
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.tasks import Completeness, Doubtful
+from llm_monitoring.runs.tasks import Completeness, UnknownCalls
 from tests.unit.reporting import scene
 
 STOPPED = "señal de parada"
 SIGNAL = StopReason.SIGNAL
-NOTHING = Doubtful(0, Decimal(0))
+NOTHING = UnknownCalls(0, Decimal(0))
 
 
 def cell(tasks: int, results: int, failures: int = 0) -> Completeness:
@@ -39,7 +39,7 @@ def project(number: int, found: Completeness, stopped: StopReason | None = None)
     return ProjectReport(number, "P", 1, 1.0, found.results, Decimal(0), cells, skipped=False, error=error)
 
 
-def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: Doubtful = NOTHING) -> DayReport:
+def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: UnknownCalls = NOTHING) -> DayReport:
     projects = [project(number, each, stopped) for number, each in enumerate(cells, start=1)]
     return DayReport(1, projects, RunStats(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
 
@@ -58,7 +58,7 @@ def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: Do
         (report(cell(6, 6), stopped=SIGNAL), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
         (report(cell(6, 2, 4)), 0, ["✅ Exitosos: 0", "⏸️ Con preguntas abiertas: 1", "COMPLETED WITH WARNINGS"]),
         (report(), 0, ["✅ Exitosos: 0", "COMPLETED SUCCESSFULLY"]),
-        (report(cell(6, 6), doubtful=Doubtful(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
+        (report(cell(6, 6), doubtful=UnknownCalls(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
     ],
 )  # fmt: skip
 def test_a_day_is_a_success_only_with_answers(

@@ -157,8 +157,8 @@ WHERE is_active
    OR EXISTS (SELECT FROM llm_monitoring_failed_tasks f WHERE f.project_id = p.id AND f.analysis_date = %(day)s)
 ORDER BY id;
 
--- name: doubtful
--- How many calls for a day are in doubt, and what they were charged.
+-- name: unknown_calls
+-- How many calls of a day are unknown, and what they were charged.
 SELECT count(*) AS calls, coalesce(sum(charged_usd), 0) AS usd
 FROM llm_call_attempts WHERE state = 'unknown' AND analysis_date = %(day)s;
 
