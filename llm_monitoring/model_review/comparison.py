@@ -29,7 +29,7 @@ from llm_monitoring.model_review.probe import charged, find_key, new_probe_attem
 from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.providers import Question
 from llm_monitoring.registry import Catalogue, Model, NotCallable, admin
-from llm_monitoring.runs.call_errors import DOUBTFUL_TRIES
+from llm_monitoring.runs.call_errors import POSSIBLY_BILLED_ATTEMPTS
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.executor import TaskExecutor, analyse_answer
 from llm_monitoring.runs.limits import Limits
@@ -215,9 +215,9 @@ class ComparisonExecutor(TaskExecutor):
 
 def compare_models(app: App, plan: ComparisonPlan, on_progress: Progress = lambda done: None) -> ModelComparison:
     """Ask everything within the budget and compare; a budget, key or model that fails ends it early."""
-    # One call in doubt is charged its ceiling. It is not repeated, so that the plan's ceiling holds.
+    # A call that may have been billed is not repeated, so that the plan's ceiling holds.
     questions = {
-        WorkItem(planned.task, planned.model.provider, plan.key, doubtful_attempts=DOUBTFUL_TRIES - 1): planned
+        WorkItem(planned.task, planned.model.provider, plan.key, possibly_billed=POSSIBLY_BILLED_ATTEMPTS - 1): planned
         for planned in plan.questions
     }
     limits = Limits(app.settings.concurrency, LONGEST_PAUSE_SECONDS)
