@@ -294,9 +294,7 @@ def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
         admin.environment.billed(),
         admin.current("anthropic"),
     )
-    assert (
-        "error: what user 1 has left this month does not cover the question's ceiling of 0.0007 USD\n" == result.stderr
-    )
+    assert "error: what user 1 has left this month does not cover the call's ceiling of 0.0007 USD\n" == result.stderr
 
 
 def test_perplexity_is_asked_within_its_cap(admin: Admin) -> None:
