@@ -9,6 +9,7 @@ from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.health.finding import CheckResult, yellow
+from llm_monitoring.process.hints import explain
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.settings.fields import Settings
 
@@ -22,7 +23,7 @@ def searches(db: Database, settings: Settings) -> Iterator[CheckResult]:
     for provider in PROVIDERS:
         affected = [project for project in searching if provider in project.providers]
         for obstacle in registry.search_obstacles(catalogue, [provider] if affected else [], settings.max_searches):
-            yield yellow("web search", f"{named(affected)} get no answers of {provider}", obstacle)
+            yield yellow("web search", f"{named(affected)} get no answers of {provider}", explain(obstacle))
 
 
 def projects_with_search(db: Database) -> Iterator[Project]:

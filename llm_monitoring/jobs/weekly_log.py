@@ -173,7 +173,7 @@ def switched(provider: ProviderName, before: str, after: str) -> None:
 
 
 def not_switched(provider: ProviderName, model_id: str, problem: MonitoringError) -> None:
-    error("model.not_switched", f"❌ {provider}: no se pudo cambiar a {model_id}: {problem}",
+    error("model.not_switched", f"❌ {provider}: no se pudo cambiar a {model_id}: {explain(problem)}",
           provider=provider, model_id=model_id)  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def plan_comparison(app: App, project_id: int, old: str, new: str, samples: int)
             for model in (before, after)
         ]
     except NotCallable as exc:
-        raise NotReady("model", new, str(exc)) from exc
+        raise NotReady("model", new, str(exc), code=exc.code, **exc.facts) from exc
     key = find_key(app, before, project.user_id)
     branded = len(prompts) - len(unbranded)
     return ComparisonPlan(

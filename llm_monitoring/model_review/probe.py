@@ -75,7 +75,7 @@ def plan_probe(app: App, entry: RegistryEntry, user: str | None = None) -> Probe
         tariff = model.tariff(app.settings.base_urls.get(model.provider))
         ceiling = tariff.quote(question, *app.budget.pricing_times()).ceiling_usd
     except NotCallable as exc:
-        raise NotReady("model", entry.name, str(exc)) from exc
+        raise NotReady("model", entry.name, str(exc), code=exc.code, **exc.facts) from exc
     return ProbePlan(entry, model, question, user_id, ceiling)
 
 

@@ -28,6 +28,16 @@ HINTS: Final = {
     "tables_differ": "compare them with those that `{program} migrate` makes in an empty database",
     "owner_needed": "run `{program} migrate` as the owner of the tables",
     "too_many_stale": "`{program} reanalyse --project {project_id}`, then this again",
+    "cap_dated": "set it without --from",
+    "dated_price_partial": "--input and --output, or --suggested",
+    "model_unapproved": "review it, then `{program} models approve {provider} {model_id}`",
+    "model_unpriced": "set them with `{program} models price {provider} {model_id}`",
+    "prices_missing": "--input, --output or another price, or --suggested",
+    "search_cap_missing": "set one with `{program} models price {provider} {model_id} --max-searches N`",
+    "search_price_missing": "set one with `{program} models price {provider} {model_id} --search-fee USD "
+    "--reason TEXT` (USD a thousand searches)",
+    "suggestion_missing": "give them as options",
+    "tiers_stale": "give them again with --tier, or say --no-tiers",
 }
 
 

@@ -13,7 +13,7 @@ from llm_monitoring import registry
 from llm_monitoring.db.database import Database, Json, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid, NotFound, NotReady
 from llm_monitoring.registry import Model, PriceEntry, PriceUpdate, RegistryEntry, read_entry
 from llm_monitoring.registry.price_entries import COLUMNS
 from llm_monitoring.registry.pricing import known_most
@@ -37,7 +37,7 @@ class Author:
 
 
 def find(db: Database, provider: ProviderName | None, model_id: str) -> RegistryEntry:
-    """One model by provider and id, or by an id that one provider has; raises BadInput."""
+    """One model by provider and id, or by an id that one provider has; raises NotFound, Invalid if several have it."""
     return read_entry(find_row(db, provider, model_id))
 
 
@@ -51,24 +51,20 @@ def find_row(db: Database, provider: ProviderName | None, model_id: str) -> Row:
         return exact[0]
     name = f"{provider}/{model_id}" if provider else model_id
     if not rows:
-        raise BadInput(f"model {name} is not registered: see `python -m llm_monitoring models list`")
+        raise NotFound("model", name, f"model {name} is not registered")
     known = " or ".join(f"{row['llm_provider']}/{row['model_id']}" for row in rows)
-    raise BadInput(f"model {name} is ambiguous: say {known}")
+    raise Invalid("model", f"model {name} is ambiguous: say {known}")
 
 
 def require_ready(entry: RegistryEntry) -> Model:
-    """The model if it may become the current one; raises BadInput that says what is missing."""
-    fix = f"{entry.llm_provider} {entry.model_id}"
+    """The model if it may become the current one; raises NotReady, NotCallable for invalid prices."""
+    facts = {"provider": entry.llm_provider, "model_id": entry.model_id}
     if entry.retired_at is not None or not entry.is_available:
-        raise BadInput(
-            f"{entry.name} is {entry.state}, not approved: review it, "
-            f"then `python -m llm_monitoring models approve {fix}`"
-        )
+        message = f"{entry.name} is {entry.state}, not approved"
+        raise NotReady("model", entry.name, message, code="model_unapproved", **facts)
     model = registry.read_model(entry)
     if model.prices is None:
-        raise BadInput(
-            f"{entry.name} has no prices above zero: set them with `python -m llm_monitoring models price {fix}`"
-        )
+        raise NotReady("model", entry.name, f"{entry.name} has no prices above zero", code="model_unpriced", **facts)
     return model
 
 
@@ -101,7 +97,7 @@ def approve(db: Database, entry: RegistryEntry, author: Author, reasoning_effort
 
 
 def reject(db: Database, entry: RegistryEntry, author: Author) -> None:
-    """Keep a model out of use; raises BadInput for a provider's current one."""
+    """Keep a model out of use; raises NotReady for a provider's current one."""
 
     def apply(tx: Transaction, fresh: RegistryEntry) -> None:
         refuse_current(fresh, "rejected")
@@ -111,7 +107,7 @@ def reject(db: Database, entry: RegistryEntry, author: Author) -> None:
 
 
 def retire(db: Database, entry: RegistryEntry, author: Author) -> None:
-    """Take a model out of use for good; raises BadInput for a provider's current one."""
+    """Take a model out of use for good; raises NotReady for a provider's current one."""
 
     def apply(tx: Transaction, fresh: RegistryEntry) -> None:
         refuse_current(fresh, "retired")
@@ -122,9 +118,8 @@ def retire(db: Database, entry: RegistryEntry, author: Author) -> None:
 
 def refuse_current(entry: RegistryEntry, verb: str) -> None:
     if entry.is_current:
-        raise BadInput(
-            f"{entry.name} answers for {entry.llm_provider} and cannot be {verb}: activate another model first"
-        )
+        message = f"{entry.name} answers for {entry.llm_provider} and cannot be {verb}: activate another model first"
+        raise NotReady("model", entry.name, message)
 
 
 def mark_validated(db: Database, entry: RegistryEntry, author: Author) -> None:
@@ -133,7 +128,7 @@ def mark_validated(db: Database, entry: RegistryEntry, author: Author) -> None:
 
 
 def switch(db: Database, entry: RegistryEntry, author: Author) -> None:
-    """Make a model its provider's current one; raises BadInput if it is not approved and priced by now."""
+    """Make a model its provider's current one; raises NotReady if it is not approved and priced by now."""
 
     def apply(tx: Transaction, fresh: RegistryEntry) -> None:
         require_ready(fresh)
@@ -150,12 +145,13 @@ def current(db: Database, provider: ProviderName) -> RegistryEntry | None:
 
 
 def suggested_prices(entry: RegistryEntry, day: date) -> PriceUpdate:
-    """The suggested prices for a day; raises BadInput if there are none.
+    """The suggested prices for a day; raises NotReady if there are none.
 
     If a known rise has begun by then, each amount is the dearer of the two.
     """
     if not entry.suggested.input:
-        raise BadInput(f"{entry.name} has no suggested prices: give them as options")
+        message = f"{entry.name} has no suggested prices"
+        raise NotReady("model", entry.name, message, code="suggestion_missing")
     found = with_rise(entry, entry.suggested, day)
     amounts: dict[str, Any] = {name: found.amount(name) for name in COLUMNS if name != "request"}
     return PriceUpdate(**amounts, tiers=found.tiers)
@@ -184,7 +180,7 @@ class Since:
 
 
 def set_prices(db: Database, entry: RegistryEntry, update: PriceUpdate, author: Author, since: Since) -> None:
-    """Change a model's prices; raises BadInput.
+    """Change a model's prices; raises Invalid.
 
     Input and output together are a decision: rises that are known until then no longer count. Prices of a later day
     are kept apart until it begins.
@@ -203,7 +199,7 @@ def set_prices(db: Database, entry: RegistryEntry, update: PriceUpdate, author: 
     try:
         change(db, entry, author, apply)
     except Rejected as exc:
-        raise BadInput(f"{entry.name}: these prices are refused: {exc}") from exc
+        raise Invalid("prices", f"{entry.name}: these prices are refused: {exc}") from exc
 
 
 def replace_prices(tx: Transaction, entry: RegistryEntry, update: PriceUpdate, day: date) -> None:
@@ -229,7 +225,7 @@ def keep_dated_price(tx: Transaction, entry: RegistryEntry, update: PriceUpdate,
 
 
 def price_params(entry: RegistryEntry, update: PriceUpdate, day: date) -> dict[str, Any]:
-    """The price after an update, by column; a decision starts from the known rise where that is dearer."""
+    """The price after an update, by column; a decision starts from the known rise if that is dearer."""
     given = {name: value for name, value in update.given().items() if name != "max_searches_per_call"}
     before = with_rise(entry, entry.price, day) if update.is_decision else entry.price
     columns = replace(before, **given).columns()
@@ -237,24 +233,24 @@ def price_params(entry: RegistryEntry, update: PriceUpdate, day: date) -> dict[s
 
 
 def refuse_undecided(update: PriceUpdate) -> None:
-    """Raise BadInput for an incomplete price of a later day."""
+    """Raise Invalid for an incomplete price of a later day."""
     if update.max_searches_per_call is not None:
-        raise BadInput("a cap on searches holds from now on: set it without --from")
+        raise Invalid("max_searches_per_call", "a cap on searches holds from now on", code="cap_dated")
     if not update.is_decision:
-        raise BadInput("prices of a later day need --input and --output, or --suggested")
+        raise Invalid("prices", "prices of a later day are an input and an output price", code="dated_price_partial")
 
 
 def refuse_stale_tiers(entry: RegistryEntry, update: PriceUpdate) -> None:
-    """Raise BadInput for a new base price next to old tiers: the price of long prompts was not reviewed."""
+    """Raise Invalid for a new base price next to old tiers: the price of long prompts was not reviewed."""
     if entry.price.tiers and update.given().keys() & set(TIER_RATES) and update.tiers is None:
-        raise BadInput(f"{entry.name} has price tiers as well: give them again with --tier, or say --no-tiers")
+        raise Invalid("tiers", f"{entry.name} has price tiers as well", code="tiers_stale")
 
 
 def check_update(update: PriceUpdate) -> None:
-    """Raise BadInput for the first value that cannot be a price."""
+    """Raise Invalid for the first value that cannot be a price."""
     given = update.given()
     if not given:
-        raise BadInput("say what to set: --input, --output or another price, or --suggested")
+        raise Invalid("prices", "say what to set", code="prices_missing")
     for name in COLUMNS:
         if name in given:
             check_amount(name, given[name], above_zero=name in NEVER_ZERO)
@@ -264,17 +260,17 @@ def check_update(update: PriceUpdate) -> None:
 def check_amount(name: str, value: Decimal, *, above_zero: bool) -> None:
     label = name.replace("_", " ")
     if not value.is_finite() or value < 0 or value >= TOO_DEAR:
-        raise BadInput(f"{label}: {value} is not a price in USD from 0 to {TOO_DEAR:,}")
+        raise Invalid(name, f"{label}: {value} is not a price in USD from 0 to {TOO_DEAR:,}")
     if above_zero and not value:
-        raise BadInput(f"{label}: a price of zero would make calls free; give the real one")
+        raise Invalid(name, f"{label}: a price of zero would make calls free; give the real one")
     if value != value.quantize(SMALLEST):
-        raise BadInput(f"{label}: {value} has more than ten decimals")
+        raise Invalid(name, f"{label}: {value} has more than ten decimals")
 
 
 def check_tiers(tiers: Sequence[Mapping[str, Any]]) -> None:
     starts = [tier["above_input_tokens"] for tier in tiers]
     if len(set(starts)) < len(starts):
-        raise BadInput("two price tiers start at the same number of input tokens")
+        raise Invalid("tiers", "two price tiers start at the same number of input tokens")
     for tier in tiers:
         for name in TIER_RATES:
             if name in tier:

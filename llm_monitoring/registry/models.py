@@ -1,4 +1,4 @@
-"""Models: which are approved, which answers, what bounds a call. Prices come from the registry alone."""
+"""Models of the registry: their entries, the approved ones, the current one, and what bounds a call."""
 
 from __future__ import annotations
 
@@ -107,27 +107,22 @@ class Model:
     max_searches_per_call: int | None
 
     def search_cap(self, wanted: int) -> int | None:
-        """The most searches one call can be billed for; None where nothing bounds them."""
+        """The most searches one call can be billed for; None if nothing bounds them."""
         if traits(self.provider).caps_searches:
             return min(wanted, self.max_searches_per_call or wanted)
         return self.max_searches_per_call
 
     def searches(self, web_search: bool, wanted: int) -> int:
-        """How many searches a call may make; raises NotCallable where their fee or number is unknown."""
+        """How many searches a call may make; raises NotCallable if their fee or number is unknown."""
         if not web_search and self.provider not in ALWAYS_SEARCHES:
             return 0
         cap = self.search_cap(wanted)
+        name, facts = f"{self.provider}/{self.model_id}", {"provider": self.provider, "model_id": self.model_id}
         if cap is None:
-            raise NotCallable(
-                f"{self.provider}/{self.model_id}: web search has no cap on its fees; set one with "
-                f"`python -m llm_monitoring models price {self.provider} {self.model_id} --max-searches N`"
-            )
+            raise NotCallable(f"{name}: web search has no cap on its fees", code="search_cap_missing", **facts)
         if self.prices is not None and not self.prices.sells_search:
-            raise NotCallable(
-                f"{self.provider}/{self.model_id}: web search has no price in llm_model_registry; set one with "
-                f"`python -m llm_monitoring models price {self.provider} {self.model_id} --search-fee USD "
-                "--reason TEXT` (USD a thousand searches)"
-            )
+            message = f"{name}: web search has no price in llm_model_registry"
+            raise NotCallable(message, code="search_price_missing", **facts)
         return cap
 
     def tariff(self, base_url: str | None) -> Tariff:
@@ -184,7 +179,7 @@ def token_price(price: Price) -> Decimal:
 
 
 def read_catalogue(db: Database, errors: RowErrors | None = None) -> Catalogue:
-    """The approved models, read once a run; one whose row cannot be read is left out."""
+    """The approved models, read once per run; one with a row that cannot be read is left out."""
     models, errors = [], errors or RowErrors()
     for row in db.all(SQL.callable_models):
         if row["llm_provider"] in PROVIDERS:

@@ -1,4 +1,4 @@
-"""Which of a project's providers could not be asked with web search, and the command that mends it."""
+"""The providers of a project that could not be asked with web search, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from llm_monitoring.registry.models import Catalogue
 from llm_monitoring.registry.pricing import NotCallable
 
 
-def search_obstacles(catalogue: Catalogue, providers: Iterable[ProviderName], most_searches: int) -> Iterator[str]:
+def search_obstacles(
+    catalogue: Catalogue, providers: Iterable[ProviderName], most_searches: int
+) -> Iterator[NotCallable]:
     """Why each provider's current model makes no call with web search; a provider without a model is left out."""
     for provider in providers:
         model = catalogue.current(provider)
@@ -18,4 +20,4 @@ def search_obstacles(catalogue: Catalogue, providers: Iterable[ProviderName], mo
         try:
             model.searches(True, most_searches)
         except NotCallable as exc:
-            yield str(exc)
+            yield exc

@@ -702,7 +702,10 @@ def test_the_list_shows_the_prices_of_today(admin: Admin) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--input", "1", "--from", "2999-01-01"), "prices of a later day need --input and --output, or --suggested"),
+        (
+            ("--input", "1", "--from", "2999-01-01"),
+            "prices of a later day are an input and an output price: --input",
+        ),
         (("--input", "1", "--output", "2", "--max-searches", "2", "--from", "2999-01-01"), "a cap on searches holds"),
         (("--input", "0", "--output", "2", "--from", "2999-01-01"), "input: a price of zero would make calls free"),
         (("--input", "1", "--output", "2", "--from", "tomorrow"), "'tomorrow' is no day"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
 from llm_monitoring.cli.base.output import say
+from llm_monitoring.process.hints import explain
 
 
 def say_obstacles(app: App, project_id: int) -> None:
@@ -14,4 +15,4 @@ def say_obstacles(app: App, project_id: int) -> None:
         return
     catalogue = registry.read_catalogue(app.db, app.errors)
     for obstacle in registry.search_obstacles(catalogue, project.providers, app.settings.max_searches):
-        say(f"Not asked until it is mended: {obstacle}")
+        say(f"Not asked until it is mended: {explain(obstacle)}")
