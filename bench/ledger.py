@@ -13,7 +13,8 @@ from bench.environment import database
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 
 SETTLED = Settlement("settled", Decimal("0.001"), Usage(100, 200), "m")
 

@@ -16,7 +16,8 @@ from llm_monitoring.analysis.sentiment import Verdict
 from llm_monitoring.answers import store as results
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.progress import bar
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.projects.store import find

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
 from llm_monitoring.ledger.payment import Paid, Payment
 from llm_monitoring.registry import Price

@@ -1,4 +1,4 @@
-"""What an account of a month holds, and what an audit of all of them found."""
+"""A user's account of a month, and the audit of all accounts."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What `budget audit` found.
+    """The result of `budget audit`.
 
     Broken rules: counters that are not the sums of their attempts (`differences`), calls admitted above the limit
-    (`over_admitted`), calls of a dead run that a later run should have settled (`left_open`). The rest are notes.
+    (`over_admitted`), calls of a dead run that a later run should have settled (`left_open`). The others are notes.
     """
 
     attempts: int

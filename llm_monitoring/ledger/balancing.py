@@ -12,7 +12,8 @@ from typing import Final, Literal
 from llm_monitoring.db.database import Row, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.ledger.budget import Budget, new_id
+from llm_monitoring.ledger.attempts import new_id
+from llm_monitoring.ledger.budget import Budget
 
 SQL = load("balancing")
 log = logging.getLogger(__name__)

@@ -1,99 +1,31 @@
-"""Who may spend how much: the ledger of paid calls and the monthly counters (design, section 5)."""
+"""The ledger of paid calls and the monthly budgets (design, section 5)."""
 
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
 
 from llm_monitoring.db.clock import DatabaseClock
 from llm_monitoring.db.database import Conflict, Database, Locked, Rejected, Row, Transaction
 from llm_monitoring.db.queries import load
-from llm_monitoring.domain import Lease, ProviderName, Task, Usage
-from llm_monitoring.errors import BadInput
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.ledger.accounts import BLOCKED_AT, Audit, Standing, month_of
+from llm_monitoring.ledger.attempts import Attempt, Settlement, new_id, reservation
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
 from llm_monitoring.providers.base import Reply
 
 SQL = load("budget")
 log = logging.getLogger(__name__)
 
-Kind = Literal["answer", "sentiment", "probe"]
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call to be paid: for whom, for which task, to which model. `ceiling_usd` is the most it can cost.
-
-    `rates`: the rates it is admitted with, as the JSON of `registry.write_rates`; the ledger only keeps them.
-    `lease`: whose right it is made by, where a run is spread over several machines.
-    """
-
-    id: uuid.UUID
-    kind: Kind
-    user_id: int
-    provider: ProviderName
-    model_id: str
-    key_source: str
-    ceiling_usd: Decimal
-    run_id: int | None = None
-    task: Task | None = None
-    lease: Lease | None = None
-    rates: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """How a call ended. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing."""
-
-    state: Literal["settled", "void", "unknown"]
-    cost_usd: Decimal = Decimal(0)
-    usage: Usage | None = None
-    model_served: str | None = None
-    error_kind: str | None = None
-    error_message: str | None = None
-
-
-def new_id() -> uuid.UUID:
-    """A ledger entry's id, version 7: random behind the millisecond, so that new ids are neighbours in every index."""
-    milliseconds = time.time_ns() // 1_000_000
-    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))
-
-
-def reservation(attempt: Attempt, month: date, operator_budget_usd: Decimal | None) -> dict[str, Any]:
-    """The parameters of the statements that reserve an attempt, or say why that was refused."""
-    task, lease = attempt.task, attempt.lease
-    return {
-        "id": str(attempt.id),
-        "kind": attempt.kind,
-        "user_id": attempt.user_id,
-        "month": month,
-        "run_id": attempt.run_id,
-        "chunk_id": lease and lease.chunk_id,
-        "lease": lease and str(lease.token),
-        "provider": attempt.provider,
-        "model_id": attempt.model_id,
-        "key_source": attempt.key_source,
-        "ceiling": attempt.ceiling_usd,
-        "operator_budget": operator_budget_usd,
-        "rates": attempt.rates,
-        "project_id": task and task.project_id,
-        "query_id": task and task.query_id,
-        "task_provider": task and task.provider,
-        "analysis_date": task and task.day,
-        "sample": task and task.sample,
-    }
-
-
 class Budget:
-    """The ledger over a database. Safe to share between threads.
+    """The ledger in a database. Safe to share between threads.
 
     `operator_budget_usd` is the most that all users together may spend in a month with the operator's keys; None: no
     limit. `clock` is the database's by default.
@@ -114,16 +46,16 @@ class Budget:
         self.clock = clock or self.database_clock
 
     def pricing_times(self) -> tuple[datetime, ...]:
-        """The moments whose prices count now: if the two clocks differ, the dearer of their prices is charged."""
+        """The times to price a call at: if the clocks of database and machine differ, the dearer price is charged."""
         return (self.clock(),) if self.clock is not self.database_clock else (self.clock(), datetime.now(UTC))
 
-    def sending_times(self, call_id: uuid.UUID) -> tuple[datetime, ...]:
-        """When a call was sent; nothing if it was not."""
-        row = self.db.one(SQL.sending_time, {"id": str(call_id)})
+    def sending_times(self, attempt_id: uuid.UUID) -> tuple[datetime, ...]:
+        """The time when an attempt was sent; empty if it was not."""
+        row = self.db.one(SQL.sending_time, {"id": str(attempt_id)})
         return () if row is None or row["sent_at"] is None else (row["sent_at"],)
 
     def today(self) -> date:
-        """The day in UTC, by which prices begin."""
+        """The day in UTC, which decides the prices in force."""
         return max(moment.astimezone(UTC).date() for moment in self.pricing_times())
 
     def month(self) -> date:
@@ -140,7 +72,7 @@ class Budget:
                 row = self.db.one(SQL.reserve, params)
         except Locked as exc:
             raise BudgetExceeded(BlockedBy.LOCK, attempt.user_id, attempt.ceiling_usd, retry=True) from exc
-        except Conflict as exc:  # an open attempt of its task, or this one, whose acknowledgement got lost
+        except Conflict as exc:  # another open attempt of its task, or this one, if the acknowledgement was lost
             refusal = self.refusal(attempt)
             if isinstance(refusal, BudgetExceeded):
                 raise Withdrawn(WithdrawnFor.TASK_TAKEN) from exc
@@ -152,8 +84,8 @@ class Budget:
     def refusal(self, attempt: Attempt) -> BudgetExceeded | Withdrawn | None:
         """Why a reservation changed nothing; None if it had been committed before its connection broke.
 
-        What only other calls have reserved may come back: that is a reason to try again if they are made by other
-        machines or for other users, for this process waits for its own.
+        Money that other calls have reserved may be returned. A retry is worthwhile if these calls are made by other
+        machines or for other users: the dispatcher waits for those of this process and user.
         """
         row = self.db.one(SQL.refusal, reservation(attempt, self.month(), self.operator_budget_usd))
         assert row is not None
@@ -187,9 +119,9 @@ class Budget:
         try:
             return self.db.transact(open_account)
         except Rejected as exc:
-            if exc.constraint is None:  # not for want of a user: a trigger of the host's refuses the account
+            if exc.constraint is None:  # the user exists: a trigger of the host refuses the account
                 raise
-            raise BadInput(f"user {user_id} does not exist: see `python -m llm_monitoring users list`") from exc
+            raise NotFound("user", user_id) from exc
 
     def set_default_limit(self) -> None:
         """Make the default budget the limit that the database gives new accounts; only the tables' owner can."""
@@ -201,49 +133,55 @@ class Budget:
         self.db.transact(alter)
 
     def mark_sent(self, attempt: Attempt, rates: str | None = None) -> bool:
-        """Commit that the call goes out now, at `rates` if given; only on True may it be made."""
+        """Commit that the call goes out now, at `rates` if given; it may be made only if this is True."""
         params = {"id": str(attempt.id), "token": str(uuid.uuid4()), "rates": rates}
         return self.db.execute(SQL.mark_sent, params) == 1
 
-    def keep_receipt(self, call_id: uuid.UUID, reply: Reply, body: bytes) -> None:
-        """Store the reply under its attempt; `body` is the reply's with any key taken out."""
+    def keep_receipt(self, attempt_id: uuid.UUID, reply: Reply, body: bytes) -> None:
+        """Store the reply of an attempt; `body` is its body without any key."""
         self.db.execute(
             SQL.keep_receipt,
             {
-                "id": str(call_id), "status": reply.status, "latency_ms": reply.latency_ms,
-                "request_id": reply.request_id, "body": body,
+                "id": str(attempt_id),
+                "status": reply.status,
+                "latency_ms": reply.latency_ms,
+                "request_id": reply.request_id,
+                "body": body,
             },
-        )  # fmt: skip
+        )
 
-    def release(self, call_id: uuid.UUID, error_kind: str, error_message: str) -> None:
+    def release(self, attempt_id: uuid.UUID, error_kind: str, error_message: str) -> None:
         """Void a reservation that never went out."""
-        outcome = Settlement("void", error_kind=error_kind, error_message=error_message)
-        self.db.transact(lambda tx: self.close(tx, call_id, outcome, from_states=("reserved",)))
+        settlement = Settlement("void", error_kind=error_kind, error_message=error_message)
+        self.db.transact(lambda tx: self.close(tx, attempt_id, settlement, from_states=("reserved",)))
 
     def close(
         self,
         tx: Transaction,
-        call_id: uuid.UUID,
-        outcome: Settlement,
+        attempt_id: uuid.UUID,
+        settlement: Settlement,
         from_states: Sequence[str] = ("sent", "unknown"),
     ) -> Decimal | None:
-        """End an attempt within `tx`; return what its user is now charged in USD, None where it was closed before."""
-        usage = outcome.usage or Usage()
-        known = outcome.usage is not None
+        """Close an attempt within `tx`; return what its user is charged in USD, None if it was closed before."""
+        usage = settlement.usage
         row = tx.one(
             SQL.close,
             {
-                "id": str(call_id), "from_states": list(from_states), "state": outcome.state,
-                "cost": outcome.cost_usd, "model_served": outcome.model_served,
-                "input_tokens": usage.input_tokens if known else None,
-                "output_tokens": usage.output_tokens if known else None,
-                "cached_tokens": usage.cached_tokens if known else None,
-                "cache_write_tokens": usage.cache_write_tokens if known else None,
-                "reasoning_tokens": usage.reasoning_tokens if known else None,
-                "searches": usage.searches if known else None,
-                "error_kind": outcome.error_kind, "error_message": outcome.error_message,
+                "id": str(attempt_id),
+                "from_states": list(from_states),
+                "state": settlement.state,
+                "cost": settlement.cost_usd,
+                "model_served": settlement.model_served,
+                "input_tokens": usage and usage.input_tokens,
+                "output_tokens": usage and usage.output_tokens,
+                "cached_tokens": usage and usage.cached_tokens,
+                "cache_write_tokens": usage and usage.cache_write_tokens,
+                "reasoning_tokens": usage and usage.reasoning_tokens,
+                "searches": usage and usage.searches,
+                "error_kind": settlement.error_kind,
+                "error_message": settlement.error_message,
             },
-        )  # fmt: skip
+        )
         if row is None:
             return None
         if row["moved"]:
@@ -252,21 +190,18 @@ class Budget:
         return Decimal(row["charged_usd"])
 
     def raise_alerts(self, tx: Transaction, row: Row) -> None:
-        """Record each threshold that the user's spend has reached; the database keeps it to one a month."""
+        """Record each threshold that the user's spend has reached; the database allows one of each a month."""
         if row["current_month_spend"] is None or not row["monthly_budget_usd"]:
             return
         spent, budget = row["current_month_spend"], row["monthly_budget_usd"]
         percent = 100 * spent / budget
         for threshold in {row["spending_alert_threshold"], BLOCKED_AT}:
             if percent >= threshold:
-                tx.execute(
-                    SQL.raise_alert,
-                    {"user_id": row["user_id"], "month": row["month"], "threshold": threshold,
-                     "spent": spent, "budget": budget},
-                )  # fmt: skip
+                alert = {"user_id": row["user_id"], "month": row["month"], "threshold": threshold}
+                tx.execute(SQL.raise_alert, alert | {"spent": spent, "budget": budget})
 
     def standings(self, *, start_month: bool = True) -> list[Standing]:
-        """Where every user stands this month; a new month starts here unless `start_month` is off (a dry run)."""
+        """The standing of every user this month; a new month starts here unless `start_month` is off (a dry run)."""
         month = self.month()
         if start_month:
             self.start_month(month)
@@ -274,9 +209,9 @@ class Budget:
         return [Standing(**row) for row in rows]
 
     def start_month(self, month: date) -> None:
-        """Start the month of every account that is in an earlier one; one that cannot be written stops no other.
+        """Start the month of every account that is in an earlier one.
 
-        Such an account is left to its next touch, which starts its month all the same.
+        An account that cannot be written does not stop the others; its next call starts its month as well.
         """
         due = [row["user_id"] for row in self.db.all(SQL.due_accounts, {"month": month})]
         if not due:
@@ -288,18 +223,21 @@ class Budget:
                 try:
                     self.db.execute(SQL.start_month, {"month": month, "user_ids": [user_id]})
                 except (Locked, Rejected) as exc:
-                    log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc,
-                                extra={"event": "budget.month_not_started", "user_id": user_id})  # fmt: skip
+                    fields = {"event": "budget.month_not_started", "user_id": user_id}
+                    log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc, extra=fields)
 
     def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
         """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
         if not amount_usd.is_finite():
-            raise BadInput(f"user {user_id}: {amount_usd} is no amount in USD")
+            raise Invalid("amount_usd", f"user {user_id}: {amount_usd} is no amount in USD")
         self.ensure_account(user_id)
         params = {
-            "id": str(new_id()), "user_id": user_id, "month": self.month(), "amount": amount_usd,
+            "id": str(new_id()),
+            "user_id": user_id,
+            "month": self.month(),
+            "amount": amount_usd,
             "reason": reason,
-        }  # fmt: skip
+        }
 
         def enter(tx: Transaction) -> Decimal:
             row = tx.one(SQL.add_correction, params)
@@ -309,10 +247,11 @@ class Budget:
 
         try:
             return self.db.transact(enter)
-        except Conflict:  # it was entered before, in a commit whose acknowledgement got lost
+        except Conflict:  # it was entered before: the acknowledgement of that commit was lost
             return next(each.spent_usd for each in self.standings() if each.user_id == user_id)
         except Rejected as exc:
-            raise BadInput(f"user {user_id}: a correction of {amount_usd} USD would make the spend negative") from exc
+            message = f"user {user_id}: a correction of {amount_usd} USD would make the spend negative"
+            raise Invalid("amount_usd", message) from exc
 
     def set_limits(self, user_id: int, budget_usd: Decimal | None, threshold: Decimal | None) -> None:
         """Change a user's monthly limit in USD and alert threshold in percent; None leaves a value as it is."""
@@ -320,22 +259,23 @@ class Budget:
         try:
             self.db.execute(SQL.set_budget, {"user_id": user_id, "budget": budget_usd, "threshold": threshold})
         except Rejected as exc:
-            raise BadInput("a budget is an amount in USD from 0 and a threshold between 0 and 100 percent") from exc
+            message = "a budget is an amount in USD from 0 and a threshold between 0 and 100 percent"
+            raise Invalid("budget_usd", message) from exc
 
     def history(self, user_id: int | None, months: int) -> list[Row]:
-        """What each user, or one, was charged in the last `months`, a row a user and month, newest first."""
+        """The charges of the last `months`, a row for each user (or one user) and month, newest first."""
         return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
 
     def open_attempts(self, chunk_id: int | None = None, after: Row | None = None) -> list[Row]:
-        """Up to 500 attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all.
+        """A page of attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all.
 
-        The next page is that `after` the last row of the one before, so that what stays open does not come again.
+        `after` is the last row of the page before: attempts that stay open are not returned again.
         """
         place = {"after_at": after and after["reserved_at"], "after_id": after and after["id"]}
         return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, **place})
 
     def audit(self) -> Audit:
-        """Compare counters with the ledger and list what is open or out of bounds; changes nothing."""
+        """Compare the counters with the ledger, and list attempts that are open or out of bounds."""
         size = self.db.one(SQL.ledger_size) or {}
         return Audit(
             attempts=size["attempts"],
@@ -351,7 +291,7 @@ class Budget:
         )
 
     def operator_standing(self) -> tuple[Decimal, Decimal]:
-        """What all users have spent and reserved this month with the operator's keys, in USD."""
+        """Spent and reserved this month with the operator's keys by all users, in USD."""
         row = self.db.one(SQL.operator_standing, {"month": self.month()})
         return (row["spent_usd"], row["reserved_usd"]) if row is not None else (Decimal(0), Decimal(0))
 
@@ -360,11 +300,11 @@ class Budget:
         return self.db.one(SQL.operator_difference)
 
     def differences(self) -> list[Row]:
-        """Users whose counters are not the sums of their attempts; reads no more of the ledger than their months."""
+        """Users with counters that are not the sums of their attempts; reads only the months of the counters."""
         return self.db.all(SQL.counter_differences)
 
     def open_by_user(self) -> list[Row]:
-        """How many attempts of each user are reserved or sent now, and their ceilings' sum."""
+        """The number of open attempts of each user, and the sum of their ceilings."""
         return self.db.all(SQL.count_open_attempts)
 
     def attempts_of(self, user_id: int, month: date) -> list[Row]:
@@ -372,9 +312,9 @@ class Budget:
         return self.db.all(SQL.attempts_of, {"user_id": user_id, "month": month})
 
     def repair(self, user_id: int) -> Row | None:
-        """Set a user's counters to the sums of their attempts, in one transaction; None where they were right.
+        """Set a user's counters to the sums of their attempts, in one transaction; None if they were right.
 
-        Safe beside a run: it moves attempts and counters together, under the lock of the user's row.
+        Safe during a run, which changes attempts and counters together under the lock of the user's row.
         """
 
         def repair(tx: Transaction) -> Row | None:
@@ -387,5 +327,5 @@ class Budget:
         return self.db.transact(repair)
 
     def month_by_model(self, provider: ProviderName, month: date) -> list[Row]:
-        """What a month's calls to a provider were charged, by whose key it was and model."""
+        """The charges of a month's calls to a provider, by owner of the key and model."""
         return self.db.all(SQL.month_by_model, {"provider": provider, "month": month})

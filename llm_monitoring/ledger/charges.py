@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName, Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.providers import Answer, ProviderError
 from llm_monitoring.registry import NotCallable, Price, Unpriced

@@ -15,7 +15,8 @@ from llm_monitoring.db.database import BrokenOff, DatabaseUnavailable, Locked, T
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.charges import Charges, report_overrun
 from llm_monitoring.ledger.errors import Withdrawn, WithdrawnFor
 from llm_monitoring.logs.redaction import SECRETS

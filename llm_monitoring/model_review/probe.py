@@ -16,7 +16,7 @@ from llm_monitoring.db.queries import load
 from llm_monitoring.domain import KeyId
 from llm_monitoring.errors import Invalid, MonitoringError, NotReady
 from llm_monitoring.keys.clients import Clients, NoKey
-from llm_monitoring.ledger.budget import Attempt, new_id
+from llm_monitoring.ledger.attempts import Attempt, new_id
 from llm_monitoring.ledger.payment import Paid, Payment, PaymentService
 from llm_monitoring.providers import Answer, ProviderError, Question
 from llm_monitoring.registry import Model, NotCallable, Price, Quote, RegistryEntry, admin

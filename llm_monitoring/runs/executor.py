@@ -14,7 +14,8 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Attempt, Budget, Kind, new_id
+from llm_monitoring.ledger.attempts import Attempt, Kind, new_id
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, is_final
 from llm_monitoring.logs.redaction import redact
 from llm_monitoring.projects.tracked import TrackedProject

@@ -12,7 +12,8 @@ from random import Random
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BudgetExceeded
 
 CENT_OF_A_CENT = Decimal("0.0001")

@@ -15,7 +15,8 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from tests.admission import admits
 from tests.faults.conftest import Note
 from tests.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert

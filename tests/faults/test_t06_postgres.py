@@ -21,7 +21,8 @@ from llm_monitoring.db.database import Database, Interrupted, Transaction
 from llm_monitoring.db.embedded import Server, launch, serve
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import daily as daily_run
 from llm_monitoring.runs import records
 from llm_monitoring.runs import report as report_module

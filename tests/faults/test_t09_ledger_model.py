@@ -21,8 +21,9 @@ from llm_monitoring.db.database import Database, Interrupted
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
+from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import Withdrawn, WithdrawnFor
 from llm_monitoring.runs import records
 from tests.admission import admits

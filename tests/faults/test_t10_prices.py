@@ -16,7 +16,8 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.payment import PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
 from tests.admission import unsaved

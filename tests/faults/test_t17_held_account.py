@@ -13,7 +13,8 @@ import pytest
 
 from llm_monitoring.jobs import daily_log, run_notices
 from llm_monitoring.jobs.digest_text import Names
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.runs import held_work
 from tests.environment import Environment, open_environment

@@ -15,8 +15,9 @@ from llm_monitoring.db.database import Database, Rejected
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
+from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.balancing import balance
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BudgetExceeded
 from tests.admission import admits
 

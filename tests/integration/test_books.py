@@ -21,7 +21,8 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import records
 from tests.admission import admits
 

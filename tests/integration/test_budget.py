@@ -17,7 +17,8 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database, Rejected, Transaction
 from llm_monitoring.domain import Task, Usage
 from llm_monitoring.errors import BadInput
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import WithdrawnFor
 from tests.admission import admits, withdrawn
 

@@ -17,7 +17,7 @@ from llm_monitoring.distributed.coordinator import ChunkMonitor
 from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.domain import Lease
 from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.budget import Attempt
+from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.errors import BlockedBy, WithdrawnFor
 from llm_monitoring.runs import chunks, daily, records
 from llm_monitoring.runs.chunks import ChunkLock, ChunkPlan, OpenChunk, Progress

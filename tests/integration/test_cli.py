@@ -28,7 +28,8 @@ from llm_monitoring.cli.root import COMMANDS, root
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.keys.encryption import KeyCipher
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.logs.redaction import UNSAFE
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records

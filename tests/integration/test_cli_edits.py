@@ -10,7 +10,8 @@ import pytest
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.wording import PROGRAM
 from tests.admission import admits
 from tests.integration.test_cli import Cli, ana, cli, quipu

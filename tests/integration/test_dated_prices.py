@@ -18,7 +18,8 @@ from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BudgetExceeded
 from llm_monitoring.ledger.payment import Paid, Payment, PaymentService
 from llm_monitoring.providers import Answer, ModelInfo, Question, Reply

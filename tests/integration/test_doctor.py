@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from llm_monitoring.cli.root import root
 from llm_monitoring.health import database, machine
-from llm_monitoring.ledger.budget import Attempt
+from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.process import location
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs import records

@@ -15,7 +15,8 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.domain import KeyId, Secret, Usage
 from llm_monitoring.keys.clients import Clients, WrongKey
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.settings.fields import load_settings
 from tests.admission import admits, refused

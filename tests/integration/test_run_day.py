@@ -17,7 +17,8 @@ from llm_monitoring.app import App, open_app
 from llm_monitoring.cli.root import root
 from llm_monitoring.jobs import daily as job
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt, Budget
+from llm_monitoring.ledger.attempts import Attempt
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import daily, records
 from llm_monitoring.runs.daily import RunListener, RunRequest, run_day
 from llm_monitoring.runs.records import AlreadyRunning, RunLock

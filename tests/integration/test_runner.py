@@ -17,7 +17,7 @@ from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret, Task
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Attempt
+from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.providers import Question, load_sdk, open_provider
 from llm_monitoring.runs import daily, records, runner, tasks
 from llm_monitoring.runs import report as report_module

@@ -12,7 +12,8 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db.database import Database, Interrupted, Params, Transaction
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
-from llm_monitoring.ledger.budget import Attempt, Budget, Settlement
+from llm_monitoring.ledger.attempts import Attempt, Settlement
+from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.runs import records
 from tests.admission import admits
 

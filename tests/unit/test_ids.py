@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from uuid import RFC_4122
 
-from llm_monitoring.ledger.budget import new_id
+from llm_monitoring.ledger.attempts import new_id
 
 
 def test_ids_follow_the_clock() -> None:
