@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "answers": ("results.answers", "Stored answers: list, show."),
     "export": ("results.export", "Answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet."),
     "reanalyse": ("results.reanalyse", "Read stored answers anew after names changed."),
+    "orders": ("orders", "Serve analyses that were ordered through the web service."),
     "tokens": ("tokens", "Access tokens of the web service: create, list, revoke."),
     "web": ("web", "Serve the REST API."),
     "migrate": ("migrate", "Bring the database up to date."),

@@ -21,6 +21,7 @@ Stage = Literal[
     "reserve_call", "keep_receipt", "finish_run", "close_chunk",
     "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
     "balance_account", "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
+    "close_orders",
 ]  # fmt: skip
 
 LONGEST_MESSAGE: Final = 300
@@ -31,6 +32,7 @@ ENDS_EVERYTHING: Final = (DatabaseUnavailable, KeyboardInterrupt, SystemExit, Ge
 SENTENCES: Final[dict[Stage, str]] = {
     "read_project": "no se puede leer el proyecto",
     "read_model": "no se puede leer el modelo",
+    "close_orders": "no se pueden cerrar los análisis encargados",
     "read_answer": "no se puede analizar la respuesta, se guarda sin leer",
     "store_answer": "no se puede guardar el análisis, la respuesta se guarda sin leer",
     "settle_attempt": "no se puede cerrar la llamada, su techo sigue reservado",

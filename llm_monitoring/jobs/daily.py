@@ -19,6 +19,7 @@ from llm_monitoring.ledger.accounts import blocked_users
 from llm_monitoring.process.signals import ending_within
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
 from llm_monitoring.runs.estimate import estimate
+from llm_monitoring.runs.order_service import daily_lock
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.records import AlreadyRunning, RunLock, held_too_long
 from llm_monitoring.runs.report import DayReport
@@ -68,7 +69,7 @@ def run(settings: Settings, options: Options) -> int:
             return dry_run(app, options, day)
         executor = select_executor(app, options)
         try:
-            with RunLock(app.db) as lock:
+            with daily_lock(app.db, stop) as lock:
                 if options.demo:
                     demo_log.write_history(app, lock, stop)
                 report = analyse(app, RunRequest(day, options.project_id, stop), executor, lock)

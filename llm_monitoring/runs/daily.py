@@ -27,6 +27,7 @@ from llm_monitoring.runs import records, tasks
 from llm_monitoring.runs.dispatcher import Dispatcher
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
+from llm_monitoring.runs.orders import close_served
 from llm_monitoring.runs.plan import (
     KeyStates,
     Plan,
@@ -153,6 +154,8 @@ def run_day(
         start = prepare(app, request, listener or RunListener())
         with recorded(app, request.day) as run_id:
             report = ask(app, request, start, run_id, held, execute)
+            with app.errors.guard("close_orders", f"Ejecución #{run_id}"):
+                close_served(app.db, request.day, report)
             tidy(app, request, held)
         return report
 

@@ -11,12 +11,12 @@ from fastapi import FastAPI, Response
 from starlette.types import ASGIApp
 
 from llm_monitoring.web import problems
-from llm_monitoring.web.api import account, projects, prompts, results
+from llm_monitoring.web.api import account, orders, projects, prompts, results
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 
 PREFIX: Final = "/api/llm-monitoring"
-ROUTERS: Final = (projects.router, prompts.router, results.router, account.router)
+ROUTERS: Final = (projects.router, prompts.router, results.router, orders.router, account.router)
 
 
 def create_app(service: Service) -> FastAPI:
