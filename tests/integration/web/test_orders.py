@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from tests.integration.stage import ONE_SDK, Stage, staged
 
 from llm_monitoring.app import App, open_app
 from llm_monitoring.db.locks import SessionLock
@@ -16,7 +17,6 @@ from llm_monitoring.runs import order_service
 from llm_monitoring.runs.order_service import daily_lock, serve, serve_next
 from llm_monitoring.runs.records import AlreadyRunning, RunLock
 from llm_monitoring.settings.fields import load_settings
-from tests.integration.stage import ONE_SDK, Stage, staged
 from tests.integration.web.world import World, open_world
 
 
