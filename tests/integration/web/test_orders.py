@@ -9,7 +9,6 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from tests.integration.stage import ONE_SDK, Stage, staged
 
 from llm_monitoring.app import App, open_app
 from llm_monitoring.db.locks import SessionLock
@@ -17,6 +16,7 @@ from llm_monitoring.runs import order_service
 from llm_monitoring.runs.order_service import daily_lock, serve, serve_next
 from llm_monitoring.runs.records import AlreadyRunning, RunLock
 from llm_monitoring.settings.fields import load_settings
+from tests.environment import ONE_SDK, Environment, open_environment
 from tests.integration.web.world import World, open_world
 
 
@@ -24,7 +24,7 @@ from tests.integration.web.world import World, open_world
 class Shop:
     """The service, and the loopback providers of who serves its orders."""
 
-    stage: Stage
+    environment: Environment
     world: World
     app: App
     project: int
@@ -37,13 +37,13 @@ class Shop:
 @pytest.fixture
 def shop(database_url: str, quiet: None) -> Iterator[Shop]:
     """A user with two keys and a project of two prompts at two providers."""
-    with staged(database_url) as stage, open_world(database_url) as world:
-        user = stage.add_user("orders@example.com", ONE_SDK)
-        project = stage.add_project(user, ["¿Qué programa conviene?", "¿Y para autónomos?"], list(ONE_SDK))
-        settings = load_settings(stage.environment({"LLM_LOG_LEVEL": "ERROR"}), dotenv=False)
+    with open_environment(database_url) as environment, open_world(database_url) as world:
+        user = environment.add_user("orders@example.com", ONE_SDK)
+        project = environment.add_project(user, ["¿Qué programa conviene?", "¿Y para autónomos?"], list(ONE_SDK))
+        settings = load_settings(environment.variables({"LLM_LOG_LEVEL": "ERROR"}), dotenv=False)
         object.__setattr__(world.service.settings, "keys_encryption_key", settings.keys_encryption_key)
         with open_app(settings) as app:
-            yield Shop(stage, world, app, project, world.token(user))
+            yield Shop(environment, world, app, project, world.token(user))
 
 
 def test_a_dry_run_says_what_it_would_cost(shop: Shop) -> None:
@@ -87,7 +87,7 @@ def test_while_one_is_open_there_is_no_second(shop: Shop) -> None:
 )
 def test_what_cannot_be_asked_is_refused(shop: Shop, trouble: str, code: tuple[int, str]) -> None:
     """With the reason's code, and no order is left behind."""
-    shop.stage.db.execute(trouble)
+    shop.environment.db.execute(trouble)
     refused = shop.call("POST", "/analyze")
     assert code == (refused.status_code, refused.json()["code"])
     assert [] == shop.call("GET", "/orders").json()["data"]
@@ -96,18 +96,18 @@ def test_what_cannot_be_asked_is_refused(shop: Shop, trouble: str, code: tuple[i
 def test_a_daily_run_serves_what_waits(shop: Shop) -> None:
     """The cron asks every project: the order is closed by it."""
     placed = shop.call("POST", "/analyze").json()
-    assert 0 == shop.stage.run()[0]
+    assert 0 == shop.environment.run()[0]
     assert "completed" == shop.call("GET", f"/orders/{placed['id']}").json()["status"]
 
 
 def test_an_order_whose_process_died_is_served_by_the_next(shop: Shop) -> None:
     """What it had begun waits again; what was answered is not asked twice."""
     placed = shop.call("POST", "/analyze").json()
-    shop.stage.db.execute("UPDATE llm_analysis_orders SET status = 'running', started_at = now()")
+    shop.environment.db.execute("UPDATE llm_analysis_orders SET status = 'running', started_at = now()")
     assert 1 == serve(shop.app, Event(), once=True)
     done = shop.call("GET", f"/orders/{placed['id']}").json()
     assert ("completed", 4) == (done["status"], done["answered"])
-    assert 4 == shop.stage.count("llm_call_attempts WHERE kind = 'answer'")
+    assert 4 == shop.environment.count("llm_call_attempts WHERE kind = 'answer'")
 
 
 def test_an_order_that_a_stop_cuts_waits_for_the_next_process(shop: Shop) -> None:
@@ -121,7 +121,7 @@ def test_an_order_that_a_stop_cuts_waits_for_the_next_process(shop: Shop) -> Non
 def test_an_order_of_a_day_that_is_over_is_cancelled(shop: Shop) -> None:
     """An answer of today would be none of that day's."""
     placed = shop.call("POST", "/analyze").json()
-    shop.stage.db.execute("UPDATE llm_analysis_orders SET day = day - 1")
+    shop.environment.db.execute("UPDATE llm_analysis_orders SET day = day - 1")
     assert 0 == serve(shop.app, Event(), once=True)
     found = shop.call("GET", f"/orders/{placed['id']}").json()
     assert ("cancelled", "day_over") == (found["status"], found["reason"])
