@@ -20,8 +20,8 @@ from llm_monitoring.settings.fields import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS = 2  # the coordinator and a command beside the workers
-MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 to everybody
+SPARE_CONNECTIONS = 2  # the coordinator and a command, next to the workers
+MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 in all
 
 
 @contextmanager

@@ -17,7 +17,7 @@ PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 
 @dataclass(frozen=True, slots=True)
 class ProviderTraits:
-    """What sets a provider apart: how people call its company and its assistant, and how it searches and lists.
+    """How providers differ: the names of company and assistant, and how they search and list models.
 
     `caps_searches`: a request can cap its searches. `lists_without_key`: its list of models says nothing of a key.
     """
@@ -45,7 +45,7 @@ def traits(name: ProviderName) -> ProviderTraits:
 
 
 def provider_name(text: str) -> ProviderName:
-    """Return `text` as a provider's name; raises BadInput that lists the known ones."""
+    """Return `text` as a provider's name; raises Invalid that lists the known ones."""
     if text not in PROVIDERS:
         raise Invalid("provider", f"unknown provider {text!r}: choose one of {', '.join(PROVIDERS)}")
     return text
@@ -144,21 +144,21 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class KeyId:
-    """Whose key: the user's own (`user_id`) or the operator's (None)."""
+    """A key by its owner: a user (`user_id`), or the operator (None)."""
 
     provider: ProviderName
     user_id: int | None
 
 
 def parse_usd(value: Decimal | float | str) -> Decimal:
-    """`value` in USD, exactly as written; raises BadInput where it is no finite number."""
+    """`value` in USD, exactly as written; raises Invalid if it is no finite number."""
     try:
-        found = Decimal(str(value))
+        amount = Decimal(str(value))
     except InvalidOperation as exc:
         raise Invalid("amount", f"{value!r} is no amount in USD") from exc
-    if not found.is_finite() or abs(found) >= 10**8:
+    if not amount.is_finite() or abs(amount) >= 10**8:
         raise Invalid("amount", f"{value!r} is no amount in USD")
-    return found
+    return amount
 
 
 def read_task(row: Mapping[str, Any]) -> Task:

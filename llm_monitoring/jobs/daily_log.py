@@ -1,4 +1,4 @@
-"""What the daily job tells its operators: the log lines that they filter on, word for word."""
+"""The log lines of the daily job, which operators filter on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.process.hints import explain
@@ -24,8 +24,9 @@ from llm_monitoring.runs.reason_texts import cause_text, problem_text, standing_
 from llm_monitoring.runs.reasons import Cause
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
-VOICE: Final = Voice("llm_monitoring.daily")
-log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
+EVENTS: Final = EventLog("llm_monitoring.daily")
+ZERO: Final = Decimal(0)
+log, write, info, warn, error = EVENTS.log, EVENTS.write, EVENTS.info, EVENTS.warn, EVENTS.error
 
 
 def started() -> None:
@@ -61,8 +62,9 @@ class StartLog(RunListener):
 def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
     if standings:
         warn(event, f"⚠️ {len(standings)} usuario(s) {where}:", users=len(standings))
-    for each in standings:
-        warn(event, f"   {standing_line(each)}", user_id=each.user_id, percent=float(round(each.percent, 1)))
+    for standing in standings:
+        percent = float(round(standing.percent, 1))
+        warn(event, f"   {standing_line(standing)}", user_id=standing.user_id, percent=percent)
 
 
 def no_keys(problems: Sequence[KeyUnreadable]) -> None:
@@ -74,7 +76,7 @@ def no_keys(problems: Sequence[KeyUnreadable]) -> None:
 
 
 def already_running(holder: Holder | None, *, too_long: bool) -> None:
-    """Say that another session has the right to run, who it is, and whether that can be a run at all."""
+    """Log that another session has the right to run, which one, and whether that can be a run at all."""
     warn("run.already_running", "⏭️ Otra ejecución diaria está en curso: esta termina sin hacer nada")
     if holder is not None:
         info("run.lock_holder", f"   🔒 {holder}", pid=holder.pid)
@@ -83,7 +85,7 @@ def already_running(holder: Holder | None, *, too_long: bool) -> None:
 
 
 def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
-    """Say what ended the job; a traceback only where nobody foresaw it."""
+    """Log what ended the job, with a traceback if the error is unexpected."""
     text = explain(problem) if isinstance(problem, MonitoringError) else problem
     log.error("❌ %s", text, exc_info=problem if with_traceback else None, extra={"event": "run.error"})
     error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
@@ -91,7 +93,7 @@ def crashed(problem: Exception, *, with_traceback: bool = False) -> int:
 
 
 def summary(report: DayReport) -> int:
-    """Report project by project and in all; return the job's exit code."""
+    """Log the report, project by project and in total; return the job's exit code."""
     info("results", "📊 RESULTADOS DEL ANÁLISIS")
     for project in report.projects:
         project_lines(project)
@@ -108,7 +110,7 @@ def summary(report: DayReport) -> int:
     if report.unread:
         warn("summary.unread", f"   📖 Respuestas sin leer: {report.unread}", unread=report.unread)
     if report.row_errors:
-        rows = [f"{each.stage} {each.row}" for each in report.row_errors]
+        rows = [f"{row_error.stage} {row_error.row}" for row_error in report.row_errors]
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
     in_doubt(report)
@@ -118,28 +120,40 @@ def summary(report: DayReport) -> int:
         error("run.crashed", "💥 LLM MONITORING CRON JOB CRASHED")
         return 1
     if report.cut:
-        error("run.cut", f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.stats.stopped, 'es')}",
-              run_id=report.run_id, reason=report.stats.stopped)  # fmt: skip
+        error(
+            "run.cut",
+            f"⏹️ Ejecución cortada, el día queda a medias: {stop_text(report.stats.stopped, 'es')}",
+            run_id=report.run_id,
+            reason=report.stats.stopped,
+        )
     finished(report)
     return 1 if report.cut else 0
 
 
 def in_doubt(report: DayReport) -> None:
-    """Say what calls that may not have been billed have taken of the budgets."""
-    found = report.doubtful
-    if found.calls:
-        warn("summary.doubtful", f"   ❓ En duda: {found.calls} llamada(s), ${found.usd:.4f}, cobradas a su techo",
-             calls=found.calls, cost_usd=str(found.usd))  # fmt: skip
+    """Log the calls that may not have been billed and what they have taken of the budgets."""
+    doubtful = report.doubtful
+    if doubtful.calls:
+        warn(
+            "summary.doubtful",
+            f"   ❓ En duda: {doubtful.calls} llamada(s), ${doubtful.usd:.4f}, cobradas a su techo",
+            calls=doubtful.calls,
+            cost_usd=str(doubtful.usd),
+        )
 
 
 def unfinished(report: DayReport) -> None:
-    """Say which projects have answers without a readable sentiment."""
-    for each in report.unfinished:
-        fields = {"project_id": each.project_id, "project_name": each.name}
-        if each.without_sentiment:
-            without = f"{each.without_sentiment} respuesta(s) sin sentimiento legible"
-            warn("summary.without_sentiment", f"   ⚠️ Proyecto #{each.project_id}: {without}",
-                 answers=each.without_sentiment, **fields)  # fmt: skip
+    """Log the projects that have answers without a readable sentiment."""
+    for part in report.unfinished:
+        fields = {"project_id": part.project_id, "project_name": part.name}
+        if part.without_sentiment:
+            without = f"{part.without_sentiment} respuesta(s) sin sentimiento legible"
+            warn(
+                "summary.without_sentiment",
+                f"   ⚠️ Proyecto #{part.project_id}: {without}",
+                answers=part.without_sentiment,
+                **fields,
+            )
 
 
 def project_lines(project: ProjectReport) -> None:
@@ -149,8 +163,12 @@ def project_lines(project: ProjectReport) -> None:
         error("project.failed", f"❌ Proyecto #{project.project_id}: {why}", reason=project.error.code, **fields)
         return
     info("project.done", f"✅ Proyecto #{project.project_id}", **fields)
-    info("project.duration", f"   Duración: {project.duration_seconds:.1f}s",
-         duration_seconds=round(project.duration_seconds, 3), **fields)  # fmt: skip
+    info(
+        "project.duration",
+        f"   Duración: {project.duration_seconds:.1f}s",
+        duration_seconds=round(project.duration_seconds, 3),
+        **fields,
+    )
     info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
     info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
     if not any(cell.tasks for cell in project.completeness.values()):
@@ -162,16 +180,26 @@ def project_lines(project: ProjectReport) -> None:
     for name, cell in project.completeness.items():
         missing = cell.tasks - cell.results
         if missing:
-            told = f" ({cause_text(Cause(name, cell.reason, cell.message), 'es')})" if cell.message else ""
-            warn("project.incomplete", f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{told}",
-                 provider=name, missing=missing, reason=cell.reason, **fields)  # fmt: skip
+            cause = f" ({cause_text(Cause(name, cell.reason, cell.message), 'es')})" if cell.message else ""
+            warn(
+                "project.incomplete",
+                f"   ⚠️ {name}: {missing} de {cell.tasks} sin respuesta{cause}",
+                provider=name,
+                missing=missing,
+                reason=cell.reason,
+                **fields,
+            )
 
 
 def keyless(project_id: int, names: Sequence[str]) -> None:
-    """Say which of a project's assistants are not asked for want of a key."""
+    """Log the assistants of a project that are not asked for want of a key."""
     if names:
-        info("project.keyless", f"   Sin API key utilizable, no se pregunta a: {', '.join(names)}",
-             project_id=project_id, providers=list(names))  # fmt: skip
+        info(
+            "project.keyless",
+            f"   Sin API key utilizable, no se pregunta a: {', '.join(names)}",
+            project_id=project_id,
+            providers=list(names),
+        )
 
 
 def finished(report: DayReport) -> None:
@@ -185,34 +213,47 @@ def finished(report: DayReport) -> None:
 
 
 def reports(directory: Path, written: Sequence[Path]) -> None:
-    """Say which pages were written."""
+    """Log the pages that were written."""
     paths = [str(path) for path in written]
     info("reports.written", f"📄 Informes escritos en {directory}: {len(paths)}", reports=paths)
 
 
 def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Standing], day: date) -> None:
-    """Show what a run of `day` would ask and cost at most, and whether it fits each budget."""
+    """Log what a run of `day` would ask and cost at most, and whether it fits each budget."""
     info("dry_run", f"🧪 Simulación del {day}: no se hace ninguna llamada ni se gasta nada")
-    for project_id, cells in groupby(estimates, key=lambda each: each.project_id):
-        for position, cell in enumerate(cells):
-            if position == 0:
-                info("dry_run.project", f"📋 Proyecto #{project_id}: {cell.name}", project_id=project_id)
-            what = cell.problem or f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
-            level = logging.WARNING if cell.problem else logging.INFO
-            line = f"   {cell.provider} ({cell.model_id}): {what}"
-            say(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
+    for project_id, cells in groupby(estimates, key=lambda cell: cell.project_id):
+        project_estimate(project_id, list(cells))
         keyless(project_id, plan.keyless(plan.projects[project_id]))
     for project_id, problem in sorted(plan.problems.items()):
         why = problem_text(problem, "es")
         warn("dry_run.problem", f"❌ Proyecto #{project_id}: {why}", project_id=project_id, reason=problem.code)
     for standing in standings:
-        wanted = sum((each.ceiling_usd for each in estimates if each.user_id == standing.user_id), Decimal(0))
-        if wanted:
-            left = standing.budget_usd - standing.spent_usd - standing.reserved_usd
-            verdict = "cabe" if wanted <= left else "no cabe entero: se preguntará hasta agotarlo"
-            info("dry_run.user", f"💰 User #{standing.user_id}: como máximo ${wanted:.4f} de ${left:.4f}, {verdict}",
-                 user_id=standing.user_id)  # fmt: skip
-    total = sum((each.ceiling_usd for each in estimates), Decimal(0))
-    tasks = sum(each.tasks for each in estimates)
-    info("dry_run.total", f"   Total: {tasks} prompts, como máximo ${total:.4f} (más el sentimiento de las menciones)",
-         queries=tasks, ceiling_usd=str(total))  # fmt: skip
+        mine = (cell.ceiling_usd for cell in estimates if cell.user_id == standing.user_id)
+        account_estimate(standing, sum(mine, ZERO))
+    total = sum((cell.ceiling_usd for cell in estimates), ZERO)
+    tasks = sum(cell.tasks for cell in estimates)
+    info(
+        "dry_run.total",
+        f"   Total: {tasks} prompts, como máximo ${total:.4f} (más el sentimiento de las menciones)",
+        queries=tasks,
+        ceiling_usd=str(total),
+    )
+
+
+def project_estimate(project_id: int, cells: Sequence[Estimate]) -> None:
+    info("dry_run.project", f"📋 Proyecto #{project_id}: {cells[0].name}", project_id=project_id)
+    for cell in cells:
+        if cell.problem is None:
+            level, what = logging.INFO, f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
+        else:
+            level, what = logging.WARNING, cause_text(cell.problem, "es")
+        line = f"   {cell.provider} ({cell.model_id}): {what}"
+        write(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
+
+
+def account_estimate(standing: Standing, ceiling_usd: Decimal) -> None:
+    if ceiling_usd:
+        left = standing.budget_usd - standing.spent_usd - standing.reserved_usd
+        verdict = "cabe" if ceiling_usd <= left else "no cabe entero: se preguntará hasta agotarlo"
+        line = f"💰 User #{standing.user_id}: como máximo ${ceiling_usd:.4f} de ${left:.4f}, {verdict}"
+        info("dry_run.user", line, user_id=standing.user_id)

@@ -12,16 +12,16 @@ from typing import Final
 from llm_monitoring import projects
 from llm_monitoring.app import App
 from llm_monitoring.jobs import terminal
-from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.process import location
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.runs.stats import RunStats
 
-VOICE: Final = Voice("llm_monitoring.daily")
+EVENTS: Final = EventLog("llm_monitoring.daily")
 
 
 def write_history(app: App, lock: RunLock, stop: Event) -> None:
-    """Write the days that the demo's last thirty lack, and say what they hold."""
+    """Write the days that the demo's last thirty lack, and log what they hold."""
     from llm_monitoring.demo import history
     from llm_monitoring.demo.session import bill_file
 
@@ -33,20 +33,20 @@ def write_history(app: App, lock: RunLock, stop: Event) -> None:
         )
         written = history.write(app, lock, first_project(app), bill_file(app.settings), watch)
     if written.days:
-        told = (
+        line = (
             f"🗓️ Historial simulado: {written.days} día(s), {written.answers} respuestas, "
             f"${written.cost_usd:.4f} simulados; {history.CHANGED} cambió de modelo hace una semana"
         )
-        VOICE.info("demo.history", told, days=written.days, answers=written.answers, cost_usd=str(written.cost_usd))
+        EVENTS.info("demo.history", line, days=written.days, answers=written.answers, cost_usd=str(written.cost_usd))
 
 
 def next_steps(app: App) -> None:
-    """Say which commands show what the demo holds, as they work when they are copied."""
+    """Log the commands that show what the demo holds, in a form that works when it is copied."""
     from llm_monitoring.demo import history
 
-    VOICE.info("demo.try", "👉 Pruebe ahora:")
+    EVENTS.info("demo.try", "👉 Pruebe ahora:")
     for command in history.commands(python(), first_project(app)):
-        VOICE.info("demo.next", f"   {command}", command=command)
+        EVENTS.info("demo.next", f"   {command}", command=command)
 
 
 def first_project(app: App) -> int:

@@ -1,4 +1,4 @@
-"""How a job speaks: a sentence for the reader, an event's name and fields for the filter."""
+"""Logs a message with an event name and structured fields."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import logging
 from typing import Any
 
 
-class Voice:
-    """The log lines of one job, each with its event."""
+class EventLog:
+    """The log of one job: each line has an event."""
 
     def __init__(self, name: str) -> None:
         self.log = logging.getLogger(name)
 
-    def say(self, level: int, event: str, sentence: str, **fields: Any) -> None:
-        self.log.log(level, sentence, extra={"event": event, **fields})
+    def write(self, level: int, event: str, message: str, **fields: Any) -> None:
+        self.log.log(level, message, extra={"event": event, **fields})
 
-    def info(self, event: str, sentence: str, **fields: Any) -> None:
-        self.say(logging.INFO, event, sentence, **fields)
+    def info(self, event: str, message: str, **fields: Any) -> None:
+        self.write(logging.INFO, event, message, **fields)
 
-    def warn(self, event: str, sentence: str, **fields: Any) -> None:
-        self.say(logging.WARNING, event, sentence, **fields)
+    def warn(self, event: str, message: str, **fields: Any) -> None:
+        self.write(logging.WARNING, event, message, **fields)
 
-    def error(self, event: str, sentence: str, **fields: Any) -> None:
-        self.say(logging.ERROR, event, sentence, **fields)
+    def error(self, event: str, message: str, **fields: Any) -> None:
+        self.write(logging.ERROR, event, message, **fields)

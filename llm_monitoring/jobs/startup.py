@@ -1,4 +1,4 @@
-"""How a job begins: its log first, so that a setting that cannot be used is told of there, then its settings."""
+"""Configures logging before it loads settings, so that configuration errors are logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal and the signals of a job: a progress bar where somebody watches, and a clean stop, or an abrupt one."""
+"""The terminal and the signals of a job: a progress bar on a terminal, a clean stop, and an abrupt one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Final, NoReturn
 from rich.console import Console
 
 from llm_monitoring import logs
-from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.process import signals
 from llm_monitoring.process.progress import ProgressBar, progress_bar
 from llm_monitoring.runs.stats import RunStats
 
 __all__ = ["RunBar", "progress", "stoppable"]
 
-VOICE: Final = Voice("llm_monitoring.jobs")
+EVENTS: Final = EventLog("llm_monitoring.jobs")
 
 SAME_WISH_SECONDS: Final = 1.0
 """One Ctrl-C may come twice: from the terminal, and from the program that started us and passes it on."""
@@ -76,11 +76,11 @@ def stoppable(grace_seconds: float) -> Iterator[Event]:
 
 
 def stop_asked() -> None:
-    told = (
+    line = (
         "⏹️ Parada pedida: se espera a las llamadas en curso y se guardan. Una segunda señal (otro Ctrl-C) termina al "
         "instante: las respuestas en camino se pierden, el dinero queda a salvo y el próximo inicio cuadra el gasto"
     )
-    VOICE.warn("run.stop_asked", told)
+    EVENTS.warn("run.stop_asked", line)
 
 
 def end_at_once(number: int) -> NoReturn:

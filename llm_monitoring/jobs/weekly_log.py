@@ -10,14 +10,14 @@ from typing import Final
 from llm_monitoring.db.locks import Holder
 from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs.event_log import Voice
+from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.model_review.findings import ModelReview, NewModel, PriceDrift, RetiringModel, Successor
 from llm_monitoring.process.hints import explain
 from llm_monitoring.registry import PriceChange, RegistryEntry
 from llm_monitoring.registry.price_lines import plain, price_change_line, price_name
 
-VOICE: Final = Voice("llm_monitoring.weekly")
-log, say, info, warn, error = VOICE.log, VOICE.say, VOICE.info, VOICE.warn, VOICE.error
+EVENTS: Final = EventLog("llm_monitoring.weekly")
+log, say, info, warn, error = EVENTS.log, EVENTS.write, EVENTS.info, EVENTS.warn, EVENTS.error
 
 MOST_SHOWN: Final = 12
 NOTABLE: Final = 5

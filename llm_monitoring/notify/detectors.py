@@ -113,7 +113,7 @@ def retiring_models(db: Database) -> list[Row]:
 
 
 def spend_jumps(db: Database, day: date) -> Iterator[SpendJump]:
-    """Users whose day cost more than three times their usual day and a dollar more than it.
+    """Users for whom the day cost more than three times their usual day and a dollar more than it.
 
     The usual day is the median of the days with spend among the 14 before; with fewer than five there is none.
     """
@@ -129,7 +129,7 @@ def spend_jumps(db: Database, day: date) -> Iterator[SpendJump]:
 
 
 def moves(db: Database, day: date, errors: RowErrors) -> Iterator[Move]:
-    """Active projects whose mention rate of the week that ends on `day` moved beyond noise against the week before.
+    """Active projects with a mention rate that moved beyond noise, from the week before to the one that ends on `day`.
 
     Days on which a provider failed for everyone are left out, and so are answers that were read with other names or
     rules: both would move the figure and say nothing about the brand. A project that cannot be read stays out alone.

@@ -1,4 +1,4 @@
-"""What a run would ask and cost at most, before a cent of it is spent."""
+"""What a run would ask and cost at most, without a call."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from decimal import Decimal
 
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.registry import NotCallable
-from llm_monitoring.runs import tasks as tasks_module
+from llm_monitoring.projects.definition import Project
+from llm_monitoring.registry import Model, NotCallable
+from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.questions import prompt_question
+from llm_monitoring.runs.reasons import Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a project's open tasks at one provider cost at most, in USD; `problem` says why they cannot be asked."""
+    """What a project's open tasks at one provider cost at most, in USD; `problem`: why they cannot be asked."""
 
     project_id: int
     name: str
@@ -26,25 +28,37 @@ class Estimate:
     model_id: str | None
     tasks: int
     ceiling_usd: Decimal
-    problem: str | None = None
+    problem: Cause | None = None
 
 
 def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
     """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
     for tracked in plan.projects.values():
-        project = tracked.project
         for provider in plan.providers(tracked):
-            tasks, total, problem = 0, Decimal(0), None
-            model, endpoint = plan.catalogue.current(provider), app.settings.base_urls.get(provider)
-            for task in tasks_module.pending_tasks(app.db, provider, day, [project.id]):
-                tasks += 1
-                try:
-                    if model is None:
-                        raise NotCallable(f"{provider} has no current model in llm_model_registry")
-                    question = prompt_question(task, project, model, app.settings)
-                    total += model.tariff(endpoint).quote(question, *app.budget.pricing_times()).ceiling_usd
-                except NotCallable as exc:
-                    problem = str(exc)
-            assert project.user_id is not None
-            model_id = None if model is None else model.model_id
-            yield Estimate(project.id, project.name, project.user_id, provider, model_id, tasks, total, problem)
+            yield estimate_cell(app, plan.catalogue.current(provider), tracked.project, provider, day)
+
+
+def estimate_cell(app: App, model: Model | None, project: Project, provider: ProviderName, day: date) -> Estimate:
+    """The open tasks of a project at one provider."""
+    assert project.user_id is not None
+    open_tasks, ceiling_usd = 0, Decimal(0)
+    problem = None if model else Cause(provider, "no_current_model", None)
+    for task in tasks.pending_tasks(app.db, provider, day, [project.id]):
+        open_tasks += 1
+        if model is not None:
+            try:
+                question = prompt_question(task, project, model, app.settings)
+                tariff = model.tariff(app.settings.base_urls.get(provider))
+                ceiling_usd += tariff.quote(question, *app.budget.pricing_times()).ceiling_usd
+            except NotCallable as exc:
+                problem = Cause(provider, "not_callable", str(exc))
+    return Estimate(
+        project.id,
+        project.name,
+        project.user_id,
+        provider,
+        None if model is None else model.model_id,
+        open_tasks,
+        ceiling_usd,
+        problem if open_tasks else None,
+    )

@@ -113,6 +113,10 @@ TASKS: Final[dict[str, dict[Language, str]]] = {
         "es": "el modelo no se puede llamar: véase `python -m llm_monitoring models list`",
         "en": "the model cannot be called",
     },
+    "no_current_model": {
+        "es": "no tiene modelo actual: véase `python -m llm_monitoring models list`",
+        "en": "there is no current model: see `models list`",
+    },
     "unsettled": {"es": "la llamada no se pudo liquidar", "en": "the call could not be settled"},
     "error": {"es": "error interno", "en": "internal error"},
     "crashed": {"es": "fallo inesperado", "en": "unexpected error"},

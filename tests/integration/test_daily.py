@@ -264,6 +264,16 @@ def test_a_dry_run_calls_and_spends_nothing(environment: Environment) -> None:
     assert environment.server.bill.lines == ()
 
 
+def test_a_dry_run_says_in_spanish_why_a_model_cannot_be_asked(environment: Environment) -> None:
+    """A provider without a current model is a line in the job's language, with the command that shows it."""
+    environment.add_project(environment.add_user("a@example.com", ["openai"]), PROMPTS, ["openai"])
+    environment.db.execute(
+        "UPDATE llm_model_registry SET is_current = FALSE WHERE llm_provider = 'openai' AND is_current"
+    )
+    _, output = environment.run("--dry-run")
+    assert "openai (None): no tiene modelo actual: véase `python -m llm_monitoring models list`" in output
+
+
 def test_one_project_alone(environment: Environment) -> None:
     """--project asks one project and leaves the others."""
     user = environment.add_user("a@example.com", ["openai"])

@@ -1,4 +1,4 @@
-"""`runs`: what the daily job did, and another go at what it left open."""
+"""`runs`: lists the daily runs, shows one, and asks again what one left open."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ RUN: Final = Number("run", "runs list")
 NO_KEY: Final = "no API key: `keys set`"
 NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
 CELLS: Final[Columns] = {
-    "Project": "project_id", "Name": "name", "User": "user_id", "Provider": "provider", "Prompts of the day": "tasks",
-    "Answered": "results", "Unread": "unread", "Failed": "failures", "Answered in this run": "run_answers",
+    "Project": "project_id",
+    "Name": "name",
+    "User": "user_id",
+    "Provider": "provider",
+    "Prompts of the day": "tasks",
+    "Answered": "results",
+    "Unread": "unread",
+    "Failed": "failures",
+    "Answered in this run": "run_answers",
     "Failed in this run": "run_failures",
-    "Cost of this run, USD": lambda row: None if row["cost_usd"] is None else usd(row["cost_usd"]), "Why": "message",
-}  # fmt: skip
+    "Cost of this run, USD": lambda row: None if row["cost_usd"] is None else usd(row["cost_usd"]),
+    "Why": "message",
+}
 
 
 LEFT_ALONE: Final[Columns] = {"Row": "row", "Stage": "stage", "Code": "code", "Message": "message"}
@@ -52,9 +60,15 @@ def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
     with session.app() as app:
         rows = table.recent(app.db, limit)
     columns: dict[str, str | Callable[[Any], object]] = {
-        "Run": "id", "Day": "analysis_date", "Status": "status", "Start": start_shown, "Answered": "valid_results",
-        "Failed": "failed_tasks", "Open": "pending_tasks", "USD": lambda row: usd(row["total_cost_usd"]),
-    }  # fmt: skip
+        "Run": "id",
+        "Day": "analysis_date",
+        "Status": "status",
+        "Start": start_shown,
+        "Answered": "valid_results",
+        "Failed": "failed_tasks",
+        "Open": "pending_tasks",
+        "USD": lambda row: usd(row["total_cost_usd"]),
+    }
     if any(row["message"] for row in rows):
         columns["Why"] = why_shown
     show_rows(rows, columns, as_json=as_json, empty=NO_RUN)
@@ -67,21 +81,28 @@ def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
 def show(session: Session, run: int, *, as_json: bool) -> None:
     """Show how RUN ended, what it cost at each provider, and how far its day is by now.
 
-    A day may have had several runs: what is not said to be of this run is the day's.
+    A day may have had several runs: columns without `this run` in their title are of the whole day.
     """
     with session.app() as app:
         fields = table.find(app.db, run)
         cells = list(day_cells(app, fields))
         unfinished = tasks.unfinished_answers(app.db, fields["analysis_date"])
     if as_json:
-        show_json(fields | {"day": cells, "unfinished": [asdict(each) for each in unfinished]})
+        show_json(fields | {"day": cells, "unfinished": [asdict(part) for part in unfinished]})
         return
     titles: Columns = {
-        "Run": "id", "Day": "analysis_date", "Status": "status", "Started (UTC)": "started_at",
-        "Ended (UTC)": "finished_at", "Answered in this run": "valid_results", "Failed in this run": "failed_tasks",
-        "Open at its end": "pending_tasks", "Cost USD": lambda row: usd(row["total_cost_usd"]), "Process": "owner",
+        "Run": "id",
+        "Day": "analysis_date",
+        "Status": "status",
+        "Started (UTC)": "started_at",
+        "Ended (UTC)": "finished_at",
+        "Answered in this run": "valid_results",
+        "Failed in this run": "failed_tasks",
+        "Open at its end": "pending_tasks",
+        "Cost USD": lambda row: usd(row["total_cost_usd"]),
+        "Process": "owner",
         "Why it ended early": why_shown,
-    }  # fmt: skip
+    }
     show_fields(fields, titles)
     say("")
     if cells:
@@ -92,8 +113,8 @@ def show(session: Session, run: int, *, as_json: bool) -> None:
     unread = sorted({cell["project_id"] for cell in cells if cell["unread"]})
     if unread:
         say(f"Answers unread are in no figure: `reanalyse --project {unread[0]}`.")
-    for each in unfinished:
-        say_unfinished(each)
+    for part in unfinished:
+        say_unfinished(part)
     if any(cell["results"] < cell["tasks"] and cell["message"] != NO_KEY for cell in cells):
         say(f"Ask again what is open: `runs retry {run}`.")
 
@@ -108,14 +129,14 @@ def why_shown(row: Row) -> str | None:
     return stop_text(row["message"], "en")
 
 
-def say_unfinished(found: tasks.Unfinished) -> None:
-    project = f"Project {found.project_id}, {found.name}"
-    if found.without_sentiment:
-        say(f"{project}: {found.without_sentiment} of the day's answers have no readable sentiment.")
+def say_unfinished(part: tasks.Unfinished) -> None:
+    project = f"Project {part.project_id}, {part.name}"
+    if part.without_sentiment:
+        say(f"{project}: {part.without_sentiment} of the day's answers have no readable sentiment.")
 
 
 def day_cells(app: App, run: Row) -> Iterator[Row]:
-    """How far the run's day is, by project and provider, with what the run itself did and what it cost there."""
+    """How far the run's day is, by project and provider, with what this run did and cost there."""
     day = run["analysis_date"]
     listed = {row["id"]: row for row in table.day_projects(app.db, day)}
     of_run = table.cells_of_run(app.db, run["id"])
@@ -133,7 +154,16 @@ def day_cells(app: App, run: Row) -> Iterator[Row]:
 
 def cell_fields(project: Row, provider: str, cell: tasks.Completeness, own: table.CellOfRun) -> dict[str, Any]:
     return {
-        "project_id": project["id"], "name": project["name"], "user_id": project["user_id"], "provider": provider,
-        "tasks": cell.tasks, "results": cell.results, "unread": cell.unread, "failures": cell.failures,
-        "reason": cell.reason, "run_answers": own.answers, "run_failures": own.failures, "cost_usd": own.cost_usd,
-    }  # fmt: skip
+        "project_id": project["id"],
+        "name": project["name"],
+        "user_id": project["user_id"],
+        "provider": provider,
+        "tasks": cell.tasks,
+        "results": cell.results,
+        "unread": cell.unread,
+        "failures": cell.failures,
+        "reason": cell.reason,
+        "run_answers": own.answers,
+        "run_failures": own.failures,
+        "cost_usd": own.cost_usd,
+    }

@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 
 RUN: Final = Number("run", "runs list")
 SHOWN: Final[Columns] = {
-    "Project": "project_id", "Name": "name", "Answered": "answers", "Open": "pending",
-    "Cost USD": lambda row: usd(row["cost_usd"]), "Why": "error",
-}  # fmt: skip
+    "Project": "project_id",
+    "Name": "name",
+    "Answered": "answers",
+    "Open": "pending",
+    "Cost USD": lambda row: usd(row["cost_usd"]),
+    "Why": "error",
+}
 
 
 @click.command(epilog=example("runs retry 12", "runs retry 12 --yes"))

@@ -26,7 +26,7 @@ from llm_monitoring.logs.redaction import register_secret
 from llm_monitoring.process.wording import PROGRAM, python_command
 from llm_monitoring.runs.estimate import Estimate, estimate
 from llm_monitoring.runs.plan import make_plan
-from llm_monitoring.runs.reason_texts import problem_text
+from llm_monitoring.runs.reason_texts import cause_text, problem_text
 from llm_monitoring.settings.parsers import budget as budget_amount
 
 COSTS: Final[Columns] = {
@@ -163,5 +163,5 @@ def cost(app: App, project_id: int) -> None:
 def row_of(each: Estimate) -> dict[str, object]:
     return {
         "provider": each.provider, "model_id": each.model_id, "tasks": each.tasks, "ceiling_usd": each.ceiling_usd,
-        "problem": each.problem,
+        "problem": each.problem and cause_text(each.problem, "en"),
     }  # fmt: skip
