@@ -14,7 +14,7 @@ from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.tasks import Doubtful
+from llm_monitoring.runs.tasks import UnknownCalls
 
 
 def notices(*problems: ProjectProblem) -> Sequence[Notice]:
@@ -22,7 +22,7 @@ def notices(*problems: ProjectProblem) -> Sequence[Notice]:
         ProjectReport(problem.project_id, problem.name, problem.user_id, 0.0, 0, Decimal(0), {}, False, problem)
         for problem in problems
     ]
-    doubtful = Doubtful(0, Decimal(0))
+    doubtful = UnknownCalls(0, Decimal(0))
     report = DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, doubtful=doubtful)
     return list(problem_notices(report))
 
