@@ -23,25 +23,25 @@ from llm_monitoring.runs.records import PAGE
 
 # a run once, at its start or end; each call; each project of the day
 RUN: Final = """runs.start runs.day_projects budget.standings budget.start_month budget.open_attempts runs.completeness
-    runs.project_spend runs.finish registry.count_usage results.pending_sentiment results.newest results.unscored
+    runs.project_spend runs.finish registry.count_usage answers.pending_sentiment answers.newest answers.unscored
     chunks.answers"""
 CALL: Final = """budget.reserve budget.refusal budget.mark_sent budget.keep_receipt budget.close budget.raise_alert
-    results.save results.set_sentiment runs.record_failure"""
-FIGURES: Final = """results.lock_project results.observations results.cell_costs results.cell_failures
-    results.previous_model results.save_snapshot results.drop_empty_cells runs.failure_reasons
+    answers.save answers.set_sentiment runs.record_failure"""
+FIGURES: Final = """answers.lock_project answers.observations answers.cell_costs answers.cell_failures
+    answers.previous_model answers.save_snapshot answers.drop_empty_cells runs.failure_reasons
     projects.mark_analysed"""
 REPORT: Final = """reporting.last_day reporting.answers reporting.prompts reporting.texts reporting.failed_prompts
-    reporting.failures metrics.observations metrics.totals metrics.latest_day metrics.prompts"""
+    reporting.failures periods.observations periods.totals periods.latest_day periods.prompts"""
 EXPORT: Final = """reporting.results_count reporting.results reporting.citations reporting.snapshots_count
     reporting.snapshots"""
 DIGEST: Final = """notify.outages notify.refused_keys notify.broken_runs notify.daily_spend notify.observations
-    notify.budget_alerts notify.going_models notify.add_news notify.pending"""
+    notify.budget_alerts notify.retiring_models notify.add_notice notify.pending"""
 AUDIT: Final = """budget.counter_differences budget.ledger_size budget.over_ceiling budget.count_open_attempts
     budget.over_admitted budget.left_open budget.attempts_of budget.repair_counters budget.history
     budget.month_by_model"""
 RETENTION: Final = "retention.drop_receipts retention.empty_answers"
 COMMANDS: Final = """reanalysis.days reanalysis.page reanalysis.without_text reanalysis.store_branded
-    naming.latest_answers projects.projects_overview projects.holdings projects.remove_project"""
+    name_check.latest_answers projects.projects_overview projects.holdings projects.remove_project"""
 
 
 SOME_TASKS: Final = 25_000  # of a provider in a day
@@ -79,7 +79,7 @@ def cases(db: Database, shape: Shape) -> Iterator[Case]:
     every_provider = {"page": report_data.PAGE, "provider": None}
     yield from group("report", REPORT, known | every_provider)
     month = {"first": days_ago(shape, 30), **every_provider}
-    yield from group("report of 30 days", "reporting.answers metrics.observations", known | month)
+    yield from group("report of 30 days", "reporting.answers periods.observations", known | month)
     yield from group("export", EXPORT, known | whole_history(shape))
     after = {"after": last_page(db, known["project_id"])}
     yield from group("export, last page", "reporting.results reporting.citations", known | whole_history(shape) | after)

@@ -1,4 +1,4 @@
-"""Completion with Tab: a shell function for the commands, from any directory, and what it completes."""
+"""`completion`: a shell function for the commands, and its completion with Tab."""
 
 from __future__ import annotations
 

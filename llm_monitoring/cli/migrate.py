@@ -1,4 +1,4 @@
-"""`migrate`: the database's tables."""
+"""`migrate`: create or update the tables of the database."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from llm_monitoring.ledger.budget import Budget
 @click.option("--print-grants", is_flag=True, help="Print the SQL of the least-privilege roles; touches no database.")
 @pass_session
 def migrate(session: Session, *, print_grants: bool) -> None:
-    """Create or update the tables of the database, keeping every row.
+    """Create or update the tables of the database and keep every row.
 
-    Every job and command does so by itself; this one says what it did. It also makes LLM_DEFAULT_MONTHLY_BUDGET_USD the
-    limit that the database gives new accounts and, with LLM_DISTRIBUTE=true, makes the queue's tables.
+    Every job and command does so by itself; this one reports what it did. It also makes
+    LLM_DEFAULT_MONTHLY_BUDGET_USD the limit that the database gives new accounts and, with LLM_DISTRIBUTE=true, makes
+    the queue's tables.
 
     --print-grants prints a script that makes three roles: llm_monitoring_runner can do a daily run and can touch
     neither prices nor keys nor limits; llm_monitoring_admin can do what these commands and the weekly check do;

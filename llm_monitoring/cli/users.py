@@ -1,4 +1,4 @@
-"""`users`: those whose projects are monitored and whose budgets pay for it."""
+"""`users`: add, list, edit and remove users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_monitoring.db import Row
 
 @click.group(epilog=example("users add ana@agency.example", "users list"))
 def users() -> None:
-    """Add, edit, list and remove users: each has own projects, API keys and a monthly budget."""
+    """Manage users: each has projects, API keys and a monthly budget."""
 
 
 @users.command(epilog=example("users add ana@agency.example"))
@@ -49,7 +49,7 @@ def edit(session: Session, user: str, email: str) -> None:
 
 @users.command(epilog=example("users remove ana@agency.example", "users remove 3 --yes"))
 @click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def remove(session: Session, user: str, *, yes: bool) -> None:
     """Delete USER with every project, prompt, answer and key.

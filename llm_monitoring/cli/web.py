@@ -8,7 +8,7 @@ from llm_monitoring.cli.base.command import Failed, example
 from llm_monitoring.cli.base.session import Session, pass_session
 
 
-@click.command(epilog=example("web", "web --port 8080", "--demo web"))
+@click.command(epilog=example("web", "web --port 8080"))
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 8000]")
 @pass_session
 def web(session: Session, *, port: int | None) -> None:

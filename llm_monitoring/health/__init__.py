@@ -1,1 +1,1 @@
-"""What `doctor` examines: the machine, the database, projects and their definitions."""
+"""Checks of the installation: the machine, the database, keys, models and projects."""

@@ -1,4 +1,4 @@
-"""What projects hold that is not taken any more, as a host application may have stored it: said, and still measured."""
+"""Checks of stored definitions that would be refused today, as a host application may have stored them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_monitoring import projects
 from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.errors import Invalid
-from llm_monitoring.health.finding import CheckResult, yellow
+from llm_monitoring.health.check_result import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects.definition import NewPrompt, Project
 from llm_monitoring.projects.validation import check_prompt, problems
@@ -18,7 +18,7 @@ SHOWN: Final = 5
 
 
 def definition_problems(db: Database, project: Project) -> list[str]:
-    """Limits, codes and sites of a project that the commands would refuse today, and prompts that are too long."""
+    """The problems of a stored definition and of its prompts; the project is measured nevertheless."""
     found = [problem.text for problem in problems(project)]
     for row in projects.list_prompts(db, project.id):
         try:
@@ -36,5 +36,5 @@ def definitions(db: Database) -> Iterator[CheckResult]:
             found = definition_problems(db, project)
             if found:
                 more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-                told = f"{project.id} {project.name}: {'; '.join(found[:SHOWN])}{more}"
-                yield yellow("project", told, f"`{PROGRAM} projects check {project.id}`, then `projects edit`")
+                message = f"{project.id} {project.name}: {'; '.join(found[:SHOWN])}{more}"
+                yield yellow("project", message, f"`{PROGRAM} projects check {project.id}`, then `projects edit`")

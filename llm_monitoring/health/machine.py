@@ -1,4 +1,4 @@
-"""Examines what is outside the database: disk, time zone, notifications, the settings of Railway."""
+"""Checks of the disk, the time zone, the notifications and the settings of Railway."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from llm_monitoring.health.finding import CheckResult, green, red, yellow
+from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.process import location
 from llm_monitoring.settings.fields import Settings, unknown_variables
 
@@ -22,7 +22,7 @@ NEEDED_ON_RAILWAY: Final = ("DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY")
 
 
 def disk(settings: Settings) -> Iterator[CheckResult]:
-    """The room that is left for the embedded database, where that is the one in use."""
+    """The free space of the embedded database, if that is in use."""
     if not settings.may_embed_database:
         return
     from llm_monitoring.db.data_directory import own_data_directory
@@ -30,21 +30,21 @@ def disk(settings: Settings) -> Iterator[CheckResult]:
     data = own_data_directory(settings.data_dir)
     place = next(folder for folder in (data, *data.parents) if folder.exists())
     free = shutil.disk_usage(place).free / GIB
-    told = f"{free:.1f} GiB free for the embedded database in {data}"
+    message = f"{free:.1f} GiB free for the embedded database in {data}"
     if free < ALMOST_NONE_GIB:
-        yield red("disk", told, "free some space, or set LLM_DATA_DIR to a larger disk, before answers are lost")
+        yield red("disk", message, "free some space, or set LLM_DATA_DIR to a larger disk, before answers are lost")
     elif free < LITTLE_GIB:
-        yield yellow("disk", told, "free some space, or set LLM_DATA_DIR to a larger disk")
+        yield yellow("disk", message, "free some space, or set LLM_DATA_DIR to a larger disk")
     else:
-        yield green("disk", told)
+        yield green("disk", message)
 
 
 def unknown_settings() -> Iterator[CheckResult]:
-    """The variables that look like settings and are none."""
+    """The variables that look like settings and are not."""
     for name, nearest in unknown_variables().items():
         listing = "remove it; `python -m llm_monitoring.settings` lists the settings"
-        mend = f"rename it to {nearest}, or remove it" if nearest else listing
-        yield yellow("settings", f"{name} is no setting and changes nothing", mend)
+        fix = f"rename it to {nearest}, or remove it" if nearest else listing
+        yield yellow("settings", f"{name} is no setting and changes nothing", fix)
 
 
 def time_zone(settings: Settings) -> Iterator[CheckResult]:
@@ -53,25 +53,28 @@ def time_zone(settings: Settings) -> Iterator[CheckResult]:
 
 
 def notifications(settings: Settings) -> Iterator[CheckResult]:
-    """Whether the library knows the targets; nothing is sent."""
+    """Whether Apprise can read the targets; nothing is sent."""
     if not settings.notify_urls:
-        yield green("notifications", "off: LLM_NOTIFY_URLS is not set, so nobody is told of trouble")
+        yield green("notifications", "off: LLM_NOTIFY_URLS is not set, so problems are not reported")
         return
     import apprise
 
     from llm_monitoring.notify.outbox import targets
 
-    logging.getLogger("apprise").disabled = True  # it would quote the address
+    logging.getLogger("apprise").disabled = True  # its log lines quote the address
     for target in targets(settings):
         if apprise.Apprise.instantiate(target.url.reveal(), suppress_exceptions=True) is None:
-            yield red("notifications", f"{target.name} is no address that Apprise knows",
-                      "correct it in LLM_NOTIFY_URLS: https://appriseit.com")  # fmt: skip
+            yield red(
+                "notifications",
+                f"{target.name} is no address that Apprise knows",
+                "correct it in LLM_NOTIFY_URLS: https://appriseit.com",
+            )
         else:
             yield green("notifications", f"{target.name} can be read (nothing was sent)")
 
 
 def railway(settings: Settings) -> Iterator[CheckResult]:
-    """What Railway will do with this checkout, and whether what it needs is set if this runs there."""
+    """The schedules of this checkout for Railway and, on Railway, the variables that it needs."""
     root = location.checkout()
     if root is None:
         yield green("railway.json", "not looked at: the package is installed, and its repository is elsewhere")
@@ -82,7 +85,7 @@ def railway(settings: Settings) -> Iterator[CheckResult]:
 
 
 def railway_files(root: Path) -> Iterator[CheckResult]:
-    """Whether railway.json lists the schedules, and .railway/railway.py says the same."""
+    """Whether railway.json lists the schedules, and .railway/railway.py has the same."""
     listed = read_railway_json(root)
     if isinstance(listed, CheckResult):
         yield listed
@@ -98,8 +101,9 @@ def read_railway_json(root: Path) -> dict[str, Any] | CheckResult:
         return red("railway.json", f"cannot be read: {exc}", "restore it from the repository: it holds the schedules")
     wrong = red("railway.json", "has no list of schedules", "give it `crons`: objects with `command` and `schedule`")
     crons = found.get("crons") if isinstance(found, dict) else None
-    entries = isinstance(crons, list) and all(isinstance(each, dict) and {"command", "schedule"} <= set(each)
-                                              for each in crons)  # fmt: skip
+    entries = isinstance(crons, list) and all(
+        isinstance(each, dict) and {"command", "schedule"} <= set(each) for each in crons
+    )
     return found if crons and entries else wrong
 
 
@@ -110,23 +114,32 @@ def railway_json(listed: Mapping[str, Any], root: Path) -> Iterator[CheckResult]
         yield red("railway.json", f"starts what is not there: {', '.join(missing)}", "correct `crons`")
     policy = deploy.get("restartPolicyType")
     if policy != "NEVER":
-        yield red("restart policy", f"is {policy}: a failing run would start again and pay up to ten times more",
-                  'set "restartPolicyType": "NEVER" under `deploy` in railway.json')  # fmt: skip
+        yield red(
+            "restart policy",
+            f"is {policy}: a failing run would start again and pay up to ten times more",
+            'set "restartPolicyType": "NEVER" under `deploy` in railway.json',
+        )
     shared = sorted({"startCommand", "cronSchedule"} & set(deploy))
     if shared:
-        yield red("railway.json", f"`deploy` sets {', '.join(shared)}, which every service would take",
-                  "remove it: each service has its own")  # fmt: skip
+        yield red(
+            "railway.json",
+            f"`deploy` sets {', '.join(shared)}, which every service would take",
+            "remove it: each service has its own",
+        )
     if not missing and not shared and policy == "NEVER":
         plan = ", ".join(f"{each['command'].split()[-1]} at {each['schedule']}" for each in listed["crons"])
         yield green("railway.json", f"lists for .railway/railway.py: {plan} (UTC); no restarts")
 
 
 def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[CheckResult]:
-    """Whether .railway/railway.py, the only file that Railway reads, says the same as railway.json."""
+    """Whether .railway/railway.py, the only file that Railway reads, has the same schedules as railway.json."""
     code = root / ".railway" / "railway.py"
     if not code.is_file():
-        yield red(".railway", "railway.py is missing: Railway reads no schedule from railway.json",
-                  "restore it from the repository, then `railway config plan` and `railway config apply`")  # fmt: skip
+        yield red(
+            ".railway",
+            "railway.py is missing: Railway reads no schedule from railway.json",
+            "restore it from the repository, then `railway config plan` and `railway config apply`",
+        )
     elif find_spec("railway_sdk") is None:
         yield green(".railway", "railway.py is there; not compared, as railway-sdk is not installed here")
     else:

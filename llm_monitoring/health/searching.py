@@ -1,4 +1,4 @@
-"""Says what keeps a project from being asked with web search: when it is switched on, and to an examiner."""
+"""Checks of projects with web search: the providers that cannot be asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.db import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.health.finding import CheckResult, yellow
+from llm_monitoring.health.check_result import CheckResult, yellow
 from llm_monitoring.process.hints import explain
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.settings.fields import Settings
@@ -35,6 +35,6 @@ def projects_with_search(db: Database) -> Iterator[Project]:
 
 
 def named(affected: list[Project]) -> str:
-    """The projects by number, a few of them."""
+    """The numbers of the first projects."""
     more = f" and {len(affected) - SHOWN} more" if len(affected) > SHOWN else ""
     return f"projects {', '.join(f'#{project.id}' for project in affected[:SHOWN])}{more} with web search"

@@ -15,6 +15,7 @@ HINTS: Final = {
     "project_not_found": "see `{program} projects list`",
     "prompt_not_found": "see `{program} queries list {project_id}`",
     "run_not_found": "see `{program} runs list`",
+    "token_not_found": "see `{program} tokens list`",
     "user_not_found": "see `{program} users list`",
     "calls_open": "let the daily run end, or run `{program} budget audit`, then try again",
     "long_form": "leave out `--long`",

@@ -1,4 +1,4 @@
-"""With which names and rules answers are read: a fingerprint of them, and what it stands for."""
+"""The fingerprint of the names and the analysis version with which answers are read, and how many are stale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SQL = load("fingerprints")
 
 
 def rules_of(project: Project) -> dict[str, Any]:
-    """What a project's answers are read with: the version of the analysis, the brand and the competitors."""
+    """The version of the analysis, the brand and the competitors with which answers of a project are read."""
     return {
         "analysis_version": ANALYSIS_VERSION,
         "brand": write_entity(project.brand),
@@ -26,18 +26,18 @@ def rules_of(project: Project) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def fingerprint(project: Project) -> str:
-    """The mark of an answer that was read with the project's present names and rules."""
+    """The fingerprint of answers that are read with the present names and rules of the project."""
     return sha256(json.dumps(rules_of(project), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def record(tx: Transaction | Database, project: Project) -> None:
-    """Keep the project's present names and rules under their fingerprint."""
+    """Store the present names and rules of the project under their fingerprint."""
     tx.execute(SQL.record, {"fingerprint": fingerprint(project), "rules": Json(rules_of(project))})
 
 
-def matcher_for(db: Database, mark: str | None, project_id: int) -> Matcher | None:
-    """The matcher of an earlier fingerprint's names, by the rules of today; None where they were never kept."""
-    row = db.one(SQL.find, {"fingerprint": mark})
+def matcher_for(db: Database, former: str | None, project_id: int) -> Matcher | None:
+    """The matcher of the names of an earlier fingerprint, with the rules of today; None if they were never stored."""
+    row = db.one(SQL.find, {"fingerprint": former})
     if row is None:
         return None
     brand, *competitors = (
@@ -47,6 +47,6 @@ def matcher_for(db: Database, mark: str | None, project_id: int) -> Matcher | No
 
 
 def stale_answers(db: Database, project: Project) -> int:
-    """How many answers were read with former names, or by a former version of the analysis: `reanalyse` reads them."""
+    """The number of answers that were read with former names or a former version of the analysis."""
     row = db.one(SQL.stale, {"project_id": project.id, "fingerprint": fingerprint(project)})
     return int(row["answers"]) if row else 0

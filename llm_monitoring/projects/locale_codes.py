@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-LONGEST_LANGUAGE: Final = 10  # what a column holds
+LONGEST_LANGUAGE: Final = 10  # the width of the column
 TAG: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 NO_LANGUAGE: Final = re.compile(r"(und|mul|mis|zxx|q[a-t][a-z])(-.*)?")  # undetermined, several, none, private
 
@@ -28,7 +28,7 @@ def language_code(text: str) -> str | None:
 
 
 def language_problem(text: str) -> str:
-    """Why a text is no language's code; empty if it is one."""
+    """Why a text is not the code of a language; empty if it is one."""
     return "" if language_code(text) else f"language {text!r} is no ISO 639 code such as es or en"
 
 
@@ -46,7 +46,7 @@ def country_code(text: str) -> str | None:
 
 
 def country_problem(text: str) -> str:
-    """Why a text is no country's code, with the code that may be meant; empty if it is one."""
+    """Why a text is not the code of a country, with the code that may be meant; empty if it is one."""
     if country_code(text):
         return ""
     meant = meant_country(text)

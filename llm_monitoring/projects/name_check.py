@@ -1,4 +1,4 @@
-"""Checks a project's names against everyday words, each other, and what its stored answers say."""
+"""Checks the names of a project against everyday words, each other, and the stored answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AMBIGUOUS: Final = frozenset({"short", "common word", "common words"})
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place in a stored answer."""
+    """A mention in a stored answer."""
 
     result_id: int
     provider: str
@@ -52,12 +52,12 @@ class Use:
     phrases: Counter[str] = field(default_factory=Counter)
     longer: Counter[str] = field(default_factory=Counter)
     examples: list[Hit] = field(default_factory=list)
-    otherwise: list[Hit] = field(default_factory=list)
+    other_case: list[Hit] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A spelling that may mislead: why, how answers use it, what to do."""
+    """A spelling that may be counted wrongly: why, how answers use it, what to do."""
 
     entity: str
     term: str
@@ -73,7 +73,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The warnings about a project's names, and how many answers were looked at."""
+    """The warnings about the names of a project, and the number of answers that were searched."""
 
     project: Project
     answers: int
@@ -81,7 +81,7 @@ class Check:
 
 
 def check(db: Database, project_id: int, limit: int = LOOKED_AT) -> Check:
-    """Look for names that may mislead, in the project's languages, English, and its latest answers."""
+    """Find names that may be counted wrongly, in the languages of the project, English, and its latest answers."""
     project = store.find(db, project_id)
     entities = (project.brand, *project.competitors)
     spoken = [row["language"] for row in db.all(SQL.languages, {"project_id": project_id})]
@@ -133,7 +133,7 @@ def note(use: Use, row: Row, text: str, span: tuple[int, int], *, as_given: bool
             use.phrases[phrase.lower()] += 1
         elif follower[1][0].isupper() or follower[1][0].isdigit():
             use.products[phrase] += 1
-    examples = use.examples if as_given else use.otherwise
+    examples = use.examples if as_given else use.other_case
     if len(examples) < EXAMPLES and all(hit.result_id != row["id"] for hit in examples):
         around = " ".join(text[max(0, start - REACH) : end + REACH].split())
         examples.append(Hit(row["id"], row["llm_provider"], row["analysis_date"], around))
@@ -152,7 +152,7 @@ def note_longer_words(uses: Uses, text: str) -> None:
 
 
 def warn(entity: Entity, term: str, found: Sequence[Doubt], use: Use, tracked: set[str]) -> Warned | None:
-    """The warning about one spelling, None where nothing speaks against it."""
+    """The warning about one spelling, None if there is no reason for one."""
     own = [doubt for doubt in found if not (doubt.kind == "common words" and always_as_given(use))]
     proposals = [
         *of_case(entity, term, own, use),
@@ -167,12 +167,12 @@ def warn(entity: Entity, term: str, found: Sequence[Doubt], use: Use, tracked: s
 
 
 def always_as_given(use: Use) -> bool:
-    """Whether answers show that everyday words were never meant."""
+    """Whether all hits in answers have the case of the name."""
     return 0 < use.hits == use.as_given
 
 
 def of_case(entity: Entity, term: str, own: Sequence[Doubt], use: Use) -> Iterable[str]:
-    """`case_sensitive` where it would keep everyday words out, and `exclude` for the phrases they stand in."""
+    """`case_sensitive` if it would keep everyday words out, and `exclude` for the phrases that contain them."""
     if not any(doubt.kind in AMBIGUOUS for doubt in own):
         return
     if term != term.lower():
@@ -183,14 +183,14 @@ def of_case(entity: Entity, term: str, own: Sequence[Doubt], use: Use) -> Iterab
 
 
 def of_products(entity: Entity, use: Use, tracked: set[str]) -> Iterable[str]:
-    """Longer names that answers use and nobody declared: another product, or a name of this one."""
+    """Longer names in answers that are not declared: another product, or another name of this one."""
     for phrase, count in use.products.most_common(EXAMPLES):
         if count >= OFTEN and count >= OFTEN_SHARE * use.hits and key(phrase) not in tracked:
             yield f"exclude “{phrase}” if it is not {entity.name}, else make it an alias ({times(count)})"
 
 
 def of_longer_words(entity: Entity, term: str, use: Use) -> Iterable[str]:
-    """Words that contain the name, do not count, and are often enough to be a form of it."""
+    """Words that contain the name, are not counted, and are frequent enough to be a form of it."""
     own = {key(text) for text in entity.spellings}
     for word, count in use.longer.most_common(EXAMPLES):
         if count >= OFTEN and word not in own and word.startswith(key(term)) and len(word) <= len(key(term)) + 3:
@@ -205,7 +205,7 @@ def of_neighbours(own: Sequence[Doubt], entity: Entity) -> Iterable[str]:
 
 
 def of_longer_name(entity: Entity, term: str, use: Use) -> Iterable[str]:
-    """A longer spelling that means nothing else."""
+    """A longer spelling with one meaning."""
     longer = [name for name in entity.spellings if len(key(name)) > len(key(term)) and key(term) in key(name)]
     ideas = [*longer, *(phrase for phrase, _ in use.products.most_common(1)), *entity.domains]
     if ideas:

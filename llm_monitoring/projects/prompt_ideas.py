@@ -1,4 +1,4 @@
-"""Proposes prompts as customers type them, from a project's brand, industry, competitors and language."""
+"""Proposes prompts as customers type them, made of brand, industry, competitors and language of a project."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """One language's sentences with slots, by kind, and what may stand in the slots `need` and `person`."""
+    """The sentences of a language with slots, by kind, and the values of the slots `need` and `person`."""
 
     needs: Sequence[str]
     people: Sequence[str]
@@ -38,7 +38,7 @@ class Templates:
 
 @dataclass(frozen=True, slots=True)
 class ProposedPrompts:
-    """Prompts that the project does not have yet; `wanted` is how many there should be of each kind."""
+    """Prompts that the project does not have yet; `wanted` is the number to propose of each kind."""
 
     project: Project
     queries: Sequence[NewPrompt]
@@ -46,7 +46,7 @@ class ProposedPrompts:
 
     @property
     def missing(self) -> int:
-        """How many there were no more different sentences for."""
+        """The number that is missing because there are no more different sentences."""
         return sum(self.wanted.values()) - len(self.queries)
 
 
@@ -61,7 +61,7 @@ def templates(language: str) -> Templates:
 def propose(db: Database, project_id: int, count: int, seed: int = 0) -> ProposedPrompts:
     """Propose `count` prompts that the project does not have; another `seed` proposes others. Stores nothing.
 
-    Raises BadInput where there are no templates in the project's language.
+    Raises Invalid if there are no templates in the language of the project.
     """
     project = store.find(db, project_id)
     language = project.language.partition("-")[0]
@@ -82,9 +82,9 @@ def propose(db: Database, project_id: int, count: int, seed: int = 0) -> Propose
 
 
 def split(count: int, *, with_competitors: bool) -> dict[Kind, int]:
-    """Share `count` out 60 : 20 : 20, what is left over going to the largest remainders, the earlier kind first.
+    """Divide `count` 60 : 20 : 20; the rest goes to the largest remainders, the earlier kind first.
 
-    Without competitors their part goes to the general ones.
+    Without competitors their share goes to the general kind.
     """
     shares = {kind: count * share for kind, share in SHARES.items()}
     if not with_competitors:
@@ -97,7 +97,7 @@ def split(count: int, *, with_competitors: bool) -> dict[Kind, int]:
 
 
 def take(found: Iterator[str], wanted: int, known: set[str]) -> list[str]:
-    """The first `wanted` sentences that are not known, which they are from then on."""
+    """The first `wanted` sentences that are not known; they are added to `known`."""
     taken: list[str] = []
     while len(taken) < wanted:
         text = next(found, None)
@@ -110,7 +110,7 @@ def take(found: Iterator[str], wanted: int, known: set[str]) -> list[str]:
 
 
 def sentences(project: Project, kind: Kind, language: Templates, rng: random.Random) -> Iterator[str]:
-    """Every sentence of a kind: all templates once before any comes again."""
+    """Every sentence of a kind; each template is used once before any is used again."""
     values = slot_values(project, language, rng)
     texts = shuffled(language.by_kind[kind], rng)
     pending = [fillings(template, values, turn) for turn, template in enumerate(texts)]
@@ -124,7 +124,7 @@ def sentences(project: Project, kind: Kind, language: Templates, rng: random.Ran
 
 
 def slot_values(project: Project, language: Templates, rng: random.Random) -> dict[str, list[str]]:
-    """What may stand in each slot, in a random order."""
+    """The values of each slot, in a random order."""
     rivals = shuffled([entity.name for entity in project.competitors], rng)
     return {
         "industry": [inside_sentence(project.industry, project.language)],
@@ -137,7 +137,7 @@ def slot_values(project: Project, language: Templates, rng: random.Random) -> di
 
 
 def fillings(template: str, values: Mapping[str, Sequence[str]], turn: int) -> Iterator[str]:
-    """A template with every combination of its slots; another turn starts at another one, so that they vary."""
+    """A template with every combination of its slots; each turn starts at another combination."""
     slots = list(dict.fromkeys(SLOT.findall(template)))
     found = [dict(zip(slots, chosen, strict=True)) for chosen in product(*(values[slot] for slot in slots))]
     usable = [chosen for chosen in found if chosen.get("other") != chosen.get("competitor") or "other" not in chosen]
@@ -152,17 +152,17 @@ def shuffled(items: Sequence[T], rng: random.Random) -> list[T]:
 
 
 def inside_sentence(industry: str, language: str) -> str:
-    """An industry as it stands inside a sentence: a capital that only opens it goes, but for German nouns."""
+    """An industry inside a sentence: without the capital of its first word, except in German."""
     first, rest = industry.strip().partition(" ")[0], industry.strip()
     only_opens = first[1:].islower() or len(first) == 1
     return rest[:1].lower() + rest[1:] if only_opens and not language.startswith("de") else rest
 
 
 def opened(text: str) -> str:
-    """A sentence that an industry opens, with its first letter in capitals."""
+    """A sentence that starts with an industry, with a capital letter."""
     return text[:1].upper() + text[1:]
 
 
 def plain_words(text: str) -> str:
-    """What two prompts have in common that differ in nothing but case, punctuation and spaces."""
+    """The words of a prompt, without case, punctuation and spaces."""
     return " ".join(re.findall(r"\w+", text.casefold()))

@@ -17,7 +17,7 @@ SQL = load("prompts")
 
 
 def list_prompts(db: Database, project_id: int) -> list[Row]:
-    """A project's prompts; raises BadInput where there is no such project."""
+    """The prompts of a project; raises NotFound."""
     find(db, project_id)
     return db.all(SQL.prompts, {"project_id": project_id})
 
@@ -69,12 +69,16 @@ def add_all_prompts(
 
 def prompt_fields(project: Project, query: NewPrompt) -> dict[str, Any]:
     language = query.language and language_code(query.language)
-    return {"project_id": project.id, "text": query.text.strip(), "language": language or project.language,
-            "query_type": query.query_type}  # fmt: skip
+    return {
+        "project_id": project.id,
+        "text": query.text.strip(),
+        "language": language or project.language,
+        "query_type": query.query_type,
+    }
 
 
 def match_known(db: Database, project_id: int, new: Sequence[NewPrompt]) -> list[tuple[NewPrompt, str | None]]:
-    """Each of these prompts, with the words of the same prompt that the project or the list has before it."""
+    """Each of these prompts, with the earlier prompt of the project or the list that has the same words."""
     seen: dict[str, str] = {}
     for row in db.all(SQL.prompts, {"project_id": project_id}):
         seen.setdefault(prompt_key(row["query_text"]), f"prompt {row['id']}")
@@ -87,7 +91,7 @@ def match_known(db: Database, project_id: int, new: Sequence[NewPrompt]) -> list
 
 
 def set_prompts_active(db: Database, project_id: int, query_ids: Sequence[int], is_active: bool) -> None:
-    """Pause or resume prompts, all or none; raises BadInput for one that the project does not have."""
+    """Pause or resume prompts, all or none; raises NotFound for one that the project does not have."""
     known = {row["id"] for row in list_prompts(db, project_id)}
     missing = [str(each) for each in query_ids if each not in known]
     if missing:
@@ -96,7 +100,7 @@ def set_prompts_active(db: Database, project_id: int, query_ids: Sequence[int], 
 
 
 def removable_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> list[Row]:
-    """The rows of these prompts; raises BadInput if one is not the project's, or was asked."""
+    """The rows of these prompts; raises NotFound for one of another project, NotReady for one that was asked."""
     find(db, project_id)
     rows = db.all(SQL.asked_prompts, {"project_id": project_id, "ids": list(query_ids)})
     missing = sorted(set(query_ids) - {row["id"] for row in rows})
@@ -110,7 +114,7 @@ def removable_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -
 
 
 def remove_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> None:
-    """Delete prompts that were never asked, all or none; raises BadInput."""
+    """Delete prompts that were never asked, all or none; raises NotFound and NotReady."""
     removable_prompts(db, project_id, query_ids)
     wanted = len(set(query_ids))
 
@@ -128,7 +132,7 @@ def remove_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> N
 def edit_prompt(
     db: Database, project_id: int, query_id: int, text: str | None, language: str | None, query_type: str | None
 ) -> None:
-    """Change a prompt's words (if it was never asked), language or type; raises BadInput."""
+    """Change the words of a prompt (if it was never asked), its language or type; raises AlreadyExists and Invalid."""
     rows = db.all(SQL.asked_prompts, {"project_id": project_id, "ids": [query_id]})
     if not rows or (text is not None and rows[0]["asked"]):
         rows = removable_prompts(db, project_id, [query_id])
@@ -136,9 +140,12 @@ def edit_prompt(
     new = NewPrompt(row["query_text"] if text is None else text, language or None, query_type or row["query_type"])
     check_prompt(new)
     fields = {
-        "project_id": project_id, "id": query_id, "text": new.text.strip(),
-        "language": (language and language_code(language)) or row["language"], "query_type": new.query_type,
-    }  # fmt: skip
+        "project_id": project_id,
+        "id": query_id,
+        "text": new.text.strip(),
+        "language": (language and language_code(language)) or row["language"],
+        "query_type": new.query_type,
+    }
     try:
         db.execute(SQL.edit_prompt, fields)
     except Conflict as exc:

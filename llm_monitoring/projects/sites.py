@@ -1,4 +1,4 @@
-"""Tells a site's host from what people write in its place: addresses of pages, patterns, lists, mail addresses."""
+"""Checks the host of a site, and recognises what people write instead: pages, patterns, lists, mail addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_HOST: Final = 253
 
 
 def site_problem(text: str) -> str:
-    """Why a text is no host whose citations can be counted, and what to write; empty if it is one."""
+    """Why citations of a text cannot be counted as of a host, and what to write; empty if they can."""
     parts = [part for part in BETWEEN.split(text.strip()) if part]
     if len(parts) > 1:
         return f"one entry has several sites: give each by itself, {' and '.join(map(plain_host, parts[:5]))}"
@@ -37,13 +37,13 @@ def site_problem(text: str) -> str:
 
 
 def split(bare: str) -> tuple[str, str, str]:
-    """What stands before the first `/`, `?` or `#`, that mark, and what follows it."""
+    """The text before the first `/`, `?` or `#`, that mark, and the text after it."""
     found = re.search(r"[/?#]", bare)
     return (bare[: found.start()], found[0], bare[found.end() :]) if found else (bare, "", "")
 
 
 def plain_host(text: str) -> str:
-    """The host that a text is about."""
+    """The host in a text."""
     authority = split(SCHEME.sub("", text.strip()))[0]
     return authority.rpartition("@")[2].partition(":")[0].lower().lstrip("*.").rstrip(".")
 

@@ -1,4 +1,4 @@
-"""Users' projects: the brand, its competitors, the prompts that are asked every day."""
+"""Projects in the database: added, found, listed, changed, paused, removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SQL = load("projects")
 
 
 def active(db: Database, project_ids: Sequence[int] | None = None) -> list[Row]:
-    """The rows of active projects, these or all, to be read one by one, so that a broken one stops alone."""
+    """The rows of active projects, these or all; the caller reads each alone, so that a broken one stops no other."""
     return db.all(SQL.active_projects, {"projects": None if project_ids is None else list(project_ids)})
 
 
@@ -26,7 +26,7 @@ def existing(db: Database, project_ids: Sequence[int]) -> set[int]:
 
 
 def find(db: Database, project_id: int) -> Project:
-    """One project; raises BadInput where there is none, or where its row is no project that can be measured."""
+    """One project; raises NotFound, or UnreadableProject for a row that cannot be read."""
     row = db.one(SQL.project, {"project_id": project_id})
     if row is None:
         raise NotFound("project", project_id)
@@ -34,7 +34,7 @@ def find(db: Database, project_id: int) -> Project:
 
 
 def add(db: Database, new: NewProject) -> int:
-    """Store a project and return its id; raises BadInput that names what is wrong."""
+    """Store a project and return its id; raises Invalid and AlreadyExists."""
     check(new)
     for name in new.providers:
         provider_name(name)
@@ -51,7 +51,7 @@ def add(db: Database, new: NewProject) -> int:
 
 
 def change(db: Database, project_id: int, edit: Callable[[Project], Project]) -> Project:
-    """Store what `edit` makes of a project's definition and return it; raises BadInput that names what is wrong."""
+    """Store the definition that `edit` returns, and return it; raises NotFound, Invalid and AlreadyExists."""
 
     def work(tx: Transaction) -> Project:
         row = tx.one(SQL.lock_definition, {"project_id": project_id})
@@ -75,14 +75,14 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
 
 
 def holdings(db: Database, project_id: int) -> Row:
-    """What `remove` takes away: `prompts`, `answers`, `days` with figures; `calls` and `charged_usd` stay."""
+    """What `remove` deletes (`prompts`, `answers`, `days`) and what stays (`calls`, `charged_usd`), in numbers."""
     row = db.one(SQL.holdings, {"project_id": project_id})
     assert row is not None
     return row
 
 
 def remove(db: Database, project_id: int) -> None:
-    """Delete a project, its prompts, answers and figures; the ledger keeps its calls. Raises BadInput."""
+    """Delete a project, its prompts, answers and figures; the ledger keeps its calls. Raises NotFound and NotReady."""
     try:
         if db.execute(SQL.remove_project, {"project_id": project_id}) == 0:
             raise NotFound("project", project_id)
@@ -91,7 +91,7 @@ def remove(db: Database, project_id: int) -> None:
 
 
 def set_active(db: Database, project_id: int, is_active: bool) -> None:
-    """Pause or resume a project; raises BadInput where there is none."""
+    """Pause or resume a project; raises NotFound."""
     if db.execute(SQL.set_active, {"project_id": project_id, "is_active": is_active}) == 0:
         find(db, project_id)
 
@@ -101,7 +101,7 @@ def overview(db: Database) -> list[Row]:
 
 
 def mark_analysed(db: Database, project_ids: Sequence[int], errors: RowErrors) -> None:
-    """Note that these projects were analysed now."""
+    """Record that these projects were analysed now."""
     for project_id in project_ids:
         with errors.guard("mark_project", f"Proyecto #{project_id}", project_id=project_id):
             db.execute(SQL.mark_analysed, {"project_id": project_id})

@@ -1,4 +1,4 @@
-"""Users: added, found, listed, given another address, removed; the ledger keeps what was paid."""
+"""Users in the database: added, found, listed, changed, removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
 def add_user(db: Database, email: str) -> int:
-    """Create a user and return the id; raises BadInput on a bad or known address."""
+    """Create a user and return the id; raises Invalid and AlreadyExists."""
     if not EMAIL.fullmatch(email):
         raise Invalid("email", f"{email!r} is no e-mail address")
     if db.one(SQL.user, {"user_id": None, "email": email}) is not None:
@@ -32,13 +32,13 @@ def add_user(db: Database, email: str) -> int:
 
 
 def find_user(db: Database, who: str) -> Row:
-    """A user by id or e-mail address; raises BadInput where there is none, or where several share the address."""
+    """A user by id or e-mail address; raises NotFound, or Invalid if several users have the address."""
     user_id = int(who) if who.isascii() and who.isdigit() and len(who) < 10 else None
     rows = db.all(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
     if not rows:
         raise NotFound("user", repr(who))
     if len(rows) > 1:
-        raise Invalid("user", f"{len(rows)} users have the address {who!r}: give one's number instead")
+        raise Invalid("user", f"{len(rows)} users have the address {who!r}: give the number of one instead")
     return rows[0]
 
 
@@ -47,7 +47,7 @@ def list_users(db: Database) -> list[Row]:
 
 
 def change_address(db: Database, user_id: int, email: str) -> None:
-    """Store another address; raises BadInput for one that is none or another user's."""
+    """Store another address; raises Invalid, or AlreadyExists for the address of another user."""
     if not EMAIL.fullmatch(email):
         raise Invalid("email", f"{email!r} is no e-mail address")
     taken = db.one(SQL.owner_of_address, {"user_id": user_id, "email": email})
@@ -64,14 +64,14 @@ def change_address(db: Database, user_id: int, email: str) -> None:
 
 
 def user_holdings(db: Database, user_id: int) -> Row:
-    """What goes with a user, `open_calls`, and the `calls` and `charged_usd` that the ledger keeps."""
+    """The rows that `remove_user` deletes, `open_calls`, and the `calls` and `charged_usd` that the ledger keeps."""
     row = db.one(SQL.holdings, {"user_id": user_id})
     assert row is not None
     return row
 
 
 def remove_user(db: Database, user_id: int) -> None:
-    """Delete a user with projects, prompts, answers and keys; raises BadInput while a call of the user is open."""
+    """Delete a user with projects, prompts, answers and keys; raises NotReady while a call of the user is open."""
     if open_calls := user_holdings(db, user_id)["open_calls"]:
         raise NotReady("user", user_id, f"user {user_id} has {open_calls} calls that are not closed", code="calls_open")
     try:

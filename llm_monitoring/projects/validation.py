@@ -1,4 +1,4 @@
-"""What a project and its prompts may be: limits, codes, names and sites, each problem with what to write instead."""
+"""Checks projects and prompts: limits, codes, names and sites."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Problems = Mapping[Problem, int]  # by how much each is wrong
 
 
 def problems(new: Definition) -> Problems:
-    """Everything that keeps a project from being stored or measured."""
+    """All problems of a definition."""
     found = dict.fromkeys(field_problems(new), 1)
     for field, entity in (("brand", new.brand), *(("competitors", each) for each in new.competitors)):
         found |= entity_problems(field, entity)
@@ -113,6 +113,6 @@ def check_prompt(query: NewPrompt) -> None:
 
 
 def prompt_key(text: str) -> str:
-    """What prompts that ask the same in the same words have in common: no case, spaces, or marks at their ends."""
+    """The key of a prompt: its words without case, spaces, and marks at the ends. Equal prompts have equal keys."""
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return EDGES.sub("", folded) or folded

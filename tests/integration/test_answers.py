@@ -105,7 +105,7 @@ def test_unread_and_emptied_answers(book: Book) -> None:
     book.db.execute("UPDATE llm_monitoring_results SET full_response = NULL WHERE id = 1")
     assert ("not read yet (IndexError)" in done("answers", "show", "3")) is True
     assert "1. **Holded**" in done("answers", "show", "3")
-    assert "The text is not kept any more." in done("answers", "show", "1")
+    assert "The text is no longer stored." in done("answers", "show", "1")
 
 
 @pytest.mark.parametrize(

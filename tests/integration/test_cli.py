@@ -192,7 +192,7 @@ def test_users(cli: Cli) -> None:
 def test_one_address_of_two_users(cli: Cli, db: Database) -> None:
     """Where a host application has an address twice, no command guesses whose money is meant."""
     db.execute("INSERT INTO users (email) VALUES ('x@y.example'), ('X@y.example')")
-    assert "2 users have the address 'x@y.example': give one's number instead" == cli.refused(
+    assert "2 users have the address 'x@y.example': give the number of one instead" == cli.refused(
         "budget", "set", "x@y.example", "--limit", "5"
     )
     cli.done("budget", "set", "2", "--limit", "5")
@@ -738,7 +738,7 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
 def test_a_question_that_nobody_answers(quipu: int) -> None:
     """Where standard input has ended, a command that asks says what to do and changes nothing."""
     refused = run_program("projects", "remove", "1")
-    assert (1, "error: nobody answered: run this in a terminal, or see --help for --yes") == (
+    assert (1, "error: no one answered: run this in a terminal, or see --help for --yes") == (
         refused.returncode,
         refused.stderr.strip().splitlines()[-1],
     )

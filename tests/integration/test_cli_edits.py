@@ -142,7 +142,7 @@ def test_web_search_that_cannot_be_asked_is_said(cli: Cli, db: Database, quipu: 
     model = next(row for row in cli.json("models", "list") if row["llm_provider"] == "openai" and row["is_current"])
     said = cli.done("projects", "edit", "1", "--web-search", "--provider", "openai")
     mend = f"`{PROGRAM} models price openai {model['model_id']} --search-fee USD --reason TEXT`"
-    assert f"Not asked until it is mended: openai/{model['model_id']}: web search has no price" in said
+    assert f"Not asked until it is fixed: openai/{model['model_id']}: web search has no price" in said
     assert mend in said
     assert mend in cli.done("projects", "add", "1", "Other", "--brand", "Brand", "--industry", "x", "--web-search",
                             "--case-sensitive")  # fmt: skip

@@ -258,7 +258,7 @@ def test_a_missing_project_lists_them(book: Book) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--days", "7", "--from", "2026-11-01", "--to", "2026-11-02"], "say two lengths"),
+        (["--days", "7", "--from", "2026-11-01", "--to", "2026-11-02"], "give two lengths"),
         (["--previous", "--compare-from", "2026-10-01", "--compare-to", "2026-10-02"], "two periods to compare with"),
         (["--compare-from", "2026-10-05", "--compare-to", "2026-10-02"],
          "--compare-from 2026-10-05 is after --compare-to 2026-10-02"),

@@ -53,15 +53,3 @@ def test_shipped(module: str) -> None:
     statements = parse(module, (PACKAGE / "db" / "sql" / f"{module}.sql").read_text(encoding="utf-8"))
     positional = [name for name, sql in statements.items() if re.search(r"(?<!%)%(?![%(])", sql.replace("%%", ""))]
     assert (True, []) == (len(statements) > 0, positional)
-
-
-def test_all_used() -> None:
-    """Every shipped statement is used by some module."""
-    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    unused = [
-        f"{module}.{name}"
-        for module in MODULES
-        for name in load(module).statements
-        if not re.search(rf"\.{name}\b", code)
-    ]
-    assert [] == unused

@@ -1,4 +1,4 @@
-"""How commands are put together: groups that load late, options that many share, one-line errors."""
+"""Parts of all commands: groups that load lazily, shared options, one-line errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Failed(click.ClickException):
-    """Something that the command needs is not as it should be: one line on standard error, exit code 1."""
+    """The command failed: one line on standard error, exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         from llm_monitoring.logs.redaction import redact, visible
@@ -30,14 +30,14 @@ class Failed(click.ClickException):
 
 
 class Refused(Failed):
-    """What was typed cannot be used: one line on standard error, exit code 2."""
+    """The input cannot be used: one line on standard error, exit code 2."""
 
     exit_code: ClassVar[int] = 2
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn every foreseen error into one line; a group without a command shows its help."""
+    """Show every expected error as one line, with the command that helps; a group without a command shows its help."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as exc:
@@ -53,17 +53,17 @@ def one_line_errors() -> Iterator[None]:
     except click.Abort as exc:
         if sys.stdin is not None and sys.stdin.isatty():  # Ctrl-C
             raise
-        raise Failed("nobody answered: run this in a terminal, or see --help for --yes") from exc
+        raise Failed("no one answered: run this in a terminal, or see --help for --yes") from exc
     except OSError as exc:
-        if is_stream_failure(exc):  # reported once, as the program ends
+        if is_stream_failure(exc):  # reported once, at the end of the program
             raise
         raise Failed(f"{f'{exc.filename}: ' if exc.filename else ''}{exc.strerror or exc}") from exc
 
 
 class LateGroup(click.Group):
-    """The outermost group: `late` names its commands, each with its module and a line of help.
+    """The root group; `late` maps each command to its module and its line of help.
 
-    A module is imported when its command is used, so that a command pays for its own imports alone.
+    A module is imported when its command is used, so that no command waits for the imports of another.
     """
 
     def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -115,7 +115,7 @@ def json_option(command: F) -> F:
 
 
 class Number(click.ParamType[int, Any]):
-    """The number of a row: `name` says of what, `listing` is the command that shows the numbers."""
+    """The number of a row. `name` is the kind of thing, `listing` the command that lists the numbers."""
 
     def __init__(self, name: str, listing: str) -> None:
         self.name = name
@@ -129,7 +129,7 @@ class Number(click.ParamType[int, Any]):
 
 
 class Provider(click.Choice[str]):
-    """A provider's name. What was typed in its place is never repeated: it may be a key."""
+    """The name of a provider. An error never repeats the input: it may be a key."""
 
     def __init__(self) -> None:
         super().__init__(PROVIDERS, case_sensitive=False)

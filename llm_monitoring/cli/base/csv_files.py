@@ -1,4 +1,4 @@
-"""Reads the files that people keep: CSV as spreadsheets write it, or one entry a line; errors name the line."""
+"""Reads CSV as spreadsheets write it, or one entry a line; errors name the line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MULTIBYTE: Final = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file's text, decoded: `name` is for messages, `skipped` lines before `text` are no data."""
+    """The decoded text of a file. `name` is for messages; `skipped` is the number of lines before `text`."""
 
     name: str
     text: str
@@ -42,7 +42,7 @@ class Sheet:
 
 
 def read_sheet(file: IO[bytes]) -> Sheet:
-    """Decode a file in UTF-8, UTF-16 or Windows-1252; raises BadInput that says what to do."""
+    """Decode a file in UTF-8, UTF-16 or Windows-1252; raises Invalid."""
     name = getattr(file, "name", "the file")
     name = "standard input" if name in ("-", "<stdin>") else str(name)
     data = file.read()
@@ -64,7 +64,7 @@ def read_sheet(file: IO[bytes]) -> Sheet:
 
 
 def require_text(name: str, data: bytes) -> None:
-    """Raise BadInput for a workbook or another file that is no text."""
+    """Raise Invalid for a workbook or another file that is not text."""
     if data.startswith(WORKBOOKS):
         raise Invalid(
             "file", f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that"
@@ -75,7 +75,7 @@ def require_text(name: str, data: bytes) -> None:
 
 
 def encoding_of(data: bytes) -> str:
-    """The encoding of a file: its mark's, UTF-16 by its zero bytes, UTF-8 if it is that, else Windows-1252."""
+    """The encoding of a file: of its byte order mark, UTF-16 by its zero bytes, UTF-8 if valid, else Windows-1252."""
     marked = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
     if marked:
         return marked
@@ -89,7 +89,7 @@ def encoding_of(data: bytes) -> str:
 
 
 def looks_like_utf16(data: bytes) -> str:
-    """UTF-16's name if every second byte of the beginning is mostly zero, as in Latin text; else empty."""
+    """The name of UTF-16 if mostly every second byte of the beginning is zero, as in Latin text; else empty."""
     sample = data[:SAMPLE_BYTES]
     half = len(sample) // 2
     even, odd = sample[::2].count(0), sample[1::2].count(0)
@@ -99,12 +99,12 @@ def looks_like_utf16(data: bytes) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """The delimiter that divides most lines alike; a comma if none does."""
+    """The delimiter that divides most lines into as many fields; a comma if none does."""
     return max(DELIMITERS, key=lambda each: agreement(text, each))
 
 
 def agreement(text: str, delimiter: str) -> tuple[float, int]:
-    """How many of the first rows a delimiter divides into as many fields as the first, and how many fields that is."""
+    """The share of the first rows that a delimiter divides into as many fields as the first row, and their number."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         counts = [len(fields) for fields, _ in zip(reader, range(200), strict=False) if any(fields)]
@@ -158,7 +158,7 @@ def lines(sheet: Sheet) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def at(sheet: Sheet, line: int) -> Iterator[None]:
-    """Name the line in what is refused on it."""
+    """Name the line in errors about it."""
     try:
         yield
     except (BadInput, ValueError) as exc:

@@ -1,4 +1,4 @@
-"""The one place that prints: tables for people, JSON for programs, nothing in either that moves a cursor."""
+"""Prints all output: tables for people, JSON for programs, neither with control characters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Columns = Mapping[str, str | Callable[[Any], object]]
 
 GAP: Final = 2
 LONGEST_WORD: Final = 40
-UNLIMITED_WIDTH: Final = 100_000  # of what is no terminal: a file or a pipe has no edge to wrap at
+UNLIMITED_WIDTH: Final = 100_000  # a file or a pipe has lines of any length
 
 
 def say(text: str) -> None:
@@ -37,7 +37,7 @@ def say(text: str) -> None:
 
 
 def wrapped(text: str) -> str:
-    """`text` in lines that end between words, on a terminal; a pipe has no edge."""
+    """`text` wrapped between words on a terminal; a pipe gets one line."""
     if not sys.stdout.isatty():
         return text
     width = max(20, shutil.get_terminal_size().columns)
@@ -47,12 +47,12 @@ def wrapped(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """`text` as anything of ours is printed: without secrets, control characters spelled out."""
+    """`text` without secrets, control characters spelled out."""
     return logs.visible(logs.redact(text))
 
 
 def show_rows(rows: Iterable[Fields], columns: Columns, *, as_json: bool, empty: str) -> None:
-    """Print rows as a JSON array with all their fields, or as a table; `empty` is said in place of an empty table.
+    """Print rows as a JSON array with all their fields, or as a table; `empty` is printed instead of an empty table.
 
     `columns` maps a title to the field that it shows, or to a function of the row.
     """
@@ -78,7 +78,7 @@ def show_json(value: Any) -> None:
 
 
 def redacted(value: Any) -> Any:
-    """`value` with every text in it without secrets."""
+    """`value` with the secrets in all its texts masked."""
     if isinstance(value, str):
         return logs.redact(value)
     if isinstance(value, Mapping):
@@ -93,7 +93,7 @@ def json_escape(match: re.Match[str]) -> str:
 
 
 def json_value(value: Any) -> Any:
-    """What JSON can hold of a value of ours; raises TypeError for anything else, secrets included."""
+    """The JSON form of a value; raises TypeError for other types, such as secrets."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, date):
@@ -119,7 +119,7 @@ def print_table(rows: Sequence[Fields], columns: Columns) -> None:
 
 
 def least_width(title: str, values: Iterable[object]) -> int:
-    """The width that a column needs so that no number, moment or word is broken; only very long words are."""
+    """The width that a column needs to break no number, time or word, except very long words."""
     from rich.cells import cell_len
 
     words = title.split()
@@ -210,14 +210,14 @@ def usd(amount: Decimal) -> Decimal:
 
 
 def text(value: str, style: str = "") -> Text:
-    """`value` as it is: no markup, no emoji code, no secret, control characters spelled out."""
+    """`value` without markup, emoji codes and secrets, control characters spelled out."""
     from rich.text import Text
 
     return Text(shown(value), style)
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """A console for a stream; what is no terminal gets lines as long as they are."""
+    """A console for a stream; only a terminal wraps lines."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout

@@ -1,4 +1,4 @@
-"""Days, periods and the project they are of, as they are typed."""
+"""Options for days, periods and the project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DAY: Final = Day()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A period as it was typed: its days, its length, and what it is compared with."""
+    """The period of the options: its days, its length, and the period to compare with."""
 
     first: date | None = None
     last: date | None = None
@@ -51,36 +51,40 @@ class Asked:
 
 
 def check_order(first: date | None, last: date | None, options: str = "--from and --to") -> None:
-    """Raise BadInput if a period ends before it starts."""
+    """Raise Invalid if a period ends before it starts."""
     if first is not None and last is not None and last < first:
         start, _, end = options.partition(" and ")
         raise Invalid("period", f"{start} {first} is after {end} {last}: give an earlier {start} or a later {end}")
 
 
 def period_options(command: F) -> F:
-    """`--from`, `--to`, `--days`, and what to compare with: `--previous` or `--compare-from` and `--compare-to`."""
+    """`--from`, `--to`, `--days`, and for a comparison `--previous` or `--compare-from` and `--compare-to`."""
     for option in (
         click.option("--compare-to", "other_last", type=DAY, help="Last day of the period to compare with."),
         click.option("--compare-from", "other_first", type=DAY, help="First day of the period to compare with."),
-        click.option("--previous", is_flag=True,
-                     help="Compare with the period before: as many days, or the month before a whole month."),
+        click.option(
+            "--previous",
+            is_flag=True,
+            help="Compare with the period before: as many days, or the month before a whole month.",
+        ),
         click.option("--to", "last", type=DAY, help="Last day; the latest measured one by default."),
         click.option("--from", "first", type=DAY, help="First day."),
-        click.option("--days", type=click.IntRange(1, 400),
-                     help=f"How many days, up to the last one.  [default: {DEFAULT_DAYS}]"),
-    ):  # fmt: skip
+        click.option(
+            "--days", type=click.IntRange(1, 400), help=f"How many days, up to the last one.  [default: {DEFAULT_DAYS}]"
+        ),
+    ):
         command = option(command)
     return command
 
 
 def project_options(command: F) -> F:
-    """The project as an argument or as `--project`, whichever was typed; `chosen_project` tells which."""
+    """The project as an argument or as `--project`; `chosen_project` returns which."""
     command = click.option("--project", "project", type=PROJECT, help="Which project, as PROJECT does.")(command)
     return click.argument("number", metavar="[PROJECT]", type=PROJECT, required=False)(command)
 
 
 def chosen_project(db: Database, number: int | None, project: int | None) -> int:
-    """The number that was typed; raises BadInput that lists the projects if there is none, or two."""
+    """The number of the project; raises Invalid that lists the projects if none or two are given."""
     if number is not None and project is not None and number != project:
         raise Invalid("project", f"PROJECT {number} and --project {project} are two projects: give one")
     chosen = project if number is None else number
@@ -94,18 +98,18 @@ def chosen_project(db: Database, number: int | None, project: int | None) -> int
 
 
 def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
-    """The period that was typed and the one to compare it with; `latest` is the last measured day."""
+    """The period of the options and the one to compare it with; `latest` is the last measured day."""
     check_order(asked.first, asked.last)
     check_order(asked.other_first, asked.other_last, "--compare-from and --compare-to")
     if asked.first and asked.last and asked.days:
-        raise Invalid("period", "--from, --to and --days together say two lengths: leave out one")
+        raise Invalid("period", "--from, --to and --days together give two lengths: leave out one")
     period = period_of(asked.first, asked.last, asked.days or DEFAULT_DAYS, latest, sized=asked.days is not None)
     if (asked.other_first is None) != (asked.other_last is None):
         raise Invalid("comparison", "a comparison needs both --compare-from and --compare-to")
     if asked.other_first is None or asked.other_last is None:
         return period, period.previous() if asked.previous else None
     if asked.previous:
-        raise Invalid("comparison", "--previous and --compare-from say two periods to compare with: leave out one")
+        raise Invalid("comparison", "--previous and --compare-from give two periods to compare with: leave out one")
     return period, Period(asked.other_first, asked.other_last)
 
 

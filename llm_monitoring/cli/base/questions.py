@@ -1,4 +1,4 @@
-"""Questions in a terminal: asked again until the answer can be used."""
+"""Questions in a terminal, repeated until the answer can be used."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def heading(title: str, explanation: str) -> None:
 
 
 def ask(question: str, default: str | None = None) -> str:
-    """An answer without surrounding space; an empty one only where the default is empty."""
+    """An answer without surrounding space; an empty one only if the default is empty."""
     shown = None if default is None else logs.visible(default)
     answer: str = click.prompt(question, default=shown, show_default=bool(shown))
     return answer.strip()
 
 
 def ask_list(question: str) -> tuple[str, ...]:
-    """Entries separated by commas, perhaps none."""
+    """Entries separated by commas; none for an empty answer."""
     return tuple(entry.strip() for entry in ask(f"{question}, separated by commas", "").split(",") if entry.strip())
 
 
@@ -41,7 +41,7 @@ def choose(question: str, options: Sequence[str], default: int = 0) -> int:
 
 
 def retried(step: Callable[[], T]) -> T:
-    """What `step` returns, once it takes what was answered."""
+    """The result of `step`, repeated until it accepts the answers."""
     while True:
         try:
             return step()

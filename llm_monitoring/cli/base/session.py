@@ -1,4 +1,4 @@
-"""What a command works on: the settings and tools of the operator's installation, or of the demo."""
+"""The session of a command: the settings and the app of the operator's installation, or of the demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Session:
-    """Opens what a command needs, when it needs it: `--help` reads no setting and touches no database."""
+    """Opens settings and app when a command needs them: `--help` reads no setting and touches no database."""
 
     demo: bool = False
 
@@ -42,7 +42,7 @@ class Session:
 
     @contextmanager
     def app(self) -> Iterator[App]:
-        """Everything that a command works with, on a migrated database; closed at the end."""
+        """The app on a migrated database; closed at the end."""
         from llm_monitoring.app import open_app
 
         with self.settings() as settings:
@@ -52,7 +52,7 @@ class Session:
 
 
 def find_database(settings: Settings) -> None:
-    """Fail at once where DATABASE_URL leads nowhere: a job waits 90 s for its database, a person should not."""
+    """Fail at once if the database does not answer: a job waits 90 s for it, a person should not."""
     from llm_monitoring.db.database import Database
 
     if settings.database_url is not None:

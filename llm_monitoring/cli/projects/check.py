@@ -1,4 +1,4 @@
-"""`projects check`: names that mislead."""
+"""`projects check`: names that may be counted wrongly."""
 
 from __future__ import annotations
 
@@ -45,15 +45,19 @@ def check(session: Session, project: int, *, as_json: bool) -> None:
 
 
 def without_sites(project: Project) -> list[str]:
-    """What cannot be measured for want of a declared site, each with the command that declares it."""
+    """The brand and competitors without a declared site, each with the command that declares it."""
     found = []
     if not project.brand.domains:
-        found.append(f"{project.brand.name}: no site is declared, so there is no citation rate. "
-                     f"→ {PROGRAM} projects edit {project.id} --domain HOST")  # fmt: skip
+        found.append(
+            f"{project.brand.name}: no site is declared, so there is no citation rate. "
+            f"→ {PROGRAM} projects edit {project.id} --domain HOST"
+        )
     rivals = [rival.name for rival in project.competitors if not rival.domains]
     if rivals:
-        found.append(f"{', '.join(rivals)}: no site is declared, so citations of theirs are not counted. "
-                     f"→ {PROGRAM} competitors edit {project.id} NAME --domain HOST")  # fmt: skip
+        found.append(
+            f"{', '.join(rivals)}: no site is declared, so citations of theirs are not counted. "
+            f"→ {PROGRAM} competitors edit {project.id} NAME --domain HOST"
+        )
     return found
 
 
@@ -68,7 +72,7 @@ def tell(found: Check) -> None:
     say(f"Project {project.id}, {project.name}: names that may mislead ({looked}):")
     for warned in found.warnings:
         tell_one(warned)
-    hits = [hit for warned in found.warnings for hit in (*warned.use.otherwise, *warned.use.examples)]
+    hits = [hit for warned in found.warnings for hit in (*warned.use.other_case, *warned.use.examples)]
     if hits:
         say("")
         say(f"Read an answer: `answers show {hits[0].result_id}`.")
@@ -81,7 +85,7 @@ def tell_one(warned: Warned) -> None:
     use = warned.use
     if use.hits:
         say(f"    hits: {use.hits}, {use.as_given} of them in the case given")
-    for hit in use.otherwise or use.examples:
+    for hit in use.other_case or use.examples:
         say(f"    {place(hit)}")
     for proposal in warned.proposals:
         say(f"    → {proposal}")
@@ -98,12 +102,15 @@ def check_fields(found: Check) -> dict[str, Any]:
         "without_site": [each.name for each in (found.project.brand, *found.project.competitors) if not each.domains],
         "warnings": [
             {
-                "entity": warned.entity, "term": warned.term, "case_sensitive": warned.case_sensitive,
-                "reasons": [asdict(doubt) for doubt in warned.doubts], "hits": warned.use.hits,
+                "entity": warned.entity,
+                "term": warned.term,
+                "case_sensitive": warned.case_sensitive,
+                "reasons": [asdict(doubt) for doubt in warned.doubts],
+                "hits": warned.use.hits,
                 "hits_in_the_case_given": warned.use.as_given,
-                "examples": [asdict(hit) for hit in (*warned.use.otherwise, *warned.use.examples)],
+                "examples": [asdict(hit) for hit in (*warned.use.other_case, *warned.use.examples)],
                 "proposals": warned.proposals,
             }
             for warned in found.warnings
         ],
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Finds out what the columns of a table of somebody's are: by their titles in six languages, or as the command says."""
+"""Recognises the columns of a table by their titles in six languages, or by `--column`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a file that is used for something: its place from 0, and its title if it has one."""
+    """A column of a file that is used: its place from 0, and its title if it has one."""
 
     place: int
     title: str
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file's columns by meaning, the titles of those that are left out, and the rows with their lines."""
+    """The used columns of a file by meaning, the titles of the others, and the rows with their lines."""
 
     sheet: Sheet
     columns: Mapping[str, Column]
@@ -44,13 +44,13 @@ class Table:
 
 
 def plain_title(text: str) -> str:
-    """A title as titles are compared: small letters without accents, words joined by one space."""
+    """A title for comparison: small letters without accents, words joined by one space."""
     bare = "".join(each for each in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(each))
     return " ".join(re.findall(r"\w+", bare.replace("_", " ")))
 
 
 def known_columns(titles: Sequence[str], meanings: Titles) -> dict[str, Column]:
-    """The columns whose titles are known; of two for one meaning, the title that stands first in its list wins."""
+    """The columns with known titles; of two for one meaning, the title that is first in its list is taken."""
     plain = [plain_title(title) for title in titles]
     found: dict[str, Column] = {}
     for meaning, names in meanings.items():
@@ -61,7 +61,7 @@ def known_columns(titles: Sequence[str], meanings: Titles) -> dict[str, Column]:
 
 
 def chosen_column(titles: Sequence[str], choice: str) -> Column:
-    """The column that `--column` names by title or number; raises BadInput that lists them."""
+    """The column that `--column` names by title or number; raises Invalid that lists them."""
     if choice.isascii() and choice.isdigit() and 0 < int(choice) <= len(titles):
         return Column(int(choice) - 1, "")
     plain = [plain_title(title) for title in titles]
@@ -77,7 +77,7 @@ def choices(titles: Sequence[str]) -> str:
 
 
 def read_table(sheet: Sheet, meanings: Titles, main: str, choice: str | None = None) -> Table:
-    """The table in a sheet of several columns, or of one under a known title; raises BadInput that names the line.
+    """The table in a sheet of several columns, or of one under a known title; raises Invalid that names the line.
 
     `main` is the meaning that a row needs. `choice` is what the user says which column that is.
     """
@@ -111,7 +111,7 @@ def read_table(sheet: Sheet, meanings: Titles, main: str, choice: str | None = N
 
 
 def check_titles(sheet: Sheet, titles: Sequence[str], columns: Mapping[str, Column]) -> None:
-    """Raise BadInput if two columns have the title of one that is used."""
+    """Raise Invalid if another column has the title of one that is used."""
     plain = [plain_title(title) for title in titles]
     for column in columns.values():
         if column.title and plain.count(plain_title(column.title)) > 1:

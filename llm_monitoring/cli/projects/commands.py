@@ -1,4 +1,4 @@
-"""`projects`: the brands under watch, with what names them and whom they compete with."""
+"""`projects`: add, list, show, pause and resume projects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llm_monitoring.projects.definition import make_entity
 
 @click.group(epilog=example("projects list", "projects show 1"))
 def projects() -> None:
-    """Set up and look at the brands under watch."""
+    """Manage projects."""
 
 
 projects.add_command(check)
@@ -42,19 +42,40 @@ projects.add_command(remove)
 @click.option("--industry", required=True, help="What the brand does, for the report.")
 @click.option("--alias", "aliases", multiple=True, metavar="NAME", help="Another name of the brand; repeatable.")
 @click.option("--domain", "domains", multiple=True, metavar="HOST", help="A site of the brand; repeatable.")
-@click.option("--exclude", multiple=True, metavar="PHRASE",
-              help="A phrase with the brand's name in it that means something else; repeatable.")  # fmt: skip
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PHRASE",
+    help="A phrase with the brand's name in it that means something else; repeatable.",
+)
 @click.option("--case-sensitive", is_flag=True, help="The brand's names count only in the case given.")
 @click.option("--competitor", "rivals", multiple=True, metavar="NAME", help="A competitor; repeatable.")
-@click.option("--competitor-file", "files", multiple=True, type=click.File("rb"), metavar="FILE",
-              help="Competitors with aliases and domains; repeatable.")  # fmt: skip
+@click.option(
+    "--competitor-file",
+    "files",
+    multiple=True,
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Competitors with aliases and domains; repeatable.",
+)
 @click.option("--language", default="es", show_default=True, help="Language of prompts and report, ISO 639.")
-@click.option("--country", help="Where the questions are asked from, ISO 3166, such as ES.")
-@click.option("--provider", "providers", multiple=True, type=PROVIDER, metavar="NAME",
-              help=f"Whom to ask: {', '.join(PROVIDERS)}; repeatable.  [default: all]")  # fmt: skip
+@click.option("--country", help="Country that prompts are asked from, ISO 3166, such as ES.")
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    type=PROVIDER,
+    metavar="NAME",
+    help=f"Provider to ask: {', '.join(PROVIDERS)}; repeatable.  [default: all]",
+)
 @click.option("--web-search", is_flag=True, help="Let the assistants search the web: 5 to 13 times the cost.")
-@click.option("--samples", type=click.IntRange(1, 20), default=1, show_default=True,
-              help="How often each prompt is asked a day; each is paid.")  # fmt: skip
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 20),
+    default=1,
+    show_default=True,
+    help="How often each prompt is asked a day; each is paid.",
+)
 @pass_session
 def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     """Create the project NAME of USER.
@@ -69,13 +90,15 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     with session.app() as app:
         owner = table.find_user(app.db, user)
         project_id = table.add(app.db, table.NewProject(user_id=owner["id"], **new))
-        say(f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
-            f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`.")  # fmt: skip
+        say(
+            f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
+            f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`."
+        )
         say_obstacles(app, project_id)
 
 
 def definition(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a new project from the options of its command; raises BadInput."""
+    """The fields of a new project from the options of its command; raises Invalid."""
     names = ("aliases", "domains", "exclude", "case_sensitive")
     rivals = [make_entity(name) for name in options["rivals"]]
     files: tuple[IO[bytes], ...] = options["files"]
@@ -99,10 +122,16 @@ def list_projects(session: Session, *, as_json: bool) -> None:
     with session.app() as app:
         rows = table.overview(app.db)
     columns: Columns = {
-        "Project": "id", "Name": "name", "Brand": "brand_name", "User": "user_id",
-        "Locale": locale, "Asks": lambda row: asked(row["enabled_llms"]), "Prompts": "active_queries",
-        "State": lambda row: state(row["is_active"]), "Last run": "last_analysis_date",
-    }  # fmt: skip
+        "Project": "id",
+        "Name": "name",
+        "Brand": "brand_name",
+        "User": "user_id",
+        "Locale": locale,
+        "Asks": lambda row: asked(row["enabled_llms"]),
+        "Prompts": "active_queries",
+        "State": lambda row: state(row["is_active"]),
+        "Last run": "last_analysis_date",
+    }
     show_rows(rows, columns, as_json=as_json, empty="There are no projects yet: `projects add --help`.")
 
 
@@ -113,7 +142,7 @@ def locale(row: Row) -> str:
 def asked(providers: list[str] | tuple[ProviderName, ...] | None) -> str:
     if providers is None or set(providers) >= set(PROVIDERS):
         return "all"
-    return ", ".join(providers) or "nobody"
+    return ", ".join(providers) or "none"
 
 
 def state(is_active: bool) -> str:
@@ -125,39 +154,61 @@ def state(is_active: bool) -> str:
 @json_option
 @pass_session
 def show(session: Session, project: int, *, as_json: bool) -> None:
-    """Show what PROJECT asks and what names it counts."""
+    """Show the settings of PROJECT and the names that it counts."""
     with session.app() as app:
         fields = project_fields(table.find(app.db, project))
     if as_json:
         show_json(fields)
         return
     titles: Columns = {
-        "Project": "id", "Name": "name", "User": "user_id", "Industry": "industry", "Locale": locale,
-        "Asks": "providers", "Web search": "web_search", "Samples a prompt": "samples_per_query",
+        "Project": "id",
+        "Name": "name",
+        "User": "user_id",
+        "Industry": "industry",
+        "Locale": locale,
+        "Asks": "providers",
+        "Web search": "web_search",
+        "Samples a prompt": "samples_per_query",
         "State": lambda row: state(row["is_active"]),
-    }  # fmt: skip
+    }
     show_fields(fields, titles)
     say("")
     roles = [{"role": "brand", **fields["brand"]}, *({"role": "rival", **each} for each in fields["competitors"])]
-    print_table(roles, {"": "role", "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude",
-                        "Exact case": "case_sensitive"})  # fmt: skip
+    print_table(
+        roles,
+        {
+            "": "role",
+            "Name": "name",
+            "Also": "aliases",
+            "Sites": "domains",
+            "Not": "exclude",
+            "Exact case": "case_sensitive",
+        },
+    )
 
 
 def project_fields(project: table.Project) -> Row:
     return {
-        "id": project.id, "name": project.name, "user_id": project.user_id, "industry": project.industry,
-        "language": project.language, "country": project.country, "providers": project.providers,
-        "web_search": project.web_search, "samples_per_query": project.samples_per_query,
-        "is_active": project.is_active, "brand": table.write_entity(project.brand),
+        "id": project.id,
+        "name": project.name,
+        "user_id": project.user_id,
+        "industry": project.industry,
+        "language": project.language,
+        "country": project.country,
+        "providers": project.providers,
+        "web_search": project.web_search,
+        "samples_per_query": project.samples_per_query,
+        "is_active": project.is_active,
+        "brand": table.write_entity(project.brand),
         "competitors": [table.write_entity(each) for each in project.competitors],
-    }  # fmt: skip
+    }
 
 
 @projects.command(epilog=example("projects pause 1"))
 @click.argument("project", type=PROJECT)
 @pass_session
 def pause(session: Session, project: int) -> None:
-    """Stop asking for PROJECT; what it has stays."""
+    """Stop asking the prompts of PROJECT; its answers and figures stay."""
     switch(session, project, is_active=False)
 
 
@@ -165,7 +216,7 @@ def pause(session: Session, project: int) -> None:
 @click.argument("project", type=PROJECT)
 @pass_session
 def resume(session: Session, project: int) -> None:
-    """Ask for PROJECT again from the next run on."""
+    """Ask the prompts of PROJECT again from the next run on."""
     switch(session, project, is_active=True)
 
 

@@ -14,21 +14,64 @@ from llm_monitoring.errors import Invalid
 
 COLUMNS: Final = ("name", "aliases", "domains", "exclude", "case_sensitive")
 TITLES: Final[Titles] = {
-    "name": ("name", "nombre", "nom", "nome", "competitor", "competitors", "competidor", "competidores", "brand",
-             "marca", "marke", "marque", "wettbewerber", "konkurrent", "concurrent", "concurrente", "concorrente"),
-    "aliases": ("aliases", "alias", "other names", "otros nombres", "weitere namen", "autres noms", "altri nomi",
-                "outros nomes"),
-    "domains": ("domains", "domain", "dominio", "dominios", "domane", "domanen", "domaine", "domaines", "domini",
-                "site", "sites", "sitio", "sitios", "website", "web", "webseite", "sito", "url"),
+    "name": (
+        "name",
+        "nombre",
+        "nom",
+        "nome",
+        "competitor",
+        "competitors",
+        "competidor",
+        "competidores",
+        "brand",
+        "marca",
+        "marke",
+        "marque",
+        "wettbewerber",
+        "konkurrent",
+        "concurrent",
+        "concurrente",
+        "concorrente",
+    ),
+    "aliases": (
+        "aliases",
+        "alias",
+        "other names",
+        "otros nombres",
+        "weitere namen",
+        "autres noms",
+        "altri nomi",
+        "outros nomes",
+    ),
+    "domains": (
+        "domains",
+        "domain",
+        "dominio",
+        "dominios",
+        "domane",
+        "domanen",
+        "domaine",
+        "domaines",
+        "domini",
+        "site",
+        "sites",
+        "sitio",
+        "sitios",
+        "website",
+        "web",
+        "webseite",
+        "sito",
+        "url",
+    ),
     "exclude": ("exclude", "excluir", "ausschliessen", "exclure", "escludi"),
     "case_sensitive": ("case sensitive",),
-}  # fmt: skip
+}
 LISTS: Final = ("aliases", "domains", "exclude")
 TRUE, FALSE = frozenset({"true", "yes", "1", "sí", "si", "x"}), frozenset({"", "false", "no", "0"})
 
 
 def read_competitors(file: IO[bytes]) -> list[Entity]:
-    """The competitors in a file, after saying how it was read; raises BadInput that names the line or the entry."""
+    """The competitors in a file; prints how it was read. Raises Invalid that names the line or the entry."""
     sheet = read_sheet(file)
     if sheet.text.lstrip().startswith(("[", "{")):
         return read_json(sheet)

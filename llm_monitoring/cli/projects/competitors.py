@@ -1,4 +1,4 @@
-"""`competitors`: whom a project's brand is measured against, with the names and sites that tell them."""
+"""`competitors`: add, list, import, edit and remove the competitors of a project."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.definition import Project
 
 SHOWN: Final[Columns] = {
-    "Name": "name", "Also": "aliases", "Sites": "domains", "Not": "exclude", "Exact case": "case_sensitive",
-}  # fmt: skip
+    "Name": "name",
+    "Also": "aliases",
+    "Sites": "domains",
+    "Not": "exclude",
+    "Exact case": "case_sensitive",
+}
 
 
 @click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
 def competitors() -> None:
-    """Look at and change whom a project's brand is measured against."""
+    """Manage the competitors of a project."""
 
 
 @competitors.command("list", epilog=example("competitors list 1", "competitors list 1 --json"))
@@ -95,10 +99,10 @@ def edit(
 @click.argument("project", type=PROJECT)
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: bool, yes: bool) -> None:
-    """Add the competitors in FILE to PROJECT, all or none, after showing what was understood.
+    """Add the competitors in FILE to PROJECT, all or none, after a preview.
 
     FILE is CSV with a column of names and perhaps aliases, domains, exclude and case_sensitive (several entries of a
     field are separated by |), or JSON as `competitors list --json` prints it. One that the project has is skipped.
@@ -115,7 +119,7 @@ def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: boo
 
 
 def show_new(project: Project, found: list[Entity]) -> list[Entity]:
-    """Print which of these competitors the project does not have, and return them."""
+    """Print the competitors that the project does not have, and return them."""
     fresh = projects.new_competitors(project, found)
     names = [each.name for each in found if each not in fresh]
     skipped = f", {len(names)} skipped: {', '.join(names)}" if names else ""

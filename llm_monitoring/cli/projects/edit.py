@@ -1,4 +1,4 @@
-"""`projects edit|remove`: change what a project is, or let it go."""
+"""`projects edit|remove`: change or delete a project."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ NOWHERE: Final = "none"
 
 
 @click.command(
-    epilog=example("projects edit 1 --alias getquipu --domain getquipu.com", "projects edit 1 --web-search --samples 2",
-                   "projects edit 3 --user ana@agency.example")
-)  # fmt: skip
+    epilog=example(
+        "projects edit 1 --alias getquipu --domain getquipu.com",
+        "projects edit 1 --web-search --samples 2",
+        "projects edit 3 --user ana@agency.example",
+    )
+)
 @click.argument("project", type=PROJECT)
-@click.option("--user", help="Who pays for it from now on.")
+@click.option("--user", help="The user who pays for it from now on.")
 @click.option("--name", help="The project's name.")
 @click.option("--brand", metavar="NAME", help="The brand's name, as answers write it; the old one stays as an alias.")
 @old_name_option
@@ -42,9 +45,15 @@ NOWHERE: Final = "none"
 @name_options("brand")
 @clear_option
 @click.option("--language", help="Language of prompts and report, ISO 639.")
-@click.option("--country", help=f"Where the questions are asked from, ISO 3166, such as ES; {NOWHERE}: nowhere.")
-@click.option("--provider", "providers", multiple=True, type=PROVIDER, metavar="NAME",
-              help="Whom to ask, in place of those before; repeatable.")  # fmt: skip
+@click.option("--country", help=f"Country that prompts are asked from, ISO 3166, such as ES; {NOWHERE}: no country.")
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    type=PROVIDER,
+    metavar="NAME",
+    help="Provider to ask, instead of those before; repeatable.",
+)
 @click.option("--web-search/--no-web-search", default=None, help="Let the assistants search: 5 to 13 times the cost.")
 @click.option(
     "--samples", "samples_per_query", type=click.IntRange(1, 20), help="How often each prompt is asked a day."
@@ -89,7 +98,7 @@ def changed_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 @click.command(epilog=example("projects remove 3", "projects remove 3 --yes"))
 @click.argument("project", type=PROJECT)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def remove(session: Session, project: int, *, yes: bool) -> None:
     """Delete PROJECT with its prompts, answers and figures.

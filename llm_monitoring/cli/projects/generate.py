@@ -22,14 +22,14 @@ KIND_NAMES: Final = {"general": "general", "with_brand": "with the brand", "with
 @click.command(
     epilog=example("queries generate --project 1 --count 20", "queries generate --project 1 --count 5 --yes")
 )
-@click.option("--project", "project", type=PROJECT, required=True, help="Whose prompts.")
+@click.option("--project", "project", type=PROJECT, required=True, help="Project of the prompts.")
 @click.option("--count", type=click.IntRange(1, prompt_ideas.MOST), required=True, help="How many to propose.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another number proposes other prompts.")
-@click.option("--yes", is_flag=True, help="Store them without asking.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @pass_session
 def generate(session: Session, project: int, count: int, seed: int, *, yes: bool, as_json: bool) -> None:
-    """Propose prompts for a project and store them once you agree.
+    """Propose prompts for a project, and store them after you agree.
 
     They are made of its brand, industry, competitors and language: 60 % general, 20 % with the brand, 20 % with
     competitors. Prompts that it has already are not proposed. With --json and without --yes nothing is stored.
@@ -50,7 +50,7 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
 
 
 def show(found: ProposedPrompts) -> None:
-    """Print the proposals and how they were shared out."""
+    """Print the proposals and their share of each kind."""
     if found.queries:
         print_table([{"query": each.text, "type": each.query_type} for each in found.queries], SHOWN)
     parts = ", ".join(f"{count} {KIND_NAMES[kind]}" for kind, count in found.wanted.items())

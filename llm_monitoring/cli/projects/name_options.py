@@ -24,13 +24,19 @@ def name_options(role: str) -> Callable[[F], F]:
     def add(command: F) -> F:
         for option in (
             click.option("--case-sensitive/--any-case", default=None, help="Whether names count only as written."),
-            click.option("--exclude", multiple=True, metavar="PHRASE",
-                         help=f"A phrase with the {role}'s name in it that means something else; repeatable."),
-            click.option("--domain", "domains", multiple=True, metavar="HOST",
-                         help=f"A site of the {role}; repeatable."),
-            click.option("--alias", "aliases", multiple=True, metavar="NAME",
-                         help=f"Another name of the {role}; repeatable."),
-        ):  # fmt: skip
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="PHRASE",
+                help=f"A phrase with the {role}'s name in it that means something else; repeatable.",
+            ),
+            click.option(
+                "--domain", "domains", multiple=True, metavar="HOST", help=f"A site of the {role}; repeatable."
+            ),
+            click.option(
+                "--alias", "aliases", multiple=True, metavar="NAME", help=f"Another name of the {role}; repeatable."
+            ),
+        ):
             command = option(command)
         return command
 
@@ -38,7 +44,7 @@ def name_options(role: str) -> Callable[[F], F]:
 
 
 def old_name_option(command: F) -> F:
-    """`--drop-old-name`: refuse that a former name stays as an alias."""
+    """`--drop-old-name`: do not keep the former name as an alias."""
     option = click.option(
         "--drop-old-name", is_flag=True, help="Do not keep the old name as an alias: answers that use it count no more."
     )
@@ -52,7 +58,7 @@ def clear_option(command: F) -> F:
 
 
 def details(options: dict[str, Any]) -> dict[str, Any]:
-    """What the options of `name_options` and `clear_option` say; a field that none of them names is left out."""
+    """The fields that the options of `name_options` and `clear_option` give; other fields are left out."""
     given = {name: options[name] for name in LISTS if options[name]}
     cleared: dict[str, Any] = dict.fromkeys(options.get("clear", ()), ())
     if both := sorted(given.keys() & cleared.keys()):

@@ -1,4 +1,4 @@
-"""Reads a file of prompts and shows what it understood before anything is stored."""
+"""Reads a file of prompts and shows a preview before anything is stored."""
 
 from __future__ import annotations
 
@@ -14,21 +14,85 @@ from llm_monitoring.projects.validation import check_prompt
 
 TITLES: Final[Titles] = {
     "prompt": (
-        "query", "prompt", "queries", "prompts", "search query", "pregunta", "preguntas", "consulta", "consultas",
-        "question", "questions", "frage", "fragen", "anfrage", "anfragen", "suchanfrage", "requete", "requetes",
-        "domanda", "domande", "richiesta", "pergunta", "perguntas", "keyword", "keywords", "key word", "search term",
-        "palabra clave", "palabras clave", "suchbegriff", "suchbegriffe", "schlusselwort", "schluesselwort",
-        "stichwort", "mot cle", "mots cles", "parola chiave", "parole chiave", "palavra chave", "palavras chave",
-        "termino", "terme", "termine di ricerca", "termo", "begriff", "text", "texto", "texte", "testo",
+        "query",
+        "prompt",
+        "queries",
+        "prompts",
+        "search query",
+        "pregunta",
+        "preguntas",
+        "consulta",
+        "consultas",
+        "question",
+        "questions",
+        "frage",
+        "fragen",
+        "anfrage",
+        "anfragen",
+        "suchanfrage",
+        "requete",
+        "requetes",
+        "domanda",
+        "domande",
+        "richiesta",
+        "pergunta",
+        "perguntas",
+        "keyword",
+        "keywords",
+        "key word",
+        "search term",
+        "palabra clave",
+        "palabras clave",
+        "suchbegriff",
+        "suchbegriffe",
+        "schlusselwort",
+        "schluesselwort",
+        "stichwort",
+        "mot cle",
+        "mots cles",
+        "parola chiave",
+        "parole chiave",
+        "palavra chave",
+        "palavras chave",
+        "termino",
+        "terme",
+        "termine di ricerca",
+        "termo",
+        "begriff",
+        "text",
+        "texto",
+        "texte",
+        "testo",
     ),
     "language": (
-        "language", "lang", "languages", "idioma", "idiomas", "lengua", "sprache", "langue", "lingua", "locale",
+        "language",
+        "lang",
+        "languages",
+        "idioma",
+        "idiomas",
+        "lengua",
+        "sprache",
+        "langue",
+        "lingua",
+        "locale",
     ),
     "type": (
-        "type", "tipo", "category", "categoria", "kategorie", "categorie", "typ", "tag", "etiqueta", "label", "intent",
-        "topic", "tema", "thema",
+        "type",
+        "tipo",
+        "category",
+        "categoria",
+        "kategorie",
+        "categorie",
+        "typ",
+        "tag",
+        "etiqueta",
+        "label",
+        "intent",
+        "topic",
+        "tema",
+        "thema",
     ),
-}  # fmt: skip
+}
 SHOWN: Final = 5
 
 
@@ -42,7 +106,7 @@ class PromptFile:
 
     @property
     def doubtful(self) -> bool:
-        """Whether something was guessed that a person should see before it is stored."""
+        """Whether a guess needs a look of a person before anything is stored."""
         return self.sheet.encoding == "Windows-1252"
 
     def description(self) -> str:
@@ -56,7 +120,7 @@ class PromptFile:
 
 
 def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
-    """The prompts of a sheet, each checked; raises BadInput that names the line."""
+    """The prompts of a sheet, each checked; raises Invalid that names the line."""
     if one_a_line and choice is not None:
         raise Invalid("column", "--lines takes each line as a prompt, --column one column of it: give one of them")
     titles = first_row(sheet)
@@ -82,14 +146,14 @@ def first_row(sheet: Sheet) -> list[str]:
 
 
 def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
-    """A prompt from the columns of its row; an empty one means the default."""
+    """A prompt from the columns of its row; an empty field means the default."""
     return NewPrompt(
         table.field(fields, "prompt"), table.field(fields, "language") or None, table.field(fields, "type") or "general"
     )
 
 
 def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) -> None:
-    """Print how a file was read, its first new prompts, and what is skipped and why."""
+    """Print how a file was read, its first new prompts, and the skipped ones with the reason."""
     numbered = list(zip(read.prompts, known, strict=True))
     fresh = [(line, each) for (line, each), (_, same) in numbered if same is None]
     say(read.description())

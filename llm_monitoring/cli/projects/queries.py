@@ -1,4 +1,4 @@
-"""`queries`: the prompts that a project asks every day."""
+"""`queries`: add, import, list, pause, edit and remove the prompts of a project."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ QUERY: Final = Number("prompt", "queries list PROJECT")
 
 @click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
 def queries() -> None:
-    """Add, list, pause, edit and remove a project's prompts.
+    """Manage the prompts of a project.
 
-    They go out as they are written: the brand is never added to them.
+    They are sent as they are written: the brand is never added to them.
     """
 
 
@@ -35,7 +35,7 @@ queries.add_command(generate)
 @click.argument("project", type=PROJECT)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--language", help="Language of the answers, such as es or en; the project's by default.")
-@click.option("--type", "query_type", default="general", show_default=True, help="A label of your own.")
+@click.option("--type", "query_type", default="general", show_default=True, help="Your own label.")
 @pass_session
 def add(session: Session, project: int, text: tuple[str, ...], language: str | None, query_type: str) -> None:
     """Add each TEXT as a prompt of PROJECT.
@@ -48,18 +48,23 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
     tell(project, added, known)
 
 
-@queries.command("import", epilog=example(
-    "queries import 1 prompts.csv --dry-run", "queries import 1 kw.csv --column 2", "queries import 1 - < prompts.txt"
-))  # fmt: skip
+@queries.command(
+    "import",
+    epilog=example(
+        "queries import 1 prompts.csv --dry-run",
+        "queries import 1 kw.csv --column 2",
+        "queries import 1 - < prompts.txt",
+    ),
+)
 @click.argument("project", type=PROJECT)
 @click.argument("file", type=click.File("rb"))
 @click.option("--column", "choice", metavar="NAME|NUMBER", help="Which column holds the prompts.")
 @click.option("--lines", "one_a_line", is_flag=True, help="Each line is a prompt as it is, commas included.")
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, and store nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def import_file(session: Session, /, project: int, file: IO[bytes], **options: Any) -> None:
-    """Add the prompts in FILE to PROJECT, all or none, after showing what was understood.
+    """Add the prompts in FILE to PROJECT, all or none, after a preview.
 
     FILE has one prompt a line, or is CSV (commas, semicolons or tabs) with a header: a column of prompts (query,
     prompt, keyword, pregunta, frage, question, domanda, pergunta …) and perhaps language and type; others are left out.
@@ -83,7 +88,7 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
 
 
 def agreed(read: PromptFile) -> bool:
-    """Whether a person wants what was read; without a terminal, whether nothing of it was guessed."""
+    """Whether to store the prompts: the answer of a person or, without a terminal, whether nothing was guessed."""
     if sys.stdin.isatty():
         return click.confirm("Store the new ones? Each is asked and paid every day.", default=True)
     if read.doubtful:
@@ -104,8 +109,12 @@ def list_queries(session: Session, project: int, *, as_json: bool) -> None:
     with session.app() as app:
         rows = projects.list_prompts(app.db, project)
     columns: Columns = {
-        "Query": "id", "Prompt": "query_text", "Language": "language", "Type": "query_type", "Active": "is_active",
-    }  # fmt: skip
+        "Query": "id",
+        "Prompt": "query_text",
+        "Language": "language",
+        "Type": "query_type",
+        "Active": "is_active",
+    }
     empty = f"Project {project} has no prompts yet: `queries add {project} TEXT` or `queries import {project} FILE`."
     show_rows(rows, columns, as_json=as_json, empty=empty)
 
@@ -137,7 +146,7 @@ def switch(session: Session, project: int, query: tuple[int, ...], *, is_active:
 @queries.command(epilog=example("queries remove 1 7", "queries remove 1 7 8 9 --yes"))
 @click.argument("project", type=PROJECT)
 @click.argument("query", nargs=-1, required=True, type=QUERY)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation: for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool) -> None:
     """Delete each QUERY of PROJECT that was never asked.
@@ -160,7 +169,7 @@ def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool)
 @click.argument("query", type=QUERY)
 @click.option("--text", help="Other words; only for a prompt that was never asked.")
 @click.option("--language", help="Language of the answers, such as es or en.")
-@click.option("--type", "query_type", help="A label of your own.")
+@click.option("--type", "query_type", help="Your own label.")
 @pass_session
 def edit(
     session: Session, project: int, query: int, text: str | None, language: str | None, query_type: str | None

@@ -1,4 +1,4 @@
-"""Says at once what keeps a project from being asked with web search."""
+"""Warns of providers that cannot be asked with web search."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from llm_monitoring.process.hints import explain
 
 
 def say_obstacles(app: App, project_id: int) -> None:
-    """Say which of the project's providers cannot be asked with web search, if it has web search."""
+    """Print the providers of a project with web search that cannot be asked with it."""
     project = projects.find(app.db, project_id)
     if not project.web_search:
         return
     catalogue = registry.read_catalogue(app.db, app.errors)
     for obstacle in registry.search_obstacles(catalogue, project.providers, app.settings.max_searches):
-        say(f"Not asked until it is mended: {explain(obstacle)}")
+        say(f"Not asked until it is fixed: {explain(obstacle)}")

@@ -1,4 +1,4 @@
-"""`answers`: finds stored answers and shows one with the names in it."""
+"""`answers`: list stored answers, and show one with its names marked."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ ANSWER: Final = Number("answer", "answers list")
 QUERY: Final = Number("prompt", "queries list PROJECT")
 LONGEST_PROMPT: Final = 60
 MARKS: Final[Mapping[Mark, tuple[str, str, str]]] = {
-    "": ("", "", ""), "brand": ("«", "»", "bold green"), "rival": ("‹", "›", "bold yellow"),
-}  # fmt: skip
+    "": ("", "", ""),
+    "brand": ("«", "»", "bold green"),
+    "rival": ("‹", "›", "bold yellow"),
+}
 
 
 @click.group(epilog=example("answers list 1 --provider google --not-mentioned", "answers show 103"))
 def answers() -> None:
-    """Find stored answers, and read one."""
+    """List stored answers, and show one."""
 
 
 @answers.command(
@@ -64,10 +66,15 @@ def list_answers(
         wanted = stored_answers.search(app.db, chosen, first=first, last=last, **options)
         rows = list(islice(stored_answers.find_all(app.db, wanted), limit + 1))
     columns: Columns = {
-        "Answer": "id", "Day": "analysis_date", "Provider": "llm_provider", "Model": model_shown,
-        "Prompt": prompt_shown, "Brand": brand_shown, "Position": position_shown,
+        "Answer": "id",
+        "Day": "analysis_date",
+        "Provider": "llm_provider",
+        "Model": model_shown,
+        "Prompt": prompt_shown,
+        "Brand": brand_shown,
+        "Position": position_shown,
         "Competitors": lambda row: list(row["competitors_mentioned"] or ()),
-    }  # fmt: skip
+    }
     show_rows(rows[:limit], columns, as_json=as_json, empty="No stored answer fits.")
     if rows and not as_json:
         more = f"There are more: `--limit {10 * limit}`. " if len(rows) > limit else ""
@@ -75,7 +82,7 @@ def list_answers(
 
 
 def days_of(options: dict[str, Any]) -> tuple[Any, Any]:
-    """Take the days out of the options; raises BadInput if they do not go together."""
+    """The period of the options; raises Invalid if they contradict each other."""
     day, first, last = (options.pop(name) for name in ("day", "first", "last"))
     if day is not None and (first is not None or last is not None):
         raise Invalid("period", "--day is one day: leave out --from and --to")
@@ -126,19 +133,27 @@ def show(session: Session, answer: int, *, as_json: bool) -> None:
 
 def titles_of(found: StoredAnswer) -> Columns:
     return {
-        "Answer": "id", "Project": lambda row: f"{row['project_id']} {found.project.name}", "Day": "analysis_date",
-        "Stored (UTC)": "created_at", "Prompt": lambda row: f"{row['query_id']} {row['query_text']}",
+        "Answer": "id",
+        "Project": lambda row: f"{row['project_id']} {found.project.name}",
+        "Day": "analysis_date",
+        "Stored (UTC)": "created_at",
+        "Prompt": lambda row: f"{row['query_id']} {row['query_text']}",
         "Sample": "sample",
-        "Provider": "llm_provider", "Model asked": "model_id", "Model served": "model_used",
-        "Brand": brand_line, "Position": position_shown, "Competitors": competitor_line,
+        "Provider": "llm_provider",
+        "Model asked": "model_id",
+        "Model served": "model_used",
+        "Brand": brand_line,
+        "Position": position_shown,
+        "Competitors": competitor_line,
         "Sentiment": sentiment_line,
-        "Tokens in / out": lambda row: f"{row['input_tokens']} / {row['output_tokens']}", "Ended": "finish_reason",
+        "Tokens in / out": lambda row: f"{row['input_tokens']} / {row['output_tokens']}",
+        "Ended": "finish_reason",
         "Cost USD": "cost_usd",
-    }  # fmt: skip
+    }
 
 
 def sentiment_line(row: Row) -> str:
-    """The verdict and its score, or how far it is."""
+    """The sentiment and its score, or its state."""
     given = [str(row[name]) for name in ("sentiment", "sentiment_score") if row[name] is not None]
     return " ".join(given) or str(row["sentiment_status"] or "")
 
@@ -162,9 +177,7 @@ def competitor_line(row: Row) -> list[str]:
 def print_text(found: StoredAnswer) -> None:
     if not found.text:
         say(
-            "The text is not kept any more."
-            if found.row["full_response"] is None
-            else "The answer has no visible text."
+            "The text is no longer stored." if found.row["full_response"] is None else "The answer has no visible text."
         )
     for line in found.text:
         print_line(styled(line))
@@ -180,6 +193,6 @@ def styled(line: tuple[Piece, ...]) -> Iterator[tuple[str, str]]:
 def source_line(source: Mapping[str, Any]) -> str:
     owner = source["owner_name"] or ""
     notes = [owner, "found by the search, not cited" if source["cited"] is False else ""]
-    told = ", ".join(filter(None, notes))
+    notes_text = ", ".join(filter(None, notes))
     title = f" {source['title']}" if source["title"] else ""
-    return f"{source['url']}{title}{f' ({told})' if told else ''}"
+    return f"{source['url']}{title}{f' ({notes_text})' if notes_text else ''}"

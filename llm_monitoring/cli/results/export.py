@@ -46,8 +46,11 @@ if TYPE_CHECKING:
 @click.option("--mentioned/--not-mentioned", default=None, help="Only answers that name the brand, or that do not.")
 @click.option("--long", "long", is_flag=True, help="A row for the brand and for each competitor, for pivot tables.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to; standard output by default.")
-@click.option("--delimiter", type=click.Choice([",", ";", "tab"]),
-              help='What separates CSV fields; ";" also writes decimal commas.  [default: ,]')  # fmt: skip
+@click.option(
+    "--delimiter",
+    type=click.Choice([",", ";", "tab"]),
+    help='What separates CSV fields; ";" also writes decimal commas.  [default: ,]',
+)
 @click.option("--bom", is_flag=True, help="Begin CSV with a byte order mark, so that Excel reads it as UTF-8.")
 @json_option
 @pass_session
@@ -85,7 +88,7 @@ def export(session: Session, /, *, as_json: bool, **options: Any) -> None:
 
 
 def chosen_projects(db: Database, numbers: Sequence[int], who: str | None) -> tuple[Project, ...]:
-    """The projects that were typed, and all of a user; raises BadInput if there are none."""
+    """The projects of the options, with all of a user; raises Invalid or NotReady if there are none."""
     from llm_monitoring import projects
 
     chosen = list(numbers)
@@ -99,7 +102,7 @@ def chosen_projects(db: Database, numbers: Sequence[int], who: str | None) -> tu
                 f"user {owner['id']} ({owner['email']}) has no projects: see `{PROGRAM} projects list`",
             )
     if not chosen:
-        chosen = [chosen_project(db, None, None)]  # raises, with the projects that there are
+        chosen = [chosen_project(db, None, None)]  # raises Invalid, which lists the projects
     return tuple(projects.find(db, number) for number in dict.fromkeys(chosen))
 
 

@@ -1,4 +1,4 @@
-"""`metrics`: a period's figures, and what changed against another period."""
+"""`metrics`: the figures of a period, and their change from another period."""
 
 from __future__ import annotations
 
@@ -39,14 +39,26 @@ from llm_monitoring.process.wording import PROGRAM, counted
 @project_options
 @period_options
 @click.option("--provider", type=PROVIDER, metavar="NAME", help="The answers of this provider alone.")
-@click.option("--by", type=click.Choice(["provider", "prompt"]), default="provider", show_default=True,
-              help="Figures by provider, or each prompt's mention rate.")  # fmt: skip
+@click.option(
+    "--by",
+    type=click.Choice(["provider", "prompt"]),
+    default="provider",
+    show_default=True,
+    help="Figures by provider, or each prompt's mention rate.",
+)
 @json_option
 @pass_session
 def metrics(
-    session: Session, /, number: int | None, project: int | None, provider: str | None, by: str, *, as_json: bool,
+    session: Session,
+    /,
+    number: int | None,
+    project: int | None,
+    provider: str | None,
+    by: str,
+    *,
+    as_json: bool,
     **asked: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Show the figures of PROJECT over a period, in all and by provider or by prompt.
 
     Prompts that name the brand are counted apart and are in no other figure. Prompts weigh equally. “–” is said if
@@ -92,29 +104,39 @@ def nearest(report: Report) -> str:
 
 
 def remarks(report: Report) -> Iterable[str]:
-    """What the reader must know about the figures, each with the command that helps."""
+    """Notes about the figures, each with the command that helps."""
     number = report.project.id
     if report.read_again:
         again = counted(report.read_again, "answer was", "answers were")
-        yield (f"Note: {again} stored with former names or rules and read again with the "
-               f"present ones for these figures. `{PROGRAM} reanalyse --project {number} --preview` shows what to "
-               "store.")  # fmt: skip
+        yield (
+            f"Note: {again} stored with former names or rules and read again with the "
+            f"present ones for these figures. `{PROGRAM} reanalyse --project {number} --preview` shows what to "
+            "store."
+        )
     if report.kept:
-        yield (f"Note: {report.kept} answers without a text stand as they were read, with former names that count the "
-               "same.")  # fmt: skip
+        yield (
+            f"Note: {report.kept} answers without a text stand as they were read, with former names that count the "
+            "same."
+        )
     if report.left_out:
-        yield (f"Note: {report.left_out} answers are in no figure: they were read with former names and their text is "
-               "gone.")  # fmt: skip
+        yield (
+            f"Note: {report.left_out} answers are in no figure: they were read with former names and their text is "
+            "gone."
+        )
     if report.unread:
-        yield (f"Note: {report.unread} answers unread, which are in no figure: run `{PROGRAM} reanalyse --project "
-               f"{number}`.")  # fmt: skip
+        yield (
+            f"Note: {report.unread} answers unread, which are in no figure: run `{PROGRAM} reanalyse --project "
+            f"{number}`."
+        )
     if not report.project.brand.domains:
-        yield (f"No site is declared for {report.project.brand.name}, so nothing can be said of citations: "
-               f"`{PROGRAM} projects edit {number} --domain HOST`.")  # fmt: skip
+        yield (
+            f"No site is declared for {report.project.brand.name}, so nothing can be said of citations: "
+            f"`{PROGRAM} projects edit {number} --domain HOST`."
+        )
 
 
 def report_fields(report: Report) -> dict[str, Any]:
-    """The report for programs, every figure by the name of its column."""
+    """The report for programs: each figure under the name of its column."""
     return {
         "project_id": report.project.id,
         "from": report.period.first,
@@ -140,10 +162,15 @@ def prompt_fields(change: PromptChange, prompts: Mapping[int, str]) -> dict[str,
 def measured_fields(measured: Measured) -> dict[str, Any]:
     summary: Summary = measured.summary
     return {
-        **cell_fields(summary.figures), "failed_queries": measured.failed, "total_cost_usd": measured.cost_usd,
-        "prompts": summary.prompts, "providers": summary.providers, "first_day": summary.first_day,
-        "last_day": summary.last_day, "model_changes": [asdict(change) for change in summary.model_changes],
-    }  # fmt: skip
+        **cell_fields(summary.figures),
+        "failed_queries": measured.failed,
+        "total_cost_usd": measured.cost_usd,
+        "prompts": summary.prompts,
+        "providers": summary.providers,
+        "first_day": summary.first_day,
+        "last_day": summary.last_day,
+        "model_changes": [asdict(change) for change in summary.model_changes],
+    }
 
 
 def cell_fields(cell: Cell) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables of `metrics`, as wide as the terminal allows, numbers and names whole."""
+"""The tables of `metrics`; no number or name is broken."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Line = Mapping[str, object]
 
 
 def print_columns(rows: Sequence[Line], label: str) -> None:
-    """Print rows under their titles; what is wider than the terminal goes on in further tables with the same labels."""
+    """Print rows under their titles; columns beyond the width of the terminal go to further tables."""
     if not rows:
         return
     titles = [title for title in rows[0] if title != label]
@@ -58,7 +58,7 @@ def print_figures(report: Report) -> None:
 
 
 def figure_lines(total: Cell) -> Iterable[tuple[str, Callable[[Measured], object]]]:
-    """The lines of the table: title, and what it shows of a column."""
+    """The lines of the table: title, and the function that reads its value from a column."""
     yield "Answers", lambda m: m.summary.figures.total_queries
     yield "Prompts", lambda m: m.summary.prompts
     yield "Failed tasks", lambda m: m.failed
@@ -100,8 +100,10 @@ def interval(low: Decimal | None, high: Decimal | None) -> str | None:
 
 def print_model_changes(changes: Iterable[ModelChange]) -> None:
     for change in changes:
-        say(f"Model changed: from {change.day} on {change.provider} answers with {change.after}, "
-            f"with {change.before} before.")  # fmt: skip
+        say(
+            f"Model changed: from {change.day} on {change.provider} answers with {change.after}, "
+            f"with {change.before} before."
+        )
 
 
 def print_comparison(comparison: Comparison, parts: Sequence[ProviderPart] = ()) -> None:
@@ -129,7 +131,7 @@ def change_row(change: Change) -> dict[str, object]:
 
 
 def print_prompts(report: Report) -> None:
-    """One row a prompt: what moved first, or without a comparison the lowest rate first."""
+    """One row a prompt: the largest change first or, without a comparison, the lowest rate first."""
     rows = [prompt_row(change, compared=report.compared is not None) for change in report.by_prompt]
     print_columns(rows, "Prompt")
     if rows:
@@ -161,7 +163,7 @@ def shown(value: object) -> str:
 
 
 def signed(value: Decimal | None) -> str:
-    """A difference with its sign; no difference has none."""
+    """A difference with its sign; zero has none."""
     return NOTHING if value is None else f"{value:+}" if value else f"{abs(value)}"
 
 

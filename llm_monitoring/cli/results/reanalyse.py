@@ -1,4 +1,4 @@
-"""`reanalyse`: read stored answers anew after names or rules changed."""
+"""`reanalyse`: read stored answers again after names or rules changed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ from llm_monitoring.process.wording import PROGRAM
 
 SHOWN_ERRORS: Final = 5
 FIELDS: Final[Columns] = {
-    "Field": "field", "Answers": "answers", "Before": "before", "After": "after", "For example": "example",
-}  # fmt: skip
+    "Field": "field",
+    "Answers": "answers",
+    "Before": "before",
+    "After": "after",
+    "For example": "example",
+}
 
 
 @click.command(epilog=example("reanalyse --project 1 --preview", "reanalyse --project 1 --from 2026-11-01 --yes"))
-@click.option("--project", "project", type=PROJECT, required=True, help="Whose answers.")
+@click.option("--project", "project", type=PROJECT, required=True, help="Project of the answers.")
 @click.option("--preview", is_flag=True, help="Show what would change and stop there.")
 @click.option("--from", "first", type=DAY, help="First day; the earliest by default.")
 @click.option("--to", "last", type=DAY, help="Last day; the latest by default.")
@@ -35,14 +39,14 @@ FIELDS: Final[Columns] = {
 @json_option
 @pass_session
 def reanalyse(session: Session, /, project: int, first: date | None, last: date | None, **flags: bool) -> None:
-    """Read the stored answers of a project with its present names and rules, and make its figures anew.
+    """Read the stored answers of a project with its present names and rules, and compute its figures again.
 
     Answers that were read with the same names and rules already are left alone. Nothing is asked and nothing is paid.
     Without --yes it first shows what would change. It can be stopped at any moment, with Ctrl-C or otherwise: started
     again it goes on where it was.
 
     A sentiment stays where an answer mentions the brand as before, and goes where it does not any more; mentions that
-    are new are judged by a daily run of their day (--date). Answers whose text was never kept stay as they were read.
+    are new are judged by a daily run of their day (--date). Answers without a stored text stay as they are.
     """
     preview, yes, as_json = flags["preview"], flags["yes"], flags["as_json"]
     check_order(first, last)
@@ -65,7 +69,7 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
 def tell(
     work: reanalysis.Work, outcome: reanalysis.Outcome, errors: RowErrors, *, as_json: bool, written: bool
 ) -> None:
-    """Print what changes, or what changed; raises Failed if it was stopped, or if something was left as it was."""
+    """Print the changes; raises Failed if it was stopped, or if an answer could not be read."""
     if as_json:
         show_json(fields_of(work, outcome, written=written) | {"errors": [error_row(each) for each in errors.found]})
     else:
@@ -98,10 +102,14 @@ def heading(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool
         return f"{name}: every answer was read with the present names and rules; there is nothing to do."
     days = f"{len(work.days)} days, {work.days[0].day} to {work.days[-1].day}"
     if written:
-        return (f"{name}: {changes.answers} answers read anew, {changes.changed} changed; figures made anew of "
-                f"{outcome.days} of {days}.")  # fmt: skip
-    return (f"{name}: {work.stale} answers were read with other names or rules ({days}). Of {changes.answers} looked "
-            f"at {changes.changed} would change; nothing is written.")  # fmt: skip
+        return (
+            f"{name}: {changes.answers} answers read again, {changes.changed} changed; figures computed again of "
+            f"{outcome.days} of {days}."
+        )
+    return (
+        f"{name}: {work.stale} answers were read with other names or rules ({days}). Of {changes.answers} looked "
+        f"at {changes.changed} would change; nothing is written."
+    )
 
 
 def print_changes(changes: Changes) -> None:
@@ -126,7 +134,7 @@ def field_row(name: str, change: FieldChange) -> dict[str, Any]:
 
 
 def short(value: object) -> str:
-    """A value of an example in a few words."""
+    """The value of an example in a few words."""
     if isinstance(value, dict):
         text = ", ".join(f"{name} {count}" for name, count in value.items())
     else:
@@ -139,7 +147,7 @@ def print_name(name: str, change: NameChange) -> None:
     """“+37 mentions, 31 of them …”, with examples under each spelling."""
     parts = [f"{each.difference:+d} “{each.spelling}”" for each in change.by_size()]
     if change.unexplained:
-        parts.append(f"{change.unexplained:+d} by rules that changed, or by names of before that nobody kept")
+        parts.append(f"{change.unexplained:+d} by changed rules, or by former names that were not stored")
     say("")
     say(f"{name}: {change.difference:+d} mentions ({change.before} → {change.after}): {'; '.join(parts)}")
     for each in change.by_size():
@@ -154,14 +162,18 @@ def print_examples(examples: list[Example]) -> None:
 
 
 def remarks(changes: Changes) -> list[str]:
-    """What happens to sentiments, and which answers could not be read."""
+    """The changes of sentiments, and the answers that could not be read."""
     found = []
     if changes.verdicts_dropped:
-        found.append(f"Sentiment: {changes.verdicts_kept} verdicts stay, {changes.verdicts_dropped} go with the "
-                     f"mention that they were about.")  # fmt: skip
+        found.append(
+            f"Sentiment: {changes.verdicts_kept} verdicts stay, {changes.verdicts_dropped} go with the "
+            f"mention that they were about."
+        )
     if changes.to_judge:
-        found.append(f"Sentiment: {changes.to_judge} answers mention the brand now and have no verdict; "
-                     f"a daily run of their day (--date) asks for one.")  # fmt: skip
+        found.append(
+            f"Sentiment: {changes.to_judge} answers mention the brand now and have no verdict; "
+            f"a daily run of their day (--date) asks for one."
+        )
     if changes.without_text:
         found.append(f"{changes.without_text} answers have no text any more, or never had, and stay as they were read.")
     return [""] * bool(found) + found
@@ -170,14 +182,25 @@ def remarks(changes: Changes) -> list[str]:
 def fields_of(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool) -> dict[str, Any]:
     changes = outcome.changes
     return {
-        "project_id": work.project.id, "written": written, "finished": outcome.finished,
-        "days": len(work.days), "stale_answers": work.stale, "answers": changes.answers, "changed": changes.changed,
-        "without_text": changes.without_text, "verdicts_kept": changes.verdicts_kept,
-        "verdicts_dropped": changes.verdicts_dropped, "to_judge": changes.to_judge,
+        "project_id": work.project.id,
+        "written": written,
+        "finished": outcome.finished,
+        "days": len(work.days),
+        "stale_answers": work.stale,
+        "answers": changes.answers,
+        "changed": changes.changed,
+        "without_text": changes.without_text,
+        "verdicts_kept": changes.verdicts_kept,
+        "verdicts_dropped": changes.verdicts_dropped,
+        "to_judge": changes.to_judge,
         "fields": {name: asdict(change) for name, change in changes.fields.items() if change.answers},
         "mentions": {
-            name: {**asdict(change), "difference": change.difference,
-                   "spellings": [asdict(each) for each in change.by_size()]}
-            for name, change in changes.names.items() if change.difference or change.by_size()
+            name: {
+                **asdict(change),
+                "difference": change.difference,
+                "spellings": [asdict(each) for each in change.by_size()],
+            }
+            for name, change in changes.names.items()
+            if change.difference or change.by_size()
         },
-    }  # fmt: skip
+    }

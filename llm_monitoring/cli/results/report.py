@@ -1,4 +1,4 @@
-"""`report`: a project's period as one HTML file."""
+"""`report`: write the report of a project as one HTML file."""
 
 from __future__ import annotations
 
@@ -51,12 +51,20 @@ def report(
         written = files.ReportWriter(app.db, app.keys, app.budget, today).write(wanted, out)
     spoken = words.load_words(language).language
     if as_json:
-        show_json({
-            "path": str(written.path), "bytes": written.size_bytes, "answers": written.answers, "language": spoken,
-            "from": written.period.first, "to": written.period.last,
-        })  # fmt: skip
+        show_json(
+            {
+                "path": str(written.path),
+                "bytes": written.size_bytes,
+                "answers": written.answers,
+                "language": spoken,
+                "from": written.period.first,
+                "to": written.period.last,
+            }
+        )
         return
     say(f"{written.path} ({written.size_bytes / 1000:.0f} kB): {written.period}, answers: {written.answers}.")
     if spoken != words.code_of(language):
-        say(f"The project's language is {language}, for which there are no texts yet: the report is in English. "
-            f"Known: {', '.join(words.LANGUAGES)}.")  # fmt: skip
+        say(
+            f"The project's language is {language}, for which there are no texts yet: the report is in English. "
+            f"Known: {', '.join(words.LANGUAGES)}."
+        )

@@ -1,4 +1,4 @@
-"""`setup`: from nothing to the first dry run, a question at a time."""
+"""`setup`: set up an installation, step by step."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ from llm_monitoring.runs.reason_texts import cause_text, problem_text
 from llm_monitoring.settings.parsers import budget as budget_amount
 
 COSTS: Final[Columns] = {
-    "Provider": "provider", "Model": "model_id", "Prompts": "tasks",
-    "At most USD": lambda each: usd(each["ceiling_usd"]), "Problem": "problem",
-}  # fmt: skip
+    "Provider": "provider",
+    "Model": "model_id",
+    "Prompts": "tasks",
+    "At most USD": lambda each: usd(each["ceiling_usd"]),
+    "Problem": "problem",
+}
 
 
 @click.command(epilog=example("setup"))
@@ -40,7 +43,7 @@ COSTS: Final[Columns] = {
 def setup(session: Session) -> None:
     """Set up the first user, keys, project and prompts, and show what a day would cost.
 
-    It asks in a terminal, a step at a time, and stores each answer as it is given: stop with Ctrl-C when you like and
+    It asks in a terminal and stores each answer as it is given: stop with Ctrl-C when you like and
     start it again, it goes on where things are missing. Nothing is asked of the assistants and nothing is spent.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -71,8 +74,8 @@ def walk(app: App) -> None:
 
 
 def find_user(app: App) -> Row:
-    """The one user, the one chosen of several, or a new one."""
-    heading("Who pays", "A user has projects, API keys and a monthly budget of their own.")
+    """A user that exists, or a new one."""
+    heading("User", "A user has projects, API keys and a monthly budget.")
     listed = projects.list_users(app.db)
     if listed:
         options = [f"{row['email']} (user {row['id']})" for row in listed] + ["a new user"]
@@ -86,7 +89,7 @@ def find_user(app: App) -> Row:
 
 
 def keys(app: App, user: Row) -> None:
-    """A key for every provider that has none, each tried before it is kept."""
+    """Ask for a key for each provider without one, and try it before it is stored."""
     heading("API keys", "Each provider bills its own key. They are stored encrypted and never shown again.")
     states = app.keys.available([user["id"]])[user["id"]]
     for provider in PROVIDERS:
@@ -118,7 +121,7 @@ def offer_key(app: App, user: Row, provider: ProviderName) -> None:
 
 
 def hidden_key(question: str) -> Secret | None:
-    """A key as it is typed, which is never shown; None for an empty answer."""
+    """A key, which is not shown as it is typed; None for an empty answer."""
     typed: str = click.prompt(question, hide_input=True, default="", show_default=False)
     secret = Secret(typed.strip())
     register_secret(secret)
@@ -142,7 +145,7 @@ def limit(app: App, user: Row) -> None:
 
 
 def cost(app: App, project_id: int) -> None:
-    """What the daily job's --dry-run says of the project."""
+    """Print the cost of a day, as --dry-run of the daily job does."""
     heading("What a day costs", "The most that a run now would spend; nothing is asked and nothing is spent.")
     blocked = blocked_users(app.budget.standings(start_month=False))
     plan = make_plan(app, [project_id], blocked)
@@ -152,16 +155,23 @@ def cost(app: App, project_id: int) -> None:
     if found:
         print_table([row_of(each) for each in found], COSTS)
         total = sum((each.ceiling_usd for each in found), Decimal(0))
-        say(f"In all at most {usd(total)} USD a day, and the tone of mentions extra; "
-            f"answers as they come cost far less.")  # fmt: skip
+        say(
+            f"In all at most {usd(total)} USD a day, and the tone of mentions extra; "
+            f"answers as they come cost far less."
+        )
     say("")
     python = python_command()
-    say(f"Next: `{python} daily_llm_monitoring_cron.py` asks for the first time; "
-        f"`{python} -m llm_monitoring doctor` examines the installation.")  # fmt: skip
+    say(
+        f"Next: `{python} daily_llm_monitoring_cron.py` asks for the first time; "
+        f"`{python} -m llm_monitoring doctor` examines the installation."
+    )
 
 
 def row_of(each: Estimate) -> dict[str, object]:
     return {
-        "provider": each.provider, "model_id": each.model_id, "tasks": each.tasks, "ceiling_usd": each.ceiling_usd,
+        "provider": each.provider,
+        "model_id": each.model_id,
+        "tasks": each.tasks,
+        "ceiling_usd": each.ceiling_usd,
         "problem": each.problem and cause_text(each.problem, "en"),
-    }  # fmt: skip
+    }

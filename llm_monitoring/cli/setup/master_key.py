@@ -1,4 +1,4 @@
-"""The master key of a new installation: made on request, put into `.env` or shown, and never both unasked."""
+"""The master key of a new installation: generated on request, then written to `.env` or shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME: Final = "LLM_KEYS_ENCRYPTION_KEY"
 
 
 def offer_master_key(settings: Settings) -> Settings:
-    """The settings, with a new master key where there was none and one is wanted."""
+    """The settings, with a new master key if there was none and one is wanted."""
     if settings.keys_encryption_key is not None:
         return settings
     heading("Master key", f"Users' API keys are stored sealed under {NAME}, which is not set.")
@@ -46,7 +46,7 @@ def offer_master_key(settings: Settings) -> Settings:
 
 
 def write(place: Path, key: Secret) -> None:
-    """Put the key into `.env`, which nobody else may read from then on."""
+    """Write the key to `.env`, which only its owner can read from then on."""
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.touch(mode=0o600)
@@ -65,7 +65,7 @@ def reread(settings: Settings, place: Path) -> Settings:
 
 
 def shown(settings: Settings, key: Secret) -> Settings:
-    """Show the key once, and go on with it for this session."""
+    """Show the key once, and use it for this session."""
     click.echo(f"\n{NAME}={key.reveal()}\n")
     say("Set it in the environment of every job before the next command; this session goes on with it.")
     click.confirm("Have you put it away?", default=True, abort=True)

@@ -24,7 +24,7 @@ MOST_PROPOSED: Final = 60
 
 
 def find_project(app: App, user: Row) -> int:
-    """One of the user's projects, or a new one."""
+    """A project of the user, or a new one."""
     heading("Project", "One brand, who it competes with, and who is asked about it.")
     listed = [row for row in projects.overview(app.db) if row["user_id"] == user["id"]]
     if listed:
@@ -86,7 +86,7 @@ def country() -> str | None:
 
 
 def providers(app: App, user: Row) -> tuple[ProviderName, ...]:
-    """The providers that there are keys for; all where there are none yet."""
+    """The providers with a usable key; all if there is no key yet."""
     states = app.keys.available([user["id"]])[user["id"]]
     usable = tuple(name for name in PROVIDERS if name in states and states[name].usable)
     if usable and len(usable) < len(PROVIDERS):
@@ -95,7 +95,7 @@ def providers(app: App, user: Row) -> tuple[ProviderName, ...]:
 
 
 def prompts(app: App, project_id: int) -> None:
-    """Prompts for a project that has none: proposed ones, typed ones, or both."""
+    """Add prompts to a project: proposed ones, typed ones, or both."""
     heading("Prompts", "What is asked every day, once a provider. They go out as they are; the brand is never added.")
     known = sum(row["is_active"] for row in projects.list_prompts(app.db, project_id))
     if known and not click.confirm(f"There are {known} already. Add more?", default=False):
@@ -132,7 +132,7 @@ def offer(app: App, project_id: int) -> None:
 
 
 def typed(app: App, project_id: int) -> None:
-    """Prompts of one's own, a line each."""
+    """Add typed prompts, a line each."""
     while text := ask("A prompt of your own (empty: no more)", ""):
         try:
             added, _ = projects.add_prompts(app.db, project_id, [text])

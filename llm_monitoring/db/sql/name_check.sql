@@ -1,5 +1,5 @@
 -- name: latest_answers
--- The latest answers of a project whose text was kept.
+-- The latest answers of a project that have a text.
 SELECT r.id, r.llm_provider, r.analysis_date, r.full_response, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id
