@@ -1,4 +1,4 @@
-"""Weekly cron (Sundays, 00:00 UTC): registers the providers' new models, switched off, and tells which ones end."""
+"""Weekly cron (Sundays, 00:00 UTC): registers the providers' new models, switched off, and reports which ones end."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def started(*, dry_run: bool) -> None:
 def keys(usable: Sequence[str], without: Sequence[str]) -> None:
     info("keys.available", f"🔑 API keys disponibles: {list(usable)}", providers=list(usable))
     if without:
-        warn("keys.missing", f"⚠️ Sin API key utilizable: {list(without)}; sus modelos no se comprueban",
-             providers=list(without))  # fmt: skip
+        line = f"⚠️ Sin API key utilizable: {list(without)}; sus modelos no se comprueban"
+        warn("keys.missing", line, providers=list(without))
 
 
 def registered(entries: Sequence[RegistryEntry], providers: Sequence[ProviderName]) -> None:
@@ -41,8 +41,8 @@ def registered(entries: Sequence[RegistryEntry], providers: Sequence[ProviderNam
     for provider in providers:
         own = [entry for entry in entries if entry.llm_provider == provider]
         current = sum(entry.is_current for entry in own)
-        info("registry.models", f"   {provider}: {len(own)} modelos ({current} actual(es))",
-             provider=provider, models=len(own), current=current)  # fmt: skip
+        line = f"   {provider}: {len(own)} modelos ({current} actual(es))"
+        info("registry.models", line, provider=provider, models=len(own), current=current)
 
 
 def asking() -> None:
@@ -51,8 +51,9 @@ def asking() -> None:
 
 def listed(provider: ProviderName, models: int, user_id: int | None) -> None:
     """Report how many models there are; the user of the key is a field only, as listing is free."""
-    info("provider.listed", f"   {traits(provider).company}: {models} modelos encontrados",
-         provider=provider, models=models, key_of="operator" if user_id is None else f"user {user_id}")  # fmt: skip
+    line = f"   {traits(provider).company}: {models} modelos encontrados"
+    owner = "operator" if user_id is None else f"user {user_id}"
+    info("provider.listed", line, provider=provider, models=models, key_of=owner)
 
 
 def not_listed(provider: ProviderName, problem: MonitoringError) -> None:
@@ -110,8 +111,8 @@ def suggested(new: NewModel) -> dict[str, str]:
     if new.suggestion is None:
         return {}
     return {
-        "suggested_input_usd": str(new.suggestion.input),
-        "suggested_output_usd": str(new.suggestion.output),
+        "suggested_input_usd": str(new.suggestion.price.input),
+        "suggested_output_usd": str(new.suggestion.price.output),
         "suggested_source": new.suggestion.source,
     }
 
@@ -158,9 +159,15 @@ def price_drift(provider: ProviderName, drift: PriceDrift) -> None:
 
 def price_changes(provider: ProviderName, model_id: str, change: PriceChange) -> None:
     """Report a change that begins within 60 days or is charged without a decision of an admin."""
-    prices = {part.name: [text(part.before), text(part.after)] for part in change.parts}
-    warn("model.price_changes", price_change_line(provider, model_id, change), provider=provider, model_id=model_id,
-         valid_from=change.valid_from.isoformat(), source=change.source, begun=change.begun, prices=prices)  # fmt: skip
+    fields = {
+        "provider": provider,
+        "model_id": model_id,
+        "valid_from": change.valid_from.isoformat(),
+        "source": change.source,
+        "begun": change.begun,
+        "prices": {part.name: [text(part.before), text(part.after)] for part in change.parts},
+    }
+    warn("model.price_changes", price_change_line(provider, model_id, change), **fields)
 
 
 def text(amount: Decimal | None) -> str | None:
@@ -168,13 +175,13 @@ def text(amount: Decimal | None) -> str | None:
 
 
 def switched(provider: ProviderName, before: str, after: str) -> None:
-    warn("model.switched", f"🔁 {provider}: el modelo actual pasa de {before} a {after} (LLM_AUTO_SWITCH_MODELS)",
-         provider=provider, model_id=after, before=before)  # fmt: skip
+    line = f"🔁 {provider}: el modelo actual pasa de {before} a {after} (LLM_AUTO_SWITCH_MODELS)"
+    warn("model.switched", line, provider=provider, model_id=after, before=before)
 
 
 def not_switched(provider: ProviderName, model_id: str, problem: MonitoringError) -> None:
-    error("model.not_switched", f"❌ {provider}: no se pudo cambiar a {model_id}: {explain(problem)}",
-          provider=provider, model_id=model_id)  # fmt: skip
+    line = f"❌ {provider}: no se pudo cambiar a {model_id}: {explain(problem)}"
+    error("model.not_switched", line, provider=provider, model_id=model_id)
 
 
 def summary(reviews: Sequence[ModelReview], *, dry_run: bool) -> int:

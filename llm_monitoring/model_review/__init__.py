@@ -1,1 +1,1 @@
-"""The review of models: what the providers list, what an admin may decide, trial calls and comparisons."""
+"""The review of models: the weekly check of the providers' lists, probes and comparisons."""

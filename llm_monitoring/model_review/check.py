@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from llm_monitoring.db.database import Database, Json, Transaction
 from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
@@ -15,7 +15,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.listing import ListingKey, list_models
 from llm_monitoring.model_review import suggested_prices
 from llm_monitoring.model_review.findings import ModelReview, Rises, check_entry, examine
-from llm_monitoring.model_review.suggested_prices import Suggestion, suggest
+from llm_monitoring.model_review.suggested_prices import SuggestedPrice, suggest
 from llm_monitoring.providers import AuthFailed, ModelInfo
 from llm_monitoring.registry import RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
@@ -117,8 +117,8 @@ def record(tx: Transaction, review: ModelReview, now: datetime, errors: RowError
         tx.execute(SQL.mark_announced, {"provider": provider, "retiring": retiring, "now": now})
     for model_id, suggestion in review.suggestions.items():
         with one_model(model_id):
-            keep_suggestion(tx, provider, model_id, suggestion, now)
-            keep_rises(tx, provider, model_id, review.rises[model_id], now)
+            store_suggestion(tx, provider, model_id, suggestion, now)
+            store_rises(tx, provider, model_id, review.rises[model_id], now)
 
 
 def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at: datetime | None) -> bool:
@@ -128,39 +128,37 @@ def add_model(tx: Transaction, provider: ProviderName, info: ModelInfo, seen_at:
 
 def columns(provider: ProviderName, info: ModelInfo) -> dict[str, object]:
     return {
-        "provider": provider, "model_id": info.model_id, "display_name": info.display_name[:LONGEST_NAME],
-        "max_input_tokens": info.max_input_tokens, "max_output_tokens": info.max_output_tokens,
-        "lifecycle": info.lifecycle, "retires_at": info.retires_at,
-    }  # fmt: skip
+        "provider": provider,
+        "model_id": info.model_id,
+        "display_name": info.display_name[:LONGEST_NAME],
+        "max_input_tokens": info.max_input_tokens,
+        "max_output_tokens": info.max_output_tokens,
+        "lifecycle": info.lifecycle,
+        "retires_at": info.retires_at,
+    }
 
 
-def keep_suggestion(
-    tx: Transaction, provider: ProviderName, model_id: str, suggestion: Suggestion, now: datetime
+def store_suggestion(
+    tx: Transaction, provider: ProviderName, model_id: str, suggestion: SuggestedPrice, now: datetime
 ) -> None:
-    tx.execute(
-        SQL.suggest,
-        {
-            "provider": provider, "model_id": model_id, "day": now.date(), "source": suggestion.source,
-            "input": suggestion.input, "output": suggestion.output, "cached": suggestion.cached,
-            "cache_write": suggestion.cache_write, "cache_write_1h": suggestion.cache_write_1h,
-            "priority_factor": suggestion.priority_factor, "per_1k_searches": suggestion.per_1k_searches,
-            "tiers": Json([dict(tier) for tier in suggestion.tiers]),
-        },
-    )  # fmt: skip
+    columns = price_columns(suggestion)
+    name = {"provider": provider, "model_id": model_id}
+    tx.execute(SQL.store_suggestion, {**columns, **name, "source": suggestion.source, "day": now.date()})
 
 
-def keep_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Rises, now: datetime) -> None:
+def store_rises(tx: Transaction, provider: ProviderName, model_id: str, rises: Rises, now: datetime) -> None:
     """Replace the known later prices of a model by those of a price list."""
     name = {"llm_provider": provider, "model_id": model_id}
     days = [valid_from for valid_from, _ in rises]
-    tx.execute(SQL.forget_rises, {**name, "today": now.astimezone(UTC).date(), "days": days})
+    tx.execute(SQL.remove_rises, {**name, "today": now.astimezone(UTC).date(), "days": days})
     for valid_from, suggestion in rises:
-        columns = suggestion.price().columns()
-        tiers = Json(columns["price_tiers"])
-        tx.execute(
-            SQL.keep_rise,
-            {**name, **columns, "price_tiers": tiers, "valid_from": valid_from, "detail": suggestion.source},
-        )
+        source = {"valid_from": valid_from, "detail": suggestion.source}
+        tx.execute(SQL.store_rise, {**price_columns(suggestion), **name, **source})
+
+
+def price_columns(suggestion: SuggestedPrice) -> dict[str, Any]:
+    columns = suggestion.price.columns()
+    return {**columns, "price_tiers": Json(columns["price_tiers"])}
 
 
 def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now: datetime) -> bool:
@@ -171,8 +169,8 @@ def insert_new_model(db: Database, provider: ProviderName, info: ModelInfo, now:
         inserted = add_model(tx, provider, info, None)
         suggestion = suggest(provider, info.model_id, now)
         if suggestion is not None:
-            keep_suggestion(tx, provider, info.model_id, suggestion, now)
-            keep_rises(tx, provider, info.model_id, suggested_prices.rises(provider, info.model_id), now)
+            store_suggestion(tx, provider, info.model_id, suggestion, now)
+            store_rises(tx, provider, info.model_id, suggested_prices.rises(provider, info.model_id), now)
         return inserted
 
     return db.transact(work)

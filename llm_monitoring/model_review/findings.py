@@ -10,10 +10,10 @@ from typing import Final, Literal
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.model_review.suggested_prices import Suggestion, rises, suggest
+from llm_monitoring.model_review.suggested_prices import SuggestedPrice, rises, suggest
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.providers.model_lists import answers_text
-from llm_monitoring.registry import DatedPrice, Price, PriceChange, RegistryEntry
+from llm_monitoring.registry import DatedPrice, Price, PriceChange, PriceEntry, RegistryEntry
 from llm_monitoring.registry.served import without_date
 
 MISSES_TO_RETIRE: Final = 2
@@ -21,8 +21,8 @@ NOTICE: Final = timedelta(days=30)
 NOTABLE_DRIFT: Final = Decimal("0.01")
 LONGEST_ID: Final = 100  # what the column holds
 
-Suggest = Callable[[ProviderName, str, datetime], Suggestion | None]
-Rises = tuple[tuple[date, Suggestion], ...]
+Suggest = Callable[[ProviderName, str, datetime], SuggestedPrice | None]
+Rises = tuple[tuple[date, SuggestedPrice], ...]
 EndReason = Literal["missing", "retires"]
 
 
@@ -31,7 +31,7 @@ class NewModel:
     """A model that the registry does not have yet, and its suggested price."""
 
     info: ModelInfo
-    suggestion: Suggestion | None
+    suggestion: SuggestedPrice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ModelReview:
     retiring: tuple[RetiringModel, ...]
     reappeared: tuple[str, ...]
     drifts: tuple[PriceDrift, ...]
-    suggestions: Mapping[str, Suggestion]
+    suggestions: Mapping[str, SuggestedPrice]
     rises: Mapping[str, Rises]
     price_changes: tuple[tuple[str, PriceChange], ...]
     unstorable: tuple[str, ...]
@@ -238,33 +238,31 @@ def price_changes(entry: RegistryEntry, later: Rises | None, now: datetime) -> I
     yield from registry.price_changes(prices, today)
 
 
-def known_price(entry: RegistryEntry, valid_from: date, suggestion: Suggestion) -> DatedPrice:
-    listed = suggestion.price()
-    price = registry.read_price(listed, entry.name)
-    assert price is not None
-    return DatedPrice(valid_from, "library", price, suggestion.source, listed)
+def known_price(entry: RegistryEntry, valid_from: date, suggestion: SuggestedPrice) -> DatedPrice:
+    price = registry.read_price(suggestion.price, entry.name)
+    assert price is not None  # a suggested price is above zero
+    return DatedPrice(valid_from, "library", price, suggestion.source, suggestion.price)
 
 
-def price_drifts(entry: RegistryEntry, suggestion: Suggestion | None) -> Iterator[PriceDrift]:
+def price_drifts(entry: RegistryEntry, suggestion: SuggestedPrice | None) -> Iterator[PriceDrift]:
     """The prices of an approved model that differ from the suggested ones by more than 1 %."""
     price = entry.read_price()
     if suggestion is None or price is None or not entry.is_available or entry.retired_at is not None:
         return
-    for name, registered, suggested in comparable_prices(price, suggestion):
+    for name, registered, suggested in comparable_prices(price, suggestion.price):
         if abs(suggested - registered) > NOTABLE_DRIFT * registered:
             yield PriceDrift(entry.model_id, name, registered, suggested, suggestion.source)
 
 
-def comparable_prices(price: Price, suggestion: Suggestion) -> Iterator[tuple[str, Decimal, Decimal]]:
+def comparable_prices(price: Price, listed: PriceEntry) -> Iterator[tuple[str, Decimal, Decimal]]:
     """The prices that the registry and the list both have, by name."""
-    base = price.tiers[0]
     for name in ("input", "output", "cached", "cache_write", "cache_write_1h"):
-        registered, suggested = getattr(base, name), getattr(suggestion, name)
+        registered, suggested = getattr(price.tiers[0], name), listed.amount(name)
         if registered is not None and suggested is not None:
             yield name, registered, suggested
-    if price.search_usd is not None and suggestion.per_1k_searches is not None:
-        yield "searches", 1000 * price.search_usd, suggestion.per_1k_searches
-    for tier in suggestion.tiers:
+    if price.search_usd is not None and listed.searches is not None:
+        yield "searches", 1000 * price.search_usd, listed.searches
+    for tier in listed.tiers:
         start = int(tier["above_input_tokens"])
         for name in sorted(tier.keys() - {"above_input_tokens"}):
             registered = getattr(price.rates(start + 1), name)

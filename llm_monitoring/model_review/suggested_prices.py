@@ -1,4 +1,4 @@
-"""What the genai-prices package says a model costs: a suggestion to an admin, never a price to charge."""
+"""Suggested prices, from the genai-prices package: for an admin to decide on, never charged as they are."""
 
 from __future__ import annotations
 
@@ -18,46 +18,26 @@ UNITS: Final = {
     "cache_write": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
 }
-# The day on which the first prices were read: what began until then is in them.
+# The day on which the first prices were read: they include what began until then.
 FIRST_READ: Final = date(2026, 11, 23)
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
-    """USD per million tokens and per thousand searches; what is unknown is None. `tiers` as in the registry."""
+class SuggestedPrice:
+    """A price of the package's list, with input and output above zero, and where the list has it."""
 
-    input: Decimal
-    output: Decimal
-    cached: Decimal | None
-    cache_write: Decimal | None
-    cache_write_1h: Decimal | None
-    per_1k_searches: Decimal | None
-    tiers: tuple[Mapping[str, str | int], ...]
-    priority_factor: Decimal | None
+    price: PriceEntry
     source: str
 
-    def price(self) -> PriceEntry:
-        return PriceEntry(
-            input=self.input,
-            output=self.output,
-            cached=self.cached,
-            cache_write=self.cache_write,
-            cache_write_1h=self.cache_write_1h,
-            searches=self.per_1k_searches,
-            request=Decimal(0),
-            priority_factor=self.priority_factor,
-            tiers=self.tiers,
-        )
 
-
-def suggest(provider: ProviderName, model_id: str, at: datetime) -> Suggestion | None:
-    """The prices in force at `at` by the package's own data, without the network; None where it knows none."""
+def suggest(provider: ProviderName, model_id: str, at: datetime) -> SuggestedPrice | None:
+    """The price in force at `at` in the package's own data, without the network; None for an unknown model."""
     found = find(provider, model_id)
     return None if found is None else read(*found, found[1].get_prices(at))
 
 
-def rises(provider: ProviderName, model_id: str) -> tuple[tuple[date, Suggestion], ...]:
-    """What the package's data say of a model's later prices, with the day (UTC) on which each begins, in time."""
+def rises(provider: ProviderName, model_id: str) -> tuple[tuple[date, SuggestedPrice], ...]:
+    """The later prices of a model in the package's data, in time, each with the day (UTC) on which it begins."""
     found = find(provider, model_id)
     if found is None or not isinstance(found[1].prices, list):
         return ()
@@ -76,8 +56,8 @@ def find(provider: ProviderName, model_id: str) -> tuple[Any, Any] | None:
         return None
 
 
-def read(owner: Any, model: Any, price: Any) -> Suggestion | None:
-    """One of the package's prices; None for one without an input and an output price."""
+def read(owner: Any, model: Any, price: Any) -> SuggestedPrice | None:
+    """One of the package's prices; None if it has no input or no output price."""
     from genai_prices import __version__
 
     prices = vars(price)
@@ -85,17 +65,18 @@ def read(owner: Any, model: Any, price: Any) -> Suggestion | None:
     base = {name: base_of(value) for name, value in rates.items()}
     if not base["input"] or not base["output"]:
         return None
-    return Suggestion(
+    entry = PriceEntry(
         input=base["input"],
         output=base["output"],
         cached=base["cached"],
         cache_write=base["cache_write"],
         cache_write_1h=base["cache_write_1h"],
-        per_1k_searches=base_of(prices.get("web_searches_kcount")),
-        tiers=tiers_of(rates),
+        searches=base_of(prices.get("web_searches_kcount")),
+        request=Decimal(0),
         priority_factor=priority_factor(model, prices),
-        source=f"genai-prices {__version__}: {owner.id} {model.id}",
+        tiers=tiers_of(rates),
     )
+    return SuggestedPrice(entry, f"genai-prices {__version__}: {owner.id} {model.id}")
 
 
 def priority_factor(model: Any, prices: Mapping[str, Any]) -> Decimal | None:
@@ -116,7 +97,7 @@ def base_of(price: Any) -> Decimal | None:
 
 
 def tiers_of(rates: Mapping[str, Any]) -> tuple[Mapping[str, str | int], ...]:
-    """The tiers of all rates by where they start, each with the rates in force above it."""
+    """The tiers of all rates by their start, each with the rates in force above it."""
     stepped = {name: rate.tiers for name, rate in rates.items() if hasattr(rate, "tiers")}
     starts = sorted({tier.start for tiers in stepped.values() for tier in tiers})
     return tuple(

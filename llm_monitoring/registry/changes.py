@@ -1,4 +1,4 @@
-"""What a model's price will change to, and what is charged without an admin's decision."""
+"""The price changes of a model: those that begin soon, and those charged without an admin's decision."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def per_thousand(fee: Decimal | None) -> Decimal | None:
 
 
 def with_known(prices: Prices, known: Sequence[DatedPrice], today: date) -> Prices:
-    """The prices after a price list was read: what it says of later days replaces what was known of them."""
+    """The prices after a price list was read: its later prices replace the known ones."""
     days = {each.valid_from for each in known}
     kept = [each for each in prices.known if each.valid_from <= today and each.valid_from not in days]
     return Prices(prices.decided, tuple(sorted((*kept, *known), key=lambda each: each.valid_from)))

@@ -27,7 +27,7 @@ OPENAI_OLDER: Final = re.compile(r"(gpt-3|gpt-4|chatgpt-4|o1|o3|o4)([.-].*|o.*)?
 
 @dataclass(frozen=True, slots=True)
 class Premium:
-    """Times the price of every token: `least` on every call, `most` if the reply says that it ran in a region."""
+    """Times the price of every token: `least` on every call, `most` if the reply names a region."""
 
     least: Decimal = PLAIN
     most: Decimal = PLAIN

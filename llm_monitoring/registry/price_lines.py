@@ -1,4 +1,4 @@
-"""How a price and its change are said to operators, in Spanish."""
+"""The log lines on prices and their changes, in Spanish."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ MOST_PARTS: Final = 6
 
 
 def price_change_line(provider: str, model_id: str, change: PriceChange) -> str:
-    """One line: what changes, from which day on, who says so, and what an admin can do."""
+    """One line: what changes, from which day on, the source, and what an admin can do."""
     parts = ", ".join(map(part_text, change.parts[:MOST_PARTS])) + (" …" if len(change.parts) > MOST_PARTS else "")
     day, name = change.valid_from.isoformat(), f"{provider}/{model_id}"
     if change.source == "admin":
         return f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
     decide = f"decídalo con `python -m llm_monitoring models price {provider} {model_id} --suggested --from {day}`"
     if change.begun:
-        told = f"💱 {name}: cambió de precio el {day} (UTC): {parts}, según {change.detail}"
-        return f"{told}; se cobra el más caro, {decide}"
-    told = f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
-    return f"{told}; desde ese día se reserva y se cobra el más caro, {decide}"
+        line = f"💱 {name}: cambió de precio el {day} (UTC): {parts}, según {change.detail}"
+        return f"{line}; se cobra el más caro, {decide}"
+    line = f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
+    return f"{line}; desde ese día se reserva y se cobra el más caro, {decide}"
 
 
 def part_text(part: Part) -> str:

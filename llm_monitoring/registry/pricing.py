@@ -1,10 +1,10 @@
-"""What a call can cost at most and what it did cost: arithmetic on a model's rates, without a database."""
+"""The ceiling and the cost of a call: arithmetic on a model's rates, without a database."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
 FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
 SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
 PLAIN: Final = Decimal(1)
-# Tiers that cost the standard price, or less: what is cheaper is charged the standard price, never too little.
+# Tiers at the standard price or below it. A cheaper one is charged the standard price, so never too little.
 STANDARD_TIERS: Final = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "flex", "batch"})
 PRIORITY_TIERS: Final = frozenset({"priority", "fast"})  # OpenAI renamed priority to fast, at the same price
 
@@ -173,30 +173,12 @@ def known_most(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def write_rates(price: Price) -> str:
-    """The price as JSON, with which an attempt is settled whatever becomes of the registry."""
-
-    def plain(value: Decimal | None) -> str | None:
-        return None if value is None else f"{value:f}"
-
-    return json.dumps(
-        {
-            "tiers": [
-                {
-                    "above_input_tokens": tier.above_input_tokens, "input": plain(tier.input),
-                    "output": plain(tier.output), "cached": plain(tier.cached),
-                    "cache_write": plain(tier.cache_write), "cache_write_1h": plain(tier.cache_write_1h),
-                }
-                for tier in price.tiers
-            ],
-            "search_usd": plain(price.search_usd), "request_usd": plain(price.request_usd),
-            "priority_factor": plain(price.priority_factor), "least_premium": plain(price.least_premium),
-            "most_premium": plain(price.most_premium),
-        }
-    )  # fmt: skip
+    """The price as JSON: an attempt keeps it, and is settled with it if the registry has changed since."""
+    return json.dumps(asdict(price), default=lambda amount: f"{amount:f}")
 
 
 def read_rates(rates: dict[str, Any]) -> Price:
-    """The price that `write_rates` wrote, as the driver hands it over."""
+    """The price that `write_rates` wrote, as the driver returns it."""
 
     def amount(value: str | None) -> Decimal | None:
         return None if value is None else Decimal(value)

@@ -1,4 +1,4 @@
-"""Whether the model that a reply names is the one that was asked."""
+"""Compares model ids: the one that was asked and the one that a reply names, with and without a date."""
 
 from __future__ import annotations
 

@@ -11,22 +11,22 @@ import pytest
 
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.model_review.findings import ModelReview, PriceDrift, Successor, examine
-from llm_monitoring.model_review.suggested_prices import Suggestion
+from llm_monitoring.model_review.suggested_prices import SuggestedPrice
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.registry import RegistryEntry
+from llm_monitoring.registry import PriceEntry, RegistryEntry
 from tests.registry_rows import registry_entry
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WEEK_AGO = NOW - timedelta(days=7)
-SUGGESTED = Suggestion(
-    input=Decimal(1),
-    output=Decimal(5),
-    cached=Decimal("0.1"),
-    cache_write=None,
-    cache_write_1h=None,
-    per_1k_searches=Decimal(10),
-    tiers=({"above_input_tokens": 200000, "input": "2", "output": "8"},),
-    priority_factor=None,
+SUGGESTED = SuggestedPrice(
+    PriceEntry(
+        input=Decimal(1),
+        output=Decimal(5),
+        cached=Decimal("0.1"),
+        searches=Decimal(10),
+        request=Decimal(0),
+        tiers=({"above_input_tokens": 200000, "input": "2", "output": "8"},),
+    ),
     source="list",
 )
 
@@ -39,9 +39,9 @@ def entry(model_id: str = "gpt-a", **changes: Any) -> RegistryEntry:
 def look(
     entries: list[RegistryEntry],
     *listed: ModelInfo,
-    suggestion: Suggestion | None = None,
+    suggestion: SuggestedPrice | None = None,
     provider: ProviderName = "openai",
-    later: tuple[tuple[date, Suggestion], ...] = (),
+    later: tuple[tuple[date, SuggestedPrice], ...] = (),
 ) -> ModelReview:
     return examine(
         provider, entries, listed, NOW, lambda provider, model_id, at: suggestion, lambda provider, model_id: later
@@ -197,7 +197,7 @@ def test_drift_carries_both_figures() -> None:
     assert PriceDrift("gpt-a", "cached", Decimal("0.2"), Decimal("0.1"), "list") == found.drifts[0]
 
 
-RISE = replace(SUGGESTED, input=Decimal(2), output=Decimal(9), tiers=())
+RISE = replace(SUGGESTED, price=replace(SUGGESTED.price, input=Decimal(2), output=Decimal(9), tiers=()))
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,12 @@ def test_known_prices(provider: ProviderName, model: dict[str, Any]) -> None:
     found = suggest(provider, model["model_id"], NOW)
     assert found is not None
     read = {name: split(model["prices"].get(unit)) for name, unit in UNITS.items()}
-    assert {name: base for name, (base, _) in read.items()} == {name: getattr(found, name) for name in UNITS}
-    assert split(model["prices"].get("web_searches_kcount"))[0] == found.per_1k_searches
-    tiers = {
-        (start, name): price for name, (_, steps) in read.items() for start, price in steps.items()
-    }  # fmt: skip
+    assert {name: base for name, (base, _) in read.items()} == {name: found.price.amount(name) for name in UNITS}
+    assert split(model["prices"].get("web_searches_kcount"))[0] == found.price.searches
+    tiers = {(start, name): price for name, (_, steps) in read.items() for start, price in steps.items()}
     assert tiers == {
         (tier["above_input_tokens"], name): Decimal(str(tier[name]))
-        for tier in found.tiers
+        for tier in found.price.tiers
         for name in UNITS
         if name in tier
     }
@@ -60,7 +58,7 @@ def test_dated_snapshot() -> None:
     found = suggest("anthropic", "claude-haiku-4-5-20251001", NOW)
     assert found is not None
     assert (Decimal(1), Decimal(5), "genai-prices 0.2.3: anthropic claude-haiku-4-5") == (
-        found.input,
-        found.output,
+        found.price.input,
+        found.price.output,
         found.source,
     )

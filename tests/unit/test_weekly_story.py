@@ -8,12 +8,13 @@ import pytest
 
 from llm_monitoring.jobs import weekly_log
 from llm_monitoring.model_review.findings import NewModel
-from llm_monitoring.model_review.suggested_prices import Suggestion
+from llm_monitoring.model_review.suggested_prices import SuggestedPrice
 from llm_monitoring.providers import ModelInfo
+from llm_monitoring.registry import PriceEntry
 
 
 def new(number: int, *, priced: bool) -> NewModel:
-    suggestion = Suggestion(Decimal(1), Decimal(2), None, None, None, None, (), None, "library") if priced else None
+    suggestion = SuggestedPrice(PriceEntry(Decimal(1), Decimal(2)), "library") if priced else None
     return NewModel(ModelInfo(f"m-{number:02}", ""), suggestion)
 
 

@@ -1,4 +1,4 @@
-"""`models`: the registry of models: what they cost, which may be used, which one answers; each change on record."""
+"""`models`: the registry of models: prices, approval and the current model; each change is recorded."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def approve(
     reason: str | None,
     by: str | None,
 ) -> None:
-    """Let a model be used: activated, or asked for the sentiment of mentions where it is the cheapest."""
+    """Let a model be used: activated, or asked for the sentiment of mentions if it is the cheapest."""
     with session.app() as app:
         entry = admin.find(app.db, provider, model)
         admin.approve(app.db, entry, author(reason, by), reasoning_effort)

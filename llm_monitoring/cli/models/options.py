@@ -1,4 +1,4 @@
-"""Arguments and options that the commands on models share: which model, who and why, amounts in USD."""
+"""Arguments and options that the commands on models share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def author_options(command: F) -> F:
 
 
 def author(reason: str | None, by: str | None) -> Author:
-    """Who changes the registry and why; asks a person for the reason, raises BadInput where there is none."""
+    """The author of a change and the reason, which a person is asked for; raises Invalid without a reason."""
     if reason is None and sys.stdin.isatty():
         reason = click.prompt("Why (stays in the history)", err=True)
     if not (reason or "").strip():

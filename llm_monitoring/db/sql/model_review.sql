@@ -28,34 +28,36 @@ UPDATE llm_model_registry
 SET going_announced_at = CASE WHEN model_id = ANY (%(retiring)s) THEN coalesce(going_announced_at, %(now)s) END
 WHERE llm_provider = %(provider)s AND (going_announced_at IS NOT NULL) <> (model_id = ANY (%(retiring)s));
 
--- name: suggest
--- Keep what a list of prices says of a model; nobody is charged by it.
+-- name: store_suggestion
+-- Store the suggested price of a model, for an admin to decide on.
 UPDATE llm_model_registry
-SET suggested_cost_per_1m_input_tokens        = %(input)s,
-    suggested_cost_per_1m_output_tokens       = %(output)s,
-    suggested_cost_per_1m_cached_input_tokens = %(cached)s,
-    suggested_cost_per_1m_cache_write_tokens  = %(cache_write)s,
-    suggested_cost_per_1m_cache_write_1h_tokens = %(cache_write_1h)s,
-    suggested_priority_factor                 = %(priority_factor)s,
-    suggested_cost_per_1k_searches            = %(per_1k_searches)s,
-    suggested_price_tiers                     = %(tiers)s,
-    suggested_source                          = %(source)s,
-    suggested_at                              = %(day)s
+SET suggested_cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
+    suggested_cost_per_1m_output_tokens         = %(cost_per_1m_output_tokens)s,
+    suggested_cost_per_1m_cached_input_tokens   = %(cost_per_1m_cached_input_tokens)s,
+    suggested_cost_per_1m_cache_write_tokens    = %(cost_per_1m_cache_write_tokens)s,
+    suggested_cost_per_1m_cache_write_1h_tokens = %(cost_per_1m_cache_write_1h_tokens)s,
+    suggested_priority_factor                   = %(priority_factor)s,
+    suggested_cost_per_1k_searches              = %(cost_per_1k_searches)s,
+    suggested_price_tiers                       = %(price_tiers)s,
+    suggested_source                            = %(source)s,
+    suggested_at                                = %(day)s
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s
   AND (suggested_cost_per_1m_input_tokens, suggested_cost_per_1m_output_tokens, suggested_cost_per_1m_cached_input_tokens,
        suggested_cost_per_1m_cache_write_tokens, suggested_cost_per_1m_cache_write_1h_tokens, suggested_priority_factor,
        suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
-      IS DISTINCT FROM (%(input)s::numeric, %(output)s::numeric, %(cached)s::numeric, %(cache_write)s::numeric,
-                        %(cache_write_1h)s::numeric, %(priority_factor)s::numeric, %(per_1k_searches)s::numeric, %(tiers)s::jsonb, %(source)s::text);
+      IS DISTINCT FROM (%(cost_per_1m_input_tokens)s::numeric, %(cost_per_1m_output_tokens)s::numeric,
+                        %(cost_per_1m_cached_input_tokens)s::numeric, %(cost_per_1m_cache_write_tokens)s::numeric,
+                        %(cost_per_1m_cache_write_1h_tokens)s::numeric, %(priority_factor)s::numeric,
+                        %(cost_per_1k_searches)s::numeric, %(price_tiers)s::jsonb, %(source)s::text);
 
--- name: forget_rises
--- Forget the later prices that a price list no longer names, but keep those that have begun.
+-- name: remove_rises
+-- Remove the later prices that a price list no longer has; those that have begun stay.
 DELETE FROM llm_model_prices
 WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s AND source IN ('seed', 'library')
   AND valid_from > %(today)s AND NOT valid_from = ANY (%(days)s::date[]);
 
--- name: keep_rise
--- Keep a price that a price list names with its day; what is known already stays as it is.
+-- name: store_rise
+-- Store a price of a price list with its first day; an identical one stays as it is.
 INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
                               cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
                               cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,

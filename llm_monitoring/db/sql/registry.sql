@@ -10,19 +10,19 @@ SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_mode
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s;
 
 -- name: overview
--- Every model with all that is known of it, of one provider or of all.
+-- Every column of every model, of one provider or of all.
 SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE %(provider)s::text IS NULL OR llm_provider = %(provider)s
 ORDER BY llm_provider, is_current DESC, is_available DESC, model_id COLLATE "C";
 
 -- name: mark_counted
--- The finished run, and those that died before it, if their calls are not in the models' totals yet; from now on they are.
+-- Mark the finished run, and dead ones before it, as counted in the models' totals; return those not counted before.
 UPDATE llm_monitoring_analysis_runs SET usage_counted_at = now()
 WHERE usage_counted_at IS NULL AND (id = %(run_id)s OR status IN ('dead', 'crashed'))
 RETURNING id;
 
 -- name: usage_of
--- What these runs' calls came to, by model.
+-- The calls, tokens and cost of these runs, by model.
 SELECT llm_provider, model_id, count(*) AS calls, sum(charged_usd) AS cost,
        coalesce(sum(input_tokens::bigint + output_tokens), 0) AS tokens
 FROM llm_call_attempts
@@ -39,7 +39,7 @@ SET last_used_at          = now(),
 WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s;
 
 -- name: adopt_due_prices
--- Bring the columns of the registry in step with the prices that an admin entered for a day, once it has begun.
+-- Copy the prices that an admin entered for a day into the registry's columns, once that day has begun.
 UPDATE llm_model_registry m
 SET cost_per_1m_input_tokens          = p.cost_per_1m_input_tokens,
     cost_per_1m_output_tokens         = p.cost_per_1m_output_tokens,

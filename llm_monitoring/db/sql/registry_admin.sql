@@ -1,10 +1,11 @@
 -- name: set_author
--- Say who changes the registry and why, for the changelog of this transaction.
+-- Name the author of this transaction's changes and the reason, for the changelog.
 SELECT set_config('llm_monitoring.changed_by', %(by)s, TRUE), set_config('llm_monitoring.reason', %(reason)s, TRUE);
 
 -- name: lock_provider
 -- A provider's models, locked in one order, so that changes of several of them wait for each other.
-SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
+SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
+WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
 
 -- name: find
 -- Models of this id, as `model` or as `provider/model`.
@@ -21,7 +22,7 @@ SET is_available = TRUE, rejected_at = NULL, retired_at = NULL,
 WHERE id = %(id)s;
 
 -- name: reject
--- An admin does not want a model; what was validated counts no more.
+-- An admin rejects a model; its validation no longer counts.
 UPDATE llm_model_registry
 SET is_available = FALSE, rejected_at = coalesce(rejected_at, now()), validated_at = NULL, updated_at = now()
 WHERE id = %(id)s;
@@ -33,7 +34,7 @@ SET is_available = FALSE, retired_at = coalesce(retired_at, now()), validated_at
 WHERE id = %(id)s;
 
 -- name: set_prices
--- Put a model's prices and fees in place of the old ones.
+-- Replace a model's prices and fees.
 UPDATE llm_model_registry
 SET cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
     cost_per_1m_output_tokens         = %(cost_per_1m_output_tokens)s,
@@ -50,7 +51,7 @@ SET cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
 WHERE id = %(id)s;
 
 -- name: set_dated_price
--- Enter the price that an admin decided for a day, in place of one entered for the same day before.
+-- Store the price that an admin decided for a day; it replaces an earlier one for the same day.
 INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
                               cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
                               cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,
