@@ -1,4 +1,4 @@
-"""Keeps an error of one row from ending the work of the others: it is recorded and reported, and tried again later."""
+"""Errors of single rows, recorded and reported so that the work on other rows goes on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,37 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 Stage = Literal[
-    "read_project", "read_model", "read_answer", "store_answer", "settle_attempt", "record_failure",
-    "reserve_call", "keep_receipt", "finish_run", "close_chunk",
-    "write_figures", "figure_answer", "start_month", "count_usage", "mark_project", "prune", "write_report",
-    "balance_account", "make_notice", "list_models", "check_models", "switch_model", "update_model", "examine",
+    "read_project",
+    "read_model",
+    "read_answer",
+    "store_answer",
+    "settle_attempt",
+    "record_failure",
+    "reserve_call",
+    "keep_receipt",
+    "finish_run",
+    "close_chunk",
+    "write_figures",
+    "figure_answer",
+    "start_month",
+    "count_usage",
+    "mark_project",
+    "prune",
+    "write_report",
+    "balance_account",
+    "make_notice",
+    "list_models",
+    "check_models",
+    "switch_model",
+    "update_model",
+    "examine",
     "close_orders",
-]  # fmt: skip
+]
 
 LONGEST_MESSAGE: Final = 300
 MOST_RECORDS: Final = 200  # that a run or a chunk keeps
 KEPT_FIELDS: Final = ("user_id", "project_id")
-# These end the work of everyone: the database is away, or the process was asked to stop.
+# These end all work: the database is away, or the process was asked to stop.
 ENDS_EVERYTHING: Final = (DatabaseUnavailable, KeyboardInterrupt, SystemExit, GeneratorExit)
 SENTENCES: Final[dict[Stage, str]] = {
     "read_project": "no se puede leer el proyecto",
@@ -60,7 +80,7 @@ SENTENCES: Final[dict[Stage, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What could not be done with one row: at which stage, which row, the error's class as its code, and its text."""
+    """What could not be done with one row. `code` is the class of the error."""
 
     stage: Stage
     row: str
@@ -75,7 +95,7 @@ class RowError:
 
 
 def records(errors: Sequence[RowError]) -> list[dict[str, Any]]:
-    """Errors as they are kept with a run or a chunk, the first MOST_RECORDS of them."""
+    """The first MOST_RECORDS errors, as a run or a chunk stores them."""
     return [
         {"stage": each.stage, "row": each.row, "code": each.code, "message": each.message}
         | {name: value for name, value in each.fields if name in KEPT_FIELDS}
@@ -84,7 +104,7 @@ def records(errors: Sequence[RowError]) -> list[dict[str, Any]]:
 
 
 def read_record(record: Mapping[str, Any]) -> RowError:
-    """An error that was kept."""
+    """A stored error."""
     fields = tuple((name, record[name]) for name in KEPT_FIELDS if name in record)
     return RowError(record["stage"], record["row"], record["code"], record["message"], fields)
 
@@ -133,7 +153,7 @@ class RowErrors:
                 self.add(work.error)
 
     def add(self, error: RowError) -> None:
-        """Record an error; the same row is reported once a stage."""
+        """Record an error; a row is reported once for each stage."""
         with self.lock:
             if (error.stage, error.row) in self.known:
                 return
@@ -145,7 +165,7 @@ class RowErrors:
     def write(
         self, stage: Stage, rows: Sequence[R], label: Callable[[R], str], write: Callable[[Sequence[R]], object]
     ) -> list[R]:
-        """Write rows together; where that is refused in halves, so that only rows that are refused alone stay out.
+        """Write rows together; if they are refused, in halves, so that only rows that are refused alone are left out.
 
         Returns the rows that were written. `write` must be all or nothing.
         """
@@ -155,7 +175,7 @@ class RowErrors:
             write(rows)
         except ENDS_EVERYTHING:
             raise
-        except Exception:  # noqa: BLE001 - around one row, which the halves find
+        except Exception:  # noqa: BLE001 - around one row, which the halves single out
             half = len(rows) // 2
             return [*self.write(stage, rows[:half], label, write), *self.write(stage, rows[half:], label, write)]
         return list(rows)
@@ -169,7 +189,7 @@ class RowErrors:
 
 
 def code_of(error: BaseException) -> str:
-    """An error's code: its class, with the constraint that refused the values where there is one."""
+    """An error's code: its class, with the constraint that refused the values if there is one."""
     name = type(error).__name__
     return f"{name}/{error.constraint}" if isinstance(error, Rejected) and error.constraint else name
 

@@ -1,4 +1,4 @@
-"""Puts every account in line with the ledger at a start: the ledger is the truth (design, section 5)."""
+"""Sets every account to the sums of the ledger at a start: the ledger is the truth (design, section 5)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SENTENCES: Final[dict[Reason, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """An account that was not in line with the ledger. Amounts in USD; `user_id` None stands for the operator's."""
+    """A change to an account that did not agree with the ledger, in USD. `user_id` is None for the operator's."""
 
     user_id: int | None
     reason: Reason
@@ -48,33 +48,33 @@ class Adjustment:
 
 
 def balance(budget: Budget, errors: RowErrors) -> list[Adjustment]:
-    """Put each account in line with the ledger, one transaction each; return what was changed. Needs the run's lock.
+    """Balance every account, each in its own transaction, and return the adjustments. Needs the run's lock.
 
-    A spend above the ledger's is entered in it as the host's own; one below it is set back.
+    A spend above the ledger's is entered in it as the host's own; a spend below it is set back.
     """
-    month, found = budget.month(), list[Adjustment]()
+    month, adjusted = budget.month(), list[Adjustment]()
     for row in budget.db.all(SQL.accounts_astray, {"month": month}):
         with errors.guard("balance_account", f"User #{row['user_id']}", user_id=row["user_id"]):
-            found += balance_one(budget, row["user_id"], month)
+            adjusted += balance_one(budget, row["user_id"], month)
     with errors.guard("balance_account", "Operador"):
-        found += balance_operator(budget, month)
-    for each in found:
-        log.warning("⚖️ %s", each.sentence, extra={"event": "budget.adjusted", "user_id": each.user_id,
-                                                   "reason": each.reason})  # fmt: skip
-    return found
+        adjusted += balance_operator(budget, month)
+    for adjustment in adjusted:
+        fields = {"event": "budget.adjusted", "user_id": adjustment.user_id, "reason": adjustment.reason}
+        log.warning("⚖️ %s", adjustment.sentence, extra=fields)
+    return adjusted
 
 
 def balance_one(budget: Budget, user_id: int, month: date) -> list[Adjustment]:
     entry_id = str(new_id())
     params = {"user_id": user_id, "month": month}
 
-    def put_right(tx: Transaction) -> list[Adjustment]:
+    def set_to_ledger(tx: Transaction) -> list[Adjustment]:
         tx.one(SQL.lock_account, params)
         account = tx.one(SQL.account, params)
         if account is None:
             return []
         if not account["has_budget"]:
-            return [Adjustment(user_id, "no_limit")]  # its row takes no other value until it has one
+            return [Adjustment(user_id, "no_limit")]  # until it is set, the database refuses any change of the row
         extra = Decimal(0) if account["is_ahead"] else (account["spent"] or 0) - account["ledger_spent"]
         if extra > 0:
             tx.execute(SQL.enter_host_spend, {**params, "id": entry_id, "amount": extra})
@@ -83,11 +83,11 @@ def balance_one(budget: Budget, user_id: int, month: date) -> list[Adjustment]:
         budget.raise_alerts(tx, kept)
         return adjustments(user_id, account, kept)
 
-    return budget.db.transact(put_right)
+    return budget.db.transact(set_to_ledger)
 
 
 def adjustments(user_id: int, account: Row, kept: Row) -> list[Adjustment]:
-    """What was wrong with an account, and whether the database kept what was written."""
+    """What differed in an account, and whether the database kept what was written."""
     spent, reserved = account["spent"], account["reserved"]
     found: list[Adjustment] = []
     if account["is_ahead"]:
@@ -106,7 +106,7 @@ def adjustments(user_id: int, account: Row, kept: Row) -> list[Adjustment]:
 
 
 def balance_operator(budget: Budget, month: date) -> Sequence[Adjustment]:
-    def put_right(tx: Transaction) -> list[Adjustment]:
+    def set_to_ledger(tx: Transaction) -> list[Adjustment]:
         before = tx.one(SQL.lock_operator)
         if before is None:  # the table was emptied: without its row no call with the operator's keys is admitted
             tx.execute(SQL.open_operator, {"month": month})
@@ -119,4 +119,4 @@ def balance_operator(budget: Budget, month: date) -> Sequence[Adjustment]:
             return [Adjustment(None, "reserved_changed", before["reserved_usd"], kept["reserved_usd"])]
         return [Adjustment(None, reason, before["spent_usd"], kept["spent_usd"])]
 
-    return budget.db.transact(put_right)
+    return budget.db.transact(set_to_ledger)

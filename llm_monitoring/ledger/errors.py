@@ -1,4 +1,4 @@
-"""Why a call is not made: codes with their facts. The text for readers is made where it is shown."""
+"""Why a call is not made: codes and facts, to which the code that shows them adds the text."""
 
 from __future__ import annotations
 

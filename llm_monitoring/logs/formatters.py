@@ -1,4 +1,4 @@
-"""How a log record is written: a line for people, or one JSON object."""
+"""The two forms of a log record: a line for people, or one JSON object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sentence(record: logging.LogRecord) -> str:
         TypeError,
         ValueError,
         KeyError,
-    ):  # arguments that do not fit: show both rather than lose the line
+    ):  # arguments that do not fit the message: show both
         text = f"{record.msg} {record.args}"
     return visible(redact(text))
 
@@ -52,7 +52,7 @@ def plain_value(value: Any) -> Any:
 
 
 class PlainFormatter(logging.Formatter):
-    """The sentence, after its level unless that is INFO; a traceback below it, indented."""
+    """The message, after its level unless that is INFO; a traceback below it, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname:<8}"
@@ -62,7 +62,7 @@ class PlainFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON an event, as Railway reads it; every `extra=` field is a field of its own."""
+    """One line of JSON for each event, as Railway reads it, with every `extra=` field as a field."""
 
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Masks secrets in whatever is shown, and shows control characters as text."""
+"""Masks secrets in text that is shown, and escapes control characters."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ESCAPE_START: Final = "\\u00"
 
 ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")  # JSON's for an ASCII character, at any depth
 
-TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what opens the address of a webhook or a chat
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # a part of an address that gives access to a webhook or a chat
 
-# Where a key may begin: not inside a word, but behind an escape, whose last character may be a letter or a digit.
+# A key begins outside a word, or after an escape, which may end in a letter or a digit.
 BEGINNING: Final = (
     r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u00[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
 )
@@ -52,7 +52,7 @@ UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u
 
 
 class SecretMasker:
-    """The secrets to hide, known by their last characters and a digest: it keeps none in the clear."""
+    """Masks known secrets, which it recognises by their last characters and a digest: none is kept in the clear."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -74,7 +74,7 @@ class SecretMasker:
                 self.sizes = sizes
 
     def hide(self, text: str) -> str:
-        """Return `text` without secrets, also where JSON has escaped some of their characters or all."""
+        """Return `text` without secrets, also if JSON has escaped their characters."""
         spans = [*self.spans(text), *self.escaped_spans(text)]
         if not spans:
             return text
@@ -85,9 +85,9 @@ class SecretMasker:
         return "".join([*pieces, text[done:]])
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where a secret, or only its end, stands: one look-up a position, however many are known.
+        """Yield the places of secrets, or of their ends, with one look-up for each position and size.
 
-        Only in stretches of characters that ends of secrets have: ordinary words are too short for one.
+        Only runs of characters that occur in ends of secrets are searched, which leaves out most ordinary words.
         """
         for run in self.runs.finditer(text):
             for size in self.sizes:
@@ -97,10 +97,13 @@ class SecretMasker:
                         yield self.beginning(text, start, start + size, known), start + size
 
     def escaped_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield what `spans` finds once JSON's escapes of ASCII are read, at its place in `text`."""
+        """Yield what `spans` finds in the text without JSON's escapes of ASCII, as places in `text`."""
         if ESCAPE_START not in text:
             return
-        places, shifts = [], [0]  # where escapes stand in the text as read, and how much longer it was up to each
+        places, shifts = (
+            [],
+            [0],
+        )  # of escapes in the unescaped text, and how much longer `text` is up to each
         for found in ESCAPE.finditer(text):
             places.append(found.start() - shifts[-1])
             shifts.append(shifts[-1] + len(found.group()) - 1)
@@ -121,7 +124,7 @@ SECRETS: Final = SecretMasker()
 
 
 def register_secret(secret: Secret) -> None:
-    """Hide this secret, whole or its last eight characters, in everything that is logged from now on."""
+    """Mask this secret, or its last eight characters, in everything that is logged from now on."""
     SECRETS.add(secret.reveal().strip())
 
 
@@ -134,13 +137,13 @@ def redact(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return `text` with control characters spelled out: nothing in it moves a cursor or starts a line."""
+    """Return `text` with control characters escaped: it cannot move a cursor or start a line."""
     return UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def register_settings(settings: Settings) -> None:
-    ring = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
-    for secret in (*settings.api_keys.values(), *map(Secret, ring)):
+    master_keys = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
+    for secret in (*settings.api_keys.values(), *map(Secret, master_keys)):
         register_secret(secret)
     targets = [*(settings.notify_urls or ()), *([settings.heartbeat_url] if settings.heartbeat_url else [])]
     for token in (token for target in targets for token in TOKEN.findall(target.reveal())):
@@ -149,7 +152,7 @@ def register_settings(settings: Settings) -> None:
 
 
 def register_passwords(address: str) -> None:
-    """Hide the passwords in a database's address, but for those that its public parts say as well."""
+    """Mask the passwords in a database's address, unless a public part of the address is the same word."""
     public = database_address.public_words(address)
     for text in database_address.passwords(address):
         if len(text) >= SHORTEST_PASSWORD and text not in public:

@@ -1,4 +1,4 @@
-"""Log lines: where they go, what they look like, and what they never show."""
+"""Sets up logging: the stream and form of log lines, without secrets."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CHATTY: Final = ("anthropic", "google_genai", "httpcore", "httpcore2", "httpx", 
 
 
 class LineHandler(logging.StreamHandler[Any]):
-    """Writes lines; a line that cannot be written is said to be lost."""
+    """Writes lines; a line that cannot be written is reported as lost."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Name the event and no more: the standard form prints the record as it is, secrets included."""
+        """Report the event only: the standard handler would print the record with its secrets."""
         if is_stream_failure(sys.exc_info()[1]):  # reported once, as the program ends
             return
         with suppress(OSError, ValueError):
@@ -89,7 +89,7 @@ def line_handler(settings: Settings, stream: TextIO) -> LineHandler:
 
 
 def speaks_json(settings: Settings, stream: TextIO) -> bool:
-    """Whether lines are JSON; `railway run` in a terminal sets Railway's variables, but a person reads it."""
+    """Whether lines are JSON: `railway run` in a terminal sets Railway's variables, but a person reads the lines."""
     if settings.log_format == "auto":
         return settings.on_railway and not stream.isatty()
     return settings.log_format == "json"

@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from llm_monitoring import projects
-from llm_monitoring.cli.budget.cost_exports import model_key
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
@@ -23,6 +22,7 @@ from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.ledger.reconciliation import model_key
 from llm_monitoring.runs import records
 from tests.admission import admits
 

@@ -121,7 +121,7 @@ def test_numbers_and_names_stay_whole(
 
 def test_lines_end_between_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence is wrapped where words end at the terminal's width, and not at all in a pipe."""
-    sentence = "Users' API keys are stored sealed under LLM_KEYS_ENCRYPTION_KEY, which is not set. " * 2
+    sentence = "Users' API keys are stored encrypted under LLM_KEYS_ENCRYPTION_KEY, which is not set. " * 2
     output.say(sentence)
     assert f"{sentence}\n" == capsys.readouterr().out
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)

@@ -1,4 +1,4 @@
-"""`budget`: what each user may spend in a month, what is spent, and whether the books add up."""
+"""`budget`: monthly budgets of users, their spend, and checks of the ledger."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.settings import parsers
 
 SHOWN: Final[Columns] = {
-    "User": "user_id", "E-mail": "email", "Spent": lambda row: usd(row["spent_usd"]),
-    "Reserved": lambda row: usd(row["reserved_usd"]), "Limit": "budget_usd", "Used %": "percent",
-    "Alert %": "threshold", "State": "state",
-}  # fmt: skip
+    "User": "user_id",
+    "E-mail": "email",
+    "Spent": lambda row: usd(row["spent_usd"]),
+    "Reserved": lambda row: usd(row["reserved_usd"]),
+    "Limit": "budget_usd",
+    "Used %": "percent",
+    "Alert %": "threshold",
+    "State": "state",
+}
 
 
 @click.group(epilog=example("budget show", "budget set ana@agency.example --limit 50"))
 def budget() -> None:
-    """Look at and change what users may spend: a calendar month in UTC, in USD."""
+    """Manage the monthly budgets of users, in USD: a month is a calendar month in UTC."""
 
 
 @budget.command(epilog=example("budget show", "budget show ana@agency.example --json"))
@@ -40,7 +45,7 @@ def budget() -> None:
 def show(session: Session, user: str | None, *, as_json: bool) -> None:
     """Show this month of every user, or of USER.
 
-    “Reserved” is what calls under way can cost at most; a user whose spend reaches the limit is blocked.
+    “Reserved” is the most that open calls can cost; a user is blocked when the spend reaches the limit.
     """
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
@@ -55,11 +60,15 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
 def standing_row(standing: Standing, email: str | None) -> Row:
     state = "blocked" if standing.blocked else "near the limit" if standing.near_limit else "ok"
     return {
-        "user_id": standing.user_id, "email": email, "spent_usd": standing.spent_usd,
-        "reserved_usd": standing.reserved_usd, "budget_usd": standing.budget_usd,
-        "percent": round(standing.percent, 1), "threshold": standing.threshold.quantize(Decimal("0.01")),
+        "user_id": standing.user_id,
+        "email": email,
+        "spent_usd": standing.spent_usd,
+        "reserved_usd": standing.reserved_usd,
+        "budget_usd": standing.budget_usd,
+        "percent": round(standing.percent, 1),
+        "threshold": standing.threshold.quantize(Decimal("0.01")),
         "state": state,
-    }  # fmt: skip
+    }
 
 
 class Limit(click.ParamType[Decimal, Any]):
@@ -115,12 +124,12 @@ def find_standing(standings: list[Standing], user_id: int) -> Standing:
 )
 @click.argument("user")
 @click.argument("amount")
-@click.option("--reason", required=True, help="Why; it stays in the ledger.")
+@click.option("--reason", required=True, help="The reason, which is kept in the ledger.")
 @pass_session
 def correct(session: Session, user: str, amount: str, reason: str) -> None:
     """Correct what USER has spent this month by AMOUNT.
 
-    AMOUNT in USD is added, or taken away where it is negative, as a ledger entry of its own.
+    AMOUNT in USD is added as a ledger entry of its own; a negative amount lowers the spend.
     """
     change = parse_usd(amount)
     if not change or change != round(change, 10):

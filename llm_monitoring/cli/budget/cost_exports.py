@@ -1,10 +1,9 @@
-"""Reads the cost exports of providers: which column is what, which day, model, key and amount a line is about."""
+"""Reads the cost exports of providers: the columns of a file, and the day, model, key and amount of each line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import IO, Final
@@ -12,6 +11,7 @@ from typing import IO, Final
 from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
+from llm_monitoring.ledger.reconciliation import BilledLine
 from llm_monitoring.registry.served import without_date
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
@@ -25,7 +25,7 @@ TITLES: Final[dict[str, tuple[str, ...]]] = {
 }
 NEEDED: Final = ("date", "model", "cost")
 HALF_A_CENT: Final = Decimal("0.005")
-# What only one provider's export has: titles that stand together, and the names of its models.
+# Titles and names of models that only this provider's exports have.
 OWN_TITLES: Final[dict[ProviderName, frozenset[str]]] = {
     "anthropic": frozenset({"usage_date_utc", "token_type"}),
     "openai": frozenset({"amount_value", "line_item"}),
@@ -38,22 +38,8 @@ OWN_MODELS: Final[dict[ProviderName, re.Pattern[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of an export; `key` is what it says of the key, empty if it says nothing.
-
-    `rounding_usd` is how far an amount in whole cents may be from what was billed.
-    """
-
-    day: date
-    model: str
-    key: str
-    cost_usd: Decimal
-    rounding_usd: Decimal = Decimal(0)
-
-
-def read_export(file: IO[bytes], provider: ProviderName) -> list[Line]:
-    """Every line of this provider's export; raises BadInput that names what cannot be read, or whose it is."""
+def read_export(file: IO[bytes], provider: ProviderName) -> list[BilledLine]:
+    """Every line of this provider's export; raises Invalid for what cannot be read and for another provider's file."""
     sheet = read_sheet(file)
     places = columns(sheet)
     found = list(lines(sheet, places))
@@ -69,8 +55,8 @@ def titles_of(sheet: Sheet) -> list[str]:
     return [re.sub(r"[^a-z0-9]+", "_", title).strip("_") for title in sheet.header()]
 
 
-def owner_of(titles: list[str], found: list[Line], asked: ProviderName) -> ProviderName:
-    """The provider whose export this is by its models, or by its titles if it names no model that is known."""
+def owner_of(titles: list[str], found: list[BilledLine], asked: ProviderName) -> ProviderName:
+    """The provider of an export by its models, or by its titles if it names no known model."""
     models = {line.model.lower() for line in found}
     owners = {provider for model in models for provider, own in OWN_MODELS.items() if own.match(model)}
     owners = owners or {provider for provider, own in OWN_TITLES.items() if own <= set(titles)}
@@ -91,23 +77,25 @@ def columns(sheet: Sheet) -> dict[str, int]:
     return found
 
 
-def lines(sheet: Sheet, places: dict[str, int]) -> Iterator[Line]:
+def lines(sheet: Sheet, places: dict[str, int]) -> Iterator[BilledLine]:
     for number, fields in rows(sheet):
         if number == 1 or not any(fields):
             continue
         with at(sheet, number):
-            told = {meaning: fields[place] if place < len(fields) else "" for meaning, place in places.items()}
-            if told["cost"]:
-                yield line(told)
+            values = {meaning: fields[place] if place < len(fields) else "" for meaning, place in places.items()}
+            if values["cost"]:
+                yield read_line(values)
 
 
-def line(told: dict[str, str]) -> Line:
-    if told.get("currency", "").lower() not in ("", "usd"):
-        raise Invalid("file", f"{told['currency']!r} is not USD")
-    amount = cost(told["cost"])
+def read_line(values: dict[str, str]) -> BilledLine:
+    if values.get("currency", "").lower() not in ("", "usd"):
+        raise Invalid("file", f"{values['currency']!r} is not USD")
+    amount = cost(values["cost"])
     whole_cents = amount == amount.quantize(Decimal("0.01"))
-    name = model(told["model"]) or (told.get("fee", "") and f"({told['fee']})")
-    return Line(day(told["date"]), name, told.get("key", ""), amount, HALF_A_CENT if whole_cents else Decimal(0))
+    name = model(values["model"]) or (values.get("fee", "") and f"({values['fee']})")
+    return BilledLine(
+        day(values["date"]), name, values.get("key", ""), amount, HALF_A_CENT if whole_cents else Decimal(0)
+    )
 
 
 def day(text: str) -> date:
@@ -124,15 +112,6 @@ def day(text: str) -> date:
 def model(text: str) -> str:
     """The model that a line is about: of “gpt-x-2026-05-01, input” and the like what stands before the comma."""
     return without_date(text.partition(",")[0].strip().removeprefix("models/"))
-
-
-def model_key(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a model's id and its display name have in common: `claude-3-5-haiku-20241022` and “Claude Haiku 3.5”."""
-    parts = re.findall(r"[a-z0-9]+", without_date(name.lower().strip().rpartition("/")[2]).removesuffix("-latest"))
-    numbers = [part for part in parts if part.isdigit()]
-    while len(numbers) > 1 and numbers[-1] == "0":
-        numbers.pop()
-    return tuple(sorted(part for part in parts if not part.isdigit())), tuple(numbers)
 
 
 def cost(text: str) -> Decimal:

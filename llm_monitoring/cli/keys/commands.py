@@ -93,9 +93,14 @@ def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
         listed = [key for key in app.keys.listing() if owner in (None, key.user_id)]
     columns: Columns = {
-        "User": "user_id", "E-mail": "email", "Provider": "provider", "Owner": "source",
-        "Ends in": "last_four", "Encrypted": form, "Problem": lambda row: row["problem"] and row["problem"]["message"],
-    }  # fmt: skip
+        "User": "user_id",
+        "E-mail": "email",
+        "Provider": "provider",
+        "Owner": "source",
+        "Ends in": "last_four",
+        "Encrypted": form,
+        "Problem": lambda row: row["problem"] and row["problem"]["message"],
+    }
     empty = "There are no keys yet: `keys set USER PROVIDER`, or OPENAI_API_KEY and the like in the environment."
     show_rows(map(key_row, listed), columns, as_json=as_json, empty=empty)
 
@@ -103,9 +108,14 @@ def list_keys(session: Session, user: str | None, *, as_json: bool) -> None:
 def key_row(key: ListedKey) -> Row:
     problem = key.problem and {"reason": key.problem.reason, "message": str(key.problem)}
     return {
-        "user_id": key.user_id, "email": key.email, "provider": key.provider, "source": key.source,
-        "last_four": key.last_four or None, "bound": key.bound, "problem": problem,
-    }  # fmt: skip
+        "user_id": key.user_id,
+        "email": key.email,
+        "provider": key.provider,
+        "source": key.source,
+        "last_four": key.last_four or None,
+        "bound": key.bound,
+        "problem": problem,
+    }
 
 
 def form(row: Row) -> str:

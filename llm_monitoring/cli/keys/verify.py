@@ -15,9 +15,15 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.verification import KeyCheck, check_keys
 
 SHOWN: Final[Columns] = {
-    "User": "user_id", "E-mail": "email", "Provider": "provider", "Owner": "source", "Ends in": "last_four",
-    "Result": "result", "Models": "models", "Problem": "problem",
-}  # fmt: skip
+    "User": "user_id",
+    "E-mail": "email",
+    "Provider": "provider",
+    "Owner": "source",
+    "Ends in": "last_four",
+    "Result": "result",
+    "Models": "models",
+    "Problem": "problem",
+}
 
 
 @click.command(epilog=example("keys verify", "keys verify ana@agency.example --provider openai"))
@@ -43,7 +49,12 @@ def verify(ctx: click.Context, user: str | None, provider: ProviderName | None, 
 def row_of(checked: KeyCheck) -> Row:
     key = checked.key
     return {
-        "user_id": key.user_id, "email": key.email, "provider": key.provider, "source": key.source,
-        "last_four": key.last_four or None, "result": checked.verdict,
-        "models": len(checked.models) if checked.verdict == "works" else None, "problem": checked.message or None,
-    }  # fmt: skip
+        "user_id": key.user_id,
+        "email": key.email,
+        "provider": key.provider,
+        "source": key.source,
+        "last_four": key.last_four or None,
+        "result": checked.verdict,
+        "models": len(checked.models) if checked.verdict == "works" else None,
+        "problem": checked.message or None,
+    }

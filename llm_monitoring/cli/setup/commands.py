@@ -44,7 +44,7 @@ def setup(session: Session) -> None:
     """Set up the first user, keys, project and prompts, and show what a day would cost.
 
     It asks in a terminal and stores each answer as it is given: stop with Ctrl-C when you like and
-    start it again, it goes on where things are missing. Nothing is asked of the assistants and nothing is spent.
+    start it again, it continues with what is missing. Nothing is asked of the assistants and nothing is spent.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Invalid(

@@ -1,5 +1,5 @@
 -- name: accounts_astray
--- Accounts whose counters are not the sums of the ledger, or whose month is not the database's; also those that hold no amount.
+-- Accounts with counters that are not the sums of the ledger, with a month ahead of the database's, or with a limit that is not an amount.
 WITH sums AS (
     SELECT user_id, sum(charged_usd) AS spent,
            coalesce(sum(ceiling_usd) FILTER (WHERE state IN ('reserved', 'sent')), 0) AS reserved
@@ -17,11 +17,11 @@ WHERE k.user_id IS NOT NULL
 ORDER BY k.user_id;
 
 -- name: lock_account
--- Keep every other session from an account until the transaction ends.
+-- Lock an account until the transaction ends.
 SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s FOR UPDATE;
 
 -- name: account
--- An account beside the ledger of the current month; only after lock_account.
+-- An account and the ledger of the current month; only after lock_account.
 SELECT date_trunc('month', last_spend_reset)::date > %(month)s AS is_ahead,
        date_trunc('month', last_spend_reset)::date AS month,
        nullif(current_month_spend, 'NaN') AS spent, nullif(reserved_spend_usd, 'NaN') AS reserved,
@@ -59,9 +59,9 @@ WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved) OR o.month > %(mont
 RETURNING o.month, o.spent_usd, o.reserved_usd;
 
 -- name: open_operator
--- Make the operator's account again.
+-- Open the operator's account.
 INSERT INTO llm_operator_account (month) VALUES (%(month)s) ON CONFLICT (id) DO NOTHING;
 
 -- name: lock_operator
--- Keep every other session from the operator's account until the transaction ends.
+-- Lock the operator's account until the transaction ends.
 SELECT month, spent_usd, reserved_usd FROM llm_operator_account FOR UPDATE;

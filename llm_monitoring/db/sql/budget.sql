@@ -14,19 +14,19 @@ BEGIN
 END $$;
 
 -- name: choose_default_budget
--- Say which default the next statement sets: a definition takes no parameters.
+-- Pass the default to the next statement: a definition takes no parameters.
 SELECT set_config('llm_monitoring.default_budget', %(default_budget)s, TRUE);
 
 -- name: reserve
--- Admit one call of a run that is not buried, by a lease that holds: start a new month, take the ceiling from what is left, write the attempt.
+-- Admit one call of a run that is not superseded, by a valid lease: start a new month, take the ceiling from what is left, write the attempt.
 WITH unhurried AS MATERIALIZED (
     -- this commit need not wait for the disk, which frees the user's row sooner: that of mark_sent, after it, does
     SELECT set_config('synchronous_commit', 'off', TRUE)
 ), owner AS (
-    -- the lock makes a later start, which buries this run, wait for the calls that are just being admitted
+    -- the lock makes a later start, which closes this run, wait for the calls that are just being admitted
     SELECT id FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running' FOR SHARE
 ), chunk AS (
-    -- likewise for whoever takes the chunk over; the chunk's other columns may be written meanwhile
+    -- likewise for an owner that takes the chunk over; the chunk's other columns may be written meanwhile
     SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE
 ), account AS MATERIALIZED (
     -- every statement locks the user's row first and the operator's after it
@@ -253,11 +253,11 @@ WITH counted AS (
 SELECT * FROM counted;
 
 -- name: due_accounts
--- Users whose last touch was in an earlier month.
+-- Users with an account in an earlier month.
 SELECT user_id FROM user_llm_api_keys WHERE last_spend_reset < %(month)s::date AND user_id IS NOT NULL ORDER BY user_id;
 
 -- name: start_month
--- Start the month of these accounts where they are in an earlier one; a row that another session holds is passed over.
+-- Start the month of these accounts if they are in an earlier one; a row that another session holds is skipped.
 WITH due AS (
     SELECT user_id FROM user_llm_api_keys
     WHERE last_spend_reset < %(month)s::date AND user_id = ANY (%(user_ids)s)
@@ -272,7 +272,7 @@ FROM due
 WHERE k.user_id = due.user_id;
 
 -- name: standings
--- Where each user stands this month: those with an account, and owners of active projects who have none yet. A limit that is no amount is none.
+-- The standing of each user this month: users with an account, and owners of active projects without one. A limit that is not an amount counts as 0.
 SELECT u.id AS user_id,
        CASE WHEN k.last_spend_reset >= %(month)s::date
             THEN coalesce(greatest(nullif(k.current_month_spend, 'NaN'),
@@ -289,13 +289,13 @@ WHERE k.user_id IS NOT NULL OR EXISTS (SELECT FROM llm_monitoring_projects p WHE
 ORDER BY u.id;
 
 -- name: operator_standing
--- Where the operator's account stands this month.
+-- The standing of the operator's account this month.
 SELECT CASE WHEN month >= %(month)s::date THEN spent_usd ELSE 0 END    AS spent_usd,
        CASE WHEN month >= %(month)s::date THEN reserved_usd ELSE 0 END AS reserved_usd
 FROM llm_operator_account;
 
 -- name: operator_difference
--- The operator's account where its counters are not the sums of the calls of its month.
+-- The operator's account if its counters are not the sums of the calls of its month.
 SELECT o.month, o.spent_usd AS counted_spent, s.spent AS ledger_spent, o.reserved_usd AS counted_reserved,
        s.reserved AS ledger_reserved
 FROM llm_operator_account o
@@ -332,7 +332,7 @@ SET monthly_budget_usd       = coalesce(%(budget)s, monthly_budget_usd),
 WHERE user_id = %(user_id)s;
 
 -- name: counter_differences
--- Users whose counters are not the sums of their attempts of the counters' month; of the ledger those months alone are read.
+-- Users with counters that are not the sums of their attempts of the counters' month; only those months of the ledger are read.
 WITH accounts AS MATERIALIZED (
     SELECT user_id, date_trunc('month', last_spend_reset)::date AS month, current_month_spend, reserved_spend_usd
     FROM user_llm_api_keys
@@ -363,7 +363,7 @@ SELECT user_id, count(*) AS attempts, sum(ceiling_usd) AS ceiling_usd
 FROM llm_call_attempts WHERE state IN ('reserved', 'sent') GROUP BY user_id ORDER BY user_id;
 
 -- name: ledger_size
--- How much the audit looked at.
+-- The size of the ledger.
 SELECT count(*) AS attempts, coalesce(sum(charged_usd), 0) AS charged_usd, count(DISTINCT user_id) AS users
 FROM llm_call_attempts;
 
@@ -391,11 +391,11 @@ WHERE user_id = %(user_id)s AND month = %(month)s
 ORDER BY reserved_at, id;
 
 -- name: lock_account
--- Keep everybody else from a user's counters until the transaction ends.
+-- Lock a user's counters until the transaction ends.
 SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s FOR UPDATE;
 
 -- name: repair_counters
--- Set a user's counters to the sums of the attempts of their month, where they differ; only after lock_account.
+-- Set a user's counters to the sums of the attempts of their month if they differ; only after lock_account.
 WITH sums AS (
     SELECT k.user_id, k.current_month_spend AS counted_spent, k.reserved_spend_usd AS counted_reserved,
            coalesce(sum(a.charged_usd), 0) AS spent,
@@ -417,7 +417,7 @@ RETURNING u.user_id, date_trunc('month', u.last_spend_reset)::date AS month, sum
           u.current_month_spend, u.reserved_spend_usd, u.monthly_budget_usd, u.spending_alert_threshold;
 
 -- name: month_by_model
--- A month's calls to a provider by whose key it was and model; what is in doubt was charged its ceiling.
+-- A month's calls to a provider by owner of the key and model; calls in doubt were charged their ceiling.
 SELECT CASE key_source WHEN 'user' THEN user_id END AS key_user_id, model_id, count(*) AS calls,
        sum(charged_usd) AS charged_usd, sum(charged_usd) FILTER (WHERE state = 'unknown') AS in_doubt_usd
 FROM llm_call_attempts
