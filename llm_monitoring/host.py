@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 from llm_monitoring import registry
 from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import Invalid
 from llm_monitoring.keys import listing
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.logs.redaction import register_secret
@@ -72,7 +72,7 @@ def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
     """
     name = provider_name(provider)
     if not 0 < len(model_id) <= LONGEST_ID:
-        raise BadInput(f"a model's id has 1 to {LONGEST_ID} characters")
+        raise Invalid("model_id", f"a model's id has 1 to {LONGEST_ID} characters")
     with open_app() as app:
         info = ModelInfo(model_id, display_name or model_id)
         return check.insert_new_model(app.db, name, info, datetime.now(UTC))
@@ -153,7 +153,7 @@ def update_monthly_spend(total_cost_usd: Decimal | float | str, user_id: int | N
         if user_id is None:
             standings = app.budget.standings()
             if len(standings) != 1:
-                raise BadInput(f"there are {len(standings)} users: name the one to correct with user_id")
+                raise Invalid("user_id", f"there are {len(standings)} users: name the one to correct with user_id")
             user_id = standings[0].user_id
         return app.budget.correct(user_id, parse_usd(total_cost_usd), "update_monthly_spend")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app, schedule_day
-from llm_monitoring.errors import BadInput, MonitoringError
+from llm_monitoring.errors import MonitoringError, NotReady
 from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
 from llm_monitoring.jobs import daily_log, demo_log, digest, terminal
 from llm_monitoring.jobs.startup import job_settings
@@ -108,7 +108,7 @@ def check_project(app: App, options: Options) -> None:
     wanted = options.project_ids
     if wanted and not projects.active(app.db, wanted):
         listing = "`python -m llm_monitoring projects list`"
-        raise BadInput(f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
+        raise NotReady("project", wanted[0], f"el proyecto {wanted[0]} no existe o está en pausa: véase {listing}")
 
 
 def select_executor(app: App, options: Options) -> Executor:

@@ -16,7 +16,7 @@ from llm_monitoring.db.database import Database, DatabaseUnavailable, Json, Lock
 from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, records
-from llm_monitoring.errors import BadInput
+from llm_monitoring.errors import NotFound
 from llm_monitoring.runs.reasons import StopReason
 
 SQL = load("runs")
@@ -135,7 +135,7 @@ def find(db: Database, run_id: int) -> Row:
     """One run; raises BadInput if there is none."""
     row = db.one(SQL.run, {"run_id": run_id})
     if row is None:
-        raise BadInput(f"run {run_id} does not exist: see `python -m llm_monitoring runs list`")
+        raise NotFound("run", run_id)
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import get_args
@@ -74,3 +75,22 @@ def test_every_hint_belongs_to_an_error() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     raised = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'code = "(\w+)"', source)) | NOT_FOUND
     assert set() == HINTS.keys() - raised
+
+
+def commands_in_errors(path: Path) -> list[int]:
+    """The lines of `raise` statements with the name of a command in them."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Raise):
+            texts = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
+            names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+            if "PROGRAM" in names or any("python -m llm_monitoring" in str(text) for text in texts):
+                lines.append(node.lineno)
+    return lines
+
+
+def test_no_error_below_the_command_line_names_a_command() -> None:
+    """An API can show each error: only commands, jobs and doctor name what to run."""
+    shown = [PACKAGE / name for name in ("cli", "jobs", "health", "process")]
+    paths = [path for path in PACKAGE.rglob("*.py") if not any(path.is_relative_to(folder) for folder in shown)]
+    assert {} == {str(path.relative_to(PACKAGE)): found for path in paths if (found := commands_in_errors(path))}
