@@ -51,12 +51,16 @@ def test_t17_an_account_that_is_held_all_day_stops_no_other(
         report = run_day(environment, **DEADLINE)
         code = daily_log.summary(report)
     pending = {each.project_id: each.pending for each in report.projects}
-    assert (0, 6) == (pending[project], sum(pending.values()))
-    assert ({first}, False, 0) == (report.stats.locked_users, report.cut, code)
+    assert 0 == pending[project]
+    assert 6 == sum(pending.values())
+    assert {first} == report.stats.locked_users
+    assert not report.cut
+    assert 0 == code
     assert {"account_held": 6} == report.stats.reasons
     assert 1 == sum("application=host" in line and "account_held" in line for line in caplog.messages)
     report = run_day(environment)
-    assert (0, []) == (sum(each.pending for each in report.projects), environment.check())
+    assert 0 == sum(each.pending for each in report.projects)
+    assert [] == environment.check()
 
 
 def test_t17_held_tasks_have_a_bounded_grace(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +81,9 @@ def test_t17_held_tasks_have_a_bounded_grace(environment: Environment, monkeypat
         began = time.monotonic()
         report = run_day(environment, LLM_MAX_WORKERS="2")
         seconds = time.monotonic() - began
-    assert (True, None, 4) == (seconds < 30, report.stats.stopped, report.stats.answered)
+    assert seconds < 30
+    assert report.stats.stopped is None
+    assert 4 == report.stats.answered
     assert 1 <= tries.count(first) <= 8  # each try occupies a worker for the lock time
     assert [("reserve_call", f"User #{first}", "account_held")] == [
         (each.stage, each.row, each.code) for each in report.row_errors
@@ -98,7 +104,8 @@ def test_t17_every_account_held_is_a_day_without_success(
         report = run_day(environment)
         code = daily_log.summary(report)
     said = "\n".join(caplog.messages)
-    assert (1, True) == (code, "❌ Ningún proyecto tuvo éxito" in said)
+    assert 1 == code
+    assert "❌ Ningún proyecto tuvo éxito" in said
     assert [1, 1] == [said.count(f"User #{user}: sus preguntas quedan abiertas") for user in (first, second)]
     news = [
         *run_notices.row_notices(report.row_errors, TODAY),
@@ -129,8 +136,11 @@ def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(envir
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("llm_monitoring.ledger.budget.Budget.close", hold_once)
         report = run_day(environment, **{**DEADLINE, "LLM_RUN_DEADLINE_MINUTES": "1"})
-    assert ({user}, 0, 3) == (report.stats.locked_users, report.stats.unsettled, report.stats.answered)
-    assert (3, []) == (len(environment.server.bill.lines), environment.check())
+    assert {user} == report.stats.locked_users
+    assert 0 == report.stats.unsettled
+    assert 3 == report.stats.answered
+    assert 3 == len(environment.server.bill.lines)
+    assert [] == environment.check()
 
 
 def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(environment: Environment) -> None:
@@ -152,7 +162,9 @@ def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(environment: E
     held[0].__exit__(None, None, None)  # type: ignore[attr-defined]
     assert report.stats.unsettled > 0
     report = run_day(environment)
-    assert (3, 0, []) == (len(environment.server.bill.lines), report.stats.unsettled, environment.check())
+    assert 3 == len(environment.server.bill.lines)
+    assert 0 == report.stats.unsettled
+    assert [] == environment.check()
 
 
 def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
@@ -173,8 +185,11 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
 
     monkeypatch.setattr(Budget, "reserve", reserved_elsewhere)
     report = run_day(environment)
-    assert (None, 4, {"budget_reserved": 4}) == (report.stats.stopped, report.stats.answered, report.stats.reasons)
+    assert report.stats.stopped is None
+    assert 4 == report.stats.answered
+    assert {"budget_reserved": 4} == report.stats.reasons
     assert [(f"User #{first}", "budget_reserved")] == [(each.row, each.code) for each in report.row_errors]
     lines = [each.line for each in run_notices.money_notices(report, TODAY, Names({}, {}))]
     assert ["💰 Llamadas sin cerrar reservan lo que queda de un presupuesto; 4 pregunta(s) quedan abiertas"] == lines
-    assert (set(), False) == (report.stats.locked_users, report.cut)
+    assert set() == report.stats.locked_users
+    assert not report.cut

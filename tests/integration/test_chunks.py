@@ -1,4 +1,4 @@
-"""A chunk's way from hand to hand: who may ask it, who takes it over, who is waited for."""
+"""The owners of a chunk: who may make its calls, how a lost one is replaced, which ones a start waits for."""
 
 from __future__ import annotations
 
@@ -39,46 +39,44 @@ def chunk_id(environment: Environment) -> int:
     return chunks.add(environment.db, run, [ChunkPlan((project,), 4)], 60.0, {})[0]
 
 
-def call(lease: Lease, ceiling: str = "0.01") -> Attempt:
+def make_attempt(lease: Lease, ceiling: str = "0.01") -> Attempt:
     return Attempt(uuid.uuid4(), "probe", 1, "openai", "m", "user", Decimal(ceiling), run_id=1, lease=lease)
 
 
-def taken(environment: Environment, chunk_id: int) -> Lease:
+def take(environment: Environment, chunk_id: int) -> Lease:
     chunk = chunks.take(environment.db, chunk_id, "worker")
     assert chunk is not None
     return chunk.lease
 
 
 def test_an_owner_that_lost_its_chunk_admits_nothing(environment: Environment, chunk_id: int) -> None:
-    """Once a chunk is taken over, no call by the old lease is reserved; one by the new lease is, with its chunk."""
-    old = taken(environment, chunk_id)
-    assert admits(environment.budget, call(old))
-    loss = chunks.reclaim(environment.db, chunk_id)
-    assert loss is not None
+    """Once a chunk is reclaimed no call of the old lease is admitted; calls of the new one are, and name the chunk."""
+    old = take(environment, chunk_id)
+    assert admits(environment.budget, make_attempt(old))
+    lost = chunks.reclaim(environment.db, chunk_id)
+    assert lost is not None
     with withdrawn(WithdrawnFor.SUPERSEDED):
-        environment.budget.reserve(call(old))
-    assert (True, False, 1) == (
-        admits(environment.budget, call(loss.lease)),
-        chunks.holds(environment.db, old),
-        loss.losses,
-    )
-    assert [chunk_id, chunk_id] == [
-        row["chunk_id"] for row in environment.rows("SELECT chunk_id FROM llm_call_attempts")
-    ]
+        environment.budget.reserve(make_attempt(old))
+    assert admits(environment.budget, make_attempt(lost.lease))
+    assert not chunks.holds(environment.db, old)
+    assert 1 == lost.losses
+    attempts = environment.rows("SELECT chunk_id FROM llm_call_attempts")
+    assert [chunk_id, chunk_id] == [row["chunk_id"] for row in attempts]
 
 
-def test_a_chunk_of_a_buried_run_admits_nothing(environment: Environment, chunk_id: int) -> None:
+def test_a_chunk_of_a_dead_run_admits_nothing(environment: Environment, chunk_id: int) -> None:
     """A later start ends the leases of the run before it."""
-    lease = taken(environment, chunk_id)
+    lease = take(environment, chunk_id)
     records.close_dead_runs(environment.db)
     with withdrawn(WithdrawnFor.SUPERSEDED):
-        environment.budget.reserve(call(lease))
-    assert (False, None) == (chunks.holds(environment.db, lease), chunks.take(environment.db, chunk_id, "other"))
+        environment.budget.reserve(make_attempt(lease))
+    assert not chunks.holds(environment.db, lease)
+    assert chunks.take(environment.db, chunk_id, "other") is None
 
 
-def test_a_take_over_waits_for_reservations_and_progress_does_not(environment: Environment, chunk_id: int) -> None:
-    """A reservation that is just being made is seen by whoever settles the chunk; counting goes on beside it."""
-    lease = taken(environment, chunk_id)
+def test_reclaiming_waits_for_reservations_and_progress_does_not(environment: Environment, chunk_id: int) -> None:
+    """Whoever reclaims a chunk sees a reservation that is just being made; progress is stored meanwhile."""
+    lease = take(environment, chunk_id)
     reserving = environment.db.connect()
     reserving.autocommit = False
     Transaction(reserving).one(
@@ -86,8 +84,8 @@ def test_a_take_over_waits_for_reservations_and_progress_does_not(environment: E
     )
     other = environment.db.connect()
     Transaction(other).one("SELECT set_config('lock_timeout', '300ms', FALSE)")
-    note = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
-    assert 1 == Transaction(other).execute(note, {"token": str(lease.token)})
+    progress = "UPDATE llm_monitoring_chunks SET answered = 1 WHERE lease = %(token)s"
+    assert 1 == Transaction(other).execute(progress, {"token": str(lease.token)})
     with pytest.raises(Locked, match="lock timeout"):
         Transaction(other).execute(chunks.SQL.reclaim, {"token": str(uuid.uuid4()), "chunk_id": chunk_id})
     reserving.close()
@@ -95,35 +93,33 @@ def test_a_take_over_waits_for_reservations_and_progress_does_not(environment: E
     assert chunks.reclaim(environment.db, chunk_id) is not None
 
 
-def test_a_reservation_of_another_machine_is_told_from_a_spent_budget(environment: Environment, chunk_id: int) -> None:
-    """What only reservations keep out may come again; what spend keeps out may not."""
+def test_a_reserved_budget_is_not_a_spent_one(environment: Environment, chunk_id: int) -> None:
+    """A call that reservations of other machines keep out may be retried; one that spend keeps out may not."""
     environment.budget.set_limits(1, Decimal("0.02"), None)
-    lease = taken(environment, chunk_id)
-    first = call(lease, "0.015")
+    lease = take(environment, chunk_id)
+    first = make_attempt(lease, "0.015")
     assert admits(environment.budget, first)
     with refused(BlockedBy.BUDGET, retry=True):
-        environment.budget.reserve(call(lease, "0.01"))
-    assert not admits(environment.budget, call(lease, "0.03"))
-    environment.budget.release(first.id, "test", "gave it back")
-    assert admits(environment.budget, call(lease, "0.01"))
+        environment.budget.reserve(make_attempt(lease, "0.01"))
+    assert not admits(environment.budget, make_attempt(lease, "0.03"))
+    environment.budget.release(first.id, "test", "returned")
+    assert admits(environment.budget, make_attempt(lease, "0.01"))
 
 
 def test_progress_of_a_lost_chunk_changes_nothing(environment: Environment, chunk_id: int) -> None:
-    """An owner that comes back late neither counts nor ends what is another's by now."""
-    old = taken(environment, chunk_id)
+    """A lost owner that comes back can neither store progress nor end the chunk."""
+    old = take(environment, chunk_id)
     new = chunks.reclaim(environment.db, chunk_id)
     assert new is not None
     chunks.record_progress(environment.db, old, Progress(7, 7))
     chunks.release(environment.db, old, unfinished=False, progress=Progress(7, 7))
-    assert [(0, 0, "running")] == [
-        (row["answered"], row["failed"], row["state"])
-        for row in environment.rows("SELECT * FROM llm_monitoring_chunks")
-    ]
+    (row,) = environment.rows("SELECT answered, failed, state FROM llm_monitoring_chunks")
+    assert {"answered": 0, "failed": 0, "state": "running"} == row
 
 
 @pytest.fixture
 def monitor(environment: Environment, chunk_id: int) -> Iterator[ChunkMonitor]:
-    """A scheduler's view of the run with one chunk, which is in line."""
+    """The monitor of a run with one chunk, which is in the queue."""
     settings = load_settings({}, dotenv=False)
     app = App(environment.db, environment.budget, environment.store, settings)
     plan = make_plan(app, None, {})
@@ -139,86 +135,89 @@ def monitor(environment: Environment, chunk_id: int) -> Iterator[ChunkMonitor]:
         )
 
 
-def look(monitor: ChunkMonitor, now: float) -> None:
+def check(monitor: ChunkMonitor, now: float) -> None:
     monitor.reclaim_lost(chunks.open_chunks(monitor.app.db, 1), now)
 
 
-def test_a_chunk_that_nobody_can_fetch_is_handed_out_again(
+def test_a_chunk_that_no_worker_can_fetch_is_enqueued_again(
     monitor: ChunkMonitor, environment: Environment, chunk_id: int
 ) -> None:
-    """A worker that died between fetching and taking: the chunk is in line again after ten seconds, once."""
-    look(monitor, 0.0)
-    assert ({}, {chunk_id}) == (monitor.unowned_since, monitor.queue.waiting())
+    """If a worker died between fetching and taking a chunk, it is in the queue again after ten seconds, once."""
+    check(monitor, 0.0)
+    assert {chunk_id} == monitor.queue.waiting()
     monitor.queue.queue.clear()
-    look(monitor, 100.0)
-    look(monitor, 109.9)
+    check(monitor, 100.0)
+    check(monitor, 109.9)
     assert set() == monitor.queue.waiting()
-    look(monitor, 110.0)
-    look(monitor, 130.0)
-    assert ({chunk_id}, 1) == (monitor.queue.waiting(), environment.count("llm_queue.procrastinate_jobs"))
+    check(monitor, 110.0)
+    check(monitor, 130.0)
+    assert {chunk_id} == monitor.queue.waiting()
+    assert 1 == environment.count("llm_queue.procrastinate_jobs")
     assert 0 == environment.count("llm_monitoring_chunks WHERE losses > 0")
 
 
 def test_a_living_owner_keeps_its_chunk(monitor: ChunkMonitor, environment: Environment, chunk_id: int) -> None:
-    """As long as somebody holds its lock a chunk is not taken over, however long it is worked on."""
+    """A chunk with a held lock is not reclaimed, however long it is worked on."""
     with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        lease = taken(environment, chunk_id)
+        lease = take(environment, chunk_id)
         for now in (0.0, 20.0, 1000.0):
-            look(monitor, now)
+            check(monitor, now)
         monitor.reclaim(chunk_id)
         assert chunks.holds(environment.db, lease)
 
 
-def test_a_chunk_that_ends_its_owners_is_given_up(
+def test_a_chunk_that_loses_its_owners_is_given_up(
     monitor: ChunkMonitor, environment: Environment, chunk_id: int
 ) -> None:
-    """After five lost owners a chunk is closed with the reason; what is settled are its own calls alone."""
+    """After five lost owners a chunk is closed with the reason; only its own calls are settled."""
     other = chunks.add(environment.db, 1, [ChunkPlan((1,), 4)], 60.0, {})[0]
-    assert admits(environment.budget, call(taken(environment, other)))
+    assert admits(environment.budget, make_attempt(take(environment, other)))
     for number in range(5):
-        assert admits(environment.budget, call(taken(environment, chunk_id)))
+        assert admits(environment.budget, make_attempt(take(environment, chunk_id)))
         monitor.reclaim(chunk_id)
         row = environment.rows(f"SELECT losses FROM llm_monitoring_chunks WHERE id = {chunk_id}")[0]
-        assert (number + 1, 1) == (row["losses"], open_calls(environment))
-    left = [chunk.id for chunk in chunks.open_chunks(environment.db, 1)]
-    assert ([other], "chunk_failed") == (left, monitor.totals().stopped)
+        assert number + 1 == row["losses"]
+        assert 1 == open_calls(environment)
+    assert [other] == [chunk.id for chunk in chunks.open_chunks(environment.db, 1)]
+    assert "chunk_failed" == monitor.totals().stopped
 
 
 def open_calls(environment: Environment) -> int:
     return environment.count("llm_call_attempts WHERE state IN ('reserved', 'sent')")
 
 
-def test_a_day_without_workers_is_said_once(
+def test_a_day_without_workers_is_logged_once(
     monitor: ChunkMonitor, environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a minute in which nobody took anything one line says how to start a worker; again after the next pause."""
+    """After a minute without a worker one line says how to start one; again after the next such minute."""
     waiting, held = [OpenChunk(1, True, False)], [OpenChunk(1, False, True)]
     monitor.owned_at = 0.0
     for now, open_chunks in ((59.0, waiting), (60.0, waiting), (90.0, waiting), (91.0, held), (152.0, waiting)):
         monitor.warn_if_idle(open_chunks, now)
-    told = [record.getMessage() for record in caplog.records if "ningún trabajador" in record.getMessage()]
-    assert (2, True) == (len(told), all("`python -m llm_monitoring worker`" in line for line in told))
+    lines = [message for message in caplog.messages if "ningún trabajador" in message]
+    assert 2 == len(lines)
+    assert all("`python -m llm_monitoring worker`" in line for line in lines)
 
 
 def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
     monitor: ChunkMonitor, environment: Environment, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A frozen worker holds its chunk: past its last call's time the run ends with why it stopped, and says so."""
+    """A frozen worker holds its chunk: after the time of its last call the run ends with why it stopped."""
     monkeypatch.setattr("llm_monitoring.distributed.coordinator.longest_let_go", lambda settings: 1.0)
     monitor.context.request.stop.set()
     with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        taken(environment, chunk_id)
-        assert monitor.run().stopped == "signal"
-        assert chunks.open_chunks(environment.db, 1) == [OpenChunk(chunk_id, waiting=False, held=True)]
+        take(environment, chunk_id)
+        assert "signal" == monitor.run().stopped
+        assert [OpenChunk(chunk_id, waiting=False, held=True)] == chunks.open_chunks(environment.db, 1)
 
 
-def test_a_start_refuses_to_pay_beside_a_living_worker(environment: Environment, chunk_id: int) -> None:
-    """A worker that does not let go of a dead run's chunk is named; once it has, the chunk is closed."""
+def test_a_start_makes_no_call_while_a_worker_of_a_dead_run_lives(environment: Environment, chunk_id: int) -> None:
+    """A worker that does not release a chunk of a dead run is named; once it has, the chunk is closed."""
     with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
-        taken(environment, chunk_id)
+        take(environment, chunk_id)
         records.close_dead_runs(environment.db)
         with pytest.raises(StillAtWork, match="but worker still work on it: stop these worker processes"):
             wait_for_owners(environment.db, 0.0, Event())
@@ -226,8 +225,8 @@ def test_a_start_refuses_to_pay_beside_a_living_worker(environment: Environment,
     assert [] == chunks.open_chunks(environment.db, 1)
 
 
-def test_only_one_holds_a_chunk(environment: Environment, chunk_id: int) -> None:
-    """A chunk's lock is one process's at a time, seen by the scheduler, and another chunk's lock is another."""
+def test_a_chunk_has_one_lock(environment: Environment, chunk_id: int) -> None:
+    """One process at a time holds a chunk's lock, which the coordinator sees; other chunks have other locks."""
     with ChunkLock(environment.db, chunk_id) as first, ChunkLock(environment.db, chunk_id) as second:
         with ChunkLock(environment.db, chunk_id + 1) as other:
             assert [True, False, True] == [first.take(), second.take(), other.take()]
@@ -235,8 +234,8 @@ def test_only_one_holds_a_chunk(environment: Environment, chunk_id: int) -> None
     assert [False] == [chunk.held for chunk in chunks.open_chunks(environment.db, 1)]
 
 
-def test_the_queues_tables_are_made_once(environment: Environment) -> None:
-    """The engine's tables stand in a schema of their own, whoever comes first; its own place stays free."""
+def test_the_tables_of_the_queue_are_created_once(environment: Environment) -> None:
+    """The engine's tables are in a schema of their own, so that another use of the engine in the database is free."""
     for _ in range(2):
         ChunkQueue(environment.db).create_tables()
     rows = environment.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'procrastinate%%'")

@@ -89,13 +89,13 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
 
 
 def test_the_runner_does_a_day_on_two_machines(environment: Environment) -> None:
-    """Scheduler and worker need no more than the runner's rights, once the owner has made the queue's tables."""
+    """Coordinator and worker need no more than the runner's rights, once the owner has made the queue's tables."""
     environment.add_project(environment.add_user("a@example.com"), PROMPTS)
     ChunkQueue(environment.db).create_tables()
     execute(environment.url, grants())
     with open_worker_processes(environment, DATABASE_URL=as_login(environment.url, "runner")) as processes:
         worker = processes.worker()
-        assert (0, 0) == (processes.scheduler().wait(), worker.end()), processes.said()
+        assert (0, 0) == (processes.coordinator().wait(), worker.end()), processes.said()
         assert "permission denied" not in processes.said()
     assert (8, True) == (environment.count("llm_monitoring_results"), environment.audit().clean)
 

@@ -1,4 +1,4 @@
-"""Runs in this process against a provider that fails in every way: states, charges, retries, what goes on."""
+"""Runs in this process against a provider that fails in every way: states, charges, retries, other providers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from llm_monitoring import failpoints
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret, Task
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.providers import Question, load_sdk, open_provider
-from llm_monitoring.runs import daily, records, runner, tasks
+from llm_monitoring.runs import daily, records, runner
 from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
@@ -43,7 +44,7 @@ def run(
     meanwhile: Callable[[], object] = lambda: None,
     **variables: str,
 ) -> report_module.DayReport:
-    """A run in this process; `meanwhile` happens after it has planned whom to ask."""
+    """A run in this process; `meanwhile` happens after it has planned what to ask."""
     settings = load_settings({**environment.server.environment(), "LLM_SENTIMENT": "false", **variables}, dotenv=False)
     store = KeyStore(environment.db, KeyCipher(environment.master_key), settings.api_keys)
     app = App(environment.db, environment.budget, store, settings)
@@ -93,11 +94,13 @@ def in_balance(environment: Environment, user: int) -> bool:
 def test_a_passing_fault_is_retried_as_a_new_attempt(
     environment: Environment, what: Mapping[str, Any], expected: list[str]
 ) -> None:
-    """What may pass is asked once more; each call is a row of its own, charged by what is known of it."""
+    """A call is repeated after a fault that may pass; each attempt is a row, charged by what is known of it."""
     user = one_task(environment)
     environment.server.faults.set([what])
     report = run(environment)
-    assert (states(environment), environment.count("llm_monitoring_results"), report.complete) == (expected, 1, True)
+    assert states(environment) == expected
+    assert 1 == environment.count("llm_monitoring_results")
+    assert report.complete
     assert environment.count("llm_monitoring_failed_tasks") == 0
     assert in_balance(environment, user)
 
@@ -113,7 +116,8 @@ def test_a_paid_answer_without_content_is_final_for_the_day(environment: Environ
     run(environment)
     run(environment)
     failed = environment.rows("SELECT reason, final FROM llm_monitoring_failed_tasks")
-    assert (states(environment), failed) == (["settled"], [{"reason": reason, "final": True}])
+    assert ["settled"] == states(environment)
+    assert failed == [{"reason": reason, "final": True}]
     assert environment.spent(user) == environment.billed() > 0
     snapshot = environment.rows("SELECT total_queries, failed_queries, mention_rate FROM llm_monitoring_snapshots")
     assert snapshot == [{"total_queries": 0, "failed_queries": 1, "mention_rate": None}]
@@ -126,7 +130,8 @@ def test_an_answer_without_usage_is_kept_and_charged_its_ceiling(environment: En
     environment.server.faults.set([fault("usage", value=value)])
     run(environment)
     ceiling = environment.rows("SELECT ceiling_usd FROM llm_call_attempts")[0]["ceiling_usd"]
-    assert (states(environment), environment.count("llm_monitoring_results")) == (["unknown"], 1)
+    assert ["unknown"] == states(environment)
+    assert 1 == environment.count("llm_monitoring_results")
     assert environment.spent(user) == ceiling
     assert run(environment).projects[0].skipped
 
@@ -179,34 +184,39 @@ def test_a_dead_provider_ends_and_the_others_finish(environment: Environment, mo
     report = run(environment)
     cells = report.projects[0].completeness
     assert {name: cell.results for name, cell in cells.items()} == {
-        "anthropic": 0, "google": 4, "openai": 4, "perplexity": 4,
-    }  # fmt: skip
+        "anthropic": 0,
+        "google": 4,
+        "openai": 4,
+        "perplexity": 4,
+    }
     assert environment.count("llm_call_attempts WHERE llm_provider = 'anthropic'") <= 8
     assert in_balance(environment, user)
 
 
-def test_giving_up_a_dead_keys_tasks_holds_up_nobody(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tasks of a refused key are written off beside the calls of the other providers, not before them."""
+def test_giving_up_the_tasks_of_a_dead_key_delays_no_other(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tasks of a refused key are given up while the other providers are called, not before that."""
     user = environment.add_user("a@example.com", ["openai", "google"])
     environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(20)], ["openai"], name="refused")
     environment.add_project(user, PROMPTS, ["google"])
     environment.server.faults.set([fault("status", times=99, status=401)])
-    for provider in ("openai", "google"):  # or openai's are written off while google's is still being imported
+    for provider in ("openai", "google"):  # or openai's are given up while google's SDK is still being imported
         load_sdk(provider)
     asked_before: list[int] = []
-    record = tasks.record_failure
 
-    def recording(*arguments: Any) -> None:
-        asked_before.append(environment.count("llm_call_attempts WHERE llm_provider = 'google'"))
-        record(*arguments)
+    def count_asked(point: failpoints.Point) -> None:
+        if point == "giving_up":
+            asked_before.append(environment.count("llm_call_attempts WHERE llm_provider = 'google'"))
 
-    monkeypatch.setattr(tasks, "record_failure", recording)
+    monkeypatch.setattr(failpoints, "hook", count_asked)
     run(environment, LLM_MAX_WORKERS="1")
-    assert (len(asked_before), asked_before.index(4) < 10) == (20, True)
+    assert 19 == len(asked_before)  # all but the task that was refused
+    assert asked_before.index(4) < 10
 
 
 def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(environment: Environment) -> None:
-    """Ten calls at once reserve more than there is; each waits for the money that others give back."""
+    """Ten calls at once reserve more than there is; each waits for the money that others return."""
     user = environment.add_user("a@example.com", ["openai"], budget="0.05")
     environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
     report = run(environment)
@@ -221,7 +231,9 @@ def test_a_spent_budget_blocks_what_is_left(environment: Environment) -> None:
     environment.add_project(user, [f"¿Qué programa, caso {n}?" for n in range(12)], ["openai"])
     report = run(environment)
     cell = report.projects[0].completeness["openai"]
-    assert (cell.results + cell.failures, cell.reason, cell.final) == (12, "budget", 0)
+    assert 12 == cell.results + cell.failures
+    assert "budget" == cell.reason
+    assert 0 == cell.final
     assert 0 < cell.results < 12
     assert report.stats.blocked_users == {user}
     environment.budget.set_limits(user, Decimal("1.00"), None)
@@ -232,7 +244,8 @@ def test_a_run_past_its_deadline_starts_nothing(environment: Environment) -> Non
     """The deadline stops admitting; what is left is pending, not failed."""
     one_task(environment)
     report = run(environment, LLM_RUN_DEADLINE_MINUTES="0.000000001")
-    assert (report.stats.stopped, report.projects[0].pending) == ("deadline", 1)
+    assert "deadline" == report.stats.stopped
+    assert 1 == report.projects[0].pending
     assert states(environment) == []
 
 
@@ -243,11 +256,9 @@ def test_a_model_without_a_price_is_not_called(environment: Environment) -> None
     environment.db.execute("UPDATE llm_monitoring_projects SET web_search = TRUE WHERE id = %(id)s", {"id": project})
     report = run(environment)
     (failed,) = environment.rows("SELECT reason, message FROM llm_monitoring_failed_tasks")
-    assert (failed["reason"], "no cap on its fees" in failed["message"], states(environment)) == (
-        "not_callable",
-        True,
-        [],
-    )
+    assert "not_callable" == failed["reason"]
+    assert "no cap on its fees" in failed["message"]
+    assert [] == states(environment)
     assert report.projects[0].error is not None
 
 
@@ -273,11 +284,9 @@ def test_a_kept_receipt_is_settled_and_its_answer_saved(environment: Environment
     client.close()
     environment.budget.keep_receipt(call.id, reply, reply.body)
     report = run(environment)
-    assert (states(environment), environment.count("llm_monitoring_results"), report.projects[0].skipped) == (
-        ["settled"],
-        1,
-        True,
-    )
+    assert ["settled"] == states(environment)
+    assert 1 == environment.count("llm_monitoring_results")
+    assert report.projects[0].skipped
     assert environment.spent(user) == environment.billed() > 0
 
 
@@ -285,13 +294,14 @@ def test_a_kept_receipt_is_settled_and_its_answer_saved(environment: Environment
 def test_a_dead_runs_calls_are_released_or_charged_in_doubt(
     environment: Environment, was_sent: bool, expected: list[str]
 ) -> None:
-    """What was only reserved is free again; what was sent is charged its ceiling; both tasks are asked anew."""
+    """What was only reserved is free again; what was sent is charged its ceiling; both tasks are asked again."""
     user = environment.add_user("a@example.com", ["openai"])
     call, _ = dead_call(environment, user, environment.add_project(user, PROMPTS[:1], ["openai"]))
     if was_sent:
         environment.budget.mark_sent(call)
     run(environment)
-    assert (states(environment), environment.count("llm_monitoring_results")) == (expected, 1)
+    assert states(environment) == expected
+    assert 1 == environment.count("llm_monitoring_results")
     assert in_balance(environment, user)
 
 
@@ -302,7 +312,8 @@ def test_a_dead_call_of_a_deleted_prompt_is_settled_all_the_same(environment: En
     environment.budget.mark_sent(call)
     environment.db.execute("DELETE FROM llm_monitoring_projects")
     run(environment)
-    assert (states(environment), in_balance(environment, user)) == (["unknown"], True)
+    assert ["unknown"] == states(environment)
+    assert in_balance(environment, user)
 
 
 def test_an_answer_that_cannot_be_analysed_is_stored_unread(
@@ -314,7 +325,8 @@ def test_an_answer_that_cannot_be_analysed_is_stored_unread(
     report = run(environment)
     unread = environment.rows("SELECT unread_reason, brand_mentioned, analysis_version FROM llm_monitoring_results")
     assert [{"unread_reason": "ZeroDivisionError", "brand_mentioned": None, "analysis_version": None}] == unread
-    assert (False, ["read_answer"]) == (report.complete, [each.stage for each in report.row_errors])
+    assert not report.complete
+    assert ["read_answer"] == [each.stage for each in report.row_errors]
     assert [(0, 1)] == [
         (row["total_queries"], row["unread_queries"])
         for row in environment.rows("SELECT * FROM llm_monitoring_snapshots")
@@ -353,22 +365,23 @@ def test_a_run_finds_the_quota_of_a_provider(environment: Environment, caplog: p
     user = environment.add_user("a@example.com", ["openai", "perplexity"])
     prompts = [f"¿Qué programa de facturación conviene, caso {n}?" for n in range(60)]
     environment.add_project(user, prompts, ["openai", "perplexity"])
-    rule = {"match": {"provider": "openai", "nth": 5},
-            "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}}  # fmt: skip
+    refusal = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}
+    rule = {"match": {"provider": "openai", "nth": 5}, "action": refusal}
     environment.server.faults.set([rule])
     with caplog.at_level(logging.INFO):
         report = run(environment, LLM_MAX_WORKERS="12", LLM_SENTIMENT="false")
-    told = [vars(record)["calls"] for record in caplog.records if "provider.window" in vars(record).values()]
+    windows = [vars(record)["calls"] for record in caplog.records if "provider.window" in vars(record).values()]
     (refused,) = environment.rows("SELECT closed_at AS at FROM llm_call_attempts WHERE state = 'void'")
     while_paused = (
         "SELECT llm_provider, count(*) AS calls FROM llm_call_attempts "
         "WHERE sent_at BETWEEN %(at)s::timestamptz AND %(at)s::timestamptz + INTERVAL '1 second' GROUP BY 1"
     )
     sent = {row["llm_provider"]: row["calls"] for row in environment.db.all(while_paused, refused)}
-    assert (report.complete, environment.count("llm_monitoring_results")) == (True, 120)
-    assert 6 == told[0]
+    assert report.complete
+    assert 120 == environment.count("llm_monitoring_results")
+    assert 6 == windows[0]
     assert 0 < sent["perplexity"]
-    assert sent.get("openai", 0) < 12  # what had been handed out before the reply was read
+    assert sent.get("openai", 0) < 12  # items that had been started before the reply was read
 
 
 def test_users_take_turns(environment: Environment) -> None:
@@ -385,7 +398,7 @@ def test_users_take_turns(environment: Environment) -> None:
 
 
 def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(environment: Environment) -> None:
-    """Neither owner is charged for it in this run, the others' day goes on, and the next start asks for the new one."""
+    """Neither user is charged for it in this run, other projects go on, and the next start asks for the new user."""
     users = [environment.add_user(f"{name}@example.com", ["openai"]) for name in "ab"]
     heir = environment.add_user("heir@example.com", [])
     handed, kept = (environment.add_project(user, PROMPTS[:2], ["openai"]) for user in users)
@@ -399,7 +412,7 @@ def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(enviro
     assert environment.spent(heir) > environment.spent(users[0]) == 0
 
 
-def test_a_key_stored_under_way_stops_nobody_on_the_operators(environment: Environment) -> None:
+def test_a_key_stored_during_a_run_stops_no_user_of_the_operators(environment: Environment) -> None:
     """A user who stores a key of their own during the run is no reason to give up the operator's key."""
     users = [environment.add_user(f"{name}@example.com", []) for name in "ab"]
     for user in users:
@@ -414,10 +427,10 @@ def test_a_key_stored_under_way_stops_nobody_on_the_operators(environment: Envir
     assert {row["key_source"] for row in environment.rows("SELECT key_source FROM llm_call_attempts")} == {"operator"}
 
 
-def test_a_start_waits_for_the_longest_call_that_a_worker_may_have_out(
+def test_a_start_waits_for_the_longest_call_of_a_worker(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call whose reply goes on drop by drop ends after twice its timeout: so long a start waits for its worker."""
+    """A call with a reply that arrives slowly ends after twice its timeout; a start waits that long for workers."""
     waited: list[float] = []
     monkeypatch.setattr(daily, "wait_for_owners", lambda db, seconds, stop: waited.append(seconds))
     run(environment, LLM_GOOGLE_TIMEOUT_SECONDS="200")

@@ -27,7 +27,7 @@ def environment(database_url: str) -> Iterator[Environment]:
 
 
 def fill(environment: Environment, projects: int, prompts: int, users: int = 2, budget: str = "100.00") -> list[int]:
-    """Projects of users in turn; each prompt is one of a kind. A chunk of LLM_CHUNK_TASKS=1 is one project."""
+    """Add projects of users in turn, with different prompts. A chunk of LLM_CHUNK_TASKS=1 is one project."""
     owners = [environment.add_user(f"user{number}@example.com", ONE_SDK, budget) for number in range(users)]
     for number in range(projects):
         texts = [f"¿Es Quipu bueno para el caso {number}-{n}?" for n in range(prompts)]
@@ -45,12 +45,15 @@ def test_two_workers_share_a_day(environment: Environment) -> None:
     fill(environment, projects=6, prompts=8)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1") as processes:
         workers = [processes.worker(), processes.worker()]
-        code = processes.scheduler().wait()
-        assert (0, [0, 0]) == (code, [worker.end() for worker in workers]), processes.said()
+        code = processes.coordinator().wait()
+        assert 0 == code, processes.said()
+        assert [0, 0] == [worker.end() for worker in workers], processes.said()
         assert "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY" in processes.started[2].said()
-        assert ({"settled"}, 96) == (set(processes.states()), environment.count("llm_monitoring_results"))
+        assert {"settled"} == set(processes.states())
+        assert 96 == environment.count("llm_monitoring_results")
         assert 2 == len({row["worker"] for row in environment.rows("SELECT worker FROM llm_monitoring_chunks")})
-    assert (in_balance(environment), environment.billed()) == (True, environment.charged())
+    assert in_balance(environment)
+    assert environment.billed() == environment.charged()
     assert 0 == environment.count("llm_monitoring_results WHERE sentiment_status = 'pending'")
     assert 12 == environment.count("llm_monitoring_snapshots WHERE branded_total_queries = 8")
     (run,) = environment.rows(
@@ -60,20 +63,23 @@ def test_two_workers_share_a_day(environment: Environment) -> None:
     assert 0 == environment.count("llm_queue.procrastinate_jobs")
 
 
-def test_a_killed_workers_chunk_is_taken_over(environment: Environment) -> None:
-    """`kill -9` in the middle of a chunk: nothing is answered twice, no receipt lost, only calls in doubt repeated."""
+def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> None:
+    """`kill -9` in the middle of a chunk: nothing is answered twice, no receipt lost, only unknown calls are repeated."""
     fill(environment, projects=4, prompts=20)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1") as processes:
-        victim, scheduler = processes.worker(), processes.scheduler()
+        victim, coordinator = processes.worker(), processes.coordinator()
         processes.until(lambda: environment.count("llm_monitoring_results") >= 15)
         victim.end(signal.SIGKILL)
         processes.worker()
-        assert 0 == scheduler.wait(50), processes.said()
-        assert ("💀 Trabajador" in scheduler.said(), 1) == (True, processes.in_chunks("losses > 0"))
-    assert (160, 0) == (environment.count("llm_monitoring_results"), environment.count("llm_monitoring_failed_tasks"))
+        assert 0 == coordinator.wait(50), processes.said()
+        assert "💀 Trabajador" in coordinator.said()
+        assert 1 == processes.in_chunks("losses > 0")
+    assert 160 == environment.count("llm_monitoring_results")
+    assert 0 == environment.count("llm_monitoring_failed_tasks")
     assert 0 == environment.count("llm_monitoring_results WHERE sentiment_status = 'pending'")
     doubtful = processes.states()["unknown"]
-    assert (True, True) == (0 < doubtful <= 10, in_balance(environment))
+    assert 0 < doubtful <= 10
+    assert in_balance(environment)
     answered = len(environment.server.bill.lines) - environment.count("llm_call_attempts WHERE state = 'settled'")
     assert 0 <= answered <= doubtful
     assert 0 == environment.count(
@@ -82,150 +88,172 @@ def test_a_killed_workers_chunk_is_taken_over(environment: Environment) -> None:
     )
 
 
-def test_a_killed_scheduler_is_replaced_without_paying_twice(environment: Environment) -> None:
+def test_a_killed_coordinator_is_replaced_without_paying_twice(environment: Environment) -> None:
     """The next start waits until the dead run's worker has let its calls end, and asks each of the others once."""
     fill(environment, projects=4, prompts=20)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as processes:
-        worker, scheduler = processes.worker(), processes.scheduler()
+        worker, coordinator = processes.worker(), processes.coordinator()
         processes.until(lambda: environment.count("llm_monitoring_results") >= 15)
-        scheduler.end(signal.SIGKILL)
-        second = processes.scheduler()
-        assert (0, 0) == (second.wait(50), worker.end()), processes.said()
-        assert ("⏳ Se espera" in second.said(), {"settled"}) == (True, set(processes.states()) - {"void"}), (
-            processes.said()
-        )
-    assert (160, 160) == (environment.count("llm_monitoring_results"), len(environment.server.bill.lines))
-    assert (in_balance(environment), 0) == (True, processes.in_chunks("state <> 'done'"))
+        coordinator.end(signal.SIGKILL)
+        second = processes.coordinator()
+        assert 0 == second.wait(50), processes.said()
+        assert 0 == worker.end(), processes.said()
+        assert "⏳ Se espera" in second.said(), processes.said()
+        assert {"settled"} == set(processes.states()) - {"void"}, processes.said()
+    assert 160 == environment.count("llm_monitoring_results")
+    assert 160 == len(environment.server.bill.lines)
+    assert in_balance(environment)
+    assert 0 == processes.in_chunks("state <> 'done'")
     statuses = [
         row["status"] for row in environment.rows("SELECT status FROM llm_monitoring_analysis_runs ORDER BY id")
     ]
     assert ["dead", "completed"] == statuses
 
 
-def test_a_stopped_worker_gives_its_chunk_back(environment: Environment) -> None:
-    """SIGTERM: calls that are out end and count, the rest of the chunk goes to another worker at once."""
+def test_a_stopped_worker_returns_its_chunk(environment: Environment) -> None:
+    """SIGTERM: calls in flight end and count, the rest of the chunk goes to another worker at once."""
     fill(environment, projects=1, prompts=60)
     with open_worker_processes(environment, **NO_SENTIMENT) as processes:
-        first, scheduler = processes.worker(), processes.scheduler()
+        first, coordinator = processes.worker(), processes.coordinator()
         processes.until(lambda: environment.count("llm_monitoring_results") >= 20)
-        assert (0, 1) == (first.end(), processes.in_chunks("state = 'waiting' AND answered >= 20")), processes.said()
+        assert 0 == first.end(), processes.said()
+        assert 1 == processes.in_chunks("state = 'waiting' AND answered >= 20"), processes.said()
         assert 1 == environment.count("llm_queue.procrastinate_jobs WHERE status = 'todo'")
         second = processes.worker()
-        assert (0, 0) == (scheduler.wait(), second.end()), processes.said()
-        assert ("lo que queda pasa a otro" in first.said(), 0) == (True, processes.in_chunks("losses > 0"))
+        assert 0 == coordinator.wait(), processes.said()
+        assert 0 == second.end(), processes.said()
+        assert "lo que queda pasa a otro" in first.said()
+        assert 0 == processes.in_chunks("losses > 0")
         assert {1} == set(processes.bills().values())
-    assert (120, {"settled": 120}) == (environment.count("llm_monitoring_results"), processes.states())
+    assert 120 == environment.count("llm_monitoring_results")
+    assert {"settled": 120} == processes.states()
 
 
-def test_a_stopped_scheduler_calls_its_workers_back(environment: Environment) -> None:
-    """SIGTERM at the scheduler: nothing more is asked, the run is closed with warnings, workers wait for the next."""
+def test_a_stopped_coordinator_stops_its_workers(environment: Environment) -> None:
+    """SIGTERM at the coordinator: nothing more is asked, the run is closed with warnings, workers wait for the next."""
     fill(environment, projects=4, prompts=20)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as processes:
-        worker, scheduler = processes.worker(), processes.scheduler()
+        worker, coordinator = processes.worker(), processes.coordinator()
         processes.until(lambda: environment.count("llm_monitoring_results") >= 15)
-        assert 1 == scheduler.end()
-        assert ("COMPLETED WITH WARNINGS" in scheduler.said(), 0) == (True, processes.in_chunks("state <> 'done'"))
+        assert 1 == coordinator.end()
+        assert "COMPLETED WITH WARNINGS" in coordinator.said()
+        assert 0 == processes.in_chunks("state <> 'done'")
         (run,) = environment.rows(
             "SELECT status, valid_results, pending_tasks, message FROM llm_monitoring_analysis_runs"
         )
-        assert (run["status"], run["message"]) == ("warnings", "signal")
-        assert (160, run["valid_results"]) == (
-            run["valid_results"] + run["pending_tasks"],
-            environment.count("llm_monitoring_results"),
-        )
-        assert (0, 0) == (processes.scheduler().wait(), worker.end()), processes.said()
-    assert (160, 160, True) == (
-        environment.count("llm_monitoring_results"),
-        len(environment.server.bill.lines),
-        in_balance(environment),
-    )
+        assert "warnings" == run["status"]
+        assert "signal" == run["message"]
+        assert 160 == run["valid_results"] + run["pending_tasks"]
+        assert run["valid_results"] == environment.count("llm_monitoring_results")
+        assert 0 == processes.coordinator().wait(), processes.said()
+        assert 0 == worker.end(), processes.said()
+    assert 160 == environment.count("llm_monitoring_results")
+    assert 160 == len(environment.server.bill.lines)
+    assert in_balance(environment)
 
 
 def test_two_workers_fill_one_budget_exactly(environment: Environment) -> None:
-    """What one worker reserves keeps the other waiting: nothing that fits is given up, nothing goes above the limit."""
+    """While one worker has reserved the money the other waits: no call that fits is given up, none exceeds the budget."""
     user = environment.add_user("a@example.com", ["openai"], budget="0.06")
     for number in range(4):
         prompts = [f"¿Es Quipu bueno para el caso {number}-{n}?" for n in range(15)]
         environment.add_project(user, prompts, ["openai"], name=f"P{number}")
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1", LLM_MAX_WORKERS="3", **NO_SENTIMENT) as processes:
         workers = [processes.worker(), processes.worker()]
-        assert (0, [0, 0]) == (processes.scheduler().wait(50), [worker.end() for worker in workers]), processes.said()
+        assert 0 == processes.coordinator().wait(50), processes.said()
+        assert [0, 0] == [worker.end() for worker in workers], processes.said()
     blocked = environment.count("llm_monitoring_failed_tasks WHERE reason = 'budget'")
     answered = environment.count("llm_monitoring_results")
-    assert (60, True) == (answered + blocked, 0 < blocked < 60), processes.said()
+    assert 60 == answered + blocked, processes.said()
+    assert 0 < blocked < 60, processes.said()
     ceiling = environment.rows("SELECT max(ceiling_usd) AS usd FROM llm_call_attempts")[0]["usd"]
     assert 0 <= Decimal("0.06") - environment.spent(user) < ceiling, processes.said()
-    assert (in_balance(environment), environment.billed()) == (True, environment.spent(user))
+    assert in_balance(environment)
+    assert environment.billed() == environment.spent(user)
     assert 2 == len({row["worker"] for row in environment.rows("SELECT worker FROM llm_monitoring_chunks")})
 
 
 def test_a_worker_with_other_keys_takes_nothing(environment: Environment) -> None:
-    """A machine that is set up otherwise says which variables, ends with 1, and leaves the day to the others."""
+    """A worker with other settings names the variables, ends with 1, and leaves the day to the others."""
     fill(environment, projects=1, prompts=4)
     with open_worker_processes(environment) as processes:
         stranger = processes.worker(LLM_MAX_SEARCHES="5", OPENAI_API_KEY="sk-proj-other-000000000000000000")
-        scheduler = processes.scheduler()
+        coordinator = processes.coordinator()
         assert 1 == stranger.wait(), processes.said()
         assert "error: LLM_MAX_SEARCHES, OPENAI_API_KEY: not what the daily cron has" in stranger.said()
-        assert (0, 1) == (environment.count("llm_call_attempts"), processes.in_chunks("state = 'waiting'"))
+        assert 0 == environment.count("llm_call_attempts")
+        assert 1 == processes.in_chunks("state = 'waiting'")
         processes.worker()
-        assert (0, 8) == (scheduler.wait(), environment.count("llm_monitoring_results")), processes.said()
+        assert 0 == coordinator.wait(), processes.said()
+        assert 8 == environment.count("llm_monitoring_results"), processes.said()
 
 
 def test_once_ends_with_the_queue(environment: Environment) -> None:
-    """`worker --once` does what is in line and ends; with nothing in line it ends at once."""
+    """`worker --once` ends when the queue is empty; with an empty queue it ends at once."""
     fill(environment, projects=2, prompts=4)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1", **NO_SENTIMENT) as processes:
         assert 0 == processes.worker("--once").wait()
-        scheduler = processes.scheduler()
-        processes.until(lambda: "📦 2 tramo(s)" in scheduler.said())
-        assert (0, 0) == (processes.worker("--once").wait(), scheduler.wait()), processes.said()
+        coordinator = processes.coordinator()
+        processes.until(lambda: "📦 2 tramo(s)" in coordinator.said())
+        assert 0 == processes.worker("--once").wait(), processes.said()
+        assert 0 == coordinator.wait(), processes.said()
     assert 16 == environment.count("llm_monitoring_results")
 
 
 def python(environment: Environment, code: str, **extra: str) -> tuple[int, str]:
     """Run a line of Python with the job's environment."""
     ended = subprocess.run(
-        [sys.executable, "-c", code], env=environment.variables(extra), cwd="/", text=True, timeout=50,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env=environment.variables(extra),
+        cwd="/",
+        text=True,
+        timeout=50,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     return ended.returncode, ended.stdout
 
 
 @pytest.mark.parametrize(
     "start",
-    ["from llm_monitoring.jobs.daily import main; sys.exit(main([]))",
-     "from llm_monitoring.cli.root import root; root.main(['worker'])"],
+    [
+        "from llm_monitoring.jobs.daily import main; sys.exit(main([]))",
+        "from llm_monitoring.cli.root import root; root.main(['worker'])",
+    ],
     ids=["cron", "worker"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("package", ["procrastinate", "psycopg", "psycopg_pool"])
 def test_a_missing_package_is_named(environment: Environment, start: str, package: str) -> None:
-    """Without the engine both sides say which file to install from, before any call, and end with 1."""
+    """Without the engine coordinator and worker name the file to install from, before any call, and end with 1."""
     fill(environment, projects=1, prompts=1)
     code, output = python(environment, f"import sys; sys.modules[{package!r}] = None; {start}", LLM_DISTRIBUTE="true")
-    assert ("pip install -r requirements-workers.txt" in output, "Traceback" in output) == (True, False), output
-    assert (1, 0) == (code, environment.count("llm_call_attempts"))
+    assert "pip install -r requirements-workers.txt" in output, output
+    assert "Traceback" not in output, output
+    assert 1 == code
+    assert 0 == environment.count("llm_call_attempts")
 
 
 def test_one_machine_needs_none_of_it(environment: Environment) -> None:
     """By default a run imports no engine, makes no queue and no chunk."""
     fill(environment, projects=1, prompts=2)
-    told = "print('engine:', sorted({'procrastinate', 'psycopg', 'asgiref'} & set(sys.modules)))"
-    code, output = python(environment, f"import sys; from llm_monitoring.jobs.daily import main; main([]); {told}")
-    assert (0, "engine: []") == (code, output.splitlines()[-1]), output
+    engine = "print('engine:', sorted({'procrastinate', 'psycopg', 'asgiref'} & set(sys.modules)))"
+    code, output = python(environment, f"import sys; from llm_monitoring.jobs.daily import main; main([]); {engine}")
+    assert 0 == code, output
+    assert "engine: []" == output.splitlines()[-1], output
     found = environment.rows("SELECT to_regclass('llm_queue.procrastinate_jobs') AS queue")
-    assert ([{"queue": None}], 0, 4) == (
-        found,
-        environment.count("llm_monitoring_chunks"),
-        environment.count("llm_monitoring_results"),
-    )
+    assert [{"queue": None}] == found
+    assert 0 == environment.count("llm_monitoring_chunks")
+    assert 4 == environment.count("llm_monitoring_results")
 
 
 def test_the_requirements_of_workers_stand_apart() -> None:
-    """What only workers need is pinned in a file of its own."""
+    """The packages that only workers need are pinned in a file of their own."""
     pins = (ROOT / "requirements-workers.txt").read_text(encoding="utf-8").splitlines()
     alone = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     assert {"procrastinate", "psycopg", "psycopg-binary", "psycopg-pool"} == {
         line.partition("==")[0] for line in pins if "==" in line
     }
-    assert ("-r requirements.txt" in pins, "procrastinate" in alone, "psycopg==" in alone) == (True, False, False)
+    assert "-r requirements.txt" in pins
+    assert "procrastinate" not in alone
+    assert "psycopg==" not in alone

@@ -25,7 +25,7 @@ class WorkerProcesses:
     def worker(self, *arguments: str, **extra: str) -> Child:
         return self.launch("command", "worker", *arguments, extra=extra)
 
-    def scheduler(self, *arguments: str, **extra: str) -> Child:
+    def coordinator(self, *arguments: str, **extra: str) -> Child:
         return self.launch("daily", *arguments, extra=extra)
 
     def launch(self, program: str, *arguments: str, extra: dict[str, str]) -> Child:

@@ -1,4 +1,4 @@
-"""What workers say of their chunks reaches the run's report: rows left alone, held accounts, figures written."""
+"""What workers report of their chunks is in the run's report: row errors, held accounts, written snapshots."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def environment(database_url: str) -> Iterator[Environment]:
         yield made
 
 
-def tools_of(environment: Environment) -> App:
+def make_app(environment: Environment) -> App:
     settings = load_settings({**environment.server.environment(), "LLM_SENTIMENT": "false"}, dotenv=False)
     return App(environment.db, environment.budget, KeyStore(environment.db, environment.store.cipher, {}), settings)
 
 
-def work(environment: Environment, run_id: int) -> None:
-    """Do the chunk of the run as a worker does."""
+def ask_chunk(environment: Environment, run_id: int) -> None:
+    """Ask a chunk of all projects as a worker does."""
     chunk_id = chunks.add(environment.db, run_id, [ChunkPlan((1, 2, 3), 6)], 60.0, {})[0]
-    worker = Worker(tools_of(environment), Event())
+    worker = Worker(make_app(environment), Event())
     with ChunkLock(environment.db, chunk_id) as lock:
         assert lock.take()
         chunk = chunks.take(environment.db, chunk_id, "worker")
@@ -69,24 +69,24 @@ def work(environment: Environment, run_id: int) -> None:
 
 
 def shared_run(environment: Environment) -> report_module.DayReport:
-    """A run in which a worker does the asking, in this process."""
-    app = tools_of(environment)
+    """A run that a worker asks, in this process."""
+    app = make_app(environment)
 
-    def asking(context: daily.RunContext) -> RunStats:
+    def execute(context: daily.RunContext) -> RunStats:
         assert context.executor.run_id is not None
-        work(environment, context.executor.run_id)
+        ask_chunk(environment, context.executor.run_id)
         queue = ChunkQueue(environment.db)
         queue.create_tables()
         with queue.opened() as opened:
             return ChunkMonitor(app, opened, context, context.executor.run_id, float("inf")).run()
 
-    return daily.run_day(app, daily.RunRequest(TODAY), asking)
+    return daily.run_day(app, daily.RunRequest(TODAY), execute)
 
 
-def test_what_a_worker_left_alone_is_in_the_runs_report(
+def test_row_errors_of_a_worker_are_in_the_report_of_the_run(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Figures that were refused and an account that was held count as if this process had asked."""
+    """Snapshots that were refused and an account that was held count as if this process had asked."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.2)
     environment.db.execute(REFUSE)
     with closing(psycopg2.connect(environment.url)) as other, caplog.at_level(logging.WARNING):
@@ -94,33 +94,35 @@ def test_what_a_worker_left_alone_is_in_the_runs_report(
         report = shared_run(environment)
     expected = {("reserve_call", "User #3", "account_held"), ("write_figures", f"Proyecto #2, {TODAY}", "Rejected")}
     assert expected == {(each.stage, each.row, each.code) for each in report.row_errors}
-    assert ({3}, 2, 4) == (report.stats.locked_users, report.stats.reasons["account_held"], report.stats.answered)
-    kept = runs.find(environment.db, report.run_id)["row_errors"]
-    assert expected == {(each["stage"], each["row"], each["code"]) for each in kept}
+    assert {3} == report.stats.locked_users
+    assert 2 == report.stats.reasons["account_held"]
+    assert 4 == report.stats.answered
+    stored = runs.find(environment.db, report.run_id)["row_errors"]
+    assert expected == {(each["stage"], each["row"], each["code"]) for each in stored}
     (row,) = environment.rows("SELECT figured FROM llm_monitoring_chunks")
     assert [1, 3] == sorted(row["figured"])
 
 
-def test_a_worker_counts_only_figures_that_it_wrote(environment: Environment) -> None:
-    """The project with refused figures gets them from the scheduler once its database takes them."""
+def test_a_worker_reports_only_snapshots_that_it_wrote(environment: Environment) -> None:
+    """A project with refused snapshots is not reported, so that the coordinator writes them."""
     environment.db.execute(REFUSE)
     run_id = runs.start(environment.db, TODAY)
-    work(environment, run_id)
+    ask_chunk(environment, run_id)
     assert frozenset({1, 3}) == chunks.totals(environment.db, run_id, TODAY, [1, 2, 3]).snapshotted
 
 
-def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(
+def test_a_chunk_with_a_held_row_does_not_keep_the_run_alive(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another session holds the only chunk that is left: it is reported, and the run ends."""
+    """If another session holds the only chunk that is left, it is reported and the run ends."""
     for name, value in (("HELD_GRACE_SECONDS", 0.5), ("LOST_SECONDS", 0.0), ("CHECK_SECONDS", 0.1)):
         monkeypatch.setattr(coordinator, name, value)
-    app, run_id = tools_of(environment), runs.start(environment.db, TODAY)
+    app, run_id = make_app(environment), runs.start(environment.db, TODAY)
     chunk_id = chunks.add(environment.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     assert chunks.take(environment.db, chunk_id, "worker") is not None
     plan = make_plan(app, None, {})
-    executor = TaskExecutor(app.budget, Clients(app.keys, app.settings), plan.catalogue, plan.projects, app.settings,
-                run_id, errors=app.errors)  # fmt: skip
+    clients = Clients(app.keys, app.settings)
+    executor = TaskExecutor(app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors)
     context = daily.RunContext(executor, plan, daily.RunRequest(TODAY), {}, lambda: True)
     queue = ChunkQueue(environment.db)
     queue.create_tables()
@@ -131,8 +133,8 @@ def test_the_rows_of_chunks_that_are_held_end_the_run_in_time(
 
 
 def test_a_chunk_that_has_an_owner_again_is_not_held(environment: Environment) -> None:
-    """A lock that was in the way once says nothing once its owner is back."""
-    app, run_id = tools_of(environment), runs.start(environment.db, TODAY)
+    """A row that was held once does not count any more when the chunk has an owner again."""
+    app, run_id = make_app(environment), runs.start(environment.db, TODAY)
     chunk_id = chunks.add(environment.db, run_id, [ChunkPlan((1,), 2)], 60.0, {})[0]
     queue = ChunkQueue(environment.db)
     queue.create_tables()
@@ -146,25 +148,25 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(environment: Environment) -
 
 
 @pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])
-def test_rows_that_are_held_at_the_end_of_a_run_cost_no_report(
+def test_rows_that_are_held_at_the_end_of_a_run_are_reported(
     environment: Environment, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run's own row, projects and models that another session holds are reported; the day is answered."""
+    """The rows of run, projects and models that another session holds are row errors; the day is answered."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.5)
     with closing(psycopg2.connect(environment.url)) as other:
 
         def hold(pending: int) -> None:
             other.cursor().execute(f"SELECT 1 FROM {table} FOR NO KEY UPDATE")
 
-        app = tools_of(environment)
+        app = make_app(environment)
         report = daily.run_day(app, daily.RunRequest(TODAY, on_start=hold))
     assert (6 if table != "llm_monitoring_analysis_runs" else 0) == report.stats.answered
     assert report.row_errors
-    assert daily.run_day(tools_of(environment), daily.RunRequest(TODAY)).complete
+    assert daily.run_day(make_app(environment), daily.RunRequest(TODAY)).complete
 
 
-def test_errors_of_rows_are_kept_as_they_were(db: Database) -> None:
-    """What is kept with a run is read back the same, without fields that are not numbers of users or projects."""
+def test_row_errors_are_stored_and_read(db: Database) -> None:
+    """A row error is read as it was stored, without fields other than the ids of users and projects."""
     error = RowError("write_figures", "Proyecto #2", "Rejected", "no", (("project_id", 2), ("day", TODAY)))
     assert [RowError("write_figures", "Proyecto #2", "Rejected", "no", (("project_id", 2),))] == [
         read_record(record) for record in records([error])
