@@ -64,7 +64,7 @@ def test_two_workers_share_a_day(environment: Environment) -> None:
 
 
 def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> None:
-    """`kill -9` in the middle of a chunk: nothing is answered twice, no receipt lost, only unknown calls are repeated."""
+    """`kill -9` in the middle of a chunk: no task is answered twice, no receipt lost, only unknown calls repeated."""
     fill(environment, projects=4, prompts=20)
     with open_worker_processes(environment, LLM_CHUNK_TASKS="1") as processes:
         victim, coordinator = processes.worker(), processes.coordinator()
@@ -153,7 +153,7 @@ def test_a_stopped_coordinator_stops_its_workers(environment: Environment) -> No
 
 
 def test_two_workers_fill_one_budget_exactly(environment: Environment) -> None:
-    """While one worker has reserved the money the other waits: no call that fits is given up, none exceeds the budget."""
+    """While one worker has reserved the money the other waits: calls that fit are made, none exceeds the budget."""
     user = environment.add_user("a@example.com", ["openai"], budget="0.06")
     for number in range(4):
         prompts = [f"¿Es Quipu bueno para el caso {number}-{n}?" for n in range(15)]
