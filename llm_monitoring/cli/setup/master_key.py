@@ -25,7 +25,7 @@ def offer_master_key(settings: Settings) -> Settings:
     """The settings, with a new master key if there was none and one is wanted."""
     if settings.keys_encryption_key is not None:
         return settings
-    heading("Master key", f"Users' API keys are stored sealed under {NAME}, which is not set.")
+    heading("Master key", f"Users' API keys are stored encrypted under {NAME}, which is not set.")
     say("Without it they cannot be read again, so keep a copy outside this machine, where you keep passwords.")
     place = find_env_file()
     options = [
