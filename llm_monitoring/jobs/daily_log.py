@@ -20,7 +20,7 @@ from llm_monitoring.process.hints import explain
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.plan import KeyStates, Plan
-from llm_monitoring.runs.reason_texts import cause_text, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import cause_text, key_line, problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import Cause
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
@@ -69,7 +69,8 @@ def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
 
 def no_keys(problems: Sequence[KeyUnreadable]) -> None:
     for problem in problems:
-        error("key.unreadable", f"❌ {problem}")
+        line = f"❌ User #{problem.user_id}: {key_line(problem)}"
+        error("key.unreadable", line, user_id=problem.user_id, provider=problem.provider)
     if not problems:
         error("key.missing", "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`")
     error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
@@ -132,13 +133,13 @@ def summary(report: DayReport) -> int:
 
 def in_doubt(report: DayReport) -> None:
     """Log the calls that may not have been billed and what they have taken of the budgets."""
-    doubtful = report.doubtful
-    if doubtful.calls:
+    unknown = report.unknown_calls
+    if unknown.calls:
         warn(
             "summary.doubtful",
-            f"   ❓ En duda: {doubtful.calls} llamada(s), ${doubtful.usd:.4f}, cobradas a su techo",
-            calls=doubtful.calls,
-            cost_usd=str(doubtful.usd),
+            f"   ❓ En duda: {unknown.calls} llamada(s), ${unknown.usd:.4f}, cobradas a su techo",
+            calls=unknown.calls,
+            cost_usd=str(unknown.usd),
         )
 
 

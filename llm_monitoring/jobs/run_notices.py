@@ -117,9 +117,9 @@ def stale_notices(app: App, reports: Sequence[ProjectReport]) -> Iterator[Notice
 
 def money_notices(report: DayReport, day: date, names: Names) -> Iterator[Notice]:
     """Calls in doubt, the operator's cap, accounts that others hold, budgets that open calls reserve."""
-    stats, doubtful = report.stats, report.doubtful
-    if doubtful.calls:
-        line = f"❓ {day}: {doubtful.calls} llamada(s) en duda, ${doubtful.usd:.2f} cobrados a su techo; "
+    stats, unknown = report.stats, report.unknown_calls
+    if unknown.calls:
+        line = f"❓ {day}: {unknown.calls} llamada(s) en duda, ${unknown.usd:.2f} cobrados a su techo; "
         yield Notice("spend", f"doubt {day}", line + "si no se facturaron: `python -m llm_monitoring budget correct`")
     if stats.reasons["operator_budget"]:
         tasks = stats.reasons["operator_budget"]

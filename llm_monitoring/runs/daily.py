@@ -261,7 +261,7 @@ def settle_day(app: App, context: RunContext, start: RunStart, run_id: int, stat
         stats,
         tasks.cost(app.db, run_id),
         in_balance=check_ledger(app),
-        doubtful=tasks.unknown_calls(app.db, day),
+        unknown_calls=tasks.unknown_calls(app.db, day),
         row_errors=tuple(app.errors.found),
         unfinished=tasks.unfinished_answers(app.db, day),
         standings=start.standings,

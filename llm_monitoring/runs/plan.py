@@ -15,6 +15,7 @@ from llm_monitoring.keys.encryption import KeyUnreadable
 from llm_monitoring.keys.store import KeyStatus
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.projects.tracked import TrackedProject
+from llm_monitoring.runs.reason_texts import key_line
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def log_unreadable_keys(states: KeyStates) -> None:
         for provider, state in by_provider.items():
             if state.problem is not None:
                 fields = {"event": "key.unreadable", "user_id": user_id, "provider": provider}
-                log.error("❌ User #%s: %s", user_id, state.problem, extra=fields)
+                log.error("❌ User #%s: %s", user_id, key_line(state.problem), extra=fields)
 
 
 def anyone_may_spend(standings: Iterable[Standing]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from llm_monitoring.keys.encryption import KeyUnreadable
+from llm_monitoring.keys.encryption import Reason as KeyReason
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.runs.limits import ClosedReason
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
@@ -125,6 +127,23 @@ TASKS: Final[dict[str, dict[Language, str]]] = {
 
 IN_ENGLISH: Final = frozenset({"key_unreadable", "not_callable", "unsettled", "error", "crashed"})
 """Reasons that keep an English message of their own, which adds to the sentence."""
+
+KEYS: Final[dict[KeyReason, str]] = {
+    "no_master_key": "LLM_KEYS_ENCRYPTION_KEY no está definida; ponga la clave maestra que la cifró",
+    "empty": "el valor guardado está vacío; guárdela de nuevo o quítela",
+    "damaged": "el valor guardado está cortado o nunca fue una API key cifrada; guárdela de nuevo o quítela",
+    "sealed_otherwise": "ninguna clave maestra de LLM_KEYS_ENCRYPTION_KEY la descifra; añada la que la cifró o guárdela "
+    "de nuevo",
+    "not_a_key": "su contenido no es una API key; guárdela de nuevo",
+    "newer": "la cifró una versión posterior; actualice esta instalación",
+    "not_yours": "se cifró para otro usuario o proveedor y se rechaza; guárdela de nuevo",
+}
+"""What the log says of a stored key that cannot be read; the command line shows the error's own text."""
+
+
+def key_line(problem: KeyUnreadable) -> str:
+    """A stored key that cannot be read, for the log."""
+    return f"la API key de {problem.provider} no se puede leer: {KEYS[problem.reason]}"
 
 
 def stop_text(reason: str | None, language: Language) -> str | None:

@@ -63,8 +63,8 @@ class DayReport:
     """What a run did and how it ended. `in_balance`: the ledger adds up; `row_errors`: the rows that were left alone.
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
-    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `doubtful` the part that
-    no provider has confirmed. `standings` are the accounts at the start, after `adjustments` to them.
+    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` are those
+    that no provider has confirmed. `standings` are the accounts at the start, after `adjustments` to them.
     """
 
     run_id: int
@@ -72,7 +72,7 @@ class DayReport:
     stats: RunStats
     cost_usd: Decimal
     in_balance: bool
-    doubtful: UnknownCalls
+    unknown_calls: UnknownCalls
     row_errors: Sequence[RowError] = ()
     unfinished: Sequence[Unfinished] = ()
     standings: Sequence[Standing] = ()

@@ -11,6 +11,8 @@ from typing import Any, get_args
 import pytest
 
 from llm_monitoring.domain import Task
+from llm_monitoring.keys.encryption import KeyUnreadable
+from llm_monitoring.keys.encryption import Reason as KeyReason
 from llm_monitoring.ledger.accounts import Standing
 from llm_monitoring.runs import reason_texts
 from llm_monitoring.runs.call_errors import FailureLog
@@ -35,6 +37,14 @@ def texts(language: Language) -> list[str]:
 def test_every_code_has_a_text(code: str) -> None:
     """No code is without a sentence in either language."""
     assert [{"es", "en"}] == [set(table[code]) for table in TABLES[:3] if code in table][:1]
+
+
+@pytest.mark.parametrize("reason", get_args(KeyReason))
+def test_every_reason_of_an_unreadable_key_has_a_line(reason: KeyReason) -> None:
+    """The log says in Spanish what is wrong with a stored key, and what to do."""
+    line = reason_texts.key_line(KeyUnreadable(reason, 7, "google"))
+    assert SPANISH.search(line)
+    assert line.startswith("la API key de google no se puede leer: ")
 
 
 def test_languages_do_not_mix() -> None:

@@ -22,8 +22,8 @@ def notices(*problems: ProjectProblem) -> Sequence[Notice]:
         ProjectReport(problem.project_id, problem.name, problem.user_id, 0.0, 0, Decimal(0), {}, False, problem)
         for problem in problems
     ]
-    doubtful = UnknownCalls(0, Decimal(0))
-    report = DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, doubtful=doubtful)
+    none = UnknownCalls(0, Decimal(0))
+    report = DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, unknown_calls=none)
     return list(problem_notices(report))
 
 

@@ -30,7 +30,7 @@ def unreadable(number: int) -> DayReport:
     """A day on which no project can be read."""
     problems = [ProjectProblem(ProblemCode.UNREADABLE, each) for each in range(number)]
     projects = [ProjectReport(each.project_id, "", None, 0.0, 0, Decimal(0), {}, False, each) for each in problems]
-    return DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, doubtful=NOTHING)
+    return DayReport(1, projects, RunStats(), Decimal(0), in_balance=True, unknown_calls=NOTHING)
 
 
 def project(number: int, found: Completeness, stopped: StopReason | None = None) -> ProjectReport:
@@ -39,9 +39,9 @@ def project(number: int, found: Completeness, stopped: StopReason | None = None)
     return ProjectReport(number, "P", 1, 1.0, found.results, Decimal(0), cells, skipped=False, error=error)
 
 
-def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: UnknownCalls = NOTHING) -> DayReport:
+def report(*cells: Completeness, stopped: StopReason | None = None, unknown: UnknownCalls = NOTHING) -> DayReport:
     projects = [project(number, each, stopped) for number, each in enumerate(cells, start=1)]
-    return DayReport(1, projects, RunStats(stopped=stopped), Decimal(0), in_balance=True, doubtful=doubtful)
+    return DayReport(1, projects, RunStats(stopped=stopped), Decimal(0), in_balance=True, unknown_calls=unknown)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def report(*cells: Completeness, stopped: StopReason | None = None, doubtful: Un
         (report(cell(6, 6), stopped=SIGNAL), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
         (report(cell(6, 2, 4)), 0, ["✅ Exitosos: 0", "⏸️ Con preguntas abiertas: 1", "COMPLETED WITH WARNINGS"]),
         (report(), 0, ["✅ Exitosos: 0", "COMPLETED SUCCESSFULLY"]),
-        (report(cell(6, 6), doubtful=UnknownCalls(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
+        (report(cell(6, 6), unknown=UnknownCalls(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
     ],
 )  # fmt: skip
 def test_a_day_is_a_success_only_with_answers(
