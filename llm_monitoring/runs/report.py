@@ -63,7 +63,7 @@ class DayReport:
     """What a run did and how it ended. `in_balance`: the ledger adds up; `row_errors`: the rows that were left alone.
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
-    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` are those
+    `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` those
     that no provider has confirmed. `standings` are the accounts at the start, after `adjustments` to them.
     """
 
