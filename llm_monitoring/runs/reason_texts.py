@@ -132,8 +132,8 @@ KEYS: Final[dict[KeyReason, str]] = {
     "no_master_key": "LLM_KEYS_ENCRYPTION_KEY no está definida; ponga la clave maestra que la cifró",
     "empty": "el valor guardado está vacío; guárdela de nuevo o quítela",
     "damaged": "el valor guardado está cortado o nunca fue una API key cifrada; guárdela de nuevo o quítela",
-    "sealed_otherwise": "ninguna clave maestra de LLM_KEYS_ENCRYPTION_KEY la descifra; añada la que la cifró o guárdela "
-    "de nuevo",
+    "sealed_otherwise": "ninguna clave maestra de LLM_KEYS_ENCRYPTION_KEY la descifra; "
+    "añada la que la cifró o guárdela de nuevo",
     "not_a_key": "su contenido no es una API key; guárdela de nuevo",
     "newer": "la cifró una versión posterior; actualice esta instalación",
     "not_yours": "se cifró para otro usuario o proveedor y se rechaza; guárdela de nuevo",
