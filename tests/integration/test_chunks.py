@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from threading import Event
@@ -15,7 +16,7 @@ from llm_monitoring.db.database import Transaction
 from llm_monitoring.db.failures import Locked
 from llm_monitoring.distributed.coordinator import ChunkMonitor
 from llm_monitoring.distributed.queue import ChunkQueue
-from llm_monitoring.domain import Lease
+from llm_monitoring.domain import Lease, Task
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.errors import BlockedBy, WithdrawnFor
@@ -104,6 +105,17 @@ def test_a_reserved_budget_is_not_a_spent_one(environment: Environment, chunk_id
     assert not admits(environment.budget, make_attempt(lease, "0.03"))
     environment.budget.release(first.id, "test", "returned")
     assert admits(environment.budget, make_attempt(lease, "0.01"))
+
+
+def test_a_task_that_another_call_asks_is_withdrawn_and_parks_no_budget(
+    environment: Environment, chunk_id: int
+) -> None:
+    """A second open call of a task is no matter of its user's budget, also under a lease."""
+    lease = take(environment, chunk_id)
+    task = Task(1, 1, 1, "openai", TODAY, 1, "?", "es")
+    environment.budget.reserve(replace(make_attempt(lease), kind="answer", task=task))
+    with withdrawn(WithdrawnFor.TASK_TAKEN):
+        environment.budget.reserve(replace(make_attempt(lease), kind="answer", task=task))
 
 
 def test_progress_of_a_lost_chunk_changes_nothing(environment: Environment, chunk_id: int) -> None:

@@ -77,8 +77,10 @@ class Case:
         return PaymentService(budget, self.errors).execute(payment, question, provider, tariff)
 
     def row(self) -> dict[str, Any]:
-        row = self.db.one("SELECT a.*, r.attempt_id IS NOT NULL AS has_receipt FROM llm_call_attempts a"
-                          " LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id")  # fmt: skip
+        row = self.db.one(
+            "SELECT a.*, r.attempt_id IS NOT NULL AS has_receipt "
+            "FROM llm_call_attempts a LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id"
+        )
         assert row is not None
         return row
 
