@@ -131,7 +131,7 @@ def possible(figure: Figure, sides: Sequence[Measured]) -> tuple[float, float]:
     """Return the least and the most by which one prompt could change; for positions as far as places seen lie apart."""
     if figure != "avg_position":
         return -100.0, 100.0
-    places = [part for side in sides for pair in side.pairs for part, _ in side.values(pair)]
+    places = [part for side in sides for entries in side.entries.values() for _, part, _ in entries]
     reach = float(max(1, max(places) - min(places)))
     return -reach, reach
 

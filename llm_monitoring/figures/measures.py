@@ -104,41 +104,41 @@ class PromptMeans:
         return Fraction(part) / self.unit, Fraction(whole, self.unit)
 
 
+Entry = tuple[date, Number, int]
+"""The value of one answer: its day, numerator and denominator."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The values of a set of answers, by (prompt, provider) pair and day; an answer without a value is in no list."""
+    """The values of a set of answers by (prompt, provider) pair, without answers to which the measure does not apply."""
 
-    days: Mapping[Pair, Mapping[date, Sequence[Value]]]
+    entries: Mapping[Pair, Sequence[Entry]]
 
     @property
     def pairs(self) -> AbstractSet[Pair]:
-        return self.days.keys()
+        return self.entries.keys()
 
     @property
     def answers(self) -> int:
-        return sum(len(values) for by_day in self.days.values() for values in by_day.values())
+        return sum(map(len, self.entries.values()))
 
     @property
     def prompts(self) -> int:
-        return len({query_id for query_id, _ in self.days})
+        return len({query_id for query_id, _ in self.entries})
 
     def of_provider(self, provider: str) -> Measured:
-        return Measured({pair: by_day for pair, by_day in self.days.items() if pair[1] == provider})
+        return Measured({pair: entries for pair, entries in self.entries.items() if pair[1] == provider})
 
     def of_pairs(self, pairs: AbstractSet[Pair]) -> Measured:
-        return Measured({pair: by_day for pair, by_day in self.days.items() if pair in pairs})
+        return Measured({pair: entries for pair, entries in self.entries.items() if pair in pairs})
 
-    def on_days(self, days: Sequence[date]) -> Measured:
-        some = {pair: {day: by_day[day] for day in days if day in by_day} for pair, by_day in self.days.items()}
-        return Measured({pair: by_day for pair, by_day in some.items() if by_day})
-
-    def values(self, pair: Pair) -> list[Value]:
-        """The values of one pair, in the order of days."""
-        return [value for values in self.days[pair].values() for value in values]
+    def on_days(self, days: AbstractSet[date]) -> Measured:
+        some = {pair: [entry for entry in entries if entry[0] in days] for pair, entries in self.entries.items()}
+        return Measured({pair: entries for pair, entries in some.items() if entries})
 
     def means(self) -> PromptMeans:
         """Return each prompt's means, by the weights of the module's head."""
-        sums = {pair: pair_sum(by_day) for pair, by_day in self.days.items()}
+        sums = {pair: pair_sum(entries) for pair, entries in self.entries.items()}
         providers = Counter([query_id for query_id, _ in sums])
         unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in sums.items()})
         prompts: dict[int, tuple[Number, int]] = {}
@@ -154,22 +154,20 @@ class Measured:
 
 def measured(observations: Iterable[Observation], measure: Measure) -> Measured:
     """Measure each answer."""
-    days: dict[Pair, dict[date, list[Value]]] = {}
+    entries: dict[Pair, list[Entry]] = {}
     for o in observations:
         value = measure(o)
         if value is not None:
-            days.setdefault((o.query_id, o.provider), {}).setdefault(o.day, []).append(value)
-    return Measured(days)
+            entries.setdefault((o.query_id, o.provider), []).append((o.day, *value))
+    return Measured(entries)
 
 
-def pair_sum(days: Mapping[date, Sequence[Value]]) -> tuple[Number, int, int]:
+def pair_sum(entries: Sequence[Entry]) -> tuple[Number, int, int]:
     """Return numerator and denominator of one pair, days weighing equally, as multiples of its means by the third."""
-    samples = lcm(*{len(values) for values in days.values()})
-    part: Number = 0
-    whole = 0
-    for values in days.values():
-        weight = samples // len(values)
-        for top, bottom in values:
-            part += weight * top
-            whole += weight * bottom
-    return part, whole, samples * len(days)
+    if len({day for day, _, _ in entries}) == len(entries):
+        return sum([part for _, part, _ in entries]), sum([whole for _, _, whole in entries]), len(entries)
+    samples = Counter([day for day, _, _ in entries])
+    most = lcm(*samples.values())
+    part = sum([most // samples[day] * top for day, top, _ in entries])
+    whole = sum([most // samples[day] * bottom for day, _, bottom in entries])
+    return part, whole, most * len(samples)

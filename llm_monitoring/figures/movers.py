@@ -71,7 +71,7 @@ def provider_parts(before: Sequence[Observation], after: Sequence[Observation]) 
 def pair_rates(observations: Sequence[Observation]) -> Mapping[Pair, Fraction]:
     """Return the mention rate of each (prompt, provider) pair in percent, its days weighing equally."""
     mentions = measured(unbranded(observations), mention)
-    sums = {pair: pair_sum(days) for pair, days in mentions.days.items()}
+    sums = {pair: pair_sum(entries) for pair, entries in mentions.entries.items()}
     return {pair: Fraction(part) / whole for pair, (part, whole, _) in sums.items()}
 
 

@@ -11,9 +11,9 @@ from math import sqrt
 from operator import itemgetter
 from random import Random
 from statistics import stdev
-from typing import Any, Final
+from typing import Final
 
-from llm_monitoring.figures.measures import Measured, Pair, Value
+from llm_monitoring.figures.measures import Entry, Measured, Pair
 from llm_monitoring.figures.statistics import normal_quantile, t_quantile
 
 Row = tuple[Fraction, Fraction, Fraction, Fraction]
@@ -74,7 +74,7 @@ def least_share(degrees: int) -> float:
     return float(max(0.0, 1 - part - normal_quantile(RARE) * sqrt(part)) ** 3)
 
 
-Draw = Callable[[Sequence[Any]], Sequence[Any]]
+Draw = Callable[[Sequence[float]], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,20 @@ class Bootstrap:
 
         Draws spread by (n - 1) / n too little, for which few prompts are corrected.
         """
-        prompts = [tuple(map(float, row)) for row in rows]
-        differences = []
-        for draw in self.draws_of(len(rows)):
-            before, of_before, after, of_after = map(sum, zip(*draw(prompts), strict=True))
-            if of_before and of_after:
-                differences.append(after / of_after - before / of_before)
-        return stdev(differences) * sqrt(len(rows) / (len(rows) - 1))
+        columns = [[float(row[place]) for row in rows] for place in range(4)]
+        sums = zip(*(self.sums(column) for column in columns), strict=True)
+        differences = [
+            after / of_after - before / of_before
+            for before, of_before, after, of_after in sums
+            if of_before and of_after
+        ]
+        return float(stdev(differences) * sqrt(len(rows) / (len(rows) - 1)))
+
+    def sums(self, column: Sequence[float]) -> list[float]:
+        """The sum of a column in each draw; ones, the denominator of most figures, add up to their number."""
+        if set(column) == {1.0}:
+            return [float(len(column))] * self.resamples
+        return [sum(draw(column)) for draw in self.draws_of(len(column))]
 
     def draws_of(self, prompts: int) -> list[Draw]:
         if prompts not in self.draws:
@@ -121,16 +128,16 @@ def answers_error(sides: Sequence[Measured], rows: Sequence[Sequence[Fraction]],
         ratio = part / whole
         for pair in kept:
             weight = float(whole) * providers[pair[0]]
-            total += residual_variance(measured.values(pair), ratio) / weight**2
+            total += residual_variance(measured.entries[pair], ratio) / weight**2
     return sqrt(total)
 
 
-def residual_variance(values: Sequence[Value], ratio: Fraction) -> float:
+def residual_variance(entries: Sequence[Entry], ratio: Fraction) -> float:
     """Return the variance of the mean residual of one pair's answers, from exact sums in units of the ratio's."""
-    n = len(values)
+    n = len(entries)
     if n < 2:
         return 0.0
     top, bottom = ratio.numerator, ratio.denominator
-    residuals = [bottom * part - top * whole for part, whole in values]
+    residuals = [bottom * part - top * whole for _, part, whole in entries]
     squares = n * sum(residual * residual for residual in residuals) - sum(residuals) ** 2
     return float(squares / (bottom**2 * n**2 * (n - 1)))

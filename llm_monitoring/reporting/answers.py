@@ -166,6 +166,8 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
 
 def fitting(text: str, limit: int) -> int:
     """How many characters of `text` fit into `limit` bytes of page, cut at a word where one is near."""
+    if max(COSTS.values()) * len(text) <= limit:
+        return len(text)
     size = 0
     for place, char in enumerate(text):
         size += COSTS.get(char) or (1 if char < "\x80" else len(char.encode("utf-8", "replace")))

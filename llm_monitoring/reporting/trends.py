@@ -78,10 +78,10 @@ def trend(provider: str, answers: AnswerSet, first: date, last: date) -> Trend:
 
 def point(mentions: Measured, days: Sequence[date]) -> Point:
     """The point of the last of these days, smoothed over all of them."""
-    today = mentions.on_days(days[-1:])
-    if not today.days:
+    today = mentions.on_days({days[-1]})
+    if not today.entries:
         return Point(days[-1], 0, None, None, None, None)
-    smooth = period_rate(mentions.on_days(days))
+    smooth = period_rate(mentions.on_days(set(days)))
     return Point(days[-1], today.answers, percentage(today.ratio()), smooth.value, smooth.low, smooth.high)
 
 
