@@ -22,8 +22,13 @@ COMMON_USE: Final = 5e-7
 INSIDE_FROM, INSIDE_TO, INSIDE_SHOWN = 3, 5, 4
 NEIGHBOURS_SHOWN: Final = 20
 LANGUAGE_NAMES: Final = {
-    "en": "English", "es": "Spanish", "fr": "French", "de": "German", "it": "Italian", "pt": "Portuguese",
-}  # fmt: skip
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "de": "German",
+    "it": "Italian",
+    "pt": "Portuguese",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What reading stored answers anew changes: counted by field and by name, with examples."""
+"""What a reanalysis changes: counted by field and by name, with examples."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ EXAMPLES: Final = 3
 SNIPPET_REACH: Final = 60
 SUMMED: Final = frozenset({"brand_mentioned", "mention_count", "appears_in_numbered_list", "brand_cited", "branded"})
 WHERE_NULL: Final[dict[str, Any]] = {
-    "brand_mentioned": False, "mention_count": 0, "appears_in_numbered_list": False, "mention_contexts": [],
+    "brand_mentioned": False,
+    "mention_count": 0,
+    "appears_in_numbered_list": False,
+    "mention_contexts": [],
     "competitors_mentioned": {},
-}  # fmt: skip
+}
 """What the older form means by NULL."""
 
 VERSION: Final = "analysis_version"
@@ -29,7 +32,7 @@ class Reading:
     """What was read in one answer, named as its columns.
 
     `mentions` are given where the number of mentions changed, with their places in `visible_text`; `earlier` are those
-    by the names of the stored reading, None where nobody kept these names.
+    by the names of the stored reading, None if these names were not kept.
     """
 
     brand: str
@@ -73,7 +76,7 @@ class SpellingChange:
 
 @dataclass(slots=True)
 class NameChange:
-    """An entity's mentions before and after, by spelling; `unexplained` are due to rules, or to names nobody kept."""
+    """An entity's mentions before and after, by spelling; `unexplained` ones come from rules or from names not kept."""
 
     before: int = 0
     after: int = 0
@@ -86,14 +89,14 @@ class NameChange:
         return self.after - self.before
 
     def by_size(self) -> list[SpellingChange]:
-        """The spellings whose mentions changed, most changed first."""
+        """The spellings with changed mentions, most changed first."""
         changed = [spelling for spelling in self.spellings.values() if spelling.difference]
         return sorted(changed, key=lambda spelling: (-abs(spelling.difference), spelling.spelling))
 
 
 @dataclass(slots=True)
 class Changes:
-    """The sum of all changes. `verdicts_*` count answers whose sentiment was scored; `to_judge` are new mentions."""
+    """The sum of all changes. `verdicts_*` count answers with a scored sentiment; `to_judge` are new mentions."""
 
     answers: int = 0
     changed: int = 0

@@ -1,4 +1,4 @@
-"""Reading stored answers anew after names or rules changed: what would change, and doing it; no provider is asked."""
+"""Reanalysis: reads stored answers with the present names and stores what changed; no provider is asked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ReanalysisLock(ExclusiveLock):
 
 @dataclass(frozen=True, slots=True)
 class DayWork:
-    """A day whose figures, and `stale` of its answers, come from other names or rules."""
+    """A day with figures of another fingerprint; `stale` of its answers have one too."""
 
     day: date
     stale: int
@@ -51,7 +51,7 @@ class DayWork:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be read anew: days in order, none where everything is up to date."""
+    """What a reanalysis has to read: days in order, none if all is up to date."""
 
     project: Project
     days: Sequence[DayWork]
@@ -126,8 +126,11 @@ def plan(db: Database, project_id: int, first: date | None = None, last: date | 
     """What of a project's answers, from `first` to `last`, was not read with its present names and rules."""
     project = projects.find(db, project_id)
     params = {
-        "project_id": project_id, "fingerprint": fingerprints.fingerprint(project), "first": first, "last": last,
-    }  # fmt: skip
+        "project_id": project_id,
+        "fingerprint": fingerprints.fingerprint(project),
+        "first": first,
+        "last": last,
+    }
     return Work(project, [DayWork(row["day"], row["stale"]) for row in db.all(SQL.days, params)])
 
 
@@ -145,7 +148,7 @@ def preview(db: Database, work: Work, watch: Watch) -> Outcome:
 
 
 def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
-    """Read the answers anew, page by page, and each day's figures after its last page.
+    """Read the answers again, page by page, and each day's figures after its last page.
 
     Every page is one commit that marks its answers, and figures carry the mark too: whatever ends this, the next start
     finds what is left. A scored sentiment stays where the answer mentions the brand as before, and is taken away where
@@ -211,9 +214,10 @@ def store(
 ) -> list[tuple[Row, Reading]]:
     """Read a page and write it, in one transaction if no row is refused; return what was read and written."""
     params = {
-        "brand_name": reader.project.brand.name, "fingerprint": fingerprints.fingerprint(reader.project),
+        "brand_name": reader.project.brand.name,
+        "fingerprint": fingerprints.fingerprint(reader.project),
         "sentiment": sentiment,
-    }  # fmt: skip
+    }
 
     def write(found: Sequence[tuple[Row, Reading]]) -> None:
         db.transact(lambda tx: tx.execute(SQL.store_readings, {**params, "readings": as_records(found)}))

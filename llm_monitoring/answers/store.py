@@ -28,7 +28,7 @@ SentimentStatus = Literal["none", "pending", "scored", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """A valid answer as it is stored: whose call it was, what it cost in USD, what was read in it.
+    """A valid answer as it is stored: its call, its cost in USD, and its analysis.
 
     Without `analysis` it is stored unread with its `unread_reason`, a code.
     """
@@ -54,26 +54,44 @@ def save(
             **task_key(task),
             **(UNREAD if finding.analysis is None else analysis_columns(finding.analysis)),
             "unread_reason": finding.unread_reason if finding.analysis is None else None,
-            "model_id": finding.model_id, "model_used": answer.model[:100], "run_id": finding.run_id,
-            "attempt_id": str(finding.attempt_id), "query_text": task.prompt,
+            "model_id": finding.model_id,
+            "model_used": answer.model[:100],
+            "run_id": finding.run_id,
+            "attempt_id": str(finding.attempt_id),
+            "query_text": task.prompt,
             "brand_name": project and project.brand.name,
-            "branded": finding.branded, "full_response": answer.text, "response_length": len(answer.text),
+            "branded": finding.branded,
+            "full_response": answer.text,
+            "response_length": len(answer.text),
             "citations": Json([asdict(citation) for citation in answer.citations]),
-            "finish_reason": answer.finish_reason, "tokens_used": usage and usage.total_tokens,
-            "input_tokens": usage and usage.input_tokens, "output_tokens": usage and usage.output_tokens,
-            "cost_usd": finding.cost_usd, "response_time_ms": reply.latency_ms,
+            "finish_reason": answer.finish_reason,
+            "tokens_used": usage and usage.total_tokens,
+            "input_tokens": usage and usage.input_tokens,
+            "output_tokens": usage and usage.output_tokens,
+            "cost_usd": finding.cost_usd,
+            "response_time_ms": reply.latency_ms,
             "sentiment_status": finding.sentiment_status,
             "rules_fingerprint": fingerprints.fingerprint(project) if project and finding.analysis else None,
         },
-    )  # fmt: skip
+    )
 
 
 UNREAD: Final[Mapping[str, Any]] = {
-    "brand_mentioned": None, "mention_count": None, "mention_contexts": [], "mention_order": None,
-    "position_in_list": None, "total_items_in_list": None, "ranking_kind": None, "appears_in_numbered_list": None,
-    "competitors_mentioned": None, "competitor_positions": Json({}), "sources": Json([]), "brand_cited": False,
-    "competitors_cited": Json({}), "analysis_version": None,
-}  # fmt: skip
+    "brand_mentioned": None,
+    "mention_count": None,
+    "mention_contexts": [],
+    "mention_order": None,
+    "position_in_list": None,
+    "total_items_in_list": None,
+    "ranking_kind": None,
+    "appears_in_numbered_list": None,
+    "competitors_mentioned": None,
+    "competitor_positions": Json({}),
+    "sources": Json([]),
+    "brand_cited": False,
+    "competitors_cited": Json({}),
+    "analysis_version": None,
+}
 """The columns of an answer that is not analysed yet: neither mention nor absence."""
 
 
@@ -104,10 +122,13 @@ def set_sentiment(
     tx.execute(
         SQL.set_sentiment,
         {
-            **task_key(task), "sentiment": verdict and verdict.sentiment, "score": verdict and verdict.score,
-            "status": status, "reason": reason,
+            **task_key(task),
+            "sentiment": verdict and verdict.sentiment,
+            "score": verdict and verdict.score,
+            "status": status,
+            "reason": reason,
         },
-    )  # fmt: skip
+    )
 
 
 def newest(db: Database) -> int:

@@ -110,7 +110,7 @@ Entry = tuple[date, Number, int]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The values of a set of answers by (prompt, provider) pair, without answers to which the measure does not apply."""
+    """The values of a set of answers by (prompt, provider) pair, without those it does not apply to."""
 
     entries: Mapping[Pair, Sequence[Entry]]
 

@@ -112,17 +112,25 @@ def prompt_change(
     left = [o.brand_mentioned for o in before if o.provider in shared]
     right = [o.brand_mentioned for o in after if not shared or o.provider in shared]
     if not left:
-        return PromptChange(query_id, None, plain_rate(right), 0, len(right), None, None, None, "too little data",
-                            rounded(100 * level))  # fmt: skip
+        return PromptChange(
+            query_id, None, plain_rate(right), 0, len(right), None, None, None, "too little data", rounded(100 * level)
+        )
     low, high = newcombe(left, right, CONFIDENCE)
     strict_low, strict_high = newcombe(left, right, level)
     gap = Fraction(100 * sum(right), len(right)) - Fraction(100 * sum(left), len(left))
     verdict: Verdict = "up" if strict_low > 0 else "down" if strict_high < 0 else "within noise"
     return PromptChange(
-        query_id=query_id, before=plain_rate(left), after=plain_rate(right), answers_before=len(left),
-        answers=len(right), difference=percentage(gap), low=rounded(low), high=rounded(high), verdict=verdict,
+        query_id=query_id,
+        before=plain_rate(left),
+        after=plain_rate(right),
+        answers_before=len(left),
+        answers=len(right),
+        difference=percentage(gap),
+        low=rounded(low),
+        high=rounded(high),
+        verdict=verdict,
         judged_at=rounded(100 * level),
-    )  # fmt: skip
+    )
 
 
 def plain_rate(said: Sequence[bool]) -> Rate:

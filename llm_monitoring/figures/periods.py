@@ -52,8 +52,9 @@ class Period:
     def is_month(self) -> bool:
         after = self.last + timedelta(days=1)
         return self.first.day == after.day == 1 and (self.first.year, self.first.month) == (
-            self.last.year, self.last.month,
-        )  # fmt: skip
+            self.last.year,
+            self.last.month,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,12 @@ def unread(db: Database, question: Question) -> int:
 
 
 def period_params(question: Question) -> dict[str, Any]:
-    return {"project_id": question.project_id, "first": question.period.first, "last": question.period.last,
-            "provider": question.provider}  # fmt: skip
+    return {
+        "project_id": question.project_id,
+        "first": question.period.first,
+        "last": question.period.last,
+        "provider": question.provider,
+    }
 
 
 def in_order(one: Period, other: Period) -> tuple[Period, Period]:
@@ -166,8 +171,11 @@ def latest_day(db: Database, project_id: int) -> date | None:
 def observations(db: Database, readings: Readings, period: Period, provider: str | None = None) -> list[Observation]:
     """The valid answers of a period, as the project's present names read them."""
     params = {
-        "project_id": readings.project.id, "first": period.first, "last": period.last, "provider": provider,
-    }  # fmt: skip
+        "project_id": readings.project.id,
+        "first": period.first,
+        "last": period.last,
+        "provider": provider,
+    }
     return [observed for _, observed in observed_rows(readings, db.all(SQL.observations, params))]
 
 

@@ -22,9 +22,15 @@ MOST_READ_AGAIN: Final = 20_000
 PAGE: Final = 200
 MAPPINGS: Final = ("competitors_mentioned", "competitor_positions", "competitors_cited")
 PLAIN: Final = (
-    "brand_mentioned", "mention_count", "mention_order", "position_in_list", "total_items_in_list", "ranking_kind",
-    "appears_in_numbered_list", "brand_cited",
-)  # fmt: skip
+    "brand_mentioned",
+    "mention_count",
+    "mention_order",
+    "position_in_list",
+    "total_items_in_list",
+    "ranking_kind",
+    "appears_in_numbered_list",
+    "brand_cited",
+)
 JUDGED: Final = ("sentiment", "sentiment_score")
 
 

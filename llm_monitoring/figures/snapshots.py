@@ -33,7 +33,7 @@ def write_snapshots(db: Database, project: Project, day: date, errors: RowErrors
     params = {"project_id": project.id, "day": day, "rules_fingerprint": fingerprints.fingerprint(project)}
 
     def write(tx: Transaction) -> None:
-        # one writer at a time, or the slower of two would store figures of answers that were read anew meanwhile
+        # one writer at a time, or the slower of two would store figures of answers that were analysed again meanwhile
         if tx.one(SQL.lock_project, params) is None:
             return
         fingerprints.record(tx, project)
@@ -44,13 +44,16 @@ def write_snapshots(db: Database, project: Project, day: date, errors: RowErrors
         cells = sorted({*answers, *failures, *unread, *(key for key in costs if None not in key)})
         for key in cells:
             snapshot = {
-                **params, "provider": key[0], "model_id": key[1],
+                **params,
+                "provider": key[0],
+                "model_id": key[1],
                 **cell_columns(project, answers.get(key, [])),
                 "model_changed": bool(answers.get(key)) and model_changed(tx, project.id, key, day),
-                "failed_queries": failures.get(key, 0), "unread_queries": unread.get(key, 0),
+                "failed_queries": failures.get(key, 0),
+                "unread_queries": unread.get(key, 0),
                 "total_cost_usd": costs[key]["cost_usd"] if key in costs else Decimal(0),
                 "total_tokens": costs[key]["tokens"] if key in costs else 0,
-            }  # fmt: skip
+            }
             tx.execute(SQL.save_snapshot, snapshot)
         providers, models = [provider for provider, _ in cells], [model for _, model in cells]
         tx.execute(SQL.drop_empty_cells, {**params, "providers": providers, "models": models})
@@ -82,7 +85,7 @@ def model_changed(tx: Transaction, project_id: int, cell: tuple[str, str], day: 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """An answer as the figures count it, and what its call told of itself."""
+    """An answer as the figures count it, and what its call reported."""
 
     observation: Observation
     model_used: str | None

@@ -117,9 +117,13 @@ def prompt_views(
 
 
 def prompt_view(
-    project: Project, matcher: Matcher, prompt: Row, answers: Sequence[AnswerView],
-    latest: Sequence[Observation], reasons: Reasons,
-) -> PromptView:  # fmt: skip
+    project: Project,
+    matcher: Matcher,
+    prompt: Row,
+    answers: Sequence[AnswerView],
+    latest: Sequence[Observation],
+    reasons: Reasons,
+) -> PromptView:
     own = [each for each in latest if each.query_id == prompt["id"]]
     missing = [name for name in project.providers if name not in {each.provider for each in own}]
     return PromptView(

@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 440, 210
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 20, 26
 BAR_WIDTH, BAR_HEIGHT = 240, 20
 HIDDEN: Final = {"aria-hidden": "true", "focusable": "false"}
-"""Every drawing stands beside its numbers, so a screen reader is spared the shapes."""
+"""Every drawing has its numbers next to it, so a screen reader may skip the shapes."""
 
 
 def drawing(width: float, height: float, name: str, elements: Sequence[svg.Element]) -> Markup:
@@ -155,12 +155,16 @@ def position_chart(row: PositionRow, words: Words) -> Markup:
         left = LEFT + place * step
         elements += [
             svg.Rect(
-                x=tidy(left + step * 0.16), y=tidy(floor - tall), width=tidy(step * 0.68), height=tidy(tall),
-                rx=2, class_=["fill"],
+                x=tidy(left + step * 0.16),
+                y=tidy(floor - tall),
+                width=tidy(step * 0.68),
+                height=tidy(tall),
+                rx=2,
+                class_=["fill"],
             ),
             label(words.number(count), left + step / 2, floor - tall - 6, "tick", "middle", "strong"),
             label(bucket_name(first, last), left + step / 2, HEIGHT - 8, "tick", "middle"),
-        ]  # fmt: skip
+        ]
     return drawing(WIDTH, HEIGHT, "histogram own", elements)
 
 

@@ -1,4 +1,4 @@
-"""Which pages the answers cite, whose they are, and where rivals are cited and the brand is not."""
+"""Which pages the answers cite, which entity owns them, and where competitors are cited and the brand is not."""
 
 from __future__ import annotations
 
@@ -143,9 +143,16 @@ class CitationTally:
         rival = self.entities[owner].name if owner not in (None, BRAND) and owner is not None else None
         providers = tuple(name for name, _ in cited.providers.most_common())
         return Page(
-            cited.url, cited.title, cited.domain, kind, rival, cited.answers, cited.searched, len(cited.prompts),
+            cited.url,
+            cited.title,
+            cited.domain,
+            kind,
+            rival,
+            cited.answers,
+            cited.searched,
+            len(cited.prompts),
             providers,
-        )  # fmt: skip
+        )
 
 
 def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:

@@ -32,45 +32,139 @@ Record = Mapping[str, Any]
 
 READ: Final = (*PLAIN, *MAPPINGS, "mention_contexts", "branded", "brand_name", "sentiment", "sentiment_score")
 WITHOUT: Final[Mapping[str, Any]] = {"sources": []}
-WHOSE: Final = ("project_id", "project_name", "project_brand")
+PROJECT_COLUMNS: Final = ("project_id", "project_name", "project_brand")
 DAY: Final[Mapping[Kind, str]] = {
-    "results": "analysis_date", "snapshots": "snapshot_date", "citations": "analysis_date",
-}  # fmt: skip
+    "results": "analysis_date",
+    "snapshots": "snapshot_date",
+    "citations": "analysis_date",
+}
 
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "results": (
-        "id", "analysis_date", "llm_provider", "model_id", "model_used", "query_id", "query_text", "sample", "branded",
-        "brand_name", "brand_mentioned", "mention_count", "mention_order", "position_in_list", "total_items_in_list",
-        "ranking_kind", "appears_in_numbered_list", "sentiment", "sentiment_score", "sentiment_status",
-        "competitors_mentioned", "competitor_positions", "brand_cited", "competitors_cited", "mention_contexts",
-        "finish_reason", "input_tokens", "output_tokens", "tokens_used", "cost_usd", "response_time_ms",
-        "analysis_version", "unread_reason", "created_at", *WHOSE, "full_response",
+        "id",
+        "analysis_date",
+        "llm_provider",
+        "model_id",
+        "model_used",
+        "query_id",
+        "query_text",
+        "sample",
+        "branded",
+        "brand_name",
+        "brand_mentioned",
+        "mention_count",
+        "mention_order",
+        "position_in_list",
+        "total_items_in_list",
+        "ranking_kind",
+        "appears_in_numbered_list",
+        "sentiment",
+        "sentiment_score",
+        "sentiment_status",
+        "competitors_mentioned",
+        "competitor_positions",
+        "brand_cited",
+        "competitors_cited",
+        "mention_contexts",
+        "finish_reason",
+        "input_tokens",
+        "output_tokens",
+        "tokens_used",
+        "cost_usd",
+        "response_time_ms",
+        "analysis_version",
+        "unread_reason",
+        "created_at",
+        *PROJECT_COLUMNS,
+        "full_response",
     ),
     "snapshots": (
-        "id", "snapshot_date", "llm_provider", "model_id", "models_served", "model_changed", "total_queries",
-        "failed_queries", "unread_queries", "total_mentions", "mention_rate", "mention_rate_low", "mention_rate_high",
+        "id",
+        "snapshot_date",
+        "llm_provider",
+        "model_id",
+        "models_served",
+        "model_changed",
+        "total_queries",
+        "failed_queries",
+        "unread_queries",
+        "total_mentions",
+        "mention_rate",
+        "mention_rate_low",
+        "mention_rate_high",
         "share_of_voice",
-        "weighted_share_of_voice", "total_competitor_mentions", "competitor_breakdown", "avg_position",
-        "appeared_in_top3", "appeared_in_top5", "appeared_in_top10", "citation_rate", "positive_mentions",
-        "neutral_mentions", "negative_mentions", "avg_sentiment_score", "branded_total_queries",
-        "branded_total_mentions", "avg_response_time_ms", "total_cost_usd", "total_tokens", *WHOSE,
+        "weighted_share_of_voice",
+        "total_competitor_mentions",
+        "competitor_breakdown",
+        "avg_position",
+        "appeared_in_top3",
+        "appeared_in_top5",
+        "appeared_in_top10",
+        "citation_rate",
+        "positive_mentions",
+        "neutral_mentions",
+        "negative_mentions",
+        "avg_sentiment_score",
+        "branded_total_queries",
+        "branded_total_mentions",
+        "avg_response_time_ms",
+        "total_cost_usd",
+        "total_tokens",
+        *PROJECT_COLUMNS,
     ),
     "citations": (
-        "result_id", "analysis_date", "llm_provider", "model_id", "query_id", "query_text", "sample", "branded",
-        "brand_mentioned", "competitors_mentioned", "place", "kind", "url", "domain", "title", "cited", "owner",
-        "owner_name", *WHOSE,
+        "result_id",
+        "analysis_date",
+        "llm_provider",
+        "model_id",
+        "query_id",
+        "query_text",
+        "sample",
+        "branded",
+        "brand_mentioned",
+        "competitors_mentioned",
+        "place",
+        "kind",
+        "url",
+        "domain",
+        "title",
+        "cited",
+        "owner",
+        "owner_name",
+        *PROJECT_COLUMNS,
     ),
-}  # fmt: skip
+}
 
 LONG_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "results": (
-        *WHOSE, "result_id", "analysis_date", "llm_provider", "model_id", "model_used", "query_id", "query_text",
-        "sample", "branded", "role", "name", "mentioned", "mentions", "position", "cited",
+        *PROJECT_COLUMNS,
+        "result_id",
+        "analysis_date",
+        "llm_provider",
+        "model_id",
+        "model_used",
+        "query_id",
+        "query_text",
+        "sample",
+        "branded",
+        "role",
+        "name",
+        "mentioned",
+        "mentions",
+        "position",
+        "cited",
     ),
     "snapshots": (
-        *WHOSE, "snapshot_date", "llm_provider", "model_id", "answers", "role", "name", "answers_with_name",
+        *PROJECT_COLUMNS,
+        "snapshot_date",
+        "llm_provider",
+        "model_id",
+        "answers",
+        "role",
+        "name",
+        "answers_with_name",
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +188,12 @@ class Export:
         return LONG_FIELDS[self.kind] if self.long else FIELDS[self.kind]
 
     def params(self, project: Project) -> dict[str, Any]:
-        return {"project_id": project.id, "first": self.first, "last": self.last,
-                "providers": list(self.providers) or None}  # fmt: skip
+        return {
+            "project_id": project.id,
+            "first": self.first,
+            "last": self.last,
+            "providers": list(self.providers) or None,
+        }
 
 
 def check(export: Export) -> None:
@@ -132,12 +230,12 @@ def project_records(
     db: Database, export: Export, project: Project, page: int, on_row: Callable[[int], None]
 ) -> Iterator[Record]:
     owners = Owners(project)
-    whose = dict(zip(WHOSE, (project.id, project.name, project.brand.name), strict=True))
+    own = dict(zip(PROJECT_COLUMNS, (project.id, project.name, project.brand.name), strict=True))
     rows = (snapshots if export.kind == "snapshots" else answers)(db, export, project, page)
     for row in rows:
         if export.mentioned is None or row["brand_mentioned"] is export.mentioned:
             for record in records_of(export, project, owners, row):
-                yield {**record, **whose}
+                yield {**record, **own}
         on_row(1)
 
 
@@ -207,13 +305,21 @@ def reading_of(row: Row, competitor: Entity | None) -> Record:
     if row["brand_mentioned"] is None:
         return dict.fromkeys(("mentioned", "mentions", "position", "cited"))
     if competitor is None:
-        return {"mentioned": row["brand_mentioned"], "mentions": row["mention_count"],
-                "position": row["position_in_list"], "cited": row["brand_cited"]}  # fmt: skip
+        return {
+            "mentioned": row["brand_mentioned"],
+            "mentions": row["mention_count"],
+            "position": row["position_in_list"],
+            "cited": row["brand_cited"],
+        }
     name = competitor.name
     mentions = (row["competitors_mentioned"] or {}).get(name, 0)
     cited = row["competitors_cited"] if competitor.domains else None
-    return {"mentioned": mentions > 0, "mentions": mentions, "position": (row["competitor_positions"] or {}).get(name),
-            "cited": None if cited is None else cited.get(name, 0) > 0}  # fmt: skip
+    return {
+        "mentioned": mentions > 0,
+        "mentions": mentions,
+        "position": (row["competitor_positions"] or {}).get(name),
+        "cited": None if cited is None else cited.get(name, 0) > 0,
+    }
 
 
 def names_of_day(project: Project, row: Row) -> Iterator[Record]:
@@ -225,7 +331,7 @@ def names_of_day(project: Project, row: Row) -> Iterator[Record]:
 
 
 class Owners:
-    """Whose the cited pages are."""
+    """Which entity owns a cited page."""
 
     def __init__(self, project: Project) -> None:
         self.entities = (project.brand, *project.competitors)
@@ -237,8 +343,14 @@ class Owners:
         for place, source in enumerate(row["sources"], 1):
             owner = owner_of_source(source["domain"], self.hosts)
             yield {
-                "result_id": row["id"], **shared, "place": place, "kind": source["kind"], "url": source["url"],
-                "domain": source["domain"], "title": source["title"], "cited": source.get("cited"),
+                "result_id": row["id"],
+                **shared,
+                "place": place,
+                "kind": source["kind"],
+                "url": source["url"],
+                "domain": source["domain"],
+                "title": source["title"],
+                "cited": source.get("cited"),
                 "owner": "other" if owner is None else "competitor" if owner else "brand",
                 "owner_name": None if owner is None else self.entities[owner].name,
-            }  # fmt: skip
+            }

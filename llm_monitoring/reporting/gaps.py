@@ -39,9 +39,13 @@ class GapRow:
 
 
 def gap_rows(
-    project: Project, observations: Sequence[Observation], failures: Sequence[Failures], access: Access,
-    first: date, last: date,
-) -> tuple[GapRow, ...]:  # fmt: skip
+    project: Project,
+    observations: Sequence[Observation],
+    failures: Sequence[Failures],
+    access: Access,
+    first: date,
+    last: date,
+) -> tuple[GapRow, ...]:
     """Return each provider's gaps between two days; those that the project asks, then those that it once asked."""
     others = sorted({*(o.provider for o in observations), *(f.provider for f in failures)} - set(project.providers))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]

@@ -149,16 +149,40 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
     share, cited = share_of(answers.shares), period_rate(answers.citations)
     mention_change, share_change, position_change, citation_change = changes_of(comparison)
     rows: list[tuple[FigureName, Unit, Decimal | None, Bounds, Basis, Change | None]] = [
-        ("mention_rate", "percent", cell.mention_rate, (cell.mention_rate_low, cell.mention_rate_high),
-         basis_of(answers.mentions), mention_change),
-        ("share_of_voice", "percent", cell.share_of_voice, (share.low, share.high),
-         (len(named), prompts_asked(named)), share_change),
-        ("avg_position", "places", cell.avg_position, position_bounds(answers.positions),
-         basis_of(answers.positions), position_change),
-        ("citation_rate", "percent", cell.citation_rate, (cited.low, cited.high),
-         basis_of(answers.citations), citation_change),
+        (
+            "mention_rate",
+            "percent",
+            cell.mention_rate,
+            (cell.mention_rate_low, cell.mention_rate_high),
+            basis_of(answers.mentions),
+            mention_change,
+        ),
+        (
+            "share_of_voice",
+            "percent",
+            cell.share_of_voice,
+            (share.low, share.high),
+            (len(named), prompts_asked(named)),
+            share_change,
+        ),
+        (
+            "avg_position",
+            "places",
+            cell.avg_position,
+            position_bounds(answers.positions),
+            basis_of(answers.positions),
+            position_change,
+        ),
+        (
+            "citation_rate",
+            "percent",
+            cell.citation_rate,
+            (cited.low, cited.high),
+            basis_of(answers.citations),
+            citation_change,
+        ),
         ("sentiment", "score", cell.avg_sentiment_score, score_bounds(own), basis_of(answers.scores), None),
-    ]  # fmt: skip
+    ]
     return tuple(
         Headline(figure, unit, value, *bounds, *basis, change)
         for figure, unit, value, bounds, basis, change in rows

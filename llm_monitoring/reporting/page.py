@@ -69,6 +69,6 @@ def style_hash(style: str) -> str:
 
 
 def best_of(report: Report) -> str | None:
-    """The rival that is named most, or None where the brand is, or nobody is."""
+    """The competitor that is mentioned most; None if the brand is, or if none is mentioned."""
     first = report.overview.entities[0] if report.overview.entities else None
     return None if first is None or first.is_brand or not first.mention_rate else first.name

@@ -32,11 +32,27 @@ MOST_BREAKS: Final = 253
 CUT: Final = " […]"
 MOST_ROWS: Final = 1_048_576
 WIDTHS: Final[Mapping[str, int]] = {
-    "full_response": 80, "query_text": 50, "url": 60, "title": 40, "domain": 28, "mention_contexts": 50,
-    "project_name": 24, "project_brand": 20, "brand_name": 20, "name": 24, "owner_name": 20, "models_served": 28,
-    "competitors_mentioned": 36, "competitor_positions": 36, "competitors_cited": 36, "competitor_breakdown": 36,
-    "created_at": 19, "llm_provider": 14, "model_id": 24, "model_used": 28,
-}  # fmt: skip
+    "full_response": 80,
+    "query_text": 50,
+    "url": 60,
+    "title": 40,
+    "domain": 28,
+    "mention_contexts": 50,
+    "project_name": 24,
+    "project_brand": 20,
+    "brand_name": 20,
+    "name": 24,
+    "owner_name": 20,
+    "models_served": 28,
+    "competitors_mentioned": 36,
+    "competitor_positions": 36,
+    "competitors_cited": 36,
+    "competitor_breakdown": 36,
+    "created_at": 19,
+    "llm_provider": 14,
+    "model_id": 24,
+    "model_used": 28,
+}
 """Widths of columns in characters; the others are as wide as their titles."""
 
 Show = Callable[[str], str]
@@ -47,9 +63,14 @@ def unchanged(text: str) -> str:
 
 
 def write_csv(
-    file: IO[bytes], fields: Sequence[str], records: Iterable[Record], *, bom: bool = False,
-    delimiter: Delimiter = ",", show: Show = unchanged,
-) -> int:  # fmt: skip
+    file: IO[bytes],
+    fields: Sequence[str],
+    records: Iterable[Record],
+    *,
+    bom: bool = False,
+    delimiter: Delimiter = ",",
+    show: Show = unchanged,
+) -> int:
     """Write UTF-8 with a line of titles; return how many records. `show` is applied to every text.
 
     Where the delimiter is a semicolon, amounts have a decimal comma, as European settings of Excel go together.

@@ -61,9 +61,14 @@ def find_all(db: Database, wanted: Search, after: tuple[date, int] | None = None
     """
     readings = Readings(db, wanted.project, bounded=False)
     params = {
-        "project_id": wanted.project.id, "first": wanted.first, "last": wanted.last, "model": wanted.model,
-        "providers": list(wanted.providers) or None, "query_id": wanted.query_id, "page": PAGE,
-    }  # fmt: skip
+        "project_id": wanted.project.id,
+        "first": wanted.first,
+        "last": wanted.last,
+        "model": wanted.model,
+        "providers": list(wanted.providers) or None,
+        "query_id": wanted.query_id,
+        "page": PAGE,
+    }
     day, number = after or (None, None)
     before: dict[str, Any] = {"before_day": day, "before_id": number}
     while True:

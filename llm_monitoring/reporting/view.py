@@ -70,10 +70,14 @@ def view(material: ReportData) -> Report:
         trends=tuple(trend(name, answers.of_provider(name), material.first, material.last) for name in providers),
         citations=material.citations.view(),
         prompts=prompt_views(
-            project, material.prompts, material.texts, latest_answers(observations), material.failed_prompts,
+            project,
+            material.prompts,
+            material.texts,
+            latest_answers(observations),
+            material.failed_prompts,
         ),
         gaps=gaps,
         blocked=material.access.blocked,
         left_out=material.left_out,
         chosen=material.chosen,
-    )  # fmt: skip
+    )

@@ -136,7 +136,7 @@ class Search:
         return self.runs[place - 1] if place else None
 
     def clear_of_domains(self, start: int, end: int) -> bool:
-        """Whether a match covers every domain-like token that it meets: a part of one names nobody."""
+        """Whether a match covers every domain-like token that it meets: a part of one is no mention."""
         if not self.runs:
             return True
         before = self.run_at(start)

@@ -20,7 +20,7 @@ OPTIONAL_SEPARATOR = r"(?:[-'] ?| +)?"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One spelling: whose it is, how it is matched, and how many symbols stand before its first word."""
+    """One spelling: its entity, how it is matched, and how many symbols stand before its first word."""
 
     owner: int
     pattern: re.Pattern[str]

@@ -59,7 +59,7 @@ def option_ranking(kind: str, entries: list[Entry]) -> list[Ranking]:
 
 
 def bulleted_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
-    """Each top-level bulleted list whose bullets show no numbers."""
+    """Each top-level bulleted list without numbers in its bullets."""
     found: list[Ranking] = []
     for block in blocks:
         if isinstance(block, Listing) and not block.ordered and not listing_entries(block, context):

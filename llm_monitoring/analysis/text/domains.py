@@ -1,4 +1,4 @@
-"""Bare domains in text: which tokens look like one, and whose they are."""
+"""Bare domains in text: which tokens look like one, and which entity owns them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def readable(host: str) -> str:
 
 
 def owner_of_host(host: str, declared: Mapping[str, int]) -> int | None:
-    """The entity whose domain this host is, or is a subdomain of; the longest declared domain wins."""
+    """The entity that declares this host or a parent domain of it; the longest declared domain wins."""
     labels = host.rsplit(".", HOST_LABELS)
     for place in range(len(labels)):
         suffix = ".".join(labels[place:])

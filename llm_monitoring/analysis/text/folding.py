@@ -11,7 +11,7 @@ APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u05f3\u2032\uff07`\u00b4"
 HYPHENS = "-\u05be\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "Ø": "O", "Ł": "L", "Đ": "D", "ẞ": "SS"})
 
-# Latin, Greek and Cyrillic: the scripts whose accents are ignored.
+# Latin, Greek and Cyrillic: scripts in which accents are ignored.
 ACCENTED_SCRIPTS = (
     (0x0041, 0x02AF),
     (0x0370, 0x052F),

@@ -133,7 +133,7 @@ class Reader(RunningText):
         self.close_prose()
 
     def open_heading(self, detail: Any, place: int) -> None:
-        """A heading; inside an item it is a lead whose whole text is the subject."""
+        """A heading; inside an item it is a lead, and its whole text is the subject."""
         self.close_prose()
         if self.list_depth == 0:
             self.blocks.append(Heading(self.new_prose(), int(detail["level"][1])))

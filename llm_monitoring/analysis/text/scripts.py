@@ -14,7 +14,7 @@ MARK_BLOCKS = (range(0x0483, 0x2000), range(0x302A, 0x309B), range(0xA66F, 0xABE
 
 
 def combining_marks() -> str:
-    """The marks that belong to a letter of a script whose accents are kept, as the inside of a character class."""
+    """The marks that belong to a letter of a script that keeps its accents, as the inside of a character class."""
     unspaced = re.compile(f"[{UNSPACED}]")
     codes = [chr(code) for block in MARK_BLOCKS for code in block if unicodedata.category(chr(code))[0] == "M"]
     return "".join(char for char in codes if not unspaced.match(char) and unicodedata.category(char) != "Me")

@@ -54,7 +54,7 @@ WHERE sentiment_status = 'pending' AND analysis_date = %(day)s AND project_id = 
 GROUP BY project_id;
 
 -- name: lock_project
--- Wait until nobody else writes the project's figures.
+-- Wait until no other writer has the project's figures.
 SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
 
 -- name: observations

@@ -42,7 +42,7 @@ ORDER BY r.id
 LIMIT %(page)s;
 
 -- name: without_text
--- The answers of a day whose text was never kept or is gone, and which were read with other names or rules.
+-- The stale answers of a day that have no text any more.
 SELECT r.id, r.llm_provider, r.analysis_date, r.query_text, NULL AS full_response, r.branded,
        coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
@@ -76,7 +76,7 @@ FROM jsonb_to_recordset(%(readings)s) AS new (
 WHERE r.id = new.id AND r.full_response <> '' AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s;
 
 -- name: store_branded
--- Whether the prompt names the brand is all that can be read anew of an answer without text: its mark stays that of old.
+-- Of an answer without text only this can be read again: whether its prompt names the brand. Its fingerprint stays.
 UPDATE llm_monitoring_results r
 SET branded = new.branded
 FROM jsonb_to_recordset(%(readings)s) AS new (id BIGINT, branded BOOLEAN)
