@@ -14,7 +14,6 @@ from llm_monitoring.domain import KeyId, ProviderName, Secret
 from llm_monitoring.keys.clients import Clients
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.providers import (
-    Answer,
     BadResponse,
     ModelInfo,
     Provider,
@@ -25,7 +24,6 @@ from llm_monitoring.providers import (
     instruction,
     openai,
     perplexity,
-    read_reply,
 )
 from llm_monitoring.settings.fields import Settings
 
@@ -74,9 +72,6 @@ class DirectProvider:
         if reply.status != 200:
             raise BadResponse(f"the simulated {self.name} answered {reply.status}", billed="no", status=reply.status)
         return Reply(reply.status, reply.body, latency_ms=0)
-
-    def read(self, reply: Reply) -> Answer:
-        return read_reply(self.name, reply)
 
     def list_models(self) -> list[ModelInfo]:
         return []

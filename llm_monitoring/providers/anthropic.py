@@ -76,9 +76,6 @@ class AnthropicProvider:
         parameters = request(question)
         return self.wire.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
 
-    def read(self, reply: Reply) -> Answer:
-        return read(reply)
-
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"after_id": mark} if mark else {})

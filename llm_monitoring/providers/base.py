@@ -203,10 +203,6 @@ class Provider(Protocol):
         """Make exactly one HTTP request and return a whole 2xx reply unread; raise a ProviderError otherwise."""
         ...
 
-    def read(self, reply: Reply) -> Answer:
-        """Read a reply without the network; raise Refused or BadResponse where it holds no answer."""
-        ...
-
     def list_models(self) -> list[ModelInfo]:
         """Return the models that answer text prompts, all pages; raise a ProviderError."""
         ...

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
-from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.transport import HttpTransport
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ class GoogleProvider:
     def send(self, question: Question) -> Reply:
         parameters = request(question)
         return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters))
-
-    def read(self, reply: Reply) -> Answer:
-        return google_wire.read(reply)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

@@ -11,7 +11,7 @@ import httpx2
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
-from llm_monitoring.providers.base import Answer, BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction
 from llm_monitoring.providers.transport import HttpTransport
 
 
@@ -59,9 +59,6 @@ class GoogleLegacyProvider:
         return self.wire.exchange(
             lambda: model.generate_content(question.prompt, generation_config=config, request_options=self.options),
         )
-
-    def read(self, reply: Reply) -> Answer:
-        return google_wire.read(reply)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

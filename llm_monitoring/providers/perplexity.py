@@ -53,9 +53,6 @@ class PerplexityProvider:
     def send(self, question: Question) -> Reply:
         return self.client.create(request(question))
 
-    def read(self, reply: Reply) -> Answer:
-        return read(reply)
-
     def list_models(self) -> list[ModelInfo]:
         return self.client.list_models()
 

@@ -19,7 +19,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.payment import PaymentService
-from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
+from llm_monitoring.providers import ModelInfo, Question, Reply
 from tests.admission import unsaved
 from tests.faults.conftest import Note
 from tests.faults.recorded import BY_HAND, PER_SEARCH, Counts, drawn
@@ -40,9 +40,6 @@ class Recorded:
 
     def send(self, question: Question) -> Reply:
         return Reply(200, self.counts.body, 5)
-
-    def read(self, reply: Reply) -> Answer:
-        raise NotImplementedError
 
     def list_models(self) -> list[ModelInfo]:
         raise NotImplementedError

@@ -22,7 +22,7 @@ from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BudgetExceeded
 from llm_monitoring.ledger.payment import Paid, Payment, PaymentService
-from llm_monitoring.providers import Answer, ModelInfo, Question, Reply
+from llm_monitoring.providers import ModelInfo, Question, Reply
 from llm_monitoring.registry import PriceUpdate, admin
 from llm_monitoring.registry.admin import Author, Since
 from llm_monitoring.runs.executor import TaskExecutor
@@ -58,9 +58,6 @@ class Replier:
     def send(self, question: Question) -> Reply:
         self.calls += 1
         return Reply(200, self.body, 5)
-
-    def read(self, reply: Reply) -> Answer:
-        raise NotImplementedError
 
     def list_models(self) -> list[ModelInfo]:
         raise NotImplementedError

@@ -58,9 +58,6 @@ class MistralProvider:
         }  # fmt: skip
         return self.wire.exchange(lambda: self.wire.http.post(f"{self.base_url}/chat/completions", json=body))
 
-    def read(self, reply: Reply) -> Answer:
-        return read(reply)
-
     def list_models(self) -> list[ModelInfo]:
         self.wire.exchange(lambda: self.wire.http.get(f"{self.base_url}/models"))
         return [ModelInfo(MODEL, "Mistral Large")]

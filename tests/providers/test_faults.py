@@ -26,6 +26,7 @@ from llm_monitoring.providers import (
     ProviderUnavailable,
     RateLimited,
     open_provider,
+    read_reply,
 )
 from llm_monitoring.providers.http_errors import retry_after
 from llm_monitoring.providers.transport import certificates
@@ -297,7 +298,7 @@ def test_the_line_heals(server: Server, name: ProviderName) -> None:
         with pytest.raises(ProviderUnavailable):
             provider.send(question(name))
     server.script(says(recorded(f"{name}_plain")))
-    assert provider.read(provider.send(question(name))).text
+    assert read_reply(name, provider.send(question(name))).text
 
 
 def test_threads_do_not_mix(server: Server) -> None:

@@ -22,6 +22,7 @@ from llm_monitoring.providers import (
     RateLimited,
     Refused,
     has_google_genai,
+    read_reply,
 )
 from tests.providers.server import (
     KEY,
@@ -91,7 +92,7 @@ def test_reply(server: Server, provider: Provider) -> None:
     server.script(replies("google_cached"))
     reply = provider.send(question("google"))
     assert reply.body == recorded("google_cached")
-    assert provider.read(reply).usage == Usage(2200, 750, cached_tokens=2048, reasoning_tokens=640)
+    assert read_reply("google", reply).usage == Usage(2200, 750, cached_tokens=2048, reasoning_tokens=640)
 
 
 def test_new_reasons_keep_their_name(server: Server, provider: Provider) -> None:
@@ -99,7 +100,7 @@ def test_new_reasons_keep_their_name(server: Server, provider: Provider) -> None
     body = recorded("google_blocked_answer").replace(b'"SAFETY"', b'"MODEL_ARMOR"')
     server.script(says(body))
     with pytest.raises(Refused, match="MODEL_ARMOR"):
-        provider.read(provider.send(question("google")))
+        read_reply("google", provider.send(question("google")))
 
 
 def document(status: int, name: str) -> str:
@@ -148,7 +149,7 @@ def test_garbage(server: Server, provider: Provider, body: str) -> None:
     reply = provider.send(question("google"))
     assert reply.body == body.encode()
     with pytest.raises(BadResponse) as caught:
-        provider.read(reply)
+        read_reply("google", reply)
     assert caught.value.billed == "maybe"
 
 

@@ -131,9 +131,10 @@ def test_send_returns_the_body_untouched(server: Server, name: ProviderName) -> 
     server.script(replies(f"{name}_plain", x_request_id="req_123"))
     provider = server.open(name)
     reply = provider.send(question(name))
-    assert (reply.status, reply.body, reply.request_id) == (200, recorded(f"{name}_plain"), "req_123")
+    assert reply.status == 200
+    assert recorded(f"{name}_plain") == reply.body
+    assert reply.request_id == "req_123"
     assert 0 <= reply.latency_ms < 5000
-    assert provider.read(reply) == read_reply(name, reply)
 
 
 def test_model_as_served() -> None:

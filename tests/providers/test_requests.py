@@ -8,7 +8,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.providers import BadRequest, ProviderError, ProviderUnavailable, open_provider
+from llm_monitoring.providers import BadRequest, ProviderError, ProviderUnavailable, open_provider, read_reply
 from tests.providers.server import KEY, PATHS, Received, Server, hangs, question, replies, resets, says
 
 INSTRUCTION = (
@@ -183,7 +183,7 @@ def test_google_continuation_is_not_followed(server: Server) -> None:
     """A reply that offers to go on in a further billed request is taken as cut."""
     server.script(replies("google_continued"))
     provider = server.open("google")
-    answer = provider.read(provider.send(question("google")))
+    answer = read_reply("google", provider.send(question("google")))
     assert (answer.finish_reason, len(server.received)) == ("max_tokens", 1)
 
 
