@@ -1,4 +1,4 @@
-"""The door to the providers: open one under a key, or read a stored reply of one."""
+"""The face of the providers: opens one with a key, or reads a stored reply."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """Where a provider's code is: its file with its class, and the file with `read`, which needs no SDK.
+    """Names the code of a provider: the file with its class, and the file with `read`, which needs no SDK.
 
-    `sdk`: the package that takes long to import, None if it has none.
+    `sdk`: the SDK's package, which is slow to import; None if the provider has none.
     """
 
     file: str
@@ -75,7 +75,7 @@ class Module:
 
 
 def module_of(name: ProviderName) -> Module:
-    """Return where a provider's code is; mypy refuses a provider that has none here."""
+    """Return the code of a provider; mypy rejects a provider without a case here."""
     match name:
         case "openai":
             return Module("openai", "OpenAIProvider", "openai", sdk="openai")
@@ -102,18 +102,19 @@ def open_provider(
     timeout_seconds: float,
     total_seconds: float | None = None,
 ) -> Provider:
-    """Return the provider `name` under `key`, importing its SDK now; raises AuthFailed for an impossible key.
+    """Import the SDK and return the provider `name` with `key`; raises AuthFailed if the key cannot be sent.
 
-    `base_url` None is the provider's own address. A call ends after `timeout_seconds` without a byte, and
-    after `total_seconds`, by default twice as many, in any case.
+    `base_url` None is the provider's own address. A call ends after `timeout_seconds` without a byte, and at the
+    latest after `total_seconds`, which is twice as long by default.
     """
     module = module_of(name)
-    opened = getattr(import_module(f"llm_monitoring.providers.{module.file}"), module.class_name)
-    return cast(Provider, opened(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds))
+    provider = getattr(import_module(f"llm_monitoring.providers.{module.file}"), module.class_name)
+    opened = provider(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds)
+    return cast(Provider, opened)
 
 
 def load_order(names: Container[ProviderName]) -> list[ProviderName]:
-    """Return these providers in the order in which to load their SDKs: those without one, then the quickest."""
+    """Return the providers in the order of loading: those without an SDK first, then the quickest import."""
 
     def rank(name: ProviderName) -> int:
         sdk = module_of(name).sdk
@@ -125,11 +126,11 @@ def load_order(names: Container[ProviderName]) -> list[ProviderName]:
 
 
 def load_sdk(name: ProviderName) -> None:
-    """Import a provider's SDK, for half a second or more; opening the provider meets the errors again."""
+    """Import a provider's SDK, which takes half a second or more; an import error is raised again when it is opened."""
     sdk = module_of(name).sdk
     if sdk is None or sdk in sys.modules:
         return
-    gc.disable()  # thousands of classes that stay: to look for garbage among them takes a quarter of the import
+    gc.disable()  # collecting among the thousands of classes that stay takes a quarter of the import's time
     try:
         import_module(sdk)
     finally:
@@ -142,5 +143,5 @@ def has_google_genai() -> bool:
 
 
 def read_reply(name: ProviderName, reply: Reply) -> Answer:
-    """Read a stored reply again, without key, network or SDK; raises Refused or BadResponse."""
+    """Read a reply without key, network or SDK; raises Refused or BadResponse if it holds no answer."""
     return cast(Answer, import_module(f"llm_monitoring.providers.{module_of(name).reader}").read(reply))

@@ -38,7 +38,7 @@ from llm_monitoring.providers.transport import HttpTransport
 
 NAME: Final[ProviderName] = "anthropic"
 BASE_URL: Final = "https://api.anthropic.com"
-# The version that SDK 2.x speaks, said here so that ANTHROPIC_CUSTOM_HEADERS cannot name another.
+# The version that SDK 2.x uses, set here so that ANTHROPIC_CUSTOM_HEADERS cannot change it.
 API_VERSION: Final = "2026-10-21"
 PAGE_SIZE: Final = 1000
 LIFETIMES: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")  # of cache writes that have a price
@@ -46,14 +46,14 @@ ANYWHERE: Final = ("", "global", "not_available")  # inferences at the plain pri
 
 
 class AnthropicProvider:
-    """Anthropic under one key."""
+    """Anthropic with one key."""
 
     name: ProviderName = NAME
 
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = HttpTransport(
+        self.transport = HttpTransport(
             NAME,
             key,
             base_url=base_url or BASE_URL,
@@ -67,26 +67,26 @@ class AnthropicProvider:
             api_key=key.reveal(),
             base_url=base_url or BASE_URL,
             max_retries=0,
-            timeout=self.wire.timeout,
-            http_client=self.wire.http,
+            timeout=self.transport.timeout,
+            http_client=self.transport.http,
             open_telemetry=False,
         )
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.wire.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
+        return self.transport.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"after_id": mark} if mark else {})
-            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(**query))
+            return self.transport.exchange(lambda: self.sdk.models.with_raw_response.list(**query))
 
-        found = model_lists.entries(NAME, "data", fetch, model_lists.after_last)
-        alive = (entry for entry in found if entry.get("lifecycle") != "retired")
+        listed = model_lists.entries(NAME, "data", fetch, model_lists.after_last)
+        alive = (entry for entry in listed if entry.get("lifecycle") != "retired")
         return model_lists.text_models(NAME, (model_info(entry) for entry in alive))
 
     def close(self) -> None:
-        self.wire.close()
+        self.transport.close()
 
 
 def request(question: Question) -> dict[str, Any]:
@@ -121,30 +121,30 @@ def search_tool(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
-    finish = finish_of(body, bill)
-    return bill.answer(text_in(body), citations_in(body), finish)
+    meta = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
+    finish = finish_of(body, meta)
+    return meta.answer(text_in(body), citations_in(body), finish)
 
 
-def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
-    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
     error = mapping(body.get("error"))
     if error or body.get("type") == "error":
-        raise bill.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+        raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
     reason = body.get("stop_reason")
     if reason == "refusal":
         details = mapping(body.get("stop_details"))
         why = " ".join(filter(None, (text(details.get("category")), text(details.get("explanation")))))
-        raise bill.refused(f"the model refused: {why or 'no explanation'}")
+        raise meta.refused(f"the model refused: {why or 'no explanation'}")
     if reason == "pause_turn":
-        raise bill.bad("the model paused its turn (pause_turn) before the answer was whole")
+        raise meta.bad("the model paused its turn (pause_turn) before the answer was whole")
     if reason == "tool_use":
-        raise bill.bad("the model asked for a tool instead of answering (tool_use)")
+        raise meta.bad("the model asked for a tool instead of answering (tool_use)")
     return "max_tokens" if reason in ("max_tokens", "model_context_window_exceeded") else "stop"
 
 
 def text_in(body: dict[str, object]) -> str:
-    """Return the text blocks; they are pieces of one text, but for those that a search stands between."""
+    """Return the text; consecutive text blocks are one passage, and a search between blocks starts a new one."""
     runs = groupby(mappings(body.get("content")), lambda block: block.get("type") == "text")
     return join_paragraphs("".join(text(block.get("text")) for block in run) for is_text, run in runs if is_text)
 
@@ -161,7 +161,7 @@ def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token counts of a call or of one of its iterations; `inputs` holds cached reads and cache writes too."""
+    """Token counts of a call or of one of its iterations; `inputs` includes cached reads and cache writes."""
 
     inputs: int = 0
     outputs: int = 0
@@ -174,14 +174,14 @@ class Tokens:
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed, or None where the reply does not say it credibly.
+    """Return what the call consumed, or None if the reply gives no consistent usage.
 
-    A refusal is charged like an answer: that some of them are free is said by third parties alone.
+    A refusal is charged like an answer: only third parties say that some refusals are free.
     """
     usage = mapping(body.get("usage"))
     try:
         tokens = all_tokens(body, usage)
-        found = Usage(
+        consumed = Usage(
             input_tokens=tokens.inputs,
             output_tokens=tokens.outputs,
             cached_tokens=tokens.cached,
@@ -193,20 +193,20 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             service_tier=tier_in(usage),
             regional=is_regional(usage.get("inference_geo")),
         )
-        return consistent(found, text_in(body))
+        return consistent(consumed, text_in(body))
     except InvalidUsage:
         return None
 
 
 def is_regional(geography: object) -> bool:
-    """Say whether the inference ran in a region that costs more; raises Untrusted."""
+    """Return whether the inference ran in a region that costs more; raises InvalidUsage."""
     if geography is not None and not isinstance(geography, str):
         raise InvalidUsage
     return text(geography) not in ANYWHERE
 
 
 def tokens_in(usage: dict[str, object]) -> Tokens:
-    """Return the counts of a usage; raises Untrusted."""
+    """Return the token counts of a usage; raises InvalidUsage."""
     cached = count_or_zero(usage.get("cache_read_input_tokens"))
     by_lifetime = part(usage.get("cache_creation"))
     if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime not in LIFETIMES):
@@ -219,26 +219,26 @@ def tokens_in(usage: dict[str, object]) -> Tokens:
 
 
 def all_tokens(body: dict[str, object], usage: dict[str, object]) -> Tokens:
-    """Return the counts of all iterations. Those of messages are in the usage's own, all others are beyond it.
+    """Return the token counts of all iterations: the usage includes those of messages, all others are added.
 
-    Raises Untrusted for an iteration of another model, which has another price.
+    Raises InvalidUsage for an iteration by another model, because its price is another one.
     """
     listed = usage.get("iterations") or []
     if not isinstance(listed, list) or len(mappings(listed)) < len(listed):
         raise InvalidUsage
-    messages, beyond = Tokens(), Tokens()
+    messages, others = Tokens(), Tokens()
     for entry in mappings(listed):
         if text(entry.get("model")) not in ("", text(body.get("model"))):
             raise InvalidUsage
         if entry.get("type", "message") == "message":
             messages = messages.combined(tokens_in(entry), sum)
         else:
-            beyond = beyond.combined(tokens_in(entry), sum)
-    return tokens_in(usage).combined(messages, max).combined(beyond, sum)
+            others = others.combined(tokens_in(entry), sum)
+    return tokens_in(usage).combined(messages, max).combined(others, sum)
 
 
 def tier_in(usage: dict[str, object]) -> str:
-    """Return the service tier, and the speed if it is not the standard one: each may have a price of its own."""
+    """Return the service tier, with the speed if it is not the standard one: each may have its own price."""
     return " ".join(filter(None, (tier(usage.get("service_tier")), tier(usage.get("speed")))))
 
 
@@ -247,7 +247,7 @@ def searches_reported(usage: dict[str, object]) -> int:
 
 
 def searches_shown(body: dict[str, object]) -> int:
-    """Count the searches that the content shows; a failed one holds an error, not a list, and is free."""
+    """Return the number of searches with results in the content; a failed search holds an error and is free."""
     results = (b for b in mappings(body.get("content")) if b.get("type") == "web_search_tool_result")
     return sum(isinstance(b.get("content"), list) for b in results)
 

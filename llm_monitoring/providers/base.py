@@ -1,4 +1,4 @@
-"""What every provider takes and gives: the question, the reply, the answer, the typed errors."""
+"""The types that all providers share: question, reply, answer, errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from llm_monitoring.errors import MonitoringError
 
 Billed = Literal["no", "maybe", "yes"]
 
-LONGEST_CALL: Final = 2  # times its timeout: a reply that goes on drop by drop ends then in any case
+LONGEST_CALL: Final = 2  # times the timeout: the end of a call, also if single bytes keep arriving
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request. `prompt` goes out as the user wrote it; `max_searches` caps the billed web searches."""
+    """One request. `prompt` is sent as the user wrote it; `max_searches` caps the billed web searches."""
 
     prompt: str
     model_id: str
@@ -41,10 +41,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A page that the provider returned as a source. `domain` only where the URL hides it (Google).
+    """A page that the provider returned as a source. `domain` is set only if the URL hides it (Google).
 
-    `cited` says whether the text marks the page, if the provider also lists pages that it only searched; None if
-    the reply does not say.
+    `cited`: the text refers to the page; False for a page that was only searched, None if the reply does not say.
     """
 
     url: str
@@ -55,7 +54,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider said. `usage` is None where the reply carries none that can be trusted."""
+    """A provider's answer. `usage` is None if the reply has none that is consistent."""
 
     text: str
     model: str
@@ -66,7 +65,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One model as the provider lists it; what the provider does not tell is None."""
+    """One model as the provider lists it; a field that the list lacks is None."""
 
     model_id: str
     display_name: str
@@ -77,20 +76,26 @@ class ModelInfo:
     max_output_tokens: int | None = None
 
 
-# What a refusal speaks of: this prompt, this model, this minute, this day, this key, its account, the provider's
-# load, or nothing that is clear.
+# What a refusal applies to: this prompt, model, minute, day, key or account, the provider's load, or unclear.
 Scope = Literal["prompt", "model", "minute", "day", "key", "account", "load", "unclear"]
 RefusalCode = Literal[
-    "prompt_refused", "model_missing", "rate_limited", "daily_quota", "key_refused", "account_refused",
-    "overloaded", "unclear", "redirected",
-]  # fmt: skip
+    "prompt_refused",
+    "model_missing",
+    "rate_limited",
+    "daily_quota",
+    "key_refused",
+    "account_refused",
+    "overloaded",
+    "unclear",
+    "redirected",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a reply with an error status says: see the table in `refusals`.
+    """The meaning of a reply with an error status, from the table in `refusals`.
 
-    `until`: when the provider says that the account opens again. `again`: worth another call in the same run.
+    `until`: when the account opens again, if the provider says it. `again`: another call in the same run may work.
     """
 
     code: RefusalCode
@@ -123,7 +128,7 @@ class ProviderError(MonitoringError):
 
 
 class AuthFailed(ProviderError):
-    """The provider refuses this key or its account has no credit."""
+    """The provider refuses this key, or its account has no credit."""
 
     kind = "auth_failed"
 
@@ -153,7 +158,7 @@ class QuotaExhausted(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider cannot be reached or fails. `retry_after` is the wait in seconds that it asks for, if it does."""
+    """The provider cannot be reached or fails. `retry_after`: the wait in seconds that it asks for, if any."""
 
     kind = "unavailable"
 
@@ -195,16 +200,16 @@ class BadResponse(ProviderError):
 
 
 class Provider(Protocol):
-    """One provider under one key. Safe to share between threads; `close()` ends its connections."""
+    """One provider with one key. Threads may share it; `close()` ends its connections."""
 
     name: ProviderName
 
     def send(self, question: Question) -> Reply:
-        """Make exactly one HTTP request and return a whole 2xx reply unread; raise a ProviderError otherwise."""
+        """Make exactly one HTTP request and return the whole 2xx reply, unread; raises ProviderError otherwise."""
         ...
 
     def list_models(self) -> list[ModelInfo]:
-        """Return the models that answer text prompts, all pages; raise a ProviderError."""
+        """Return the models that answer text prompts, from all pages; raises ProviderError."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""A reply's body from the connection: whole, decompressed, and with nothing left over behind it."""
+"""Reads a reply's whole body from the connection and decompresses it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import httpx2
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
-ENCODINGS: Final = "gzip, deflate"  # all that is asked for, and all that is read
+ENCODINGS: Final = "gzip, deflate"  # requested, and the only ones that are read
 GZIP: Final = 16 + zlib.MAX_WBITS
 RAW_DEFLATE: Final = -zlib.MAX_WBITS
 
 
 def whole_body(response: httpx2.Response) -> bytes:
-    """Return the body, decompressed; raises ReadError or DecodingError for one that has no end.
+    """Return the decompressed body; raises ReadError if it is too long, DecodingError if it is damaged.
 
-    A connection on which more came than this one reply is closed: its bytes would answer the next request.
+    A connection that received more than this reply is closed: the extra bytes would answer the next request.
     """
     try:
         raw = gathered(cast(Iterator[bytes], response.stream))
@@ -40,8 +40,8 @@ def gathered(chunks: Iterator[bytes]) -> bytes:
 
 
 def spoil_with_left_over(response: httpx2.Response) -> None:
-    """Make the connection unfit for another request if bytes are left in it behind the reply."""
-    # httpx2 has no public way to the protocol state; a test on a server that answers twice guards this one.
+    """Make the connection unusable for another request if it holds bytes after the reply."""
+    # httpx2 has no public access to the protocol state; a test with a server that answers twice checks this.
     stream: Any = response.stream
     state = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001
     left_over, _ = state.trailing_data
@@ -55,7 +55,7 @@ def encodings(response: httpx2.Response) -> list[str]:
 
 
 def decoded(encoding: str, raw: bytes) -> bytes:
-    """Return `raw` decompressed; raises DecodingError if it is broken, cut or in an encoding never asked for."""
+    """Return `raw` decompressed; raises DecodingError if it is damaged, cut or in an encoding not requested."""
     if encoding in ("gzip", "x-gzip"):
         return gathered(members(raw, GZIP))
     if encoding == "deflate":
@@ -64,7 +64,7 @@ def decoded(encoding: str, raw: bytes) -> bytes:
 
 
 def deflated(raw: bytes) -> bytes:
-    """Return deflated data: with zlib's head as the standard says, or bare as some servers send it."""
+    """Return inflated data: with zlib's header as the standard says, or raw as some servers send it."""
     try:
         return gathered(members(raw, zlib.MAX_WBITS))
     except httpx2.DecodingError:
@@ -72,7 +72,7 @@ def deflated(raw: bytes) -> bytes:
 
 
 def members(raw: bytes, window: int) -> Iterator[bytes]:
-    """Yield the content of every member, one behind the other: a gzip file may hold several."""
+    """Yield the content of every member in order: a gzip file may hold several."""
     while raw:
         reader = zlib.decompressobj(window)
         try:
@@ -85,7 +85,7 @@ def members(raw: bytes, window: int) -> Iterator[bytes]:
 
 
 def inflated(reader: Any, raw: bytes) -> Iterator[bytes]:
-    """Yield one member in bounded pieces, so that a small reply cannot fill the memory at once."""
+    """Yield one member in bounded pieces, so that a small reply cannot exhaust the memory."""
     while not reader.eof:
         piece = reader.decompress(raw, CHUNK_BYTES)
         raw = reader.unconsumed_tail

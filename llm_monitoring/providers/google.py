@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class GoogleProvider:
-    """Google under one key."""
+    """Google with one key."""
 
     name: ProviderName = google_wire.NAME
 
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = HttpTransport(
+        self.transport = HttpTransport(
             google_wire.NAME,
             key,
             base_url=base_url or google_wire.BASE_URL,
@@ -30,28 +30,28 @@ class GoogleProvider:
             total_seconds=total_seconds,
         )
 
-        self.sdk = open_sdk(key, base_url or google_wire.BASE_URL, timeout_seconds, self.wire)
+        self.sdk = open_sdk(key, base_url or google_wire.BASE_URL, timeout_seconds, self.transport)
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.wire.exchange(lambda: self.sdk.models.generate_content(**parameters))
+        return self.transport.exchange(lambda: self.sdk.models.generate_content(**parameters))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             config: Any = {"page_size": google_wire.PAGE_SIZE} | ({"page_token": mark} if mark else {})
-            return self.wire.exchange(lambda: self.sdk.models.list(config=config))
+            return self.transport.exchange(lambda: self.sdk.models.list(config=config))
 
-        found = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
+        listed = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
         return model_lists.text_models(
-            google_wire.NAME, (google_wire.model_info(e) for e in found if google_wire.generates(e))
+            google_wire.NAME, (google_wire.model_info(e) for e in listed if google_wire.generates(e))
         )
 
     def close(self) -> None:
-        self.wire.close()
+        self.transport.close()
 
 
-def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: HttpTransport) -> genai.Client:
-    """Return a client of the Gemini API; all that the environment could change is said here."""
+def open_sdk(key: Secret, base_url: str, timeout_seconds: float, transport: HttpTransport) -> genai.Client:
+    """Return a client of the Gemini API; every option that the environment could set is set here."""
     from google import genai
     from google.genai import client, types
 
@@ -63,7 +63,7 @@ def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: HttpTrans
             base_url=base_url,
             api_version=google_wire.API_VERSION,
             timeout=round(timeout_seconds * 1000),
-            httpx_client=wire.http,
+            httpx_client=transport.http,
         ),
     )
 
@@ -71,8 +71,8 @@ def open_sdk(key: Secret, base_url: str, timeout_seconds: float, wire: HttpTrans
 def request(question: Question) -> dict[str, Any]:
     """Return the parameters of one call; raises BadRequest for a search without a cap on its fees.
 
-    Google has no field for a country and none for the most searches: the one goes in the instruction, the
-    other only into the reservation. Continuation and function calls are off, as each is a further request.
+    Google has no field for a country, so the instruction names it, and none for a search cap, so the cap is only
+    part of the reservation. Continuation and function calls are off, because each is a further request.
     """
     from google.genai import types
 

@@ -16,14 +16,14 @@ from llm_monitoring.providers.transport import HttpTransport
 
 
 class GoogleLegacyProvider:
-    """Google under one key, without web search and without a say in the thinking effort."""
+    """Google with one key, without web search and without a reasoning effort."""
 
     name: ProviderName = google_wire.NAME
 
     def __init__(
         self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
     ) -> None:
-        self.wire = HttpTransport(
+        self.transport = HttpTransport(
             google_wire.NAME,
             key,
             base_url=base_url or google_wire.BASE_URL,
@@ -37,16 +37,16 @@ class GoogleLegacyProvider:
         self.options = {"retry": None, "timeout": timeout_seconds}
 
     def open_service(self, name: str, base_url: str) -> Any:
-        """Return a service of the SDK over our connection: its own one retries a 401 and follows redirects.
+        """Return a service of the SDK over our transport, because the SDK's own retries a 401 and follows redirects.
 
-        `genai.configure` is not called, as it would set the key for the whole process.
+        `genai.configure` is not called, because it would set the key for the whole process.
         """
         services = import_module("google.ai.generativelanguage")
-        options = {"api_key": self.wire.key.reveal(), "api_endpoint": base_url}
+        options = {"api_key": self.transport.key.reveal(), "api_endpoint": base_url}
         service = getattr(services, f"{name}ServiceClient")(transport="rest", client_options=options)
         transport = service.transport
         transport._session.close()  # noqa: SLF001
-        transport._session = WireSession(self.wire.http)  # noqa: SLF001
+        transport._session = WireSession(self.transport.http)  # noqa: SLF001
         info = import_module("google.api_core.gapic_v1.client_info").ClientInfo(user_agent="genai-py")
         transport._prep_wrapped_messages(info)  # noqa: SLF001
         return service
@@ -56,26 +56,26 @@ class GoogleLegacyProvider:
         model = self.sdk.GenerativeModel(question.model_id, system_instruction=instruction(question) or None)
         model._client = self.generative  # noqa: SLF001
         config = {"max_output_tokens": question.max_output_tokens}
-        return self.wire.exchange(
+        return self.transport.exchange(
             lambda: model.generate_content(question.prompt, generation_config=config, request_options=self.options),
         )
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             page = {"page_size": google_wire.PAGE_SIZE, "page_token": mark}
-            return self.wire.exchange(lambda: self.models.list_models(page, **self.options))
+            return self.transport.exchange(lambda: self.models.list_models(page, **self.options))
 
-        found = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
+        listed = model_lists.entries(google_wire.NAME, "models", fetch, google_wire.next_page)
         return model_lists.text_models(
-            google_wire.NAME, (google_wire.model_info(e) for e in found if google_wire.generates(e))
+            google_wire.NAME, (google_wire.model_info(e) for e in listed if google_wire.generates(e))
         )
 
     def close(self) -> None:
-        self.wire.close()
+        self.transport.close()
 
 
 class WireSession:
-    """The few methods of a requests session that the SDK's REST transport calls, over our connection."""
+    """The methods of a requests session that the SDK's REST transport calls, over our transport."""
 
     def __init__(self, http: httpx2.Client) -> None:
         self.http = http
@@ -90,7 +90,7 @@ class WireSession:
         timeout: float,
         data: str | None = None,
     ) -> httpx2.Response:
-        # Without the SDK's wish for numbers: a reason newer than the package keeps its name.
+        # "$alt" asks for enums as numbers: without it a finish reason newer than the package keeps its name.
         named = [(name, value) for name, value in params if name != "$alt"]
         return self.http.request(method, url, headers=headers, params=named, content=data, timeout=timeout)
 
@@ -98,18 +98,18 @@ class WireSession:
     post = partialmethod(send, "POST")
 
     def close(self) -> None:
-        """Leave the connection to the wire, which owns it."""
+        """Do nothing: the HttpTransport closes its own connection."""
 
 
 def import_sdk() -> Any:
-    # Its end of life and its dependencies' view of old Pythons are known, and would be printed by every run.
+    # Every run would print the package's end of life and its dependencies' warnings about old Python versions.
     warnings.filterwarnings("ignore", r"\s*All support for the .google.generativeai", FutureWarning)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.(api_core|generativeai)")
     return import_module("google.generativeai")
 
 
 def refuse_what_is_missing(question: Question) -> None:
-    """Raise BadRequest for what this package drops without a word."""
+    """Raise BadRequest for options that this package ignores silently."""
     why = "google: the installed google-generativeai cannot send {}: install google-genai"
     if question.web_search:
         raise BadRequest(why.format("a web search"), billed="no")

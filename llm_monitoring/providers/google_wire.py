@@ -1,4 +1,4 @@
-"""Gemini's generateContent form, which both of Google's SDKs speak: reading replies and model lists."""
+"""Reads replies and model lists in Gemini's generateContent form, which both of Google's SDKs use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE_SIZE: Final = 1000
 REDIRECT_HOST: Final = "vertexaisearch.cloud.google.com"
 DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
 BILLED_BY_PROMPT: Final = re.compile(r"gemini-(?:1|2)[.-]")
-# What is paid beforehand is charged as if it were not: never too little.
+# Provisioned throughput is prepaid and charged at the standard price, so that the charge is never too low.
 TRAFFIC_TIERS: Final = {
     "TRAFFIC_TYPE_UNSPECIFIED": "",
     "ON_DEMAND": "",
@@ -92,28 +92,28 @@ def thinking(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = ReplyMeta(NAME, text(body.get("modelVersion")), usage_in(body))
-    finish = finish_of(body, bill)
-    return bill.answer(text_in(body), citations_in(body), finish)
+    meta = ReplyMeta(NAME, text(body.get("modelVersion")), usage_in(body))
+    finish = finish_of(body, meta)
+    return meta.answer(text_in(body), citations_in(body), finish)
 
 
 def candidate(body: dict[str, object]) -> dict[str, object]:
     return next(iter(mappings(body.get("candidates"))), {})
 
 
-def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
-    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
     error = mapping(body.get("error"))
     if error:
-        raise bill.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+        raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
     block = mapping(body.get("promptFeedback")).get("blockReason")
     if block and not candidate(body):
-        raise bill.refused(f"the prompt was blocked: {shown(block)}")
+        raise meta.refused(f"the prompt was blocked: {shown(block)}")
     reason = text(candidate(body).get("finishReason"))
     if reason in BLOCKED:
-        raise bill.refused(f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}")
+        raise meta.refused(f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}")
     if reason in BROKEN:
-        raise bill.bad(f"the answer ended with {reason}")
+        raise meta.bad(f"the answer ended with {reason}")
     return "max_tokens" if reason in ("MAX_TOKENS", "CONTINUATION") else "stop"
 
 
@@ -138,7 +138,7 @@ def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
 
 
 def supported_chunks(body: dict[str, object]) -> set[int] | None:
-    """Return the places of the chunks that passages of the text rest on; None if the reply does not say."""
+    """Return the indices of the chunks that support passages of the text; None if the reply does not say."""
     listed = grounding(body).get("groundingSupports")
     if not mappings(listed):
         return None
@@ -147,7 +147,7 @@ def supported_chunks(body: dict[str, object]) -> set[int] | None:
 
 
 def citation(page: dict[str, object], cited: bool | None) -> Citation:
-    """Return a grounding page; a redirect hides its domain, which stands beside it or is the title."""
+    """Return a grounding page; the domain of a redirect comes from its own field or from the title."""
     url, title = text(page.get("uri")), text(page.get("title"))
     hidden = REDIRECT_HOST in url
     named = text(page.get("domain")) or (title if DOMAIN.fullmatch(title) else "")
@@ -155,10 +155,10 @@ def citation(page: dict[str, object], cited: bool | None) -> Citation:
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed, or None where the reply does not say it credibly.
+    """Return what the call consumed, or None if the reply gives no consistent usage.
 
-    Google leaves out counts of zero. Thoughts are billed as output beside the candidates; where they are not
-    named, what the total holds beyond the named parts is thought.
+    Google leaves out counts of zero. Thoughts are billed as output in addition to the candidates; if they are not
+    given, they are the total less the given parts.
     """
     usage = mapping(body.get("usageMetadata"))
     try:
@@ -167,7 +167,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         candidates = count_or_zero(usage.get("candidatesTokenCount"))
         named = count_or_zero(usage.get("thoughtsTokenCount"))
         thoughts = max(named, count_or_zero(usage.get("totalTokenCount")) - inputs - candidates)
-        found = Usage(
+        consumed = Usage(
             input_tokens=inputs,
             output_tokens=candidates + thoughts,
             cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
@@ -175,21 +175,22 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             searches=searches_in(body, searched=read_by_tools > 0),
             service_tier=tier_in(usage),
         )
-        return consistent(found, text_in(body))
+        return consistent(consumed, text_in(body))
     except InvalidUsage:
         return None
 
 
 def tier_in(usage: dict[str, object]) -> str:
-    """Return the service tier, which Vertex names as the type of traffic; raises Untrusted."""
+    """Return the service tier, which Vertex gives as a traffic type; raises InvalidUsage."""
     named, traffic = tier(usage.get("serviceTier")), tier(usage.get("trafficType"))
     return named or TRAFFIC_TIERS.get(traffic.upper(), traffic)
 
 
 def searches_in(body: dict[str, object], *, searched: bool) -> int:
-    """Return the billable searches: each query, but for models before Gemini 3 each grounded prompt.
+    """Return the billable searches: the queries, or for models before Gemini 3 one for a grounded prompt.
 
-    A reply without text leaves out its queries, although `searched`: how many are billed is not known then.
+    Raises InvalidUsage for a reply that `searched` but lists no queries (a reply without text): their number is
+    unknown.
     """
     listed = grounding(body).get("webSearchQueries")
     queries = [q for q in listed if q] if isinstance(listed, list) else []

@@ -1,4 +1,4 @@
-"""The error for a reply that is not 2xx, when to come back, and what keeps the key out of everything shown."""
+"""Errors of replies that are not 2xx, their retry-after, and the removal of the key from shown texts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from llm_monitoring.providers.base import (
     Scope,
 )
 
-SAID_CHARACTERS: Final = 300
+MESSAGE_CHARACTERS: Final = 300
 LONGEST_WAIT_SECONDS: Final = 3600.0
 KEY_CHARACTERS: Final = re.compile(r"[!-~]+")
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id")
 ESCAPED_ASCII: Final = rb"\u00"  # how JSON begins the escape of a key's character
-ESCAPED_ALONE: Final = '"\\/'  # what JSON escapes with a backslash alone
+ESCAPED_ALONE: Final = '"\\/'  # characters that JSON escapes with a backslash only
 
 ERRORS: Final[Mapping[Scope, type[ProviderError]]] = {
     "prompt": BadRequest,
@@ -42,7 +42,7 @@ ERRORS: Final[Mapping[Scope, type[ProviderError]]] = {
 
 
 def check_key(name: ProviderName, key: Secret) -> None:
-    """Raise AuthFailed for a key that cannot be sent: an HTTP library would print it in its complaint."""
+    """Raise AuthFailed for a key that cannot be sent: an HTTP library would print it in its error."""
     if not KEY_CHARACTERS.fullmatch(key.reveal()):
         raise AuthFailed(f"{name}: the stored key is empty or holds characters that no key has", billed="no")
 
@@ -55,26 +55,26 @@ def one_line(text: str, key: Secret) -> str:
 
 
 def key_forms(key: Secret) -> tuple[str, ...]:
-    """Return the texts that must appear nowhere: the key, also as in a URL, and its last eight characters."""
+    """Return the texts to hide: the key, its URL-encoded form, and its last eight characters."""
     text = key.reveal()
     return (text, quote(text, safe=""), text[-8:]) if len(text) >= 8 else ()
 
 
 def without_key(body: bytes, key: Secret) -> bytes:
-    """Return `body` unchanged unless it echoes the key, which stars then replace, length kept."""
+    """Return `body` with each echo of the key replaced by stars of the same length."""
     for hidden in key_forms(key):
         body = body.replace(hidden.encode(), b"*" * len(hidden))
         if ESCAPED_ASCII in body or (b"\\" in body and not set(ESCAPED_ALONE).isdisjoint(hidden)):
-            body = spelled(hidden).sub(lambda found: b"*" * len(found.group()), body)
+            body = escaped_forms(hidden).sub(lambda match: b"*" * len(match.group()), body)
     return body
 
 
-def spelled(text: str) -> re.Pattern[bytes]:
-    """Return what finds `text`, which is ASCII, in JSON that escapes any of its characters, however often."""
-    return re.compile("".join(spelled_character(each) for each in text).encode())
+def escaped_forms(text: str) -> re.Pattern[bytes]:
+    """Return a pattern for `text`, which is ASCII, in JSON that escapes any of its characters, once or repeatedly."""
+    return re.compile("".join(escaped_character(each) for each in text).encode())
 
 
-def spelled_character(each: str) -> str:
+def escaped_character(each: str) -> str:
     forms = rf"{re.escape(each)}|(?<!\\)\\++u(?i:{ord(each):04x})"
     return rf"(?:\\+{re.escape(each)}|{forms})" if each in ESCAPED_ALONE else f"(?:{forms})"
 
@@ -82,10 +82,10 @@ def spelled_character(each: str) -> str:
 def reply_from(
     name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes, latency_ms: int
 ) -> Reply:
-    """Return a 2xx reply raw; raise the ProviderError that any other status stands for."""
+    """Return a 2xx reply as received; raises the ProviderError of any other status."""
     if 200 <= status < 300:
         named = next((headers[h] for h in REQUEST_ID_HEADERS if h in headers), "")
-        request_id = one_line(named, key)[:SAID_CHARACTERS] or None
+        request_id = one_line(named, key)[:MESSAGE_CHARACTERS] or None
         return Reply(status=status, body=body, latency_ms=latency_ms, request_id=request_id)
     raise error_from(name, key, status, headers, body)
 
@@ -94,8 +94,8 @@ def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[st
     """Return the error for a reply that is not 2xx."""
     document = refusals.read_document(name, body)
     row = refusals.row_of(name, status, document)
-    said = one_line(document.message, key)[:SAID_CHARACTERS] or "no explanation"
-    text = f"{name} answered {status}: {said}"
+    message = one_line(document.message, key)[:MESSAGE_CHARACTERS] or "no explanation"
+    text = f"{name} answered {status}: {message}"
     if row is refusals.REDIRECT:
         text = f"{text} (redirects are not followed: check the base URL)"
     billed: Billed = "no" if row.void else "maybe"
@@ -112,8 +112,8 @@ def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[st
 def retry_after(headers: Mapping[str, str], details: Sequence[dict[str, object]]) -> float | None:
     """Return the wait in seconds that the provider asks for, at most one hour.
 
-    Read from retry-after-ms, then Retry-After as seconds or as an HTTP date (counted from the reply's own
-    Date, a past one being 0), then Google's RetryInfo. Negative, endless or unreadable values count as none.
+    It is read from retry-after-ms, then Retry-After as seconds or as an HTTP date (relative to the reply's own Date;
+    a past date is 0), then Google's RetryInfo. Negative, infinite or unreadable values are ignored.
     """
     waits = (
         number_of(headers.get("retry-after-ms"), 1000.0),
@@ -142,10 +142,10 @@ def seconds_until(text: str | None, sent: str | None) -> float | None:
 
 def moment(text: str | None) -> datetime | None:
     try:
-        found = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def retry_info(detail: dict[str, object]) -> float | None:

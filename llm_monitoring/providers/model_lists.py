@@ -1,4 +1,4 @@
-"""Which of a provider's listed models answer text prompts, by the rules in models.json."""
+"""Reads a provider's list of models and keeps those that answer text prompts, by the rules in models.json."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_PAGES: Final = 100
 
 @cache
 def rules(provider: ProviderName) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
-    """Return the patterns a model's id must match, and must not."""
+    """Return the pattern that a model's id must match, and the one that it must not match."""
     source = resources.files("llm_monitoring.providers").joinpath("models.json").read_text("utf-8")
     listed = json.loads(source)[provider]
     deny = "|".join(listed["deny"])
@@ -27,13 +27,13 @@ def rules(provider: ProviderName) -> tuple[re.Pattern[str], re.Pattern[str] | No
 
 
 def answers_text(provider: ProviderName, model_id: str) -> bool:
-    """Say whether a model of this id takes a text prompt and answers in text; snapshots and aliases do."""
+    """Return whether a model with this id answers text prompts in text; dated ids and aliases count."""
     allow, deny = rules(provider)
     return bool(allow.search(model_id)) and not (deny and deny.search(model_id))
 
 
 def text_models(provider: ProviderName, models: Iterable[ModelInfo]) -> list[ModelInfo]:
-    """Return the models that answer text prompts; raises BadResponse where none does."""
+    """Return the models that answer text prompts; raises BadResponse if none does."""
     kept = [m for m in models if answers_text(provider, m.model_id)]
     if not kept:
         raise BadResponse(f"{provider}: the list of models holds none that answers text prompts", billed="no")
@@ -46,43 +46,44 @@ def entries(
     fetch: Callable[[str], Reply],
     next_page: Callable[[dict[str, object]], str],
 ) -> Iterator[dict[str, object]]:
-    """Yield the entries of all pages; `fetch` takes the mark of a page, "" for the first.
+    """Yield the entries of all pages; `fetch` takes the token of a page, "" for the first.
 
-    Raises BadResponse for a page that is no list of objects with an id or a name, and for pages without end.
+    Raises BadResponse if a page is not a list of objects with an id or a name, or if the pages do not end.
     """
-    mark, seen = "", set[str]()
-    while mark not in seen and len(seen) < MOST_PAGES:
-        seen.add(mark)
-        page = document(provider, fetch(mark))
+    token, seen = "", set[str]()
+    while token not in seen and len(seen) < MOST_PAGES:
+        seen.add(token)
+        page = document(provider, fetch(token))
         yield from checked(provider, page.get(field))
-        mark = next_page(page)
-        if not mark:
+        token = next_page(page)
+        if not token:
             return
     raise BadResponse(f"{provider}: the list of models has no end", billed="no")
 
 
 def checked(provider: ProviderName, listed: object) -> list[dict[str, object]]:
-    found = mappings(listed)
-    named = [e for e in found if text(e.get("id")) or text(e.get("name"))]
+    named = [entry for entry in mappings(listed) if text(entry.get("id")) or text(entry.get("name"))]
     if not isinstance(listed, list) or len(named) < len(listed):
         raise BadResponse(f"{provider}: the list of models cannot be read", billed="no")
     return named
 
 
 def after_last(page: dict[str, object]) -> str:
-    """Return the mark of the page after `page` where it says that there is more."""
+    """Return the token of the page after `page`, "" if it is the last."""
     return text(page.get("last_id")) if page.get("has_more") is True else ""
 
 
 def instant(value: object) -> datetime | None:
-    """Return a moment given as unix seconds, an ISO date or an ISO time; None for none, and for the epoch."""
+    """Return a moment given as unix seconds, an ISO date or an ISO time; None if absent or the epoch."""
     if type(value) is int and 0 < value < 2**33:
         return datetime.fromtimestamp(value, UTC)
     try:
-        found = datetime.fromisoformat(text(value))
+        moment = datetime.fromisoformat(text(value))
     except ValueError:
         return None
-    return None if found.date() == date(1970, 1, 1) else found if found.tzinfo else found.replace(tzinfo=UTC)
+    if moment.date() == date(1970, 1, 1):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def limit(value: object) -> int | None:

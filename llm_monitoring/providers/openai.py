@@ -27,15 +27,15 @@ from llm_monitoring.providers.responses_client import ResponsesClient
 
 NAME: Final[ProviderName] = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
-CACHE_LIFETIME: Final = "ttl_30m_tokens"  # cache writes at the registry's price; another lifetime has another price
-# These models bill a fixed number of input tokens a search, which their usage does not hold.
+CACHE_LIFETIME: Final = "ttl_30m_tokens"  # the registry's cache price is for this lifetime only
+# These models bill a fixed number of input tokens a search that their usage does not include.
 FIXED_SEARCH_MODELS: Final = re.compile(r"(?:.*/)?(?:gpt-4o-mini|gpt-4\.1-mini)", re.IGNORECASE)
 FIXED_SEARCH_TOKENS: Final = 8000
 OWN_MARK: Final = re.compile(r"[?&]utm_source=openai\Z")
 
 
 class OpenAIProvider:
-    """OpenAI under one key."""
+    """OpenAI with one key."""
 
     name: ProviderName = NAME
 
@@ -67,7 +67,7 @@ def request(question: Question) -> dict[str, Any]:
         "input": question.prompt,
         "max_output_tokens": question.max_output_tokens,
         "store": False,
-        # Left out, the key's own project decides, and its priority tier costs more than the price reserved.
+        # Without it the key's project decides the tier, and its priority tier costs more than the reservation.
         "service_tier": "default",
     }
     if instruction(question):
@@ -83,7 +83,7 @@ def request(question: Question) -> dict[str, Any]:
 
 
 def search_tool(country: str | None) -> dict[str, Any]:
-    # A location of its type alone: left out, OpenAI takes the user to be in the United States.
+    # A location without a country: with no location at all OpenAI assumes the United States.
     location = {"type": "approximate"} | ({"country": country} if country else {})
     return {"type": "web_search", "search_context_size": "low", "user_location": location}
 
@@ -91,8 +91,8 @@ def search_tool(country: str | None) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
-    return responses.answer_in(body, bill, citations_in(body))
+    meta = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
+    return responses.answer_in(body, meta, citations_in(body))
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
@@ -111,17 +111,17 @@ def searched_urls(body: dict[str, object]) -> Iterator[str]:
 
 
 def without_mark(url: str) -> str:
-    """Return the address without the mark that OpenAI adds to the pages that it cites."""
+    """Return the URL without the parameter that OpenAI adds to the pages that it cites."""
     return OWN_MARK.sub("", url)
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed, or None where the reply does not say it credibly."""
+    """Return what the call consumed, or None if the reply gives no consistent usage."""
     usage = mapping(body.get("usage"))
     try:
         inputs, outputs = part(usage.get("input_tokens_details")), part(usage.get("output_tokens_details"))
         searches = searches_in(body)
-        found = Usage(
+        consumed = Usage(
             input_tokens=count(usage.get("input_tokens")) + unseen_tokens(body, searches),
             output_tokens=count(usage.get("output_tokens")),
             cached_tokens=count_or_zero(inputs.get("cached_tokens")),
@@ -131,15 +131,15 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cost_usd=cost_in(usage),
             service_tier=tier(body.get("service_tier")),
         )
-        if count_or_zero(usage.get("total_tokens")) > found.total_tokens:
+        if count_or_zero(usage.get("total_tokens")) > consumed.total_tokens:
             return None
-        return consistent(found, responses.output_text(body))
+        return consistent(consumed, responses.output_text(body))
     except InvalidUsage:
         return None
 
 
 def cache_writes_in(inputs: dict[str, object]) -> int:
-    """Return the tokens written to the cache; raises Untrusted for those kept for a time that has no known price."""
+    """Return the tokens written to the cache; raises InvalidUsage for a lifetime without a known price."""
     by_lifetime = part(inputs.get("cache_write_tokens_details"))
     if any(count_or_zero(tokens) for lifetime, tokens in by_lifetime.items() if lifetime != CACHE_LIFETIME):
         raise InvalidUsage
@@ -147,10 +147,10 @@ def cache_writes_in(inputs: dict[str, object]) -> int:
 
 
 def searches_in(body: dict[str, object]) -> int:
-    """Return the searches that are billed: OpenAI's own count, else every item of a search.
+    """Return the billed searches: OpenAI's own count, or the number of search items if there is none.
 
-    Its own count leaves out actions on pages that were found. Without it they are counted too: never too few.
-    Raises Untrusted for an impossible count.
+    The items include actions on found pages, which are not billed, so that the number is never too low. Raises
+    InvalidUsage for an impossible count.
     """
     items = [item for item in mappings(body.get("output")) if item.get("type") == "web_search_call"]
     counted = part(part(body.get("tool_usage")).get("web_search")).get("num_requests")
@@ -158,7 +158,7 @@ def searches_in(body: dict[str, object]) -> int:
 
 
 def unseen_tokens(body: dict[str, object], searches: int) -> int:
-    """Return the fixed tokens of the searches; raises Untrusted for searches of a model that is not named."""
+    """Return the fixed tokens of the searches; raises InvalidUsage if there are searches and the model is not named."""
     model = text(body.get("model"))
     if searches and not model.strip():
         raise InvalidUsage

@@ -1,4 +1,4 @@
-"""Strict reading of a provider's JSON: nothing is used before its type is checked."""
+"""Reads a provider's JSON strictly: every value is used only after its type is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_monitoring.providers.base import Answer, BadResponse, Billed, Citation,
 
 SHOWN_CHARACTERS: Final = 300
 MOST_TOKENS: Final = 10**9
-MOST_CALL_TOKENS: Final = 10_000_000  # five times the widest context window: no call consumes more
+MOST_CALL_TOKENS: Final = 10_000_000  # five times the largest context window: no call consumes more
 MOST_SEARCHES: Final = 1000
 PLAIN_TIERS: Final = ("", "default", "standard", "unspecified", "service_tier_unspecified")
 
@@ -24,12 +24,12 @@ class InvalidUsage(MonitoringError):
 
 
 class Repeated:
-    """Stands for a number or an object that a reply gives twice with different values: neither is believed."""
+    """Replaces a number or an object that a reply gives twice with different values, so that neither is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyMeta:
-    """What a reply cost, as far as it says, to go into the answer or into the error that it is."""
+    """The model and the usage of a reply, which become part of its answer or of its error."""
 
     provider: ProviderName
     model: str
@@ -39,10 +39,10 @@ class ReplyMeta:
     def billed(self) -> Billed:
         return "yes" if self.usage else "maybe"
 
-    def answer(self, said: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]) -> Answer:
-        """Return the answer; raises BadResponse where there is no text to be one."""
-        if said.strip():
-            return Answer(said, self.model, self.usage, citations, finish)
+    def answer(self, words: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]) -> Answer:
+        """Return the answer; raises BadResponse if `words` is blank."""
+        if words.strip():
+            return Answer(words, self.model, self.usage, citations, finish)
         cut = finish == "max_tokens"
         raise self.bad("the answer was cut before any text" if cut else "the reply holds no text")
 
@@ -57,26 +57,26 @@ class ReplyMeta:
 
 
 def shown(value: object) -> str:
-    """Return one printable, shortened line of what a provider said."""
+    """Return a provider's value as one printable, shortened line."""
     try:
-        said = str(value)
-    except RecursionError:  # read from JSON that is nested as deep as Python reads it
-        said = "nested too deep to show"
-    printable = "".join(c if c.isprintable() else " " for c in said)
+        words = str(value)
+    except RecursionError:  # JSON may be nested as deep as Python can read, which is deeper than it can print
+        words = "nested too deep to show"
+    printable = "".join(c if c.isprintable() else " " for c in words)
     return " ".join(printable.split())[:SHOWN_CHARACTERS]
 
 
 def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     """Return the reply's JSON object, fractions as Decimal; raises BadResponse for anything else."""
-    bill = ReplyMeta(provider, "", None)
+    meta = ReplyMeta(provider, "", None)
     try:
-        found: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=once)
-    except (ValueError, ArithmeticError, RecursionError):  # arithmetic: an exponent that no Decimal holds
+        body: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=once)
+    except (ValueError, ArithmeticError, RecursionError):  # ArithmeticError: an exponent too large for a Decimal
         start = reply.body[:SHOWN_CHARACTERS].decode("utf-8", "replace")
-        raise bill.bad(f"the reply is not JSON: {start}") from None
-    if not isinstance(found, dict):
-        raise bill.bad(f"the reply is not a JSON object: {shown(found)}")
-    return found
+        raise meta.bad(f"the reply is not JSON: {start}") from None
+    if not isinstance(body, dict):
+        raise meta.bad(f"the reply is not a JSON object: {shown(body)}")
+    return body
 
 
 def no_constant(name: str) -> NoReturn:
@@ -84,17 +84,17 @@ def no_constant(name: str) -> NoReturn:
 
 
 def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return the object; of a repeated text or list the last counts."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Return the object; a text or list that is repeated has its last value."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
         for name, value in pairs:
-            if isinstance(value, int | Decimal | dict) and found[name] != value:
-                found[name] = Repeated()
-    return found
+            if isinstance(value, int | Decimal | dict) and values[name] != value:
+                values[name] = Repeated()
+    return values
 
 
 def part(value: object) -> dict[str, object]:
-    """Return an object of a usage that may be left out; raises Untrusted for anything else in its place."""
+    """Return an optional object of a usage, {} if absent; raises InvalidUsage if it is not an object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -118,24 +118,24 @@ def text(value: object) -> str:
 
 
 def join_paragraphs(passages: Iterable[str]) -> str:
-    """Return the passages of an answer as paragraphs; the empty ones are none."""
+    """Return the passages of an answer as paragraphs, without the empty ones."""
     return "\n\n".join(passage for passage in passages if passage)
 
 
 def count(value: object) -> int:
-    """Return a count that must be there; raises Untrusted unless it is a whole number from 0 to a billion."""
+    """Return a required count; raises InvalidUsage unless it is a whole number from 0 to a billion."""
     if type(value) is not int or not 0 <= value <= MOST_TOKENS:
         raise InvalidUsage
     return value
 
 
 def count_or_zero(value: object) -> int:
-    """Return a count that a provider leaves out where it is zero; raises Untrusted for an impossible one."""
+    """Return a count that providers omit if it is zero; raises InvalidUsage for an impossible one."""
     return 0 if value is None else count(value)
 
 
 def tier(value: object) -> str:
-    """Return the service tier as the reply names it, "" for none and for the plain one; raises Untrusted."""
+    """Return the service tier as the reply names it, "" if absent or the standard one; raises InvalidUsage."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -144,9 +144,9 @@ def tier(value: object) -> str:
 
 
 def consistent(usage: Usage, answer: str) -> Usage:
-    """Return `usage` if its parts fit their wholes and a text was not free; raises Untrusted otherwise.
+    """Return `usage` if its parts fit their totals and an answer was not free; raises InvalidUsage otherwise.
 
-    Also for more than any context window holds: each count may be possible, and their sum is not.
+    It also raises InvalidUsage if the total is larger than any context window.
     """
     if usage.total_tokens > MOST_CALL_TOKENS or usage.searches > MOST_SEARCHES:
         raise InvalidUsage

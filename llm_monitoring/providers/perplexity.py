@@ -29,13 +29,13 @@ NAME: Final[ProviderName] = "perplexity"
 BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
 FETCH_TOOL: Final = "fetch_url"
-FETCH_USD: Final = Decimal("0.0005")  # for each page that it reads
+FETCH_USD: Final = Decimal("0.0005")  # a page
 MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
 class PerplexityProvider:
-    """Perplexity under one key."""
+    """Perplexity with one key."""
 
     name: ProviderName = NAME
 
@@ -61,9 +61,9 @@ class PerplexityProvider:
 
 
 def request(question: Question) -> dict[str, Any]:
-    """Return the parameters of one call: only fields that the Agent API documents, as it rejects all others.
+    """Return the parameters of one call: only fields that the Agent API documents, because it rejects all others.
 
-    It has no cap on searches; `max_steps` bounds the rounds, of at least one search each, and is the nearest.
+    The API has no cap on searches. `max_steps` is the nearest: it caps the rounds, each of one search or more.
     """
     location = {"user_location": {"country": question.country}} if question.country else {}
     parameters: dict[str, Any] = {
@@ -85,17 +85,17 @@ def request(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    bill = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
-    return responses.answer_in(body, bill, citations_in(body))
+    meta = ReplyMeta(NAME, text(body.get("model")), usage_in(body))
+    return responses.answer_in(body, meta, citations_in(body))
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
-    """Return the search results, which the markers [n] of the text name by id, then annotated pages beyond them."""
+    """Return the search results, cited if a marker [n] in the text names their id, then other annotated pages."""
     annotated = responses.url_citations(body)
-    marked = {found[1] for found in MARKER.finditer(responses.output_text(body))}
+    marked = {match[1] for match in MARKER.finditer(responses.output_text(body))}
     results = [result for item in searches(body) for result in mappings(item.get("results")) if text(result.get("url"))]
     cited_urls = {c.url for c in annotated} | {text(r.get("url")) for r in results if number_of(r) in marked}
-    found = tuple(
+    listed = tuple(
         Citation(
             url=text(result.get("url")),
             title=text(result.get("title")) or None,
@@ -103,7 +103,7 @@ def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
         )
         for result in results
     )
-    return found + tuple(c for c in annotated if c.url not in {known.url for known in found})
+    return listed + tuple(c for c in annotated if c.url not in {known.url for known in listed})
 
 
 def searches(body: dict[str, object]) -> list[dict[str, object]]:
@@ -111,21 +111,21 @@ def searches(body: dict[str, object]) -> list[dict[str, object]]:
 
 
 def number_of(result: dict[str, object]) -> str:
-    """Return the number that marks a result in the text, "" if it has none: ids are 3, "3" or "web:3"."""
+    """Return the number that refers to a result in the text, "" if it has none; ids are 3, "3" or "web:3"."""
     given = result.get("id")
     number = str(given) if type(given) is int else text(given).rpartition(":")[2]
     return number if number.isdecimal() else ""
 
 
 def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed and cost, or None where the reply does not say it credibly."""
+    """Return what the call consumed and cost, or None if the reply gives no consistent usage."""
     usage = mapping(body.get("usage"))
     try:
         details = part(usage.get("input_tokens_details"))
         cached = count_or_zero(details.get("cache_read_input_tokens"))
         written = count_or_zero(details.get("cache_creation_input_tokens"))
-        found = Usage(
-            # Whether the cache's tokens are inside input_tokens is not documented: never count too few.
+        consumed = Usage(
+            # It is not documented whether input_tokens includes the cache's tokens; the larger number is used.
             input_tokens=max(count(usage.get("input_tokens")), cached + written),
             output_tokens=count(usage.get("output_tokens")),
             cached_tokens=cached,
@@ -135,26 +135,26 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             fees_usd=calls_of(usage, FETCH_TOOL) * FETCH_USD,
             service_tier=tier(body.get("service_tier")),
         )
-        if found.cost_usd is None and says_more(usage, found):
+        if consumed.cost_usd is None and has_unpriced_items(usage, consumed):
             return None
-        return consistent(found, responses.output_text(body))
+        return consistent(consumed, responses.output_text(body))
     except InvalidUsage:
         return None
 
 
-def says_more(usage: dict[str, object], found: Usage) -> bool:
-    """Say whether a usage holds tokens or tools that have no price of ours; raises Untrusted."""
+def has_unpriced_items(usage: dict[str, object], consumed: Usage) -> bool:
+    """Return whether a usage holds tokens or tools without a known price; raises InvalidUsage."""
     tools = set(part(usage.get("tool_calls_details"))) - {*SEARCH_TOOLS, FETCH_TOOL}
-    more = count_or_zero(usage.get("total_tokens")) > found.total_tokens
+    more = count_or_zero(usage.get("total_tokens")) > consumed.total_tokens
     return more or any(calls_of(usage, tool) for tool in tools)
 
 
 def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
-    """Return the searches, as counted by the usage or by the lists of results: the larger, never too few."""
+    """Return the number of searches: the larger of the usage's count and the number of result lists."""
     counted = sum(calls_of(usage, name) for name in SEARCH_TOOLS)
     return max(counted, len(searches(body)))
 
 
 def calls_of(usage: dict[str, object], tool: str) -> int:
-    """Return how often a tool was called; raises Untrusted."""
+    """Return how often a tool was called; raises InvalidUsage."""
     return count_or_zero(part(part(usage.get("tool_calls_details")).get(tool)).get("invocation"))

@@ -1,7 +1,7 @@
-"""What a refusal speaks of: one table over the status, codes, types and reasons of the providers' error documents.
+"""Classifies refusals: one table over the status, codes, types and reasons of the providers' error documents.
 
-Words decide nothing, because an error message may quote the prompt. The one exception is two sentences of Anthropic,
-which has no code for them: they are matched from the start of the message.
+The message is not matched, because it may quote the prompt. The exceptions are two sentences of Anthropic, which has
+no code for them: they are matched from the start of the message.
 
 Sources: the providers' error pages (OpenAI "Error codes" and "Spend limits", Anthropic "Errors", Gemini
 "Troubleshooting" and google.api.ErrorReason, Perplexity's error types) and LiteLLM's error types.
@@ -27,11 +27,11 @@ OPENAI_FORM: Final[tuple[ProviderName, ...]] = ("openai", "perplexity")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of refusal. It fits a reply whose status is listed and that carries one of `marks`, if there are any.
+    """One kind of refusal: it fits a reply with a listed status and one of `marks` (any reply if there are none).
 
     `providers` None: every provider.
-    `documented`: only with the provider's own error document; any other body is somebody else's, such as a firewall's.
-    `sentence`: how the message begins. `void`: surely not billed. `again`: worth another call in the same run.
+    `documented`: only with the provider's own error document; another body comes from elsewhere, such as a firewall.
+    `sentence`: the start of the message. `void`: certainly not billed. `again`: another call in the run may work.
     """
 
     code: RefusalCode
@@ -65,16 +65,17 @@ NO_MODEL: Final = frozenset(
     {"model_not_found", "invalid_model", "model_not_available", "DeploymentNotFound"}
     | {"key_model_access_denied", "team_model_access_denied", "user_model_access_denied"}  # LiteLLM
 )
-# the prompt was filtered, whatever the status: OpenAI, Azure, LiteLLM
+# The prompt was filtered, with any status: OpenAI, Azure, LiteLLM.
 FILTERED: Final = frozenset(
     {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt"}
 )
-GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # a gateway's document has none of them
-DAILY_MARK: Final = "quota per day"  # ours, for a Google quota of which an id says PerDay
+GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # not used by gateways
+DAILY_MARK: Final = "quota per day"  # our own mark, for a Google quota with PerDay in its id
 REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 
+# The first row that fits applies. `fmt: skip`: a table.
 TABLE: Final = (
-    # the account: no waiting helps within a run, and no other prompt fares better
+    # The account: neither waiting nor another prompt helps within a run.
     Row("account_refused", "account", (400, 401, 402, 403, 429), OPENAI_FORM, NO_CREDIT),
     Row("account_refused", "account", (400, 402, 403, 429), ("anthropic",),
         frozenset({"billing_error", "enforced_spend_limit_reached", "budget_exceeded"})),
@@ -85,22 +86,22 @@ TABLE: Final = (
     Row("account_refused", "account", (400,), ("google",), frozenset({"FAILED_PRECONDITION"})),
     Row("account_refused", "account", (402,)),
     Row("prompt_refused", "prompt", (400, 401, 403, 404), OPENAI_FORM, FILTERED),
-    # the model
+    # The model.
     Row("model_missing", "model", (400, 401, 403, 404), marks=NO_MODEL),
     Row("model_missing", "model", (404,)),
-    # the key
+    # The key.
     Row("key_refused", "key", (400, 401, 403), ("google",), GOOGLE_KEY),
     Row("key_refused", "key", (401,), documented=False),
     Row("key_refused", "key", (403,)),
-    # this day, this minute
+    # This day or this minute.
     Row("daily_quota", "day", (429,), ("google",), frozenset({DAILY_MARK})),
     Row("rate_limited", "minute", (429,), documented=False, again=True),
-    # refused for load, and the document says so
+    # Refused for load, with a document of the provider.
     Row("overloaded", "load", (529,), ("anthropic",), frozenset({"overloaded_error"}), again=True),
     Row("overloaded", "load", (500, 503), ("google",), GOOGLE_LOAD, again=True),
-    # this prompt, or a page of somebody between us and the provider
+    # This prompt, or a page from a server between us and the provider.
     Row("prompt_refused", "prompt", (400, 403, 404), documented=False),
-    # whoever answered so may have passed the call on: perhaps billed
+    # The server that answered may have passed the call on: it is perhaps billed.
     Row("unclear", "unclear", (408, 409, 424, 425, 444, 460, 499), documented=False, void=False, again=True),
 )  # fmt: skip
 OTHER_CLIENT: Final = Row("unclear", "prompt", (), documented=False, void=False)
@@ -110,7 +111,7 @@ REDIRECT: Final = Row("redirected", "prompt", (), documented=False)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An error body: what it says to people, its marks, and whether it is a document of the provider at all."""
+    """An error body: its message, its marks, and whether it is a document of the provider."""
 
     message: str
     marks: frozenset[str] = frozenset()
@@ -119,7 +120,7 @@ class Document:
 
 
 def row_of(name: ProviderName, status: int, document: Document) -> Row:
-    """Return the first row of the table that fits a reply with this status, which is no 2xx."""
+    """Return the first row of the table that fits a reply with this status, which is not 2xx."""
     fitting = (row for row in TABLE if fits(row, name, status, document))
     return next(fitting, None) or other(status)
 
@@ -141,7 +142,7 @@ def other(status: int) -> Row:
 
 
 def refusal_of(row: Row, document: Document) -> Refusal:
-    """Return what a row says of this reply, with the moment at which the provider says that the account opens."""
+    """Return the refusal of a row, with the moment that the message names for the account to open again."""
     named = REGAIN.search(document.message) if row.sentence is not None else None
     return Refusal(row.code, row.scope, until=moment(named), again=row.again)
 
@@ -156,30 +157,30 @@ def moment(named: re.Match[str] | None) -> datetime | None:
 
 
 def read_document(name: ProviderName, body: bytes) -> Document:
-    """Read the error form of a provider; what has none of it is its own message."""
+    """Read an error body in a provider's form; the message of any other body is the body itself."""
     try:
-        found: object = json.loads(body[:LONGEST_READ])
+        parsed: object = json.loads(body[:LONGEST_READ])
     except (ValueError, RecursionError):
         return Document(body[:LONGEST_READ].decode("utf-8", "replace"))
-    if isinstance(found, list):
-        found = found[0] if found else {}
-    outer = parsing.mapping(found)
+    if isinstance(parsed, list):
+        parsed = parsed[0] if parsed else {}
+    outer = parsing.mapping(parsed)
     error = parsing.mapping(outer.get("error"))
     details = tuple(parsing.mappings(error.get("details")))
-    said = next((t for t in (error.get("message"), outer.get("error"), outer.get("detail")) if t), None)
-    message = said if isinstance(said, str) else body[:LONGEST_READ].decode("utf-8", "replace")
+    given = next((t for t in (error.get("message"), outer.get("error"), outer.get("detail")) if t), None)
+    message = given if isinstance(given, str) else body[:LONGEST_READ].decode("utf-8", "replace")
     return Document(message, marks_in(error, details), details, is_documented(name, error, details))
 
 
 def is_documented(name: ProviderName, error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> bool:
-    """Say whether this is an error document: a message, and a type, a code or (Google) a status in words."""
+    """Return whether this is an error document: a message with a type, a code or (Google) a status in words."""
     kinds = ("status",) if name == "google" else ("type", "code")
     named = any(isinstance(error.get(kind), str) and error.get(kind) for kind in (*kinds, "type"))
     return isinstance(error.get("message"), str) and (named or bool(details))
 
 
 def marks_in(error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> frozenset[str]:
-    inner = parsing.mapping(error.get("details"))  # Anthropic's, where Google has a list
+    inner = parsing.mapping(error.get("details"))  # Anthropic's; Google has a list under this name
     given = [error.get("code"), error.get("type"), error.get("status"), inner.get("error_code")]
     given += [detail.get("reason") for detail in details]
     daily = [DAILY_MARK] if any("PerDay" in quota for detail in details for quota in quotas_in(detail)) else []

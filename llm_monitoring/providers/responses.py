@@ -1,4 +1,4 @@
-"""Reading of the Responses form that OpenAI defined and Perplexity shares: text, refusals, status."""
+"""Reads text, refusals and status of the Responses form that OpenAI and Perplexity share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final, Literal
 from llm_monitoring.providers.base import Answer, Citation
 from llm_monitoring.providers.parsing import ReplyMeta, join_paragraphs, mapping, mappings, shown, text
 
-CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's, and the one in Perplexity's samples
+CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's type, and the one of Perplexity's samples
 
 
 def messages(body: dict[str, object]) -> Iterator[list[dict[str, object]]]:
-    """Yield the content parts of each message in `output` that is the answer, not what was said on the way to it."""
+    """Yield the content parts of each message in `output` that belongs to the answer, without commentary."""
     for item in mappings(body.get("output")):
         if item.get("type") == "message" and item.get("phase") != "commentary":
             yield mappings(item.get("content"))
@@ -24,7 +24,7 @@ def contents(body: dict[str, object]) -> Iterator[dict[str, object]]:
 
 
 def output_text(body: dict[str, object]) -> str:
-    """Return the messages' text, each apart: where two touch, a list's first item does not begin a line."""
+    """Return the text, each message a paragraph of its own, so that a list at its start begins a line."""
     return join_paragraphs(
         "".join(text(part.get("text")) for part in message if part.get("type") == "output_text")
         for message in messages(body)
@@ -32,7 +32,7 @@ def output_text(body: dict[str, object]) -> str:
 
 
 def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
-    """Return the pages that the text's annotations name: all of them are cited."""
+    """Return the pages of the text's annotations; all of them are cited."""
     notes = (note for part in contents(body) for note in mappings(part.get("annotations")))
     return tuple(
         Citation(url=text(note.get("url")), title=text(note.get("title")) or None, cited=True)
@@ -41,24 +41,24 @@ def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
     )
 
 
-def answer_in(body: dict[str, object], bill: ReplyMeta, citations: tuple[Citation, ...]) -> Answer:
+def answer_in(body: dict[str, object], meta: ReplyMeta, citations: tuple[Citation, ...]) -> Answer:
     """Return the answer of a finished or cut reply; raises Refused or BadResponse for any other."""
-    said = output_text(body)
-    finish = finish_of(body, bill)
+    answer_text = output_text(body)
+    finish = finish_of(body, meta)
     refusals = [text(part.get("refusal")) for part in contents(body) if part.get("type") == "refusal"]
-    if refusals and not said.strip():
-        raise bill.refused(f"the model refused: {' '.join(refusals)}")
-    return bill.answer(said, citations, finish)
+    if refusals and not answer_text.strip():
+        raise meta.refused(f"the model refused: {' '.join(refusals)}")
+    return meta.answer(answer_text, citations, finish)
 
 
-def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_tokens"]:
-    """Return how the reply ended; raises Refused or BadResponse where it says that it is no answer."""
+def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
     error = mapping(body.get("error"))
     if error or text(body.get("error")):
         why = shown(error.get("message") or body.get("error"))
         if "content_filter" in text(error.get("code")):
-            raise bill.refused(f"a content filter blocked the answer: {why}")
-        raise bill.bad(f"status {shown(body.get('status'))} with the error: {why}")
+            raise meta.refused(f"a content filter blocked the answer: {why}")
+        raise meta.bad(f"status {shown(body.get('status'))} with the error: {why}")
     status = body.get("status")
     if status in ("completed", None):
         return "stop"
@@ -66,5 +66,5 @@ def finish_of(body: dict[str, object], bill: ReplyMeta) -> Literal["stop", "max_
     if status == "incomplete" and reason == "max_output_tokens":
         return "max_tokens"
     if reason == "content_filter":
-        raise bill.refused("a content filter blocked the answer")
-    raise bill.bad(f"the reply has status {shown(status)} {shown(reason)}".rstrip())
+        raise meta.refused("a content filter blocked the answer")
+    raise meta.bad(f"the reply has status {shown(status)} {shown(reason)}".rstrip())

@@ -1,4 +1,4 @@
-"""The openai SDK on one base URL with one key: the client that OpenAI and Perplexity share."""
+"""The client that OpenAI and Perplexity share: the openai SDK with one base URL and one key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_monitoring.providers.transport import HttpTransport
 
 
 class ResponsesClient:
-    """One connection to a server that speaks OpenAI's wire form."""
+    """A client of a server with OpenAI's API."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class ResponsesClient:
         total_seconds: float | None,
     ) -> None:
         self.name = name
-        self.wire = HttpTransport(
+        self.transport = HttpTransport(
             name,
             key,
             base_url=base_url,
@@ -38,23 +38,23 @@ class ResponsesClient:
             api_key=key.reveal(),
             base_url=base_url,
             max_retries=0,
-            timeout=self.wire.timeout,
-            http_client=self.wire.http,
+            timeout=self.transport.timeout,
+            http_client=self.transport.http,
         )
 
     def create(self, parameters: dict[str, Any]) -> Reply:
-        return self.wire.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters))
+        return self.transport.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
             query = {"after": mark} if mark else None
-            return self.wire.exchange(lambda: self.sdk.models.with_raw_response.list(extra_query=query))
+            return self.transport.exchange(lambda: self.sdk.models.with_raw_response.list(extra_query=query))
 
-        found = model_lists.entries(self.name, "data", fetch, model_lists.after_last)
-        return model_lists.text_models(self.name, (model_info(entry) for entry in found))
+        listed = model_lists.entries(self.name, "data", fetch, model_lists.after_last)
+        return model_lists.text_models(self.name, (model_info(entry) for entry in listed))
 
     def close(self) -> None:
-        self.wire.close()
+        self.transport.close()
 
 
 def model_info(entry: dict[str, object]) -> ModelInfo:

@@ -1,4 +1,11 @@
-"""A provider's HTTP connection: one request a call, under one deadline, with one key, its reply kept raw."""
+"""The HTTP connection of a provider: one request a call, one deadline, one key, and the reply as received.
+
+An SDK may retry, follow redirects, read keys from the environment, or fail on a reply that is already billed. Each
+of these costs money that no reservation covers. Therefore an SDK only builds the request: our transport refuses a
+second request in a call, any other address and any other header, and reads the whole reply before the SDK sees it.
+The caller gets that reply, also if the SDK raises on it. The deadline applies to each socket operation, because the
+timeouts of httpx2 start again with every byte, and a slow reply would never end.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +31,15 @@ CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
 LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
 
-# What an SDK may send beside the key; everything else, such as an organisation or a custom header taken from
-# the environment, is dropped, because it could bill another account.
+# The headers that an SDK may send. All others, such as an organisation or a custom header from the environment, are
+# dropped, because they could bill another account; the key's own headers are added.
 PASSED_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
     | {"transfer-encoding", "x-goog-api-client", "x-server-timeout"}
 )
 ENCODING_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding"})
 
-# Nothing of the request had left when one of these came up.
+# When one of these is raised, no byte of the request has been sent.
 BEFORE_SENDING: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -44,7 +51,7 @@ BEFORE_SENDING: Final = (
 
 @dataclass(slots=True)
 class Exchange:
-    """What happened on the wire during one call."""
+    """The requests and the reply of one call."""
 
     deadline: float
     requests: int = 0
@@ -60,7 +67,7 @@ CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
 
 
 def seconds_left(timeout: float | None, error: type[Exception]) -> float:
-    """Return how long one socket operation may take; raises `error` when the call's total time is over."""
+    """Return how long one socket operation may take; raises `error` if the call's total time is over."""
     remaining = CURRENT.get().deadline - time.monotonic()
     if remaining <= 0:
         raise error("the call's total time is over")
@@ -68,7 +75,7 @@ def seconds_left(timeout: float | None, error: type[Exception]) -> float:
 
 
 class DeadlineStream(httpcore2.NetworkStream):
-    """A socket that obeys the deadline of the call it serves: httpx timeouts start anew with every byte."""
+    """A socket with the deadline of its call."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self.stream = stream
@@ -93,7 +100,7 @@ class DeadlineStream(httpcore2.NetworkStream):
 
 
 class DeadlineBackend(httpcore2.NetworkBackend):
-    """Opens sockets that obey the deadline of the call that opens them."""
+    """Opens sockets with the deadline of their call."""
 
     def __init__(self) -> None:
         self.backend = httpcore2.SyncBackend()
@@ -111,11 +118,11 @@ class DeadlineBackend(httpcore2.NetworkBackend):
 
 
 class Transport(httpx2.HTTPTransport):
-    """Sends the one request of the current call and keeps what came back, whatever the SDK makes of it."""
+    """Sends the one request of the current call and keeps its reply."""
 
     def __init__(self, base_url: httpx2.URL, key: Secret, headers: Mapping[str, str], timeout: httpx2.Timeout) -> None:
         super().__init__(verify=certificates(), limits=LIMITS, proxy=proxy_for(base_url))
-        # httpx2 has no door to its pool's sockets; a test on a dripping server guards this one.
+        # httpx2 has no public access to its pool's sockets; a test with a slow server checks this.
         self._pool._network_backend = DeadlineBackend()  # noqa: SLF001
         self.prefix = str(base_url).rstrip("/") + "/"
         self.key = key
@@ -141,7 +148,7 @@ class Transport(httpx2.HTTPTransport):
         return httpx2.Response(response.status_code, headers=plain, content=body)
 
     def guard(self, request: httpx2.Request, exchange: Exchange) -> None:
-        """Hold the request to one a call, this provider's address and this user's key."""
+        """Allow one request a call, to this provider's address, with this key."""
         if exchange.requests:
             raise httpx2.RequestError("one call makes one request; the SDK's further one was stopped")
         if not str(request.url).startswith(self.prefix):
@@ -157,16 +164,15 @@ class Transport(httpx2.HTTPTransport):
 
 @cache
 def certificates() -> ssl.SSLContext:
-    """Return the machine's trusted certificates, read once: it takes longer than all the rest of opening."""
+    """Return the machine's trusted certificates, read once because reading is the slowest part of opening."""
     return httpx2.create_ssl_context()
 
 
 def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
-    """Return the proxy that the machine's settings (HTTPS_PROXY, ALL_PROXY, NO_PROXY) name for `base_url`.
+    """Return the proxy for `base_url` from HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 
-    None for plain http, which only gateways on this machine are called by: a proxy would read the key.
-
-    Raises ConfigurationError, which never shows the address, for one that is no HTTP proxy.
+    It is None for plain http, which is only allowed for gateways on this machine: a proxy would read the key.
+    Raises ConfigurationError, without the address, if it is not an HTTP proxy.
     """
     if base_url.scheme != "https":
         return None
@@ -186,7 +192,7 @@ def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:
 
 
 class NoHeaders(logging.Filter):
-    """Drops the HTTP library's lines about the headers of a reply, which may echo the key."""
+    """Drops the HTTP library's log lines with headers of a reply, which may echo the key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "response_headers" not in record.getMessage()
@@ -197,7 +203,7 @@ for _name in ("httpcore2.http11", "httpcore2.http2", "httpcore2.proxy"):
 
 
 class HttpTransport:
-    """The HTTP client that an SDK is given: safe to share between threads, closed by `close()`."""
+    """The HTTP client that an SDK receives; threads may share it, and `close()` ends it."""
 
     def __init__(
         self,
@@ -209,10 +215,10 @@ class HttpTransport:
         timeout_seconds: float,
         total_seconds: float | None,
     ) -> None:
-        """`headers` carry the key.
+        """Open a client. `headers` hold the key.
 
-        A call ends after `timeout_seconds` without a byte, and after `total_seconds`, by default twice as
-        many, in any case.
+        A call ends after `timeout_seconds` without a byte, and at the latest after `total_seconds`, which is twice
+        as long by default.
         """
         http_errors.check_key(name, key)
         self.name = name
@@ -223,17 +229,17 @@ class HttpTransport:
         self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
 
     def exchange(self, call: Callable[[], object]) -> Reply:
-        """Run one SDK call that makes one request; return its whole 2xx reply or raise a ProviderError.
+        """Run one SDK call that makes one request and return its whole 2xx reply; raises ProviderError.
 
-        What came over the connection decides, whatever the SDK makes of it. What the SDK raises is not chained:
-        its exceptions hold the request, and the request holds the key.
+        The reply on the connection decides, not the SDK's result. The SDK's exception is not chained, because it
+        holds the request, and the request holds the key.
         """
         exchange = Exchange(deadline=time.monotonic() + self.total_seconds)
         complaint = ""
         token = CURRENT.set(exchange)
         try:
             call()
-        except Exception as exc:  # noqa: BLE001 - SDKs raise what they like, a RecursionError among it
+        except Exception as exc:  # noqa: BLE001 - an SDK may raise any type, such as RecursionError
             complaint = f"{type(exc).__name__}: {exc}"
         finally:
             CURRENT.reset(token)
