@@ -9,11 +9,12 @@ An item is in exactly one state:
 - parked: its ceiling did not fit the user's budget while other calls of the user had reserved a part (`parked`).
 - out: a worker thread has it (`in_flight` counts them by user).
 
-`next_item` moves planned, ready and due items out, or to waiting or held if their key may not be called now, or hands
-them over as closed. `on_reply` and `on_result_known` move a held item of the same key to ready. `on_finished` gives the
-reservation back and moves parked items of the user to ready. `on_budget_exceeded` parks an item that was out, unless
-nothing can give money back any more: then the item ends. `wait` and `add` put an item that was out (or its sentiment)
-back to waiting or ready. An item in no state has ended.
+`next_item` moves a planned, ready or due item out, or to waiting or held if its key may not be called now; an item of
+a closed key it returns with the reason, which ends it. `on_reply` and `on_result_known` move a held item of the same
+key to ready. `on_finished` follows the end of an item's reservation and moves parked items of its user to ready.
+`on_budget_exceeded` parks an item that was out; if no call of the user is left that could return money, it ends the
+item. `wait` moves an item that was out to waiting; `add` makes a new item ready, such as the sentiment of an answer.
+`drain` ends everything that is left.
 
 If the money is reserved by other machines, or another session holds the user's account, nothing in this process will
 wake the parked items. So one item of the user is its `budget_retry`: it waits and tries again, and all others of the
@@ -149,9 +150,9 @@ class Dispatcher:
         """
         with_room = [each for each in self.queues if each not in self.not_ready and self.limits.provider_has_room(each)]
         for provider in sorted(with_room, key=lambda each: (each in last, self.limits.in_flight(each))):
-            found = self.next_of(self.queues[provider], now)
-            if found is not None:
-                return found
+            item = self.next_of(self.queues[provider], now)
+            if item is not None:
+                return item
         return None
 
     def next_of(self, queue: ProviderQueue, now: float) -> NextItem | None:

@@ -132,12 +132,12 @@ class Runner:
         """Start what may go now. Items of closed keys, however many, delay neither calls nor replies of others."""
         closing: set[ProviderName] = set()
         while self.has_room() and not self.should_stop():
-            found = self.dispatcher.next_item(self.clock(), last=closing)
-            if found is None:
+            following = self.dispatcher.next_item(self.clock(), last=closing)
+            if following is None:
                 return
-            item = found.item
-            if found.closed is not None:
-                self.give_up(item, task_reason(found.closed), item.last_error or found.closed)
+            item, closed = following.item, following.closed
+            if closed is not None:
+                self.give_up(item, task_reason(closed), item.last_error or closed)
                 if item.provider in closing and not self.events.empty():
                     return
                 closing.add(item.provider)

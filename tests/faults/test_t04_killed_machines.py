@@ -1,4 +1,4 @@
-"""T4 on several machines: schedulers and workers killed at random moments, each replaced, until the day is done."""
+"""T4 on several machines: coordinators and workers killed at random moments, each replaced, until the day is done."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ SPREAD = {"LLM_DISTRIBUTE": "true", "LLM_CHUNK_TASKS": "1", "LLM_MAX_WORKERS": "
 
 @dataclass
 class Fleet:
-    """A scheduler and two workers, each started anew when it is killed."""
+    """A coordinator and two workers, each started again when it is killed."""
 
     environment: Environment
     processes: dict[str, Child] = field(default_factory=dict)
     launched: list[tuple[str, Child]] = field(default_factory=list)
 
     def launch(self, name: str, day: date) -> None:
-        program, arguments = ("daily", ["--date", day.isoformat()]) if name == "scheduler" else ("command", ["worker"])
+        program, arguments = (
+            ("daily", ["--date", day.isoformat()]) if name == "coordinator" else ("command", ["worker"])
+        )
         self.processes[name] = self.environment.start(*arguments, extra=SPREAD, program=program)
         self.launched.append((name, self.processes[name]))
 
@@ -38,20 +40,20 @@ class Fleet:
         return "\n".join(f"--- {name}\n{process.said()}" for name, process in self.launched)
 
     def found_another(self) -> bool:
-        """Whether the last scheduler found a lock that had outlived its process for a moment."""
-        return ALREADY_RUNNING in self.processes["scheduler"].said()
+        """Whether the last coordinator found a lock that had outlived its process for a moment."""
+        return ALREADY_RUNNING in self.processes["coordinator"].said()
 
     def complete(self, day: date, kills: int, longest: float) -> None:
         """Run the day with so many kills on the way; raises AssertionError where a process ends in an error."""
-        for name in ("scheduler", "worker 1", "worker 2"):
+        for name in ("coordinator", "worker 1", "worker 2"):
             if name not in self.processes or self.processes[name].ended.is_set():
                 self.launch(name, day)
         for _ in range(kills):
             time.sleep(self.environment.random.uniform(0.2, longest))
             self.replace(self.environment.random.choice(sorted(self.processes)), day)
-        while self.processes["scheduler"].wait(60) == 0 and self.found_another():
-            self.launch("scheduler", day)
-        assert 0 == self.processes["scheduler"].code, self.said()[-5000:]
+        while self.processes["coordinator"].wait(60) == 0 and self.found_another():
+            self.launch("coordinator", day)
+        assert 0 == self.processes["coordinator"].code, self.said()[-5000:]
 
     def replace(self, name: str, day: date) -> None:
         process = self.processes[name]

@@ -77,3 +77,24 @@ def test_users_wait_apart() -> None:
     dispatcher = make_dispatcher(openai=[*make_items(2, user=1), make_item(user=2)])
     refuse(dispatcher, 2)
     assert 2 == take(dispatcher).task.user_id
+
+
+def test_one_item_tries_an_account_that_is_locked() -> None:
+    """While another session holds a user's account one item of the user tries it, and no other occupies a worker."""
+    dispatcher = make_dispatcher(openai=make_items(3))
+    retried = take(dispatcher)
+    assert not dispatcher.on_budget_exceeded(retried, 1.0, locked=True)
+    assert dispatcher.next_item(0.0) is None
+    assert take(dispatcher, 1.0) is retried
+
+
+def test_an_account_that_is_free_again_is_used_by_all() -> None:
+    """When the item that tried a locked account has ended, the other items of the user go out together."""
+    dispatcher = make_dispatcher(openai=make_items(3))
+    retried = take(dispatcher)
+    assert not dispatcher.on_budget_exceeded(retried, 1.0, locked=True)
+    assert dispatcher.next_item(0.0) is None
+    assert take(dispatcher, 1.0) is retried
+    dispatcher.on_reply(retried)
+    dispatcher.on_finished(retried)
+    assert 2 == len(take_all(dispatcher, 1.0))

@@ -56,7 +56,7 @@ GROUP BY place / %(page)s
 ORDER BY place / %(page)s;
 
 -- name: pending_tasks
--- A page of tasks in its order, without those whose prompt was paused or deleted meanwhile.
+-- A page of tasks in its order, without tasks of a prompt that was paused or deleted meanwhile.
 SELECT p.user_id, p.id AS project_id, q.id AS query_id, %(provider)s::text AS task_provider, %(day)s::date AS analysis_date,
        t.sample, q.query_text, coalesce(q.language, p.language) AS language
 FROM unnest(%(queries)s::int[], %(samples)s::int[]) WITH ORDINALITY AS t (query_id, sample, place)
