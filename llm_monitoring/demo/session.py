@@ -57,11 +57,11 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
     data = demo_data_directory(settings.data_dir)
     log.info("📁 Los datos de la demo están en %s", data, extra={"event": "demo.data", "directory": str(data)})
     make_parents(data)
-    the_day = day or datetime.now(UTC).date()
+    day = day or datetime.now(UTC).date()
     with DemoServer(
-        latency_ms=LATENCY_MS, latency_spread=0.5, epoch=the_day, bill=data.with_name("demo.bill.jsonl")
+        latency_ms=LATENCY_MS, latency_spread=0.5, epoch=day, bill=data.with_name("demo.bill.jsonl")
     ) as server:
-        server.set_day(the_day)
+        server.set_day(day)
         own = dataclasses.replace(
             settings,
             database_url=f"{embedded.start(data)}{UNHURRIED}",
@@ -105,7 +105,7 @@ def new_project(user_id: int, sample: SampleProject) -> projects.NewProject:
         name=sample.name,
         brand=entity(sample.brand),
         industry=sample.industry,
-        competitors=[entity(rival) for rival in sample.competitors],
+        competitors=[entity(competitor) for competitor in sample.competitors],
         language=sample.language,
         country=sample.country,
     )

@@ -120,8 +120,8 @@ def cells(db: Database) -> Iterator[Cell]:
 def ignore(_: object) -> None: ...
 
 
-def row_notices(app: App, the_day: date) -> Iterator[Notice]:
-    return run_notices.row_notices(app.errors.found, the_day)
+def row_notices(app: App, day: date) -> Iterator[Notice]:
+    return run_notices.row_notices(app.errors.found, day)
 
 
 @dataclass
@@ -172,17 +172,17 @@ class House:
         self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
                         "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
 
-    def run(self, the_day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> DayReport:
+    def run(self, day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> DayReport:
         """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""
         app = self.app
-        request = RunRequest(the_day, on_start=lambda pending: ignore(meanwhile()))
+        request = RunRequest(day, on_start=lambda pending: ignore(meanwhile()))
         report = run_day(app, request, listener=daily_log.StartLog())
         daily.write_reports(app, report)
-        digest.collect(app, the_day, lambda: [*run_notices.run_notices(report, the_day), *row_notices(app, the_day)])
+        digest.collect(app, day, lambda: [*run_notices.run_notices(report, day), *row_notices(app, day)])
         return report
 
-    def healthy(self, the_day: date = DAY) -> Row:
+    def healthy(self, day: date = DAY) -> Row:
         """What the other tenant has of the day, and what is open of its calls."""
-        row = self.db.one(HEALTHY_DAY, {"day": the_day, "first": FIRST_DAY})
+        row = self.db.one(HEALTHY_DAY, {"day": day, "first": FIRST_DAY})
         assert row is not None
         return row
