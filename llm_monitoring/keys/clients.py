@@ -13,11 +13,7 @@ from llm_monitoring.settings.fields import Settings
 
 
 class NoKey(MonitoringError):
-    """There is no API key for this provider."""
-
-
-class WrongKey(NoKey):
-    """The call may not be made with this key."""
+    """There is no API key for this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +37,16 @@ class Clients:
     def get(self, key: KeyId, user_id: int) -> Provider:
         """The provider of `key` for a call that `user_id` pays; a key of another user is refused.
 
-        Raises KeyUnreadable, NoKey if the key was removed meanwhile, or WrongKey.
+        Raises KeyUnreadable, and NoKey if the key may not be used for this call or was removed meanwhile.
         """
         if key.user_id not in (None, user_id):
-            raise WrongKey(f"la API key de {key.provider} no es del usuario {user_id}")
+            raise NoKey(f"the {key.provider} key is not user {user_id}'s", code="wrong_key")
         if (
             key.user_id is None
             and key.provider in self.keys.operator_keys
             and not self.keys.operator_key(key.provider, user_id)
         ):
-            raise WrongKey(f"LLM_OPERATOR_KEYS_FOR no incluye al usuario {user_id}")
+            raise NoKey(f"LLM_OPERATOR_KEYS_FOR does not include user {user_id}", code="wrong_key")
         with self.lock:
             lock = self.locks.setdefault(key, Lock())
         with lock:
@@ -58,7 +54,7 @@ class Clients:
                 self.open[key] = Client(key, self.connect(key))
             client = self.open[key]
         if client.key != key:
-            raise WrongKey(f"la API key de {key.provider} a mano es de otro")
+            raise NoKey(f"the open {key.provider} key is another one", code="wrong_key")
         return client.provider
 
     def connect(self, key: KeyId) -> Provider:
@@ -77,7 +73,7 @@ class Clients:
             found = self.keys.find(key.user_id, key.provider)
             secret = found.secret if found is not None and found.source == "user" else None
         if secret is None:
-            raise NoKey(f"la API key de {key.provider} cambió durante la ejecución")
+            raise NoKey(f"the {key.provider} key was changed during the run", code="key_changed")
         return secret
 
     def close(self) -> None:

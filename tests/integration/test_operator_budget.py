@@ -13,7 +13,7 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import KeyId, Secret, Usage
-from llm_monitoring.keys.clients import Clients, WrongKey
+from llm_monitoring.keys.clients import Clients, NoKey
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.budget import Budget
@@ -183,7 +183,7 @@ def test_only_those_who_may_use_the_operators_key_get_it(
     clients = Clients(store, load_settings({}, dotenv=False))
     for each, source in zip((1, 2), sources, strict=True):
         if source is None:
-            with pytest.raises(WrongKey, match="LLM_OPERATOR_KEYS_FOR"):
+            with pytest.raises(NoKey, match="LLM_OPERATOR_KEYS_FOR"):
                 clients.get(KeyId("openai", None), each)
 
 
