@@ -168,8 +168,8 @@ def test_start_is_light(cli: Cli) -> None:
         (("runs", "list", "--limit", "0"),
          f"Invalid value for '--limit': 0 is not in the range 1<=x<=10000; see `{PROGRAM} runs list --help`"),
         (("projects", "pause", "7"), "project 7 does not exist: see `python -m llm_monitoring projects list`"),
-        (("budget", "show", "nobody@x.example"),
-         "user 'nobody@x.example' does not exist: see `python -m llm_monitoring users list`"),
+        (("budget", "show", "no_one@x.example"),
+         "user 'no_one@x.example' does not exist: see `python -m llm_monitoring users list`"),
     ],
 )  # fmt: skip
 def test_bad_input(cli: Cli, arguments: tuple[str, ...], message: str) -> None:
@@ -190,7 +190,7 @@ def test_users(cli: Cli) -> None:
 
 
 def test_one_address_of_two_users(cli: Cli, db: Database) -> None:
-    """Where a host application has an address twice, no command guesses whose money is meant."""
+    """If a host application has an address twice, no command guesses which user is meant."""
     db.execute("INSERT INTO users (email) VALUES ('x@y.example'), ('X@y.example')")
     assert "2 users have the address 'x@y.example': give the number of one instead" == cli.refused(
         "budget", "set", "x@y.example", "--limit", "5"
@@ -420,7 +420,7 @@ def test_project_that_cannot_be_read(cli: Cli, db: Database, quipu: int) -> None
 
 
 def test_queries_add(cli: Cli, quipu: int) -> None:
-    """Prompts are stored as written, in the project's language unless told, and a known one is left alone."""
+    """Prompts are stored as written, by default in the language of the project, and a known one is left alone."""
     assert "Project 1: new prompts: 2, known already: 0.\n" == cli.done(
         "queries", "add", "1", "¿Cuál?", "[b]Which[/b]?", "--language", "en", "--type", "t"
     )
@@ -446,7 +446,7 @@ def test_queries_add(cli: Cli, quipu: int) -> None:
     ],
 )
 def test_queries_refused(cli: Cli, quipu: int, arguments: tuple[str, ...], message: str) -> None:
-    """One prompt that cannot be stored keeps out those beside it."""
+    """One prompt that cannot be stored keeps out the others."""
     assert message == cli.refused("queries", "add", "1", *arguments)[: len(message)]
     assert [] == cli.json("queries", "list", "1")
 
@@ -589,9 +589,9 @@ def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
     )
     db.execute("UPDATE user_llm_api_keys SET current_month_spend = 0.75, reserved_spend_usd = 0.5")
     cli.done("budget", "set", "1", "--limit", "1")
-    told = cli.done("budget", "audit")
+    printed = cli.done("budget", "audit")
     for note in ("No difference", "spent and reserved above the limit", "billed above their reserv", "calls open now"):
-        assert note in told
+        assert note in printed
     found = cli.json("budget", "audit")
     assert (True, ["1.00"], ["0.7500000000"], [1]) == (
         found["in_balance"],
@@ -735,7 +735,7 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def test_a_question_that_nobody_answers(quipu: int) -> None:
+def test_a_question_without_an_answer(quipu: int) -> None:
     """Where standard input has ended, a command that asks says what to do and changes nothing."""
     refused = run_program("projects", "remove", "1")
     assert (1, "error: no one answered: run this in a terminal, or see --help for --yes") == (

@@ -76,19 +76,19 @@ def here(database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_project_is_edited(here: Installation) -> None:
     """What is given replaces what was stored, and everything else stays."""
     before = here.shown()
-    told = here.done("projects", "edit", "1", "--alias", "getquipu", "--alias", "Quipu App", "--country", "es",
+    printed = here.done("projects", "edit", "1", "--alias", "getquipu", "--alias", "Quipu App", "--country", "es",
                      "--samples", "2", "--web-search")  # fmt: skip
     after = here.shown()
     assert (("getquipu", "Quipu App"), "ES", 2, True) == (
         after.brand.aliases, after.country, after.samples_per_query, after.web_search)  # fmt: skip
     assert (before.name, before.competitors, before.providers) == (after.name, after.competitors, after.providers)
-    assert told.startswith("Project 1 (P) changed. Figures read the answers so far with the new names; `reanalyse")
+    assert printed.startswith("Project 1 (P) changed. Figures read the answers so far with the new names; `reanalyse")
     here.done("projects", "edit", "1", "--clear", "aliases", "--country", "none", "--provider", "google")
     assert ((), None, ("google",)) == (here.shown().brand.aliases, here.shown().country, here.shown().providers)
 
 
 def test_a_project_gets_another_owner(here: Installation) -> None:
-    """A project that nobody pays for is given to a user."""
+    """A project without a user is given to one."""
     here.environment.db.execute("UPDATE llm_monitoring_projects SET user_id = NULL")
     here.done("projects", "edit", "1", "--user", EMAIL)
     assert here.user == here.shown().user_id
@@ -139,7 +139,7 @@ def test_competitors(here: Installation) -> None:
     changed = sage | {"name": "Sage Active", "case_sensitive": True, "domains": [], "aliases": ["Sage 50", "Sage"]}
     assert changed == here.json("competitors", "list", "1")[1]
     assert "different names" in here.refused("competitors", "add", "1", "quipu")
-    assert "has no competitor 'Nobody': see" in here.refused("competitors", "remove", "1", "Nobody")
+    assert "has no competitor 'Unknown': see" in here.refused("competitors", "remove", "1", "Unknown")
     here.done("competitors", "remove", "1", "HOLDED")
     assert ["Sage Active"] == [each["name"] for each in here.json("competitors", "list", "1")]
 
@@ -195,8 +195,10 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     calls = here.environment.count("llm_call_attempts")
     assert "2 prompts are open; asking them costs at most" in here.done("runs", "retry", "1", stdin="n\n")
     assert calls == here.environment.count("llm_call_attempts")
-    told = here.done("runs", "retry", "1", "--yes")
-    assert ("Run 2: 2 answered, 0 failed" in told, 4) == (True, here.environment.count("llm_monitoring_results")), told
+    printed = here.done("runs", "retry", "1", "--yes")
+    assert ("Run 2: 2 answered, 0 failed" in printed, 4) == (True, here.environment.count("llm_monitoring_results")), (
+        printed
+    )
     assert calls + 2 == here.environment.count("llm_call_attempts")
     assert "Nothing that can be asked is open" in here.done("runs", "retry", "1", "--yes")
     here.ask()
@@ -209,7 +211,7 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     assert f"run 7 does not exist: see `{PROGRAM} runs list`" == here.refused("runs", "show", "7")
 
 
-def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
+def test_a_retry_during_a_run_is_refused(here: Installation) -> None:
     """While a daily run is at work a retry says so and asks nothing."""
     run_id = records.start(here.environment.db, date.today())  # noqa: DTZ011
     records.finish(here.environment.db, run_id, "warnings", valid=0, failed=0, pending=4, message=None)
@@ -222,7 +224,7 @@ def test_a_retry_beside_a_run_is_refused(here: Installation) -> None:
 
 
 def test_a_run_says_what_each_provider_cost(here: Installation) -> None:
-    """Each provider has its own bill and its own answers; what an earlier run of the day did is told apart."""
+    """Each provider has its own bill and its own answers; what an earlier run of the day did is listed apart."""
     here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])
     here.ask(LLM_MAX_ATTEMPTS="1")
     here.environment.server.faults.set([])

@@ -120,7 +120,7 @@ def test_what_a_host_stored_beyond_the_limits_is_said(cli: Cli, db: Database, qu
 
 
 def test_who_may_not_remove_a_user(cli: Cli, db: Database, ana: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role without the right is told whose it is."""
+    """A role without the right gets an error that names who has it."""
     migrate(db)
     db.execute("CREATE ROLE input_admin LOGIN")
     db.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO input_admin")

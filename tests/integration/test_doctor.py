@@ -160,18 +160,18 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sql", "colour", "told"), BROKEN)
-def test_what_is_broken_in_the_database(environment: Environment, sql: str, colour: str, told: str) -> None:
+@pytest.mark.parametrize(("sql", "colour", "message"), BROKEN)
+def test_what_is_broken_in_the_database(environment: Environment, sql: str, colour: str, message: str) -> None:
     """Each fault is found in its colour, with a way to mend it, and only red fails."""
     environment.db.execute(sql)
     code, found = examine()
     lines = coloured(found, colour)
-    assert [True] == [not line.endswith("→ ") for line in lines if told in line], lines
+    assert [True] == [not line.endswith("→ ") for line in lines if message in line], lines
     assert (colour == "red") == (code == 1)
 
 
 def test_budgets_and_calls_of_dead_runs_are_yellow(environment: Environment) -> None:
-    """A user who is near or over the limit, and calls that nobody works on, are said; a living run's calls are not."""
+    """A user who is near or over the limit, and open calls of no run, are reported; a living run's calls are not."""
     environment.budget.correct(1, Decimal(85), "spent elsewhere")
     call = Attempt(uuid.uuid4(), "probe", 1, "openai", "gpt-6.1-terra", "user", Decimal("0.01"))
     assert admits(environment.budget, call)
@@ -182,9 +182,9 @@ def test_budgets_and_calls_of_dead_runs_are_yellow(environment: Environment) -> 
     ] == [line.partition(" → ")[0] for line in yellow]
     with records.RunLock(environment.db):
         runs_now = [each for each in examine("--offline")[1] if each["subject"] == "runs"]
-    ((colour, told),) = [(each["colour"], each["message"]) for each in runs_now]
-    assert ("green", True) == (colour, told.startswith("a daily run is at work (pid="))
-    assert told.endswith("), 1 calls are out")
+    ((colour, message),) = [(each["colour"], each["message"]) for each in runs_now]
+    assert ("green", True) == (colour, message.startswith("a daily run is at work (pid="))
+    assert message.endswith("), 1 calls are out")
 
 
 @pytest.mark.parametrize(("minutes", "colour"), [(0, "green"), (0.5, "yellow"), (30, "red")])
@@ -207,8 +207,8 @@ def test_a_price_that_begins_soon_is_told(environment: Environment, source: str,
         " VALUES ('google', 'gemini-3.8-flash', now()::date + 9, %(source)s, 'a list', 1, 5)",
         {"source": source},
     )
-    (told,) = [each for each in examine("--offline")[1] if each["subject"] == "price"]
-    assert (colour, True) == (told["colour"], told["message"].startswith("google/gemini-3.8-flash"))
+    (message,) = [each for each in examine("--offline")[1] if each["subject"] == "price"]
+    assert (colour, True) == (message["colour"], message["message"].startswith("google/gemini-3.8-flash"))
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"NEVER"', '"ON_FAILURE"', "a failing run would start again and pay up to ten times more"),
         ('"deploy": {', '"deploy": {"startCommand": "x",', "`deploy` sets startCommand"),
@@ -230,12 +230,12 @@ def checkout(tmp_path: Path) -> Path:
         ("{", "", "cannot be read"),
     ],
 )
-def test_railway_settings_that_cost(checkout: Path, old: str, new: str, told: str) -> None:
+def test_railway_settings_that_cost(checkout: Path, old: str, new: str, message: str) -> None:
     """What would be started wrongly, or again and again, on Railway is red."""
     path = checkout / "railway.json"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     found = list(machine.railway_files(checkout))
-    assert [True] == [told in each.message for each in found if each.colour == "red" and each.subject != ".railway"]
+    assert [True] == [message in each.message for each in found if each.colour == "red" and each.subject != ".railway"]
 
 
 def test_railway_files_of_an_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,12 +272,12 @@ def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_demo_tells_nobody(server_folder: Path) -> None:
-    """The demo, whose trouble is simulated, never writes to the targets of the installation."""
+    """The demo, which simulates trouble, never writes to the targets of the installation."""
     done = subprocess.run(
         [sys.executable, "-m", "llm_monitoring", "--demo", "doctor", "--offline", "--json"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(server_folder),
              "LLM_NOTIFY_URLS": "json://127.0.0.1:9/x"},
         capture_output=True, text=True, check=True, timeout=50,
     )  # fmt: skip
-    (told,) = [each["message"] for each in json.loads(done.stdout) if each["subject"] == "notifications"]
-    assert told.startswith("off:")
+    (message,) = [each["message"] for each in json.loads(done.stdout) if each["subject"] == "notifications"]
+    assert message.startswith("off:")

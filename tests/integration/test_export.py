@@ -48,7 +48,7 @@ SOURCES = [
 
 @pytest.fixture
 def export(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs `export` on a database with one project, whose first prompt is a formula."""
+    """Runs `export` on a database with one project; its first prompt is a formula."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     user = projects.add_user(db, "ana@agency.example")
     brand, rival = Entity("Quipu", (), ("getquipu.com",)), Entity("Holded", (), ("holded.com",))
@@ -105,7 +105,7 @@ def test_json_lines(db: Database, export: Any) -> None:
 
 
 def test_json_is_json_lines(db: Database, export: Any) -> None:
-    """--json prints what --format jsonl does, whether or not the form is named beside it."""
+    """--json prints what --format jsonl does, whether or not the form is named too."""
     store(db, ["one", "two"])
     lines_of = [
         export("citations", "--project", "1", *given).stdout
@@ -237,7 +237,7 @@ def test_failed_export_leaves_nothing(
 
 
 def test_sheet_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sheet takes as many rows as it can hold beside its titles, and not one more."""
+    """A sheet takes as many rows as it can hold next to its titles, and not one more."""
     monkeypatch.setattr(sheets, "MOST_ROWS", 3)
     rows = [{"a": number} for number in range(3)]
     assert 2 == sheets.write_xlsx(tmp_path / "a.xlsx", ["a"], rows[:2], "t")

@@ -45,7 +45,7 @@ def test_an_everyday_word_is_shown_as_answers_use_it(db: Database) -> None:
 
 
 def test_a_longer_product_is_proposed_as_exclude_or_alias(db: Database) -> None:
-    """A capitalised word that often follows a name, and that nobody declared, is pointed out."""
+    """A capitalised word that often follows a name, and that is not declared, is pointed out."""
     open_book(
         db, Entity("Zoho"), *["Prueba Zoho Books hoy.", "Zoho Books es contable.", "Con Zoho Books basta.", "Zoho."]
     )
@@ -149,7 +149,7 @@ def test_when_sentences_run_out_it_is_said(db: Database) -> None:
 
 
 def test_a_language_without_templates_is_refused(db: Database) -> None:
-    """A project in a language without templates is told which there are; a regional form has its language's."""
+    """For a language without templates the error lists the languages; a regional form has those of its language."""
     book = Book.open(db, Entity("Quipu"), [], language="ja")
     assert "there are no templates in 'ja', only in es, en" in refused(
         "queries", "generate", "--project", "1", "--count", "5"

@@ -1,4 +1,4 @@
-"""Commands beside rows that nothing can read: the other rows are listed, measured and exported all the same."""
+"""Commands next to rows that cannot be read: the other rows are listed, measured and exported all the same."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def poisoned(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, q
         "reanalyse --project 2 --yes", "queries list 2", "competitors list 2",
     ],
 )  # fmt: skip
-def test_a_command_goes_on_beside_poisoned_rows(poisoned: Database, line: str) -> None:
+def test_a_command_goes_on_next_to_poisoned_rows(poisoned: Database, line: str) -> None:
     """It ends well, whatever another user's rows hold."""
     result = command(*line.split())
     assert (0, None) == (result.exit_code, result.exception), result.output
@@ -91,7 +91,7 @@ def test_report(poisoned: Database, tmp_path: Path, project: int) -> None:
 def test_an_answer_that_cannot_be_counted_stays_out(
     poisoned: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    """A readable project beside its own broken answer is measured without that answer, or says in one line why not."""
+    """A readable project with a broken answer is measured without that answer, or says in one line why not."""
     monkeypatch.chdir(tmp_path)
     poisoned.execute("UPDATE llm_monitoring_projects SET competitors = '[]' WHERE id = 1")
     result = command(*line.split())

@@ -74,7 +74,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
                        {"match": {"provider": "google", "route": "models"}, "action": refused}])  # fmt: skip
     with terminal(empty_database_url, server, tmp_path) as child:
         seen = answer(child, "What shall it be? [1]:", "1")
-        seen += answer(child, "E-mail address:", "nobody")
+        seen += answer(child, "E-mail address:", "not-an-address")
         seen += answer(child, "E-mail address:", EMAIL)
         seen += answer(child, "openai API key (not shown; empty: none):", "sk-proj-refused-000000000000000000000000")
         seen += answer(child, "openai API key (not shown; empty: none):", KEYS["openai"])
@@ -112,7 +112,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
     master = environment.read_text(encoding="utf-8").strip().removeprefix("LLM_KEYS_ENCRYPTION_KEY=")
     assert (0o600, 44) == (stat.S_IMODE(environment.stat().st_mode), len(master))
     assert [] == [secret for secret in (master, KEYS["openai"], "refused-0000") if secret in seen]
-    assert "'nobody' is no e-mail address" in seen
+    assert "'not-an-address' is no e-mail address" in seen
     with Database(empty_database_url) as db:
         project = projects.find(db, 1)
         assert ("Quipu", ("getquipu", "Quipu App"), ("openai",), "ES") == (
@@ -162,7 +162,7 @@ def test_a_shown_master_key_is_shown_once(empty_database_url: str, server: DemoS
 
 
 def test_not_in_a_terminal() -> None:
-    """Where nobody can answer, setup says in one line what to use instead, with exit code 2."""
+    """Without a terminal, setup says in one line what to use instead, with exit code 2."""
     result = CliRunner().invoke(root, ["setup"], prog_name=PROGRAM)
     assert (2, True, 1) == (result.exit_code, "setup asks questions in a terminal" in result.stderr,
                             len(result.stderr.splitlines()))  # fmt: skip

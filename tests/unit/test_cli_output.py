@@ -61,7 +61,7 @@ def test_json_values(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_pipes_get_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody watches, a row is one line however long it is, without spaces at its end."""
+    """Without a terminal, a row is one line however long it is, without spaces at its end."""
     output.show_rows([{"a": "x" * 300, "b": None}], {"A": "a", "B": "b"}, as_json=False, empty="none")
     assert ["x" * 300] == capsys.readouterr().out.splitlines()[2:]
 
