@@ -48,7 +48,7 @@ class Clock:
 
 
 class Replier:
-    """A provider that answers every question with one body, and moves the clock before if told so."""
+    """A provider that answers every question with one body, and moves the clock before, on request."""
 
     def __init__(self, counts: Counts, **changes: Any) -> None:
         self.name: ProviderName = counts.provider
@@ -116,7 +116,7 @@ def decide(ledger: Budget, input_usd: str, output_usd: str, since: date | None =
 
 
 def test_a_known_rise_is_charged_from_its_day_on(ledger: Budget) -> None:
-    """A rise that the price list names with its day is charged on that day, though nobody entered it."""
+    """A rise that the price list names with its day is charged on that day, though no one entered it."""
     assert Decimal("0.00525") == pay(ledger, FLASH)
 
 
@@ -156,7 +156,7 @@ def test_an_attempt_keeps_its_rates(ledger: Budget) -> None:
 
 
 def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
-    """A call whose reply was kept and not settled, and the desk of the next start."""
+    """A call whose reply was kept and not settled, and the executor of the next start."""
     call, _, tariff = quoted(ledger, counts)
     assert admits(ledger, call)
     assert ledger.mark_sent(call, registry.write_rates(tariff.at(ledger.clock())))
@@ -200,7 +200,7 @@ def test_an_admin_who_decided_before_a_rise_is_not(ledger: Budget) -> None:
 
 
 def test_a_price_edited_in_the_registry_stays_below_no_known_rise(ledger: Budget) -> None:
-    """A lower price that somebody writes into the registry's columns does not end a known rise; a dearer one counts."""
+    """A lower price that is written into the registry's columns does not end a known rise; a dearer one counts."""
     edit = "UPDATE llm_model_registry SET cost_per_1m_output_tokens = {} WHERE model_id = 'gemini-3.8-flash'"
     ledger.db.execute(edit.format(1))
     low = pay(ledger, FLASH)

@@ -1,4 +1,4 @@
-"""The registry under an admin's hands: prices, approval, activation, comparison; nothing free, nothing unrecorded."""
+"""The commands on models: prices, approval, activation, comparison; nothing is free or unrecorded."""
 
 from __future__ import annotations
 
@@ -234,11 +234,11 @@ def test_activation_from_detection_to_the_next_run(admin: Admin) -> None:
     assert {(f"cli:{getpass.getuser()}", "cheaper")} == {(row["changed_by"], row["reason"]) for row in latest}
     assert admin.row("openai", "gpt-5.4-nano")["validated_at"] is not None
     admin.environment.add_project(1, PROMPTS[:1], ["openai"])
-    code, told = admin.environment.run()
+    code, output = admin.environment.run()
     assert (0, [{"model_id": "gpt-5.4-nano"}]) == (
         code,
         admin.environment.rows("SELECT model_id FROM llm_monitoring_results"),
-    ), told
+    ), output
     audit = admin.environment.audit()
     assert ([], [], [], []) == (audit.differences, audit.over_ceiling, audit.open_attempts, admin.environment.leaks())
 
@@ -260,7 +260,7 @@ def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "state", "told"),
+    ("action", "state", "message"),
     [
         ({"kind": "status", "status": 404}, "void", "which cost 0.0000000000 USD (model_not_found"),
         ({"kind": "status", "status": 500}, "unknown", "USD (unavailable"),
@@ -269,7 +269,7 @@ def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
     ],
     ids=["404", "500", "empty", "refused"],
 )
-def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: Any, state: str, told: str) -> None:
+def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: Any, state: str, message: str) -> None:
     """Without an answer the old model stays, the cost is said, and the ledger holds at least the bill."""
     admin.environment.server.faults.set([{"match": {"route": "answer"}, "action": action}])
     result = admin.run("activate", "openai", "gpt-6-luna", "--user", "1", "--yes", "--reason", "x")
@@ -281,7 +281,7 @@ def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: A
         admin.row("openai", "gpt-6-luna")["validated_at"],
     )
     assert "openai/gpt-6-luna gave no answer, which cost" in result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     assert admin.environment.billed() <= attempt["charged_usd"] == admin.environment.spent(1)
 
 
@@ -471,12 +471,12 @@ def test_the_states_of_a_model(admin: Admin) -> None:
     for command in ("reject", "retire"):
         line = admin.refused(command, "openai", "gpt-6.1-terra", "--reason", "x")
         assert f"answers for openai and cannot be {command.removesuffix('e').removesuffix('d')}" in line
-    told = json.loads(admin.done("history", "openai", "gpt-5.4-mini", "--json", "--limit", "5"))
-    assert ["approve", "retire", "approve", "reject", "approve"] == [row["reason"] for row in told]
+    shown = json.loads(admin.done("history", "openai", "gpt-5.4-mini", "--json", "--limit", "5"))
+    assert ["approve", "retire", "approve", "reject", "approve"] == [row["reason"] for row in shown]
 
 
 def test_list_and_show(admin: Admin) -> None:
-    """Models are listed by provider and state, and shown with suggested beside charged prices."""
+    """Models are listed by provider and state, and shown with suggested next to charged prices."""
     register(admin, "openai", "gpt-5.4-nano")
     rows = json.loads(admin.done("list", "--provider", "openai", "--state", "approved", "--json"))
     assert [("gpt-6-luna", "0.1000000000")] == [(row["model_id"], row["cost_per_1m_input_tokens"]) for row in rows]
@@ -501,76 +501,76 @@ def test_a_name_that_two_providers_share(admin: Admin) -> None:
 
 
 @pytest.fixture
-def bridge(admin: Admin) -> Admin:
+def cli(admin: Admin) -> Admin:
     admin.environment.add_project(1, [*PROMPTS, BRANDED], ["openai"])
     return admin
 
 
-def test_compare_asks_both_and_stores_no_result(bridge: Admin) -> None:
+def test_compare_asks_both_and_stores_no_result(cli: Admin) -> None:
     """Both models get the same unbranded prompts, paid to the digit, and the difference has its interval."""
-    told = json.loads(
-        bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "2", "--yes", "--json")
+    shown = json.loads(
+        cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "2", "--yes", "--json")
     )
-    environment = bridge.environment
+    environment = cli.environment
     asked = [(line.model, line.prompt) for line in environment.server.bill.lines]
-    assert (28, 14, 14) == (len(asked), len(set(asked)), told["new"]["answers"])
+    assert (28, 14, 14) == (len(asked), len(set(asked)), shown["new"]["answers"])
     assert (environment.spent(1), environment.billed()) == (
         environment.billed(),
-        Decimal(told["old"]["charged_usd"]) + Decimal(told["new"]["charged_usd"]),
+        Decimal(shown["old"]["charged_usd"]) + Decimal(shown["new"]["charged_usd"]),
     )
     assert {"probe"} == {row["kind"] for row in environment.rows("SELECT kind FROM llm_call_attempts")}
     for table in ("llm_monitoring_results", "llm_monitoring_snapshots", "llm_monitoring_failed_tasks"):
         assert 0 == environment.count(table)
-    rate = told["mention_rate"]
+    rate = shown["mention_rate"]
     assert (7, True, True) == (rate["prompts"], rate["low"] is not None, rate["verdict"] != "too little data")
     assert Decimal(rate["difference"]) == Decimal(rate["after"]) - Decimal(rate["before"])
     assert Decimal(rate["low"]) <= Decimal(rate["difference"]) <= Decimal(rate["high"])
-    assert Decimal(told["ceiling_usd"]) >= environment.billed()
+    assert Decimal(shown["ceiling_usd"]) >= environment.billed()
     audit = environment.audit()
     assert ([], [], []) == (audit.differences, audit.open_attempts, audit.over_ceiling)
 
 
-def test_compare_says_first_what_it_costs(bridge: Admin) -> None:
+def test_compare_says_first_what_it_costs(cli: Admin) -> None:
     """The ceiling comes before anything is asked; without a terminal and --yes nothing is."""
-    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1")
-    assert (2, Decimal(0)) == (result.exit_code, bridge.environment.billed())
+    result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1")
+    assert (2, Decimal(0)) == (result.exit_code, cli.environment.billed())
     assert result.stdout.startswith("7 prompts of project 1 (1 that name the brand are left out) are 14 questions to")
     assert "error: there is no terminal to confirm on: add --yes\n" == result.stderr
-    output = bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+    output = cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     header, mention = (line for line in output.splitlines() if line.startswith(("Figure", "Mention rate, %")))
     assert ("95 % interval" in header, " to " in mention) == (True, True)
     assert output.endswith("Neither results nor figures of any day were touched.\n")
 
 
-def test_compare_stays_within_the_budget(bridge: Admin) -> None:
+def test_compare_stays_within_the_budget(cli: Admin) -> None:
     """When the month is used up the comparison ends, says so, and has spent no cent beyond the limit."""
-    bridge.environment.budget.set_limits(1, Decimal("0.02"), None)
-    output = bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
-    spent = bridge.environment.spent(1)
-    assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), bridge.environment.billed())
+    cli.environment.budget.set_limits(1, Decimal("0.02"), None)
+    output = cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
+    spent = cli.environment.spent(1)
+    assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), cli.environment.billed())
     assert "It ended early: the next call does not fit into what is left of the monthly budget." in output
-    assert [] == bridge.environment.audit().differences
+    assert [] == cli.environment.audit().differences
 
 
-def test_compare_asks_again_where_the_provider_asks_to_wait(bridge: Admin) -> None:
+def test_compare_asks_again_where_the_provider_asks_to_wait(cli: Admin) -> None:
     """A 429 is waited out and asked again as an attempt of its own; every answer comes, every charge is the bill's."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "0.05"}}
-    bridge.environment.server.faults.set([{"match": {"route": "answer", "every": 4}, "times": 3, "action": wait}])
-    told = json.loads(bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json"))
-    states = bridge.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
-    assert (7, 7, None) == (told["old"]["answers"], told["new"]["answers"], told["stopped"])
+    cli.environment.server.faults.set([{"match": {"route": "answer", "every": 4}, "times": 3, "action": wait}])
+    shown = json.loads(cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json"))
+    states = cli.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
+    assert (7, 7, None) == (shown["old"]["answers"], shown["new"]["answers"], shown["stopped"])
     assert [{"state": "settled", "n": 14}, {"state": "void", "n": 3}] == states
-    assert bridge.environment.billed() == bridge.environment.spent(1)
+    assert cli.environment.billed() == cli.environment.spent(1)
 
 
-def test_compare_leaves_a_provider_alone_that_asks_for_it(bridge: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_leaves_a_provider_alone_that_asks_for_it(cli: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one question waits out a 429 no other goes to the provider."""
     monkeypatch.setenv("LLM_MAX_WORKERS", "2")
-    environment = bridge.environment
+    environment = cli.environment
     environment.server.service.behaviour = replace(environment.server.service.behaviour, latency_ms=100.0)
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}
     environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": wait}])
-    bridge.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+    cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     sooner = (
         "llm_call_attempts a JOIN llm_call_attempts refused ON refused.state = 'void' AND a.reserved_at "
         "BETWEEN refused.closed_at + INTERVAL '0.1 s' AND refused.closed_at + INTERVAL '1 s'"
@@ -578,45 +578,45 @@ def test_compare_leaves_a_provider_alone_that_asks_for_it(bridge: Admin, monkeyp
     assert (15, 0) == (environment.count("llm_call_attempts"), environment.count(sooner))
 
 
-def test_compare_ends_where_the_provider_asks_for_too_much(bridge: Admin) -> None:
+def test_compare_ends_where_the_provider_asks_for_too_much(cli: Admin) -> None:
     """A provider that wants to be left alone for longer than a comparison waits is not asked again before."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}
-    bridge.environment.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
-    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+    cli.environment.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
+    result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     assert (1, True) == (result.exit_code, "openai asks for a longer wait" in result.stderr)
-    assert bridge.environment.count("llm_call_attempts WHERE state = 'void'") <= 10
+    assert cli.environment.count("llm_call_attempts WHERE state = 'void'") <= 10
 
 
-def test_compare_does_not_repeat_a_call_in_doubt(bridge: Admin) -> None:
+def test_compare_does_not_repeat_a_call_in_doubt(cli: Admin) -> None:
     """A call that may have been billed is charged its ceiling once, so that the announced ceiling holds."""
     failure = {"kind": "status", "status": 500}
-    bridge.environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": failure}])
-    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json")
+    cli.environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": failure}])
+    result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json")
     shown = json.loads(result.stdout)
-    states = bridge.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
+    states = cli.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
     assert [{"state": "settled", "n": 13}, {"state": "unknown", "n": 1}] == states
     assert 1 == shown["old"]["failures"] + shown["new"]["failures"]
-    assert bridge.environment.spent(1) <= Decimal(shown["ceiling_usd"])
+    assert cli.environment.spent(1) <= Decimal(shown["ceiling_usd"])
     assert "openai answered 500" in result.stderr
 
 
-def test_compare_reports_a_code(bridge: Admin) -> None:
+def test_compare_reports_a_code(cli: Admin) -> None:
     """Programs get a code for why a comparison ended early, and no failed task of the day is stored."""
-    bridge.environment.budget.set_limits(1, Decimal("0.02"), None)
-    told = json.loads(
-        bridge.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json")
+    cli.environment.budget.set_limits(1, Decimal("0.02"), None)
+    shown = json.loads(
+        cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json")
     )
-    assert "budget" == told["stopped"]
-    assert 0 == bridge.environment.count("llm_monitoring_failed_tasks")
+    assert "budget" == shown["stopped"]
+    assert 0 == cli.environment.count("llm_monitoring_failed_tasks")
 
 
-def test_compare_with_a_model_that_is_gone(bridge: Admin) -> None:
-    """A model that the provider no longer serves ends the comparison with code 1, and what was asked is paid."""
-    bridge.environment.server.models.change("openai", retire=["gpt-6-luna"])
-    result = bridge.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
+def test_compare_with_a_model_that_is_gone(cli: Admin) -> None:
+    """A model that the provider no longer serves ends the comparison with code 1; what was asked is paid."""
+    cli.environment.server.models.change("openai", retire=["gpt-6-luna"])
+    result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     assert 1 == result.exit_code
     assert "error: there is nothing to compare: " in result.stderr
-    assert bridge.environment.billed() == bridge.environment.spent(1)
+    assert cli.environment.billed() == cli.environment.spent(1)
 
 
 @pytest.mark.parametrize(
@@ -629,31 +629,31 @@ def test_compare_with_a_model_that_is_gone(bridge: Admin) -> None:
         (("gpt-6.1-terra", "gpt-6-luna", "--samples", "21"), "Invalid value for '--samples'"),
     ],
 )
-def test_compare_refused(bridge: Admin, arguments: tuple[str, ...], message: str) -> None:
+def test_compare_refused(cli: Admin, arguments: tuple[str, ...], message: str) -> None:
     """What cannot be compared is refused in one line with code 2, before anything is asked."""
-    register(bridge, "openai", "gpt-6.2-sol")
-    line = bridge.refused("compare", *arguments, "--project", "1", "--yes")
-    assert (Decimal(0), message) == (bridge.environment.billed(), line[: len(message)])
+    register(cli, "openai", "gpt-6.2-sol")
+    line = cli.refused("compare", *arguments, "--project", "1", "--yes")
+    assert (Decimal(0), message) == (cli.environment.billed(), line[: len(message)])
 
 
-def test_a_killed_trial_is_settled_by_the_next_run(bridge: Admin) -> None:
-    """What a trial left open is closed by the next daily run, and never becomes a day's answer."""
-    with Database(bridge.environment.url) as db:
+def test_a_killed_probe_is_settled_by_the_next_run(cli: Admin) -> None:
+    """What a probe left open is closed by the next daily run, and never becomes a day's answer."""
+    with Database(cli.environment.url) as db:
         db.execute(
             "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, llm_provider, model_id, key_source, "
             "ceiling_usd, committed_usd, budget_usd, sent_at) VALUES (gen_random_uuid(), 'probe', 'sent', 1, "
             "date_trunc('month', now() AT TIME ZONE 'UTC'), 'openai', 'gpt-6-luna', 'user', 0.01, 0.01, 100, now())"
         )
         db.execute("UPDATE user_llm_api_keys SET reserved_spend_usd = 0.01 WHERE user_id = 1")
-    code, told = bridge.environment.run()
-    audit = bridge.environment.audit()
+    code, output = cli.environment.run()
+    audit = cli.environment.audit()
     assert (0, 8, [], []) == (
         code,
-        bridge.environment.count("llm_monitoring_results"),
+        cli.environment.count("llm_monitoring_results"),
         audit.differences,
         audit.open_attempts,
-    ), told
-    unknown = bridge.environment.rows("SELECT state FROM llm_call_attempts WHERE kind = 'probe'")
+    ), output
+    unknown = cli.environment.rows("SELECT state FROM llm_call_attempts WHERE kind = 'probe'")
     assert [{"state": "unknown"}] == unknown
 
 

@@ -133,7 +133,7 @@ def test_exactly_the_text_models_are_registered(check: Check) -> None:
 def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
     """A first check prints the document's lines, in their order and at their levels."""
     events = check.good("--provider", "perplexity", "--provider", "google")
-    told = [(each["level"], each["message"]) for each in events]
+    lines = [(each["level"], each["message"]) for each in events]
     expected = [
         ("info", "🕒 === WEEKLY MODEL CHECK CRON JOB STARTED ==="),
         ("info", "🔑 API keys disponibles: ['google', 'perplexity']"),
@@ -157,7 +157,7 @@ def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
         ("warn", "      4. Opcionalmente, marcar como actual (is_current=TRUE)"),
         ("info", "🎉 MODEL CHECK COMPLETED SUCCESSFULLY"),
     ]
-    assert expected == [line for line in told if line in expected]
+    assert expected == [line for line in lines if line in expected]
     inserted = next(each for each in events if each["message"].endswith("google/gemini-3.5-flash"))
     assert ("google", "gemini-3.5-flash", "1.5") == (
         inserted["provider"],
@@ -254,7 +254,7 @@ def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch:
 
 
 def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
-    """Missing from two checks in a row is told at the second, once; failures in between do not count."""
+    """Missing from two checks in a row is reported at the second, once; failures in between do not count."""
     check.good()
     check.change("openai", remove=[STEADY])
     first = check.good()
@@ -268,17 +268,17 @@ def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
 
 
 def test_a_model_that_comes_back_is_no_longer_missed(check: Check) -> None:
-    """One miss is forgotten when the model is listed again; an announced one is told to be back, and announced anew."""
+    """A miss is forgotten when the model is listed again; an announced one is reported as back and announced again."""
     listed = check.environment.server.models.find("openai", STEADY)
     assert listed is not None
     check.good()
-    told = []
+    counts = []
     for gone in (True, False, True, True, False, True, True):
         check.change("openai", **({"remove": [STEADY]} if gone else {"add": [listed]}))
         events = check.good("--provider", "openai")
-        told.append([len(messages(events, event=f"model.{each}")) for each in ("going", "back")])
-    # retirements that come anyway are told at the first of these checks
-    assert [[0, 0], [0, 0], [1, 0], [0, 1], [0, 0], [1, 0]] == told[1:]
+        counts.append([len(messages(events, event=f"model.{each}")) for each in ("going", "back")])
+    # retirements that come anyway are reported at the first of these checks
+    assert [[0, 0], [0, 0], [1, 0], [0, 1], [0, 0], [1, 0]] == counts[1:]
 
 
 def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Check) -> None:
@@ -306,7 +306,7 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
 
 
 def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
-    """A date within 30 days is told once, as an error for the current model; a date that is taken back is forgotten."""
+    """A date within 30 days is reported once, for the current model as an error; one that is taken back is forgotten."""
     listed = {
         name: check.environment.server.models.find("anthropic", name)
         for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
@@ -329,7 +329,7 @@ def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
 
 
 def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
-    """An alias whose dated model is listed, and an id that the list's filter drops, are not taken for gone."""
+    """An alias with a listed dated model, and an id that the list's filter drops, are not missing."""
     check.environment.rows(
         "INSERT INTO llm_model_registry (llm_provider, model_id) VALUES ('perplexity', 'openai/gpt-6.1-sol'), "
         "('openai', 'gpt-0-bygone') RETURNING id"
@@ -344,8 +344,8 @@ def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
 def test_a_price_that_rises_is_announced_with_its_day(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the sixth of December the check says what begins on the first of January, and what an admin can do."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
-    (told,) = messages(check.good(), "warn", "model.price_changes")
-    assert told.startswith(
+    (line,) = messages(check.good(), "warn", "model.price_changes")
+    assert line.startswith(
         "📅 google/gemini-3.8-flash: cambia de precio el 2027-01-01 (UTC): entrada $0.75 → $1.5, salida $3.75 → $7.5, "
         "entrada en caché $0.075 → $0.15, "
     )
@@ -377,7 +377,7 @@ def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkey
 
 
 def test_price_drift_is_told_with_both_figures(check: Check) -> None:
-    """An approved model's price that is off by more than 1 % is told; one within, and an unapproved model's, is not."""
+    """A price that is off by more than 1 % is reported if its model is approved; one within is not."""
     check.environment.rows(
         "UPDATE llm_model_registry SET cost_per_1m_input_tokens = CASE model_id WHEN 'gpt-6.1-terra' THEN 0.989 "
         "WHEN 'gpt-6-luna' THEN 0.0995 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
@@ -386,7 +386,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
         "UPDATE llm_model_registry SET price_tiers = '[]', cost_per_1k_searches = 5 "
         "WHERE model_id = 'claude-haiku-5-5' RETURNING id"
     )
-    told = messages(check.good(), "warn", "model.price_drift")
+    lines = messages(check.good(), "warn", "model.price_drift")
     terra = "💱 openai/gpt-6.1-terra: precio de entrada, $0.989 en el registro y $1 según genai-prices 0.2.3: openai"
     haiku = "💱 anthropic/claude-haiku-5-5: precio de {}, ${} en el registro y ${} según genai-prices 0.2.3: anthropic"
     tiers = (
@@ -396,7 +396,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
         ("entrada", "0.1", "0.5"),
         ("salida", "0.5", "2.5"),
     )
-    assert told == [
+    assert lines == [
         f"{terra} gpt-6.1-terra",
         f"{haiku} claude-haiku-5-5".format("1.000 búsquedas", "5", "10"),
         *(f"{haiku} claude-haiku-5-5".format(f"{name} por encima de 100000 tokens", *usd) for name, *usd in tiers),
@@ -405,7 +405,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, validated: bool) -> None:
-    """With LLM_AUTO_SWITCH_MODELS a going current model is replaced, only by an approved, priced and validated one."""
+    """With LLM_AUTO_SWITCH_MODELS a retiring current model is replaced, only by an approved, priced and validated one."""
     monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
     if validated:
         row = admin.find(check.environment.db, "openai", STEADY)
@@ -472,7 +472,7 @@ def test_two_checks_do_not_interleave(check: Check) -> None:
 
 
 def test_an_id_too_long_for_the_registry_stops_nobody(check: Check) -> None:
-    """A model whose id does not fit is warned of; the others come in."""
+    """A model with an id that does not fit is reported; the others come in."""
     long = "gpt-9-" + "x" * 100
     check.change("openai", add=[{"id": long, "object": "model", "created": 1, "owned_by": "system"}])
     events = check.good()
@@ -571,7 +571,7 @@ def test_a_wrong_setting_is_named_in_a_line_of_the_log() -> None:
 
 
 def test_help_and_bad_arguments(check: Check) -> None:
-    """--help ends with 0 and a provider that nobody knows with 2."""
+    """--help ends with 0 and an unknown provider with 2."""
     codes = []
     for arguments in (["--help"], ["--provider", "mistral"]):
         with pytest.raises(SystemExit) as ended:

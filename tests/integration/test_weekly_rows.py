@@ -1,4 +1,4 @@
-"""The weekly check beside models, keys and providers that break: the others are listed, compared and registered."""
+"""The weekly check next to models, keys and providers that break: the others are listed, compared and registered."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_searches_are_capped(changes: dict[str, object], web_search: bool, searc
     ],
 )
 def test_a_search_without_cap_or_price_is_refused(changes: dict[str, object], words: str) -> None:
-    """A search fee that nothing bounds, or that nobody knows, makes the model uncallable."""
+    """A search fee without a bound, or an unknown one, makes the model uncallable."""
     with pytest.raises(NotCallable, match=words):
         model(**changes).searches(True, 3)
 

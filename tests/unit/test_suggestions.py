@@ -1,4 +1,4 @@
-"""What the offline price list says of a model, and what it does not know."""
+"""The suggested prices of the offline price list."""
 
 from __future__ import annotations
 

@@ -81,9 +81,10 @@ def note(entry: RegistryEntry) -> str:
 
 def details(entry: RegistryEntry) -> dict[str, object]:
     """What is known of a model, by title, without prices; unknown values and zeros are left out."""
-    always = {"Model": entry.name, "State": entry.state}
-    others = {
+    found = {
+        "Model": entry.name,
         "Name": entry.model_display_name,
+        "State": entry.state,
         "Last listed (UTC)": entry.last_seen_at,
         "Checks that missed it": entry.missing_checks,
         "Lifecycle": entry.lifecycle,
@@ -100,7 +101,7 @@ def details(entry: RegistryEntry) -> dict[str, object]:
         "Suggested by": entry.suggested_source,
         "Suggested on": entry.suggested_at,
     }
-    return {**always, **{title: value for title, value in others.items() if value not in (None, 0)}}
+    return {title: value for title, value in found.items() if value not in (None, 0)}
 
 
 def price_rows(entry: RegistryEntry) -> list[dict[str, Any]]:
