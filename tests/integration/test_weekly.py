@@ -306,7 +306,7 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
 
 
 def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
-    """A date within 30 days is reported once, for the current model as an error; one that is taken back is forgotten."""
+    """An end within 30 days is reported once, for the current model as an error; one taken back is forgotten."""
     listed = {
         name: check.environment.server.models.find("anthropic", name)
         for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
@@ -405,7 +405,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, validated: bool) -> None:
-    """With LLM_AUTO_SWITCH_MODELS a retiring current model is replaced, only by an approved, priced and validated one."""
+    """LLM_AUTO_SWITCH_MODELS replaces a retiring current model, only by an approved, priced and validated one."""
     monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
     if validated:
         row = admin.find(check.environment.db, "openai", STEADY)
