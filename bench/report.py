@@ -27,7 +27,7 @@ from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.export_files import Form, Format, write_export
 from llm_monitoring.reporting.files import ReportWriter
-from llm_monitoring.reporting.report_data import Wanted
+from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.settings.fields import load_settings
 
 # the judge's verdicts, which nothing of the answers' making stores
@@ -47,7 +47,7 @@ def report(language: str) -> Part:
     def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
         projects.change(app.db, project_id, lambda found: dataclasses.replace(found, language=language))
         writer = ReportWriter(app.db, app.keys, app.budget, LATEST)
-        wanted = Wanted(project_id, Period(LATEST - timedelta(days=days - 1), LATEST))
+        wanted = ReportRequest(project_id, Period(LATEST - timedelta(days=days - 1), LATEST))
         written = writer.write(wanted, folder / f"{language}.html")
         return {"kb": round(written.size_bytes / 1000), "rows": written.answers}
 
@@ -70,7 +70,7 @@ def figures(app: App, project_id: int, days: int, folder: Path) -> dict[str, flo
     """The later half of the days compared with the earlier one."""
     middle = LATEST - timedelta(days=days // 2)
     before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
-    found = periods.report(app.db, periods.Question(project_id, after, before))
+    found = periods.period_figures(app.db, periods.PeriodRequest(project_id, after, before))
     return {"rows": found.total.summary.figures.total_queries}
 
 

@@ -25,7 +25,7 @@ from llm_monitoring.demo.session import fill
 from llm_monitoring.domain import Secret
 from llm_monitoring.figures import periods
 from llm_monitoring.figures.comparison import Comparison
-from llm_monitoring.figures.periods import Period, Question
+from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.runs import daily
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
@@ -72,9 +72,9 @@ def measure(app: App, days: Sequence[date]) -> list[dict[str, Any]]:
     """Print the figures and every comparison as the command line does; return the verdicts."""
     found = []
     for row in projects.overview(app.db):
-        print_report(periods.report(app.db, Question(row["id"], Period(days[0], days[-1]))))
+        print_report(periods.period_figures(app.db, PeriodRequest(row["id"], Period(days[0], days[-1]))))
         for what, before, after in comparisons(days):
-            comparison = periods.report(app.db, Question(row["id"], after, before)).comparison
+            comparison = periods.period_figures(app.db, PeriodRequest(row["id"], after, before)).comparison
             assert comparison is not None
             print(f"\n{what}: {before}, then {after}")
             print_comparison(comparison)

@@ -13,14 +13,14 @@ from llm_monitoring.analysis import Mention
 EXAMPLES: Final = 3
 SNIPPET_REACH: Final = 60
 SUMMED: Final = frozenset({"brand_mentioned", "mention_count", "appears_in_numbered_list", "brand_cited", "branded"})
-WHERE_NULL: Final[dict[str, Any]] = {
+MEANING_OF_NULL: Final[dict[str, Any]] = {
     "brand_mentioned": False,
     "mention_count": 0,
     "appears_in_numbered_list": False,
     "mention_contexts": [],
     "competitors_mentioned": {},
 }
-"""What the older form means by NULL."""
+"""What NULL means in rows of the host application."""
 
 VERSION: Final = "analysis_version"
 BY_NAME: Final = ("mention_count", "competitors_mentioned")
@@ -31,7 +31,7 @@ Fields = Mapping[str, Any]
 class Reading:
     """What was read in one answer, named as its columns.
 
-    `mentions` are given where the number of mentions changed, with their places in `visible_text`; `earlier` are those
+    `mentions` are given if the number of mentions changed, with their places in `visible_text`; `earlier` are those
     by the names of the stored reading, None if these names were not kept.
     """
 
@@ -45,7 +45,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One change: where, and what it was and is, or the text around it."""
+    """One change: its answer, the values before and after, or the text around it."""
 
     result_id: int
     provider: str
@@ -57,7 +57,7 @@ class Example:
 
 @dataclass(slots=True)
 class FieldChange:
-    """How many answers change in one field; the totals are of all answers read, None where it is no count."""
+    """How many answers change in one field; the totals are of all answers read, None if the field is no count."""
 
     answers: int = 0
     before: int | None = None
@@ -123,14 +123,14 @@ class Changes:
             self.count_names(row, reading)
 
     def compare(self, row: Fields, name: str, after: Any) -> bool:
-        before: Any = WHERE_NULL.get(name) if row[name] is None else row[name]
+        before: Any = MEANING_OF_NULL.get(name) if row[name] is None else row[name]
         change = self.fields.setdefault(name, FieldChange())
         if name in SUMMED:
             change.before, change.after = (change.before or 0) + before, (change.after or 0) + after
         if before == after:
             return False
         change.answers += 1
-        keep(change.examples, row, before=shown(before), after=shown(after))
+        keep_example(change.examples, row, before=shown(before), after=shown(after))
         return True
 
     def count_verdicts(self, row: Fields, reading: Reading) -> None:
@@ -152,24 +152,24 @@ class Changes:
 
 
 def explain(change: NameChange, name: str, was: int, now: int, row: Fields, reading: Reading) -> None:
-    """Put a change of one answer's mentions down to spellings that are found now, or are not found any more."""
+    """Attribute a change of one answer's mentions to spellings that are found now, or are not found any more."""
     found = [mention for mention in reading.mentions if mention.entity == name]
     known = earlier_mentions(name, was, reading)
     if known is None:
         change.unexplained += now - was
-        keep(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
+        keep_example(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
         return
     gained, lost = apart_from(found, known), apart_from(known, found)
     for mention, step in [*((each, 1) for each in gained), *((each, -1) for each in lost)]:
-        note(change, mention, step, row, reading.visible_text)
+        count_spelling(change, mention, step, row, reading.visible_text)
     rest = now - was - len(gained) + len(lost)
     if rest:
         change.unexplained += rest
-        keep(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
+        keep_example(change.examples, row, before=was, after=now, text=snippet_of_any(reading, found))
 
 
 def earlier_mentions(name: str, was: int, reading: Reading) -> Sequence[Mention] | None:
-    """What counted before; None where it cannot be known."""
+    """The mentions before; None if they cannot be known."""
     if was == 0:
         return ()
     if reading.earlier is None:
@@ -185,11 +185,11 @@ def apart_from(mentions: Sequence[Mention], others: Sequence[Mention]) -> list[M
     return [mention for mention, place in places if place < 0 or others[place].end <= mention.start]
 
 
-def note(change: NameChange, mention: Mention, step: int, row: Fields, text: str) -> None:
+def count_spelling(change: NameChange, mention: Mention, step: int, row: Fields, text: str) -> None:
     surface = " ".join(text[mention.start : mention.end].split())
     spelling = change.spellings.setdefault(surface.casefold(), SpellingChange(surface))
     spelling.difference += step
-    keep(spelling.examples, row, text=snippet(text, mention.start, mention.end))
+    keep_example(spelling.examples, row, text=snippet(text, mention.start, mention.end))
 
 
 def snippet_of_any(reading: Reading, found: Sequence[Mention]) -> str | None:
@@ -197,13 +197,13 @@ def snippet_of_any(reading: Reading, found: Sequence[Mention]) -> str | None:
 
 
 def snippet(text: str, start: int, end: int) -> str:
-    """The text around a mention in one line, cut where it is long."""
+    """The text around a mention in one line, cut if it is long."""
     first, last = max(0, start - SNIPPET_REACH), min(len(text), end + SNIPPET_REACH)
     inside = " ".join(text[first:last].split())
     return f"{'…' if first else ''}{inside}{'…' if last < len(text) else ''}"
 
 
-def keep(
+def keep_example(
     examples: list[Example], row: Fields, *, before: Any = None, after: Any = None, text: str | None = None
 ) -> None:
     """Keep the first few examples, no answer twice."""

@@ -1,4 +1,11 @@
-"""Reanalysis: reads stored answers with the present names and stores what changed; no provider is asked."""
+"""Reanalysis: reads stored answers with the present names and stores what changed; no provider is asked.
+
+Every answer carries the fingerprint of the names that it was read with, and so do the figures of a day. An answer
+with another fingerprint is stale. `plan` finds the days with stale answers or figures, `preview` computes what would
+change, and `run` writes it: page by page, each page one commit, then a day's figures. A run that stops halfway
+therefore needs no record of its own: the next one finds what is still stale. Answers without a text keep their
+reading and their fingerprint; only whether their prompt names the brand is read again.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +49,7 @@ class ReanalysisLock(ExclusiveLock):
 
 
 @dataclass(frozen=True, slots=True)
-class DayWork:
+class StaleDay:
     """A day with figures of another fingerprint; `stale` of its answers have one too."""
 
     day: date
@@ -50,11 +57,11 @@ class DayWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ReanalysisPlan:
     """What a reanalysis has to read: days in order, none if all is up to date."""
 
     project: Project
-    days: Sequence[DayWork]
+    days: Sequence[StaleDay]
 
     @property
     def stale(self) -> int:
@@ -62,8 +69,8 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What ends the work early, between two pages, what wants to see its progress, and what could not be read."""
+class ReanalysisControl:
+    """How a reanalysis is stopped between two pages, reports its progress, and collects row errors."""
 
     stop: Event = field(default_factory=Event)
     on_progress: Callable[[int], None] = lambda answers: None
@@ -71,8 +78,8 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was done: `days` have their figures again; not `finished` is gone on with by the next start."""
+class ReanalysisResult:
+    """What was done: `days` have new figures; the next start continues one that is not `finished`."""
 
     changes: Changes
     days: int
@@ -80,8 +87,8 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Reader:
-    """Reads rows with the project's present names, and finds out what counted by those of before."""
+class StaleAnswerReader:
+    """Re-analyses stored answers with the project's present names; finds the mentions by their former names too."""
 
     db: Database
     project: Project
@@ -92,13 +99,13 @@ class Reader:
         self.matcher = Matcher(self.project.brand, self.project.competitors)
 
     def read(self, row: Row) -> Reading:
-        """An answer's new reading; where its text was never kept, only whether its prompt names the brand."""
+        """An answer's new reading; without its text, only whether its prompt names the brand."""
         branded = {"branded": self.matcher.names_brand(row["query_text"], row["language"])}
         brand, text = self.project.brand.name, row["full_response"]
         if text is None:
             return Reading(brand, branded)
         analysis = self.matcher.analyse(text, row["citations"] or (), row["language"])
-        columns = plain(results.analysis_columns(analysis)) | branded
+        columns = without_adapters(results.analysis_columns(analysis)) | branded
         if all((row[name] or None) == (columns[name] or None) for name in BY_NAME):
             return Reading(brand, columns, analysis.visible_text)
         before = self.matcher_before(row["rules_fingerprint"])
@@ -111,19 +118,19 @@ class Reader:
             before.entities[0].name if before else None,
         )
 
-    def matcher_before(self, mark: str | None) -> Matcher | None:
-        if mark not in self.earlier:
-            self.earlier[mark] = fingerprints.matcher_for(self.db, mark, self.project.id)
-        return self.earlier[mark]
+    def matcher_before(self, fingerprint: str | None) -> Matcher | None:
+        if fingerprint not in self.earlier:
+            self.earlier[fingerprint] = fingerprints.matcher_for(self.db, fingerprint, self.project.id)
+        return self.earlier[fingerprint]
 
 
-def plain(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns without what adapts them to a statement."""
+def without_adapters(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as plain values, without the adapters of a statement."""
     return {name: value.adapted if isinstance(value, Json) else value for name, value in columns.items()}
 
 
-def plan(db: Database, project_id: int, first: date | None = None, last: date | None = None) -> Work:
-    """What of a project's answers, from `first` to `last`, was not read with its present names and rules."""
+def plan(db: Database, project_id: int, first: date | None = None, last: date | None = None) -> ReanalysisPlan:
+    """The stale days of a project from `first` to `last`."""
     project = projects.find(db, project_id)
     params = {
         "project_id": project_id,
@@ -131,48 +138,47 @@ def plan(db: Database, project_id: int, first: date | None = None, last: date | 
         "first": first,
         "last": last,
     }
-    return Work(project, [DayWork(row["day"], row["stale"]) for row in db.all(SQL.days, params)])
+    return ReanalysisPlan(project, [StaleDay(row["day"], row["stale"]) for row in db.all(SQL.days, params)])
 
 
-def preview(db: Database, work: Work, watch: Watch) -> Outcome:
+def preview(db: Database, work: ReanalysisPlan, control: ReanalysisControl) -> ReanalysisResult:
     """What `run` would change; writes nothing."""
-    reader, changes = Reader(db, work.project), Changes()
+    reader, changes = StaleAnswerReader(db, work.project), Changes()
     for day in work.days:
-        changes.add_all(readings(reader, without_text(db, work.project, day.day), watch.errors))
+        changes.add_all(readings(reader, without_text(db, work.project, day.day), control.errors))
         for rows in pages(db, work.project, day.day):
-            if watch.stop.is_set():
-                return Outcome(changes, 0, finished=False)
-            changes.add_all(readings(reader, rows, watch.errors))
-            watch.on_progress(len(rows))
-    return Outcome(changes, 0, finished=True)
+            if control.stop.is_set():
+                return ReanalysisResult(changes, 0, finished=False)
+            changes.add_all(readings(reader, rows, control.errors))
+            control.on_progress(len(rows))
+    return ReanalysisResult(changes, 0, finished=True)
 
 
-def run(db: Database, work: Work, watch: Watch, *, sentiment: bool) -> Outcome:
+def run(db: Database, work: ReanalysisPlan, control: ReanalysisControl, *, sentiment: bool) -> ReanalysisResult:
     """Read the answers again, page by page, and each day's figures after its last page.
 
-    Every page is one commit that marks its answers, and figures carry the mark too: whatever ends this, the next start
-    finds what is left. A scored sentiment stays where the answer mentions the brand as before, and is taken away where
-    that changed; with `sentiment`, a mention that is new waits for a daily run of that day. An answer that cannot be
-    read stays as it was, in the errors of `watch`. Raises AlreadyReading.
+    A scored sentiment stays if the answer mentions the brand as before, and is removed if that changed; with
+    `sentiment`, a new mention waits for a daily run of that day. An answer that cannot be
+    read stays as it was and is in the errors of `control`. Raises AlreadyReading.
     """
-    reader, changes = Reader(db, work.project), Changes()
+    reader, changes = StaleAnswerReader(db, work.project), Changes()
     with ReanalysisLock(db, work.project.id):
         db.transact(lambda tx: fingerprints.record(tx, work.project))
         for done, day in enumerate(work.days):
-            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), watch.errors))
+            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), control.errors))
             for rows in pages(db, work.project, day.day):
-                if watch.stop.is_set():
-                    return Outcome(changes, done, finished=False)
-                changes.add_all(store(db, reader, rows, watch.errors, sentiment=sentiment))
-                watch.on_progress(len(rows))
+                if control.stop.is_set():
+                    return ReanalysisResult(changes, done, finished=False)
+                changes.add_all(store(db, reader, rows, control.errors, sentiment=sentiment))
+                control.on_progress(len(rows))
             row = f"Proyecto #{work.project.id}, {day.day}"
-            with watch.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
-                snapshots.write_snapshots(db, work.project, day.day, watch.errors)
-    return Outcome(changes, len(work.days), finished=True)
+            with control.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
+                snapshots.write_snapshots(db, work.project, day.day, control.errors)
+    return ReanalysisResult(changes, len(work.days), finished=True)
 
 
 def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterator[list[Row]]:
-    """A day's answers that were read with other names or rules."""
+    """A day's stale answers, page by page."""
     after = 0
     while True:
         params = {
@@ -190,12 +196,12 @@ def pages(db: Database, project: Project, day: date, page: int = PAGE) -> Iterat
 
 
 def without_text(db: Database, project: Project, day: date) -> list[Row]:
-    """A day's answers that can't be read any more, and were read with other names or rules."""
+    """A day's stale answers that have no text any more."""
     params = {"project_id": project.id, "day": day, "fingerprint": fingerprints.fingerprint(project)}
     return db.all(SQL.without_text, params)
 
 
-def readings(reader: Reader, rows: Sequence[Row], errors: RowErrors) -> list[tuple[Row, Reading]]:
+def readings(reader: StaleAnswerReader, rows: Sequence[Row], errors: RowErrors) -> list[tuple[Row, Reading]]:
     """What was read in the answers that can be read."""
     found: list[tuple[Row, Reading]] = []
     for row in rows:
@@ -210,7 +216,7 @@ def label(row: Row) -> str:
 
 
 def store(
-    db: Database, reader: Reader, rows: Sequence[Row], errors: RowErrors, *, sentiment: bool
+    db: Database, reader: StaleAnswerReader, rows: Sequence[Row], errors: RowErrors, *, sentiment: bool
 ) -> list[tuple[Row, Reading]]:
     """Read a page and write it, in one transaction if no row is refused; return what was read and written."""
     params = {
@@ -225,7 +231,9 @@ def store(
     return errors.write("store_answer", readings(reader, rows, errors), lambda each: label(each[0]), write)
 
 
-def store_branded(db: Database, reader: Reader, rows: Sequence[Row], errors: RowErrors) -> list[tuple[Row, Reading]]:
+def store_branded(
+    db: Database, reader: StaleAnswerReader, rows: Sequence[Row], errors: RowErrors
+) -> list[tuple[Row, Reading]]:
     """Write whether the prompts of answers without text name the brand; return what was read and written."""
 
     def write(found: Sequence[tuple[Row, Reading]]) -> None:
@@ -240,7 +248,7 @@ def read_unread(db: Database, errors: RowErrors, *, sentiment: bool) -> set[tupl
     What still cannot be read stays unread, in `errors`.
     """
     read: set[tuple[int, date]] = set()
-    readers: dict[int, Reader | None] = {}
+    readers: dict[int, StaleAnswerReader | None] = {}
     after = 0
     while rows := db.all(SQL.unread, {"after": after, "page": PAGE}):
         for project_id in sorted({row["project_id"] for row in rows}):
@@ -255,11 +263,11 @@ def read_unread(db: Database, errors: RowErrors, *, sentiment: bool) -> set[tupl
     return read
 
 
-def open_reader(db: Database, project_id: int, errors: RowErrors) -> Reader | None:
+def open_reader(db: Database, project_id: int, errors: RowErrors) -> StaleAnswerReader | None:
     """A reader with the project's present names; None if the project cannot be read."""
-    reader: Reader | None = None
+    reader: StaleAnswerReader | None = None
     with errors.guard("read_project", f"Proyecto #{project_id}", project_id=project_id):
-        reader = Reader(db, projects.find(db, project_id))
+        reader = StaleAnswerReader(db, projects.find(db, project_id))
         fingerprints.record(db, reader.project)
     return reader
 

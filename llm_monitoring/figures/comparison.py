@@ -61,7 +61,7 @@ def compare(
     turns up adds false alarms that nothing here takes away, and a swing that all prompts share for some
     days, as when a provider changes its index, is a change like any other.
 
-    Raises BadInput if the later period does not start after the earlier one.
+    Raises Invalid if the later period does not start after the earlier one.
     """
     refuse_overlap(before, after)
     estimator = Estimator(unbranded(before), unbranded(after), Bootstrap(resamples, seed))

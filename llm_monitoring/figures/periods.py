@@ -25,7 +25,7 @@ SQL = load("periods")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days from `first` to `last`, both included. Raises BadInput if it ends before it starts."""
+    """Days from `first` to `last`, both included. Raises Invalid if it ends before it starts."""
 
     first: date
     last: date
@@ -58,7 +58,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PeriodTotals:
     """A period's figures, with the tasks that failed and what all calls cost in USD; no cost before any was kept."""
 
     summary: Summary
@@ -67,7 +67,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PeriodRequest:
     """What is asked: a project's period, another one to compare it with, and one provider alone or all."""
 
     project_id: int
@@ -77,7 +77,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PeriodFigures:
     """What there is to say of a period, and of `compared` if one was asked for.
 
     `read_again` answers were stored with former names or rules, and were read with the present ones for these figures;
@@ -89,8 +89,8 @@ class Report:
     project: Project
     period: Period
     latest: date | None
-    total: Measured
-    by_provider: Mapping[str, Measured]
+    total: PeriodTotals
+    by_provider: Mapping[str, PeriodTotals]
     compared: Period | None
     comparison: Comparison | None
     parts: tuple[ProviderPart, ...]
@@ -102,8 +102,8 @@ class Report:
     unread: int
 
 
-def report(db: Database, question: Question) -> Report:
-    """Measure a period, against another one if it is given; raises BadInput if the two overlap, or TooManyStale.
+def period_figures(db: Database, question: PeriodRequest) -> PeriodFigures:
+    """Measure a period, against another one if it is given; raises Invalid if the two overlap, or TooManyStale.
 
     Of the two, the one that starts first is what was before, whichever was asked for first.
     """
@@ -121,7 +121,7 @@ def report(db: Database, question: Question) -> Report:
     else:
         pair = ([], observed)
     total, by_provider = measured(db, project, question, observed)
-    return Report(
+    return PeriodFigures(
         project=project,
         period=question.period,
         latest=latest_day(db, project.id),
@@ -139,13 +139,13 @@ def report(db: Database, question: Question) -> Report:
     )
 
 
-def unread(db: Database, question: Question) -> int:
+def unread(db: Database, question: PeriodRequest) -> int:
     """How many answers of a period are stored and not analysed yet: they are in no figure."""
     row = db.one(SQL.unread, period_params(question))
     return 0 if row is None else int(row["answers"])
 
 
-def period_params(question: Question) -> dict[str, Any]:
+def period_params(question: PeriodRequest) -> dict[str, Any]:
     return {
         "project_id": question.project_id,
         "first": question.period.first,
@@ -155,7 +155,7 @@ def period_params(question: Question) -> dict[str, Any]:
 
 
 def in_order(one: Period, other: Period) -> tuple[Period, Period]:
-    """The earlier and the later period; raises BadInput if they share a day."""
+    """The earlier and the later period; raises Invalid if they share a day."""
     before, after = sorted((one, other), key=lambda period: period.first)
     if after.first <= before.last:
         raise Invalid("period", f"the two periods overlap: {before} and {after}")
@@ -189,8 +189,8 @@ def observed_rows(readings: Readings, rows: Sequence[Row]) -> Iterator[tuple[Row
 
 
 def measured(
-    db: Database, project: Project, question: Question, observed: Sequence[Observation]
-) -> tuple[Measured, dict[str, Measured]]:
+    db: Database, project: Project, question: PeriodRequest, observed: Sequence[Observation]
+) -> tuple[PeriodTotals, dict[str, PeriodTotals]]:
     """The figures over all providers, and each provider's."""
     names = [entity.name for entity in project.competitors]
     totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, period_params(question))}
@@ -198,7 +198,7 @@ def measured(
     for provider in sorted({*totals, *(o.provider for o in observed)}):
         own = [o for o in observed if o.provider == provider]
         row = totals.get(provider, {"failed": 0, "cost_usd": Decimal(0)})
-        each[provider] = Measured(cells.summary(own, names), int(row["failed"]), row["cost_usd"])
+        each[provider] = PeriodTotals(cells.summary(own, names), int(row["failed"]), row["cost_usd"])
     failed = sum(one.failed for one in each.values())
     cost = sum((one.cost_usd for one in each.values()), Decimal(0))
-    return Measured(cells.summary(observed, names), failed, cost), each
+    return PeriodTotals(cells.summary(observed, names), failed, cost), each

@@ -1,4 +1,4 @@
-"""Stored answers as the project's present names and rules read them, whatever they were stored with."""
+"""Stored answers with readings of the project's present names: stale ones are analysed again in memory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TooManyStale(MonitoringError):
 
 @dataclass(slots=True)
 class Readings:
-    """Reads rows of one project again if they were read with former names or rules; writes nothing.
+    """Reads stale rows of one project again; writes nothing.
 
     `read_again` counts those. Rows without a text stand as they were read if former names count the same (`kept`);
     no figure may rest on the others (`left_out`).
@@ -125,10 +125,10 @@ class Readings:
 
     def labels_of(self, stored: Row) -> Mapping[str, str] | None:
         """Return each former competitor's present name; None if the former names do not count the same."""
-        mark = stored["rules_fingerprint"]
-        if mark not in self.former:
-            self.former[mark] = self.db.one(SQL.rules, {"fingerprint": mark})
-        row = self.former[mark]
+        fingerprint = stored["rules_fingerprint"]
+        if fingerprint not in self.former:
+            self.former[fingerprint] = self.db.one(SQL.rules, {"fingerprint": fingerprint})
+        row = self.former[fingerprint]
         return unknown_rules(self.project, stored) if row is None else same_names(self.project, row["rules"])
 
 

@@ -29,7 +29,7 @@ def wilson(
     """Return Wilson's score interval of `successes` in `n` as percentages with two decimals.
 
     Both may be fractional, for an effective sample. Without a sample there is no interval.
-    Raises BadInput unless 0 <= successes <= n. (Wilson 1927; Brown, Cai and DasGupta 2001.)
+    Raises Invalid unless 0 <= successes <= n. (Wilson 1927; Brown, Cai and DasGupta 2001.)
     """
     if not 0 <= successes <= n:
         raise Invalid("successes", f"{float(successes):g} successes in {n:g} trials")

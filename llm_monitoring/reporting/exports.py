@@ -197,7 +197,7 @@ class Export:
 
 
 def check(export: Export) -> None:
-    """Raise BadInput if the export's options do not go together."""
+    """Raise Invalid if the export's options do not go together."""
     if export.kind == "citations" and export.long:
         raise Invalid(
             "long",

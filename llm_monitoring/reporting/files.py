@@ -17,7 +17,7 @@ from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.reporting.page import render
-from llm_monitoring.reporting.report_data import Wanted, access_of, read
+from llm_monitoring.reporting.report_data import ReportRequest, access_of, read
 from llm_monitoring.reporting.view import view
 
 
@@ -40,14 +40,14 @@ class ReportWriter:
     budget: Budget
     today: date
 
-    def write(self, wanted: Wanted, out: Path | None = None) -> Written:
-        """Write a project's report to `out`; raises BadInput if there is no such project or place."""
+    def write(self, wanted: ReportRequest, out: Path | None = None) -> Written:
+        """Write a project's report to `out`; raises NotFound or Invalid for the project or the place."""
         project = projects.find(self.db, wanted.project_id)
-        material = read(self.db, wanted, self.today, access_of(project, self.keys, self.budget))
-        path = out or Path(file_name(project.id, project.name, material.last))
-        page = render(view(material)).encode("utf-8")
+        data = read(self.db, wanted, self.today, access_of(project, self.keys, self.budget))
+        path = out or Path(file_name(project.id, project.name, data.last))
+        page = render(view(data)).encode("utf-8")
         save(path, page)
-        return Written(path, len(page), Period(material.first, material.last), len(material.observations))
+        return Written(path, len(page), Period(data.first, data.last), len(data.observations))
 
     def write_all(self, project_ids: Iterable[int], directory: Path, errors: RowErrors) -> list[Written]:
         """Write each project's report into `directory`; one that fails stops no other."""
@@ -56,7 +56,7 @@ class ReportWriter:
             with errors.guard("write_report", f"Proyecto #{project_id}", project_id=project_id):
                 project = projects.find(self.db, project_id)
                 path = directory / f"{project_id}-{slug(project.name)}.html"
-                written.append(self.write(Wanted(project_id), path))
+                written.append(self.write(ReportRequest(project_id), path))
         return written
 
 

@@ -16,7 +16,7 @@ from llm_monitoring.figures.measures import Measured, Value, measured
 from llm_monitoring.figures.observations import Observation, prompts_asked
 from llm_monitoring.figures.rates import period_rate
 from llm_monitoring.figures.statistics import hundredths, percentage
-from llm_monitoring.reporting.report_data import Versus
+from llm_monitoring.reporting.report_data import ComparedPeriods
 from llm_monitoring.reporting.uncertainty import interval
 
 FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
@@ -104,7 +104,7 @@ class Overview:
     """All figures of a period. `branded_*` are answers to prompts that name the brand, which count nowhere else."""
 
     headlines: tuple[Headline, ...]
-    versus: Versus | None
+    versus: ComparedPeriods | None
     by_provider: tuple[Change, ...]
     entities: tuple[EntityRow, ...]
     providers: tuple[str, ...]
@@ -116,7 +116,9 @@ class Overview:
     branded_mentions: int
 
 
-def overview(answers: AnswerSet, brand: str, providers: Sequence[str], versus: Versus | None = None) -> Overview:
+def overview(
+    answers: AnswerSet, brand: str, providers: Sequence[str], versus: ComparedPeriods | None = None
+) -> Overview:
     """Return every figure of a period, and what changed between the two periods of `versus`."""
     whole = summary_of(answers)
     comparison = compared(versus, answers.competitors)
@@ -137,7 +139,7 @@ def overview(answers: AnswerSet, brand: str, providers: Sequence[str], versus: V
     )
 
 
-def compared(versus: Versus | None, competitors: Sequence[str]) -> Comparison | None:
+def compared(versus: ComparedPeriods | None, competitors: Sequence[str]) -> Comparison | None:
     if versus is None or not versus.earlier or not versus.later:
         return None
     return compare(versus.earlier, versus.later, competitors)

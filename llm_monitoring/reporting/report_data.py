@@ -47,7 +47,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReportRequest:
     """Which report: a period, or the last DAYS days that were measured, and what it is compared with.
 
     Without `compared` the halves of the period are compared. `chosen` periods end where the reader wanted them to.
@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Versus:
+class ComparedPeriods:
     """Two periods that are compared, with the answers of each."""
 
     before: Period
@@ -85,7 +85,7 @@ class ReportData:
     latest: date | None
     chosen: bool
     observations: Sequence[Observation]
-    versus: Versus | None
+    versus: ComparedPeriods | None
     citations: CitationTally
     left_out: int
     prompts: Sequence[Row]
@@ -95,8 +95,8 @@ class ReportData:
     access: Access
 
 
-def read(db: Database, wanted: Wanted, today: date, access: Access) -> ReportData:
-    """Read a period; raises BadInput if there is no such project, TooManyStale if its names changed too long ago."""
+def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> ReportData:
+    """Read a period; raises NotFound if there is no such project, TooManyStale if its names changed too long ago."""
     project = projects.find(db, wanted.project_id)
     period = wanted.period or last_days(db, wanted.project_id, DAYS, today)
     params = {"project_id": wanted.project_id, "first": period.first, "last": period.last}
@@ -136,17 +136,17 @@ def last_days(db: Database, project_id: int, days: int, today: date) -> Period:
 
 def versus(
     db: Database, readings: Readings, own: tuple[Period, Sequence[Observation]], compared: Period | None
-) -> Versus | None:
+) -> ComparedPeriods | None:
     """The two periods that are compared, the earlier first; the period's own halves if no other is given."""
     period, found = own
     if compared is None:
         return halves(period, found)
     before, after = in_order(period, compared)
     others = observations(db, readings, compared)
-    return Versus(before, after, *((others, found) if before is compared else (found, others)))
+    return ComparedPeriods(before, after, *((others, found) if before is compared else (found, others)))
 
 
-def halves(period: Period, found: Sequence[Observation]) -> Versus | None:
+def halves(period: Period, found: Sequence[Observation]) -> ComparedPeriods | None:
     """The later half of the period and as many days before it; None if that is less than a day."""
     half = period.days // 2
     if not half:
@@ -154,7 +154,7 @@ def halves(period: Period, found: Sequence[Observation]) -> Versus | None:
     middle = period.last - timedelta(days=half)
     before = Period(middle - timedelta(days=half - 1), middle)
     after = Period(middle + timedelta(days=1), period.last)
-    return Versus(before, after, within(before, found), within(after, found))
+    return ComparedPeriods(before, after, within(before, found), within(after, found))
 
 
 def within(period: Period, found: Sequence[Observation]) -> list[Observation]:

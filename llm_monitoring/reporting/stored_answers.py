@@ -23,7 +23,7 @@ READ: Final = (*PLAIN, *MAPPINGS, "branded", "sources")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class AnswerSearch:
     """Which answers are looked for; None and () leave a condition out. `competitor` is a name of the project."""
 
     project: Project
@@ -43,18 +43,18 @@ class Search:
 
 def search(
     db: Database, project_id: int, *, mentioned: bool | None = None, competitor: str | None = None, **conditions: Any
-) -> Search:
-    """Return a search; raises BadInput if the project or its competitor of this name does not exist."""
+) -> AnswerSearch:
+    """Return a search; raises NotFound if the project or its competitor does not exist."""
     project = projects.find(db, project_id)
     name = None
     if competitor is not None:
         name = next((each.name for each in project.competitors if each.name.casefold() == competitor.casefold()), None)
         if name is None:
             raise NotFound("competitor", repr(competitor), project_id=project_id)
-    return Search(project, mentioned=mentioned, competitor=name, **conditions)
+    return AnswerSearch(project, mentioned=mentioned, competitor=name, **conditions)
 
 
-def find_all(db: Database, wanted: Search, after: tuple[date, int] | None = None) -> Iterator[Row]:
+def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None = None) -> Iterator[Row]:
     """Yield the answers that fit, latest first; what cannot be read has None for what an analysis says.
 
     `after`: the day and the number of the answer after which to begin.
@@ -98,7 +98,7 @@ class StoredAnswer:
 
 
 def find(db: Database, answer_id: int) -> StoredAnswer:
-    """One answer; raises BadInput if there is none."""
+    """One answer; raises NotFound if there is none."""
     found = find_in(db, None, answer_id)
     if found is None:
         raise NotFound("answer", answer_id)

@@ -48,10 +48,10 @@ class Report:
         return max(0, (self.today - self.last).days)
 
 
-def view(material: ReportData) -> Report:
-    """Return what the report of this material shows; reads nothing."""
-    project, observations = material.project, material.observations
-    gaps = gap_rows(project, observations, material.failures, material.access, material.first, material.last)
+def view(data: ReportData) -> Report:
+    """Return what a report of these data shows; reads nothing from the database."""
+    project, observations = data.project, data.observations
+    gaps = gap_rows(project, observations, data.failures, data.access, data.first, data.last)
     providers = [row.provider for row in gaps if row.answers]
     names = [entity.name for entity in project.competitors]
     answers = answer_set(observations, names)
@@ -62,22 +62,22 @@ def view(material: ReportData) -> Report:
         language=project.language,
         country=project.country,
         web_search=project.web_search,
-        first=material.first,
-        last=material.last,
-        today=material.today,
-        latest=material.latest,
-        overview=overview(answers, project.brand.name, providers, material.versus),
-        trends=tuple(trend(name, answers.of_provider(name), material.first, material.last) for name in providers),
-        citations=material.citations.view(),
+        first=data.first,
+        last=data.last,
+        today=data.today,
+        latest=data.latest,
+        overview=overview(answers, project.brand.name, providers, data.versus),
+        trends=tuple(trend(name, answers.of_provider(name), data.first, data.last) for name in providers),
+        citations=data.citations.view(),
         prompts=prompt_views(
             project,
-            material.prompts,
-            material.texts,
+            data.prompts,
+            data.texts,
             latest_answers(observations),
-            material.failed_prompts,
+            data.failed_prompts,
         ),
         gaps=gaps,
-        blocked=material.access.blocked,
-        left_out=material.left_out,
-        chosen=material.chosen,
+        blocked=data.access.blocked,
+        left_out=data.left_out,
+        chosen=data.chosen,
     )

@@ -20,7 +20,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.page import render
-from llm_monitoring.reporting.report_data import Wanted
+from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES
 from tests.conftest import Databases
@@ -75,7 +75,7 @@ def demo_pages(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
     ):
         live(app, server, days)
         writer = ReportWriter(app.db, app.keys, app.budget, today)
-        written = [(row["language"], writer.write(Wanted(row["id"]), folder / f"{row['language']}.html").path)
+        written = [(row["language"], writer.write(ReportRequest(row["id"]), folder / f"{row['language']}.html").path)
                    for row in projects.overview(app.db)]  # fmt: skip
     assert ["en", "es"] == sorted(language for language, _ in written)
     return written

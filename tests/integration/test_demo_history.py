@@ -24,7 +24,7 @@ from llm_monitoring.demo.session import fill
 from llm_monitoring.domain import Secret
 from llm_monitoring.figures import periods
 from llm_monitoring.figures.comparison import Comparison
-from llm_monitoring.figures.periods import Period, Question
+from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.jobs import demo_log
 from llm_monitoring.process import location
 from llm_monitoring.registry import admin
@@ -93,8 +93,8 @@ class Shown:
     @property
     def comparison(self) -> Comparison:
         """The week of the new model against the one before."""
-        question = Question(demo_log.first_project(self.app), WEEK, WEEK.previous())
-        found = periods.report(self.app.db, question).comparison
+        question = PeriodRequest(demo_log.first_project(self.app), WEEK, WEEK.previous())
+        found = periods.period_figures(self.app.db, question).comparison
         assert found is not None
         return found
 

@@ -16,7 +16,7 @@ from llm_monitoring.figures import readings
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.reporting.files import ReportWriter
-from llm_monitoring.reporting.report_data import Wanted
+from llm_monitoring.reporting.report_data import ReportRequest
 from tests.integration.stored import Book, done, refused
 
 DAY = date(2026, 11, 1)
@@ -48,7 +48,7 @@ def measured() -> Any:
 
 def page(db: Database, folder: Path) -> str:
     writer = ReportWriter(db, KeyStore(db, None, {}), Budget(db), DAY)
-    return writer.write(Wanted(1), folder / "page.html").path.read_text(encoding="utf-8")
+    return writer.write(ReportRequest(1), folder / "page.html").path.read_text(encoding="utf-8")
 
 
 def snapshots() -> list[dict[str, Any]]:

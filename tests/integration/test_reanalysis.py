@@ -13,7 +13,7 @@ import pytest
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.answers import reanalysis
-from llm_monitoring.answers.reanalysis import Outcome, Watch
+from llm_monitoring.answers.reanalysis import ReanalysisControl, ReanalysisResult
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.migrate import migrate
 from llm_monitoring.db.row_errors import RowErrors
@@ -68,9 +68,9 @@ def fresh(db: Database) -> Callable[[], Book]:
     return lambda: filled(db, Entity("Quipu", ("Contamax",), BRAND.domains), "new names")
 
 
-def run(book: Book, watch: Watch | None = None, *, sentiment: bool = True) -> Outcome:
+def run(book: Book, watch: ReanalysisControl | None = None, *, sentiment: bool = True) -> ReanalysisResult:
     work = reanalysis.plan(book.db, book.project_id)
-    return reanalysis.run(book.db, work, watch or Watch(), sentiment=sentiment)
+    return reanalysis.run(book.db, work, watch or ReanalysisControl(), sentiment=sentiment)
 
 
 def same(book: Book, other: Book) -> bool:
@@ -148,7 +148,7 @@ def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
 
 def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
     """A stop between two pages keeps what is done; the next start reads the rest alone, and the end is the same."""
-    watch = Watch(on_progress=lambda answers: watch.stop.set())
+    watch = ReanalysisControl(on_progress=lambda answers: watch.stop.set())
     first = run(book, watch)
     rest = run(book)
     assert (PER_DAY, 1, False) == (first.changes.answers, first.days, first.finished)
@@ -176,12 +176,12 @@ def test_a_run_that_dies_before_a_days_figures_makes_them_next_time(
 
 def test_the_stopped_command_says_how_to_go_on(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends with the number of answers done, exit code 1, and the command that goes on."""
-    watch = reanalysis.Watch
+    watch = reanalysis.ReanalysisControl
 
     def stopping(stop: Any, advance: Any, errors: Any) -> Any:
         return watch(stop, lambda answers: stop.set(), errors)
 
-    monkeypatch.setattr(reanalysis, "Watch", stopping)
+    monkeypatch.setattr(reanalysis, "ReanalysisControl", stopping)
     said = refused("reanalyse", "--project", "1", "--yes", code=1)
     assert f"stopped after {PER_DAY} of 60 answers: `python -m llm_monitoring reanalyse --project 1`" in said
 

@@ -16,7 +16,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.reporting.files import ReportWriter, slug
-from llm_monitoring.reporting.report_data import Access, Wanted, last_days, read
+from llm_monitoring.reporting.report_data import Access, ReportRequest, last_days, read
 from tests.environment import Environment
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
@@ -123,7 +123,7 @@ def test_period(measured: Environment) -> None:
         "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason, "
         "message, final) SELECT 1, 1, 'google', max(analysis_date), 1, 'refused', 'x', true FROM llm_monitoring_results"
     )
-    found = read(measured.db, Wanted(1, last_days(measured.db, 1, 3, TODAY)), TODAY, Access())
+    found = read(measured.db, ReportRequest(1, last_days(measured.db, 1, 3, TODAY)), TODAY, Access())
     assert (TODAY - timedelta(days=42), TODAY - timedelta(days=40), 11) == (
         found.first, found.last, len(found.observations),
     )  # fmt: skip
@@ -131,14 +131,14 @@ def test_period(measured: Environment) -> None:
     assert [("google", "refused", found.last, 1)] == [
         (each.provider, each.reason, each.day, each.tasks) for each in found.failures
     ]
-    assert 4 == len(read(measured.db, Wanted(1), TODAY, Access()).failures) + 3
+    assert 4 == len(read(measured.db, ReportRequest(1), TODAY, Access()).failures) + 3
 
 
 def test_project_without_a_measurement(db: Database) -> None:
     """A project that was never measured has an empty period that ends today."""
     user = projects.add_user(db, "ana@agency.example")
     projects.add(db, projects.NewProject(user, "Nuevo", Entity("Quipu"), "software"))
-    found = read(db, Wanted(1), TODAY, Access())
+    found = read(db, ReportRequest(1), TODAY, Access())
     assert (None, TODAY, [], []) == (found.latest, found.last, found.observations, found.texts)
 
 

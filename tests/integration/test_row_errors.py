@@ -169,11 +169,11 @@ def test_unread_answers_are_shown_next_to_figures(environment: Environment) -> N
     four_projects(environment)
     run(environment)
     environment.db.execute("UPDATE llm_monitoring_results SET unread_reason = 'IndexError' WHERE project_id = 2")
-    found = periods.report(environment.db, periods.Question(2, periods.Period(TODAY, TODAY)))
+    found = periods.period_figures(environment.db, periods.PeriodRequest(2, periods.Period(TODAY, TODAY)))
     assert 2 == found.unread
     assert 0 == found.total.summary.figures.total_queries
     assert any("2 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
-    wanted = report_data.Wanted(2, periods.Period(TODAY, TODAY))
+    wanted = report_data.ReportRequest(2, periods.Period(TODAY, TODAY))
     shown = report_data.read(environment.db, wanted, TODAY, report_data.Access())
     assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.failures]
 
@@ -358,7 +358,7 @@ def test_reanalysis_goes_past_an_answer_that_cannot_be_read(
         return analyse(self, found, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Matcher, "analyse", breaking)
-    watch = reanalysis.Watch(errors=RowErrors())
+    watch = reanalysis.ReanalysisControl(errors=RowErrors())
     outcome = reanalysis.run(environment.db, reanalysis.plan(environment.db, project), watch, sentiment=False)
     assert outcome.finished
     assert 2 == outcome.changes.answers

@@ -1,4 +1,13 @@
-"""Finding the tracked names in a text: leftmost-longest over all entities and exclude phrases together."""
+"""Finds the tracked names in a text: leftmost-longest over all entities and exclude phrases together.
+
+The search runs over the folded text (case, accents and kinds of space removed) and maps each match back to its place
+in the visible text. `places` yields every position at which a name may start: a word that opens a name, a symbol that
+does, or a domain that an entity declares. At each position `best` tries all terms and keeps the leftmost, longest
+candidate; the next search starts at its end (`floor`), so matches never overlap. An exclude phrase takes part like a
+name and takes its text, but yields no match. `attempt` refuses a candidate if a letter, digit or underscore touches
+it, if it is a part of a domain-like token, or if a case-sensitive name is written in another case. Words that may
+deny a mention are noted in the same pass; `absence` reads them later.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +67,7 @@ class Search:
     negations: list[tuple[int, str]] = field(default_factory=list)
 
     def matches(self) -> list[Match]:
-        """The matches that count for somebody, in order."""
+        """The matches of entities, in order; those of exclude phrases only take their text."""
         found: list[Match] = []
         floor = 0
         for position, terms in self.places():

@@ -1,4 +1,10 @@
-"""Rankings: the blocks of an answer that put named options in order, and who holds which place."""
+"""Finds rankings: the blocks of an answer that put named options in order, and which entity holds which item.
+
+`ranked_blocks` drops what can never be an item. Then one function for each kind of ranking (numbered, table,
+headings, bulleted, bold) makes entries of its blocks: an entry has the subject's label, the entities that hold it and
+the number that a reader sees. Headings and bullets that show numbers belong to `numbered` alone. At the end `ranks`
+keeps the rankings with at least two different options, one of them tracked, in the order of the text.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ from llm_monitoring.analysis.text.blocks import Block, Document, Heading, Listin
 
 def find_rankings(document: Document, named: Sequence[Named]) -> list[Ranking]:
     """Every ranking of an answer, in the order of the text."""
-    starts = [one.match.start for one in named]
+    starts = [name.match.start for name in named]
     context = Context(document.text, named, starts, joining(document.language))
     blocks = ranked_blocks(document.blocks, context)
     found = [
@@ -28,7 +34,7 @@ def find_rankings(document: Document, named: Sequence[Named]) -> list[Ranking]:
 
 
 def ranks(ranking: Ranking) -> bool:
-    """Whether at least two options are named, and somebody tracked holds one."""
+    """Whether at least two options are named, and a tracked entity holds one."""
     held = {entry.holders for entry in ranking.entries if entry.holders}
     others = {entry.label for entry in ranking.entries if not entry.holders and names_option(entry)}
     return bool(held) and len(held) + len(others) >= 2
@@ -51,7 +57,7 @@ def heading_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]
 
 
 def option_ranking(kind: str, entries: list[Entry]) -> list[Ranking]:
-    """A ranking of headings or bold openers; where all names are of one entity it is a review of it, and none."""
+    """A ranking of headings or bold openers; if all names are of one entity, it is a review and no ranking."""
     options = [entry for entry in settled(entries) if names_option(entry)]
     tracked = {entry.holders for entry in options if entry.holders}
     held = sum(bool(entry.holders) for entry in options)

@@ -24,7 +24,7 @@ from llm_monitoring.figures.change import Change
 from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.movers import PromptChange
 from llm_monitoring.figures.observations import ModelChange
-from llm_monitoring.figures.periods import Measured, Question, Report
+from llm_monitoring.figures.periods import PeriodFigures, PeriodRequest, PeriodTotals
 from llm_monitoring.process.wording import PROGRAM, counted
 
 
@@ -73,14 +73,14 @@ def metrics(
         chosen = chosen_project(app.db, number, project)
         latest = table.latest_day(app.db, chosen) or schedule_day(app.settings)
         period, compared = periods_of(Asked(**asked), latest)
-        report = table.report(app.db, Question(chosen, period, compared, provider))
+        report = table.period_figures(app.db, PeriodRequest(chosen, period, compared, provider))
     if as_json:
         show_json(report_fields(report))
     else:
         print_report(report, by_prompt=by == "prompt")
 
 
-def print_report(report: Report, *, by_prompt: bool = False) -> None:
+def print_report(report: PeriodFigures, *, by_prompt: bool = False) -> None:
     project = report.project
     say(f"Project {project.id}, {project.name}: {report.period}")
     if not (report.total.summary.figures.total_queries or report.total.summary.figures.branded_total_queries):
@@ -99,11 +99,11 @@ def print_report(report: Report, *, by_prompt: bool = False) -> None:
         print_comparison(report.comparison, report.parts)
 
 
-def nearest(report: Report) -> str:
+def nearest(report: PeriodFigures) -> str:
     return f"the latest day with answers is {report.latest}" if report.latest else "there is no answer at all yet"
 
 
-def remarks(report: Report) -> Iterable[str]:
+def remarks(report: PeriodFigures) -> Iterable[str]:
     """Notes about the figures, each with the command that helps."""
     number = report.project.id
     if report.read_again:
@@ -135,7 +135,7 @@ def remarks(report: Report) -> Iterable[str]:
         )
 
 
-def report_fields(report: Report) -> dict[str, Any]:
+def report_fields(report: PeriodFigures) -> dict[str, Any]:
     """The report for programs: each figure under the name of its column."""
     return {
         "project_id": report.project.id,
@@ -159,7 +159,7 @@ def prompt_fields(change: PromptChange, prompts: Mapping[int, str]) -> dict[str,
     return {**asdict(change), "prompt": prompts.get(change.query_id)}
 
 
-def measured_fields(measured: Measured) -> dict[str, Any]:
+def measured_fields(measured: PeriodTotals) -> dict[str, Any]:
     summary: Summary = measured.summary
     return {
         **cell_fields(summary.figures),
@@ -177,7 +177,7 @@ def cell_fields(cell: Cell) -> Mapping[str, Any]:
     return {**asdict(cell), "competitor_breakdown": dict(cell.competitor_breakdown)}
 
 
-def comparison_fields(report: Report) -> dict[str, Any]:
+def comparison_fields(report: PeriodFigures) -> dict[str, Any]:
     comparison: Comparison | None = report.comparison
     assert comparison is not None
     changes: list[Change] = [*comparison.figures, *comparison.by_provider]

@@ -12,7 +12,7 @@ from llm_monitoring.figures.change import Change
 from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.movers import PromptChange, ProviderPart
 from llm_monitoring.figures.observations import ModelChange
-from llm_monitoring.figures.periods import Measured, Report
+from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 
 NOTHING: Final = "–"
 HEADLINE_CONFIDENCE: Final = Decimal("95.00")
@@ -47,7 +47,7 @@ def print_columns(rows: Sequence[Line], label: str) -> None:
         print_table(rows, {title: title for title in (label, *names)})
 
 
-def print_figures(report: Report) -> None:
+def print_figures(report: PeriodFigures) -> None:
     """One line a figure, one column for all and one for each provider."""
     columns = {"All": report.total, **report.by_provider}
     rows = [
@@ -57,7 +57,7 @@ def print_figures(report: Report) -> None:
     print_columns(rows, "Figure")
 
 
-def figure_lines(total: Cell) -> Iterable[tuple[str, Callable[[Measured], object]]]:
+def figure_lines(total: Cell) -> Iterable[tuple[str, Callable[[PeriodTotals], object]]]:
     """The lines of the table: title, and the function that reads its value from a column."""
     yield "Answers", lambda m: m.summary.figures.total_queries
     yield "Prompts", lambda m: m.summary.prompts
@@ -78,7 +78,7 @@ def figure_lines(total: Cell) -> Iterable[tuple[str, Callable[[Measured], object
     yield "Cost USD", lambda m: usd(m.cost_usd)
 
 
-def competitor(name: str) -> Callable[[Measured], object]:
+def competitor(name: str) -> Callable[[PeriodTotals], object]:
     return lambda m: m.summary.figures.competitor_breakdown[name]
 
 
@@ -130,7 +130,7 @@ def change_row(change: Change) -> dict[str, object]:
     }
 
 
-def print_prompts(report: Report) -> None:
+def print_prompts(report: PeriodFigures) -> None:
     """One row a prompt: the largest change first or, without a comparison, the lowest rate first."""
     rows = [prompt_row(change, compared=report.compared is not None) for change in report.by_prompt]
     print_columns(rows, "Prompt")

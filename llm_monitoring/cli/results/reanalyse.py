@@ -56,18 +56,23 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
         work, errors = reanalysis.plan(app.db, project, first, last), RowErrors()
         if preview or not yes:
             with stoppable() as stop, bar("Looking", work.stale) as advance:
-                found = reanalysis.preview(app.db, work, reanalysis.Watch(stop, advance, errors))
+                found = reanalysis.preview(app.db, work, reanalysis.ReanalysisControl(stop, advance, errors))
             tell(work, found, errors, as_json=as_json, written=False)
             if preview or not work.days or not click.confirm("Write this?"):
                 return
         with stoppable() as stop, bar("Reading", work.stale) as advance:
-            watch = reanalysis.Watch(stop, advance, errors)
+            watch = reanalysis.ReanalysisControl(stop, advance, errors)
             done = reanalysis.run(app.db, work, watch, sentiment=app.settings.sentiment)
         tell(work, done, errors, as_json=as_json, written=True)
 
 
 def tell(
-    work: reanalysis.Work, outcome: reanalysis.Outcome, errors: RowErrors, *, as_json: bool, written: bool
+    work: reanalysis.ReanalysisPlan,
+    outcome: reanalysis.ReanalysisResult,
+    errors: RowErrors,
+    *,
+    as_json: bool,
+    written: bool,
 ) -> None:
     """Print the changes; raises Failed if it was stopped, or if an answer could not be read."""
     if as_json:
@@ -95,7 +100,7 @@ def sentence(error: RowError) -> str:
     return f"{what} ({error.code}: {error.message}{look})"
 
 
-def heading(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool) -> str:
+def heading(work: reanalysis.ReanalysisPlan, outcome: reanalysis.ReanalysisResult, *, written: bool) -> str:
     project, changes = work.project, outcome.changes
     name = f"Project {project.id}, {project.name}"
     if not work.days:
@@ -179,7 +184,9 @@ def remarks(changes: Changes) -> list[str]:
     return [""] * bool(found) + found
 
 
-def fields_of(work: reanalysis.Work, outcome: reanalysis.Outcome, *, written: bool) -> dict[str, Any]:
+def fields_of(
+    work: reanalysis.ReanalysisPlan, outcome: reanalysis.ReanalysisResult, *, written: bool
+) -> dict[str, Any]:
     changes = outcome.changes
     return {
         "project_id": work.project.id,

@@ -47,7 +47,7 @@ def report(
         language = projects.find(app.db, chosen).language
         typed = Asked(**asked)
         period, compared = periods_of(typed, report_data.last_days(app.db, chosen, 1, today).last)
-        wanted = report_data.Wanted(chosen, period, compared, chosen=bool(typed.first or typed.last))
+        wanted = report_data.ReportRequest(chosen, period, compared, chosen=bool(typed.first or typed.last))
         written = files.ReportWriter(app.db, app.keys, app.budget, today).write(wanted, out)
     spoken = words.load_words(language).language
     if as_json:

@@ -17,7 +17,7 @@ from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
 from llm_monitoring.reporting.overview import entity_rows, overview
-from llm_monitoring.reporting.report_data import Access, Failures, Versus, halves
+from llm_monitoring.reporting.report_data import Access, ComparedPeriods, Failures, halves
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.uncertainty import Interval, interval
 from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
@@ -128,9 +128,9 @@ def test_headlines_say_what_they_rest_on() -> None:
 def test_halves() -> None:
     """The later half is compared with as many days right before it; a single day with nothing."""
     before, after = Period(date(2026, 10, 25), date(2026, 11, 8)), Period(date(2026, 11, 9), LAST)
-    assert Versus(before, after, [], []) == halves(Period(date(2026, 10, 25), LAST), [])
+    assert ComparedPeriods(before, after, [], []) == halves(Period(date(2026, 10, 25), LAST), [])
     before, after = Period(date(2026, 11, 22), date(2026, 11, 22)), Period(LAST, LAST)
-    assert Versus(before, after, [], []) == halves(Period(date(2026, 11, 21), LAST), [])
+    assert ComparedPeriods(before, after, [], []) == halves(Period(date(2026, 11, 21), LAST), [])
     assert halves(Period(LAST, LAST), []) is None
 
 
