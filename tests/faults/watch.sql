@@ -14,29 +14,37 @@ CREATE TABLE watch_steps (
 );
 CREATE INDEX watch_steps_attempt ON watch_steps (attempt_id);
 
-CREATE FUNCTION watch_admission() RETURNS TRIGGER LANGUAGE plpgsql AS $$
-DECLARE
-    new_month BOOLEAN := date_trunc('month', NEW.last_spend_reset) > date_trunc('month', OLD.last_spend_reset);
-    spent     NUMERIC := CASE WHEN new_month THEN 0 ELSE OLD.current_month_spend END;
-    reserved  NUMERIC := CASE WHEN new_month THEN 0 ELSE OLD.reserved_spend_usd END;
+CREATE FUNCTION watch_month() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.last_spend_reset < OLD.last_spend_reset THEN
         INSERT INTO watch_breaches (rule, told)
         VALUES ('I2', format('user %s: the month went back from %s to %s', NEW.user_id, OLD.last_spend_reset, NEW.last_spend_reset));
     END IF;
-    IF NEW.reserved_spend_usd > reserved AND NEW.current_month_spend + NEW.reserved_spend_usd > NEW.monthly_budget_usd THEN
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_month AFTER UPDATE OF last_spend_reset
+    ON user_llm_api_keys FOR EACH ROW EXECUTE FUNCTION watch_month();
+
+-- An admission is a new attempt: a start that puts a counter back which the host has changed admits nothing.
+CREATE FUNCTION watch_admission() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    account RECORD;
+BEGIN
+    SELECT current_month_spend AS spent, reserved_spend_usd AS reserved, monthly_budget_usd AS budget INTO account
+    FROM user_llm_api_keys WHERE user_id = NEW.user_id;
+    IF account.spent + account.reserved > account.budget THEN
         INSERT INTO watch_breaches (rule, told)
         VALUES ('I1', format('user %s: a call was admitted at %s spent + %s reserved of %s', NEW.user_id,
-                             NEW.current_month_spend, NEW.reserved_spend_usd, NEW.monthly_budget_usd));
+                             account.spent, account.reserved, account.budget));
     END IF;
-    IF NEW.reserved_spend_usd > reserved AND spent >= NEW.monthly_budget_usd THEN
+    IF account.spent >= account.budget THEN
         INSERT INTO watch_breaches (rule, told)
-        VALUES ('I9', format('user %s: a call was admitted at 100 %%: %s of %s spent', NEW.user_id, spent, NEW.monthly_budget_usd));
+        VALUES ('I9', format('user %s: a call was admitted at 100 %%: %s of %s spent', NEW.user_id, account.spent, account.budget));
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER watch_admission AFTER UPDATE OF reserved_spend_usd, current_month_spend, last_spend_reset
-    ON user_llm_api_keys FOR EACH ROW EXECUTE FUNCTION watch_admission();
+CREATE TRIGGER watch_admission AFTER INSERT ON llm_call_attempts
+    FOR EACH ROW WHEN (NEW.state = 'reserved') EXECUTE FUNCTION watch_admission();
 
 CREATE FUNCTION watch_attempt() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 DECLARE
