@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 LEGACY := .venv-google-legacy
 IN_VENV := $(VENV)/bin/python
+# a test in a group waits for its group; without reordering the short ones come last, which balances the workers
+PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 INSTALL := -m pip install --disable-pip-version-check
 # what the demo needs is a part of what the tests need
 READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: help demo weekly-demo run install test check lint faults mutants audit lock test-browser test-google-legacy
+.PHONY: help demo weekly-demo run install test check lint test-faults faults mutants audit lock test-browser test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,10 +40,10 @@ audit: $(VENV)/.installed ## look for known vulnerabilities of what production i
 install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules ## install all that tests need, to run them offline
 
 test: lint ## lint, then the default tests on a real PostgreSQL
-	$(IN_VENV) -m pytest -n 2 --dist loadfile
+	$(IN_VENV) -m pytest $(PARALLEL)
 
 check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in less than a minute
-	$(IN_VENV) -m pytest -n 2 --dist loadfile tests/unit tests/analysis tests/providers
+	$(IN_VENV) -m pytest $(PARALLEL) tests/unit tests/analysis tests/providers
 
 lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -m ruff check .
@@ -49,6 +51,9 @@ lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -m mypy
 	$(IN_VENV) -m bandit --quiet --configfile pyproject.toml --recursive llm_monitoring .railway *.py
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+test-faults: $(VENV)/.installed ## the fault tests in the form of CI: more kills, budgets and examples than `make test`
+	$(IN_VENV) -m pytest $(PARALLEL) tests/faults -m ci
 
 # the short form is part of `make test`
 faults: $(VENV)/.installed ## the long form of the fault tests; writes faults.json

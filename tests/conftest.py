@@ -36,6 +36,7 @@ FOREIGN_PREFIXES = (
 )
 # what changes how every Python of the tests buffers, encodes or caches, and is set on some machines only
 MACHINES_PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
+ONE_BY_ONE = ("faults", "integration")
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4_000_000_000
 LEGACY_SCHEMA = Path(__file__).parent / "integration" / "legacy_schema.sql"
@@ -61,6 +62,23 @@ def pytest_unconfigure() -> None:
     from tests.fork_server import stop_fork_server
 
     stop_fork_server()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets parallel workers share fault and integration tests one by one, other files and module fixtures as a whole.
+
+    Those two folders hold every long test, and whole files of them left one worker idle at the end.
+    """
+    shared = {item.path for item in items if uses_module_fixture(item)}
+    for item in items:
+        if item.path in shared or item.path.parent.name not in ONE_BY_ONE:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def uses_module_fixture(item: pytest.Item) -> bool:
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    return any(each.scope == "module" for definitions in fixtures for each in definitions)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,6 +21,7 @@ from tests.fork_server import ROOT
 from tests.ledger_view import LedgerView
 
 REPORT = ROOT / "faults.json"
+CI, LONG = pytest.mark.ci, pytest.mark.long
 WATCH = Path(__file__).with_name("watch.sql")
 
 
@@ -129,6 +130,15 @@ def note(request: pytest.FixtureRequest, seed: int) -> Iterator[Note]:
     report = request.config.stash[REPORT_KEY]
     report.long = report.long or long
     report.entries[made.name] = made.counts
+
+
+def forms(short: Any, *, ci: Any, long: Any) -> list[Any]:
+    """Return the sizes of a test: by default, in CI (`make test-faults`), and by name (`make faults`)."""
+    return [short, *(pytest.param(*as_tuple(size), marks=mark) for size, mark in ((ci, CI), (long, LONG)))]
+
+
+def as_tuple(size: Any) -> tuple[Any, ...]:
+    return size if isinstance(size, tuple) else (size,)
 
 
 def fill_watched(url: str) -> None:

@@ -18,7 +18,7 @@ from llm_monitoring.domain import Usage
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.budget import Budget
 from tests.admission import admits
-from tests.faults.conftest import Note
+from tests.faults.conftest import Note, forms
 from tests.invariants import i1_never_over_budget, i2_counters_are_sums, i9_one_alert
 from tests.ledger_view import read_ledger_view
 
@@ -111,7 +111,7 @@ def lowered_limit(made: Edge) -> bool:
 MODES = (edge, month_change, lowered_limit)
 
 
-@pytest.mark.parametrize("budgets", [60, pytest.param(1_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("budgets", forms(30, ci=120, long=1_000))
 def test_t2_the_last_call_of_a_budget_is_given_once(watched_url: str, note: Note, budgets: int) -> None:
     """At the edge, over a month's end and under a falling limit no budget is passed, and none is left unfilled."""
     wrong = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,10 +14,9 @@ from typing import Any
 import pytest
 
 from tests.environment import ALREADY_RUNNING, AMPLE, Environment, open_environment
-from tests.faults.conftest import Note
+from tests.faults.conftest import Note, forms
 
 FIRST_DAY = date(2026, 11, 22)
-SHORT_FORM = 25 if "CI" in os.environ else 8
 
 
 @dataclass
@@ -77,7 +75,10 @@ def kill_and_restart(environment: Environment, killer: Killer) -> list[str]:
     return broken or environment.check(*days, whole=True)
 
 
-@pytest.mark.parametrize(("kills", "environments"), [(SHORT_FORM, 2), pytest.param(1_000, 3, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("kills", "environments"),
+    forms((8, 2), ci=(25, 2), long=(1_000, 3)),
+)
 def test_t4_killed_runs_end_complete_and_lose_no_charge(
     watched_urls: Any, random: Random, note: Note, kills: int, environments: int
 ) -> None:

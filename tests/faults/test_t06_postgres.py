@@ -29,7 +29,7 @@ from llm_monitoring.runs import report as report_module
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.environment import AMPLE, Environment, open_environment
-from tests.faults.conftest import Note, fill_watched
+from tests.faults.conftest import Note, fill_watched, forms
 from tests.fork_server import Child
 
 FIRST_DAY = date(2026, 11, 22)
@@ -149,7 +149,7 @@ def run_with(environment: Environment, db: Database, budget: Budget, day: date) 
         return daily_run.run_day(app, daily_run.RunRequest(day), lock=lock)
 
 
-@pytest.mark.parametrize("days", [2, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("days", forms(1, ci=4, long=60))
 def test_t6_a_lost_acknowledgement_is_no_second_payment(
     environment: Environment, random: Random, note: Note, days: int
 ) -> None:

@@ -27,7 +27,7 @@ from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import Withdrawn, WithdrawnFor
 from llm_monitoring.runs import records
 from tests.admission import admits
-from tests.faults.conftest import Note
+from tests.faults.conftest import Note, forms
 
 T = TypeVar("T")
 OPEN = ("reserved", "sent")
@@ -322,7 +322,7 @@ class Ledger(RuleBasedStateMachine):
         self.db.execute("DELETE FROM users WHERE id = %(user)s", {"user": self.user})
 
 
-@pytest.mark.parametrize("examples", [120, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", forms(40, ci=200, long=10_000))
 def test_t9_the_ledger_does_what_the_plain_model_does(watched_url: str, note: Note, examples: int) -> None:
     """Any order of calls, ends, corrections, limits, clock jumps and lost acknowledgements: no difference."""
     with Forgetful(watched_url, retry_seconds=10.0) as db:

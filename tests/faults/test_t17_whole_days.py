@@ -23,7 +23,7 @@ from llm_monitoring.runs.records import AlreadyRunning
 from llm_monitoring.settings.fields import load_settings
 from tests.environment import AMPLE, Environment, open_environment
 from tests.faults import weather
-from tests.faults.conftest import Note
+from tests.faults.conftest import Note, forms
 from tests.faults.in_process import impatient
 from tests.invariants import i10_day_complete, missing_alerts, violations
 from tests.ledger_view import LedgerView
@@ -130,7 +130,7 @@ class Days:
                 yield line
 
 
-@pytest.mark.parametrize("days", [2, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("days", forms(2, ci=6, long=40))
 def test_t17_whole_days_with_random_faults(watched_url: str, random: Random, note: Note, days: int) -> None:
     """After each day every invariant holds; per key and provider the ledger is never below the provider's bill."""
     with open_environment(watched_url, random) as environment, impatient():
