@@ -39,7 +39,7 @@ class NotFound(BadInput):
 
 
 class AlreadyExists(BadInput):
-    """The request would make a second thing where there may be one."""
+    """The request would create a thing that exists already."""
 
     def __init__(self, kind: Kind, name: object, message: str = "") -> None:
         super().__init__(message or f"there is a {kind} {name} already", code=f"{kind}_exists")

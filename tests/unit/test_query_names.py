@@ -20,8 +20,22 @@ DEFINED = {f"{module}.{name}" for module in MODULES for name in load(module).sta
 
 
 @cache
-def parsed(folder: str) -> list[tuple[Path, ast.Module]]:
-    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted((ROOT / folder).rglob("*.py"))]
+def parsed(folder: str) -> dict[Path, ast.Module]:
+    """The modules that read or use statements."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / folder).rglob("*.py"))}
+    return {path: ast.parse(text) for path, text in texts.items() if "SQL" in text or "load(" in text}
+
+
+@cache
+def used(folder: str) -> frozenset[str]:
+    return frozenset(name for tree in parsed(folder).values() for name in used_names(tree))
+
+
+def dotted(node: ast.AST) -> str:
+    """The text of a name or of an attribute of a name; empty for another expression."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def loaded(node: ast.AST | None) -> str | None:
@@ -49,7 +63,7 @@ def variables(tree: ast.Module) -> dict[str, str]:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 path = ROOT.joinpath(*(node.module or "").split("."), f"{alias.name}.py")
-                other = next((found for each, found in parsed("llm_monitoring") if each == path), None)
+                other = parsed("llm_monitoring").get(path)
                 if other is not None:
                     name = alias.asname or alias.name
                     held |= {f"{name}.{key}": module for key, module in assigned(other).items()}
@@ -62,28 +76,28 @@ def used_names(tree: ast.Module) -> Iterator[str]:
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            module = loaded(node.value) or held.get(ast.unparse(node.value))
+            module = loaded(node.value) or held.get(dotted(node.value))
             if module is not None:
                 yield f"{module}.{node.attr}"
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
-            module = loaded(node.args[0]) or held.get(ast.unparse(node.args[0]))
+            module = loaded(node.args[0]) or held.get(dotted(node.args[0]))
             yield from (f"{module}.{text}" for text in texts if f"{module}.{text}" in DEFINED)
 
 
 @pytest.mark.parametrize("folder", ["llm_monitoring", "bench"])
 def test_every_statement_that_is_used_is_defined(folder: str) -> None:
     """No code names a statement that its file of SQL does not have."""
-    assert set() == {name for _, tree in parsed(folder) for name in used_names(tree)} - DEFINED
+    assert set() == used(folder) - DEFINED
 
 
 def test_every_statement_that_is_defined_is_used() -> None:
     """No statement is left that no module uses."""
-    assert set() == DEFINED - {name for _, tree in parsed("llm_monitoring") for name in used_names(tree)}
+    assert set() == DEFINED - used("llm_monitoring")
 
 
 def test_every_statement_that_the_benchmark_measures_is_defined() -> None:
     """The benchmark of large tables names statements that exist."""
-    tree = next(tree for path, tree in parsed("bench") if path.name == "volume_cases.py")
+    tree = parsed("bench")[ROOT / "bench" / "volume_cases.py"]
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     named = {word for text in texts for word in text.split() if re.fullmatch(r"[a-z_]+\.[a-z_]+", word)}
     assert set() == named - DEFINED

@@ -1,5 +1,5 @@
 -- name: active_projects
--- The projects that a run asks, only some of them where `projects` is given.
+-- The projects that a run asks, only some of them if `projects` is given.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
        industry, language, country, enabled_llms, web_search, samples_per_query, is_active
 FROM llm_monitoring_projects

@@ -7,7 +7,7 @@ SELECT id, email FROM users ORDER BY id;
 SELECT id, email FROM users WHERE id = %(user_id)s::int OR pg_catalog.lower(email::text) = pg_catalog.lower(%(email)s::text);
 
 -- name: add_user
--- Create a user where the host application has none by that address.
+-- Create a user if no user has the address.
 INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETURNING id;
 
 -- name: owner_of_address
