@@ -124,7 +124,7 @@ class TaskExecutor:
 
         def save_error(tx: Transaction, error: ProviderError) -> None:
             status: store.SentimentStatus = "pending" if error.billed == "no" else "failed"
-            store.set_sentiment(tx, item.task, None, status, f"{error.kind}: {redact(str(error))}"[:500])
+            store.set_sentiment(tx, item.task, None, status, sentiment_failure(error))
 
         quote = self.quote(model, question)
         payment = Payment(self.new_attempt("sentiment", item, model, quote), quote.price, save, save_error)
@@ -177,6 +177,10 @@ def save_sentiment(tx: Transaction, task: Task, tracked: TrackedProject | None, 
         store.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
     else:
         store.set_sentiment(tx, task, verdict, "scored")
+
+
+def sentiment_failure(error: ProviderError) -> str:
+    return f"{error.kind}: {redact(str(error))}"[:500]
 
 
 def failure_of(error: ProviderError, model_id: str) -> tasks.Failure:

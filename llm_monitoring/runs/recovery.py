@@ -35,7 +35,7 @@ from llm_monitoring.ledger.payment import Paid, Payment, SettlementDelayed
 from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks
-from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentiment
+from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentiment, sentiment_failure
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def price_of(executor: TaskExecutor, row: Row) -> Price | None:
 
 def save_failure(tx: Transaction, attempt: Attempt, task: Task, error: ProviderError) -> None:
     if attempt.kind == "sentiment":
-        store.set_sentiment(tx, task, None, "failed", f"{error.kind}: {error}"[:500])
+        store.set_sentiment(tx, task, None, "failed", sentiment_failure(error))
     else:
         tasks.record_failure(tx, task, failure_of(error, attempt.model_id), attempt.run_id)
 
