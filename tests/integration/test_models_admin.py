@@ -487,6 +487,15 @@ def test_list_and_show(admin: Admin) -> None:
     assert "gpt-6.1-terra" in admin.done("list")
 
 
+def test_a_model_with_invalid_prices_is_listed(admin: Admin) -> None:
+    """Prices that cannot be read are a note of their model; the list goes on."""
+    admin.environment.db.execute("UPDATE llm_model_registry SET price_tiers = '[5]' WHERE model_id = 'gpt-6-luna'")
+    lines = admin.done("list", "--provider", "openai").splitlines()
+    (luna,) = (line for line in lines if "gpt-6-luna" in line)
+    assert luna.endswith("openai/gpt-6-luna has price tiers that are not valid: give them again")
+    assert any("gpt-6.1-terra" in line for line in lines)
+
+
 def test_a_name_that_two_providers_share(admin: Admin) -> None:
     """An id of two providers is not guessed."""
     admin.environment.rows(
