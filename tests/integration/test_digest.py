@@ -6,17 +6,15 @@ import dataclasses
 import json
 import logging
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default as modern
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_server
 from typing import Any
@@ -24,65 +22,24 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from llm_monitoring import projects
-from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Secret
-from llm_monitoring.figures.change import Change
 from llm_monitoring.jobs import daily, digest, digest_text
-from llm_monitoring.notify import delivery, detectors, outbox
+from llm_monitoring.notify import delivery, outbox
 from llm_monitoring.notify.outbox import Notice
-from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.settings.fields import load_settings
 from tests.environment import Environment, open_environment
+from tests.integration.webhook import TOKEN, Webhook, open_webhook
 
-TOKEN = "T0kenOfTheWebhook-31415926535"
 DAY = date(2026, 11, 23)
-
-
-@dataclass
-class Webhook:
-    """A loopback server that keeps what is posted, answers with `status`, and counts calls of the heartbeat."""
-
-    posts: list[dict[str, Any]] = field(default_factory=list)
-    beats: int = 0
-    status: int = 200
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"json://127.0.0.1:{self.port}/{TOKEN}"
-
-    @property
-    def heartbeat(self) -> str:
-        return f"http://127.0.0.1:{self.port}/ping"
 
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    hook = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            hook.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(hook.status)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            hook.beats += 1
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hook.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with open_webhook() as hook:
         yield hook
-        server.shutdown()
 
 
 @dataclass
@@ -142,8 +99,8 @@ def job(environment: Environment, caplog: pytest.LogCaptureFixture) -> Job:
     return Job(environment, caplog)
 
 
-def test_a_price_that_changes_is_told_once_a_week(job: Job, webhook: Webhook) -> None:
-    """A known rise of an approved model is told with its day, until the week is over."""
+def test_a_price_that_changes_is_reported_once_a_week(job: Job, webhook: Webhook) -> None:
+    """A known rise of an approved model is reported with its day, until the week is over."""
     job.environment.add_project(job.environment.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
     job.environment.db.execute(
         "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
@@ -190,7 +147,7 @@ def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: We
     assert (0, [], 1) == (code, webhook.posts, webhook.beats)
 
 
-def test_a_run_that_could_not_ask_is_told_without_heartbeat(
+def test_a_run_that_could_not_ask_is_reported_without_heartbeat(
     environment: Environment, job: Job, webhook: Webhook
 ) -> None:
     """A run that ends with exit 1 is in the digest, and does not count as alive."""
@@ -200,7 +157,7 @@ def test_a_run_that_could_not_ask_is_told_without_heartbeat(
     assert (1, True, 0) == (code, "no hay ninguna API key utilizable" in post["message"], webhook.beats)
 
 
-def test_a_dead_target_costs_its_timeout_and_is_told_later(
+def test_a_dead_target_costs_its_timeout_and_is_reported_later(
     environment: Environment, job: Job, near: int, webhook: Webhook, dead: str
 ) -> None:
     """A target that never answers delays the run by no more than the timeout; the next run brings what it missed."""
@@ -237,7 +194,7 @@ def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, ne
     assert [True] == ["agotado, bloqueado hasta fin de mes: $105.00" in line for line in lines[1:]], lines
 
 
-def test_an_outage_is_told_as_the_providers(environment: Environment, job: Job, webhook: Webhook) -> None:
+def test_an_outage_is_reported_as_the_providers(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A provider that fails for everyone is named, with the run that stays incomplete."""
     environment.add_project(environment.add_user("a@example.com", ["openai"]), ["¿Uno?", "¿Dos?"], ["openai"])
     environment.server.faults.set([{"match": {"provider": "openai"}, "action": {"kind": "status", "status": 500}}])
@@ -247,7 +204,7 @@ def test_an_outage_is_told_as_the_providers(environment: Environment, job: Job, 
     assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1 (" in post["message"]
 
 
-def test_a_refused_key_is_told_as_its_users(environment: Environment, job: Job, webhook: Webhook) -> None:
+def test_a_refused_key_is_reported_as_its_users(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A key that its provider refuses is news about the key, not an outage."""
     user = environment.add_user("a@example.com", ["openai"])
     environment.add_project(user, ["¿Uno?", "¿Dos?"], ["openai"])
@@ -271,51 +228,6 @@ def test_a_target_that_is_no_address_is_said(webhook: Webhook) -> None:
 
 
 @pytest.fixture
-def watched(db: Database) -> list[projects.Project]:
-    """Two users' projects with ten prompts each."""
-    made = []
-    for number in (1, 2):
-        user = projects.add_user(db, f"{number}@example.com")
-        new = projects.NewProject(user, f"P{number}", Entity("Quipu"), "software", providers=["openai", "google"])
-        project_id = projects.add(db, new)
-        projects.add_prompts(db, project_id, [f"¿Pregunta {n}?" for n in range(10)])
-        made.append(projects.find(db, project_id))
-    return made
-
-
-def answers(
-    db: Database, project: projects.Project, provider: str, first: date, last: date, mentioned: int, asked: int = 10,
-    skip: int = 0,
-) -> None:  # fmt: skip
-    """Answers to `asked` prompts on every day, of which `mentioned`, others every day, mention the brand."""
-    db.execute(
-        "INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, query_text, brand_name,"
-        " model_id, brand_mentioned, rules_fingerprint)"
-        " SELECT q.project_id, q.id, %(provider)s, day::date, q.query_text, 'Quipu', 'm-1',"
-        " row_number() OVER (PARTITION BY day ORDER BY (q.id * 7 + extract(DOY FROM day)::int) %% 10) <= %(mentioned)s,"
-        " %(fingerprint)s"
-        " FROM (SELECT * FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT %(asked)s"
-        " OFFSET %(skip)s) q,"
-        " generate_series(%(first)s::date, %(last)s::date, '1 day') AS day",
-        {"provider": provider, "project": project.id, "first": first, "last": last, "mentioned": mentioned,
-         "asked": asked, "skip": skip, "fingerprint": fingerprints.fingerprint(project)},
-    )  # fmt: skip
-
-
-def failures(db: Database, project: projects.Project, provider: str, day: date, skip: int = 0) -> None:
-    db.execute(
-        "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason,"
-        " message, final) SELECT project_id, id, %(provider)s, %(day)s, 1, 'unavailable', 'HTTP 503', FALSE"
-        " FROM llm_monitoring_queries WHERE project_id = %(project)s ORDER BY id LIMIT 5 OFFSET %(skip)s",
-        {"provider": provider, "project": project.id, "day": day, "skip": skip},
-    )
-
-
-def ago(days: int) -> date:
-    return DAY - timedelta(days=days)
-
-
-@pytest.fixture
 def app(db: Database, webhook: Webhook) -> App:
     from llm_monitoring.keys.store import KeyStore
     from llm_monitoring.ledger.budget import Budget
@@ -323,110 +235,6 @@ def app(db: Database, webhook: Webhook) -> App:
     settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
     db.execute("DELETE FROM llm_model_prices")
     return App(db, Budget(db), KeyStore(db, None, {}), settings)
-
-
-def test_a_fall_and_a_rise_are_told_once(
-    db: Database, watched: list[projects.Project], app: App, webhook: Webhook
-) -> None:
-    """A change beyond noise, for the worse or the better, is told on the first day that shows it and not again."""
-    falling, rising = watched
-    for provider in ("openai", "google"):
-        answers(db, falling, provider, ago(20), ago(6), 8)
-        answers(db, falling, provider, ago(5), DAY, 2)
-        answers(db, rising, provider, ago(20), ago(6), 2)
-        answers(db, rising, provider, ago(5), DAY, 8)
-    for day in (ago(7), ago(1), DAY):
-        digest.send(app, day, list, good=False)
-    told = [line for post in webhook.posts for line in post["message"].splitlines()]
-    assert ["📉 Proyecto #1", "📈 Proyecto #2"] == [line.partition(" (")[0] for line in told]
-    assert "la tasa de mención baja del 80,0\N{NO-BREAK SPACE}% al" in told[0]
-    assert "10 prompts); se mueven todos los asistentes: Gemini" in told[0]
-
-
-def test_noise_is_not_told(db: Database, watched: list[projects.Project], app: App, webhook: Webhook) -> None:
-    """A figure that moves within its interval is no news."""
-    answers(db, watched[0], "openai", ago(20), ago(7), 5)
-    answers(db, watched[0], "openai", ago(6), DAY, 6)
-    answers(db, watched[1], "openai", ago(20), DAY, 5)
-    digest.send(app, DAY, list, good=False)
-    assert [] == webhook.posts
-
-
-@pytest.mark.parametrize(("after", "told"), [("55.00", False), ("75.00", True)])
-def test_what_one_look_shows_is_not_enough(after: str, *, told: bool) -> None:
-    """One who looks every day at every project needs more than the 95 % of one look."""
-    before, now = Decimal(40), Decimal(after)
-    change = Change("mention_rate", None, before, now, now - before, now - before - 14, now - before + 14, 10, 20, "up",
-                    Decimal(95))  # fmt: skip
-    assert told == detectors.is_sure(change)
-
-
-def test_an_outage_moves_no_brand(db: Database, watched: list[projects.Project], app: App, webhook: Webhook) -> None:
-    """What a failing provider still answered does not count against the brands; the provider is the news."""
-    for project in watched:
-        answers(db, project, "openai", ago(20), ago(6), 10)
-        for day in range(6):
-            answers(db, project, "openai", ago(day), ago(day), 0, asked=5, skip=5 * (day % 2))
-    assert [1, 2] == [move.project.id for move in detectors.moves(db, DAY, RowErrors())]
-    for project in watched:
-        for day in range(6):
-            failures(db, project, "openai", ago(day), skip=5 * (1 - day % 2))
-    assert [ago(day) for day in (5, 4, 3, 2, 1, 0)] == [each.day for each in detectors.outages(db, ago(13), DAY)]
-    digest.send(app, DAY, list, good=False)
-    assert [f"🔌 openai falló para todos el {DAY}: 10 de 20 preguntas sin respuesta (HTTP 503)"] == [
-        post["message"] for post in webhook.posts
-    ]
-
-
-def test_one_users_failures_are_no_outage(db: Database, watched: list[projects.Project]) -> None:
-    """A provider that fails for one user of several is not left out of anybody's figures."""
-    answers(db, watched[0], "openai", DAY, DAY, 10)
-    failures(db, watched[1], "openai", DAY)
-    assert [] == detectors.outages(db, DAY, DAY)
-
-
-def test_answers_read_otherwise_are_not_compared(db: Database, watched: list[projects.Project]) -> None:
-    """A brand whose names were changed did not fall: answers that were read with other names are left out."""
-    answers(db, watched[0], "openai", ago(20), ago(7), 8)
-    db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = 'before'")
-    answers(db, watched[0], "openai", ago(6), DAY, 2)
-    assert [] == list(detectors.moves(db, DAY, RowErrors()))
-    db.execute(
-        "UPDATE llm_monitoring_results SET rules_fingerprint = %(f)s", {"f": fingerprints.fingerprint(watched[0])}
-    )
-    assert [1] == [move.project.id for move in detectors.moves(db, DAY, RowErrors())]
-
-
-def spend(db: Database, day: date, usd: str) -> None:
-    db.execute(
-        "INSERT INTO llm_call_attempts (id, kind, state, user_id, month, analysis_date, ceiling_usd, charged_usd,"
-        " committed_usd, budget_usd, sent_at) VALUES (gen_random_uuid(), 'answer', 'settled', 1, '2026-11-01', %(day)s,"
-        " 9, %(usd)s, 9, 100, now())",
-        {"day": day, "usd": usd},
-    )
-
-
-@pytest.mark.parametrize(
-    ("usual", "today", "days", "told"),
-    [("1.00", "3.50", 6, True), ("1.00", "2.90", 6, False), ("0.01", "0.90", 6, False), ("1.00", "3.50", 4, False)],
-    ids=["far above", "not thrice", "a few cents", "too few days to know"],
-)
-def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, days: int, *, told: bool) -> None:
-    """A day that costs more than thrice the median of the last days, by more than a dollar, is told."""
-    projects.add_user(db, "a@example.com")
-    for day in range(1, days + 1):
-        spend(db, ago(day), usual if day > 1 else "40.00")
-    spend(db, DAY, today)
-    assert told == bool(list(detectors.spend_jumps(db, DAY)))
-
-
-def test_a_current_model_that_goes_is_told_weekly(db: Database, app: App, webhook: Webhook) -> None:
-    """A current model that its provider ends is told at once and then once a week while it stays the current one."""
-    db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
-               " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
-    for day in range(8):
-        digest.send(app, DAY + timedelta(days=day), list, good=False)
-    assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]
 
 
 def test_a_long_digest_is_cut(db: Database, app: App, webhook: Webhook) -> None:
@@ -441,9 +249,9 @@ def test_a_long_digest_is_cut(db: Database, app: App, webhook: Webhook) -> None:
 def test_names_are_text() -> None:
     """Nothing in a name becomes a tag, a link, a mention or a line of its own in a mail program or chat."""
     hostile = "<script>x</script>\n@everyone [a](https://evil.example) \x1b[2J" + "y" * 900
-    told = digest_text.plain(hostile)
-    assert told.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil․example)")
-    assert (True, []) == (len(told) == 300, re.findall(r"[<>@\n\x1b]|://", told))
+    reported = digest_text.plain(hostile)
+    assert reported.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil․example)")
+    assert (True, []) == (len(reported) == 300, re.findall(r"[<>@\n\x1b]|://", reported))
 
 
 def test_reports_go_with_the_digest(job: Job, near: int, webhook: Webhook, tmp_path: Path) -> None:
