@@ -145,7 +145,7 @@ def test_one_users_failures_are_no_outage(db: Database, two: list[projects.Proje
 
 
 def test_answers_read_otherwise_are_not_compared(db: Database, two: list[projects.Project]) -> None:
-    """A brand whose names were changed did not fall: answers that were read with other names are left out."""
+    """A brand with changed names did not fall: answers that were read with other names are left out."""
     answers(db, two[0], "openai", ago(20), ago(7), 8)
     db.execute("UPDATE llm_monitoring_results SET rules_fingerprint = 'before'")
     answers(db, two[0], "openai", ago(6), DAY, 2)
@@ -178,7 +178,7 @@ def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, day
 
 
 def test_a_current_model_that_goes_is_reported_weekly(db: Database, app: App, webhook: Webhook) -> None:
-    """A current model that its provider ends is reported at once and then once a week while it stays the current one."""
+    """A current model that its provider ends is reported at once, and weekly while it stays current."""
     db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
                " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
     for day in range(8):

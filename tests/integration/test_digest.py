@@ -114,7 +114,7 @@ def test_a_price_that_changes_is_reported_once_a_week(job: Job, webhook: Webhook
 
 @pytest.fixture
 def near(environment: Environment) -> int:
-    """A user with a project whose spend has just passed the threshold."""
+    """A user with a project and a spend that has just passed the threshold."""
     user = environment.add_user("a@example.com", ["openai"], "100.00")
     environment.add_project(user, ["¿Qué programa recomiendas?"], ["openai"])
     environment.budget.correct(user, Decimal(85), "spent elsewhere")
@@ -139,7 +139,7 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
 
 
 def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: Webhook) -> None:
-    """Where there is nothing to say nobody is written to; the heartbeat says that the run was good."""
+    """If there is nothing to report no target gets a message; the heartbeat says that the run was good."""
     environment.add_project(
         environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
     )

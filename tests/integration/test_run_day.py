@@ -91,7 +91,7 @@ def test_an_account_filled_by_a_dead_run_is_blocked_by_every_caller(
 def test_every_caller_reports_the_same_block(
     environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The project of the user whose account is full is a problem of the code `blocked`, not a failed task."""
+    """The project of the user with the full account is a problem of the code `blocked`, not a failed task."""
     reports: list[DayReport] = []
     ask = daily.ask
 

@@ -84,7 +84,7 @@ def test_a_cause_is_said_in_the_readers_language(reason: str, message: str, span
 
 
 def test_a_problem_names_its_facts() -> None:
-    """A blocked project says whose budget is used up, in both languages."""
+    """A blocked project names the user and the budget that is used up, in both languages."""
     standing = Standing(7, Decimal(105), Decimal(0), Decimal(100), Decimal(80), has_active_projects=True)
     problem = ProjectProblem(ProblemCode.BLOCKED, 1, "P", 7, standing)
     assert "bloqueado, presupuesto mensual agotado: User #7: $105.00 / $100.00 (105.0%)" == reason_texts.problem_text(
