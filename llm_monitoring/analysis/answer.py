@@ -123,7 +123,7 @@ class Matcher:
         return read_markdown(text or "", language, self.marked)
 
     def named(self, document: Document) -> list[Named]:
-        """Every occurrence of a tracked name, marked where the model denies knowing it."""
+        """Every occurrence of a tracked name, marked if the model denies knowing it."""
         found = find_matches(self.vocabulary, document)
         absent = absent_matches(found)
         return [Named(match, match in absent) for match in found.matches]

@@ -36,7 +36,7 @@ LONGEST_TITLE: Final = 140
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of an answer's visible text, marked where it names the brand or a rival."""
+    """A stretch of an answer's visible text, marked if it names the brand or a competitor."""
 
     text: str
     mark: Mark = ""
@@ -169,7 +169,7 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
 
 
 def fitting(text: str, limit: int) -> int:
-    """How many characters of `text` fit into `limit` bytes of page, cut at a word where one is near."""
+    """How many characters of `text` fit into `limit` bytes of page, cut at a word edge if one is near."""
     if max(COSTS.values()) * len(text) <= limit:
         return len(text)
     size = 0

@@ -39,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class CitationView:
-    """What the answers of a period cite. `gaps` are pages cited where a rival is named and the brand is not.
+    """What the answers of a period cite. `gaps` are pages of answers that name a competitor and not the brand.
 
     Without a declared site nothing can be said of the brand's pages, or of the rivals'; only with all of them are pages
     of no owner a third party's.

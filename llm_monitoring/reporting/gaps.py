@@ -68,7 +68,7 @@ def gap_rows(
 
 
 def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Days in order, joined where they follow each other."""
+    """Days in order, joined if they follow each other."""
     first = last = None
     for day in days:
         if last is not None and day - last == timedelta(days=1):

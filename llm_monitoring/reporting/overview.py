@@ -48,7 +48,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of voice in percent with its interval, None where nothing was said."""
+    """A share of voice in percent with its interval, None without mentions."""
 
     value: Decimal | None
     low: Decimal | None
@@ -57,7 +57,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """The brand or a rival over the period, its share of voice in all and by provider."""
+    """The brand or a competitor over the period, its share of voice in all and by provider."""
 
     name: str
     is_brand: bool

@@ -139,7 +139,7 @@ def json_value(value: Any) -> str:
 
 
 def write_xlsx(path: Path, fields: Sequence[str], records: Iterable[Record], title: str) -> int:
-    """Write a workbook row by row; return how many. Raises Invalid where a sheet cannot hold them all.
+    """Write a workbook row by row; return how many. Raises Invalid if a sheet cannot hold them all.
 
     Texts are stored as texts, never as formulas or links; a cell holds 32,767 UTF-16 units and 253 line breaks at most,
     and a longer text ends in […].

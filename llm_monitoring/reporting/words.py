@@ -66,7 +66,7 @@ class Words(Numbers):
 
 @cache
 def load_words(language: str) -> Words:
-    """The words of a project's language (`es-MX` reads es); English where there are none."""
+    """The words of a project's language (`es-MX` reads es); English if there are none."""
     code = code_of(language)
     known = code if code in LANGUAGES else "en"
     text = files("llm_monitoring.reporting").joinpath("data", f"{known}.toml").read_text(encoding="utf-8")

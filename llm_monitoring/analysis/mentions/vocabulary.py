@@ -35,7 +35,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """All terms: `by_word` by the first word in full, `by_symbol` by the first character where no word opens.
+    """All terms: `by_word` by the first word in full, `by_symbol` by the first character if no word opens.
 
     `watched` are the words that a reading notes: those that open a term and those of negation. `domains` are folded as
     they stand in text, `hosts` are exact, as sources are compared.
@@ -106,7 +106,7 @@ def add_term(
 
 
 def first_word(name: str) -> tuple[str, int]:
-    """The first word of a name and the number of symbols before it; no word where an unspaced script or only
+    """The first word of a name and the number of symbols before it; no word if an unspaced script or only
     symbols open it."""
     words = word_pattern(name)
     found = words.search(name)

@@ -90,7 +90,7 @@ def bold_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
 
 
 def bold_entries(prose: Prose, context: Context) -> Iterator[Entry]:
-    """The bold opener of a paragraph, a card's first line passed over; of each line where all of several have one."""
+    """The bold opener of a paragraph, a card's first line passed over; of each line if all of several have one."""
     lines = without_card(context.lines(prose), context)
     openers = [opener for line in lines if (opener := bold_opener(line, context)) is not None]
     if len(openers) == len(lines):

@@ -124,7 +124,7 @@ class Context:
         return self.opening(prose).number is not None and prose.start not in self.lone
 
     def item(self, prose: Prose, number: int | None = None) -> Entry:
-        """An item of a list, a cell or a paragraph: its own number wins only where none is given."""
+        """An item of a list, a cell or a paragraph: its own number wins only if none is given."""
         key = (prose.start, prose.end, number)
         if key not in self.read:
             opening = self.opening(prose)
@@ -149,7 +149,7 @@ def settled(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def settled_sections(entries: Sequence[Entry]) -> list[Entry]:
-    """Items in the form of a section kept where siblings of that form name another option."""
+    """Keeps items in the form of a section only if siblings of that form name another option."""
     sections = {(entry.form, entry.first) for entry in entries if entry.naming is Naming.SECTION}
     if not sections:
         return list(entries)
@@ -165,7 +165,7 @@ def settled_sections(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def settled_sentences(entries: Sequence[Entry]) -> list[Entry]:
-    """Sentences that open with a name kept where the whole block reads so."""
+    """Keeps sentences that open with a name only if the whole block reads so."""
     openers = [entry for entry in entries if entry.naming in SENTENCES]
     if not openers:
         return list(entries)

@@ -54,7 +54,7 @@ def label_of(prose: Prose, context: Context) -> str:
 
 
 def options_of(block: Block, context: Context) -> Iterator[Block]:
-    """The block itself; or the lists inside it where its items are categories, which no tracked entity holds."""
+    """The block itself; or the lists inside it if its items are categories, which no tracked entity holds."""
     nested = [inner for item in block.items for inner in item.nested] if isinstance(block, Listing) else []
     if nested and isinstance(block, Listing):
         leads = [context.item(item.lead) for item in block.items if item.lead]
@@ -74,7 +74,7 @@ class Letters:
 
 
 def note_letters(blocks: Sequence[Block], context: Context) -> None:
-    """Note the places of items that open with a letter, where three or more stand in order from the first on."""
+    """Note the places of items that open with a letter, if three or more stand in order from the first on."""
     runs: dict[str, Letters] = {}
     found: list[Letters] = []
     for source, prose in lettered_proses(blocks, context):

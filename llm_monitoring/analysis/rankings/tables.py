@@ -18,7 +18,7 @@ def table_rankings(blocks: Sequence[Block], context: Context) -> list[Ranking]:
 
 
 def read_table(table: Table, context: Context) -> Ranking:
-    """A table as a ranking, numbered where a column holds the ranks."""
+    """A table as a ranking, numbered if a column holds the ranks."""
     rank_column = find_rank_column(table, context)
     column = option_column(table, rank_column, context)
     entries: list[Entry] = []
@@ -41,7 +41,7 @@ def rank_in(row: list[Prose], column: int | None, context: Context) -> int | Non
 
 
 def find_rank_column(table: Table, context: Context) -> int | None:
-    """The column of ranks: headed as one, or the first one where it counts the rows up or down."""
+    """The column of ranks: headed as one, or the first one if it counts the rows up or down."""
     width = max(len(row) for row in [table.header, *table.rows])
     for column in range(min(width, 8)):
         headed = headed_as_rank(table, column, context)

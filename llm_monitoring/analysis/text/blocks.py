@@ -55,7 +55,7 @@ class Heading:
 
 @dataclass(slots=True)
 class Item:
-    """An item of a list: its first prose, the list that opens it where there is none, and the lists inside it."""
+    """An item of a list: its first prose, the list that opens it if there is none, and the lists inside it."""
 
     lead: Prose | None = None
     number: int | None = None

@@ -155,7 +155,7 @@ def compose(text: str) -> str:
 
 
 def fullwidth_if_voiced(run: re.Match[str]) -> str:
-    """Halfwidth kana with a voicing mark in full width, where letter and mark are one character; others as they are."""
+    """Halfwidth kana with a voicing mark in full width, if letter and mark are one character; others as they are."""
     kana = run.group()
     return unicodedata.normalize("NFKC", kana) if VOICED.search(kana) else kana
 

@@ -38,7 +38,7 @@ def read_tag(tag: str) -> TagReading:
 
 
 def spacing(name: str) -> str:
-    """What a tag leaves between the words around it: nothing where it only styles them."""
+    """What a tag leaves between the words around it: nothing if it only styles them."""
     if name in INLINE_TAGS:
         return ""
     return " " if name in {"sup", "sub"} else "\n"

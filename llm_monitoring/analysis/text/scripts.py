@@ -32,7 +32,7 @@ WORD_CHARACTER = re.compile(f"[^\\W{UNSPACED}]|[{MARKS}]")
 
 
 def word_pattern(text: str) -> re.Pattern[str]:
-    """The pattern that finds the words of this text: the slower one only where combining marks need it."""
+    """The pattern that finds the words of this text: the slower one only if combining marks need it."""
     return MARKED_WORD if not text.isascii() and MARK.search(text) else WORD
 
 

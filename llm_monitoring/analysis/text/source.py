@@ -45,7 +45,7 @@ def prepared(text: str) -> str:
 
 
 def with_bullets(source: str) -> str:
-    """The source with Markdown's bullets where three lines or more in a row open with a dot, a dash or emoji."""
+    """The source with Markdown's bullets for three lines or more in a row that open with a dot, a dash or emoji."""
     lines = source.split("\n")
     for kind, rows in runs(lines):
         if len(rows) >= TYPED_LINES:

@@ -58,7 +58,7 @@ def readable(piece: str, links: list[str]) -> str:
 
 
 def end_of_removal(found: re.Match[str], links: list[str]) -> int | None:
-    """Where the removed text ends, None where it is text after all."""
+    """Where the removed text ends, None if it is text after all."""
     if found["url"]:
         url = balanced(found["url"])
         if BARE_LINK.match(url):
