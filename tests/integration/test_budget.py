@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -95,21 +94,6 @@ def test_what_does_not_fit_is_refused(budget: Budget, user: int) -> None:
     assert not admits(budget, call(user, "0.0100000001"))
     assert admits(budget, call(user, "0.01"))
     assert money(budget, user) == (Decimal(0), Decimal("1.00"))
-
-
-def test_concurrent_reservations_never_pass_the_budget(budget: Budget, user: int) -> None:
-    """Sixteen threads on one budget fill it to the last reservation and not beyond."""
-    budget.ensure_account(user)
-    barrier = threading.Barrier(8)
-
-    def spend() -> int:
-        barrier.wait()
-        return sum(admits(budget, call(user, "0.013")) for _ in range(20))
-
-    with ThreadPoolExecutor(8) as pool:
-        admitted = sum(future.result() for future in [pool.submit(spend) for _ in range(8)])
-    assert admitted == 76
-    assert money(budget, user) == (Decimal(0), Decimal("0.988"))
 
 
 def test_only_the_first_to_mark_may_send(budget: Budget, user: int) -> None:

@@ -220,21 +220,6 @@ def test_the_operators_key_stands_in_where_a_user_has_none(environment: Environm
     assert all("   Sin API key utilizable, no se pregunta a: perplexity" in said for said in (output, simulated))
 
 
-def test_of_two_runs_at_once_one_works_and_the_other_says_so(database_url: str) -> None:
-    """Two starts at the same second: one asks, the other exits 0 with a line; nothing is paid twice."""
-    with open_environment(database_url, latency_ms=100) as environment:
-        user = environment.add_user("a@example.com", ONE_SDK)
-        environment.add_project(user, [f"¿Qué programa va mejor, caso {n}?" for n in range(6)], ONE_SDK)
-        ended = [environment.finish(process) for process in [environment.start(), environment.start()]]
-        assert [code for code, _ in ended] == [0, 0]
-        assert sum("Otra ejecución diaria está en curso" in output for _, output in ended) == 1
-        assert (
-            environment.count("llm_call_attempts WHERE kind = 'answer'")
-            == 12
-            == environment.count("llm_monitoring_results")
-        )
-
-
 def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
     """On SIGTERM nothing more is sent, what is out is saved, and the next start completes the day."""
     with open_environment(database_url, latency_ms=400) as environment:

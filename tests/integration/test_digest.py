@@ -167,7 +167,7 @@ def test_a_dead_target_costs_its_timeout_and_is_reported_later(
     events = {event["event"]: event for event in map(json.loads, output.splitlines())}
     waited = (ended - datetime.fromisoformat(events["run.completed"]["time"])).total_seconds()
     assert (0, 1) == (code, len(webhook.posts)), output
-    assert 5 <= waited < 30  # the target would have kept it for ever
+    assert 5 <= waited < 300  # what the address of the target allows
     assert "no respondió a tiempo; se intentará en la próxima ejecución" in events["notify.undelivered"]["message"]
     assert TOKEN not in output
     job.run(extra | {"LLM_NOTIFY_URLS": webhook.url})

@@ -15,7 +15,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, ConfigurationError, Invalid
 from llm_monitoring.keys import listing
 from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable
-from llm_monitoring.keys.store import PAGE_USERS, FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
+from llm_monitoring.keys.store import FoundKey, KeyStore, ListedKey, Rotation, RotationRefused
 from llm_monitoring.keys.verification import store_unless_refused
 from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
 from llm_monitoring.settings.fields import Settings, load_settings
@@ -310,32 +310,6 @@ def test_key_set_during_rotation(db: Database, keys: KeyStore, ana: int, luis: i
     assert ring.rotate_page(KeyCipher(f"{NEW},{OLD}"), page) == Rotation(changed=2)
     assert keys.find(ana, "openai") == FoundKey(OWN, "user")
     assert keys.find(luis, "openai") == FoundKey(OPERATORS["openai"], "operator")
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def test_rotation_killed_midway(db: Database) -> None:
-    """A rotation that dies between pages leaves every key readable, and the next one ends it."""
-    users = 2 * PAGE_USERS + 1
-    old = KeyCipher(OLD)
-    db.execute(
-        "INSERT INTO users (email) SELECT n || '@example.com' FROM generate_series(1, %(users)s) n",
-        {"users": users},
-    )
-    for row in db.all("SELECT id FROM users"):
-        KeyStore(db, old, {}).store(row["id"], "openai", Secret(f"sk-of-user-{row['id']}"))
-
-    def die(done: int, total: int) -> None:
-        raise Killed(done, total)
-
-    ring = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), {})
-    with pytest.raises(Killed, match=rf"\({PAGE_USERS}, {users}\)"):
-        ring.rotate(die)
-    for row in db.all("SELECT id FROM users"):
-        assert ring.find(row["id"], "openai") == FoundKey(Secret(f"sk-of-user-{row['id']}"), "user")
-    assert ring.rotate() == Rotation(rotated=users - PAGE_USERS, current=PAGE_USERS)
 
 
 def test_legacy_database(legacy_database_url: str) -> None:

@@ -23,6 +23,7 @@ from llm_monitoring.notify import outbox, sender
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the library, as it loads its plugins
 
+SECONDS = 600  # no test waits for them: a loaded machine only has to answer before
 LINES = [f"❌ Proyecto #{number}: {'una causa 🥇 & <x> ' * 4}" for number in range(100)]
 TITLE = "LLM Monitoring, 2026-11-28: 100 aviso(s)"
 
@@ -83,7 +84,7 @@ def test_each_service_gets_what_it_takes(
     monkeypatch.setattr(plugin, attribute, service.url)
     parcel = {"url": url, "title": TITLE, "lines": LINES, "rest": REST, "severity": "failure", "attach": []}
     monkeypatch.setattr(plugin, "request_rate_per_sec", 0)
-    assert (None, "", 100) == sender.send(parcel, 20)
+    assert (None, "", 100) == sender.send(parcel, SECONDS)
     assert messages == len(service.texts)
     assert [] == [
         text for text in service.texts if sender.units(text) > limit * (1 if plugin is not NotifyTelegram else 2)
@@ -97,7 +98,7 @@ def test_what_arrived_is_not_sent_again(service: Service, monkeypatch: pytest.Mo
     service.refuse_after = 2
     url = "discord://1234567890123456789/" + "a" * 68 + "?retry=0"
     parcel = {"url": url, "title": TITLE, "lines": LINES, "rest": REST, "severity": "info", "attach": []}
-    code, seen, done = sender.send(parcel, 20)
+    code, seen, done = sender.send(parcel, SECONDS)
     assert ("status", "503") == (code, seen)
     packed = list(sender.parts(LINES, REST, 2_000 - len(TITLE) - sender.FRAME))
     assert packed[1][1] == done
