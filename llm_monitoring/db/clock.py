@@ -1,4 +1,4 @@
-"""What time it is in the database, which is the one clock that all machines of an installation share."""
+"""The database's clock, which all machines of an installation share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FRESH_SECONDS: Final = 30.0
 
 
 class DatabaseClock:
-    """The database's time, asked again every half minute; between, this machine's monotonic clock carries it on.
+    """The database's time: read every half minute, and continued by this machine's monotonic clock.
 
-    A machine whose own clock is set wrong, or jumps, changes nothing.
+    A wrong or jumping clock of this machine has no effect.
     """
 
     def __init__(self, db: Database) -> None:
@@ -28,5 +28,5 @@ class DatabaseClock:
             row = self.db.one(load("database").now)
             assert row is not None
             self.read = read = row["now"], time.monotonic()
-        found: datetime = read[0] + timedelta(seconds=time.monotonic() - read[1])
-        return found
+        current: datetime = read[0] + timedelta(seconds=time.monotonic() - read[1])
+        return current

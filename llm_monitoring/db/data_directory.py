@@ -1,4 +1,4 @@
-"""Where an embedded server's data lives: the demo's in the checkout or the cache, the operator's own away from both."""
+"""Chooses the data directory of an embedded server: of the demo, or of the operator."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from llm_monitoring.process import location
 OWN: Final = "postgres"
 DEMO: Final = "demo"
 USER_DATA: Final = Path(".local", "share", "llm_monitoring")  # below the home directory
-ROOT_DATA: Final = Path("/var/lib/llm_monitoring")  # root's server runs as another account, which enters no home
+ROOT_DATA: Final = Path("/var/lib/llm_monitoring")  # root's server runs as an account that cannot read a home
 
 
 def own_data_directory(base: Path | None = None) -> Path:
-    """Return where the operator's data lives: below `base`, or with the user's data, apart for each checkout.
+    """Return the operator's data directory: below `base`, or in the user's data with one directory a checkout.
 
-    All installed packages of a user have one place, so that a new environment finds the data of the old one.
+    All installed packages of a user share one directory, so that a new environment finds the data of the old one.
 
-    Data of earlier versions, in the checkout or in the user's cache, is used where it is. New data goes to neither:
-    `git clean` empties the one, cleaners the other.
+    Data of earlier versions stays in the checkout or in the user's cache. New data goes to neither, because
+    `git clean` empties the checkout and cleaners empty the cache.
     """
     if base is not None:
         return base.expanduser().resolve() / OWN
@@ -42,15 +42,15 @@ def own_data_directory(base: Path | None = None) -> Path:
 
 
 def demo_data_directory(base: Path | None = None) -> Path:
-    """Return where the demo's data lives: below `base`, in the checkout, or in the cache: anyone may clean both."""
+    """Return the demo's data directory: below `base`, in the checkout, or in the cache. It may be deleted."""
     return temporary_place(DEMO) if base is None else base.expanduser().resolve() / DEMO
 
 
 def temporary_place(name: str) -> Path:
-    """Return the place below the checkout's `.data`: a fresh checkout starts empty, the same one finds its data again.
+    """Return the directory below the checkout's `.data`, so that each checkout has its own data.
 
-    If the checkout is read-only, or there is none, the user's cache directory stands in. If root's server, which does
-    not run as root, reaches neither, it is a directory in /var/tmp that a file remembers.
+    If the checkout is read-only, or there is none, it is in the user's cache directory. If root's server, which does
+    not run as root, can reach neither, it is a directory in /var/tmp that a file records.
     """
     home = writable_home(name)
     if os.geteuid() != 0 or reachable(home):
@@ -59,20 +59,20 @@ def temporary_place(name: str) -> Path:
 
 
 def checkout_mark() -> str:
-    """Return what keeps the data of this machine's checkouts apart."""
+    """Return a name for this checkout that differs from those of other checkouts on the machine."""
     checkout = location.checkout()
     return "installed" if checkout is None else hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
 
 
 def homes() -> tuple[Path, ...]:
-    """Return the checkout's `.data`, if there is one, and its stand-in in the user's cache."""
+    """Return the checkout's `.data`, if there is one, and its replacement in the user's cache."""
     checkout = location.checkout()
     cache = Path.home() / ".cache" / f"llm_monitoring-{checkout_mark()}"
     return (cache,) if checkout is None else (checkout / ".data", cache)
 
 
 def earlier_places(name: str) -> Iterator[Path]:
-    """Yield the places of earlier versions that hold data."""
+    """Yield the directories of earlier versions that hold data."""
     for home in homes():
         with suppress(OSError):
             if (home / name).is_dir() and usable(home / name):
@@ -84,7 +84,7 @@ def earlier_places(name: str) -> Iterator[Path]:
 
 
 def writable_home(name: str) -> Path:
-    """Return the checkout's `.data`, or its stand-in; made if it is missing."""
+    """Return the checkout's `.data`, or its replacement in the cache; makes it if it is missing."""
     for home in homes():
         if can_hold(home, name):
             return home
@@ -92,7 +92,7 @@ def writable_home(name: str) -> Path:
 
 
 def can_hold(home: Path, name: str) -> bool:
-    """Make a directory, and say whether `name` in it can be ours."""
+    """Make a directory and return whether `name` in it can belong to this process's user."""
     try:
         make_parents(home / name)
         return os.access(home, os.W_OK | os.X_OK) and usable(home / name)
@@ -105,12 +105,12 @@ def usable(data: Path) -> bool:
 
 
 def reachable(path: Path) -> bool:
-    """Tell whether every account can walk down to `path` and enter or run it."""
+    """Return whether every account can reach `path` and enter or execute it."""
     return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
 
 
 def make_parents(path: Path) -> None:
-    """Make the directories above `path`; those that root makes can be walked through, whatever the umask."""
+    """Make the directories above `path`; those that root makes are executable by all, with any umask."""
     missing = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -119,7 +119,7 @@ def make_parents(path: Path) -> None:
 
 
 def remembered_directory(record: Path) -> Path:
-    """Return root's directory that `record` names, or a new one in /var/tmp that it names from then on."""
+    """Return root's directory that the file `record` names, or make one in /var/tmp and record it."""
     with locked(record):
         if record.exists():
             place = Path(record.read_text().strip())

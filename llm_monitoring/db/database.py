@@ -1,4 +1,13 @@
-"""The one door to PostgreSQL: a blocking pool, three verbs, and every driver error translated."""
+"""The connection pool, the only way to PostgreSQL: three verbs, retries, and translated driver errors.
+
+Every statement and transaction passes `work`, which borrows a connection and lets `persist` repeat the whole attempt
+if its connection is lost. A lost commit may have been done, so every statement must be idempotent. Two failures look
+alike at first: the database is away (then all threads wait for it, up to `retry_seconds`), or the server cancels this
+one statement each time, for example by a trigger of the host. `persist` tells them apart after CANCELLED_SECONDS: if
+the database answers on a new connection, the statement is at fault and BrokenOff ends it, so that one row cannot stop
+a run. An idle connection is never tested before it is borrowed: the check would cost a round trip each time, and the
+retry covers a dead one. `borrow` rolls back when it returns a connection, so that no transaction is left open on it.
+"""
 
 from __future__ import annotations
 
@@ -57,16 +66,16 @@ Connection = psycopg2.extensions.connection
 T = TypeVar("T")
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
-CANCELLED_SECONDS: Final = 3.0  # in which a statement that is broken off each time is tried, if others are answered
-STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away, once the process is to stop
-LOCK_SECONDS: Final = 3.0  # the longest wait for a lock that another session holds, which ends in Locked
+CANCELLED_SECONDS: Final = 3.0  # how long a statement is tried that the server cancels each time
+STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away if the process is to stop
+LOCK_SECONDS: Final = 3.0  # the longest wait for a lock of another session; then Locked is raised
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# libpq gives a refused connection no SQLSTATE, so these are known by their words; waiting cannot cure them
+# Refused connections that a retry cannot help; they are known by their message, because libpq gives no SQLSTATE.
 HOPELESS: Final = re.compile(
     r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
     r"server does not support SSL|no password supplied|authentication method requirement"
@@ -95,13 +104,13 @@ class Json(psycopg2.extras.Json):
 
 
 class Transaction:
-    """The three verbs on one borrowed connection."""
+    """The three verbs on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def one(self, sql: str, params: Params | None = None) -> Row | None:
-        """Return the first row, or None where there is none."""
+        """Return the first row, or None if there is none."""
         with self.run(sql, params) as cursor:
             row = cursor.fetchone()
             return None if row is None else dict(row)
@@ -112,13 +121,13 @@ class Transaction:
             return [dict(row) for row in cursor.fetchall()]
 
     def execute(self, sql: str, params: Params | None = None) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of rows that it changed."""
         with self.run(sql, params) as cursor:
             return cursor.rowcount
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did if it raises, so that the transaction can go on without it."""
+        """Undo the block's work if it raises, so that the transaction can go on without it."""
         queries = load("database")
         self.execute(queries.savepoint)
         try:
@@ -139,7 +148,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The server, database and role that a connection has."""
+    """The server, database and role of a connection."""
 
     host: str
     port: int
@@ -153,12 +162,12 @@ class Endpoint:
 
 
 class Database:
-    """A pool of at most `size` connections to `dsn`, safe to share between threads.
+    """A pool of at most `size` connections to `dsn`, which threads may share.
 
-    A lost connection is replaced and its statement or transaction run again, until `retry_seconds` are over, or
-    STOPPING_SECONDS once `stop` is set: so every statement must be idempotent. Borrowing waits while all connections
-    are out. A lock that another session holds is waited for `lock_seconds`, then Locked is raised. A statement may take
-    `statement_seconds`; 0: any time.
+    If a connection is lost, its statement or transaction is run again on another one for up to `retry_seconds`, or
+    STOPPING_SECONDS if `stop` is set; every statement must therefore be idempotent. Borrowing waits while all
+    connections are in use. Waiting for a lock ends after `lock_seconds` with Locked. `statement_seconds` limits a
+    statement; 0 is no limit.
     """
 
     def __init__(
@@ -190,12 +199,12 @@ class Database:
         self.close()
 
     def open(self) -> Self:
-        """Make the first connection; raises DatabaseUnavailable after `retry_seconds`."""
+        """Open the first connection; raises DatabaseUnavailable after `retry_seconds`."""
         self.idle.append(self.connect())
         return self
 
     def close(self) -> None:
-        """Close every connection, those in use as soon as they come back."""
+        """Close every connection; those in use are closed when they are returned."""
         self.closed = True
         self.discard_idle()
 
@@ -208,15 +217,15 @@ class Database:
         return self.work(lambda transaction: transaction.all(sql, params), autocommit=True)
 
     def execute(self, sql: str, params: Params | None = None) -> int:
-        """Run a statement and return how many rows it touched; committed."""
+        """Run a statement and return the number of rows that it changed; committed."""
         return self.work(lambda transaction: transaction.execute(sql, params), autocommit=True)
 
     def transact(self, fn: Callable[[Transaction], T]) -> T:
-        """Run `fn` in one transaction, again from its start when the connection is lost."""
+        """Run `fn` in one transaction, again from the start if the connection is lost."""
         return self.work(fn, autocommit=False)
 
     def endpoint(self) -> Endpoint:
-        """What this database's address led to."""
+        """Return the server that the address leads to."""
         with self.borrow(autocommit=True) as connection:
             info = connection.info
             return Endpoint(info.host or "", info.port, info.dbname, info.user, encrypted=bool(info.ssl_in_use))
@@ -236,43 +245,43 @@ class Database:
         return self.persist(attempt)
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt` until it is not interrupted; give up when `retry_seconds` are over, sooner once to stop.
+        """Call `attempt` until it is not interrupted, for up to `retry_limit` seconds.
 
-        Raises BrokenOff if the server breaks off this statement alone, again and again.
+        Raises BrokenOff if the server cancels only this statement each time.
         """
         began, cancelled, pause = None, None, 0.0
         while True:
             try:
-                found = attempt()
+                result = attempt()
             except Interrupted as exc:
                 now = time.monotonic()
                 began = began or now
                 cancelled = (cancelled or now) if isinstance(exc, Cancelled) else None
-                if cancelled is not None and now + pause - cancelled >= self.bearing() and self.answers():
+                if cancelled is not None and now + pause - cancelled >= self.cancelled_limit() and self.answers():
                     self.outage.ended()
                     raise BrokenOff(f"{exc}: the database breaks this off each time") from exc
-                if self.closed or now + pause - began >= self.patience():
+                if self.closed or now + pause - began >= self.retry_limit():
                     self.outage.given_up(exc)
                     raise
                 self.outage.began(exc, self.retry_seconds)
             else:
                 self.outage.ended()
-                return found
+                return result
             self.discard_idle()
             time.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or random.uniform(0.05, 0.15))
 
-    def bearing(self) -> float:
-        """Seconds for which a statement is tried that the server breaks off each time."""
+    def cancelled_limit(self) -> float:
+        """Return for how many seconds a statement is tried that the server cancels each time."""
         return min(CANCELLED_SECONDS, self.retry_seconds)
 
-    def patience(self) -> float:
-        """Seconds for which a database that is away is waited for now."""
+    def retry_limit(self) -> float:
+        """Return for how many seconds a database that is away is waited for."""
         stopping = self.stop is not None and self.stop.is_set()
         return min(self.retry_seconds, STOPPING_SECONDS) if stopping else self.retry_seconds
 
     def answers(self) -> bool:
-        """Whether the database answers on a connection of its own."""
+        """Return whether the database answers on a new connection."""
         try:
             with closing(connect(self.dsn, self.lock_seconds, self.statement_seconds)) as connection:
                 return Transaction(connection).one(load("database").answer) is not None
@@ -308,14 +317,14 @@ class Database:
             self.discard_idle()
 
     def discard_idle(self) -> None:
-        # when one connection is lost its idle neighbours are as a rule lost too
+        # If one connection is lost, the idle ones usually are lost too.
         with suppress(IndexError):
             while True:
                 self.idle.pop().close()
 
 
 def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: float = 0) -> Connection:
-    """Open one connection; raises Interrupted, or DatabaseUnavailable where waiting is useless."""
+    """Open one connection; raises Interrupted, or DatabaseUnavailable if a retry cannot help."""
     try:
         connection: Connection = psycopg2.connect(
             dsn,
@@ -343,5 +352,5 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
 
 
 def unreadable() -> ConfigurationError:
-    # without the driver's words, which quote the text, password included
+    # The driver's message is left out, because it quotes the text with the password.
     return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")

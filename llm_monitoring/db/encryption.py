@@ -1,4 +1,4 @@
-"""Keeps the database's password off open networks: TLS and SCRAM by default if the server is not close by."""
+"""Connection defaults that protect the database's password: TLS and SCRAM for servers on a public network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_monitoring.settings.fields import libpq_variable
 
 Reach = Literal["here", "private", "public"]
 
-REQUIRE_AUTH_SINCE: Final = 160000  # the libpq that knows require_auth
+REQUIRE_AUTH_SINCE: Final = 160000  # the first libpq with require_auth
 PRIVATE_NETWORKS: Final = tuple(
     map(
         ipaddress.ip_network,
@@ -24,33 +24,33 @@ PRIVATE_ENDINGS: Final = (".internal", ".local", ".lan", ".home.arpa", ".svc")
 
 
 def reach(host: str) -> Reach:
-    """Where a host is: this machine (also by a socket), a network that is not routed to others, or anywhere."""
+    """Return where a host is: this machine (also by a socket), a private network, or a public one."""
     if not host or host.startswith(("/", "@")):
         return "here"
     name = host.lower().rstrip(".")
     try:
-        found = ipaddress.ip_address(name.partition("%")[0])
+        address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
         if name == "localhost" or name.endswith(".localhost"):
             return "here"
-        # a name without a dot is one of a container's network or of this machine's own list
+        # A name without a dot is of a container's network or of this machine's hosts file.
         return "private" if "." not in name or name.endswith(PRIVATE_ENDINGS) else "public"
-    found = getattr(found, "ipv4_mapped", None) or found
-    if found.is_loopback or found.is_unspecified:
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback or address.is_unspecified:
         return "here"
-    return "private" if any(found in network for network in PRIVATE_NETWORKS) else "public"
+    return "private" if any(address in network for network in PRIVATE_NETWORKS) else "public"
 
 
 def farthest(parameters: Mapping[str, str]) -> Reach:
-    """The reach of the farthest of an address's hosts."""
+    """Return the reach of the most distant of an address's hosts."""
     named = parameters.get("hostaddr") or parameters.get("host") or libpq_variable("PGHOST")
-    found = {reach(host.strip()) for host in named.split(",")}
+    reaches = {reach(host.strip()) for host in named.split(",")}
     order: tuple[Reach, ...] = ("public", "private", "here")
-    return next(each for each in order if each in found)
+    return next(each for each in order if each in reaches)
 
 
 def encryption_defaults(dsn: str) -> dict[str, str]:
-    """The connection parameters that a public server gets unless the address or the environment names them.
+    """Return the parameters for a public server that neither the address nor the environment sets.
 
     Raises psycopg2.ProgrammingError for an address that libpq cannot read.
     """
@@ -72,7 +72,7 @@ def missing(parameters: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def is_required(dsn: str) -> bool:
-    """Whether a connection without TLS would be refused by this side."""
+    """Return whether our side refuses a connection without TLS."""
     try:
         mode = {**parse_dsn(dsn), **encryption_defaults(dsn)}.get("sslmode") or libpq_variable("PGSSLMODE")
     except psycopg2.ProgrammingError:
@@ -81,11 +81,11 @@ def is_required(dsn: str) -> bool:
 
 
 def advice(error: str) -> str:
-    """What to do about a refusal that these defaults brought; empty for any other error."""
+    """Return what to do about a refusal that these defaults cause; empty for any other error."""
     if "server does not support SSL" in error:
         return (
             "; the server is on no private network, so TLS is required: switch it on there, or put sslmode=disable "
-            "into DATABASE_URL if the way to it is safe"
+            "into DATABASE_URL if the network to it is safe"
         )
     if "authentication method requirement" in error:
         return (

@@ -1,4 +1,4 @@
-"""What went wrong in PostgreSQL, by its SQLSTATE, as the few errors that callers can act on."""
+"""Translates PostgreSQL's errors, by SQLSTATE, into the few errors that callers can act on."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from psycopg2 import errors
 
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 
-# PostgreSQL's manual, appendix A; two characters name a class, five a condition
+# PostgreSQL's manual, appendix A: two characters are a class, five a condition.
 LOCKED: Final = "55P03"
-LOST: Final = (
-    "08",
-    "53",
-    "57P",
-    "58",
-    "25006",
-    "25P03",
-    "25P04",
-)  # another connection may do: failover, overload, restart
-REPEATABLE: Final = ("40", "57014")  # this connection may do: a deadlock, a cancelled statement
+# Another connection may work: failover, overload, restart.
+LOST: Final = ("08", "53", "57P", "58", "25006", "25P03", "25P04")
+# The same connection may work: a deadlock, a cancelled statement.
+REPEATABLE: Final = ("40", "57014")
 UNABLE: Final = ("25", "57", "F0")
 MISTAKEN: Final = ("03", "0A", "24", "26", "2B", "34", "3D", "3F", "42")
 
@@ -36,18 +30,18 @@ class Interrupted(DatabaseUnavailable):
 
 
 class Cancelled(Interrupted):
-    """The server broke off this statement alone, as the victim of a deadlock or at the wish of a trigger."""
+    """The server cancelled only this statement, as the victim of a deadlock or because a trigger asked for it."""
 
 
 class Locked(MonitoringError):
     """Another session holds a row, table or lock for longer than LOCK_SECONDS.
 
-    Nothing was changed. It says something about this row alone: the caller goes on with others and tries again later.
+    Nothing was changed. Only this row is concerned: the caller goes on with others and tries again later.
     """
 
 
 class BrokenOff(Locked):
-    """The server breaks off a statement each time it is tried, while it answers others: its row is at fault."""
+    """The server cancels a statement each time it is tried and answers others, so its row is the cause."""
 
 
 class Conflict(MonitoringError):
@@ -68,7 +62,7 @@ class Rejected(MonitoringError):
 
 @contextmanager
 def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
-    """Turn the driver's errors into ours; what remains is a mistake in the SQL."""
+    """Translate the driver's errors into ours; an error that stays is a mistake in the SQL."""
     try:
         yield
     except (errors.UniqueViolation, errors.ExclusionViolation) as exc:
@@ -85,43 +79,43 @@ def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
         ) from exc
     except psycopg2.Error as exc:
         if is_lost(connection, exc):
-            connection.close()  # the driver does not always know that the session is gone
+            connection.close()  # the driver does not always notice that the session has ended
             raise Interrupted(primary(exc)) from exc
-        found = meaning(exc)
-        if found is None:
+        ours = translation(exc)
+        if ours is None:
             raise
-        raise found from exc
+        raise ours from exc
 
 
 def is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> bool:
-    """Tell whether the session ended or cannot work any more: by driver, SQLSTATE, or an error that no server sent."""
+    """Return whether the session ended or is unusable: by driver, SQLSTATE, or an error without a server's code."""
     if connection.closed or (error.pgcode or "").startswith(LOST):
         return True
-    # libpq's own words, such as "server closed the connection unexpectedly", come as either class
+    # An error of libpq itself, such as "server closed the connection unexpectedly", has either class.
     return error.pgcode is None and type(error) in (psycopg2.DatabaseError, psycopg2.OperationalError)
 
 
-def meaning(error: psycopg2.Error) -> MonitoringError | None:
-    """The error of ours for an error of the server; None for a mistake in the SQL, or an error of the driver's own.
+def translation(error: psycopg2.Error) -> MonitoringError | None:
+    """Return our error for an error of the server; None for a mistake in the SQL or an error of the driver.
 
-    A trigger of the host may raise any SQLSTATE, also one that no manual lists: that refuses the values. So do a value
-    that no index holds (54), a row that a page of the disk has lost (XX), and an object in use (55): others go on.
+    Any other SQLSTATE is Rejected, so that other rows go on: a trigger of the host may raise any code, a value may be
+    too long for an index (54), a disk page may be damaged (XX), an object may be in use (55).
     """
-    code, said = error.pgcode or "", primary(error)
+    code, message = error.pgcode or "", primary(error)
     if code == LOCKED:
-        return Locked(f"{said}: another session holds what this one needs")
+        return Locked(f"{message}: another session holds what this one needs")
     if code.startswith(REPEATABLE):
-        return Cancelled(said)
+        return Cancelled(message)
     if code.startswith(UNABLE):
-        return DatabaseUnavailable(said)
+        return DatabaseUnavailable(message)
     if code.startswith(MISTAKEN) or not code:
         known = isinstance(error, (psycopg2.DataError, psycopg2.IntegrityError))  # e.g. a value that the driver refuses
-        return Rejected(said) if known and not code else None
-    return Rejected(said, constraint=error.diag.constraint_name)
+        return Rejected(message) if known and not code else None
+    return Rejected(message, constraint=error.diag.constraint_name)
 
 
 def primary(error: psycopg2.Error) -> str:
-    """Return the server's own sentence; its DETAIL line quotes whole rows and stays out of messages."""
+    """Return the server's message without its DETAIL line, which quotes whole rows."""
     return error.diag.message_primary or first_line(error)
 
 

@@ -1,4 +1,4 @@
-"""Applies the numbered migrations of `db/sql/migrations`, each once and in order."""
+"""Applies the numbered migrations of `db/sql/migrations` in order, each once."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Migration:
 
 
 def migrate(db: Database, folder: Traversable | None = None, wait_seconds: float = WAIT_SECONDS) -> list[str]:
-    """Apply what is missing and return its names; waits while another session migrates or uses the tables.
+    """Apply the missing migrations and return their names; waits while another session migrates or uses the tables.
 
-    Raises ConfigurationError if the files and the record of applied migrations disagree, a file fails, or another
-    session is in the way for more than `wait_seconds`.
+    Raises ConfigurationError if the files and the record of applied migrations disagree, if a file fails, or if
+    another session holds the tables for more than `wait_seconds`.
     """
     migrations = read(folder or shipped())
     if not missing(migrations, applied(db)):
-        return []  # nothing to do needs no lock
+        return []
 
     def attempt() -> list[str]:
         with closing(connect(db.dsn, db.lock_seconds)) as connection:
@@ -61,20 +61,20 @@ def migrate(db: Database, folder: Traversable | None = None, wait_seconds: float
 
 @dataclass(slots=True)
 class Patience:
-    """How long a migration waits for other sessions, and whether the operator was told that it does."""
+    """Until when a migration waits for other sessions, and whether the wait was reported."""
 
     deadline: float
-    said: bool = False
+    reported: bool = False
 
     def wait(self, what: str, holder: Holder | None) -> None:
-        """Wait a moment; say once for whom. Raises ConfigurationError after the deadline."""
+        """Wait a moment and report once for which session; raises ConfigurationError after the deadline."""
         who = holder or "?"
         if time.monotonic() >= self.deadline:
             raise ConfigurationError(f"migrations wait for {what} ({who}): end that session or wait, then try again")
-        if not self.said:
-            log.warning("⏳ Se espera a otra migración o sesión que usa las tablas (%s)", who,
-                        extra={"event": "migration.waiting", "holder": str(who)})  # fmt: skip
-            self.said = True
+        if not self.reported:
+            facts = {"event": "migration.waiting", "holder": str(who)}
+            log.warning("⏳ Se espera a otra migración o sesión que usa las tablas (%s)", who, extra=facts)
+            self.reported = True
         time.sleep(LOOK_SECONDS)
 
 
@@ -84,9 +84,9 @@ def pending(db: Database, folder: Traversable | None = None) -> list[str]:
 
 
 def applied(session: Database | Transaction) -> list[Row]:
-    """The record of applied migrations, oldest first; empty if there is none yet."""
-    found = session.one(load("migrate").has_record)
-    return session.all(load("migrate").applied) if found and found["found"] else []
+    """Return the record of applied migrations, oldest first; empty if there is none yet."""
+    record = session.one(load("migrate").has_record)
+    return session.all(load("migrate").applied) if record and record["found"] else []
 
 
 def shipped() -> Traversable:
@@ -114,8 +114,8 @@ def apply_missing(connection: Connection, migrations: Sequence[Migration], patie
     session = Transaction(connection)
     while (lock := session.one(load("migrate").try_lock)) is not None and not lock["taken"]:
         patience.wait("another migration", advisory_holder(session, lock["key"]))
-    found = session.one(load("migrate").has_record)
-    if not (found and found["found"]):  # only then: even IF NOT EXISTS needs the right to create tables
+    record = session.one(load("migrate").has_record)
+    if not (record and record["found"]):  # checked first: even IF NOT EXISTS needs the right to create tables
         session.execute(load("migrate").create_record)
     todo = missing(migrations, applied(session))
     for migration in todo:
@@ -124,7 +124,7 @@ def apply_missing(connection: Connection, migrations: Sequence[Migration], patie
 
 
 def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence[Migration]:
-    """Return what is not applied; raises ConfigurationError where the applied are not the first files."""
+    """Return the migrations not applied; raises ConfigurationError if the applied ones are not the first files."""
     for position, row in enumerate(applied):
         if position >= len(migrations):
             raise ConfigurationError(f"the database has migration {row['name']}, which this version does not know")
@@ -137,7 +137,7 @@ def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence
 
 
 def apply_patiently(connection: Connection, migration: Migration, patience: Patience) -> None:
-    """Apply one migration as soon as no other session holds its tables; while it waits, others can use them."""
+    """Apply one migration when no other session holds its tables; others can use them while it waits."""
     while True:
         try:
             apply(connection, migration)
@@ -166,9 +166,9 @@ def apply(connection: Connection, migration: Migration) -> None:
 
 
 def reason(error: psycopg2.Error) -> str:
-    """Return why a migration failed and, where the host application's own objects are in its way, what to do."""
-    said = primary(error)
+    """Return why a migration failed, and what to do if objects of the host application prevent it."""
+    message = primary(error)
     if isinstance(error, (errors.FeatureNotSupported, errors.DependentObjectsStillExist)):
-        objects = "; ".join((error.diag.message_detail or "").splitlines())  # names objects, never rows
-        return f"{said} ({objects}): drop what depends on it, migrate, and create it again"
-    return said
+        objects = "; ".join((error.diag.message_detail or "").splitlines())  # names of objects, no rows
+        return f"{message} ({objects}): drop what depends on it, migrate, and create it again"
+    return message

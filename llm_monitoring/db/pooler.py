@@ -1,4 +1,4 @@
-"""Finds out whether a pooler stands between us and PostgreSQL that gives each transaction another session."""
+"""Detects a pooler in transaction mode, which may give each transaction another session."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from llm_monitoring.db.database import Connection, Database, Transaction
 from llm_monitoring.db.queries import load
 from llm_monitoring.errors import ConfigurationError
 
-# in a fixed order of two connections: no pooler that hands out few sessions, newest or oldest first, gives each its own
+# The order in which two connections ask: with it, a pooler with few sessions cannot give each connection its own one,
+# whether it hands out the newest or the oldest first.
 ORDER: Final = (0, 0, 1, 0, 1, 1, 0)
 
 
 class PooledSessions(ConfigurationError):
-    """DATABASE_URL leads through a pooler in transaction mode, which loses the locks that keep runs apart."""
+    """DATABASE_URL leads through a pooler in transaction mode, which loses the locks between runs."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -24,9 +25,9 @@ class PooledSessions(ConfigurationError):
 
 
 def require_sessions(db: Database) -> None:
-    """Raise PooledSessions unless each of our connections is one session of the server's."""
+    """Raise PooledSessions unless each of our connections is one session of the server."""
     if db.transact(lambda tx: server_process(tx.connection) == tx.connection.info.backend_pid):
-        return  # the process that answers is the one that greeted us: nothing stands between
+        return  # the process that answers is the one that accepted the connection, so there is no pooler
     with closing(db.connect()) as first, closing(db.connect()) as second:
         seen: tuple[set[int], set[int]] = (set(), set())
         for which in ORDER:

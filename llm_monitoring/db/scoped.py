@@ -1,4 +1,4 @@
-"""Other ways to see a pool: bound to one user for row-level security, and as one open transaction."""
+"""Views of a pool: bound to one user for row-level security, or inside one open transaction."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class UserDatabase(Database):
     """The connections of another pool, each bound to `user_id` while it is borrowed.
 
-    The number is set for the session and taken back at the end: one set for a transaction ends with its statement in
-    autocommit mode, and one left behind would be the next borrower's.
+    The user is set for the session and removed when the connection is returned: a setting of a transaction would end
+    with its first statement in autocommit mode, and a setting left behind would apply to the next borrower.
     """
 
     def __init__(self, pool: Database, user_id: int) -> None:
@@ -36,7 +36,7 @@ class UserDatabase(Database):
                 self.release(connection)
 
     def release(self, connection: Connection) -> None:
-        """Take the user's number off the session; a session that does not take it is closed."""
+        """Remove the user from the session; if that fails, the session is closed."""
         if connection.closed:
             return
         try:
@@ -52,9 +52,9 @@ class UserDatabase(Database):
 
 
 class OpenTransaction(Database):
-    """A transaction that its caller has begun: statements and transactions of the stores become parts of it.
+    """A transaction that the caller has begun; statements and transactions of the stores are parts of it.
 
-    What a store did is undone if it raises, and the transaction goes on.
+    If a store raises, its own work is undone and the transaction goes on.
     """
 
     def __init__(self, pool: Database, transaction: Transaction) -> None:
@@ -67,10 +67,10 @@ class OpenTransaction(Database):
 
 
 def in_transaction(db: Database, work: Callable[[Database], T]) -> T:
-    """Do `work` on stores in one transaction."""
+    """Run `work` in one transaction; the stores in it use the database that it receives."""
     return db.transact(lambda transaction: work(OpenTransaction(db, transaction)))
 
 
 def bind(connection: Connection, user_id: str) -> None:
-    """Say whose rows a session may see; empty: no one's."""
+    """Set the user of the rows that a session may see; empty: no rows."""
     Transaction(connection).execute(load("database").bind_user, {"user_id": user_id})

@@ -1,4 +1,4 @@
-"""The files next to an embedded server's data: its mutex, its users, its log; private to the account that owns them."""
+"""The private files next to an embedded server's data: its mutex, its users and its log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Final, TextIO
 
 from llm_monitoring.errors import ConfigurationError
 
-MUTEX_SECONDS: Final = 150.0  # longer than the process that holds the mutex needs to start the server
+MUTEX_SECONDS: Final = 150.0  # longer than the start of a server takes
+UNPRIVILEGED: Final = "nobody"  # the account that runs root's server, because PostgreSQL refuses root
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user that PostgreSQL's processes run as: root's stand-in, as PostgreSQL refuses root."""
+    """The account that PostgreSQL's processes run as if this process runs as root."""
 
     uid: int
     gid: int
@@ -28,9 +29,9 @@ class Account:
 
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
-    """Hold the mutex of a data directory: a kernel lock, which ends with a killed process.
+    """Hold the mutex of a data directory: a kernel lock, which a killed process releases.
 
-    Raises ConfigurationError if another process keeps it for longer than a start takes.
+    Raises ConfigurationError if another process holds it for longer than a start takes.
     """
     make_private(data)
     deadline = time.monotonic() + MUTEX_SECONDS
@@ -51,27 +52,27 @@ def taken(mutex: TextIO) -> bool:
 
 
 def private_directory(data: Path) -> Path:
-    """Return the directory of the locks and the server's log, which holds texts of users: no other account enters."""
+    """Return the directory of the locks and of the server's log, which holds users' texts: it is private."""
     return data.with_name(data.name + ".run")
 
 
 def make_private(data: Path) -> None:
-    """Make the private directory of `data`; it belongs to us, or to the user whose data root works on."""
+    """Make the private directory of `data`; it belongs to this user, or, for root, to the owner of the data."""
     directory = private_directory(data)
     owner = data.stat() if os.geteuid() == 0 and data.exists() and data.stat().st_uid != stand_in_uid() else None
     own_directory(directory, Account(owner.st_uid, owner.st_gid) if owner else None)
 
 
 def stand_in_uid() -> int | None:
-    """Return the uid of the account that stands in for root, None if the system has none."""
+    """Return the uid of the account that runs root's server, None if the system has none."""
     try:
-        return pwd.getpwnam("nobody").pw_uid
+        return pwd.getpwnam(UNPRIVILEGED).pw_uid
     except KeyError:
         return None
 
 
 def private_file(data: Path, name: str) -> TextIO:
-    """Open a file of the private directory for writing, readable by the directory's owner alone."""
+    """Open a file of the private directory for writing, readable only by the directory's owner."""
     directory = private_directory(data)
 
     def opener(path: str, flags: int) -> int:
@@ -84,13 +85,13 @@ def private_file(data: Path, name: str) -> TextIO:
 
 
 def own_directory(path: Path, account: Account | None) -> None:
-    """Make a private directory of the server's account, or take the one that is; never another user's."""
+    """Make a private directory of the server's account, or accept an existing one of that account only."""
     uid = account.uid if account else os.geteuid()
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
+        entry = path.lstat()
+        if not stat.S_ISDIR(entry.st_mode) or entry.st_uid != uid:
             raise ConfigurationError(f"{path} belongs to another user") from None
         return
     if account:

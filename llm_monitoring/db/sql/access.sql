@@ -12,7 +12,7 @@ FROM llm_api_tokens t JOIN users u ON u.id = t.user_id
 WHERE t.token_hash = %(token_hash)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now());
 
 -- name: tokens
--- A user's tokens, or everybody's, those that were revoked included.
+-- A user's tokens, or those of all users, including revoked ones.
 SELECT t.id, t.user_id, u.email, t.name, t.prefix, t.scopes, t.project_ids, t.created_at, t.expires_at, t.last_used_at,
        t.revoked_at
 FROM llm_api_tokens t JOIN users u ON u.id = t.user_id
@@ -20,13 +20,13 @@ WHERE %(user_id)s::int IS NULL OR t.user_id = %(user_id)s
 ORDER BY t.id;
 
 -- name: revoke_token
--- End a token's use; one that was revoked before keeps its time.
+-- Revoke a token; a token that was revoked before keeps its time.
 UPDATE llm_api_tokens SET revoked_at = coalesce(revoked_at, now())
 WHERE id = %(id)s AND (%(user_id)s::int IS NULL OR user_id = %(user_id)s)
 RETURNING id, user_id, name, prefix, scopes, project_ids, created_at, expires_at, last_used_at, revoked_at;
 
 -- name: note_use
--- Note when a token was last used, once a minute at most.
+-- Record when a token was last used, at most once a minute.
 UPDATE llm_api_tokens SET last_used_at = now()
 WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
 
@@ -50,7 +50,7 @@ WHERE user_id = %(user_id)s AND (%(before_id)s::bigint IS NULL OR id < %(before_
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: role
--- What a user is to a project that is not archived: 'owner', 'viewer', or no row.
+-- A user's role in a project that is not archived: 'owner', 'viewer', or no row.
 SELECT CASE WHEN p.user_id = %(user_id)s THEN 'owner' ELSE 'viewer' END AS role, p.archived_at
 FROM llm_monitoring_projects p
 WHERE p.id = %(project_id)s
@@ -58,7 +58,7 @@ WHERE p.id = %(project_id)s
        OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s));
 
 -- name: begin_request
--- Take a key for a request, or return no row if it was taken within a day.
+-- Take an idempotency key for a request, or return no row if it was taken within a day.
 INSERT INTO llm_idempotency_keys AS held (user_id, key, operation, body_hash)
 VALUES (%(user_id)s, %(key)s, %(operation)s, %(body_hash)s)
 ON CONFLICT (user_id, key) DO UPDATE
@@ -68,12 +68,12 @@ ON CONFLICT (user_id, key) DO UPDATE
 RETURNING key;
 
 -- name: request
--- What a key was taken for, and the answer that was given.
+-- The request of a key, and its stored response.
 SELECT operation, body_hash, status, body, headers FROM llm_idempotency_keys
 WHERE user_id = %(user_id)s AND key = %(key)s;
 
 -- name: end_request
--- Keep the answer of a request.
+-- Store the response of a request.
 UPDATE llm_idempotency_keys SET status = %(status)s, body = %(body)s, headers = %(headers)s
 WHERE user_id = %(user_id)s AND key = %(key)s;
 
@@ -90,14 +90,14 @@ WHERE (p.user_id = %(user_id)s
 ORDER BY p.id LIMIT %(limit)s;
 
 -- name: archive_project
--- Archive a project, which is asked no more, or restore it as a paused one.
+-- Archive a project, which stops asking it, or restore it as a paused one.
 UPDATE llm_monitoring_projects
 SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END,
     is_active = is_active AND NOT %(archived)s, updated_at = now()
 WHERE id = %(project_id)s;
 
 -- name: wall
--- Whether row-level security holds for this role: it is switched on, and the role does not pass by it.
+-- Whether row-level security applies to this role: it is on, and the role does not bypass it.
 SELECT current_user AS role,
        c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls AND NOT pg_has_role(c.relowner, 'USAGE') AS stands
 FROM pg_class c, pg_roles r

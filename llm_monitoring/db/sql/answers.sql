@@ -1,5 +1,5 @@
 -- name: save
--- Store a valid answer with its analysis, unless its prompt was deleted; a task has one, and has failed no more.
+-- Store a valid answer with its analysis, unless its prompt was deleted; a task has one answer, and its failure is deleted.
 WITH forgotten AS (
     DELETE FROM llm_monitoring_failed_tasks
     WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
@@ -35,7 +35,7 @@ WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider =
 SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_results;
 
 -- name: pending_sentiment
--- The next page of the day's answers that mention the brand and were never scored; of those that a run stores it takes care itself.
+-- The next page of the day's answers up to `until` that mention the brand and were never scored.
 SELECT r.id, p.user_id, r.project_id, r.query_id, r.llm_provider AS task_provider, r.analysis_date, r.sample,
        r.query_text, r.mention_contexts, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
@@ -58,7 +58,7 @@ GROUP BY project_id;
 SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
 
 -- name: observations
--- The valid answers of a project's day, as the figures read them.
+-- The valid answers of a project's day with the columns that figures need.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample,
        branded, brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
        sentiment_score, response_time_ms, rules_fingerprint
@@ -74,7 +74,7 @@ WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason 
 GROUP BY 1, 2;
 
 -- name: cell_costs
--- What all calls of a project's day cost, by provider and model; answers older than the ledger bring their own cost.
+-- What all calls of a project's day cost, by provider and model; answers older than the ledger have a cost of their own.
 SELECT provider, model_id, sum(cost_usd) AS cost_usd, coalesce(sum(tokens), 0) AS tokens
 FROM (SELECT a.task_provider AS provider,
              coalesce((SELECT r.model_id FROM llm_monitoring_results r
@@ -138,7 +138,7 @@ ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
         rules_fingerprint = excluded.rules_fingerprint, updated_at = now();
 
 -- name: drop_empty_cells
--- Remove cells of the day that hold no answer and no failure any more, and the older form's one row a provider.
+-- Delete cells of the day without answers and failures, and the rows of the older form, one a provider.
 DELETE FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND snapshot_date = %(day)s
   AND (total_queries = 0 AND branded_total_queries = 0 OR model_id = '' AND llm_provider = ANY (%(providers)s))

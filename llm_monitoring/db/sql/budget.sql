@@ -1,5 +1,5 @@
 -- name: open_account
--- Give a user the row with the columns' defaults at the first touch.
+-- Create a user's account with the columns' defaults if there is none.
 INSERT INTO user_llm_api_keys (user_id)
 VALUES (%(user_id)s)
 ON CONFLICT (user_id) DO NOTHING
@@ -26,7 +26,7 @@ WITH unhurried AS MATERIALIZED (
     -- the lock makes a later start, which closes this run, wait for the calls that are just being admitted
     SELECT id FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s AND status = 'running' FOR SHARE
 ), chunk AS (
-    -- likewise for an owner that takes the chunk over; the chunk's other columns may be written meanwhile
+    -- the same for an owner that takes the chunk over; the chunk's other columns may be written at the same time
     SELECT id FROM llm_monitoring_chunks WHERE lease = %(lease)s FOR KEY SHARE
 ), account AS MATERIALIZED (
     -- every statement locks the user's row first and the operator's after it
@@ -40,7 +40,7 @@ WITH unhurried AS MATERIALIZED (
     WHERE o.month < date_trunc('month', now() AT TIME ZONE 'UTC') + INTERVAL '2 months'
     FOR UPDATE OF o
 ), admitted AS (
-    -- the spend is the host's counter or our own copy of it, whichever is more
+    -- the spend is the larger of the host's counter and our own copy of it
     UPDATE user_llm_api_keys
     SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_spent(user_id, %(month)s::date)
                                    ELSE current_month_spend END,
@@ -88,7 +88,7 @@ FROM admitted CROSS JOIN unhurried LEFT JOIN counted ON TRUE
 RETURNING month;
 
 -- name: refusal
--- Why nothing was admitted: it was before (a lost acknowledgement), its run or lease is gone, or others have reserved what is left.
+-- Why nothing was reserved: it was done before (a lost acknowledgement), the run or lease has ended, or the rest is reserved.
 WITH account AS (
     SELECT greatest(CASE WHEN last_spend_reset >= %(month)s::date THEN current_month_spend END,
                     CASE WHEN ledger_month = greatest(%(month)s::date, date_trunc('month', last_spend_reset)::date)
@@ -116,9 +116,9 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
                                    ELSE o.spent_usd END + %(ceiling)s <= %(operator_budget)s::numeric, TRUE)) AS operator_fits_unreserved;
 
 -- name: mark_sent
--- Claim the right to make the call, unless its task was answered meanwhile. The token marks a repeat by the same caller.
+-- Mark an attempt as sent, unless its task was answered meanwhile. The token identifies a repeat by the same caller.
 WITH doubtful AS MATERIALIZED (
-    -- an owner that was taken for dead may be settling one of these at this moment: the lock waits for its commit
+    -- an owner that was considered dead may be settling one of these at this moment: the lock waits for its commit
     SELECT o.id, o.closed_at
     FROM llm_call_attempts a
              JOIN llm_call_attempts o USING (project_id, query_id, task_provider, analysis_date, sample, kind)
@@ -153,7 +153,7 @@ VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(body)s)
 ON CONFLICT (attempt_id) DO NOTHING;
 
 -- name: close
--- End an attempt as settled, void or unknown, and move the counters of its own month by the difference, the operator's too.
+-- Close an attempt as settled, void or unknown, and change the counters of its month, and the operator's, by the difference.
 WITH old AS (
     SELECT id, user_id, month, state, ceiling_usd, charged_usd
     FROM llm_call_attempts
@@ -179,7 +179,7 @@ WITH old AS (
               a.charged_usd - old.charged_usd AS added,
               CASE WHEN old.state IN ('reserved', 'sent') THEN old.ceiling_usd ELSE 0 END AS released
 ), account AS MATERIALIZED (
-    -- NaN, which a host may have written before it was refused, stands for nothing that could be added to
+    -- a host may have written NaN before the table refused it; no amount can be added to it
     SELECT u.user_id, coalesce(nullif(u.current_month_spend, 'NaN'), 0) + closed.added AS spend,
            u.ledger_spend_usd + closed.added                                           AS ledger,
            coalesce(nullif(u.reserved_spend_usd, 'NaN'), 0) - closed.released          AS reserved,
@@ -188,7 +188,7 @@ WITH old AS (
     FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id
     FOR UPDATE OF u
 ), balanced AS (
-    -- a correction by hand may have taken back a doubtful charge that is now lowered: a spend never falls below zero
+    -- a correction may have undone the charge of an unknown call that is now lowered: a spend is never below zero
     INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
     SELECT gen_random_uuid(), 'correction', 'settled', closed.user_id, closed.month, 0, -account.ledger, clock_timestamp(),
            'a correction had taken back more than call ' || closed.id || ' was charged'
@@ -216,7 +216,7 @@ SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, clo
 FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE;
 
 -- name: count_reserved
--- Count again what is reserved of an account's month, after the host moved the month under a call; only after its row is locked.
+-- Sum the reservations of an account's month again after the host changed the month during a call; only after its row is locked.
 UPDATE user_llm_api_keys
 SET reserved_spend_usd = llm_ledger_reserved(user_id, date_trunc('month', last_spend_reset)::date)
 WHERE user_id = %(user_id)s
@@ -229,7 +229,7 @@ VALUES (%(user_id)s, %(month)s, %(threshold)s, %(spent)s, %(budget)s)
 ON CONFLICT (user_id, month, threshold) DO NOTHING;
 
 -- name: add_correction
--- Change a month's spend by hand, as a ledger entry of its own.
+-- Add a correction of a month's spend to the ledger.
 WITH counted AS (
     UPDATE user_llm_api_keys
     SET current_month_spend = CASE WHEN last_spend_reset < %(month)s::date THEN llm_ledger_spent(user_id, %(month)s::date)
@@ -305,7 +305,7 @@ FROM llm_operator_account o
 WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 
 -- name: open_attempts
--- What a dead run or, with `chunk_id`, the dead owner of a chunk left open, or charged in doubt before its receipt arrived; oldest first, with its prompt and receipt.
+-- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived; oldest first, with prompt and receipt.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.sent_at,
        a.reserved_at::text AS reserved_at,
@@ -351,14 +351,14 @@ WHERE k.current_month_spend <> coalesce(s.spent, 0) OR k.reserved_spend_usd <> c
 ORDER BY k.user_id;
 
 -- name: over_ceiling
--- Calls that were billed above what had been reserved for them, in the last 62 days.
+-- Calls that were charged more than their reservation, in the last 62 days.
 SELECT id, user_id, llm_provider, model_id, ceiling_usd, charged_usd
 FROM llm_call_attempts
 WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND charged_usd > ceiling_usd AND reserved_at > now() - INTERVAL '62 days'
 ORDER BY reserved_at;
 
 -- name: count_open_attempts
--- Attempts that are open now, a user each row.
+-- The number of open attempts of each user.
 SELECT user_id, count(*) AS attempts, sum(ceiling_usd) AS ceiling_usd
 FROM llm_call_attempts WHERE state IN ('reserved', 'sent') GROUP BY user_id ORDER BY user_id;
 
@@ -368,7 +368,7 @@ SELECT count(*) AS attempts, coalesce(sum(charged_usd), 0) AS charged_usd, count
 FROM llm_call_attempts;
 
 -- name: over_admitted
--- Calls that were admitted although spent and reserved then stood above the limit.
+-- Calls that were reserved although spent and reserved were then above the limit.
 SELECT id, user_id, month, llm_provider, model_id, committed_usd, budget_usd, reserved_at
 FROM llm_call_attempts
 WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND coalesce(committed_usd > budget_usd, TRUE)

@@ -1,5 +1,5 @@
 -- name: add
--- Keep a part of a run's day for a worker to take.
+-- Add a chunk of a run for a worker to take.
 INSERT INTO llm_monitoring_chunks (run_id, project_ids, tasks, deadline)
 VALUES (%(run_id)s, %(projects)s, %(tasks)s, now() + make_interval(secs => %(seconds)s))
 RETURNING id;
@@ -15,7 +15,7 @@ FROM llm_monitoring_chunks c JOIN llm_monitoring_analysis_runs r ON r.id = c.run
 WHERE c.id = %(chunk_id)s AND c.state = 'waiting' AND r.status = 'running';
 
 -- name: take
--- Become the owner of a waiting chunk; only with its lock. The token marks a repeat by the same caller.
+-- Become the owner of a waiting chunk; only with its lock. The token identifies a repeat by the same caller.
 UPDATE llm_monitoring_chunks c
 SET state = 'running', lease = %(token)s, worker = %(worker)s, taken_at = now()
 FROM llm_monitoring_analysis_runs r
@@ -24,7 +24,7 @@ RETURNING c.id, c.run_id, c.project_ids, c.answered, c.failed, r.analysis_date A
           extract(EPOCH FROM c.deadline - clock_timestamp())::float8 AS seconds_left;
 
 -- name: reclaim
--- Become the owner of a chunk that lost its owner; only with its lock. Waits for reservations that are being made.
+-- Become the owner of a chunk without a living owner; only with its lock. Waits for reservations in progress.
 UPDATE llm_monitoring_chunks
 SET losses = losses + CASE WHEN lease = %(token)s THEN 0 ELSE 1 END, lease = %(token)s
 WHERE id = %(chunk_id)s AND state = 'running'
@@ -36,11 +36,11 @@ SELECT EXISTS (SELECT FROM llm_monitoring_chunks c JOIN llm_monitoring_analysis_
                WHERE c.lease = %(token)s AND c.stopped IS NULL AND r.status = 'running') AS holds;
 
 -- name: record_progress
--- Store how far a chunk is.
+-- Store a chunk's progress.
 UPDATE llm_monitoring_chunks SET answered = %(answered)s, failed = %(failed)s WHERE lease = %(token)s;
 
 -- name: release
--- Give up a chunk: done, or unfinished and free for the next owner unless its run has cancelled it.
+-- Release a chunk: done, or unfinished and free for the next owner unless its run has cancelled it.
 UPDATE llm_monitoring_chunks
 SET state = CASE WHEN %(unfinished)s AND stopped IS NULL THEN 'waiting' ELSE 'done' END,
     lease = NULL, stopped = CASE WHEN %(unfinished)s THEN stopped ELSE coalesce(stopped, %(stopped)s) END,
@@ -63,12 +63,12 @@ WHERE c.run_id = %(run_id)s AND c.state <> 'done'
 ORDER BY c.id;
 
 -- name: progress
--- How far a run's chunks are.
+-- The progress of a run's chunks.
 SELECT coalesce(sum(answered), 0)::int AS answered, coalesce(sum(failed), 0)::int AS failed
 FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
 
 -- name: cancel
--- Close the waiting chunks and have the owners of the others stop; a row that another session holds is left to the next call.
+-- Close the waiting chunks and ask the owners of the others to stop; a row that another session holds is left to the next call.
 UPDATE llm_monitoring_chunks c
 SET state = CASE c.state WHEN 'waiting' THEN 'done' ELSE c.state END, stopped = %(reason)s, ended_at = now()
 FROM (SELECT id FROM llm_monitoring_chunks
@@ -84,7 +84,7 @@ SELECT min(stopped) AS stopped, coalesce(sum(unsettled), 0)::int AS unsettled,
 FROM llm_monitoring_chunks WHERE run_id = %(run_id)s;
 
 -- name: row_errors
--- The rows that workers of a run left alone, chunk by chunk.
+-- The row errors of a run's workers, chunk by chunk.
 SELECT id, row_errors FROM llm_monitoring_chunks WHERE run_id = %(run_id)s AND row_errors <> '[]' ORDER BY id;
 
 -- name: answers

@@ -1,5 +1,5 @@
 -- name: prepare_session
--- Our own settings, whatever the server, the database or the role has: UTC, writes allowed, no wait for a lock without end.
+-- Our own settings in place of the server's, the database's or the role's: UTC, writes allowed, limited waits for locks.
 SELECT set_config(wanted.name, wanted.value, FALSE)
 FROM (VALUES ('TimeZone', 'UTC'),
              ('lock_timeout', %(lock_timeout)s),
@@ -14,20 +14,20 @@ FROM (VALUES ('TimeZone', 'UTC'),
 WHERE wanted.name <> 'synchronous_commit' OR s.setting = 'off'
 
 -- name: notice_lost_client
--- A machine that went away without a word loses this session's locks within half a minute, not after two hours.
+-- Release the locks of a machine that disappeared within half a minute, not after two hours.
 SELECT set_config('tcp_keepalives_idle', '10', FALSE), set_config('tcp_keepalives_interval', '5', FALSE),
        set_config('tcp_keepalives_count', '3', FALSE)
 
 -- name: try_lock
--- Take a lock for this session, or say that another holds it.
+-- Take a lock for this session, unless another holds it.
 SELECT pg_try_advisory_lock(%(key)s) AS taken
 
 -- name: unlock
--- Free a lock at once: the end of its session would take a moment.
+-- Release a lock at once, because the end of its session takes a moment.
 SELECT pg_advisory_unlock(%(key)s) AS freed
 
 -- name: savepoint
--- Mark where the work on one row begins.
+-- Begin the work on one row.
 SAVEPOINT one_row
 
 -- name: rollback_to_savepoint
@@ -39,21 +39,21 @@ ROLLBACK TO SAVEPOINT one_row
 RELEASE SAVEPOINT one_row
 
 -- name: now
--- What time it is in the database.
+-- The database's time.
 SELECT clock_timestamp() AS now
 
 -- name: server_process
--- Which process of the server answers.
+-- The server process that answers.
 SELECT pg_catalog.pg_backend_pid() AS pid
 
 -- name: holds
--- Tell whether this session holds an advisory lock.
+-- Whether this session holds an advisory lock.
 SELECT EXISTS (SELECT FROM pg_locks
                WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
                  AND (classid::bigint << 32) | objid::bigint = %(key)s) AS held
 
 -- name: advisory_holder
--- Who holds an advisory lock of this database, and since when their session has been open.
+-- The holder of an advisory lock of this database, and the start of its session.
 SELECT l.pid, a.usename AS username, a.application_name AS application, a.backend_start AS since
 FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -62,7 +62,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 LIMIT 1
 
 -- name: table_holder
--- Whose transaction has held locks on a table for the longest time, those left out that wait themselves.
+-- The session with the oldest transaction that holds locks on a table, without sessions that wait themselves.
 SELECT l.pid, a.usename AS username, a.application_name AS application, a.xact_start AS since
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid()
@@ -73,9 +73,9 @@ ORDER BY a.xact_start NULLS LAST
 LIMIT 1
 
 -- name: answer
--- Find out whether the database answers at all.
+-- Check that the database answers.
 SELECT 1 AS answered;
 
 -- name: bind_user
--- Whose rows row-level security shows in this session; empty: none.
+-- Set the user of the rows that row-level security shows in this session; empty: no rows.
 SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE)

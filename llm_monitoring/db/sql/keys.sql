@@ -36,7 +36,7 @@ ORDER BY k.user_id
 LIMIT %(size)s;
 
 -- name: owners
--- How many users have an encrypted key, and one of them.
+-- The number of users with an encrypted key, and one of them.
 SELECT count(*) AS users, min(user_id) AS user_id
 FROM user_llm_api_keys
 WHERE num_nonnulls(openai_api_key_encrypted, anthropic_api_key_encrypted,

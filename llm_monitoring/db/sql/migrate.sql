@@ -1,9 +1,9 @@
 -- name: try_lock
--- Take the right to migrate this database, or say that another session has it; the lock ends with the session.
+-- Take the right to migrate this database, unless another session has it; the lock ends with the session.
 SELECT key, pg_try_advisory_lock(key) AS taken FROM (SELECT hashtextextended('llm_schema_migrations', 0) AS key) lock
 
 -- name: has_record
--- Tell whether the record of applied migrations exists.
+-- Whether the record of applied migrations exists.
 SELECT to_regclass('llm_schema_migrations') IS NOT NULL AS found
 
 -- name: create_record

@@ -1,5 +1,5 @@
 -- name: add_model
--- Register a model, switched off and without a price; one that is registered stays as it is.
+-- Register a model, switched off and without a price; a registered model does not change.
 INSERT INTO llm_model_registry (llm_provider, model_id, model_display_name, is_current, is_available,
                                 cost_per_1m_input_tokens, cost_per_1m_output_tokens, max_tokens, max_output_tokens,
                                 lifecycle, retires_at, last_seen_at, last_checked_at)

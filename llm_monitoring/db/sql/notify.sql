@@ -1,5 +1,5 @@
 -- name: add_notice
--- Put a line into the outbox, unless the same was raised within its quiet days.
+-- Put a notice into the outbox, unless the same one was raised within its quiet days.
 INSERT INTO llm_monitoring_news (kind, subject, day, line, severity)
 SELECT %(kind)s, %(subject)s, %(day)s, %(line)s, %(severity)s
 WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
@@ -7,7 +7,7 @@ WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
 ON CONFLICT (kind, subject, day) DO NOTHING;
 
 -- name: pending
--- What some target does not have yet, oldest first; what could not be delivered within a week is dropped.
+-- Notices that some target does not have yet, oldest first; a notice is deleted after a week.
 SELECT id, line, severity, delivered_to
 FROM llm_monitoring_news
 WHERE delivered_at IS NULL AND raised_at > now() - INTERVAL '7 days'
@@ -15,7 +15,7 @@ ORDER BY id
 LIMIT 200;
 
 -- name: mark_delivered
--- A target has these lines; with the last target they leave the outbox.
+-- Record that a target has these notices; after the last target they leave the outbox.
 UPDATE llm_monitoring_news
 SET delivered_to = delivered_to || %(target)s::text,
     delivered_at = CASE WHEN delivered_to || %(target)s::text @> %(targets)s::text[] THEN now() END
@@ -30,19 +30,19 @@ SELECT id, email FROM users;
 SELECT id, name FROM llm_monitoring_projects;
 
 -- name: budget_alerts
--- Thresholds that were reached and are not in the outbox yet.
+-- Budget alerts that are not in the outbox yet.
 SELECT user_id, month::text AS month, threshold, spent_usd, budget_usd
 FROM llm_budget_alerts
 WHERE announced_at IS NULL AND raised_at > now() - INTERVAL '7 days'
 ORDER BY user_id, llm_budget_alerts.month, threshold;
 
 -- name: mark_announced
--- An alert is in the outbox.
+-- Record that an alert is in the outbox.
 UPDATE llm_budget_alerts SET announced_at = now()
 WHERE user_id = %(user_id)s AND month = %(month)s AND threshold = %(threshold)s;
 
 -- name: outages
--- Provider-days on which most users got more failures than answers, for a reason that is neither theirs nor ours.
+-- Providers and days on which most users had more failures than answers, for a reason that is neither theirs nor ours.
 WITH tasks AS (
     SELECT project_id, llm_provider, analysis_date AS day, 1 AS answered, 0 AS failed, NULL AS reason, NULL AS message
     FROM llm_monitoring_results
@@ -66,7 +66,7 @@ HAVING 2 * count(*) FILTER (WHERE failed > 0 AND failed >= answered) > count(*)
 ORDER BY day, llm_provider;
 
 -- name: refused_keys
--- Keys that a provider refused on a day, or that could not be read, with how many prompts stayed without an answer.
+-- Keys that a provider refused on a day, or that could not be read, with the number of prompts without an answer.
 SELECT p.user_id, f.llm_provider AS provider, count(*) AS tasks,
        (array_agg(f.reason ORDER BY f.reason IN ('key_closed', 'provider_closed'), f.message))[1] AS reason,
        (array_agg(f.message ORDER BY f.reason IN ('key_closed', 'provider_closed'), f.message))[1] AS message
@@ -77,13 +77,13 @@ HAVING bool_or(f.reason IN ('auth_failed', 'quota_exhausted', 'key_unreadable', 
 ORDER BY p.user_id, f.llm_provider;
 
 -- name: broken_runs
--- Runs that ended in an error or with their process: they could not report it themselves.
+-- Runs that ended with an error or with their process and could not report it themselves.
 SELECT id, analysis_date AS day, status FROM llm_monitoring_analysis_runs
 WHERE status IN ('dead', 'crashed') AND started_at > now() - INTERVAL '7 days'
 ORDER BY id;
 
 -- name: retiring_models
--- Current models that end soon or are listed no more.
+-- Current models that retire soon or are no longer listed.
 SELECT llm_provider AS provider, model_id, retires_at, going_announced_at
 FROM llm_model_registry
 WHERE is_current AND retired_at IS NULL
@@ -91,7 +91,7 @@ WHERE is_current AND retired_at IS NULL
 ORDER BY llm_provider, model_id;
 
 -- name: daily_spend
--- What each user's calls for a day of analysis came to, the day and those before it.
+-- The cost of each user's calls on a day and on the days before it.
 SELECT user_id, analysis_date AS day, sum(charged_usd) AS usd
 FROM llm_call_attempts
 WHERE analysis_date BETWEEN %(first)s AND %(last)s AND kind IN ('answer', 'sentiment')
@@ -100,7 +100,7 @@ HAVING sum(charged_usd) > 0 AND sum(charged_usd) <> 'NaN'
 ORDER BY user_id, analysis_date;
 
 -- name: observations
--- The valid answers of a project in a period that were read with its present names and rules, outages left out.
+-- The valid answers of a project in a period that are not stale, without outages.
 SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
        sentiment_score

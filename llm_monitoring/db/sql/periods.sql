@@ -1,5 +1,5 @@
 -- name: observations
--- The valid answers of a period, as the figures read them, in a stable order.
+-- The valid answers of a period, with the columns that figures need, in a stable order.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        coalesce(brand_mentioned, FALSE) AS brand_mentioned, competitors_mentioned, position_in_list,
        competitor_positions, brand_cited, sentiment, sentiment_score, rules_fingerprint
@@ -9,7 +9,7 @@ WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last
 ORDER BY analysis_date, llm_provider, query_id, sample;
 
 -- name: totals
--- What a period's calls cost and how many tasks failed, by provider.
+-- The cost of a period's calls and the number of failed tasks, by provider.
 SELECT llm_provider, sum(failed_queries) AS failed, coalesce(sum(total_cost_usd), 0) AS cost_usd
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND snapshot_date BETWEEN %(first)s AND %(last)s
@@ -17,7 +17,7 @@ WHERE project_id = %(project_id)s AND snapshot_date BETWEEN %(first)s AND %(last
 GROUP BY llm_provider;
 
 -- name: unread
--- How many answers of a period are stored and not analysed yet.
+-- The number of a period's stored answers that are not analysed yet.
 SELECT count(*)::int AS answers
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NOT NULL

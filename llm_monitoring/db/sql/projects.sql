@@ -7,7 +7,7 @@ WHERE is_active AND (%(projects)s::int[] IS NULL OR id = ANY (%(projects)s))
 ORDER BY id;
 
 -- name: existing
--- Which of these projects there are.
+-- Those of these projects that exist.
 SELECT id FROM llm_monitoring_projects WHERE id = ANY (%(project_ids)s::int[]);
 
 -- name: project
@@ -41,7 +41,7 @@ RETURNING id;
 UPDATE llm_monitoring_projects SET is_active = %(is_active)s, updated_at = now() WHERE id = %(project_id)s;
 
 -- name: mark_analysed
--- Note when a project was last analysed.
+-- Record when a project was last analysed.
 UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = %(project_id)s;
 
 -- name: lock_definition
@@ -51,7 +51,7 @@ SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclud
 FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
 
 -- name: change_project
--- Store a project's definition; without `enabled_llms` it asks whom it asked before.
+-- Store a project's definition; without `enabled_llms` its providers do not change.
 UPDATE llm_monitoring_projects
 SET user_id = %(user_id)s, name = %(name)s, brand_name = %(brand_name)s, brand_aliases = %(brand_aliases)s,
     brand_domains = %(brand_domains)s, brand_exclude = %(brand_exclude)s, brand_case_sensitive = %(brand_case_sensitive)s,
@@ -61,7 +61,7 @@ SET user_id = %(user_id)s, name = %(name)s, brand_name = %(brand_name)s, brand_a
 WHERE id = %(project_id)s;
 
 -- name: holdings
--- What goes with a project, and what its calls have cost, which stays in the ledger.
+-- What is deleted with a project, and the cost of its calls, which stays in the ledger.
 SELECT (SELECT count(*) FROM llm_monitoring_queries WHERE project_id = %(project_id)s)  AS prompts,
        (SELECT count(*) FROM llm_monitoring_results WHERE project_id = %(project_id)s)  AS answers,
        (SELECT count(DISTINCT snapshot_date) FROM llm_monitoring_snapshots WHERE project_id = %(project_id)s) AS days,

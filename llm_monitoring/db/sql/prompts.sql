@@ -4,7 +4,7 @@ SELECT id, query_text, language, query_type, is_active
 FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
 
 -- name: add_prompt
--- Add a prompt; one that the project already has is left alone.
+-- Add a prompt, unless the project already has it.
 INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type)
 VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s)
 ON CONFLICT (project_id, query_text) DO NOTHING
@@ -30,7 +30,7 @@ SET query_text = %(text)s, language = %(language)s, query_type = %(query_type)s
 WHERE project_id = %(project_id)s AND id = %(id)s;
 
 -- name: remove_prompts
--- Delete prompts that were never asked, if all of them still are so.
+-- Delete prompts if none of them was ever asked.
 WITH unasked AS (
     SELECT q.id
     FROM llm_monitoring_queries q

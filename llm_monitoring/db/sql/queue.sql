@@ -7,9 +7,9 @@ SELECT pg_advisory_xact_lock(%(key)s);
 SELECT to_regclass('llm_queue.procrastinate_jobs') IS NOT NULL AS exists;
 
 -- name: create_schema
--- Create a schema for the queue's tables, apart from any other use of its engine in the same database.
+-- Create a schema for the queue's tables, separate from any other use of its engine in the same database.
 CREATE SCHEMA IF NOT EXISTS llm_queue;
 
 -- name: enter_schema
--- Have the engine's own script create its tables there.
+-- Make the engine's own script create its tables there.
 SELECT set_config('search_path', 'llm_queue', TRUE);

@@ -1,5 +1,5 @@
 -- name: texts
--- What answers are read from, and how they were read; of those without a text the reading is all there is.
+-- The texts of answers and their analysis; an answer without text has only its analysis.
 SELECT r.id, r.query_text, r.full_response, r.citations, r.rules_fingerprint, r.brand_name, r.competitors_mentioned,
        r.competitor_positions, r.competitors_cited, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r

@@ -1,5 +1,5 @@
 -- name: days
--- A project's days with readable answers that were read with other names or rules, or with figures made so.
+-- A project's days with stale answers that have their text, or with figures made from stale answers.
 SELECT r.analysis_date AS day,
        count(*) FILTER (WHERE r.full_response <> '' AND r.rules_fingerprint IS DISTINCT FROM %(fingerprint)s) AS stale
 FROM llm_monitoring_results r
@@ -13,7 +13,7 @@ HAVING count(*) FILTER (WHERE r.full_response <> '' AND r.rules_fingerprint IS D
 ORDER BY r.analysis_date;
 
 -- name: page
--- The next answers of a day that were read with other names or rules.
+-- The next stale answers of a day.
 SELECT r.id, r.llm_provider, r.analysis_date, r.query_text, r.full_response, r.citations, r.rules_fingerprint, r.brand_name,
        r.branded, r.brand_mentioned, r.mention_count, r.mention_contexts, r.mention_order, r.position_in_list,
        r.total_items_in_list, r.ranking_kind, r.appears_in_numbered_list, r.competitors_mentioned, r.competitor_positions,
@@ -53,7 +53,7 @@ WHERE r.project_id = %(project_id)s AND r.analysis_date = %(day)s AND coalesce(r
 ORDER BY r.id;
 
 -- name: store_readings
--- Replace the readings of answers. The judge's verdict stays where the answer mentions the brand as before.
+-- Replace the analysis of answers. The sentiment stays if the answer mentions the brand as before.
 UPDATE llm_monitoring_results r
 SET brand_name = %(brand_name)s, branded = new.branded, brand_mentioned = new.brand_mentioned,
     mention_count = new.mention_count, mention_contexts = new.mention_contexts, mention_order = new.mention_order,

@@ -3,19 +3,19 @@
 SELECT set_config('llm_monitoring.changed_by', %(by)s, TRUE), set_config('llm_monitoring.reason', %(reason)s, TRUE);
 
 -- name: lock_provider
--- A provider's models, locked in one order, so that changes of several of them wait for each other.
+-- A provider's models, locked in a fixed order, so that changes of several models wait for each other.
 SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE llm_provider = %(provider)s ORDER BY id FOR UPDATE;
 
 -- name: find
--- Models of this id, as `model` or as `provider/model`.
+-- Models with this id, given as `model` or as `provider/model`.
 SELECT *, llm_dated_prices(llm_provider, model_id) AS dated_prices FROM llm_model_registry
 WHERE (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
   AND (model_id = %(model_id)s OR llm_provider || '/' || model_id = %(model_id)s)
 ORDER BY id;
 
 -- name: approve
--- An admin lets a model be used.
+-- Approve a model.
 UPDATE llm_model_registry
 SET is_available = TRUE, rejected_at = NULL, retired_at = NULL,
     reasoning_effort = coalesce(%(reasoning_effort)s, reasoning_effort), updated_at = now()
@@ -28,7 +28,7 @@ SET is_available = FALSE, rejected_at = coalesce(rejected_at, now()), validated_
 WHERE id = %(id)s;
 
 -- name: retire
--- An admin takes a model out of use for good.
+-- Retire a model.
 UPDATE llm_model_registry
 SET is_available = FALSE, retired_at = coalesce(retired_at, now()), validated_at = NULL, updated_at = now()
 WHERE id = %(id)s;
@@ -74,11 +74,11 @@ SET detail                            = excluded.detail,
     entered_at                        = clock_timestamp();
 
 -- name: mark_validated
--- A model answered a real question.
+-- Record that a model answered a real question.
 UPDATE llm_model_registry SET validated_at = now(), updated_at = now() WHERE id = %(id)s;
 
 -- name: unset_current
--- No model of the provider is the current one.
+-- Clear the provider's current model.
 UPDATE llm_model_registry SET is_current = FALSE, updated_at = now()
 WHERE llm_provider = %(provider)s AND is_current AND id <> %(id)s;
 

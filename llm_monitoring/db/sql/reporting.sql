@@ -1,10 +1,10 @@
 -- name: last_day
--- The latest day on which a project was measured, or on which that was tried.
+-- The latest day on which a project was measured, or on which a run tried to.
 SELECT greatest((SELECT max(analysis_date) FROM llm_monitoring_results WHERE project_id = %(project_id)s),
                 (SELECT max(analysis_date) FROM llm_monitoring_failed_tasks WHERE project_id = %(project_id)s)) AS day;
 
 -- name: answers
--- The next page of a period's answers without their text, as figures and citations read them.
+-- The next page of a period's answers without their text, with the columns that figures and citations need.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, competitors_cited,
        sentiment, sentiment_score, sources, rules_fingerprint
@@ -18,7 +18,7 @@ ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: texts
--- Each prompt's latest answers of a period at each provider, first samples first; of a very long one its beginning.
+-- Each prompt's latest answers of a period at each provider, first samples first, cut if it is very long.
 WITH newest AS (
     SELECT query_id, llm_provider, max(analysis_date) AS day
     FROM llm_monitoring_results
@@ -38,7 +38,7 @@ ORDER BY r.sample, r.query_id, r.llm_provider
 LIMIT %(most)s;
 
 -- name: prompts
--- The prompts that are asked now, or that were answered in the period.
+-- The active prompts, and those that were answered in the period.
 SELECT q.id, q.query_text, q.is_active, coalesce(q.language, p.language) AS language
 FROM llm_monitoring_queries q
          JOIN llm_monitoring_projects p ON p.id = q.project_id
@@ -49,7 +49,7 @@ WHERE q.project_id = %(project_id)s
 ORDER BY q.id;
 
 -- name: failures
--- Why tasks of a period have no answer, or one that is not analysed yet, by provider, reason and day.
+-- Reasons of tasks without an answer, or with one that is not analysed yet, by provider and day.
 SELECT llm_provider, reason, analysis_date, count(*) AS tasks
 FROM (SELECT llm_provider, reason, analysis_date FROM llm_monitoring_failed_tasks
       WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
@@ -60,14 +60,14 @@ GROUP BY llm_provider, reason, analysis_date
 ORDER BY llm_provider, reason, analysis_date;
 
 -- name: failed_prompts
--- Why prompts have no answer, as the latest failure of the period says.
+-- The latest failure of each prompt without an answer in the period.
 SELECT DISTINCT ON (query_id, llm_provider) query_id, llm_provider, reason
 FROM llm_monitoring_failed_tasks
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
 ORDER BY query_id, llm_provider, analysis_date DESC, reason;
 
 -- name: results_count
--- How many answers an export of results holds, or goes through for citations.
+-- The number of answers that an export of results or citations reads.
 SELECT count(*) AS rows
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
@@ -75,7 +75,7 @@ WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date 
   AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s));
 
 -- name: results
--- The next page of stored answers with everything that was read in them.
+-- The next page of stored answers with their analysis.
 SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_text, sample, branded, brand_name,
        brand_mentioned, mention_count, mention_order, position_in_list, total_items_in_list, ranking_kind,
        appears_in_numbered_list, sentiment, sentiment_score, sentiment_status, competitors_mentioned, competitor_positions,
@@ -108,7 +108,7 @@ ORDER BY analysis_date, id
 LIMIT %(page)s;
 
 -- name: snapshots_count
--- How many daily figures an export holds.
+-- The number of snapshots of an export.
 SELECT count(*) AS rows
 FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date >= %(first)s)
@@ -116,7 +116,7 @@ WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date 
   AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s));
 
 -- name: snapshots
--- The next page of daily figures.
+-- The next page of snapshots.
 SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, total_queries, failed_queries,
        unread_queries, total_mentions, mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
        competitor_breakdown, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10, citation_rate,

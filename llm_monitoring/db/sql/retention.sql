@@ -1,5 +1,5 @@
 -- name: old_receipts
--- A batch of the oldest replies; those of open calls stay, since the next start settles calls from them.
+-- A batch of the oldest receipts, without those of open attempts, which the next start settles from them.
 SELECT r.attempt_id AS id
 FROM llm_call_receipts r JOIN llm_call_attempts a ON a.id = r.attempt_id
 WHERE r.received_at < now() - make_interval(days => %(days)s) AND a.state NOT IN ('reserved', 'sent')
@@ -8,7 +8,7 @@ ORDER BY r.received_at
 LIMIT %(batch)s;
 
 -- name: drop_receipts
--- Delete replies.
+-- Delete receipts.
 DELETE FROM llm_call_receipts WHERE attempt_id = ANY (%(ids)s::uuid[]);
 
 -- name: old_answers
@@ -20,5 +20,5 @@ ORDER BY created_at
 LIMIT %(batch)s;
 
 -- name: empty_answers
--- Empty the text and the raw citations of answers; what was read in them stays.
+-- Empty the text and the raw citations of answers; their analysis stays.
 UPDATE llm_monitoring_results SET full_response = NULL, citations = '[]' WHERE id = ANY (%(ids)s::bigint[]);

@@ -1,5 +1,5 @@
 -- name: close_dead_runs
--- Close the runs of processes that ended without closing them, or one of these runs.
+-- Close dead runs, or one of them.
 UPDATE llm_monitoring_analysis_runs
 SET status = 'dead', finished_at = now(), message = 'process_ended'
 WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
@@ -9,7 +9,7 @@ WHERE status = 'running' AND (%(run_id)s::bigint IS NULL OR id = %(run_id)s);
 SELECT id FROM llm_monitoring_analysis_runs WHERE status = 'running' ORDER BY id;
 
 -- name: start
--- Open a run, unless this start has opened one after run `last`: then its commit was done and not acknowledged.
+-- Open a run, unless this start has opened one after run `last`, because its commit was not acknowledged.
 WITH mine AS (
     SELECT id FROM llm_monitoring_analysis_runs WHERE id > %(last)s AND owner = %(owner)s
 ),
@@ -24,7 +24,7 @@ SELECT id FROM mine UNION ALL SELECT id FROM opened;
 SELECT coalesce(max(id), 0) AS id FROM llm_monitoring_analysis_runs;
 
 -- name: is_open
--- Whether a run is still running: a later start closes it.
+-- Whether a run is still open; a later start closes it.
 SELECT status = 'running' AS open FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
 
 -- name: finish
@@ -36,7 +36,7 @@ SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_
 WHERE id = %(run_id)s;
 
 -- name: open_tasks
--- A provider's tasks of the day without a result, users taking turns: a page of prompts and samples a row.
+-- A provider's tasks of the day without an answer, alternating between users: each row a page of prompts and samples.
 SELECT array_agg(query_id ORDER BY place) AS queries, array_agg(sample ORDER BY place) AS samples
 FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS place
       FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample,
@@ -65,7 +65,7 @@ FROM unnest(%(queries)s::int[], %(samples)s::int[]) WITH ORDINALITY AS t (query_
 ORDER BY t.place;
 
 -- name: record_failure
--- Keep why a task has no answer, unless its prompt was deleted; the next start of the day tries it again unless it is final.
+-- Store a task's failure, unless its prompt was deleted; the next start of the day asks it again unless it is final.
 INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, model_id, reason, message,
                                          final, run_id)
 SELECT %(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(reason)s, %(message)s, %(final)s,
@@ -80,7 +80,7 @@ ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO UPDAT
         final = llm_monitoring_failed_tasks.final OR excluded.final, run_id = excluded.run_id, failed_at = now();
 
 -- name: completeness
--- Per project and provider: tasks planned for the day, answered, failed.
+-- The tasks of a day that are planned, answered and failed, by project and provider.
 WITH planned AS (
     SELECT p.id AS project_id, count(*) AS tasks
     FROM llm_monitoring_projects p
@@ -114,7 +114,7 @@ FROM planned
 ORDER BY planned.project_id, provider.name;
 
 -- name: project_spend
--- What each project's calls cost in a run, and how long the project was worked on.
+-- The cost of each project's calls in a run, and the time from its first call to its last.
 SELECT project_id, sum(charged_usd) AS cost_usd,
        count(*) FILTER (WHERE kind = 'answer' AND state IN ('settled', 'unknown')) AS answers,
        extract(EPOCH FROM max(coalesce(closed_at, sent_at, reserved_at)) - min(reserved_at))::float8 AS seconds
@@ -124,7 +124,7 @@ GROUP BY project_id
 ORDER BY project_id;
 
 -- name: cost
--- What a run's calls were charged.
+-- The charge of a run's calls.
 SELECT coalesce(sum(charged_usd), 0) AS cost_usd FROM llm_call_attempts WHERE run_id = %(run_id)s;
 
 -- name: failure_reasons
@@ -150,7 +150,7 @@ SELECT id, analysis_date, status, started_at, finished_at, valid_results, failed
 FROM llm_monitoring_analysis_runs WHERE id = %(run_id)s;
 
 -- name: day_projects
--- The projects that are asked, or have answers or failures of the day.
+-- The active projects, and those with answers or failures of the day.
 SELECT id, name, user_id, enabled_llms FROM llm_monitoring_projects p
 WHERE is_active
    OR EXISTS (SELECT FROM llm_monitoring_results r WHERE r.project_id = p.id AND r.analysis_date = %(day)s)
@@ -158,7 +158,7 @@ WHERE is_active
 ORDER BY id;
 
 -- name: unknown_calls
--- How many calls of a day are unknown, and what they were charged.
+-- The number and the charge of a day's unknown calls.
 SELECT count(*) AS calls, coalesce(sum(charged_usd), 0) AS usd
 FROM llm_call_attempts WHERE state = 'unknown' AND analysis_date = %(day)s;
 
@@ -168,7 +168,7 @@ SELECT DISTINCT analysis_date AS day FROM llm_monitoring_analysis_runs
 WHERE status = 'completed' AND analysis_date BETWEEN %(first)s AND %(last)s;
 
 -- name: cell_spend
--- What a run's calls cost and brought, by project and the provider that bills them.
+-- The cost and the answers of a run's calls, by project and billing provider.
 SELECT a.project_id, a.llm_provider AS provider, sum(a.charged_usd) AS cost_usd, count(r.id) AS answers
 FROM llm_call_attempts a
          LEFT JOIN llm_monitoring_results r ON r.attempt_id = a.id
@@ -176,7 +176,7 @@ WHERE a.run_id = %(run_id)s AND a.project_id IS NOT NULL
 GROUP BY 1, 2;
 
 -- name: cell_failures
--- How many tasks a run left without an answer, by project and provider.
+-- The number of tasks that a run left without an answer, by project and provider.
 SELECT project_id, llm_provider AS provider, count(*) AS failures
 FROM llm_monitoring_failed_tasks
 WHERE run_id = %(run_id)s

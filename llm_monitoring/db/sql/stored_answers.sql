@@ -15,7 +15,7 @@ ORDER BY analysis_date DESC, id DESC
 LIMIT %(page)s;
 
 -- name: answer
--- One stored answer with everything that is known of it.
+-- One stored answer with all its columns.
 SELECT r.id, r.project_id, r.analysis_date, r.llm_provider, r.model_id, r.model_used, r.query_id, r.query_text, r.sample,
        r.branded, r.brand_name, r.brand_mentioned, r.mention_count, r.position_in_list, r.total_items_in_list,
        r.ranking_kind, r.sentiment, r.sentiment_score, r.sentiment_status, r.competitors_mentioned, r.competitor_positions,

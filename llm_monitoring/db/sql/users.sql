@@ -19,7 +19,7 @@ SELECT id FROM users WHERE pg_catalog.lower(email::text) = pg_catalog.lower(%(em
 UPDATE users SET email = %(email)s WHERE id = %(user_id)s;
 
 -- name: holdings
--- What goes with a user, and what the ledger keeps.
+-- What is deleted with a user, and what stays in the ledger.
 SELECT (SELECT count(*) FROM llm_monitoring_projects p WHERE p.user_id = %(user_id)s) AS projects,
        (SELECT count(*) FROM llm_monitoring_queries q JOIN llm_monitoring_projects p ON p.id = q.project_id
         WHERE p.user_id = %(user_id)s) AS prompts,
@@ -31,7 +31,7 @@ SELECT (SELECT count(*) FROM llm_monitoring_projects p WHERE p.user_id = %(user_
        (SELECT coalesce(sum(a.charged_usd), 0) FROM llm_call_attempts a WHERE a.user_id = %(user_id)s) AS charged_usd;
 
 -- name: remove_user
--- Delete a user who has no call open; projects, prompts, answers and keys go with the row.
+-- Delete a user who has no call open; their projects, prompts, answers and keys are deleted.
 DELETE FROM users u
 WHERE u.id = %(user_id)s
   AND NOT EXISTS (SELECT FROM llm_call_attempts a WHERE a.user_id = u.id AND a.state IN ('reserved', 'sent'));
