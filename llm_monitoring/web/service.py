@@ -14,6 +14,7 @@ from llm_monitoring.web import problems
 from llm_monitoring.web.api import account, orders, projects, prompts, results
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
+from llm_monitoring.web.document import document
 
 PREFIX: Final = "/api/llm-monitoring"
 ROUTERS: Final = (projects.router, prompts.router, results.router, orders.router, account.router)
@@ -28,7 +29,7 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemBody}},
+        description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )
     app.state.service = service
     problems.install(app)
@@ -41,6 +42,7 @@ def create_app(service: Service) -> FastAPI:
         service.db.one("SELECT 1")
         return Response("ok", media_type="text/plain")
 
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
 

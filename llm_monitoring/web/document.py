@@ -1,0 +1,40 @@
+"""The OpenAPI document: the framework's, with every refusal as the problem that is sent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from llm_monitoring.web.problems import MEDIA_TYPE, ProblemBody
+
+UNUSED: Final = ("HTTPValidationError", "ValidationError")
+PROBLEM: Final[dict[str, Any]] = {
+    "description": "A problem (RFC 9457): its `code` says which.",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an application; made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=app.description)
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                operation["responses"] = {
+                    status: answer for status, answer in operation["responses"].items() if status != "422"
+                } | {"default": PROBLEM}
+        schemas = made["components"]["schemas"]
+        for name in UNUSED:
+            schemas.pop(name, None)
+        schemas |= problem_schemas()
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def problem_schemas() -> dict[str, Any]:
+    """The schemas of a problem and of what it holds."""
+    made = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts: dict[str, Any] = made.pop("$defs", {})
+    return {"ProblemBody": made, **parts}

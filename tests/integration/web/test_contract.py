@@ -1,0 +1,55 @@
+"""The OpenAPI document against the service: generated requests bring no server error and no undocumented answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from llm_monitoring.web.boundary import Boundary
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.service import create_app
+from tests.integration.web.world import World, open_world
+
+DOCUMENT: Final = schemathesis.openapi.from_dict(create_app(cast(Service, None)).openapi())
+OPERATIONS: Final[list[Any]] = [found.ok() for found in DOCUMENT.get_all_operations()]
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """The service with a higher rate limit, as thousands of requests come from one token."""
+    with open_world(database_url) as made:
+        made.service.rate.limit = 1_000_000
+        yield made
+
+
+def attack(world: World, operation: Any, mode: GenerationMode, examples: int) -> None:
+    """Send generated requests to an operation, and check each answer against the document."""
+    operation.schema.app = Boundary(world.app)
+    calm = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+    @calm
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        case.call_and_validate(headers={"Authorization": f"Bearer {world.texts['ana']}"})
+
+    send()
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_generated_requests(world: World, operation: Any, mode: GenerationMode) -> None:
+    """Values that fit the document and values that do not: no 500, and each answer is as it says."""
+    attack(world, operation, mode, 10)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_many_generated_requests(world: World, operation: Any, mode: GenerationMode) -> None:
+    """The same, at length."""
+    attack(world, operation, mode, 500)
