@@ -151,7 +151,7 @@ def new_project(body: ProjectBody, user_id: int) -> NewProject:
 
 
 def edited(current: Project, body: ProjectBody) -> Project:
-    new = new_project(body, current.user_id or 0)
+    new = new_project(body, 0)  # of which the user is not taken over
     return replace(
         current,
         name=new.name,

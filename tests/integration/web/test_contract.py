@@ -9,14 +9,18 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.service import create_app
 from tests.integration.web.world import World, open_world
 
-DOCUMENT: Final = schemathesis.openapi.from_dict(create_app(cast(Service, None)).openapi())
-OPERATIONS: Final[list[Any]] = [found.ok() for found in DOCUMENT.get_all_operations()]
+APP: Final = create_app(cast(Service, None))  # the document needs no service; the fixture brings one
+DOCUMENT: Final = schemathesis.openapi.from_asgi("/api/openapi.json", Boundary(APP))
+# a cursor of the right form may be of another list, and a parameter that is not known changes nothing
+LEFT_OUT: Final = [negative_data_rejection, positive_data_acceptance]
+OPERATIONS: Final[list[Any]] = [cast(Any, found).ok() for found in DOCUMENT.get_all_operations()]
 
 
 @pytest.fixture
@@ -24,18 +28,18 @@ def world(database_url: str) -> Iterator[World]:
     """The service with a higher rate limit, as thousands of requests come from one token."""
     with open_world(database_url) as made:
         made.service.rate.limit = 1_000_000
+        APP.state.service = made.service
         yield made
 
 
 def attack(world: World, operation: Any, mode: GenerationMode, examples: int) -> None:
     """Send generated requests to an operation, and check each answer against the document."""
-    operation.schema.app = Boundary(world.app)
     calm = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
     @calm
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
-        case.call_and_validate(headers={"Authorization": f"Bearer {world.texts['ana']}"})
+        case.call_and_validate(headers={"Authorization": f"Bearer {world.texts['ana']}"}, excluded_checks=LEFT_OUT)
 
     send()
 
@@ -44,7 +48,7 @@ def attack(world: World, operation: Any, mode: GenerationMode, examples: int) ->
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_generated_requests(world: World, operation: Any, mode: GenerationMode) -> None:
     """Values that fit the document and values that do not: no 500, and each answer is as it says."""
-    attack(world, operation, mode, 10)
+    attack(world, operation, mode, 5)
 
 
 @pytest.mark.long
