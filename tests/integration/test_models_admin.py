@@ -577,12 +577,12 @@ def test_compare_leaves_a_provider_alone_that_asks_for_it(cli: Admin, monkeypatc
     monkeypatch.setenv("LLM_MAX_WORKERS", "2")
     environment = cli.environment
     environment.server.service.behaviour = replace(environment.server.service.behaviour, latency_ms=100.0)
-    wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}
+    wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}}
     environment.server.faults.set([{"match": {"route": "answer"}, "times": 1, "action": wait}])
     cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     sooner = (
         "llm_call_attempts a JOIN llm_call_attempts refused ON refused.state = 'void' AND a.reserved_at "
-        "BETWEEN refused.closed_at + INTERVAL '0.1 s' AND refused.closed_at + INTERVAL '1 s'"
+        "BETWEEN refused.closed_at + INTERVAL '1 s' AND refused.closed_at + INTERVAL '2 s'"
     )
     assert (15, 0) == (environment.count("llm_call_attempts"), environment.count(sooner))
 
