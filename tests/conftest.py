@@ -105,9 +105,9 @@ def no_secret_of_another_test() -> Iterator[None]:
     SECRETS.tails, SECRETS.sizes = {}, ()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Puts back what a job's or a command's log configuration changes in its process."""
+    """Puts back what a job's or a command's log configuration changes in its process, for every test after it."""
     log = logging.getLogger()
     before = (list(log.handlers), log.level, sys.excepthook, threading.excepthook, warnings.showwarning)
     yield
