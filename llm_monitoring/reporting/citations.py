@@ -82,7 +82,7 @@ class Cited:
         self.title = self.title or title
 
 
-Shelf = dict[str, Cited]
+CitedPages = dict[str, Cited]
 
 
 class CitationTally:
@@ -92,9 +92,9 @@ class CitationTally:
         self.entities = (brand, *competitors)
         self.hosts = compile_vocabulary(self.entities).hosts
         self.answers = self.with_sources = self.rivals_only = 0
-        self.all: Shelf = {}
-        self.without_brand: Shelf = {}
-        self.of_rivals: Shelf = {}
+        self.all: CitedPages = {}
+        self.without_brand: CitedPages = {}
+        self.of_rivals: CitedPages = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count the sources of one answer; answers to prompts that name the brand count nowhere."""
@@ -107,13 +107,13 @@ class CitationTally:
         self.rivals_only += rival_cited
         for source in row["sources"]:
             owner = self.owner(source["domain"])
-            shelves = [self.all]
+            groups = [self.all]
             if owner is None and rival_named and not row["brand_cited"]:
-                shelves.append(self.without_brand)
+                groups.append(self.without_brand)
             if rival_cited and owner not in (None, BRAND):
-                shelves.append(self.of_rivals)
-            for shelf in shelves:
-                put(shelf, source, row)
+                groups.append(self.of_rivals)
+            for cited_pages in groups:
+                put(cited_pages, source, row)
 
     def owner(self, domain: str) -> int | None:
         return owner_of_source(domain, self.hosts)
@@ -133,8 +133,8 @@ class CitationTally:
             all_have_sites=all(entity.domains for entity in self.entities),
         )
 
-    def top(self, shelf: Shelf, most: int) -> tuple[Page, ...]:
-        ordered = sorted(shelf.values(), key=lambda page: (-page.answers, -len(page.prompts), page.url))
+    def top(self, cited_pages: CitedPages, most: int) -> tuple[Page, ...]:
+        ordered = sorted(cited_pages.values(), key=lambda page: (-page.answers, -len(page.prompts), page.url))
         return tuple(self.page(each) for each in ordered[:most])
 
     def page(self, cited: Cited) -> Page:
@@ -155,9 +155,9 @@ class CitationTally:
         )
 
 
-def put(shelf: Shelf, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+def put(cited_pages: CitedPages, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
     title = source.get("title") or ""
-    page = shelf.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
+    page = cited_pages.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
     page.count(row, title, cited=source.get("cited") is not False)
 
 

@@ -1,4 +1,4 @@
-"""What a report is made of, as it is read from the database."""
+"""The data of a report, as read from the database."""
 
 from __future__ import annotations
 
@@ -101,17 +101,17 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
     period = wanted.period or last_days(db, wanted.project_id, DAYS, today)
     params = {"project_id": wanted.project_id, "first": period.first, "last": period.last}
     readings = Readings(db, project)
-    found, citations = read_answers(db, readings, params)
+    answers, citations = read_answers(db, readings, params)
     texts = db.all(SQL.texts, {**params, "longest": LONGEST_TEXT, "most": MOST_ANSWERS})
     return ReportData(
         project=project,
         first=period.first,
         last=period.last,
         today=today,
-        latest=max((each.day for each in found), default=None),
+        latest=max((o.day for o in answers), default=None),
         chosen=wanted.chosen,
-        observations=found,
-        versus=versus(db, readings, (period, found), wanted.compared),
+        observations=answers,
+        versus=versus(db, readings, (period, answers), wanted.compared),
         citations=citations,
         left_out=readings.left_out,
         prompts=db.all(SQL.prompts, params),
@@ -129,8 +129,8 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
 
 def last_days(db: Database, project_id: int, days: int, today: date) -> Period:
     """The days up to the project's last day that was measured, or tried to be."""
-    found = db.one(SQL.last_day, {"project_id": project_id})
-    last = (found and found["day"]) or today
+    row = db.one(SQL.last_day, {"project_id": project_id})
+    last = (row and row["day"]) or today
     return Period(last - timedelta(days=days - 1), last)
 
 
