@@ -1,4 +1,4 @@
-"""The provider's side of the money: its own prices, its own arithmetic, one line for each billed request."""
+"""The simulated providers' bill: its own prices, its own arithmetic, one line for each billed request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from llm_monitoring.demo.exchange import Json, Usage
+from llm_monitoring.demo.exchange import BilledUnits, Json
 
 MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1_000)
@@ -25,7 +25,7 @@ DATE: Final = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 
 
 def fingerprint(key: str) -> str:
-    """Return what stands for a key in the bill: SHA-256 in hex."""
+    """Return the SHA-256 of a key in hex, which the bill shows instead of the key."""
     return sha256(key.encode()).hexdigest()
 
 
@@ -35,7 +35,7 @@ def dollars(amount: Decimal) -> str:
 
 
 class PriceTable:
-    """USD for each million tokens and thousand searches, by provider and model; `later` from a day on (UTC)."""
+    """USD a million tokens and a thousand searches, by provider and model; `later` holds prices from a day on (UTC)."""
 
     def __init__(self, tables: Iterable[Mapping[str, Any]]) -> None:
         self.models: dict[tuple[str, str], Json] = {}
@@ -50,7 +50,7 @@ class PriceTable:
 
     @classmethod
     def shipped(cls) -> PriceTable:
-        """Return the table of the two files beside this module; the first models' prices win."""
+        """Return the prices of both files of this package; if both have a model, those of prices.json."""
         here = files("llm_monitoring.demo")
         names = ("data/more_prices.json", "prices.json")
         return cls(json.loads((here / name).read_text("utf-8"), parse_float=Decimal) for name in names)
@@ -60,7 +60,7 @@ class PriceTable:
         self.models[provider, model] = json.loads(json.dumps(prices, default=str), parse_float=Decimal)
 
     def find(self, provider: str, model: str) -> Json | None:
-        """Return a model's prices; a dated model has those of the name without the date."""
+        """Return a model's prices; a dated model without its own has those of the name without the date."""
         undated = provider, DATE.sub("", model)
         name = (provider, model) if (provider, model) in self.models else undated
         start, prices = self.later.get(name, ("", None))
@@ -70,10 +70,10 @@ class PriceTable:
     def sells_search(self, provider: str, model: str) -> bool:
         return "web_searches_kcount" in (self.find(provider, model) or {})
 
-    def parts(self, provider: str, model: str, usage: Usage) -> dict[str, Decimal]:
+    def parts(self, provider: str, model: str, usage: BilledUnits) -> dict[str, Decimal]:
         """Return the price in USD by kind: input, cache_read, cache_creation, output, tool_calls.
 
-        A tier above the base applies to every token of a request whose whole input is longer than its start.
+        A tier above the base applies to every token of a request with more input than the tier's start.
         """
         prices = self.find(provider, model) or {}
         plain = usage.input - usage.cached - usage.cache_write
@@ -117,7 +117,7 @@ class Charge:
 
 
 class Bill:
-    """Every charge of this server, in memory and, where a file is given, on disk before any reply leaves."""
+    """Every charge of this server, in memory and, if a file is given, on disk before the reply is sent."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.lock = Lock()
@@ -144,7 +144,7 @@ class Bill:
         return sum((Decimal(charge.price_usd) for charge in self.lines), Decimal(0))
 
     def summary(self) -> Json:
-        """Return requests and dollars: in all, by key's fingerprint and by provider."""
+        """Return requests and dollars: in total, by fingerprint of the key and by provider."""
         lines = self.lines
         return group(lines) | {
             "by_key": {key: group(some) for key, some in split(lines, "key").items()},
@@ -158,7 +158,7 @@ class Bill:
 
 
 def read_charges(path: Path) -> list[Charge]:
-    """Return the charges of a bill's file; a last line that was cut short is left out."""
+    """Return the charges of a bill's file without an incomplete last line."""
     if not path.exists():
         return []
     whole, _, _rest = path.read_text("utf-8").rpartition("\n")

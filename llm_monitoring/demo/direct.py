@@ -1,4 +1,4 @@
-"""A provider that hands its requests to the simulated service in this process: the demo's history needs no network."""
+"""Providers that call the simulated service in this process, so that the demo's history needs no network."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ REQUESTS: Final[dict[ProviderName, tuple[str, Body]]] = {
 
 @dataclass(slots=True)
 class DirectProvider:
-    """One provider under one key, answered by `service` in the same thread."""
+    """One provider with one key; `service` answers in the same thread."""
 
     name: ProviderName
     key: Secret
@@ -77,11 +77,11 @@ class DirectProvider:
         return []
 
     def close(self) -> None:
-        """There is no connection to end."""
+        """Do nothing: there is no connection."""
 
 
 class DirectClients(Clients):
-    """Clients of one service in this process, under the keys that a run would use."""
+    """Clients of one service in this process, with the keys of the run."""
 
     def __init__(self, keys: KeyStore, settings: Settings, service: Service) -> None:
         super().__init__(keys, settings)

@@ -1,4 +1,4 @@
-"""One exchange with a simulated provider: the request, the question in it, the answer and its usage."""
+"""The types of one exchange with a simulated provider: request, question, answer, usage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HttpRequest:
     body: bytes = b""
 
     def json(self) -> Json:
-        """Return the body as an object; raises Rejection where it is none."""
+        """Return the body as an object; raises Rejection if it is not one."""
         try:
             value = json.loads(self.body)
         except ValueError as exc:
@@ -39,7 +39,7 @@ class HttpRequest:
 
 
 class Rejection(Exception):
-    """The provider refuses a request; each wire gives it the provider's own error shape."""
+    """A provider rejects a request; its protocol writes the error in the provider's form."""
 
     def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Rejection(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a generation request asks, whatever its provider's wire form."""
+    """What a request asks for, read from any provider's form."""
 
     model: str
     prompt: str
@@ -64,7 +64,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Citation:
+class CitedPage:
     """A page that the answer cites; `line` is the line of the text that it supports."""
 
     url: str
@@ -76,16 +76,16 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An answer's Markdown without citation marks, the pages behind it and the searches that found them."""
+    """An answer's Markdown without citation marks, its pages, and the searches that found them."""
 
     text: str
-    citations: tuple[Citation, ...] = ()
+    citations: tuple[CitedPage, ...] = ()
     queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Billed units. `input` counts cached and cache-written tokens too, `output` counts reasoning too."""
+class BilledUnits:
+    """Billed units. `input` includes cached and cache-written tokens, `output` includes reasoning."""
 
     input: int
     output: int
@@ -98,25 +98,25 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A finished answer, ready to be written in a provider's form."""
+    """A finished answer, before it is written in a provider's form."""
 
     id: str
     ask: Ask
     served: str
     composed: Composed
-    usage: Usage
+    usage: BilledUnits
     finish: Finish
     created: int
     costs: Mapping[str, str] = field(default_factory=dict)
 
 
-class Wire(Protocol):
+class WireProtocol(Protocol):
     """One provider's wire protocol."""
 
     name: str
 
     def route(self, request: HttpRequest) -> tuple[str, str] | None:
-        """Return ("answer" | "models" | "model", model id or ""), or None where the path is unknown."""
+        """Return ("answer" | "models" | "model", model id or ""), or None if the path is unknown."""
         ...
 
     def key(self, request: HttpRequest) -> str: ...
@@ -142,15 +142,15 @@ def count_tokens(text: str) -> int:
 
 
 def digest(*parts: object) -> int:
-    """Return a number that depends on the parts alone, the same in every process."""
+    """Return a number that depends only on the parts and is the same in every process."""
     return int.from_bytes(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest())
 
 
 def dice(*parts: object) -> Random:
-    """Return a random generator that depends on the parts alone."""
+    """Return a random generator with a seed that depends only on the parts."""
     return Random(digest(*parts))
 
 
 def share(*parts: object) -> float:
-    """Return a number from 0 to 1 that depends on the parts alone."""
+    """Return a number from 0 to 1 that depends only on the parts."""
     return digest(*parts) / 2**64

@@ -1,4 +1,4 @@
-"""The demo's history: thirty days of the first project, in which one assistant's answers changed with its model."""
+"""Writes the demo's history: thirty days of the first project, with one change of a provider's model."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from llm_monitoring.runs.stats import RunStats
 log = logging.getLogger(__name__)
 
 DAYS: Final = 30
-DAYS_OF_NEW_MODEL: Final = 6  # before today, so that today's week is compared with a whole week of the old model
+DAYS_OF_NEW_MODEL: Final = 6  # before today, so that a comparison of this week with the last one shows the change
 CHANGED: Final[ProviderName] = "google"
 OLD_MODEL: Final = "gemini-3.5-flash-lite"
 NEW_MODEL: Final = "gemini-3.8-flash"
-WORKERS: Final = 4  # there is no network to wait for
+WORKERS: Final = 4  # enough without a network
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Watch:
-    """What ends the history early, and what is called with the number of its days and of those that are written."""
+class HistoryProgress:
+    """The event that ends the history early, and the callbacks for the total of days and for the written ones."""
 
     stop: Event
     on_start: Callable[[int], None]
@@ -44,38 +44,38 @@ class Watch:
 
 
 @dataclasses.dataclass(slots=True)
-class Written:
-    """What was added: days, answers and their simulated cost."""
+class HistoryTotals:
+    """The added days, answers and simulated cost."""
 
     days: int = 0
     answers: int = 0
     cost_usd: Decimal = Decimal(0)
 
 
-def write(app: App, lock: RunLock, project_id: int, bill: Path, watch: Watch) -> Written:
-    """Ask the days of a project that the last thirty lack, through plan, ledger and analysis; needs the run lock.
+def write(app: App, lock: RunLock, project_id: int, bill: Path, progress: HistoryProgress) -> HistoryTotals:
+    """Run the missing ones of a project's last thirty days, as a daily run would; needs the run lock.
 
-    Every call is on the bill and in the ledger, in this month, as with `--date`.
+    Every call is on the bill and in the ledger of the current month, as with `--date`.
     """
     today = schedule_day(app.settings)
     missing = missing_days(app, today)
-    watch.on_start(len(missing))
-    quick = dataclasses.replace(app.settings, max_workers=WORKERS, sentiment=False)  # a call for each mention more
+    progress.on_start(len(missing))
+    quick = dataclasses.replace(app.settings, max_workers=WORKERS, sentiment=False)  # saves a call a mention
     app = dataclasses.replace(app, settings=quick)
-    written, service = Written(), Service(Behaviour(), Bill(bill))
+    totals, service = HistoryTotals(), Service(Behaviour(), Bill(bill))
     try:
         for day in missing:
-            if watch.stop.is_set():
+            if progress.stop.is_set():
                 break
             choose_model(app, day, today, fresh=len(missing) == DAYS)
             play(service, day)
-            request = RunRequest(day, project_id, watch.stop)
-            add(written, write_day(app, lock, request, service))
-            watch.on_day(written.days)
+            request = RunRequest(day, project_id, progress.stop)
+            add(totals, write_day(app, lock, request, service))
+            progress.on_day(totals.days)
     finally:
         service.bill.close()
         choose_model(app, today, today, fresh=False)
-    return written
+    return totals
 
 
 def missing_days(app: App, today: date) -> list[date]:
@@ -85,7 +85,7 @@ def missing_days(app: App, today: date) -> list[date]:
 
 
 def play(service: Service, day: date) -> None:
-    """Answer as on a day, without the markets' own trend: one thing changes in the history, and no other."""
+    """Set the day of the answers, without the markets' trend, so that only the model changes in the history."""
     service.day = service.composer.epoch = day
 
 
@@ -100,14 +100,14 @@ def write_day(app: App, lock: RunLock, request: RunRequest, service: Service) ->
     return run_day(app, request, execute, lock=lock)
 
 
-def add(written: Written, report: DayReport) -> None:
-    written.days += 1
-    written.answers += report.stats.answered
-    written.cost_usd += report.cost_usd
+def add(totals: HistoryTotals, report: DayReport) -> None:
+    totals.days += 1
+    totals.answers += report.stats.answered
+    totals.cost_usd += report.cost_usd
 
 
 def choose_model(app: App, day: date, today: date, *, fresh: bool) -> None:
-    """Make the model of a day the current one: the old one only in a history that begins, the new one from its day."""
+    """Make the model of a day the current one: the new one from its first day, the old one only in a new history."""
     current = admin.current(app.db, CHANGED)
     name = None if current is None else current.model_id
     is_new = day >= today - timedelta(days=DAYS_OF_NEW_MODEL)

@@ -1,11 +1,11 @@
-"""How much an answer takes: searches and tokens, never above the request's own caps."""
+"""Counts the searches and tokens of an answer, within the caps of the request."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Final
 
-from llm_monitoring.demo.exchange import CHARACTERS_PER_TOKEN, Ask, Composed, Finish, Usage, count_tokens
+from llm_monitoring.demo.exchange import CHARACTERS_PER_TOKEN, Ask, BilledUnits, Composed, Finish, count_tokens
 
 CACHE_MINIMUM: Final = 1024
 CACHE_STEP: Final = 128
@@ -44,7 +44,7 @@ def search_input(provider: str, searches: int, rng: Random) -> int:
 
 
 def reasoning_tokens(provider: str, ask: Ask, text_tokens: int, rng: Random) -> int:
-    """Return the tokens thought before the answer; they leave room for the text where the cap allows it."""
+    """Return the reasoning tokens before the answer, as many as the cap leaves room for next to the text."""
     effort = ask.effort if ask.effort in REASONING else OWN_EFFORT[provider]
     wanted = rng.randint(*REASONING[effort or "none"])
     if ask.max_output_tokens is None:
@@ -54,33 +54,37 @@ def reasoning_tokens(provider: str, ask: Ask, text_tokens: int, rng: Random) -> 
 
 def input_usage(provider: str, ask: Ask, searches: int, rng: Random) -> dict[str, int]:
     """Return input, cached, cache_write and tool_input of a request."""
-    found = search_input(provider, searches, rng)
-    whole, chance = ask.input_tokens + found, rng.random()
+    tool_input = search_input(provider, searches, rng)
+    whole, chance = ask.input_tokens + tool_input, rng.random()
     cached = written = 0
     if provider == "google":
         cached = in_steps(ask.input_tokens * 0.7) if ask.input_tokens >= CACHE_MINIMUM and chance < 0.5 else 0
-        return {"input": whole, "cached": cached, "cache_write": 0, "tool_input": found}
+        return {"input": whole, "cached": cached, "cache_write": 0, "tool_input": tool_input}
     if whole >= CACHE_MINIMUM and (ask.cacheable or searches):
         cached = in_steps(whole * 0.5) if chance < 0.6 else 0
         writes = provider == "anthropic" or (provider == "openai" and chance > 0.8)
         written = in_steps((whole - cached) * 0.6) if writes else 0
-    return {"input": whole, "cached": cached, "cache_write": written, "tool_input": found}
+    return {"input": whole, "cached": cached, "cache_write": written, "tool_input": tool_input}
 
 
 def in_steps(tokens: float) -> int:
     return int(tokens) // CACHE_STEP * CACHE_STEP
 
 
-def meter(provider: str, ask: Ask, composed: Composed, finish: Finish, rng: Random) -> tuple[Composed, Usage, Finish]:
-    """Return what is said within the cap, what it took and how it ended."""
+def meter(
+    provider: str, ask: Ask, composed: Composed, finish: Finish, rng: Random
+) -> tuple[Composed, BilledUnits, Finish]:
+    """Return the answer within the cap, its usage, and how it ended."""
     searches = len(composed.queries)
     text, output, reasoning, ended = limit_output(provider, ask, composed.text, finish, rng)
-    usage = Usage(output=output, reasoning=reasoning, searches=searches, **input_usage(provider, ask, searches, rng))
+    usage = BilledUnits(
+        output=output, reasoning=reasoning, searches=searches, **input_usage(provider, ask, searches, rng)
+    )
     return Composed(text, composed.citations, composed.queries), usage, ended
 
 
 def limit_output(provider: str, ask: Ask, text: str, finish: Finish, rng: Random) -> tuple[str, int, int, Finish]:
-    """Return text, output tokens (reasoning included), reasoning tokens and finish, within the cap."""
+    """Return text, output tokens (including reasoning), reasoning tokens and finish, within the cap."""
     if finish in ("content_filter", "empty"):
         return "", int(finish == "empty"), 0, finish
     cap = ask.max_output_tokens

@@ -1,4 +1,4 @@
-"""The providers' model lists, page by page; they can change while the server runs."""
+"""The simulated providers' lists of models, in pages; they can change while the server runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LARGEST_PAGE: Final = {"anthropic": 10, "google": 25}
 DEFAULT_PAGE: Final = {"anthropic": 20, "google": 50}
 
 
-class Catalogue:
-    """What each provider lists and what it serves; a hidden model may still answer, a closed one does not."""
+class ModelLists:
+    """The models of each provider: a hidden model is not listed but answers, a closed one does neither."""
 
     def __init__(self) -> None:
         self.models: dict[str, dict[str, Json]] = {
@@ -29,7 +29,7 @@ class Catalogue:
     def change(
         self, provider: str, add: Iterable[Json] = (), remove: Iterable[str] = (), retire: Iterable[str] = ()
     ) -> None:
-        """Add models; `remove` takes ids off the list, `retire` also stops them from answering."""
+        """Add models, hide those of `remove` from the list, and close those of `retire`."""
         for model in add:
             name = model_id(provider, model)
             self.hidden.discard((provider, name))
@@ -44,7 +44,7 @@ class Catalogue:
         return [model for name, model in models if (provider, name) not in self.hidden]
 
     def snapshot(self, provider: str, name: str) -> str:
-        """Return the dated model that an alias stands for, or the name itself."""
+        """Return the dated model of an alias, or the name itself."""
         known = self.snapshots.get((provider, name))
         if known is None:
             dated = re.compile(re.escape(name) + r"-(\d{4}-\d\d-\d\d|\d{8})")
@@ -53,7 +53,7 @@ class Catalogue:
         return known
 
     def serves(self, provider: str, name: str) -> bool:
-        """Return whether a model answers: itself or its snapshot is known, and neither is closed."""
+        """Return whether a model answers: it or its dated model exists, and neither is closed."""
         names = {name, self.snapshot(provider, name)}
         closed = any((provider, one) in self.closed for one in names)
         return not closed and not names.isdisjoint(self.models[provider])

@@ -18,7 +18,7 @@ DEMO_KEYS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SampleEntity:
-    """A brand or a competitor, and how it is recognised."""
+    """A brand or a competitor with the names that identify it."""
 
     name: str
     aliases: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The demo: a database of its own, a sample user with two projects, and a loopback server that plays the providers."""
+"""Opens the demo: its own database, a sample user with two projects, and a loopback server for the providers."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from llm_monitoring.settings.fields import Settings
 log = logging.getLogger(__name__)
 
 LATENCY_MS: Final = 250.0
-UNHURRIED: Final = "&options=-csynchronous_commit%3Doff"  # what a power cut takes of simulated answers is asked again
+FAST_COMMITS: Final = "&options=-csynchronous_commit%3Doff"  # simulated answers lost in a power cut are asked again
 
 
 def bill_file(settings: Settings) -> Path:
-    """Where the simulated providers keep their bill."""
+    """Return the file of the simulated providers' bill."""
     return demo_data_directory(settings.data_dir).with_name("demo.bill.jsonl")
 
 
 @contextmanager
 def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Settings]:
-    """Settings that lead every call to the loopback server and every row to the demo's own database.
+    """Yield settings with the loopback server for every provider and with the demo's own database.
 
-    Keys, DATABASE_URL and who is notified are left out, so the demo can neither spend, write nor call anywhere else.
-    The answers are those of `day`, by default today's.
+    Keys, DATABASE_URL and notification targets are left out, so the demo cannot spend, write or send anything
+    elsewhere. The answers are those of `day`, by default today.
     """
     log.info(
         "🧪 DEMO: las respuestas son simuladas por un servidor local; no se gasta dinero ni se toca DATABASE_URL",
@@ -64,7 +64,7 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
         server.set_day(day)
         own = dataclasses.replace(
             settings,
-            database_url=f"{embedded.start(data)}{UNHURRIED}",
+            database_url=f"{embedded.start(data)}{FAST_COMMITS}",
             keys_encryption_key=demo_master_key(data.with_name("demo.masterkey")),
             api_keys={},
             base_urls={provider: server.url(provider) for provider in PROVIDERS},
@@ -77,7 +77,7 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
 
 
 def demo_master_key(path: Path) -> Secret:
-    """The demo's own master key, made at its first run."""
+    """Return the demo's own master key; the first run makes it."""
     if not path.exists():
         with whole_file(path) as draft:
             draft.write_bytes(Fernet.generate_key())
@@ -85,7 +85,7 @@ def demo_master_key(path: Path) -> Secret:
 
 
 def fill(app: App) -> None:
-    """Create what is missing of the sample user, keys, budget, projects and prompts."""
+    """Create the missing parts of the sample: user, keys, budget, projects and prompts."""
     try:
         user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
     except NotFound:

@@ -26,7 +26,7 @@ def write_history(app: App, lock: RunLock, stop: Event) -> None:
     from llm_monitoring.demo.session import bill_file
 
     with terminal.progress() as bar:
-        watch = history.Watch(
+        watch = history.HistoryProgress(
             stop,
             lambda days: bar.start(days, "Historial, días"),
             lambda done: bar.advance(RunStats(answered=done)),

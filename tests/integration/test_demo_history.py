@@ -53,7 +53,7 @@ def opened(url: str) -> Iterator[App]:
         yield app
 
 
-def write(app: App, bill: Path, days: int = history.DAYS) -> history.Written:
+def write(app: App, bill: Path, days: int = history.DAYS) -> history.HistoryTotals:
     """Write the history up to a number of days, as an interrupted demo would."""
     stop = Event()
 
@@ -61,7 +61,7 @@ def write(app: App, bill: Path, days: int = history.DAYS) -> history.Written:
         if done == days:
             stop.set()
 
-    watch = history.Watch(stop, lambda total: None, on_day)
+    watch = history.HistoryProgress(stop, lambda total: None, on_day)
     with RunLock(app.db) as lock:
         return history.write(app, lock, demo_log.first_project(app), bill, watch)
 
@@ -87,7 +87,7 @@ class Shown:
     """A whole history, the bill of its calls, and what wrote it."""
 
     app: App
-    written: history.Written
+    written: history.HistoryTotals
     bill: Path
 
     @property
@@ -144,7 +144,7 @@ def test_the_ledger_adds_up(shown: Shown) -> None:
 
 def test_a_history_that_is_there_is_not_asked_again(shown: Shown) -> None:
     """The second demo writes no day."""
-    assert history.Written() == write(shown.app, shown.bill)
+    assert history.HistoryTotals() == write(shown.app, shown.bill)
 
 
 def test_the_new_model_stays(shown: Shown) -> None:

@@ -1,4 +1,4 @@
-"""Answers in Markdown, built from (seed, provider, model, prompt, day, sample) and nothing else."""
+"""Writes answers in Markdown that depend only on seed, provider, model, prompt, day and sample."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import date
 from random import Random
 from typing import Any, Final
 
-from llm_monitoring.demo.answers.layouts import Scene, choose, criteria, review, steps, table
+from llm_monitoring.demo.answers.layouts import AnswerContents, choose, criteria, review, steps, table
 from llm_monitoring.demo.answers.market import Market, Vendor, country_of, language_of, market_of, phrases
-from llm_monitoring.demo.exchange import Ask, Citation, Composed, dice
+from llm_monitoring.demo.exchange import Ask, CitedPage, Composed, dice
 
 VERSUS: Final = re.compile(r"\bvs\b|versus|compar|diferencia|difference|\bor\b|\bo\b", re.IGNORECASE)
 ALTERNATIVES: Final = re.compile(r"alternativ|en lugar de|instead of|replace", re.IGNORECASE)
@@ -27,13 +27,13 @@ IGNORANCE: Final = {"openai": 0.07, "anthropic": 0.14, "google": 0.06, "perplexi
 
 
 class Composer:
-    """Plays the models. `epoch` is the day on which the markets' trends reach their stated strength."""
+    """Writes the models' answers. `epoch` is the day on which the vendors have their stated strength."""
 
     def __init__(self, seed: int, epoch: date) -> None:
         self.seed, self.epoch = seed, epoch
 
     def compose(self, provider: str, ask: Ask, day: date, sample: int, searches: int) -> Composed:
-        """Return an answer to any prompt, in the language of the instructions or else of the prompt."""
+        """Return an answer to a prompt, in the language of the instructions or else of the prompt."""
         rng = dice(self.seed, provider, ask.model, ask.prompt, day, sample)
         language = language_of(ask.prompt, ask.instructions)
         place = phrases(language)["places"].get(country(ask), phrases(language)["place"])
@@ -41,61 +41,62 @@ class Composer:
         if market is None:
             return self.compose_unknown(ask.prompt, language, rng, searches)
         ranking = market.ranking(provider, ask.prompt, day, self.epoch, self.seed, sample, ask.model)
-        text, vendors = self.write(provider, ask, Scene(language, place, market, ranking, rng), bool(searches))
+        text, vendors = self.write(provider, ask, AnswerContents(language, place, market, ranking, rng), bool(searches))
         citations = cite(text, market, vendors, language, rng) if searches else ()
         return Composed(text, citations, queries(language, market.noun[language], place, rng, searches))
 
-    def write(self, provider: str, ask: Ask, scene: Scene, searched: bool) -> tuple[str, Sequence[Vendor]]:
-        prompt, rng = ask.prompt, scene.rng
-        named = scene.market.named(prompt)
-        others = [vendor for vendor in scene.vendors if vendor not in named]
+    def write(self, provider: str, ask: Ask, contents: AnswerContents, searched: bool) -> tuple[str, Sequence[Vendor]]:
+        prompt, rng = ask.prompt, contents.rng
+        named = contents.market.named(prompt)
+        others = [vendor for vendor in contents.vendors if vendor not in named]
         some = others[: rng.randint(*HOW_MANY[provider])]
-        stranger = "" if named else unknown_name(prompt)
-        if ALTERNATIVES.search(prompt) and (named or stranger):
-            brand = named[0].name if named else stranger
-            return self.write_list(provider, recast(scene, some), scene.say("alternatives", brand=brand)), some
+        unknown = "" if named else unknown_name(prompt)
+        if ALTERNATIVES.search(prompt) and (named or unknown):
+            brand = named[0].name if named else unknown
+            opening = contents.say("alternatives", brand=brand)
+            return self.write_list(provider, with_vendors(contents, some), opening), some
         if len(named) > 1 and VERSUS.search(prompt):
-            return self.write_versus(recast(scene, named)), named
-        if (named or stranger) and OPINION.search(prompt):
-            return self.write_opinion(provider, named, stranger, scene, some, searched), [
+            return self.write_versus(with_vendors(contents, named)), named
+        if (named or unknown) and OPINION.search(prompt):
+            return self.write_opinion(provider, named, unknown, contents, some, searched), [
                 *named[:1],
                 *some[:2],
             ]
         if STEPS.search(prompt):
             picked = [*named, *some]
-            return "\n".join(steps(recast(scene, picked))), picked[:2]
-        picked = list(scene.vendors[: rng.randint(*HOW_MANY[provider])])
-        return self.write_list(provider, recast(scene, picked)), picked
+            return "\n".join(steps(with_vendors(contents, picked))), picked[:2]
+        picked = list(contents.vendors[: rng.randint(*HOW_MANY[provider])])
+        return self.write_list(provider, with_vendors(contents, picked)), picked
 
-    def write_list(self, provider: str, scene: Scene, opening: str = "") -> str:
-        lines = choose(provider, scene.rng)(scene)
-        if scene.rng.random() < ADVICE[provider]:
-            lines += criteria(scene)
+    def write_list(self, provider: str, contents: AnswerContents, opening: str = "") -> str:
+        lines = choose(provider, contents.rng)(contents)
+        if contents.rng.random() < ADVICE[provider]:
+            lines += criteria(contents)
         return "\n".join([opening, "", *lines[2:]] if opening else lines)
 
-    def write_versus(self, scene: Scene) -> str:
-        return "\n".join([scene.say("versus"), "", *table(scene)[2:]])
+    def write_versus(self, contents: AnswerContents) -> str:
+        return "\n".join([contents.say("versus"), "", *table(contents)[2:]])
 
     def write_opinion(
         self,
         provider: str,
         named: Sequence[Vendor],
-        stranger: str,
-        scene: Scene,
+        unknown: str,
+        contents: AnswerContents,
         some: Sequence[Vendor],
         searched: bool,
     ) -> str:
         ignorance = IGNORANCE[provider] * (0.3 if searched else 1.0) if named else 0.55
-        view = recast(scene, some)
-        brand = named[0].name if named else stranger
-        if scene.rng.random() < ignorance:
+        view = with_vendors(contents, some)
+        brand = named[0].name if named else unknown
+        if contents.rng.random() < ignorance:
             return view.say("absence", brand=brand)
         if not named:
             return view.say("opinion_unknown", brand=brand)
-        return "\n".join(review(recast(scene, [named[0], *some])))
+        return "\n".join(review(with_vendors(contents, [named[0], *some])))
 
     def compose_unknown(self, prompt: str, language: str, rng: Random, searches: int) -> Composed:
-        """Answer a prompt about nothing that the markets know."""
+        """Return an answer to a prompt outside the known markets."""
         words: dict[str, Any] = phrases(language)
         name = unknown_name(prompt)
         topic = prompt.strip("¿?¡!. ")[:60]
@@ -104,16 +105,15 @@ class Composer:
             lines = [rng.choice(words["opinion_unknown"]).format(brand=name), ""]
         points = rng.sample(words["generic"], rng.randint(3, 5))
         lines += [f"{n}. {text}" if len(name) % 2 else f"- {text}" for n, text in enumerate(points, 1)]
-        found = queries(language, topic, "", rng, searches)
-        return Composed("\n".join(lines), (), found)
+        return Composed("\n".join(lines), (), queries(language, topic, "", rng, searches))
 
 
-def recast(scene: Scene, vendors: Sequence[Vendor]) -> Scene:
-    return Scene(scene.language, scene.place, scene.market, vendors, scene.rng)
+def with_vendors(contents: AnswerContents, vendors: Sequence[Vendor]) -> AnswerContents:
+    return AnswerContents(contents.language, contents.place, contents.market, vendors, contents.rng)
 
 
 def country(ask: Ask) -> str:
-    """Return the country that the request's search tool or its instructions name."""
+    """Return the country in the request's search tool, or else in its instructions."""
     for tool in ask.echo.get("tools") or []:
         place = (tool.get("user_location") or {}).get("country")
         if place:
@@ -122,8 +122,8 @@ def country(ask: Ask) -> str:
 
 
 def unknown_name(prompt: str) -> str:
-    found = UNKNOWN_NAME.search(prompt)
-    return found[0].rstrip(".") if found else ""
+    match = UNKNOWN_NAME.search(prompt)
+    return match[0].rstrip(".") if match else ""
 
 
 def queries(language: str, noun: str, place: str, rng: Random, searches: int) -> tuple[str, ...]:
@@ -133,13 +133,13 @@ def queries(language: str, noun: str, place: str, rng: Random, searches: int) ->
     return tuple(made[at % len(made)] + (f" {at + 1}" if at >= len(made) else "") for at in range(searches))
 
 
-def cite(text: str, market: Market, vendors: Iterable[Vendor], language: str, rng: Random) -> tuple[Citation, ...]:
-    """Return the pages behind an answer: third parties first, then some of the named vendors' own."""
+def cite(text: str, market: Market, vendors: Iterable[Vendor], language: str, rng: Random) -> tuple[CitedPage, ...]:
+    """Return the pages that an answer cites: third parties first, then some of the named vendors."""
     lines = text.split("\n")
     open_lines = [at for at, line in enumerate(lines) if len(line) > 24 and line[0] not in "|#"]
     pages = rng.sample(market.sources, rng.randint(2, 4))
-    found = [
-        Citation(
+    cited = [
+        CitedPage(
             page["url"],
             page["title"][language],
             host(page["url"]),
@@ -152,8 +152,8 @@ def cite(text: str, market: Market, vendors: Iterable[Vendor], language: str, rn
         if rng.random() < 0.45:
             title = f"{vendor.name} | {vendor.texts[language]['what']}"
             line = next((at for at in open_lines if vendor.name in lines[at]), pick(rng, open_lines))
-            found.append(Citation(vendor.url, title, vendor.domain, snippet(vendor.texts[language]["what"]), line))
-    return tuple(found)
+            cited.append(CitedPage(vendor.url, title, vendor.domain, snippet(vendor.texts[language]["what"]), line))
+    return tuple(cited)
 
 
 def pick(rng: Random, lines: Sequence[int]) -> int:

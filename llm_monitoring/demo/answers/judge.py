@@ -1,4 +1,4 @@
-"""Plays the judge of sentiment: reads pieces of an answer and scores how they speak of a brand."""
+"""Simulates the judge of sentiment: scores how passages of an answer speak of a brand."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BAD: Final = re.compile(rf"(?<!\w)(?:{'|'.join(BAD_WORDS.split())})", re.IGNOREC
 
 def is_sentiment(ask: Ask) -> bool:
     """Return whether a request asks for a sentiment in JSON."""
-    told = ask.instructions.casefold()
-    return "sentiment" in told and ("json" in told or ask.wants_json)
+    instructions = ask.instructions.casefold()
+    return "sentiment" in instructions and ("json" in instructions or ask.wants_json)
 
 
 def judge(ask: Ask) -> Composed:

@@ -1,4 +1,4 @@
-"""The shapes of an answer in Markdown: lists, headings, tables, bold paragraphs, prose, reviews, steps."""
+"""The layouts of an answer in Markdown: lists, headings, tables, bold paragraphs, prose, reviews, steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MEDALS: Final = ("🥇", "🥈", "🥉")
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What an answer is made of: the vendors in order, the language, and the dice that choose the words."""
+class AnswerContents:
+    """The contents of an answer: the vendors in order, the language, and the generator that chooses the words."""
 
     language: str
     place: str
@@ -66,14 +66,14 @@ class Scene:
         return self.pick(kind).format_map(known)
 
     def name(self, vendor: Vendor) -> str:
-        """Return how the answer writes a vendor: its name, an alias or a link."""
+        """Return a vendor's name as the answer writes it: the name, an alias or a link."""
         chance = self.rng.random()
         if vendor.alias and chance < 0.3:
             return vendor.alias
         return f"[{vendor.name}]({vendor.url})" if chance > 0.94 else vendor.name
 
     def about(self, vendor: Vendor) -> str:
-        """Return a sentence or two about a vendor; some name a rival or the vendor's site."""
+        """Return a sentence or two about a vendor; some name a competitor or the vendor's site."""
         text = self.say("item", vendor)
         chance = self.rng.random()
         if chance < 0.16:
@@ -88,113 +88,113 @@ def lower_first(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def numbered(scene: Scene) -> list[str]:
-    lazy, plain = scene.rng.random() < 0.12, scene.rng.random() < 0.2
-    lines = [scene.say("intro"), ""]
-    for number, vendor in enumerate(scene.vendors, 1):
-        name = scene.name(vendor)
-        lines.append(f"{1 if lazy else number}. {name if plain else f'**{name}**'}: {scene.about(vendor)}")
-    return [*lines, "", scene.say("conclusion")]
+def numbered(contents: AnswerContents) -> list[str]:
+    lazy, plain = contents.rng.random() < 0.12, contents.rng.random() < 0.2
+    lines = [contents.say("intro"), ""]
+    for number, vendor in enumerate(contents.vendors, 1):
+        name = contents.name(vendor)
+        lines.append(f"{1 if lazy else number}. {name if plain else f'**{name}**'}: {contents.about(vendor)}")
+    return [*lines, "", contents.say("conclusion")]
 
 
-def medals(scene: Scene) -> list[str]:
-    lines = [scene.say("intro"), ""]
-    for at, vendor in enumerate(scene.vendors):
+def medals(contents: AnswerContents) -> list[str]:
+    lines = [contents.say("intro"), ""]
+    for at, vendor in enumerate(contents.vendors):
         mark = MEDALS[at] if at < len(MEDALS) else f"{at + 1}."
-        lines += [f"{mark} **{scene.name(vendor)}** – {scene.about(vendor)}", ""]
-    return [*lines, scene.say("conclusion")]
+        lines += [f"{mark} **{contents.name(vendor)}** – {contents.about(vendor)}", ""]
+    return [*lines, contents.say("conclusion")]
 
 
-def headings(scene: Scene) -> list[str]:
-    count, words = scene.rng.random() < 0.5, phrases(scene.language)
-    lines = [scene.say("intro"), ""]
-    for number, vendor in enumerate(scene.vendors, 1):
-        facts = scene.facts(vendor)
-        lines += [f"### {f'{number}. ' if count else ''}{scene.name(vendor)}", f"{facts['what']}.", ""]
+def headings(contents: AnswerContents) -> list[str]:
+    count, words = contents.rng.random() < 0.5, phrases(contents.language)
+    lines = [contents.say("intro"), ""]
+    for number, vendor in enumerate(contents.vendors, 1):
+        facts = contents.facts(vendor)
+        lines += [f"### {f'{number}. ' if count else ''}{contents.name(vendor)}", f"{facts['what']}.", ""]
         lines += [
             f"- **{words['pros']}:** {facts['pro']}, {facts['pro2']}",
             f"- **{words['cons']}:** {facts['con']}",
         ]
         lines += [f"- **{words['fit']}:** {facts['fit']}", ""]
-    return [*lines, f"### {words['conclusion_heading']}", scene.say("conclusion")]
+    return [*lines, f"### {words['conclusion_heading']}", contents.say("conclusion")]
 
 
-def table(scene: Scene) -> list[str]:
-    head, ranked = list(phrases(scene.language)["table_head"]), scene.rng.random() < 0.25
+def table(contents: AnswerContents) -> list[str]:
+    head, ranked = list(phrases(contents.language)["table_head"]), contents.rng.random() < 0.25
     rows = []
-    for number, vendor in enumerate(scene.vendors, 1):
-        facts = scene.facts(vendor)
-        cells = [f"**{scene.name(vendor)}**", facts["fit"], facts["pro"], facts["price"]]
+    for number, vendor in enumerate(contents.vendors, 1):
+        facts = contents.facts(vendor)
+        cells = [f"**{contents.name(vendor)}**", facts["fit"], facts["pro"], facts["price"]]
         rows.append([str(number), *cells] if ranked else cells)
     if ranked:
-        head.insert(0, scene.word("rank"))
+        head.insert(0, contents.word("rank"))
     lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return [scene.say("intro"), "", *lines, "", scene.say("conclusion")]
+    return [contents.say("intro"), "", *lines, "", contents.say("conclusion")]
 
 
-def bullets(scene: Scene) -> list[str]:
-    lines = [scene.say("intro"), ""]
-    lines += [f"- **{scene.name(vendor)}**: {scene.about(vendor)}" for vendor in scene.vendors]
-    return [*lines, "", scene.say("conclusion")]
+def bullets(contents: AnswerContents) -> list[str]:
+    lines = [contents.say("intro"), ""]
+    lines += [f"- **{contents.name(vendor)}**: {contents.about(vendor)}" for vendor in contents.vendors]
+    return [*lines, "", contents.say("conclusion")]
 
 
-def labels(scene: Scene) -> list[str]:
-    words = scene.rng.sample(phrases(scene.language)["labels"], min(6, len(scene.vendors)))
-    lines = [scene.say("intro"), ""]
-    pairs = zip(words, scene.vendors, strict=False)
-    lines += [f"- **{label}: {vendor.name}.** {scene.say('short', vendor)}." for label, vendor in pairs]
-    return [*lines, "", scene.say("conclusion")]
+def labels(contents: AnswerContents) -> list[str]:
+    words = contents.rng.sample(phrases(contents.language)["labels"], min(6, len(contents.vendors)))
+    lines = [contents.say("intro"), ""]
+    pairs = zip(words, contents.vendors, strict=False)
+    lines += [f"- **{label}: {vendor.name}.** {contents.say('short', vendor)}." for label, vendor in pairs]
+    return [*lines, "", contents.say("conclusion")]
 
 
-def bold(scene: Scene) -> list[str]:
-    lines = [f"## {scene.word('list_heading')}", ""]
-    for vendor in scene.vendors:
-        lines += [f"**{scene.name(vendor)}** — {scene.about(vendor)}", ""]
-    return [*lines, scene.say("conclusion")]
+def bold(contents: AnswerContents) -> list[str]:
+    lines = [f"## {contents.word('list_heading')}", ""]
+    for vendor in contents.vendors:
+        lines += [f"**{contents.name(vendor)}** — {contents.about(vendor)}", ""]
+    return [*lines, contents.say("conclusion")]
 
 
-def prose(scene: Scene) -> list[str]:
-    common = scene.common()
-    first, second, third = (*scene.vendors, *scene.vendors, *scene.vendors)[:3]
-    two, three = scene.facts(second), scene.facts(third)
-    known = scene.facts(first) | common
+def prose(contents: AnswerContents) -> list[str]:
+    common = contents.common()
+    first, second, third = (*contents.vendors, *contents.vendors, *contents.vendors)[:3]
+    two, three = contents.facts(second), contents.facts(third)
+    known = contents.facts(first) | common
     known |= {"pro_second": two["pro"], "fit_second": two["fit"], "pro_third": three["pro"]}
-    sentences = [text.format_map(known) for text in phrases(scene.language)["prose"]]
+    sentences = [text.format_map(known) for text in phrases(contents.language)["prose"]]
     return [sentences[0], "", " ".join(sentences[1:3]), "", " ".join(sentences[3:])]
 
 
-def criteria(scene: Scene) -> list[str]:
-    """A closing section that ranks nobody."""
-    known = scene.rng.sample(scene.market.criteria[scene.language], 3)
+def criteria(contents: AnswerContents) -> list[str]:
+    """Return a closing section without vendors."""
+    known = contents.rng.sample(contents.market.criteria[contents.language], 3)
     return [
         "",
-        f"### {scene.word('criteria_heading')}",
+        f"### {contents.word('criteria_heading')}",
         "",
         *[f"- {text[0].upper()}{text[1:]}" for text in known],
     ]
 
 
-def steps(scene: Scene) -> list[str]:
-    known = scene.common()
-    lines = [scene.pick("steps_intro"), ""]
-    lines += [f"{n}. {text.format_map(known)}" for n, text in enumerate(phrases(scene.language)["steps"], 1)]
-    return [*lines, "", scene.say("conclusion")]
+def steps(contents: AnswerContents) -> list[str]:
+    known = contents.common()
+    lines = [contents.pick("steps_intro"), ""]
+    lines += [f"{n}. {text.format_map(known)}" for n, text in enumerate(phrases(contents.language)["steps"], 1)]
+    return [*lines, "", contents.say("conclusion")]
 
 
-def review(scene: Scene) -> list[str]:
-    """A review of the first vendor, with its rivals at the end."""
-    brand, words = scene.vendors[0], phrases(scene.language)
-    facts, text = scene.facts(brand), brand.texts[scene.language]
-    lines = [scene.say("opinion", brand, brand=brand.name), ""]
+def review(contents: AnswerContents) -> list[str]:
+    """Return a review of the first vendor, with a competitor at the end."""
+    brand, words = contents.vendors[0], phrases(contents.language)
+    facts, text = contents.facts(brand), brand.texts[contents.language]
+    lines = [contents.say("opinion", brand, brand=brand.name), ""]
     lines += [f"**{words['pros']}**", "", *[f"- {pro}" for pro in text["pros"]], ""]
     lines += [f"**{words['cons']}**", "", *[f"- {con}" for con in text["cons"]], ""]
     lines += [f"**{words['price']}:** {facts['price']}."]
-    if scene.rng.random() < 0.6:
-        lines += ["", scene.say("rival", brand, rival=scene.vendors[1].name)]
+    if contents.rng.random() < 0.6:
+        lines += ["", contents.say("rival", brand, rival=contents.vendors[1].name)]
     return lines
 
 
-LAYOUTS: Final[dict[str, Callable[[Scene], list[str]]]] = {
+LAYOUTS: Final[dict[str, Callable[[AnswerContents], list[str]]]] = {
     "numbered": numbered,
     "medals": medals,
     "headings": headings,
@@ -220,6 +220,6 @@ TASTES: Final[dict[str, dict[str, int]]] = {
 }
 
 
-def choose(provider: str, rng: Random) -> Callable[[Scene], list[str]]:
+def choose(provider: str, rng: Random) -> Callable[[AnswerContents], list[str]]:
     taste: dict[str, Any] = TASTES[provider]
     return LAYOUTS[rng.choices(list(taste), list(taste.values()))[0]]

@@ -1,4 +1,4 @@
-"""What the simulated models know: markets with their vendors, and the phrases of each language."""
+"""The markets that the simulated models know, with their vendors, and the phrases of each language."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ENGLISH_WORDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One product that answers may name; `strength`, 0 to 1, is how readily.
+    """One product that answers may name; a higher `strength` (0 to 1) ranks it higher.
 
-    `tilt` is what a provider adds to it, `models` what one of its models adds besides.
+    `tilt` is added to the strength by provider, `models` by model.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One kind of product: its vendors, criteria and the pages that write about it."""
+    """One kind of product: its vendors, criteria and pages about it."""
 
     name: str
     keywords: re.Pattern[str]
@@ -62,15 +62,15 @@ class Market:
 
     def named(self, prompt: str) -> list[Vendor]:
         """Return the vendors that a prompt names, in its order."""
-        found = dict.fromkeys(name.casefold() for name in self.names.findall(prompt))
+        names = dict.fromkeys(name.casefold() for name in self.names.findall(prompt))
         known = {vendor.name.casefold(): vendor for vendor in self.vendors}
-        return [known[name] for name in found]
+        return [known[name] for name in names]
 
     def relevance(self, prompt: str) -> int:
         return len(self.keywords.findall(prompt)) + 3 * len(self.named(prompt))
 
     def drift(self, vendor: Vendor, day: date, epoch: date) -> float:
-        """Return how far a vendor's strength has moved on a day, against the day of `epoch`."""
+        """Return the change of a vendor's strength on a day relative to `epoch`."""
         if vendor.name != self.trend["vendor"]:
             return 0.0
         days = int(self.trend["days"])
@@ -79,9 +79,8 @@ class Market:
     def ranking(
         self, provider: str, prompt: str, day: date, epoch: date, seed: int, sample: int, model: str = ""
     ) -> list[Vendor]:
-        """Return the vendors in the order in which this provider's model thinks of them this time."""
-
-        moods = (
+        """Return the vendors in the order of this provider, model, prompt, day and sample."""
+        variations = (
             (0.34, dice(seed, "liking", prompt)),
             (0.2, dice(seed, "own", provider, prompt)),
             (0.1, dice(seed, "weather", provider, day)),
@@ -92,7 +91,7 @@ class Market:
             + vendor.tilt.get(provider, 0.0)
             + vendor.models.get(model, 0.0)
             + self.drift(vendor, day, epoch)
-            + sum(width * (rng.random() - 0.5) for width, rng in moods)
+            + sum(width * (rng.random() - 0.5) for width, rng in variations)
             for vendor in self.vendors
         }
         return sorted(self.vendors, key=lambda vendor: scores[vendor.name], reverse=True)
@@ -144,17 +143,17 @@ def read_vendor(raw: dict[str, Any]) -> Vendor:
 
 @lru_cache(4096)
 def market_of(prompt: str) -> Market | None:
-    """Return the market that a prompt is about, recognised by its text alone."""
+    """Return the market of a prompt, which its text alone decides."""
     best = max(markets(), key=lambda market: market.relevance(prompt))
     return best if best.relevance(prompt) else None
 
 
 @lru_cache(4096)
 def language_of(prompt: str, instructions: str) -> str:
-    """Return "es" or "en": the code that the instructions name, else the prompt's own language."""
-    told = re.search(r"\b(es|en)\b(?=['\"`)])|['\"`(](es|en)\b", instructions)
-    if told:
-        return str(told[1] or told[2])
+    """Return "es" or "en": the code in the instructions, or else the language of the prompt."""
+    code = re.search(r"\b(es|en)\b(?=['\"`)])|['\"`(](es|en)\b", instructions)
+    if code:
+        return str(code[1] or code[2])
     words = re.findall(r"\w+", prompt.casefold())
     spanish = count(words, SPANISH_WORDS) + 2 * len(re.findall(r"[¿¡ñáéíóú]", prompt.casefold()))
     return "es" if spanish > count(words, ENGLISH_WORDS) else "en"
@@ -164,6 +163,6 @@ def count(words: Iterable[str], known: frozenset[str]) -> int:
     return sum(word in known for word in words)
 
 
-def country_of(instructions: str, told: str | None = None) -> str:
-    found = re.search(r"['\"`(]([A-Z]{2})['\"`)]", instructions)
-    return told or (found[1] if found else "")
+def country_of(instructions: str) -> str:
+    code = re.search(r"['\"`(]([A-Z]{2})['\"`)]", instructions)
+    return code[1] if code else ""

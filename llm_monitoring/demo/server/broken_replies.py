@@ -1,4 +1,4 @@
-"""Turns a good reply into the broken one that a fault rule asks for."""
+"""Makes the broken reply of a fault rule out of a good one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any, Final
 
-from llm_monitoring.demo.exchange import Json, Rejection, Wire
+from llm_monitoring.demo.exchange import Json, Rejection, WireProtocol
 from llm_monitoring.demo.server.fault_rules import Rule
 from llm_monitoring.demo.server.http1 import REASONS, Delivery
 
@@ -25,14 +25,14 @@ def in_bytes(body: Any) -> bytes:
     return body.encode() if isinstance(body, str) else encode(body)
 
 
-def error_reply(wire: Wire, rejection: Rejection, request_id: str) -> Delivery:
-    """Return a provider's own form of an error."""
+def error_reply(wire: WireProtocol, rejection: Rejection, request_id: str) -> Delivery:
+    """Return an error in the provider's form."""
     body = encode(wire.error(rejection, request_id))
     return Delivery(rejection.status, body, JSON_TYPE | wire.headers(request_id))
 
 
-def failed_reply(wire: Wire, rule: Rule, request_id: str) -> Delivery:
-    """Return the reply of a rule that has nothing of an answer: an error, another body, silence."""
+def failed_reply(wire: WireProtocol, rule: Rule, request_id: str) -> Delivery:
+    """Return the reply of a rule that gives no answer: an error, another body, or no reply."""
     action = rule.action
     if rule.kind in ("hang", "reset"):
         return Delivery(mode="hang" if rule.kind == "hang" else "reset")
@@ -49,8 +49,8 @@ def failed_reply(wire: Wire, rule: Rule, request_id: str) -> Delivery:
     return replace(reply, headers=reply.headers | action.get("headers", {}))
 
 
-def spoil_usage(wire: Wire, reply: Json, value: str) -> Json:
-    """Return a reply whose usage is missing, null or negative."""
+def spoil_usage(wire: WireProtocol, reply: Json, value: str) -> Json:
+    """Return a reply with a missing, null or negative usage."""
     name = wire.usage_path()
     rest = {field: inner for field, inner in reply.items() if field != name}
     if value == "missing":
@@ -64,8 +64,8 @@ def negate(value: Any) -> Any:
     return NEGATIVE if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def damaged(rule: Rule, whole: Delivery) -> Delivery:
-    """Return how a whole reply goes out under a rule: truncated, reset in the middle, drop by drop."""
+def damage(rule: Rule, whole: Delivery) -> Delivery:
+    """Return the delivery of a whole reply under a rule: truncated, reset in the middle, or in small pieces."""
     half = len(whole.body) // 2
     if rule.kind == "truncate" and rule.action["content_length"] == "right":
         return replace(whole, body=whole.body[:half])

@@ -1,4 +1,4 @@
-"""The ways in which a simulated provider fails: rules that match requests, each with one action.
+"""Fault rules of the simulated providers: each matches requests and has one action.
 
 A rule is a JSON object::
 
@@ -8,14 +8,13 @@ A rule is a JSON object::
      "times": 5, "billed": true,
      "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}, "body": ..., "delay_ms": 0}}
 
-Every part but the action may be left out. `route` is answer, models or model. `nth`, `every` and
-`probability` count the requests that the rest of the match finds, and `above_per_second` spares that many of
-them in any second, as a provider's quota does; the first rule that fires decides;
-`times` is how often at most. Kinds: delay; status (status, headers, body); hang; reset (when: before_body,
-after_body, mid_reply); truncate (content_length: right, wrong); html (status, body); body (status, body,
-headers); error_object (body); empty_text; refusal; content_filter; max_tokens; pause_turn; usage (value:
-missing, null, negative); drip (chunk_bytes, pause_ms). A fault is billed when it answers with a usage, or
-when `billed` says so.
+Every field but the action is optional. `route` is answer, models or model. `nth`, `every` and `probability` count
+the requests that the other fields match. `above_per_second` spares that many of them in any second, as a quota
+does. `times` is how often the rule fires at most. The first rule that fires applies. Kinds: delay; status (status,
+headers, body); hang; reset (when: before_body, after_body, mid_reply); truncate (content_length: right, wrong);
+html (status, body); body (status, body, headers); error_object (body); empty_text; refusal; content_filter;
+max_tokens; pause_turn; usage (value: missing, null, negative); drip (chunk_bytes, pause_ms). A fault is billed if it
+answers with a usage, unless `billed` sets it.
 """
 
 from __future__ import annotations
@@ -61,12 +60,12 @@ ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", *FINISHES})
 
 
 class BadRule(ValueError):
-    """A fault rule that this server does not understand."""
+    """A fault rule that is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """What a rule can see of a request: the key's fingerprint; model and prompt only once the body is in."""
+class RequestFacts:
+    """The parts of a request that a rule can match; model and prompt are known only after the body."""
 
     provider: str
     route: str
@@ -77,7 +76,7 @@ class Sighting:
 
 @dataclass(slots=True)
 class Rule:
-    """One rule, how often the rest of its match was met and how often it fired."""
+    """One rule, with how often it matched and how often it fired."""
 
     name: str
     match: Json
@@ -96,9 +95,9 @@ class Rule:
     def before_body(self) -> bool:
         return self.action.get("when") == "before_body"
 
-    def fires(self, sighting: Sighting, seed: int) -> bool:
-        """Count a request that the rule matches, and say whether the fault happens to it."""
-        if not self.matches(sighting) or (self.times is not None and self.fired >= self.times):
+    def fires(self, facts: RequestFacts, seed: int) -> bool:
+        """Count a request that matches, and return whether the rule fires."""
+        if not self.matches(facts) or (self.times is not None and self.fired >= self.times):
             return False
         self.seen += 1
         nth = self.match.get("nth")
@@ -114,7 +113,7 @@ class Rule:
         return True
 
     def spares(self, per_second: int) -> bool:
-        """Whether fewer than `per_second` requests were spared in the last second."""
+        """Return whether the request is within the `per_second` that are spared."""
         now = time.monotonic()
         while self.spared and self.spared[0] <= now - 1.0:
             self.spared.popleft()
@@ -123,34 +122,34 @@ class Rule:
         self.spared.append(now)
         return True
 
-    def matches(self, sighting: Sighting) -> bool:
+    def matches(self, facts: RequestFacts) -> bool:
         exact = {
-            "provider": sighting.provider,
-            "route": sighting.route,
-            "model": sighting.model,
-            "key": sighting.key,
+            "provider": facts.provider,
+            "route": facts.route,
+            "model": facts.model,
+            "key": facts.key,
         }
         if any(name in self.match and self.match[name] != value for name, value in exact.items()):
             return False
-        return self.match.get("prompt", "") in (sighting.prompt or "")
+        return self.match.get("prompt", "") in (facts.prompt or "")
 
 
-class FaultBook:
-    """The rules in force. They may be replaced at any moment, also from another thread."""
+class FaultRules:
+    """The current rules. Any thread may replace them at any time."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed, self.rules, self.lock = seed, list[Rule](), Lock()
 
     def set(self, rules: Iterable[Mapping[str, Any]]) -> None:
-        """Replace all rules; raises BadRule and keeps the old ones where one is not understood."""
+        """Replace all rules; raises BadRule and keeps the old ones if one is not valid."""
         read = [read_rule(raw, f"rule {number}") for number, raw in enumerate(rules, 1)]
         with self.lock:
             self.rules = read
 
-    def choose(self, sighting: Sighting, *, before_body: bool = False) -> Rule | None:
+    def choose(self, facts: RequestFacts, *, before_body: bool = False) -> Rule | None:
         with self.lock:
             some = [rule for rule in self.rules if rule.before_body == before_body]
-            return next((rule for rule in some if rule.fires(sighting, self.seed)), None)
+            return next((rule for rule in some if rule.fires(facts, self.seed)), None)
 
     def report(self) -> list[Json]:
         """Return each rule's name and counts."""

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on asyncio: keep-alive, whole bodies, and every way to break a reply."""
+"""A small HTTP/1.1 server on asyncio with keep-alive, whole bodies, and replies that can be broken on purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a reply goes out. `sent_bytes` is how much of the body leaves before the end named by `mode`."""
+    """How a reply is sent. `sent_bytes` of the body are sent before the end that `mode` names."""
 
     status: int = 200
     body: bytes = b""
@@ -43,7 +43,7 @@ HeadHandler = Callable[[HttpRequest], Delivery | None]
 
 
 class MalformedRequest(Exception):
-    """The bytes received are no HTTP/1.1 request that this server reads."""
+    """The received bytes are not an HTTP/1.1 request that this server reads."""
 
 
 def parse_head(raw: bytes) -> HttpRequest:
@@ -60,7 +60,7 @@ def parse_head(raw: bytes) -> HttpRequest:
 
 
 def unchunk(raw: bytes) -> tuple[bytes, int] | None:
-    """Return a chunked body and the bytes it took, or None where it is not complete yet."""
+    """Return a chunked body and its length in the buffer, or None if it is not complete yet."""
     body, at = bytearray(), 0
     while (end := raw.find(b"\r\n", at)) >= 0:
         try:
@@ -78,7 +78,7 @@ def unchunk(raw: bytes) -> tuple[bytes, int] | None:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: requests are answered one after the other."""
+    """A client's connection, which answers requests one after the other."""
 
     def __init__(self, on_head: HeadHandler, on_request: Handler, open_ones: set[asyncio.Transport]) -> None:
         self.on_head, self.on_request, self.open_ones = on_head, on_request, open_ones
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
             self.advance()
 
     def advance(self) -> None:
-        """Start on the next request of the buffer, if it is whole."""
+        """Start the next request of the buffer if it is complete."""
         try:
             request = self.next_request()
         except MalformedRequest:
@@ -150,10 +150,10 @@ class Connection(asyncio.Protocol):
 
     def take_body(self, head: HttpRequest) -> bytes | None:
         if head.headers.get("transfer-encoding", "").lower() == "chunked":
-            found = unchunk(bytes(self.buffer))
-            if found is None:
+            unchunked = unchunk(bytes(self.buffer))
+            if unchunked is None:
                 return None
-            body, size = found
+            body, size = unchunked
         else:
             size = content_length(head)
             if len(self.buffer) < size:
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
         if delivery.mode == "cut":
             self.transport.close()
             return
-        # A reset discards what the client has not read yet: let it read the first part.
+        # A reset discards bytes that the client has not read yet: wait for it to read the first part.
         await asyncio.sleep(0.05)
         self.reset()
 

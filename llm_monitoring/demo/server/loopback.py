@@ -1,4 +1,9 @@
-"""The loopback server: a process of its own, or a thread inside another one."""
+"""A local server that simulates the four providers, for tests and the demo. No request leaves this machine.
+
+It prints {"port": N} as its first line. The base URLs are http://127.0.0.1:N/openai/v1, /anthropic, /google and
+/perplexity/v1. GET /bill has the total, GET /bill/lines every charge; GET and POST /faults, POST /models and
+POST /day change the behaviour while it runs.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +23,8 @@ from typing import Any, Final, Self
 
 from llm_monitoring.demo.bill import Bill
 from llm_monitoring.demo.exchange import PROVIDERS
-from llm_monitoring.demo.model_lists import Catalogue
-from llm_monitoring.demo.server.fault_rules import FaultBook
+from llm_monitoring.demo.model_lists import ModelLists
+from llm_monitoring.demo.server.fault_rules import FaultRules
 from llm_monitoring.demo.server.http1 import Connection
 from llm_monitoring.demo.server.service import Behaviour, Service
 
@@ -35,7 +40,7 @@ BACKLOG: Final = 4096
 
 @asynccontextmanager
 async def listen(service: Service, port: int) -> AsyncIterator[int]:
-    """Listen and give the port; at the end every open connection is dropped."""
+    """Listen and yield the port; at the end every open connection is closed."""
     open_ones: set[asyncio.Transport] = set()
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(service.on_head, service.handle, open_ones), HOST, port, backlog=BACKLOG
@@ -50,7 +55,7 @@ async def listen(service: Service, port: int) -> AsyncIterator[int]:
 
 
 class DemoServer:
-    """The server in a thread of this process; a context manager whose methods any thread may call."""
+    """The server in a thread of this process: a context manager; any thread may call its methods."""
 
     def __init__(
         self,
@@ -79,19 +84,19 @@ class DemoServer:
         return self.service.bill
 
     @property
-    def faults(self) -> FaultBook:
+    def faults(self) -> FaultRules:
         return self.service.faults
 
     @property
-    def models(self) -> Catalogue:
+    def models(self) -> ModelLists:
         return self.service.catalogue
 
     def set_day(self, day: date) -> None:
-        """Play the answers of another day."""
+        """Answer as on another day."""
         self.service.day = day
 
     def url(self, provider: str) -> str:
-        """Return the base URL to hand to the provider's SDK."""
+        """Return the base URL for the provider's SDK."""
         return f"http://{HOST}:{self.port}{BASE_PATHS[provider]}"
 
     def environment(self) -> dict[str, str]:
@@ -109,7 +114,7 @@ class DemoServer:
             self.ready.set()
 
     def start(self) -> Self:
-        """Listen; raises OSError where the port is taken."""
+        """Start the thread and listen; raises OSError if the port is in use."""
         self.thread.start()
         self.ready.wait()
         if self.failure:
@@ -132,17 +137,22 @@ class DemoServer:
 
 
 def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m llm_monitoring.demo.server", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; it is printed as the first line")
-    parser.add_argument("--latency-ms", type=float, default=0.0, help="how long every answer takes")
-    parser.add_argument("--latency-spread", type=float, default=0.0, help="share by which the latency varies, 0 to 1")
-    parser.add_argument("--seed", type=int, default=1, help="another seed gives other answers")
-    parser.add_argument("--epoch", type=date.fromisoformat, help="the day on which the trends end (default: today)")
-    parser.add_argument("--day", type=date.fromisoformat, help="the day to play (default: today)")
-    parser.add_argument("--bill", type=Path, help="append one JSON line for each billed request to this file")
-    parser.add_argument("--faults", type=Path, help="a JSON list of fault rules")
-    parser.add_argument("--keys", type=Path, help="a JSON object: the keys that each provider accepts")
-    parser.add_argument("--watch-stdin", action="store_true", help="end when standard input does")
+    parser = argparse.ArgumentParser(
+        prog="python -m llm_monitoring.demo.server",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add, day = parser.add_argument, date.fromisoformat
+    add("--port", type=int, default=0, help="port to listen on; 0 chooses a free one (default: 0)")
+    add("--latency-ms", type=float, default=0.0, metavar="MS", help="latency of every answer (default: 0)")
+    add("--latency-spread", type=float, default=0.0, metavar="SHARE", help="variation of the latency, 0 to 1")
+    add("--seed", type=int, default=1, help="seed of the answers (default: 1)")
+    add("--epoch", type=day, metavar="DATE", help="last day of the markets' trends (default: today)")
+    add("--day", type=day, metavar="DATE", help="day of the answers (default: today)")
+    add("--bill", type=Path, metavar="FILE", help="file for the bill: one JSON line for each billed request")
+    add("--faults", type=Path, metavar="FILE", help="JSON file with a list of fault rules")
+    add("--keys", type=Path, metavar="FILE", help="JSON file with the accepted keys of each provider (default: all)")
+    add("--watch-stdin", action="store_true", help="stop at the end of standard input")
     return parser.parse_args(argv)
 
 
@@ -151,7 +161,7 @@ def read_json(path: Path | None, default: Any) -> Any:
 
 
 async def run(service: Service, port: int, watch_stdin: bool) -> None:
-    """Serve until SIGTERM, SIGINT or, where asked, the end of standard input."""
+    """Serve until SIGTERM, SIGINT or, with `watch_stdin`, the end of standard input."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)

@@ -1,4 +1,4 @@
-"""Answers every request of the loopback server: the four providers, and its controls."""
+"""Answers every request of the loopback server: those to the four providers and those that control it."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from llm_monitoring.demo.exchange import (
     Json,
     Rejection,
     Turn,
-    Wire,
+    WireProtocol,
     dice,
     digest,
     share,
 )
 from llm_monitoring.demo.metering import meter, plan_searches
-from llm_monitoring.demo.model_lists import Catalogue
-from llm_monitoring.demo.server.broken_replies import JSON_TYPE, damaged, encode, error_reply, failed_reply, spoil_usage
-from llm_monitoring.demo.server.fault_rules import FINISHES, BadRule, FaultBook, Rule, Sighting
+from llm_monitoring.demo.model_lists import ModelLists
+from llm_monitoring.demo.server.broken_replies import JSON_TYPE, damage, encode, error_reply, failed_reply, spoil_usage
+from llm_monitoring.demo.server.fault_rules import FINISHES, BadRule, FaultRules, RequestFacts, Rule
 from llm_monitoring.demo.server.http1 import Delivery
 from llm_monitoring.demo.wire.anthropic import AnthropicWire
 from llm_monitoring.demo.wire.google import GoogleWire
 from llm_monitoring.demo.wire.openai import OpenAIWire
 from llm_monitoring.demo.wire.perplexity import PerplexityWire
 
-WIRES: Final[dict[str, Wire]] = {
+WIRES: Final[dict[str, WireProtocol]] = {
     wire.name: wire for wire in (OpenAIWire(), AnthropicWire(), GoogleWire(), PerplexityWire())
 }
 WITHOUT_TURN: Final = frozenset({"status", "hang", "html", "body", "error_object"})
@@ -47,7 +47,7 @@ WITHOUT_TURN: Final = frozenset({"status", "hang", "html", "body", "error_object
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the simulated providers behave. `keys` None accepts any key; latency in milliseconds."""
+    """The behaviour of the simulated providers. `keys` None accepts any key."""
 
     latency_ms: float = 0.0
     latency_spread: float = 0.0
@@ -57,10 +57,10 @@ class Behaviour:
 
 
 @dataclass(slots=True)
-class Call:
-    """One request on its way through the service."""
+class RoutedRequest:
+    """One request to a provider, with its route."""
 
-    wire: Wire
+    wire: WireProtocol
     request: HttpRequest
     route: str
     model: str
@@ -72,7 +72,7 @@ class Call:
 
 
 class Service:
-    """The four providers behind one door."""
+    """The four simulated providers."""
 
     def __init__(self, behaviour: Behaviour, bill: Bill) -> None:
         self.behaviour, self.bill = behaviour, bill
@@ -80,8 +80,8 @@ class Service:
         self.composer = Composer(behaviour.seed, behaviour.epoch or self.day)
         self.prices, self.catalogue, self.faults = (
             PriceTable.shipped(),
-            Catalogue(),
-            FaultBook(behaviour.seed),
+            ModelLists(),
+            FaultRules(behaviour.seed),
         )
         self.samples: Counter[int] = Counter()
         self.received: Counter[str] = Counter()
@@ -94,19 +94,17 @@ class Service:
             ("POST", "/day"): self.set_day,
         }
 
-    # The transport asks here twice: when a head is in, and when the body is.
-
     def on_head(self, request: HttpRequest) -> Delivery | None:
-        """Return how to break the connection before the body is read, or None to go on."""
+        """Return how to break the connection after the head of a request, or None to read the body."""
         call = self.call(request)
         if call is None:
             return None
-        sighting = Sighting(call.wire.name, call.route, fingerprint(call.key))
-        rule = self.faults.choose(sighting, before_body=True)
+        facts = RequestFacts(call.wire.name, call.route, fingerprint(call.key))
+        rule = self.faults.choose(facts, before_body=True)
         return Delivery(mode="reset", delay_seconds=delay_of(rule)) if rule else None
 
     def handle(self, request: HttpRequest) -> Delivery:
-        """Return the reply to a whole request; a charge is on the bill before this returns."""
+        """Return the reply to a whole request; its charge is on the bill before this returns."""
         control = self.controls.get((request.method, request.path))
         if control:
             return self.control(control, request)
@@ -118,22 +116,22 @@ class Service:
             self.received[call.wire.name] += 1
         return self.reply(call)
 
-    def call(self, request: HttpRequest) -> Call | None:
+    def call(self, request: HttpRequest) -> RoutedRequest | None:
         _, _, rest = request.path.partition("/")
         name, _, path = rest.partition("/")
         wire = WIRES.get(name)
         inner = HttpRequest(request.method, f"/{path}", request.query, request.headers, request.body)
         route = wire.route(inner) if wire else None
-        return Call(wire, inner, *route) if wire and route else None
+        return RoutedRequest(wire, inner, *route) if wire and route else None
 
-    def reply(self, call: Call) -> Delivery:
+    def reply(self, call: RoutedRequest) -> Delivery:
         ask: Ask | None = None
         refusal: Rejection | None = None
         try:
             ask = call.wire.read(call.request, call.model) if call.route == "answer" else None
         except Rejection as rejection:
             refusal = rejection
-        rule = self.faults.choose(self.sighting(call, ask))
+        rule = self.faults.choose(self.facts(call, ask))
         delay = delay_of(rule) + (self.latency(call) if call.route == "answer" else 0.0)
         try:
             if refusal:
@@ -143,11 +141,11 @@ class Service:
             delivery = error_reply(call.wire, rejection, call.id)
         return replace(delivery, delay_seconds=delay)
 
-    def sighting(self, call: Call, ask: Ask | None) -> Sighting:
+    def facts(self, call: RoutedRequest, ask: Ask | None) -> RequestFacts:
         model = ask.model if ask else call.model or None
-        return Sighting(call.wire.name, call.route, fingerprint(call.key), model, ask.prompt if ask else None)
+        return RequestFacts(call.wire.name, call.route, fingerprint(call.key), model, ask.prompt if ask else None)
 
-    def perform(self, call: Call, ask: Ask | None, rule: Rule | None) -> Delivery:
+    def perform(self, call: RoutedRequest, ask: Ask | None, rule: Rule | None) -> Delivery:
         fails = rule is not None and (rule.kind in WITHOUT_TURN or rule.action.get("when") == "after_body")
         if rule and fails and not (rule.billed and ask):
             return failed_reply(call.wire, rule, call.id)
@@ -164,24 +162,24 @@ class Service:
         if rule and rule.kind == "usage" and ask:
             body = spoil_usage(call.wire, body, rule.action["value"])
         whole = Delivery(200, encode(body), JSON_TYPE | call.wire.headers(call.id))
-        return damaged(rule, whole) if rule else whole
+        return damage(rule, whole) if rule else whole
 
-    def authorise(self, call: Call) -> None:
+    def authorise(self, call: RoutedRequest) -> None:
         if call.wire.name == "perplexity" and call.route == "models":
             return
         accepted = self.behaviour.keys
         if not call.key or (accepted is not None and call.key not in accepted.get(call.wire.name, frozenset())):
             raise call.wire.bad_key(call.key)
 
-    def list_models(self, call: Call) -> Json:
+    def list_models(self, call: RoutedRequest) -> Json:
         if call.route == "models":
             return self.catalogue.page(call.wire.name, call.request.query)
-        found = self.catalogue.find(call.wire.name, call.model)
-        if found is None:
+        listed = self.catalogue.find(call.wire.name, call.model)
+        if listed is None:
             raise call.wire.unknown_model(call.model)
-        return found
+        return listed
 
-    def answer(self, call: Call, ask: Ask, rule: Rule | None) -> Turn:
+    def answer(self, call: RoutedRequest, ask: Ask, rule: Rule | None) -> Turn:
         name = call.wire.name
         if not (self.catalogue.serves(name, ask.model) and self.prices.find(name, ask.model)):
             raise call.wire.unknown_model(ask.model)
@@ -206,13 +204,13 @@ class Service:
             return judge(ask)
         return self.composer.compose(provider, ask, self.day, sample, searches)
 
-    def next_sample(self, call: Call, ask: Ask) -> int:
-        """Return how often this key has asked this before today: the same question gets another answer."""
+    def next_sample(self, call: RoutedRequest, ask: Ask) -> int:
+        """Return how often this key has asked this on the day, so that a repeat gets another answer."""
         mark = digest(call.wire.name, call.key, ask.model, ask.prompt, self.day)
         self.samples[mark] += 1
         return self.samples[mark]
 
-    def charge(self, call: Call, turn: Turn) -> None:
+    def charge(self, call: RoutedRequest, turn: Turn) -> None:
         ask = turn.ask
         usage = asdict(turn.usage)
         self.bill.add(
@@ -230,7 +228,7 @@ class Service:
             )
         )
 
-    def latency(self, call: Call) -> float:
+    def latency(self, call: RoutedRequest) -> float:
         spread = self.behaviour.latency_spread * (2 * share(call.id) - 1)
         return self.behaviour.latency_ms * (1 + spread) / 1000
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llm_monitoring.demo.exchange import (
     Ask,
-    Citation,
+    CitedPage,
     Finish,
     HttpRequest,
     Json,
@@ -47,7 +47,7 @@ FRAME_TOKENS: Final = 8
 
 
 class AnthropicWire:
-    """Messages, as the anthropic SDK reads them."""
+    """The Messages API, as the anthropic SDK reads it."""
 
     name = "anthropic"
 
@@ -126,9 +126,9 @@ class AnthropicWire:
         pages = turn.composed.citations
         for at, query in enumerate(turn.composed.queries):
             use = f"srvtoolu_{turn.id}{at}"
-            found = [result(page) for page in pages[at :: len(turn.composed.queries)]]
+            results = [result(page) for page in pages[at :: len(turn.composed.queries)]]
             blocks.append({"type": "server_tool_use", "id": use, "name": "web_search", "input": {"query": query}})
-            blocks.append({"type": "web_search_tool_result", "tool_use_id": use, "content": found})
+            blocks.append({"type": "web_search_tool_result", "tool_use_id": use, "content": results})
         if turn.finish == "pause_turn":
             return blocks or [{"type": "text", "text": turn.composed.text[:80], "citations": None}]
         return blocks + text_blocks(turn.composed.text, pages)
@@ -179,7 +179,7 @@ def seal(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def result(page: Citation) -> Json:
+def result(page: CitedPage) -> Json:
     return {
         "type": "web_search_result",
         "url": page.url,
@@ -189,9 +189,9 @@ def result(page: Citation) -> Json:
     }
 
 
-def text_blocks(text: str, pages: tuple[Citation, ...]) -> list[Json]:
-    """Return the text cut into blocks so that each cited line stands alone with its citations."""
-    cited: dict[int, list[Citation]] = {}
+def text_blocks(text: str, pages: tuple[CitedPage, ...]) -> list[Json]:
+    """Return the text in blocks, so that each cited line is a block with its citations."""
+    cited: dict[int, list[CitedPage]] = {}
     for page in pages:
         cited.setdefault(page.line, []).append(page)
     blocks: list[Json] = []
@@ -211,7 +211,7 @@ def text_blocks(text: str, pages: tuple[Citation, ...]) -> list[Json]:
     return blocks
 
 
-def location(page: Citation) -> dict[str, Any]:
+def location(page: CitedPage) -> dict[str, Any]:
     return {
         "type": "web_search_result_location",
         "url": page.url,

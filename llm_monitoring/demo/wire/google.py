@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llm_monitoring.demo.exchange import (
     Ask,
-    Citation,
+    CitedPage,
     Finish,
     HttpRequest,
     Json,
@@ -37,15 +37,15 @@ FIELDS: Final = frozenset(
 
 
 class GoogleWire:
-    """generateContent, as google-genai and google-generativeai read it."""
+    """The generateContent API, as google-genai and google-generativeai read it."""
 
     name = "google"
 
     def route(self, request: HttpRequest) -> tuple[str, str] | None:
-        found = PATH.fullmatch(request.path)
-        if not found:
+        match = PATH.fullmatch(request.path)
+        if not match:
             return None
-        model, call = found["model"] or "", found["call"] or ""
+        model, call = match["model"] or "", match["call"] or ""
         if request.method == "POST" and model and call == ":generateContent":
             return "answer", model
         if request.method == "GET" and not call:
@@ -149,7 +149,7 @@ def parts_text(content: Any) -> str:
 
 
 def thinking(config: Json) -> str | None:
-    """Return the effort that a thinking configuration asks for; None leaves the model's own."""
+    """Return the effort of a thinking configuration; None is the model's default."""
     chosen = camel_keys(config.get("thinkingConfig") or {})
     if chosen.get("thinkingBudget") == 0:
         return "none"
@@ -157,7 +157,7 @@ def thinking(config: Json) -> str | None:
     return str(level).lower() if level else None
 
 
-def redirect(page: Citation) -> str:
+def redirect(page: CitedPage) -> str:
     token = sha256(page.url.encode()).hexdigest()
     return f"https://vertexaisearch.cloud.google.com/grounding-api-redirect/AUZIYQ{token}"
 

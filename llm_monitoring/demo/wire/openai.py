@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from llm_monitoring.demo.exchange import Ask, Citation, HttpRequest, Json, Rejection, Turn, count_tokens
+from llm_monitoring.demo.exchange import Ask, CitedPage, HttpRequest, Json, Rejection, Turn, count_tokens
 
 FIELDS: Final = frozenset(
     "background context_management conversation include input instructions max_output_tokens "
@@ -18,7 +18,7 @@ FRAME_TOKENS: Final = 7
 
 
 class OpenAIWire:
-    """Responses, as the openai SDK reads them."""
+    """The Responses API, as the openai SDK reads it."""
 
     name = "openai"
 
@@ -208,7 +208,7 @@ def content_text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content if isinstance(part, dict))
 
 
-def annotate(text: str, citations: tuple[Citation, ...]) -> tuple[str, list[Json]]:
+def annotate(text: str, citations: tuple[CitedPage, ...]) -> tuple[str, list[Json]]:
     """Return the text with a link after each cited line, and the annotations that cover the links."""
     written, annotations = "", list[Json]()
     for number, line in enumerate(text.split("\n")):

@@ -19,7 +19,7 @@ LOCATION_FIELDS: Final = frozenset({"city", "country", "latitude", "longitude", 
 
 
 class PerplexityWire:
-    """The Agent API: any unknown field is an error, and the usage carries the price."""
+    """The Agent API, which rejects unknown fields and gives the price with the usage."""
 
     name = "perplexity"
 
@@ -137,7 +137,7 @@ def reject_unknown(value: Json, known: frozenset[str], where: str) -> None:
 
 
 def marked(turn: Turn) -> str:
-    """Return the text with [n] after each line that a result supports; no text has no marks."""
+    """Return the text with [n] after each line that a result supports."""
     lines = turn.composed.text.split("\n")
     for number, page in enumerate(turn.composed.citations, 1):
         if page.line < len(lines) and turn.composed.text:

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from llm_monitoring.demo.bill import Bill, PriceTable, fingerprint
-from llm_monitoring.demo.exchange import Usage
+from llm_monitoring.demo.exchange import BilledUnits
 from llm_monitoring.demo.server.loopback import DemoServer
 
 PER_TOKEN = Decimal("1e-6")
 
 
-def price(provider: str, model: str, usage: Usage) -> Decimal:
+def price(provider: str, model: str, usage: BilledUnits) -> Decimal:
     return sum(PriceTable.shipped().parts(provider, model, usage).values(), Decimal(0))
 
 
@@ -28,18 +28,18 @@ def price(provider: str, model: str, usage: Usage) -> Decimal:
     ("provider", "model", "usage", "expected"),
     [
         # 600 plain + 300 cached + 100 written, 500 out, 2 searches
-        ("openai", "gpt-6.1-terra", Usage(1000, 500, cached=300, cache_write=100, searches=2), "0.02324"),
-        ("openai", "gpt-6.1-terra", Usage(272_000, 1000), "0.277"),
-        ("openai", "gpt-6.1-terra", Usage(272_001, 1000), "0.551502"),
-        ("openai", "gpt-6.1-terra-2026-10-06", Usage(1_000_000, 0), "2"),
-        ("anthropic", "claude-haiku-5-5", Usage(100_001, 10, cached=1, cache_write=100_000), "0.06252505"),
-        ("anthropic", "claude-sonnet-5-5", Usage(12, 345, reasoning=200), "0.003474"),
-        ("google", "gemini-3.1-pro-preview", Usage(200_001, 3, searches=3), "0.842058"),
-        ("perplexity", "perplexity/sonar", Usage(3, 1, cached=1, searches=1), "0.0025030625"),
-        ("openai", "gpt-chat-latest", Usage(10, 10, cached=4), "0.000332"),
+        ("openai", "gpt-6.1-terra", BilledUnits(1000, 500, cached=300, cache_write=100, searches=2), "0.02324"),
+        ("openai", "gpt-6.1-terra", BilledUnits(272_000, 1000), "0.277"),
+        ("openai", "gpt-6.1-terra", BilledUnits(272_001, 1000), "0.551502"),
+        ("openai", "gpt-6.1-terra-2026-10-06", BilledUnits(1_000_000, 0), "2"),
+        ("anthropic", "claude-haiku-5-5", BilledUnits(100_001, 10, cached=1, cache_write=100_000), "0.06252505"),
+        ("anthropic", "claude-sonnet-5-5", BilledUnits(12, 345, reasoning=200), "0.003474"),
+        ("google", "gemini-3.1-pro-preview", BilledUnits(200_001, 3, searches=3), "0.842058"),
+        ("perplexity", "perplexity/sonar", BilledUnits(3, 1, cached=1, searches=1), "0.0025030625"),
+        ("openai", "gpt-chat-latest", BilledUnits(10, 10, cached=4), "0.000332"),
     ],
 )
-def test_prices_are_exact(provider: str, model: str, usage: Usage, expected: str) -> None:
+def test_prices_are_exact(provider: str, model: str, usage: BilledUnits, expected: str) -> None:
     """Cached, written and tiered tokens and searches are priced to the last digit, worked out by hand."""
     assert Decimal(expected) == price(provider, model, usage)
 
