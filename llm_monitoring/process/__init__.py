@@ -1,1 +1,1 @@
-"""The process itself: its signals and its standard streams."""
+"""Signals, standard streams, files and wording of a process."""

@@ -43,11 +43,11 @@ HINTS: Final = {
 
 
 def hint(error: MonitoringError) -> str:
-    """What to run next; empty if no command helps."""
+    """Return the command to run next; empty if no command helps."""
     return HINTS.get(error.code, "").format(program=PROGRAM, **error.facts)
 
 
 def explain(error: MonitoringError) -> str:
-    """The error's message, with what to run next."""
+    """Return the error's message with the command to run next."""
     advice = hint(error)
     return f"{error}: {advice}" if advice else str(error)

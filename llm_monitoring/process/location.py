@@ -1,4 +1,4 @@
-"""Where the package runs from: a checkout with its other files next to it, or an installation."""
+"""The location of the package: a checkout of the repository, or an installation."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 
 def checkout() -> Path | None:
-    """The directory of the repository's files, None if the package was installed by pip."""
+    """Return the repository's directory, None if the package was installed by pip."""
     return None if PACKAGE.parent.name in INSTALLED else PACKAGE.parent

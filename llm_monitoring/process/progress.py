@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """How many things are done. Without `progress` it shows nothing."""
+    """A progress bar. Without `progress` it shows nothing."""
 
     def __init__(self, progress: Progress | None = None) -> None:
         self.progress = progress
         self.task: TaskID | None = None
 
     def start(self, title: str, total: int | None) -> None:
-        """Show the bar; without a total it only moves."""
+        """Show the bar; without a total it only shows activity."""
         if self.progress is not None:
             self.task = self.progress.add_task(title, total=total)
 
     def update(self, completed: int, total: int | None = None) -> None:
-        """Set how many are done, and perhaps how many there are."""
+        """Set the number of things done and, if given, the total."""
         if self.progress is not None and self.task is not None:
             self.progress.update(self.task, completed=completed, total=total)
 
     def advance(self, done: int = 1) -> None:
-        """Add to how many are done."""
+        """Add to the number of things done."""
         if self.progress is not None and self.task is not None:
             self.progress.advance(self.task, done)
 
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[ProgressBar]:
-    """A bar on the console if that is a terminal."""
+    """Yield a bar on the console, which shows it if it is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -47,7 +47,7 @@ def progress_bar(console: Console) -> Iterator[ProgressBar]:
 
 @contextmanager
 def command_bar(title: str, total: int | None) -> Iterator[ProgressBar]:
-    """The bar of a command, on standard error."""
+    """Yield the bar of a command, on standard error."""
     if not sys.stderr.isatty():
         yield ProgressBar()
         return
@@ -60,6 +60,6 @@ def command_bar(title: str, total: int | None) -> Iterator[ProgressBar]:
 
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """The bar of a command, as a function that takes the number of things done since its last call."""
+    """Yield the bar of a command as a function that takes the number of things done since its last call."""
     with command_bar(title, total) as shown:
         yield shown.advance

@@ -1,6 +1,6 @@
-"""A clean stop: what works looks at an event that SIGTERM and Ctrl-C set; a clock ends what does not look.
+"""A clean stop: SIGTERM and Ctrl-C set an event for the work, and a timer ends a process that does not react.
 
-The clock is faulthandler's: a thread in C, which also ends a process of which the main thread is stuck in an import.
+The timer is that of faulthandler, a thread in C, which also ends a process with a main thread that hangs in an import.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stoppable(grace_seconds: float = GRACE_SECONDS) -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set: what runs stops admitting, drains, saves and ends.
+    """Yield an event that SIGTERM and SIGINT set; the work then starts nothing new, finishes calls, saves and ends.
 
-    If it has not ended `grace_seconds` after the signal, the process ends with exit code 1 and shows where it stood.
+    If it has not ended `grace_seconds` after the signal, the process ends with exit code 1 and prints its stacks.
     """
     stop = Event()
 
@@ -41,7 +41,7 @@ def stoppable(grace_seconds: float = GRACE_SECONDS) -> Iterator[Event]:
 
 @contextmanager
 def ending_within(seconds: float) -> Iterator[None]:
-    """End the process with exit code 1 if the block takes longer, whatever its threads are doing."""
+    """End the process with exit code 1 if the block takes longer."""
     start_clock(seconds)
     try:
         yield
@@ -51,7 +51,7 @@ def ending_within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def clock_after_signal(seconds: float) -> Iterator[None]:
-    """Start the clock when a signal arrives; a pipe brings its number, as a handler would wait for the main thread."""
+    """Start the timer when a signal arrives, read from a pipe because a handler would wait for the main thread."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     thread = Thread(target=wait_for_signal, args=(reading, seconds), name="signals", daemon=True)
@@ -66,7 +66,7 @@ def clock_after_signal(seconds: float) -> Iterator[None]:
 
 
 def wait_for_signal(reading: int, seconds: float) -> None:
-    """Start the clock at the first stop signal; a closed pipe means that the work has ended, and stops it."""
+    """Start the timer at the first stop signal, and stop it when the pipe is closed at the end of the work."""
     started = False
     while received := os.read(reading, 64):
         if not started and set(received) & set(STOPS):

@@ -1,4 +1,4 @@
-"""A program's standard streams: what they could not take ends it with exit code 1 and one line on standard error."""
+"""Standard streams of a program that exits with code 1 and one line if they did not accept all output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAILED: Final = 1
 
 
 class StandardFile(io.FileIO):
-    """The file behind a standard stream; it keeps the first error of a write, also if the writer ignores it."""
+    """The file of a standard stream; it keeps the first error of a write, also if the writer ignores it."""
 
     failure: OSError | None = None
 
@@ -45,7 +45,7 @@ class StandardStream(io.TextIOWrapper):
         )
 
     def finish(self) -> OSError | None:
-        """Write what is buffered. After an error the rest is dropped, or the interpreter would try and fail again."""
+        """Write the buffer; after an error drop the rest, because the interpreter would try again and fail."""
         with suppress(OSError):
             self.flush()
         if self.file.failure is not None:
@@ -56,7 +56,7 @@ class StandardStream(io.TextIOWrapper):
 
 
 def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = False) -> NoReturn:
-    """Run `main` and exit with its code, or with 1 if standard output or error did not take all that was written.
+    """Run `main` and exit with its code, or with 1 if standard output or error did not accept all output.
 
     With `quiet_on_closed_pipe` a reader that left early, as `head` does, gets exit code 1 without a message.
     """
@@ -82,7 +82,7 @@ def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = 
 
 
 def is_stream_failure(error: BaseException | None) -> bool:
-    """Whether `error` came from a standard stream, so that `run_program` reports it at the end."""
+    """Return whether `error` is from a standard stream, which `run_program` reports at the end."""
     files = [stream.file for stream in (sys.stdout, sys.stderr) if isinstance(stream, StandardStream)]
     return isinstance(error, OSError) and any(
         file.failure is not None and is_same(file.failure, error) for file in files
@@ -90,14 +90,14 @@ def is_stream_failure(error: BaseException | None) -> bool:
 
 
 def is_same(first: OSError, error: OSError) -> bool:
-    """Whether `error` is `first` or one of the same kind: a full disk refuses each later write, too."""
+    """Return whether `error` is `first` or a repetition: a full disk refuses later writes, too."""
     return error is first or (error.errno == first.errno and error.filename is None)
 
 
 def open_missing_descriptors() -> None:
-    """Fill the places of streams that the caller closed: a socket there would receive what is printed.
+    """Open the descriptors of closed streams, because a socket could get such a number and receive the output.
 
-    Standard output is opened so that every write fails; standard error, which someone closed to hear nothing, is not.
+    Writes to standard output then fail; those to standard error are dropped, as the caller wanted.
     """
     for descriptor, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and that only their owner can read."""
+"""Writes a file completely or not at all, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_monitoring.errors import Invalid
 
 @contextmanager
 def whole_file(path: Path, *, make_parents: bool = False) -> Iterator[Path]:
-    """A private draft next to `path` that replaces it at the end, and is removed after an error.
+    """Yield a private draft next to `path`, which replaces it at the end and is removed after an error.
 
     Raises Invalid if the file cannot be written.
     """

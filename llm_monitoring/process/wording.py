@@ -1,4 +1,4 @@
-"""Words that messages of all parts share: how this program is started, and numbers with their nouns."""
+"""Words that messages of all parts share: the program's name, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMMAND: Final = "llm-monitoring"  # as pip installs it
 
 
 def program_name(started: str) -> str:
-    """How the command line is called in help and hints, for a program that was started by the path `started`."""
+    """Return the name of the command line for help and hints, from the path that it was started by."""
     return COMMAND if Path(started).name == COMMAND else "python -m llm_monitoring"
 
 
@@ -20,9 +20,9 @@ PROGRAM: Final = program_name(next(iter(sys.argv), ""))
 
 
 def python_command() -> str:
-    """How this Python is started from here: by its name if that finds it, by its path in this folder, or in full."""
+    """Return the command for this Python: `python` if that is this one, or else its relative or absolute path."""
     running = Path(sys.executable)
-    if (found := shutil.which("python")) and Path(found).absolute() == running.absolute():
+    if (default := shutil.which("python")) and Path(default).absolute() == running.absolute():
         return "python"
     try:
         return shlex.quote(str(running.relative_to(Path.cwd())))
@@ -31,5 +31,5 @@ def python_command() -> str:
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: “1 answer was”, “2 answers were”; by default the plural has an s."""
+    """Return a number with its noun, such as “1 answer” or “2 answers”; by default the plural has an s."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

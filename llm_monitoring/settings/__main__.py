@@ -1,4 +1,4 @@
-"""Prints `.env.example`, or with `--markdown` the table of settings: `python -m llm_monitoring.settings`."""
+"""Prints `.env.example`, or with `--markdown` the table of settings."""
 
 from __future__ import annotations
 

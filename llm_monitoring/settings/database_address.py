@@ -1,4 +1,4 @@
-"""DATABASE_URL as an operator writes it: refused if libpq would read another password, user or host out of it."""
+"""Checks DATABASE_URL: it is refused if libpq could read another password, user or host from it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PARAMETERS: Final = frozenset(
 
 
 def database_url(text: str) -> str:
-    """Return a libpq address or keyword string; raises ValueError, which never repeats any part of a password."""
+    """Return a libpq address or keyword string; raises ValueError, which never contains part of a password."""
     if SCHEME.match(text):
         check_address(text[text.index("://") + 3 :])
         return text
@@ -44,7 +44,7 @@ def database_url(text: str) -> str:
 
 
 def check_address(rest: str) -> None:
-    """Raise ValueError if the part behind `://` can be read in two ways."""
+    """Raise ValueError if the part after `://` is ambiguous."""
     authority, mark, tail = split_authority(rest)
     path, question, query = tail.partition("?") if mark == "/" else ("", mark, tail)
     login, at, hosts = authority.rpartition("@")
@@ -65,7 +65,7 @@ def check_address(rest: str) -> None:
 
 
 def is_encoded(rest: str) -> bool:
-    """Whether each `%` begins the code of a character."""
+    """Return whether each `%` begins the code of a character."""
     if BAD_ESCAPE.search(rest) or "%00" in rest:
         return False
     try:
@@ -75,13 +75,13 @@ def is_encoded(rest: str) -> bool:
 
 
 def split_authority(rest: str) -> tuple[str, str, str]:
-    """What stands before the first `/`, `?` or `#`, that mark, and what follows it."""
-    found = re.search(r"[/?#]", rest)
-    return (rest[: found.start()], found[0], rest[found.end() :]) if found else (rest, "", "")
+    """Return the part before the first `/`, `?` or `#`, that mark, and the part after it."""
+    mark = re.search(r"[/?#]", rest)
+    return (rest[: mark.start()], mark[0], rest[mark.end() :]) if mark else (rest, "", "")
 
 
 def hosts_are_plain(hosts: str) -> bool:
-    """Whether each of the hosts is a name or an address with, perhaps, a port."""
+    """Return whether each host is a name or an address with an optional port."""
     return all(re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]*\]|[^\[\]:]*)(:[0-9]*)?", host) for host in hosts.split(","))
 
 
@@ -92,34 +92,32 @@ def parameters_are_plain(query: str) -> bool:
 def check_parameters(query: str) -> None:
     """Raise ValueError for a parameter that libpq does not have, such as another library's `schema`."""
     for part in filter(None, query.split("&")):
-        found = PARAMETER.fullmatch(part)
-        if found is None:
+        parameter = PARAMETER.fullmatch(part)
+        if parameter is None or (parameter[1] not in PARAMETERS and "@" in query):
             raise ValueError(ENCODE)
-        if found[1] not in PARAMETERS and "@" in query:
-            raise ValueError(ENCODE)
-        if found[1] not in PARAMETERS:
-            schema = "; write options=-csearch_path%3DNAME for a schema" if found[1] == "schema" else ""
+        if parameter[1] not in PARAMETERS:
+            schema = "; write options=-csearch_path%3DNAME for a schema" if parameter[1] == "schema" else ""
             raise ValueError(
-                f"{FORM} with parameters that PostgreSQL's library knows, and `{found[1]}` is none{schema}"
+                f"{FORM} with parameters that PostgreSQL's library knows, and `{parameter[1]}` is none{schema}"
             )
 
 
 def passwords(text: str) -> Iterator[str]:
-    """Every form of the passwords in an address or keyword string, to be hidden wherever they appear."""
+    """Yield every form of the passwords in an address or keyword string, so that they can be hidden."""
     if not SCHEME.match(text):
         for quoted, bare in KEYWORD_PASSWORD.findall(text):
             yield re.sub(r"\\(.)", r"\1", quoted or bare)
         return
     authority, _, tail = split_authority(text[text.index("://") + 3 :])
     login = authority.rpartition("@")[0]
-    found = [login.partition(":")[2]]
-    found += re.findall(r"(?:^|[?&])(?:ssl)?password=([^&]*)", f"?{tail.partition('?')[2] or tail}")
-    for password in filter(None, found):
+    written = [login.partition(":")[2]]
+    written += re.findall(r"(?:^|[?&])(?:ssl)?password=([^&]*)", f"?{tail.partition('?')[2] or tail}")
+    for password in filter(None, written):
         yield from dict.fromkeys((password, unquote(password), unquote_plus(password)))
 
 
 def public_words(text: str) -> frozenset[str]:
-    """The words of an address outside its passwords: a password that is one of them hides nothing."""
+    """Return the words of an address outside its passwords; a password that is one of them is not hidden."""
     if SCHEME.match(text):
         rest = text[text.index("://") + 3 :]
         authority, _, tail = split_authority(rest)

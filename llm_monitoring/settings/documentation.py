@@ -1,4 +1,4 @@
-"""The documents that are made from the settings' fields: the table and `.env.example`."""
+"""Makes the table of settings and `.env.example` from the fields of Settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from llm_monitoring.settings.fields import documented_fields
 
 
 def documentation(each: Field[Any], provider: str, title: str) -> tuple[str, str, str]:
-    """Return (variable, help, default) of a field, where it has one for each provider: of this one."""
+    """Return (variable, help, default) of a field; a field with a variable for each provider gives this provider's."""
     env, explanation, default = (str(each.metadata[part]) for part in ("env", "help", "default"))
     return env.format(provider.upper()), explanation.format(title), default
 
 
 def environment_table() -> str:
-    """Return the README's table of variables in Markdown, one row a setting."""
+    """Return the table of variables in Markdown, one row a setting."""
     rows = ["| variable | default | what it is |", "|---|---|---|"]
     for each in documented_fields():
         names = dict.fromkeys(f"`{documentation(each, provider, '')[0]}`" for provider in PROVIDERS)

@@ -1,4 +1,4 @@
-"""Reads `.env`: who may have written it, and which of its lines say nothing that can be used."""
+"""Reads `.env`, and refuses a file that others can write or a line that cannot be read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(
 
 
 def find_env_file() -> Path:
-    """Return the `.env` in use: the working directory's, else the package's own, else where one would be."""
+    """Return the `.env` of the working directory, or else the package's own; one of them if neither exists."""
     here, own = Path.cwd() / ".env", own_env_file()
-    return next((place for place in (here, own) if place.is_file()), here if location.checkout() else own)
+    return next((path for path in (here, own) if path.is_file()), here if location.checkout() else own)
 
 
 def own_env_file() -> Path:
-    """The checkout's `.env`; for an installed package the user's, so that every directory has the same settings."""
+    """Return the checkout's `.env`; for an installed package the user's, which is the same from any directory."""
     checkout = location.checkout()
     if checkout is not None:
         return checkout / ".env"
@@ -38,7 +38,7 @@ def own_env_file() -> Path:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Return what a `.env` says; raises ConfigurationError that names file, line and variable, and never a value."""
+    """Return the variables of a `.env`; raises ConfigurationError with file, line and variable, never a value."""
     if not path.is_file():
         return {}
     require_trusted(path)
@@ -46,23 +46,23 @@ def read_env_file(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"{path} cannot be read: {type(exc).__name__}") from exc
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if problem := problem_of(binding):
             raise ConfigurationError(f"{path}, line {line_of(binding)}{problem}")
         if binding.key is not None:
-            found[binding.key] = binding.value or ""
-    return found
+            variables[binding.key] = binding.value or ""
+    return variables
 
 
 def line_of(binding: Binding) -> int:
-    """The line that a binding begins on, past the blank lines before it."""
+    """Return the line of a binding's first text, after blank lines."""
     text: str = binding.original.string
     return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def problem_of(binding: Binding) -> str:
-    """Why a line cannot be used, with the name of its variable; empty if it can."""
+    """Return why a line cannot be used, with the name of its variable; empty if it can."""
     lines = binding.original.string.strip().splitlines()
     if not lines:
         return ""
@@ -79,18 +79,18 @@ def problem_of(binding: Binding) -> str:
 
 
 def require_trusted(path: Path) -> None:
-    """Raise ConfigurationError if others may have written the file: it names where keys and answers are sent.
+    """Raise ConfigurationError if others can write the file, which decides where keys and answers are sent.
 
-    Trusted are this process's user, root, and the owner of this package, who decides what runs anyway.
+    Trusted are this process's user, root, and the owner of this package.
     """
     if os.name != "posix":
         return
     trusted = {os.geteuid(), 0, location.PACKAGE.stat().st_uid}
     entries = (path.lstat(), path.stat())
-    strangers = sorted({entry.st_uid for entry in entries} - trusted)
-    if strangers:
+    others = sorted({entry.st_uid for entry in entries} - trusted)
+    if others:
         raise ConfigurationError(
-            f"{path} belongs to another user (uid {strangers[0]}) and is not read: `chown` it to yourself, or remove it"
+            f"{path} belongs to another user (uid {others[0]}) and is not read: `chown` it to yourself, or remove it"
         )
     target = entries[1]
     group_is_ours = target.st_gid in (os.getegid(), 0)
@@ -99,7 +99,7 @@ def require_trusted(path: Path) -> None:
 
 
 def unknown_names(names: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
-    """Return the names that begin like ours and are none of `known`, each with the nearest one, or an empty text."""
+    """Return the names that begin with LLM_ and are unknown, each with the most similar known one or an empty text."""
     from difflib import get_close_matches
 
     known = list(known)

@@ -1,4 +1,4 @@
-"""The product's settings: the one place that reads the environment and `.env`."""
+"""The settings; only this module reads the environment and `.env`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def variable(env: str, explanation: str, parse: Parse, default: str = "", *, secret: bool = False) -> dict[str, Any]:
-    """Describe the variable that sets a field; with `{}` in `env`, one variable a provider sets a mapping."""
+    """Describe the variable of a field; with `{}` in `env` the field is a mapping with a variable for each provider."""
     return {"env": env, "help": explanation, "parse": parse, "default": default, "secret": secret}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says, checked. Mappings hold a provider only where it has a value."""
+    """The checked settings. A mapping holds only the providers that have a value."""
 
     database_url: str | None = field(
         repr=False,
@@ -88,7 +88,7 @@ class Settings:
     distribute: bool = field(
         metadata=variable(
             "LLM_DISTRIBUTE",
-            "Leave the daily run's asking to `python -m llm_monitoring worker` processes.",
+            "Let `python -m llm_monitoring worker` processes make the calls of the daily run.",
             switch,
             "false",
         )
@@ -96,7 +96,7 @@ class Settings:
     chunk_tasks: int = field(
         metadata=variable(
             "LLM_CHUNK_TASKS",
-            "Tasks that a worker takes at a time: some 50 times its LLM_MAX_WORKERS.",
+            "Tasks that a worker takes at a time: about 50 times its LLM_MAX_WORKERS.",
             integer(1, 1_000_000),
             "500",
         )
@@ -105,15 +105,15 @@ class Settings:
         metadata=variable("LLM_MAX_OUTPUT_TOKENS", "Longest answer, reasoning included.", integer(16, 128_000), "2000")
     )
     max_searches: int = field(
-        metadata=variable(
-            "LLM_MAX_SEARCHES", "Most web searches a call, where a project searches.", integer(1, 20), "3"
-        )
+        metadata=variable("LLM_MAX_SEARCHES", "Most web searches a call, if a project searches.", integer(1, 20), "3")
     )
     max_attempts: int = field(
         metadata=variable("LLM_MAX_ATTEMPTS", "Most calls for one task in a run.", integer(1, 10), "3")
     )
     sentiment: bool = field(
-        metadata=variable("LLM_SENTIMENT", "Judge the tone of mentions with a further, budgeted call.", switch, "true")
+        metadata=variable(
+            "LLM_SENTIMENT", "Score the sentiment of mentions with a further, budgeted call.", switch, "true"
+        )
     )
     timezone: tzinfo = field(
         metadata=variable("LLM_TIMEZONE", "Time zone of the day that a run belongs to.", time_zone, "UTC")
@@ -121,7 +121,7 @@ class Settings:
     data_dir: Path | None = field(
         metadata=variable(
             "LLM_DATA_DIR",
-            "Where the embedded database lives; empty: ~/.local/share/llm_monitoring, the demo's in .data.",
+            "Directory of the embedded database; empty: ~/.local/share/llm_monitoring, for the demo .data.",
             directory,
         )
     )
@@ -144,7 +144,7 @@ class Settings:
     operator_monthly_budget_usd: Decimal | None = field(
         metadata=variable(
             "LLM_OPERATOR_MONTHLY_BUDGET_USD",
-            "Most that all users may spend in a month with the operator's keys; empty: no limit but each user's.",
+            "Most that all users may spend in a month with the operator's keys; empty: only each user's limit.",
             budget,
         )
     )
@@ -162,7 +162,7 @@ class Settings:
     auto_switch_models: bool = field(
         metadata=variable(
             "LLM_AUTO_SWITCH_MODELS",
-            "Replace a model that goes by its approved, priced successor.",
+            "Replace a retiring model by its approved, priced successor.",
             switch,
             "false",
         )
@@ -176,20 +176,26 @@ class Settings:
         )
     )
     notify_urls: tuple[Secret, ...] | None = field(
-        metadata=variable("LLM_NOTIFY_URLS", "Apprise URLs that get each run's digest.", notify_urls, secret=True)
+        metadata=variable("LLM_NOTIFY_URLS", "Apprise URLs that receive each run's digest.", notify_urls, secret=True)
     )
     notify_timeout_seconds: float = field(
-        metadata=variable("LLM_NOTIFY_TIMEOUT_SECONDS", "Longest wait for all of them.", duration(300, "seconds"), "10")
+        metadata=variable(
+            "LLM_NOTIFY_TIMEOUT_SECONDS", "Longest wait for all of LLM_NOTIFY_URLS.", duration(300, "seconds"), "10"
+        )
     )
     notify_attach_reports: bool = field(
-        metadata=variable("LLM_NOTIFY_ATTACH_REPORTS", "Send the reports of LLM_REPORT_DIR with it.", switch, "false")
+        metadata=variable(
+            "LLM_NOTIFY_ATTACH_REPORTS", "Attach the reports of LLM_REPORT_DIR to the digest.", switch, "false"
+        )
     )
     heartbeat_url: Secret | None = field(
-        metadata=variable("LLM_HEARTBEAT_URL", "Called at the end of a good run.", heartbeat_url, secret=True)
+        metadata=variable(
+            "LLM_HEARTBEAT_URL", "URL that is called at the end of a good run.", heartbeat_url, secret=True
+        )
     )
     report_dir: Path | None = field(
         metadata=variable(
-            "LLM_REPORT_DIR", "Where the daily run writes each project's report; empty: it writes none.", directory
+            "LLM_REPORT_DIR", "Directory for each project's report of the daily run; empty: no reports.", directory
         )
     )
     web_hosts: frozenset[str] | None = field(
@@ -205,7 +211,7 @@ class Settings:
 
     @property
     def may_embed_database(self) -> bool:
-        """Whether an embedded database may stand in for DATABASE_URL."""
+        """Whether an embedded database may replace DATABASE_URL."""
         return self.database_url is None and not self.on_railway
 
     def require_database_url(self) -> str:
@@ -220,7 +226,7 @@ class Settings:
 
 
 def plain_environment() -> dict[str, str]:
-    """What a process needs that only sends messages: no key, no password, no setting of ours."""
+    """Return the environment of a process that only sends messages: no key, no password, no setting of ours."""
     needed = {"PATH", "HOME", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
     return {name: text for name, text in os.environ.items() if name.upper() in needed}
 
@@ -230,9 +236,9 @@ def load_settings(
 ) -> Settings:
     """Return the settings of `environ` (the process's own by default) over those of `.env`.
 
-    `max_workers` stands for LLM_MAX_WORKERS where it is given.
-    A blank variable counts as absent, and one that the environment holds, even blank, hides `.env`'s.
-    Raises ConfigurationError in one line that names the variable and never shows a secret.
+    `max_workers` replaces LLM_MAX_WORKERS if it is given. A blank variable counts as absent, and a variable of the
+    environment, even a blank one, hides that of `.env`. Raises ConfigurationError with one line that names the
+    variable and never contains a secret.
     """
     real = os.environ if environ is None else environ
     given = {} if max_workers is None else {"LLM_MAX_WORKERS": str(max_workers)}
@@ -244,18 +250,18 @@ def load_settings(
 
 
 def libpq_variable(name: str) -> str:
-    """Return one of the variables that PostgreSQL's library reads by itself, such as PGSSLMODE; empty if not set."""
+    """Return a variable that PostgreSQL's library reads itself, such as PGSSLMODE; empty if it is not set."""
     return os.environ.get(name, "")
 
 
 def fallback_settings() -> Settings:
-    """Return the defaults, with Railway's marks: what reports an environment that cannot be read."""
+    """Return the defaults with Railway's variables, for reporting settings that cannot be read."""
     marks = {name: text for name, text in os.environ.items() if name.startswith("RAILWAY_")}
     return load_settings(marks, dotenv=False)
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """Return the LLM_ names of environment and `.env` that set nothing, each with the name that may be meant."""
+    """Return the unknown LLM_ names in environment and `.env`, each with the name that may be meant."""
     real = os.environ if environ is None else environ
     known = [each.metadata["env"].format(provider.upper()) for each in documented_fields() for provider in PROVIDERS]
     return unknown_names({**read_env_file(find_env_file()), **real}, known)

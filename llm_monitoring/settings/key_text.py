@@ -1,4 +1,4 @@
-"""Tells an API key from what people paste in its place: wrapping, placeholders, whole lines."""
+"""Checks a typed API key and refuses what people paste instead: quotes, placeholders, whole lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VARIABLE: Final = re.compile(r"\$\{?\w+\}?|\$\(.*\)|\{\{.*\}\}|%\w+%|<.*>|\[.*\]
 
 
 def api_key(text: str) -> Secret:
-    """Return `text` stripped, as a stored key is read; raises ValueError, which never shows it, if no key looks so."""
+    """Return a stored key, stripped; raises ValueError, without the text, if it cannot be a key."""
     key = text.strip()
     if not KEY_CHARACTERS.fullmatch(key):
         raise ValueError("one line of printable ASCII without spaces")
@@ -34,7 +34,7 @@ def api_key(text: str) -> Secret:
 
 
 def typed_key(text: str) -> Secret:
-    """Return a key as somebody gave it; raises ValueError that says what is wrong and never shows it."""
+    """Return a key that someone typed; raises ValueError with the problem and without the text."""
     key = text.strip()
     if problem := problem_of(key):
         raise ValueError(f"the key alone, and {problem}")
@@ -42,7 +42,7 @@ def typed_key(text: str) -> Secret:
 
 
 def problem_of(key: str) -> str:
-    """What a text has that no key has; empty if nothing."""
+    """Return why a text is not a key; empty if it may be one."""
     checks = {
         "this is in quotes: leave them out": bool(key) and (key[0] in QUOTES or key[-1] in QUOTES),
         "this has several lines: give one key, on one line": len(key.splitlines()) > 1,

@@ -1,4 +1,4 @@
-"""Reads one setting's text: numbers, durations, switches, choices, budgets, days and places."""
+"""Parsers of single settings: numbers, durations, switches, choices, budgets, time zones, directories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from llm_monitoring.errors import ConfigurationError
 Parse = Callable[[str], Any]
 
 SWITCHED_ON: Final = ("true", "1", "yes", "on")
-
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
 
 HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -90,7 +89,7 @@ def time_zone(text: str) -> tzinfo:
 
 
 def host_names(text: str) -> frozenset[str]:
-    """Names of hosts without scheme or port, in lower case."""
+    """Return names of hosts without scheme or port, in lower case."""
     names = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("names of hosts without https:// and port, separated by commas")
@@ -112,7 +111,7 @@ def directory(text: str) -> Path:
 
 
 def parsed(name: str, each: Field[Any], texts: Mapping[str, str]) -> Any:
-    """Return the variable's value, None where neither it nor its default says anything."""
+    """Return the variable's value, or its default, None if both are empty."""
     text = texts.get(name, "").strip() or each.metadata["default"]
     if not text:
         return None
@@ -126,5 +125,5 @@ def parsed(name: str, each: Field[Any], texts: Mapping[str, str]) -> Any:
 
 
 def hidden(each: Field[Any], text: str) -> bool:
-    """Whether an error must not show `text`: an address may carry a password or a token."""
+    """Return whether an error must not show `text`, because it may be a secret or contain one."""
     return bool(each.metadata["secret"]) or "@" in text or "?" in text

@@ -1,4 +1,4 @@
-"""Addresses as an operator writes them: checked, and never repeated in an error where they may hold a secret."""
+"""Checks the URLs of settings; an error never repeats a URL that may contain a secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def address(text: str) -> SplitResult:
 
 
 def base_url(text: str) -> str:
-    """Return the root of a provider's API without a slash at its end; keys go there, so it must be safe."""
+    """Return the root of a provider's API without a final slash; it must be safe, because keys are sent to it."""
     parts = address(text)
     if "@" in parts.netloc or parts.query or parts.fragment or not VISIBLE.fullmatch(text):
         raise ValueError("an https:// address without user, password, query, fragment or spaces")
@@ -45,15 +45,15 @@ def base_url(text: str) -> str:
 
 
 def notify_urls(text: str) -> tuple[Secret, ...]:
-    """Return the targets in `text`; errors never repeat one, as they hold tokens."""
-    found = tuple(Secret(part) for part in BETWEEN_TARGETS.split(text))
-    if not all(TARGET.fullmatch(each.reveal()) for each in found):
+    """Return the targets in `text`; errors never repeat one, because they contain tokens."""
+    targets = tuple(Secret(part) for part in BETWEEN_TARGETS.split(text))
+    if not all(TARGET.fullmatch(each.reveal()) for each in targets):
         raise ValueError("addresses such as slack://…, mailtos://… or json://…, separated by spaces")
-    return found
+    return targets
 
 
 def heartbeat_url(text: str) -> Secret:
-    """Return an address to call; errors never repeat it, as it is a secret to those who may call it."""
+    """Return the URL to call; errors never repeat it, because it is a secret."""
     address(text)
     if not VISIBLE.fullmatch(text):
         raise ValueError("an https:// address without spaces")
