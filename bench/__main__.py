@@ -10,9 +10,9 @@ NAMES = {
     "workers": "the whole run on several machines, some of them killed",
     "analyse": "the analysis of one answer, and of hostile texts",
     "ledger": "reservations and settlements a second",
-    "reanalysis": "20,000 stored answers read anew: preview, run, stops, resumption",
+    "reanalysis": "20,000 stored answers re-analysed: preview, run, stops, resumption",
     "report": "90 days of stored answers: the report, the exports, the figures",
-    "thirty_days": "thirty simulated days: a trend and noise told apart",
+    "thirty_days": "thirty simulated days: a trend distinguished from noise",
     "volume": "every statement on millions of stored answers, and what a row weighs",
 }
 

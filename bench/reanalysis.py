@@ -1,4 +1,4 @@
-"""Reading many stored answers anew after an alias was added: preview, run, stops, and the same as a fresh reading."""
+"""Re-analysis of many answers after an alias was added: preview, run, stops, and the same as a fresh analysis."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def reanalyse(url: str, project_id: int, *options: str) -> subprocess.Popen[str]
 
 
 def interrupted(db: Database, url: str, project: Project, at: int, number: signal.Signals) -> dict[str, Any]:
-    """Start, stop it with a signal once `at` answers are read anew, and say what it left."""
+    """Start, stop it with a signal once `at` answers are re-analysed, and return what it left."""
     process = reanalyse(url, project.id, "--yes")
     while process.poll() is None and marked(db, project) < at:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Thirty simulated days of the demo's projects: is a real trend told apart from noise?"""
+"""Thirty simulated days of the demo's projects: is a real trend distinguished from noise?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENOUGH_USD = Decimal("1000.00")
 
 @contextmanager
 def simulated(url: str, last: date) -> Iterator[tuple[App, DemoServer]]:
-    """The demo's projects on a database, and the loopback provider whose trend ends on `last`."""
+    """The demo's projects on a database, and the loopback provider, with a trend that ends on `last`."""
     with DemoServer(epoch=last) as server:
         settings = dataclasses.replace(
             load_settings({**server.environment(), "DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False),
@@ -105,8 +105,10 @@ def main() -> None:
         start = time.monotonic()
         answers = live(app, server, days)
         seconds = round(time.monotonic() - start, 1)
-        told = measure(app, days)
-    print(json.dumps({"days": wanted, "answers": answers, "seconds": seconds, "verdicts": told}, ensure_ascii=False))
+        verdicts = measure(app, days)
+    print(
+        json.dumps({"days": wanted, "answers": answers, "seconds": seconds, "verdicts": verdicts}, ensure_ascii=False)
+    )
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def everyday(shape: Shape) -> dict[str, Any]:
 
 
 def a_new_call(db: Database, shape: Shape) -> dict[str, Any]:
-    """A task that nobody asked yet, a call that is out for another one, and what a reply to it leads to."""
+    """A task that was not asked yet, a call that is out for another one, and what a reply to it leads to."""
     out = one(db, FILL.a_call_that_is_out)
     return {
         **one(db, FILL.an_open_task), "kind": "answer", "provider": "openai", "task_provider": "openai",

@@ -104,7 +104,7 @@ def answered(db: Database) -> int:
 
 
 def proof(db: Database, lines: Sequence[dict[str, Any]], tasks: int) -> dict[str, Any]:
-    """What the provider billed beside what the ledger holds.
+    """What the provider billed next to what the ledger holds.
 
     A killed worker's calls are in doubt and may be asked once more (`asked_again`); any other task that the provider
     billed more often than once is counted in `twice_asked`.

@@ -1,4 +1,4 @@
-"""Real processes of jobs and commands that start in milliseconds: forked from a parent that has everything imported."""
+"""Starts jobs and commands as processes in milliseconds: forked from a server that has imported everything."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Halt:
 
 @dataclass
 class Child:
-    """One process of a program; `code` is its exit code once it ended, negative where a signal ended it."""
+    """One process of a program; `code` is its exit code once it ended, negative if a signal ended it."""
 
     pid: int
     output: Path
@@ -80,7 +80,7 @@ class Child:
 
 
 class ForkServer:
-    """The parent of all runs of a test. Safe to share between threads."""
+    """The parent of all processes of a test session. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -88,7 +88,7 @@ class ForkServer:
         self.lock = Lock()
         self.started = 0
         self.children: dict[int, Child] = {}
-        self.born: list[Child] = []
+        self.latest: list[Child] = []
         self.process: subprocess.Popen[str]
         self.listener = Thread(target=self.listen, name="fork server", daemon=True)
         self.answer = Event()
@@ -143,21 +143,21 @@ class ForkServer:
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
             if not self.answer.wait(60):
-                raise TimeoutError("the parent of the runs does not answer")
-            return self.born[-1]
+                raise TimeoutError("the fork server does not answer")
+            return self.latest[-1]
 
     def listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            told = json.loads(line)
-            if "output" in told:
-                child = Child(told["pid"], Path(told["output"]))
+            message = json.loads(line)
+            if "output" in message:
+                child = Child(message["pid"], Path(message["output"]))
                 self.children[child.pid] = child
-                self.born[:] = [child]
+                self.latest[:] = [child]
                 self.answer.set()
             else:
-                ended = self.children.pop(told["pid"])
-                ended.code = told["code"]
+                ended = self.children.pop(message["pid"])
+                ended.code = message["code"]
                 ended.ended.set()
 
 
@@ -165,27 +165,27 @@ SHARED: Final[list[ForkServer]] = []
 
 
 def fork_server() -> ForkServer:
-    """The parent of all processes of this session, started at the first use."""
+    """Return the fork server of this session, started at its first use."""
     if not SHARED:
         SHARED.append(ForkServer(Path(tempfile.mkdtemp(prefix="llm_runs-"))).__enter__())
     return SHARED[0]
 
 
 def stop_fork_server() -> None:
-    """End the shared parent with all its processes and remove what they wrote."""
+    """End the fork server with all its processes and remove their output."""
     while SHARED:
         server = SHARED.pop()
         server.__exit__(None, None, None)
         shutil.rmtree(server.folder)
 
 
-def tell(**what: Any) -> None:
+def report(**what: Any) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
 
-def raise_children() -> None:
-    """Fork a run for each line on standard input, tell how each ended, and end all of them with the input."""
+def serve() -> None:
+    """Fork a run for each line on standard input, report how each ended, and end all of them with the input."""
     for name in IMPORTED:
         import_module(name)
     gc.freeze()
@@ -199,37 +199,37 @@ def raise_children() -> None:
         ready, _, _ = select.select([sys.stdin, read_end], [], [])
         if read_end in ready:
             os.read(read_end, 4096)
-            bury(alive)
+            reap(alive)
         if sys.stdin in ready:
             line = sys.stdin.readline()
             if not line:
                 break
-            alive.add(give_birth(json.loads(line)))
+            alive.add(fork_child(json.loads(line)))
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
     while alive:
-        bury(alive, wait=True)
+        reap(alive, wait=True)
 
 
-def bury(alive: set[int], *, wait: bool = False) -> None:
+def reap(alive: set[int], *, wait: bool = False) -> None:
     while alive:
         pid, status = os.waitpid(-1, 0 if wait else os.WNOHANG)
         if pid == 0:
             return
         alive.discard(pid)
-        tell(pid=pid, code=os.waitstatus_to_exitcode(status))
+        report(pid=pid, code=os.waitstatus_to_exitcode(status))
 
 
-def give_birth(order: dict[str, Any]) -> int:
+def fork_child(order: dict[str, Any]) -> int:
     pid = os.fork()
     if pid == 0:
-        live(order)
-    tell(pid=pid, output=order["output"])
+        become(order)
+    report(pid=pid, output=order["output"])
     return pid
 
 
-def live(order: dict[str, Any]) -> None:
-    """Be the run: in the child, never returns."""
+def become(order: dict[str, Any]) -> None:
+    """Become the run: called in the child, never returns."""
     code = 70
     try:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
@@ -282,4 +282,4 @@ class Stopper:
 
 
 if __name__ == "__main__":
-    raise_children()
+    serve()

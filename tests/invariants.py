@@ -89,7 +89,7 @@ def payer(attempt: Row) -> int:
 
 
 def named(owner: int | None) -> str:
-    return {None: "a key that nobody has", OPERATOR: "the operator"}.get(owner, f"user {owner}")
+    return {None: "an unknown key", OPERATOR: "the operator"}.get(owner, f"user {owner}")
 
 
 def i4_own_key_own_attempt(view: LedgerView) -> Violations:
@@ -202,7 +202,7 @@ def i10_day_complete(view: LedgerView, days: Collection[date]) -> list[str]:
 
 
 def breaches(view: LedgerView, rule: str) -> Violations:
-    yield from (f"{rule} {row['told']}" for row in view.breaches if row["rule"] == rule)
+    yield from (f"{rule} {row['message']}" for row in view.breaches if row["rule"] == rule)
 
 
 ALWAYS: tuple[Callable[[LedgerView], Violations], ...] = (

@@ -39,7 +39,7 @@ TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One line of the bill. `owner` is the user whose key it names, OPERATOR, or None for an unknown key."""
+    """One line of the bill. `owner` is the user of the key, OPERATOR, or None for an unknown key."""
 
     owner: int | None
     provider: str

@@ -177,7 +177,7 @@ TABLE: Final = (
     Row("429, always", slow_down(Retry_After="0"), " ".join(["void"] * 10), "nothing", "429", "rate_limited", times=99),
     Row("429, no credit", own_form("openai", Rejection(429, "You exceeded your quota", "insufficient_quota")),
         **STOPS, message="You exceeded your quota", reason="auth_failed", only=["openai"]),
-    # the provider fails: nobody knows whether it billed
+    # the provider fails: it is not known whether it billed
     *(Row(f"{code}", status(code), *RETRIED, f"{{p}} answered {code}: ", billed=True)
       for code in (408, 409, 424, 425, 444, 460, 499, 502, 504, 520, 599)),
     *(Row(f"{code}", status(code), *RETRIED, f"{{p}} answered {code}: ", billed=True,
@@ -192,7 +192,7 @@ TABLE: Final = (
     Row("503 for load, with a wait", status(503, headers={"Retry-After": "1"}), *FOR_LOAD, "503", only=["google"],
         wait=1.0),
     Row("502, always", status(502), "unknown unknown", "2 ceilings", "502", "unavailable", times=99, billed=True),
-    # answered in nobody's name: perhaps billed, and not asked again today
+    # answered in no one's name: perhaps billed, and not asked again today
     *(Row(f"{code}", status(code), **DOUBTFUL, message=f"{{p}} answered {code}: ", reason="bad_request")
       for code in (405, 413, 418, 422, 451)),
     Row("402, no document", status(402, body=FIREWALL), **DOUBTFUL, message="{p} answered 402: ", reason="bad_request"),

@@ -76,10 +76,10 @@ def test_a_missing_model_of_the_answers_is_named_as_one(environment: Environment
     alone(environment, "openai")
     refuse(environment, gone("openai"))
     run_day(environment, **ONE_AT_A_TIME)
-    told = failures(environment)
+    recorded = failures(environment)
     assert {("answer", "void"): 1} == calls(environment)
-    assert {"model_not_found": 1, "provider_closed": 11} == {r: [x for x, _ in told].count(r) for r, _ in told}
-    assert {"model_missing"} == {text for why, text in told if why == "provider_closed"}
+    assert {"model_not_found": 1, "provider_closed": 11} == {r: [x for x, _ in recorded].count(r) for r, _ in recorded}
+    assert {"model_missing"} == {text for why, text in recorded if why == "provider_closed"}
 
 
 LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
@@ -107,10 +107,10 @@ def test_a_refusal_that_no_prompt_mends_is_met_once(
     ask(environment, environment.add_user(providers=[provider] if own_key else []), PROMPTS, [provider])
     refuse(environment, action)
     run_day(environment, **ONE_AT_A_TIME)
-    told = failures(environment)
+    recorded = failures(environment)
     assert {("answer", "void"): 1} == calls(environment)
-    assert [reason] == [why for why, _ in told if why != "key_closed"]
-    assert [] == [text for why, text in told if why == "key_closed" and "answered" in text]
+    assert [reason] == [why for why, _ in recorded if why != "key_closed"]
+    assert [] == [text for why, text in recorded if why == "key_closed" and "answered" in text]
 
 
 def test_a_429_without_a_reason_ends_at_some_time(environment: Environment) -> None:
@@ -162,12 +162,12 @@ def test_an_operators_key_that_lists_no_models_is_closed_for_all(environment: En
     bad_key = status(401, body=document("openai", 401, f"Bad key, said to: {EVIL}", "invalid_api_key"))
     environment.server.faults.set([{"match": {"provider": "openai"}, "action": bad_key}])
     report = run_day(environment, **ONE_AT_A_TIME)
-    told = failures(environment)
+    recorded = failures(environment)
     assert {("answer", "void"): 1} == calls(environment)
     assert {"key_refused": 11} == {
-        text: sum(other == text for _, other in told) for why, text in told if why == "key_closed"
+        text: sum(other == text for _, other in recorded) for why, text in recorded if why == "key_closed"
     }
-    assert 1 == sum("script" in text for _, text in told)
+    assert 1 == sum("script" in text for _, text in recorded)
     assert [] == [project for project in report.projects if "script" in str(project.error)]
     assert [] == detectors.outages(environment.db, TODAY, TODAY)
     assert 3 == len(detectors.refused_keys(environment.db, TODAY))
@@ -178,11 +178,11 @@ def test_a_refused_account_is_announced_with_its_date(environment: Environment) 
     user = alone(environment, "anthropic")
     refuse(environment, status(400, body=document("anthropic", 400, LIMITS)))
     run_day(environment, **ONE_AT_A_TIME)
-    told = [
+    recorded = [
         (row["user_id"], row["tasks"], "2026-12-01" in row["message"])
         for row in detectors.refused_keys(environment.db, TODAY)
     ]
-    assert [(user, 12, True)] == told
+    assert [(user, 12, True)] == recorded
 
 
 @pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])

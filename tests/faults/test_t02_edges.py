@@ -1,4 +1,4 @@
-"""T2: a thousand budgets whose last calls sixteen threads want at once, while months change and limits fall."""
+"""T2: sixteen threads want the last calls of a thousand budgets at once, while months change and limits fall."""
 
 from __future__ import annotations
 

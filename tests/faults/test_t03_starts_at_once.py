@@ -69,7 +69,7 @@ def cut_short(run: Child) -> int:
 def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
     watched_urls: Any, random: Random, note: Note, times: int
 ) -> None:
-    """A run whose lock went to another start pays for no task that the other one answered."""
+    """A run that lost its lock to another start pays for no task that the other one answered."""
     with open_environment(watched_urls(), random, latency_ms=60, spread=1.0) as environment:
         environment.add_numbered_project(environment.add_user(budget=AMPLE), 10)
         taken, days = 0, []

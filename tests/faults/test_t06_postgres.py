@@ -108,7 +108,7 @@ def test_t6_a_failing_database_costs_time_and_no_money(
 
 
 class Forgetful(Database):
-    """A database that does what it is told and, at random, breaks the connection before it says so."""
+    """A database that at random breaks the connection after a commit and before its acknowledgement."""
 
     def __init__(self, dsn: str, random: Random, share: float) -> None:
         super().__init__(dsn, size=12, retry_seconds=30.0)
@@ -126,7 +126,7 @@ class Forgetful(Database):
 
 
 class TakenBack(Budget):
-    """A ledger whose server crashed before a reservation was on its disk: the first one is gone."""
+    """A ledger that loses its first reservation, as in a crash before it was on disk."""
 
     crashed = False
 
@@ -153,7 +153,7 @@ def run_with(environment: Environment, db: Database, budget: Budget, day: date) 
 def test_t6_a_lost_acknowledgement_is_no_second_payment(
     environment: Environment, random: Random, note: Note, days: int
 ) -> None:
-    """Every commit may be done and not be told so: its repetition changes nothing, in no statement of a run."""
+    """A commit that is done and not acknowledged is repeated without effect, in every statement of a run."""
     tight = environment.add_user(providers=["openai"], budget="0.05")
     environment.add_numbered_project(tight, 12, ["openai"])
     environment.add_numbered_project(
@@ -178,7 +178,7 @@ def test_t6_a_lost_acknowledgement_is_no_second_payment(
 def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(
     environment: Environment, random: Random
 ) -> None:
-    """A correction by hand that is repeated by itself counts once, and its caller is told the new spend."""
+    """A correction by hand that is repeated by itself counts once, and its caller gets the new spend."""
     user = environment.add_user(providers=[])
     with Forgetful(environment.url, random, share=0.3) as db:
         spends = [Budget(db).correct(user, Decimal(1), "by hand") for _ in range(12)]
@@ -196,7 +196,7 @@ def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(environment: E
 
 
 def test_t6_a_reservation_that_a_crash_took_back_is_made_again(environment: Environment) -> None:
-    """A call whose reservation did not survive the server is reserved anew in the same run, not given up."""
+    """A call is reserved again in the same run if its reservation did not survive the server."""
     environment.add_numbered_project(environment.add_user(providers=["openai"], budget=AMPLE), 3, ["openai"])
     report = run_with(environment, environment.db, TakenBack(environment.db), FIRST_DAY)
     assert (True, []) == (report.complete, environment.check(FIRST_DAY))

@@ -114,7 +114,7 @@ def play_faults(environment: Environment, cells: Sequence[Cell], users: dict[str
 
 
 def run_patiently(environment: Environment, *, timeout: int) -> None:
-    """One run whose calls are given so many seconds."""
+    """One run with so many seconds for each call."""
     timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": str(timeout) for provider in PROVIDERS}
     run_day(environment, **timeouts, LLM_MAX_WORKERS="32")
 
@@ -194,8 +194,8 @@ def test_t7_the_next_start_completes_what_a_fault_left(played: Played, row: Row)
     asked_again = row.reason is not None and not row.final
     states = row.states + (" settled" if asked_again else "")
     found = {p: played.completed[row.name, p] for p in row.only if (row.name, p) in played.completed}
-    told = {p: (seen.states, seen.results, seen.failed is None) for p, seen in found.items()}
-    assert told == dict.fromkeys(found, (states, int(not row.final), not row.final))
+    outcomes = {p: (seen.states, seen.results, seen.failed is None) for p, seen in found.items()}
+    assert outcomes == dict.fromkeys(found, (states, int(not row.final), not row.final))
     assert found
 
 
@@ -229,10 +229,10 @@ def test_t7_a_refused_connection_costs_nothing(environment: Environment) -> None
     closed = {f"{provider.upper()}_BASE_URL": f"http://127.0.0.1:{free_port()}" for provider in PROVIDERS}
     run_day(environment, **closed)
     seen = {provider: look(environment, user, provider) for provider in PROVIDERS}
-    told = {
+    outcomes = {
         provider: (each.states, each.charged, each.failed and each.failed["reason"]) for provider, each in seen.items()
     }
-    assert told == dict.fromkeys(PROVIDERS, ("void void void", Decimal(0), "unavailable"))
+    assert outcomes == dict.fromkeys(PROVIDERS, ("void void void", Decimal(0), "unavailable"))
     assert all("ConnectError" in row["error_message"] for each in seen.values() for row in each.attempts)
     run_day(environment)
     assert environment.check(TODAY) == []

@@ -82,7 +82,7 @@ def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_environment: Enviro
 
 
 def test_t8_one_users_refused_key_stops_nobody_else(watched_url: str, random: Random) -> None:
-    """A user whose key is refused, and one whose calls always fail, leave the day of the others whole."""
+    """A user with a refused key, and one with calls that always fail, leave the day of the others whole."""
     with open_environment(watched_url, random) as environment, impatient():
         refused, failing, healthy = (environment.add_user(providers=["openai"]) for _ in range(3))
         for user in (refused, failing, healthy):

@@ -51,7 +51,7 @@ chances = st.sampled_from([False, False, False, True])
 
 
 class Forgetful(Database):
-    """A database that, where told so, does one thing and breaks the connection before it says so."""
+    """A database that on request does one thing and breaks the connection before its acknowledgement."""
 
     forgets = False
 
@@ -340,6 +340,6 @@ def test_t9_the_ledger_does_what_the_plain_model_does(watched_url: str, note: No
                 suppress_health_check=checks,
             ),
         )
-        breaches = db.all("SELECT rule, told FROM watch_breaches WHERE rule <> 'I5'")
+        breaches = db.all("SELECT rule, message FROM watch_breaches WHERE rule <> 'I5'")
         note.add(examples=next(numbers) - 1)
     assert [] == breaches

@@ -59,7 +59,7 @@ def swap_columns(environment: Environment, user: int) -> None:
 
 
 def billed_to(environment: Environment, owner: int) -> set[ProviderName]:
-    keys = {fingerprint(key) for key, whose in environment.keys.items() if whose == owner}
+    keys = {fingerprint(key) for key, user in environment.keys.items() if user == owner}
     return {
         name for name in PROVIDERS if any(c.provider == name and c.key in keys for c in environment.server.bill.lines)
     }
@@ -87,7 +87,7 @@ def swapped_rows_are_refused(environment: Environment, users: list[int], note: N
 
 
 def test_t11_swapped_rows_are_refused(crowd: Environment, note: Note) -> None:
-    """A token in another user's or provider's place opens for nobody, and the day is whole once it is back."""
+    """A token in another user's or provider's place opens for no one, and the day is whole once it is back."""
     swapped_rows_are_refused(crowd, populate(crowd, USERS), note)
 
 

@@ -63,7 +63,7 @@ def canaries(environment: Environment) -> list[dict[str, Any]]:
 
 
 def add_old_forms(environment: Environment) -> None:
-    """A user whose keys have the forms of earlier years."""
+    """A user with keys in the forms of earlier years."""
     user = environment.add_user(providers=["anthropic", "perplexity"])
     ask(environment, user, [PROMPT.format("antiguo")])
     for provider, form in OLD_FORMS.items():

@@ -153,13 +153,15 @@ def test_t13_a_rotation_of_ten_thousand_keys(vault: Vault, note: Note) -> None:
     rotation_survives_kills(vault, LONG_KILLS, note)
 
 
-@pytest.mark.parametrize(("ring", "told"), [("wrong", "cannot be read"), (None, "LLM_KEYS_ENCRYPTION_KEY is not set")])
-def test_t13_a_rotation_without_the_right_ring_changes_nothing(vault: Vault, ring: str | None, told: str) -> None:
+@pytest.mark.parametrize(
+    ("ring", "message"), [("wrong", "cannot be read"), (None, "LLM_KEYS_ENCRYPTION_KEY is not set")]
+)
+def test_t13_a_rotation_without_the_right_ring_changes_nothing(vault: Vault, ring: str | None, message: str) -> None:
     """Where one key cannot be read the rotation is refused before the first change."""
     vault.fill(3)
     before = vault.tokens
     code, output = vault.rotate(master_key() if ring else None)
-    assert (code, told in output, vault.tokens == before) == (1, True, True), output
+    assert (code, message in output, vault.tokens == before) == (1, True, True), output
     assert vault.readable(vault.old) == len(vault.keys)
 
 

@@ -55,7 +55,7 @@ def template(databases: Databases, server: DemoServer, tmp_path_factory: pytest.
 
 
 def outcome(databases: Databases, template: str, server: DemoServer, folder: Path, cell: Cell) -> Any:
-    """What the healthy tenant has after a run beside the poisoned one and after the next start; None: refused."""
+    """What the healthy tenant has after a run next to the poisoned one and after the next start; None: refused."""
     with databases.clone(template) as url, Database(url, retry_seconds=10.0, lock_seconds=0.3) as db:
         if not cell.apply(db):
             return None

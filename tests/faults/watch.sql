@@ -2,7 +2,7 @@
 CREATE TABLE watch_breaches (
     n    BIGSERIAL PRIMARY KEY,
     rule TEXT NOT NULL,
-    told TEXT NOT NULL
+    message TEXT NOT NULL
 );
 
 CREATE TABLE watch_steps (
@@ -17,7 +17,7 @@ CREATE INDEX watch_steps_attempt ON watch_steps (attempt_id);
 CREATE FUNCTION watch_month() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.last_spend_reset < OLD.last_spend_reset THEN
-        INSERT INTO watch_breaches (rule, told)
+        INSERT INTO watch_breaches (rule, message)
         VALUES ('I2', format('user %s: the month went back from %s to %s', NEW.user_id, OLD.last_spend_reset, NEW.last_spend_reset));
     END IF;
     RETURN NULL;
@@ -33,12 +33,12 @@ BEGIN
     SELECT current_month_spend AS spent, reserved_spend_usd AS reserved, monthly_budget_usd AS budget INTO account
     FROM user_llm_api_keys WHERE user_id = NEW.user_id;
     IF account.spent + account.reserved > account.budget THEN
-        INSERT INTO watch_breaches (rule, told)
+        INSERT INTO watch_breaches (rule, message)
         VALUES ('I1', format('user %s: a call was admitted at %s spent + %s reserved of %s', NEW.user_id,
                              account.spent, account.reserved, account.budget));
     END IF;
     IF account.spent >= account.budget THEN
-        INSERT INTO watch_breaches (rule, told)
+        INSERT INTO watch_breaches (rule, message)
         VALUES ('I9', format('user %s: a call was admitted at 100 %%: %s of %s spent', NEW.user_id, account.spent, account.budget));
     END IF;
     RETURN NULL;
@@ -52,7 +52,7 @@ DECLARE
 BEGIN
     INSERT INTO watch_steps (attempt_id, before, after) VALUES (NEW.id, before, NEW.state);
     IF before = 'reserved' AND NEW.state = 'sent' AND NEW.kind IN ('answer', 'sentiment') THEN
-        INSERT INTO watch_breaches (rule, told)
+        INSERT INTO watch_breaches (rule, message)
         SELECT 'I5', format('attempt %s of run %s, sent by a statement of %s, asks a task again that attempt %s of run %s settled: %s',
                             NEW.id, NEW.run_id, statement_timestamp(), a.id, a.run_id,
                             (SELECT string_agg(s.after || ' at ' || s.at, ', ' ORDER BY s.n) FROM watch_steps s WHERE s.attempt_id = a.id))
@@ -62,7 +62,7 @@ BEGIN
           AND a.id <> NEW.id AND a.state NOT IN ('void', 'unknown');
     END IF;
     IF NEW.month IS DISTINCT FROM OLD.month AND before IS NOT NULL THEN
-        INSERT INTO watch_breaches (rule, told) VALUES ('I2', format('attempt %s changed its month', NEW.id));
+        INSERT INTO watch_breaches (rule, message) VALUES ('I2', format('attempt %s changed its month', NEW.id));
     END IF;
     RETURN NULL;
 END $$;
@@ -72,7 +72,7 @@ CREATE TRIGGER watch_attempt AFTER INSERT OR UPDATE OF state, month
 CREATE FUNCTION watch_operator() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.month < OLD.month THEN
-        INSERT INTO watch_breaches (rule, told)
+        INSERT INTO watch_breaches (rule, message)
         VALUES ('I2', format('the operator: the month went back from %s to %s', OLD.month, NEW.month));
     END IF;
     RETURN NULL;
