@@ -10,15 +10,15 @@ NAMES = {
     "workers": "the whole run on several machines, some of them killed",
     "analyse": "the analysis of one answer, and of hostile texts",
     "ledger": "reservations and settlements a second",
-    "reanalysis": "20,000 stored answers re-analysed: preview, run, stops, resumption",
+    "reanalysis": "20,000 stored answers analysed again: preview, run, stops, resumption",
     "report": "90 days of stored answers: the report, the exports, the figures",
-    "thirty_days": "thirty simulated days: a trend distinguished from noise",
-    "volume": "every statement on millions of stored answers, and what a row weighs",
+    "thirty_days": "thirty simulated days: is a trend distinguished from noise?",
+    "volume": "every statement on millions of stored answers, and the size of a row",
 }
 
 
 def main() -> int:
-    """Run the benchmark that the first argument names; its last line of output is JSON."""
+    """Run the benchmark named by the first argument; its last line of output is JSON."""
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
         known = "\n".join(f"  {name:13}{what}" for name, what in NAMES.items())
         print(f"usage: python -m bench NAME [OPTION ...]\n\n{known}", file=sys.stderr)

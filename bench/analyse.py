@@ -1,4 +1,4 @@
-"""How long the analysis of an answer takes, and how it stands up to hostile Markdown."""
+"""The time of the analysis of an answer, also of hostile Markdown."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ HOSTILE_UNITS: Final = {
 
 
 def hostile_texts() -> dict[str, str]:
-    """Texts of a megabyte that make careless parsers and patterns explode."""
+    """Return texts of a megabyte for which careless parsers and patterns take exponential time."""
     texts = {name: unit * (HOSTILE_LENGTH // len(unit)) for name, unit in HOSTILE_UNITS.items()}
     texts["backticks"] = "".join("`" * count + " " for count in range(1, 1_400))
     texts["wide table"] = "|a" * 20_000 + "|\n" + "|-" * 20_000 + "|\n" + ("|b" * 20_000 + "|\n") * 22
@@ -119,7 +119,7 @@ def hostile_texts() -> dict[str, str]:
 
 
 def microseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The median CPU time of a piece of work, in microseconds."""
+    """Return the median CPU time of `work` in microseconds."""
     spent = []
     for _ in range(repeats):
         start = time.process_time_ns()
@@ -129,13 +129,13 @@ def microseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def project() -> Matcher:
-    """A brand and twenty-four competitors."""
+    """Return a brand and twenty-four competitors."""
     brand, *competitors = (Entity(name, domains=(f"{name.lower()}.com",)) for name in NAMES)
     return Matcher(brand, competitors)
 
 
 def measure() -> dict[str, object]:
-    """Every figure of the benchmark."""
+    """Return all figures of the benchmark."""
     matcher = project()
     answer = (PARAGRAPH * (ANSWER_LENGTH // len(PARAGRAPH) + 1))[:ANSWER_LENGTH]
     document = read_markdown(answer, "es")

@@ -1,4 +1,4 @@
-"""The whole daily run: how near it comes to what the provider's latency allows, and what each task costs us."""
+"""The whole daily run: its time compared with the provider's latency, and the cost of each task."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def read_options() -> argparse.Namespace:
 
 
 def fill(url: str, tasks: int) -> int:
-    """Create projects of two users with as many prompts as give `tasks`; return how many tasks that is."""
+    """Create projects of two users with enough prompts for `tasks` tasks; return the number of tasks."""
     wanted = math.ceil(tasks / len(PROVIDERS))
     with Database(url) as db:
         users = [projects.add_user(db, f"bench{number}@example.com") for number in range(2)]
@@ -93,7 +93,7 @@ def fill(url: str, tasks: int) -> int:
 
 
 def environment(url: str, address: str, workers: int) -> dict[str, str]:
-    """What a run on this database against this provider needs, one call a task."""
+    """Return the environment of a run with this database and provider, with one call a task."""
     return {
         "DATABASE_URL": url,
         "LLM_KEYS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
@@ -116,7 +116,7 @@ def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
 
 
 def run_day() -> dict[str, Any]:
-    """The day in this process, with what it took."""
+    """Run the day in this process and return its time, memory and statements."""
     settings = load_settings(dotenv=False)
     with open_app(settings) as app, counted_statements() as statements:
         commits = committed(app.db, wait=0.0)
@@ -136,7 +136,7 @@ def run_day() -> dict[str, Any]:
 
 @contextmanager
 def counted_statements() -> Iterator[list[int]]:
-    """Count what goes through the package's one door to the database."""
+    """Count the statements that pass through the package's database layer."""
     count, run = [0], Transaction.run
 
     def counting(self: Transaction, sql: str, params: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a benchmark stands on: a PostgreSQL of its own, and the loopback provider in a process of its own."""
+"""The environment of a benchmark: its own PostgreSQL server, and the loopback server as a process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @contextmanager
 def database() -> Iterator[str]:
-    """The address of a migrated database on a server that is gone afterwards; durable as in production."""
+    """Yield the URL of a migrated database on a temporary server with the durability of production."""
     folder = Path(tempfile.mkdtemp(prefix="llm_bench-", dir="/var/tmp" if os.geteuid() == 0 else None))
     folder.chmod(0o755)
     server = serve(folder / "data")
@@ -37,7 +37,7 @@ def database() -> Iterator[str]:
 
 @contextmanager
 def provider(latency_ms: float, bill: Path | None = None) -> Iterator[str]:
-    """The root address of a loopback provider that answers after `latency_ms`."""
+    """Yield the root URL of a loopback server that answers after `latency_ms`."""
     command = [sys.executable, "-m", "llm_monitoring.demo.server", "--latency-ms", str(latency_ms), "--watch-stdin"]
     command += ["--bill", str(bill)] if bill else []
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -48,7 +48,7 @@ def provider(latency_ms: float, bill: Path | None = None) -> Iterator[str]:
 
 
 def peak_rss_mb() -> float:
-    """The most memory that this program held; Linux's ru_maxrss also counts what its parent held when it forked."""
+    """Return this program's peak memory; Linux's ru_maxrss would include its parent's memory at the fork."""
     status = Path("/proc/self/status")
     if not status.exists():
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,4 +1,4 @@
-"""The ledger alone: whole calls a second (reserved, sent, settled) on one budget and on many."""
+"""The ledger alone: complete calls a second (reserved, sent, settled) on one budget and on many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTLED = Settlement("settled", Decimal("0.001"), Usage(100, 200), "m")
 
 
 def main() -> int:
-    """Print one JSON line: calls a second with every thread on one user's budget, and each on its own."""
+    """Print one JSON line: calls a second with all threads on one user's budget, and with one user each."""
     parser = argparse.ArgumentParser(prog="python -m bench ledger", description=__doc__)
     parser.add_argument("--calls", type=int, default=4000, help="calls in all (default 4000)")
     parser.add_argument("--threads", type=int, default=16, help="threads, each with a connection (default 16)")
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def rate(budget: Budget, users: list[int], calls: int) -> float:
-    """Whole calls a second, a thread a user of `users`."""
+    """Return complete calls a second with one thread for each of `users`."""
     began = time.perf_counter()
     with ThreadPoolExecutor(len(users)) as pool:
         for done in [pool.submit(spend, budget, user, calls) for user in users]:

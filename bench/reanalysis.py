@@ -1,4 +1,4 @@
-"""Re-analysis of many answers after an alias was added: preview, run, stops, and the same as a fresh analysis."""
+"""Reanalysis of many answers after an alias was added: preview, run, stops, and comparison with a fresh analysis."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ def add_project(db: Database, name: str, brand: Entity, prompts: int) -> Project
 
 
 def answers(prompts: Sequence[str], days: Sequence[date]) -> Iterator[tuple[date, str, Any, str, tuple[Citation, ...]]]:
-    """What the demo's providers would have said: the same for every project with these prompts."""
+    """Yield the demo's answers to these prompts, the same for every project."""
     composer = Composer(1, LATEST)
     number = 0
     for day in days:
         for prompt in prompts:
             for provider in PROVIDERS:
-                said = composer.compose(provider, Ask("m", prompt, "(es)"), day, 1, int(provider == "perplexity"))
+                composed = composer.compose(provider, Ask("m", prompt, "(es)"), day, 1, int(provider == "perplexity"))
                 number += 1
                 line = f"\n\nOtra opción que se comenta mucho es **{ALIAS}**, sobre todo entre autónomos.\n"
-                text = said.text + (line if number % EVERY == 0 else "")
-                cited = tuple(Citation(each.url, each.title, each.domain) for each in said.citations)
+                text = composed.text + (line if number % EVERY == 0 else "")
+                cited = tuple(Citation(each.url, each.title, each.domain) for each in composed.citations)
                 yield day, prompt, provider, text, cited
 
 
@@ -103,17 +103,22 @@ def reanalyse(url: str, project_id: int, *options: str) -> subprocess.Popen[str]
 
 
 def interrupted(db: Database, url: str, project: Project, at: int, number: signal.Signals) -> dict[str, Any]:
-    """Start, stop it with a signal once `at` answers are re-analysed, and return what it left."""
+    """Start a reanalysis, stop it with a signal after `at` answers, and return how many it changed."""
     process = reanalyse(url, project.id, "--yes")
     while process.poll() is None and marked(db, project) < at:
         time.sleep(0.02)
     process.send_signal(number)
     _, errors = process.communicate()
-    return {"signal": number.name, "exit": process.returncode, "read_anew": marked(db, project), "said": errors.strip()}
+    return {
+        "signal": number.name,
+        "exit": process.returncode,
+        "reanalysed": marked(db, project),
+        "output": errors.strip(),
+    }
 
 
 def marked(db: Database, project: Project) -> int:
-    """How many answers carry the mark of the project's present names."""
+    """Return the number of answers with the project's present fingerprint."""
     params = {"id": project.id, "mark": fingerprints.fingerprint(projects.find(db, project.id))}
     row = db.one(
         "SELECT count(*) AS n FROM llm_monitoring_results WHERE project_id = %(id)s AND rules_fingerprint = %(mark)s",
@@ -124,7 +129,7 @@ def marked(db: Database, project: Project) -> int:
 
 
 def same_as_fresh(db: Database, project: Project, fresh: Project) -> dict[str, bool]:
-    """Whether results and figures are, column by column, those of a project that had the alias from the start."""
+    """Return whether answers and figures equal, column by column, those of a project that always had the alias."""
     order = "ORDER BY analysis_date, query_text, llm_provider"
     figures = "ORDER BY snapshot_date, llm_provider, model_id"
     read = f"SELECT {COLUMNS} FROM llm_monitoring_results WHERE project_id = %(id)s {order}"
@@ -166,17 +171,23 @@ def main() -> None:
         print(preview)
         assert not marked(db, project), "the preview wrote something"
         fill(db, fresh, days)
-        stops = [interrupted(db, url, project, wanted // 4, signal.SIGTERM),
-                 interrupted(db, url, project, wanted // 2, signal.SIGKILL)]  # fmt: skip
+        stops = [
+            interrupted(db, url, project, wanted // 4, signal.SIGTERM),
+            interrupted(db, url, project, wanted // 2, signal.SIGKILL),
+        ]
         resumed_seconds, output = timed(url, project, "--yes")
         print(output)
         again_seconds, again = timed(url, project, "--yes")
         print(again)
         report = {
-            "answers": len(days) * prompts * len(PROVIDERS), "days": len(days), "preview_s": preview_seconds,
-            "stops": stops, "resumed_s": resumed_seconds, "again_s": again_seconds,
+            "answers": len(days) * prompts * len(PROVIDERS),
+            "days": len(days),
+            "preview_s": preview_seconds,
+            "stops": stops,
+            "resumed_s": resumed_seconds,
+            "again_s": again_seconds,
             "same_as_fresh": same_as_fresh(db, project, fresh),
-        }  # fmt: skip
+        }
     print(json.dumps(report, ensure_ascii=False))
 
 

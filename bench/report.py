@@ -1,4 +1,4 @@
-"""What is made of stored answers: a report, exports and figures, with their time, memory and statements."""
+"""Reports, exports and figures of stored answers, with their time, memory and statements."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.settings.fields import load_settings
 
-# the judge's verdicts, which nothing of the answers' making stores
+# Sentiment, which `fill` does not store.
 SCORE = """
 UPDATE llm_monitoring_results
 SET sentiment_status = 'scored', sentiment = (ARRAY['positive', 'neutral', 'negative'])[1 + mod(id, 3)],
@@ -42,7 +42,7 @@ Part = Callable[[App, int, int, Path], dict[str, float]]
 
 
 def report(language: str) -> Part:
-    """The page in a language, as `python -m llm_monitoring report` writes it."""
+    """Return a function that writes the report in a language, as `python -m llm_monitoring report` does."""
 
     def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
         projects.change(app.db, project_id, lambda found: dataclasses.replace(found, language=language))
@@ -55,7 +55,7 @@ def report(language: str) -> Part:
 
 
 def export(file_format: Format) -> Part:
-    """All answers of the project as a file, as `python -m llm_monitoring export results` writes it."""
+    """Return a function that exports all answers, as `python -m llm_monitoring export results` does."""
 
     def make(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
         wanted = exports.Export((projects.find(app.db, project_id),), "results")
@@ -67,7 +67,7 @@ def export(file_format: Format) -> Part:
 
 
 def figures(app: App, project_id: int, days: int, folder: Path) -> dict[str, float]:
-    """The later half of the days compared with the earlier one."""
+    """Compare the second half of the days with the first."""
     middle = LATEST - timedelta(days=days // 2)
     before, after = Period(LATEST - timedelta(days=days - 1), middle), Period(middle + timedelta(days=1), LATEST)
     found = periods.period_figures(app.db, periods.PeriodRequest(project_id, after, before))
@@ -98,14 +98,17 @@ def main() -> int:
     print(
         json.dumps(
             {
-                "prompts": options.prompts, "days": options.days, "rows": stored, "fill_s": round(filled, 1),
+                "prompts": options.prompts,
+                "days": options.days,
+                "rows": stored,
+                "fill_s": round(filled, 1),
                 **{f"{part}_s": each["seconds"] for part, each in found.items()},
                 **{f"{part}_kb": each["kb"] for part, each in found.items() if "kb" in each},
                 "peak_rss_mb": {part: each["peak_rss_mb"] for part, each in found.items()},
                 "statements": {part: each["statements"] for part, each in found.items()},
             }
         )
-    )  # fmt: skip
+    )
     whole = [each["rows"] == stored for part, each in found.items() if part != "metrics"]
     return 0 if all(whole) else 1
 
@@ -119,7 +122,7 @@ def read_options() -> argparse.Namespace:
 
 
 def fill_project(url: str, prompts: int, days: int) -> int:
-    """Store the demo's answers to one project, with figures and verdicts; return how many answers that is."""
+    """Store the demo's answers of one project, with figures and sentiment; return the number of answers."""
     with Database(url) as db:
         projects.add_user(db, "bench@agency.example")
         project = add_project(db, "P", BEFORE, prompts)
@@ -138,7 +141,7 @@ def in_a_process(url: str, part: str, days: int, folder: str) -> dict[str, Any]:
 
 
 def made(part: str, days: int) -> dict[str, Any]:
-    """One part in this process, with what it took."""
+    """Run one part in this process and return its time, memory and statements."""
     with open_app(load_settings(dotenv=False)) as app, counted_statements() as statements:
         began = time.perf_counter()
         found = PARTS[part](app, 1, days, Path(tempfile.gettempdir()))

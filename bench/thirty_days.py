@@ -35,7 +35,7 @@ ENOUGH_USD = Decimal("1000.00")
 
 @contextmanager
 def simulated(url: str, last: date) -> Iterator[tuple[App, DemoServer]]:
-    """The demo's projects on a database, and the loopback provider, with a trend that ends on `last`."""
+    """Yield the demo's projects on a database, and the loopback server with a trend that ends on `last`."""
     with DemoServer(epoch=last) as server:
         settings = dataclasses.replace(
             load_settings({**server.environment(), "DATABASE_URL": url, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False),
@@ -48,7 +48,7 @@ def simulated(url: str, last: date) -> Iterator[tuple[App, DemoServer]]:
 
 
 def live(app: App, server: DemoServer, days: Sequence[date]) -> int:
-    """Run the daily job's day for each of the days; return how many answers they brought."""
+    """Run the daily job for each of the days; return the number of answers."""
     answers = 0
     with RunLock(app.db) as lock:
         for each in days:
@@ -60,7 +60,7 @@ def live(app: App, server: DemoServer, days: Sequence[date]) -> int:
 
 
 def comparisons(days: Sequence[date]) -> list[tuple[str, Period, Period]]:
-    """What is compared: the first half with the second, and two neighbouring weeks."""
+    """Return the comparisons: the first half with the second, and the last two weeks."""
     half = len(days) // 2
     return [
         ("first half against second", Period(days[0], days[half - 1]), Period(days[half], days[-1])),
@@ -105,9 +105,11 @@ def main() -> None:
         start = time.monotonic()
         answers = live(app, server, days)
         seconds = round(time.monotonic() - start, 1)
-        verdicts = measure(app, days)
+        verdicts_found = measure(app, days)
     print(
-        json.dumps({"days": wanted, "answers": answers, "seconds": seconds, "verdicts": verdicts}, ensure_ascii=False)
+        json.dumps(
+            {"days": wanted, "answers": answers, "seconds": seconds, "verdicts": verdicts_found}, ensure_ascii=False
+        )
     )
 
 

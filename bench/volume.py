@@ -1,4 +1,4 @@
-"""The database at scale: every statement explained on millions of answers, and what a row weighs."""
+"""The database at scale: every statement explained on millions of answers, and the size of a row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BIG: Final = 50_000  # rows of a table that no statement of a run should read wh
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a statement ran the second time: milliseconds, rows, megabytes of pages touched, big tables read whole."""
+    """The second run of a statement: milliseconds, rows, megabytes of pages, big tables that are read whole."""
 
     ms: float
     rows: int
@@ -52,10 +52,14 @@ def main() -> int:
         show_weights(weights)
         writes = {step: asdict(cost) for step, cost in measure(db, shape, options.writes).items()}
     report = {
-        "results": options.results, "fill_s": round(seconds, 1), "walk_of_tasks": walks, "bytes_a_row": weights,
+        "results": options.results,
+        "fill_s": round(seconds, 1),
+        "walk_of_tasks": walks,
+        "bytes_a_row": weights,
         "statements": {label: asdict(plan) for label, plan in plans.items()},
-        "slowest_ms": max(plan.ms for plan in plans.values()), "writes": writes,
-    }  # fmt: skip
+        "slowest_ms": max(plan.ms for plan in plans.values()),
+        "writes": writes,
+    }
     print(json.dumps(report, ensure_ascii=False))
     return 0
 
@@ -101,7 +105,7 @@ def explain(connection: Any, case: Case) -> Plan:
 
 
 def read_whole(node: Mapping[str, Any]) -> set[str]:
-    """The big tables, or indexes of them, that a plan reads from end to end."""
+    """Return the big tables and indexes that a plan reads completely."""
     seen = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     found = set()
     if node["Node Type"] == "Seq Scan" and seen * node["Actual Loops"] > BIG:
@@ -113,7 +117,7 @@ def read_whole(node: Mapping[str, Any]) -> set[str]:
 
 
 def walk(db: Database, shape: Shape, tasks: int) -> dict[str, float]:
-    """Go through a provider's open tasks as a run does: seconds, how many there were, megabytes that it added."""
+    """Read a provider's open tasks as a run does; return their number, seconds and added megabytes."""
     chosen = asked(db, shape, tasks // PROMPTS)
     before, began = peak_megabytes(), time.perf_counter()
     found = sum(1 for _ in tasks_module.pending_tasks(db, "google", shape.today, chosen))
@@ -126,7 +130,7 @@ def peak_megabytes() -> float:
 
 
 def weigh(db: Database) -> dict[str, dict[str, float]]:
-    """Bytes a row of every table, by what holds them: the rows, long values, each index."""
+    """Return the bytes a row of every table: rows, long values and each index."""
     weights: dict[str, dict[str, float]] = defaultdict(dict)
     db.execute("ANALYZE")
     for row in db.all(FILL.sizes):

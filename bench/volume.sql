@@ -1,5 +1,5 @@
 -- name: load_quickly
--- The load may be lost with the machine: nothing waits for the disk.
+-- Do not wait for the disk, because the load may be lost.
 ALTER SYSTEM SET fsync = off;
 
 -- name: load_with_long_checkpoints
@@ -7,19 +7,19 @@ ALTER SYSTEM SET fsync = off;
 ALTER SYSTEM SET max_wal_size = '8GB';
 
 -- name: load_without_page_images
--- A torn page would be lost with the rest.
+-- Write no page images, because the load may be lost.
 ALTER SYSTEM SET full_page_writes = off;
 
 -- name: as_shipped
--- The server's own defaults again.
+-- Restore the server's defaults.
 ALTER SYSTEM RESET ALL;
 
 -- name: reload
--- Read the settings anew.
+-- Read the settings again.
 SELECT pg_reload_conf();
 
 -- name: add_samples
--- Keep the answers that the days are filled from, with what was read in them and the replies that brought them.
+-- Store the answers that the days are filled from, with their analysis and replies.
 CREATE TABLE bench_samples AS
 SELECT no, provider, model, text, citations, sources, contexts, mentioned, mention_count, mention_order, position, total,
        ranking_kind, numbered, competitors, competitor_positions, brand_cited, competitors_cited, input_tokens, output_tokens,
@@ -31,11 +31,11 @@ FROM jsonb_to_recordset(%(samples)s) AS s (
     output_tokens INTEGER, reply TEXT, verdict TEXT);
 
 -- name: index_samples
--- Samples are found by provider and number.
+-- Index the samples by provider and number.
 CREATE UNIQUE INDEX ON bench_samples (provider, no);
 
 -- name: add_users
--- Users, each with an account that no day exhausts.
+-- Add users with a budget that is never exhausted.
 WITH added AS (
     INSERT INTO users (email) SELECT 'bench' || n || '@example.com' FROM generate_series(1, %(users)s) AS n RETURNING id
 )
@@ -77,7 +77,7 @@ FROM (SELECT CASE WHEN %(day)s::date < %(today)s::date THEN 'completed' ELSE 'ru
 RETURNING id;
 
 -- name: add_day
--- A day as its run leaves it: calls, replies while they are kept, answers, failures. One task in a hundred fails.
+-- Add a finished day: calls, replies within their retention, answers, failures. One task in a hundred fails.
 WITH tasks AS MATERIALIZED (
     SELECT l.project_id, l.user_id, q.id AS query_id, q.query_text, s.*, random() AS luck, gen_random_uuid() AS call_id,
            gen_random_uuid() AS judge_id, gen_random_uuid() AS lost_id,
@@ -156,7 +156,7 @@ WHERE analysis_date = %(day)s
 GROUP BY 1, 2, 3, 4;
 
 -- name: leave_open
--- What a run that died leaves open: calls that were out, the replies of some of them kept.
+-- The open calls of a dead run, some of them with a receipt.
 WITH opened AS (
     INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, project_id, query_id, task_provider, analysis_date,
                                    sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd, budget_usd,
@@ -174,7 +174,7 @@ SELECT o.id, 200, 2900, s.reply FROM opened o JOIN bench_samples s ON s.provider
 LIMIT %(calls)s / 2;
 
 -- name: balance
--- The counters as the month's calls moved them.
+-- Set the counters to the sums of the month's calls.
 UPDATE user_llm_api_keys k
 SET current_month_spend = sums.charged, reserved_spend_usd = sums.reserved, last_spend_reset = %(month)s
 FROM (SELECT user_id, sum(charged_usd) AS charged,
@@ -211,13 +211,13 @@ WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind = '
 LIMIT 1;
 
 -- name: a_call_that_is_out
--- A call whose reply did not arrive yet.
+-- A call without a reply yet.
 SELECT id::text AS id, sent_token::text AS token FROM llm_call_attempts a
 WHERE state = 'sent' AND NOT EXISTS (SELECT FROM llm_call_receipts r WHERE r.attempt_id = a.id)
 LIMIT 1;
 
 -- name: an_open_task
--- A task of the last day that nobody has asked yet.
+-- A task of the last day that is not asked yet.
 SELECT q.project_id, q.id AS query_id, l.user_id
 FROM bench_lives l JOIN llm_monitoring_queries q ON q.project_id = l.project_id
 WHERE l.died = (SELECT max(died) FROM bench_lives)
@@ -236,9 +236,9 @@ SELECT max(id) AS id FROM llm_monitoring_analysis_runs;
 SELECT reply FROM bench_samples WHERE provider = 'google' ORDER BY length(reply), no OFFSET 75 LIMIT 1;
 
 -- name: log_position
--- Where the write-ahead log is now.
+-- The current position of the write-ahead log.
 SELECT pg_current_wal_insert_lsn()::text AS at;
 
 -- name: log_written
--- How much was written to it since.
+-- The bytes written to it since.
 SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %(since)s::pg_lsn)::bigint AS bytes;

@@ -1,4 +1,4 @@
-"""Which statements a run, a resume, a report, an export, the digest, the audit and retention run, and with what."""
+"""The statements of runs, reports, exports, the digest, the audit and retention, with their parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llm_monitoring.projects import fingerprints
 from llm_monitoring.reporting import exports, report_data
 from llm_monitoring.runs.records import PAGE
 
-# a run once, at its start or end; each call; each project of the day
+# Once a run, at its start or end; once a call; once a project of the day.
 RUN: Final = """runs.start runs.day_projects budget.standings budget.start_month budget.open_attempts runs.completeness
     runs.project_spend runs.finish registry.count_usage answers.pending_sentiment answers.newest answers.unscored
     chunks.answers"""
@@ -51,7 +51,7 @@ RETENTION_DAYS: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One statement with its parameters. `what` groups it and says what is special about them."""
+    """One statement with its parameters. `what` is its group and the special case of the parameters."""
 
     what: str
     name: str
@@ -68,7 +68,7 @@ class Case:
 
 
 def cases(db: Database, shape: Shape) -> Iterator[Case]:
-    """Every statement, with parameters taken from what the database holds."""
+    """Yield every statement with parameters from the database's rows."""
     known = facts(db, shape)
     today = known | {"day": shape.today}
     everyone = {"projects": asked(db, shape), "project_ids": asked(db, shape)}
@@ -94,7 +94,7 @@ def group(what: str, names: str, params: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def special(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that mean something else in one statement than in the others of its group."""
+    """Return parameters that differ in one statement from the others of its group."""
     if name in ("notify.outages", "notify.observations"):
         return {"first": params["day"] - timedelta(days=13), "last": params["day"]}
     if name == "notify.daily_spend":
@@ -103,7 +103,7 @@ def special(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pages_of_tasks(db: Database, shape: Shape, params: Mapping[str, Any]) -> Iterator[Case]:
-    """A provider's open tasks of few and of many projects, and a page of them."""
+    """Yield the statements for a provider's open tasks of few and of many projects, and for a page of them."""
     for tasks in (SOME_TASKS, MANY_TASKS):
         where = {**params, "projects": asked(db, shape, tasks // PROMPTS), "provider": "google", "page": PAGE}
         first = one(db, load("runs").open_tasks, where)
@@ -112,59 +112,118 @@ def pages_of_tasks(db: Database, shape: Shape, params: Mapping[str, Any]) -> Ite
 
 
 def facts(db: Database, shape: Shape) -> dict[str, Any]:
-    """A value for every parameter: a project with a long history on the day before the last, and the run under way."""
+    """Return a value for every parameter: a project with a long history, the day before the last, the open run."""
     old = one(db, FILL.a_project, {"crowd": False})
     day = days_ago(shape, 1)
     call = one(db, FILL.a_call, {"project_id": old["project_id"], "day": day})
     return {
-        **everyday(shape), **call, "day": day, "first": days_ago(shape, 90), "last": day,
+        **everyday(shape),
+        **call,
+        "day": day,
+        "first": days_ago(shape, 90),
+        "last": day,
         "run_id": one(db, FILL.latest_run)["id"],
         "fingerprint": fingerprints.fingerprint(projects.find(db, old["project_id"])),
-        "compare_first": days_ago(shape, 180), "compare_last": days_ago(shape, 91),
+        "compare_first": days_ago(shape, 180),
+        "compare_last": days_ago(shape, 91),
         "readings": Json([{"id": call["result_id"], "branded": True}]),
-    }  # fmt: skip
+    }
 
 
 def everyday(shape: Shape) -> dict[str, Any]:
-    """What does not depend on the rows, nor on the kind of statement."""
+    """Return the parameters that depend neither on the rows nor on the statement."""
     return {
-        "providers": list(PROVIDERS), "models": list(MODELS.values()), "default_budget": Decimal(100), "months": 12,
-        "month": shape.today.replace(day=1), "after": 0, "page": exports.PAGE, "limit": 200, "batch": BATCH,
-        "longest": report_data.LONGEST_TEXT, "most": report_data.MOST_ANSWERS,
+        "providers": list(PROVIDERS),
+        "models": list(MODELS.values()),
+        "default_budget": Decimal(100),
+        "months": 12,
+        "month": shape.today.replace(day=1),
+        "after": 0,
+        "page": exports.PAGE,
+        "limit": 200,
+        "batch": BATCH,
+        "longest": report_data.LONGEST_TEXT,
+        "most": report_data.MOST_ANSWERS,
         "not_the_provider": list(NOT_THE_PROVIDER),
-        "out_providers": [], "out_days": [], "kind": "move", "subject": "bench", "line": "x", "quiet_days": 7,
-        "status": "warnings", "valid": 1, "failed": 0, "pending": 0, "message": "x", "owner": "bench", "sample": 1,
-        "reason": "unavailable", "model_id": MODELS["openai"], "final": False, "lease": None, "chunk_id": None,
+        "out_providers": [],
+        "out_days": [],
+        "kind": "move",
+        "subject": "bench",
+        "line": "x",
+        "quiet_days": 7,
+        "status": "warnings",
+        "valid": 1,
+        "failed": 0,
+        "pending": 0,
+        "message": "x",
+        "owner": "bench",
+        "sample": 1,
+        "reason": "unavailable",
+        "model_id": MODELS["openai"],
+        "final": False,
+        "lease": None,
+        "chunk_id": None,
         "until": 2**31 - 1,
-    }  # fmt: skip
+    }
 
 
 def a_new_call(db: Database, shape: Shape) -> dict[str, Any]:
-    """A task that was not asked yet, a call that is out for another one, and what a reply to it leads to."""
+    """Return an open task, a sent call of another one, and what its reply leads to."""
     out = one(db, FILL.a_call_that_is_out)
     return {
-        **one(db, FILL.an_open_task), "kind": "answer", "provider": "openai", "task_provider": "openai",
-        "analysis_date": shape.today, "key_source": "operator", "ceiling": Decimal("0.02"), "token": out["token"],
-        "from_states": ["sent"], "cost": Decimal("0.01"), "error_kind": None, "error_message": None, "cached_tokens": 0,
-        "cache_write_tokens": 0, "reasoning_tokens": 0, "searches": 0, "http_status": 200, "latency_ms": 2900,
-        "request_id": "req", "body": b"x" * 3000, "threshold": Decimal(80), "spent": Decimal(80),
+        **one(db, FILL.an_open_task),
+        "kind": "answer",
+        "provider": "openai",
+        "task_provider": "openai",
+        "analysis_date": shape.today,
+        "key_source": "operator",
+        "ceiling": Decimal("0.02"),
+        "token": out["token"],
+        "from_states": ["sent"],
+        "cost": Decimal("0.01"),
+        "error_kind": None,
+        "error_message": None,
+        "cached_tokens": 0,
+        "cache_write_tokens": 0,
+        "reasoning_tokens": 0,
+        "searches": 0,
+        "http_status": 200,
+        "latency_ms": 2900,
+        "request_id": "req",
+        "body": b"x" * 3000,
+        "threshold": Decimal(80),
+        "spent": Decimal(80),
         "budget": Decimal(100),
-        "sentiment": "positive", "score": Decimal("0.8"), "attempt_id": str(uuid.uuid4()), "query_text": "¿?",
-        "brand_name": "Quipu", "branded": False, "brand_cited": False, "competitor_positions": Json({}),
-        "citations": Json([]), "sources": Json([]), "competitors_cited": Json({}), "full_response": "x " * 1000,
-        "sentiment_status": "none", "status": 200, "state": "settled", "input_tokens": 180, "output_tokens": 500,
-        "id": out["id"], "new_id": str(uuid.uuid4()),
-    }  # fmt: skip
+        "sentiment": "positive",
+        "score": Decimal("0.8"),
+        "attempt_id": str(uuid.uuid4()),
+        "query_text": "¿?",
+        "brand_name": "Quipu",
+        "branded": False,
+        "brand_cited": False,
+        "competitor_positions": Json({}),
+        "citations": Json([]),
+        "sources": Json([]),
+        "competitors_cited": Json({}),
+        "full_response": "x " * 1000,
+        "sentiment_status": "none",
+        "status": 200,
+        "state": "settled",
+        "input_tokens": 180,
+        "output_tokens": 500,
+        "id": out["id"],
+        "new_id": str(uuid.uuid4()),
+    }
 
 
 def a_cell() -> dict[str, Any]:
-    """The figures of a cell of a project's day, all zero."""
+    """Return the figures of a cell of a project's day, all zero."""
     texts = {"models_served": [], "competitor_breakdown": Json({}), "model_changed": False}
     return dict.fromkeys(empty(FIGURES), 0) | texts | {"rules_fingerprint": "x"}
 
 
 def empty(names: str) -> dict[str, Any]:
-    """NULL for every parameter of these statements."""
+    """Return NULL for every parameter of these statements."""
     sql = " ".join(Case("", name, {}).sql for name in names.split())
     return dict.fromkeys(re.findall(r"%\((\w+)\)s", sql))
 
@@ -178,12 +237,12 @@ def days_ago(shape: Shape, days: int) -> date:
 
 
 def asked(db: Database, shape: Shape, most: int | None = None) -> list[int]:
-    """The ids of the projects of the last day."""
+    """Return the ids of the projects of the last day."""
     return [row["project_id"] for row in db.all(FILL.asked_today, {"today": shape.today, "most": most})]
 
 
 def last_page(db: Database, project_id: int) -> int:
-    """The id after which a project's last page of an export begins."""
+    """Return the id before the last page of a project's export."""
     return int(one(db, FILL.last_page, {"project_id": project_id, "page": exports.PAGE})["id"])
 
 

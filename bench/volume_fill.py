@@ -1,4 +1,4 @@
-"""Years of daily runs within minutes: answers read by the real analysis, multiplied by the server."""
+"""Makes years of daily runs within minutes: answers of the real analysis, multiplied by the server."""
 
 from __future__ import annotations
 
@@ -86,14 +86,18 @@ class Shape:
 
 
 def fill(db: Database, shape: Shape) -> float:
-    """Fill an empty database; return how many seconds that took. Statistics are those of the day before the last."""
+    """Fill an empty database and return the seconds. The statistics are those of the day before the last."""
     began = time.perf_counter()
     with bar("Fill", shape.days + 1) as advance, unsafe(db):
         project = add_projects(db, shape)
         common = {
-            "providers": list(PROVIDERS), "samples": SAMPLES, "brand": project.brand.name, "today": shape.today,
-            "fingerprint": fingerprints.fingerprint(project), "turns": PROMPTS,
-        }  # fmt: skip
+            "providers": list(PROVIDERS),
+            "samples": SAMPLES,
+            "brand": project.brand.name,
+            "today": shape.today,
+            "fingerprint": fingerprints.fingerprint(project),
+            "turns": PROMPTS,
+        }
         for back in range(shape.days, 0, -1):
             add_day(db, shape, common, back)
             advance(1)
@@ -107,7 +111,7 @@ def fill(db: Database, shape: Shape) -> float:
 
 @contextmanager
 def unsafe(db: Database) -> Iterator[None]:
-    """Without waiting for the disk, which the load alone may do."""
+    """Load without waiting for the disk, which only the load may do."""
     for statement in (FILL.load_quickly, FILL.load_with_long_checkpoints, FILL.load_without_page_images, FILL.reload):
         db.execute(statement)
     yield
@@ -124,11 +128,19 @@ def add_projects(db: Database, shape: Shape) -> Project:
     db.execute(FILL.index_samples)
     db.execute(FILL.add_users, {"users": shape.users})
     params = {
-        "alive": shape.alive, "life": LIFE_DAYS, "first": shape.first, "last": shape.today - timedelta(days=1),
-        "today": shape.today, "projects": shape.projects, "crowd": shape.crowd, "per_user": PER_USER,
-        "brand": brand.name, "domains": list(brand.domains), "industry": INVOICING.industry,
+        "alive": shape.alive,
+        "life": LIFE_DAYS,
+        "first": shape.first,
+        "last": shape.today - timedelta(days=1),
+        "today": shape.today,
+        "projects": shape.projects,
+        "crowd": shape.crowd,
+        "per_user": PER_USER,
+        "brand": brand.name,
+        "domains": list(brand.domains),
+        "industry": INVOICING.industry,
         "competitors": Json([write_entity(rival) for rival in rivals]),
-    }  # fmt: skip
+    }
     db.execute(FILL.add_projects, params)
     db.execute("UPDATE bench_lives SET died = %(today)s WHERE died = %(last)s", params)
     db.execute(FILL.add_prompts, {"prompts": list(INVOICING.prompts), "per_project": PROMPTS})
@@ -140,7 +152,7 @@ def add_projects(db: Database, shape: Shape) -> Project:
 
 
 def add_day(db: Database, shape: Shape, common: dict[str, Any], back: int) -> int:
-    """Add the day so many days before the last; return its run."""
+    """Add one day and return its run."""
     day = shape.today - timedelta(days=back)
     params = common | {"day": day, "kept": back <= KEPT_DAYS}
 
@@ -155,7 +167,7 @@ def add_day(db: Database, shape: Shape, common: dict[str, Any], back: int) -> in
 
 
 def samples(matcher: Matcher, today: date) -> Iterator[dict[str, Any]]:
-    """Answers of about 2 kB of every provider with all that is stored of them."""
+    """Yield answers of about 2 kB of every provider with all columns."""
     composer = Composer(1, today)
     for provider in PROVIDERS:
         for number in range(SAMPLES):
@@ -171,7 +183,7 @@ def samples(matcher: Matcher, today: date) -> Iterator[dict[str, Any]]:
 
 
 def sample(matcher: Matcher, provider: ProviderName, number: int, composed: Composed) -> dict[str, Any]:
-    """One answer: the provider's reply to it, what is read from that reply, and the reply to its judge."""
+    """Return one answer: its reply, its analysis, and the reply of its judge."""
     reply = reply_of(provider, composed, number)
     answer = read_reply(provider, Reply(200, reply, 2900))
     citations = [asdict(citation) for citation in answer.citations]
@@ -179,21 +191,33 @@ def sample(matcher: Matcher, provider: ProviderName, number: int, composed: Comp
     usage = answer.usage
     assert usage is not None
     return {
-        "no": number, "provider": provider, "model": answer.model, "text": answer.text, "citations": citations,
-        "sources": [dict(source) for source in analysis.sources], "contexts": list(analysis.mention_contexts),
-        "mentioned": analysis.brand_mentioned, "mention_count": analysis.mention_count,
-        "mention_order": analysis.mention_order, "position": analysis.position_in_list,
-        "total": analysis.total_items_in_list, "ranking_kind": analysis.ranking_kind,
-        "numbered": analysis.appears_in_numbered_list, "competitors": dict(analysis.competitors_mentioned),
-        "competitor_positions": dict(analysis.competitor_positions), "brand_cited": analysis.brand_cited,
-        "competitors_cited": dict(analysis.competitors_cited), "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens, "reply": reply.decode(),
+        "no": number,
+        "provider": provider,
+        "model": answer.model,
+        "text": answer.text,
+        "citations": citations,
+        "sources": [dict(source) for source in analysis.sources],
+        "contexts": list(analysis.mention_contexts),
+        "mentioned": analysis.brand_mentioned,
+        "mention_count": analysis.mention_count,
+        "mention_order": analysis.mention_order,
+        "position": analysis.position_in_list,
+        "total": analysis.total_items_in_list,
+        "ranking_kind": analysis.ranking_kind,
+        "numbered": analysis.appears_in_numbered_list,
+        "competitors": dict(analysis.competitors_mentioned),
+        "competitor_positions": dict(analysis.competitor_positions),
+        "brand_cited": analysis.brand_cited,
+        "competitors_cited": dict(analysis.competitors_cited),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "reply": reply.decode(),
         "verdict": reply_of("openai", Composed(VERDICT), number).decode(),
-    }  # fmt: skip
+    }
 
 
 def reply_of(provider: ProviderName, composed: Composed, number: int) -> bytes:
-    """What the provider sends for an answer."""
+    """Return the provider's reply of an answer."""
     ask = Ask(MODELS[provider], "¿?", "(es)", input_tokens=180)
     said, usage, finish = meter(provider, ask, composed, "stop", Random(number))
     parts = PriceTable.shipped().parts(provider, MODELS[provider], usage)

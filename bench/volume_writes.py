@@ -1,4 +1,4 @@
-"""What storing an answer costs in a full database: milliseconds and write-ahead log."""
+"""The cost of storing an answer in a full database: milliseconds and write-ahead log."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from llm_monitoring.runs import tasks as tasks_module
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A step's mean over many tasks: milliseconds, bytes of write-ahead log."""
+    """The mean cost of a step: milliseconds and bytes of write-ahead log."""
 
     ms: float
     wal_bytes: int
 
 
 class Store:
-    """Answers tasks of the last day from a sample, by the package's own statements."""
+    """Answers tasks of the last day from a sample with the package's own statements."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -46,7 +46,7 @@ class Store:
         self.analysis = Matcher(self.project.brand, self.project.competitors).analyse(self.answer.text)
 
     def ask(self, task: Task) -> None:
-        """Reserve, send, keep the reply, settle and store: what a run does with one task."""
+        """Reserve, send, keep the reply, settle and store, as a run does with one task."""
         ceiling, cost = Decimal("0.02"), Decimal("0.0051")
         model = MODELS["google"]
         call = Attempt(uuid.uuid4(), "answer", task.user_id, "google", model, "operator", ceiling, self.run_id, task)
@@ -67,7 +67,7 @@ class Store:
 
 
 def measure(db: Database, shape: Shape, tasks: int) -> dict[str, Cost]:
-    """Answer and judge so many open tasks of the last day one after the other, each step after a checkpoint."""
+    """Answer and score open tasks of the last day one after the other, each step after a checkpoint."""
     store = Store(db)
     todo = list(islice(tasks_module.pending_tasks(db, "google", shape.today, asked(db, shape)), tasks))
     return {"answer": mean(db, store.ask, todo), "sentiment": mean(db, store.judge, todo)}

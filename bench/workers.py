@@ -1,4 +1,4 @@
-"""One day on several machines, all of them on this one: how fast, and what happens to it when workers are killed."""
+"""One day with several worker processes: its speed, and its ledger after workers are killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Process = subprocess.Popen[bytes]
 
 
 def main() -> int:
-    """Run a scheduler and its workers, kill some on the way, hold the bill against the ledger, print one JSON line."""
+    """Run a coordinator and its workers, kill some, compare the bill with the ledger, print one JSON line."""
     options = read_options()
     with tempfile.TemporaryDirectory() as folder, database() as url:
         bill = Path(folder) / "bill.jsonl"
@@ -46,10 +46,16 @@ def main() -> int:
     first = datetime.fromisoformat(lines[0]["at"]).timestamp()
     ideal = tasks * options.latency_ms / 1000 / (options.workers * options.machines)
     shape = {
-        "tasks": tasks, "latency_ms": options.latency_ms, "machines": options.machines, "workers": options.workers,
-        "killed": killed, "ideal_s": round(ideal, 3), "wall_s": round(wall, 3), "tasks_per_s": round(tasks / wall, 1),
+        "tasks": tasks,
+        "latency_ms": options.latency_ms,
+        "machines": options.machines,
+        "workers": options.workers,
+        "killed": killed,
+        "ideal_s": round(ideal, 3),
+        "wall_s": round(wall, 3),
+        "tasks_per_s": round(tasks / wall, 1),
         "first_call_s": round(first - started, 3),
-    }  # fmt: skip
+    }
     print(json.dumps(shape | report))
     return 0 if report["audit"] and report["answers"] == tasks and not report["twice_asked"] else 1
 
@@ -67,7 +73,7 @@ def read_options() -> argparse.Namespace:
 
 @contextmanager
 def crew(own: dict[str, str], machines: int) -> Iterator[list[Process]]:
-    """Worker processes, which are sent home at the end."""
+    """Start worker processes, and stop them at the end."""
     started = [start(WORKER, own) for _ in range(machines)]
     try:
         yield started
@@ -87,7 +93,7 @@ def start(command: Sequence[str], own: dict[str, str]) -> Process:
 def run_day(
     db: Database, own: dict[str, str], workers: list[Process], tasks: int, kills: int
 ) -> tuple[float, int, float]:
-    """Run the scheduler to its end, killing a worker each time that a further part of the day is done."""
+    """Run the coordinator to its end, and kill a worker after each further part of the day."""
     began, started, killed = time.perf_counter(), time.time(), 0
     scheduler = start(SCHEDULER, own)
     while scheduler.poll() is None:
@@ -104,10 +110,10 @@ def answered(db: Database) -> int:
 
 
 def proof(db: Database, lines: Sequence[dict[str, Any]], tasks: int) -> dict[str, Any]:
-    """What the provider billed next to what the ledger holds.
+    """Compare the provider's bill with the ledger.
 
-    A killed worker's calls are in doubt and may be asked once more (`asked_again`); any other task that the provider
-    billed more often than once is counted in `twice_asked`.
+    The calls of a killed worker are unknown and may be asked once more (`asked_again`); `twice_asked` counts any other
+    task that the provider billed more than once.
     """
     bill: Bill = Counter((line["provider"], line["prompt"]) for line in lines)
     doubts: Bill = Counter(

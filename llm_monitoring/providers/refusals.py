@@ -73,7 +73,7 @@ GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # not us
 DAILY_MARK: Final = "quota per day"  # our own mark, for a Google quota with PerDay in its id
 REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 
-# The first row that fits applies. `fmt: skip`: a table.
+# The first row that fits applies.
 TABLE: Final = (
     # The account: neither waiting nor another prompt helps within a run.
     Row("account_refused", "account", (400, 401, 402, 403, 429), OPENAI_FORM, NO_CREDIT),

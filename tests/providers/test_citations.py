@@ -75,7 +75,7 @@ def perplexity(said: str, results: list[dict[str, Any]], *annotations: dict[str,
 @pytest.mark.parametrize("first", [1, "1", "web:1"], ids=repr)
 @pytest.mark.parametrize("said", ["Holded[1].", "Holded [web:1]", "Holded [1][7]"])
 def test_perplexity_marks_the_pages_that_it_cites(said: str, first: object) -> None:
-    """Results whose number stands in the text are cited, the others were only searched."""
+    """Results with their number in the text are cited, the others were only searched."""
     results = [{"id": first, "url": "https://a.example/"}, {"id": 2, "url": "https://b.example/"}]
     assert [True, False] == [citation.cited for citation in perplexity(said, results)]
 

@@ -143,9 +143,14 @@ def test_redirects_are_named(server: Server, name: ProviderName) -> None:
     [(429, RateLimited, "no"), (503, ProviderUnavailable, "maybe"), (529, ProviderUnavailable, "maybe")],
 )
 def test_retry_after(
-    server: Server, name: ProviderName, headers: dict[str, str], expected: float | None,
-    status: int, kind: type[ProviderError], billed: str,
-) -> None:  # fmt: skip
+    server: Server,
+    name: ProviderName,
+    headers: dict[str, str],
+    expected: float | None,
+    status: int,
+    kind: type[ProviderError],
+    billed: str,
+) -> None:
     """A rate limit or an overload says when to come back, if the provider says so credibly, and within the hour."""
     error = fault(server, name, says("{}", status, **headers))
     assert (type(error), error.billed, error.retry_after) == (kind, billed, expected)
@@ -161,7 +166,7 @@ def test_retry_after_of_any_outage(server: Server, name: ProviderName, status: i
 
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("step", [resets, cuts(b"{"), says("{}", 503)], ids=["reset", "cut", "503"])
-def test_no_wait_that_nobody_asked_for(server: Server, name: ProviderName, step: Step) -> None:
+def test_no_wait_without_a_provider_s(server: Server, name: ProviderName, step: Step) -> None:
     """An outage without a wait of the provider's has none."""
     assert fault(server, name, step).retry_after is None
 
@@ -237,7 +242,7 @@ def test_a_slow_reply_within_the_total_time(server: Server, name: ProviderName) 
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_refused_connection(name: ProviderName) -> None:
-    """Where nobody listens nothing is billed."""
+    """A call to a port without a server is not billed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{free.getsockname()[1]}{PATHS[name]}"
@@ -355,7 +360,7 @@ def certificate_for_loopback(folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_tls(name: ProviderName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call over TLS is answered by a server whose certificate is trusted, and by no other."""
+    """A call over TLS is answered by a server with a trusted certificate, and by no other."""
     file = certificate_for_loopback(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)

@@ -172,7 +172,7 @@ def test_nonsense_lists(server: Server, provider: Provider, body: str) -> None:
 def test_environment_and_process_do_not_steer(
     server: Server, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a variable nor the host application's own `configure` changes whose key pays."""
+    """Neither a variable nor the host application's own `configure` changes the key that pays."""
     import google.generativeai as genai
 
     monkeypatch.setenv("GOOGLE_API_KEY", "AIzaOther")

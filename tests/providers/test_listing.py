@@ -143,7 +143,7 @@ def test_a_list_that_breaks_on_its_second_page(server: Server, name: ProviderNam
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_listing_with_a_bad_key(server: Server, name: ProviderName) -> None:
-    """A refused key is told as such."""
+    """A refused key is reported as such."""
     server.script(says("{}", 401))
     with pytest.raises(AuthFailed):
         server.open(name).list_models()

@@ -300,7 +300,7 @@ def test_missing_usage(provider: ProviderName, usage: object) -> None:
     ],
 )
 def test_parts_beyond_their_whole(name: str, field: str, part: dict[str, Any]) -> None:
-    """Usage whose parts do not fit the whole is not believed."""
+    """A usage with parts that do not fit the total is not used."""
     usage = json.loads(recorded(name))[field] | part
     assert read_reply(provider_of(name), stored(change(name, **{field: usage}))).usage is None
 
@@ -341,7 +341,7 @@ def test_perplexity_searches_without_a_count() -> None:
 
 
 def test_anthropic_searches_without_a_count() -> None:
-    """Searches whose results stand in the content were made, whatever the usage leaves out."""
+    """Searches with results in the content are counted, also if the usage does not count them."""
     usage = json.loads(recorded("anthropic_search"))["usage"] | {"server_tool_use": None}
     answer = read_reply("anthropic", stored(change("anthropic_search", usage=usage)))
     assert answer.usage is not None

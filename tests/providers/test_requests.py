@@ -216,7 +216,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No SDK variable changes where a call goes, which key pays, or what else is told to the provider."""
+    """No SDK variable changes where a call goes, which key pays, or what else the provider receives."""
     calm = sent(server, name, fresh=True)
     for variable, value in HOSTILE.items():
         monkeypatch.setenv(variable, value)

@@ -87,7 +87,7 @@ def test_replies_hold_no_key(server: Server, name: ProviderName) -> None:
 @pytest.mark.parametrize("form", ["\\u{:04x}", "\\u{:04X}", "\\\\u{:04x}"], ids=["small", "capital", "twice"])
 @pytest.mark.parametrize("every", [1, 3])
 def test_replies_hold_no_escaped_key(server: Server, name: ProviderName, form: str, every: int) -> None:
-    """A key whose characters, all or some, are escaped in the reply's JSON has stars in its place, lengths kept."""
+    """A key that a reply's JSON escapes, completely or partly, is replaced by stars of the same length."""
     key = KEY.reveal()
     echoed = "".join(form.format(ord(each)) if n % every == 0 else each for n, each in enumerate(key))
     before, after = '{"error": {"message": "a \\u003ckey\\u003e is ', '\\n, \u00f1 \\u00f1"}}'

@@ -107,7 +107,7 @@ def test_broken_compression_is_perhaps_billed(server: Server, body: bytes, encod
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_only_encodings_that_are_read_are_asked_for(server: Server, name: ProviderName) -> None:
-    """What the SDK would accept beside them is not asked for."""
+    """Other encodings that the SDK would accept are not requested."""
     server.script(says(PLAIN[name]))
     server.open(name).send(question(name))
     assert server.received[0].headers["accept-encoding"] == "gzip, deflate"

@@ -103,7 +103,7 @@ def test_the_traffic_of_vertex_is_a_tier(traffic: str, expected: str) -> None:
     ],
 )
 def test_the_bill_of_a_gateway(usage: dict[str, Any], expected: str) -> None:
-    """Amounts in text count, and what the key's owner pays the provider counts beside the gateway's fee."""
+    """Amounts in text count, and what the key's owner pays the provider is added to the gateway's fee."""
     found = read("perplexity", document("perplexity", **usage))
     assert found is not None
     assert Decimal(expected) == found.cost_usd
@@ -120,10 +120,19 @@ def test_the_bill_of_a_gateway_before_any_provider(provider: ProviderName) -> No
 @pytest.mark.parametrize(
     "cost",
     [
-        "0.3 USD", "1e400", "-1", True, [0.3], {"total_cost": True}, {"total_cost": "x"}, {"total": 0.3},
-        {"total_cost": {"amount": 0.3}}, {"total_cost": 0.3, "currency": "EUR"}, {"total_cost": 0.3, "currency": 5},
+        "0.3 USD",
+        "1e400",
+        "-1",
+        True,
+        [0.3],
+        {"total_cost": True},
+        {"total_cost": "x"},
+        {"total": 0.3},
+        {"total_cost": {"amount": 0.3}},
+        {"total_cost": 0.3, "currency": "EUR"},
+        {"total_cost": 0.3, "currency": 5},
     ],
-)  # fmt: skip
+)
 def test_a_bill_in_an_unknown_form_is_not_believed(cost: object) -> None:
     """A bill that cannot be read is not replaced by the lower price of our own."""
     assert read("perplexity", document("perplexity", cost=cost)) is None

@@ -98,8 +98,10 @@ def test_other_models_bill_the_tokens_that_they_say() -> None:
     assert document("openai")["usage"]["input_tokens"] == found.input_tokens
 
 
-@pytest.mark.parametrize(("provider", "field"), [("openai", None), ("perplexity", None), ("anthropic", "service_tier"),
-                                                 ("google", "serviceTier")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("provider", "field"),
+    [("openai", None), ("perplexity", None), ("anthropic", "service_tier"), ("google", "serviceTier")],
+)
 @pytest.mark.parametrize(
     ("value", "expected"), [("priority", "priority"), ("moon", "moon"), ("default", ""), (None, "")]
 )

@@ -40,7 +40,7 @@ def test_second_request_is_stopped(server: Server, wire: HttpTransport) -> None:
 
 @pytest.mark.parametrize("path", ["/v2/responses", "/", "/v10/x"])
 def test_other_address_is_refused(server: Server, wire: HttpTransport, path: str) -> None:
-    """A request beside the base URL does not leave, and costs nothing."""
+    """A request outside the base URL is not sent, and costs nothing."""
     server.script(says("{}"))
     with pytest.raises(ProviderUnavailable, match="instead of") as caught:
         wire.exchange(lambda: wire.http.post(server.url + path))
@@ -109,7 +109,7 @@ def test_endless_body(server: Server, wire: HttpTransport, monkeypatch: pytest.M
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("what", ["answer", "models"])
 def test_a_refusal_that_breaks_the_sdk_is_a_refusal(server: Server, name: ProviderName, what: str) -> None:
-    """A 401 whose body is nested without end is a refused key, for a call and for the list of models."""
+    """A 401 with a body that is nested too deep is a refused key, for a call and for the list of models."""
     server.script(says("[" * 200_000, 401))
     provider = server.open(name)
     with pytest.raises(AuthFailed) as caught:

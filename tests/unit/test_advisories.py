@@ -30,6 +30,6 @@ def test_the_exit_code_tells_clean_vulnerable_and_not_audited_apart(
 
 
 def test_one_vulnerable_file_outweighs_one_that_was_not_audited() -> None:
-    """What is known to be bad is told before what is not known."""
+    """A vulnerable file decides the exit code, also if another file was not audited."""
     answers = {"a.txt": BAD, "b.txt": None}
     assert main(["a.txt", "b.txt"], lambda _, requirements: answers[requirements]) == 1

@@ -17,11 +17,21 @@ ADVICE = "write %40 for @, %2F for /"
 @pytest.mark.parametrize(
     "login",
     [
-        "u:canary@canary", "u:p@canary@canary", "u@x:canary", "u:canary/canary", "u:12/canary", "u:canary#canary",
-        "u:canary?canary", "u:12?canary=3", "u:canary%canary", "u:canary%", "u:canary canary", "u:canary\tcanary",
+        "u:canary@canary",
+        "u:p@canary@canary",
+        "u@x:canary",
+        "u:canary/canary",
+        "u:12/canary",
+        "u:canary#canary",
+        "u:canary?canary",
+        "u:12?canary=3",
+        "u:canary%canary",
+        "u:canary%",
+        "u:canary canary",
+        "u:canary\tcanary",
         "u:c@n:a/r y%#?canary",
     ],
-)  # fmt: skip
+)
 def test_special_characters_in_a_password(login: str) -> None:
     """Each is refused with how to write it, and nothing of the password is shown."""
     with pytest.raises(ConfigurationError) as caught:
@@ -33,10 +43,12 @@ def test_special_characters_in_a_password(login: str) -> None:
 @pytest.mark.parametrize(
     ("query", "name"),
     [
-        ("schema=public", "schema"), ("pgbouncer=true", "pgbouncer"), ("connection_limit=5", "connection_limit"),
+        ("schema=public", "schema"),
+        ("pgbouncer=true", "pgbouncer"),
+        ("connection_limit=5", "connection_limit"),
         ("sslmode=require&charset=utf8", "charset"),
     ],
-)  # fmt: skip
+)
 def test_parameters_of_other_libraries(query: str, name: str) -> None:
     """A parameter that libpq does not have is named."""
     with pytest.raises(ConfigurationError, match=f"`{name}` is none"):
@@ -46,12 +58,17 @@ def test_parameters_of_other_libraries(query: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "postgresql://u:p%40ss%2Fw%23%3F%25@h:5432/d", "postgres://u@h", "postgresql:///d?host=/tmp&user=a@b",
-        "postgresql://u:a:b@h1:1,h2:2/d?target_session_attrs=any", "postgresql://u:p@[::1]:5432/d", "postgresql://",
-        "postgresql://u:p@h/d?sslmode=require&application_name=x", "postgresql://%2Fvar%2Frun/d",
+        "postgresql://u:p%40ss%2Fw%23%3F%25@h:5432/d",
+        "postgres://u@h",
+        "postgresql:///d?host=/tmp&user=a@b",
+        "postgresql://u:a:b@h1:1,h2:2/d?target_session_attrs=any",
+        "postgresql://u:p@[::1]:5432/d",
+        "postgresql://",
+        "postgresql://u:p@h/d?sslmode=require&application_name=x",
+        "postgresql://%2Fvar%2Frun/d",
         "host=h password='a b'",
     ],
-)  # fmt: skip
+)
 def test_addresses_that_libpq_reads(text: str) -> None:
     """What can be read in one way is taken as it is, and libpq reads it."""
     assert text == database_url(text)
@@ -84,17 +101,32 @@ def test_every_form_of_a_password_is_hidden(address: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("host", "where"),
     [
-        ("", "here"), ("/var/run/postgresql", "here"), ("@abstract", "here"), ("localhost", "here"),
+        ("", "here"),
+        ("/var/run/postgresql", "here"),
+        ("@abstract", "here"),
+        ("localhost", "here"),
         ("127.8.8.8", "here"),
-        ("::1", "here"), ("10.1.2.3", "private"), ("172.31.0.1", "private"), ("172.32.0.1", "public"),
-        ("192.168.1.1", "private"), ("fd12::1", "private"), ("postgres.railway.internal", "private"), ("db", "private"),
-        ("203.0.113.5", "public"), ("8.8.8.8", "public"), ("100.64.0.1", "public"), ("2001:db8::1", "public"),
-        ("db.example.com", "public"), ("internal.example.com", "public"), ("railway.internal.example.com", "public"),
-        ("::ffff:10.0.0.1", "private"), ("LOCALHOST.", "here"),
+        ("::1", "here"),
+        ("10.1.2.3", "private"),
+        ("172.31.0.1", "private"),
+        ("172.32.0.1", "public"),
+        ("192.168.1.1", "private"),
+        ("fd12::1", "private"),
+        ("postgres.railway.internal", "private"),
+        ("db", "private"),
+        ("203.0.113.5", "public"),
+        ("8.8.8.8", "public"),
+        ("100.64.0.1", "public"),
+        ("2001:db8::1", "public"),
+        ("db.example.com", "public"),
+        ("internal.example.com", "public"),
+        ("railway.internal.example.com", "public"),
+        ("::ffff:10.0.0.1", "private"),
+        ("LOCALHOST.", "here"),
     ],
-)  # fmt: skip
+)
 def test_where_a_host_is(host: str, where: str) -> None:
-    """This machine and private networks are told from addresses that anybody may stand in front of."""
+    """This machine and private networks are distinguished from public addresses."""
     assert where == reach(host)
 
 

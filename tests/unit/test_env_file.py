@@ -87,9 +87,11 @@ def test_names_that_set_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     found = unknown_variables({"LLM_MAX_WORKER": "3", "llm_sentiment": "no", "LLM_QQQ": "", "LLM_MAX_WORKERS": "3"})
     expected = {
-        "LLM_DEFAULT_MONTHLY_BUDGET": "LLM_DEFAULT_MONTHLY_BUDGET_USD", "LLM_MAX_WORKER": "LLM_MAX_WORKERS",
-        "LLM_QQQ": "", "llm_sentiment": "LLM_SENTIMENT",
-    }  # fmt: skip
+        "LLM_DEFAULT_MONTHLY_BUDGET": "LLM_DEFAULT_MONTHLY_BUDGET_USD",
+        "LLM_MAX_WORKER": "LLM_MAX_WORKERS",
+        "LLM_QQQ": "",
+        "llm_sentiment": "LLM_SENTIMENT",
+    }
     assert expected == dict(found)
 
 
@@ -122,13 +124,33 @@ def test_jobs_and_commands_warn_of_them(
         ("sk-canary-\n0123456789", "several lines"),
         ("sk-canary\x00", "printable ASCII"),
         ("sk-" + "canary" * 200, "longer than"),
-        *((text, "placeholder") for text in (
-            "sk-...", "sk-…", "your-key-here", "YOUR_API_KEY", "<key>", "sk-proj-xxxxxxxxxxxx", "sk-your-openai-key",
-            "${OPENAI_API_KEY}", "$OPENAI_API_KEY", "{{key}}", "changeme", "sk-***", "paste-key-here",
-            "insert_your_key", "[key]", "%OPENAI_API_KEY%", "None", "AIzaSy...", "pplx-your-key", "api-key",
-        )),
+        *(
+            (text, "placeholder")
+            for text in (
+                "sk-...",
+                "sk-…",
+                "your-key-here",
+                "YOUR_API_KEY",
+                "<key>",
+                "sk-proj-xxxxxxxxxxxx",
+                "sk-your-openai-key",
+                "${OPENAI_API_KEY}",
+                "$OPENAI_API_KEY",
+                "{{key}}",
+                "changeme",
+                "sk-***",
+                "paste-key-here",
+                "insert_your_key",
+                "[key]",
+                "%OPENAI_API_KEY%",
+                "None",
+                "AIzaSy...",
+                "pplx-your-key",
+                "api-key",
+            )
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_key(value: str, wrong: str) -> None:
     """A key in its wrapping or a placeholder is refused with what is wrong, and nothing of it is shown."""
     with pytest.raises(ConfigurationError) as caught:

@@ -99,8 +99,10 @@ def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> N
     (web,) = [each for each in main().to_graph()["resources"] if each["name"] == "llm-monitoring-web"]
     assert "python -m llm_monitoring web" == web["deploy"]["startCommand"]
     assert ("ALWAYS", "/healthz", None) == (
-        web["deploy"]["restartPolicyType"], web["deploy"]["healthcheckPath"], web["deploy"].get("cronSchedule"),
-    )  # fmt: skip
+        web["deploy"]["restartPolicyType"],
+        web["deploy"]["healthcheckPath"],
+        web["deploy"].get("cronSchedule"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_every_variable_is_read() -> None:
 
 
 def test_mappings_are_frozen() -> None:
-    """Nobody changes a setting through a mapping."""
+    """A mapping of the settings cannot be changed."""
     with pytest.raises(TypeError):
         loaded().concurrency["openai"] = 99  # type: ignore[index]
 
@@ -299,7 +299,7 @@ def test_railway_without_database() -> None:
 
 
 def test_database_choice() -> None:
-    """Elsewhere an embedded database may stand in, and never beside DATABASE_URL."""
+    """Elsewhere an embedded database may be used, but never together with DATABASE_URL."""
     assert loaded().may_embed_database
     with pytest.raises(ConfigurationError, match=r"^DATABASE_URL is not set: "):
         loaded().require_database_url()

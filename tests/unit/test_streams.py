@@ -23,8 +23,12 @@ def run(body: str, redirection: str, **environment: str) -> tuple[int, str]:
     program = f"{imports}\ndef main():\n    {body}\nrun_program(main)"
     done = subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, program],
-        env={**BOUNDS, **environment}, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env={**BOUNDS, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     return done.returncode, done.stderr
 
 
@@ -91,9 +95,13 @@ def test_a_reader_that_leaves(quiet: str, said: str) -> None:
         f"run_program(main, quiet_on_closed_pipe={quiet})"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program], env=BOUNDS, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env=BOUNDS,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None

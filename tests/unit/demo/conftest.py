@@ -60,16 +60,16 @@ class Plain:
 
     def ask(self, provider: str, prompt: str = "best crm?", *, key: str = "k-1", model: str = "") -> Answered:
         """Send the smallest generation request of a provider."""
-        name, told = model or MODELS[provider], {"authorization": f"Bearer {key}"}
+        name, headers = model or MODELS[provider], {"authorization": f"Bearer {key}"}
         match provider:
             case "openai":
-                return self.send("POST", "/openai/v1/responses", {"model": name, "input": prompt}, told)
+                return self.send("POST", "/openai/v1/responses", {"model": name, "input": prompt}, headers)
             case "perplexity":
-                return self.send("POST", "/perplexity/v1/responses", {"model": name, "input": prompt}, told)
+                return self.send("POST", "/perplexity/v1/responses", {"model": name, "input": prompt}, headers)
             case "anthropic":
                 body = {"model": name, "max_tokens": 900, "messages": [{"role": "user", "content": prompt}]}
-                told |= {"anthropic-version": "2026-10-21"}
-                return self.send("POST", "/anthropic/v1/messages", body, told)
+                headers |= {"anthropic-version": "2026-10-21"}
+                return self.send("POST", "/anthropic/v1/messages", body, headers)
         path = f"/google/v1beta/models/{name}:generateContent"
         return self.send("POST", path, {"contents": [{"parts": [{"text": prompt}]}]}, {"x-goog-api-key": key})
 

@@ -160,7 +160,7 @@ def test_any_prompt_is_answered(prompt: str) -> None:
     ],
 )
 def test_the_judge_scores_what_it_reads(context: str, expected: str) -> None:
-    """The verdict is one JSON object whose label agrees with its score."""
+    """The verdict is one JSON object with a label that fits its score."""
     verdict = json.loads(judge(Ask("m", context)).text)
     ranges = {"positive": (0.6, 1.0), "neutral": (0.4, 0.6), "negative": (0.0, 0.4)}
     low, high = ranges[expected]
@@ -170,5 +170,5 @@ def test_the_judge_scores_what_it_reads(context: str, expected: str) -> None:
 
 def test_the_judge_acts_only_when_told_to() -> None:
     """A request is a sentiment task when its instructions say sentiment and JSON."""
-    told = Ask("m", "text", instructions="Classify the SENTIMENT. Reply with JSON only.")
-    assert (True, False) == (is_sentiment(told), is_sentiment(Ask("m", "What sentiment does JSON have?")))
+    assert is_sentiment(Ask("m", "text", instructions="Classify the SENTIMENT. Reply with JSON only."))
+    assert not is_sentiment(Ask("m", "What sentiment does JSON have?"))

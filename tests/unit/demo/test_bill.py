@@ -70,9 +70,10 @@ def test_the_bill_knows_keys_by_fingerprint_only(server: DemoServer, plain: Any)
     plain.ask("google", key="AQ.beta-secret")
     summary = plain.send("GET", "/bill")
     first, second, third = (Decimal(charge.price_usd) for charge in server.bill.lines)
-    told = summary.json()
-    assert (3, f"{first + second + third:.10f}") == (told["requests"], told["total_usd"])
-    assert told["by_key"][fingerprint("sk-alpha-secret")] == {
+    totals = summary.json()
+    assert 3 == totals["requests"]
+    assert f"{first + second + third:.10f}" == totals["total_usd"]
+    assert totals["by_key"][fingerprint("sk-alpha-secret")] == {
         "requests": 2,
         "total_usd": f"{first + second:.10f}",
     }

@@ -82,7 +82,7 @@ def test_anthropic_answers_a_plain_question(anthropic_client: anthropic.Anthropi
 
 
 def test_anthropic_search_comes_with_results_and_citations(anthropic_client: anthropic.Anthropic) -> None:
-    """With web search there is a tool use, its results, and text whose blocks cite pages among them."""
+    """With web search there is a tool use, its results, and text blocks that cite pages among them."""
     reply = anthropic_client.messages.create(
         model="claude-sonnet-5-5",
         max_tokens=2000,
