@@ -15,7 +15,7 @@ from pathlib import Path
 
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.embedded import serve
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,14 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Event
 
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import migrate
-from llm_monitoring.db.pooler import require_sessions
-from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.keys.encryption import KeyCipher
-from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.settings.fields import Settings, load_settings
+from llm_monitoring.db import Database, RowErrors, migrate, require_sessions
+from llm_monitoring.keys import KeyCipher, KeyStore
+from llm_monitoring.ledger import Budget
+from llm_monitoring.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
 from llm_monitoring.errors import Invalid
 from llm_monitoring.keys import listing
-from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.ledger import Standing
+from llm_monitoring.logs import register_secret
 from llm_monitoring.model_review import check
 from llm_monitoring.model_review.findings import LONGEST_ID
 from llm_monitoring.providers import ModelInfo
@@ -23,7 +23,7 @@ from llm_monitoring.runs.plan import anyone_may_spend
 from llm_monitoring.runs.reason_texts import problem_text
 from llm_monitoring.runs.report import ProjectReport
 from llm_monitoring.runs.tasks import Completeness
-from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.settings import load_settings
 
 Models = list[dict[str, Any]]
 

@@ -212,7 +212,7 @@ class Databases:
 
 def fill_migrated(url: str) -> None:
     from llm_monitoring.db.database import Database
-    from llm_monitoring.db.migrate import migrate
+    from llm_monitoring.db.migrations import migrate
 
     with Database(url) as db:
         migrate(db)

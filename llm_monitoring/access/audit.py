@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from llm_monitoring.db.database import Database, Json, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Json, Row, load
 
 SQL = load("access")
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_monitoring.db.database import Database, Json
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Json, load
 from llm_monitoring.errors import MonitoringError
 
 SQL = load("access")

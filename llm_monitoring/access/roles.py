@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, load
 
 SQL = load("access")
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import Invalid, NotFound
 

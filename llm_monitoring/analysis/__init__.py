@@ -4,6 +4,31 @@ from __future__ import annotations
 
 from llm_monitoring.analysis.answer import ANALYSIS_VERSION, Analysis, Matcher, Mention, analyse
 from llm_monitoring.analysis.entity import Entity
-from llm_monitoring.analysis.sources import Source
+from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
+from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
+from llm_monitoring.analysis.sentiment import JUDGE_INSTRUCTIONS, UnreadableVerdict, Verdict, judge_prompt, read_verdict
+from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
+from llm_monitoring.analysis.text.folding import fold
 
-__all__ = ["ANALYSIS_VERSION", "Analysis", "Entity", "Matcher", "Mention", "Source", "analyse"]
+__all__ = [
+    "ANALYSIS_VERSION",
+    "JUDGE_INSTRUCTIONS",
+    "Analysis",
+    "Doubt",
+    "Entity",
+    "Matcher",
+    "Mention",
+    "Source",
+    "UnreadableVerdict",
+    "Verdict",
+    "analyse",
+    "cased_key",
+    "compile_vocabulary",
+    "doubts",
+    "fold",
+    "judge_prompt",
+    "key",
+    "owner_of_source",
+    "page_key",
+    "read_verdict",
+]

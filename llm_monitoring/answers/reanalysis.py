@@ -19,13 +19,9 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.answers import store as results
 from llm_monitoring.answers.changes import BY_NAME, Changes, Reading
-from llm_monitoring.db.database import Database, Json, Row
-from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import AlreadyHeld, Database, ExclusiveLock, Json, Row, RowErrors, load
 from llm_monitoring.figures import snapshots
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project, fingerprints
 
 SQL = load("reanalysis")
 

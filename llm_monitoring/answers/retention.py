@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, RowErrors, load
 
 SQL = load("retention")
 BATCH: Final = 500  # rows a transaction: a lock of milliseconds

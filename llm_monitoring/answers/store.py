@@ -9,14 +9,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis
-from llm_monitoring.analysis.sentiment import Verdict
-from llm_monitoring.db.database import Database, Json, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, Verdict
+from llm_monitoring.db import Database, Json, RowErrors, Transaction, load
 from llm_monitoring.domain import Task, read_task, task_key
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project, fingerprints
 from llm_monitoring.providers import Answer, Reply
 
 SQL = load("answers")

@@ -10,8 +10,8 @@ from llm_monitoring import app, db
 from llm_monitoring.cli.base.command import example
 from llm_monitoring.cli.base.output import say
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db.pooler import require_sessions
-from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.db import require_sessions
+from llm_monitoring.ledger import Budget
 
 
 @click.command(epilog=example("migrate", "migrate --print-grants"))

@@ -20,7 +20,7 @@ def orders(session: Session, *, once: bool) -> None:
     all. A stop (SIGTERM, Ctrl-C) lets the calls that are out end; what is left waits for the next process.
     """
     from llm_monitoring.app import open_app
-    from llm_monitoring.logs.setup import configure
+    from llm_monitoring.logs import configure
     from llm_monitoring.process.signals import stoppable
     from llm_monitoring.runs.daily import longest_ending
     from llm_monitoring.runs.order_service import serve

@@ -14,8 +14,7 @@ from llm_monitoring.access.tokens import SCOPES, Token
 from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db import Database, Row
-from llm_monitoring.db.scoped import in_transaction
+from llm_monitoring.db import Database, Row, in_transaction
 
 
 @click.group(epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list"))

@@ -24,7 +24,7 @@ def web(session: Session, *, port: int | None) -> None:
             f"the web service needs the packages of requirements-web.txt: {exc.name} is not installed"
         ) from exc
 
-    from llm_monitoring.logs.setup import configure
+    from llm_monitoring.logs import configure
 
     with session.settings() as settings:
         configure(settings)

@@ -20,7 +20,7 @@ def worker(session: Session, *, once: bool) -> None:
     """
     from llm_monitoring.app import open_app
     from llm_monitoring.distributed.worker import Worker
-    from llm_monitoring.logs.setup import configure
+    from llm_monitoring.logs import configure
     from llm_monitoring.process.signals import stoppable
     from llm_monitoring.runs.daily import longest_ending
 

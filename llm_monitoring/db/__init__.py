@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+from llm_monitoring.db.clock import DatabaseClock
 from llm_monitoring.db.database import (
+    BrokenOff,
     Conflict,
     Connection,
     Database,
     DatabaseUnavailable,
+    Interrupted,
     Json,
     Locked,
     Rejected,
     Row,
     Transaction,
 )
-from llm_monitoring.db.migrate import migrate, pending
+from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
+from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder, SessionLock, advisory_holder, table_holder
+from llm_monitoring.db.migrations import migrate, pending
+from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
+from llm_monitoring.db.row_errors import RowError, RowErrors, Stage, read_record, records
+from llm_monitoring.db.scoped import UserDatabase, in_transaction
 
 __all__ = [
+    "AlreadyHeld",
+    "BrokenOff",
     "Conflict",
     "Connection",
     "Database",
+    "DatabaseClock",
     "DatabaseUnavailable",
+    "ExclusiveLock",
+    "Holder",
+    "Interrupted",
     "Json",
     "Locked",
+    "PooledSessions",
     "Rejected",
     "Row",
+    "RowError",
+    "RowErrors",
+    "SessionLock",
+    "Stage",
     "Transaction",
+    "UserDatabase",
+    "advisory_holder",
+    "encryption_defaults",
+    "in_transaction",
+    "is_required",
     "load",
     "migrate",
     "pending",
+    "reach",
+    "read_record",
+    "records",
+    "require_sessions",
+    "table_holder",
 ]

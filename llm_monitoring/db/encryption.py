@@ -9,7 +9,7 @@ from typing import Final, Literal
 import psycopg2
 from psycopg2.extensions import libpq_version, parse_dsn
 
-from llm_monitoring.settings.fields import libpq_variable
+from llm_monitoring.settings import libpq_variable
 
 Reach = Literal["here", "private", "public"]
 

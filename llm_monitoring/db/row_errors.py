@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, Final, Literal, TypeVar
 
 from llm_monitoring.db.database import DatabaseUnavailable, Rejected
-from llm_monitoring.logs.redaction import redact
+from llm_monitoring.logs import redact
 
 R = TypeVar("R")
 

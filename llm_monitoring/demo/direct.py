@@ -11,8 +11,7 @@ from typing import Any, Final
 from llm_monitoring.demo.exchange import HttpRequest, Json
 from llm_monitoring.demo.server.service import Service
 from llm_monitoring.domain import KeyId, ProviderName, Secret
-from llm_monitoring.keys.clients import Clients
-from llm_monitoring.keys.store import KeyStore
+from llm_monitoring.keys import Clients, KeyStore
 from llm_monitoring.providers import (
     BadResponse,
     ModelInfo,
@@ -25,7 +24,7 @@ from llm_monitoring.providers import (
     openai,
     perplexity,
 )
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 VERSION: Final = {"anthropic-version": anthropic.API_VERSION, "content-type": "application/json"}
 

@@ -30,7 +30,7 @@ from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import PROVIDERS, Secret, provider_name
 from llm_monitoring.errors import NotFound
 from llm_monitoring.process.whole_files import whole_file
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from llm_monitoring.answers import store
 from llm_monitoring.app import App
-from llm_monitoring.db.database import Locked
-from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.db import Locked, RowError
 from llm_monitoring.distributed.partition import divide
 from llm_monitoring.distributed.queue import ChunkQueue, OpenQueue, silence_engine_logs
 from llm_monitoring.distributed.shared_settings import digests

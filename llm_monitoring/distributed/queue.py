@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Final, TypeVar
 
-from llm_monitoring.db.database import Database, Interrupted, Transaction
-from llm_monitoring.db.encryption import encryption_defaults
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Interrupted, Transaction, encryption_defaults, load
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 
 try:

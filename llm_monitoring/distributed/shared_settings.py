@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 
 class SettingsMismatch(ConfigurationError):

@@ -13,12 +13,11 @@ from typing import Final
 
 from llm_monitoring import registry
 from llm_monitoring.app import App
-from llm_monitoring.db.database import Database, DatabaseUnavailable, Locked
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, DatabaseUnavailable, Locked, RowErrors
 from llm_monitoring.distributed.queue import ChunkQueue, ChunkReturned, silence_engine_logs
 from llm_monitoring.distributed.shared_settings import SettingsMismatch, check, digests
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.keys.clients import Clients
+from llm_monitoring.keys import Clients
 from llm_monitoring.registry import Catalogue
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress

@@ -1,1 +1,42 @@
 """Figures: the statistics, a day's cells, periods and their comparison."""
+
+from __future__ import annotations
+
+from llm_monitoring.figures.cells import Cell, Summary, summary_of
+from llm_monitoring.figures.change import CONFIDENCE, Change
+from llm_monitoring.figures.comparison import Comparison, compare
+from llm_monitoring.figures.measures import Measured, PromptMeans, Value, measured
+from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_parts
+from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
+from llm_monitoring.figures.rates import MIN_PROMPTS, period_rate
+from llm_monitoring.figures.spread import answers_error, wider_error
+from llm_monitoring.figures.statistics import hundredths, percentage, rounded, t_quantile
+
+__all__ = [
+    "CONFIDENCE",
+    "MIN_PROMPTS",
+    "Cell",
+    "Change",
+    "Comparison",
+    "Measured",
+    "ModelChange",
+    "Observation",
+    "PromptChange",
+    "PromptMeans",
+    "ProviderPart",
+    "Summary",
+    "Value",
+    "answers_error",
+    "compare",
+    "hundredths",
+    "measured",
+    "model_changes",
+    "percentage",
+    "period_rate",
+    "prompts_asked",
+    "provider_parts",
+    "rounded",
+    "summary_of",
+    "t_quantile",
+    "wider_error",
+]

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import cells, comparison, movers, snapshots
 from llm_monitoring.figures.cells import Summary
@@ -18,7 +17,7 @@ from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.movers import PromptChange, ProviderPart
 from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.readings import Readings
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 
 SQL = load("periods")
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llm_monitoring.analysis import ANALYSIS_VERSION, Entity, Matcher
-from llm_monitoring.db.database import Database, Row, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, Row, RowErrors, Transaction, load
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project, read_entity
+from llm_monitoring.projects import Project, fingerprints, read_entity
 
 SQL = load("readings")
 

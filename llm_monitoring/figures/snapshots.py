@@ -10,14 +10,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from llm_monitoring import failpoints
-from llm_monitoring.db.database import Database, Json, Row, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, Json, Row, RowErrors, Transaction, load
 from llm_monitoring.figures.cells import cell
 from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.readings import Readings
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project, fingerprints
 
 SQL = load("answers")
 

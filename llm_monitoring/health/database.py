@@ -8,20 +8,25 @@ from typing import Final
 
 from llm_monitoring import db as database
 from llm_monitoring import projects
-from llm_monitoring.db import Database, Row
-from llm_monitoring.db.encryption import is_required, reach
-from llm_monitoring.db.locks import advisory_holder
-from llm_monitoring.db.pooler import PooledSessions, require_sessions
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import (
+    Database,
+    PooledSessions,
+    Row,
+    RowErrors,
+    advisory_holder,
+    is_required,
+    load,
+    reach,
+    require_sessions,
+)
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
-from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.ledger import Budget
 from llm_monitoring.process.wording import PROGRAM, counted
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs import records
 from llm_monitoring.runs.records import LOCK_KEY
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 SQL = load("health")
 

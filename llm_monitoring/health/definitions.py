@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from llm_monitoring import projects
-from llm_monitoring.db import Database
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.errors import Invalid
 from llm_monitoring.health.check_result import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
-from llm_monitoring.projects.definition import NewPrompt, Project
-from llm_monitoring.projects.validation import check_prompt, problems
+from llm_monitoring.projects import NewPrompt, Project, check_prompt, problems
 
 SHOWN: Final = 5
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from llm_monitoring.app import assemble, database_url
-from llm_monitoring.db import Database
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 from llm_monitoring.health import database, definitions, machine, models, projects, searching
 from llm_monitoring.health import keys as key_checks
 from llm_monitoring.health.check_result import CheckResult, green, red
-from llm_monitoring.keys.verification import check_keys
+from llm_monitoring.keys import check_keys
 from llm_monitoring.process.hints import hint
-from llm_monitoring.settings.fields import Settings, fallback_settings
+from llm_monitoring.settings import Settings, fallback_settings
 
 
 def examine(settings: Settings, *, offline: bool = False, demo: bool = False) -> list[CheckResult]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
-from llm_monitoring.keys.encryption import KeyCipher
-from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.keys.verification import KeyCheck
+from llm_monitoring.keys import KeyCheck, KeyCipher, KeyStore
 from llm_monitoring.process.wording import PROGRAM, counted
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 
 def master_key(settings: Settings, keys: KeyStore) -> Iterator[CheckResult]:

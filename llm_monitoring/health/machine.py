@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.process import location
-from llm_monitoring.settings.fields import Settings, unknown_variables
+from llm_monitoring.settings import Settings, unknown_variables
 
 GIB: Final = 2**30
 LITTLE_GIB, ALMOST_NONE_GIB = 2.0, 0.5

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from llm_monitoring import registry
-from llm_monitoring.db import Database
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, load
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
-from llm_monitoring.keys.verification import KeyCheck
-from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.keys import KeyCheck
+from llm_monitoring.ledger import Budget
 from llm_monitoring.model_review import findings
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.registry import ModelChange, RegistryEntry

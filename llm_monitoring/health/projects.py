@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from llm_monitoring.db import Database
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, load
 from llm_monitoring.health.check_result import CheckResult, yellow
 from llm_monitoring.process.wording import PROGRAM
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_monitoring import projects, registry
-from llm_monitoring.db import Database
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.health.check_result import CheckResult, yellow
 from llm_monitoring.process.hints import explain
-from llm_monitoring.projects.definition import Project
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.projects import Project
+from llm_monitoring.settings import Settings
 
 SHOWN = 5
 

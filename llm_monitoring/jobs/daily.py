@@ -15,7 +15,7 @@ from llm_monitoring.errors import MonitoringError, NotReady
 from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
 from llm_monitoring.jobs import daily_log, demo_log, digest, terminal
 from llm_monitoring.jobs.startup import job_settings
-from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.ledger import blocked_users
 from llm_monitoring.process.signals import ending_within
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
 from llm_monitoring.runs.estimate import estimate
@@ -23,7 +23,7 @@ from llm_monitoring.runs.order_service import daily_lock
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.records import AlreadyRunning, RunLock, held_too_long
 from llm_monitoring.runs.report import DayReport
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 

@@ -10,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from llm_monitoring.db.locks import Holder
+from llm_monitoring.db import Holder
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import EventLog
-from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.keys import KeyUnreadable
+from llm_monitoring.ledger import Standing
 from llm_monitoring.process.hints import explain
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate

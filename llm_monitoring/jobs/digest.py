@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_monitoring.app import App
-from llm_monitoring.db.locks import Holder
+from llm_monitoring.db import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import observed_notices, run_notices
 from llm_monitoring.jobs.digest_text import Names, plain
-from llm_monitoring.ledger.balancing import Adjustment
+from llm_monitoring.ledger import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
 from llm_monitoring.notify.outbox import Notice, PendingNotices

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 
 from llm_monitoring import logs
-from llm_monitoring.db.database import Database
+from llm_monitoring.db import Database
 from llm_monitoring.notify import detectors
 from llm_monitoring.notify.outbox import Notice
 

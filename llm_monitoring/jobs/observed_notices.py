@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from llm_monitoring import registry
 from llm_monitoring.app import App
-from llm_monitoring.db.database import Row
-from llm_monitoring.figures.comparison import Comparison
+from llm_monitoring.db import Row
+from llm_monitoring.figures import Comparison
 from llm_monitoring.jobs.digest_text import Names, plain
 from llm_monitoring.notify import detectors
 from llm_monitoring.notify.detectors import BudgetAlert, Move, Outage, SpendJump

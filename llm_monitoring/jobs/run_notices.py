@@ -11,10 +11,9 @@ from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.app import App
-from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.db import RowError
 from llm_monitoring.jobs.digest_text import SHOWN_NAMES, Names, plain, project_names
-from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.ledger.balancing import Adjustment
+from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs.reason_texts import problem_text, standing_line, stop_text

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import date
 from logging import getLogger
 
-from llm_monitoring.logs.setup import configure
-from llm_monitoring.settings.fields import Settings, fallback_settings, load_settings, unknown_variables
+from llm_monitoring.logs import configure
+from llm_monitoring.settings import Settings, fallback_settings, load_settings, unknown_variables
 
 log = getLogger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llm_monitoring import registry
 from llm_monitoring.app import App, open_app
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, MonitoringError
 from llm_monitoring.jobs import weekly_log
@@ -22,7 +22,7 @@ from llm_monitoring.model_review.findings import ModelReview, RetiringModel
 from llm_monitoring.providers import ModelInfo, ProviderError
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 DONE, CRITICAL = 0, 1
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.db.locks import Holder
+from llm_monitoring.db import Holder
 from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs.event_log import EventLog

@@ -1,1 +1,25 @@
 """API keys: encryption, storage, and what asks the providers whether a key works."""
+
+from __future__ import annotations
+
+from llm_monitoring.keys.clients import Clients, NoKey
+from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, last_four, require_cipher
+from llm_monitoring.keys.store import NAMED_AT_MOST, KeyStatus, KeyStore, ListedKey
+from llm_monitoring.keys.verification import KeyCheck, check_keys, store_unless_refused
+
+__all__ = [
+    "NAMED_AT_MOST",
+    "Clients",
+    "KeyCheck",
+    "KeyCipher",
+    "KeyStatus",
+    "KeyStore",
+    "KeyUnreadable",
+    "ListedKey",
+    "NoKey",
+    "Reason",
+    "check_keys",
+    "last_four",
+    "require_cipher",
+    "store_unless_refused",
+]

@@ -9,7 +9,7 @@ from llm_monitoring.domain import KeyId, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.providers import Provider, open_provider
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 
 class NoKey(MonitoringError):

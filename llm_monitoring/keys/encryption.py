@@ -12,8 +12,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.logs.redaction import register_secret
-from llm_monitoring.settings.key_text import api_key
+from llm_monitoring.logs import register_secret
+from llm_monitoring.settings import api_key
 
 Reason = Literal["no_master_key", "empty", "damaged", "sealed_otherwise", "not_a_key", "newer", "not_yours"]
 

@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import RowErrors
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.providers import ModelInfo, open_provider
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 KEYS_TO_TRY: Final = 3
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.db.database import Database, Row, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, Transaction, load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import Invalid, MonitoringError, NotFound
 from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_cipher
-from llm_monitoring.settings.key_text import typed_key
+from llm_monitoring.settings import typed_key
 
 SQL = load("keys")
 log = logging.getLogger(__name__)

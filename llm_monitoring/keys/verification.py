@@ -13,7 +13,7 @@ from llm_monitoring.keys import listing
 from llm_monitoring.keys.encryption import last_four
 from llm_monitoring.keys.store import KeyStore, ListedKey, read_key
 from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 Verdict = Literal["works", "refused", "unreadable", "not reached", "unclear"]
 

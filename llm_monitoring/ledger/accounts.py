@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.db.database import Row
+from llm_monitoring.db import Row
 
 BLOCKED_AT: Final = Decimal(100)
 

@@ -9,9 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Literal
 
-from llm_monitoring.db.database import Row, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Row, RowErrors, Transaction, load
 from llm_monitoring.ledger.attempts import new_id
 from llm_monitoring.ledger.budget import Budget
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from llm_monitoring.db.clock import DatabaseClock
-from llm_monitoring.db.database import Conflict, Database, Locked, Rejected, Row, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Conflict, Database, DatabaseClock, Locked, Rejected, Row, Transaction, load
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.ledger.accounts import BLOCKED_AT, Audit, Standing, month_of

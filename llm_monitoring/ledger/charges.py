@@ -12,7 +12,7 @@ from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.logs.redaction import redact
+from llm_monitoring.logs import redact
 from llm_monitoring.providers import Answer, ProviderError
 from llm_monitoring.registry import NotCallable, Price, Unpriced
 

@@ -11,15 +11,14 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from llm_monitoring import failpoints, registry
-from llm_monitoring.db.database import BrokenOff, DatabaseUnavailable, Locked, Transaction
-from llm_monitoring.db.row_errors import RowError, RowErrors, Stage
+from llm_monitoring.db import BrokenOff, DatabaseUnavailable, Locked, RowError, RowErrors, Stage, Transaction
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.charges import Charges, report_overrun
 from llm_monitoring.ledger.errors import Withdrawn, WithdrawnFor
-from llm_monitoring.logs.redaction import SECRETS
+from llm_monitoring.logs import SECRETS
 from llm_monitoring.providers import (
     Answer,
     BadResponse,

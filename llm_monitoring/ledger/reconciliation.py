@@ -10,11 +10,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.db.database import Row
+from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.keys.store import KeyStore, ListedKey
+from llm_monitoring.keys import KeyStore, ListedKey
 from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.registry.served import without_date
+from llm_monitoring.registry import without_date
 
 TOLERATED_PERCENT: Final = Decimal(1)
 ALL: Final = "all"  # keys, or models

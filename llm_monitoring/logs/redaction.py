@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from llm_monitoring.domain import Secret
-from llm_monitoring.settings import database_address
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings, database_address
 
 HIDDEN: Final = "***"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from llm_monitoring.logs.formatters import JsonFormatter, PlainFormatter, plain_value
 from llm_monitoring.logs.redaction import register_settings
 from llm_monitoring.process.streams import is_stream_failure
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console

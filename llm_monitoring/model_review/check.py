@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from llm_monitoring.db.database import Database, Json, Transaction
-from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import AlreadyHeld, Database, ExclusiveLock, Json, RowErrors, Transaction, load
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.keys.listing import ListingKey, list_models
 from llm_monitoring.model_review import suggested_prices
@@ -19,7 +16,7 @@ from llm_monitoring.model_review.suggested_prices import SuggestedPrice, suggest
 from llm_monitoring.providers import AuthFailed, ModelInfo
 from llm_monitoring.registry import RegistryEntry, admin
 from llm_monitoring.registry.admin import Author
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 SQL = load("model_review")
 

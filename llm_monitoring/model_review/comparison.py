@@ -18,15 +18,14 @@ from typing import Final
 
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
-from llm_monitoring.db.database import Row
+from llm_monitoring.db import Row
 from llm_monitoring.domain import KeyId, Task
 from llm_monitoring.errors import Invalid, NotReady
-from llm_monitoring.figures.comparison import Comparison, compare
-from llm_monitoring.figures.observations import Observation
-from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.payment import Paid, SettlementDelayed
+from llm_monitoring.figures import Comparison, Observation, compare
+from llm_monitoring.keys import Clients
+from llm_monitoring.ledger import Paid, SettlementDelayed
 from llm_monitoring.model_review.probe import charged, find_key, new_probe_attempt, probe_payment
-from llm_monitoring.projects.tracked import TrackedProject
+from llm_monitoring.projects import TrackedProject
 from llm_monitoring.providers import Question
 from llm_monitoring.registry import Catalogue, Model, NotCallable, admin
 from llm_monitoring.runs.call_errors import POSSIBLY_BILLED_ATTEMPTS

@@ -13,8 +13,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.model_review.suggested_prices import SuggestedPrice, rises, suggest
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.providers.model_lists import answers_text
-from llm_monitoring.registry import DatedPrice, Price, PriceChange, PriceEntry, RegistryEntry
-from llm_monitoring.registry.served import without_date
+from llm_monitoring.registry import DatedPrice, Price, PriceChange, PriceEntry, RegistryEntry, without_date
 
 MISSES_TO_RETIRE: Final = 2
 NOTICE: Final = timedelta(days=30)

@@ -11,13 +11,11 @@ from typing import Final
 
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, load
 from llm_monitoring.domain import KeyId
 from llm_monitoring.errors import Invalid, MonitoringError, NotReady
-from llm_monitoring.keys.clients import Clients, NoKey
-from llm_monitoring.ledger.attempts import Attempt, new_id
-from llm_monitoring.ledger.payment import Paid, Payment, PaymentService
+from llm_monitoring.keys import Clients, NoKey
+from llm_monitoring.ledger import Attempt, Paid, Payment, PaymentService, new_id
 from llm_monitoring.providers import Answer, ProviderError, Question
 from llm_monitoring.registry import Model, NotCallable, Price, Quote, RegistryEntry, admin
 from llm_monitoring.registry.admin import Author

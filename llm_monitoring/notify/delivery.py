@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from llm_monitoring.domain import Secret
-from llm_monitoring.settings.fields import plain_environment
+from llm_monitoring.settings import plain_environment
 
 SENDER: Final = Path(__file__).with_name("sender.py")
 

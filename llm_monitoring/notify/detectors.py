@@ -11,17 +11,19 @@ from statistics import median
 from typing import Final, Literal
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.figures import snapshots
-from llm_monitoring.figures.change import CONFIDENCE, Change
-from llm_monitoring.figures.comparison import Comparison, compare
-from llm_monitoring.figures.movers import ProviderPart, provider_parts
-from llm_monitoring.figures.observations import Observation
-from llm_monitoring.figures.statistics import t_quantile
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.db import Database, Row, RowErrors, load
+from llm_monitoring.figures import (
+    CONFIDENCE,
+    Change,
+    Comparison,
+    Observation,
+    ProviderPart,
+    compare,
+    provider_parts,
+    snapshots,
+    t_quantile,
+)
+from llm_monitoring.projects import Project, fingerprints
 
 SQL = load("notify")
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from llm_monitoring.db.database import Database, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Transaction, load
 from llm_monitoring.domain import Secret
 from llm_monitoring.notify.delivery import SEVERITIES, Severity
 from llm_monitoring.notify.detectors import BudgetAlert
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 SQL = load("notify")
 

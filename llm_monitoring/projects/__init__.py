@@ -16,10 +16,13 @@ from llm_monitoring.projects.definition import (
     Project,
     UnreadableProject,
     edited_entity,
+    enabled_providers,
     make_entity,
+    read_entity,
     read_project,
     write_entity,
 )
+from llm_monitoring.projects.locale_codes import country_problem, language_problem
 from llm_monitoring.projects.prompts import (
     add_all_prompts,
     add_prompts,
@@ -31,6 +34,7 @@ from llm_monitoring.projects.prompts import (
     remove_prompts,
     set_prompts_active,
 )
+from llm_monitoring.projects.sites import site_problem
 from llm_monitoring.projects.store import (
     active,
     add,
@@ -43,19 +47,15 @@ from llm_monitoring.projects.store import (
     remove,
     set_active,
 )
-from llm_monitoring.projects.users import (
-    add_user,
-    change_address,
-    find_user,
-    list_users,
-    remove_user,
-    user_holdings,
-)
+from llm_monitoring.projects.tracked import TrackedProject
+from llm_monitoring.projects.users import add_user, change_address, find_user, list_users, remove_user, user_holdings
+from llm_monitoring.projects.validation import check_prompt, problems
 
 __all__ = [
     "NewProject",
     "NewPrompt",
     "Project",
+    "TrackedProject",
     "UnreadableProject",
     "active",
     "add",
@@ -66,15 +66,19 @@ __all__ = [
     "add_user",
     "change",
     "change_address",
+    "check_prompt",
+    "country_problem",
     "edit_competitor",
     "edit_prompt",
     "edited_entity",
+    "enabled_providers",
     "existing",
     "find",
     "find_competitor",
     "find_prompt",
     "find_user",
     "holdings",
+    "language_problem",
     "list_prompts",
     "list_users",
     "make_entity",
@@ -82,6 +86,8 @@ __all__ = [
     "match_known",
     "new_competitors",
     "overview",
+    "problems",
+    "read_entity",
     "read_project",
     "removable_prompts",
     "remove",
@@ -90,6 +96,7 @@ __all__ = [
     "remove_user",
     "set_active",
     "set_prompts_active",
+    "site_problem",
     "user_holdings",
     "write_entity",
 ]

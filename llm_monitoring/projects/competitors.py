@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.db.database import Database
+from llm_monitoring.db import Database
 from llm_monitoring.errors import NotFound
 from llm_monitoring.projects.definition import Project, edited_entity
 from llm_monitoring.projects.store import change

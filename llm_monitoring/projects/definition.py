@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.db.database import Json, Row
+from llm_monitoring.db import Json, Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, Invalid, NotReady
 from llm_monitoring.projects.locale_codes import country_code, language_code

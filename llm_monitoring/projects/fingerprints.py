@@ -8,8 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from llm_monitoring.analysis import ANALYSIS_VERSION, Matcher
-from llm_monitoring.db.database import Database, Json, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Json, Transaction, load
 from llm_monitoring.projects.definition import Project, read_entity, write_entity
 
 SQL = load("fingerprints")

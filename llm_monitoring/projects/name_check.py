@@ -9,11 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
-from llm_monitoring.analysis.text.folding import fold
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.analysis import Doubt, Entity, Matcher, cased_key, doubts, fold, key
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.projects import store
 from llm_monitoring.projects.definition import Project
 

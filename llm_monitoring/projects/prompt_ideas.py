@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Final, Literal, TypeVar, get_args
 
-from llm_monitoring.db.database import Database
+from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import prompts, store
 from llm_monitoring.projects.definition import NewPrompt, Project

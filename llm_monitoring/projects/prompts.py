@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Conflict, Database, Rejected, Row, Transaction, load
 from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
 from llm_monitoring.projects.definition import NewPrompt, Project
 from llm_monitoring.projects.locale_codes import language_code

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llm_monitoring.db.database import Conflict, Database, Rejected, Row, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Conflict, Database, Rejected, Row, RowErrors, Transaction, load
 from llm_monitoring.domain import provider_name
 from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
 from llm_monitoring.projects.definition import NewProject, Project, definition_fields, read_project

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llm_monitoring.db.database import Conflict, Database, Rejected, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Conflict, Database, Rejected, Row, load
 from llm_monitoring.errors import AlreadyExists, ConfigurationError, Invalid, NotFound, NotReady
 
 SQL = load("users")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_monitoring.registry.changes import Part, PriceChange, price_changes, with_known
 from llm_monitoring.registry.models import (
+    STATES,
     Catalogue,
     Model,
     ModelChange,
@@ -20,7 +21,7 @@ from llm_monitoring.registry.models import (
     read_entry,
     read_model,
 )
-from llm_monitoring.registry.price_entries import PriceEntry, PriceUpdate, read_price
+from llm_monitoring.registry.price_entries import COLUMNS, PriceEntry, PriceUpdate, read_price
 from llm_monitoring.registry.pricing import (
     NotCallable,
     Price,
@@ -34,10 +35,12 @@ from llm_monitoring.registry.pricing import (
     write_rates,
 )
 from llm_monitoring.registry.searching import search_obstacles
-from llm_monitoring.registry.served import is_same_model
+from llm_monitoring.registry.served import is_same_model, without_date
 from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff
 
 __all__ = [
+    "COLUMNS",
+    "STATES",
     "Catalogue",
     "DatedPrice",
     "Model",
@@ -75,5 +78,6 @@ __all__ = [
     "read_rates",
     "search_obstacles",
     "with_known",
+    "without_date",
     "write_rates",
 ]

@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from llm_monitoring import registry
-from llm_monitoring.db.database import Database, Json, Rejected, Row, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Json, Rejected, Row, Transaction, load
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid, NotFound, NotReady
 from llm_monitoring.registry import Model, PriceEntry, PriceUpdate, RegistryEntry, read_entry

@@ -7,9 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.db.database import Database, Row, Transaction
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, Row, RowErrors, Transaction, load
 from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name, traits
 from llm_monitoring.registry.changes import PriceChange, price_changes
 from llm_monitoring.registry.premiums import premium

@@ -10,9 +10,9 @@ from html import escape
 from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import Matcher, Mention
-from llm_monitoring.db.database import Row
-from llm_monitoring.figures.observations import Observation
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.db import Row
+from llm_monitoring.figures import Observation
+from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import address_shown, safe_href
 from llm_monitoring.reporting.showing import showable
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
-from llm_monitoring.analysis.sources import owner_of_source, page_key
+from llm_monitoring.analysis import Entity, compile_vocabulary, owner_of_source, page_key
 from llm_monitoring.reporting.showing import UNSHOWABLE
 
 Owner = Literal["brand", "rival", "other"]

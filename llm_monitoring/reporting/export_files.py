@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from llm_monitoring.db.database import Database
+from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.reporting.exports import Export, check, records

@@ -8,17 +8,12 @@ from datetime import date
 from heapq import merge
 from typing import Any, Final, Literal, get_args
 
-from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
-from llm_monitoring.analysis.sources import owner_of_source
-from llm_monitoring.db.database import Database, Json, Row
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.analysis import Entity, compile_vocabulary, owner_of_source
+from llm_monitoring.db import Database, Json, Row, RowErrors, load
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import snapshots as snapshots_module
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
-from llm_monitoring.projects import fingerprints
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project, fingerprints
 
 SQL = load("reporting")
 

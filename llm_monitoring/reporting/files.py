@@ -10,11 +10,10 @@ from datetime import date
 from pathlib import Path
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.figures.periods import Period
-from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.ledger import Budget
 from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.report_data import ReportRequest, access_of, read

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from llm_monitoring.figures.observations import Observation
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.figures import Observation
+from llm_monitoring.projects import Project
 from llm_monitoring.reporting.report_data import Access, Failures
 
 

@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
+from llm_monitoring.figures import (
+    Cell,
+    Change,
+    Comparison,
+    Measured,
+    Observation,
+    Value,
+    compare,
+    hundredths,
+    measured,
+    percentage,
+    period_rate,
+    prompts_asked,
+    summary_of,
+)
 from llm_monitoring.figures.answer_set import AnswerSet
-from llm_monitoring.figures.cells import Cell, summary_of
-from llm_monitoring.figures.change import Change
-from llm_monitoring.figures.comparison import Comparison, compare
-from llm_monitoring.figures.measures import Measured, Value, measured
-from llm_monitoring.figures.observations import Observation, prompts_asked
-from llm_monitoring.figures.rates import period_rate
-from llm_monitoring.figures.statistics import hundredths, percentage
 from llm_monitoring.reporting.report_data import ComparedPeriods
 from llm_monitoring.reporting.uncertainty import interval
 

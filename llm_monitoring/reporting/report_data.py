@@ -8,15 +8,14 @@ from datetime import date, timedelta
 from typing import Final
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.figures.observations import Observation
+from llm_monitoring.figures import Observation
 from llm_monitoring.figures.periods import Period, in_order, observations, observed_rows
 from llm_monitoring.figures.readings import Readings
-from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.keys import KeyStore
+from llm_monitoring.ledger import Budget
+from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import CitationTally
 
 SQL = load("reporting")

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Matcher
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import NotFound
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 from llm_monitoring.reporting.answers import Piece, lines, pieces
 
 SQL = load("stored_answers")

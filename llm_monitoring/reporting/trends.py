@@ -9,11 +9,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
+from llm_monitoring.figures import Measured, ModelChange, Observation, model_changes, percentage, period_rate
 from llm_monitoring.figures.answer_set import AnswerSet
-from llm_monitoring.figures.measures import Measured
-from llm_monitoring.figures.observations import ModelChange, Observation, model_changes
-from llm_monitoring.figures.rates import period_rate
-from llm_monitoring.figures.statistics import percentage
 
 WINDOW_DAYS: Final = 7
 SHORT_PERIOD_DAYS: Final = 10

@@ -6,10 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import sqrt
 
-from llm_monitoring.figures.measures import Measured, PromptMeans
-from llm_monitoring.figures.rates import MIN_PROMPTS
-from llm_monitoring.figures.spread import answers_error, wider_error
-from llm_monitoring.figures.statistics import rounded, t_quantile
+from llm_monitoring.figures import MIN_PROMPTS, Measured, PromptMeans, answers_error, rounded, t_quantile, wider_error
 
 Interval = tuple[Decimal, Decimal] | tuple[None, None]
 

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from llm_monitoring.db.database import Database, Json, Transaction
-from llm_monitoring.db.locks import SessionLock
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowError, read_record, records
+from llm_monitoring.db import Database, Json, RowError, SessionLock, Transaction, load, read_record, records
 from llm_monitoring.domain import Lease
 from llm_monitoring.runs.reasons import StopReason
 

@@ -15,12 +15,11 @@ from llm_monitoring import projects, registry
 from llm_monitoring.answers.reanalysis import read_unread
 from llm_monitoring.answers.retention import prune
 from llm_monitoring.app import App
-from llm_monitoring.db.database import DatabaseUnavailable
+from llm_monitoring.db import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.figures import snapshots
-from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.accounts import Standing, blocked_users
-from llm_monitoring.ledger.balancing import Adjustment, balance
+from llm_monitoring.keys import Clients
+from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
@@ -46,7 +45,7 @@ from llm_monitoring.runs.runner import Runner
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.stop_check import StopCheck
 from llm_monitoring.runs.work_items import work_items_by_provider
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 log = logging.getLogger(__name__)
 

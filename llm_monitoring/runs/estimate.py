@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 from llm_monitoring.registry import Model, NotCallable
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan

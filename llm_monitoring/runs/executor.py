@@ -7,25 +7,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from llm_monitoring import projects, registry
-from llm_monitoring.analysis import Analysis, sentiment
+from llm_monitoring.analysis import Analysis, UnreadableVerdict, read_verdict
 from llm_monitoring.answers import store
-from llm_monitoring.db.database import Transaction
-from llm_monitoring.db.row_errors import RowErrors
+from llm_monitoring.db import RowErrors, Transaction
 from llm_monitoring.domain import Lease, Task
 from llm_monitoring.errors import BadInput
-from llm_monitoring.keys.clients import Clients
-from llm_monitoring.ledger.attempts import Attempt, Kind, new_id
-from llm_monitoring.ledger.budget import Budget
-from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, is_final
-from llm_monitoring.logs.redaction import redact
-from llm_monitoring.projects.tracked import TrackedProject
+from llm_monitoring.keys import Clients
+from llm_monitoring.ledger import Attempt, Budget, Kind, Paid, Payment, PaymentService, is_final, new_id
+from llm_monitoring.logs import redact
+from llm_monitoring.projects import TrackedProject
 from llm_monitoring.providers import Answer, ProviderError, Question
-from llm_monitoring.registry import Catalogue, Model, NotCallable, Tariff
-from llm_monitoring.registry.tariffs import Quote
+from llm_monitoring.registry import Catalogue, Model, NotCallable, Quote, Tariff
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.questions import judge_question, prompt_question
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -172,8 +168,8 @@ def save_sentiment(tx: Transaction, task: Task, tracked: TrackedProject | None, 
     if tracked is None or paid.refused is not None:
         return
     try:
-        verdict = sentiment.read_verdict(paid.answer.text, tracked.project.brand.name)
-    except sentiment.Unreadable as exc:
+        verdict = read_verdict(paid.answer.text, tracked.project.brand.name)
+    except UnreadableVerdict as exc:
         store.set_sentiment(tx, task, None, "failed", f"unreadable: {exc}")
     else:
         store.set_sentiment(tx, task, verdict, "scored")

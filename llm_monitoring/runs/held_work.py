@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from llm_monitoring.db.locks import table_holder
-from llm_monitoring.db.row_errors import RowError
-from llm_monitoring.ledger.errors import BlockedBy
+from llm_monitoring.db import RowError, table_holder
+from llm_monitoring.ledger import BlockedBy
 from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem

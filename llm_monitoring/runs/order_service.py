@@ -13,8 +13,7 @@ from threading import Event
 from typing import Final
 
 from llm_monitoring.app import App, schedule_day
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.locks import SessionLock
+from llm_monitoring.db import Database, SessionLock
 from llm_monitoring.runs import orders
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, run_day
 from llm_monitoring.runs.orders import Order

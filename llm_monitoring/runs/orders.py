@@ -13,10 +13,9 @@ from typing import Literal
 
 from llm_monitoring import projects
 from llm_monitoring.app import App, schedule_day
-from llm_monitoring.db.database import Database, Row
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import NotReady
-from llm_monitoring.ledger.accounts import blocked_users
+from llm_monitoring.ledger import blocked_users
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.estimate import estimate
 from llm_monitoring.runs.plan import make_plan

@@ -11,10 +11,9 @@ from functools import partial
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
 from llm_monitoring.domain import KeyId, ProviderName
-from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.keys.store import KeyStatus
-from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.projects.tracked import TrackedProject
+from llm_monitoring.keys import KeyStatus, KeyUnreadable
+from llm_monitoring.ledger import Standing
+from llm_monitoring.projects import TrackedProject
 from llm_monitoring.runs.reason_texts import key_line
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from llm_monitoring.analysis import sentiment
+from llm_monitoring.analysis import JUDGE_INSTRUCTIONS, judge_prompt
 from llm_monitoring.domain import Task
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 from llm_monitoring.providers import Question
 from llm_monitoring.registry import Model
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 
 JUDGE_OUTPUT_TOKENS: Final = 400
 
@@ -32,9 +32,9 @@ def prompt_question(task: Task, project: Project, model: Model, settings: Settin
 
 def judge_question(brand: str, contexts: tuple[str, ...], model: Model) -> Question:
     return Question(
-        prompt=sentiment.judge_prompt(brand, contexts, secrets.token_hex(16)),
+        prompt=judge_prompt(brand, contexts, secrets.token_hex(16)),
         model_id=model.model_id,
         max_output_tokens=min(JUDGE_OUTPUT_TOKENS, model.max_output_tokens or JUDGE_OUTPUT_TOKENS),
-        instructions=sentiment.INSTRUCTIONS,
+        instructions=JUDGE_INSTRUCTIONS,
         reasoning_effort=model.reasoning_effort,
     )

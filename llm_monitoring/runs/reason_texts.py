@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.keys.encryption import Reason as KeyReason
-from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.keys import KeyUnreadable
+from llm_monitoring.keys import Reason as KeyReason
+from llm_monitoring.ledger import Standing
 from llm_monitoring.runs.limits import ClosedReason
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.ledger import Standing
 
 
 class StopReason(StrEnum):

@@ -12,10 +12,21 @@ from decimal import Decimal
 from typing import ClassVar, Final, Literal
 
 from llm_monitoring import failpoints
-from llm_monitoring.db.database import Database, DatabaseUnavailable, Json, Locked, Row, Transaction
-from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.row_errors import RowError, RowErrors, records
+from llm_monitoring.db import (
+    AlreadyHeld,
+    Database,
+    DatabaseUnavailable,
+    ExclusiveLock,
+    Holder,
+    Json,
+    Locked,
+    Row,
+    RowError,
+    RowErrors,
+    Transaction,
+    load,
+    records,
+)
 from llm_monitoring.errors import NotFound
 from llm_monitoring.runs.reasons import StopReason
 

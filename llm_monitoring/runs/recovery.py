@@ -27,11 +27,10 @@ from typing import Final
 
 from llm_monitoring import failpoints, registry
 from llm_monitoring.answers import store
-from llm_monitoring.db.database import BrokenOff, Database, Locked, Row, Transaction
+from llm_monitoring.db import BrokenOff, Database, Locked, Row, Transaction
 from llm_monitoring.domain import Task, provider_name, read_task
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.ledger.attempts import Attempt, Settlement
-from llm_monitoring.ledger.payment import Paid, Payment, SettlementDelayed
+from llm_monitoring.ledger import Attempt, Paid, Payment, Settlement, SettlementDelayed
 from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.registry import Price
 from llm_monitoring.runs import chunks, tasks

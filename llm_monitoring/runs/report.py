@@ -11,11 +11,10 @@ from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.app import App
-from llm_monitoring.db.row_errors import RowError
+from llm_monitoring.db import RowError
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.ledger.accounts import Standing
-from llm_monitoring.ledger.balancing import Adjustment
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.ledger import Adjustment, Standing
+from llm_monitoring.projects import Project
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason

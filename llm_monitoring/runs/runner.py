@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from llm_monitoring.analysis import Analysis
-from llm_monitoring.db.database import DatabaseUnavailable, Locked
+from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.keys.clients import NoKey
-from llm_monitoring.keys.encryption import KeyUnreadable
-from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
-from llm_monitoring.ledger.payment import SettlementDelayed, Unsettled
-from llm_monitoring.logs.redaction import redact
+from llm_monitoring.keys import KeyUnreadable, NoKey
+from llm_monitoring.ledger import BlockedBy, BudgetExceeded, SettlementDelayed, Unsettled, Withdrawn, WithdrawnFor
+from llm_monitoring.logs import redact
 from llm_monitoring.providers import ProviderError, load_order, load_sdk
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.runs.call_errors import (

@@ -10,8 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.db.database import Database, Row, Transaction
-from llm_monitoring.db.queries import load
+from llm_monitoring.db import Database, Row, Transaction, load
 from llm_monitoring.domain import ProviderName, Task, read_task, task_key
 
 SQL = load("runs")

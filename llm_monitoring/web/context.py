@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_monitoring.app import App, assemble, database_url
-from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import pending
-from llm_monitoring.db.queries import load
-from llm_monitoring.db.scoped import UserDatabase
+from llm_monitoring.db import Database, UserDatabase, load, pending
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 from llm_monitoring.web.rates import RateLimit
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from llm_monitoring.access import roles, tokens
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.tokens import Token
 from llm_monitoring.app import App, assemble
-from llm_monitoring.db.scoped import in_transaction
+from llm_monitoring.db import in_transaction
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.problems import Problem
 

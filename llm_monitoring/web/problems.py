@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from llm_monitoring.db.database import DatabaseUnavailable, Locked
+from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.errors import AlreadyExists, BadInput, Invalid, MonitoringError, NotFound, NotReady
 
 log = logging.getLogger(__name__)

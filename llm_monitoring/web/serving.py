@@ -7,7 +7,7 @@ from typing import Final
 
 import uvicorn
 
-from llm_monitoring.settings.fields import Settings
+from llm_monitoring.settings import Settings
 from llm_monitoring.web.context import open_service
 from llm_monitoring.web.service import bounded
 

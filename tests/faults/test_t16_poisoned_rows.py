@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.demo.server.loopback import DemoServer
 from tests.conftest import Databases
 from tests.faults.conftest import Note

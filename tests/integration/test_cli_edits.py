@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.wording import PROGRAM

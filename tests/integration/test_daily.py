@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 import llm_monitoring
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.errors import ConfigurationError
 from tests.environment import KEYS, ONE_SDK, Environment, open_environment
 from tests.fork_server import ROOT

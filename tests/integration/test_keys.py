@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, ConfigurationError, Invalid
 from llm_monitoring.keys import listing

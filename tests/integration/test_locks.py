@@ -20,7 +20,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.failures import Interrupted
 from llm_monitoring.db.locks import Holder, SessionLock
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily

@@ -12,7 +12,7 @@ import pytest
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database, Json
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.domain import ProviderName
 from tests.integration.stored import Book, done, refused
 

@@ -15,7 +15,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.answers import reanalysis
 from llm_monitoring.answers.reanalysis import ReanalysisControl, ReanalysisResult
 from llm_monitoring.db.database import Database
-from llm_monitoring.db.migrate import migrate
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import snapshots

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring.analysis.sentiment import Unreadable, Verdict, judge_prompt, read_verdict
+from llm_monitoring.analysis.sentiment import UnreadableVerdict, Verdict, judge_prompt, read_verdict
 
 BAD = '{"brand": "Quipu", "sentiment": "negative", "score": 0}'
 
@@ -66,7 +66,7 @@ def test_a_whole_verdict_is_read(text: str, verdict: Verdict) -> None:
 )
 def test_anything_else_is_no_verdict(text: str, reason: str) -> None:
     """Nonsense, contradictions and verdicts about others give no sentiment, never neutral."""
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadableVerdict, match=reason):
         read_verdict(text, "Quipu")
 
 

@@ -24,7 +24,7 @@ class Failed(click.ClickException):
     """The command failed: one line on standard error, exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        from llm_monitoring.logs.redaction import redact, visible
+        from llm_monitoring.logs import redact, visible
 
         click.echo(f"error: {visible(redact(' '.join(self.message.split())))}", file=file, err=True)
 

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from llm_monitoring.app import App
-    from llm_monitoring.settings.fields import Settings
+    from llm_monitoring.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Session:
     @contextmanager
     def settings(self) -> Iterator[Settings]:
         """The checked settings; warnings of the package go to standard error from here on."""
-        from llm_monitoring.logs.setup import configure
-        from llm_monitoring.settings.fields import load_settings, unknown_variables
+        from llm_monitoring.logs import configure
+        from llm_monitoring.settings import load_settings, unknown_variables
 
         found = load_settings()
         level = "ERROR" if found.log_level == "ERROR" else "WARNING"
@@ -53,7 +53,7 @@ class Session:
 
 def find_database(settings: Settings) -> None:
     """Fail at once if the database does not answer: a job waits 90 s for it, a person should not."""
-    from llm_monitoring.db.database import Database
+    from llm_monitoring.db import Database
 
     if settings.database_url is not None:
         with Database(settings.database_url, size=1, retry_seconds=0):

@@ -11,9 +11,7 @@ from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, Fields, print_table, say, show_json
 from llm_monitoring.cli.base.session import Session
 from llm_monitoring.db import Row
-from llm_monitoring.ledger.accounts import Audit, Standing
-from llm_monitoring.ledger.balancing import balance_operator
-from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.ledger import Audit, Budget, Standing, balance_operator
 from llm_monitoring.process.wording import counted
 
 SHOWN_ATTEMPTS: Final = 20

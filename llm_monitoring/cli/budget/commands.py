@@ -18,7 +18,7 @@ from llm_monitoring.cli.budget.reconcile import reconcile
 from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
 from llm_monitoring.errors import Invalid
-from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.ledger import Standing
 from llm_monitoring.settings import parsers
 
 SHOWN: Final[Columns] = {

@@ -12,7 +12,7 @@ from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger.reconciliation import BilledLine
-from llm_monitoring.registry.served import without_date
+from llm_monitoring.registry import without_date
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.
 TITLES: Final[dict[str, tuple[str, ...]]] = {

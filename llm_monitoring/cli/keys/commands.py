@@ -14,9 +14,8 @@ from llm_monitoring.cli.keys.verify import verify
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import Invalid, NotFound
-from llm_monitoring.keys.encryption import last_four, require_cipher
-from llm_monitoring.keys.store import NAMED_AT_MOST, ListedKey
-from llm_monitoring.logs.redaction import register_secret, visible
+from llm_monitoring.keys import NAMED_AT_MOST, ListedKey, last_four, require_cipher
+from llm_monitoring.logs import register_secret, visible
 from llm_monitoring.process.progress import command_bar
 
 LONGEST_INPUT_BYTES = 64_000

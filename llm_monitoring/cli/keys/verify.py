@@ -12,7 +12,7 @@ from llm_monitoring.cli.base.output import Columns, show_rows
 from llm_monitoring.cli.base.session import Session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.keys.verification import KeyCheck, check_keys
+from llm_monitoring.keys import KeyCheck, check_keys
 
 SHOWN: Final[Columns] = {
     "User": "user_id",

@@ -28,10 +28,8 @@ from llm_monitoring.cli.models.tables import (
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
-from llm_monitoring.registry import PriceUpdate, admin
+from llm_monitoring.registry import COLUMNS, STATES, PriceUpdate, admin
 from llm_monitoring.registry.admin import EFFORTS, Since
-from llm_monitoring.registry.models import STATES
-from llm_monitoring.registry.price_entries import COLUMNS
 
 SHOWN_CHANGES: Final = 5
 

@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from llm_monitoring.cli.base.output import Columns
-from llm_monitoring.registry import NotCallable, RegistryEntry
+from llm_monitoring.registry import COLUMNS, NotCallable, RegistryEntry
 from llm_monitoring.registry.admin import TIER_RATES
-from llm_monitoring.registry.price_entries import COLUMNS
 
 PRICE_TITLES: Final = {
     "input": "Input, per million tokens",

@@ -12,8 +12,7 @@ from llm_monitoring.cli.base.output import say, show_json
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.health.definitions import definition_problems
 from llm_monitoring.process.wording import PROGRAM, counted
-from llm_monitoring.projects import fingerprints, name_check
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project, fingerprints, name_check
 from llm_monitoring.projects.name_check import Check, Hit, Warned
 
 

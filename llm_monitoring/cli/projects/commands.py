@@ -16,7 +16,7 @@ from llm_monitoring.cli.projects.edit import edit, remove
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.projects.definition import make_entity
+from llm_monitoring.projects import make_entity
 
 
 @click.group(epilog=example("projects list", "projects show 1"))

@@ -22,7 +22,7 @@ from llm_monitoring.cli.projects.name_options import (
     old_name_option,
 )
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 
 SHOWN: Final[Columns] = {
     "Name": "name",

@@ -23,7 +23,7 @@ from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.wording import PROGRAM
-from llm_monitoring.projects.definition import Project
+from llm_monitoring.projects import Project
 
 PLAIN: Final = ("name", "industry", "language", "web_search", "samples_per_query")
 NOWHERE: Final = "none"

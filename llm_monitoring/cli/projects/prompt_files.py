@@ -9,8 +9,7 @@ from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_co
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects.definition import NewPrompt
-from llm_monitoring.projects.validation import check_prompt
+from llm_monitoring.projects import NewPrompt, check_prompt
 
 TITLES: Final[Titles] = {
     "prompt": (

@@ -20,8 +20,8 @@ from llm_monitoring.process.wording import PROGRAM, counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_monitoring.db.database import Database
-    from llm_monitoring.projects.definition import Project
+    from llm_monitoring.db import Database
+    from llm_monitoring.projects import Project
     from llm_monitoring.reporting.export_files import Form, Format
     from llm_monitoring.reporting.exports import Export
 
@@ -127,7 +127,7 @@ def form_of(options: Mapping[str, Any], *, as_json: bool) -> Form:
 
 def to_stream(db: Database, wanted: Export, form: Form, on_row: Callable[[int], None]) -> int:
     """Write to standard output; a terminal gets control characters spelled out."""
-    from llm_monitoring.logs.redaction import visible
+    from llm_monitoring.logs import visible
     from llm_monitoring.reporting.export_files import stream_export
     from llm_monitoring.reporting.sheets import unchanged
 

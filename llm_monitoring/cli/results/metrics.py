@@ -18,12 +18,8 @@ from llm_monitoring.cli.results.metrics_tables import (
     print_model_changes,
     print_prompts,
 )
+from llm_monitoring.figures import Cell, Change, Comparison, ModelChange, PromptChange, Summary
 from llm_monitoring.figures import periods as table
-from llm_monitoring.figures.cells import Cell, Summary
-from llm_monitoring.figures.change import Change
-from llm_monitoring.figures.comparison import Comparison
-from llm_monitoring.figures.movers import PromptChange
-from llm_monitoring.figures.observations import ModelChange
 from llm_monitoring.figures.periods import PeriodFigures, PeriodRequest, PeriodTotals
 from llm_monitoring.process.wording import PROGRAM, counted
 

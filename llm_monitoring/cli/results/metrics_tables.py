@@ -7,11 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring.cli.base.output import print_table, say, terminal, usd
-from llm_monitoring.figures.cells import Cell
-from llm_monitoring.figures.change import Change
-from llm_monitoring.figures.comparison import Comparison
-from llm_monitoring.figures.movers import PromptChange, ProviderPart
-from llm_monitoring.figures.observations import ModelChange
+from llm_monitoring.figures import Cell, Change, Comparison, ModelChange, PromptChange, ProviderPart
 from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 
 NOTHING: Final = "–"

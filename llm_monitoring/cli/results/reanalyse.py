@@ -14,7 +14,7 @@ from llm_monitoring.cli.base.command import PROJECT, Failed, example, json_optio
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
 from llm_monitoring.cli.base.periods import DAY, check_order
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db.row_errors import RowError, RowErrors
+from llm_monitoring.db import RowError, RowErrors
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.progress import bar
 from llm_monitoring.process.signals import stoppable

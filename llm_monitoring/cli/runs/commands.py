@@ -15,7 +15,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.runs.retry import retry
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
-from llm_monitoring.projects.definition import enabled_providers
+from llm_monitoring.projects import enabled_providers
 from llm_monitoring.runs import records as table
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.reason_texts import cause_text, stop_text

@@ -46,7 +46,7 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
 
     What was answered is neither asked nor paid again. It is a run of its own; the answers are today's.
     """
-    from llm_monitoring.ledger.accounts import blocked_users
+    from llm_monitoring.ledger import blocked_users
     from llm_monitoring.runs.estimate import estimate
 
     with session.app() as app:

@@ -20,9 +20,9 @@ from llm_monitoring.cli.setup.master_key import offer_master_key
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import BadInput, Invalid
-from llm_monitoring.keys.verification import store_unless_refused
-from llm_monitoring.ledger.accounts import blocked_users
-from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.keys import store_unless_refused
+from llm_monitoring.ledger import blocked_users
+from llm_monitoring.logs import register_secret
 from llm_monitoring.process.wording import PROGRAM, python_command
 from llm_monitoring.runs.estimate import Estimate, estimate
 from llm_monitoring.runs.plan import make_plan

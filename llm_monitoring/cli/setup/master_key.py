@@ -14,9 +14,9 @@ from llm_monitoring.cli.base.output import say
 from llm_monitoring.cli.base.questions import choose, heading
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.logs.redaction import register_secret
+from llm_monitoring.logs import register_secret
+from llm_monitoring.settings import Settings, load_settings
 from llm_monitoring.settings.env_file import find_env_file
-from llm_monitoring.settings.fields import Settings, load_settings
 
 NAME: Final = "LLM_KEYS_ENCRYPTION_KEY"
 

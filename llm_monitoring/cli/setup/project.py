@@ -14,10 +14,8 @@ from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, Invalid
+from llm_monitoring.projects import country_problem, language_problem, make_entity, site_problem
 from llm_monitoring.projects import prompt_ideas as proposals
-from llm_monitoring.projects.definition import make_entity
-from llm_monitoring.projects.locale_codes import country_problem, language_problem
-from llm_monitoring.projects.sites import site_problem
 
 PROPOSED: Final = 15
 MOST_PROPOSED: Final = 60

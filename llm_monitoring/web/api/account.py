@@ -13,9 +13,8 @@ from llm_monitoring import registry
 from llm_monitoring.access import audit
 from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.keys.store import ListedKey
-from llm_monitoring.keys.verification import check_keys
-from llm_monitoring.ledger.accounts import Standing
+from llm_monitoring.keys import ListedKey, check_keys
+from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
 from llm_monitoring.web.api.schemas import Body, Page
 from llm_monitoring.web.guard import Caller, needs

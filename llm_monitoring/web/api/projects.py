@@ -13,7 +13,7 @@ from llm_monitoring.access import audit
 from llm_monitoring.access.projects import archive, restore, visible_projects
 from llm_monitoring.access.requests import Reply
 from llm_monitoring.app import App
-from llm_monitoring.projects.definition import NewProject, Project
+from llm_monitoring.projects import NewProject, Project
 from llm_monitoring.web.api.schemas import Page, ProjectBody, ProjectRow, ProjectView, project_view
 from llm_monitoring.web.conditional import require_match, respond
 from llm_monitoring.web.guard import Caller, ProjectCaller, needs, on_project

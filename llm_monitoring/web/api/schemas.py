@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.projects.definition import Project, write_entity
+from llm_monitoring.projects import Project, write_entity
 
 Row = TypeVar("Row")
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
