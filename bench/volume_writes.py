@@ -12,7 +12,7 @@ from itertools import islice
 from bench.volume_cases import asked, one
 from bench.volume_fill import FILL, MODELS, Shape
 from llm_monitoring.analysis import Matcher
-from llm_monitoring.analysis.sentiment import Verdict
+from llm_monitoring.analysis.sentiment import SentimentScore
 from llm_monitoring.answers import store as results
 from llm_monitoring.db.database import Database, Transaction
 from llm_monitoring.domain import Task, Usage
@@ -62,7 +62,7 @@ class Store:
         self.db.transact(settle)
 
     def judge(self, task: Task) -> None:
-        verdict = Verdict("positive", Decimal("0.81"))
+        verdict = SentimentScore("positive", Decimal("0.81"))
         self.db.transact(lambda tx: results.set_sentiment(tx, task, verdict, "scored"))
 
 

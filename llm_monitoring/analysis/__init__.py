@@ -6,7 +6,13 @@ from llm_monitoring.analysis.answer import ANALYSIS_VERSION, Analysis, Matcher, 
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
 from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
-from llm_monitoring.analysis.sentiment import JUDGE_INSTRUCTIONS, UnreadableVerdict, Verdict, judge_prompt, read_verdict
+from llm_monitoring.analysis.sentiment import (
+    JUDGE_INSTRUCTIONS,
+    SentimentScore,
+    UnreadableVerdict,
+    judge_prompt,
+    read_verdict,
+)
 from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
 from llm_monitoring.analysis.text.folding import fold
 
@@ -18,9 +24,9 @@ __all__ = [
     "Entity",
     "Matcher",
     "Mention",
+    "SentimentScore",
     "Source",
     "UnreadableVerdict",
-    "Verdict",
     "analyse",
     "cased_key",
     "compile_vocabulary",

@@ -24,7 +24,7 @@ JUDGE_INSTRUCTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SentimentScore:
     """The judge's reading: `score` from 0.00 (very negative) to 1.00 (very positive)."""
 
     sentiment: Sentiment
@@ -42,8 +42,8 @@ def judge_prompt(brand: str, contexts: Sequence[str], marker: str) -> str:
     return f"Brand: {name}\nExcerpts, between two lines {marker}:\n{marker}\n{data}\n{marker}"
 
 
-def read_verdict(text: str, brand: str) -> Verdict:
-    """The verdict in the judge's reply; raises Unreadable that says what is wrong."""
+def read_verdict(text: str, brand: str) -> SentimentScore:
+    """The verdict in the judge's reply; raises UnreadableVerdict with the reason."""
     found = only_object(text)
     if found.get("brand") != brand:
         raise UnreadableVerdict("about another brand")
@@ -53,11 +53,11 @@ def read_verdict(text: str, brand: str) -> Verdict:
     score = read_score(found.get("score"))
     if (sentiment == "positive" and score < MIDDLE) or (sentiment == "negative" and score > MIDDLE):
         raise UnreadableVerdict("sentiment and score contradict each other")
-    return Verdict(sentiment, score)
+    return SentimentScore(sentiment, score)
 
 
 def only_object(text: str) -> dict[str, Any]:
-    """The one JSON object in a text, whatever fence or words stand around it; raises Unreadable."""
+    """The one JSON object in a text, whatever fence or words stand around it; raises UnreadableVerdict."""
     start = text.find("{")
     if start < 0:
         raise UnreadableVerdict("no JSON object")

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, Verdict
+from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, SentimentScore
 from llm_monitoring.db import Database, Json, RowErrors, Transaction, load
 from llm_monitoring.domain import Task, read_task, task_key
 from llm_monitoring.projects import Project, fingerprints
@@ -112,7 +112,7 @@ def analysis_columns(analysis: Analysis) -> dict[str, Any]:
 
 
 def set_sentiment(
-    tx: Transaction, task: Task, verdict: Verdict | None, status: SentimentStatus, reason: str | None = None
+    tx: Transaction, task: Task, verdict: SentimentScore | None, status: SentimentStatus, reason: str | None = None
 ) -> None:
     """Store the judge's verdict, or none with the reason; `pending` is asked again by the next start of the day."""
     tx.execute(

@@ -36,7 +36,7 @@ from llm_monitoring.runs.questions import prompt_question
 from llm_monitoring.runs.runner import Runner
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.runs.stop_check import StopCheck
-from llm_monitoring.runs.tasks import Failure
+from llm_monitoring.runs.tasks import TaskFailure
 
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a person waits: a provider that asks for more ends the comparison
 
@@ -207,7 +207,7 @@ class ComparisonExecutor(TaskExecutor):
             )
         )
 
-    def record_failures(self, failed: Sequence[Task], failure: Failure) -> None:
+    def record_failures(self, failed: Sequence[Task], failure: TaskFailure) -> None:
         """Keep why questions were not asked; nothing is stored."""
         self.reasons.append(failure.reason)
 

@@ -127,7 +127,7 @@ class TaskExecutor:
         client = self.clients.get(item.key, item.task.user_id)
         self.payments.execute(payment, question, client, self.tariff(model), on_reply)
 
-    def record_failures(self, failed: Sequence[Task], failure: tasks.Failure) -> None:
+    def record_failures(self, failed: Sequence[Task], failure: tasks.TaskFailure) -> None:
         """Store why these tasks were not asked; the next start of the day tries them again."""
         tasks.record_failures(self.budget.db, failed, failure, self.run_id)
 
@@ -179,5 +179,5 @@ def sentiment_failure(error: ProviderError) -> str:
     return f"{error.kind}: {redact(str(error))}"[:500]
 
 
-def failure_of(error: ProviderError, model_id: str) -> tasks.Failure:
-    return tasks.Failure(error.kind, redact(str(error)), final=is_final(error), model_id=model_id)
+def failure_of(error: ProviderError, model_id: str) -> tasks.TaskFailure:
+    return tasks.TaskFailure(error.kind, redact(str(error)), final=is_final(error), model_id=model_id)

@@ -150,7 +150,7 @@ class HeldWork:
         cause = "otras llamadas abiertas reservan lo que queda del presupuesto"
         if held:
             cause = f"otra aplicación retiene la cuenta del usuario ({self.holder()})"
-        failure = tasks.Failure(code, code)
+        failure = tasks.TaskFailure(code, code)
         with self.executor.errors.guard("record_failure", f"User #{user}", user_id=user):
             self.executor.record_failures([item.task for item in items], failure)
         self.stats.failed += len(items)

@@ -33,7 +33,7 @@ def pending_tasks(
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class TaskFailure:
     """Why a task has no answer. `final`: it was paid for and is not asked again that day."""
 
     reason: str
@@ -42,7 +42,7 @@ class Failure:
     model_id: str | None = None
 
 
-def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run_id: int | None) -> None:
+def record_failure(tx: Transaction | Database, task: Task, failure: TaskFailure, run_id: int | None) -> None:
     """Store why `task` failed; does nothing if it has a result."""
     params = {
         **task_key(task),
@@ -55,7 +55,7 @@ def record_failure(tx: Transaction | Database, task: Task, failure: Failure, run
     tx.execute(SQL.record_failure, params)
 
 
-def record_failures(db: Database, tasks: Sequence[Task], failure: Failure, run_id: int | None) -> None:
+def record_failures(db: Database, tasks: Sequence[Task], failure: TaskFailure, run_id: int | None) -> None:
     """Store why these tasks failed, in one transaction."""
 
     def record(tx: Transaction) -> None:

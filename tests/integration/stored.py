@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity, Matcher
-from llm_monitoring.analysis.sentiment import Verdict
+from llm_monitoring.analysis.sentiment import SentimentScore
 from llm_monitoring.answers import store as results
 from llm_monitoring.cli.root import root
 from llm_monitoring.db.database import Database, Row
@@ -88,7 +88,9 @@ class Book:
         return task
 
     def judge(self, task: Task, score: str = "0.90") -> None:
-        self.db.transact(lambda tx: results.set_sentiment(tx, task, Verdict("positive", Decimal(score)), "scored"))
+        self.db.transact(
+            lambda tx: results.set_sentiment(tx, task, SentimentScore("positive", Decimal(score)), "scored")
+        )
 
     def figures(self, *days: date) -> None:
         for day in days:

@@ -37,7 +37,7 @@ def test_done_tasks_are_left_out(db: Database) -> None:
     """What failed for good is not asked again that day, by that provider alone."""
     project_id = add(db, "a", 3)
     task = next(tasks_module.pending_tasks(db, "openai", DAY, [project_id]))
-    tasks_module.record_failure(db, task, tasks_module.Failure("refused", "no", final=True), None)
+    tasks_module.record_failure(db, task, tasks_module.TaskFailure("refused", "no", final=True), None)
     assert ["a 1", "a 2"] == prompts(list(tasks_module.pending_tasks(db, "openai", DAY, [project_id])))
     assert ["a 0", "a 1", "a 2"] == prompts(list(tasks_module.pending_tasks(db, "google", DAY, [project_id])))
 
@@ -58,7 +58,7 @@ def test_fewer_samples_than_before(db: Database) -> None:
     db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 3")
     for task in list(tasks_module.pending_tasks(db, "openai", DAY, [project_id])):
         if task.sample > 1:
-            tasks_module.record_failure(db, task, tasks_module.Failure("refused", "no", final=True), None)
+            tasks_module.record_failure(db, task, tasks_module.TaskFailure("refused", "no", final=True), None)
     db.execute("UPDATE llm_monitoring_projects SET samples_per_query = 1")
     cell = tasks_module.completeness(db, DAY, [project_id], ["openai"])[project_id]["openai"]
     assert 2 == cell.open

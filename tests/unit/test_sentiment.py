@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from llm_monitoring.analysis.sentiment import UnreadableVerdict, Verdict, judge_prompt, read_verdict
+from llm_monitoring.analysis.sentiment import SentimentScore, UnreadableVerdict, judge_prompt, read_verdict
 
 BAD = '{"brand": "Quipu", "sentiment": "negative", "score": 0}'
 
@@ -14,13 +14,13 @@ BAD = '{"brand": "Quipu", "sentiment": "negative", "score": 0}'
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        ('{"brand": "Quipu", "sentiment": "positive", "score": 0.8}', Verdict("positive", Decimal("0.80"))),
+        ('{"brand": "Quipu", "sentiment": "positive", "score": 0.8}', SentimentScore("positive", Decimal("0.80"))),
         (
             '```json\n{"brand": "Quipu", "sentiment": "negative", "score": 0}\n```',
-            Verdict("negative", Decimal("0.00")),
+            SentimentScore("negative", Decimal("0.00")),
         ),
         *(
-            (text, Verdict("negative", Decimal("0.00")))
+            (text, SentimentScore("negative", Decimal("0.00")))
             for text in (
                 f"```JSON\n{BAD}\n```",
                 f"~~~ Json\n{BAD}\n~~~",
@@ -33,11 +33,11 @@ BAD = '{"brand": "Quipu", "sentiment": "negative", "score": 0}'
         ),
         (
             '{"score": 0.5, "sentiment": "neutral", "brand": "Quipu", "why": "x"}',
-            Verdict("neutral", Decimal("0.50")),
+            SentimentScore("neutral", Decimal("0.50")),
         ),
     ],
 )
-def test_a_whole_verdict_is_read(text: str, verdict: Verdict) -> None:
+def test_a_whole_verdict_is_read(text: str, verdict: SentimentScore) -> None:
     """A JSON object with brand, sentiment and score, whatever fence or words the judge puts around it."""
     assert read_verdict(text, "Quipu") == verdict
 
