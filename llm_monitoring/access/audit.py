@@ -1,4 +1,4 @@
-"""The record of changes: who changed what of whose, written in the transaction of the change."""
+"""The record of changes: who changed what, written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -33,11 +33,19 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Record a change as `noun.verb`, such as `project.change`; `before` and `after` hold no secret."""
-    db.execute(SQL.add_entry, {
-        "user_id": actor.user_id, "actor_kind": actor.kind, "actor_id": actor.id, "action": action,
-        "project_id": project_id, "object_id": None if object_id is None else str(object_id),
-        "before": None if before is None else Json(before), "after": None if after is None else Json(after),
-    })  # fmt: skip
+    db.execute(
+        SQL.add_entry,
+        {
+            "user_id": actor.user_id,
+            "actor_kind": actor.kind,
+            "actor_id": actor.id,
+            "action": action,
+            "project_id": project_id,
+            "object_id": None if object_id is None else str(object_id),
+            "before": None if before is None else Json(before),
+            "after": None if after is None else Json(after),
+        },
+    )
 
 
 def entries(

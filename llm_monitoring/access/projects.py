@@ -13,10 +13,16 @@ def visible_projects(
     db: Database, user_id: int, *, project_ids: Sequence[int] | None, archived: bool, after_id: int, limit: int
 ) -> list[Row]:
     """A page of the projects that a user owns or may view, those after number `after_id`."""
-    return db.all(SQL.visible_projects, {
-        "user_id": user_id, "project_ids": None if project_ids is None else list(project_ids), "archived": archived,
-        "after_id": after_id, "limit": limit,
-    })  # fmt: skip
+    return db.all(
+        SQL.visible_projects,
+        {
+            "user_id": user_id,
+            "project_ids": None if project_ids is None else list(project_ids),
+            "archived": archived,
+            "after_id": after_id,
+            "limit": limit,
+        },
+    )
 
 
 def archive(db: Database, project_id: int) -> None:

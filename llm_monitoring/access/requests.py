@@ -43,5 +43,13 @@ def begin(db: Database, user_id: int, key: str, operation: str, body: bytes) -> 
 
 def end(db: Database, user_id: int, key: str, reply: Reply) -> None:
     """Keep the answer of a request."""
-    db.execute(SQL.end_request, {"user_id": user_id, "key": key, "status": reply.status, "body": Json(reply.body),
-                                 "headers": Json(dict(reply.headers))})  # fmt: skip
+    db.execute(
+        SQL.end_request,
+        {
+            "user_id": user_id,
+            "key": key,
+            "status": reply.status,
+            "body": Json(reply.body),
+            "headers": Json(dict(reply.headers)),
+        },
+    )

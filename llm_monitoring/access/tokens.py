@@ -18,9 +18,15 @@ from llm_monitoring.errors import Invalid, NotFound
 SQL = load("access")
 
 Scope = Literal[
-    "projects:read", "projects:write", "figures:read", "answers:read", "runs:start", "keys:write", "budget:read",
+    "projects:read",
+    "projects:write",
+    "figures:read",
+    "answers:read",
+    "runs:start",
+    "keys:write",
+    "budget:read",
     "shares:write",
-]  # fmt: skip
+]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "llmm_"
 SHOWN: Final = len(PREFIX) + 7
@@ -62,11 +68,18 @@ def create(
     """
     check(db, user_id, name, scopes, project_ids, expires_at)
     text = new_text()
-    row = db.one(SQL.add_token, {
-        "user_id": user_id, "name": name.strip(), "prefix": text[:SHOWN], "token_hash": hash_of(text),
-        "scopes": sorted(set(scopes)), "project_ids": None if project_ids is None else sorted(set(project_ids)),
-        "expires_at": expires_at,
-    })  # fmt: skip
+    row = db.one(
+        SQL.add_token,
+        {
+            "user_id": user_id,
+            "name": name.strip(),
+            "prefix": text[:SHOWN],
+            "token_hash": hash_of(text),
+            "scopes": sorted(set(scopes)),
+            "project_ids": None if project_ids is None else sorted(set(project_ids)),
+            "expires_at": expires_at,
+        },
+    )
     assert row is not None
     return read_token(row), Secret(text)
 

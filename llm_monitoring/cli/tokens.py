@@ -31,8 +31,14 @@ def tokens() -> None:
 @click.argument("user")
 @click.option("--name", required=True, help="What the token is for, as lists show it.")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeatable.")
-@click.option("--project", "project_ids", multiple=True, type=int, metavar="ID",
-              help="Only this project; repeatable.  [default: all of the user's]")  # fmt: skip
+@click.option(
+    "--project",
+    "project_ids",
+    multiple=True,
+    type=int,
+    metavar="ID",
+    help="Only this project; repeatable.  [default: all of the user's]",
+)
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="Days until it ends.")
 @json_option
 @pass_session
@@ -76,10 +82,16 @@ def list_tokens(session: Session, *, user: str | None, as_json: bool) -> None:
         user_id = None if user is None else projects.find_user(app.db, user)["id"]
         rows = [token_fields(token) for token in store.tokens_of(app.db, user_id)]
     columns: Columns = {
-        "Token": "id", "Name": "name", "User": "user_id", "Begins": "prefix", "Scopes": "scopes",
-        "Projects": lambda row: row["project_ids"] or "all", "Ends": "expires_at", "Last used": "last_used_at",
+        "Token": "id",
+        "Name": "name",
+        "User": "user_id",
+        "Begins": "prefix",
+        "Scopes": "scopes",
+        "Projects": lambda row: row["project_ids"] or "all",
+        "Ends": "expires_at",
+        "Last used": "last_used_at",
         "Revoked": "revoked_at",
-    }  # fmt: skip
+    }
     show_rows(rows, columns, as_json=as_json, empty="There are no tokens yet: `tokens create --help`.")
 
 
@@ -102,9 +114,14 @@ def revoke(session: Session, token: int) -> None:
 def token_fields(token: Token) -> Row:
     """A token as it is shown: all but its hash."""
     return {
-        "id": token.id, "user_id": token.user_id, "name": token.name, "prefix": token.prefix,
-        "scopes": sorted(token.scopes), "project_ids": None if token.project_ids is None else list(token.project_ids),
-        "created_at": token.created_at.isoformat(), "expires_at": token.expires_at and token.expires_at.isoformat(),
+        "id": token.id,
+        "user_id": token.user_id,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": sorted(token.scopes),
+        "project_ids": None if token.project_ids is None else list(token.project_ids),
+        "created_at": token.created_at.isoformat(),
+        "expires_at": token.expires_at and token.expires_at.isoformat(),
         "last_used_at": token.last_used_at and token.last_used_at.isoformat(),
         "revoked_at": token.revoked_at and token.revoked_at.isoformat(),
-    }  # fmt: skip
+    }

@@ -81,8 +81,13 @@ def preview(app: App, project_id: int) -> Preview:
 
 def place(db: Database, project_id: int, user_id: int, wanted: Preview) -> tuple[Order, bool]:
     """Order a project's analysis; return the order, and whether it is new: while one is open it is that one."""
-    params = {"project_id": project_id, "user_id": user_id, "day": wanted.day, "open_calls": wanted.open_calls,
-              "ceiling_usd": wanted.ceiling_usd}  # fmt: skip
+    params = {
+        "project_id": project_id,
+        "user_id": user_id,
+        "day": wanted.day,
+        "open_calls": wanted.open_calls,
+        "ceiling_usd": wanted.ceiling_usd,
+    }
     while True:  # the open one may end between the two statements
         placed = db.one(SQL.place, params)
         row = db.one(SQL.open_of_project, {"project_id": project_id})
@@ -141,8 +146,16 @@ def close_served(db: Database, day: date, report: DayReport) -> None:
         outcome = outcome_of(report, project)
         if outcome is not None:
             status, reason = outcome
-            db.execute(SQL.finish, {"project_id": project.project_id, "day": day, "status": status, "reason": reason,
-                                    "run_id": report.run_id})  # fmt: skip
+            db.execute(
+                SQL.finish,
+                {
+                    "project_id": project.project_id,
+                    "day": day,
+                    "status": status,
+                    "reason": reason,
+                    "run_id": report.run_id,
+                },
+            )
 
 
 def outcome_of(report: DayReport, project: ProjectReport) -> tuple[Status, str | None] | None:

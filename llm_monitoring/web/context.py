@@ -38,8 +38,9 @@ class Service:
 @contextmanager
 def open_service(settings: Settings) -> Iterator[Service]:
     """Open the pool; raises ConfigurationError if the database needs a migration, which the service never does."""
-    with Database(database_url(settings), size=CONNECTIONS, retry_seconds=RETRY_SECONDS,
-                  statement_seconds=STATEMENT_SECONDS) as db:  # fmt: skip
+    with Database(
+        database_url(settings), size=CONNECTIONS, retry_seconds=RETRY_SECONDS, statement_seconds=STATEMENT_SECONDS
+    ) as db:
         if pending(db):
             raise ConfigurationError(
                 "the database needs a migration, which the web service does not make: run `migrate`"

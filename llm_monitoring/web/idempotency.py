@@ -17,9 +17,13 @@ from llm_monitoring.web.problems import FieldError, Problem
 
 Key = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255,
-           description="A text of your own: the same request with it within a day acts once."),
-]  # fmt: skip
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="A text of your own: the same request with it within a day acts once.",
+    ),
+]
 
 
 def once(caller: Caller, key: str | None, request: Request, body: bytes, work: Callable[[App], Reply]) -> JSONResponse:

@@ -50,8 +50,13 @@ REFUSALS: Final[Mapping[type[BadInput], str]] = {
     NotReady: "not_ready",
     BadInput: "invalid",
 }
-BY_STATUS: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large",
-                    415: "unsupported_media_type"}  # fmt: skip
+BY_STATUS: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +166,21 @@ def invalid(error: RequestValidationError) -> Problem:
         where = [str(part) for part in each["loc"][1:]]
         malformed = malformed or each["type"] == "json_invalid"
         pointer = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
-        errors.append(FieldError(pointer if each["loc"][0] == "body" else f"{each['loc'][0]}:{'.'.join(where)}",
-                                 str(each["msg"])))  # fmt: skip
+        errors.append(
+            FieldError(pointer if each["loc"][0] == "body" else f"{each['loc'][0]}:{'.'.join(where)}", str(each["msg"]))
+        )
     return Problem("bad_request" if malformed else "invalid", errors=errors)
 
 
 def unexpected(request: Request, error: Exception) -> JSONResponse:
     """Log an error of ours with its trace; the caller learns the number of the request alone."""
-    log.error("❌ %s %s", request.method, path_template(request), exc_info=error,
-              extra={"event": "web.error", "request_id": request_id(request)})  # fmt: skip
+    log.error(
+        "❌ %s %s",
+        request.method,
+        path_template(request),
+        exc_info=error,
+        extra={"event": "web.error", "request_id": request_id(request)},
+    )
     return answer(request, Problem("internal"))
 
 

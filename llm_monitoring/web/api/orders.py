@@ -91,8 +91,14 @@ def analyze(
     def work(app: App) -> Reply:
         order, is_new = orders.place(app.db, here.project_id, here.caller.user_id, wanted)
         if is_new:
-            audit.record(app.db, here.caller.actor, "order.place", project_id=here.project_id, object_id=order.id,
-                         after={"open_calls": order.open_calls, "ceiling_usd": str(order.ceiling_usd)})  # fmt: skip
+            audit.record(
+                app.db,
+                here.caller.actor,
+                "order.place",
+                project_id=here.project_id,
+                object_id=order.id,
+                after={"open_calls": order.open_calls, "ceiling_usd": str(order.ceiling_usd)},
+            )
         address = f"{request.url.path.removesuffix('/analyze')}/orders/{order.id}"
         return Reply(202, view_of(order), {"Location": address})
 
@@ -117,8 +123,13 @@ def show_order(order_id: OrderId, here: Annotated[ProjectCaller, on_project("pro
     if not found:
         raise Problem("not_found")
     done = orders.progress(here.app, found[0])
-    return OrderProgress(**view_of(found[0]).model_dump(), answered=done.answered, failed=done.failed, open=done.open,
-                         cost_usd=done.cost_usd)  # fmt: skip
+    return OrderProgress(
+        **view_of(found[0]).model_dump(),
+        answered=done.answered,
+        failed=done.failed,
+        open=done.open,
+        cost_usd=done.cost_usd,
+    )
 
 
 def preview(here: ProjectCaller) -> Preview:

@@ -124,8 +124,14 @@ def change(request: Request, here: ProjectCaller, body: ProjectBody, *, needed: 
     def work(app: App) -> Project:
         after = projects.change(app.db, here.project_id, lambda current: edited(current, body))
         view = project_view(after, here.role, is_archived=here.is_archived)
-        audit.record(app.db, here.caller.actor, "project.change", project_id=here.project_id,
-                     before=before.model_dump(mode="json"), after=view.model_dump(mode="json"))  # fmt: skip
+        audit.record(
+            app.db,
+            here.caller.actor,
+            "project.change",
+            project_id=here.project_id,
+            before=before.model_dump(mode="json"),
+            after=view.model_dump(mode="json"),
+        )
         return after
 
     return respond(request, project_view(here.caller.change(work), here.role, is_archived=here.is_archived))

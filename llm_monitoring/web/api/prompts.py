@@ -100,8 +100,15 @@ def change_prompt(
         if body.is_active is not None:
             projects.set_prompts_active(app.db, here.project_id, [prompt_id], body.is_active)
         after = projects.find_prompt(app.db, here.project_id, prompt_id)
-        audit.record(app.db, here.caller.actor, "prompt.change", project_id=here.project_id, object_id=prompt_id,
-                     before=before, after=after)  # fmt: skip
+        audit.record(
+            app.db,
+            here.caller.actor,
+            "prompt.change",
+            project_id=here.project_id,
+            object_id=prompt_id,
+            before=before,
+            after=after,
+        )
         return after
 
     return here.caller.change(work)

@@ -21,8 +21,14 @@ BODIES: Final[dict[str, Any]] = {
     "prompts": {"prompts": [{"query_text": "¿Otra?"}]},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
-TABLES: Final = ("llm_monitoring_projects", "llm_monitoring_queries", "user_llm_api_keys", "llm_audit_log",
-                 "llm_analysis_orders", "llm_project_viewers")  # fmt: skip
+TABLES: Final = (
+    "llm_monitoring_projects",
+    "llm_monitoring_queries",
+    "user_llm_api_keys",
+    "llm_audit_log",
+    "llm_analysis_orders",
+    "llm_project_viewers",
+)
 
 
 def operations(world: World) -> Iterator[tuple[str, str, list[str]]]:
