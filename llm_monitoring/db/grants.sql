@@ -18,9 +18,9 @@ BEGIN
     END IF;
 END $$;
 
--- Start from nothing, so that a right that a later version no longer needs goes, and one that an earlier version gave
--- on tables of the host application goes too. Whoever may create a function in the schema can act with the rights of
--- every role that calls one of that name.
+-- Revoke everything first, which removes rights that this version no longer needs and rights that an earlier version
+-- gave on tables of the host application. A role that may create functions in the schema can use the rights of every
+-- role that calls a function of that name.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM llm_monitoring_runner, llm_monitoring_admin', current_schema());
@@ -29,7 +29,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO llm_monitoring_runner, llm_monitoring_admin', current_schema());
 END $$;
 
--- Both roles: of the host application's users the number and the address, and nothing else.
+-- Both roles read only the id and the address of the host application's users.
 GRANT SELECT (id, email) ON users TO llm_monitoring_runner, llm_monitoring_admin;
 
 -- Both roles read every table of the package.
@@ -45,14 +45,13 @@ GRANT INSERT ON llm_audit_log TO llm_monitoring_admin;
 GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers TO llm_monitoring_admin;
 GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
 
--- Both roles write the ledger and never delete from it: a call is entered once, and what it became is filled in. A
--- trigger keeps closed calls as they are.
+-- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.
 GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT UPDATE (state, sent_token, sent_at, rates, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
               cache_write_tokens, reasoning_tokens, searches, error_kind, error_message, closed_at)
     ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
 
--- The runner writes what a day makes. A result is written once and emptied of its text when it is old.
+-- The runner writes the rows of a day. An answer is written once, and its text is emptied after its retention.
 GRANT INSERT, DELETE ON llm_call_receipts TO llm_monitoring_runner;
 GRANT INSERT ON llm_budget_alerts, llm_monitoring_rules TO llm_monitoring_runner;
 GRANT UPDATE (announced_at) ON llm_budget_alerts TO llm_monitoring_runner;
@@ -65,7 +64,7 @@ GRANT UPDATE (last_analysis_date) ON llm_monitoring_projects TO llm_monitoring_r
 GRANT UPDATE (last_used_at, total_queries, total_tokens_consumed, total_cost) ON llm_model_registry
     TO llm_monitoring_runner;
 
--- Counters, not limits and not keys; an account with the defaults for a user who has none.
+-- The runner writes counters, neither limits nor keys; it creates an account with the defaults for a user without one.
 GRANT UPDATE (current_month_spend, reserved_spend_usd, last_spend_reset, ledger_month, ledger_spend_usd, updated_at)
     ON user_llm_api_keys TO llm_monitoring_runner;
 GRANT SELECT, UPDATE ON llm_operator_account TO llm_monitoring_runner, llm_monitoring_admin;
@@ -80,7 +79,7 @@ GRANT INSERT, UPDATE, DELETE ON
     llm_monitoring_news, llm_monitoring_rules, llm_call_receipts, llm_budget_alerts
 TO llm_monitoring_admin;
 
--- The sequences behind the numbers of those rows, whatever they are called.
+-- The sequences of those tables, with any name.
 DO $$
 DECLARE
     entry RECORD;

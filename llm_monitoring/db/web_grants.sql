@@ -1,8 +1,8 @@
 
--- The web service's own role: it sees the rows of the user that its session is bound to, and no others. Give it a login:
+-- The web service's own role: it sees only the rows of the user of its session. Give it a login:
 --     CREATE ROLE web LOGIN PASSWORD '…' IN ROLE llm_monitoring_web;
 -- and its address to the web service alone, as DATABASE_URL. A superuser, the tables' owner and a role with BYPASSRLS
--- pass by row-level security: `doctor` says so of the role that it runs with, and the service says so when it starts.
+-- bypass row-level security: `doctor` reports it for its own role, and the service reports it when it starts.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'llm_monitoring_web') THEN
@@ -47,8 +47,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- The wall: of each table a policy for everybody that changes nothing for other roles, and a restrictive one for the web
--- role on top. A session that is bound to no user sees tokens alone, by which it finds out who calls.
+-- Each table has a policy for all roles that changes nothing for other roles, and a restrictive one for the web role.
+-- A session without a user sees only tokens, from which the service finds the caller.
 DO $$
 DECLARE
     bound CONSTANT TEXT := 'nullif(current_setting(''llm_monitoring.user_id'', TRUE), '''')::int';

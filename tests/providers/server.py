@@ -1,4 +1,4 @@
-"""A loopback server that answers as scripted, badly where asked, and keeps what it received."""
+"""A loopback server that answers as scripted, also with faults, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """The server; `script` says what it answers, the last step for ever."""
+    """The server; `script` sets its answers, of which the last is repeated."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -190,7 +190,7 @@ def hangs(seconds: float) -> Step:
 
 
 def drips(start: bytes, drop: bytes, seconds: float = 4.0) -> Step:
-    """Send `start`, then a `drop` every 50 ms: never silent, never done."""
+    """Send `start`, then `drop` every 50 ms without end."""
 
     def step(handler: Handler) -> None:
         handler.wfile.write(start)

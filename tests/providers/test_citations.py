@@ -47,7 +47,7 @@ def openai(*items: dict[str, Any], annotations: tuple[dict[str, Any], ...] = ())
 
 
 def test_openai_sources_that_the_text_does_not_cite_were_only_searched() -> None:
-    """The sources of a search stand once each behind the citations; OpenAI's mark on an address makes no other page."""
+    """The sources of a search follow the citations, each once; OpenAI's parameter in a URL makes no other page."""
     sources = [
         {"type": "url", "url": url} for url in ("https://a.example/x", "https://b.example/", "https://b.example/")
     ]
@@ -81,7 +81,7 @@ def test_perplexity_marks_the_pages_that_it_cites(said: str, first: object) -> N
 
 
 def test_perplexity_results_without_numbers_say_nothing() -> None:
-    """Where results have no number, only an annotation tells that a page is cited; a page beyond them is added."""
+    """If results have no number, only an annotation shows that a page is cited; further annotated pages are added."""
     results: list[dict[str, Any]] = [{"url": "https://a.example/"}, {"id": None, "url": "https://b.example/"}]
     notes = [{"type": "citation", "url": f"https://{host}.example/"} for host in "bc"]
     found = {citation.url: citation.cited for citation in perplexity("Holded [1]", results, *notes)}
@@ -97,7 +97,7 @@ def google(supports: object) -> tuple[Citation, ...]:
 
 @pytest.mark.parametrize("supports", [None, [], "x", [3]], ids=repr)
 def test_google_without_supports_says_nothing(supports: object) -> None:
-    """Chunks are of unknown use if the reply does not say which passages rest on them."""
+    """It is unknown whether a chunk is cited if the reply does not say which passages it supports."""
     assert [None, None] == [citation.cited for citation in google(supports)]
 
 

@@ -1,4 +1,4 @@
-"""Every fault of a provider and of the line to it: the error, whether billed, and what it says."""
+"""Every fault of a provider and of the connection: the error, whether it is billed, and its message."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_statuses(server: Server, name: ProviderName, status: int, kind: type[Pr
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("body", ["", "<html>Bad\n gateway</html>", "null", "[]", '{"error": "words"}', "{}", '"x"'])
 def test_statuses_with_any_body(server: Server, name: ProviderName, body: str) -> None:
-    """An error status is understood whatever stands below it."""
+    """An error status is understood with any body."""
     error = fault(server, name, says(body, 502))
     assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
     assert str(error).startswith(f"{name} answered 502: ")
@@ -151,7 +151,7 @@ def test_retry_after(
     kind: type[ProviderError],
     billed: str,
 ) -> None:
-    """A rate limit or an overload says when to come back, if the provider says so credibly, and within the hour."""
+    """A rate limit or an overload has the provider's wait, if it is valid, and at most an hour."""
     error = fault(server, name, says("{}", status, **headers))
     assert (type(error), error.billed, error.retry_after) == (kind, billed, expected)
 
@@ -172,7 +172,7 @@ def test_no_wait_without_a_provider_s(server: Server, name: ProviderName, step: 
 
 
 def test_retry_after_as_a_date_without_the_replys_date() -> None:
-    """A date is counted from our own clock where the reply does not say its own time."""
+    """A date is relative to our own clock if the reply has no date of its own."""
     wait = retry_after({"retry-after": formatdate(usegmt=True)}, [])
     assert wait is not None
     assert 0 <= wait <= 1
@@ -180,7 +180,7 @@ def test_retry_after_as_a_date_without_the_replys_date() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_google_retry_info(server: Server, status: int) -> None:
-    """Google's wait stands in the body."""
+    """Google's wait is in the body."""
     info = '{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}'
     quota = '{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []}'
     body = f'{{"error": {{"code": {status}, "message": "Quota", "details": [{quota}, {info}]}}}}'
@@ -205,7 +205,7 @@ CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     ids=["reset", "cut", "cut at once", "no http", "silence", "bad chunk", "bad gzip"],
 )
 def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> None:
-    """What breaks after the request has gone out was perhaps billed."""
+    """A fault after the request was sent was perhaps billed."""
     error = fault(server, name, step, timeout=0.3)
     assert (type(error), error.billed, error.status) == (ProviderUnavailable, "maybe", None)
     assert str(error).startswith(f"{name}: no reply: ")
@@ -223,7 +223,7 @@ def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> Non
     ids=["body", "chunks", "headers", "early hints"],
 )
 def test_drips_end(server: Server, name: ProviderName, step: Step) -> None:
-    """A server that is never silent and never done is left when the call's total time is over."""
+    """A server that sends bytes without end is left when the call's total time is over."""
     error = fault(server, name, step, timeout=1.0, total=0.2)
     assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
     assert "total time" in str(error) or "timed out" in str(error)
@@ -290,7 +290,7 @@ def unreachable(name: ProviderName, base_url: str, timeout: float = 2.0) -> str:
 
 
 def test_bad_base_url() -> None:
-    """A base URL that is none is a clear error before anything is sent."""
+    """An invalid base URL is a clear error before anything is sent."""
     assert unreachable("openai", "ftp://127.0.0.1/v1") == "no"
 
 
@@ -325,7 +325,7 @@ def test_threads_do_not_mix(server: Server) -> None:
 
 
 def test_a_hundred_calls_at_once(server: Server) -> None:
-    """A hundred calls wait side by side, none for another's connection."""
+    """A hundred calls wait at the same time, none for another's connection."""
     gate = threading.Barrier(101, timeout=10)
 
     def meets(handler: Any) -> None:

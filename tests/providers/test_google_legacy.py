@@ -1,4 +1,4 @@
-"""Google through google-generativeai, where that package is installed instead of google-genai."""
+"""Google through google-generativeai, if that package is installed instead of google-genai."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def provider(server: Server) -> Iterator[Provider]:
 
 
 def test_it_stands_in_where_google_genai_is_missing(server: Server) -> None:
-    """The door opens this package only where the newer one is not installed."""
+    """This package is used only if the newer one is not installed."""
     expected = "GoogleProvider" if has_google_genai() else "GoogleLegacyProvider"
     assert type(server.open("google")).__name__ == expected
 
@@ -81,7 +81,7 @@ def test_request(server: Server, provider: Provider) -> None:
 
 @pytest.mark.parametrize("change", [{"web_search": True, "max_searches": 3}, {"reasoning_effort": "low"}])
 def test_what_the_package_cannot_do(server: Server, provider: Provider, change: dict[str, Any]) -> None:
-    """What the package would drop without a word is refused before anything is sent."""
+    """Options that the package would ignore silently are refused before anything is sent."""
     with pytest.raises(BadRequest, match="install google-genai") as caught:
         provider.send(question("google", **change))
     assert (caught.value.billed, server.received) == ("no", [])
@@ -144,7 +144,7 @@ def test_faults(server: Server, provider: Provider, step: Step, kind: type[Provi
 
 @pytest.mark.parametrize("body", ["<html></html>", "{}", "null", "[]", '{"candidates": [{'])
 def test_garbage(server: Server, provider: Provider, body: str) -> None:
-    """Whatever stands under a 200 is kept first, and then found to be no answer."""
+    """Any body under a 200 is kept first, and then refused as an answer."""
     server.script(says(body))
     reply = provider.send(question("google"))
     assert reply.body == body.encode()

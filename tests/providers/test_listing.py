@@ -37,7 +37,7 @@ def listed(server: Server, name: ProviderName) -> list[ModelInfo]:
 
 
 def test_openai_models(server: Server) -> None:
-    """OpenAI's list is kept to text models, with the day of birth and of death."""
+    """OpenAI's list is reduced to text models, with the dates of creation and shutdown."""
     found = {m.model_id: m for m in listed(server, "openai")}
     assert found["gpt-5"].retires_at == datetime(2026, 12, 11, tzinfo=UTC)
     assert found["gpt-6-astra"].created == datetime.fromtimestamp(1686935002, UTC)
@@ -48,7 +48,7 @@ def test_openai_models(server: Server) -> None:
 
 
 def test_anthropic_models(server: Server) -> None:
-    """Anthropic's pages are all read, retired models dropped, an unknown birthday left open."""
+    """Anthropic's pages are all read, retired models dropped, an unknown date of creation left empty."""
     found = {m.model_id: m for m in listed(server, "anthropic")}
     assert list(found) == [
         "claude-haiku-5-5",
@@ -89,7 +89,7 @@ def test_google_models(server: Server) -> None:
 
 
 def test_perplexity_models(server: Server) -> None:
-    """Of Perplexity's list its own models count: the others are asked at their own makers."""
+    """Only Perplexity's own models of its list count; others belong to their own providers."""
     assert [m.model_id for m in listed(server, "perplexity")] == ["perplexity/sonar"]
 
 
@@ -129,7 +129,7 @@ def test_pages_without_end(server: Server, name: ProviderName) -> None:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_a_list_that_breaks_on_its_second_page(server: Server, name: ProviderName) -> None:
-    """Half a list is no list: its missing half would pass for retired."""
+    """An incomplete list is an error, because its missing models would look retired."""
     page = (
         '{"data": [{"id": "claude-x"}, {"id": "gpt-9"}, {"id": "perplexity/x"}], "has_more": true,'
         ' "last_id": "a",'

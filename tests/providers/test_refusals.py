@@ -1,4 +1,4 @@
-"""What a refusal speaks of, by the marks of its document, without a server."""
+"""The scope of a refusal by the marks of its document, without a server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def refused(provider: ProviderName, status: int, /, **error: Any) -> Any:
 @pytest.mark.parametrize("code", ["content_filter", "content_policy_violation", "invalid_prompt"])
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
 def test_a_filtered_prompt_closes_nothing(provider: ProviderName, code: str, status: int) -> None:
-    """A filter of Azure or a gateway speaks of this prompt, whatever status it answers with."""
+    """A filter of Azure or a gateway refuses this prompt, with any status."""
     found = refused(provider, status, code=code, type="invalid_request_error")
     assert (BadRequest, "prompt", "no") == (type(found), found.refusal.scope, found.billed)
 

@@ -1,4 +1,4 @@
-"""What comes back: text, citations and usage of every provider, to the token, and what is no answer."""
+"""Replies: text, citations and exact usage of every provider, and replies that are no answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def change(name: str, **fields: Any) -> bytes:
 
 @pytest.mark.parametrize("name", USAGES)
 def test_usage_is_exact(name: str) -> None:
-    """Every token, search and cent is where the price is computed from it."""
+    """Every token, search and cent is in the field that the cost is computed from."""
     answer = read_reply(provider_of(name), stored(recorded(name)))
     assert answer.usage == USAGES[name]
     assert answer.text.strip()
@@ -57,7 +57,7 @@ def test_usage_is_exact(name: str) -> None:
 
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
 def test_commentary_is_no_answer(provider: ProviderName) -> None:
-    """What a model says on its way to the answer is left out, and two messages do not touch."""
+    """Commentary before the answer is left out, and two messages are two paragraphs."""
 
     def message(said: str, **more: str) -> dict[str, Any]:
         return {"type": "message", "content": [{"type": "output_text", "text": said}], **more}
@@ -83,7 +83,7 @@ def test_anthropic_text_before_a_search_does_not_touch_the_text_after_it() -> No
     ("geo", "regional"), [("us", True), ("global", False), ("not_available", False), (None, False), (..., False)]
 )
 def test_anthropic_bills_more_for_an_inference_kept_in_one_country(geo: object, *, regional: bool) -> None:
-    """A workspace may keep its inference in the United States, which no request asked for and every token pays."""
+    """The inference of a workspace may be limited to the United States, which raises the price of every token."""
     usage = json.loads(recorded("anthropic_plain"))["usage"] | {"inference_geo": geo}
     body = change("anthropic_plain", usage={name: value for name, value in usage.items() if value is not ...})
     found = read_reply("anthropic", stored(body)).usage
@@ -144,13 +144,13 @@ def test_model_as_served() -> None:
 
 
 def test_anthropic_text_is_whole() -> None:
-    """Cited pieces of a text are joined without a seam."""
+    """Cited pieces of a text are joined without a separator."""
     answer = read_reply("anthropic", stored(recorded("anthropic_search")))
     assert answer.text == "Los más citados son Holded y Quipu."
 
 
 def test_google_thoughts_are_not_text() -> None:
-    """What the model thought is not what it said."""
+    """Reasoning is not part of the answer."""
     assert "The user wants" not in read_reply("google", stored(recorded("google_cached"))).text
 
 
@@ -248,7 +248,7 @@ def test_failed_call_keeps_its_bill() -> None:
     ],
 )
 def test_garbage(provider: ProviderName, body: bytes) -> None:
-    """Whatever stands under a 200, without answer and usage it is perhaps billed and nothing else."""
+    """A 200 without answer and usage is perhaps billed."""
     with pytest.raises(BadResponse) as caught:
         read_reply(provider, stored(body))
     assert (caught.value.billed, caught.value.usage) == ("maybe", None)
@@ -270,7 +270,7 @@ COUNTS = {
 @pytest.mark.parametrize("value", [-1, 1.5, "12", True, None, 0, 10**12, [], {}], ids=repr)
 @pytest.mark.parametrize("which", [0, 1])
 def test_incredible_counts(provider: ProviderName, which: int, value: object) -> None:
-    """A text with a count that cannot be is an answer of unknown usage, never a cheap one."""
+    """A text with an impossible count is an answer of unknown usage, never a cheap one."""
     usage = json.loads(recorded(f"{provider}_plain"))[FIELDS[provider]] | {COUNTS[provider][which]: value}
     usage.pop("totalTokenCount", None)
     answer = read_reply(provider, stored(change(f"{provider}_plain", **{FIELDS[provider]: usage})))
@@ -326,7 +326,7 @@ def test_google_thoughts_from_the_total() -> None:
     ],
 )
 def test_perplexity_cost(cost: object, expected: Decimal | None) -> None:
-    """The provider's bill is taken to the last digit, and only where it can be one."""
+    """The provider's bill is used exactly, and only if it is a valid amount."""
     usage = json.loads(recorded("perplexity_plain"))["usage"] | {"cost": cost}
     answer = read_reply("perplexity", stored(change("perplexity_plain", usage=usage)))
     assert answer.usage is not None

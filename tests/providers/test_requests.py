@@ -1,4 +1,4 @@
-"""What goes out: the shape of each provider's request, once, for the right account."""
+"""Requests: the form of each provider's request, sent once, for the right account."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_search_needs_a_cap(server: Server, name: ProviderName) -> None:
     ids=["429", "500", "503", "401", "408", "307", "302", "reset", "timeout"],
 )
 def test_one_request_a_call(server: Server, name: ProviderName, step: Any) -> None:
-    """No failure makes an SDK ask, and bill, a second time behind our back."""
+    """No failure makes an SDK send, and bill, a second request."""
     server.script(step)
     provider = server.open(name, timeout=0.3)
     with pytest.raises(ProviderError):
@@ -259,7 +259,7 @@ def test_proxy_of_the_environment_is_used_for_https(
 @pytest.mark.usefixtures("no_bypass")
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_no_proxy_for_plain_http(server: Server, name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway on this machine is called straight, whatever proxy is set: the proxy would read the key."""
+    """A gateway on this machine is called without any proxy, which would read the key."""
     for variable in PROXIES:
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     server.script(replies(f"{name}_plain"))

@@ -24,7 +24,7 @@ BAD: Report = {
 def test_the_exit_code_tells_clean_vulnerable_and_not_audited_apart(
     capsys: pytest.CaptureFixture[str], answers: dict[str, Report | None], code: int, said: str
 ) -> None:
-    """An audit that did not take place is no pass, and is said in one line."""
+    """An audit that did not take place is no pass, and is reported in one line."""
     assert main(["requirements.txt"], lambda source, _: answers.get(source)) == code
     assert said in capsys.readouterr().out
 

@@ -68,7 +68,7 @@ def test_a_file_that_others_can_write(tmp_path: Path, mode: int, refused: bool) 
 
 
 def test_a_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's file, which could send keys elsewhere, is not read; the one of the package's owner is."""
+    """A file of another user, which could send keys elsewhere, is not read; one of the package's owner is."""
     path = written(tmp_path, "OPENAI_BASE_URL=https://evil.example\n")
     me = path.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: me + 7)
@@ -98,7 +98,7 @@ def test_names_that_set_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_jobs_and_commands_warn_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, quiet: None
 ) -> None:
-    """A name that sets nothing is said by the jobs, by every command and by doctor."""
+    """A name that sets nothing is reported by the jobs, by every command and by doctor."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LLM_MAX_WORKER", "3")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:9/d")

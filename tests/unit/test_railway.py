@@ -49,7 +49,7 @@ def test_commands(settings: dict[str, Any]) -> None:
 
 
 def test_shared_settings(settings: dict[str, Any]) -> None:
-    """What every service takes starts nothing; no restart pays again, and a stopped run may drain."""
+    """The settings of every service start nothing; no restart pays again, and a stopped run may finish its calls."""
     assert {"restartPolicyType": "NEVER", "drainingSeconds": 180} == settings["deploy"]
 
 
@@ -131,6 +131,6 @@ def test_the_build_installs_the_lock(config: str, lock: str) -> None:
     ],
 )
 def test_repository(module: dict[str, Any], remote: str, expected: str | None) -> None:
-    """The source is the GitHub repository that the checkout names, where it names one."""
+    """The source is the GitHub repository that the checkout names, if it names one."""
     match = module["GITHUB"].search(remote)
     assert expected == (match and match[1])

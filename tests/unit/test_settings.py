@@ -34,7 +34,7 @@ def refusal(**environ: str) -> str:
 
 
 def test_a_number_of_workers_given_by_the_caller() -> None:
-    """It stands for the variable, and so holds for each provider that has no number of its own."""
+    """It replaces the variable, and so applies to each provider without a number of its own."""
     found = load_settings({"LLM_MAX_WORKERS": "5", "LLM_GOOGLE_CONCURRENCY": "4"}, dotenv=False, max_workers=40)
     assert {"openai": 40, "anthropic": 40, "google": 4, "perplexity": 40} == found.concurrency
     assert 40 == found.max_workers

@@ -1,4 +1,4 @@
-"""The clock over a whole process: it ends what neither a signal nor a deadline can."""
+"""The timer of a whole process: it ends work that neither a signal nor a deadline can end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a program ends if its output or error takes no more: small programs, started in an empty environment."""
+"""The end of a program if its standard streams fail: small programs, started in an empty environment."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_nothing_to_print_needs_no_output() -> None:
     ],
 )
 def test_closed_and_full_streams(redirection: str, ending: tuple[int, str]) -> None:
-    """A closed output is one that takes nothing; a closed standard error is a wish to hear nothing."""
+    """A closed output is an error; a closed standard error is not."""
     assert ending == run("print('x')", redirection)
 
 

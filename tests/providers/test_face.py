@@ -1,4 +1,4 @@
-"""The door to the providers: what importing costs, and reading without key, network or SDK."""
+"""The face of the providers: imports without SDKs, and reading without key, network or SDK."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(code: str) -> str:
 
 
 def test_importing_imports_no_sdk() -> None:
-    """Whoever imports the package pays for no SDK."""
+    """Importing the package imports no SDK."""
     code = (
         "import sys, llm_monitoring.providers\n"
         "print([s for s in ('openai', 'anthropic', 'google') if s in sys.modules])"
