@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from llm_monitoring import projects
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import cells, comparison, movers, snapshots
+from llm_monitoring.figures.answer_set import AnswerSet, answer_set
 from llm_monitoring.figures.cells import Summary
 from llm_monitoring.figures.comparison import Comparison
 from llm_monitoring.figures.movers import PromptChange, ProviderPart
@@ -20,6 +21,8 @@ from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import Project
 
 SQL = load("periods")
+
+DEFAULT_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,29 @@ class Period:
         )
 
 
+def period_of(
+    first: date | None, last: date | None, latest: date, *, days: int = DEFAULT_DAYS, sized: bool = False
+) -> Period:
+    """The period of the days that are given; `latest` is the last day with answers.
+
+    Without `first` it has `days` days up to `last`, or up to `latest`. Without `last` it ends with `latest`, or after
+    `days` days if it is `sized`. Raises Invalid for days that no calendar has.
+    """
+    length = timedelta(days=days - 1)
+    try:
+        if first is None:
+            end = last or latest
+            return Period(end - length, end)
+        return Period(first, last or (first + length if sized else max(first, latest)))
+    except OverflowError as exc:
+        raise Invalid("period", f"{days} days from {first or last} on leave the calendar") from exc
+
+
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """A period's figures, with the tasks that failed and what all calls cost in USD; no cost before any was kept."""
+    """A period's answers and figures, the tasks that failed and what all calls cost in USD, as far as it was kept."""
 
+    answers: AnswerSet
     summary: Summary
     failed: int
     cost_usd: Decimal
@@ -191,13 +213,13 @@ def measured(
     db: Database, project: Project, question: PeriodRequest, observed: Sequence[Observation]
 ) -> tuple[PeriodTotals, dict[str, PeriodTotals]]:
     """The figures over all providers, and each provider's."""
-    names = [entity.name for entity in project.competitors]
+    answers = answer_set(observed, [entity.name for entity in project.competitors])
     totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, period_params(question))}
     each = {}
     for provider in sorted({*totals, *(o.provider for o in observed)}):
-        own = [o for o in observed if o.provider == provider]
+        own = answers.of_provider(provider)
         row = totals.get(provider, {"failed": 0, "cost_usd": Decimal(0)})
-        each[provider] = PeriodTotals(cells.summary(own, names), int(row["failed"]), row["cost_usd"])
+        each[provider] = PeriodTotals(own, cells.summary_of(own), int(row["failed"]), row["cost_usd"])
     failed = sum(one.failed for one in each.values())
     cost = sum((one.cost_usd for one in each.values()), Decimal(0))
-    return PeriodTotals(cells.summary(observed, names), failed, cost), each
+    return PeriodTotals(answers, cells.summary_of(answers), failed, cost), each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, TypeVar
 
 import click
@@ -13,10 +13,9 @@ from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROJECT
 from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
-from llm_monitoring.figures.periods import Period
+from llm_monitoring.figures.periods import DEFAULT_DAYS, Period, period_of
 from llm_monitoring.process.wording import PROGRAM
 
-DEFAULT_DAYS: Final = 30
 MOST_LISTED: Final = 20
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -103,7 +102,7 @@ def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
     check_order(asked.other_first, asked.other_last, "--compare-from and --compare-to")
     if asked.first and asked.last and asked.days:
         raise Invalid("period", "--from, --to and --days together give two lengths: leave out one")
-    period = period_of(asked.first, asked.last, asked.days or DEFAULT_DAYS, latest, sized=asked.days is not None)
+    period = period_of(asked.first, asked.last, latest, days=asked.days or DEFAULT_DAYS, sized=asked.days is not None)
     if (asked.other_first is None) != (asked.other_last is None):
         raise Invalid("comparison", "a comparison needs both --compare-from and --compare-to")
     if asked.other_first is None or asked.other_last is None:
@@ -111,11 +110,3 @@ def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
     if asked.previous:
         raise Invalid("comparison", "--previous and --compare-from give two periods to compare with: leave out one")
     return period, Period(asked.other_first, asked.other_last)
-
-
-def period_of(first: date | None, last: date | None, days: int, latest: date, *, sized: bool) -> Period:
-    length = timedelta(days=days - 1)
-    if first is None:
-        end = last or latest
-        return Period(end - length, end)
-    return Period(first, last or (first + length if sized else max(first, latest)))
