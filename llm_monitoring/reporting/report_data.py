@@ -173,6 +173,17 @@ def read_answers(
     return found, citations
 
 
+def read_citations(db: Database, project: Project, period: Period, provider: str | None = None) -> CitationTally:
+    """The pages that the answers of a period cite, at one provider or at all."""
+    params = {"project_id": project.id, "first": period.first, "last": period.last}
+    readings, citations = Readings(db, project), CitationTally(project.brand, project.competitors)
+    for rows in pages_of(db, params):
+        own = [row for row in rows if provider in (None, row["llm_provider"])]
+        for row, _ in observed_rows(readings, own):
+            citations.add(row)
+    return citations
+
+
 def pages_of(db: Database, period: Mapping[str, object]) -> Iterator[list[Row]]:
     after = 0
     while True:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.errors import AlreadyExists, BadInput, Invalid, MonitoringError, NotFound, NotReady
+from llm_monitoring.figures.readings import TooManyStale
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +45,11 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "unavailable": (503, "The database is not reachable", "La base de datos no responde"),
     "no_master_key": (503, "Keys cannot be stored without a master key", "Sin clave maestra no se guardan claves"),
 }
-REFUSALS: Final[Mapping[type[BadInput], str]] = {
+REFUSALS: Final[Mapping[type[MonitoringError], str]] = {
     NotFound: "not_found",
     AlreadyExists: "already_exists",
     NotReady: "not_ready",
+    TooManyStale: "not_ready",
     BadInput: "invalid",
 }
 BY_STATUS: Final = {

@@ -11,13 +11,22 @@ from fastapi import FastAPI, Response
 from starlette.types import ASGIApp
 
 from llm_monitoring.web import problems
-from llm_monitoring.web.api import account, orders, projects, prompts, results
+from llm_monitoring.web.api import account, citations, competitors, figures, orders, projects, prompts, results
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document
 
 PREFIX: Final = "/api/llm-monitoring"
-ROUTERS: Final = (projects.router, prompts.router, results.router, orders.router, account.router)
+ROUTERS: Final = (
+    projects.router,
+    competitors.router,
+    prompts.router,
+    figures.router,
+    results.router,
+    citations.router,
+    orders.router,
+    account.router,
+)
 
 
 def create_app(service: Service) -> FastAPI:

@@ -19,6 +19,7 @@ from tests.integration.web.world import REQUEST, World, add_project
 BODIES: Final[dict[str, Any]] = {
     "projects": {"name": "Foreign", "brand": {"name": "Foreign"}, "industry": "x"},
     "prompts": {"prompts": [{"query_text": "¿Otra?"}]},
+    "competitors": {"name": "Otra"},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
 TABLES: Final = (
@@ -51,7 +52,7 @@ def body_of(method: str, path: str) -> dict[str, Any]:
 
 def send(world: World, method: str, path: str, token: str | None, project: int, **headers: str) -> Any:
     """Call an operation on a project, with a body that it takes."""
-    address = path.format(project_id=project, prompt_id=1, answer_id=1, provider="openai", order_id=1)
+    address = path.format(project_id=project, prompt_id=1, answer_id=1, provider="openai", order_id=1, name="Holded")
     sent = {**REQUEST, "If-Match": "*", **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     return world.http.request(method, address, headers=sent, **body_of(method, path))
 

@@ -1,0 +1,95 @@
+"""The pages that the answers of a period cite, the most cited first."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from llm_monitoring import projects
+from llm_monitoring.reporting.citations import Owner
+from llm_monitoring.reporting.citations import Page as CitedPage
+from llm_monitoring.reporting.report_data import read_citations
+from llm_monitoring.web.api.figures import PeriodQuery
+from llm_monitoring.web.api.schemas import Page
+from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.paging import MOST, decode, page
+
+router: Final = APIRouter(prefix="/projects/{project_id}/citations", tags=["results"])
+
+OWNERS: Final[dict[Owner, str]] = {"brand": "brand", "rival": "competitor", "other": "other"}
+
+
+class CitationsQuery(PeriodQuery):
+    """A period, and a page of its list."""
+
+    limit: int = Field(default=50, ge=1, le=MOST, description="Rows of a page.")
+    cursor: str | None = Field(default=None, max_length=400, description="`next_cursor` of the page before.")
+
+
+class CitationRow(BaseModel):
+    """A page that answers cite; its address and title are text of others, to be read as data."""
+
+    rank: int = Field(description="By the number of answers, then of prompts, then by address.")
+    url: str
+    domain: str
+    title: str
+    owner: Literal["brand", "competitor", "other"] = Field(
+        description="By the declared sites: a page of a competitor without one is `other`."
+    )
+    owner_name: str | None
+    answers: int = Field(description="Answers that list the page among their sources.")
+    searched: int = Field(description="Of these, how many do not mark the page in their text.")
+    prompts: int
+    providers: list[str]
+
+
+class Citations(Page[CitationRow]):
+    """The cited pages of answers to prompts that do not name the brand."""
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+    timezone: str = Field(description="The zone of the days.")
+    answers: int = Field(description="All such answers of the period.")
+    with_sources: int = Field(description="Of these, how many have sources.")
+    distinct_pages: int
+
+
+@router.get("", response_model=Citations)
+def list_citations(
+    here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[CitationsQuery, Query()]
+) -> Any:
+    """List the pages that a period's answers cite, with the owner of each, the most cited first."""
+    period = wanted.period(here)
+    filters = {"list": "citations", "project": here.project_id, "first": period.first, "last": period.last,
+               "provider": wanted.provider}  # fmt: skip
+    place = decode(wanted.cursor, filters)
+    after = int(place[0]) if place else 0
+    project = projects.find(here.app.db, here.project_id)
+    found = read_citations(here.app.db, project, period, wanted.provider).view(most=after + wanted.limit + 1)
+    rows = [citation_row(rank, each, project.brand.name) for rank, each in enumerate(found.pages, 1)][after:]
+    return page(rows, wanted.limit, filters, ("rank",)) | {
+        "first": period.first,
+        "last": period.last,
+        "timezone": str(here.app.settings.timezone),
+        "answers": found.answers,
+        "with_sources": found.with_sources,
+        "distinct_pages": found.distinct_pages,
+    }
+
+
+def citation_row(rank: int, cited: CitedPage, brand: str) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "url": cited.url,
+        "domain": cited.domain,
+        "title": cited.title,
+        "owner": OWNERS[cited.owner],
+        "owner_name": brand if cited.owner == "brand" else cited.rival,
+        "answers": cited.answers,
+        "searched": cited.searched,
+        "prompts": cited.prompts,
+        "providers": cited.providers,
+    }

@@ -1,0 +1,237 @@
+"""The figures of a period, each with its interval, and their change from another period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Final, Literal, Self
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field, model_validator
+
+from llm_monitoring.app import schedule_day
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.figures import periods
+from llm_monitoring.figures.change import CONFIDENCE, Change, Verdict
+from llm_monitoring.figures.periods import Period, PeriodFigures, PeriodRequest
+from llm_monitoring.reporting.period_view import Figures, PeriodFigure, PeriodView, period_view
+from llm_monitoring.web.api.schemas import Body
+from llm_monitoring.web.conditional import respond
+from llm_monitoring.web.guard import ProjectCaller, on_project
+
+router: Final = APIRouter(prefix="/projects/{project_id}/figures", tags=["figures"])
+
+PERCENT: Final = round(100 * CONFIDENCE)
+
+
+class PeriodQuery(Body):
+    """Days from `from` to `to`, both included, in LLM_TIMEZONE; without them the last 30 up to the latest answers."""
+
+    first: date | None = Field(default=None, alias="from")
+    last: date | None = Field(default=None, alias="to")
+    provider: ProviderName | None = Field(default=None, description="The answers of this provider alone.")
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError("`to` is before `from`")
+        return self
+
+    def period(self, here: ProjectCaller) -> Period:
+        """The period of the query, chosen as the command `metrics` does."""
+        latest = periods.latest_day(here.app.db, here.project_id) or schedule_day(here.app.settings)
+        return periods.period_of(self.first, self.last, latest)
+
+
+class FiguresQuery(PeriodQuery):
+    """A period, and another one to compare it with, which shares no day with it."""
+
+    compare_from: date | None = None
+    compare_to: date | None = None
+
+    @model_validator(mode="after")
+    def whole_comparison(self) -> Self:
+        if (self.compare_from is None) != (self.compare_to is None):
+            raise ValueError("a comparison needs both `compare_from` and `compare_to`")
+        if self.compare_from is not None and self.compare_to is not None and self.compare_to < self.compare_from:
+            raise ValueError("`compare_to` is before `compare_from`")
+        return self
+
+    def compared(self) -> Period | None:
+        if self.compare_from is None or self.compare_to is None:
+            return None
+        return Period(self.compare_from, self.compare_to)
+
+
+class ChangeView(BaseModel):
+    """The change from the earlier period to the later one, over the prompts and providers that both have.
+
+    `difference`, `low` and `high` are percentage points, places for `avg_position`.
+    """
+
+    before: float | None
+    after: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    confidence: Literal[95] | None = Field(description="Of `low` and `high`, in percent; null if they are.")
+    verdict: Verdict
+    judged_at: float = Field(description="The confidence, in percent, that the verdict asks for.")
+    prompts: int
+
+
+class Figure(BaseModel):
+    """A figure; `value` null is "not measured", `low` and `high` null: there is no interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    confidence: Literal[95] | None = Field(description="Of `low` and `high`, in percent; null if they are.")
+    answers: int = Field(description="Answers that the figure rests on.")
+    prompts: int = Field(description="Prompts of these answers.")
+    change: ChangeView | None = Field(default=None, description="null without a comparison of this figure.")
+
+
+WITHOUT_INTERVAL: Final = "No interval is computed: `low`, `high` and `confidence` are always null."
+
+
+class FigureSet(BaseModel):
+    """The brand's figures over answers to prompts that do not name it: percent, places, a score from 0 to 1."""
+
+    mention_rate: Figure
+    share_of_voice: Figure = Field(description="null without competitors or mentions; no interval below six prompts.")
+    weighted_share_of_voice: Figure = Field(description=WITHOUT_INTERVAL + " Nor is a change.")
+    avg_position: Figure = Field(description="No interval below six prompts with a position.")
+    citation_rate: Figure = Field(description="null without a declared site of the brand.")
+    avg_sentiment_score: Figure = Field(description="No change is computed.")
+
+
+class CompetitorSet(BaseModel):
+    """A competitor's figures over the same answers; none has a change."""
+
+    name: str
+    mention_rate: Figure
+    share_of_voice: Figure
+    avg_position: Figure = Field(description=WITHOUT_INTERVAL)
+
+
+class ModelChangeView(BaseModel):
+    """On `day` the provider answered with another model than on its last day with answers."""
+
+    provider: str
+    day: date
+    before: str
+    after: str
+
+
+class FiguresView(BaseModel):
+    """A period's figures over all providers, of each one and of the competitors; of the latter none is compared.
+
+    Of a provider the mention rate alone is compared, if both periods have answers of two providers or more.
+
+    With a comparison, `model_changes` are those from the first day of the earlier period to the last of the later one.
+    """
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+    compare_from: date | None
+    compare_to: date | None
+    timezone: str = Field(description="The zone of the days.")
+    latest_day: date | None = Field(description="The last day with answers.")
+    provider: ProviderName | None
+    all: FigureSet
+    by_provider: dict[str, FigureSet]
+    competitors: list[CompetitorSet]
+    model_changes: list[ModelChangeView]
+    failed_queries: int
+    branded_total_queries: int = Field(description="Answers to prompts that name the brand; in no other figure.")
+    branded_total_mentions: int
+    answers_read_again: int = Field(description="Read with former names or rules, and now with the present ones.")
+    answers_kept_as_read: int = Field(description="Without a text; their former names count the same.")
+    answers_left_out: int = Field(description="In no figure: read with former names, and their text is gone.")
+    answers_unread: int = Field(description="In no figure: not analysed yet.")
+
+
+@router.get("", response_model=FiguresView, responses={304: {"description": "The caller has these figures."}})
+def show_figures(
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("figures:read")],
+    wanted: Annotated[FiguresQuery, Query()],
+) -> Response:
+    """Show a period's figures, each with its interval; with a comparison, what changed and whether it is noise."""
+    period = wanted.period(here)
+    measured = periods.period_figures(
+        here.app.db, PeriodRequest(here.project_id, period, wanted.compared(), wanted.provider)
+    )
+    view = figures_view(measured, period_view(measured), wanted.provider, str(here.app.settings.timezone))
+    return respond(request, view.model_dump(mode="json", by_alias=True))
+
+
+def figures_view(
+    measured: PeriodFigures, view: PeriodView, provider: ProviderName | None, timezone: str
+) -> FiguresView:
+    cell = measured.total.summary.figures
+    changes = (measured.comparison or measured.total.summary).model_changes
+    return FiguresView(
+        first=measured.period.first,
+        last=measured.period.last,
+        compare_from=measured.compared.first if measured.compared else None,
+        compare_to=measured.compared.last if measured.compared else None,
+        timezone=timezone,
+        latest_day=measured.latest,
+        provider=provider,
+        all=figure_set(view.total),
+        by_provider={name: figure_set(each) for name, each in view.by_provider.items()},
+        competitors=[
+            CompetitorSet(
+                name=each.name,
+                mention_rate=figure(each.mention_rate),
+                share_of_voice=figure(each.share_of_voice),
+                avg_position=figure(each.avg_position),
+            )
+            for each in view.competitors
+        ],
+        model_changes=[
+            ModelChangeView(provider=each.provider, day=each.day, before=each.before, after=each.after)
+            for each in changes
+        ],
+        failed_queries=measured.total.failed,
+        branded_total_queries=cell.branded_total_queries,
+        branded_total_mentions=cell.branded_total_mentions,
+        answers_read_again=measured.read_again,
+        answers_kept_as_read=measured.kept,
+        answers_left_out=measured.left_out,
+        answers_unread=measured.unread,
+    )
+
+
+def figure_set(figures: Figures) -> FigureSet:
+    return FigureSet.model_validate({name: figure(each) for name, each in figures.items()})
+
+
+def figure(found: PeriodFigure) -> Figure:
+    shown: Mapping[str, Any] = {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "confidence": None if found.low is None else PERCENT,
+        "answers": found.answers,
+        "prompts": found.prompts,
+        "change": found.change and change(found.change),
+    }
+    return Figure.model_validate(shown)
+
+
+def change(found: Change) -> ChangeView:
+    shown: Mapping[str, Any] = {
+        "before": found.before,
+        "after": found.after,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "confidence": None if found.low is None else PERCENT,
+        "verdict": found.verdict,
+        "judged_at": found.judged_at,
+        "prompts": found.prompts,
+    }
+    return ChangeView.model_validate(shown)

@@ -1,0 +1,83 @@
+"""Competitors over the API: listed in pages, added, changed, removed, each change on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.web.world import World
+
+
+def path(world: World, name: str = "") -> str:
+    return f"/projects/{world.project}/competitors{name and '/'}{name}"
+
+
+def names(world: World) -> list[str]:
+    return [each["name"] for each in world.call("GET", path(world)).json()["data"]]
+
+
+def last_entry(world: World) -> dict[str, Any]:
+    entry: dict[str, Any] = world.call("GET", "/audit").json()["data"][0]
+    return entry
+
+
+def test_a_competitor_is_added_once(world: World) -> None:
+    """With its spellings and sites; the name again, in any case of letters, is refused and changes nothing."""
+    body = {"name": "Sage", "domains": ["sage.com"], "exclude": ["sage green"]}
+    made = world.call("POST", path(world), json=body)
+    assert (201, path(world, "Sage")) == (made.status_code, made.headers["location"].partition("monitoring")[2])
+    assert {**body, "aliases": [], "case_sensitive": False} == made.json()
+    assert ("competitor.add", made.json()) == (last_entry(world)["action"], last_entry(world)["after"])
+    for name in ("SAGE", "quipu"):
+        again = world.call("POST", path(world), json={"name": name})
+        assert (409, "already_exists") == (again.status_code, again.json()["code"])
+    assert ["Holded", "Sage"] == names(world)
+
+
+def test_competitors_come_in_pages(world: World) -> None:
+    """Each once, in the order in which they were added."""
+    for name in ("Sage", "Anfix"):
+        world.call("POST", path(world), json={"name": name})
+    first = world.call("GET", path(world), params={"limit": 2}).json()
+    assert ["Holded", "Sage"] == [each["name"] for each in first["data"]]
+    rest = world.call("GET", path(world), params={"cursor": first["next_cursor"]}).json()
+    assert (["Anfix"], None) == ([each["name"] for each in rest["data"]], rest["next_cursor"])
+
+
+def test_a_change_keeps_what_it_does_not_name(world: World) -> None:
+    """A new name keeps the former one as an alias, unless the aliases are given too; null takes the default."""
+    world.call("PATCH", path(world, "holded"), json={"domains": ["holded.com"]})
+    renamed = world.call("PATCH", path(world, "Holded"), json={"name": "Holded Pro"}).json()
+    assert ("Holded Pro", ["Holded"], ["holded.com"]) == (renamed["name"], renamed["aliases"], renamed["domains"])
+    entry = last_entry(world)
+    assert ("competitor.change", "Holded", "Holded Pro") == (
+        entry["action"], entry["before"]["name"], entry["after"]["name"],
+    )  # fmt: skip
+    bare = world.call("PATCH", path(world, "Holded Pro"), json={"name": "H", "case_sensitive": True, "aliases": None})
+    assert ("H", []) == (bare.json()["name"], bare.json()["aliases"])
+
+
+@pytest.mark.parametrize("patch", [{"name": None}, {"brand": True}, {"domains": ["no site"]}, {"name": "Quipu"}])
+def test_a_change_that_is_not_accepted_changes_nothing(world: World, patch: dict[str, Any]) -> None:
+    """No name, an unknown field, a site that is none, the brand's name."""
+    answer = world.call("PATCH", path(world, "Holded"), json=patch)
+    assert (422, "invalid") == (answer.status_code, answer.json()["code"])
+    assert ["Holded"] == names(world)
+
+
+def test_a_competitor_is_removed(world: World) -> None:
+    """On record with what it was; a second time it is missing, as any name is that the project does not have."""
+    assert 204 == world.call("DELETE", path(world, "HOLDED")).status_code
+    assert ("competitor.remove", "Holded") == (last_entry(world)["action"], last_entry(world)["before"]["name"])
+    gone = path(world, "Holded")
+    for again in (world.call("DELETE", gone), world.call("PATCH", gone, json={})):
+        assert (404, "not_found") == (again.status_code, again.json()["code"])
+
+
+def test_a_name_with_a_slash_has_an_address(world: World) -> None:
+    """Names may hold what paths are made of."""
+    made = world.call("POST", path(world), json={"name": "A/B? 50 %"})
+    address = made.headers["location"].partition("monitoring")[2]
+    assert 204 == world.call("DELETE", address).status_code
+    assert ["Holded"] == names(world)
