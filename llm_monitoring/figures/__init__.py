@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_monitoring.figures.cells import Cell, Summary, summary_of
-from llm_monitoring.figures.change import CONFIDENCE, Change
+from llm_monitoring.figures.change import CONFIDENCE, Change, Verdict
 from llm_monitoring.figures.comparison import Comparison, compare
 from llm_monitoring.figures.measures import Measured, PromptMeans, Value, measured
 from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_parts
@@ -26,6 +26,7 @@ __all__ = [
     "ProviderPart",
     "Summary",
     "Value",
+    "Verdict",
     "answers_error",
     "compare",
     "hundredths",

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from llm_monitoring.figures import Change, Comparison, prompts_asked
 from llm_monitoring.figures.answer_set import AnswerSet
-from llm_monitoring.figures.change import Change
-from llm_monitoring.figures.comparison import Comparison
-from llm_monitoring.figures.observations import prompts_asked
 from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 from llm_monitoring.reporting.overview import (
     Basis,

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from llm_monitoring.app import schedule_day
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.figures import periods
-from llm_monitoring.figures.change import CONFIDENCE, Change, Verdict
+from llm_monitoring.figures import CONFIDENCE, Change, Verdict, periods
 from llm_monitoring.figures.periods import Period, PeriodFigures, PeriodRequest
 from llm_monitoring.reporting.period_view import Figures, PeriodFigure, PeriodView, period_view
 from llm_monitoring.web.api.schemas import Body
