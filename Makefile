@@ -9,9 +9,10 @@ PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 INSTALL := -m pip install --disable-pip-version-check
 # what the demo needs is a part of what the tests need
 READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
+WEB_READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.web)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: help demo weekly-demo run install test check lint test-faults faults mutants audit lock test-browser test-google-legacy
+.PHONY: help demo weekly-demo web-demo run install test check lint test-faults faults mutants audit lock test-browser test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,6 +25,10 @@ demo: $(READY) ## the daily job on simulated answers: no API key, no database, n
 
 weekly-demo: $(READY) ## the weekly job on simulated lists of models
 	$(IN_VENV) weekly_model_check_cron.py --demo
+
+web-demo: $(WEB_READY) ## the REST API on the demo's data, with a token; on PORT if it is set, until Ctrl-C
+	$(IN_VENV) daily_llm_monitoring_cron.py --demo
+	$(IN_VENV) -m llm_monitoring --demo web
 
 run: $(READY) ## the daily job with your settings and keys: it spends money
 	$(IN_VENV) daily_llm_monitoring_cron.py
@@ -76,6 +81,9 @@ test-google-legacy: $(LEGACY)/.installed ## the provider tests with Google's for
 
 $(VENV)/.demo: requirements-demo.lock
 	$(call install,$(VENV),--require-hashes -r requirements-demo.lock)
+
+$(VENV)/.web: requirements-demo.lock requirements-web.lock
+	$(call install,$(VENV),--require-hashes -r requirements-demo.lock -r requirements-web.lock)
 
 $(VENV)/.installed: requirements.txt requirements-workers.txt requirements-demo.txt requirements-web.txt requirements-dev.txt
 	$(call install,$(VENV),-r requirements-dev.txt)

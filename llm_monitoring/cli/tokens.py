@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -15,6 +16,7 @@ from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Database, Row, in_transaction
+from llm_monitoring.domain import Secret
 
 
 @click.group(epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list"))
@@ -55,21 +57,27 @@ def create(
     """Create a token of USER and print it, once: only its hash is stored."""
     with session.app() as app:
         owner = projects.find_user(app.db, user)
-
-        def work(db: Database) -> tuple[Token, str]:
-            ends = datetime.now(UTC) + timedelta(days=days)
-            token, secret = store.create(db, owner["id"], name, scopes, project_ids or None, ends)
-            audit.record(
-                db, Actor("command", owner["id"]), "token.create", object_id=token.id, after=token_fields(token)
-            )
-            return token, secret.reveal()
-
-        token, text = in_transaction(app.db, work)
+        token, secret = issue(app.db, owner["id"], name, scopes, project_ids or None, days)
+    text = secret.reveal()
     if as_json:
         show_json({**token_fields(token), "token": text})
         return
     say(f"Token {token.id} ({token.name}) ends on {token.expires_at:%Y-%m-%d}. Keep it now, it is shown once:")
     click.echo(text)
+
+
+def issue(
+    db: Database, user_id: int, name: str, scopes: Sequence[str], project_ids: Sequence[int] | None, days: int
+) -> tuple[Token, Secret]:
+    """Create a token of a user that ends in `days`, with its record in the same transaction."""
+
+    def work(db: Database) -> tuple[Token, Secret]:
+        ends = datetime.now(UTC) + timedelta(days=days)
+        token, secret = store.create(db, user_id, name, scopes, project_ids, ends)
+        audit.record(db, Actor("command", user_id), "token.create", object_id=token.id, after=token_fields(token))
+        return token, secret
+
+    return in_transaction(db, work)
 
 
 @tokens.command("list", epilog=example("tokens list", "tokens list --user ana@agency.example --json"))

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING, Final
+
 import click
 
 from llm_monitoring.cli.base.command import Failed, example
 from llm_monitoring.cli.base.session import Session, pass_session
 
+if TYPE_CHECKING:
+    from llm_monitoring.settings.fields import Settings
 
-@click.command(epilog=example("web", "web --port 8080"))
+DEMO_TOKEN_DAYS: Final = 7
+
+
+@click.command(epilog=example("web", "web --port 8080", "--demo web"))
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 8000]")
 @pass_session
 def web(session: Session, *, port: int | None) -> None:
     """Serve the REST API of LLM_WEB_BIND and PORT; SIGTERM and Ctrl-C end it once its requests are answered.
 
     It never migrates: run `migrate` after an update. Callers need a token: see `tokens create --help`. The packages of
-    requirements-web.txt must be installed.
+    requirements-web.txt must be installed. With --demo it serves the demo's database, prints a token for it, and
+    serves what is ordered too, with simulated answers.
     """
     try:
         from llm_monitoring.web.serving import serve
@@ -25,7 +36,39 @@ def web(session: Session, *, port: int | None) -> None:
         ) from exc
 
     from llm_monitoring.logs import configure
+    from llm_monitoring.process.signals import stoppable
+    from llm_monitoring.runs.daily import longest_ending
 
-    with session.settings() as settings:
+    with session.settings() as settings, stoppable(longest_ending(settings)) as stop:
         configure(settings)
-        serve(settings, settings.port if port is None else port)
+        port = settings.port if port is None else port
+        if not session.demo:
+            serve(settings, port, stop)
+            return
+        with demo_orders(settings, stop) as token:
+            serve(settings, port, stop, lambda address: show_demo(address, token))
+
+
+@contextmanager
+def demo_orders(settings: Settings, stop: Event) -> Iterator[str]:
+    """Serve the demo's orders in a thread; yields a new token of the demo's user with every scope."""
+    from llm_monitoring import projects
+    from llm_monitoring.access.tokens import SCOPES
+    from llm_monitoring.app import open_app
+    from llm_monitoring.cli.tokens import issue
+    from llm_monitoring.demo.sample import SAMPLE_EMAIL
+    from llm_monitoring.runs.order_service import serving
+
+    with open_app(settings, stop) as app:
+        user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
+        token = issue(app.db, user_id, "web demo", SCOPES, None, DEMO_TOKEN_DAYS)[1]
+        with serving(app, stop):
+            yield token.reveal()
+
+
+def show_demo(address: str, token: str) -> None:
+    """Print address and token as lines to copy into another shell."""
+    from llm_monitoring.web.service import PREFIX
+
+    click.echo(f"The demo is served on {address} until Ctrl-C. The examples of docs/api.md need these two lines:\n")
+    click.echo(f"API={address}{PREFIX}\nTOKEN={token}\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 from llm_monitoring.app import App, schedule_day
@@ -60,6 +60,18 @@ def serve(app: App, stop: Event, *, once: bool, execute: Executor = execute_loca
             break
         stop.wait(2 * TURN_SECONDS if found is not None else POLL_SECONDS)
     return served
+
+
+@contextmanager
+def serving(app: App, stop: Event) -> Iterator[None]:
+    """Serve orders in a thread until the block ends: for a demo, which is one process."""
+    thread = Thread(target=serve, args=(app, stop), kwargs={"once": False}, name="orders")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def serve_next(app: App, stop: Event, execute: Executor = execute_locally) -> Order | None:

@@ -16,7 +16,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys import ListedKey, check_keys
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
-from llm_monitoring.web.api.schemas import Body, Page
+from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import Caller, needs
 from llm_monitoring.web.paging import Cursor, Limit, decode, page
 from llm_monitoring.web.problems import Problem
@@ -39,9 +39,9 @@ class Budget(BaseModel):
     """The user's month in USD, as decimal strings; `reserved_usd` is what calls under way can cost at most."""
 
     month: date
-    spent_usd: Decimal
-    reserved_usd: Decimal
-    budget_usd: Decimal
+    spent_usd: Usd
+    reserved_usd: Usd
+    budget_usd: Usd
     percent: float
     spending_alert_threshold: float
     state: Literal["ok", "near_limit", "blocked"]
@@ -80,8 +80,8 @@ class ModelView(BaseModel):
     model_display_name: str | None
     is_current: bool
     is_available: bool
-    cost_per_1m_input_tokens: Decimal
-    cost_per_1m_output_tokens: Decimal
+    cost_per_1m_input_tokens: Usd
+    cost_per_1m_output_tokens: Usd
 
 
 class AuditRow(BaseModel):

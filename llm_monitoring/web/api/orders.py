@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -18,7 +17,7 @@ from llm_monitoring.errors import NotReady
 from llm_monitoring.runs import orders
 from llm_monitoring.runs.orders import Order, Preview
 from llm_monitoring.runs.reasons import ProblemCode
-from llm_monitoring.web.api.schemas import Page
+from llm_monitoring.web.api.schemas import Page, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.idempotency import Key, once
 from llm_monitoring.web.paging import Cursor, Limit, decode, page
@@ -44,7 +43,7 @@ class OrderView(BaseModel):
     reason: str | None
     run_id: int | None
     open_calls: int = Field(description="Calls that were open when it was placed.")
-    ceiling_usd: Decimal = Field(description="What they cost at most, without sentiment.")
+    ceiling_usd: Usd = Field(description="What they cost at most, without sentiment.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -56,7 +55,7 @@ class OrderProgress(OrderView):
     answered: int
     failed: int
     open: int
-    cost_usd: Decimal
+    cost_usd: Usd
 
 
 class Cost(BaseModel):
@@ -65,7 +64,7 @@ class Cost(BaseModel):
     status: str
     day: date
     open_calls: int
-    ceiling_usd: Decimal
+    ceiling_usd: Usd
 
 
 @router.post(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any, Final, Self
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from llm_monitoring import projects
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting import exports, stored_answers
-from llm_monitoring.web.api.schemas import Body, Page
+from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import MOST, decode, page
 from llm_monitoring.web.problems import Problem
@@ -119,7 +118,7 @@ class SnapshotRow(BaseModel):
     positive_mentions: int | None
     neutral_mentions: int | None
     negative_mentions: int | None
-    total_cost_usd: Decimal | None
+    total_cost_usd: Usd | None
 
 
 @router.get("/results", response_model=Page[ResultRow])
