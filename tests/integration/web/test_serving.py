@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.settings import load_settings
 from llm_monitoring.web.serving import address_of, listen, serve
 from tests.integration.web.demo_process import served_demo
 
