@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
-from llm_monitoring.web import problems
+from llm_monitoring.web import problems, reference
 from llm_monitoring.web.api import account, citations, competitors, figures, orders, projects, prompts, results
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
@@ -50,6 +51,15 @@ def create_app(service: Service) -> FastAPI:
         """Whether the service reaches its database."""
         service.db.one("SELECT 1")
         return Response("ok", media_type="text/plain")
+
+    @app.get("/api/docs", include_in_schema=False)
+    def reference_page() -> Response:
+        """The document for people."""
+        return HTMLResponse(reference.page(app.openapi()), headers={"Content-Security-Policy": reference.POLICY})
+
+    @app.get(reference.STYLE_PATH, include_in_schema=False)
+    def reference_style() -> Response:
+        return Response(reference.style(), media_type="text/css")
 
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
