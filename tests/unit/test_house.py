@@ -123,8 +123,10 @@ def test_names() -> None:
     ],
 )
 def test_requirements(file: str, modules: list[Path]) -> None:
-    """Production installs what the package imports, each in a fixed version."""
+    """Production installs what the package imports, each in a fixed version; a file may include another."""
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    for included in [line.removeprefix("-r ") for line in lines if line.startswith("-r ")]:
+        lines += (ROOT / included).read_text(encoding="utf-8").splitlines()
     pinned = {line.partition("==")[0] for line in lines if re.fullmatch(r"[a-z0-9.-]+==[0-9.]+", line)}
     unpinned = [
         line
