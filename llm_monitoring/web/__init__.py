@@ -1,1 +1,1 @@
-"""The web service: REST API over the stores that the command line uses; the jobs import nothing of it."""
+"""The web service: REST API and MCP over the stores that the command line uses; the jobs import nothing of it."""

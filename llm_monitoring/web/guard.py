@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -57,30 +57,45 @@ class ProjectCaller:
         return self.caller.app
 
 
-def identify(
-    request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
-) -> Caller:
-    """The caller of a request; raises Problem without a valid token, without its scopes, or above the rate."""
-    service: Service = request.app.state.service
-    token = tokens.find(service.db, given.credentials) if given else None
+def authenticate(service: Service, text: str | None) -> Caller:
+    """The caller that a token's text names; raises Problem without a valid token or above the rate."""
+    token = tokens.find(service.db, text) if text else None
     if token is None:
         raise Problem("unauthenticated")
     service.rate.take(token.id)
-    missing = [scope for scope in needed.scopes if scope not in token.scopes]
-    if missing:
-        raise Problem("scope_missing", ", ".join(missing))
     tokens.note_use(service.db, token)
     return Caller(token, service.app_of(token.user_id))
+
+
+def require(token: Token, scopes: Sequence[str]) -> None:
+    """Raise Problem that names the scopes that the token lacks."""
+    missing = [scope for scope in scopes if scope not in token.scopes]
+    if missing:
+        raise Problem("scope_missing", ", ".join(missing))
+
+
+def enter(caller: Caller, project_id: int, scopes: Sequence[str]) -> ProjectCaller:
+    """The caller within a project; a project of others is a missing one, and a viewer changes nothing."""
+    found = roles.role_of(caller.app.db, project_id, caller.user_id) if caller.token.reaches(project_id) else None
+    if found is None or (found.role == "viewer" and WRITES.intersection(scopes)):
+        raise Problem("not_found")
+    return ProjectCaller(caller, project_id, found.role, found.is_archived)
+
+
+def identify(
+    request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> Caller:
+    """The caller of a request, who has the scopes of its route."""
+    caller = authenticate(request.app.state.service, given.credentials if given else None)
+    require(caller.token, needed.scopes)
+    return caller
 
 
 def reach(
     project_id: ProjectId, needed: SecurityScopes, caller: Annotated[Caller, Security(identify)]
 ) -> ProjectCaller:
-    """The caller of a project's route; a project of others is a missing one, and a viewer changes nothing."""
-    found = roles.role_of(caller.app.db, project_id, caller.user_id) if caller.token.reaches(project_id) else None
-    if found is None or (found.role == "viewer" and WRITES.intersection(needed.scopes)):
-        raise Problem("not_found")
-    return ProjectCaller(caller, project_id, found.role, found.is_archived)
+    """The caller of a project's route."""
+    return enter(caller, project_id, needed.scopes)
 
 
 def needs(*scopes: str) -> Any:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
-from llm_monitoring.web import problems, reference
+from llm_monitoring.web import mcp_server, problems, reference
 from llm_monitoring.web.api import account, citations, competitors, figures, orders, projects, prompts, results
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
@@ -61,6 +61,7 @@ def create_app(service: Service) -> FastAPI:
     def reference_style() -> Response:
         return Response(reference.style(), media_type="text/css")
 
+    mcp_server.install(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
@@ -74,4 +75,5 @@ def bounded(service: Service) -> ASGIApp:
 async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
     # a handler holds a connection: more threads than connections would only wait for one
     anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
-    yield
+    async with mcp_server.serving(app):
+        yield

@@ -158,12 +158,14 @@ def show_figures(
     wanted: Annotated[FiguresQuery, Query()],
 ) -> Response:
     """Show a period's figures, each with its interval; with a comparison, what changed and whether it is noise."""
-    period = wanted.period(here)
-    measured = periods.period_figures(
-        here.app.db, PeriodRequest(here.project_id, period, wanted.compared(), wanted.provider)
-    )
-    view = figures_view(measured, period_view(measured), wanted.provider, str(here.app.settings.timezone))
-    return respond(request, view.model_dump(mode="json", by_alias=True))
+    return respond(request, view_of(here, wanted, wanted.compared()).model_dump(mode="json", by_alias=True))
+
+
+def view_of(here: ProjectCaller, wanted: PeriodQuery, compared: Period | None) -> FiguresView:
+    """The figures of a query, and their change from `compared` if it is given."""
+    request = PeriodRequest(here.project_id, wanted.period(here), compared, wanted.provider)
+    measured = periods.period_figures(here.app.db, request)
+    return figures_view(measured, period_view(measured), wanted.provider, str(here.app.settings.timezone))
 
 
 def figures_view(
