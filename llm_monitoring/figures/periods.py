@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -44,19 +45,22 @@ class Period:
         return (self.last - self.first).days + 1
 
     def previous(self) -> Period:
-        """The period of the same length right before; a whole calendar month has the month before it."""
-        last = self.first - timedelta(days=1)
-        if self.is_month:
-            return Period(last.replace(day=1), last)
-        return Period(self.first - timedelta(days=self.days), last)
+        """The period of the same length right before; a whole calendar month has the month before it.
+
+        Raises Invalid if the calendar has no such days.
+        """
+        try:
+            last = self.first - timedelta(days=1)
+            first = last.replace(day=1) if self.is_month else self.first - timedelta(days=self.days)
+        except OverflowError as exc:
+            raise Invalid("period", f"no calendar has {self.days} days before {self.first}") from exc
+        return Period(first, last)
 
     @property
     def is_month(self) -> bool:
-        after = self.last + timedelta(days=1)
-        return self.first.day == after.day == 1 and (self.first.year, self.first.month) == (
-            self.last.year,
-            self.last.month,
-        )
+        if (self.first.year, self.first.month) != (self.last.year, self.last.month):
+            return False
+        return self.first.day == 1 and self.last.day == monthrange(self.last.year, self.last.month)[1]
 
 
 def period_of(
@@ -74,7 +78,7 @@ def period_of(
             return Period(end - length, end)
         return Period(first, last or (first + length if sized else max(first, latest)))
     except OverflowError as exc:
-        raise Invalid("period", f"{days} days from {first or last} on leave the calendar") from exc
+        raise Invalid("period", f"a period of {days} days at {first or last or latest} leaves the calendar") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database, Json
 from llm_monitoring.db.migrations import migrate
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.figures.periods import Period
 from tests.integration.stored import Book, done, refused
 
 FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 2)
@@ -321,3 +322,23 @@ def test_without_a_site_there_is_no_citation_rate(book: Book) -> None:
     assert "No site is declared for Quipu, so nothing can be said of citations: `python -m" in done(*asked(FIRST))
     book.figures(FIRST)
     assert [None] == [row["citation_rate"] for row in book.snapshots()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--to", "0001-01-05"],
+        ["--from", "9999-12-20", "--days", "30"],
+        ["--from", "0001-01-01", "--to", "0001-01-05", "--previous"],
+    ],
+    ids=" ".join,
+)
+def test_days_that_no_calendar_has_are_refused(book: Book, options: list[str]) -> None:
+    """A period that would begin before the first day or end after the last one is an error with its reason."""
+    assert "days" in refused("metrics", str(book.project_id), *options)
+
+
+def test_the_last_month_of_the_calendar_has_one_before() -> None:
+    """The last day has none after it, and is the end of a month all the same."""
+    period = Period(date(9999, 12, 1), date(9999, 12, 31))
+    assert Period(date(9999, 11, 1), date(9999, 11, 30)) == period.previous()

@@ -54,8 +54,13 @@ def test_the_service_works_within_the_wall(world: World) -> None:
     assert 200 == world.call("PATCH", path, json={"industry": "ERP"}).status_code
     key = {"provider": "openai", "api_key": "sk-proj-wall-aaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
     assert 201 == world.call("POST", "/api-keys", json=key).status_code
-    for part in ("/budget", "/models", "/audit", f"{path}/results", f"{path}/snapshots"):
+    assert 201 == world.call("POST", f"{path}/competitors", json={"name": "Holded"}).status_code
+    assert 204 == world.call("DELETE", f"{path}/competitors/Holded").status_code
+    parts = ("results", "snapshots", "figures", "citations", "competitors")
+    for part in ("/budget", "/models", "/audit", *(f"{path}/{part}" for part in parts)):
         assert 200 == world.call("GET", part).status_code, part
+    figures = world.call("GET", f"/projects/{world.foreign}/figures", world.texts["bea"]).json()
+    assert (100.0, 2) == tuple(figures["all"]["mention_rate"][name] for name in ("value", "answers"))
     shown = world.call("GET", f"/projects/{world.foreign}/results", world.texts["bea"]).json()
     assert 2 == len(shown["data"])
 
