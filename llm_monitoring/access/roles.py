@@ -1,4 +1,4 @@
-"""What a user is to a project: its owner, a viewer, or no one."""
+"""What a user is to a project: its owner, a viewer, or no one; and what row-level security limits."""
 
 from __future__ import annotations
 
@@ -22,3 +22,24 @@ def role_of(db: Database, project_id: int, user_id: int) -> ProjectRole | None:
     """The user's role in a project, or None if the user may not see it or it does not exist."""
     row = db.one(SQL.role, {"project_id": project_id, "user_id": user_id})
     return None if row is None else ProjectRole(row["role"], row["archived_at"] is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSecurity:
+    """Row-level security as a login meets it: `stands` if it limits that login, `web_logins` are others that it limits.
+
+    `has_tokens`: there is a valid token, so that the web service is in use.
+    """
+
+    login: str
+    is_on: bool
+    stands: bool
+    web_logins: tuple[str, ...]
+    has_tokens: bool
+
+
+def row_security(db: Database) -> RowSecurity:
+    """Row-level security as the login of this connection meets it."""
+    row = db.one(SQL.wall)
+    assert row is not None
+    return RowSecurity(**{**row, "web_logins": tuple(row["web_logins"])})

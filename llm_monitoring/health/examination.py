@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from llm_monitoring.app import assemble, database_url
 from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.health import database, definitions, machine, models, projects, searching
+from llm_monitoring.health import database, definitions, machine, models, projects, searching, web
 from llm_monitoring.health import keys as key_checks
 from llm_monitoring.health.check_result import CheckResult, green, red
 from llm_monitoring.keys import check_keys
@@ -82,6 +82,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
     checked = None if offline else check_keys(keys, settings, keys.listing())
     yield from database.access(db)
     yield from one_by_one(
+        ("web access", lambda: web.rows(db)),
         ("master key", lambda: key_checks.master_key(settings, keys)),
         ("API keys", lambda: key_checks.keys(keys, checked)),
         ("models", lambda: models.models(db, checked)),

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from llm_monitoring.access.roles import row_security
 from llm_monitoring.app import App, assemble, database_url
-from llm_monitoring.db import Database, UserDatabase, load, pending
+from llm_monitoring.db import Database, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
 from llm_monitoring.web.rates import RateLimit
@@ -51,7 +52,7 @@ def open_service(settings: Settings) -> Iterator[Service]:
 
 def warn_without_wall(db: Database) -> None:
     """Say that row-level security does not hold for the service's login, so that the guard stands alone."""
-    row = db.one(load("access").wall)
-    if row is not None and not row["stands"]:
-        fields = {"event": "web.no_wall", "role": row["role"]}
-        log.warning("⚠️ La seguridad por filas no limita a %s: véase docs/api.md", row["role"], extra=fields)
+    found = row_security(db)
+    if not found.stands:
+        fields = {"event": "web.no_wall", "role": found.login}
+        log.warning("⚠️ La seguridad por filas no limita a %s: véase docs/api.md", found.login, extra=fields)

@@ -97,8 +97,13 @@ SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END,
 WHERE id = %(project_id)s;
 
 -- name: wall
--- Whether row-level security applies to this role: it is on, and the role does not bypass it.
-SELECT current_user AS role,
-       c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls AND NOT pg_has_role(c.relowner, 'USAGE') AS stands
+-- Whether row-level security is on, limits this login (no bypass, no owner) or others, and a token is valid.
+SELECT current_user AS login, c.relrowsecurity AS is_on, EXISTS (SELECT FROM llm_api_tokens
+           WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS has_tokens,
+       c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls AND NOT pg_has_role(c.relowner, 'USAGE') AS stands,
+       ARRAY(SELECT m.rolname::text FROM pg_roles m, pg_roles w
+             WHERE w.rolname = 'llm_monitoring_web' AND m.rolcanlogin AND NOT m.rolsuper AND NOT m.rolbypassrls
+               AND pg_has_role(m.oid, w.oid, 'USAGE') AND NOT pg_has_role(m.oid, c.relowner, 'USAGE')
+             ORDER BY m.rolname) AS web_logins
 FROM pg_class c, pg_roles r
 WHERE c.oid = 'llm_monitoring_projects'::regclass AND r.rolname = current_user;
