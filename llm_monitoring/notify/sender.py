@@ -8,6 +8,7 @@ tokens, are in no argument that other processes could read.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import socket
 import ssl
@@ -86,6 +87,7 @@ def send(message: dict[str, Any], timeout: float) -> Outcome:
     target = apprise.Apprise.instantiate(message["url"], suppress_exceptions=True)
     if target is None:
         return "unknown_address", "", 0
+    logging.getLogger("apprise").setLevel(logging.INFO)  # `reason` reads what the library logs, whatever the root shows
     sender = apprise.Apprise()
     sender.add(target)
     done = 0

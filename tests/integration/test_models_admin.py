@@ -612,10 +612,10 @@ def test_compare_does_not_repeat_a_call_in_doubt(cli: Admin) -> None:
 def test_compare_reports_a_code(cli: Admin) -> None:
     """Programs get a code for why a comparison ended early, and no failed task of the day is stored."""
     cli.environment.budget.set_limits(1, Decimal("0.02"), None)
-    shown = json.loads(
-        cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json")
-    )
-    assert "budget" == shown["stopped"]
+    result = cli.run(
+        "compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes", "--json"
+    )  # the last calls that fit may all be of one model, so the exit code is not fixed
+    assert "budget" == json.loads(result.stdout)["stopped"]
     assert 0 == cli.environment.count("llm_monitoring_failed_tasks")
 
 
