@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable
 from threading import Event
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -18,6 +20,7 @@ from llm_monitoring.web.service import bounded
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 20
+SAME_STOP_SECONDS: Final = 1.0
 EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
@@ -28,6 +31,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.stop = stop
         self.on_ready = on_ready
+        self.asked: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a stop that comes twice, from the terminal and from the program that started us, as one."""
+        now = time.monotonic()
+        if self.asked is None or now - self.asked > SAME_STOP_SECONDS:
+            self.asked = self.asked or now
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

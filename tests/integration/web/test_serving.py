@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 from threading import Event
 
 import pytest
+import uvicorn
 
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import load_settings
+from llm_monitoring.web import serving
 from llm_monitoring.web.serving import address_of, listen, serve
 from tests.integration.web.demo_process import served_demo
 
@@ -50,3 +53,16 @@ def test_a_stop_before_the_start_ends_it(database_url: str) -> None:
     stop.set()
     serve(load_settings({"DATABASE_URL": database_url}, dotenv=False), 0, stop, ready.append)
     assert 1 == len(ready)
+
+
+def test_one_ctrl_c_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the terminal and from make: the requests that are open are still answered; a later one ends at once."""
+    now = [100.0]
+    monkeypatch.setattr("llm_monitoring.web.serving.time.monotonic", lambda: now[0])
+    server = serving.Server(uvicorn.Config(lambda: None), Event(), lambda: None)
+    server.handle_exit(signal.SIGINT, None)
+    server.handle_exit(signal.SIGINT, None)
+    assert (True, False) == (server.should_exit, server.force_exit)
+    now[0] += 2
+    server.handle_exit(signal.SIGINT, None)
+    assert server.force_exit
