@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -18,17 +17,29 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
 
 
-def decode(cursor: str | None, filters: Mapping[str, Any]) -> list[Any] | None:
-    """The place after which a page begins; raises Problem for a cursor of another list or other filters."""
+def decode(cursor: str | None, filters: Mapping[str, Any], *kinds: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """The place after which a page begins, each part read as its kind.
+
+    Raises Problem for a cursor of another list or other filters, and for one that was not made here.
+    """
     if cursor is None:
         return None
     try:
         mark, place = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
-    except (ValueError, binascii.Error, TypeError):
-        mark, place = "", None
-    if mark != mark_of(filters) or not isinstance(place, list):
+        parts = tuple(kind(str(part)) for kind, part in zip(kinds, place, strict=True))
+    except (ValueError, TypeError, RecursionError):
+        mark, parts = "", ()
+    if mark != mark_of(filters):
         raise Problem("invalid", errors=[FieldError("query:cursor", "it belongs to another list or other filters")])
-    return place
+    return parts
+
+
+def number(text: str) -> int:
+    """A row's number, within what a column holds; raises ValueError."""
+    found = int(text)
+    if not 0 <= found < 2**63:
+        raise ValueError("no row has this number")
+    return found
 
 
 def page(rows: Sequence[Any], limit: int, filters: Mapping[str, Any], place: Sequence[str]) -> dict[str, Any]:

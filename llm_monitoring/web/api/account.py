@@ -18,7 +18,7 @@ from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import Caller, needs
-from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 from llm_monitoring.web.problems import Problem
 
 router: Final = APIRouter(tags=["account"])
@@ -193,12 +193,12 @@ def list_models(
 def list_changes(caller: Annotated[Caller, needs("projects:read")], *, limit: Limit = 50, cursor: Cursor = None) -> Any:
     """List what was changed in the account, newest first."""
     filters = {"list": "audit"}
-    place = decode(cursor, filters)
+    place = decode(cursor, filters, number)
     rows = audit.entries(
         caller.app.db,
         caller.user_id,
         project_ids=caller.token.project_ids,
-        before_id=int(place[0]) if place else None,
+        before_id=place[0] if place else None,
         limit=limit + 1,
     )
     return page(rows, limit, filters, ("id",))

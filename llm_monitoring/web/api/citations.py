@@ -15,7 +15,7 @@ from llm_monitoring.reporting.report_data import read_citations
 from llm_monitoring.web.api.figures import PeriodQuery
 from llm_monitoring.web.api.schemas import Page
 from llm_monitoring.web.guard import ProjectCaller, on_project
-from llm_monitoring.web.paging import MOST, decode, page
+from llm_monitoring.web.paging import MOST, decode, number, page
 
 router: Final = APIRouter(prefix="/projects/{project_id}/citations", tags=["results"])
 
@@ -65,8 +65,8 @@ def list_citations(
     period = wanted.period(here)
     filters = {"list": "citations", "project": here.project_id, "first": period.first, "last": period.last,
                "provider": wanted.provider}  # fmt: skip
-    place = decode(wanted.cursor, filters)
-    after = int(place[0]) if place else 0
+    place = decode(wanted.cursor, filters, number)
+    after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)
     found = read_citations(here.app.db, project, period, wanted.provider).view(most=after + wanted.limit + 1)
     rows = [citation_row(rank, each, project.brand.name) for rank, each in enumerate(found.pages, 1)][after:]

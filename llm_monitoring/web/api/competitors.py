@@ -16,7 +16,7 @@ from llm_monitoring.errors import AlreadyExists
 from llm_monitoring.web.api.projects import merged
 from llm_monitoring.web.api.schemas import EntityBody, Page
 from llm_monitoring.web.guard import ProjectCaller, on_project
-from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 from llm_monitoring.web.problems import FieldError, Problem
 
 router: Final = APIRouter(prefix="/projects/{project_id}/competitors", tags=["competitors"])
@@ -40,8 +40,8 @@ def list_competitors(
 ) -> Any:
     """List the project's competitors in the order in which they were added."""
     filters = {"list": "competitors", "project": here.project_id}
-    place = decode(cursor, filters)
-    after = int(place[0]) if place else 0
+    place = decode(cursor, filters, number)
+    after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)
     rows = [{**projects.write_entity(each), "place": number} for number, each in enumerate(project.competitors, 1)]
     return page(rows[after : after + limit + 1], limit, filters, ("place",))

@@ -20,7 +20,7 @@ from llm_monitoring.runs.reasons import ProblemCode
 from llm_monitoring.web.api.schemas import Page, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.idempotency import Key, once
-from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 from llm_monitoring.web.problems import Problem
 
 router: Final = APIRouter(prefix="/projects/{project_id}", tags=["orders"])
@@ -110,8 +110,8 @@ def list_orders(
 ) -> Any:
     """List the project's orders, latest first."""
     filters = {"list": "orders", "project": here.project_id}
-    place = decode(cursor, filters)
-    found = orders.orders_of(here.app.db, here.project_id, before_id=int(place[0]) if place else None, limit=limit + 1)
+    place = decode(cursor, filters, number)
+    found = orders.orders_of(here.app.db, here.project_id, before_id=place[0] if place else None, limit=limit + 1)
     return page([view_of(each).model_dump() for each in found], limit, filters, ("id",))
 
 

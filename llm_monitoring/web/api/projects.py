@@ -18,7 +18,7 @@ from llm_monitoring.web.api.schemas import Page, ProjectBody, ProjectRow, Projec
 from llm_monitoring.web.conditional import require_match, respond
 from llm_monitoring.web.guard import Caller, ProjectCaller, needs, on_project
 from llm_monitoring.web.idempotency import Key, once
-from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 from llm_monitoring.web.problems import FieldError, Problem
 
 router: Final = APIRouter(prefix="/projects", tags=["projects"])
@@ -34,13 +34,13 @@ def list_projects(
 ) -> Any:
     """List the projects that the token reaches."""
     filters = {"list": "projects", "archived": archived}
-    place = decode(cursor, filters)
+    place = decode(cursor, filters, number)
     rows = visible_projects(
         caller.app.db,
         caller.user_id,
         project_ids=caller.token.project_ids,
         archived=archived,
-        after_id=int(place[0]) if place else 0,
+        after_id=place[0] if place else 0,
         limit=limit + 1,
     )
     return page(rows, limit, filters, ("id",))

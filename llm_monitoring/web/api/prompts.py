@@ -12,7 +12,7 @@ from llm_monitoring.access import audit
 from llm_monitoring.app import App
 from llm_monitoring.web.api.schemas import Body, Page
 from llm_monitoring.web.guard import ProjectCaller, on_project
-from llm_monitoring.web.paging import Cursor, Limit, decode, page
+from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 
 router: Final = APIRouter(prefix="/projects/{project_id}/prompts", tags=["prompts"])
 
@@ -68,8 +68,8 @@ def list_prompts(
 ) -> Any:
     """List the project's prompts, those that are paused included."""
     filters = {"list": "prompts", "project": here.project_id}
-    place = decode(cursor, filters)
-    after = int(place[0]) if place else 0
+    place = decode(cursor, filters, number)
+    after = place[0] if place else 0
     rows = [row for row in projects.list_prompts(here.app.db, here.project_id) if row["id"] > after]
     return page(rows[: limit + 1], limit, filters, ("id",))
 

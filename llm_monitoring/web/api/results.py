@@ -14,7 +14,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting import exports, stored_answers
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
-from llm_monitoring.web.paging import MOST, decode, page
+from llm_monitoring.web.paging import MOST, decode, number, page
 from llm_monitoring.web.problems import Problem
 
 router: Final = APIRouter(prefix="/projects/{project_id}", tags=["results"])
@@ -127,7 +127,7 @@ def list_results(
 ) -> Any:
     """List the stored answers, latest first, as the project's present names read them."""
     filters = wanted.filters("results", here.project_id)
-    place = decode(wanted.cursor, filters)
+    place = decode(wanted.cursor, filters, date.fromisoformat, number)
     search = stored_answers.search(
         here.app.db,
         here.project_id,
@@ -139,7 +139,7 @@ def list_results(
         mentioned=wanted.mentioned,
         competitor=wanted.competitor,
     )
-    after = (date.fromisoformat(place[0]), int(place[1])) if place else None
+    after = (place[0], place[1]) if place else None
     rows = list(islice(stored_answers.find_all(here.app.db, search, after), wanted.limit + 1))
     return page(rows, wanted.limit, filters, ("analysis_date", "id"))
 
@@ -159,10 +159,10 @@ def show_answer(answer_id: AnswerId, here: Annotated[ProjectCaller, on_project("
 def list_snapshots(here: Annotated[ProjectCaller, on_project("figures:read")], wanted: Annotated[Days, Query()]) -> Any:
     """List the daily figures, oldest first."""
     filters = wanted.filters("snapshots", here.project_id)
-    place = decode(wanted.cursor, filters)
+    place = decode(wanted.cursor, filters, number)
     project = projects.find(here.app.db, here.project_id)
     providers = (wanted.provider,) if wanted.provider else ()
     export = exports.Export((project,), "snapshots", wanted.first, wanted.last, providers)
-    after = int(place[0]) if place else 0
+    after = place[0] if place else 0
     rows = list(islice(exports.snapshots(here.app.db, export, project, wanted.limit + 1, after), wanted.limit + 1))
     return page(rows, wanted.limit, filters, ("id",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import urllib.request
@@ -12,6 +13,7 @@ import uvicorn
 
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.web import paging
 from llm_monitoring.web.boundary import MOST_BODY_BYTES
 from llm_monitoring.web.context import open_service
 from llm_monitoring.web.problems import Problem
@@ -48,6 +50,17 @@ def test_every_refusal_is_a_problem(
     assert code == (found.status_code, found.json()["code"])
     assert "application/problem+json" == found.headers["content-type"]
     assert "request-0001" == found.json()["request_id"] == found.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("place", [["x"], [], [1, 2], [-1], [2**70], [None], [[1]], 7, "x"])
+@pytest.mark.parametrize("noun", ["", "/prompts", "/orders", "/results", "/snapshots", "/competitors"])
+def test_a_cursor_that_was_not_made_here_is_refused(world: World, noun: str, place: object) -> None:
+    """Also one with a mark that fits: a place that is no number is a bad request, and no error of ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paging, "mark_of", lambda filters: "mark")
+        forged = base64.urlsafe_b64encode(json.dumps(["mark", place]).encode()).decode().rstrip("=")
+        path = f"/projects/{world.project}{noun}" if noun else "/projects"
+        assert 422 == world.call("GET", path, params={"cursor": forged}).status_code
 
 
 def test_a_body_without_length_is_counted(world: World) -> None:
