@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_monitoring.db import Database, load
+from llm_monitoring.db import Database, Row, load
+from llm_monitoring.errors import NotFound
 
 SQL = load("access")
 
@@ -22,6 +23,22 @@ def role_of(db: Database, project_id: int, user_id: int) -> ProjectRole | None:
     """The user's role in a project, or None if the user may not see it or it does not exist."""
     row = db.one(SQL.role, {"project_id": project_id, "user_id": user_id})
     return None if row is None else ProjectRole(row["role"], row["archived_at"] is not None)
+
+
+def add_viewer(db: Database, project_id: int, user_id: int) -> bool:
+    """Let a user see a project; False if the user could see it before."""
+    return db.execute(SQL.add_viewer, {"project_id": project_id, "user_id": user_id}) > 0
+
+
+def remove_viewer(db: Database, project_id: int, user_id: int) -> None:
+    """End a user's view of a project; raises NotFound if there was none."""
+    if not db.execute(SQL.remove_viewer, {"project_id": project_id, "user_id": user_id}):
+        raise NotFound("user", user_id, f"user {user_id} is no viewer of project {project_id}")
+
+
+def viewers(db: Database, project_id: int) -> list[Row]:
+    """Who sees a project besides its owner: `user_id`, `email`, `created_at`."""
+    return db.all(SQL.viewers, {"project_id": project_id})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEMO_TOKEN_DAYS: Final = 7
 
 
-@click.command(epilog=example("web", "web --port 8080", "--demo web"))
+@click.command(epilog=example("web", "web --port 8080"))
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 8000]")
 @pass_session
 def web(session: Session, *, port: int | None) -> None:

@@ -14,6 +14,7 @@ from llm_monitoring.cli.projects.check import check
 from llm_monitoring.cli.projects.competitor_files import read_competitors
 from llm_monitoring.cli.projects.edit import edit, remove
 from llm_monitoring.cli.projects.search_warning import say_obstacles
+from llm_monitoring.cli.projects.viewers import viewers
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.projects import make_entity
@@ -27,6 +28,7 @@ def projects() -> None:
 projects.add_command(check)
 projects.add_command(edit)
 projects.add_command(remove)
+projects.add_command(viewers)
 
 
 @projects.command(

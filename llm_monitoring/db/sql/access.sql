@@ -107,3 +107,17 @@ SELECT current_user AS login, c.relrowsecurity AS is_on, EXISTS (SELECT FROM llm
              ORDER BY m.rolname) AS web_logins
 FROM pg_class c, pg_roles r
 WHERE c.oid = 'llm_monitoring_projects'::regclass AND r.rolname = current_user;
+
+-- name: add_viewer
+-- Let a user see a project.
+INSERT INTO llm_project_viewers (project_id, user_id) VALUES (%(project_id)s, %(user_id)s) ON CONFLICT DO NOTHING;
+
+-- name: remove_viewer
+-- A user sees a project no more.
+DELETE FROM llm_project_viewers WHERE project_id = %(project_id)s AND user_id = %(user_id)s;
+
+-- name: viewers
+-- Who sees a project besides its owner.
+SELECT v.user_id, u.email, v.created_at
+FROM llm_project_viewers v JOIN users u ON u.id = v.user_id
+WHERE v.project_id = %(project_id)s ORDER BY v.user_id;

@@ -37,8 +37,10 @@ VALUES (%(user_id)s, %(name)s, %(brand_name)s, %(brand_aliases)s, %(brand_domain
 RETURNING id;
 
 -- name: set_active
--- Pause or resume a project.
-UPDATE llm_monitoring_projects SET is_active = %(is_active)s, updated_at = now() WHERE id = %(project_id)s;
+-- Pause or resume a project; one that was archived is restored by resuming it.
+UPDATE llm_monitoring_projects
+SET is_active = %(is_active)s, archived_at = CASE WHEN NOT %(is_active)s THEN archived_at END, updated_at = now()
+WHERE id = %(project_id)s;
 
 -- name: mark_analysed
 -- Record when a project was last analysed.

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from llm_monitoring import projects
+from llm_monitoring.cli.root import root
 from tests.integration.web.world import World, add_project
 
 NEW = {"name": "Acme", "brand": {"name": "Acme", "domains": ["acme.com"]}, "industry": "CRM", "language": "en"}
@@ -130,3 +133,33 @@ def test_a_project_of_others_is_a_missing_one(world: World, method: str, suffix:
     assert 404 == foreign.status_code
     assert foreign.content == missing.content
     assert before == world.db.all("SELECT * FROM llm_monitoring_projects ORDER BY id")
+
+
+def test_a_viewer_is_let_in_and_out_by_the_command_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, quiet: None
+) -> None:
+    """The owner's record has both; who owns the project is refused as its viewer."""
+    monkeypatch.setenv("DATABASE_URL", world.db.dsn)
+
+    def command(*arguments: str) -> Result:
+        return CliRunner().invoke(root, ["projects", "viewers", *arguments])
+
+    project = str(world.foreign)
+    assert 0 == command("add", project, "ana@example.com").exit_code
+    assert "ana@example.com" in command("list", project).stdout
+    assert 200 == world.call("GET", f"/projects/{project}").status_code
+    assert 0 == command("remove", project, "ana@example.com").exit_code
+    assert 404 == world.call("GET", f"/projects/{project}").status_code
+    assert 2 == command("remove", project, "ana@example.com").exit_code
+    assert 2 == command("add", project, "bea@example.com").exit_code
+    actions = world.db.all("SELECT action FROM llm_audit_log WHERE user_id = %(user)s ORDER BY id", {"user": world.bea})
+    assert ["viewer.add", "viewer.remove"] == [row["action"] for row in actions]
+
+
+def test_resuming_an_archived_project_restores_it(world: World) -> None:
+    """A project that is asked is in the lists."""
+    world.call("DELETE", f"/projects/{world.project}")
+    projects.set_active(world.db, world.project, is_active=True)
+    assert [(world.project, True)] == [
+        (row["id"], row["is_active"]) for row in world.call("GET", "/projects").json()["data"]
+    ]
