@@ -1,9 +1,10 @@
 -- Access through the web service: tokens of programs, who may see a project besides its owner, what was changed by whom,
--- the answers to requests that may come twice, and analyses that were ordered.
+-- the answers to requests that may come twice, and analyses that were ordered. Users are the host application's table, which
+-- may lack the key that a foreign key needs: what a user who was deleted leaves here is found by no query.
 
 CREATE TABLE llm_api_tokens (
     id           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    user_id      INTEGER     NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id      INTEGER     NOT NULL,
     name         TEXT        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     -- the token's first characters, by which a person recognises it; the rest is kept as a hash alone
     prefix       TEXT        NOT NULL CHECK (length(prefix) = 12),
@@ -20,7 +21,7 @@ CREATE INDEX llm_api_tokens_of_user ON llm_api_tokens (user_id);
 
 CREATE TABLE llm_project_viewers (
     project_id INTEGER     NOT NULL REFERENCES llm_monitoring_projects (id) ON DELETE CASCADE,
-    user_id    INTEGER     NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id    INTEGER     NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (project_id, user_id)
 );
@@ -42,7 +43,7 @@ CREATE TABLE llm_audit_log (
 CREATE INDEX llm_audit_log_of_user ON llm_audit_log (user_id, id);
 
 CREATE TABLE llm_idempotency_keys (
-    user_id    INTEGER     NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id    INTEGER     NOT NULL,
     key        TEXT        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     operation  TEXT        NOT NULL,
     body_hash  BYTEA       NOT NULL CHECK (octet_length(body_hash) = 32),
