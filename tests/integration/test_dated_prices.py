@@ -156,7 +156,7 @@ def test_an_attempt_keeps_its_rates(ledger: Budget) -> None:
 
 
 def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
-    """A call whose reply was kept and not settled, and the executor of the next start."""
+    """A call of which the reply was kept and not settled, and the executor of the next start."""
     call, _, tariff = quoted(ledger, counts)
     assert admits(ledger, call)
     assert ledger.mark_sent(call, registry.write_rates(tariff.at(ledger.clock())))

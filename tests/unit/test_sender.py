@@ -171,5 +171,5 @@ def test_the_sender_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_a_heartbeat_says_what_was_seen() -> None:
-    """A closed port is told apart from the rest."""
+    """A closed port has a code of its own."""
     assert ("refused", "", 0) == sender.call("http://127.0.0.1:9/ping", 5)

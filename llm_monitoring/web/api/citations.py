@@ -63,8 +63,13 @@ def list_citations(
 ) -> Any:
     """List the pages that a period's answers cite, with the owner of each, the most cited first."""
     period = wanted.period(here)
-    filters = {"list": "citations", "project": here.project_id, "first": period.first, "last": period.last,
-               "provider": wanted.provider}  # fmt: skip
+    filters = {
+        "list": "citations",
+        "project": here.project_id,
+        "first": period.first,
+        "last": period.last,
+        "provider": wanted.provider,
+    }
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)

@@ -62,8 +62,9 @@ def add_competitor(
             raise AlreadyExists("competitor", repr(entity.name))
         projects.add_competitor(app.db, here.project_id, entity)
         added = projects.write_entity(entity)
-        audit.record(app.db, here.caller.actor, "competitor.add", project_id=here.project_id, object_id=entity.name,
-                     after=added)  # fmt: skip
+        audit.record(
+            app.db, here.caller.actor, "competitor.add", project_id=here.project_id, object_id=entity.name, after=added
+        )
         return added
 
     added = here.caller.change(work)
@@ -90,8 +91,15 @@ def change_competitor(
             app.db, here.project_id, name, fields, body.name, keep_old_name="aliases" not in patch
         )
         after = projects.write_entity(projects.find_competitor(project, body.name))
-        audit.record(app.db, here.caller.actor, "competitor.change", project_id=here.project_id,
-                     object_id=before["name"], before=before, after=after)  # fmt: skip
+        audit.record(
+            app.db,
+            here.caller.actor,
+            "competitor.change",
+            project_id=here.project_id,
+            object_id=before["name"],
+            before=before,
+            after=after,
+        )
         return after
 
     return here.caller.change(work)
@@ -104,8 +112,14 @@ def remove_competitor(name: CompetitorName, here: Annotated[ProjectCaller, on_pr
     def work(app: App) -> None:
         before = projects.write_entity(projects.find_competitor(projects.find(app.db, here.project_id), name))
         projects.remove_competitor(app.db, here.project_id, name)
-        audit.record(app.db, here.caller.actor, "competitor.remove", project_id=here.project_id,
-                     object_id=before["name"], before=before)  # fmt: skip
+        audit.record(
+            app.db,
+            here.caller.actor,
+            "competitor.remove",
+            project_id=here.project_id,
+            object_id=before["name"],
+            before=before,
+        )
 
     here.caller.change(work)
     return Response(status_code=204)
