@@ -10,12 +10,12 @@ from llm_monitoring.db import Database, Json, Row, load
 
 SQL = load("access")
 
-ActorKind = Literal["token", "person", "share", "command"]
+ActorKind = Literal["token", "command"]
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something: a token, a person or a command, for the account of `user_id`."""
+    """Who changes something: a token or a command, for the account of `user_id`."""
 
     kind: ActorKind
     user_id: int

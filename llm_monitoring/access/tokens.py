@@ -25,7 +25,6 @@ Scope = Literal[
     "runs:start",
     "keys:write",
     "budget:read",
-    "shares:write",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "llmm_"

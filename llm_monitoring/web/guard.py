@@ -18,7 +18,7 @@ from llm_monitoring.web.context import Service
 from llm_monitoring.web.problems import Problem
 
 T = TypeVar("T")
-WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start", "shares:write"})
+WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start"})
 BEARER: Final = HTTPBearer(auto_error=False, scheme_name="token", description="A token of `tokens create`.")
 ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The project's number.")]
 
