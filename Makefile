@@ -47,7 +47,7 @@ install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules ## i
 test: lint ## lint, then the default tests on a real PostgreSQL
 	$(IN_VENV) -m pytest $(PARALLEL)
 
-check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in less than a minute
+check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in about a minute
 	$(IN_VENV) -m pytest $(PARALLEL) tests/unit tests/analysis tests/providers
 
 lint: $(VENV)/.installed ## style, types, security rules and import layers
