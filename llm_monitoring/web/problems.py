@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -132,13 +132,15 @@ class Document:
         return body
 
 
-def install(app: FastAPI) -> None:
+Answer = Callable[[Request, Problem], Response]
+"""Makes the response of a problem."""
+
+
+def install(app: FastAPI, answer: Answer) -> None:
     """Answer every error of the service, the framework's own included, as a problem."""
-    app.add_exception_handler(Problem, lambda request, error: answer(request, as_problem(error)))
-    app.add_exception_handler(MonitoringError, lambda request, error: answer(request, as_problem(error)))
-    app.add_exception_handler(RequestValidationError, lambda request, error: answer(request, as_problem(error)))
-    app.add_exception_handler(HTTPException, lambda request, error: answer(request, as_problem(error)))
-    app.add_exception_handler(Exception, unexpected)
+    for kind in (Problem, MonitoringError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, lambda request, error: answer(request, as_problem(error)))
+    app.add_exception_handler(Exception, lambda request, error: answer(request, unexpected(request, error)))
 
 
 def as_problem(error: Exception) -> Problem:
@@ -174,7 +176,7 @@ def invalid(error: RequestValidationError) -> Problem:
     return Problem("bad_request" if malformed else "invalid", errors=errors)
 
 
-def unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> Problem:
     """Log an error of ours with its trace; the caller learns the number of the request alone."""
     log.error(
         "❌ %s %s",
@@ -183,10 +185,11 @@ def unexpected(request: Request, error: Exception) -> JSONResponse:
         exc_info=error,
         extra={"event": "web.error", "request_id": request_id(request)},
     )
-    return answer(request, Problem("internal"))
+    return Problem("internal")
 
 
-def answer(request: Request, problem: Problem) -> JSONResponse:
+def document_answer(request: Request, problem: Problem) -> JSONResponse:
+    """A problem as the document that programs read."""
     document = Document(problem.code, problem.detail, language_of(request), request_id(request), problem.errors)
     headers = {**problem.headers, "Cache-Control": "no-store"}
     if problem.code == "unauthenticated":

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
@@ -16,6 +16,9 @@ from llm_monitoring.web.api import account, citations, competitors, figures, ord
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document
+from llm_monitoring.web.pages import routes as pages
+from llm_monitoring.web.pages.errors import is_page, problem_page
+from llm_monitoring.web.problems import Problem, document_answer
 
 PREFIX: Final = "/api/llm-monitoring"
 ROUTERS: Final = (
@@ -42,9 +45,11 @@ def create_app(service: Service) -> FastAPI:
         description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )
     app.state.service = service
-    problems.install(app)
+    problems.install(app, answer)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    for router in pages.ROUTERS:
+        app.include_router(router)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:
@@ -64,6 +69,11 @@ def create_app(service: Service) -> FastAPI:
     mcp_server.install(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """A problem as a page for people, and as a document for programs."""
+    return problem_page(request, problem) if is_page(request) else document_answer(request, problem)
 
 
 def bounded(service: Service) -> ASGIApp:

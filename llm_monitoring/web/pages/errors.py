@@ -1,0 +1,33 @@
+"""Errors as pages, in the visitor's language."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.problems import CODES, Problem, request_id
+
+PROGRAM_PATHS: Final = ("/api/", "/mcp", "/healthz")
+DESCRIBED: Final = frozenset({"not_found", "scope_missing", "invalid", "internal", "unavailable", "too_many_requests"})
+
+
+def is_page(request: Request) -> bool:
+    """Whether the address is one for people: what lies elsewhere answers programs with a document."""
+    return not request.url.path.startswith(PROGRAM_PATHS)
+
+
+def problem_page(request: Request, problem: Problem) -> HTMLResponse:
+    """The page of a problem: what it is, what to do next, and the number of the request."""
+    response = render(
+        request,
+        "problem.html",
+        status=CODES[problem.code][0],
+        code=problem.code if problem.code in DESCRIBED else "other",
+        fields=[each.pointer.rpartition(":")[2].strip("/") for each in problem.errors],
+        number=request_id(request),
+    )
+    response.headers.update({**problem.headers, "Cache-Control": "no-store"})
+    return response

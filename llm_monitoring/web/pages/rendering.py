@@ -1,0 +1,79 @@
+"""Renders a page: its language, its navigation, and the headers that let it load nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from llm_monitoring.reporting import charts
+from llm_monitoring.reporting.citations import safe_href
+from llm_monitoring.reporting.showing import isolated, printed
+from llm_monitoring.web.pages.navigation import tabs
+from llm_monitoring.web.pages.static_files import static
+from llm_monitoring.web.pages.words import COOKIE, PAGE_LANGUAGES, page_language, page_words
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+YEAR_SECONDS: Final = 31_536_000
+
+
+def render(request: Request, template: str, *, status: int = 200, **data: Any) -> HTMLResponse:
+    """A page of `templates/`, in the language of the visitor.
+
+    Templates print text of others as it is given: markup in it stays text. `here` (ProjectVisitor) and `project` put a
+    page below the tabs of a project; `visitor` alone is a page of a person; `bar` (FilterBar) shows the filters.
+    """
+    language = page_language(request)
+    page = environment().get_template(template).render(
+        w=page_words(language),
+        languages=[(each, in_language(request, each), each == language) for each in PAGE_LANGUAGES],
+        tabs=tabs(request, data["here"], data.get("filters")) if "here" in data else (),
+        **data,
+    )  # fmt: skip
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "private, no-cache",
+        "Content-Language": language,
+        "Vary": "Cookie, Accept-Language",
+    }
+    response = HTMLResponse(page, status, headers)
+    if request.query_params.get(COOKIE) == language:
+        response.set_cookie(
+            COOKIE, language, max_age=YEAR_SECONDS, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+        )
+    return response
+
+
+def in_language(request: Request, language: str) -> str:
+    """The address of this page in another language; relative, so that the page of a missing thing names none."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != COOKIE]
+    return f"?{urlencode([*query, (COOKIE, language)])}"
+
+
+@cache
+def environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("llm_monitoring.web.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=printed,
+    )
+    found.filters["bdi"] = isolated
+    found.globals.update(
+        static=static,
+        safe_href=safe_href,
+        trend_chart=charts.trend_chart,
+        entity_bar=charts.entity_bar,
+        tone_bar=charts.tone_bar,
+        position_chart=charts.position_chart,
+    )
+    return found

@@ -1,0 +1,62 @@
+"""The texts of the pages: the same in both languages, and each of them used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_monitoring.web.pages.words import areas, page_words
+
+PAGES = Path(__file__).resolve().parents[3] / "llm_monitoring" / "web" / "pages"
+AREAS = sorted({*areas("es"), *areas("en")})
+
+
+def texts(area: str, language: str) -> dict[str, Any]:
+    """Texts and counts of an area, each with its key."""
+    found = areas(language).get(area, {})
+    return {**found.get("text", {}), **found.get("counts", {})}
+
+
+def named() -> Iterator[str]:
+    """The texts that templates and modules name; one that ends in `_` is the beginning of several."""
+    for path in [*PAGES.rglob("*.html"), *PAGES.rglob("*.py")]:
+        yield from re.findall(r"""["']([a-z_]+\.[a-z0-9_]+)["']""", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_both_languages_say_the_same(area: str) -> None:
+    """Each text is there in both languages, with the same values in it."""
+    spanish, english = texts(area, "es"), texts(area, "en")
+    places = [
+        {key: sorted(re.findall(r"{\w*}", str(text))) for key, text in each.items()} for each in (spanish, english)
+    ]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_texts_are_translated(area: str) -> None:
+    """No sentence of one language stands in the other."""
+    spanish, english = texts(area, "es"), texts(area, "en")
+    assert [] == [key for key, text in spanish.items() if text == english[key] and str(text).count(" ") > 2]
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_text_is_used(area: str) -> None:
+    """A template or module names each text, or the beginning of its key."""
+    used = set(named())
+    beginnings = tuple(each for each in used if each.endswith("_"))
+    keys = [f"{area}.{key}" for key in texts(area, "es")]
+    assert [] == [key for key in keys if key not in used and not (beginnings and key.startswith(beginnings))]
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_named_text_is_there(language: str) -> None:
+    """Each text that a template names by its whole key exists."""
+    words = page_words(language)
+    known = {*words.text, *words.counts}
+    wanted = {each for each in named() if each.partition(".")[0] in AREAS and not each.endswith("_")}
+    assert set() == {each for each in wanted if each not in known}
