@@ -8,6 +8,7 @@ from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
 from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
 from llm_monitoring.analysis.sentiment import (
     JUDGE_INSTRUCTIONS,
+    Sentiment,
     SentimentScore,
     UnreadableVerdict,
     judge_prompt,
@@ -24,6 +25,7 @@ __all__ = [
     "Entity",
     "Matcher",
     "Mention",
+    "Sentiment",
     "SentimentScore",
     "Source",
     "UnreadableVerdict",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from llm_monitoring.figures.cells import Cell, Summary, summary_of
 from llm_monitoring.figures.change import CONFIDENCE, Change, Verdict
 from llm_monitoring.figures.comparison import Comparison, compare
-from llm_monitoring.figures.measures import Measured, PromptMeans, Value, measured
+from llm_monitoring.figures.figure_measures import (
+    MEASURED_FIGURES,
+    CountedIn,
+    MeasuredFigure,
+    competitor_measures,
+    counted_in,
+)
+from llm_monitoring.figures.measures import Basis, Measured, PromptMeans, Value, measured
 from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_parts
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
 from llm_monitoring.figures.rates import MIN_PROMPTS, period_rate
@@ -14,11 +21,15 @@ from llm_monitoring.figures.statistics import hundredths, percentage, rounded, t
 
 __all__ = [
     "CONFIDENCE",
+    "MEASURED_FIGURES",
     "MIN_PROMPTS",
+    "Basis",
     "Cell",
     "Change",
     "Comparison",
+    "CountedIn",
     "Measured",
+    "MeasuredFigure",
     "ModelChange",
     "Observation",
     "PromptChange",
@@ -29,6 +40,8 @@ __all__ = [
     "Verdict",
     "answers_error",
     "compare",
+    "competitor_measures",
+    "counted_in",
     "hundredths",
     "measured",
     "model_changes",

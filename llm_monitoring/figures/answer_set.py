@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_monitoring.figures.measures import (
-    Measured,
-    citation,
-    measured,
-    mention,
-    position,
-    sentiment_score,
-    share_among,
-    weighted_share_among,
-)
+from llm_monitoring.figures.figure_measures import brand_measures
+from llm_monitoring.figures.measures import Measured, measured
 from llm_monitoring.figures.observations import Observation, unbranded
 
 
@@ -48,15 +40,15 @@ class AnswerSet:
 
 def answer_set(observations: Sequence[Observation], competitors: Sequence[str]) -> AnswerSet:
     """Take the brand's measures of these answers."""
-    headline = unbranded(observations)
+    headline, measures = unbranded(observations), brand_measures(competitors)
     return AnswerSet(
         observations=observations,
         headline=headline,
         competitors=competitors,
-        mentions=measured(headline, mention),
-        shares=measured(headline, share_among(competitors)),
-        weighted_shares=measured(headline, weighted_share_among(competitors)),
-        positions=measured(headline, position),
-        citations=measured(headline, citation),
-        scores=measured(headline, sentiment_score),
+        mentions=measured(headline, measures["mention_rate"]),
+        shares=measured(headline, measures["share_of_voice"]),
+        weighted_shares=measured(headline, measures["weighted_share_of_voice"]),
+        positions=measured(headline, measures["avg_position"]),
+        citations=measured(headline, measures["citation_rate"]),
+        scores=measured(headline, measures["avg_sentiment_score"]),
     )

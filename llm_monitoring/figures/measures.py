@@ -27,9 +27,17 @@ Value = tuple[Number, int]
 
 Measure = Callable[[Observation], Value | None]
 
+Basis = tuple[int, int]
+"""How many answers and prompts a figure rests on."""
+
 UNRANKED_WEIGHT: Final = 10
 BELOW_TEN_WEIGHT: Final = 8
 TOP_WEIGHTS: Final = ((3, 20), (5, 15), (10, 12))
+
+
+def has_weight(value: Value | None) -> bool:
+    """Whether a figure rests on an answer of this value: its measure applies, and the denominator is not zero."""
+    return value is not None and value[1] > 0
 
 
 def mention(observation: Observation) -> Value:
@@ -125,6 +133,12 @@ class Measured:
     @property
     def prompts(self) -> int:
         return len({query_id for query_id, _ in self.entries})
+
+    @property
+    def basis(self) -> Basis:
+        """The answers that the figure rests on, and their prompts."""
+        weighty = {pair: sum(whole > 0 for _, _, whole in entries) for pair, entries in self.entries.items()}
+        return sum(weighty.values()), len({query_id for (query_id, _), answers in weighty.items() if answers})
 
     def of_provider(self, provider: str) -> Measured:
         return Measured({pair: entries for pair, entries in self.entries.items() if pair[1] == provider})

@@ -207,10 +207,16 @@ def observations(db: Database, readings: Readings, period: Period, provider: str
 def observed_rows(readings: Readings, rows: Sequence[Row]) -> Iterator[tuple[Row, Observation]]:
     """Each row as present names read it, with what figures see of it; a row that cannot be read stays out alone."""
     for row in readings.usable(rows):
-        with readings.errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=readings.project.id) as work:
-            observed = snapshots.observation(row, readings.project)
-        if work.error is None:
+        observed = observed_row(readings, row)
+        if observed is not None:
             yield row, observed
+
+
+def observed_row(readings: Readings, row: Row) -> Observation | None:
+    """What figures see of a row with present readings; None, in the errors of `readings`, if it cannot be read."""
+    with readings.errors.guard("figure_answer", f"Respuesta #{row['id']}", project_id=readings.project.id) as work:
+        observed = snapshots.observation(row, readings.project)
+    return observed if work.error is None else None
 
 
 def measured(

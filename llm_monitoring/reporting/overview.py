@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from llm_monitoring.figures import (
+    Basis,
     Cell,
     Change,
     Comparison,
@@ -16,11 +17,11 @@ from llm_monitoring.figures import (
     Observation,
     Value,
     compare,
+    competitor_measures,
     hundredths,
     measured,
     percentage,
     period_rate,
-    prompts_asked,
     summary_of,
 )
 from llm_monitoring.figures.answer_set import AnswerSet
@@ -30,9 +31,6 @@ from llm_monitoring.reporting.uncertainty import interval
 FigureName = Literal["mention_rate", "share_of_voice", "avg_position", "citation_rate", "sentiment"]
 Unit = Literal["percent", "places", "score"]
 Bounds = tuple[Decimal | None, Decimal | None]
-Basis = tuple[int, int]
-"""How many answers and prompts a figure rests on."""
-
 
 BUCKETS: Final = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
 
@@ -154,8 +152,6 @@ def compared(versus: ComparedPeriods | None, competitors: Sequence[str]) -> Comp
 
 
 def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> tuple[Headline, ...]:
-    own = answers.headline
-    named = [o for o in own if o.brand_mentioned or o.competitors]
     share, cited = share_of(answers.shares), period_rate(answers.citations)
     mention_change, share_change, position_change, citation_change = changes_of(comparison)
     rows: list[tuple[FigureName, Unit, Decimal | None, Bounds, Basis, Change | None]] = [
@@ -164,7 +160,7 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
             "percent",
             cell.mention_rate,
             (cell.mention_rate_low, cell.mention_rate_high),
-            basis_of(answers.mentions),
+            answers.mentions.basis,
             mention_change,
         ),
         (
@@ -172,7 +168,7 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
             "percent",
             cell.share_of_voice,
             (share.low, share.high),
-            (len(named), prompts_asked(named)),
+            answers.shares.basis,
             share_change,
         ),
         (
@@ -180,7 +176,7 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
             "places",
             cell.avg_position,
             position_bounds(answers.positions),
-            basis_of(answers.positions),
+            answers.positions.basis,
             position_change,
         ),
         (
@@ -188,20 +184,16 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
             "percent",
             cell.citation_rate,
             (cited.low, cited.high),
-            basis_of(answers.citations),
+            answers.citations.basis,
             citation_change,
         ),
-        ("sentiment", "score", cell.avg_sentiment_score, score_bounds(own), basis_of(answers.scores), None),
+        ("sentiment", "score", cell.avg_sentiment_score, score_bounds(answers.headline), answers.scores.basis, None),
     ]
     return tuple(
         Headline(figure, unit, value, *bounds, *basis, change)
         for figure, unit, value, bounds, basis, change in rows
         if figure != "share_of_voice" or answers.competitors
     )
-
-
-def basis_of(measured: Measured) -> Basis:
-    return measured.answers, measured.prompts
 
 
 def changes_of(comparison: Comparison | None) -> tuple[Change | None, Change | None, Change | None, Change | None]:
@@ -232,27 +224,19 @@ def entity_rows(answers: AnswerSet, brand: str, providers: Sequence[str]) -> tup
     """The brand and its competitors over the unbranded answers, most mentioned first."""
     rows = (
         entity_row(brand, True, (answers.mentions, answers.shares, answers.positions), providers),
-        *(entity_row(name, False, competitor_measures(name, answers), providers) for name in answers.competitors),
+        *(entity_row(name, False, competitor_values(name, answers), providers) for name in answers.competitors),
     )
     return tuple(sorted(rows, key=lambda row: (-(row.mention_rate or 0), not row.is_brand, row.name)))
 
 
-def competitor_measures(name: str, answers: AnswerSet) -> tuple[Measured, Measured, Measured]:
+def competitor_values(name: str, answers: AnswerSet) -> tuple[Measured, Measured, Measured]:
     """Mentions, shares and positions of a competitor, measured as the brand's are."""
-    tracked = frozenset(answers.competitors)
-
-    def mention(o: Observation) -> Value:
-        return 100 * (name in o.competitors), 1
-
-    def share(o: Observation) -> Value:
-        return 100 * (name in o.competitors), o.brand_mentioned + len(tracked & o.competitors)
-
-    def position(o: Observation) -> Value | None:
-        place = o.competitor_positions.get(name)
-        return None if place is None else (place, 1)
-
-    mentions, shares, positions = (measured(answers.headline, each) for each in (mention, share, position))
-    return mentions, shares, positions
+    measures = competitor_measures(name, answers.competitors)
+    return (
+        measured(answers.headline, measures["mention_rate"]),
+        measured(answers.headline, measures["share_of_voice"]),
+        measured(answers.headline, measures["avg_position"]),
+    )
 
 
 def entity_row(

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from llm_monitoring.figures import Change, Comparison, prompts_asked
+from llm_monitoring.figures import Change, Comparison
 from llm_monitoring.figures.answer_set import AnswerSet
 from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 from llm_monitoring.reporting.overview import (
-    Basis,
     Headline,
-    basis_of,
-    competitor_measures,
+    competitor_values,
     entity_row,
     headlines,
 )
@@ -84,7 +82,7 @@ def figures_of(totals: PeriodTotals, comparison: Comparison | None) -> Figures:
     """The brand's figures; no interval is computed for the weighted share of voice."""
     cell = totals.summary.figures
     found = {each.figure: figure_of(each) for each in headlines(totals.answers, cell, comparison)}
-    weighted = PeriodFigure(cell.weighted_share_of_voice, None, None, *share_basis(totals.answers))
+    weighted = PeriodFigure(cell.weighted_share_of_voice, None, None, *totals.answers.weighted_shares.basis)
     return {
         "mention_rate": found["mention_rate"],
         "share_of_voice": found.get("share_of_voice", PeriodFigure()),
@@ -105,12 +103,6 @@ def with_mention_change(figures: Figures, change: Change | None) -> Figures:
     return {**figures, "mention_rate": replace(figures["mention_rate"], change=change)}
 
 
-def share_basis(answers: AnswerSet) -> Basis:
-    """The answers that name the brand or a competitor; none without competitors, since there is no share then."""
-    named = [o for o in answers.headline if o.brand_mentioned or o.competitors] if answers.competitors else []
-    return len(named), prompts_asked(named)
-
-
 def competitor_figures(answers: AnswerSet) -> tuple[CompetitorFigures, ...]:
     """Each competitor's figures, the most mentioned first; no interval is computed for their positions."""
     rows = [competitor_row(name, answers) for name in answers.competitors]
@@ -118,12 +110,12 @@ def competitor_figures(answers: AnswerSet) -> tuple[CompetitorFigures, ...]:
 
 
 def competitor_row(name: str, answers: AnswerSet) -> CompetitorFigures:
-    measures = competitor_measures(name, answers)
-    mentions, _, positions = measures
+    measures = competitor_values(name, answers)
+    mentions, shares, positions = measures
     row = entity_row(name, False, measures, ())
     return CompetitorFigures(
         name=name,
-        mention_rate=PeriodFigure(row.mention_rate, row.low, row.high, *basis_of(mentions)),
-        share_of_voice=PeriodFigure(row.share.value, row.share.low, row.share.high, *share_basis(answers)),
-        avg_position=PeriodFigure(row.avg_position, None, None, *basis_of(positions)),
+        mention_rate=PeriodFigure(row.mention_rate, row.low, row.high, *mentions.basis),
+        share_of_voice=PeriodFigure(row.share.value, row.share.low, row.share.high, *shares.basis),
+        avg_position=PeriodFigure(row.avg_position, None, None, *positions.basis),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -10,7 +10,9 @@ from typing import Any, Final
 from llm_monitoring import projects
 from llm_monitoring.analysis import Matcher
 from llm_monitoring.db import Database, Row, load
-from llm_monitoring.errors import NotFound
+from llm_monitoring.errors import Invalid, NotFound
+from llm_monitoring.figures import CountedIn, MeasuredFigure, Observation, counted_in
+from llm_monitoring.figures.periods import observed_row
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.answers import Piece, lines, pieces
@@ -23,7 +25,10 @@ READ: Final = (*PLAIN, *MAPPINGS, "branded", "sources")
 
 @dataclass(frozen=True, slots=True)
 class AnswerSearch:
-    """Which answers are looked for; None and () leave a condition out. `competitor` is a name of the project."""
+    """Which answers are looked for; None and () leave a condition out. `competitor` is a name of the project.
+
+    With `counted`, the answers that its figure rests on, and `mentioned` is of the entity of that figure.
+    """
 
     project: Project
     first: date | None = None
@@ -33,24 +38,59 @@ class AnswerSearch:
     query_id: int | None = None
     mentioned: bool | None = None
     competitor: str | None = None
+    cited: bool | None = None
+    sentiment: str | None = None
+    counted: CountedIn | None = None
 
     def fits(self, row: Row) -> bool:
-        if self.mentioned is not None and row["brand_mentioned"] is not self.mentioned:
-            return False
-        return self.competitor is None or self.competitor in (row["competitors_mentioned"] or {})
+        """Whether an answer as it is read now is looked for."""
+        named = self.competitor is None or self.competitor in (row["competitors_mentioned"] or {})
+        return (
+            named
+            and self.mentioned in (None, row["brand_mentioned"])
+            and self.cited in (None, row["brand_cited"])
+            and self.sentiment in (None, row["sentiment"])
+        )
+
+    def is_counted(self, observed: Observation) -> bool:
+        """Whether the figure rests on an answer that is looked for."""
+        return (
+            self.counted is not None
+            and self.counted.counts(observed)
+            and self.mentioned in (None, self.counted.names(observed))
+            and self.cited in (None, observed.brand_cited)
+            and self.sentiment in (None, observed.sentiment)
+        )
 
 
 def search(
-    db: Database, project_id: int, *, mentioned: bool | None = None, competitor: str | None = None, **conditions: Any
+    db: Database,
+    project_id: int,
+    *,
+    competitor: str | None = None,
+    figure: MeasuredFigure | None = None,
+    **conditions: Any,
 ) -> AnswerSearch:
-    """Return a search; raises NotFound if the project or its competitor does not exist."""
+    """Return a search; with `figure`, of the answers that it counts, of `competitor` if one is given.
+
+    Raises NotFound if the project or its competitor does not exist, Invalid for a figure that competitors do not have.
+    """
     project = projects.find(db, project_id)
-    name = None
-    if competitor is not None:
-        name = next((each.name for each in project.competitors if each.name.casefold() == competitor.casefold()), None)
-        if name is None:
-            raise NotFound("competitor", repr(competitor), project_id=project_id)
-    return AnswerSearch(project, mentioned=mentioned, competitor=name, **conditions)
+    name = None if competitor is None else competitor_named(project, competitor)
+    if figure is None:
+        return AnswerSearch(project, competitor=name, **conditions)
+    counted = counted_in(figure, [each.name for each in project.competitors], name)
+    if counted is None:
+        raise Invalid("counted_in", f"{figure} is a figure of the brand alone: leave the competitor out")
+    return AnswerSearch(project, competitor=name, counted=counted, **conditions)
+
+
+def competitor_named(project: Project, name: str) -> str:
+    """The competitor's name as the project has it; raises NotFound."""
+    found = next((each.name for each in project.competitors if each.name.casefold() == name.casefold()), None)
+    if found is None:
+        raise NotFound("competitor", repr(name), project_id=project.id)
+    return found
 
 
 def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None = None) -> Iterator[Row]:
@@ -72,17 +112,29 @@ def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None 
     before: dict[str, Any] = {"before_day": day, "before_id": number}
     while True:
         rows = db.all(SQL.page, {**params, **before})
-        for row, present in zip(rows, readings.present(rows), strict=True):
-            found = as_read(row, present)
-            if wanted.fits(found):
-                yield found
+        yield from fitting(readings, rows, wanted)
         if len(rows) < PAGE:
             return
         before = {"before_day": rows[-1]["analysis_date"], "before_id": rows[-1]["id"]}
 
 
+def fitting(readings: Readings, rows: Sequence[Row], wanted: AnswerSearch) -> Iterator[Row]:
+    """The rows that are looked for, as they are read now."""
+    for row, present in zip(rows, readings.present(rows), strict=True):
+        observed = observed_as(readings, row, present)
+        found = as_read(row, None if observed is None else present)
+        fits = wanted.fits(found) if wanted.counted is None else observed is not None and wanted.is_counted(observed)
+        if fits:
+            yield found
+
+
+def observed_as(readings: Readings, row: Row, present: Row | None) -> Observation | None:
+    """What figures see of a row; None of one that is unread, left out, or holds what no analysis stores."""
+    return None if present is None or row["unread_reason"] else observed_row(readings, present)
+
+
 def as_read(row: Row, present: Row | None) -> Row:
-    if present is None or row["unread_reason"]:
+    if present is None:
         return {**row, **{name: None for name in READ if name in row}}
     return present
 
@@ -110,8 +162,9 @@ def find_in(db: Database, project_id: int | None, answer_id: int) -> StoredAnswe
     if row is None or project_id not in (None, row["project_id"]):
         return None
     project = projects.find(db, row["project_id"])
-    (present,) = Readings(db, project).present([row])
-    found = as_read(row, present)
+    readings = Readings(db, project)
+    (present,) = readings.present([row])
+    found = as_read(row, None if observed_as(readings, row, present) is None else present)
     return StoredAnswer(project, found, tuple(lines(marked(project, row, read=not row["unread_reason"]))))
 
 

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, model_validator
 
 from llm_monitoring import projects
+from llm_monitoring.analysis import Sentiment
 from llm_monitoring.domain import ProviderName
+from llm_monitoring.figures import MeasuredFigure
 from llm_monitoring.reporting import exports, stored_answers
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
@@ -49,7 +51,33 @@ class Answers(Days):
     model: str | None = Field(default=None, max_length=100, description="Asked for, or served.")
     prompt: int | None = Field(default=None, ge=1, le=2**31 - 1, description="The prompt's number.")
     mentioned: bool | None = Field(default=None, description="Whether the brand is named.")
-    competitor: str | None = Field(default=None, max_length=255, description="A competitor who is named.")
+    competitor: str | None = Field(
+        default=None, max_length=255, description="A competitor who is named; with `counted_in`, who the figure is of."
+    )
+    cited: bool | None = Field(default=None, description="Whether a page of the brand is cited.")
+    sentiment: Sentiment | None = Field(default=None, description="How the answer speaks of the brand.")
+    counted_in: MeasuredFigure | None = Field(
+        default=None,
+        description="The answers that this figure of the days and provider rests on, as many as its `answers`; then "
+        "`mentioned` is of the competitor if one is given.",
+    )
+
+    def search(self, here: ProjectCaller) -> stored_answers.AnswerSearch:
+        """What is looked for; raises NotFound for a competitor that the project does not have."""
+        return stored_answers.search(
+            here.app.db,
+            here.project_id,
+            competitor=self.competitor,
+            figure=self.counted_in,
+            first=self.first,
+            last=self.last,
+            providers=(self.provider,) if self.provider else (),
+            model=self.model,
+            query_id=self.prompt,
+            mentioned=self.mentioned,
+            cited=self.cited,
+            sentiment=self.sentiment,
+        )
 
 
 class ResultRow(BaseModel):
@@ -122,23 +150,14 @@ class SnapshotRow(BaseModel):
 
 
 @router.get("/results", response_model=Page[ResultRow])
+@router.get("/answers", response_model=Page[ResultRow])
 def list_results(
     here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[Answers, Query()]
 ) -> Any:
     """List the stored answers, latest first, as the project's present names read them."""
     filters = wanted.filters("results", here.project_id)
     place = decode(wanted.cursor, filters, date.fromisoformat, number)
-    search = stored_answers.search(
-        here.app.db,
-        here.project_id,
-        first=wanted.first,
-        last=wanted.last,
-        providers=(wanted.provider,) if wanted.provider else (),
-        model=wanted.model,
-        query_id=wanted.prompt,
-        mentioned=wanted.mentioned,
-        competitor=wanted.competitor,
-    )
+    search = wanted.search(here)
     after = (place[0], place[1]) if place else None
     rows = list(islice(stored_answers.find_all(here.app.db, search, after), wanted.limit + 1))
     return page(rows, wanted.limit, filters, ("analysis_date", "id"))

@@ -30,11 +30,16 @@ def forget_operation(document: Any) -> None:
 
 
 def forget_parameter(document: Any) -> None:
-    del document["paths"][RESULTS]["get"]["parameters"][-1]
+    document["paths"][RESULTS]["get"]["parameters"].remove(competitor_filter(document))
 
 
 def require_parameter(document: Any) -> None:
-    document["paths"][RESULTS]["get"]["parameters"][-1]["required"] = True
+    competitor_filter(document)["required"] = True
+
+
+def competitor_filter(document: Any) -> Any:
+    parameters = document["paths"][RESULTS]["get"]["parameters"]
+    return next(each for each in parameters if each["name"] == "competitor")
 
 
 def forget_field(document: Any) -> None:
