@@ -54,25 +54,35 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of voice in percent with its interval, None without mentions."""
+    """A share of voice in percent with its interval, None without mentions; it rests on answers with a tracked name."""
 
     value: Decimal | None
     low: Decimal | None
     high: Decimal | None
+    answers: int
+    prompts: int
 
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """The brand or a competitor over the period, its share of voice in all and by provider."""
+    """The brand or a competitor over the period, its share of voice in all and by provider.
+
+    Its mention rate rests on `answers` to `prompts`, its average position on the `ranked` ones.
+    """
 
     name: str
     is_brand: bool
     mention_rate: Decimal | None
     low: Decimal | None
     high: Decimal | None
+    answers: int
+    prompts: int
     share: Share
     avg_position: Decimal | None
+    position_low: Decimal | None
+    position_high: Decimal | None
     ranked: int
+    ranked_prompts: int
     by_provider: tuple[Share, ...]
 
 
@@ -84,6 +94,7 @@ class PositionRow:
     answers: int
     mentioned: int
     ranked: int
+    ranked_prompts: int
     average: Decimal | None
     low: Decimal | None
     high: Decimal | None
@@ -244,22 +255,29 @@ def entity_row(
 ) -> EntityRow:
     mentions, shares, positions = measures
     rate = period_rate(mentions)
+    position_low, position_high = position_bounds(positions)
     return EntityRow(
         name=name,
         is_brand=is_brand,
         mention_rate=rate.value,
         low=rate.low,
         high=rate.high,
+        answers=mentions.answers,
+        prompts=mentions.prompts,
         share=share_of(shares),
         avg_position=hundredths(positions.ratio()),
+        position_low=position_low,
+        position_high=position_high,
         ranked=positions.answers,
+        ranked_prompts=positions.prompts,
         by_provider=tuple(share_of(shares.of_provider(provider)) for provider in providers),
     )
 
 
 def share_of(shares: Measured) -> Share:
     means = shares.means()
-    return Share(percentage(means.ratio()), *interval(shares, means, 0, 100))
+    low, high = interval(shares, means, 0, 100)
+    return Share(percentage(means.ratio()), low, high, *shares.basis)
 
 
 def position_row(provider: str | None, answers: AnswerSet, cell: Cell) -> PositionRow:
@@ -275,6 +293,7 @@ def position_row(provider: str | None, answers: AnswerSet, cell: Cell) -> Positi
         answers=cell.total_queries,
         mentioned=cell.total_mentions,
         ranked=len(positions),
+        ranked_prompts=answers.positions.prompts,
         average=cell.avg_position,
         low=low,
         high=high,

@@ -11,10 +11,15 @@ from llm_monitoring.figures import Change, Comparison
 from llm_monitoring.figures.answer_set import AnswerSet
 from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 from llm_monitoring.reporting.overview import (
+    EntityRow,
     Headline,
+    PositionRow,
+    Share,
     competitor_values,
     entity_row,
+    entity_rows,
     headlines,
+    position_row,
 )
 
 Column = Literal[
@@ -53,6 +58,23 @@ class CompetitorFigures:
     mention_rate: PeriodFigure
     share_of_voice: PeriodFigure
     avg_position: PeriodFigure
+
+
+@dataclass(frozen=True, slots=True)
+class RivalFigures:
+    """The brand or a competitor next to the others, with its share of voice at each provider."""
+
+    figures: CompetitorFigures
+    is_brand: bool
+    share_by_provider: Mapping[str, PeriodFigure]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionFigures:
+    """The brand's places in rankings at one provider or at all, and their mean."""
+
+    row: PositionRow
+    average: PeriodFigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +126,54 @@ def with_mention_change(figures: Figures, change: Change | None) -> Figures:
 
 
 def competitor_figures(answers: AnswerSet) -> tuple[CompetitorFigures, ...]:
-    """Each competitor's figures, the most mentioned first; no interval is computed for their positions."""
-    rows = [competitor_row(name, answers) for name in answers.competitors]
+    """Each competitor's figures, the most mentioned first."""
+    rows = [
+        competitor_of(entity_row(name, False, competitor_values(name, answers), ())) for name in answers.competitors
+    ]
     return tuple(sorted(rows, key=lambda row: (-(row.mention_rate.value or 0), row.name)))
 
 
-def competitor_row(name: str, answers: AnswerSet) -> CompetitorFigures:
-    measures = competitor_values(name, answers)
-    mentions, shares, positions = measures
-    row = entity_row(name, False, measures, ())
+def competitor_of(row: EntityRow) -> CompetitorFigures:
     return CompetitorFigures(
-        name=name,
-        mention_rate=PeriodFigure(row.mention_rate, row.low, row.high, *mentions.basis),
-        share_of_voice=PeriodFigure(row.share.value, row.share.low, row.share.high, *shares.basis),
-        avg_position=PeriodFigure(row.avg_position, None, None, *positions.basis),
+        name=row.name,
+        mention_rate=PeriodFigure(row.mention_rate, row.low, row.high, row.answers, row.prompts),
+        share_of_voice=share_figure(row.share),
+        avg_position=PeriodFigure(
+            row.avg_position, row.position_low, row.position_high, row.ranked, row.ranked_prompts
+        ),
     )
+
+
+def share_figure(share: Share) -> PeriodFigure:
+    return PeriodFigure(share.value, share.low, share.high, share.answers, share.prompts)
+
+
+def rival_figures(measured: PeriodFigures) -> tuple[RivalFigures, ...]:
+    """The brand and its competitors as the report's table has them, the most mentioned first."""
+    brand, providers = measured.project.brand.name, sorted(measured.by_provider)
+    total = figures_of(measured.total, measured.comparison)
+    found = []
+    for row in entity_rows(measured.total.answers, brand, providers):
+        own = competitor_of(row)
+        if row.is_brand:
+            own = replace(
+                own,
+                mention_rate=total["mention_rate"],
+                share_of_voice=total["share_of_voice"],
+                avg_position=total["avg_position"],
+            )
+        shares = {name: share_figure(share) for name, share in zip(providers, row.by_provider, strict=True)}
+        found.append(RivalFigures(own, row.is_brand, shares))
+    return tuple(found)
+
+
+def position_figures(measured: PeriodFigures) -> tuple[PositionFigures, ...]:
+    """The brand's positions over all providers, then at each one; only the first are compared."""
+    change = measured.comparison.avg_position if measured.comparison else None
+    parts: list[tuple[str | None, PeriodTotals]] = [(None, measured.total), *sorted(measured.by_provider.items())]
+    found = []
+    for provider, totals in parts:
+        row = position_row(provider, totals.answers, totals.summary.figures)
+        average = PeriodFigure(row.average, row.low, row.high, row.ranked, row.ranked_prompts)
+        found.append(PositionFigures(row, replace(average, change=change) if provider is None else average))
+    return tuple(found)

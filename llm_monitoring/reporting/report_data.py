@@ -118,12 +118,18 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
         failed_prompts={
             (row["query_id"], row["llm_provider"]): row["reason"] for row in db.all(SQL.failed_prompts, params)
         },
-        failures=[
-            Failures(row["llm_provider"], row["reason"], row["analysis_date"], row["tasks"])
-            for row in db.all(SQL.failures, params)
-        ],
+        failures=read_failures(db, wanted.project_id, period),
         access=access,
     )
+
+
+def read_failures(db: Database, project_id: int, period: Period) -> list[Failures]:
+    """Tasks of a period without an answer, or with one that is not analysed yet."""
+    params = {"project_id": project_id, "first": period.first, "last": period.last}
+    return [
+        Failures(row["llm_provider"], row["reason"], row["analysis_date"], row["tasks"])
+        for row in db.all(SQL.failures, params)
+    ]
 
 
 def last_days(db: Database, project_id: int, days: int, today: date) -> Period:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.figures import Measured, ModelChange, Observation, model_changes, percentage, period_rate
+from llm_monitoring.figures import Measured, ModelChange, Observation, model_changes, period_rate
 from llm_monitoring.figures.answer_set import AnswerSet
 
 WINDOW_DAYS: Final = 7
@@ -19,14 +19,22 @@ SHORT_PERIOD_DAYS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One day: its own rate, and the rate of the days up to it with its 95 % interval, in percent."""
+    """One day: its own rate, and `smooth`, that of the days up to it, in percent with 95 % intervals.
+
+    A day without answers has neither; `smooth_answers` and `smooth_prompts` are those of all the days that it takes.
+    """
 
     day: date
-    answers: int
-    rate: Decimal | None
-    smooth: Decimal | None
-    low: Decimal | None
-    high: Decimal | None
+    answers: int = 0
+    prompts: int = 0
+    rate: Decimal | None = None
+    rate_low: Decimal | None = None
+    rate_high: Decimal | None = None
+    smooth: Decimal | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    smooth_answers: int = 0
+    smooth_prompts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Trend:
     low: Decimal | None
     high: Decimal | None
     answers: int
+    prompts: int
     models: tuple[ModelUse, ...]
     changes: tuple[ModelChange, ...]
 
@@ -68,6 +77,7 @@ def trend(provider: str, answers: AnswerSet, first: date, last: date) -> Trend:
         low=whole.low,
         high=whole.high,
         answers=mentions.answers,
+        prompts=mentions.prompts,
         models=models_used(answers.observations),
         changes=model_changes(answers.observations),
     )
@@ -77,9 +87,22 @@ def point(mentions: Measured, days: Sequence[date]) -> Point:
     """The point of the last of these days, smoothed over all of them."""
     today = mentions.on_days({days[-1]})
     if not today.entries:
-        return Point(days[-1], 0, None, None, None, None)
-    smooth = period_rate(mentions.on_days(set(days)))
-    return Point(days[-1], today.answers, percentage(today.ratio()), smooth.value, smooth.low, smooth.high)
+        return Point(days[-1])
+    window = mentions.on_days(set(days))
+    own, smooth = period_rate(today), period_rate(window)
+    return Point(
+        day=days[-1],
+        answers=today.answers,
+        prompts=today.prompts,
+        rate=own.value,
+        rate_low=own.low,
+        rate_high=own.high,
+        smooth=smooth.value,
+        low=smooth.low,
+        high=smooth.high,
+        smooth_answers=window.answers,
+        smooth_prompts=window.prompts,
+    )
 
 
 def models_used(observations: Sequence[Observation]) -> tuple[ModelUse, ...]:

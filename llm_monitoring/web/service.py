@@ -12,7 +12,19 @@ from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
 from llm_monitoring.web import mcp_server, problems, reference
-from llm_monitoring.web.api import account, citations, competitors, figures, orders, projects, prompts, results
+from llm_monitoring.web.api import (
+    account,
+    citations,
+    competitors,
+    figures,
+    gaps,
+    orders,
+    projects,
+    prompts,
+    results,
+    rivals,
+    trends,
+)
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document
@@ -26,6 +38,9 @@ ROUTERS: Final = (
     competitors.router,
     prompts.router,
     figures.router,
+    trends.router,
+    rivals.router,
+    gaps.router,
     results.router,
     citations.router,
     orders.router,

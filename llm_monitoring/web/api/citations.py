@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
-from llm_monitoring.reporting.citations import Owner
+from llm_monitoring.reporting.citations import CitationTally, CitedPages, Owner
 from llm_monitoring.reporting.citations import Page as CitedPage
 from llm_monitoring.reporting.report_data import read_citations
 from llm_monitoring.web.api.figures import PeriodQuery
@@ -19,12 +19,19 @@ from llm_monitoring.web.paging import MOST, decode, number, page
 
 router: Final = APIRouter(prefix="/projects/{project_id}/citations", tags=["results"])
 
+Where = Literal["all", "competitors_only", "brand_missing"]
 OWNERS: Final[dict[Owner, str]] = {"brand": "brand", "rival": "competitor", "other": "other"}
 
 
 class CitationsQuery(PeriodQuery):
-    """A period, and a page of its list."""
+    """A period, which of its answers and pages count, and a page of the list."""
 
+    where: Where = Field(
+        default="all",
+        description="`competitors_only`: competitors' pages in answers that cite no page of the brand; "
+        "`brand_missing`: pages of no tracked name in answers that name a competitor, and neither name the brand "
+        "nor cite it.",
+    )
     limit: int = Field(default=50, ge=1, le=MOST, description="Rows of a page.")
     cursor: str | None = Field(default=None, max_length=400, description="`next_cursor` of the page before.")
 
@@ -54,6 +61,7 @@ class Citations(Page[CitationRow]):
     timezone: str = Field(description="The zone of the days.")
     answers: int = Field(description="All such answers of the period.")
     with_sources: int = Field(description="Of these, how many have sources.")
+    competitors_only: int = Field(description="Of these, how many cite a competitor's page and none of the brand.")
     distinct_pages: int
 
 
@@ -69,20 +77,28 @@ def list_citations(
         "first": period.first,
         "last": period.last,
         "provider": wanted.provider,
+        **({} if wanted.where == "all" else {"where": wanted.where}),
     }
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)
-    found = read_citations(here.app.db, project, period, wanted.provider).view(most=after + wanted.limit + 1)
-    rows = [citation_row(rank, each, project.brand.name) for rank, each in enumerate(found.pages, 1)][after:]
+    found = read_citations(here.app.db, project, period, wanted.provider)
+    pages = pages_where(found, wanted.where)
+    top = found.top(pages, after + wanted.limit + 1)
+    rows = [citation_row(rank, each, project.brand.name) for rank, each in enumerate(top, 1)][after:]
     return page(rows, wanted.limit, filters, ("rank",)) | {
         "first": period.first,
         "last": period.last,
         "timezone": str(here.app.settings.timezone),
         "answers": found.answers,
         "with_sources": found.with_sources,
-        "distinct_pages": found.distinct_pages,
+        "competitors_only": found.rivals_only,
+        "distinct_pages": len(pages),
     }
+
+
+def pages_where(found: CitationTally, where: Where) -> CitedPages:
+    return {"all": found.all, "competitors_only": found.of_rivals, "brand_missing": found.without_brand}[where]
 
 
 def citation_row(rank: int, cited: CitedPage, brand: str) -> dict[str, Any]:

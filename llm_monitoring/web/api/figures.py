@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from llm_monitoring.app import schedule_day
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.figures import CONFIDENCE, Change, Verdict, periods
+from llm_monitoring.figures import CONFIDENCE, Change, ModelChange, Verdict, periods
 from llm_monitoring.figures.periods import Period, PeriodFigures, PeriodRequest
-from llm_monitoring.reporting.period_view import Figures, PeriodFigure, PeriodView, period_view
+from llm_monitoring.reporting.period_view import CompetitorFigures, Figures, PeriodFigure, PeriodView, period_view
+from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.api.schemas import Body
 from llm_monitoring.web.conditional import respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
@@ -91,15 +92,14 @@ class Figure(BaseModel):
     change: ChangeView | None = Field(default=None, description="null without a comparison of this figure.")
 
 
-WITHOUT_INTERVAL: Final = "No interval is computed: `low`, `high` and `confidence` are always null."
-
-
 class FigureSet(BaseModel):
     """The brand's figures over answers to prompts that do not name it: percent, places, a score from 0 to 1."""
 
     mention_rate: Figure
     share_of_voice: Figure = Field(description="null without competitors or mentions; no interval below six prompts.")
-    weighted_share_of_voice: Figure = Field(description=WITHOUT_INTERVAL + " Nor is a change.")
+    weighted_share_of_voice: Figure = Field(
+        description="No interval is computed: `low`, `high` and `confidence` are always null. Nor is a change."
+    )
     avg_position: Figure = Field(description="No interval below six prompts with a position.")
     citation_rate: Figure = Field(description="null without a declared site of the brand.")
     avg_sentiment_score: Figure = Field(description="No change is computed.")
@@ -111,7 +111,7 @@ class CompetitorSet(BaseModel):
     name: str
     mention_rate: Figure
     share_of_voice: Figure
-    avg_position: Figure = Field(description=WITHOUT_INTERVAL)
+    avg_position: Figure = Field(description="No interval below six prompts with a position.")
 
 
 class ModelChangeView(BaseModel):
@@ -163,9 +163,21 @@ def show_figures(
 
 def view_of(here: ProjectCaller, wanted: PeriodQuery, compared: Period | None) -> FiguresView:
     """The figures of a query, and their change from `compared` if it is given."""
-    request = PeriodRequest(here.project_id, wanted.period(here), compared, wanted.provider)
-    measured = periods.period_figures(here.app.db, request)
+    measured = measured_period(here, wanted, compared)
     return figures_view(measured, period_view(measured), wanted.provider, str(here.app.settings.timezone))
+
+
+def measured_period(
+    here: ProjectCaller, wanted: PeriodQuery, compared: Period | None, *, by_day: bool = False
+) -> PeriodFigures:
+    """The measured period of a query, and what changed from `compared` if it is given.
+
+    Raises Invalid if it is too long to be shown `by_day`.
+    """
+    period = wanted.period(here)
+    if by_day:
+        refuse_long(period)
+    return periods.period_figures(here.app.db, PeriodRequest(here.project_id, period, compared, wanted.provider))
 
 
 def figures_view(
@@ -183,19 +195,8 @@ def figures_view(
         provider=provider,
         all=figure_set(view.total),
         by_provider={name: figure_set(each) for name, each in view.by_provider.items()},
-        competitors=[
-            CompetitorSet(
-                name=each.name,
-                mention_rate=figure(each.mention_rate),
-                share_of_voice=figure(each.share_of_voice),
-                avg_position=figure(each.avg_position),
-            )
-            for each in view.competitors
-        ],
-        model_changes=[
-            ModelChangeView(provider=each.provider, day=each.day, before=each.before, after=each.after)
-            for each in changes
-        ],
+        competitors=[competitor_set(each) for each in view.competitors],
+        model_changes=model_changes(changes),
         failed_queries=measured.total.failed,
         branded_total_queries=cell.branded_total_queries,
         branded_total_mentions=cell.branded_total_mentions,
@@ -204,6 +205,21 @@ def figures_view(
         answers_left_out=measured.left_out,
         answers_unread=measured.unread,
     )
+
+
+def competitor_set(found: CompetitorFigures) -> CompetitorSet:
+    return CompetitorSet(
+        name=found.name,
+        mention_rate=figure(found.mention_rate),
+        share_of_voice=figure(found.share_of_voice),
+        avg_position=figure(found.avg_position),
+    )
+
+
+def model_changes(found: Iterable[ModelChange]) -> list[ModelChangeView]:
+    return [
+        ModelChangeView(provider=each.provider, day=each.day, before=each.before, after=each.after) for each in found
+    ]
 
 
 def figure_set(figures: Figures) -> FigureSet:

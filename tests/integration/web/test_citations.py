@@ -71,3 +71,14 @@ def test_a_provider_alone_and_a_page_at_a_time(measured: World) -> None:
     path = f"/projects/{measured.project}/citations"
     other = measured.call("GET", path, params={"cursor": first["next_cursor"], "provider": "google"})
     assert 422 == other.status_code
+
+
+def test_where_competitors_are_cited_and_the_brand_is_not(measured: World) -> None:
+    """Competitors' pages without one of the brand, and pages of others where the brand is missing, as in the report."""
+    book = Book(measured.db, measured.project)
+    book.store(1, DAY, "Holded", citations=["https://press.example/d"], provider="perplexity")
+    report = read(measured.db, ReportRequest(measured.project, Period(DAY, DAY)), DAY, Access()).citations.view()
+    rivals, missing = (cited(measured, where=where) for where in ("competitors_only", "brand_missing"))
+    assert [RIVAL] == [row["url"] for row in rivals["data"]] == [page.url for page in report.rival_pages]
+    assert ["https://press.example/d"] == [row["url"] for row in missing["data"]] == [page.url for page in report.gaps]
+    assert (1, 1, 1) == (rivals["competitors_only"], rivals["distinct_pages"], missing["distinct_pages"])

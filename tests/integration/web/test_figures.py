@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.analysis import Entity
-from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import periods, readings
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting import exports
@@ -19,45 +17,23 @@ from llm_monitoring.reporting.overview import Overview
 from llm_monitoring.reporting.report_data import Access, ReportRequest, read
 from llm_monitoring.reporting.view import view
 from tests.integration.stored import Book, done
+from tests.integration.web.two_periods import (
+    AFTER,
+    BEFORE,
+    COMPARABLE,
+    COMPARED,
+    FIRST,
+    PERIOD,
+    SECOND,
+    store_two_periods,
+)
 from tests.integration.web.world import World
-
-BEFORE: Final = (date(2026, 11, 1), date(2026, 11, 2))
-AFTER: Final = (date(2026, 11, 3), date(2026, 11, 4))
-PROMPTS: Final = [f"¿Qué programa conviene en el caso {n}?" for n in range(8)]
-FIRST: Final = "1. **Quipu**\n2. **Holded**\n3. **Sage**"
-SECOND: Final = "1. **Holded**\n2. **Quipu**"
-OTHER: Final = "Usa Holded."
-PERIOD: Final = {"from": "2026-11-03", "to": "2026-11-04"}
-COMPARED: Final = {**PERIOD, "compare_from": "2026-11-01", "compare_to": "2026-11-02"}
-COMPARABLE: Final = ("mention_rate", "share_of_voice", "avg_position", "citation_rate")
-
-
-def text_of(number: int, later: bool, provider: str) -> str:
-    """The brand is named more often later on, and at Google by other prompts than at OpenAI."""
-    if (number + (provider == "google")) % (2 if later else 4):
-        return OTHER
-    return FIRST if number % 3 else SECOND
 
 
 @pytest.fixture
 def measured(world: World) -> World:
-    """Two periods of two days of eight prompts at two providers, one of which changes its model."""
-    new = projects.NewProject(
-        world.ana, "P", Entity("Quipu", domains=("getquipu.com",)), "x", (Entity("Holded"), Entity("Sage"))
-    )
-    world.project = projects.add(world.db, new)
-    projects.add_prompts(world.db, world.project, [*PROMPTS, "¿Qué es Quipu?"])
-    book = Book(world.db, world.project)
-    for day in (*BEFORE, *AFTER):
-        providers: tuple[ProviderName, ...] = ("openai", "google")
-        for provider in providers:
-            model = "m-2" if provider == "openai" and day in AFTER else "m-1"
-            for number in range(len(PROMPTS)):
-                text = text_of(number, day in AFTER, provider)
-                cited = ["https://getquipu.com/a"] if "Quipu" in text and number % 2 else ["https://example.org/b"]
-                book.store(number, day, text, provider=provider, model=model, citations=cited)
-        book.store(len(PROMPTS), day, "Quipu es un programa.", model="m-2" if day in AFTER else "m-1")
-        book.figures(day)
+    """A project with two measured periods."""
+    store_two_periods(world)
     return world
 
 
@@ -95,12 +71,10 @@ def test_each_figure_has_its_interval_and_what_it_rests_on(measured: World) -> N
 
 
 def test_a_figure_without_an_interval_has_none(measured: World) -> None:
-    """The weighted share of voice and a competitor's position have a value and no bounds."""
-    found = figures(measured, **COMPARED)
-    weighted, position = found["all"]["weighted_share_of_voice"], found["competitors"][0]["avg_position"]
-    for each in (weighted, position):
-        assert each["value"] is not None
-        assert [None, None, None, None] == [each[name] for name in ("low", "high", "confidence", "change")]
+    """The weighted share of voice has a value and no bounds."""
+    weighted = figures(measured, **COMPARED)["all"]["weighted_share_of_voice"]
+    assert weighted["value"] is not None
+    assert [None, None, None, None] == [weighted[name] for name in ("low", "high", "confidence", "change")]
 
 
 def test_what_was_not_measured_is_null(world: World) -> None:
