@@ -13,6 +13,9 @@ from llm_monitoring.errors import Invalid
 
 ProviderName = Literal["openai", "anthropic", "google", "perplexity"]
 PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+# How a call is asked: at once; at once for half the price if the provider has room; or in a batch.
+Mode = Literal["standard", "flex", "batch"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ EMPTY = (
     "cost_per_1m_cache_write_1h_tokens",
     "cost_per_1k_searches",
     "priority_factor",
+    "batch_factor",
+    "flex_factor",
     "priced_on",
     "suggested_cost_per_1m_input_tokens",
     "suggested_cost_per_1m_output_tokens",

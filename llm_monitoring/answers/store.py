@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, SentimentScore
 from llm_monitoring.db import Database, Json, RowErrors, Transaction, load
-from llm_monitoring.domain import Task, read_task, task_key
+from llm_monitoring.domain import Mode, Task, read_task, task_key
 from llm_monitoring.projects import Project, fingerprints
 from llm_monitoring.providers import Answer, Reply
 
@@ -24,7 +24,7 @@ SentimentStatus = Literal["none", "pending", "scored", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """A valid answer as it is stored: its call, its cost in USD, and its analysis.
+    """A valid answer as it is stored: its call with its mode and its cost in USD, and its analysis.
 
     Without `analysis` it is stored unread with its `unread_reason`, a code.
     """
@@ -37,6 +37,7 @@ class StoredAnswer:
     analysis: Analysis | None = None
     sentiment_status: SentimentStatus = "none"
     unread_reason: str | None = None
+    mode: Mode = "standard"
 
 
 def save(
@@ -65,6 +66,7 @@ def save(
             "input_tokens": usage and usage.input_tokens,
             "output_tokens": usage and usage.output_tokens,
             "cost_usd": finding.cost_usd,
+            "mode": finding.mode,
             "response_time_ms": reply.latency_ms,
             "sentiment_status": finding.sentiment_status,
             "rules_fingerprint": fingerprints.fingerprint(project) if project and finding.analysis else None,

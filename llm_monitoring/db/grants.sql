@@ -48,7 +48,7 @@ GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
 -- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.
 GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT UPDATE (state, sent_token, sent_at, rates, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
-              cache_write_tokens, reasoning_tokens, searches, error_kind, error_message, closed_at)
+              cache_write_tokens, reasoning_tokens, searches, service_tier, saved_usd, error_kind, error_message, closed_at)
     ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
 
 -- The runner writes the rows of a day. An answer is written once, and its text is emptied after its retention.

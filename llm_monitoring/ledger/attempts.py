@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from llm_monitoring.domain import Lease, ProviderName, Task, Usage
+from llm_monitoring.domain import Lease, Mode, ProviderName, Task, Usage
 
 Kind = Literal["answer", "sentiment", "probe"]
 
@@ -19,7 +19,7 @@ Kind = Literal["answer", "sentiment", "probe"]
 class Attempt:
     """One call to be paid: its user, task and model. `ceiling_usd` is the most that it can cost.
 
-    `rates`: the rates that it is admitted with, as the JSON of `registry.write_rates`.
+    `rates`: the rates that it is admitted with, as the JSON of `registry.write_rates`. `mode`: how it is asked.
     `lease`: the right to make it, if the run is distributed over several machines.
     """
 
@@ -34,11 +34,15 @@ class Attempt:
     task: Task | None = None
     lease: Lease | None = None
     rates: str | None = None
+    mode: Mode = "standard"
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How an attempt ends. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing."""
+    """How an attempt ends. `settled` charges `cost_usd`, `unknown` the ceiling, `void` nothing.
+
+    `saved_usd`: how much more the same usage costs in standard mode.
+    """
 
     state: Literal["settled", "void", "unknown"]
     cost_usd: Decimal = Decimal(0)
@@ -46,6 +50,7 @@ class Settlement:
     model_served: str | None = None
     error_kind: str | None = None
     error_message: str | None = None
+    saved_usd: Decimal = Decimal(0)
 
 
 def new_id() -> uuid.UUID:
@@ -71,6 +76,7 @@ def reservation(attempt: Attempt, month: date, operator_budget_usd: Decimal | No
         "ceiling": attempt.ceiling_usd,
         "operator_budget": operator_budget_usd,
         "rates": attempt.rates,
+        "mode": attempt.mode,
         "project_id": task and task.project_id,
         "query_id": task and task.query_id,
         "task_provider": task and task.provider,

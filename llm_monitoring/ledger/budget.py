@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from llm_monitoring.db import Conflict, Database, DatabaseClock, Locked, Rejected, Row, Transaction, load
 from llm_monitoring.domain import ProviderName
@@ -20,6 +21,7 @@ SQL = load("budget")
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+LONGEST_TIER: Final = 50  # characters of the tier that a reply names
 
 
 class Budget:
@@ -144,6 +146,7 @@ class Budget:
                 "status": reply.status,
                 "latency_ms": reply.latency_ms,
                 "request_id": reply.request_id,
+                "service_tier": reply.service_tier,
                 "body": body,
             },
         )
@@ -178,6 +181,8 @@ class Budget:
                 "searches": usage and usage.searches,
                 "error_kind": settlement.error_kind,
                 "error_message": settlement.error_message,
+                "service_tier": usage and usage.service_tier[:LONGEST_TIER],
+                "saved": settlement.saved_usd,
             },
         )
         if row is None:

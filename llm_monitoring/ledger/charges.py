@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 from llm_monitoring import registry
 from llm_monitoring.domain import ProviderName, Usage
@@ -32,9 +32,7 @@ class Charges:
         """The cost of an answer; its ceiling if the usage is missing or has no price."""
         if answer.usage is None:
             return Settlement("unknown", model_served=answer.model, error_kind="usage_missing")
-        state, cost = self.charge(attempt, price, answer.usage, answer.model)
-        kind = "unpriced" if state == "unknown" else None
-        return Settlement(state, cost, answer.usage, answer.model, kind)
+        return self.settlement(attempt, price, answer.usage, answer.model)
 
     def of_error(self, attempt: Attempt, price: Price, error: ProviderError) -> Settlement:
         """The cost of a failed call: nothing, its usage, or its ceiling if it may have been billed (section 5.5)."""
@@ -42,28 +40,31 @@ class Charges:
         if error.billed == "no":
             return Settlement("void", error_kind=error.kind, error_message=message)
         if error.billed == "yes" and error.usage is not None:
-            state, cost = self.charge(attempt, price, error.usage, error.model or "")
-            return Settlement(state, cost, error.usage, error.model, error.kind, message)
+            settlement = self.settlement(attempt, price, error.usage, error.model or "")
+            return replace(settlement, model_served=error.model, error_kind=error.kind, error_message=message)
         return Settlement("unknown", error_kind=error.kind, error_message=message)
 
-    def charge(
-        self, attempt: Attempt, price: Price, usage: Usage, served: str
-    ) -> tuple[Literal["settled", "unknown"], Decimal]:
+    def settlement(self, attempt: Attempt, price: Price, usage: Usage, served: str) -> Settlement:
         """The cost of a usage; without a price for it the ceiling, or its least possible cost if that is more."""
-        cost = self.cost(attempt, price, usage, served)
-        if cost is not None:
-            return "settled", cost
+        found = self.price_for(attempt, price, usage, served)
+        if found is not None:
+            cost = registry.cost(found, usage, attempt.mode)
+            saved = registry.cost(found, usage) - cost
+            return Settlement("settled", cost, usage, served, saved_usd=saved)
         least = registry.least_cost(price, usage)
-        return ("settled", least) if least > attempt.ceiling_usd else ("unknown", Decimal(0))
+        if least > attempt.ceiling_usd:
+            return Settlement("settled", least, usage, served)
+        return Settlement("unknown", Decimal(0), usage, served, "unpriced")
 
-    def cost(self, attempt: Attempt, price: Price, usage: Usage, served: str) -> Decimal | None:
-        """The cost of a usage at the price of the served model; None, and a log line, if it has no price."""
+    def price_for(self, attempt: Attempt, price: Price, usage: Usage, served: str) -> Price | None:
+        """The price of the served model; None, and a log line, if it has none for this usage."""
         if usage.cost_usd:
-            return registry.cost(price, usage)
+            return price
         dearest = self.served_price(attempt, price, served)
         try:
             if dearest is not None:
-                return registry.cost(dearest, usage)
+                registry.cost(dearest, usage, attempt.mode)
+                return dearest
             part, value = "model", served
         except Unpriced as exc:
             part, value = exc.part, exc.value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
-from llm_monitoring.domain import ProviderName, Usage
+from llm_monitoring.domain import Mode, ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
 
 Billed = Literal["no", "maybe", "yes"]
@@ -27,16 +27,18 @@ class Question:
     max_searches: int = 0
     reasoning_effort: str | None = None
     instructions: str = ""
+    mode: Mode = "standard"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole HTTP reply as received, before anything reads it."""
+    """A whole HTTP reply as received, before anything reads it. `service_tier`: the tier that a header names."""
 
     status: int
     body: bytes
     latency_ms: int
     request_id: str | None = None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

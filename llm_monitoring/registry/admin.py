@@ -14,14 +14,14 @@ from llm_monitoring.db import Database, Json, Rejected, Row, Transaction, load
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid, NotFound, NotReady
 from llm_monitoring.registry import Model, PriceEntry, PriceUpdate, RegistryEntry, read_entry
-from llm_monitoring.registry.price_entries import COLUMNS
+from llm_monitoring.registry.price_entries import COLUMNS, MODE_FACTORS, NOT_SUGGESTED
 from llm_monitoring.registry.pricing import known_most
 
 SQL = load("registry_admin")
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-NEVER_ZERO: Final = frozenset({"input", "output", "searches"})
+NEVER_ZERO: Final = frozenset({"input", "output", "searches", *MODE_FACTORS})
 TIER_RATES: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
 TOO_DEAR: Final = Decimal(100_000)  # a price per token, or a slip of the comma
 SMALLEST: Final = Decimal("1e-10")  # what the columns hold
@@ -152,7 +152,7 @@ def suggested_prices(entry: RegistryEntry, day: date) -> PriceUpdate:
         message = f"{entry.name} has no suggested prices"
         raise NotReady("model", entry.name, message, code="suggestion_missing")
     found = with_rise(entry, entry.suggested, day)
-    amounts: dict[str, Any] = {name: found.amount(name) for name in COLUMNS if name != "request"}
+    amounts: dict[str, Any] = {name: found.amount(name) for name in COLUMNS.keys() - NOT_SUGGESTED}
     return PriceUpdate(**amounts, tiers=found.tiers)
 
 
@@ -250,9 +250,14 @@ def check_update(update: PriceUpdate) -> None:
     given = update.given()
     if not given:
         raise Invalid("prices", "say what to set", code="prices_missing")
+    if contradicting := update.not_sold & {name for name in MODE_FACTORS if getattr(update, name) is not None}:
+        raise Invalid(min(contradicting), f"{min(contradicting)} is given and taken away")
     for name in COLUMNS:
-        if name in given:
+        if given.get(name) is not None:
             check_amount(name, given[name], above_zero=name in NEVER_ZERO)
+    for name in MODE_FACTORS:
+        if (factor := given.get(name)) is not None and factor > 1:
+            raise Invalid(name, f"{name.replace('_', ' ')}: {factor} is above 1: a mode is never dearer than standard")
     check_tiers(update.tiers or ())
 
 

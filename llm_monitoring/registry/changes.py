@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
+from llm_monitoring.registry.price_entries import MODE_FACTORS
 from llm_monitoring.registry.pricing import Price
-from llm_monitoring.registry.tariffs import DatedPrice, Prices, Source
+from llm_monitoring.registry.tariffs import DatedPrice, Prices, Source, with_factors_of
 
 NOTICE: Final = timedelta(days=60)
 PARTS: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
@@ -17,11 +18,15 @@ PARTS: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One price before and after a change, in USD a million tokens, a thousand searches or a request."""
+    """One price before and after a change, in USD a million tokens, a thousand searches or a request, or a factor."""
 
     name: str
     before: Decimal | None
     after: Decimal | None
+
+    @property
+    def is_amount(self) -> bool:
+        return self.name not in MODE_FACTORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,22 @@ class PriceChange:
 
     @property
     def is_rise(self) -> bool:
-        return any(part.after is not None and part.after > (part.before or 0) for part in self.parts)
+        dearer = (part.after is not None and part.after > (part.before or 0) for part in self.parts if part.is_amount)
+        withdrawn = (part.after is None or part.after > (part.before or 1) for part in self.parts if not part.is_amount)
+        return any(dearer) or any(withdrawn)
 
 
 def price_changes(prices: Prices, today: date) -> Iterator[PriceChange]:
     """The known rise that is charged today without a decision, and what begins within 60 days."""
-    rise = prices.rise(today)
-    if rise is not None and (parts := differing(prices.decision(today).price, rise.price)):
+    rise, decided = prices.rise(today), prices.decision(today).price
+    if rise is not None and (parts := differing(decided, with_factors_of(rise.price, decided))):
         yield PriceChange(rise.valid_from, rise.source, rise.detail, True, parts)
     for each in prices.beginning(today + timedelta(days=1), today + NOTICE):
         before = prices.on(each.valid_from - timedelta(days=1))
-        if parts := differing(before, each.price):
+        after = each.price
+        if each not in prices.decided:
+            after = with_factors_of(after, prices.decision(each.valid_from).price)
+        if parts := differing(before, after):
             yield PriceChange(each.valid_from, each.source, each.detail, False, parts)
 
 
@@ -61,6 +71,8 @@ def differing(before: Price, after: Price) -> tuple[Part, ...]:
     fees = (
         ("searches", per_thousand(before.search_usd), per_thousand(after.search_usd)),
         ("request", before.request_usd, after.request_usd),
+        ("batch_factor", before.batch_factor, after.batch_factor),
+        ("flex_factor", before.flex_factor, after.flex_factor),
     )
     return (*found, *(Part(name, was, becomes) for name, was, becomes in fees if was != becomes))
 

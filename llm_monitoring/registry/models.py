@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from llm_monitoring.db import Database, Row, RowErrors, Transaction, load
-from llm_monitoring.domain import PROVIDERS, ProviderName, provider_name, traits
+from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, provider_name, traits
 from llm_monitoring.registry.changes import PriceChange, price_changes
+from llm_monitoring.registry.discounts import discounts_cached
 from llm_monitoring.registry.premiums import premium
 from llm_monitoring.registry.price_entries import PriceEntry, read_price, read_price_entry
 from llm_monitoring.registry.pricing import NotCallable, Price
@@ -127,7 +128,12 @@ class Model:
         """What the model costs through an endpoint, None being the provider's own; raises NotCallable."""
         if self.prices is None:
             raise NotCallable(f"{self.provider}/{self.model_id} has no price above zero in llm_model_registry")
-        return Tariff(self.prices, premium(self.provider, self.model_id, base_url))
+        premium_here = premium(self.provider, self.model_id, base_url)
+        return Tariff(self.prices, premium_here, discounts_cached(self.provider, self.model_id))
+
+    def sells(self, mode: Mode, day: date) -> bool:
+        """Whether a call of a day can be made in a mode."""
+        return self.prices is not None and self.prices.on(day).factor(mode) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
-from llm_monitoring.registry.pricing import NotCallable, Price, Rates
+from llm_monitoring.registry.pricing import PLAIN, NotCallable, Price, Rates
 
 COLUMNS: Final = {
     "input": "cost_per_1m_input_tokens",
@@ -18,16 +18,22 @@ COLUMNS: Final = {
     "searches": "cost_per_1k_searches",
     "request": "cost_per_request",
     "priority_factor": "priority_factor",
+    "batch_factor": "batch_factor",
+    "flex_factor": "flex_factor",
 }
 """The column of each amount of a PriceEntry; a suggested one has the prefix `suggested_`."""
+NOT_SUGGESTED: Final = frozenset({"request", "batch_factor", "flex_factor"})
+"""The amounts that no price list suggests."""
+MODE_FACTORS: Final = ("batch_factor", "flex_factor")
 
 
 @dataclass(frozen=True, slots=True)
 class PriceEntry:
     """One price as it was entered: USD per million tokens, per thousand searches and per request; None: unknown.
 
-    `priority_factor`: times the price of every token in the priority tier. `tiers`: each with `above_input_tokens` and
-    the rates that differ above it, as text.
+    `priority_factor`: times the price of every token in the priority tier. `batch_factor`, `flex_factor`: the same in a
+    mode, None if the model is not sold in it. `tiers`: each with `above_input_tokens` and the rates that differ above
+    it, as text.
     """
 
     input: Decimal | None
@@ -38,6 +44,8 @@ class PriceEntry:
     searches: Decimal | None = None
     request: Decimal | None = None
     priority_factor: Decimal | None = None
+    batch_factor: Decimal | None = None
+    flex_factor: Decimal | None = None
     tiers: Sequence[Mapping[str, Any]] = ()
 
     def amount(self, name: str) -> Decimal | None:
@@ -53,7 +61,10 @@ class PriceEntry:
 
 @dataclass(frozen=True, slots=True)
 class PriceUpdate:
-    """What an admin changes of a price and of the cap on searches; None leaves a value as it is."""
+    """What an admin changes of a price and of the cap on searches; None leaves a value as it is.
+
+    `not_sold`: the factors of modes, of MODE_FACTORS, that end.
+    """
 
     input: Decimal | None = None
     output: Decimal | None = None
@@ -63,13 +74,16 @@ class PriceUpdate:
     searches: Decimal | None = None
     request: Decimal | None = None
     priority_factor: Decimal | None = None
+    batch_factor: Decimal | None = None
+    flex_factor: Decimal | None = None
     tiers: Sequence[Mapping[str, Any]] | None = None
     max_searches_per_call: int | None = None
+    not_sold: frozenset[str] = frozenset()
 
     def given(self) -> dict[str, Any]:
-        """The values that change, by field."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        """The values that change, by field; those of `not_sold` become None."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "not_sold"}
+        return {name: value for name, value in values.items() if value is not None} | dict.fromkeys(self.not_sold)
 
     @property
     def is_decision(self) -> bool:
@@ -79,7 +93,7 @@ class PriceUpdate:
 
 def read_price_entry(row: Mapping[str, Any], prefix: str = "") -> PriceEntry:
     """The price in a row of the registry or of the dated prices; `prefix` as in COLUMNS."""
-    names = COLUMNS if not prefix else COLUMNS.keys() - {"request"}  # price lists suggest no fee per request
+    names = COLUMNS if not prefix else COLUMNS.keys() - NOT_SUGGESTED
     amounts = {name: row[prefix + COLUMNS[name]] for name in names}
     return PriceEntry(**amounts, tiers=row[f"{prefix}price_tiers"])
 
@@ -92,6 +106,8 @@ def read_price(entry: PriceEntry, name: str) -> Price | None:
     amounts = [amount for each in COLUMNS if (amount := entry.amount(each)) is not None]
     if not all(amount.is_finite() and amount >= 0 for amount in amounts):
         raise NotCallable(f"{name} has a price that is not a number of zero or more")
+    if not all(0 < factor <= PLAIN for each in MODE_FACTORS if (factor := entry.amount(each)) is not None):
+        raise NotCallable(f"{name} has a factor of a mode that is not above 0 and at most 1")
     if not entry.input or not entry.output:
         return None
     base = Rates(
@@ -108,6 +124,8 @@ def read_price(entry: PriceEntry, name: str) -> Price | None:
         search_usd=entry.searches / 1000 if entry.searches else None,
         request_usd=entry.request or Decimal(0),
         priority_factor=entry.priority_factor,
+        batch_factor=entry.batch_factor,
+        flex_factor=entry.flex_factor,
     )
 
 

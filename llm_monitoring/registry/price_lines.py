@@ -15,6 +15,8 @@ PRICE_NAMES: Final = {
     "cache_write_1h": "escritura de caché de una hora",
     "searches": "1.000 búsquedas",
     "request": "petición",
+    "batch_factor": "factor por lotes",
+    "flex_factor": "factor flex",
 }
 MOST_PARTS: Final = 6
 
@@ -34,7 +36,8 @@ def price_change_line(provider: str, model_id: str, change: PriceChange) -> str:
 
 
 def part_text(part: Part) -> str:
-    before, after = (f"${plain(each)}" if each is not None else "sin precio" for each in (part.before, part.after))
+    unit, missing = ("$", "sin precio") if part.is_amount else ("×", "no se vende")
+    before, after = (f"{unit}{plain(each)}" if each is not None else missing for each in (part.before, part.after))
     return f"{price_name(part.name)} {before} → {after}"
 
 

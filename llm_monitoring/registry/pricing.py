@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
-from llm_monitoring.domain import Usage
+from llm_monitoring.domain import Mode, Usage
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers.base import Question, instruction
 
@@ -17,7 +17,8 @@ CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
 FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
 SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
 PLAIN: Final = Decimal(1)
-# Tiers at the standard price or below it. A cheaper one is charged the standard price, so never too little.
+# Tiers at the standard price or below it. A cheaper one that was not asked for is charged the standard price, so
+# never too little.
 STANDARD_TIERS: Final = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "flex", "batch"})
 PRIORITY_TIERS: Final = frozenset({"priority", "fast"})  # OpenAI renamed priority to fast, at the same price
 
@@ -49,9 +50,10 @@ class Rates:
     cache_write: Decimal
     cache_write_1h: Decimal | None = None
 
-    @property
-    def dearest_input(self) -> Decimal:
-        return max(self.input, self.cached, self.cache_write, self.cache_write_1h or Decimal(0))
+    def dearest_input(self, factor: Decimal = PLAIN, cache_factor: Decimal = PLAIN) -> Decimal:
+        """The dearest input rate, with input from and to the cache at a factor of its own."""
+        cache = max(self.cached, self.cache_write, self.cache_write_1h or Decimal(0))
+        return max(self.input * factor, cache * cache_factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Price:
     """A model's tiers, ascending, and its fees in USD a search and a request. `search_usd` None: no known fee.
 
     `priority_factor`: times the price of every token in the priority tier, None if unknown. `least_premium` and
-    `most_premium`: times the price of every token, for the region; see `Usage.regional`.
+    `most_premium`: times the price of every token, for the region; see `Usage.regional`. `flex_factor` and
+    `batch_factor`: times the price of tokens in that mode, None if the model is not sold in it. They hold for cached
+    input only if `discounts_cached`, and never for fees.
     """
 
     tiers: tuple[Rates, ...]
@@ -68,6 +72,25 @@ class Price:
     priority_factor: Decimal | None = None
     least_premium: Decimal = PLAIN
     most_premium: Decimal = PLAIN
+    batch_factor: Decimal | None = None
+    flex_factor: Decimal | None = None
+    discounts_cached: bool = False
+
+    def factor(self, mode: Mode) -> Decimal | None:
+        """Times the standard price of tokens in a mode; None if the model is not sold in it."""
+        match mode:
+            case "standard":
+                return PLAIN
+            case "flex":
+                return self.flex_factor
+            case "batch":
+                return self.batch_factor
+            case _:
+                assert_never(mode)
+
+    def cache_factor(self, factor: Decimal) -> Decimal:
+        """Times the standard price of input from and to the cache if other tokens cost `factor` times theirs."""
+        return factor if self.discounts_cached else max(factor, PLAIN)
 
     def rates(self, input_tokens: int) -> Rates:
         return [tier for tier in self.tiers if tier.above_input_tokens == 0 or input_tokens > tier.above_input_tokens][
@@ -81,39 +104,42 @@ def ceiling(price: Price, question: Question) -> Decimal:
     A token is at least one byte of UTF-8, so the bytes of prompt and instruction bound their tokens. Every search
     adds a turn that reads the conversation again with the results so far. All input is taken at the dearest rate.
     Fees of tools that the call does not offer have no bound: if a provider takes some they are charged in full.
+    A flex call may be served at the standard price, so that is what its ceiling takes; a batch has its own.
     """
     text = len(question.prompt.encode()) + len(instruction(question).encode()) + FRAMING_TOKENS
     turns = question.max_searches + 1
     tokens = turns * (text + question.max_output_tokens) - question.max_output_tokens
     tokens += SEARCH_RESULT_TOKENS * question.max_searches * turns // 2
     reachable = [tier for tier in price.tiers if tier.above_input_tokens <= tokens]
-    dearest_rate = max(tier.dearest_input for tier in reachable)
-    output = max(tier.output for tier in reachable)
+    factor = (price.batch_factor or PLAIN) if question.mode == "batch" else PLAIN
+    dearest_rate = max(tier.dearest_input(factor, price.cache_factor(factor)) for tier in reachable)
+    output = max(tier.output for tier in reachable) * factor
     fees = question.max_searches * (price.search_usd or Decimal(0)) + price.request_usd
     dearest_run = (tokens * dearest_rate + question.max_output_tokens * output) * price.most_premium
     return rounded_up(dearest_run / MILLION + fees)
 
 
-def cost(price: Price, usage: Usage) -> Decimal:
+def cost(price: Price, usage: Usage, mode: Mode = "standard") -> Decimal:
     """What `usage` costs in USD; the provider's own figure wins if it gives one above zero.
 
-    Raises Unpriced for a tier or a cache write without a price.
+    `mode` is how the call was asked: flex costs less only if the reply names that tier. Raises Unpriced for a tier or a
+    cache write without a price.
     """
     if usage.cost_usd:
         return rounded_up(usage.cost_usd)
     rates = price.rates(usage.input_tokens)
     plain = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
     hour = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
-    tokens = (
-        plain * rates.input
-        + usage.cached_tokens * rates.cached
+    cache = (
+        usage.cached_tokens * rates.cached
         + (usage.cache_write_tokens - hour) * rates.cache_write
         + hour * hour_rate(rates, hour)
-        + usage.output_tokens * rates.output
     )
-    factor = tier_factor(price, usage.service_tier) * (price.most_premium if usage.regional else price.least_premium)
+    factor = tier_factor(price, usage.service_tier, mode)
+    tokens = (plain * rates.input + usage.output_tokens * rates.output) * factor + cache * price.cache_factor(factor)
+    premium = price.most_premium if usage.regional else price.least_premium
     fees = usage.searches * (price.search_usd or Decimal(0)) + usage.fees_usd + price.request_usd
-    return rounded_up(tokens * factor / MILLION + fees)
+    return rounded_up(tokens * premium / MILLION + fees)
 
 
 def least_cost(price: Price, usage: Usage) -> Decimal:
@@ -130,11 +156,15 @@ def hour_rate(rates: Rates, tokens: int) -> Decimal:
     return Decimal(0)
 
 
-def tier_factor(price: Price, service_tier: str) -> Decimal:
-    """Times the standard price of tokens in the tier that the reply names; raises Unpriced."""
+def tier_factor(price: Price, service_tier: str, mode: Mode) -> Decimal:
+    """Times the standard price of tokens in the tier that the reply names; raises Unpriced.
+
+    Whether a call was part of a batch is known without the reply.
+    """
     tier = service_tier.lower()
     if tier in STANDARD_TIERS:
-        return PLAIN
+        served = mode == "batch" or (mode == "flex" and tier == "flex")
+        return price.factor(mode) or PLAIN if served else PLAIN
     if tier in PRIORITY_TIERS and price.priority_factor is not None:
         return price.priority_factor
     raise Unpriced("service_tier", service_tier)
@@ -154,7 +184,15 @@ def dearest(first: Price, second: Price) -> Price:
         priority_factor=known_most((first.priority_factor, second.priority_factor)),
         least_premium=max(first.least_premium, second.least_premium),
         most_premium=max(first.most_premium, second.most_premium),
+        batch_factor=dearest_factor(first.batch_factor, second.batch_factor),
+        flex_factor=dearest_factor(first.flex_factor, second.flex_factor),
+        discounts_cached=first.discounts_cached and second.discounts_cached,
     )
+
+
+def dearest_factor(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    """The dearer factor of a mode; None, which is the standard price, if either price is not sold in it."""
+    return None if first is None or second is None else max(first, second)
 
 
 def dearest_rates(start: int, first: Rates, second: Rates) -> Rates:
@@ -200,4 +238,7 @@ def read_rates(rates: dict[str, Any]) -> Price:
         priority_factor=amount(rates["priority_factor"]),
         least_premium=Decimal(rates["least_premium"]),
         most_premium=Decimal(rates["most_premium"]),
+        batch_factor=amount(rates.get("batch_factor")),  # attempts of an older release have no factors
+        flex_factor=amount(rates.get("flex_factor")),
+        discounts_cached=bool(rates.get("discounts_cached")),
     )

@@ -10,10 +10,11 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final, Literal
 
+from llm_monitoring.domain import Mode
 from llm_monitoring.providers.base import Question
 from llm_monitoring.registry.premiums import Premium
 from llm_monitoring.registry.price_entries import PriceEntry, read_price, read_price_entry
-from llm_monitoring.registry.pricing import Price, ceiling, dearest
+from llm_monitoring.registry.pricing import NotCallable, Price, ceiling, dearest
 
 Source = Literal["registry", "admin", "seed", "library"]
 
@@ -48,7 +49,7 @@ class Prices:
     def on(self, day: date) -> Price:
         """The price in force on a day."""
         decision, rise = self.decision(day), self.rise(day)
-        return decision.price if rise is None else dearest(decision.price, rise.price)
+        return decision.price if rise is None else dearest(decision.price, with_factors_of(rise.price, decision.price))
 
     def decision(self, day: date) -> DatedPrice:
         begun = [each for each in self.decided if each.valid_from <= day]
@@ -74,28 +75,54 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a call is admitted with: the rates in force and the most that it can cost, in USD."""
+    """What a call is admitted with: the rates in force, the most that it can cost in USD, and its mode."""
 
     price: Price
     ceiling_usd: Decimal
+    mode: Mode = "standard"
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What a model costs through one endpoint, from day to day."""
+    """What a model costs through one endpoint, from day to day. `discounts_cached` as in Price."""
 
     prices: Prices
     premium: Premium
+    discounts_cached: bool = False
 
     def at(self, *moments: datetime) -> Price:
         """The price in force at a moment, the dearest of several."""
         price = reduce(dearest, (self.prices.on(moment.astimezone(UTC).date()) for moment in moments))
-        return replace(price, least_premium=self.premium.least, most_premium=self.premium.most)
+        return replace(
+            price,
+            least_premium=self.premium.least,
+            most_premium=self.premium.most,
+            discounts_cached=self.discounts_cached,
+        )
 
     def quote(self, question: Question, *now: datetime) -> Quote:
-        """The rates of now, with a ceiling that holds as well if the call is sent after midnight."""
+        """The rates of now, with a ceiling that holds as well if the call is sent after midnight.
+
+        Raises NotCallable if the model is not sold in the question's mode at any of these times.
+        """
         soon = self.at(*now, *(moment + SENDING for moment in now))
-        return Quote(self.at(*now), ceiling(soon, question))
+        if soon.factor(question.mode) is None:
+            raise NotCallable(
+                f"{question.model_id} has no {question.mode}_factor in llm_model_registry: it is not sold in that mode",
+                code="mode_not_sold",
+                model_id=question.model_id,
+                mode=question.mode,
+            )
+        return Quote(self.at(*now), ceiling(soon, question), question.mode)
+
+
+def with_factors_of(rise: Price, decision: Price) -> Price:
+    """A known rise with the factors of the decision for the modes that its price list does not speak of."""
+    return replace(
+        rise,
+        batch_factor=rise.batch_factor or decision.batch_factor,
+        flex_factor=rise.flex_factor or decision.flex_factor,
+    )
 
 
 def read_prices(entry: PriceEntry, name: str, priced_on: date | None, dated_prices: str) -> Prices | None:

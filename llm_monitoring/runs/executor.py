@@ -84,6 +84,7 @@ class TaskExecutor:
             run_id=paid.attempt.run_id,
             model_id=paid.attempt.model_id,
             cost_usd=paid.charged_usd,
+            mode=paid.attempt.mode,
         )
         if tracked is None:
             store.save(tx, task, None, answer, reply, replace(stored, unread_reason="project_unreadable"))
@@ -152,6 +153,7 @@ class TaskExecutor:
             task=item.task,
             lease=self.lease,
             rates=registry.write_rates(quote.price),
+            mode=quote.mode,
         )
 
 

@@ -136,7 +136,7 @@ def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
     price = price_of(executor, row)
     if price is None:
         return False
-    reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"])
+    reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"], row["service_tier"])
     attempt = read_attempt(row)
     task, tracked = attempt.task, None if attempt.task is None else executor.find_project(attempt.task.project_id)
 
@@ -205,4 +205,5 @@ def read_attempt(row: Row) -> Attempt:
         ceiling_usd=row["ceiling_usd"],
         run_id=row["run_id"],
         task=None if row["query_text"] is None else read_task(row),
+        mode=row["mode"],
     )

@@ -110,7 +110,7 @@ MUTANTS: Final = (
     Mutant(
         "float-money",
         "tests/faults/test_t10_prices.py",
-        (Edit(PACKAGE + "registry/pricing.py", "tokens * factor / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
+        (Edit(PACKAGE + "registry/pricing.py", "tokens * premium / MILLION +", "Decimal(float(tokens) / 1e6) +"),),
     ),
     Mutant(
         "search-fee-dropped",

@@ -116,6 +116,10 @@ def show(session: Session, provider: ProviderName, model: str, *, as_json: bool)
 @click.option("--search-fee", "searches", type=Usd(), help="Per thousand web searches.")
 @click.option("--request-fee", "request", type=Usd(), help="Per request.")
 @click.option("--priority-factor", type=Usd(), help="Times the price of every token in the priority tier.")
+@click.option("--batch-factor", type=Usd(), help="Times the price of tokens in a batch, above 0 and at most 1.")
+@click.option("--flex-factor", type=Usd(), help="Times the price of tokens in the flex tier, above 0 and at most 1.")
+@click.option("--no-batch", is_flag=True, help="The model is not sold in batches.")
+@click.option("--no-flex", is_flag=True, help="The model is not sold in the flex tier.")
 @click.option("--max-searches", type=click.IntRange(1, 100), help="Most searches that one call can be billed for.")
 @click.option("--tier", "tiers", type=Tier(), multiple=True, help="Prices of long prompts; repeatable.")
 @click.option("--no-tiers", is_flag=True, help="Long prompts cost as others do.")
@@ -137,7 +141,8 @@ def price(
         since = Since(options["since"] or app.budget.today(), app.budget.today())
         update = given_prices(options)
         if options["suggested"]:
-            update = replace(admin.suggested_prices(entry, since.day), **update.given())
+            suggested = admin.suggested_prices(entry, since.day)
+            update = replace(suggested, **update.given(), not_sold=update.not_sold)
         admin.set_prices(app.db, entry, update, author(reason, by), since)
         entry = admin.find(app.db, provider, entry.model_id)
     if since.is_later:
@@ -159,6 +164,7 @@ def given_prices(options: dict[str, Any]) -> PriceUpdate:
         **{name: options[name] for name in COLUMNS},
         tiers=tiers if tiers or options["no_tiers"] else None,
         max_searches_per_call=options["max_searches"],
+        not_sold=frozenset(f"{mode}_factor" for mode in ("batch", "flex") if options[f"no_{mode}"]),
     )
 
 

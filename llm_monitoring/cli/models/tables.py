@@ -20,6 +20,8 @@ PRICE_TITLES: Final = {
     "searches": "Web search, per thousand",
     "request": "Request, each",
     "priority_factor": "Priority tier, times",
+    "batch_factor": "Tokens in a batch, times",
+    "flex_factor": "Tokens in the flex tier, times",
 }
 PRICES: Final[Columns] = {"USD": "name", "Charged": "charged", "Suggested": "suggested"}
 DATED_PRICES: Final[Columns] = {
@@ -31,6 +33,8 @@ DATED_PRICES: Final[Columns] = {
     "Cached": "cached",
     "Cache write": "cache_write",
     "Searches": "searches",
+    "Batch": "batch_factor",
+    "Flex": "flex_factor",
     "Read in": "detail",
 }
 CHANGES: Final[Columns] = {

@@ -11,14 +11,14 @@ INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis
                                     appears_in_numbered_list, competitors_mentioned, competitor_positions, citations,
                                     sources, brand_cited, competitors_cited, full_response, response_length, finish_reason,
                                     tokens_used, input_tokens, output_tokens, cost_usd, response_time_ms,
-                                    sentiment_status, analysis_version, rules_fingerprint, unread_reason)
+                                    sentiment_status, analysis_version, rules_fingerprint, unread_reason, mode)
 SELECT %(project_id)s, %(query_id)s, %(provider)s, %(day)s, %(sample)s, %(model_id)s, %(model_used)s, %(run_id)s,
         %(attempt_id)s, %(query_text)s, coalesce(%(brand_name)s, p.brand_name), %(branded)s, %(brand_mentioned)s, %(mention_count)s,
         %(mention_contexts)s, %(mention_order)s, %(position_in_list)s, %(total_items_in_list)s, %(ranking_kind)s,
         %(appears_in_numbered_list)s, %(competitors_mentioned)s, %(competitor_positions)s, %(citations)s, %(sources)s,
         %(brand_cited)s, %(competitors_cited)s, %(full_response)s, %(response_length)s, %(finish_reason)s, %(tokens_used)s,
         %(input_tokens)s, %(output_tokens)s, %(cost_usd)s, %(response_time_ms)s, %(sentiment_status)s, %(analysis_version)s,
-        %(rules_fingerprint)s, %(unread_reason)s
+        %(rules_fingerprint)s, %(unread_reason)s, %(mode)s
 FROM llm_monitoring_projects p
 WHERE p.id = %(project_id)s AND EXISTS (SELECT FROM llm_monitoring_queries WHERE id = %(query_id)s)
 ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO NOTHING;

@@ -79,11 +79,11 @@ WITH unhurried AS MATERIALIZED (
 )
 INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, chunk_id, project_id, query_id, task_provider,
                                analysis_date, sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd,
-                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd, rates)
+                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd, rates, mode)
 SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, admitted.month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
        %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s,
        admitted.committed_usd, admitted.budget_usd, counted.month, counted.committed_usd,
-       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END, %(rates)s::jsonb
+       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END, %(rates)s::jsonb, %(mode)s
 FROM admitted CROSS JOIN unhurried LEFT JOIN counted ON TRUE
 RETURNING month;
 
@@ -148,8 +148,8 @@ SELECT sent_at FROM llm_call_attempts WHERE id = %(id)s;
 
 -- name: keep_receipt
 -- Store a reply as received, before anything reads it.
-INSERT INTO llm_call_receipts (attempt_id, http_status, latency_ms, request_id, body)
-VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(body)s)
+INSERT INTO llm_call_receipts (attempt_id, http_status, latency_ms, request_id, service_tier, body)
+VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(service_tier)s, %(body)s)
 ON CONFLICT (attempt_id) DO NOTHING;
 
 -- name: close
@@ -172,6 +172,8 @@ WITH old AS (
         searches           = %(searches)s,
         error_kind         = %(error_kind)s,
         error_message      = %(error_message)s,
+        service_tier       = %(service_tier)s,
+        saved_usd          = CASE %(state)s WHEN 'settled' THEN %(saved)s ELSE 0 END,
         closed_at          = clock_timestamp()
     FROM old
     WHERE a.id = old.id
@@ -307,9 +309,10 @@ WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 -- name: open_attempts
 -- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived; oldest first, with prompt and receipt.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
-       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.sent_at,
+       a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.mode, a.sent_at,
        a.reserved_at::text AS reserved_at,
-       q.query_text, coalesce(q.language, p.language) AS language, r.http_status, r.body, r.latency_ms, r.request_id
+       q.query_text, coalesce(q.language, p.language) AS language, r.http_status, r.body, r.latency_ms, r.request_id,
+       r.service_tier
 FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
@@ -352,7 +355,7 @@ ORDER BY k.user_id;
 
 -- name: over_ceiling
 -- Calls that were charged more than their reservation, in the last 62 days.
-SELECT id, user_id, llm_provider, model_id, ceiling_usd, charged_usd
+SELECT id, user_id, llm_provider, model_id, mode, ceiling_usd, charged_usd
 FROM llm_call_attempts
 WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND charged_usd > ceiling_usd AND reserved_at > now() - INTERVAL '62 days'
 ORDER BY reserved_at;
@@ -369,14 +372,14 @@ FROM llm_call_attempts;
 
 -- name: over_admitted
 -- Calls that were reserved although spent and reserved were then above the limit.
-SELECT id, user_id, month, llm_provider, model_id, committed_usd, budget_usd, reserved_at
+SELECT id, user_id, month, llm_provider, model_id, mode, committed_usd, budget_usd, reserved_at
 FROM llm_call_attempts
 WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND coalesce(committed_usd > budget_usd, TRUE)
 ORDER BY reserved_at, id;
 
 -- name: left_open
 -- Open calls that a run which started after them and has ended should have settled.
-SELECT a.id, a.user_id, a.month, a.state, a.llm_provider, a.model_id, a.run_id, a.ceiling_usd, a.reserved_at
+SELECT a.id, a.user_id, a.month, a.state, a.llm_provider, a.model_id, a.mode, a.run_id, a.ceiling_usd, a.reserved_at
 FROM llm_call_attempts a
 WHERE a.state IN ('reserved', 'sent')
   AND EXISTS (SELECT FROM llm_monitoring_analysis_runs r
@@ -385,7 +388,8 @@ ORDER BY a.reserved_at, a.id;
 
 -- name: attempts_of
 -- A user's ledger entries of a month.
-SELECT id, kind, state, llm_provider, model_id, run_id, ceiling_usd, charged_usd, reserved_at, closed_at
+SELECT id, kind, state, llm_provider, model_id, mode, service_tier, run_id, ceiling_usd, charged_usd, saved_usd,
+       reserved_at, closed_at
 FROM llm_call_attempts
 WHERE user_id = %(user_id)s AND month = %(month)s
 ORDER BY reserved_at, id;

@@ -44,6 +44,8 @@ SET cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
     cost_per_1k_searches              = %(cost_per_1k_searches)s,
     cost_per_request                  = %(cost_per_request)s,
     priority_factor                   = %(priority_factor)s,
+    batch_factor                      = %(batch_factor)s,
+    flex_factor                       = %(flex_factor)s,
     max_searches_per_call             = %(max_searches_per_call)s,
     price_tiers                       = %(price_tiers)s,
     priced_on                         = coalesce(%(priced_on)s, priced_on),
@@ -55,11 +57,11 @@ WHERE id = %(id)s;
 INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
                               cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
                               cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,
-                              price_tiers)
+                              batch_factor, flex_factor, price_tiers)
 VALUES (%(llm_provider)s, %(model_id)s, %(valid_from)s, 'admin', %(detail)s, %(cost_per_1m_input_tokens)s,
         %(cost_per_1m_output_tokens)s, %(cost_per_1m_cached_input_tokens)s, %(cost_per_1m_cache_write_tokens)s,
         %(cost_per_1m_cache_write_1h_tokens)s, %(cost_per_1k_searches)s, %(cost_per_request)s, %(priority_factor)s,
-        %(price_tiers)s)
+        %(batch_factor)s, %(flex_factor)s, %(price_tiers)s)
 ON CONFLICT (llm_provider, model_id, valid_from, source) DO UPDATE
 SET detail                            = excluded.detail,
     cost_per_1m_input_tokens          = excluded.cost_per_1m_input_tokens,
@@ -70,6 +72,8 @@ SET detail                            = excluded.detail,
     cost_per_1k_searches              = excluded.cost_per_1k_searches,
     cost_per_request                  = excluded.cost_per_request,
     priority_factor                   = excluded.priority_factor,
+    batch_factor                      = excluded.batch_factor,
+    flex_factor                       = excluded.flex_factor,
     price_tiers                       = excluded.price_tiers,
     entered_at                        = clock_timestamp();
 
