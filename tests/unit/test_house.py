@@ -166,3 +166,10 @@ def test_tests_say_what_they_check(path: Path) -> None:
         if node.name.startswith("test_") and not (ast.get_docstring(node) or "").partition("\n")[0].strip()
     ]
     assert [] == silent
+
+
+def test_parallel_workers_get_files_as_a_whole(request: pytest.FixtureRequest) -> None:
+    """A file without long tests stays on one worker. pytest-xdist 3.8 no longer groups under pytest 9.2, in silence."""
+    if not (hasattr(request.config, "workerinput") and request.config.getoption("loadgroup")):
+        pytest.skip("the tests run in one process")
+    assert request.node.nodeid.endswith("@test_house")
