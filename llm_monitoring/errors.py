@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["answer", "competitor", "key", "model", "project", "prompt", "run", "token", "user"]
+Kind = Literal["answer", "competitor", "key", "model", "note", "project", "prompt", "run", "site", "token", "user"]
 
 
 class MonitoringError(Exception):

@@ -15,7 +15,9 @@ from llm_monitoring.analysis.sentiment import (
     read_verdict,
 )
 from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
+from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
 from llm_monitoring.analysis.text.folding import fold
+from llm_monitoring.analysis.text.hosts import ascii_host
 
 __all__ = [
     "ANALYSIS_VERSION",
@@ -30,12 +32,15 @@ __all__ = [
     "Source",
     "UnreadableVerdict",
     "analyse",
+    "ascii_host",
     "cased_key",
     "compile_vocabulary",
     "doubts",
+    "entry_of_host",
     "fold",
     "judge_prompt",
     "key",
+    "normalise_domain",
     "owner_of_source",
     "page_key",
     "read_verdict",

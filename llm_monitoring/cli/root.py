@@ -24,6 +24,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "metrics": ("results.metrics", "Show the figures of a period, and compare periods."),
     "report": ("results.report", "Write the report of a project as one HTML page."),
     "answers": ("results.answers", "List and show stored answers."),
+    "sources": ("results.sources", "List the sites that answers cite, by kind, and set kinds."),
+    "notes": ("projects.notes", "Note your own work on a project's time line."),
     "export": ("results.export", "Export answers, daily figures or cited pages as CSV, JSON lines or a spreadsheet."),
     "reanalyse": ("results.reanalyse", "Read stored answers again after names changed."),
     "orders": ("orders", "Serve analyses that were ordered through the web service."),

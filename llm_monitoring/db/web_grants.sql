@@ -18,10 +18,12 @@ GRANT SELECT ON
     llm_model_registry, llm_model_prices, llm_schema_migrations, llm_operator_account, llm_monitoring_rules,
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
-    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts
+    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts,
+    llm_site_kinds, llm_project_notes
 TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
-GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries TO llm_monitoring_web;
+GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_monitoring_web;
+GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
 GRANT UPDATE (last_used_at) ON llm_api_tokens TO llm_monitoring_web;
@@ -39,7 +41,7 @@ DECLARE
 BEGIN
     FOR entry IN SELECT pg_get_serial_sequence(tab, 'id') AS sequence
                  FROM (VALUES ('llm_monitoring_projects'), ('llm_monitoring_queries'), ('user_llm_api_keys'),
-                              ('llm_audit_log'), ('llm_analysis_orders')) AS used (tab)
+                              ('llm_audit_log'), ('llm_analysis_orders'), ('llm_project_notes')) AS used (tab)
     LOOP
         IF entry.sequence IS NOT NULL THEN
             EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_web', entry.sequence);
@@ -67,6 +69,8 @@ BEGIN
             ('llm_monitoring_snapshots', seen_project, 'FALSE'),
             ('llm_monitoring_failed_tasks', seen_project, 'FALSE'),
             ('llm_analysis_orders', seen_project, own_project),
+            ('llm_site_kinds', seen_project, own_project),
+            ('llm_project_notes', seen_project, own_project),
             ('user_llm_api_keys', 'user_id = ' || bound, 'user_id = ' || bound),
             ('llm_call_attempts', 'user_id = ' || bound, 'FALSE'),
             ('llm_budget_alerts', 'user_id = ' || bound, 'FALSE'),

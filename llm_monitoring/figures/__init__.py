@@ -15,7 +15,7 @@ from llm_monitoring.figures.figure_measures import (
 from llm_monitoring.figures.measures import Basis, Measured, PromptMeans, Value, measured
 from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_parts
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
-from llm_monitoring.figures.rates import MIN_PROMPTS, period_rate
+from llm_monitoring.figures.rates import MIN_PROMPTS, Rate, period_rate
 from llm_monitoring.figures.spread import answers_error, wider_error
 from llm_monitoring.figures.statistics import hundredths, percentage, rounded, t_quantile
 
@@ -35,6 +35,7 @@ __all__ = [
     "PromptChange",
     "PromptMeans",
     "ProviderPart",
+    "Rate",
     "Summary",
     "Value",
     "Verdict",

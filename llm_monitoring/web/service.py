@@ -18,11 +18,13 @@ from llm_monitoring.web.api import (
     competitors,
     figures,
     gaps,
+    notes,
     orders,
     projects,
     prompts,
     results,
     rivals,
+    sources,
     trends,
 )
 from llm_monitoring.web.boundary import Boundary
@@ -43,6 +45,8 @@ ROUTERS: Final = (
     gaps.router,
     results.router,
     citations.router,
+    sources.router,
+    notes.router,
     orders.router,
     account.router,
 )

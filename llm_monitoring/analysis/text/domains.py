@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,12 +85,15 @@ def readable(host: str) -> str:
 
 def owner_of_host(host: str, declared: Mapping[str, int]) -> int | None:
     """The entity that declares this host or a parent domain of it; the longest declared domain wins."""
+    entry = entry_of_host(host, declared)
+    return None if entry is None else declared[entry]
+
+
+def entry_of_host(host: str, entries: Collection[str]) -> str | None:
+    """The longest of the entries that is this host or a parent domain of it."""
     labels = host.rsplit(".", HOST_LABELS)
-    for place in range(len(labels)):
-        suffix = ".".join(labels[place:])
-        if suffix in declared:
-            return declared[suffix]
-    return None
+    suffixes = (".".join(labels[place:]) for place in range(len(labels)))
+    return next((suffix for suffix in suffixes if suffix in entries), None)
 
 
 def looks_like_domain(labels: list[str], written_ending: str) -> bool:

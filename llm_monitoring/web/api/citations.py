@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
+from llm_monitoring.projects.site_kinds import Kind, Site, SiteKinds, site_kinds
 from llm_monitoring.reporting.citations import CitationTally, CitedPages, Owner
 from llm_monitoring.reporting.citations import Page as CitedPage
 from llm_monitoring.reporting.report_data import read_citations
@@ -23,7 +24,14 @@ Where = Literal["all", "competitors_only", "brand_missing"]
 OWNERS: Final[dict[Owner, str]] = {"brand": "brand", "rival": "competitor", "other": "other"}
 
 
-class CitationsQuery(PeriodQuery):
+class PeriodPageQuery(PeriodQuery):
+    """A period, and a page of the list."""
+
+    limit: int = Field(default=50, ge=1, le=MOST, description="Rows of a page.")
+    cursor: str | None = Field(default=None, max_length=400, description="`next_cursor` of the page before.")
+
+
+class CitationsQuery(PeriodPageQuery):
     """A period, which of its answers and pages count, and a page of the list."""
 
     where: Where = Field(
@@ -32,8 +40,8 @@ class CitationsQuery(PeriodQuery):
         "`brand_missing`: pages of no tracked name in answers that name a competitor, and neither name the brand "
         "nor cite it.",
     )
-    limit: int = Field(default=50, ge=1, le=MOST, description="Rows of a page.")
-    cursor: str | None = Field(default=None, max_length=400, description="`next_cursor` of the page before.")
+    kind: Kind | None = Field(default=None, description="The pages of sites of this kind alone.")
+    site: str | None = Field(default=None, max_length=253, description="The pages of this site alone.")
 
 
 class CitationRow(BaseModel):
@@ -43,6 +51,8 @@ class CitationRow(BaseModel):
     url: str
     domain: str
     title: str
+    site: str = Field(description="The site that the domain belongs to, as `sources` counts it.")
+    kind: Kind
     owner: Literal["brand", "competitor", "other"] = Field(
         description="By the declared sites: a page of a competitor without one is `other`."
     )
@@ -78,14 +88,17 @@ def list_citations(
         "last": period.last,
         "provider": wanted.provider,
         **({} if wanted.where == "all" else {"where": wanted.where}),
+        "kind": wanted.kind,
+        "site": wanted.site,
     }
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)
+    kinds = site_kinds(here.app.db, project)
     found = read_citations(here.app.db, project, period, wanted.provider)
-    pages = pages_where(found, wanted.where)
+    pages = pages_of_kind(kinds, wanted, pages_where(found, wanted.where))
     top = found.top(pages, after + wanted.limit + 1)
-    rows = [citation_row(rank, each, project.brand.name) for rank, each in enumerate(top, 1)][after:]
+    rows = [citation_row(rank, each, kinds) for rank, each in enumerate(top, 1)][after:]
     return page(rows, wanted.limit, filters, ("rank",)) | {
         "first": period.first,
         "last": period.last,
@@ -101,14 +114,26 @@ def pages_where(found: CitationTally, where: Where) -> CitedPages:
     return {"all": found.all, "competitors_only": found.of_rivals, "brand_missing": found.without_brand}[where]
 
 
-def citation_row(rank: int, cited: CitedPage, brand: str) -> dict[str, Any]:
+def pages_of_kind(kinds: SiteKinds, wanted: CitationsQuery, pages: CitedPages) -> CitedPages:
+    """The pages of the site and of the kind that a query wants."""
+
+    def fits(site: Site) -> bool:
+        return wanted.kind in (None, site.kind) and wanted.site in (None, site.name)
+
+    return {key: each for key, each in pages.items() if fits(kinds.of(each.domain))}
+
+
+def citation_row(rank: int, cited: CitedPage, kinds: SiteKinds) -> dict[str, Any]:
+    site = kinds.of(cited.domain)
     return {
         "rank": rank,
         "url": cited.url,
         "domain": cited.domain,
         "title": cited.title,
+        "site": site.name,
+        "kind": site.kind,
         "owner": OWNERS[cited.owner],
-        "owner_name": brand if cited.owner == "brand" else cited.rival,
+        "owner_name": kinds.project.brand.name if cited.owner == "brand" else cited.rival,
         "answers": cited.answers,
         "searched": cited.searched,
         "prompts": cited.prompts,

@@ -20,8 +20,11 @@ BODIES: Final[dict[str, Any]] = {
     "projects": {"name": "Foreign", "brand": {"name": "Foreign"}, "industry": "x"},
     "prompts": {"prompts": [{"query_text": "¿Otra?"}]},
     "competitors": {"name": "Otra"},
+    "kinds": {"kind": "forum"},
+    "notes": {"day": "2026-11-01", "text": "A note."},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
+PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1}
 TABLES: Final = (
     "llm_monitoring_projects",
     "llm_monitoring_queries",
@@ -29,6 +32,8 @@ TABLES: Final = (
     "llm_audit_log",
     "llm_analysis_orders",
     "llm_project_viewers",
+    "llm_site_kinds",
+    "llm_project_notes",
 )
 
 
@@ -52,7 +57,9 @@ def body_of(method: str, path: str) -> dict[str, Any]:
 
 def send(world: World, method: str, path: str, token: str | None, project: int, **headers: str) -> Any:
     """Call an operation on a project, with a body that it takes."""
-    address = path.format(project_id=project, prompt_id=1, answer_id=1, provider="openai", order_id=1, name="Holded")
+    address = path.format(
+        project_id=project, prompt_id=1, answer_id=1, provider="openai", order_id=1, name="Holded", **PLACES
+    )
     sent = {**REQUEST, "If-Match": "*", **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     return world.http.request(method, address, headers=sent, **body_of(method, path))
 

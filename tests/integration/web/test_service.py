@@ -53,7 +53,9 @@ def test_every_refusal_is_a_problem(
 
 
 @pytest.mark.parametrize("place", [["x"], [], [1, 2], [-1], [2**70], [None], [[1]], 7, "x"])
-@pytest.mark.parametrize("noun", ["", "/prompts", "/orders", "/results", "/snapshots", "/competitors"])
+@pytest.mark.parametrize(
+    "noun", ["", "/prompts", "/orders", "/results", "/snapshots", "/competitors", "/sources", "/notes"]
+)
 def test_a_cursor_that_was_not_made_here_is_refused(world: World, noun: str, place: object) -> None:
     """Also one with a mark that fits: a place that is no number is a bad request, and no error of ours."""
     with pytest.MonkeyPatch.context() as patch:

@@ -28,6 +28,8 @@ WALLED = (
     "llm_audit_log",
     "llm_idempotency_keys",
     "llm_analysis_orders",
+    "llm_site_kinds",
+    "llm_project_notes",
 )
 
 
@@ -56,7 +58,12 @@ def test_the_service_works_within_the_wall(world: World) -> None:
     assert 201 == world.call("POST", "/api-keys", json=key).status_code
     assert 201 == world.call("POST", f"{path}/competitors", json={"name": "Holded"}).status_code
     assert 204 == world.call("DELETE", f"{path}/competitors/Holded").status_code
-    parts = ("results", "snapshots", "figures", "citations", "competitors")
+    kinds, notes = f"{path}/sources/kinds/example.org", f"{path}/notes"
+    assert [200, 200] == [world.call("PUT", kinds, json={"kind": kind}).status_code for kind in ("forum", "shop")]
+    assert 204 == world.call("DELETE", kinds).status_code
+    note = world.call("POST", notes, json={"day": "2026-11-01", "text": "Launched"}).json()
+    assert 204 == world.call("DELETE", f"{notes}/{note['id']}").status_code
+    parts = ("results", "snapshots", "figures", "citations", "competitors", "sources", "sources/gaps", "notes")
     for part in ("/budget", "/models", "/audit", *(f"{path}/{part}" for part in parts)):
         assert 200 == world.call("GET", part).status_code, part
     figures = world.call("GET", f"/projects/{world.foreign}/figures", world.texts["bea"]).json()
