@@ -63,8 +63,8 @@ class CitationRow(BaseModel):
     providers: list[str]
 
 
-class Citations(Page[CitationRow]):
-    """The cited pages of answers to prompts that do not name the brand."""
+class CitationCounts(BaseModel):
+    """The period, and its answers to prompts that do not name the brand."""
 
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")
@@ -73,6 +73,10 @@ class Citations(Page[CitationRow]):
     with_sources: int = Field(description="Of these, how many have sources.")
     competitors_only: int = Field(description="Of these, how many cite a competitor's page and none of the brand.")
     distinct_pages: int
+
+
+class Citations(CitationCounts, Page[CitationRow]):
+    """The cited pages of answers to prompts that do not name the brand."""
 
 
 @router.get("", response_model=Citations)
