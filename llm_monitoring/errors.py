@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["answer", "competitor", "key", "model", "note", "project", "prompt", "run", "site", "token", "user"]
+Kind = Literal[
+    "answer",
+    "competitor",
+    "key",
+    "model",
+    "note",
+    "project",
+    "prompt",
+    "run",
+    "session",
+    "share",
+    "site",
+    "token",
+    "user",
+]
 
 
 class MonitoringError(Exception):

@@ -10,12 +10,12 @@ from llm_monitoring.db import Database, Json, Row, load
 
 SQL = load("access")
 
-ActorKind = Literal["token", "command"]
+ActorKind = Literal["token", "person", "share", "command"]
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something: a token or a command, for the account of `user_id`."""
+    """Who changes something for the account of `user_id`: a token, a person by a session, or a command."""
 
     kind: ActorKind
     user_id: int

@@ -25,6 +25,12 @@ def role_of(db: Database, project_id: int, user_id: int) -> ProjectRole | None:
     return None if row is None else ProjectRole(row["role"], row["archived_at"] is not None)
 
 
+def is_archived(db: Database, project_id: int) -> bool | None:
+    """Whether a project is archived; None if it does not exist, or this connection does not see it."""
+    row = db.one(SQL.archived, {"project_id": project_id})
+    return None if row is None else bool(row["is_archived"])
+
+
 def add_viewer(db: Database, project_id: int, user_id: int) -> bool:
     """Let a user see a project; False if the user could see it before."""
     return db.execute(SQL.add_viewer, {"project_id": project_id, "user_id": user_id}) > 0

@@ -22,7 +22,7 @@ from llm_monitoring.db.migrations import migrate, pending
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage, read_record, records
-from llm_monitoring.db.scoped import UserDatabase, in_transaction
+from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction
 
 __all__ = [
     "AlreadyHeld",
@@ -38,6 +38,7 @@ __all__ = [
     "Json",
     "Locked",
     "PooledSessions",
+    "ProjectDatabase",
     "Rejected",
     "Row",
     "RowError",

@@ -40,11 +40,15 @@ GRANT SELECT ON
     llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
     llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders
 TO llm_monitoring_runner, llm_monitoring_admin;
-GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys TO llm_monitoring_admin;
+GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys, llm_people, llm_sign_in_links,
+    llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
+TO llm_monitoring_admin;
 GRANT SELECT ON llm_site_kinds, llm_project_notes TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT INSERT, UPDATE, DELETE ON llm_site_kinds, llm_project_notes TO llm_monitoring_admin;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_admin;
-GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers TO llm_monitoring_admin;
+GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers, llm_people, llm_sign_in_links, llm_sessions,
+    llm_agencies
+TO llm_monitoring_admin;
 GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
 
 -- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.
@@ -96,6 +100,7 @@ BEGIN
                               ('llm_monitoring_admin', 'llm_api_tokens'),
                               ('llm_monitoring_admin', 'llm_audit_log'),
                               ('llm_monitoring_admin', 'llm_project_notes'),
+                              ('llm_monitoring_admin', 'llm_sign_in_links'),
                               ('llm_monitoring_admin', 'users'),
                               ('llm_monitoring_admin', 'user_llm_api_keys'),
                               ('llm_monitoring_admin', 'llm_model_registry'),

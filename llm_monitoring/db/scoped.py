@@ -1,4 +1,4 @@
-"""Views of a pool: bound to one user for row-level security, or inside one open transaction."""
+"""Views of a pool: bound to a user or a project for row-level security, or inside one open transaction."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from llm_monitoring.db.queries import load
 T = TypeVar("T")
 
 
-class UserDatabase(Database):
-    """The connections of another pool, each bound to `user_id` while it is borrowed.
+class BoundDatabase(Database):
+    """The connections of another pool, each bound to a user or to one project while it is borrowed.
 
-    The user is set for the session and removed when the connection is returned: a setting of a transaction would end
+    The binding is set for the session and removed when the connection is returned: a setting of a transaction would end
     with its first statement in autocommit mode, and a setting left behind would apply to the next borrower.
     """
 
-    def __init__(self, pool: Database, user_id: int) -> None:
+    def __init__(self, pool: Database, *, user_id: int | None = None, project_id: int | None = None) -> None:
         super().__init__(pool.dsn, retry_seconds=pool.retry_seconds, lock_seconds=pool.lock_seconds, stop=pool.stop)
+        if (user_id is None) == (project_id is None):
+            raise ValueError("rows are bound to a user or to a project")
         self.pool = pool
         self.user_id = user_id
+        self.project_id = project_id
         self.outage = pool.outage
 
     @contextmanager
     def borrow(self, autocommit: bool) -> Iterator[Connection]:
         with self.pool.borrow(autocommit=True) as connection:
-            bind(connection, str(self.user_id))
+            bind(connection, self.user_id, self.project_id)
             try:
                 connection.autocommit = autocommit
                 yield connection
@@ -36,19 +39,33 @@ class UserDatabase(Database):
                 self.release(connection)
 
     def release(self, connection: Connection) -> None:
-        """Remove the user from the session; if that fails, the session is closed."""
+        """Remove the binding from the session; if that fails, the session is closed."""
         if connection.closed:
             return
         try:
             connection.rollback()
             connection.autocommit = True
-            bind(connection, "")
+            bind(connection, None, None)
         except BaseException:
             connection.close()
             raise
 
     def discard_idle(self) -> None:
         self.pool.discard_idle()
+
+
+class UserDatabase(BoundDatabase):
+    """The connections of another pool, each bound to the rows that a user may see."""
+
+    def __init__(self, pool: Database, user_id: int) -> None:
+        super().__init__(pool, user_id=user_id)
+
+
+class ProjectDatabase(BoundDatabase):
+    """The connections of another pool, each bound to the rows of one project, which are only read."""
+
+    def __init__(self, pool: Database, project_id: int) -> None:
+        super().__init__(pool, project_id=project_id)
 
 
 class OpenTransaction(Database):
@@ -71,6 +88,9 @@ def in_transaction(db: Database, work: Callable[[Database], T]) -> T:
     return db.transact(lambda transaction: work(OpenTransaction(db, transaction)))
 
 
-def bind(connection: Connection, user_id: str) -> None:
-    """Set the user of the rows that a session may see; empty: no rows."""
-    Transaction(connection).execute(load("database").bind_user, {"user_id": user_id})
+def bind(connection: Connection, user_id: int | None, project_id: int | None) -> None:
+    """Set the user or the project of the rows that a session may see; neither: no rows."""
+    ids = {"user_id": user_id, "project_id": project_id}
+    Transaction(connection).execute(
+        load("database").bind_rows, {name: "" if number is None else str(number) for name, number in ids.items()}
+    )

@@ -19,7 +19,8 @@ GRANT SELECT ON
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
     llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts,
-    llm_site_kinds, llm_project_notes
+    llm_site_kinds, llm_project_notes,
+    llm_people, llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
 TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
 GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_monitoring_web;
@@ -27,6 +28,12 @@ GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
 GRANT UPDATE (last_used_at) ON llm_api_tokens TO llm_monitoring_web;
+GRANT INSERT, DELETE ON llm_project_viewers, llm_spent_hand_offs TO llm_monitoring_web;
+GRANT INSERT ON llm_people, llm_sign_in_links, llm_sessions, llm_share_links TO llm_monitoring_web;
+GRANT UPDATE (spent_at) ON llm_sign_in_links TO llm_monitoring_web;
+GRANT UPDATE (last_used_at, ended_at) ON llm_sessions TO llm_monitoring_web;
+GRANT UPDATE (revoked_at, opens, last_opened_at) ON llm_share_links TO llm_monitoring_web;
+GRANT INSERT, UPDATE ON llm_agencies TO llm_monitoring_web;
 -- keys, and an account with the default limit for a user who has none: no limit and no counter of an existing one
 GRANT INSERT (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
               google_api_key_encrypted, perplexity_api_key_encrypted, updated_at)
@@ -41,7 +48,8 @@ DECLARE
 BEGIN
     FOR entry IN SELECT pg_get_serial_sequence(tab, 'id') AS sequence
                  FROM (VALUES ('llm_monitoring_projects'), ('llm_monitoring_queries'), ('user_llm_api_keys'),
-                              ('llm_audit_log'), ('llm_analysis_orders'), ('llm_project_notes')) AS used (tab)
+                              ('llm_audit_log'), ('llm_analysis_orders'), ('llm_project_notes'), ('llm_sign_in_links'),
+                              ('llm_sessions'), ('llm_share_links')) AS used (tab)
     LOOP
         IF entry.sequence IS NOT NULL THEN
             EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_web', entry.sequence);
@@ -49,11 +57,26 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The owner of a project, whoever asks: policies of projects and of their viewers would ask each other without end.
+CREATE OR REPLACE FUNCTION llm_owner_of(project_id INTEGER) RETURNS INTEGER
+LANGUAGE sql STABLE SECURITY DEFINER AS
+$$ SELECT p.user_id FROM llm_monitoring_projects p WHERE p.id = llm_owner_of.project_id $$;
+DO $$
+BEGIN
+    -- a definer's function must not find its tables by the caller's search path
+    EXECUTE format('ALTER FUNCTION llm_owner_of(INTEGER) SET search_path = %I, pg_temp', current_schema());
+    REVOKE ALL ON FUNCTION llm_owner_of(INTEGER) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION llm_owner_of(INTEGER) TO llm_monitoring_web;
+END $$;
+
 -- Each table has a policy for all roles that changes nothing for other roles, and a restrictive one for the web role.
--- A session without a user sees only tokens, from which the service finds the caller.
+-- A session that is bound to no one sees only tokens, sessions and links, from which the service finds the caller. One
+-- that is bound to a project, as a share link binds it, reads that project and writes nothing.
 DO $$
 DECLARE
     bound CONSTANT TEXT := 'nullif(current_setting(''llm_monitoring.user_id'', TRUE), '''')::int';
+    bound_project CONSTANT TEXT := 'nullif(current_setting(''llm_monitoring.project_id'', TRUE), '''')::int';
+    unbound CONSTANT TEXT := '(' || bound || ' IS NULL AND ' || bound_project || ' IS NULL)';
     own_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id AND p.user_id = ' || bound || ')';
     seen_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id)';
     entry RECORD;
@@ -61,9 +84,11 @@ BEGIN
     FOR entry IN
         SELECT * FROM (VALUES
             ('llm_monitoring_projects', 'user_id = ' || bound
+                || ' OR id = ' || bound_project
                 || ' OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = id AND v.user_id = ' || bound || ')',
              'user_id = ' || bound),
-            ('llm_project_viewers', 'user_id = ' || bound, 'FALSE'),
+            ('llm_project_viewers', 'user_id = ' || bound || ' OR llm_owner_of(project_id) = ' || bound,
+             'llm_owner_of(project_id) = ' || bound),
             ('llm_monitoring_queries', seen_project, own_project),
             ('llm_monitoring_results', seen_project, 'FALSE'),
             ('llm_monitoring_snapshots', seen_project, 'FALSE'),
@@ -76,7 +101,14 @@ BEGIN
             ('llm_budget_alerts', 'user_id = ' || bound, 'FALSE'),
             ('llm_audit_log', 'user_id = ' || bound, 'user_id = ' || bound),
             ('llm_idempotency_keys', 'user_id = ' || bound, 'user_id = ' || bound),
-            ('llm_api_tokens', bound || ' IS NULL OR user_id = ' || bound, bound || ' IS NULL OR user_id = ' || bound)
+            ('llm_api_tokens', unbound || ' OR user_id = ' || bound, unbound || ' OR user_id = ' || bound),
+            ('llm_sessions', unbound || ' OR user_id = ' || bound, unbound || ' OR user_id = ' || bound),
+            ('llm_sign_in_links', unbound, unbound),
+            ('llm_spent_hand_offs', unbound, unbound),
+            ('llm_people', unbound || ' OR user_id = ' || bound, unbound),
+            ('llm_share_links', unbound || ' OR ' || own_project, unbound || ' OR ' || own_project),
+            ('llm_agencies', 'user_id = ' || bound || ' OR user_id = llm_owner_of(' || bound_project || ')',
+             'user_id = ' || bound)
         ) AS wall (tab, reads, writes)
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', entry.tab);

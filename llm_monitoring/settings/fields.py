@@ -198,9 +198,11 @@ class Settings:
             "LLM_REPORT_DIR", "Directory for each project's report of the daily run; empty: no reports.", directory
         )
     )
-    web_hosts: frozenset[str] | None = field(
+    web_hosts: tuple[str, ...] | None = field(
         metadata=variable(
-            "LLM_WEB_HOST", "Names that the web service answers to, separated by commas; empty: any.", host_names
+            "LLM_WEB_HOST",
+            "Names that the web service answers to, separated by commas; links carry the first. Empty: any.",
+            host_names,
         )
     )
     web_bind: str = field(

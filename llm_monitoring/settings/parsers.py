@@ -88,9 +88,9 @@ def time_zone(text: str) -> tzinfo:
         raise ValueError("a time zone that is installed here, such as Europe/Madrid") from exc
 
 
-def host_names(text: str) -> frozenset[str]:
-    """Return names of hosts without scheme or port, in lower case."""
-    names = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+def host_names(text: str) -> tuple[str, ...]:
+    """Return names of hosts without scheme or port, in lower case and in their order."""
+    names = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("names of hosts without https:// and port, separated by commas")
     return names

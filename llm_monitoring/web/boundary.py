@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES: Final = 1_000_000
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
+FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
+PROGRAM_PATHS: Final = ("/api/", "/mcp")
 GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 ALWAYS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -37,9 +39,9 @@ class TooLarge(HTTPException):
 
 
 class Boundary:
-    """An ASGI layer around the application; `hosts` are the names that it answers to, None: any."""
+    """An ASGI layer around the application; `hosts` are the names that it answers to, none: any."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
         self.app = app
         self.hosts = hosts
 
@@ -59,7 +61,8 @@ class Boundary:
             return "too_large"
         has_body = length != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        return "unsupported_media_type" if has_body and kind not in JSON_TYPES else None
+        kinds = JSON_TYPES if scope["path"].startswith(PROGRAM_PATHS) else FORM_TYPES
+        return "unsupported_media_type" if has_body and kind not in kinds else None
 
 
 class Exchange:

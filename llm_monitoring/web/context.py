@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from llm_monitoring.access.addresses import public_address
 from llm_monitoring.access.roles import row_security
 from llm_monitoring.app import App, assemble, database_url
-from llm_monitoring.db import Database, UserDatabase, pending
+from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
 from llm_monitoring.web.rates import RateLimit
@@ -21,24 +22,34 @@ CONNECTIONS: Final = 10  # as many as handler threads: none waits for a connecti
 RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a request does not
 STATEMENT_SECONDS: Final = 10.0
 REQUESTS_A_MINUTE: Final = 600
+SIGN_INS_A_MINUTE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The open service."""
+    """The open service; `address` is what links of the service begin with, None if it is not known."""
 
     db: Database
     settings: Settings
     rate: RateLimit
+    sign_in_rate: RateLimit
+    address: str | None
 
     def app_of(self, user_id: int) -> App:
         """The stores on connections that row-level security binds to this user."""
         return assemble(UserDatabase(self.db, user_id), self.settings)
 
+    def app_of_project(self, project_id: int) -> App:
+        """The stores on connections that row-level security binds to this project, which they only read."""
+        return assemble(ProjectDatabase(self.db, project_id), self.settings)
+
 
 @contextmanager
-def open_service(settings: Settings) -> Iterator[Service]:
-    """Open the pool; raises ConfigurationError if the database needs a migration, which the service never does."""
+def open_service(settings: Settings, port: int | None = None) -> Iterator[Service]:
+    """Open the pool for a service on `port` (PORT by default), which never migrates.
+
+    Raises ConfigurationError if the database needs a migration.
+    """
     with Database(
         database_url(settings), size=CONNECTIONS, retry_seconds=RETRY_SECONDS, statement_seconds=STATEMENT_SECONDS
     ) as db:
@@ -47,7 +58,8 @@ def open_service(settings: Settings) -> Iterator[Service]:
                 "the database needs a migration, which the web service does not make: run `migrate`"
             )
         warn_without_wall(db)
-        yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE))
+        address = public_address(settings, port)
+        yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE), RateLimit(SIGN_INS_A_MINUTE), address)
 
 
 def warn_without_wall(db: Database) -> None:

@@ -29,6 +29,8 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "unauthenticated": (401, "A valid token is needed", "Hace falta un token válido"),
     "budget_exhausted": (402, "The month's budget is spent", "El presupuesto del mes está gastado"),
     "scope_missing": (403, "The token lacks a scope", "Al token le falta un permiso"),
+    "sign_in_needed": (403, "You need to sign in", "Hay que iniciar sesión"),
+    "foreign_origin": (403, "The request comes from another site", "La petición viene de otro sitio"),
     "not_found": (404, "There is no such thing here", "No existe"),
     "method_not_allowed": (405, "This method is not offered here", "Este método no se ofrece aquí"),
     "already_exists": (409, "It exists already", "Ya existe"),
@@ -43,6 +45,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "internal": (500, "An error of the service", "Un error del servicio"),
     "busy": (503, "Another session holds the row", "Otra sesión retiene la fila"),
     "unavailable": (503, "The database is not reachable", "La base de datos no responde"),
+    "no_address": (503, "LLM_WEB_HOST is needed to sign in", "Hace falta LLM_WEB_HOST para iniciar sesión"),
     "no_master_key": (503, "Keys cannot be stored without a master key", "Sin clave maestra no se guardan claves"),
 }
 REFUSALS: Final[Mapping[type[MonitoringError], str]] = {

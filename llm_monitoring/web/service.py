@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
-from llm_monitoring.web import mcp_server, problems, reference
+from llm_monitoring.web import mcp_server, problems, reference, visitor
 from llm_monitoring.web.api import (
     account,
     citations,
@@ -65,6 +65,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.install(app, answer)
+    visitor.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     for router in pages.ROUTERS:
@@ -97,7 +98,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 def bounded(service: Service) -> ASGIApp:
     """The application as it is served."""
-    return Boundary(create_app(service), service.settings.web_hosts)
+    return Boundary(create_app(service), frozenset(service.settings.web_hosts or ()))
 
 
 @asynccontextmanager

@@ -59,7 +59,10 @@ def serve(settings: Settings, port: int, stop: Event, on_ready: Callable[[str], 
         if on_ready is not None:
             on_ready(address)
 
-    with open_service(settings) as service, listen(settings.web_bind, port) as listener:
+    with (
+        listen(settings.web_bind, port) as listener,
+        open_service(settings, listener.getsockname()[1]) as service,
+    ):
         Server(config_of(service), stop, announce).run([listener])
 
 

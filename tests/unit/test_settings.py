@@ -127,7 +127,7 @@ def test_every_variable_is_read() -> None:
         timeout_seconds={"openai": 120.0, "anthropic": 7.5, "google": 120.0, "perplexity": 120.0},
         run_deadline_minutes=0.5,
         distribute=True,
-        web_hosts=frozenset({"ai.example.com", "www.example.com"}),
+        web_hosts=("ai.example.com", "www.example.com"),
         web_bind="0.0.0.0",
         port=8080,
         chunk_tasks=40,

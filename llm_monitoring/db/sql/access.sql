@@ -57,6 +57,10 @@ WHERE p.id = %(project_id)s
   AND (p.user_id = %(user_id)s
        OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s));
 
+-- name: archived
+-- Whether a project is archived.
+SELECT archived_at IS NOT NULL AS is_archived FROM llm_monitoring_projects WHERE id = %(project_id)s;
+
 -- name: begin_request
 -- Take an idempotency key for a request, or return no row if it was taken within a day.
 INSERT INTO llm_idempotency_keys AS held (user_id, key, operation, body_hash)

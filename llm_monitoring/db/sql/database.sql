@@ -76,6 +76,7 @@ LIMIT 1
 -- Check that the database answers.
 SELECT 1 AS answered;
 
--- name: bind_user
--- Set the user of the rows that row-level security shows in this session; empty: no rows.
-SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE)
+-- name: bind_rows
+-- Set the user, or the one project, of the rows that row-level security shows in this session; both empty: no rows.
+SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE),
+       set_config('llm_monitoring.project_id', %(project_id)s, FALSE)

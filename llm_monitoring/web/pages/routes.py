@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_monitoring.web.pages import static_files
+from llm_monitoring.web.pages import sign_in, static_files
 
-ROUTERS: Final = (static_files.router,)
+ROUTERS: Final = (static_files.router, sign_in.router)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,12 +11,13 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from llm_monitoring import projects
-from llm_monitoring.access import tokens
+from llm_monitoring.access import sessions, sign_ins, tokens
 from llm_monitoring.access.tokens import SCOPES
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
 from llm_monitoring.domain import Secret
 from llm_monitoring.settings.fields import load_settings
+from llm_monitoring.web import cookies
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import Service, open_service
 from llm_monitoring.web.service import PREFIX, create_app
@@ -49,6 +50,13 @@ class World:
         headers = {**REQUEST, **({"Authorization": f"Bearer {text}"} if text else {}), **options.pop("headers", {})}
         return self.http.request(method, PREFIX + path, headers=headers, **options)
 
+    def open(self, path: str, cookies: Mapping[str, str] | None = None, method: str = "GET", **options: Any) -> Any:
+        """Open a page as a browser with these cookies does, a POST as from our own page unless `headers` say else."""
+        self.http.cookies.clear()
+        sent = "; ".join(f"{name}={text}" for name, text in (cookies or {}).items())
+        headers = {**REQUEST, "Sec-Fetch-Site": "same-origin", **({"Cookie": sent} if sent else {})}
+        return self.http.request(method, path, headers={**headers, **options.pop("headers", {})}, **options)
+
 
 @contextmanager
 def open_world(database_url: str, service_url: str | None = None) -> Iterator[World]:
@@ -63,12 +71,19 @@ def open_world(database_url: str, service_url: str | None = None) -> Iterator[Wo
     )
     with open_service(settings) as service, Database(database_url, retry_seconds=10.0) as db:
         app = create_app(service)
-        with TestClient(Boundary(app, settings.web_hosts), raise_server_exceptions=False) as http:
+        served = Boundary(app, frozenset(settings.web_hosts or ()))
+        with TestClient(served, "https://testserver", raise_server_exceptions=False, follow_redirects=False) as http:
             world = World(service, app, http, db)
             world.ana, world.bea = (projects.add_user(db, f"{name}@example.com") for name in ("ana", "bea"))
             world.project, world.foreign = (add_project(db, user) for user in (world.ana, world.bea))
             world.texts = {"ana": world.token(world.ana), "bea": world.token(world.bea)}
             yield world
+
+
+def sign_in(world: World, user_id: int) -> dict[str, str]:
+    """Begin a session of a user; return its cookies, for `world.open`."""
+    sign_ins.invite(world.db, user_id)
+    return {f"__Host-{cookies.SESSION}": sessions.begin(world.db, user_id, "link")[1].reveal()}
 
 
 def add_project(db: Database, user_id: int, name: str = "Quipu") -> int:

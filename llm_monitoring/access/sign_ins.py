@@ -1,0 +1,84 @@
+"""Who may sign in, and the links to do it with: each is spent once, within a quarter of an hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from llm_monitoring.access import sessions
+from llm_monitoring.access.one_time import has_form, hash_of, new_text
+from llm_monitoring.db import Database, in_transaction, load
+from llm_monitoring.domain import Secret
+
+SQL = load("people")
+
+LINK_MINUTES: Final = 15
+MOST_OPEN_LINKS: Final = 3  # within LINK_MINUTES, so that no one can flood a mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user with what concerns signing in: when invited, and when disabled."""
+
+    id: int
+    email: str
+    invited_at: datetime | None
+    disabled_at: datetime | None
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a link is sent to this user's address on request."""
+        return self.invited_at is not None and self.disabled_at is None
+
+
+def person(db: Database, user_id: int) -> Person | None:
+    """The user of a number, or None."""
+    row = db.one(SQL.person, {"user_id": user_id, "email": None})
+    return None if row is None else Person(**row)
+
+
+def person_of_address(db: Database, email: str) -> Person | None:
+    """The user of an address; None if there is none, or if several users have it."""
+    rows = db.all(SQL.person, {"user_id": None, "email": email})
+    return Person(**rows[0]) if len(rows) == 1 else None
+
+
+def invite(db: Database, user_id: int) -> None:
+    """Let a user ask for sign-in links; one who was disabled may sign in again."""
+    db.execute(SQL.invite, {"user_id": user_id})
+
+
+def disable(db: Database, user_id: int) -> int:
+    """Stop a user from signing in and end the sessions; return how many were open."""
+
+    def work(db: Database) -> int:
+        db.execute(SQL.disable, {"user_id": user_id})
+        return sessions.end_all(db, user_id)
+
+    return in_transaction(db, work)
+
+
+def new_link(db: Database, user_id: int, *, most_open: int | None = None) -> Secret | None:
+    """Store a link's hash and return its text; None if the user asked for `most_open` within LINK_MINUTES."""
+    text = new_text()
+    params = {"user_id": user_id, "link_hash": hash_of(text), "seconds": 60 * LINK_MINUTES, "most": most_open}
+    return None if db.one(SQL.add_link, params) is None else Secret(text)
+
+
+def address_of_link(db: Database, text: str) -> str | None:
+    """The e-mail address that a link signs in, if it can still be spent. It is not spent by this."""
+    row = db.one(SQL.link, {"link_hash": hash_of(text)}) if has_form(text) else None
+    return None if row is None else str(row["email"])
+
+
+def spend(db: Database, text: str, client: str = "") -> tuple[int, Secret] | None:
+    """Spend a link and begin a session: its number and text; None if the link cannot be spent, or no more."""
+    if not has_form(text):
+        return None
+
+    def work(db: Database) -> tuple[int, Secret] | None:
+        row = db.one(SQL.spend_link, {"link_hash": hash_of(text)})
+        return None if row is None else sessions.begin(db, row["user_id"], "link", client)
+
+    return in_transaction(db, work)

@@ -1,0 +1,59 @@
+"""The cookies of sessions and share links: for this host alone, out of reach of scripts, never sent over plain http.
+
+Only a service for this machine itself, as the demo is, is reached by http. Some programs send it no secure cookie, so
+its cookies are plain ones, and a request that came through a proxy begins nothing: `LLM_WEB_HOST` is missing then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request, Response
+
+from llm_monitoring.access.addresses import is_loopback
+from llm_monitoring.web.problems import Problem
+
+SESSION: Final = "llm_session"
+SHARE: Final = "llm_share_"
+PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the service is reached by https; raises Problem if its settings do not say how it is reached."""
+    address = request.app.state.service.address
+    if address is None:
+        raise Problem("no_address")
+    return str(address).startswith("https://")
+
+
+def read(request: Request, name: str) -> str:
+    """The text of a cookie of ours, empty if there is none; one that another host could have set does not count."""
+    address = request.app.state.service.address
+    return "" if address is None else request.cookies.get(full_name(name, secure=is_secure(request)), "")
+
+
+def put(request: Request, response: Response, name: str, text: str, seconds: int) -> None:
+    """Set a cookie; raises Problem if it would travel over plain http."""
+    secure = is_secure(request)
+    if not secure and not is_direct(request):
+        raise Problem("no_address")
+    response.set_cookie(
+        full_name(name, secure=secure), text, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax"
+    )
+
+
+def remove(request: Request, response: Response, name: str) -> None:
+    """Remove a cookie."""
+    secure = is_secure(request)
+    response.delete_cookie(full_name(name, secure=secure), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def full_name(name: str, *, secure: bool) -> str:
+    # browsers take a cookie of this prefix only from https, for the whole host and no other
+    return f"__Host-{name}" if secure else name
+
+
+def is_direct(request: Request) -> bool:
+    """Whether a request came to this machine itself and through no proxy, as far as it says."""
+    host = request.url.hostname or ""
+    return is_loopback(host) and not any(name in request.headers for name in PROXY_HEADERS)
