@@ -193,6 +193,12 @@ def latest_day(db: Database, project_id: int) -> date | None:
     return row["day"] if row else None
 
 
+def measured_days(db: Database, project_id: int) -> Period | None:
+    """The days from the first to the last with answers; None without any."""
+    row = db.one(SQL.measured_days, {"project_id": project_id})
+    return None if row is None or row["first"] is None else Period(row["first"], row["last"])
+
+
 def observations(db: Database, readings: Readings, period: Period, provider: str | None = None) -> list[Observation]:
     """The valid answers of a period, as the project's present names read them."""
     params = {

@@ -23,11 +23,13 @@ HIDDEN: Final = {"aria-hidden": "true", "focusable": "false"}
 """Every drawing has its numbers next to it, so a screen reader may skip the shapes."""
 
 
-def drawing(width: float, height: float, name: str, elements: Sequence[svg.Element]) -> Markup:
+def drawing(
+    width: float, height: float, name: str, elements: Sequence[svg.Element], plot: tuple[float, float] | None = None
+) -> Markup:
+    """The drawing; `plot` are the places of its first and last day, which a script of the page may read."""
+    extra = {**HIDDEN, **({} if plot is None else {"data-first": str(plot[0]), "data-last": str(plot[1])})}
     # what the library writes is not escaped: the one text that is not ours goes through `label`
-    canvas = svg.SVG(
-        viewBox=svg.ViewBoxSpec(0, 0, width, height), class_=[name], elements=list(elements), extra=dict(HIDDEN)
-    )
+    canvas = svg.SVG(viewBox=svg.ViewBoxSpec(0, 0, width, height), class_=[name], elements=list(elements), extra=extra)
     return Markup(str(canvas))  # noqa: S704
 
 
@@ -39,11 +41,11 @@ def tidy(value: float) -> float:
     return round(value, 1)
 
 
-def trend_chart(trend: Trend, words: Words) -> Markup:
+def trend_chart(trend: Trend, words: Words, width: int = WIDTH) -> Markup:
     """A provider's mention rate: a dot a day, the mean of the days up to it as a line within its 95 % band."""
     last = max(1, len(trend.points) - 1)
-    placed = [(LEFT + place * (WIDTH - LEFT - RIGHT) / last, point) for place, point in enumerate(trend.points)]
-    elements: list[svg.Element] = [*grid(words), *days_axis(placed, words), *change_marks(trend, placed)]
+    placed = [(LEFT + place * (width - LEFT - RIGHT) / last, point) for place, point in enumerate(trend.points)]
+    elements: list[svg.Element] = [*grid(words, width), *days_axis(placed, words), *change_marks(trend, placed)]
     for measured in runs(placed):
         elements += [band(measured), line(measured)]
     if trend.window > 1:
@@ -52,17 +54,27 @@ def trend_chart(trend: Trend, words: Words) -> Markup:
             for x, point in placed
             if point.rate is not None
         ]
-    return drawing(WIDTH, HEIGHT, f"trend {words.provider_class(trend.provider)}", elements)
+    name = f"trend {words.provider_class(trend.provider)}"
+    return drawing(width, HEIGHT, name, elements, (LEFT, width - RIGHT))
+
+
+def sparkline(points: Sequence[Point]) -> Markup:
+    """A trend without axes, from 0 to 100 percent, with its band."""
+    last = max(1, len(points) - 1)
+    placed = [(place * WIDTH / last, point) for place, point in enumerate(points)]
+    shapes = [each for measured in runs(placed) for each in (band(measured), line(measured))]
+    floor = svg.Line(x1=0, x2=WIDTH, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, class_=["base"])
+    return drawing(WIDTH, HEIGHT, "spark own", [floor, *shapes])
 
 
 def height_of(percent: Decimal | None) -> float:
     return tidy(TOP + (100 - float(percent or 0)) / 100 * (HEIGHT - TOP - BOTTOM))
 
 
-def grid(words: Words) -> Iterator[svg.Element]:
+def grid(words: Words, width: int) -> Iterator[svg.Element]:
     for percent in (0, 25, 50, 75, 100):
         y = height_of(Decimal(percent))
-        yield svg.Line(x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_=["base" if percent == 0 else "grid"])
+        yield svg.Line(x1=LEFT, x2=width - RIGHT, y1=y, y2=y, class_=["base" if percent == 0 else "grid"])
         if percent % 50 == 0:
             yield label(words.percent(Decimal(percent), 0), LEFT - 6, y + 4, "tick", "end")
 

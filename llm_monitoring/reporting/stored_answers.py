@@ -15,9 +15,7 @@ from llm_monitoring.figures import CountedIn, MeasuredFigure, Observation, count
 from llm_monitoring.figures.periods import observed_row
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.projects import Project
-from llm_monitoring.projects.site_kinds import Kind, site_kinds
 from llm_monitoring.reporting.answers import Piece, lines, pieces
-from llm_monitoring.reporting.source_filter import SourceFilter, Where
 
 SQL = load("stored_answers")
 
@@ -43,22 +41,16 @@ class AnswerSearch:
     cited: bool | None = None
     sentiment: str | None = None
     counted: CountedIn | None = None
-    sources: SourceFilter | None = None
 
     def fits(self, row: Row) -> bool:
         """Whether an answer as it is read now is looked for."""
         named = self.competitor is None or self.competitor in (row["competitors_mentioned"] or {})
         return (
             named
-            and self.has_sources(row)
             and self.mentioned in (None, row["brand_mentioned"])
             and self.cited in (None, row["brand_cited"])
             and self.sentiment in (None, row["sentiment"])
         )
-
-    def has_sources(self, row: Row) -> bool:
-        """Whether an answer cites what is looked for."""
-        return self.sources is None or self.sources.fits(row)
 
     def is_counted(self, observed: Observation) -> bool:
         """Whether the figure rests on an answer that is looked for."""
@@ -71,22 +63,12 @@ class AnswerSearch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cites:
-    """What answers cite: a site, a kind of site, or where competitors stand alone."""
-
-    site: str | None = None
-    kind: Kind | None = None
-    where: Where | None = None
-
-
 def search(
     db: Database,
     project_id: int,
     *,
     competitor: str | None = None,
     figure: MeasuredFigure | None = None,
-    cites: Cites | None = None,
     **conditions: Any,
 ) -> AnswerSearch:
     """Return a search; with `figure`, of the answers that it counts, of `competitor` if one is given.
@@ -94,8 +76,6 @@ def search(
     Raises NotFound if the project or its competitor does not exist, Invalid for a figure that competitors do not have.
     """
     project = projects.find(db, project_id)
-    if cites is not None:
-        conditions["sources"] = SourceFilter(site_kinds(db, project), cites.site, cites.kind, cites.where)
     name = None if competitor is None else competitor_named(project, competitor)
     if figure is None:
         return AnswerSearch(project, competitor=name, **conditions)
@@ -126,7 +106,6 @@ def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None 
         "model": wanted.model,
         "providers": list(wanted.providers) or None,
         "query_id": wanted.query_id,
-        "with_sources": wanted.sources is not None,
         "page": PAGE,
     }
     day, number = after or (None, None)
@@ -144,12 +123,9 @@ def fitting(readings: Readings, rows: Sequence[Row], wanted: AnswerSearch) -> It
     for row, present in zip(rows, readings.present(rows), strict=True):
         observed = observed_as(readings, row, present)
         found = as_read(row, None if observed is None else present)
-        if wanted.counted is None:
-            fits = wanted.fits(found)
-        else:
-            fits = observed is not None and wanted.is_counted(observed) and wanted.has_sources(found)
+        fits = wanted.fits(found) if wanted.counted is None else observed is not None and wanted.is_counted(observed)
         if fits:
-            yield {name: value for name, value in found.items() if name != "sources"}
+            yield found
 
 
 def observed_as(readings: Readings, row: Row, present: Row | None) -> Observation | None:

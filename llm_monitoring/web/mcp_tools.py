@@ -185,7 +185,7 @@ def list_projects(caller: Caller, wanted: ListProjects) -> Any:
 
 def list_prompts(here: ProjectCaller, wanted: ListPrompts) -> Any:
     """List the prompts of a project, those that are paused included."""
-    return prompts.page_of(here, wanted.limit, wanted.cursor)
+    return prompts.list_prompts(here, limit=wanted.limit, cursor=wanted.cursor)
 
 
 def list_answers(here: ProjectCaller, wanted: ListAnswers) -> Any:

@@ -68,8 +68,7 @@ def create_app(service: Service) -> FastAPI:
     visitor.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
-    for router in pages.ROUTERS:
-        app.include_router(router)
+    pages.install(app)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:

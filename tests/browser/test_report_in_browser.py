@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +17,22 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
+from llm_monitoring.app import open_app
 from llm_monitoring.reporting.files import ReportWriter
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES
-from tests.conftest import Databases
+from llm_monitoring.settings.fields import load_settings
+from tests.browser.conftest import CHROMIUM, HERE
 from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
-HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAYS = [(f"{width}-{scheme}", width, height, scheme) for width, height in ((1280, 900), (390, 844))
         for scheme in ("light", "dark")]  # fmt: skip
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
     "[here](javascript:document.title='taken') <svg onload=alert(1)> </main></style> Quipu\n\n"
 )
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-    pytest.mark.skipif(shutil.which("node") is None, reason="no node here"),
-    pytest.mark.skipif(not (HERE / "node_modules").is_dir(), reason="run `npm ci` in tests/browser first"),
-]
 
 
 def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> list[dict[str, Any]]:
@@ -62,18 +53,11 @@ def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> lis
 
 
 @pytest.fixture(scope="session")
-def demo_pages(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
+def demo_pages(thirty_days: str, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
     """The pages of the demo's two projects, Spanish and English, after thirty days of the daily run."""
-    from bench.thirty_days import live, simulated
-    from tests.conftest import fill_migrated
-
     today, folder = datetime.now(UTC).date(), tmp_path_factory.mktemp("pages")
-    days = [today - timedelta(days=back) for back in range(29, -1, -1)]
-    with (
-        databases.clone(databases.template("migrated", fill_migrated)) as url,
-        simulated(url, today) as (app, server),
-    ):
-        live(app, server, days)
+    settings = load_settings({"DATABASE_URL": thirty_days, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False)
+    with open_app(settings) as app:
         writer = ReportWriter(app.db, app.keys, app.budget, today)
         written = [(row["language"], writer.write(ReportRequest(row["id"]), folder / f"{row['language']}.html").path)
                    for row in projects.overview(app.db)]  # fmt: skip

@@ -27,6 +27,11 @@ WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last
 -- The last day on which a project has answers.
 SELECT max(analysis_date) AS day FROM llm_monitoring_results WHERE project_id = %(project_id)s;
 
+-- name: measured_days
+-- The first and the last day on which a project has answers.
+SELECT min(analysis_date) AS first, max(analysis_date) AS last
+FROM llm_monitoring_results WHERE project_id = %(project_id)s;
+
 -- name: prompts
 -- The prompts of a project.
 SELECT id, query_text FROM llm_monitoring_queries WHERE project_id = %(project_id)s;

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
-from fastapi import Body as RequestBody
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.app import App
 from llm_monitoring.web.api.schemas import Body, Page
-from llm_monitoring.web.conditional import HAS_IT, require_match, respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
-from llm_monitoring.web.problems import FieldError, Problem
 
 router: Final = APIRouter(prefix="/projects/{project_id}/prompts", tags=["prompts"])
 
@@ -65,32 +62,16 @@ class PromptChange(Body):
     is_active: bool | None = None
 
 
-@router.get("", response_model=Page[PromptView], responses=HAS_IT)
+@router.get("", response_model=Page[PromptView])
 def list_prompts(
-    request: Request,
-    here: Annotated[ProjectCaller, on_project("projects:read")],
-    *,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Response:
+    here: Annotated[ProjectCaller, on_project("projects:read")], *, limit: Limit = 50, cursor: Cursor = None
+) -> Any:
     """List the project's prompts, those that are paused included."""
-    return respond(request, page_of(here, limit, cursor))
-
-
-def page_of(here: ProjectCaller, limit: int, cursor: str | None) -> Page[PromptView]:
     filters = {"list": "prompts", "project": here.project_id}
     place = decode(cursor, filters, number)
     after = place[0] if place else 0
     rows = [row for row in projects.list_prompts(here.app.db, here.project_id) if row["id"] > after]
-    return Page[PromptView].model_validate(page(rows[: limit + 1], limit, filters, ("id",)))
-
-
-@router.get("/{prompt_id}", response_model=PromptView, responses=HAS_IT)
-def show_prompt(
-    prompt_id: PromptId, request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]
-) -> Response:
-    """Show a prompt."""
-    return respond(request, view_of(here.app, here.project_id, prompt_id))
+    return page(rows[: limit + 1], limit, filters, ("id",))
 
 
 @router.post("", status_code=201, response_model=Added)
@@ -108,52 +89,29 @@ def add_prompts(body: NewPrompts, here: Annotated[ProjectCaller, on_project("pro
 
 @router.patch("/{prompt_id}", response_model=PromptView)
 def change_prompt(
-    prompt_id: PromptId,
-    body: Annotated[PromptChange, RequestBody(media_type="application/merge-patch+json")],
-    request: Request,
-    here: Annotated[ProjectCaller, on_project("projects:write")],
-) -> Response:
-    """Change a prompt, or pause and resume it (RFC 7396): a field that is left out stays, null takes its default."""
+    prompt_id: PromptId, body: PromptChange, here: Annotated[ProjectCaller, on_project("projects:write")]
+) -> Any:
+    """Change a prompt, or pause and resume it."""
 
-    def work(app: App) -> PromptView:
-        projects.hold(app.db, here.project_id)
-        before = view_of(app, here.project_id, prompt_id)
-        require_match(request, before, needed=False)
-        after = edited(app, here.project_id, before, body)
+    def work(app: App) -> Any:
+        before = projects.find_prompt(app.db, here.project_id, prompt_id)
+        if body.model_fields_set - {"is_active"}:
+            projects.edit_prompt(app.db, here.project_id, prompt_id, body.query_text, body.language, body.query_type)
+        if body.is_active is not None:
+            projects.set_prompts_active(app.db, here.project_id, [prompt_id], body.is_active)
+        after = projects.find_prompt(app.db, here.project_id, prompt_id)
         audit.record(
             app.db,
             here.caller.actor,
             "prompt.change",
             project_id=here.project_id,
             object_id=prompt_id,
-            before=before.model_dump(),
-            after=after.model_dump(),
+            before=before,
+            after=after,
         )
         return after
 
-    return respond(request, here.caller.change(work))
-
-
-def edited(app: App, project_id: int, before: PromptView, body: PromptChange) -> PromptView:
-    """Make the changes of a patch; raises NotReady if it has other words for a prompt that was asked."""
-    project = projects.find(app.db, project_id)
-    defaults: dict[str, Any] = {"language": project.language, "query_type": "general", "is_active": True}
-    patch = body.model_dump(exclude_unset=True)
-    patch |= {name: defaults.get(name) for name, value in patch.items() if value is None}
-    if patch.get("query_text", before.query_text) is None:
-        raise Problem("invalid", errors=[FieldError("/query_text", "a prompt has words")])
-    new = {name: value for name, value in patch.items() if value != getattr(before, name)}
-    if new.keys() & {"query_text", "language", "query_type"}:
-        projects.edit_prompt(
-            app.db, project_id, before.id, new.get("query_text"), new.get("language"), new.get("query_type")
-        )
-    if "is_active" in new:
-        projects.set_prompts_active(app.db, project_id, [before.id], new["is_active"])
-    return view_of(app, project_id, before.id)
-
-
-def view_of(app: App, project_id: int, prompt_id: int) -> PromptView:
-    return PromptView.model_validate(projects.find_prompt(app.db, project_id, prompt_id))
+    return here.caller.change(work)
 
 
 @router.delete("/{prompt_id}", status_code=204)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi import Request, Response
 
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import CODES, Problem, request_id
@@ -19,7 +18,7 @@ def is_page(request: Request) -> bool:
     return not request.url.path.startswith(PROGRAM_PATHS)
 
 
-def problem_page(request: Request, problem: Problem) -> HTMLResponse:
+def problem_page(request: Request, problem: Problem) -> Response:
     """The page of a problem: what it is, what to do next, and the number of the request."""
     response = render(
         request,

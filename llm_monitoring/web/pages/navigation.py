@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -42,8 +41,7 @@ def may_open(noun: str, role: str) -> bool:
     return role != "share" or noun not in PEOPLE_ONLY
 
 
-@cache
 def nouns_of(app: FastAPI) -> frozenset[str]:
     """The nouns that have a page."""
-    paths = {getattr(route, "path", "") for route in app.routes}
+    paths = app.state.page_paths
     return frozenset(noun for noun in NOUNS if (PROJECT if noun == NOUNS[0] else f"{PROJECT}/{noun}") in paths)

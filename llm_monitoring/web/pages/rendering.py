@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_monitoring.reporting import charts
 from llm_monitoring.reporting.citations import safe_href
 from llm_monitoring.reporting.showing import isolated, printed
+from llm_monitoring.reporting.words import Words
+from llm_monitoring.web.pages.compression import compressed
 from llm_monitoring.web.pages.navigation import tabs
 from llm_monitoring.web.pages.static_files import static
 from llm_monitoring.web.pages.words import COOKIE, PAGE_LANGUAGES, page_language, page_words
@@ -24,7 +26,7 @@ POLICY: Final = (
 YEAR_SECONDS: Final = 31_536_000
 
 
-def render(request: Request, template: str, *, status: int = 200, **data: Any) -> HTMLResponse:
+def render(request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
     """A page of `templates/`, in the language of the visitor.
 
     Templates print text of others as it is given: markup in it stays text. `here` (ProjectVisitor) and `project` put a
@@ -43,7 +45,8 @@ def render(request: Request, template: str, *, status: int = 200, **data: Any) -
         "Content-Language": language,
         "Vary": "Cookie, Accept-Language",
     }
-    response = HTMLResponse(page, status, headers)
+    response = compressed(request, page.encode(), headers, "text/html; charset=utf-8")
+    response.status_code = status
     if request.query_params.get(COOKIE) == language:
         response.set_cookie(
             COOKIE, language, max_age=YEAR_SECONDS, httponly=True, samesite="lax", secure=request.url.scheme == "https"
@@ -55,6 +58,11 @@ def in_language(request: Request, language: str) -> str:
     """The address of this page in another language; relative, so that the page of a missing thing names none."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != COOKIE]
     return f"?{urlencode([*query, (COOKIE, language)])}"
+
+
+def assistants(providers: Iterable[str], words: Words) -> str:
+    """Assistants as people call them, in one line."""
+    return ", ".join(words.provider(each) for each in providers)
 
 
 @cache
@@ -70,9 +78,11 @@ def environment() -> Environment:
     found.filters["bdi"] = isolated
     found.globals.update(
         static=static,
+        assistants=assistants,
         safe_href=safe_href,
         trend_chart=charts.trend_chart,
-        entity_bar=charts.entity_bar,
+        range_bar=charts.range_bar,
+        sparkline=charts.sparkline,
         tone_bar=charts.tone_bar,
         position_chart=charts.position_chart,
     )

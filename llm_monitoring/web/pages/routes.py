@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_monitoring.web.pages import sign_in, static_files
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-ROUTERS: Final = (static_files.router, sign_in.router)
+from llm_monitoring.web.pages import overview, portfolio, sign_in, static_files
+
+ROUTERS: Final = (static_files.router, sign_in.router, portfolio.router, overview.router)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages; a project's tabs are those of `page_paths`."""
+    for router in ROUTERS:
+        app.include_router(router)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.state.page_paths = frozenset(route.path for route in routes if isinstance(route, APIRoute))

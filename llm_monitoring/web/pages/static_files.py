@@ -8,8 +8,9 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from llm_monitoring.web.pages.compression import compressed
 from llm_monitoring.web.problems import Problem
 
 router: Final = APIRouter(include_in_schema=False)
@@ -44,13 +45,10 @@ def static(name: str) -> str:
 
 
 @router.get("/static/{name}")
-def static_file(name: str) -> Response:
+def static_file(name: str, request: Request) -> Response:
     """Send a file whole; any other name is missing, and so is the folder."""
     own = served_names().get(name)
     if own is None:
         raise Problem("not_found")
-    return Response(
-        contents()[own],
-        media_type=MEDIA_TYPES[own.rpartition(".")[2]],
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
-    )
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return compressed(request, contents()[own], headers, MEDIA_TYPES[own.rpartition(".")[2]])

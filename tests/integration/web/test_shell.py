@@ -52,9 +52,21 @@ def test_an_unknown_address_is_a_page(world: World) -> None:
 def test_static_files_are_kept_for_ever(world: World) -> None:
     """A file is sent whole under a name with its hash, and a range of it is not."""
     for name in served_names():
-        found = world.http.get(f"/static/{name}", headers={"Range": "bytes=0-9"})
+        headers = {"Range": "bytes=0-9", "Accept-Encoding": "identity"}
+        found = world.http.get(f"/static/{name}", headers=headers)
         assert (200, "public, max-age=31536000, immutable") == (found.status_code, found.headers["cache-control"])
         assert int(found.headers["content-length"]) == len(found.content) > 10
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"), [("gzip, br", "gzip"), ("br", None), ("gzip;q=0", None), ("GZIP;q=0.5", "gzip")]
+)
+def test_text_is_compressed_for_browsers_that_take_it(world: World, accepted: str, encoding: str | None) -> None:
+    """What a browser accepts decides, and stores on the way keep the forms apart."""
+    for path in (static("pages.css"), "/nowhere"):
+        found = world.http.get(path, headers={"Accept-Encoding": accepted})
+        assert encoding == found.headers.get("content-encoding")
+        assert ("Accept-Encoding" in found.headers["vary"], len(found.text) > 500) == (True, True)
 
 
 def test_no_other_file_is_sent(world: World) -> None:

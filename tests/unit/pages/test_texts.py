@@ -58,5 +58,5 @@ def test_every_named_text_is_there(language: str) -> None:
     """Each text that a template names by its whole key exists."""
     words = page_words(language)
     known = {*words.text, *words.counts}
-    wanted = {each for each in named() if each.partition(".")[0] in AREAS and not each.endswith("_")}
+    wanted = {each for each in named() if each.partition(".")[0] in AREAS and not each.endswith(("_", ".html"))}
     assert set() == {each for each in wanted if each not in known}

@@ -1,0 +1,81 @@
+"""A user's projects next to each other: how far the last day came, what it cost, and what needs attention first."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Final, Literal, get_args
+
+from llm_monitoring.db import Database, load
+from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.figures.periods import Period
+
+SQL = load("portfolio")
+
+Need = Literal["blocked", "dark", "keyless", "no_prompts", "failures", "drop", "new", "none", "paused"]
+ORDER: Final[tuple[Need, ...]] = get_args(Need)
+"""What comes first needs attention first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStanding:
+    """One project: `day` is the last that was measured or tried, `measured` the days with answers, first to last.
+
+    Of `expected` tasks of a day `answered` have an answer and `failed` do not. `spent_usd` is this month's cost, None
+    for a viewer.
+    """
+
+    id: int
+    name: str
+    brand: str
+    role: Literal["owner", "viewer"]
+    is_active: bool
+    providers: tuple[ProviderName, ...]
+    prompts: int
+    expected: int
+    day: date | None
+    answered: int
+    failed: int
+    measured: Period | None
+    spent_usd: Decimal | None
+
+    def needs(self, today: date, usable: AbstractSet[str], *, is_blocked: bool) -> list[Need]:
+        """What needs attention, the most pressing first; keys and budget are the owner's, and concern no viewer."""
+        if not self.is_active:
+            return ["paused"]
+        is_owner = self.role == "owner"
+        found: dict[Need, bool] = {
+            "blocked": is_owner and is_blocked,
+            "dark": self.measured is not None and self.measured.last < today - timedelta(days=1),
+            "keyless": is_owner and not set(self.providers) <= usable,
+            "no_prompts": not self.prompts,
+            "failures": self.failed > 0,
+            "new": self.measured is None and self.prompts > 0,
+        }
+        return [need for need in ORDER if found.get(need)]
+
+
+def project_standings(db: Database, user_id: int, month: date) -> list[ProjectStanding]:
+    """The user's projects that are not archived, by brand."""
+    return [standing_of(row) for row in db.all(SQL.projects, {"user_id": user_id, "since": month})]
+
+
+def standing_of(row: Any) -> ProjectStanding:
+    providers = tuple(each for each in PROVIDERS if each in (row["enabled_llms"] or ()))
+    return ProjectStanding(
+        id=row["id"],
+        name=row["name"],
+        brand=row["brand_name"],
+        role=row["role"],
+        is_active=bool(row["is_active"]),
+        providers=providers,
+        prompts=row["prompts"],
+        expected=row["prompts"] * len(providers) * max(1, row["samples_per_query"] or 1),
+        day=row["day"],
+        answered=row["answered"],
+        failed=row["failed"],
+        measured=Period(row["first"], row["last"]) if row["first"] else None,
+        spent_usd=row["spent_usd"] if row["role"] == "owner" else None,
+    )

@@ -1,0 +1,129 @@
+"""The portfolio: a row a project, those that need attention first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from llm_monitoring.app import schedule_day
+from llm_monitoring.db import Database
+from llm_monitoring.figures.periods import Period, PeriodRequest, period_figures
+from llm_monitoring.ledger import Standing
+from llm_monitoring.reporting.period_view import PeriodFigure, period_view
+from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, project_standings
+from llm_monitoring.reporting.trends import Point, trend
+from llm_monitoring.web.pages.filters import Filters
+from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_in
+
+router: Final = APIRouter(include_in_schema=False)
+
+ROWS: Final = 50
+AT_ONCE: Final = 8
+"""Projects of which the figures are computed within a request; the rows of others load theirs one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFigures:
+    """The figures of one row: the mention rate of a period with its change, and its days."""
+
+    rate: PeriodFigure
+    points: Sequence[Point]
+    period: Period
+    compared: Period
+    links: Links
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A project with what needs attention; `lacking` are the assistants without a key, `figures` None: not yet read."""
+
+    project: ProjectStanding
+    needs: Sequence[Need]
+    lacking: Sequence[str]
+    figures: RowFigures | None = None
+
+    @property
+    def rank(self) -> int:
+        return ORDER.index(self.needs[0]) if self.needs else ORDER.index("none")
+
+
+@router.get("/")
+def show_portfolio(
+    request: Request,
+    visitor: Annotated[Visitor, signed_in()],
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> Response:
+    """The projects of a person."""
+    today = schedule_day(visitor.app.settings)
+    standing = standing_of(visitor)
+    rows = sorted(read_rows(visitor, today, standing), key=lambda row: row.rank)
+    shown = rows[ROWS * (page - 1) : ROWS * page]
+    return render(
+        request,
+        "portfolio.html",
+        visitor=visitor,
+        rows=in_order([with_figures(visitor.app.db, row, today) for row in shown[:AT_ONCE]]) + shown[AT_ONCE:],
+        count=len(rows),
+        urgent=sum(row.rank < ORDER.index("new") for row in rows),
+        page=page,
+        pages=-(-len(rows) // ROWS),
+        standing=standing,
+        today=today,
+    )
+
+
+@router.get("/projects/{project_id}/row")
+def show_row(request: Request, here: Annotated[ProjectVisitor, on_page("figures:read")]) -> Response:
+    """The row of one project alone, which the portfolio loads."""
+    visitor, today = here.visitor, schedule_day(here.app.settings)
+    found = [row for row in read_rows(visitor, today, standing_of(visitor)) if row.project.id == here.project_id]
+    rows = [with_figures(here.app.db, row, today) for row in found]
+    return render(request, "portfolio_rows.html", rows=rows, today=today)
+
+
+def standing_of(visitor: Visitor) -> Standing | None:
+    """The month of the person; None without an account."""
+    standings = visitor.app.budget.standings(start_month=False)
+    return next((each for each in standings if each.user_id == visitor.user_id), None)
+
+
+def read_rows(visitor: Visitor, today: date, standing: Standing | None) -> list[Row]:
+    app, user_id = visitor.app, visitor.user_id
+    if user_id is None:
+        return []
+    usable = {name for name, state in app.keys.available([user_id])[user_id].items() if state.usable}
+    is_blocked = standing is not None and standing.blocked
+    return [
+        Row(each, each.needs(today, usable, is_blocked=is_blocked), [p for p in each.providers if p not in usable])
+        for each in project_standings(app.db, user_id, app.budget.month())
+    ]
+
+
+def with_figures(db: Database, row: Row, today: date) -> Row:
+    """The row with the figures of its project; one without answers has none. A real drop needs attention too."""
+    found = row_figures(db, row.project, today)
+    is_drop = found.rate.change is not None and found.rate.change.improved is False
+    needs = sorted({*row.needs, "drop"}, key=ORDER.index) if is_drop and row.project.is_active else row.needs
+    return Row(row.project, needs, row.lacking, found)
+
+
+def row_figures(db: Database, project: ProjectStanding, today: date) -> RowFigures:
+    period, compared = Filters().periods(project.measured, today)
+    measured = period_figures(db, PeriodRequest(project.id, period, compared))
+    return RowFigures(
+        rate=period_view(measured).total["mention_rate"],
+        points=trend("", measured.total.answers, period.first, period.last).points,
+        period=period,
+        compared=compared,
+        links=Links(project.id, Filters(), period),
+    )
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.rank)

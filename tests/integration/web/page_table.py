@@ -1,0 +1,25 @@
+"""The pages that tests open, one line each: a page that is not here is opened by no test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page by its address; `{project}` is the number of a project, `{answer}` and `{prompt}` of something in it."""
+
+    name: str
+    path: str
+
+    def address(self, **numbers: int) -> str:
+        return self.path.format(**numbers)
+
+
+PAGES: Final = (
+    Page("portfolio", "/"),
+    Page("overview", "/projects/{project}"),
+    Page("overview-week", "/projects/{project}?provider=google&from={first}&to={last}"),
+    Page("missing", "/projects/999999"),
+)

@@ -1,0 +1,51 @@
+"""The drill-down law: each figure of each page, in both languages, links to exactly the answers that it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.integration.web.figure_links import figures_in, listed
+from tests.integration.web.page_table import PAGES, Page
+from tests.integration.web.two_periods import COMPARED, store_two_periods
+from tests.integration.web.world import World, open_world, sign_in
+
+WITHOUT_FIGURES: Final = frozenset({"missing"})
+
+
+@pytest.fixture(scope="module")
+def measured(databases: Any) -> Iterator[World]:
+    """Two measured periods of one project."""
+    from tests.conftest import fill_migrated
+
+    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
+        store_two_periods(world)
+        yield world
+
+
+def numbers_of(world: World) -> dict[str, Any]:
+    row = world.db.one(
+        "SELECT max(id) AS answer, max(query_id) AS prompt FROM llm_monitoring_results WHERE project_id = %(p)s",
+        {"p": world.project},
+    )
+    return {"project": world.project, "first": COMPARED["from"], "last": COMPARED["to"], **(row or {})}
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_figure_links_to_the_answers_that_it_counts(measured: World, page: Page, language: str) -> None:
+    """As many answers as the figure says, whatever page, language and filters."""
+    address = page.address(**numbers_of(measured))
+    found = measured.open(address, sign_in(measured, measured.ana), headers={"Accept-Language": language})
+    figures = figures_in(found.text)
+    assert bool(figures) != (page.name in WITHOUT_FIGURES)
+
+    def call(path: str, query: dict[str, Any]) -> Any:
+        answer = measured.call("GET", path, params=query)
+        assert 200 == answer.status_code, (path, query, answer.text)
+        return answer.json()
+
+    wrong = {href: (n, count) for href, n in dict(figures).items() if n != (count := listed(call, href))}
+    assert {} == wrong

@@ -1,0 +1,124 @@
+"""The two pages that are opened first: what they show to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from markupsafe import Markup
+
+from llm_monitoring import projects
+from llm_monitoring.access.roles import add_viewer
+from llm_monitoring.analysis import Entity
+from llm_monitoring.web.pages import portfolio
+from tests.integration.web.two_periods import COMPARED, store_two_periods
+from tests.integration.web.world import World, open_world, sign_in
+
+HOSTILE = "<script>alert(1)</script>\u202e" + "x" * 200
+QUERY = "&".join(f"{name}={text}" for name, text in COMPARED.items())
+
+
+@pytest.fixture(scope="module")
+def measured(databases: Any) -> Iterator[World]:
+    """Two measured periods of a project of Ana, which Bea may view."""
+    from tests.conftest import fill_migrated
+
+    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
+        store_two_periods(world)
+        add_viewer(world.db, world.project, world.bea)
+        yield world
+
+
+def text_of(world: World, path: str, user: int, language: str = "en") -> str:
+    found = world.open(path, sign_in(world, user), headers={"Accept-Language": language})
+    assert 200 == found.status_code, found.text
+    main = re.search(r"<main.*</main>", found.text, re.DOTALL)
+    assert main is not None
+    return Markup(main[0]).striptags().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_newcomer_reads_what_to_do(measured: World) -> None:
+    """Without a project the page says what one is, and the steps to the first."""
+    newcomer = projects.add_user(measured.db, "new@example.com")
+    text = text_of(measured, "/", newcomer)
+    assert [] == [each for each in ("no project yet", "projects add", "keys set") if each not in text]
+
+
+def test_spend_is_the_owners(measured: World) -> None:
+    """The owner sees what a project cost this month, a viewer does not."""
+    measured.db.execute(
+        "UPDATE llm_monitoring_snapshots SET snapshot_date = current_date, total_cost_usd = 0.36 "
+        "WHERE id = (SELECT min(id) FROM llm_monitoring_snapshots WHERE project_id = %(p)s)",
+        {"p": measured.project},
+    )
+    seen = ["$0.36" in text_of(measured, "/", user) for user in (measured.ana, measured.bea)]
+    assert [True, False] == seen
+
+
+def test_what_needs_attention_comes_first(measured: World) -> None:
+    """A paused project needs none: it stands last, though its brand sorts first."""
+    project = projects.add(measured.db, projects.NewProject(measured.ana, "A", Entity("Alfa"), "x", ()))
+    projects.set_active(measured.db, project, is_active=False)
+    text = text_of(measured, "/", measured.ana)
+    measured.db.execute("DELETE FROM llm_monitoring_projects WHERE id = %(id)s", {"id": project})
+    assert 0 < text.index("Quipu") < text.index("Alfa")
+    assert "paused" in text
+
+
+def test_names_of_others_stay_text(measured: World) -> None:
+    """Markup, marks of direction and 255 letters in a name change no page."""
+    new = projects.NewProject(measured.ana, HOSTILE[:255], Entity(HOSTILE[:200].replace("\u202e", "")), "x", ())
+    project = projects.add(measured.db, new)
+    for path in ("/", f"/projects/{project}"):
+        page = measured.open(path, sign_in(measured, measured.ana)).text
+        assert ("<script>alert" in page, "\u202e" in page) == (False, False)
+    measured.db.execute("DELETE FROM llm_monitoring_projects WHERE id = %(id)s", {"id": project})
+
+
+def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose figures are not computed at once names where they are, and works as a link without script."""
+    monkeypatch.setattr(portfolio, "AT_ONCE", 0)
+    page = measured.open("/", sign_in(measured, measured.ana)).text
+    assert f'hx-get="/projects/{measured.project}/row"' in page
+    row = measured.open(f"/projects/{measured.project}/row", sign_in(measured, measured.ana)).text
+    assert ("data-n=" in row, "<html" in row) == (True, False)
+
+
+def test_the_overview_says_what_changed_and_why(measured: World) -> None:
+    """The lead sentence, the verdict, each provider's, and the change of model, in the page's language."""
+    text = text_of(measured, f"/projects/{measured.project}?{QUERY}", measured.ana, "es")
+    for each in ("Quipu aparece en el", "Qué ha cambiado", "responde con m-2 desde el 3 nov 2026; antes, con m-1"):
+        assert each in text
+
+
+def test_a_viewer_learns_no_reason(measured: World) -> None:
+    """Why answers are missing, keys and budget are for the owner; that they are missing is for all."""
+    measured.db.execute(
+        "INSERT INTO llm_monitoring_failed_tasks "
+        "(project_id, query_id, llm_provider, analysis_date, sample, reason, message, final) "
+        "SELECT project_id, min(id), 'openai', %(day)s, 3, 'auth_failed', '', TRUE FROM llm_monitoring_queries "
+        "WHERE project_id = %(p)s GROUP BY project_id",
+        {"p": measured.project, "day": date(2026, 11, 4)},
+    )
+    path = f"/projects/{measured.project}?{QUERY}"
+    owner, viewer = text_of(measured, path, measured.ana), text_of(measured, path, measured.bea)
+    assert ("refused the key" in owner, "There is no key for" in owner) == (True, True)
+    assert ("refused the key" in viewer, "There is no key for" in viewer) == (False, False)
+    assert "Missing: 1 answer." in viewer
+
+
+@pytest.mark.parametrize("query", ["from=x", "from=2026-11-02&to=2026-11-01", "from=0001-01-01", "provider=mistral"])
+def test_a_wrong_filter_is_a_page_that_names_it(measured: World, query: str) -> None:
+    """An address that was changed by hand gets a sentence and the name of the value, not a failure."""
+    found = measured.open(f"/projects/{measured.project}?{query}", sign_in(measured, measured.ana))
+    assert (422, True) == (found.status_code, "<code>" in found.text)
+
+
+def test_a_foreign_project_is_a_missing_one(measured: World) -> None:
+    """The same page to the last byte, whichever it is."""
+    cookies = sign_in(measured, measured.ana)
+    pages = [measured.open(f"/projects/{number}", cookies) for number in (measured.foreign, 999_999)]
+    assert (404, 404, pages[0].content) == (pages[0].status_code, pages[1].status_code, pages[1].content)

@@ -1,0 +1,50 @@
+"""What of a project needs attention first, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from llm_monitoring.figures.periods import Period
+from llm_monitoring.reporting.portfolio import ProjectStanding
+
+TODAY = date(2026, 11, 28)
+WELL = ProjectStanding(
+    id=1, name="P", brand="Quipu", role="owner", is_active=True, providers=("openai", "google"), prompts=2, expected=4,
+    day=TODAY, answered=4, failed=0, measured=Period(TODAY - timedelta(days=9), TODAY), spent_usd=Decimal("1.00"),
+)  # fmt: skip
+BOTH = frozenset({"openai", "google"})
+
+
+def ago(days: int) -> Period:
+    return Period(date(2026, 10, 1), TODAY - timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({}, []),
+        ({"measured": ago(1)}, []),
+        ({"measured": ago(2)}, ["dark"]),
+        ({"failed": 1}, ["failures"]),
+        ({"failed": 1, "measured": ago(2)}, ["dark", "failures"]),
+        ({"prompts": 0, "measured": None}, ["no_prompts"]),
+        ({"measured": None}, ["new"]),
+        ({"is_active": False, "failed": 1}, ["paused"]),
+        ({"providers": ("openai", "perplexity")}, ["keyless"]),
+        ({"providers": ("openai", "perplexity"), "role": "viewer"}, []),
+    ],
+)
+def test_what_needs_attention(changes: dict[str, Any], needs: list[str]) -> None:
+    """The most pressing first; a day without answers is not yet dark, since its run may be still to come."""
+    assert needs == replace(WELL, **changes).needs(TODAY, BOTH, is_blocked=False)
+
+
+@pytest.mark.parametrize(("role", "needs"), [("owner", ["blocked"]), ("viewer", [])])
+def test_the_budget_is_the_owners(role: Any, needs: list[str]) -> None:
+    """A viewer learns nothing of the owner's budget."""
+    assert needs == replace(WELL, role=role).needs(TODAY, BOTH, is_blocked=True)
