@@ -8,6 +8,7 @@ from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
 from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
 from llm_monitoring.analysis.sentiment import (
     JUDGE_INSTRUCTIONS,
+    SENTIMENTS,
     Sentiment,
     SentimentScore,
     UnreadableVerdict,
@@ -22,6 +23,7 @@ from llm_monitoring.analysis.text.hosts import ascii_host
 __all__ = [
     "ANALYSIS_VERSION",
     "JUDGE_INSTRUCTIONS",
+    "SENTIMENTS",
     "Analysis",
     "Doubt",
     "Entity",

@@ -18,13 +18,14 @@ GRANT SELECT ON
     llm_model_registry, llm_model_prices, llm_schema_migrations, llm_operator_account, llm_monitoring_rules,
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
-    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts,
+    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts, llm_prompt_tags, llm_dismissed_names,
     llm_site_kinds, llm_project_notes,
     llm_people, llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
 TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
 GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
+GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
 GRANT UPDATE (last_used_at) ON llm_api_tokens TO llm_monitoring_web;
@@ -79,6 +80,9 @@ DECLARE
     unbound CONSTANT TEXT := '(' || bound || ' IS NULL AND ' || bound_project || ' IS NULL)';
     own_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id AND p.user_id = ' || bound || ')';
     seen_project CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = project_id)';
+    seen_prompt CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_queries q WHERE q.id = query_id)';
+    own_prompt CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_queries q JOIN llm_monitoring_projects p'
+        ' ON p.id = q.project_id WHERE q.id = query_id AND p.user_id = ' || bound || ')';
     entry RECORD;
 BEGIN
     FOR entry IN
@@ -90,6 +94,8 @@ BEGIN
             ('llm_project_viewers', 'user_id = ' || bound || ' OR llm_owner_of(project_id) = ' || bound,
              'llm_owner_of(project_id) = ' || bound),
             ('llm_monitoring_queries', seen_project, own_project),
+            ('llm_prompt_tags', seen_prompt, own_prompt),
+            ('llm_dismissed_names', seen_project, own_project),
             ('llm_monitoring_results', seen_project, 'FALSE'),
             ('llm_monitoring_snapshots', seen_project, 'FALSE'),
             ('llm_monitoring_failed_tasks', seen_project, 'FALSE'),

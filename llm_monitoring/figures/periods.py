@@ -93,12 +93,16 @@ class PeriodTotals:
 
 @dataclass(frozen=True, slots=True)
 class PeriodRequest:
-    """What is asked: a project's period, another one to compare it with, and one provider alone or all."""
+    """What is asked: a project's period, another one to compare it with, one provider alone or all, one tag or none.
+
+    With a `tag` only answers to the prompts that have it count.
+    """
 
     project_id: int
     period: Period
     compared: Period | None = None
     provider: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +139,12 @@ def period_figures(db: Database, question: PeriodRequest) -> PeriodFigures:
     project, compared = projects.find(db, question.project_id), question.compared
     names = [entity.name for entity in project.competitors]
     readings = Readings(db, project)
-    observed = observations(db, readings, question.period, question.provider)
+    observed = observations(db, readings, question.period, question.provider, question.tag)
     others: list[Observation] = []
     change = None
     if compared is not None:
         before, _ = in_order(question.period, compared)
-        others = observations(db, readings, compared, question.provider)
+        others = observations(db, readings, compared, question.provider, question.tag)
         pair = (others, observed) if before is compared else (observed, others)
         change = comparison.compare(*pair, names)
     else:
@@ -176,6 +180,7 @@ def period_params(question: PeriodRequest) -> dict[str, Any]:
         "first": question.period.first,
         "last": question.period.last,
         "provider": question.provider,
+        "tag": question.tag,
     }
 
 
@@ -199,14 +204,11 @@ def measured_days(db: Database, project_id: int) -> Period | None:
     return None if row is None or row["first"] is None else Period(row["first"], row["last"])
 
 
-def observations(db: Database, readings: Readings, period: Period, provider: str | None = None) -> list[Observation]:
+def observations(
+    db: Database, readings: Readings, period: Period, provider: str | None = None, tag: str | None = None
+) -> list[Observation]:
     """The valid answers of a period, as the project's present names read them."""
-    params = {
-        "project_id": readings.project.id,
-        "first": period.first,
-        "last": period.last,
-        "provider": provider,
-    }
+    params = period_params(PeriodRequest(readings.project.id, period, provider=provider, tag=tag))
     return [observed for _, observed in observed_rows(readings, db.all(SQL.observations, params))]
 
 
@@ -230,7 +232,8 @@ def measured(
 ) -> tuple[PeriodTotals, dict[str, PeriodTotals]]:
     """The figures over all providers, and each provider's."""
     answers = answer_set(observed, [entity.name for entity in project.competitors])
-    totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(SQL.totals, period_params(question))}
+    query = SQL.totals if question.tag is None else SQL.totals_of_tag
+    totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(query, period_params(question))}
     each = {}
     for provider in sorted({*totals, *(o.provider for o in observed)}):
         own = answers.of_provider(provider)

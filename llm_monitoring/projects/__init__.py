@@ -23,6 +23,7 @@ from llm_monitoring.projects.definition import (
     write_entity,
 )
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
+from llm_monitoring.projects.prompt_tags import MOST_TAGS, clean_tag, clean_tags, set_tags, tag_prompts, tags_of
 from llm_monitoring.projects.prompts import (
     add_all_prompts,
     add_prompts,
@@ -52,6 +53,7 @@ from llm_monitoring.projects.users import add_user, change_address, find_user, l
 from llm_monitoring.projects.validation import check_prompt, problems
 
 __all__ = [
+    "MOST_TAGS",
     "NewProject",
     "NewPrompt",
     "Project",
@@ -67,6 +69,8 @@ __all__ = [
     "change",
     "change_address",
     "check_prompt",
+    "clean_tag",
+    "clean_tags",
     "country_problem",
     "edit_competitor",
     "edit_prompt",
@@ -96,7 +100,10 @@ __all__ = [
     "remove_user",
     "set_active",
     "set_prompts_active",
+    "set_tags",
     "site_problem",
+    "tag_prompts",
+    "tags_of",
     "user_holdings",
     "write_entity",
 ]

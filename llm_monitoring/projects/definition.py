@@ -79,6 +79,7 @@ class NewPrompt:
     text: str
     language: str | None = None
     query_type: str = "general"
+    tags: tuple[str, ...] = ()
 
 
 class UnreadableProject(NotReady):

@@ -9,6 +9,7 @@ from llm_monitoring.db import Conflict, Database, Rejected, Row, Transaction, lo
 from llm_monitoring.errors import AlreadyExists, Invalid, NotFound, NotReady
 from llm_monitoring.projects.definition import NewPrompt, Project
 from llm_monitoring.projects.locale_codes import language_code
+from llm_monitoring.projects.prompt_tags import clean_tags, write_tags
 from llm_monitoring.projects.store import find
 from llm_monitoring.projects.validation import check_prompt, prompt_key
 
@@ -50,14 +51,17 @@ def add_all_prompts(
     project = find(db, project_id)
     for query in queries:
         check_prompt(query)
-    fresh = [query for query, known in match_known(db, project_id, queries) if known is None]
+    fresh = [(query, clean_tags(query.tags)) for query, known in match_known(db, project_id, queries) if known is None]
 
     def work(tx: Transaction) -> int:
-        added = 0
-        for query in fresh:
-            added += tx.one(SQL.add_prompt, prompt_fields(project, query)) is not None
+        added: dict[int, list[str]] = {}
+        for query, tags in fresh:
+            row = tx.one(SQL.add_prompt, prompt_fields(project, query))
+            if row is not None:
+                added[row["id"]] = tags
             on_added(1)
-        return added
+        write_tags(tx, project_id, {query_id: tags for query_id, tags in added.items() if tags})
+        return len(added)
 
     try:
         added = db.transact(work)

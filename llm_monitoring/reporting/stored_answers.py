@@ -40,6 +40,7 @@ class AnswerSearch:
     competitor: str | None = None
     cited: bool | None = None
     sentiment: str | None = None
+    tag: str | None = None
     counted: CountedIn | None = None
 
     def fits(self, row: Row) -> bool:
@@ -69,12 +70,15 @@ def search(
     *,
     competitor: str | None = None,
     figure: MeasuredFigure | None = None,
+    tag: str | None = None,
     **conditions: Any,
 ) -> AnswerSearch:
     """Return a search; with `figure`, of the answers that it counts, of `competitor` if one is given.
 
-    Raises NotFound if the project or its competitor does not exist, Invalid for a figure that competitors do not have.
+    Raises NotFound if the project or its competitor does not exist, Invalid for a figure that competitors do not have
+    and for a text that is no tag.
     """
+    conditions["tag"] = None if tag is None else projects.clean_tag(tag)
     project = projects.find(db, project_id)
     name = None if competitor is None else competitor_named(project, competitor)
     if figure is None:
@@ -106,6 +110,7 @@ def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None 
         "model": wanted.model,
         "providers": list(wanted.providers) or None,
         "query_id": wanted.query_id,
+        "tag": wanted.tag,
         "page": PAGE,
     }
     day, number = after or (None, None)

@@ -100,23 +100,53 @@ def tell(project: int, added: int, known: int) -> None:
     say(f"Project {project}: new prompts: {added}, known already: {known}.")
 
 
-@queries.command("list", epilog=example("queries list 1", "queries list 1 --json"))
+@queries.command("list", epilog=example("queries list 1", "queries list 1 --tag precios --json"))
 @click.argument("project", type=PROJECT)
+@click.option("--tag", help="Only prompts with this tag.")
 @json_option
 @pass_session
-def list_queries(session: Session, project: int, *, as_json: bool) -> None:
+def list_queries(session: Session, project: int, tag: str | None, *, as_json: bool) -> None:
     """List the prompts of PROJECT."""
+    wanted = None if tag is None else projects.clean_tag(tag)
     with session.app() as app:
-        rows = projects.list_prompts(app.db, project)
+        rows = [row for row in projects.list_prompts(app.db, project) if wanted is None or wanted in row["tags"]]
     columns: Columns = {
         "Query": "id",
         "Prompt": "query_text",
         "Language": "language",
         "Type": "query_type",
+        "Tags": "tags",
         "Active": "is_active",
     }
     empty = f"Project {project} has no prompts yet: `queries add {project} TEXT` or `queries import {project} FILE`."
+    if wanted is not None:
+        empty = f"Project {project} has no prompt with the tag {wanted!r}: `queries tag {project} QUERY --add TAG`."
     show_rows(rows, columns, as_json=as_json, empty=empty)
+
+
+@queries.command(
+    epilog=example("queries tag 1 7 8 --add precios", "queries tag 1 7 --add pymes --remove precios", "queries tag 1")
+)
+@click.argument("project", type=PROJECT)
+@click.argument("query", nargs=-1, type=QUERY)
+@click.option("--add", "added", multiple=True, metavar="TAG", help="A tag to give them; repeatable.")
+@click.option("--remove", "removed", multiple=True, metavar="TAG", help="A tag to take away; repeatable.")
+@pass_session
+def tag(
+    session: Session, project: int, query: tuple[int, ...], added: tuple[str, ...], removed: tuple[str, ...]
+) -> None:
+    """Add tags to each QUERY of PROJECT, or take them away; without a QUERY, list the tags.
+
+    Tags are your own groups of prompts, by which `metrics`, `answers list` and the API filter. Letters of any case are
+    the same tag. With any prompt that cannot be tagged, none is.
+    """
+    if bool(query) != bool(added or removed):
+        raise Invalid("options", "say which prompts and which tags: QUERY with --add or --remove")
+    with session.app() as app:
+        if query:
+            projects.tag_prompts(app.db, project, query, added, removed)
+        rows = projects.tags_of(app.db, project)
+    show_rows(rows, {"Tag": "tag", "Prompts": "prompts"}, as_json=False, empty=f"Project {project} has no tags.")
 
 
 @queries.command(epilog=example("queries pause 1 7", "queries pause 1 7 8 9"))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from llm_monitoring.analysis import SENTIMENTS
 from llm_monitoring.cli.base.command import PROVIDER, Number, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_line, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project, project_options
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.errors import Invalid
+from llm_monitoring.figures import MEASURED_FIGURES
 
 if TYPE_CHECKING:
     from llm_monitoring.db import Row
@@ -51,6 +53,15 @@ def answers() -> None:
 @click.option("--mentioned/--not-mentioned", default=None, help="Only answers that name the brand, or that do not.")
 @click.option("--competitor", metavar="NAME", help="Only answers that name this competitor.")
 @click.option("--prompt", "query_id", type=QUERY, help="Only answers to the prompt of this number.")
+@click.option("--tag", help="Only answers to prompts with this tag.")
+@click.option("--cited/--not-cited", default=None, help="Only answers that cite a page of the brand, or that do not.")
+@click.option("--sentiment", type=click.Choice(SENTIMENTS), help="Only answers that speak of the brand like this.")
+@click.option(
+    "--counted-in",
+    "figure",
+    type=click.Choice(MEASURED_FIGURES),
+    help="Only the answers that this figure rests on, of the brand or of --competitor.",
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, latest first.")
 @json_option
 @pass_session

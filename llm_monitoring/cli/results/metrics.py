@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from llm_monitoring import projects
 from llm_monitoring.cli.base.command import PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import say, show_json
 from llm_monitoring.cli.base.periods import Asked, chosen_project, period_options, periods_of, project_options
@@ -35,6 +36,7 @@ from llm_monitoring.process.wording import PROGRAM, counted
 @project_options
 @period_options
 @click.option("--provider", type=PROVIDER, metavar="NAME", help="The answers of this provider alone.")
+@click.option("--tag", help="The answers to prompts with this tag alone.")
 @click.option(
     "--by",
     type=click.Choice(["provider", "prompt"]),
@@ -50,6 +52,7 @@ def metrics(
     number: int | None,
     project: int | None,
     provider: str | None,
+    tag: str | None,
     by: str,
     *,
     as_json: bool,
@@ -65,11 +68,12 @@ def metrics(
     """
     from llm_monitoring.app import schedule_day
 
+    wanted = None if tag is None else projects.clean_tag(tag)
     with session.app() as app:
         chosen = chosen_project(app.db, number, project)
         latest = table.latest_day(app.db, chosen) or schedule_day(app.settings)
         period, compared = periods_of(Asked(**asked), latest)
-        report = table.period_figures(app.db, PeriodRequest(chosen, period, compared, provider))
+        report = table.period_figures(app.db, PeriodRequest(chosen, period, compared, provider, wanted))
     if as_json:
         show_json(report_fields(report))
     else:

@@ -1,7 +1,8 @@
 -- name: prompts
--- A project's prompts.
-SELECT id, query_text, language, query_type, is_active
-FROM llm_monitoring_queries WHERE project_id = %(project_id)s ORDER BY id;
+-- A project's prompts with their tags.
+SELECT q.id, q.query_text, q.language, q.query_type, q.is_active,
+       ARRAY(SELECT t.tag FROM llm_prompt_tags t WHERE t.query_id = q.id ORDER BY t.tag) AS tags
+FROM llm_monitoring_queries q WHERE q.project_id = %(project_id)s ORDER BY q.id;
 
 -- name: add_prompt
 -- Add a prompt, unless the project already has it.
@@ -40,3 +41,27 @@ WITH unasked AS (
 )
 DELETE FROM llm_monitoring_queries
 WHERE id IN (SELECT id FROM unasked) AND (SELECT count(*) FROM unasked) = %(wanted)s;
+
+-- name: tags
+-- The tags of a project's prompts, and how many prompts have each.
+SELECT t.tag, count(*)::int AS prompts
+FROM llm_prompt_tags t JOIN llm_monitoring_queries q ON q.id = t.query_id
+WHERE q.project_id = %(project_id)s
+GROUP BY t.tag ORDER BY t.tag;
+
+-- name: tags_of_prompts
+-- The tags of prompts of a project, locked until the transaction ends.
+SELECT q.id, ARRAY(SELECT t.tag FROM llm_prompt_tags t WHERE t.query_id = q.id) AS tags
+FROM llm_monitoring_queries q
+WHERE q.project_id = %(project_id)s AND q.id = ANY (%(ids)s)
+ORDER BY q.id
+FOR NO KEY UPDATE OF q;
+
+-- name: remove_tags
+-- Remove all tags of prompts.
+DELETE FROM llm_prompt_tags WHERE query_id = ANY (%(ids)s);
+
+-- name: add_tags
+-- Give prompts tags.
+INSERT INTO llm_prompt_tags (query_id, tag)
+SELECT * FROM unnest(%(ids)s::int[], %(tags)s::text[]);

@@ -10,6 +10,7 @@ WHERE project_id = %(project_id)s
   AND (%(providers)s::text[] IS NULL OR llm_provider = ANY (%(providers)s))
   AND (%(model)s::text IS NULL OR %(model)s IN (model_id, model_used))
   AND (%(query_id)s::int IS NULL OR query_id = %(query_id)s)
+  AND (%(tag)s::text IS NULL OR query_id IN (SELECT t.query_id FROM llm_prompt_tags t WHERE t.tag = %(tag)s))
   AND (%(before_day)s::date IS NULL OR (analysis_date, id) < (%(before_day)s, %(before_id)s))
 ORDER BY analysis_date DESC, id DESC
 LIMIT %(page)s;

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.app import App
-from llm_monitoring.web.api.schemas import Body, Page
+from llm_monitoring.web.api.schemas import Body, Page, Tag
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
 
@@ -19,6 +19,7 @@ router: Final = APIRouter(prefix="/projects/{project_id}/prompts", tags=["prompt
 MOST_AT_ONCE: Final = 500
 PromptId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The prompt's number.")]
 PromptText = Annotated[str, Field(min_length=1, max_length=4000)]
+Tags = Annotated[list[str], Field(max_length=projects.MOST_TAGS, description="Groups of prompts, in small letters.")]
 PromptType = Annotated[str, Field(min_length=1, max_length=50)]
 
 
@@ -30,6 +31,7 @@ class PromptView(BaseModel):
     language: str | None
     query_type: str | None
     is_active: bool
+    tags: Tags
 
 
 class NewPrompt(Body):
@@ -38,6 +40,7 @@ class NewPrompt(Body):
     query_text: PromptText
     language: str | None = Field(default=None, max_length=35)
     query_type: PromptType = "general"
+    tags: Tags = Field(default=[])
 
 
 class NewPrompts(Body):
@@ -60,24 +63,36 @@ class PromptChange(Body):
     language: str | None = Field(default=None, max_length=35)
     query_type: PromptType | None = None
     is_active: bool | None = None
+    tags: Tags | None = Field(default=None, description="All tags of the prompt: others are removed.")
 
 
 @router.get("", response_model=Page[PromptView])
 def list_prompts(
-    here: Annotated[ProjectCaller, on_project("projects:read")], *, limit: Limit = 50, cursor: Cursor = None
+    here: Annotated[ProjectCaller, on_project("projects:read")],
+    *,
+    tag: Tag = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Any:
-    """List the project's prompts, those that are paused included."""
-    filters = {"list": "prompts", "project": here.project_id}
+    """List the project's prompts, those that are paused included, all or those with a tag."""
+    wanted = None if tag is None else projects.clean_tag(tag)
+    filters = {"list": "prompts", "project": here.project_id, **({"tag": wanted} if wanted else {})}
     place = decode(cursor, filters, number)
     after = place[0] if place else 0
-    rows = [row for row in projects.list_prompts(here.app.db, here.project_id) if row["id"] > after]
+    rows = [
+        row
+        for row in projects.list_prompts(here.app.db, here.project_id)
+        if row["id"] > after and (wanted is None or wanted in row["tags"])
+    ]
     return page(rows[: limit + 1], limit, filters, ("id",))
 
 
 @router.post("", status_code=201, response_model=Added)
 def add_prompts(body: NewPrompts, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Added:
     """Add prompts, all or none; one that the project has already is left alone, so it may be sent again."""
-    new = [projects.NewPrompt(each.query_text, each.language, each.query_type) for each in body.prompts]
+    new = [
+        projects.NewPrompt(each.query_text, each.language, each.query_type, tuple(each.tags)) for each in body.prompts
+    ]
 
     def work(app: App) -> Added:
         added, known = projects.add_all_prompts(app.db, here.project_id, new)
@@ -95,10 +110,12 @@ def change_prompt(
 
     def work(app: App) -> Any:
         before = projects.find_prompt(app.db, here.project_id, prompt_id)
-        if body.model_fields_set - {"is_active"}:
+        if body.model_fields_set - {"is_active", "tags"}:
             projects.edit_prompt(app.db, here.project_id, prompt_id, body.query_text, body.language, body.query_type)
         if body.is_active is not None:
             projects.set_prompts_active(app.db, here.project_id, [prompt_id], body.is_active)
+        if body.tags is not None:
+            projects.set_tags(app.db, here.project_id, prompt_id, body.tags)
         after = projects.find_prompt(app.db, here.project_id, prompt_id)
         audit.record(
             app.db,

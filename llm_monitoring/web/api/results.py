@@ -14,7 +14,7 @@ from llm_monitoring.analysis import Sentiment
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import MeasuredFigure
 from llm_monitoring.reporting import exports, stored_answers
-from llm_monitoring.web.api.schemas import Body, Page, Usd
+from llm_monitoring.web.api.schemas import Body, Page, Tag, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import MOST, decode, number, page
 from llm_monitoring.web.problems import Problem
@@ -49,6 +49,7 @@ class Answers(Days):
     """Which answers are listed."""
 
     model: str | None = Field(default=None, max_length=100, description="Asked for, or served.")
+    tag: Tag = None
     prompt: int | None = Field(default=None, ge=1, le=2**31 - 1, description="The prompt's number.")
     mentioned: bool | None = Field(default=None, description="Whether the brand is named.")
     competitor: str | None = Field(
@@ -69,6 +70,7 @@ class Answers(Days):
             here.project_id,
             competitor=self.competitor,
             figure=self.counted_in,
+            tag=self.tag,
             first=self.first,
             last=self.last,
             providers=(self.provider,) if self.provider else (),

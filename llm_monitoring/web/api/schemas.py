@@ -15,6 +15,7 @@ from llm_monitoring.projects import Project, write_entity
 Row = TypeVar("Row")
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Tag = Annotated[str | None, Field(max_length=100, description="Prompts with this tag alone, in any case of letters.")]
 
 
 class Body(BaseModel):
