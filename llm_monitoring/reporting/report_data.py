@@ -98,7 +98,7 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
     """Read a period; raises NotFound if there is no such project, TooManyStale if its names changed too long ago."""
     project = projects.find(db, wanted.project_id)
     period = wanted.period or last_days(db, wanted.project_id, DAYS, today)
-    params = {"project_id": wanted.project_id, "first": period.first, "last": period.last}
+    params = {"project_id": wanted.project_id, "first": period.first, "last": period.last, "tag": None}
     readings = Readings(db, project)
     answers, citations = read_answers(db, readings, params)
     texts = db.all(SQL.texts, {**params, "longest": LONGEST_TEXT, "most": MOST_ANSWERS})
@@ -123,9 +123,9 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
     )
 
 
-def read_failures(db: Database, project_id: int, period: Period) -> list[Failures]:
+def read_failures(db: Database, project_id: int, period: Period, tag: str | None = None) -> list[Failures]:
     """Tasks of a period without an answer, or with one that is not analysed yet."""
-    params = {"project_id": project_id, "first": period.first, "last": period.last}
+    params = {"project_id": project_id, "first": period.first, "last": period.last, "tag": tag}
     return [
         Failures(row["llm_provider"], row["reason"], row["analysis_date"], row["tasks"])
         for row in db.all(SQL.failures, params)
@@ -179,9 +179,11 @@ def read_answers(
     return found, citations
 
 
-def read_citations(db: Database, project: Project, period: Period, provider: str | None = None) -> CitationTally:
-    """The pages that the answers of a period cite, at one provider or at all."""
-    params = {"project_id": project.id, "first": period.first, "last": period.last}
+def read_citations(
+    db: Database, project: Project, period: Period, provider: str | None = None, tag: str | None = None
+) -> CitationTally:
+    """The pages that the answers of a period cite, at one provider or at all, of all prompts or those with a tag."""
+    params = {"project_id": project.id, "first": period.first, "last": period.last, "tag": tag}
     readings, citations = Readings(db, project), CitationTally(project.brand, project.competitors)
     for rows in pages_of(db, params):
         own = [row for row in rows if provider in (None, row["llm_provider"])]

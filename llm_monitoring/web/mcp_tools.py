@@ -14,7 +14,7 @@ from llm_monitoring.access.tokens import Scope
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting.showing import showable
 from llm_monitoring.web.api import account, citations, figures, gaps, projects, prompts, results, rivals, trends
-from llm_monitoring.web.api.schemas import Body, Page, ProjectRow
+from llm_monitoring.web.api.schemas import Body, Page, ProjectRow, Tag
 from llm_monitoring.web.guard import Caller, ProjectCaller, enter, require
 from llm_monitoring.web.paging import MOST
 from llm_monitoring.web.problems import FieldError, Problem
@@ -54,6 +54,8 @@ class InProject(Body):
 
 class ListPrompts(Listed, InProject):
     """A page of a project's prompts."""
+
+    tag: Tag = None
 
 
 class ListAnswers(results.Answers, InProject):
@@ -185,7 +187,7 @@ def list_projects(caller: Caller, wanted: ListProjects) -> Any:
 
 def list_prompts(here: ProjectCaller, wanted: ListPrompts) -> Any:
     """List the prompts of a project, those that are paused included."""
-    return prompts.list_prompts(here, limit=wanted.limit, cursor=wanted.cursor)
+    return prompts.list_prompts(here, tag=wanted.tag, limit=wanted.limit, cursor=wanted.cursor)
 
 
 def list_answers(here: ProjectCaller, wanted: ListAnswers) -> Any:

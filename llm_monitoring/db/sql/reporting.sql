@@ -14,6 +14,7 @@ WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last
                                       (SELECT analysis_date FROM llm_monitoring_results
                                        WHERE project_id = %(project_id)s AND id < %(after)s ORDER BY id DESC LIMIT 1),
                                       '-infinity'), %(after)s)
+  AND (%(tag)s::text IS NULL OR query_id IN (SELECT t.query_id FROM llm_prompt_tags t WHERE t.tag = %(tag)s))
 ORDER BY analysis_date, id
 LIMIT %(page)s;
 
@@ -51,11 +52,12 @@ ORDER BY q.id;
 -- name: failures
 -- Reasons of tasks without an answer, or with one that is not analysed yet, by provider and day.
 SELECT llm_provider, reason, analysis_date, count(*) AS tasks
-FROM (SELECT llm_provider, reason, analysis_date FROM llm_monitoring_failed_tasks
+FROM (SELECT llm_provider, reason, analysis_date, query_id FROM llm_monitoring_failed_tasks
       WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
       UNION ALL
-      SELECT llm_provider, 'unread', analysis_date FROM llm_monitoring_results
+      SELECT llm_provider, 'unread', analysis_date, query_id FROM llm_monitoring_results
       WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NOT NULL) missing
+WHERE %(tag)s::text IS NULL OR query_id IN (SELECT t.query_id FROM llm_prompt_tags t WHERE t.tag = %(tag)s)
 GROUP BY llm_provider, reason, analysis_date
 ORDER BY llm_provider, reason, analysis_date;
 

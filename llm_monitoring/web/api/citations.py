@@ -94,12 +94,13 @@ def list_citations(
         **({} if wanted.where == "all" else {"where": wanted.where}),
         "kind": wanted.kind,
         "site": wanted.site,
+        **({} if wanted.tag is None else {"tag": wanted.tag}),
     }
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
     project = projects.find(here.app.db, here.project_id)
     kinds = site_kinds(here.app.db, project)
-    found = read_citations(here.app.db, project, period, wanted.provider)
+    found = read_citations(here.app.db, project, period, wanted.provider, wanted.tag)
     pages = pages_of_kind(kinds, wanted, pages_where(found, wanted.where))
     top = found.top(pages, after + wanted.limit + 1)
     rows = [citation_row(rank, each, kinds) for rank, each in enumerate(top, 1)][after:]

@@ -15,7 +15,7 @@ from llm_monitoring.figures import CONFIDENCE, Change, ModelChange, Verdict, per
 from llm_monitoring.figures.periods import Period, PeriodFigures, PeriodRequest
 from llm_monitoring.reporting.period_view import CompetitorFigures, Figures, PeriodFigure, PeriodView, period_view
 from llm_monitoring.web.api.periods import refuse_long
-from llm_monitoring.web.api.schemas import Body
+from llm_monitoring.web.api.schemas import Body, Tag
 from llm_monitoring.web.conditional import respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
 
@@ -30,6 +30,7 @@ class PeriodQuery(Body):
     first: date | None = Field(default=None, alias="from")
     last: date | None = Field(default=None, alias="to")
     provider: ProviderName | None = Field(default=None, description="The answers of this provider alone.")
+    tag: Tag = None
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
@@ -177,7 +178,8 @@ def measured_period(
     period = wanted.period(here)
     if by_day:
         refuse_long(period)
-    return periods.period_figures(here.app.db, PeriodRequest(here.project_id, period, compared, wanted.provider))
+    request = PeriodRequest(here.project_id, period, compared, wanted.provider, wanted.tag)
+    return periods.period_figures(here.app.db, request)
 
 
 def figures_view(

@@ -74,7 +74,7 @@ def gaps_of(here: ProjectCaller, wanted: PeriodQuery) -> GapsView:
     period = measured.period
     is_owner = here.role == "owner"
     access = access_of(measured.project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(here.app.db, here.project_id, period)
+    failures = read_failures(here.app.db, here.project_id, period, wanted.tag)
     rows = gap_rows(measured.project, measured.total.answers.observations, failures, access, period.first, period.last)
     return GapsView.of(
         here,

@@ -75,14 +75,13 @@ def list_prompts(
     cursor: Cursor = None,
 ) -> Any:
     """List the project's prompts, those that are paused included, all or those with a tag."""
-    wanted = None if tag is None else projects.clean_tag(tag)
-    filters = {"list": "prompts", "project": here.project_id, **({"tag": wanted} if wanted else {})}
+    filters = {"list": "prompts", "project": here.project_id, **({"tag": tag} if tag else {})}
     place = decode(cursor, filters, number)
     after = place[0] if place else 0
     rows = [
         row
         for row in projects.list_prompts(here.app.db, here.project_id)
-        if row["id"] > after and (wanted is None or wanted in row["tags"])
+        if row["id"] > after and (tag is None or tag in row["tags"])
     ]
     return page(rows[: limit + 1], limit, filters, ("id",))
 

@@ -6,16 +6,32 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import Project, write_entity
+from llm_monitoring.projects import clean_tag as clean_tag_of_prompts
 
 Row = TypeVar("Row")
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
-Tag = Annotated[str | None, Field(max_length=100, description="Prompts with this tag alone, in any case of letters.")]
+
+
+def clean_tag(text: str | None) -> str | None:
+    """A tag as it is stored; raises ValueError."""
+    try:
+        return None if text is None else clean_tag_of_prompts(text)
+    except Invalid as exc:
+        raise ValueError(str(exc)) from exc
+
+
+Tag = Annotated[
+    str | None,
+    Field(max_length=100, description="Prompts with this tag alone, in any case of letters."),
+    AfterValidator(clean_tag),
+]
 
 
 class Body(BaseModel):

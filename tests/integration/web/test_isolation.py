@@ -34,6 +34,8 @@ TABLES: Final = (
     "llm_project_viewers",
     "llm_site_kinds",
     "llm_project_notes",
+    "llm_prompt_tags",
+    "llm_dismissed_names",
 )
 
 

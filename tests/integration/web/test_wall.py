@@ -21,6 +21,8 @@ from tests.integration.web.world import World, open_world
 WALLED = (
     "llm_monitoring_projects",
     "llm_monitoring_queries",
+    "llm_prompt_tags",
+    "llm_dismissed_names",
     "llm_monitoring_results",
     "llm_monitoring_snapshots",
     "user_llm_api_keys",
@@ -31,6 +33,8 @@ WALLED = (
     "llm_site_kinds",
     "llm_project_notes",
 )
+
+TAGGED = {"query_text": "¿Qué CRM?", "tags": ["crm"]}
 
 
 @pytest.fixture
@@ -44,6 +48,8 @@ def world(database_url: str) -> Iterator[World]:
         for number in range(2):
             book.store(number, DAYS[0], "1. Quipu")
         book.figures(DAYS[0])
+        made.db.execute("INSERT INTO llm_prompt_tags SELECT id, 'x' FROM llm_monitoring_queries WHERE project_id = 2")
+        made.db.execute("INSERT INTO llm_dismissed_names VALUES (2, 'x', 'X')")
         yield made
     execute(database_url, "DROP ROLE test_web")
 
@@ -52,7 +58,7 @@ def test_the_service_works_within_the_wall(world: World) -> None:
     """Own projects, prompts, keys, figures and answers are read and written as without it."""
     made = world.call("POST", "/projects", json={"name": "Acme", "brand": {"name": "Acme"}, "industry": "CRM"})
     path = f"/projects/{made.json()['id']}"
-    assert 201 == world.call("POST", f"{path}/prompts", json={"prompts": [{"query_text": "¿Qué CRM?"}]}).status_code
+    assert 201 == world.call("POST", f"{path}/prompts", json={"prompts": [TAGGED]}).status_code
     assert 200 == world.call("PATCH", path, json={"industry": "ERP"}).status_code
     key = {"provider": "openai", "api_key": "sk-proj-wall-aaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
     assert 201 == world.call("POST", "/api-keys", json=key).status_code
@@ -106,6 +112,8 @@ def test_a_session_sees_its_user_alone_and_forgets_him(world: World) -> None:
         "UPDATE llm_monitoring_projects SET user_id = 1 WHERE user_id = 2",
         "DELETE FROM llm_monitoring_queries WHERE project_id = 2",
         "UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'x' WHERE user_id = 2",
+        "DELETE FROM llm_prompt_tags",
+        "DELETE FROM llm_dismissed_names",
     ],
 )
 def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
