@@ -226,9 +226,14 @@ def ordered_counts(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
-def read_sources(db: Database, project: Project, period: Period, provider: str | None = None) -> SourceTally:
-    """The sites that the answers of a period cite, at one provider or at all, as present names read them."""
-    params = {"project_id": project.id, "first": period.first, "last": period.last}
+def read_sources(
+    db: Database, project: Project, period: Period, provider: str | None = None, tag: str | None = None
+) -> SourceTally:
+    """The sites that the answers of a period cite, at one provider or at all, as present names read them.
+
+    With a `tag` only answers to the prompts that have it count.
+    """
+    params = {"project_id": project.id, "first": period.first, "last": period.last, "tag": tag}
     readings, tally = Readings(db, project), SourceTally(site_kinds(db, project))
     for rows in pages_of(db, params):
         own = [row for row in rows if provider in (None, row["llm_provider"])]

@@ -220,7 +220,7 @@ def unset_site_kind(site: SiteName, here: Annotated[ProjectCaller, on_project("p
 def tally_of(here: ProjectCaller, wanted: PeriodQuery) -> tuple[SourceTally, Period]:
     period = wanted.period(here)
     project = projects.find(here.app.db, here.project_id)
-    return sources.read_sources(here.app.db, project, period, wanted.provider), period
+    return sources.read_sources(here.app.db, project, period, wanted.provider, wanted.tag), period
 
 
 def filters_of(name: str, here: ProjectCaller, period: Period, wanted: PeriodQuery) -> dict[str, Any]:
@@ -230,6 +230,7 @@ def filters_of(name: str, here: ProjectCaller, period: Period, wanted: PeriodQue
         "first": period.first,
         "last": period.last,
         "provider": wanted.provider,
+        **({} if wanted.tag is None else {"tag": wanted.tag}),
     }
 
 

@@ -70,6 +70,7 @@ def test_a_tag_narrows_everything_that_is_measured(tagged: World) -> None:
     for filters, figure in shown_figures(tagged, **PERIOD, tag="pymes"):
         assert figure["answers"] == len(listed(tagged, **filters)), filters
     assert ["b.example"] == [row["domain"] for row in get(tagged, "citations", **PERIOD, tag="pymes")["data"]]
+    assert 1 == get(tagged, "sources", **PERIOD, tag="pymes")["answers"]
     assert {1} == {row["mention_rate"]["answers"] for row in get(tagged, "rivals", **PERIOD, tag="pymes")["data"]}
     (trend,) = get(tagged, "trends", **PERIOD, tag="pymes")["data"]
     assert 1 == trend["mention_rate"]["answers"]
