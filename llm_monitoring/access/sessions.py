@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.one_time import has_form, hash_of, new_text
-from llm_monitoring.db import Database, Row, load
+from llm_monitoring.db import Database, Row, in_transaction, load
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import NotFound
 
@@ -34,16 +36,20 @@ class Session:
     expires_at: datetime
 
 
-def begin(db: Database, user_id: int, method: Method, client: str = "") -> tuple[int, Secret]:
-    """Store a new session and return its number with its text, which only the cookie holds."""
+def begin(db: Database, user_id: int, method: Method, client: str = "") -> Secret:
+    """Store a new session, with its record in the same transaction; return its text, which only the cookie holds."""
     text = new_text()
     shown = "".join(each for each in client if each.isprintable())[:MOST_CLIENT]
-    row = db.one(
-        SQL.add_session,
-        {"user_id": user_id, "session_hash": hash_of(text), "method": method, "client": shown, "days": MOST_DAYS},
-    )
-    assert row is not None
-    return row["id"], Secret(text)
+    values = {"user_id": user_id, "session_hash": hash_of(text), "method": method, "client": shown, "days": MOST_DAYS}
+
+    def work(db: Database) -> None:
+        row = db.one(SQL.add_session, values)
+        assert row is not None
+        actor = Actor("person", user_id, row["id"])
+        audit.record(db, actor, "session.begin", object_id=row["id"], after={"method": method, "client": shown})
+
+    in_transaction(db, work)
+    return Secret(text)
 
 
 def find(db: Database, text: str) -> Session | None:
@@ -64,15 +70,27 @@ def sessions_of(db: Database, user_id: int) -> list[Session]:
     return [read_session(row) for row in db.all(SQL.sessions, {"user_id": user_id, "idle_hours": IDLE_HOURS})]
 
 
-def end(db: Database, session_id: int, user_id: int) -> None:
-    """End a session of a user; raises NotFound if there is none that is open."""
-    if not db.execute(SQL.end_session, {"id": session_id, "user_id": user_id}):
-        raise NotFound("session", session_id)
+def end(db: Database, actor: Actor, session_id: int) -> None:
+    """End a session of the actor's account, with its record; raises NotFound if there is none that is open."""
+
+    def work(db: Database) -> None:
+        if not db.execute(SQL.end_session, {"id": session_id, "user_id": actor.user_id}):
+            raise NotFound("session", session_id)
+        audit.record(db, actor, "session.end", object_id=session_id)
+
+    in_transaction(db, work)
 
 
-def end_all(db: Database, user_id: int, *, kept: int | None = None) -> int:
-    """End every session of a user but `kept`; return how many."""
-    return db.execute(SQL.end_sessions, {"user_id": user_id, "kept": kept})
+def end_all(db: Database, actor: Actor, *, kept: int | None = None) -> int:
+    """End every session of the actor's account but `kept`, with their record; return how many there were."""
+
+    def work(db: Database) -> int:
+        ended = db.all(SQL.end_sessions, {"user_id": actor.user_id, "kept": kept})
+        for row in ended:
+            audit.record(db, actor, "session.end", object_id=row["id"])
+        return len(ended)
+
+    return in_transaction(db, work)
 
 
 def read_session(row: Row) -> Session:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from llm_monitoring.access import sessions
+from llm_monitoring.access import audit, sessions
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.one_time import has_form, hash_of, new_text
 from llm_monitoring.db import Database, in_transaction, load
 from llm_monitoring.domain import Secret
@@ -44,17 +45,37 @@ def person_of_address(db: Database, email: str) -> Person | None:
     return Person(**rows[0]) if len(rows) == 1 else None
 
 
-def invite(db: Database, user_id: int) -> None:
-    """Let a user ask for sign-in links; one who was disabled may sign in again."""
-    db.execute(SQL.invite, {"user_id": user_id})
+def invite(db: Database, actor: Actor) -> bool:
+    """Let the actor's user ask for sign-in links, with its record; False if that was so before, or is forbidden."""
+
+    def work(db: Database) -> bool:
+        is_new = db.execute(SQL.invite, {"user_id": actor.user_id}) > 0
+        if is_new:
+            audit.record(db, actor, "person.invite", object_id=actor.user_id)
+        return is_new
+
+    return in_transaction(db, work)
 
 
-def disable(db: Database, user_id: int) -> int:
-    """Stop a user from signing in and end the sessions; return how many were open."""
+def enable(db: Database, actor: Actor) -> bool:
+    """Let the actor's user, who was disabled, sign in again; False if the user may."""
+
+    def work(db: Database) -> bool:
+        is_new = db.execute(SQL.enable, {"user_id": actor.user_id}) > 0
+        if is_new:
+            audit.record(db, actor, "person.enable", object_id=actor.user_id)
+        return is_new
+
+    return in_transaction(db, work)
+
+
+def disable(db: Database, actor: Actor) -> int:
+    """Stop the actor's user from signing in and end the sessions; return how many were open."""
 
     def work(db: Database) -> int:
-        db.execute(SQL.disable, {"user_id": user_id})
-        return sessions.end_all(db, user_id)
+        db.execute(SQL.disable, {"user_id": actor.user_id})
+        audit.record(db, actor, "person.disable", object_id=actor.user_id)
+        return sessions.end_all(db, actor)
 
     return in_transaction(db, work)
 
@@ -66,18 +87,16 @@ def new_link(db: Database, user_id: int, *, most_open: int | None = None) -> Sec
     return None if db.one(SQL.add_link, params) is None else Secret(text)
 
 
-def address_of_link(db: Database, text: str) -> str | None:
-    """The e-mail address that a link signs in, if it can still be spent. It is not spent by this."""
+def person_of_link(db: Database, text: str) -> Person | None:
+    """Whom a link signs in, if it can still be spent. It is not spent by this."""
     row = db.one(SQL.link, {"link_hash": hash_of(text)}) if has_form(text) else None
-    return None if row is None else str(row["email"])
+    return None if row is None else Person(**row)
 
 
-def spend(db: Database, text: str, client: str = "") -> tuple[int, Secret] | None:
-    """Spend a link and begin a session: its number and text; None if the link cannot be spent, or no more."""
-    if not has_form(text):
-        return None
+def spend(db: Database, text: str, client: str = "") -> Secret | None:
+    """Spend a link and begin a session of its user: its text, or None if the link cannot be spent any more."""
 
-    def work(db: Database) -> tuple[int, Secret] | None:
+    def work(db: Database) -> Secret | None:
         row = db.one(SQL.spend_link, {"link_hash": hash_of(text)})
         return None if row is None else sessions.begin(db, row["user_id"], "link", client)
 

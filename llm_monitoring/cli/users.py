@@ -1,14 +1,18 @@
-"""`users`: add, list, edit and remove users."""
+"""`users`: add, list, edit and remove users, and let them sign in to the web service's pages."""
 
 from __future__ import annotations
 
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.access import sign_ins
+from llm_monitoring.access.addresses import public_address
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.cli.base.command import Failed, example, json_option
 from llm_monitoring.cli.base.output import say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db import Row
+from llm_monitoring.db import Database, Row
+from llm_monitoring.errors import NotFound
 
 
 @click.group(epilog=example("users add ana@agency.example", "users list"))
@@ -23,6 +27,51 @@ def add(session: Session, email: str) -> None:
     """Create a user with the address EMAIL."""
     with session.app() as app:
         say(f"User {projects.add_user(app.db, email)} added: {email}")
+
+
+@users.command(epilog=example("users invite ana@agency.example", "users invite 3"))
+@click.argument("user")
+@pass_session
+def invite(session: Session, user: str) -> None:
+    """Let USER sign in to the pages and print a link that does it once, within 15 minutes.
+
+    An e-mail address that no user has becomes a new user. One who was disabled may sign in again. Once invited, a user
+    asks for further links at /sign-in, if LLM_NOTIFY_URLS holds a mail server. LLM_WEB_HOST says what links begin with.
+    """
+    with session.app() as app:
+        address = public_address(app.settings)
+        if address is None:
+            raise Failed("a link needs the service's address: set LLM_WEB_HOST to the name that it is reached by")
+        user_id, email = invited(app.db, user)
+        link = sign_ins.new_link(app.db, user_id)
+    assert link is not None
+    say(f"{email} signs in with this link, once, within {sign_ins.LINK_MINUTES} minutes:")
+    click.echo(f"{address}/sign-in/{link.reveal()}")
+
+
+def invited(db: Database, user: str) -> tuple[int, str]:
+    """Invite a user, who is created if USER is an address that no one has; return number and address."""
+    try:
+        found = projects.find_user(db, user)
+    except NotFound:
+        if "@" not in user:
+            raise
+        found = {"id": projects.add_user(db, user), "email": user}
+    actor = Actor("command", found["id"])
+    sign_ins.enable(db, actor)
+    sign_ins.invite(db, actor)
+    return found["id"], found["email"]
+
+
+@users.command(epilog=example("users disable ana@agency.example"))
+@click.argument("user")
+@pass_session
+def disable(session: Session, user: str) -> None:
+    """End USER's sessions and stop USER from signing in; tokens, projects and keys stay. `users invite` undoes it."""
+    with session.app() as app:
+        found = projects.find_user(app.db, user)
+        ended = sign_ins.disable(app.db, Actor("command", found["id"]))
+    say(f"User {found['id']} ({found['email']}) cannot sign in any more; {ended} sessions ended.")
 
 
 @users.command("list", epilog=example("users list --json"))

@@ -45,30 +45,36 @@ def web(session: Session, *, port: int | None) -> None:
         if not session.demo:
             serve(settings, port, stop)
             return
-        with demo_orders(settings, stop) as token:
-            serve(settings, port, stop, lambda address: show_demo(address, token))
+        with demo_orders(settings, stop) as (token, link):
+            serve(settings, port, stop, lambda address: show_demo(address, token, link))
 
 
 @contextmanager
-def demo_orders(settings: Settings, stop: Event) -> Iterator[str]:
-    """Serve the demo's orders in a thread; yields a new token of the demo's user with every scope."""
+def demo_orders(settings: Settings, stop: Event) -> Iterator[tuple[str, str]]:
+    """Serve the demo's orders in a thread; yields a new token with every scope and a sign-in link of its user."""
     from llm_monitoring import projects
+    from llm_monitoring.access import sign_ins
     from llm_monitoring.access.tokens import SCOPES
     from llm_monitoring.app import open_app
     from llm_monitoring.cli.tokens import issue
+    from llm_monitoring.cli.users import invited
     from llm_monitoring.demo.sample import SAMPLE_EMAIL
     from llm_monitoring.runs.order_service import serving
 
     with open_app(settings, stop) as app:
         user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
         token = issue(app.db, user_id, "web demo", SCOPES, None, DEMO_TOKEN_DAYS)[1]
+        invited(app.db, SAMPLE_EMAIL)
+        link = sign_ins.new_link(app.db, user_id)
+        assert link is not None
         with serving(app, stop):
-            yield token.reveal()
+            yield token.reveal(), link.reveal()
 
 
-def show_demo(address: str, token: str) -> None:
-    """Print address and token as lines to copy into another shell."""
+def show_demo(address: str, token: str, link: str) -> None:
+    """Print a sign-in link for the browser, and address and token as lines to copy into another shell."""
     from llm_monitoring.web.service import PREFIX
 
-    click.echo(f"The demo is served on {address} until Ctrl-C. The examples of docs/api.md need these two lines:\n")
+    click.echo(f"The demo is served on {address} until Ctrl-C. This link opens its pages, once, within 15 minutes:\n")
+    click.echo(f"{address}/sign-in/{link}\n\nThe examples of docs/api.md need these two lines:\n")
     click.echo(f"API={address}{PREFIX}\nTOKEN={token}\n")

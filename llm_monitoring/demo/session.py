@@ -70,6 +70,8 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
             base_urls={provider: server.url(provider) for provider in PROVIDERS},
             notify_urls=None,
             heartbeat_url=None,
+            web_hosts=None,
+            web_bind="127.0.0.1",
         )
         with open_app(own) as app:
             fill(app)

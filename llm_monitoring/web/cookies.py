@@ -26,6 +26,14 @@ def is_secure(request: Request) -> bool:
     return str(address).startswith("https://")
 
 
+def require_reachable(request: Request) -> bool:
+    """Raise Problem if a cookie would travel over plain http; return whether it is one for https."""
+    secure = is_secure(request)
+    if not secure and not is_direct(request):
+        raise Problem("no_address")
+    return secure
+
+
 def read(request: Request, name: str) -> str:
     """The text of a cookie of ours, empty if there is none; one that another host could have set does not count."""
     address = request.app.state.service.address
@@ -34,9 +42,7 @@ def read(request: Request, name: str) -> str:
 
 def put(request: Request, response: Response, name: str, text: str, seconds: int) -> None:
     """Set a cookie; raises Problem if it would travel over plain http."""
-    secure = is_secure(request)
-    if not secure and not is_direct(request):
-        raise Problem("no_address")
+    secure = require_reachable(request)
     response.set_cookie(
         full_name(name, secure=secure), text, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax"
     )

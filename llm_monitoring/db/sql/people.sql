@@ -1,7 +1,10 @@
 -- name: invite
--- Let a user sign in; a user who was invited before stays so, and one who was disabled may sign in again.
-INSERT INTO llm_people AS known (user_id) VALUES (%(user_id)s)
-ON CONFLICT (user_id) DO UPDATE SET disabled_at = NULL;
+-- Let a user ask for sign-in links; no row if the user was invited before, or is disabled.
+INSERT INTO llm_people (user_id) VALUES (%(user_id)s) ON CONFLICT DO NOTHING;
+
+-- name: enable
+-- Let a user who was disabled sign in again.
+UPDATE llm_people SET disabled_at = NULL WHERE user_id = %(user_id)s AND disabled_at IS NOT NULL;
 
 -- name: disable
 -- Stop a user from signing in, invited or not.
@@ -25,7 +28,7 @@ RETURNING id;
 
 -- name: link
 -- The user of a sign-in link that can be spent.
-SELECT u.id, u.email
+SELECT u.id, u.email, p.invited_at, p.disabled_at
 FROM llm_sign_in_links l JOIN users u ON u.id = l.user_id LEFT JOIN llm_people p ON p.user_id = u.id
 WHERE l.link_hash = %(link_hash)s AND l.spent_at IS NULL AND l.expires_at > now() AND p.disabled_at IS NULL;
 
@@ -69,4 +72,5 @@ UPDATE llm_sessions SET ended_at = now() WHERE id = %(id)s AND user_id = %(user_
 -- name: end_sessions
 -- End every session of a user, except one if it is given.
 UPDATE llm_sessions SET ended_at = now()
-WHERE user_id = %(user_id)s AND ended_at IS NULL AND id IS DISTINCT FROM %(kept)s::bigint;
+WHERE user_id = %(user_id)s AND ended_at IS NULL AND id IS DISTINCT FROM %(kept)s::bigint
+RETURNING id;

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from llm_monitoring.access import sessions, sign_ins
 from llm_monitoring.access.sessions import MOST_DAYS
+from llm_monitoring.domain import Secret
 from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.pages.words import page_language
 from llm_monitoring.web.problems import Problem
-from llm_monitoring.web.visitor import own_path, person_of, same_origin, signed_in
+from llm_monitoring.web.visitor import SIGN_IN, Visitor, own_path, person_of, same_origin, signed_in
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -21,53 +24,90 @@ DAY_SECONDS: Final = 86_400
 Next = Annotated[str, Query(max_length=2000)]
 
 
-@router.get("/sign-in")
-def sign_in_page(request: Request) -> Response:
-    """Say how to sign in."""
-    return page(request)
+@router.get(SIGN_IN)
+def sign_in_page(request: Request, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
+    """Ask for the address to send a link to, or say how to get one."""
+    return page(request, next=own_path(next))
 
 
-@router.get("/sign-in/{text}")
+@router.post(SIGN_IN, dependencies=[same_origin()])
+def ask_for_link(
+    request: Request,
+    email: Annotated[str, Form(max_length=255)],
+    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - as the address has it
+) -> Response:
+    """Take an address; the answer is the same whether someone has it or not."""
+    service: Service = request.app.state.service
+    take_turn(request, email.strip().casefold())
+    if service.links is None:
+        raise Problem("not_found")
+    path = own_path(next)
+    service.links.ask(email.strip(), page_language(request), "" if path == "/" else "?" + urlencode({"next": path}))
+    return page(request, asked=True)
+
+
+@router.get(f"{SIGN_IN}/{{text}}")
 def link_page(text: str, request: Request) -> Response:
     """Show whom a link signs in. It is spent by the form alone: mail scanners open links and send no forms."""
-    email = sign_ins.address_of_link(request.app.state.service.db, text)
-    if email is None:
+    person = sign_ins.person_of_link(request.app.state.service.db, text)
+    if person is None:
         raise Problem("not_found")
-    return page(request, email=email)
+    return page(request, email=person.email)
 
 
-@router.post("/sign-in/{text}", dependencies=[same_origin()])
+@router.post(f"{SIGN_IN}/{{text}}", dependencies=[same_origin()])
 def spend_link(text: str, request: Request, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
     """Spend a link and begin a session."""
     service: Service = request.app.state.service
-    cookies.is_secure(request)  # a link is not spent for a session that cannot begin
-    begun = sign_ins.spend(service.db, text, request.headers.get("user-agent", ""))
+    take_turn(request)
+    cookies.require_reachable(request)  # a link is not spent for a session that cannot begin
+    person = sign_ins.person_of_link(service.db, text)
+    begun = sign_ins.spend(service.app_of(person.id).db, text, client_of(request)) if person else None
     if begun is None:
         raise Problem("not_found")
-    end_session(request)
-    answer = RedirectResponse(own_path(next), 303, {"Cache-Control": "no-store"})
-    cookies.put(request, answer, cookies.SESSION, begun[1].reveal(), MOST_DAYS * DAY_SECONDS)
-    return answer
+    return enter(request, begun, own_path(next))
 
 
-@router.post("/sign-out", dependencies=[same_origin(), signed_in()])
-def sign_out(request: Request) -> Response:
+@router.post("/sign-out")
+def sign_out(request: Request, visitor: Annotated[Visitor, signed_in()]) -> Response:
     """End the session."""
-    end_session(request)
-    answer = RedirectResponse("/sign-in", 303, {"Cache-Control": "no-store"})
+    end_session(visitor)
+    answer = RedirectResponse(SIGN_IN, 303, {"Cache-Control": "no-store"})
     cookies.remove(request, answer, cookies.SESSION)
     return answer
 
 
-def end_session(request: Request) -> None:
-    """End the session that the browser had, so that no one has two from one browser."""
-    person = person_of(request)
-    if person and person.session:
-        sessions.end(request.app.state.service.db, person.session.id, person.session.user_id)
+def enter(request: Request, session: Secret, path: str) -> Response:
+    """Go on with a new session; the one that the browser had ends, so that none outlives a sign-in."""
+    former = person_of(request)
+    if former:
+        end_session(former)
+    answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+    cookies.put(request, answer, cookies.SESSION, session.reveal(), MOST_DAYS * DAY_SECONDS)
+    return answer
 
 
-def page(request: Request, *, email: str | None = None) -> Response:
-    """The page with the form of a link, or with how to get one."""
-    answer = render(request, "sign_in.html", email=email)
+def end_session(visitor: Visitor) -> None:
+    if visitor.session:
+        sessions.end(visitor.app.db, visitor.actor, visitor.session.id)
+
+
+def take_turn(request: Request, email: str | None = None) -> None:
+    """Count a sign-in of a client, and of an address if one is given; raises Problem if there were too many."""
+    rate = request.app.state.service.sign_in_rate
+    rate.take(("client", request.client.host if request.client else ""))
+    if email is not None:
+        rate.take(("address", email))
+
+
+def client_of(request: Request) -> str:
+    """What the browser says of itself, to tell sessions apart."""
+    return request.headers.get("user-agent", "")
+
+
+def page(request: Request, *, email: str | None = None, asked: bool = False, next: str = "/") -> Response:  # noqa: A002
+    """The page with the form of a link, the form that asks for one, or how to get one."""
+    can_ask = request.app.state.service.links is not None
+    answer = render(request, "sign_in.html", email=email, asked=asked, can_ask=can_ask, next=next)
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -104,4 +104,5 @@ def test_the_budget_and_the_record(outputs: dict[str, str]) -> None:
     assert 0 < Decimal(budget["spent_usd"]) < Decimal(budget["budget_usd"])
     assert [] == re.findall(r'"-?[0-9.]+E[+-]?[0-9]+"', outputs["budget"])
     recorded = {row["action"] for row in body(outputs, "audit?limit=10")["data"]}
-    assert {"token.create", "project.create", "prompts.add", "order.place", "key.store"} == recorded
+    made = {"person.invite", "token.create", "project.create", "prompts.add", "order.place", "key.store"}
+    assert made == recorded

@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter
 
 from llm_monitoring.access import sessions, sign_ins
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, own_path, signed_in
 from tests.integration.web.world import World, open_world, sign_in
 
@@ -94,8 +95,8 @@ def test_a_session_ends(world: World, sql: str) -> None:
 def test_a_disabled_user_has_no_session(world: World) -> None:
     """Open ones end, and one that began meanwhile opens nothing."""
     cookies = sign_in(world, world.ana)
-    assert 1 == sign_ins.disable(world.db, world.ana)
-    late = sessions.begin(world.db, world.ana, "link")[1].reveal()
+    assert 1 == sign_ins.disable(world.db, Actor("command", world.ana))
+    late = sessions.begin(world.db, world.ana, "link").reveal()
     assert 303 == world.open("/test/me", cookies).status_code
     assert 303 == world.open("/test/me", {"__Host-llm_session": late}).status_code
 

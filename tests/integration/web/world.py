@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from llm_monitoring import projects
-from llm_monitoring.access import sessions, sign_ins, tokens
+from llm_monitoring.access import sessions, tokens
 from llm_monitoring.access.tokens import SCOPES
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
@@ -59,13 +59,14 @@ class World:
 
 
 @contextmanager
-def open_world(database_url: str, service_url: str | None = None) -> Iterator[World]:
-    """The world on a database; the service enters it by another address if one is given."""
+def open_world(database_url: str, service_url: str | None = None, **variables: str) -> Iterator[World]:
+    """The world on a database; the service enters it by another address if one is given, with further settings."""
     settings = load_settings(
         {
             "DATABASE_URL": service_url or database_url,
             "LLM_KEYS_ENCRYPTION_KEY": MASTER_KEY,
             "LLM_WEB_HOST": "testserver",
+            **variables,
         },
         dotenv=False,
     )
@@ -82,8 +83,7 @@ def open_world(database_url: str, service_url: str | None = None) -> Iterator[Wo
 
 def sign_in(world: World, user_id: int) -> dict[str, str]:
     """Begin a session of a user; return its cookies, for `world.open`."""
-    sign_ins.invite(world.db, user_id)
-    return {f"__Host-{cookies.SESSION}": sessions.begin(world.db, user_id, "link")[1].reveal()}
+    return {f"__Host-{cookies.SESSION}": sessions.begin(world.db, user_id, "link").reveal()}
 
 
 def add_project(db: Database, user_id: int, name: str = "Quipu") -> int:

@@ -1,0 +1,51 @@
+"""`users invite` and `users disable`: who may sign in to the web service's pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from llm_monitoring.access import sessions, sign_ins
+from llm_monitoring.db.database import Database
+from tests.integration.test_cli import Cli, cli  # noqa: F401 - a fixture
+
+LINK = re.compile(r"^http://127\.0\.0\.1:8000/sign-in/([A-Za-z0-9_-]{43})$", re.MULTILINE)
+
+
+@pytest.fixture
+def db(database_url: str) -> Database:
+    return Database(database_url, size=1)
+
+
+def test_an_invitation_prints_a_link(cli: Cli, db: Database) -> None:  # noqa: F811
+    """Of a new user by address, and another one of a known user by number; each signs in once."""
+    (first,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
+    (second,) = LINK.findall(cli.done("users", "invite", "1"))
+    with db:
+        assert 2 == len({first, second})
+        assert all(sign_ins.spend(db, text) for text in (first, second))
+        assert sign_ins.spend(db, first) is None
+
+
+def test_the_link_begins_with_the_services_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """The first name of LLM_WEB_HOST, by https; a service that listens on every address has to have one."""
+    monkeypatch.setenv("LLM_WEB_HOST", "ai.example.com, www.example.com")
+    assert "https://ai.example.com/sign-in/" in cli.done("users", "invite", "ana@agency.example")
+    monkeypatch.setenv("LLM_WEB_HOST", "")
+    monkeypatch.setenv("LLM_WEB_BIND", "0.0.0.0")
+    refused = cli.run("users", "invite", "1")
+    assert (1, True) == (refused.exit_code, "LLM_WEB_HOST" in refused.stderr)
+
+
+def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> None:  # noqa: F811
+    """The sessions end and links open nothing; an invitation undoes it, and the record has every step."""
+    (text,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
+    with db:
+        session = sessions.begin(db, 1, "link").reveal()
+        assert "1 sessions ended" in cli.done("users", "disable", "ana@agency.example")
+        assert (None, None) == (sessions.find(db, session), sign_ins.spend(db, text))
+        cli.done("users", "invite", "ana@agency.example")
+        assert sign_ins.spend(db, text) is not None
+        rows = db.all("SELECT action FROM llm_audit_log WHERE actor_kind = 'command' ORDER BY id")
+    assert ["person.invite", "person.disable", "session.end", "person.enable"] == [row["action"] for row in rows]

@@ -1,0 +1,82 @@
+"""Row-level security for people and share links: the web role signs in, and a share sees its project alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_monitoring.access import sign_ins
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.db.database import Database
+from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase
+from tests.integration.test_grants import as_login
+from tests.integration.web.test_sign_in import cookie_of, new_link
+from tests.integration.web.test_wall import world
+from tests.integration.web.world import World, add_project
+
+__all__ = ["world"]
+
+TABLES = ("llm_monitoring_projects", "llm_monitoring_queries", "llm_monitoring_results", "llm_monitoring_snapshots")
+CLOSED = (
+    "user_llm_api_keys",
+    "llm_call_attempts",
+    "llm_audit_log",
+    "llm_api_tokens",
+    "llm_sessions",
+    "llm_sign_in_links",
+    "llm_people",
+    "llm_share_links",
+    "llm_project_viewers",
+)
+
+
+def test_people_sign_in_within_the_wall(world: World) -> None:
+    """By a link, to a session that is used and ended, with the record of both."""
+    sign_ins.invite(world.db, Actor("command", world.ana))
+    cookies = cookie_of(world.open(new_link(world, world.ana), method="POST"))
+    assert 303 == world.open("/sign-out", cookies, method="POST").status_code
+    rows = world.db.all("SELECT action FROM llm_audit_log WHERE actor_kind = 'person' ORDER BY id")
+    assert ["session.begin", "session.end"] == [row["action"] for row in rows]
+
+
+def test_a_share_sees_its_project_alone(world: World) -> None:
+    """No other project, not even one of the same owner, and nothing of the account."""
+    add_project(world.db, world.bea, "Other")
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        shared = ProjectDatabase(pool, world.foreign)
+        assert [{"id": world.foreign}] == shared.all("SELECT id FROM llm_monitoring_projects")
+        for table in TABLES[1:]:
+            found = shared.all(f"SELECT DISTINCT project_id FROM {table}")
+            assert [{"project_id": world.foreign}] == found, table
+        for table in CLOSED:
+            assert [] == shared.all(f"SELECT 1 AS one FROM {table}"), table
+        assert [] == pool.all("SELECT id FROM llm_monitoring_projects")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE llm_monitoring_projects SET name = 'x'",
+        "DELETE FROM llm_monitoring_queries",
+        "UPDATE llm_share_links SET opens = 9",
+        "DELETE FROM llm_project_viewers",
+    ],
+)
+def test_a_share_writes_nothing(world: World, sql: str) -> None:
+    """Not in its own project either."""
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        assert 0 == ProjectDatabase(pool, world.foreign).execute(sql)
+
+
+def test_a_user_sees_own_sessions_and_invitations_alone(world: World) -> None:
+    """And viewers of own projects; of other users nothing."""
+    for user in (world.ana, world.bea):
+        sign_ins.invite(world.db, Actor("command", user))
+        world.open(new_link(world, user), method="POST")
+    world.db.execute("INSERT INTO llm_project_viewers VALUES (%(p)s, %(u)s)", {"p": world.foreign, "u": world.ana})
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        mine = UserDatabase(pool, world.ana)
+        for table in ("llm_sessions", "llm_sign_in_links", "llm_people"):
+            assert [{"user_id": world.ana}] == mine.all(f"SELECT user_id FROM {table}"), table
+        viewer = {"project_id": world.foreign, "user_id": world.ana}
+        assert [viewer] == UserDatabase(pool, world.bea).all("SELECT project_id, user_id FROM llm_project_viewers")
+        assert 0 == mine.execute("DELETE FROM llm_project_viewers")
