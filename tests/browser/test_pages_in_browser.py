@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.access import sessions, sign_ins
+from llm_monitoring.access import sessions
 from llm_monitoring.db.database import Database
 from llm_monitoring.demo.sample import SAMPLE_EMAIL
 from llm_monitoring.settings.fields import load_settings
@@ -88,8 +88,7 @@ def served(thirty_days: str) -> Iterator[Served]:
 
 def session_of(db: Database) -> dict[str, str]:
     user_id = int(projects.find_user(db, SAMPLE_EMAIL)["id"])
-    sign_ins.invite(db, user_id)
-    return {cookies.SESSION: sessions.begin(db, user_id, "link")[1].reveal()}
+    return {cookies.SESSION: sessions.begin(db, user_id, "link").reveal()}
 
 
 def numbers_of(db: Database) -> dict[str, Any]:
