@@ -13,9 +13,7 @@ from llm_monitoring.access.roles import row_security
 from llm_monitoring.app import App, assemble, database_url
 from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.notify.mail import can_mail
 from llm_monitoring.settings import Settings
-from llm_monitoring.web.pages.link_sender import LinkSender
 from llm_monitoring.web.rates import RateLimit
 
 log = logging.getLogger(__name__)
@@ -29,18 +27,13 @@ SIGN_INS_A_MINUTE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The open service.
-
-    `address` is what links of the service begin with, None if it is not known; `links` mails sign-in links, None if
-    there is no mail server to do it with.
-    """
+    """The open service; `address` is what links of the service begin with, None if it is not known."""
 
     db: Database
     settings: Settings
     rate: RateLimit
     sign_in_rate: RateLimit
     address: str | None
-    links: LinkSender | None
 
     def app_of(self, user_id: int) -> App:
         """The stores on connections that row-level security binds to this user."""
@@ -66,12 +59,7 @@ def open_service(settings: Settings, port: int | None = None) -> Iterator[Servic
             )
         warn_without_wall(db)
         address = public_address(settings, port)
-        links = LinkSender(db, settings, address) if address and can_mail(settings) else None
-        try:
-            yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE), RateLimit(SIGN_INS_A_MINUTE), address, links)
-        finally:
-            if links:
-                links.close()
+        yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE), RateLimit(SIGN_INS_A_MINUTE), address)
 
 
 def warn_without_wall(db: Database) -> None:

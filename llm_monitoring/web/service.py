@@ -30,6 +30,7 @@ from llm_monitoring.web.api import (
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document
+from llm_monitoring.web.pages import link_sender
 from llm_monitoring.web.pages import routes as pages
 from llm_monitoring.web.pages.errors import is_page, problem_page
 from llm_monitoring.web.problems import Problem, document_answer
@@ -64,6 +65,7 @@ def create_app(service: Service) -> FastAPI:
         description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )
     app.state.service = service
+    app.state.links = link_sender.open_sender(service)
     problems.install(app, answer)
     visitor.install(app)
     for router in ROUTERS:
@@ -104,5 +106,9 @@ def bounded(service: Service) -> ASGIApp:
 async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
     # a handler holds a connection: more threads than connections would only wait for one
     anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
-    async with mcp_server.serving(app):
-        yield
+    try:
+        async with mcp_server.serving(app):
+            yield
+    finally:
+        if app.state.links:
+            app.state.links.close()

@@ -15,13 +15,21 @@ from llm_monitoring.access.sign_ins import LINK_MINUTES, MOST_OPEN_LINKS
 from llm_monitoring.db import Database, UserDatabase
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.notify.delivery import Message, send
-from llm_monitoring.notify.mail import mail_target
+from llm_monitoring.notify.mail import can_mail, mail_target
 from llm_monitoring.settings import Settings
+from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.words import page_words
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 100
+
+
+def open_sender(service: Service) -> LinkSender | None:
+    """What sends the service's links; None without a mail server, or if no link would lead anywhere."""
+    if service.address is None or not can_mail(service.settings):
+        return None
+    return LinkSender(service.db, service.settings, service.address)
 
 
 class LinkSender:

@@ -13,6 +13,7 @@ from llm_monitoring.access.sessions import MOST_DAYS
 from llm_monitoring.domain import Secret
 from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
+from llm_monitoring.web.pages.link_sender import LinkSender
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.pages.words import page_language
 from llm_monitoring.web.problems import Problem
@@ -37,12 +38,12 @@ def ask_for_link(
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - as the address has it
 ) -> Response:
     """Take an address; the answer is the same whether someone has it or not."""
-    service: Service = request.app.state.service
     take_turn(request, email.strip().casefold())
-    if service.links is None:
+    links: LinkSender | None = request.app.state.links
+    if links is None:
         raise Problem("not_found")
     path = own_path(next)
-    service.links.ask(email.strip(), page_language(request), "" if path == "/" else "?" + urlencode({"next": path}))
+    links.ask(email.strip(), page_language(request), "" if path == "/" else "?" + urlencode({"next": path}))
     return page(request, asked=True)
 
 
@@ -107,7 +108,7 @@ def client_of(request: Request) -> str:
 
 def page(request: Request, *, email: str | None = None, asked: bool = False, next: str = "/") -> Response:  # noqa: A002
     """The page with the form of a link, the form that asks for one, or how to get one."""
-    can_ask = request.app.state.service.links is not None
+    can_ask = request.app.state.links is not None
     answer = render(request, "sign_in.html", email=email, asked=asked, can_ask=can_ask, next=next)
     answer.headers["Cache-Control"] = "no-store"
     return answer
