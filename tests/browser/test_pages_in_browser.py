@@ -103,9 +103,10 @@ def numbers_of(db: Database) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def looks(served: Served, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Every page in every way."""
-    return served.visit(PAGES, WAYS, Path(os.environ.get("PICTURES") or tmp_path_factory.mktemp("pictures")))
+def looks(served: Served) -> list[dict[str, Any]]:
+    """Every page in every way; the folder PICTURES gets a picture of each, for people to look at."""
+    folder = os.environ.get("PICTURES")
+    return served.visit(PAGES, WAYS, Path(folder) if folder else None)
 
 
 def test_pages_are_calm(looks: list[dict[str, Any]]) -> None:
