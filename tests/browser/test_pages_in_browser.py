@@ -81,7 +81,10 @@ def served(thirty_days: str) -> Iterator[Served]:
             thread = threading.Thread(target=server.run, args=([listener],))
             thread.start()
             assert ready.wait(30)
-            yield Served(base, session_of(db), numbers_of(db))
+            numbers = numbers_of(db)
+            prompts = [each["id"] for each in projects.list_prompts(db, numbers["project"])]
+            projects.tag_prompts(db, numbers["project"], prompts[:8], ["precio"], [])
+            yield Served(base, session_of(db), numbers)
             server.should_exit = True
             thread.join(30)
 
@@ -92,7 +95,7 @@ def session_of(db: Database) -> dict[str, str]:
 
 
 def numbers_of(db: Database) -> dict[str, Any]:
-    """What addresses of the table name: the Spanish project, one of its prompts and answers, and its last week."""
+    """What addresses of the table name: the Spanish project, its last week, and a prompt and an answer of it."""
     project = next(row["id"] for row in projects.overview(db) if row["language"] == "es")
     row = db.one(
         "SELECT max(id) AS answer, max(query_id) AS prompt FROM llm_monitoring_results WHERE project_id = %(project)s",

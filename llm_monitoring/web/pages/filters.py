@@ -13,6 +13,7 @@ from fastapi import Depends, Query
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.figures import periods
 from llm_monitoring.figures.periods import DEFAULT_DAYS, Period
+from llm_monitoring.projects import clean_tag
 from llm_monitoring.web.problems import FieldError, Problem
 
 NAMES: Final[Mapping[str, str]] = {"first": "from", "last": "to"}  # those that an address calls otherwise
@@ -92,7 +93,7 @@ def read_filters(
         day_of("compare_from", compare_from),
         day_of("compare_to", compare_to),
         provider_of(provider),
-        tag or None,
+        clean_tag(tag) if tag else None,
     )
     in_order(("from", found.first), ("to", found.last))
     in_order(("compare_from", found.compare_from), ("compare_to", found.compare_to))

@@ -84,20 +84,25 @@ def show_overview(
     days = measured_days(here.app.db, here.project_id)
     period, compared = filters.periods(days, today)
     refuse_long(period)
-    found = read_overview(here, project, PeriodRequest(project.id, period, compared, filters.provider))
+    found = read_overview(here, project, PeriodRequest(project.id, period, compared, filters.provider, filters.tag))
     return render(
         request,
         "overview.html",
         here=here,
         project=project,
         filters=filters,
-        bar=FilterBar(f"/projects/{project.id}", filters, period, compared, project.providers),
+        bar=FilterBar(f"/projects/{project.id}", filters, period, compared, project.providers, tag_names(here)),
         found=found,
         links=Links(project.id, filters, period),
         cards=CARDS,
         today=today,
         latest=days.last if days else None,
     )
+
+
+def tag_names(here: ProjectVisitor) -> list[str]:
+    """The tags of the project's prompts, for the filters."""
+    return [row["tag"] for row in projects.tags_of(here.app.db, here.project_id)]
 
 
 def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest) -> Overview:
@@ -107,7 +112,7 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest)
     view = period_view(measured)
     is_owner = here.role == "owner"
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(db, project.id, period)
+    failures = read_failures(db, project.id, period, wanted.tag)
     gaps = gap_rows(project, measured.total.answers.observations, failures, access, period.first, period.last)
     return Overview(
         measured=measured,

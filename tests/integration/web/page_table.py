@@ -21,5 +21,6 @@ PAGES: Final = (
     Page("portfolio", "/"),
     Page("overview", "/projects/{project}"),
     Page("overview-week", "/projects/{project}?provider=google&from={first}&to={last}"),
+    Page("overview-tag", "/projects/{project}?tag=precio"),
     Page("missing", "/projects/999999"),
 )

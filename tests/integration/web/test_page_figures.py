@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from llm_monitoring import projects
 from tests.integration.web.figure_links import figures_in, listed
 from tests.integration.web.page_table import PAGES, Page
 from tests.integration.web.two_periods import COMPARED, store_two_periods
@@ -21,7 +22,8 @@ def measured(databases: Any) -> Iterator[World]:
     from tests.conftest import fill_migrated
 
     with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        store_two_periods(world)
+        book = store_two_periods(world)
+        projects.tag_prompts(world.db, world.project, [row["id"] for row in book.queries[:7]], ["precio"], [])
         yield world
 
 
