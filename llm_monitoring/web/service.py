@@ -65,7 +65,7 @@ def create_app(service: Service) -> FastAPI:
         description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )
     app.state.service = service
-    app.state.links = link_sender.open_sender(service)
+    app.state.links = None  # opened with the server
     problems.install(app, answer)
     visitor.install(app)
     for router in ROUTERS:
@@ -106,9 +106,6 @@ def bounded(service: Service) -> ASGIApp:
 async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
     # a handler holds a connection: more threads than connections would only wait for one
     anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
-    try:
+    with link_sender.sending(app.state.service) as app.state.links:
         async with mcp_server.serving(app):
             yield
-    finally:
-        if app.state.links:
-            app.state.links.close()

@@ -6,7 +6,9 @@ A request only leaves the address here, so that its answer and the time that it 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -25,11 +27,17 @@ log = logging.getLogger(__name__)
 MOST_WAITING: Final = 100
 
 
-def open_sender(service: Service) -> LinkSender | None:
+@contextmanager
+def sending(service: Service) -> Iterator[LinkSender | None]:
     """What sends the service's links; None without a mail server, or if no link would lead anywhere."""
     if service.address is None or not can_mail(service.settings):
-        return None
-    return LinkSender(service.db, service.settings, service.address)
+        yield None
+        return
+    sender = LinkSender(service.db, service.settings, service.address)
+    try:
+        yield sender
+    finally:
+        sender.close()
 
 
 class LinkSender:
