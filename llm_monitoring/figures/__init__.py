@@ -12,7 +12,17 @@ from llm_monitoring.figures.figure_measures import (
     competitor_measures,
     counted_in,
 )
-from llm_monitoring.figures.measures import Basis, Measured, PromptMeans, Value, measured
+from llm_monitoring.figures.measures import (
+    Basis,
+    Entry,
+    Measured,
+    Pair,
+    PromptMeans,
+    Value,
+    joined,
+    measured_pairs,
+    summed,
+)
 from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_parts
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
 from llm_monitoring.figures.rates import MIN_PROMPTS, Rate, period_rate
@@ -28,10 +38,12 @@ __all__ = [
     "Change",
     "Comparison",
     "CountedIn",
+    "Entry",
     "Measured",
     "MeasuredFigure",
     "ModelChange",
     "Observation",
+    "Pair",
     "PromptChange",
     "PromptMeans",
     "ProviderPart",
@@ -44,7 +56,8 @@ __all__ = [
     "competitor_measures",
     "counted_in",
     "hundredths",
-    "measured",
+    "joined",
+    "measured_pairs",
     "model_changes",
     "percentage",
     "period_rate",
@@ -52,6 +65,7 @@ __all__ = [
     "provider_parts",
     "rounded",
     "summary_of",
+    "summed",
     "t_quantile",
     "wider_error",
 ]

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_monitoring.figures.figure_measures import brand_measures
-from llm_monitoring.figures.measures import Measured, measured
+from llm_monitoring.figures.measures import Measured, Paired, measured_pairs, paired
 from llm_monitoring.figures.observations import Observation, unbranded
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
-    """Answers, those to branded prompts included, and the measures of the unbranded ones (`headline`)."""
+    """Answers, those to branded prompts included, and the measures of the unbranded ones (`headline`, also `pairs`)."""
 
     observations: Sequence[Observation]
     headline: Sequence[Observation]
+    pairs: Paired
     competitors: Sequence[str]
     mentions: Measured
     shares: Measured
@@ -28,6 +29,7 @@ class AnswerSet:
         return AnswerSet(
             observations=[o for o in self.observations if o.provider == provider],
             headline=[o for o in self.headline if o.provider == provider],
+            pairs={pair: some for pair, some in self.pairs.items() if pair[1] == provider},
             competitors=self.competitors,
             mentions=self.mentions.of_provider(provider),
             shares=self.shares.of_provider(provider),
@@ -41,14 +43,16 @@ class AnswerSet:
 def answer_set(observations: Sequence[Observation], competitors: Sequence[str]) -> AnswerSet:
     """Take the brand's measures of these answers."""
     headline, measures = unbranded(observations), brand_measures(competitors)
+    pairs = paired(headline)
     return AnswerSet(
         observations=observations,
         headline=headline,
+        pairs=pairs,
         competitors=competitors,
-        mentions=measured(headline, measures["mention_rate"]),
-        shares=measured(headline, measures["share_of_voice"]),
-        weighted_shares=measured(headline, measures["weighted_share_of_voice"]),
-        positions=measured(headline, measures["avg_position"]),
-        citations=measured(headline, measures["citation_rate"]),
-        scores=measured(headline, measures["avg_sentiment_score"]),
+        mentions=measured_pairs(pairs, measures["mention_rate"]),
+        shares=measured_pairs(pairs, measures["share_of_voice"]),
+        weighted_shares=measured_pairs(pairs, measures["weighted_share_of_voice"]),
+        positions=measured_pairs(pairs, measures["avg_position"]),
+        citations=measured_pairs(pairs, measures["citation_rate"]),
+        scores=measured_pairs(pairs, measures["avg_sentiment_score"]),
     )

@@ -8,7 +8,17 @@ from fractions import Fraction
 
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures.change import CONFIDENCE, Change, Estimate, Figure, judge
-from llm_monitoring.figures.measures import Measure, Measured, citation, measured, mention, position, share_among
+from llm_monitoring.figures.measures import (
+    Measure,
+    Measured,
+    Paired,
+    citation,
+    measured_pairs,
+    mention,
+    paired,
+    position,
+    share_among,
+)
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, unbranded
 from llm_monitoring.figures.rates import MIN_PROMPTS
 from llm_monitoring.figures.spread import Bootstrap, Row, answers_error, spread_of
@@ -64,7 +74,7 @@ def compare(
     Raises Invalid if the later period does not start after the earlier one.
     """
     refuse_overlap(before, after)
-    estimator = Estimator(unbranded(before), unbranded(after), Bootstrap(resamples, seed))
+    estimator = Estimator(paired(unbranded(before)), paired(unbranded(after)), Bootstrap(resamples, seed))
     headline = estimator.estimate("mention_rate", mention)
     others = [
         estimator.estimate("share_of_voice", share_among(competitors)),
@@ -94,22 +104,25 @@ def refuse_overlap(before: Sequence[Observation], after: Sequence[Observation]) 
 class Estimator:
     """Estimates the change of one figure at a time over the same unbranded answers."""
 
-    earlier: Sequence[Observation]
-    later: Sequence[Observation]
+    earlier: Paired
+    later: Paired
     bootstrap: Bootstrap
 
     def estimate(self, figure: Figure, measure: Measure) -> Estimate:
-        return self.estimate_of(figure, measured(self.earlier, measure), measured(self.later, measure))
+        return self.estimate_of(figure, *self.measured(measure))
 
     def estimate_providers(self, figure: Figure, measure: Measure) -> list[Estimate]:
         """Estimate each provider's change; none if both periods share one provider, since it repeats the headline."""
-        before, after = measured(self.earlier, measure), measured(self.later, measure)
-        shared = {o.provider for o in self.earlier} & {o.provider for o in self.later}
+        before, after = self.measured(measure)
+        shared = {provider for _, provider in self.earlier} & {provider for _, provider in self.later}
         return [
             self.estimate_of(figure, before.of_provider(name), after.of_provider(name), name)
             for name in sorted(shared)
             if len(shared) > 1
         ]
+
+    def measured(self, measure: Measure) -> tuple[Measured, Measured]:
+        return measured_pairs(self.earlier, measure), measured_pairs(self.later, measure)
 
     def estimate_of(self, figure: Figure, before: Measured, after: Measured, provider: str | None = None) -> Estimate:
         pairs = before.pairs & after.pairs

@@ -115,12 +115,16 @@ class PromptMeans:
 Entry = tuple[date, Number, int]
 """The value of one answer: its day, numerator and denominator."""
 
+PairSum = tuple[Number, int, int]
+"""Numerator and denominator of one pair, its days weighing equally, as multiples of its means by the third number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The values of a set of answers by (prompt, provider) pair, without those it does not apply to."""
+    """The values of a set of answers by (prompt, provider) pair, without those it does not apply to, and their sums."""
 
     entries: Mapping[Pair, Sequence[Entry]]
+    sums: Mapping[Pair, PairSum]
 
     @property
     def pairs(self) -> AbstractSet[Pair]:
@@ -141,22 +145,26 @@ class Measured:
         return sum(weighty.values()), len({query_id for (query_id, _), answers in weighty.items() if answers})
 
     def of_provider(self, provider: str) -> Measured:
-        return Measured({pair: entries for pair, entries in self.entries.items() if pair[1] == provider})
+        return self.of_pairs({pair for pair in self.entries if pair[1] == provider})
 
     def of_pairs(self, pairs: AbstractSet[Pair]) -> Measured:
-        return Measured({pair: entries for pair, entries in self.entries.items() if pair in pairs})
+        entries = {pair: found for pair, found in self.entries.items() if pair in pairs}
+        return Measured(entries, {pair: self.sums[pair] for pair in entries})
 
-    def on_days(self, days: AbstractSet[date]) -> Measured:
-        some = {pair: [entry for entry in entries if entry[0] in days] for pair, entries in self.entries.items()}
-        return Measured({pair: entries for pair, entries in some.items() if entries})
+    def by_day(self) -> Mapping[date, Mapping[Pair, list[Entry]]]:
+        """Each day's values; `summed` measures those of one day, or of several that are `joined`."""
+        days: dict[date, dict[Pair, list[Entry]]] = {}
+        for pair, entries in self.entries.items():
+            for entry in entries:
+                days.setdefault(entry[0], {}).setdefault(pair, []).append(entry)
+        return days
 
     def means(self) -> PromptMeans:
         """Return each prompt's means, by the weights of the module's head."""
-        sums = {pair: pair_sum(entries) for pair, entries in self.entries.items()}
-        providers = Counter([query_id for query_id, _ in sums])
-        unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in sums.items()})
+        providers = Counter([query_id for query_id, _ in self.sums])
+        unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in self.sums.items()})
         prompts: dict[int, tuple[Number, int]] = {}
-        for (query_id, _), (part, whole, scale) in sums.items():
+        for (query_id, _), (part, whole, scale) in self.sums.items():
             weight = unit // (scale * providers[query_id])
             earlier_part, earlier_whole = prompts.get(query_id, (0, 0))
             prompts[query_id] = earlier_part + weight * part, earlier_whole + weight * whole
@@ -166,21 +174,48 @@ class Measured:
         return self.means().ratio()
 
 
+Paired = Mapping[Pair, Sequence[Observation]]
+"""Answers by (prompt, provider) pair."""
+
+
+def paired(observations: Iterable[Observation]) -> Paired:
+    """Group answers by pair, once for all measures of them."""
+    pairs: dict[Pair, list[Observation]] = {}
+    for o in observations:
+        pairs.setdefault((o.query_id, o.provider), []).append(o)
+    return pairs
+
+
 def measured(observations: Iterable[Observation], measure: Measure) -> Measured:
     """Measure each answer."""
+    return measured_pairs(paired(observations), measure)
+
+
+def measured_pairs(pairs: Paired, measure: Measure) -> Measured:
+    """Measure each answer of some that are grouped already."""
+    found = {pair: [(o.day, value[0], value[1]) for o in some if (value := measure(o))] for pair, some in pairs.items()}
+    return summed({pair: entries for pair, entries in found.items() if entries})
+
+
+def summed(entries: Mapping[Pair, Sequence[Entry]]) -> Measured:
+    return Measured(entries, {pair: pair_sum(some) for pair, some in entries.items()})
+
+
+def joined(days: Iterable[Mapping[Pair, Sequence[Entry]]]) -> Mapping[Pair, list[Entry]]:
+    """The values of several days."""
     entries: dict[Pair, list[Entry]] = {}
-    for o in observations:
-        value = measure(o)
-        if value is not None:
-            entries.setdefault((o.query_id, o.provider), []).append((o.day, *value))
-    return Measured(entries)
+    for each in days:
+        for pair, some in each.items():
+            entries.setdefault(pair, []).extend(some)
+    return entries
 
 
-def pair_sum(entries: Sequence[Entry]) -> tuple[Number, int, int]:
-    """Return numerator and denominator of one pair, days weighing equally, as multiples of its means by the third."""
-    if len({day for day, _, _ in entries}) == len(entries):
-        return sum([part for _, part, _ in entries]), sum([whole for _, _, whole in entries]), len(entries)
-    samples = Counter([day for day, _, _ in entries])
+def pair_sum(entries: Sequence[Entry]) -> PairSum:
+    """Return the sum of one pair's values."""
+    days, parts, wholes = zip(*entries, strict=True)
+    if len(set(days)) == len(days):
+        return sum(parts), sum(wholes), len(days)
+    samples = Counter(days)
     most = lcm(*samples.values())
     part = sum([most // samples[day] * top for day, top, _ in entries])
     whole = sum([most // samples[day] * bottom for day, _, bottom in entries])

@@ -11,7 +11,7 @@ from math import sqrt
 
 from llm_monitoring.figures.change import CONFIDENCE, Verdict
 from llm_monitoring.figures.comparison import refuse_overlap
-from llm_monitoring.figures.measures import Pair, measured, mention, pair_sum
+from llm_monitoring.figures.measures import Pair, measured, mention
 from llm_monitoring.figures.observations import Observation, unbranded
 from llm_monitoring.figures.rates import Rate
 from llm_monitoring.figures.statistics import percentage, rounded, wilson
@@ -71,8 +71,7 @@ def provider_parts(before: Sequence[Observation], after: Sequence[Observation]) 
 def pair_rates(observations: Sequence[Observation]) -> Mapping[Pair, Fraction]:
     """Return the mention rate of each (prompt, provider) pair in percent, its days weighing equally."""
     mentions = measured(unbranded(observations), mention)
-    sums = {pair: pair_sum(entries) for pair, entries in mentions.entries.items()}
-    return {pair: Fraction(part) / whole for pair, (part, whole, _) in sums.items()}
+    return {pair: Fraction(part) / whole for pair, (part, whole, _) in mentions.sums.items()}
 
 
 def mean_of(values: Sequence[Fraction]) -> Fraction:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import sqrt
-from operator import itemgetter
+from operator import itemgetter, mul
 from random import Random
 from statistics import stdev
 from typing import Final
@@ -83,7 +84,6 @@ class Bootstrap:
 
     resamples: int
     seed: int
-    draws: dict[int, list[Draw]] = field(default_factory=dict)
 
     def standard_error(self, rows: Sequence[Row]) -> float:
         """Return the standard error of the difference over the draws.
@@ -103,14 +103,14 @@ class Bootstrap:
         """The sum of a column in each draw; ones, the denominator of most figures, add up to their number."""
         if set(column) == {1.0}:
             return [float(len(column))] * self.resamples
-        return [sum(draw(column)) for draw in self.draws_of(len(column))]
+        return [sum(draw(column)) for draw in draws_of(self.resamples, self.seed, len(column))]
 
-    def draws_of(self, prompts: int) -> list[Draw]:
-        if prompts not in self.draws:
-            choices = Random(self.seed).choices
-            numbers = range(prompts)
-            self.draws[prompts] = [itemgetter(*choices(numbers, k=prompts)) for _ in range(self.resamples)]
-        return self.draws[prompts]
+
+@lru_cache(maxsize=8)
+def draws_of(resamples: int, seed: int, prompts: int) -> list[Draw]:
+    random = Random(seed).random
+    numbers = range(prompts)
+    return [itemgetter(*[int(random() * prompts) for _ in numbers]) for _ in range(resamples)]
 
 
 def answers_error(sides: Sequence[Measured], rows: Sequence[Sequence[Fraction]], pairs: AbstractSet[Pair]) -> float:
@@ -138,6 +138,12 @@ def residual_variance(entries: Sequence[Entry], ratio: Fraction) -> float:
     if n < 2:
         return 0.0
     top, bottom = ratio.numerator, ratio.denominator
-    residuals = [bottom * part - top * whole for _, part, whole in entries]
-    squares = n * sum(residual * residual for residual in residuals) - sum(residuals) ** 2
+    _, parts, wholes = zip(*entries, strict=True)
+    # the residuals bottom * part - top * whole, their squares summed without taking each: the numbers are long
+    squared = (
+        bottom**2 * sum(map(mul, parts, parts))
+        - 2 * bottom * top * sum(map(mul, parts, wholes))
+        + top**2 * sum(map(mul, wholes, wholes))
+    )
+    squares = n * squared - (bottom * sum(parts) - top * sum(wholes)) ** 2
     return float(squares / (bottom**2 * n**2 * (n - 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
 
@@ -47,11 +48,13 @@ def rounded(value: float) -> Decimal:
     return Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_EVEN) + 0
 
 
+@lru_cache(maxsize=64)
 def normal_quantile(confidence: float) -> float:
     """Return the number of standard errors on each side of a two-sided normal interval."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(confidence: float, degrees: int) -> float:
     """Return the number of standard errors on each side of a two-sided interval of Student's t.
 

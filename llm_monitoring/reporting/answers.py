@@ -170,7 +170,7 @@ def answer_view(matcher: Matcher, row: Row, limit: int) -> AnswerView:
 
 def fitting(text: str, limit: int) -> int:
     """How many characters of `text` fit into `limit` bytes of page, cut at a word edge if one is near."""
-    if max(COSTS.values()) * len(text) <= limit:
+    if text_bytes(text) <= limit:
         return len(text)
     size = 0
     for place, char in enumerate(text):
@@ -179,6 +179,12 @@ def fitting(text: str, limit: int) -> int:
             space = text.rfind(" ", max(0, place - 40), place)
             return space if space > 0 else place
     return len(text)
+
+
+def text_bytes(text: str) -> int:
+    """What a text takes on the page."""
+    extra = sum((cost - 1) * text.count(char) for char, cost in COSTS.items())
+    return extra + len(text if text.isascii() else text.encode("utf-8", "replace"))
 
 
 def page_size(text: str) -> int:

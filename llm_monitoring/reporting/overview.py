@@ -19,7 +19,7 @@ from llm_monitoring.figures import (
     compare,
     competitor_measures,
     hundredths,
-    measured,
+    measured_pairs,
     percentage,
     period_rate,
     summary_of,
@@ -198,7 +198,7 @@ def headlines(answers: AnswerSet, cell: Cell, comparison: Comparison | None) -> 
             answers.citations.basis,
             citation_change,
         ),
-        ("sentiment", "score", cell.avg_sentiment_score, score_bounds(answers.headline), answers.scores.basis, None),
+        ("sentiment", "score", cell.avg_sentiment_score, score_bounds(answers), answers.scores.basis, None),
     ]
     return tuple(
         Headline(figure, unit, value, *bounds, *basis, change)
@@ -218,9 +218,9 @@ def position_bounds(positions: Measured) -> Bounds:
     return interval(positions, positions.means(), 1, None)
 
 
-def score_bounds(observations: Sequence[Observation]) -> Bounds:
+def score_bounds(answers: AnswerSet) -> Bounds:
     """The interval of the mean score, 0 to 1."""
-    scores = measured(observations, score_in_hundredths)
+    scores = measured_pairs(answers.pairs, score_in_hundredths)
     low, high = interval(scores, scores.means(), 0, 100)
     return (None, None) if low is None or high is None else (low / 100, high / 100)
 
@@ -244,9 +244,9 @@ def competitor_values(name: str, answers: AnswerSet) -> tuple[Measured, Measured
     """Mentions, shares and positions of a competitor, measured as the brand's are."""
     measures = competitor_measures(name, answers.competitors)
     return (
-        measured(answers.headline, measures["mention_rate"]),
-        measured(answers.headline, measures["share_of_voice"]),
-        measured(answers.headline, measures["avg_position"]),
+        measured_pairs(answers.pairs, measures["mention_rate"]),
+        measured_pairs(answers.pairs, measures["share_of_voice"]),
+        measured_pairs(answers.pairs, measures["avg_position"]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from llm_monitoring import projects
 from llm_monitoring.analysis import page_key
 from llm_monitoring.db import Database
-from llm_monitoring.figures import Measured, Observation, Rate, period_rate
+from llm_monitoring.figures import Observation, Rate, period_rate, summed
 from llm_monitoring.figures.periods import Period, observed_rows
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import Project
@@ -215,7 +215,7 @@ class SourceTally:
         for number, o in own:
             entries.setdefault((o.query_id, o.provider), []).append((o.day, 100 * (number in citing), 1))
         answers = sum(number in citing for number, _ in own)
-        return Share(answers, len(own), period_rate(Measured(entries)))
+        return Share(answers, len(own), period_rate(summed(entries)))
 
     def shares(self, citing: Collection[int]) -> dict[str, Share]:
         providers = sorted({o.provider for o in self.observed})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.figures import Measured, ModelChange, Observation, model_changes, period_rate
+from llm_monitoring.figures import Entry, ModelChange, Observation, Pair, joined, model_changes, period_rate, summed
 from llm_monitoring.figures.answer_set import AnswerSet
 
 WINDOW_DAYS: Final = 7
@@ -66,12 +66,13 @@ class Trend:
 def trend(provider: str, answers: AnswerSet, first: date, last: date) -> Trend:
     """Return one provider's trend over the days from `first` to `last`."""
     mentions = answers.mentions
+    daily = mentions.by_day()
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     window = 1 if len(days) <= SHORT_PERIOD_DAYS else WINDOW_DAYS
     whole = period_rate(mentions)
     return Trend(
         provider=provider,
-        points=tuple(point(mentions, days[max(0, place - window + 1) : place + 1]) for place in range(len(days))),
+        points=tuple(point(daily, days[max(0, place - window + 1) : place + 1]) for place in range(len(days))),
         window=window,
         mention_rate=whole.value,
         low=whole.low,
@@ -83,12 +84,11 @@ def trend(provider: str, answers: AnswerSet, first: date, last: date) -> Trend:
     )
 
 
-def point(mentions: Measured, days: Sequence[date]) -> Point:
+def point(daily: Mapping[date, Mapping[Pair, Sequence[Entry]]], days: Sequence[date]) -> Point:
     """The point of the last of these days, smoothed over all of them."""
-    today = mentions.on_days({days[-1]})
-    if not today.entries:
+    if days[-1] not in daily:
         return Point(days[-1])
-    window = mentions.on_days(set(days))
+    today, window = summed(daily[days[-1]]), summed(joined(daily[day] for day in days if day in daily))
     own, smooth = period_rate(today), period_rate(window)
     return Point(
         day=days[-1],
