@@ -12,7 +12,7 @@ READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
 WEB_READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.web)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: help demo weekly-demo web-demo run install test check lint test-faults faults mutants audit lock test-browser test-google-legacy
+.PHONY: help demo weekly-demo web-demo run install test check lint test-slow faults mutants audit lock test-browser test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,8 +57,8 @@ lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -m bandit --quiet --configfile pyproject.toml --recursive llm_monitoring .railway *.py
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
-test-faults: $(VENV)/.installed ## the fault tests in the form of CI: more kills, budgets and examples than `make test`
-	$(IN_VENV) -m pytest $(PARALLEL) tests/faults -m ci
+test-slow: $(VENV)/.installed ## what CI runs after `make test`: the slow tests, and the fault tests with more kills, budgets and examples
+	$(IN_VENV) -m pytest $(PARALLEL) -m ci
 
 # the short form is part of `make test`
 faults: $(VENV)/.installed ## the long form of the fault tests; writes faults.json

@@ -72,6 +72,11 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
         raise Invalid("project", f"project {project_id} cannot be changed so: {exc}") from exc
 
 
+def hold(db: Database, project_id: int) -> None:
+    """Keep other changes of a project waiting until the transaction of `db` ends."""
+    db.one(SQL.lock_definition, {"project_id": project_id})
+
+
 def holdings(db: Database, project_id: int) -> Row:
     """What `remove` deletes (`prompts`, `answers`, `days`) and what stays (`calls`, `charged_usd`), in numbers."""
     row = db.one(SQL.holdings, {"project_id": project_id})

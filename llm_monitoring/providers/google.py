@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
 from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction
-from llm_monitoring.providers.transport import HttpTransport
+from llm_monitoring.providers.transport import HttpTransport, certificates
 
 if TYPE_CHECKING:
     from google import genai
@@ -64,6 +64,8 @@ def open_sdk(key: Secret, base_url: str, timeout_seconds: float, transport: Http
             api_version=google_wire.API_VERSION,
             timeout=round(timeout_seconds * 1000),
             httpx_client=transport.http,
+            # for clients that are never used: without these the SDK reads the certificates twice for each key
+            async_client_args={"verify": certificates(), "ssl": certificates()},
         ),
     )
 

@@ -15,7 +15,9 @@ from llm_monitoring.figures import CountedIn, MeasuredFigure, Observation, count
 from llm_monitoring.figures.periods import observed_row
 from llm_monitoring.figures.readings import MAPPINGS, PLAIN, Readings
 from llm_monitoring.projects import Project
+from llm_monitoring.projects.site_kinds import Kind, site_kinds
 from llm_monitoring.reporting.answers import Piece, lines, pieces
+from llm_monitoring.reporting.source_filter import SourceFilter, Where
 
 SQL = load("stored_answers")
 
@@ -42,16 +44,22 @@ class AnswerSearch:
     sentiment: str | None = None
     tag: str | None = None
     counted: CountedIn | None = None
+    sources: SourceFilter | None = None
 
     def fits(self, row: Row) -> bool:
         """Whether an answer as it is read now is looked for."""
         named = self.competitor is None or self.competitor in (row["competitors_mentioned"] or {})
         return (
             named
+            and self.has_sources(row)
             and self.mentioned in (None, row["brand_mentioned"])
             and self.cited in (None, row["brand_cited"])
             and self.sentiment in (None, row["sentiment"])
         )
+
+    def has_sources(self, row: Row) -> bool:
+        """Whether an answer cites what is looked for."""
+        return self.sources is None or self.sources.fits(row)
 
     def is_counted(self, observed: Observation) -> bool:
         """Whether the figure rests on an answer that is looked for."""
@@ -64,6 +72,15 @@ class AnswerSearch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cites:
+    """What answers cite: a site, a kind of site, or where competitors stand alone."""
+
+    site: str | None = None
+    kind: Kind | None = None
+    where: Where | None = None
+
+
 def search(
     db: Database,
     project_id: int,
@@ -71,6 +88,7 @@ def search(
     competitor: str | None = None,
     figure: MeasuredFigure | None = None,
     tag: str | None = None,
+    cites: Cites | None = None,
     **conditions: Any,
 ) -> AnswerSearch:
     """Return a search; with `figure`, of the answers that it counts, of `competitor` if one is given.
@@ -80,6 +98,8 @@ def search(
     """
     conditions["tag"] = None if tag is None else projects.clean_tag(tag)
     project = projects.find(db, project_id)
+    if cites is not None:
+        conditions["sources"] = SourceFilter(site_kinds(db, project), cites.site, cites.kind, cites.where)
     name = None if competitor is None else competitor_named(project, competitor)
     if figure is None:
         return AnswerSearch(project, competitor=name, **conditions)
@@ -111,6 +131,7 @@ def find_all(db: Database, wanted: AnswerSearch, after: tuple[date, int] | None 
         "providers": list(wanted.providers) or None,
         "query_id": wanted.query_id,
         "tag": wanted.tag,
+        "with_sources": wanted.sources is not None,
         "page": PAGE,
     }
     day, number = after or (None, None)
@@ -128,9 +149,12 @@ def fitting(readings: Readings, rows: Sequence[Row], wanted: AnswerSearch) -> It
     for row, present in zip(rows, readings.present(rows), strict=True):
         observed = observed_as(readings, row, present)
         found = as_read(row, None if observed is None else present)
-        fits = wanted.fits(found) if wanted.counted is None else observed is not None and wanted.is_counted(observed)
+        if wanted.counted is None:
+            fits = wanted.fits(found)
+        else:
+            fits = observed is not None and wanted.is_counted(observed) and wanted.has_sources(found)
         if fits:
-            yield found
+            yield {name: value for name, value in found.items() if name != "sources"}
 
 
 def observed_as(readings: Readings, row: Row, present: Row | None) -> Observation | None:

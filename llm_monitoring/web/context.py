@@ -8,32 +8,46 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.requests import HTTPConnection
+
 from llm_monitoring.access.addresses import public_address
 from llm_monitoring.access.roles import row_security
 from llm_monitoring.app import App, assemble, database_url
 from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
-from llm_monitoring.web.rates import RateLimit
+from llm_monitoring.web.rates import LastSeen, RateLimit, client_of
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = 10  # as many as handler threads: none waits for a connection
 RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a request does not
 STATEMENT_SECONDS: Final = 10.0
-REQUESTS_A_MINUTE: Final = 600
-SIGN_INS_A_MINUTE: Final = 10
+REQUESTS_A_MINUTE: Final = 600  # of a token
+EXPORTS_A_MINUTE: Final = 6  # of a token
+SIGN_INS_A_MINUTE: Final = 10  # of a client's address
+UNKNOWN_TOKENS_A_MINUTE: Final = 30  # of a client's address
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The open service; `address` is what links of the service begin with, None if it is not known."""
+    """The open service; `address` is what links of the service begin with, None if it is not known.
+
+    `rate` and `export_rate` count requests of a token, the other rates those of a client's address.
+    """
 
     db: Database
     settings: Settings
     rate: RateLimit
+    export_rate: RateLimit
     sign_in_rate: RateLimit
+    unknown_token_rate: RateLimit
+    tokens_in_use: LastSeen
     address: str | None
+
+    def client_of(self, connection: HTTPConnection) -> str:
+        """The address of a client, as limits count it."""
+        return client_of(connection, behind_edge=self.settings.on_railway)
 
     def app_of(self, user_id: int) -> App:
         """The stores on connections that row-level security binds to this user."""
@@ -58,8 +72,16 @@ def open_service(settings: Settings, port: int | None = None) -> Iterator[Servic
                 "the database needs a migration, which the web service does not make: run `migrate`"
             )
         warn_without_wall(db)
-        address = public_address(settings, port)
-        yield Service(db, settings, RateLimit(REQUESTS_A_MINUTE), RateLimit(SIGN_INS_A_MINUTE), address)
+        yield Service(
+            db=db,
+            settings=settings,
+            rate=RateLimit(REQUESTS_A_MINUTE),
+            export_rate=RateLimit(EXPORTS_A_MINUTE),
+            sign_in_rate=RateLimit(SIGN_INS_A_MINUTE),
+            unknown_token_rate=RateLimit(UNKNOWN_TOKENS_A_MINUTE),
+            tokens_in_use=LastSeen(),
+            address=public_address(settings, port),
+        )
 
 
 def warn_without_wall(db: Database) -> None:

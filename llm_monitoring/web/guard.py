@@ -16,6 +16,7 @@ from llm_monitoring.app import App, assemble
 from llm_monitoring.db import in_transaction
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.query import check_query
 
 T = TypeVar("T")
 WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start"})
@@ -57,14 +58,30 @@ class ProjectCaller:
         return self.caller.app
 
 
-def authenticate(service: Service, text: str | None) -> Caller:
-    """The caller that a token's text names; raises Problem without a valid token or above the rate."""
-    token = tokens.find(service.db, text) if text else None
-    if token is None:
+def authenticate(service: Service, text: str | None, client: str = "") -> Caller:
+    """The caller that a token's text names; raises Problem without a valid token or above the rate.
+
+    `client` is the address that the request comes from.
+    """
+    if not text:
         raise Problem("unauthenticated")
+    token = find_token(service, text, client)
     service.rate.take(token.id)
     tokens.note_use(service.db, token)
     return Caller(token, service.app_of(token.user_id))
+
+
+def find_token(service: Service, text: str, client: str) -> Token:
+    """The token of a text. An address with too many texts of no token is refused, but not the tokens in use there."""
+    mark = tokens.hash_of(text)
+    if mark not in service.tokens_in_use:
+        service.unknown_token_rate.require_room(client)
+    token = tokens.find(service.db, text)
+    if token is None:
+        service.unknown_token_rate.take(client)
+        raise Problem("unauthenticated")
+    service.tokens_in_use.note(mark)
+    return token
 
 
 def require(token: Token, scopes: Sequence[str]) -> None:
@@ -85,9 +102,11 @@ def enter(caller: Caller, project_id: int, scopes: Sequence[str]) -> ProjectCall
 def identify(
     request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 ) -> Caller:
-    """The caller of a request, who has the scopes of its route."""
-    caller = authenticate(request.app.state.service, given.credentials if given else None)
+    """The caller of a request, who has the scopes of its route; its query holds only what the route takes."""
+    service: Service = request.app.state.service
+    caller = authenticate(service, given.credentials if given else None, service.client_of(request))
     require(caller.token, needed.scopes)
+    check_query(request)
     return caller
 
 

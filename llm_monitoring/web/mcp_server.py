@@ -104,7 +104,9 @@ class Endpoint:
         request = Request(scope)
         given = await BEARER(request)
         text = given.credentials if given else None
-        request.state.caller = await anyio.to_thread.run_sync(authenticate, request.app.state.service, text)
+        service = request.app.state.service
+        client = service.client_of(request)
+        request.state.caller = await anyio.to_thread.run_sync(authenticate, service, text, client)
         await request.app.state.mcp.handle_request(scope, receive, send)
 
 

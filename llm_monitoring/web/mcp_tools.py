@@ -187,7 +187,7 @@ def list_projects(caller: Caller, wanted: ListProjects) -> Any:
 
 def list_prompts(here: ProjectCaller, wanted: ListPrompts) -> Any:
     """List the prompts of a project, those that are paused included."""
-    return prompts.list_prompts(here, tag=wanted.tag, limit=wanted.limit, cursor=wanted.cursor)
+    return prompts.page_of(here, wanted.limit, wanted.cursor, wanted.tag)
 
 
 def list_answers(here: ProjectCaller, wanted: ListAnswers) -> Any:

@@ -170,13 +170,16 @@ def invalid(error: RequestValidationError) -> Problem:
     """What the types of a request do not accept, each value by its pointer."""
     errors, malformed = [], False
     for each in error.errors():
-        where = [str(part) for part in each["loc"][1:]]
+        place, *where = each["loc"]
         malformed = malformed or each["type"] == "json_invalid"
-        pointer = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
-        errors.append(
-            FieldError(pointer if each["loc"][0] == "body" else f"{each['loc'][0]}:{'.'.join(where)}", str(each["msg"]))
-        )
+        pointer = pointer_to(where) if place == "body" else f"{place}:{'.'.join(map(str, where))}"
+        errors.append(FieldError(pointer, str(each["msg"])))
     return Problem("bad_request" if malformed else "invalid", errors=errors)
+
+
+def pointer_to(place: Sequence[object]) -> str:
+    """The pointer to a place in a body (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def unexpected(request: Request, error: Exception) -> Problem:

@@ -133,7 +133,7 @@ def note(request: pytest.FixtureRequest, seed: int) -> Iterator[Note]:
 
 
 def forms(short: Any, *, ci: Any, long: Any) -> list[Any]:
-    """Return the sizes of a test: by default, in CI (`make test-faults`), and by name (`make faults`)."""
+    """Return the sizes of a test: by default, in CI (`make test-slow`), and by name (`make faults`)."""
     return [short, *(pytest.param(*as_tuple(size), marks=mark) for size, mark in ((ci, CI), (long, LONG)))]
 
 

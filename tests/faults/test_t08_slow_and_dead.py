@@ -53,6 +53,7 @@ def seconds_of_a_day(environment: Environment) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.ci
 @pytest.mark.timeout(300)
 def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_environment: Environment, note: Note) -> None:
     """The healthy providers' day is whole, the dead one was hardly tried, the slow one was cut at the deadline.

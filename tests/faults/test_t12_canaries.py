@@ -10,7 +10,7 @@ import pytest
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from tests.environment import Environment
-from tests.faults.conftest import Note
+from tests.faults.conftest import CI, Note
 from tests.faults.fault_table import MODELS
 from tests.faults.in_process import TODAY, ask
 from tests.faults.recorded import TEXT, Counts
@@ -81,7 +81,7 @@ def commands_say(environment: Environment) -> str:
     return "\n".join(said)
 
 
-@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("form", ["plain", pytest.param("json", marks=CI)])
 def test_t12_no_key_shows_anywhere(environment: Environment, note: Note, form: str) -> None:
     """Not in the log at DEBUG, nor in any table: whatever a provider echoes, and when storing a reply breaks."""
     environment.add_operator_keys()

@@ -40,6 +40,7 @@ def environment(watched_url: str, note: Note) -> Iterator[Environment]:
         yield made
 
 
+@pytest.mark.ci
 def test_t17_an_account_that_is_held_all_day_stops_no_other(
     environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +116,7 @@ def test_t17_every_account_held_is_a_day_without_success(
     assert [line + "0 llamada(s) quedan por liquidar"] == [each.line for each in news]
 
 
+@pytest.mark.ci
 def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(environment: Environment) -> None:
     """The reply is kept, its end is entered as soon as the row is let go, and nothing is asked twice."""
     user = environment.add_user(providers=["openai"])
@@ -143,6 +145,7 @@ def test_t17_a_settlement_that_is_held_up_is_done_when_the_account_is_free(envir
     assert [] == environment.check()
 
 
+@pytest.mark.ci
 def test_t17_what_is_held_to_the_end_is_settled_by_the_next_start(environment: Environment) -> None:
     """A run that ends with calls unsettled says how many; the next start settles them from their receipts."""
     user = environment.add_user(providers=["openai"])

@@ -157,6 +157,7 @@ def test_a_run_that_could_not_ask_is_reported_without_heartbeat(
     assert (1, True, 0) == (code, "no hay ninguna API key utilizable" in post["message"], webhook.beats)
 
 
+@pytest.mark.ci
 def test_a_dead_target_costs_its_timeout_and_is_reported_later(
     environment: Environment, job: Job, near: int, webhook: Webhook, dead: str
 ) -> None:

@@ -669,6 +669,7 @@ def test_a_killed_probe_is_settled_by_the_next_run(cli: Admin) -> None:
 # --- the demo
 
 
+@pytest.mark.ci
 def test_the_demo(server_folder: Path) -> None:
     """On a fresh data directory the demo registers models, ends with 0, and its commands work on what it made."""
     variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(server_folder)}

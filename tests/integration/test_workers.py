@@ -63,6 +63,7 @@ def test_two_workers_share_a_day(environment: Environment) -> None:
     assert 0 == environment.count("llm_queue.procrastinate_jobs")
 
 
+@pytest.mark.ci
 def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> None:
     """`kill -9` in the middle of a chunk: no task is answered twice, no receipt lost, only unknown calls repeated."""
     fill(environment, projects=4, prompts=20)
@@ -88,6 +89,7 @@ def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> No
     )
 
 
+@pytest.mark.ci
 def test_a_killed_coordinator_is_replaced_without_paying_twice(environment: Environment) -> None:
     """The next start waits until the dead run's worker has let its calls end, and asks each of the others once."""
     fill(environment, projects=4, prompts=20)
@@ -110,6 +112,7 @@ def test_a_killed_coordinator_is_replaced_without_paying_twice(environment: Envi
     assert ["dead", "completed"] == statuses
 
 
+@pytest.mark.ci
 def test_a_stopped_worker_returns_its_chunk(environment: Environment) -> None:
     """SIGTERM: calls in flight end and count, the rest of the chunk goes to another worker at once."""
     fill(environment, projects=1, prompts=60)
@@ -129,6 +132,7 @@ def test_a_stopped_worker_returns_its_chunk(environment: Environment) -> None:
     assert {"settled": 120} == processes.states()
 
 
+@pytest.mark.ci
 def test_a_stopped_coordinator_stops_its_workers(environment: Environment) -> None:
     """SIGTERM at the coordinator: nothing more is asked, the run is closed with warnings, workers wait for the next."""
     fill(environment, projects=4, prompts=20)
@@ -152,6 +156,7 @@ def test_a_stopped_coordinator_stops_its_workers(environment: Environment) -> No
     assert in_balance(environment)
 
 
+@pytest.mark.ci
 def test_two_workers_fill_one_budget_exactly(environment: Environment) -> None:
     """While one worker has reserved the money the other waits: calls that fit are made, none exceeds the budget."""
     user = environment.add_user("a@example.com", ["openai"], budget="0.06")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import ssl
 import zlib
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.providers import ProviderUnavailable, Reply, open_provider
+from llm_monitoring.providers.transport import certificates
 from tests.providers.server import KEY, PATHS, Handler, Server, Step, question, recorded, says
 
 PLAIN = {name: recorded(f"{name}_plain") for name in PROVIDERS}
@@ -144,3 +146,13 @@ def test_a_key_with_quotes_is_hidden_where_json_escapes_it(server: Server, statu
     finally:
         provider.close()
     assert [] == [part for part in ("4f1c", "9a7e", "Tail") if part in shown]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_client_reads_the_certificates_again(name: ProviderName, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes some 25 ms of CPU, and a run opens a client for each user's key."""
+    certificates()
+    read = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda *args, **options: read.append(args))
+    open_provider(name, KEY, base_url=None, timeout_seconds=2).close()
+    assert not read

@@ -1,9 +1,9 @@
 -- name: page
--- The next page of a project's stored answers without their text, latest first.
+-- The next page of a project's stored answers without their text, latest first; with sources if they decide.
 SELECT id, project_id, analysis_date, llm_provider, model_id, model_used, query_id, query_text, sample, branded, brand_name,
        brand_mentioned, mention_count, position_in_list, total_items_in_list, sentiment, sentiment_score, sentiment_status,
        competitors_mentioned, competitor_positions, brand_cited, competitors_cited, cost_usd, finish_reason, unread_reason,
-       rules_fingerprint
+       rules_fingerprint, CASE WHEN %(with_sources)s THEN sources END AS sources
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s
   AND (%(first)s::date IS NULL OR analysis_date >= %(first)s) AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)

@@ -35,6 +35,20 @@ class Me(BaseModel):
     expires_at: datetime | None
 
 
+class Month(BaseModel):
+    """What a month's calls were charged in USD, as decimal strings."""
+
+    user_id: int
+    email: str | None
+    month: date
+    calls: int = Field(description="Calls that were sent.")
+    calls_usd: Usd
+    in_doubt_usd: Usd = Field(description="Of these, calls of which no reply came, charged at their ceiling.")
+    corrected_usd: Usd = Field(description="Corrections, opening balances and calls of the host application.")
+    charged_usd: Usd = Field(description="All of the month.")
+    reached: list[Usd] | None = Field(description="Thresholds in percent that were reached.")
+
+
 class Budget(BaseModel):
     """The user's month in USD, as decimal strings; `reserved_usd` is what calls under way can cost at most."""
 
@@ -45,7 +59,7 @@ class Budget(BaseModel):
     percent: float
     spending_alert_threshold: float
     state: Literal["ok", "near_limit", "blocked"]
-    history: list[dict[str, Any]]
+    history: list[Month] = Field(description="The last twelve months with calls, newest first.")
 
 
 class KeyView(BaseModel):
@@ -127,7 +141,7 @@ def budget(caller: Annotated[Caller, needs("budget:read")]) -> Budget:
         percent=float(round(standing.percent, 1)),
         spending_alert_threshold=float(standing.threshold),
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
-        history=app.budget.history(caller.user_id, 12),
+        history=[Month.model_validate(row) for row in app.budget.history(caller.user_id, 12)],
     )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi import Body as RequestBody
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.app import App
 from llm_monitoring.errors import AlreadyExists
-from llm_monitoring.web.api.projects import merged
-from llm_monitoring.web.api.schemas import EntityBody, Page
+from llm_monitoring.projects import Project
+from llm_monitoring.web.api.schemas import Body, EntityBody, Page
+from llm_monitoring.web.conditional import HAS_IT, etag_of, require_match, respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
-from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
-from llm_monitoring.web.problems import FieldError, Problem
+from llm_monitoring.web.paging import MOST, Cursor, Limit, decode, number, page
+from llm_monitoring.web.patching import accepted, merged
 
 router: Final = APIRouter(prefix="/projects/{project_id}/competitors", tags=["competitors"])
 
@@ -34,17 +36,62 @@ class CompetitorView(BaseModel):
     case_sensitive: bool
 
 
-@router.get("", response_model=Page[CompetitorView])
+class CompetitorList(Body):
+    """All competitors of a project, in their order."""
+
+    competitors: list[EntityBody] = Field(max_length=MOST)
+
+
+@router.get("", response_model=Page[CompetitorView], responses=HAS_IT)
 def list_competitors(
-    here: Annotated[ProjectCaller, on_project("projects:read")], *, limit: Limit = 50, cursor: Cursor = None
-) -> Any:
-    """List the project's competitors in the order in which they were added."""
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("projects:read")],
+    *,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List the project's competitors in the order in which they were added. The ETag is that of the whole list."""
     filters = {"list": "competitors", "project": here.project_id}
     place = decode(cursor, filters, number)
     after = place[0] if place else 0
-    project = projects.find(here.app.db, here.project_id)
-    rows = [{**projects.write_entity(each), "place": number} for number, each in enumerate(project.competitors, 1)]
-    return page(rows[after : after + limit + 1], limit, filters, ("place",))
+    views = views_of(projects.find(here.app.db, here.project_id))
+    rows = [{**each, "place": number} for number, each in enumerate(views, 1)][after : after + limit + 1]
+    found = Page[CompetitorView].model_validate(page(rows, limit, filters, ("place",)))
+    return respond(request, found, etag_of(views))
+
+
+@router.put("", response_model=Page[CompetitorView])
+def replace_competitors(
+    body: CompetitorList, request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]
+) -> Response:
+    """Replace the whole list; needs If-Match with its ETag. Stored answers stay, and are counted by the new names."""
+    entities = tuple(each.entity() for each in body.competitors)
+
+    def work(app: App) -> list[dict[str, Any]]:
+        seen = []
+
+        def edit(current: Project) -> Project:
+            seen.append(views_of(current))
+            require_match(request, seen[-1], needed=True)
+            return replace(current, competitors=entities)
+
+        after = views_of(projects.change(app.db, here.project_id, edit))
+        audit.record(
+            app.db,
+            here.caller.actor,
+            "competitors.replace",
+            project_id=here.project_id,
+            before={"competitors": seen[-1]},
+            after={"competitors": after},
+        )
+        return after
+
+    after = here.caller.change(work)
+    return respond(request, {"data": after, "next_cursor": None}, etag_of(after))
+
+
+def views_of(project: Project) -> list[dict[str, Any]]:
+    return [projects.write_entity(each) for each in project.competitors]
 
 
 @router.post("", status_code=201, response_model=CompetitorView)
@@ -85,7 +132,7 @@ def change_competitor(
 
     def work(app: App) -> Any:
         before = projects.write_entity(projects.find_competitor(projects.find(app.db, here.project_id), name))
-        body = patched(before, patch)
+        body = accepted(EntityBody, merged(before, patch))
         fields = body.model_dump(exclude={"name"})
         project = projects.edit_competitor(
             app.db, here.project_id, name, fields, body.name, keep_old_name="aliases" not in patch
@@ -123,12 +170,3 @@ def remove_competitor(name: CompetitorName, here: Annotated[ProjectCaller, on_pr
 
     here.caller.change(work)
     return Response(status_code=204)
-
-
-def patched(current: dict[str, Any], patch: dict[str, Any]) -> EntityBody:
-    """The competitor that a merge patch makes; raises Problem for a value that is not accepted."""
-    try:
-        return EntityBody.model_validate(merged(current, patch))
-    except ValidationError as exc:
-        errors = [FieldError("/" + "/".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()]
-        raise Problem("invalid", errors=errors) from exc

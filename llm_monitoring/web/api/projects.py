@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import ValidationError
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
@@ -15,11 +15,12 @@ from llm_monitoring.access.requests import Reply
 from llm_monitoring.app import App
 from llm_monitoring.projects import NewProject, Project
 from llm_monitoring.web.api.schemas import Page, ProjectBody, ProjectRow, ProjectView, project_view
-from llm_monitoring.web.conditional import require_match, respond
+from llm_monitoring.web.conditional import HAS_IT, require_match, respond
 from llm_monitoring.web.guard import Caller, ProjectCaller, needs, on_project
 from llm_monitoring.web.idempotency import Key, once
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
-from llm_monitoring.web.problems import FieldError, Problem
+from llm_monitoring.web.patching import accepted, merged
+from llm_monitoring.web.problems import Problem
 
 router: Final = APIRouter(prefix="/projects", tags=["projects"])
 
@@ -63,7 +64,7 @@ def create_project(
     return once(caller, key, request, body.model_dump_json().encode(), work)
 
 
-@router.get("/{project_id}", response_model=ProjectView)
+@router.get("/{project_id}", response_model=ProjectView, responses=HAS_IT)
 def show_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]) -> Response:
     """Show a project with the names that are counted."""
     return respond(request, view_of(here))
@@ -74,7 +75,7 @@ def replace_project(
     body: ProjectBody, request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]
 ) -> Response:
     """Replace a project's definition; needs If-Match with its ETag."""
-    return change(request, here, body, needed=True)
+    return change(request, here, lambda current: body, needed=True)
 
 
 @router.patch("/{project_id}", response_model=ProjectView)
@@ -84,13 +85,11 @@ def change_project(
     here: Annotated[ProjectCaller, on_project("projects:write")],
 ) -> Response:
     """Change fields of a project (RFC 7396): a field that is left out stays, null takes its default."""
-    current = ProjectBody.model_validate(view_of(here).model_dump(include=set(ProjectBody.model_fields)))
-    try:
-        body = ProjectBody.model_validate(merged(current.model_dump(), patch))
-    except ValidationError as exc:
-        errors = [FieldError("/" + "/".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()]
-        raise Problem("invalid", errors=errors) from exc
-    return change(request, here, body, needed=False)
+
+    def patched(current: ProjectView) -> ProjectBody:
+        return accepted(ProjectBody, merged(current.model_dump(include=set(ProjectBody.model_fields)), patch))
+
+    return change(request, here, patched, needed=False)
 
 
 @router.delete("/{project_id}", status_code=204)
@@ -117,24 +116,32 @@ def restore_project(request: Request, here: Annotated[ProjectCaller, on_project(
     return respond(request, view_of(replace(here, is_archived=False)))
 
 
-def change(request: Request, here: ProjectCaller, body: ProjectBody, *, needed: bool) -> Response:
-    before = view_of(here)
-    require_match(request, before, needed=needed)
+def change(
+    request: Request, here: ProjectCaller, body_of: Callable[[ProjectView], ProjectBody], *, needed: bool
+) -> Response:
+    """Change a project as `body_of` makes it of the present one, which no other request changes meanwhile."""
+    seen = []
 
-    def work(app: App) -> Project:
-        after = projects.change(app.db, here.project_id, lambda current: edited(current, body))
+    def edit(current: Project) -> Project:
+        before = project_view(current, here.role, is_archived=here.is_archived)
+        require_match(request, before, needed=needed)
+        seen.append(before)
+        return edited(current, body_of(before))
+
+    def work(app: App) -> ProjectView:
+        after = projects.change(app.db, here.project_id, edit)
         view = project_view(after, here.role, is_archived=here.is_archived)
         audit.record(
             app.db,
             here.caller.actor,
             "project.change",
             project_id=here.project_id,
-            before=before.model_dump(mode="json"),
+            before=seen[-1].model_dump(mode="json"),
             after=view.model_dump(mode="json"),
         )
-        return after
+        return view
 
-    return respond(request, project_view(here.caller.change(work), here.role, is_archived=here.is_archived))
+    return respond(request, here.caller.change(work))
 
 
 def view_of(here: ProjectCaller) -> ProjectView:
@@ -170,16 +177,3 @@ def edited(current: Project, body: ProjectBody) -> Project:
         web_search=new.web_search,
         samples_per_query=new.samples_per_query,
     )
-
-
-def merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch (RFC 7396) of an object."""
-    found = dict(target)
-    for name, value in patch.items():
-        if value is None:
-            found.pop(name, None)
-        elif isinstance(value, dict) and isinstance(found.get(name), dict):
-            found[name] = merged(found[name], value)
-        else:
-            found[name] = value
-    return found

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
+from fastapi import Body as RequestBody
 from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.app import App
 from llm_monitoring.web.api.schemas import Body, Page, Tag
+from llm_monitoring.web.conditional import HAS_IT, require_match, respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
+from llm_monitoring.web.problems import FieldError, Problem
 
 router: Final = APIRouter(prefix="/projects/{project_id}/prompts", tags=["prompts"])
 
@@ -66,15 +69,20 @@ class PromptChange(Body):
     tags: Tags | None = Field(default=None, description="All tags of the prompt: others are removed.")
 
 
-@router.get("", response_model=Page[PromptView])
+@router.get("", response_model=Page[PromptView], responses=HAS_IT)
 def list_prompts(
+    request: Request,
     here: Annotated[ProjectCaller, on_project("projects:read")],
     *,
     tag: Tag = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Any:
+) -> Response:
     """List the project's prompts, those that are paused included, all or those with a tag."""
+    return respond(request, page_of(here, limit, cursor, tag))
+
+
+def page_of(here: ProjectCaller, limit: int, cursor: str | None, tag: str | None = None) -> Page[PromptView]:
     filters = {"list": "prompts", "project": here.project_id, **({"tag": tag} if tag else {})}
     place = decode(cursor, filters, number)
     after = place[0] if place else 0
@@ -83,7 +91,15 @@ def list_prompts(
         for row in projects.list_prompts(here.app.db, here.project_id)
         if row["id"] > after and (tag is None or tag in row["tags"])
     ]
-    return page(rows[: limit + 1], limit, filters, ("id",))
+    return Page[PromptView].model_validate(page(rows[: limit + 1], limit, filters, ("id",)))
+
+
+@router.get("/{prompt_id}", response_model=PromptView, responses=HAS_IT)
+def show_prompt(
+    prompt_id: PromptId, request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]
+) -> Response:
+    """Show a prompt."""
+    return respond(request, view_of(here.app, here.project_id, prompt_id))
 
 
 @router.post("", status_code=201, response_model=Added)
@@ -103,31 +119,54 @@ def add_prompts(body: NewPrompts, here: Annotated[ProjectCaller, on_project("pro
 
 @router.patch("/{prompt_id}", response_model=PromptView)
 def change_prompt(
-    prompt_id: PromptId, body: PromptChange, here: Annotated[ProjectCaller, on_project("projects:write")]
-) -> Any:
-    """Change a prompt, or pause and resume it."""
+    prompt_id: PromptId,
+    body: Annotated[PromptChange, RequestBody(media_type="application/merge-patch+json")],
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("projects:write")],
+) -> Response:
+    """Change a prompt, or pause and resume it (RFC 7396): a field that is left out stays, null takes its default."""
 
-    def work(app: App) -> Any:
-        before = projects.find_prompt(app.db, here.project_id, prompt_id)
-        if body.model_fields_set - {"is_active", "tags"}:
-            projects.edit_prompt(app.db, here.project_id, prompt_id, body.query_text, body.language, body.query_type)
-        if body.is_active is not None:
-            projects.set_prompts_active(app.db, here.project_id, [prompt_id], body.is_active)
-        if body.tags is not None:
-            projects.set_tags(app.db, here.project_id, prompt_id, body.tags)
-        after = projects.find_prompt(app.db, here.project_id, prompt_id)
+    def work(app: App) -> PromptView:
+        projects.hold(app.db, here.project_id)
+        before = view_of(app, here.project_id, prompt_id)
+        require_match(request, before, needed=False)
+        after = edited(app, here.project_id, before, body)
         audit.record(
             app.db,
             here.caller.actor,
             "prompt.change",
             project_id=here.project_id,
             object_id=prompt_id,
-            before=before,
-            after=after,
+            before=before.model_dump(),
+            after=after.model_dump(),
         )
         return after
 
-    return here.caller.change(work)
+    return respond(request, here.caller.change(work))
+
+
+def edited(app: App, project_id: int, before: PromptView, body: PromptChange) -> PromptView:
+    """Make the changes of a patch; raises NotReady if it has other words for a prompt that was asked."""
+    project = projects.find(app.db, project_id)
+    defaults: dict[str, Any] = {"language": project.language, "query_type": "general", "is_active": True, "tags": []}
+    patch = body.model_dump(exclude_unset=True)
+    patch |= {name: defaults.get(name) for name, value in patch.items() if value is None}
+    if patch.get("query_text", before.query_text) is None:
+        raise Problem("invalid", errors=[FieldError("/query_text", "a prompt has words")])
+    new = {name: value for name, value in patch.items() if value != getattr(before, name)}
+    if new.keys() & {"query_text", "language", "query_type"}:
+        projects.edit_prompt(
+            app.db, project_id, before.id, new.get("query_text"), new.get("language"), new.get("query_type")
+        )
+    if "is_active" in new:
+        projects.set_prompts_active(app.db, project_id, [before.id], new["is_active"])
+    if "tags" in new:
+        projects.set_tags(app.db, project_id, before.id, new["tags"])
+    return view_of(app, project_id, before.id)
+
+
+def view_of(app: App, project_id: int, prompt_id: int) -> PromptView:
+    return PromptView.model_validate(projects.find_prompt(app.db, project_id, prompt_id))
 
 
 @router.delete("/{prompt_id}", status_code=204)

@@ -13,7 +13,10 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Sentiment
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import MeasuredFigure
+from llm_monitoring.projects.site_kinds import Kind
 from llm_monitoring.reporting import exports, stored_answers
+from llm_monitoring.reporting.source_filter import Where
+from llm_monitoring.reporting.stored_answers import Cites
 from llm_monitoring.web.api.schemas import Body, Page, Tag, Usd
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import MOST, decode, number, page
@@ -63,6 +66,22 @@ class Answers(Days):
         "`mentioned` is of the competitor if one is given.",
     )
 
+    site: str | None = Field(
+        default=None, max_length=253, description="A site, as `sources` counts it: answers that cite a page of it."
+    )
+    site_kind: Kind | None = Field(default=None, description="A kind of site: answers that cite a page of one.")
+    where: Where | None = Field(
+        default=None,
+        description="`sourced`: answers with sources; `competitors_only`: that cite a site of a competitor and none of "
+        "the brand; `brand_missing`: that name a competitor, and neither name nor cite the brand. With `site`, "
+        "`site_kind` or `where` only answers to prompts that do not name the brand are listed.",
+    )
+
+    def cites(self) -> Cites | None:
+        """What the answers cite, None if that makes no difference."""
+        given = Cites(self.site, self.site_kind, self.where)
+        return None if given == Cites() else given
+
     def search(self, here: ProjectCaller) -> stored_answers.AnswerSearch:
         """What is looked for; raises NotFound for a competitor that the project does not have."""
         return stored_answers.search(
@@ -71,6 +90,7 @@ class Answers(Days):
             competitor=self.competitor,
             figure=self.counted_in,
             tag=self.tag,
+            cites=self.cites(),
             first=self.first,
             last=self.last,
             providers=(self.provider,) if self.provider else (),

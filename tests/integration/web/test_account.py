@@ -86,3 +86,15 @@ def test_who_calls_is_said(world: World) -> None:
     found = world.call("GET", "/me", text).json()
     assert (world.ana, ["figures:read"], [world.project]) == (found["user_id"], found["scopes"], found["project_ids"])
     assert found["token"] == text[:12]
+
+
+def test_the_months_of_the_budget_have_their_types(world: World) -> None:
+    """Amounts as decimal strings, declared so in the document."""
+    world.service.app_of(world.ana).budget.correct(world.ana, Decimal("3.50"), "a test")
+    (month,) = world.call("GET", "/budget").json()["history"]
+    amounts = {name: month[name] for name in ("calls_usd", "in_doubt_usd", "corrected_usd", "charged_usd")}
+    assert {"calls_usd": 0, "in_doubt_usd": 0, "corrected_usd": Decimal("3.5"), "charged_usd": Decimal("3.5")} == {
+        name: Decimal(text) for name, text in amounts.items() if isinstance(text, str)
+    }
+    declared = world.app.openapi()["components"]["schemas"]["Month"]["properties"]
+    assert {"string"} == {declared[name]["type"] for name in amounts}

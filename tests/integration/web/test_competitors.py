@@ -81,3 +81,29 @@ def test_a_name_with_a_slash_has_an_address(world: World) -> None:
     address = made.headers["location"].partition("monitoring")[2]
     assert 204 == world.call("DELETE", address).status_code
     assert ["Holded"] == names(world)
+
+
+def test_the_list_is_replaced_by_those_who_saw_it(world: World) -> None:
+    """Whole, with the ETag that every page of the list has; without one, or with a stale one, it stays as it is."""
+    seen = world.call("GET", path(world), params={"limit": 1})
+    body = {"competitors": [{"name": "Sage", "domains": ["sage.com"]}, {"name": "Anfix"}]}
+    assert 428 == world.call("PUT", path(world), json=body).status_code
+    changed = world.call("PUT", path(world), json=body, headers={"If-Match": seen.headers["etag"]})
+    assert (200, ["Sage", "Anfix"]) == (changed.status_code, [each["name"] for each in changed.json()["data"]])
+    assert changed.headers["etag"] == world.call("GET", path(world)).headers["etag"]
+    assert ("competitors.replace", ["Holded"], ["Sage", "Anfix"]) == (
+        last_entry(world)["action"],
+        *([each["name"] for each in last_entry(world)[side]["competitors"]] for side in ("before", "after")),
+    )
+    assert 412 == world.call("PUT", path(world), json=body, headers={"If-Match": seen.headers["etag"]}).status_code
+    twice = {"competitors": [{"name": "Sage"}, {"name": "SAGE"}]}
+    assert 422 == world.call("PUT", path(world), json=twice, headers={"If-Match": "*"}).status_code
+    assert ["Sage", "Anfix"] == names(world)
+
+
+def test_a_list_that_the_caller_has_is_not_sent_again(world: World) -> None:
+    """304 until the list changes."""
+    tag = world.call("GET", path(world)).headers["etag"]
+    assert 304 == world.call("GET", path(world), headers={"If-None-Match": tag}).status_code
+    world.call("POST", path(world), json={"name": "Sage"})
+    assert 200 == world.call("GET", path(world), headers={"If-None-Match": tag}).status_code

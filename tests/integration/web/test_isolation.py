@@ -22,6 +22,7 @@ BODIES: Final[dict[str, Any]] = {
     "competitors": {"name": "Otra"},
     "kinds": {"kind": "forum"},
     "notes": {"day": "2026-11-01", "text": "A note."},
+    "PUT competitors": {"competitors": [{"name": "Otra"}]},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
 PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1}
@@ -54,7 +55,8 @@ def body_of(method: str, path: str) -> dict[str, Any]:
     if method == "PATCH":
         return {"json": {}}
     noun = re.sub(r"/\{[^}]*\}", "", path.removeprefix(PREFIX)).strip("/").split("/")[-1]
-    return {"json": BODIES[noun]} if method in {"POST", "PUT"} and noun in BODIES else {}
+    body = BODIES.get(f"{method} {noun}", BODIES.get(noun))
+    return {"json": body} if method in {"POST", "PUT"} and body else {}
 
 
 def send(world: World, method: str, path: str, token: str | None, project: int, **headers: str) -> Any:

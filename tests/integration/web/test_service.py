@@ -16,8 +16,6 @@ from llm_monitoring.settings.fields import load_settings
 from llm_monitoring.web import paging
 from llm_monitoring.web.boundary import MOST_BODY_BYTES
 from llm_monitoring.web.context import open_service
-from llm_monitoring.web.problems import Problem
-from llm_monitoring.web.rates import RateLimit
 from llm_monitoring.web.service import bounded
 from tests.integration.web.world import World
 
@@ -99,21 +97,6 @@ def test_the_log_has_paths_as_declared_and_no_secret(world: World, caplog: pytes
     ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("llm_monitoring"))
     assert "Holded" not in ours
     assert world.texts["ana"] not in caplog.text
-
-
-def test_too_many_requests_are_told_when_to_come_again() -> None:
-    """A minute's limit slides: the first request of a minute ago makes room."""
-    now = [0.0]
-    limit = RateLimit(2, lambda: now[0])
-    limit.take("a")
-    now[0] = 30.0
-    limit.take("a")
-    limit.take("b")
-    with pytest.raises(Problem) as refused:
-        limit.take("a")
-    assert {"Retry-After": "30"} == refused.value.headers
-    now[0] = 60.0
-    limit.take("a")
 
 
 def test_a_database_that_needs_a_migration_is_refused(empty_database_url: str) -> None:

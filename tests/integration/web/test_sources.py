@@ -109,6 +109,29 @@ def test_gaps_are_where_competitors_are_and_the_brand_is_not(measured: World) ->
     assert found["brand_has_site"] is True
 
 
+def listed(world: World, **params: Any) -> int:
+    answer = world.call("GET", f"/projects/{world.project}/answers", params={"from": DAY, "to": DAY, **params})
+    assert 200 == answer.status_code, answer.text
+    return len(answer.json()["data"])
+
+
+def test_the_list_of_answers_has_those_that_each_number_counts(measured: World) -> None:
+    """Of every site and kind, in all and by provider, of every gap, and of answers with sources."""
+    found, gaps = get(measured), get(measured, "/gaps")
+    for row in found["data"]:
+        assert row["share"]["citing"] == listed(measured, site=row["site"]), row
+        for provider in found["by_provider"]:
+            counted = row["by_provider"].get(provider, 0)
+            assert counted == listed(measured, site=row["site"], provider=provider), row
+    for row in found["kinds"]:
+        assert row["share"]["citing"] == listed(measured, site_kind=row["kind"]), row
+    for row in gaps["data"]:
+        assert row["answers"] == listed(measured, site=row["site"], where="brand_missing"), row
+    for row in gaps["prompts"]:
+        assert row["gap"] == listed(measured, prompt=row["query_id"], where="competitors_only"), row
+    assert found["with_sources"] == listed(measured, where="sourced")
+
+
 def test_pages_are_listed_by_site_and_kind(measured: World) -> None:
     """The list of cited pages takes both, and says both of each page."""
     path = f"/projects/{measured.project}/citations"
