@@ -65,7 +65,6 @@ def create_app(service: Service) -> FastAPI:
         description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )
     app.state.service = service
-    app.state.links = None  # opened with the server
     problems.install(app, answer)
     visitor.install(app)
     for router in ROUTERS:
@@ -106,6 +105,6 @@ def bounded(service: Service) -> ASGIApp:
 async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
     # a handler holds a connection: more threads than connections would only wait for one
     anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
-    with link_sender.sending(app.state.service) as app.state.links:
+    with link_sender.sending() as app.state.links:
         async with mcp_server.serving(app):
             yield

@@ -13,7 +13,7 @@ from llm_monitoring.access.sessions import MOST_DAYS
 from llm_monitoring.domain import Secret
 from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
-from llm_monitoring.web.pages.link_sender import LinkSender
+from llm_monitoring.web.pages.link_sender import LinkSender, can_send
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.pages.words import page_language
 from llm_monitoring.web.problems import Problem
@@ -39,11 +39,12 @@ def ask_for_link(
 ) -> Response:
     """Take an address; the answer is the same whether someone has it or not."""
     take_turn(request, email.strip().casefold())
-    links: LinkSender | None = request.app.state.links
-    if links is None:
+    links: LinkSender = request.app.state.links
+    if not can_send(request.app.state.service):
         raise Problem("not_found")
     path = own_path(next)
-    links.ask(email.strip(), page_language(request), "" if path == "/" else "?" + urlencode({"next": path}))
+    query = "" if path == "/" else "?" + urlencode({"next": path})
+    links.ask(request.app.state.service, email.strip(), page_language(request), query)
     return page(request, asked=True)
 
 
@@ -108,7 +109,7 @@ def client_of(request: Request) -> str:
 
 def page(request: Request, *, email: str | None = None, asked: bool = False, next: str = "/") -> Response:  # noqa: A002
     """The page with the form of a link, the form that asks for one, or how to get one."""
-    can_ask = request.app.state.links is not None
+    can_ask = can_send(request.app.state.service)
     answer = render(request, "sign_in.html", email=email, asked=asked, can_ask=can_ask, next=next)
     answer.headers["Cache-Control"] = "no-store"
     return answer
