@@ -28,6 +28,7 @@ Record = Mapping[str, Any]
 READ: Final = (*PLAIN, *MAPPINGS, "mention_contexts", "branded", "brand_name", "sentiment", "sentiment_score")
 WITHOUT: Final[Mapping[str, Any]] = {"sources": []}
 PROJECT_COLUMNS: Final = ("project_id", "project_name", "project_brand")
+COST: Final = ("cost_usd", "total_cost_usd", "input_tokens", "output_tokens", "tokens_used", "total_tokens")
 DAY: Final[Mapping[Kind, str]] = {
     "results": "analysis_date",
     "snapshots": "snapshot_date",
@@ -167,7 +168,7 @@ class Export:
     """What to export: `first` and `last` bound the days, None leaves that side open; no provider means every one.
 
     `mentioned` keeps the answers that name the brand, or those that do not. `long` makes a row of each brand and
-    competitor.
+    competitor. `without_cost` leaves what calls cost empty.
     """
 
     projects: tuple[Project, ...]
@@ -177,6 +178,7 @@ class Export:
     providers: tuple[str, ...] = ()
     mentioned: bool | None = None
     long: bool = False
+    without_cost: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -225,7 +227,9 @@ def project_records(
     db: Database, export: Export, project: Project, page: int, on_row: Callable[[int], None]
 ) -> Iterator[Record]:
     owners = Owners(project)
-    own = dict(zip(PROJECT_COLUMNS, (project.id, project.name, project.brand.name), strict=True))
+    own: dict[str, Any] = dict(zip(PROJECT_COLUMNS, (project.id, project.name, project.brand.name), strict=True))
+    if export.without_cost:
+        own |= dict.fromkeys(COST)
     rows = (snapshots if export.kind == "snapshots" else answers)(db, export, project, page)
     for row in rows:
         if export.mentioned is None or row["brand_mentioned"] is export.mentioned:

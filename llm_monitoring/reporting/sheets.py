@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -71,24 +71,39 @@ def write_csv(
     delimiter: Delimiter = ",",
     show: Show = unchanged,
 ) -> int:
-    """Write UTF-8 with a line of titles; return how many records. `show` is applied to every text.
+    """Write the lines of `csv_lines`; return how many records."""
+    lines = csv_lines(fields, records, bom=bom, delimiter=delimiter, show=show)
+    return sum(file.write(line) > 0 for line in lines) - 1  # without the titles
+
+
+def csv_lines(
+    fields: Sequence[str],
+    records: Iterable[Record],
+    *,
+    bom: bool = False,
+    delimiter: Delimiter = ",",
+    show: Show = unchanged,
+) -> Iterator[bytes]:
+    """Yield a line of titles and one a record, in UTF-8. `show` is applied to every text.
 
     Where the delimiter is a semicolon, amounts have a decimal comma, as European settings of Excel go together.
     """
-    if bom:
-        file.write(BYTE_ORDER_MARK)
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-    count = 0
-    try:
-        writer = csv.writer(text, delimiter=delimiter)
-        point = "," if delimiter == ";" else "."
-        writer.writerow(fields)
-        for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
-            writer.writerow([csv_cell(record[name], show, point) for name in fields])
-        text.flush()
-    finally:
-        text.detach()
-    return count
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter)
+    point = "," if delimiter == ";" else "."
+    writer.writerow(fields)
+    yield (BYTE_ORDER_MARK if bom else b"") + taken(text)
+    for record in records:
+        writer.writerow([csv_cell(record[name], show, point) for name in fields])
+        yield taken(text)
+
+
+def taken(text: io.StringIO) -> bytes:
+    """What was written, which leaves the buffer empty."""
+    written = text.getvalue().encode("utf-8", "backslashreplace")
+    text.seek(0)
+    text.truncate()
+    return written
 
 
 def csv_cell(value: Any, show: Show, point: str = ".") -> str | int:
@@ -120,12 +135,15 @@ def text_of(value: Any) -> str:
 
 
 def write_jsonl(file: IO[bytes], fields: Sequence[str], records: Iterable[Record]) -> int:
-    """Write one JSON object a line: amounts exact as text, times in ISO 8601; return how many."""
-    count = 0
-    for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
+    """Write the lines of `jsonl_lines`; return how many."""
+    return sum(file.write(line) > 0 for line in jsonl_lines(fields, records))
+
+
+def jsonl_lines(fields: Sequence[str], records: Iterable[Record]) -> Iterator[bytes]:
+    """Yield one JSON object a record: amounts exact as text, times in ISO 8601."""
+    for record in records:
         line = json.dumps({name: record[name] for name in fields}, ensure_ascii=True, default=json_value)
-        file.write(line.encode("ascii") + b"\n")
-    return count
+        yield line.encode("ascii") + b"\n"
 
 
 def json_value(value: Any) -> str:

@@ -75,6 +75,7 @@ class Exchange:
         scope.setdefault("state", {})["request_id"] = self.id
         self.began = time.monotonic()
         self.status = 0
+        self.is_whole = False
         self.read = 0
 
     async def run(self, app: ASGIApp, refusal: str | None) -> None:
@@ -103,6 +104,7 @@ class Exchange:
             for name, text in ALWAYS.items():
                 headers.setdefault(name, text)
         await self.send(message)
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     async def refuse(self, code: str) -> None:
         if self.status:
@@ -114,10 +116,10 @@ class Exchange:
             "headers": [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")],
         }
         await self.sent(head)
-        await self.send({"type": "http.response.body", "body": body})
+        await self.sent({"type": "http.response.body", "body": body})
 
     def log(self) -> None:
-        """One line a request: the path as declared and no query, no header and no body."""
+        """One line a request: the path as declared and no query, no header and no body; `cut` if it was not whole."""
         route = getattr(self.scope.get("route"), "path", "-")
         if route == "/healthz":
             return
@@ -128,5 +130,6 @@ class Exchange:
             "path": route,
             "status": self.status,
             "milliseconds": round(1000 * (time.monotonic() - self.began), 1),
+            **({"cut": True} if self.status and not self.is_whole else {}),
         }
         log.info("🌐 %s %s %s", self.scope["method"], route, self.status, extra=fields)

@@ -16,7 +16,7 @@ from llm_monitoring.app import App, assemble, database_url
 from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
-from llm_monitoring.web.rates import LastSeen, RateLimit, client_of
+from llm_monitoring.web.rates import LastSeen, RateLimit, Slots, client_of
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a 
 STATEMENT_SECONDS: Final = 10.0
 REQUESTS_A_MINUTE: Final = 600  # of a token
 EXPORTS_A_MINUTE: Final = 6  # of a token
+EXPORTS_AT_ONCE: Final = 2  # of a user
 SIGN_INS_A_MINUTE: Final = 10  # of a client's address
 UNKNOWN_TOKENS_A_MINUTE: Final = 30  # of a client's address
 
@@ -40,6 +41,7 @@ class Service:
     settings: Settings
     rate: RateLimit
     export_rate: RateLimit
+    export_slots: Slots
     sign_in_rate: RateLimit
     unknown_token_rate: RateLimit
     tokens_in_use: LastSeen
@@ -77,6 +79,7 @@ def open_service(settings: Settings, port: int | None = None) -> Iterator[Servic
             settings=settings,
             rate=RateLimit(REQUESTS_A_MINUTE),
             export_rate=RateLimit(EXPORTS_A_MINUTE),
+            export_slots=Slots(EXPORTS_AT_ONCE),
             sign_in_rate=RateLimit(SIGN_INS_A_MINUTE),
             unknown_token_rate=RateLimit(UNKNOWN_TOKENS_A_MINUTE),
             tokens_in_use=LastSeen(),

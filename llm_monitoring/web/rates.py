@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 from threading import Lock
 from typing import Final
@@ -69,6 +70,29 @@ class RateLimit:
                 return
             del self.requests[caller]
             self.kept -= len(times)
+
+
+class Slots:
+    """At most `limit` things of a caller at once."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.lock = Lock()
+        self.taken: Counter[object] = Counter()
+
+    @contextmanager
+    def held(self, caller: object) -> Iterator[None]:
+        """Hold one of the caller's slots; raises Problem with Retry-After if none is free."""
+        with self.lock:
+            if self.taken[caller] >= self.limit:
+                raise Problem("too_many_requests", headers={"Retry-After": "10"})
+            self.taken[caller] += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.taken[caller] -= 1
+                self.taken += Counter()  # without callers that hold none
 
 
 class LastSeen:

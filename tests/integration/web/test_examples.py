@@ -85,6 +85,8 @@ def test_an_order_ends_with_answers_and_figures(outputs: dict[str, str]) -> None
     assert 4 == len(body(outputs, "projects/PROJECT/results?limit=10")["data"])
     chosen = body(outputs, "projects/PROJECT/results?mentioned=true&provider=perplexity")["data"]
     assert {("perplexity", True)} >= {(row["llm_provider"], row["brand_mentioned"]) for row in chosen}
+    file = outputs["projects/PROJECT/exports/results?format=csv&provider=perplexity"].splitlines()
+    assert ("id,analysis_date", True) == (file[0][:16], all(",perplexity," in line for line in file[1:2]))
     figures = body(outputs, "projects/PROJECT/snapshots")["data"]
     assert {"openai", "perplexity"} == {row["llm_provider"] for row in figures}
     assert all(row["mention_rate_low"] <= row["mention_rate"] <= row["mention_rate_high"] for row in figures)

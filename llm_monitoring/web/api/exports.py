@@ -1,0 +1,133 @@
+"""Exports of a project, as the command `export` writes them, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import date
+from typing import Annotated, Any, Final, Literal, Self
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, model_validator
+
+from llm_monitoring import projects
+from llm_monitoring.domain import ProviderName
+from llm_monitoring.reporting.export_files import Form, Format, export_chunks
+from llm_monitoring.reporting.exports import Export, Kind
+from llm_monitoring.reporting.files import slug
+from llm_monitoring.reporting.sheets import Delimiter
+from llm_monitoring.web.api.schemas import Body
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.streaming import Stream
+
+router: Final = APIRouter(prefix="/projects/{project_id}/exports", tags=["exports"])
+
+MOST_SHEET_ROWS: Final = 50_000  # a spreadsheet is written whole before it is sent
+MEDIA_TYPES: Final[dict[Format, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+DELIMITERS: Final[dict[str, Delimiter]] = {",": ",", ";": ";", "tab": "\t"}
+FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The rows, day by day. A connection that is cut before the last chunk gave a part of them.",
+        "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()},
+    }
+}
+
+
+class ExportQuery(Body):
+    """Days from `from` to `to`, both included, and the form of the file; without days all that is stored."""
+
+    first: date | None = Field(default=None, alias="from")
+    last: date | None = Field(default=None, alias="to")
+    provider: list[ProviderName] = Field(default=[], description="Of these providers alone; repeatable.")
+    format: Format = Field(default="csv", description=f"xlsx has {MOST_SHEET_ROWS} rows at most.")
+    delimiter: Literal[",", ";", "tab"] | None = Field(
+        default=None, description="Of CSV; `;` also writes decimal commas."
+    )
+    bom: bool = Field(default=False, description="Begin CSV with a byte order mark, so that Excel reads it as UTF-8.")
+
+    @model_validator(mode="after")
+    def fit_together(self) -> Self:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError("`to` is before `from`")
+        if self.format != "csv" and (self.bom or self.delimiter):
+            raise ValueError("`delimiter` and `bom` are for CSV")
+        return self
+
+    @property
+    def form(self) -> Form:
+        return Form(self.format, self.bom, DELIMITERS[self.delimiter or ","])
+
+
+class LongQuery(ExportQuery):
+    """With a form for pivot tables."""
+
+    long: bool = Field(default=False, description="A row for the brand and for each competitor.")
+
+
+class CitationsQuery(ExportQuery):
+    """With a choice of answers."""
+
+    mentioned: bool | None = Field(default=None, description="Only answers that name the brand, or that do not.")
+
+
+class ResultsQuery(LongQuery, CitationsQuery):
+    """With both."""
+
+
+@router.get("/results", response_class=Response, responses=FILE)
+def export_results(
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("answers:read")],
+    wanted: Annotated[ResultsQuery, Query()],
+) -> Response:
+    """Download the stored answers with their analysis. What a spreadsheet would run has an apostrophe before it."""
+    return download(request, here, "results", wanted, mentioned=wanted.mentioned, long=wanted.long)
+
+
+@router.get("/snapshots", response_class=Response, responses=FILE)
+def export_snapshots(
+    request: Request, here: Annotated[ProjectCaller, on_project("figures:read")], wanted: Annotated[LongQuery, Query()]
+) -> Response:
+    """Download the daily figures."""
+    return download(request, here, "snapshots", wanted, long=wanted.long)
+
+
+@router.get("/citations", response_class=Response, responses=FILE)
+def export_citations(
+    request: Request,
+    here: Annotated[ProjectCaller, on_project("answers:read")],
+    wanted: Annotated[CitationsQuery, Query()],
+) -> Response:
+    """Download the pages that the stored answers cite, one row each, with the owner of the site."""
+    return download(request, here, "citations", wanted, mentioned=wanted.mentioned)
+
+
+def download(request: Request, here: ProjectCaller, kind: Kind, wanted: ExportQuery, **choices: Any) -> Response:
+    """Send an export as a file; a viewer gets it without cost."""
+    service: Service = request.app.state.service
+    if request.scope["http_version"] == "1.0":
+        raise Problem("bad_request", "an export needs HTTP/1.1, in which a part is no whole")
+    service.export_rate.take(here.caller.token.id)
+    project = projects.find(here.app.db, here.project_id)
+    export = Export(
+        (project,),
+        kind,
+        wanted.first,
+        wanted.last,
+        tuple(dict.fromkeys(wanted.provider)),
+        without_cost=here.role != "owner",
+        **choices,
+    )
+    name = f"{project.id}-{slug(project.name)}-{kind}.{wanted.format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Stream(chunks(service, here, export, wanted.form), headers, MEDIA_TYPES[wanted.format])
+
+
+def chunks(service: Service, here: ProjectCaller, export: Export, form: Form) -> Generator[bytes]:
+    with service.export_slots.held(here.caller.user_id):
+        yield from export_chunks(here.app.db, export, form, MOST_SHEET_ROWS)
