@@ -227,7 +227,6 @@ def test_an_error_before_the_first_byte_is_a_problem(measured: World, monkeypatc
 
     def failing(*arguments: Any) -> Iterator[Any]:
         raise DatabaseUnavailable("away")
-        yield
 
     monkeypatch.setattr(exports, "pages", failing)
     refused = measured.call("GET", path(measured, "results"))
