@@ -22,7 +22,7 @@ from llm_monitoring.db.migrations import migrate, pending
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage, read_record, records
-from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction
+from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction, on_one_session, snapshot
 
 __all__ = [
     "AlreadyHeld",
@@ -53,10 +53,12 @@ __all__ = [
     "is_required",
     "load",
     "migrate",
+    "on_one_session",
     "pending",
     "reach",
     "read_record",
     "records",
     "require_sessions",
+    "snapshot",
     "table_holder",
 ]

@@ -51,6 +51,7 @@ GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers, llm_people,
     llm_agencies
 TO llm_monitoring_admin;
 GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_runner, llm_monitoring_admin;
 
 -- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.
 GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;

@@ -1,12 +1,12 @@
-"""Views of a pool: bound to a user or a project for row-level security, or inside one open transaction."""
+"""Views of a pool: bound to a user or a project for row-level security, or inside one transaction or snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from llm_monitoring.db.database import Connection, Database, Transaction
+from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Transaction
 from llm_monitoring.db.queries import load
 
 T = TypeVar("T")
@@ -86,6 +86,39 @@ class OpenTransaction(Database):
 def in_transaction(db: Database, work: Callable[[Database], T]) -> T:
     """Run `work` in one transaction; the stores in it use the database that it receives."""
     return db.transact(lambda transaction: work(OpenTransaction(db, transaction)))
+
+
+def on_one_session(db: Database, work: Callable[[Transaction], T], lock: str | None = None) -> T:
+    """Run `work` on one connection, again from the start if it is lost, while it holds the advisory lock of a name.
+
+    Raises Locked if another session holds the lock for longer than a statement waits. A session that ends releases it.
+    """
+
+    def locked(session: Transaction) -> T:
+        if lock is None:
+            return work(session)
+        session.one(load("database").wait_for_lock, {"name": lock})
+        try:
+            return work(session)
+        finally:
+            with suppress(DatabaseUnavailable):  # then the lock has ended with its session
+                session.one(load("database").release_lock, {"name": lock})
+
+    return db.work(locked, autocommit=True)
+
+
+@contextmanager
+def snapshot(db: Database, session: Transaction) -> Iterator[Database]:
+    """The database as it is now, for all statements of the block, which only reads."""
+    queries = load("database")
+    session.execute(queries.begin_snapshot)
+    try:
+        yield OpenTransaction(db, session)
+    except BaseException:
+        with suppress(DatabaseUnavailable):
+            session.execute(queries.abandon_snapshot)
+        raise
+    session.execute(queries.end_snapshot)
 
 
 def bind(connection: Connection, user_id: int | None, project_id: int | None) -> None:

@@ -35,6 +35,7 @@ GRANT UPDATE (spent_at) ON llm_sign_in_links TO llm_monitoring_web;
 GRANT UPDATE (last_used_at, ended_at) ON llm_sessions TO llm_monitoring_web;
 GRANT UPDATE (revoked_at, opens, last_opened_at) ON llm_share_links TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_agencies TO llm_monitoring_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_web;
 -- keys, and an account with the default limit for a user who has none: no limit and no counter of an existing one
 GRANT INSERT (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
               google_api_key_encrypted, perplexity_api_key_encrypted, updated_at)
@@ -72,7 +73,8 @@ END $$;
 
 -- Each table has a policy for all roles that changes nothing for other roles, and a restrictive one for the web role.
 -- A session that is bound to no one sees only tokens, sessions and links, from which the service finds the caller. One
--- that is bound to a project, as a share link binds it, reads that project and writes nothing.
+-- that is bound to a project, as a share link binds it, reads that project and writes nothing but the
+-- figures that it measured.
 DO $$
 DECLARE
     bound CONSTANT TEXT := 'nullif(current_setting(''llm_monitoring.user_id'', TRUE), '''')::int';
@@ -99,6 +101,7 @@ BEGIN
             ('llm_monitoring_results', seen_project, 'FALSE'),
             ('llm_monitoring_snapshots', seen_project, 'FALSE'),
             ('llm_monitoring_failed_tasks', seen_project, 'FALSE'),
+            ('llm_stored_figures', seen_project, seen_project),
             ('llm_analysis_orders', seen_project, own_project),
             ('llm_site_kinds', seen_project, own_project),
             ('llm_project_notes', seen_project, own_project),

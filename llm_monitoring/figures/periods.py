@@ -234,8 +234,10 @@ def measured(
     answers = answer_set(observed, [entity.name for entity in project.competitors])
     query = SQL.totals if question.tag is None else SQL.totals_of_tag
     totals: dict[str, Any] = {row["llm_provider"]: row for row in db.all(query, period_params(question))}
+    # the calls of a tag are seen by the project's owner alone, and which providers there are is the same for all
+    known = {provider for provider, row in totals.items() if row["failed"] or question.tag is None}
     each = {}
-    for provider in sorted({*totals, *(o.provider for o in observed)}):
+    for provider in sorted({*known, *(o.provider for o in observed)}):
         own = answers.of_provider(provider)
         row = totals.get(provider, {"failed": 0, "cost_usd": Decimal(0)})
         each[provider] = PeriodTotals(own, cells.summary_of(own), int(row["failed"]), row["cost_usd"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from llm_monitoring.figures import Observation
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.report_data import Access, Failures
+
+AnsweredDays = Mapping[str, Mapping[date, int]]
+"""How many answers each provider gave on each day, those to branded prompts included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +52,22 @@ def gap_rows(
     last: date,
 ) -> tuple[GapRow, ...]:
     """Return each provider's gaps between two days; those that the project asks, then those that it once asked."""
-    others = sorted({*(o.provider for o in observations), *(f.provider for f in failures)} - set(project.providers))
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return gaps_between(project, answered_days(observations), failures, access, Period(first, last))
+
+
+def gaps_between(
+    project: Project, answered: AnsweredDays, failures: Sequence[Failures], access: Access, period: Period
+) -> tuple[GapRow, ...]:
+    """The gaps of `gap_rows`, from the number of answers of each day."""
+    others = sorted({*answered, *(f.provider for f in failures)} - set(project.providers))
+    days = [period.first + timedelta(days=number) for number in range(period.days)]
     rows = []
     for provider in (*project.providers, *others):
-        answered = [each.day for each in observations if each.provider == provider]
-        measured = set(answered)
+        measured = answered.get(provider, {})
         rows.append(
             GapRow(
                 provider=provider,
-                answers=len(answered),
+                answers=sum(measured.values()),
                 days_measured=len(measured),
                 days=len(days),
                 stretches=tuple(stretches(day for day in days if day not in measured)),
@@ -65,6 +76,13 @@ def gap_rows(
             )
         )
     return tuple(rows)
+
+
+def answered_days(observations: Iterable[Observation]) -> AnsweredDays:
+    found: dict[str, Counter[date]] = defaultdict(Counter)
+    for o in observations:
+        found[o.provider][o.day] += 1
+    return {provider: dict(days) for provider, days in found.items()}
 
 
 def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:

@@ -8,15 +8,12 @@ from decimal import Decimal
 from typing import Literal
 
 from llm_monitoring.figures import Change, Comparison
-from llm_monitoring.figures.answer_set import AnswerSet
 from llm_monitoring.figures.periods import PeriodFigures, PeriodTotals
 from llm_monitoring.reporting.overview import (
     EntityRow,
     Headline,
     PositionRow,
     Share,
-    competitor_values,
-    entity_row,
     entity_rows,
     headlines,
     position_row,
@@ -79,24 +76,32 @@ class PositionFigures:
 
 @dataclass(frozen=True, slots=True)
 class PeriodView:
-    """All figures of a period."""
+    """All figures of a period; `rivals` are the brand and its competitors, the most mentioned first."""
 
     total: Figures
     by_provider: Mapping[str, Figures]
-    competitors: tuple[CompetitorFigures, ...]
+    rivals: tuple[RivalFigures, ...]
+    positions: tuple[PositionFigures, ...]
+
+    @property
+    def competitors(self) -> tuple[CompetitorFigures, ...]:
+        """Each competitor's figures, the most mentioned first."""
+        return tuple(each.figures for each in self.rivals if not each.is_brand)
 
 
 def period_view(measured: PeriodFigures) -> PeriodView:
     """Return the figures of a measured period; of a provider only the mention rate is compared."""
     comparison = measured.comparison
     changes = {change.provider: change for change in comparison.by_provider} if comparison else {}
+    total = figures_of(measured.total, comparison)
     return PeriodView(
-        total=figures_of(measured.total, comparison),
+        total=total,
         by_provider={
             name: with_mention_change(figures_of(each, None), changes.get(name))
             for name, each in measured.by_provider.items()
         },
-        competitors=competitor_figures(measured.total.answers),
+        rivals=rival_figures(measured, total),
+        positions=position_figures(measured),
     )
 
 
@@ -125,14 +130,6 @@ def with_mention_change(figures: Figures, change: Change | None) -> Figures:
     return {**figures, "mention_rate": replace(figures["mention_rate"], change=change)}
 
 
-def competitor_figures(answers: AnswerSet) -> tuple[CompetitorFigures, ...]:
-    """Each competitor's figures, the most mentioned first."""
-    rows = [
-        competitor_of(entity_row(name, False, competitor_values(name, answers), ())) for name in answers.competitors
-    ]
-    return tuple(sorted(rows, key=lambda row: (-(row.mention_rate.value or 0), row.name)))
-
-
 def competitor_of(row: EntityRow) -> CompetitorFigures:
     return CompetitorFigures(
         name=row.name,
@@ -148,10 +145,9 @@ def share_figure(share: Share) -> PeriodFigure:
     return PeriodFigure(share.value, share.low, share.high, share.answers, share.prompts)
 
 
-def rival_figures(measured: PeriodFigures) -> tuple[RivalFigures, ...]:
-    """The brand and its competitors as the report's table has them, the most mentioned first."""
+def rival_figures(measured: PeriodFigures, total: Figures) -> tuple[RivalFigures, ...]:
+    """The brand, of which these are the figures, and its competitors as the report's table has them."""
     brand, providers = measured.project.brand.name, sorted(measured.by_provider)
-    total = figures_of(measured.total, measured.comparison)
     found = []
     for row in entity_rows(measured.total.answers, brand, providers):
         own = competitor_of(row)

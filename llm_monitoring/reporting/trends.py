@@ -12,6 +12,9 @@ from typing import Final
 from llm_monitoring.figures import Entry, ModelChange, Observation, Pair, joined, model_changes, period_rate, summed
 from llm_monitoring.figures.answer_set import AnswerSet
 
+MOST_DAYS: Final = 400
+"""A longer period is not shown day by day."""
+
 WINDOW_DAYS: Final = 7
 SHORT_PERIOD_DAYS: Final = 10
 """A shorter period is drawn day by day: a week's mean would leave nothing to see."""

@@ -80,3 +80,23 @@ SELECT 1 AS answered;
 -- Set the user, or the one project, of the rows that row-level security shows in this session; both empty: no rows.
 SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE),
        set_config('llm_monitoring.project_id', %(project_id)s, FALSE)
+
+-- name: wait_for_lock
+-- Take the lock of a name for this session, after its holder; lock_timeout limits the wait.
+SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(%(name)s, 0))
+
+-- name: release_lock
+-- Release the lock of a name.
+SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(%(name)s, 0)) AS freed
+
+-- name: begin_snapshot
+-- Begin a transaction in which all statements read one state of the database.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- name: end_snapshot
+-- End it.
+COMMIT
+
+-- name: abandon_snapshot
+-- End it after an error.
+ROLLBACK

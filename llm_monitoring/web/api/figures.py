@@ -12,12 +12,14 @@ from pydantic import BaseModel, Field, model_validator
 from llm_monitoring.app import schedule_day
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import CONFIDENCE, Change, ModelChange, Verdict, periods
-from llm_monitoring.figures.periods import Period, PeriodFigures, PeriodRequest
-from llm_monitoring.reporting.period_view import CompetitorFigures, Figures, PeriodFigure, PeriodView, period_view
+from llm_monitoring.figures.periods import Period, PeriodRequest
+from llm_monitoring.reporting.period_view import CompetitorFigures, Figures, PeriodFigure
+from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.api.schemas import Body, Tag
 from llm_monitoring.web.conditional import respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.stored_figures import figures_of
 
 router: Final = APIRouter(prefix="/projects/{project_id}/figures", tags=["figures"])
 
@@ -165,12 +167,12 @@ def show_figures(
 def view_of(here: ProjectCaller, wanted: PeriodQuery, compared: Period | None) -> FiguresView:
     """The figures of a query, and their change from `compared` if it is given."""
     measured = measured_period(here, wanted, compared)
-    return figures_view(measured, period_view(measured), wanted.provider, str(here.app.settings.timezone))
+    return figures_view(measured, wanted.provider, str(here.app.settings.timezone))
 
 
 def measured_period(
     here: ProjectCaller, wanted: PeriodQuery, compared: Period | None, *, by_day: bool = False
-) -> PeriodFigures:
+) -> StoredFigures:
     """The measured period of a query, and what changed from `compared` if it is given.
 
     Raises Invalid if it is too long to be shown `by_day`.
@@ -179,14 +181,11 @@ def measured_period(
     if by_day:
         refuse_long(period)
     request = PeriodRequest(here.project_id, period, compared, wanted.provider, wanted.tag)
-    return periods.period_figures(here.app.db, request)
+    return figures_of(here.app.db, request)
 
 
-def figures_view(
-    measured: PeriodFigures, view: PeriodView, provider: ProviderName | None, timezone: str
-) -> FiguresView:
-    cell = measured.total.summary.figures
-    changes = (measured.comparison or measured.total.summary).model_changes
+def figures_view(measured: StoredFigures, provider: ProviderName | None, timezone: str) -> FiguresView:
+    view = measured.view
     return FiguresView(
         first=measured.period.first,
         last=measured.period.last,
@@ -198,10 +197,10 @@ def figures_view(
         all=figure_set(view.total),
         by_provider={name: figure_set(each) for name, each in view.by_provider.items()},
         competitors=[competitor_set(each) for each in view.competitors],
-        model_changes=model_changes(changes),
-        failed_queries=measured.total.failed,
-        branded_total_queries=cell.branded_total_queries,
-        branded_total_mentions=cell.branded_total_mentions,
+        model_changes=model_changes(measured.model_changes),
+        failed_queries=measured.failed,
+        branded_total_queries=measured.branded_answers,
+        branded_total_mentions=measured.branded_mentions,
         answers_read_again=measured.read_again,
         answers_kept_as_read=measured.kept,
         answers_left_out=measured.left_out,

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from llm_monitoring.reporting.gaps import FailureRow, GapRow, gap_rows
+from llm_monitoring import projects
+from llm_monitoring.reporting.gaps import FailureRow, GapRow, gaps_between
 from llm_monitoring.reporting.report_data import Access, access_of, read_failures
 from llm_monitoring.web.api.figures import PeriodQuery, measured_period
 from llm_monitoring.web.api.periods import MeasuredDays
@@ -71,11 +72,11 @@ def show_gaps(
 def gaps_of(here: ProjectCaller, wanted: PeriodQuery) -> GapsView:
     """The gaps of a query; keys, budget and reasons are the owner's alone."""
     measured = measured_period(here, wanted, None, by_day=True)
-    period = measured.period
+    project = projects.find(here.app.db, here.project_id)
     is_owner = here.role == "owner"
-    access = access_of(measured.project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(here.app.db, here.project_id, period, wanted.tag)
-    rows = gap_rows(measured.project, measured.total.answers.observations, failures, access, period.first, period.last)
+    access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
+    failures = read_failures(here.app.db, here.project_id, measured.period, wanted.tag)
+    rows = gaps_between(project, measured.answered, failures, access, measured.period)
     return GapsView.of(
         here,
         measured,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from llm_monitoring.errors import Invalid
-from llm_monitoring.figures.periods import Period, PeriodFigures
+from llm_monitoring.figures.periods import Period
+from llm_monitoring.reporting.stored_figures import StoredFigures
+from llm_monitoring.reporting.trends import MOST_DAYS
 from llm_monitoring.web.guard import ProjectCaller
-
-MOST_DAYS: Final = 400
 
 
 class MeasuredDays(BaseModel):
@@ -25,7 +25,7 @@ class MeasuredDays(BaseModel):
     latest_day: date | None = Field(description="The last day with answers.")
 
     @classmethod
-    def of(cls, here: ProjectCaller, measured: PeriodFigures, **fields: Any) -> Self:
+    def of(cls, here: ProjectCaller, measured: StoredFigures, **fields: Any) -> Self:
         """The answer of an operation on a measured period, with the fields of its own."""
         compared = measured.compared
         return cls(

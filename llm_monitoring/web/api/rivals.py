@@ -8,12 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from llm_monitoring.reporting.overview import BUCKETS
-from llm_monitoring.reporting.period_view import (
-    PositionFigures,
-    RivalFigures,
-    position_figures,
-    rival_figures,
-)
+from llm_monitoring.reporting.period_view import PositionFigures, RivalFigures
 from llm_monitoring.web.api.figures import CompetitorSet, Figure, FiguresQuery, competitor_set, figure, measured_period
 from llm_monitoring.web.api.periods import MeasuredDays
 from llm_monitoring.web.conditional import respond
@@ -84,7 +79,7 @@ def show_positions(
 
 def rivals_of(here: ProjectCaller, wanted: FiguresQuery) -> RivalsView:
     measured = measured_period(here, wanted, wanted.compared())
-    return RivalsView.of(here, measured, data=[rival_row(each) for each in rival_figures(measured)])
+    return RivalsView.of(here, measured, data=[rival_row(each) for each in measured.view.rivals])
 
 
 def rival_row(found: RivalFigures) -> RivalRow:
@@ -97,7 +92,7 @@ def rival_row(found: RivalFigures) -> RivalRow:
 
 def positions_of(here: ProjectCaller, wanted: FiguresQuery) -> PositionsView:
     measured = measured_period(here, wanted, wanted.compared())
-    return PositionsView.of(here, measured, data=[position_row(each) for each in position_figures(measured)])
+    return PositionsView.of(here, measured, data=[position_row(each) for each in measured.view.positions])
 
 
 def position_row(found: PositionFigures) -> PositionRow:

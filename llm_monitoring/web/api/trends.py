@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from llm_monitoring.figures import Change
 from llm_monitoring.reporting.period_view import PeriodFigure
-from llm_monitoring.reporting.trends import Point, Trend, trend
+from llm_monitoring.reporting.trends import Point, Trend
 from llm_monitoring.web.api.figures import (
     PERCENT,
     Figure,
@@ -86,16 +86,11 @@ def show_trends(
 def trends_of(here: ProjectCaller, wanted: FiguresQuery) -> TrendsView:
     """The trends of a query; raises Invalid for a period that is too long to be shown day by day."""
     measured = measured_period(here, wanted, wanted.compared(), by_day=True)
-    period = measured.period
     changes = {each.provider: each for each in measured.comparison.by_provider} if measured.comparison else {}
     return TrendsView.of(
         here,
         measured,
-        data=[
-            trend_view(trend(name, each.answers, period.first, period.last), changes.get(name))
-            for name, each in measured.by_provider.items()
-            if each.answers.observations
-        ],
+        data=[trend_view(each, changes.get(each.provider)) for each in measured.trends],
     )
 
 

@@ -11,23 +11,18 @@ from fastapi import APIRouter, Request, Response
 from llm_monitoring import projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.figures import Change, PromptChange
-from llm_monitoring.figures.periods import PeriodFigures, PeriodRequest, measured_days, period_figures
+from llm_monitoring.figures.periods import PeriodRequest, measured_days
 from llm_monitoring.projects import Project
-from llm_monitoring.reporting.gaps import GapRow, gap_rows
-from llm_monitoring.reporting.period_view import (
-    Column,
-    PeriodFigure,
-    PeriodView,
-    RivalFigures,
-    period_view,
-    rival_figures,
-)
+from llm_monitoring.reporting.gaps import GapRow, gaps_between
+from llm_monitoring.reporting.period_view import Column, PeriodFigure, PeriodView, RivalFigures
 from llm_monitoring.reporting.report_data import Access, access_of, read_failures
-from llm_monitoring.reporting.trends import Trend, trend
+from llm_monitoring.reporting.stored_figures import StoredFigures
+from llm_monitoring.reporting.trends import Trend
 from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.pages.filters import FilterBar, Given
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.stored_figures import figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -55,13 +50,22 @@ class Movement:
 class Overview:
     """What the page shows."""
 
-    measured: PeriodFigures
-    view: PeriodView
-    trends: Sequence[Trend]
-    rivals: Sequence[RivalFigures]
+    measured: StoredFigures
     movements: Sequence[Movement]
     gaps: Sequence[GapRow]
     is_blocked: bool
+
+    @property
+    def view(self) -> PeriodView:
+        return self.measured.view
+
+    @property
+    def rivals(self) -> Sequence[RivalFigures]:
+        return self.measured.view.rivals
+
+    @property
+    def trends(self) -> Sequence[Trend]:
+        return self.measured.trends
 
     @property
     def headline(self) -> PeriodFigure:
@@ -107,39 +111,24 @@ def tag_names(here: ProjectVisitor) -> list[str]:
 
 def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest) -> Overview:
     """Measure the period; keys, budget and the reasons of failures are for the owner alone."""
-    db, period = here.app.db, wanted.period
-    measured = period_figures(db, wanted)
-    view = period_view(measured)
+    db = here.app.db
+    measured = figures_of(db, wanted)
     is_owner = here.role == "owner"
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(db, project.id, period, wanted.tag)
-    gaps = gap_rows(project, measured.total.answers.observations, failures, access, period.first, period.last)
+    failures = read_failures(db, project.id, wanted.period, wanted.tag)
+    gaps = gaps_between(project, measured.answered, failures, access, wanted.period)
+    texts = {row["id"]: row["query_text"] for row in projects.list_prompts(db, project.id)}
     return Overview(
         measured=measured,
-        view=view,
-        trends=[
-            trend(name, each.answers, period.first, period.last)
-            for name, each in measured.by_provider.items()
-            if each.answers.observations
-        ],
-        rivals=rival_figures(measured),
-        movements=list(movements(measured)),
+        movements=list(movements(measured, texts)),
         gaps=[each for each in gaps if wanted.provider in (None, each.provider)],
         is_blocked=access.blocked,
     )
 
 
-def movements(measured: PeriodFigures) -> Iterator[Movement]:
+def movements(measured: StoredFigures, texts: Mapping[int, str]) -> Iterator[Movement]:
     """The prompts that changed beyond noise, most changed first."""
-    counts = answers_by_prompt(measured)
     changed = [each for each in measured.by_prompt if each.verdict in ("up", "down")]
     for each in changed[:MOST_PROMPTS]:
-        whole = counts.get(each.query_id) == each.answers
-        yield Movement(measured.prompts.get(each.query_id, ""), each, each.answers if whole else None)
-
-
-def answers_by_prompt(measured: PeriodFigures) -> Mapping[int, int]:
-    counts: dict[int, int] = {}
-    for observed in measured.total.answers.headline:
-        counts[observed.query_id] = counts.get(observed.query_id, 0) + 1
-    return counts
+        whole = measured.answers_by_prompt.get(each.query_id) == each.answers
+        yield Movement(texts.get(each.query_id, ""), each, each.answers if whole else None)

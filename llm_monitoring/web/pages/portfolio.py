@@ -11,14 +11,15 @@ from fastapi import APIRouter, Query, Request, Response
 
 from llm_monitoring.app import schedule_day
 from llm_monitoring.db import Database
-from llm_monitoring.figures.periods import Period, PeriodRequest, period_figures
+from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
-from llm_monitoring.reporting.period_view import PeriodFigure, period_view
+from llm_monitoring.reporting.period_view import PeriodFigure
 from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, project_standings
-from llm_monitoring.reporting.trends import Point, trend
+from llm_monitoring.reporting.trends import Point
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.stored_figures import figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_in
 
 router: Final = APIRouter(include_in_schema=False)
@@ -115,10 +116,10 @@ def with_figures(db: Database, row: Row, today: date) -> Row:
 
 def row_figures(db: Database, project: ProjectStanding, today: date) -> RowFigures:
     period, compared = Filters().periods(project.measured, today)
-    measured = period_figures(db, PeriodRequest(project.id, period, compared))
+    measured = figures_of(db, PeriodRequest(project.id, period, compared))
     return RowFigures(
-        rate=period_view(measured).total["mention_rate"],
-        points=trend("", measured.total.answers, period.first, period.last).points,
+        rate=measured.view.total["mention_rate"],
+        points=measured.trend.points if measured.trend else (),
         period=period,
         compared=compared,
         links=Links(project.id, Filters(), period),

@@ -1,0 +1,24 @@
+"""Reads the stored figures of a period: the one way of REST API, MCP and pages to them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import TypeAdapter
+
+from llm_monitoring.db import Database
+from llm_monitoring.figures.periods import PeriodRequest
+from llm_monitoring.reporting.stored_figures import StoredFigures, figures_text
+
+
+def figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures:
+    """The figures of a period, measured only if none are stored or something changed that they are made of.
+
+    Raises NotFound, Invalid if the periods overlap, or TooManyStale.
+    """
+    return reader().validate_json(figures_text(db, wanted))
+
+
+@lru_cache(maxsize=1)
+def reader() -> TypeAdapter[StoredFigures]:
+    return TypeAdapter(StoredFigures)
