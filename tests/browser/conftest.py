@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from tests.browser.service import CHROMIUM, HERE, Served, serve
 from tests.conftest import Databases
-
-HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,3 +43,10 @@ def thirty_days(databases: Databases) -> Iterator[str]:
         with simulated(url, today) as (app, server):
             live(app, server, days)
         yield url
+
+
+@pytest.fixture(scope="session")
+def served(thirty_days: str) -> Iterator[Served]:
+    """The running service on that database, with its user signed in."""
+    with serve(thirty_days) as found:
+        yield found

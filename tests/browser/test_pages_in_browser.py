@@ -4,105 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any, Final
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
-from llm_monitoring import projects
-from llm_monitoring.access import sessions
+from llm_monitoring.access import tokens
 from llm_monitoring.db.database import Database
-from llm_monitoring.demo.sample import SAMPLE_EMAIL
-from llm_monitoring.settings.fields import load_settings
-from llm_monitoring.web import cookies, serving
-from llm_monitoring.web.context import open_service
-from tests.browser.conftest import CHROMIUM, HERE
-from tests.integration.web.page_table import PAGES, Page
+from llm_monitoring.web.service import PREFIX
+from tests.browser.service import Served
+from tests.integration.web.figure_links import figures_in, listed
+from tests.integration.web.page_table import PAGES
 
 MOST_BYTES: Final = 150_000
 WAYS: Final = [
     (width, scheme, language) for width in (1280, 390) for scheme in ("light", "dark") for language in ("es", "en")
 ]
-HEIGHTS: Final = {1280: 900, 390: 844}
-
-
-@dataclass(frozen=True)
-class Served:
-    """The running service, the cookies of a person who is signed in, and the numbers of what the pages show."""
-
-    base: str
-    cookies: dict[str, str]
-    numbers: dict[str, Any]
-
-    def visit(self, pages: Sequence[Page], ways: Sequence[Any], pictures: Path | None = None) -> list[dict[str, Any]]:
-        """What a visitor would see and a browser would do, for each page in each way of looking."""
-        order = {
-            "chromium": CHROMIUM, "base": self.base, "cookies": self.cookies,
-            "pictures": str(pictures) if pictures else None,
-            "visits": [
-                {"name": f"{page.name}-{width}-{scheme}-{language}", "path": page.address(**self.numbers),
-                 "width": width, "height": HEIGHTS[width], "scheme": scheme, "language": language,
-                 "keyboard": scheme == "light" and language == "es"}
-                for page in pages for width, scheme, language in ways
-            ],
-        }  # fmt: skip
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", tempfile.gettempdir())}
-        done = subprocess.run(
-            ["node", "visit.mjs"], cwd=HERE, env=environment, input=json.dumps(order), text=True, capture_output=True,
-            check=False, timeout=800,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        found: list[dict[str, Any]] = json.loads(done.stdout)
-        return found
-
-
-@pytest.fixture(scope="module")
-def served(thirty_days: str) -> Iterator[Served]:
-    """The service on the demo's database, with its user signed in."""
-    ready, stop = Event(), Event()
-    address: list[str] = []
-
-    def announce(found: str) -> None:
-        address.append(found)
-        ready.set()
-
-    settings = load_settings({"DATABASE_URL": thirty_days, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False)
-    with serving.listen("127.0.0.1", 0) as listener:
-        base = serving.address_of(listener)
-        with open_service(settings, listener.getsockname()[1]) as service, Database(thirty_days) as db:
-            server = serving.Server(serving.config_of(service), stop, lambda: announce(base))
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            assert ready.wait(30)
-            numbers = numbers_of(db)
-            prompts = [each["id"] for each in projects.list_prompts(db, numbers["project"])]
-            projects.tag_prompts(db, numbers["project"], prompts[:8], ["precio"], [])
-            yield Served(base, session_of(db), numbers)
-            server.should_exit = True
-            thread.join(30)
-
-
-def session_of(db: Database) -> dict[str, str]:
-    user_id = int(projects.find_user(db, SAMPLE_EMAIL)["id"])
-    return {cookies.SESSION: sessions.begin(db, user_id, "link").reveal()}
-
-
-def numbers_of(db: Database) -> dict[str, Any]:
-    """What addresses of the table name: the Spanish project, its last week, and a prompt and an answer of it."""
-    project = next(row["id"] for row in projects.overview(db) if row["language"] == "es")
-    row = db.one(
-        "SELECT max(id) AS answer, max(query_id) AS prompt FROM llm_monitoring_results WHERE project_id = %(project)s",
-        {"project": project},
-    )
-    today = datetime.now(UTC).date()
-    return {"project": project, **(row or {}), "first": today - timedelta(days=6), "last": today}
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +88,43 @@ def test_pages_work_without_script(looks: list[dict[str, Any]]) -> None:
     for seen in looks:
         if seen["plain"] and seen["status"] == 200:
             assert seen["text"].split() == seen["plain"]["text"].split(), seen["name"]
+
+
+def test_charts_have_a_shared_cursor(served: Served) -> None:
+    """A chart's days are read by pointer and by arrow keys, and every chart shows the same day."""
+    overview = served.numbers["project"]
+    last, before, first = served.go(
+        {"goto": f"/projects/{overview}"}, {"focus": ".chart"}, {"read": ".reading"},
+        {"press": "ArrowLeft"}, {"read": ".reading"}, {"press": "Home"}, {"read": ".reading"},
+    )  # fmt: skip
+    days = [{text.partition(" · ")[0] for text in each["texts"]} for each in (last, before, first)]
+    assert [1, 1, 1] == [len(each) for each in days]
+    assert (3, 4) == (len(set.union(*days)), len(first["texts"]))
+
+
+def test_filters_are_applied_with_and_without_script(served: Served) -> None:
+    """A choice in the list is applied at once; without script the button sends it. Empty fields change nothing."""
+    path = f"/projects/{served.numbers['project']}"
+    chosen = served.go({"goto": path}, {"choose": "select[name=provider]", "with": "google"}, {"read": "figure h3"})
+    assert (f"{path}?provider=google", 1) == (chosen[0]["path"], len(chosen[0]["texts"]))
+    sent = served.go({"goto": path}, {"follow": ".filters button"}, {"read": "figure h3"}, script=False)
+    assert ("provider=&" in sent[0]["path"], 4) == (True, len(sent[0]["texts"]))
+
+
+def test_each_figure_of_the_demo_links_to_what_it_counts(served: Served) -> None:
+    """The drill-down law over thirty days, in which rates are smoothed."""
+    with Database(served.url) as db:
+        token = tokens.create(db, served.user, "a test", tokens.SCOPES)[1].reveal()
+
+    def read(path: str, headers: dict[str, str]) -> str:
+        with urlopen(Request(served.base + path, headers=headers)) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def call(path: str, query: dict[str, Any]) -> Any:
+        return json.loads(read(f"{PREFIX}{path}?{urlencode(query)}", {"Authorization": f"Bearer {token}"}))
+
+    sent = "; ".join(f"{name}={text}" for name, text in served.cookies.items())
+    figures = dict(figures_in(read(f"/projects/{served.numbers['project']}", {"Cookie": sent})))
+    assert len(figures) > 100
+    assert {} == {href: (n, count) for href, n in figures.items() if n != (count := listed(call, href))}

@@ -24,7 +24,7 @@ from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES
 from llm_monitoring.settings.fields import load_settings
-from tests.browser.conftest import CHROMIUM, HERE
+from tests.browser.service import CHROMIUM, HERE
 from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
 WAYS = [(f"{width}-{scheme}", width, height, scheme) for width, height in ((1280, 900), (390, 844))

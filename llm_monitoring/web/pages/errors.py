@@ -10,7 +10,18 @@ from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import CODES, Problem, request_id
 
 PROGRAM_PATHS: Final = ("/api/", "/mcp", "/healthz")
-DESCRIBED: Final = frozenset({"not_found", "scope_missing", "invalid", "internal", "unavailable", "too_many_requests"})
+DESCRIBED: Final = frozenset(
+    {
+        "not_found",
+        "scope_missing",
+        "sign_in_needed",
+        "foreign_origin",
+        "invalid",
+        "internal",
+        "unavailable",
+        "too_many_requests",
+    }
+)
 
 
 def is_page(request: Request) -> bool:
