@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final, Literal
 
 from llm_monitoring import projects
 from llm_monitoring.db import Database, RowErrors
@@ -15,9 +16,13 @@ from llm_monitoring.figures.periods import Period
 from llm_monitoring.keys import KeyStore
 from llm_monitoring.ledger import Budget
 from llm_monitoring.process.whole_files import whole_file
+from llm_monitoring.reporting.markdown import render_markdown
 from llm_monitoring.reporting.page import render
 from llm_monitoring.reporting.report_data import ReportRequest, access_of, read
-from llm_monitoring.reporting.view import view
+from llm_monitoring.reporting.view import Report, view
+
+Form = Literal["html", "md"]
+RENDERERS: Final[Mapping[Form, Callable[[Report], str]]] = {"html": render, "md": render_markdown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,12 @@ class ReportWriter:
     budget: Budget
     today: date
 
-    def write(self, wanted: ReportRequest, out: Path | None = None) -> Written:
+    def write(self, wanted: ReportRequest, out: Path | None = None, form: Form = "html") -> Written:
         """Write a project's report to `out`; raises NotFound or Invalid for the project or the place."""
         project = projects.find(self.db, wanted.project_id)
         data = read(self.db, wanted, self.today, access_of(project, self.keys, self.budget))
-        path = out or Path(file_name(project.id, project.name, data.last))
-        page = render(view(data)).encode("utf-8")
+        path = out or Path(file_name(project.id, project.name, data.last, form))
+        page = RENDERERS[form](view(data)).encode("utf-8")
         save(path, page)
         return Written(path, len(page), Period(data.first, data.last), len(data.observations))
 
@@ -65,8 +70,8 @@ def save(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
-def file_name(project_id: int, name: str, last: date) -> str:
-    return f"{project_id}-{slug(name)}-{last}.html"
+def file_name(project_id: int, name: str, last: date, form: Form) -> str:
+    return f"{project_id}-{slug(name)}-{last}.{form}"
 
 
 def slug(name: str) -> str:

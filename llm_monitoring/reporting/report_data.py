@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -23,6 +23,9 @@ SQL = load("reporting")
 DAYS: Final = 30
 PAGE: Final = 1000
 LONGEST_TEXT: Final = 60_000
+WITHHELD: Final = "withheld"
+"""What a reader who may not know a reason is given for it."""
+
 MOST_ANSWERS: Final = 480
 """Answers that are shown whole or in part; with several samples a prompt the later ones stay out."""
 
@@ -120,6 +123,16 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
         },
         failures=read_failures(db, wanted.project_id, period),
         access=access,
+    )
+
+
+def without_reasons(data: ReportData) -> ReportData:
+    """The data as those see them who may not learn of keys, budget and failures: that something is missing, not why."""
+    return replace(
+        data,
+        access=Access(),
+        failures=[replace(each, reason=WITHHELD) for each in data.failures],
+        failed_prompts=dict.fromkeys(data.failed_prompts, WITHHELD),
     )
 
 

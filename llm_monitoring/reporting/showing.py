@@ -12,10 +12,18 @@ UNSHOWABLE: Final = re.compile(
 )
 """Controls, and marks that change the direction of the text after them: a page cannot hold them, or they deceive."""
 
+HIDDEN: Final = re.compile("[\u200b\u2060-\u2064\ufeff\U000e0000-\U000e0fff]")
+"""What no reader sees and a model reads: tag characters spell whole sentences."""
+
 
 def showable(text: str) -> str:
     """`text` without characters that a page cannot hold; markup stays markup."""
     return type(text)(UNSHOWABLE.sub("", text))
+
+
+def visible_to_all(text: str) -> str:
+    """`text` as a reader and a model see it alike."""
+    return HIDDEN.sub("", showable(text))
 
 
 def isolated(text: str) -> Markup:

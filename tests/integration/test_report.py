@@ -53,6 +53,16 @@ def test_command(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert all(f"{each['mention_rate']:.1f}".replace(".", ",") in page for each in shown)
 
 
+def test_command_writes_markdown(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same period as Markdown, under the same name with its own suffix."""
+    monkeypatch.chdir(tmp_path)
+    results = [report(measured, monkeypatch, "1", "--json", *form) for form in ([], ["--format", "md"])]
+    page, markdown = (json.loads(result.stdout) for result in results)
+    assert Path(page["path"]).with_suffix(".md").name == markdown["path"]
+    assert (tmp_path / markdown["path"]).read_text(encoding="utf-8").startswith("# ")
+    assert page["answers"] == markdown["answers"]
+
+
 def test_command_refuses(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A project that is not there and a place that cannot be written are refused in one line, with nothing written."""
     (tmp_path / "file").touch()
