@@ -26,12 +26,13 @@ MeasuredFigure = Literal[
     "avg_position",
     "citation_rate",
     "avg_sentiment_score",
+    "branded_mention_rate",
 ]
 MEASURED_FIGURES: Final[tuple[MeasuredFigure, ...]] = get_args(MeasuredFigure)
 
 
 def brand_measures(competitors: Iterable[str]) -> Mapping[MeasuredFigure, Measure]:
-    """The measures of the brand's figures."""
+    """The measures of the brand's figures; that of branded prompts is of answers that no other figure counts."""
     tracked = frozenset(competitors)
     return {
         "mention_rate": mention,
@@ -40,6 +41,7 @@ def brand_measures(competitors: Iterable[str]) -> Mapping[MeasuredFigure, Measur
         "avg_position": position,
         "citation_rate": citation,
         "avg_sentiment_score": sentiment_score,
+        "branded_mention_rate": mention,
     }
 
 
@@ -62,14 +64,16 @@ def competitor_measures(name: str, competitors: Iterable[str]) -> Mapping[Measur
 
 @dataclass(frozen=True, slots=True)
 class CountedIn:
-    """The answers that one figure counts, of the brand or of `competitor`."""
+    """The answers that one figure counts, of the brand or of `competitor`, to branded prompts or to all others."""
 
     measure: Measure
     competitor: str | None
+    branded: bool = False
 
     def counts(self, observation: Observation) -> bool:
         """Whether the figure rests on this answer."""
-        return bool(unbranded((observation,))) and has_weight(self.measure(observation))
+        is_unbranded = bool(unbranded((observation,)))
+        return is_unbranded is not self.branded and has_weight(self.measure(observation))
 
     def names(self, observation: Observation) -> bool:
         """Whether the answer names the entity of the figure."""
@@ -80,4 +84,4 @@ def counted_in(figure: MeasuredFigure, competitors: Iterable[str], competitor: s
     """The answers of a figure; None if it is not measured of competitors."""
     tracked = tuple(competitors)
     found = brand_measures(tracked) if competitor is None else competitor_measures(competitor, tracked)
-    return CountedIn(found[figure], competitor) if figure in found else None
+    return CountedIn(found[figure], competitor, figure == "branded_mention_rate") if figure in found else None

@@ -22,7 +22,7 @@ from llm_monitoring.reporting.source_filter import SourceFilter, Where
 SQL = load("stored_answers")
 
 PAGE: Final = 200
-READ: Final = (*PLAIN, *MAPPINGS, "branded", "sources")
+READ: Final = (*PLAIN, *MAPPINGS, "branded", "sources", "mention_contexts")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 SELECT id, project_id, analysis_date, llm_provider, model_id, model_used, query_id, query_text, sample, branded, brand_name,
        brand_mentioned, mention_count, position_in_list, total_items_in_list, sentiment, sentiment_score, sentiment_status,
        competitors_mentioned, competitor_positions, brand_cited, competitors_cited, cost_usd, finish_reason, unread_reason,
-       rules_fingerprint, CASE WHEN %(with_sources)s THEN sources END AS sources
+       rules_fingerprint, mention_contexts, CASE WHEN %(with_sources)s THEN sources END AS sources
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s
   AND (%(first)s::date IS NULL OR analysis_date >= %(first)s) AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
@@ -27,3 +27,21 @@ FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id
          LEFT JOIN llm_monitoring_queries q ON q.id = r.query_id
 WHERE r.id = %(id)s;
+
+-- name: neighbours
+-- The answers to the same prompt, by the same provider and of the same sample, of the days before and after a day.
+(SELECT id, analysis_date, TRUE AS is_earlier FROM llm_monitoring_results
+ WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s AND sample = %(sample)s
+   AND analysis_date < %(day)s
+ ORDER BY analysis_date DESC LIMIT 1)
+UNION ALL
+(SELECT id, analysis_date, FALSE FROM llm_monitoring_results
+ WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s AND sample = %(sample)s
+   AND analysis_date > %(day)s
+ ORDER BY analysis_date LIMIT 1);
+
+-- name: same_day
+-- All answers to a prompt of a day.
+SELECT id, llm_provider, sample FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND analysis_date = %(day)s
+ORDER BY llm_provider, sample;

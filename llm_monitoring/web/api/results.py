@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import islice
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Protocol, Self
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, model_validator
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Sentiment
+from llm_monitoring.app import App
+from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import MeasuredFigure
 from llm_monitoring.projects.site_kinds import Kind
@@ -48,6 +51,15 @@ class Days(Body):
         return {"list": list_name, "project": project_id, **self.model_dump(mode="json", exclude={"limit", "cursor"})}
 
 
+class InProject(Protocol):
+    """Who reads a list: a caller of the API or a visitor of a page, within a project."""
+
+    @property
+    def app(self) -> App: ...
+    @property
+    def project_id(self) -> int: ...
+
+
 class Answers(Days):
     """Which answers are listed."""
 
@@ -82,7 +94,7 @@ class Answers(Days):
         given = Cites(self.site, self.site_kind, self.where)
         return None if given == Cites() else given
 
-    def search(self, here: ProjectCaller) -> stored_answers.AnswerSearch:
+    def search(self, here: InProject) -> stored_answers.AnswerSearch:
         """What is looked for; raises NotFound for a competitor that the project does not have."""
         return stored_answers.search(
             here.app.db,
@@ -178,11 +190,15 @@ def list_results(
 ) -> Any:
     """List the stored answers, latest first, as the project's present names read them."""
     filters = wanted.filters("results", here.project_id)
-    place = decode(wanted.cursor, filters, date.fromisoformat, number)
-    search = wanted.search(here)
-    after = (place[0], place[1]) if place else None
-    rows = list(islice(stored_answers.find_all(here.app.db, search, after), wanted.limit + 1))
+    rows = list(islice(find_rows(here, wanted, wanted.cursor, filters), wanted.limit + 1))
     return page(rows, wanted.limit, filters, ("analysis_date", "id"))
+
+
+def find_rows(here: InProject, wanted: Answers, cursor: str | None, filters: Mapping[str, Any]) -> Iterator[Row]:
+    """The answers of a list from its cursor on; raises Problem for a cursor of another list."""
+    place = decode(cursor, filters, date.fromisoformat, number)
+    after = (place[0], place[1]) if place else None
+    return stored_answers.find_all(here.app.db, wanted.search(here), after)
 
 
 @router.get("/answers/{answer_id}", response_model=AnswerView)

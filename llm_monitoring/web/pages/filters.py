@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -133,7 +133,10 @@ def refused(name: str, detail: str) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class FilterBar:
-    """What the form of the filters shows: the page that it opens, the periods that hold, and what may be chosen."""
+    """What the form of the filters shows: the page that it opens, the periods that hold, and what may be chosen.
+
+    `own` are filters of the page alone, which the form keeps.
+    """
 
     path: str
     filters: Filters
@@ -141,6 +144,7 @@ class FilterBar:
     compared: Period
     providers: Sequence[str]
     tags: Sequence[str] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def choices_of_tags(self) -> list[str]:
@@ -159,7 +163,10 @@ class FilterBar:
         """Periods to choose with one click, up to the last day of this one: days, address, whether it is this one."""
         found: list[tuple[int, str, bool]] = []
         for days in PRESETS:
-            changes: dict[str, Any] = {"first": self.period.last - timedelta(days=days - 1), "last": self.period.last}
+            days_before = timedelta(days=days - 1)
+            changes: dict[str, Any] = {
+                **self.own, "first": self.period.last - days_before, "last": self.period.last,
+            }  # fmt: skip
             is_chosen = self.period.days == days
             found.append((days, self.filters.link(self.path, compare_from=None, compare_to=None, **changes), is_chosen))
         return found

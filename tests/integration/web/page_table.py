@@ -22,5 +22,10 @@ PAGES: Final = (
     Page("overview", "/projects/{project}"),
     Page("overview-week", "/projects/{project}?provider=google&from={first}&to={last}"),
     Page("overview-tag", "/projects/{project}?tag=precio"),
+    Page("answers", "/projects/{project}/answers"),
+    Page(
+        "answers-counted", "/projects/{project}/answers?counted_in=mention_rate&mentioned=true&from={first}&to={last}"
+    ),
+    Page("answer", "/projects/{project}/answers/{answer}"),
     Page("missing", "/projects/999999"),
 )

@@ -149,6 +149,14 @@ def test_the_rows_of_a_rate_add_up_to_it(odd: World) -> None:
     assert sorted(row["id"] for row in named) == sorted(row["id"] for row in rows)
 
 
+def test_answers_to_branded_prompts_have_a_list_of_their_own(odd: World) -> None:
+    """As many as the figures say, and as many of them name the brand."""
+    period = {"from": "2026-11-01", "to": "2026-11-03"}
+    found = odd.call("GET", f"/projects/{odd.project}/figures", params=period).json()
+    for count, more in (("branded_total_queries", {}), ("branded_total_mentions", {"mentioned": "true"})):
+        assert found[count] == len(listed(odd, **period, counted_in="branded_mention_rate", **more)) > 0
+
+
 def test_answers_are_found_by_what_they_say(odd: World) -> None:
     """By a page of the brand among their sources, by how they speak of it."""
     assert {True} == {row["brand_cited"] for row in listed(odd, cited="true")}
