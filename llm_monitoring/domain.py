@@ -16,6 +16,10 @@ PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 # How a call is asked: at once; at once for half the price if the provider has room; or in a batch.
 Mode = Literal["standard", "flex", "batch"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+# When a project's answers are due: at once; or cheaper if they come within the run, what is late at the full price.
+Pace = Literal["prompt", "punctual"]
+PACES: Final[tuple[Pace, ...]] = get_args(Pace)
+LONGEST_CALL: Final = 2  # times a provider's timeout: the end of a call, also if single bytes keep arriving
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class ProviderTraits:
     """How providers differ: the names of company and assistant, and how they search and list models.
 
     `caps_searches`: a request can cap its searches. `lists_without_key`: its list of models says nothing of a key.
+    `modes`: the modes besides standard in which calls are made.
     """
 
     company: str
@@ -30,17 +35,18 @@ class ProviderTraits:
     caps_searches: bool = False
     always_searches: bool = False
     lists_without_key: bool = False
+    modes: tuple[Mode, ...] = ()
 
 
 def traits(name: ProviderName) -> ProviderTraits:
     """Return a provider's traits; mypy refuses a provider that has none here."""
     match name:
         case "openai":
-            return ProviderTraits("OpenAI", "ChatGPT", caps_searches=True)  # max_tool_calls
+            return ProviderTraits("OpenAI", "ChatGPT", caps_searches=True, modes=("flex",))  # max_tool_calls
         case "anthropic":
             return ProviderTraits("Anthropic", "Claude", caps_searches=True)  # max_uses
         case "google":
-            return ProviderTraits("Google", "Gemini")
+            return ProviderTraits("Google", "Gemini", modes=("flex",))
         case "perplexity":
             return ProviderTraits("Perplexity", "Perplexity", always_searches=True, lists_without_key=True)
         case _:

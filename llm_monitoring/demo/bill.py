@@ -21,6 +21,11 @@ from llm_monitoring.demo.exchange import BilledUnits, Json
 MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1_000)
 PLACES: Final = Decimal("1e-10")
+# Times the price of tokens. Searches cost the same in every tier; input from Google's cache is not cheaper in flex.
+TIERS: Final = {"flex": Decimal("0.5"), "priority": Decimal(2)}
+STANDARD_TIERS: Final = ("", "default", "standard", "auto")
+UNLISTED_TIER: Final = Decimal("1.5")
+FULL_PRICE_CACHE: Final = ("google",)
 DATE: Final = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 
 
@@ -70,7 +75,7 @@ class PriceTable:
     def sells_search(self, provider: str, model: str) -> bool:
         return "web_searches_kcount" in (self.find(provider, model) or {})
 
-    def parts(self, provider: str, model: str, usage: BilledUnits) -> dict[str, Decimal]:
+    def parts(self, provider: str, model: str, usage: BilledUnits, tier: str = "") -> dict[str, Decimal]:
         """Return the price in USD by kind: input, cache_read, cache_creation, output, tool_calls.
 
         A tier above the base applies to every token of a request with more input than the tier's start.
@@ -84,11 +89,20 @@ class PriceTable:
             "output": (usage.output, "output_mtok"),
         }
         parts = {
-            kind: rate(prices.get(field, prices["input_mtok"]), usage.input) * count / MILLION
+            kind: rate(prices.get(field, prices["input_mtok"]), usage.input)
+            * count
+            / MILLION
+            * tier_factor(provider, kind, tier)
             for kind, (count, field) in counts.items()
         }
         fee = Decimal(prices.get("web_searches_kcount", 0)) if usage.searches else Decimal(0)
         return parts | {"tool_calls": fee * usage.searches / THOUSAND}
+
+
+def tier_factor(provider: str, kind: str, tier: str) -> Decimal:
+    """Return times what a kind of token costs in a tier."""
+    factor = Decimal(1) if tier.lower() in STANDARD_TIERS else TIERS.get(tier.lower(), UNLISTED_TIER)
+    return max(factor, Decimal(1)) if kind == "cache_read" and provider in FULL_PRICE_CACHE else factor
 
 
 def rate(price: Any, input_tokens: int) -> Decimal:
@@ -114,6 +128,7 @@ class Charge:
     finish: str
     usage: dict[str, int]
     price_usd: str
+    tier: str = ""
 
 
 class Bill:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from llm_monitoring.demo.exchange import HttpRequest, Json
 from llm_monitoring.demo.server.service import Service
-from llm_monitoring.domain import KeyId, ProviderName, Secret
+from llm_monitoring.domain import KeyId, Mode, ProviderName, Secret
 from llm_monitoring.keys import Clients, KeyStore
 from llm_monitoring.providers import (
     BadResponse,
@@ -40,7 +40,9 @@ def google_request(question: Question) -> Json:
     if settings := google_wire.thinking(question):
         config["thinkingConfig"] = settings
     system = {"systemInstruction": {"parts": [{"text": instruction(question)}]}} if instruction(question) else {}
-    return {"contents": [{"role": "user", "parts": [{"text": question.prompt}]}], "generationConfig": config, **system}
+    tier = {"serviceTier": "flex"} if question.mode == "flex" else {}
+    contents = [{"role": "user", "parts": [{"text": question.prompt}]}]
+    return {"contents": contents, "generationConfig": config, **system, **tier}
 
 
 Body = Callable[[Question], Json]
@@ -70,7 +72,7 @@ class DirectProvider:
             reply = self.service.handle(HttpRequest("POST", path.format(model=question.model_id), {}, headers, sent))
         if reply.status != 200:
             raise BadResponse(f"the simulated {self.name} answered {reply.status}", billed="no", status=reply.status)
-        return Reply(reply.status, reply.body, latency_ms=0)
+        return Reply(reply.status, reply.body, latency_ms=0, service_tier=reply.headers.get("x-gemini-service-tier"))
 
     def list_models(self) -> list[ModelInfo]:
         return []
@@ -86,5 +88,5 @@ class DirectClients(Clients):
         super().__init__(keys, settings)
         self.service, self.service_lock = service, Lock()
 
-    def connect(self, key: KeyId) -> Provider:
+    def connect(self, key: KeyId, mode: Mode) -> Provider:
         return DirectProvider(key.provider, self.secret(key), self.service, self.service_lock)

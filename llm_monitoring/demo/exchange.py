@@ -48,7 +48,7 @@ class Rejection(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a request asks for, read from any provider's form."""
+    """What a request asks for, read from any provider's form. `tier`: the service tier, "" for the standard one."""
 
     model: str
     prompt: str
@@ -60,6 +60,7 @@ class Ask:
     effort: str | None = None
     wants_json: bool = False
     cacheable: bool = False
+    tier: str = ""
     echo: Json = field(default_factory=dict)
 
 
@@ -98,7 +99,7 @@ class BilledUnits:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A finished answer, before it is written in a provider's form."""
+    """A finished answer, before it is written in a provider's form. `tier`: what the reply names; None: nothing."""
 
     id: str
     ask: Ask
@@ -108,6 +109,7 @@ class Turn:
     finish: Finish
     created: int
     costs: Mapping[str, str] = field(default_factory=dict)
+    tier: str | None = ""
 
 
 class WireProtocol(Protocol):

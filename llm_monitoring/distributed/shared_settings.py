@@ -32,6 +32,9 @@ def values(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "LLM_SENTIMENT", str(settings.sentiment)
     yield "LLM_DEFAULT_MONTHLY_BUDGET_USD", str(settings.default_monthly_budget_usd)  # a first call opens the account
     yield "LLM_OPERATOR_MONTHLY_BUDGET_USD", str(settings.operator_monthly_budget_usd)
+    if settings.economy:
+        yield "LLM_ECONOMY", ",".join(f"{name}:{mode}" for name, mode in sorted(settings.economy.items()))
+        yield "LLM_FLEX_TIMEOUT_SECONDS", str(settings.flex_timeout_seconds)
     allowed = settings.operator_keys_for
     yield "LLM_OPERATOR_KEYS_FOR", "all" if allowed is None else ",".join(map(str, sorted(allowed)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from itertools import pairwise
 class Observation:
     """One valid answer: `competitors` holds the names that it mentions, `sample` numbers a day's repeats.
 
+    `mode` is how it was asked.
     `brand_cited` is None if the brand has no declared domain: its citations are unknown then.
     """
 
@@ -30,19 +31,23 @@ class Observation:
     brand_cited: bool | None
     sentiment: str | None
     sentiment_score: Decimal | None
+    mode: str = "standard"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
     """On `day` the provider answered with the model `after`, on its last day with answers with `before`.
 
-    A day on which several models answered reads `a + b`.
+    A day on which several models answered reads `a + b`. Another mode counts as a change as well: one in which most
+    answers of a day were asked, unless it is standard, stands behind the model, as in `a (flex)`.
     """
 
     provider: str
     day: date
     before: str
     after: str
+    before_mode: str = "standard"
+    after_mode: str = "standard"
 
 
 def unbranded(observations: Iterable[Observation]) -> list[Observation]:
@@ -55,14 +60,29 @@ def prompts_asked(observations: Iterable[Observation]) -> int:
 
 
 def model_changes(observations: Iterable[Observation]) -> tuple[ModelChange, ...]:
-    """Return each change of a provider's models from one day with answers to its next, by day."""
-    models: dict[str, dict[date, set[str]]] = defaultdict(lambda: defaultdict(set))
+    """Return each change of a provider's models or mode from one day with answers to its next, by day."""
+    answers: dict[str, dict[date, Counter[tuple[str, str]]]] = defaultdict(lambda: defaultdict(Counter))
     for o in observations:
-        models[o.provider][o.day].add(o.model_id)
+        answers[o.provider][o.day][o.model_id, o.mode] += 1
     changes = []
-    for provider, days in models.items():
-        names = [(day, " + ".join(sorted(days[day]))) for day in sorted(days)]
-        for (_, before), (day, after) in pairwise(names):
+    for provider, days in answers.items():
+        names = [(day, *asked_as(days[day])) for day in sorted(days)]
+        for (_, before, before_mode), (day, after, after_mode) in pairwise(names):
             if before != after:
-                changes.append(ModelChange(provider, day, before, after))
+                changes.append(ModelChange(provider, day, before, after, before_mode, after_mode))
     return tuple(sorted(changes, key=lambda change: (change.day, change.provider)))
+
+
+def asked_as(answers: Mapping[tuple[str, str], int]) -> tuple[str, str]:
+    """The models of a day's answers, with the mode of most of them, and that mode."""
+    modes: Counter[str] = Counter()
+    for (_, mode), count in answers.items():
+        modes[mode] += count
+    mode = most_used(modes)
+    models = " + ".join(sorted({model for model, _ in answers}))
+    return (models if mode == "standard" else f"{models} ({mode})"), mode
+
+
+def most_used(modes: Mapping[str, int]) -> str:
+    """The mode of most answers, standard if there are as many of it."""
+    return max(modes, key=lambda mode: (modes[mode], mode == "standard"), default="standard")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from typing import Any, Final
 from llm_monitoring import failpoints
 from llm_monitoring.db import Database, Json, Row, RowErrors, Transaction, load
 from llm_monitoring.figures.cells import cell
-from llm_monitoring.figures.observations import Observation
+from llm_monitoring.figures.observations import Observation, most_used
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import Project, fingerprints
 
@@ -45,7 +45,7 @@ def write_snapshots(db: Database, project: Project, day: date, errors: RowErrors
                 "provider": key[0],
                 "model_id": key[1],
                 **cell_columns(project, answers.get(key, [])),
-                "model_changed": bool(answers.get(key)) and model_changed(tx, project.id, key, day),
+                **changes(tx, project.id, key, day, answers.get(key, [])),
                 "failed_queries": failures.get(key, 0),
                 "unread_queries": unread.get(key, 0),
                 "total_cost_usd": costs[key]["cost_usd"] if key in costs else Decimal(0),
@@ -74,10 +74,18 @@ def day_cells(db: Database | Transaction, project: Project, day: date, errors: R
     return cells
 
 
-def model_changed(tx: Transaction, project_id: int, cell: tuple[str, str], day: date) -> bool:
+def changes(
+    tx: Transaction, project_id: int, cell: tuple[str, str], day: date, answers: Sequence[Counted]
+) -> Mapping[str, Any]:
+    """The cell's mode, and whether its model and its mode are others than on the last day with answers."""
     provider, model_id = cell
-    row = tx.one(SQL.previous_model, {"project_id": project_id, "provider": provider, "day": day})
-    return row is not None and row["model_id"] not in ("", model_id)
+    mode = most_used(Counter(each.observation.mode for each in answers))
+    row = tx.one(SQL.previous_model, {"project_id": project_id, "provider": provider, "day": day}) if answers else None
+    return {
+        "mode": mode,
+        "model_changed": row is not None and row["model_id"] not in ("", model_id),
+        "mode_changed": row is not None and row["mode"] != mode,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,7 @@ def observation(row: Row, project: Project) -> Observation:
         brand_cited=row["brand_cited"] if project.brand.domains else None,
         sentiment=row["sentiment"],
         sentiment_score=score,
+        mode=row["mode"],
     )
 
 

@@ -17,6 +17,7 @@ from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.keys import KeyUnreadable
 from llm_monitoring.ledger import Standing
 from llm_monitoring.process.hints import explain
+from llm_monitoring.registry import is_worth
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.plan import KeyStates, Plan
@@ -114,6 +115,7 @@ def summary(report: DayReport) -> int:
         rows = [f"{row_error.stage} {row_error.row}" for row_error in report.row_errors]
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
+    economy(report)
     in_doubt(report)
     unfinished(report)
     if report.wanted and all(project.error for project in report.wanted):
@@ -129,6 +131,19 @@ def summary(report: DayReport) -> int:
         )
     finished(report)
     return 1 if report.cut else 0
+
+
+def economy(report: DayReport) -> None:
+    """Log what cheaper modes saved of the run's cost."""
+    saved = report.economy
+    if saved.calls:
+        percent = 100 * saved.saved_usd / (report.cost_usd + saved.saved_usd) if saved.saved_usd else ZERO
+        info(
+            "summary.economy",
+            f"   💶 Modo económico: {saved.calls} llamada(s), ${saved.saved_usd:.4f} ahorrados ({percent:.0f} %)",
+            calls=saved.calls,
+            saved_usd=str(saved.saved_usd),
+        )
 
 
 def in_doubt(report: DayReport) -> None:
@@ -245,11 +260,22 @@ def project_estimate(project_id: int, cells: Sequence[Estimate]) -> None:
     info("dry_run.project", f"📋 Proyecto #{project_id}: {cells[0].name}", project_id=project_id)
     for cell in cells:
         if cell.problem is None:
-            level, what = logging.INFO, f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}"
+            level, what = logging.INFO, f"{cell.tasks} prompts, como máximo ${cell.ceiling_usd:.4f}{cheaper(cell)}"
         else:
             level, what = logging.WARNING, cause_text(cell.problem, "es")
         line = f"   {cell.provider} ({cell.model_id}): {what}"
         write(level, "dry_run.provider", line, project_id=project_id, provider=cell.provider)
+
+
+def cheaper(cell: Estimate) -> str:
+    """What a cheaper mode saves of the answers, if they are asked in one."""
+    if cell.mode == "standard":
+        return ""
+    if cell.saving_percent is None:
+        return f"; el modelo no se vende en modo {cell.mode}"
+    if not is_worth(cell.saving_percent):
+        return f"; el modo {cell.mode} no compensa: ahorra alrededor del {cell.saving_percent:.0f} %"
+    return f"; en modo {cell.mode} se ahorra alrededor del {cell.saving_percent:.0f} %"
 
 
 def account_estimate(standing: Standing, ceiling_usd: Decimal) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 
-from llm_monitoring.domain import KeyId, Secret
+from llm_monitoring.domain import KeyId, Mode, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.providers import Provider, open_provider
@@ -25,17 +25,17 @@ class Client:
 
 
 class Clients:
-    """One open provider for each key; the worker that needs a key first decrypts it."""
+    """One open provider for each key and mode; the worker that needs a key first decrypts it."""
 
     def __init__(self, keys: KeyStore, settings: Settings) -> None:
         self.keys = keys
         self.settings = settings
         self.lock = Lock()
-        self.locks: dict[KeyId, Lock] = {}
-        self.open: dict[KeyId, Client] = {}
+        self.locks: dict[tuple[KeyId, Mode], Lock] = {}
+        self.open: dict[tuple[KeyId, Mode], Client] = {}
 
-    def get(self, key: KeyId, user_id: int) -> Provider:
-        """The provider of `key` for a call that `user_id` pays; a key of another user is refused.
+    def get(self, key: KeyId, user_id: int, mode: Mode = "standard") -> Provider:
+        """The provider of `key` for a call in a mode that `user_id` pays; a key of another user is refused.
 
         Raises KeyUnreadable, and NoKey if the key may not be used for this call or was removed meanwhile.
         """
@@ -48,21 +48,24 @@ class Clients:
         ):
             raise NoKey(f"LLM_OPERATOR_KEYS_FOR does not include user {user_id}", code="wrong_key")
         with self.lock:
-            lock = self.locks.setdefault(key, Lock())
+            lock = self.locks.setdefault((key, mode), Lock())
         with lock:
-            if key not in self.open:
-                self.open[key] = Client(key, self.connect(key))
-            client = self.open[key]
+            if (key, mode) not in self.open:
+                self.open[key, mode] = Client(key, self.connect(key, mode))
+            client = self.open[key, mode]
         if client.key != key:
             raise NoKey(f"the open {key.provider} key is another one", code="wrong_key")
         return client.provider
 
-    def connect(self, key: KeyId) -> Provider:
+    def connect(self, key: KeyId, mode: Mode) -> Provider:
+        """Open a provider; a flex call has one limit in all, as its first byte may come after minutes."""
+        flex = self.settings.flex_timeout_seconds if mode == "flex" else None
         return open_provider(
             key.provider,
             self.secret(key),
             base_url=self.settings.base_urls.get(key.provider),
-            timeout_seconds=self.settings.timeout_seconds[key.provider],
+            timeout_seconds=flex or self.settings.timeout_seconds[key.provider],
+            total_seconds=flex,
         )
 
     def secret(self, key: KeyId) -> Secret:

@@ -211,6 +211,10 @@ class Budget:
         rows = self.db.all(SQL.standings, {"month": month, "default_budget": self.default_budget_usd})
         return [Standing(**row) for row in rows]
 
+    def saved(self) -> dict[int, Decimal]:
+        """What cheaper modes have saved each user this month, in USD; users without a saving are left out."""
+        return {row["user_id"]: row["saved_usd"] for row in self.db.all(SQL.saved, {"month": self.month()})}
+
     def start_month(self, month: date) -> None:
         """Start the month of every account that is in an earlier one.
 

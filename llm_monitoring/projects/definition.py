@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db import Json, Row
-from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.domain import PROVIDERS, Pace, ProviderName
 from llm_monitoring.errors import BadInput, Invalid, NotReady
 from llm_monitoring.projects.locale_codes import country_code, language_code
 
@@ -36,6 +36,8 @@ class Definition(Protocol):
     def web_search(self) -> bool: ...
     @property
     def samples_per_query(self) -> int: ...
+    @property
+    def pace(self) -> Pace: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Project:
     web_search: bool
     samples_per_query: int
     is_active: bool
+    pace: Pace = "punctual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class NewProject:
     providers: Sequence[ProviderName] = PROVIDERS
     web_search: bool = False
     samples_per_query: int = 1
+    pace: Pace = "punctual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def project_of(row: Row) -> Project:
         web_search=row["web_search"],
         samples_per_query=row["samples_per_query"],
         is_active=row["is_active"],
+        pace=row["pace"],
     )
 
 
@@ -194,4 +199,5 @@ def definition_fields(project: Definition) -> dict[str, Any]:
         "enabled_llms": list(project.providers),
         "web_search": project.web_search,
         "samples_per_query": project.samples_per_query,
+        "pace": project.pace,
     }

@@ -10,9 +10,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, assert_never, cast
 
-from llm_monitoring.domain import PROVIDERS, ProviderName, Secret, Usage
+from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, Secret, Usage, traits
 from llm_monitoring.providers.base import (
-    LONGEST_CALL,
     Answer,
     AuthFailed,
     BadRequest,
@@ -30,11 +29,11 @@ from llm_monitoring.providers.base import (
     Refusal,
     Refused,
     Reply,
+    Shed,
     instruction,
 )
 
 __all__ = [
-    "LONGEST_CALL",
     "Answer",
     "AuthFailed",
     "BadRequest",
@@ -52,7 +51,9 @@ __all__ = [
     "Refusal",
     "Refused",
     "Reply",
+    "Shed",
     "Usage",
+    "asks_in",
     "instruction",
     "load_order",
     "load_sdk",
@@ -136,6 +137,13 @@ def load_sdk(name: ProviderName) -> None:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def asks_in(name: ProviderName, mode: Mode) -> bool:
+    """Whether a provider's calls can be made in a mode, with the SDK that is installed."""
+    if mode == "standard":
+        return True
+    return mode in traits(name).modes and module_of(name).file != "google_legacy"
 
 
 def has_google_genai() -> bool:

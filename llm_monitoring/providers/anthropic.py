@@ -17,6 +17,7 @@ from llm_monitoring.providers.base import (
     Question,
     Reply,
     instruction,
+    require_mode,
 )
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
@@ -91,6 +92,7 @@ class AnthropicProvider:
 
 def request(question: Question) -> dict[str, Any]:
     """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
+    require_mode(NAME, question, "standard")
     parameters: dict[str, Any] = {
         "model": question.model_id,
         "max_tokens": question.max_output_tokens,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 from llm_monitoring.domain import Mode, ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
 
 Billed = Literal["no", "maybe", "yes"]
-
-LONGEST_CALL: Final = 2  # times the timeout: the end of a call, also if single bytes keep arriving
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,9 @@ class ModelInfo:
     max_output_tokens: int | None = None
 
 
-# What a refusal applies to: this prompt, model, minute, day, key or account, the provider's load, or unclear.
-Scope = Literal["prompt", "model", "minute", "day", "key", "account", "load", "unclear"]
+# What a refusal applies to: this prompt, model, minute, day, key or account, the provider's load, its flex tier, or
+# unclear.
+Scope = Literal["prompt", "model", "minute", "day", "key", "account", "load", "flex", "unclear"]
 RefusalCode = Literal[
     "prompt_refused",
     "model_missing",
@@ -88,6 +87,7 @@ RefusalCode = Literal[
     "key_refused",
     "account_refused",
     "overloaded",
+    "shed",
     "unclear",
     "redirected",
 ]
@@ -177,6 +177,16 @@ class ProviderUnavailable(ProviderError):
         self.retry_after = retry_after
 
 
+class Shed(ProviderError):
+    """The provider has no room for a flex call now; another one, or one in standard mode, may be made."""
+
+    kind = "shed"
+
+    def __init__(self, message: str, *, status: int, retry_after: float | None, refusal: Refusal) -> None:
+        super().__init__(message, billed="no", status=status, refusal=refusal)
+        self.retry_after = retry_after
+
+
 class BadRequest(ProviderError):
     """The provider rejects the request itself."""
 
@@ -215,6 +225,12 @@ class Provider(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def require_mode(name: ProviderName, question: Question, *modes: Mode) -> None:
+    """Raise BadRequest for a mode that this provider's calls do not have."""
+    if question.mode not in modes:
+        raise BadRequest(f"{name}: a call cannot be made in the mode {question.mode}", billed="no")
 
 
 def instruction(question: Question) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
-from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction, require_mode
 from llm_monitoring.providers.transport import HttpTransport, certificates
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class GoogleProvider:
 
     def send(self, question: Question) -> Reply:
         parameters = request(question)
-        return self.transport.exchange(lambda: self.sdk.models.generate_content(**parameters))
+        return self.transport.exchange(lambda: self.sdk.models.generate_content(**parameters), question.mode)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:
@@ -78,12 +78,15 @@ def request(question: Question) -> dict[str, Any]:
     """
     from google.genai import types
 
+    require_mode(google_wire.NAME, question, "standard", "flex")
     config: dict[str, Any] = {
         "max_output_tokens": question.max_output_tokens,
         "should_return_http_response": True,
         "automatic_continuation": False,
         "automatic_function_calling": {"disable": True},
     }
+    if question.mode == "flex":
+        config["service_tier"] = "flex"
     if instruction(question):
         config["system_instruction"] = instruction(question)
     if settings := google_wire.thinking(question):

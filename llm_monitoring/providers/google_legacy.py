@@ -11,7 +11,7 @@ import httpx2
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import google_wire, model_lists
-from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import BadRequest, ModelInfo, Question, Reply, instruction, require_mode
 from llm_monitoring.providers.transport import HttpTransport
 
 
@@ -110,6 +110,7 @@ def import_sdk() -> Any:
 
 def refuse_what_is_missing(question: Question) -> None:
     """Raise BadRequest for options that this package ignores silently."""
+    require_mode(google_wire.NAME, question, "standard")
     why = "google: the installed google-generativeai cannot send {}: install google-genai"
     if question.web_search:
         raise BadRequest(why.format("a web search"), billed="no")

@@ -39,6 +39,7 @@ TRAFFIC_TIERS: Final = {
     "ON_DEMAND_PRIORITY": "priority",
     "PROVISIONED_THROUGHPUT": "",
 }
+CHEAPER_TIERS: Final = frozenset({"flex", "batch"})
 BUDGETED: Final = re.compile(r"gemini-2\.5")
 BLOCKED: Final = frozenset(
     {
@@ -92,7 +93,7 @@ def thinking(question: Question) -> dict[str, Any]:
 def read(reply: Reply) -> Answer:
     """Read a stored reply; raises Refused or BadResponse."""
     body = document(NAME, reply)
-    meta = ReplyMeta(NAME, text(body.get("modelVersion")), usage_in(body))
+    meta = ReplyMeta(NAME, text(body.get("modelVersion")), usage_in(body, reply.service_tier))
     finish = finish_of(body, meta)
     return meta.answer(text_in(body), citations_in(body), finish)
 
@@ -154,8 +155,8 @@ def citation(page: dict[str, object], cited: bool | None) -> Citation:
     return Citation(url=url, title=title or None, domain=(named or None) if hidden else None, cited=cited)
 
 
-def usage_in(body: dict[str, object]) -> Usage | None:
-    """Return what the call consumed, or None if the reply gives no consistent usage.
+def usage_in(body: dict[str, object], header_tier: str | None = None) -> Usage | None:
+    """Return what the call consumed, or None if the reply gives no consistent usage. `header_tier`: as in Reply.
 
     Google leaves out counts of zero. Thoughts are billed as output in addition to the candidates; if they are not
     given, they are the total less the given parts.
@@ -173,17 +174,23 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cached_tokens=count_or_zero(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             searches=searches_in(body, searched=read_by_tools > 0),
-            service_tier=tier_in(usage),
+            service_tier=tier_in(usage, header_tier),
         )
         return consistent(consumed, text_in(body))
     except InvalidUsage:
         return None
 
 
-def tier_in(usage: dict[str, object]) -> str:
-    """Return the service tier, which Vertex gives as a traffic type; raises InvalidUsage."""
-    named, traffic = tier(usage.get("serviceTier")), tier(usage.get("trafficType"))
-    return named or TRAFFIC_TIERS.get(traffic.upper(), traffic)
+def tier_in(usage: dict[str, object], header_tier: str | None) -> str:
+    """Return the service tier, which a header names, and the usage of Vertex as a traffic type; raises InvalidUsage.
+
+    If several are named and differ, the cheaper ones do not count.
+    """
+    traffic = usage.get("trafficType")
+    given = [header_tier, usage.get("serviceTier"), TRAFFIC_TIERS.get(tier(traffic).upper(), traffic)]
+    named = {tier(each) for each in given if each is not None}
+    dearer = {each for each in named if each.lower() not in CHEAPER_TIERS}
+    return max(dearer or (named if len(named) == 1 else {""}), default="")
 
 
 def searches_in(body: dict[str, object], *, searched: bool) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
-from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.domain import Mode, ProviderName, Secret
 from llm_monitoring.providers import refusals
 from llm_monitoring.providers.base import (
     AuthFailed,
@@ -23,12 +24,14 @@ from llm_monitoring.providers.base import (
     RateLimited,
     Reply,
     Scope,
+    Shed,
 )
 
 MESSAGE_CHARACTERS: Final = 300
 LONGEST_WAIT_SECONDS: Final = 3600.0
 KEY_CHARACTERS: Final = re.compile(r"[!-~]+")
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id")
+SERVICE_TIER_HEADER: Final = "x-gemini-service-tier"
 ESCAPED_ASCII: Final = rb"\u00"  # how JSON begins the escape of a key's character
 ESCAPED_ALONE: Final = '"\\/'  # characters that JSON escapes with a backslash only
 
@@ -79,27 +82,47 @@ def escaped_character(each: str) -> str:
     return rf"(?:\\+{re.escape(each)}|{forms})" if each in ESCAPED_ALONE else f"(?:{forms})"
 
 
-def reply_from(
-    name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes, latency_ms: int
-) -> Reply:
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A reply as the connection had it; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    latency_ms: int = 0
+
+    def header(self, key: Secret, *names: str) -> str | None:
+        """Return the first of these headers as one short line without the key."""
+        named = next((self.headers[name] for name in names if name in self.headers), "")
+        return one_line(named, key)[:MESSAGE_CHARACTERS] or None
+
+
+def reply_from(name: ProviderName, key: Secret, reply: HttpReply, mode: Mode = "standard") -> Reply:
     """Return a 2xx reply as received; raises the ProviderError of any other status."""
-    if 200 <= status < 300:
-        named = next((headers[h] for h in REQUEST_ID_HEADERS if h in headers), "")
-        request_id = one_line(named, key)[:MESSAGE_CHARACTERS] or None
-        return Reply(status=status, body=body, latency_ms=latency_ms, request_id=request_id)
-    raise error_from(name, key, status, headers, body)
+    if 200 <= reply.status < 300:
+        return Reply(
+            status=reply.status,
+            body=reply.body,
+            latency_ms=reply.latency_ms,
+            request_id=reply.header(key, *REQUEST_ID_HEADERS),
+            service_tier=reply.header(key, SERVICE_TIER_HEADER),
+        )
+    raise error_from(name, key, reply, mode)
 
 
-def error_from(name: ProviderName, key: Secret, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+def error_from(name: ProviderName, key: Secret, reply: HttpReply, mode: Mode = "standard") -> ProviderError:
     """Return the error for a reply that is not 2xx."""
-    document = refusals.read_document(name, body)
-    row = refusals.row_of(name, status, document)
+    status, headers = reply.status, reply.headers
+    document = refusals.read_document(name, reply.body)
+    row = refusals.row_of(name, status, document, mode)
     message = one_line(document.message, key)[:MESSAGE_CHARACTERS] or "no explanation"
     text = f"{name} answered {status}: {message}"
     if row is refusals.REDIRECT:
         text = f"{text} (redirects are not followed: check the base URL)"
     billed: Billed = "no" if row.void else "maybe"
     refusal = refusals.refusal_of(row, document)
+    if row.scope == "flex":
+        return Shed(text, status=status, retry_after=retry_after(headers, document.details), refusal=refusal)
     if row.scope == "minute":
         wait = retry_after(headers, document.details)
         return RateLimited(text, retry_after=wait, status=status, refusal=refusal)

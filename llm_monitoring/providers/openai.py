@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
-from llm_monitoring.providers.base import Answer, BadRequest, Citation, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import (
+    Answer,
+    BadRequest,
+    Citation,
+    ModelInfo,
+    Question,
+    Reply,
+    instruction,
+    require_mode,
+)
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
     InvalidUsage,
@@ -51,7 +60,7 @@ class OpenAIProvider:
         )
 
     def send(self, question: Question) -> Reply:
-        return self.client.create(request(question))
+        return self.client.create(request(question), question.mode)
 
     def list_models(self) -> list[ModelInfo]:
         return self.client.list_models()
@@ -62,13 +71,14 @@ class OpenAIProvider:
 
 def request(question: Question) -> dict[str, Any]:
     """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
+    require_mode(NAME, question, "standard", "flex")
     parameters: dict[str, Any] = {
         "model": question.model_id,
         "input": question.prompt,
         "max_output_tokens": question.max_output_tokens,
         "store": False,
         # Without it the key's project decides the tier, and its priority tier costs more than the reservation.
-        "service_tier": "default",
+        "service_tier": "flex" if question.mode == "flex" else "default",
     }
     if instruction(question):
         parameters["instructions"] = instruction(question)

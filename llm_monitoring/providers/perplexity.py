@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llm_monitoring.domain import ProviderName, Secret, Usage
 from llm_monitoring.providers import responses
-from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction
+from llm_monitoring.providers.base import Answer, Citation, ModelInfo, Question, Reply, instruction, require_mode
 from llm_monitoring.providers.bills import cost_in
 from llm_monitoring.providers.parsing import (
     InvalidUsage,
@@ -51,7 +51,7 @@ class PerplexityProvider:
         )
 
     def send(self, question: Question) -> Reply:
-        return self.client.create(request(question))
+        return self.client.create(request(question), question.mode)
 
     def list_models(self) -> list[ModelInfo]:
         return self.client.list_models()
@@ -65,6 +65,7 @@ def request(question: Question) -> dict[str, Any]:
 
     The API has no cap on searches. `max_steps` is the nearest: it caps the rounds, each of one search or more.
     """
+    require_mode(NAME, question, "standard")
     location = {"user_location": {"country": question.country}} if question.country else {}
     parameters: dict[str, Any] = {
         "model": question.model_id,

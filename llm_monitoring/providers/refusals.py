@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from llm_monitoring.domain import ProviderName
+from llm_monitoring.domain import Mode, ProviderName
 from llm_monitoring.providers import parsing
 from llm_monitoring.providers.base import Refusal, RefusalCode, Scope
 
@@ -32,6 +32,7 @@ class Row:
     `providers` None: every provider.
     `documented`: only with the provider's own error document; another body comes from elsewhere, such as a firewall.
     `sentence`: the start of the message. `void`: certainly not billed. `again`: another call in the run may work.
+    `mode`: only for calls in this mode.
     """
 
     code: RefusalCode
@@ -43,6 +44,7 @@ class Row:
     documented: bool = True
     void: bool = True
     again: bool = False
+    mode: Mode | None = None
 
 
 NO_CREDIT: Final = frozenset(
@@ -69,6 +71,7 @@ NO_MODEL: Final = frozenset(
 FILTERED: Final = frozenset(
     {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt"}
 )
+RATE_LIMIT: Final = frozenset({"rate_limit_exceeded"})
 GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # not used by gateways
 DAILY_MARK: Final = "quota per day"  # our own mark, for a Google quota with PerDay in its id
 REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
@@ -95,6 +98,10 @@ TABLE: Final = (
     Row("key_refused", "key", (403,)),
     # This day or this minute.
     Row("daily_quota", "day", (429,), ("google",), frozenset({DAILY_MARK})),
+    # No room for a flex call; OpenAI documents that it is not charged, and names a real rate limit by its code.
+    Row("rate_limited", "minute", (429,), ("openai",), RATE_LIMIT, again=True, mode="flex"),
+    Row("shed", "flex", (429,), ("openai", "google"), again=True, mode="flex"),
+    Row("shed", "flex", (503,), ("google",), GOOGLE_LOAD, again=True, mode="flex"),
     Row("rate_limited", "minute", (429,), documented=False, again=True),
     # Refused for load, with a document of the provider.
     Row("overloaded", "load", (529,), ("anthropic",), frozenset({"overloaded_error"}), again=True),
@@ -119,9 +126,9 @@ class Document:
     documented: bool = False
 
 
-def row_of(name: ProviderName, status: int, document: Document) -> Row:
+def row_of(name: ProviderName, status: int, document: Document, mode: Mode = "standard") -> Row:
     """Return the first row of the table that fits a reply with this status, which is not 2xx."""
-    fitting = (row for row in TABLE if fits(row, name, status, document))
+    fitting = (row for row in TABLE if row.mode in (None, mode) and fits(row, name, status, document))
     return next(fitting, None) or other(status)
 
 

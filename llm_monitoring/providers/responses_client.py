@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.domain import Mode, ProviderName, Secret
 from llm_monitoring.providers import model_lists
 from llm_monitoring.providers.base import ModelInfo, Reply
 from llm_monitoring.providers.parsing import text
@@ -42,8 +42,8 @@ class ResponsesClient:
             http_client=self.transport.http,
         )
 
-    def create(self, parameters: dict[str, Any]) -> Reply:
-        return self.transport.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters))
+    def create(self, parameters: dict[str, Any], mode: Mode) -> Reply:
+        return self.transport.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters), mode)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

@@ -22,10 +22,10 @@ from typing import Any, Final
 import httpcore2
 import httpx2
 
-from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.domain import LONGEST_CALL, Mode, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.providers import bodies, http_errors
-from llm_monitoring.providers.base import LONGEST_CALL, BadRequest, ProviderUnavailable, Reply
+from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
 
 CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
@@ -54,6 +54,7 @@ class Exchange:
     """The requests and the reply of one call."""
 
     deadline: float
+    mode: Mode = "standard"
     requests: int = 0
     latency_ms: int = 0
     status: int | None = None
@@ -228,13 +229,13 @@ class HttpTransport:
         transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
         self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
 
-    def exchange(self, call: Callable[[], object]) -> Reply:
+    def exchange(self, call: Callable[[], object], mode: Mode = "standard") -> Reply:
         """Run one SDK call that makes one request and return its whole 2xx reply; raises ProviderError.
 
-        The reply on the connection decides, not the SDK's result. The SDK's exception is not chained, because it
-        holds the request, and the request holds the key.
+        `mode`: that of the question. The reply on the connection decides, not the SDK's result. The SDK's exception is
+        not chained, because it holds the request, and the request holds the key.
         """
-        exchange = Exchange(deadline=time.monotonic() + self.total_seconds)
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode)
         complaint = ""
         token = CURRENT.set(exchange)
         try:
@@ -247,9 +248,8 @@ class HttpTransport:
 
     def outcome(self, exchange: Exchange, complaint: str) -> Reply:
         if exchange.status is not None:
-            return http_errors.reply_from(
-                self.name, self.key, exchange.status, exchange.headers, exchange.body, exchange.latency_ms
-            )
+            reply = http_errors.HttpReply(exchange.status, exchange.headers, exchange.body, exchange.latency_ms)
+            return http_errors.reply_from(self.name, self.key, reply, exchange.mode)
         if exchange.fault:
             text = http_errors.one_line(f"{self.name}: no reply: {exchange.fault}", self.key)
             raise ProviderUnavailable(text, billed="maybe" if exchange.sent else "no")

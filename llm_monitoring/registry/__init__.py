@@ -34,6 +34,7 @@ from llm_monitoring.registry.pricing import (
     read_rates,
     write_rates,
 )
+from llm_monitoring.registry.savings import is_worth, saving_percent
 from llm_monitoring.registry.searching import search_obstacles
 from llm_monitoring.registry.served import is_same_model, without_date
 from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff
@@ -67,6 +68,7 @@ __all__ = [
     "find_model",
     "find_served",
     "is_same_model",
+    "is_worth",
     "least_cost",
     "overview",
     "price_changes",
@@ -76,6 +78,7 @@ __all__ = [
     "read_model",
     "read_price",
     "read_rates",
+    "saving_percent",
     "search_obstacles",
     "with_known",
     "without_date",

@@ -13,6 +13,7 @@ from llm_monitoring.domain import KeyId, ProviderName, Task, traits
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers import (
     AuthFailed,
+    BadRequest,
     BadResponse,
     ModelNotFound,
     Provider,
@@ -20,6 +21,7 @@ from llm_monitoring.providers import (
     ProviderUnavailable,
     QuotaExhausted,
     RateLimited,
+    Shed,
 )
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.limits import ClosedReason, Effect
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 RATE_LIMIT_ATTEMPTS: Final = 10  # a 429 costs nothing, so it may be asked more often than a failure
 POSSIBLY_BILLED_ATTEMPTS: Final = 2  # a call that may have been billed is repeated once
 LONGEST_BACKOFF_SECONDS: Final = 60.0
+FLEX_REFUSALS: Final = 2  # after which a task is asked at the standard price
 
 OUTAGE: Final = frozenset(
     {"unavailable", "rate_limited", "provider_closed", "key_closed", "auth_failed", "quota_exhausted"}
@@ -48,11 +51,13 @@ def effect_of(error: ProviderError, item: WorkItem, *, key_works: bool = False) 
     if isinstance(error, AuthFailed):
         return "ok" if key_works else "dead"
     if isinstance(error, ModelNotFound):
-        return "no_model"
+        return "ok" if item.mode == "flex" else "no_model"  # as flex alone, perhaps: it is asked at the standard price
     if isinstance(error, QuotaExhausted):  # a quota of the judge's model leaves the answers alone
         return "no_model" if item.use == "sentiment" else "dead"
     if isinstance(error, RateLimited):
         return "slow_down"
+    if isinstance(error, Shed):
+        return "shed"
     unreadable = isinstance(error, BadResponse) and error.billed == "maybe"
     return "failing" if unreadable or isinstance(error, ProviderUnavailable) else "ok"
 
@@ -79,7 +84,7 @@ def closed_message(reason: ClosedReason, provider: str) -> str:
 
 def retry_after_of(error: ProviderError) -> float | None:
     """The seconds that the provider asked to wait."""
-    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable) else None
+    return error.retry_after if isinstance(error, RateLimited | ProviderUnavailable | Shed) else None
 
 
 def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
@@ -90,6 +95,22 @@ def may_retry(error: ProviderError, item: WorkItem, max_attempts: int) -> bool:
     if not isinstance(error, ProviderUnavailable) and not unreadable:
         return False
     return item.attempts < max_attempts and item.possibly_billed < POSSIBLY_BILLED_ATTEMPTS
+
+
+def ask_at_full_price(error: ProviderError, item: WorkItem) -> float | None:
+    """Turn a flex item to standard mode if need be; return the seconds until its next try, None if there is none.
+
+    A flex call that was shed is tried once more as flex, and then at the standard price. One that was refused as such
+    without a bill, as by a provider that does not sell the model in flex, is asked at the standard price at once. Both
+    leave the attempts of the item as they were.
+    """
+    if item.mode != "flex" or error.billed != "no" or not isinstance(error, Shed | BadRequest | ModelNotFound):
+        return None
+    item.shed += 1
+    if isinstance(error, Shed) and item.shed < FLEX_REFUSALS:
+        return max(backoff(item.shed), min(error.retry_after or 0.0, LONGEST_BACKOFF_SECONDS))
+    item.mode = "standard"
+    return 0.0
 
 
 def backoff(attempts: int) -> float:

@@ -20,7 +20,6 @@ from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.figures import snapshots
 from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
-from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
 from llm_monitoring.runs.dispatcher import Dispatcher
@@ -109,7 +108,7 @@ Executor = Callable[[RunContext], RunStats]
 
 def longest_let_go(settings: Settings) -> float:
     """Seconds in which a worker that is to stop has ended its last call and saved it."""
-    return LONGEST_CALL * max(settings.timeout_seconds.values(), default=0.0) + LET_GO_SECONDS
+    return settings.longest_call_seconds + LET_GO_SECONDS
 
 
 def longest_ending(settings: Settings) -> float:
@@ -265,6 +264,7 @@ def settle_day(app: App, context: RunContext, start: RunStart, run_id: int, stat
         unfinished=tasks.unfinished_answers(app.db, day),
         standings=start.standings,
         adjustments=start.adjustments,
+        economy=tasks.economy(app.db, run_id),
     )
     with app.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
         records.finish(

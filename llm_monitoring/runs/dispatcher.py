@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from llm_monitoring.domain import KeyId, ProviderName, Task
+from llm_monitoring.domain import KeyId, Mode, ProviderName, Task
 from llm_monitoring.runs.limits import ClosedReason, Limits, Use
 
 LOOK_AHEAD: Final = 10_000  # waiting and held items of one provider before its plan is read no further
@@ -41,7 +41,8 @@ LOOK_AHEAD: Final = 10_000  # waiting and held items of one provider before its 
 class WorkItem:
     """A call to make: the answer to a task or, with `contexts`, the sentiment of one. `provider` is the one called.
 
-    `last_error`: what the provider reported of the last attempt.
+    `last_error`: what the provider reported of the last attempt. `mode`: how it is asked next; `shed`: how often the
+    provider had no room for it as flex.
     """
 
     task: Task
@@ -54,6 +55,8 @@ class WorkItem:
     finished_before: int = 0
     sent_at: float = 0.0
     replied: bool = False
+    mode: Mode = "standard"
+    shed: int = 0
 
     @property
     def is_sentiment(self) -> bool:

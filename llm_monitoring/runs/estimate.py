@@ -8,18 +8,21 @@ from datetime import date
 from decimal import Decimal
 
 from llm_monitoring.app import App
-from llm_monitoring.domain import ProviderName
+from llm_monitoring.domain import Mode, ProviderName
 from llm_monitoring.projects import Project
-from llm_monitoring.registry import Model, NotCallable
+from llm_monitoring.registry import Model, NotCallable, saving_percent
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
-from llm_monitoring.runs.questions import prompt_question
+from llm_monitoring.runs.questions import first_mode, prompt_question
 from llm_monitoring.runs.reasons import Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a project's open tasks at one provider cost at most, in USD; `problem`: why they cannot be asked."""
+    """What a project's open tasks at one provider cost at most, in USD; `problem`: why they cannot be asked.
+
+    `mode` is how they are asked first, and `saving_percent` about how much less an answer costs then.
+    """
 
     project_id: int
     name: str
@@ -29,6 +32,8 @@ class Estimate:
     tasks: int
     ceiling_usd: Decimal
     problem: Cause | None = None
+    mode: Mode = "standard"
+    saving_percent: Decimal | None = None
 
 
 def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
@@ -52,6 +57,7 @@ def estimate_cell(app: App, model: Model | None, project: Project, provider: Pro
                 ceiling_usd += tariff.quote(question, *app.budget.pricing_times()).ceiling_usd
             except NotCallable as exc:
                 problem = Cause(provider, "not_callable", str(exc))
+    mode = first_mode(project, provider, app.settings)
     return Estimate(
         project.id,
         project.name,
@@ -61,4 +67,13 @@ def estimate_cell(app: App, model: Model | None, project: Project, provider: Pro
         open_tasks,
         ceiling_usd,
         problem if open_tasks else None,
+        mode,
+        saving(model, project, mode, app.budget.today()),
     )
+
+
+def saving(model: Model | None, project: Project, mode: Mode, day: date) -> Decimal | None:
+    """About how much less an answer costs in a mode, in percent; None in standard mode and without a price for it."""
+    if model is None or model.prices is None or mode == "standard":
+        return None
+    return saving_percent(model.prices.on(day), mode, searches=int(project.web_search))

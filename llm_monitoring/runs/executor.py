@@ -10,7 +10,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.analysis import Analysis, UnreadableVerdict, read_verdict
 from llm_monitoring.answers import store
 from llm_monitoring.db import RowErrors, Transaction
-from llm_monitoring.domain import Lease, Task
+from llm_monitoring.domain import Lease, Mode, ProviderName, Task
 from llm_monitoring.errors import BadInput
 from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Attempt, Budget, Kind, Paid, Payment, PaymentService, is_final, new_id
@@ -20,7 +20,7 @@ from llm_monitoring.providers import Answer, ProviderError, Question
 from llm_monitoring.registry import Catalogue, Model, NotCallable, Quote, Tariff
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import WorkItem
-from llm_monitoring.runs.questions import judge_question, prompt_question
+from llm_monitoring.runs.questions import first_mode, judge_question, prompt_question
 from llm_monitoring.settings import Settings
 
 
@@ -59,7 +59,8 @@ class TaskExecutor:
         model = self.catalogue.current(item.provider)
         if model is None:
             raise NotCallable(f"{item.provider} has no current model in llm_model_registry")
-        question = prompt_question(item.task, tracked.project, model, self.settings)
+        asked = prompt_question(item.task, tracked.project, model, self.settings)
+        question, quote = self.quote_in(item.mode, model, asked)
 
         def save(tx: Transaction, paid: Paid) -> Analysis | None:
             return self.save_answer(tx, item.task, tracked, paid)
@@ -67,9 +68,8 @@ class TaskExecutor:
         def save_error(tx: Transaction, error: ProviderError) -> None:
             tasks.record_failure(tx, item.task, failure_of(error, model.model_id), self.run_id)
 
-        quote = self.quote(model, question)
         payment = Payment(self.new_attempt("answer", item, model, quote), quote.price, save, save_error)
-        client = self.clients.get(item.key, item.task.user_id)
+        client = self.clients.get(item.key, item.task.user_id, quote.mode)
         return self.payments.execute(payment, question, client, self.tariff(model), on_reply)
 
     def save_answer(self, tx: Transaction, task: Task, tracked: TrackedProject | None, paid: Paid) -> Analysis | None:
@@ -114,7 +114,8 @@ class TaskExecutor:
         model = self.catalogue.judge(frozenset({item.provider}), self.budget.today())
         if model is None:
             raise NotCallable(f"{item.provider} has no approved and priced model to judge sentiment with")
-        question = judge_question(tracked.project.brand.name, item.contexts, model)
+        asked = judge_question(tracked.project.brand.name, item.contexts, model)
+        question, quote = self.quote_in(item.mode, model, asked)
 
         def save(tx: Transaction, paid: Paid) -> None:
             save_sentiment(tx, item.task, tracked, paid)
@@ -123,9 +124,8 @@ class TaskExecutor:
             status: store.SentimentStatus = "pending" if error.billed == "no" else "failed"
             store.set_sentiment(tx, item.task, None, status, sentiment_failure(error))
 
-        quote = self.quote(model, question)
         payment = Payment(self.new_attempt("sentiment", item, model, quote), quote.price, save, save_error)
-        client = self.clients.get(item.key, item.task.user_id)
+        client = self.clients.get(item.key, item.task.user_id, quote.mode)
         self.payments.execute(payment, question, client, self.tariff(model), on_reply)
 
     def record_failures(self, failed: Sequence[Task], failure: tasks.TaskFailure) -> None:
@@ -136,9 +136,23 @@ class TaskExecutor:
         """The model's rates at the endpoint where its provider is called; raises NotCallable."""
         return model.tariff(self.settings.base_urls.get(model.provider))
 
+    def mode_of(self, project_id: int, provider: ProviderName) -> Mode:
+        """How a project's calls to a provider are asked first."""
+        return first_mode(self.projects[project_id].project, provider, self.settings)
+
     def quote(self, model: Model, question: Question) -> Quote:
-        """The ceiling of a question and the price that it is computed with."""
+        """The ceiling of a question and the price that it is computed with; raises NotCallable."""
         return self.tariff(model).quote(question, *self.budget.pricing_times())
+
+    def quote_in(self, mode: Mode, model: Model, question: Question) -> tuple[Question, Quote]:
+        """The question with its quote in a mode, or in standard mode if the model is not sold in it."""
+        asked = replace(question, mode=mode)
+        try:
+            return asked, self.quote(model, asked)
+        except NotCallable as exc:
+            if exc.code != "mode_not_sold":
+                raise
+        return question, self.quote(model, question)
 
     def new_attempt(self, kind: Kind, item: WorkItem, model: Model, quote: Quote) -> Attempt:
         return Attempt(

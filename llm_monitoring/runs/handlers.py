@@ -51,7 +51,8 @@ class AnswerHandler:
         judge = self.judges.get(item.task.project_id)
         if judge is None or analysis is None or not analysis.brand_mentioned or not self.executor.settings.sentiment:
             return None
-        return WorkItem(item.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts))
+        mode = self.executor.mode_of(item.task.project_id, judge.provider)
+        return WorkItem(item.task, judge.provider, judge, contexts=tuple(analysis.mention_contexts), mode=mode)
 
     def on_failure(self, item: WorkItem, reason: str, message: str) -> None:
         self.stats.failed += 1

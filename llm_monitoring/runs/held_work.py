@@ -15,7 +15,6 @@ from typing import Final
 
 from llm_monitoring.db import RowError, table_holder
 from llm_monitoring.ledger import BlockedBy
-from llm_monitoring.providers import LONGEST_CALL
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import Dispatcher, WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
@@ -133,7 +132,7 @@ class HeldWork:
         """How long held work may wait: calls of other machines end, or are found dead, within the longest call."""
         if all(self.causes.get(user) == BlockedBy.LOCK for user in self.dispatcher.budget_retries):
             return HELD_GRACE_SECONDS
-        return HELD_GRACE_SECONDS + LONGEST_CALL * max(self.executor.settings.timeout_seconds.values(), default=0.0)
+        return HELD_GRACE_SECONDS + self.executor.settings.longest_call_seconds
 
     def give_up(self) -> None:
         """Leave all held work to the next start; recorded and reported once a user."""

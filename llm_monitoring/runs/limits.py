@@ -5,6 +5,7 @@ Three limits hold at once, each for its own reason:
 - A window per key says how many calls may be in flight. It starts at what the operator allows, is halved by a 429 and
   grows by one for each windowful of answers. A provider's real limit is unknown until it refuses, and it is the key's,
   not the provider's: one user's small quota must not slow another user down.
+  A flex call that is refused for lack of room says nothing of the key's limit, nor of the provider's health.
 - A pause per key lasts as long as its provider asked (Retry-After).
 - A breaker per key and one per provider stop calls that fail one after another. A failure may be billed, so that it is
   not worth trying all tasks of a day at a provider that is down. The provider's breaker opens only if at least two
@@ -30,8 +31,8 @@ COOL_DOWN_SECONDS: Final = (30.0, 60.0, 120.0)
 
 HALVINGS_TO_CLOSE: Final = 20  # halvings of a key's window, one after the other, without an answer between them
 
-# What a call says of its provider, its key, or the model under this key
-Effect = Literal["ok", "slow_down", "failing", "dead", "no_model"]
+# What a call says of its provider, its key, or the model under this key. `shed`: there was no room for it as flex.
+Effect = Literal["ok", "slow_down", "failing", "dead", "no_model", "shed"]
 ClosedReason = Literal[
     "key_refused",
     "account_refused",
@@ -239,6 +240,9 @@ class Limits:
         `ok` also if the provider answered with an error about this one request. `reason` closes a dead key.
         """
         provider, state = self.providers[key.provider], self.key(key)
+        if effect == "shed":
+            self.on_not_called(key)
+            return False
         if effect == "failing":
             state.breaker.on_failure(now)
             provider.on_failure(key, now)

@@ -6,9 +6,9 @@ import secrets
 from typing import Final
 
 from llm_monitoring.analysis import JUDGE_INSTRUCTIONS, judge_prompt
-from llm_monitoring.domain import Task
+from llm_monitoring.domain import Mode, ProviderName, Task
 from llm_monitoring.projects import Project
-from llm_monitoring.providers import Question
+from llm_monitoring.providers import Question, asks_in
 from llm_monitoring.registry import Model
 from llm_monitoring.settings import Settings
 
@@ -28,6 +28,12 @@ def prompt_question(task: Task, project: Project, model: Model, settings: Settin
         max_searches=searches,
         reasoning_effort=model.reasoning_effort,
     )
+
+
+def first_mode(project: Project, provider: ProviderName, settings: Settings) -> Mode:
+    """How a project's calls to a provider are asked first: cheaper if its pace and the operator allow it."""
+    mode = settings.economy.get(provider, "standard")
+    return mode if project.pace == "punctual" and asks_in(provider, mode) else "standard"
 
 
 def judge_question(brand: str, contexts: tuple[str, ...], model: Model) -> Question:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -19,7 +19,7 @@ from llm_monitoring.runs import tasks
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.tasks import Completeness, Spend, Unfinished, UnknownCalls
+from llm_monitoring.runs.tasks import Completeness, Economy, Spend, Unfinished, UnknownCalls
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class DayReport:
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
     `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` those
-    that no provider has confirmed. `standings` are the accounts at the start, after `adjustments` to them.
+    that no provider has confirmed; `economy` those in a cheaper mode. `standings` are the accounts at the start, after
+    `adjustments` to them.
     """
 
     run_id: int
@@ -76,6 +77,7 @@ class DayReport:
     unfinished: Sequence[Unfinished] = ()
     standings: Sequence[Standing] = ()
     adjustments: Sequence[Adjustment] = ()
+    economy: Economy = field(default_factory=Economy)
 
     @property
     def open(self) -> Sequence[ProjectReport]:

@@ -18,10 +18,11 @@ from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyUnreadable, NoKey
 from llm_monitoring.ledger import BlockedBy, BudgetExceeded, SettlementDelayed, Unsettled, Withdrawn, WithdrawnFor
 from llm_monitoring.logs import redact
-from llm_monitoring.providers import ProviderError, load_order, load_sdk
+from llm_monitoring.providers import ProviderError, RateLimited, load_order, load_sdk
 from llm_monitoring.registry import NotCallable
 from llm_monitoring.runs.call_errors import (
     KeyChecks,
+    ask_at_full_price,
     backoff,
     closed_message,
     effect_of,
@@ -69,6 +70,14 @@ class SdkLoaded:
     error: MemoryError | None = None
 
 
+def last_flex_start(now: float, deadline: float, longest_call: float) -> float:
+    """Until when flex calls start: half of the run's time is left for what has to be asked at the standard price.
+
+    The last of them ends before the deadline, or a stop for it would find it in flight.
+    """
+    return min(now + (deadline - now) / 2, deadline - longest_call)
+
+
 class Runner:
     """One run over a dispatcher's items. Once it must stop nothing more is sent; calls in flight end and are saved."""
 
@@ -94,6 +103,7 @@ class Runner:
         self.held = HeldWork(executor, dispatcher, self.stats, clock)
         self.working: set[WorkItem] = set()
         self.calls_in_flight = 0
+        self.flex_until = last_flex_start(clock(), stop_check.deadline, executor.settings.flex_timeout_seconds)
 
     def run(self) -> RunStats:
         """Work until nothing is left or the run must stop; raises DatabaseUnavailable if the database stays away."""
@@ -140,6 +150,8 @@ class Runner:
                     return
                 closing.add(item.provider)
                 continue
+            if self.clock() >= self.flex_until:
+                item.mode = "standard"
             self.working.add(item)
             self.calls_in_flight += 1
             pool.submit(self.work, item, partial(self.execute, item))
@@ -278,6 +290,12 @@ class Runner:
         if effect == "dead":
             self.report_closed_key(item.key, reason_of(error))
         item.last_error = message
+        seconds = ask_at_full_price(error, item)
+        if seconds is not None:
+            self.dispatcher.wait(item, now + seconds)
+            return
+        if not isinstance(error, RateLimited):
+            item.mode = "standard"  # what failed otherwise, such as at the end of its time, is not asked slowly again
         item.attempts += 1
         item.possibly_billed += error.billed != "no"
         if may_retry(error, item, self.executor.settings.max_attempts):

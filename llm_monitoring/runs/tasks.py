@@ -120,6 +120,19 @@ def cost(db: Database, run_id: int) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class Economy:
+    """The calls of a run that were asked in a cheaper mode, and what that saved in USD."""
+
+    calls: int = 0
+    saved_usd: Decimal = Decimal(0)
+
+
+def economy(db: Database, run_id: int) -> Economy:
+    row = db.one(SQL.economy, {"run_id": run_id})
+    return Economy(**row) if row else Economy()
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownCalls:
     """Calls that may have been billed: their ceilings are charged until the truth arrives."""
 

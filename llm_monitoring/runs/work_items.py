@@ -32,7 +32,8 @@ def plan(
     if scored and executor.settings.sentiment:
         for task, contexts in store.pending_sentiment(executor.budget.db, day, scored, newest, executor.errors):
             if has_planned_user(executor, task):
-                yield WorkItem(task, provider, judges[task.project_id], contexts=contexts)
+                mode = executor.mode_of(task.project_id, provider)
+                yield WorkItem(task, provider, judges[task.project_id], contexts=contexts, mode=mode)
     projects = [
         tracked.project.id
         for tracked in executor.projects.values()
@@ -41,7 +42,8 @@ def plan(
     if projects:
         for task in tasks.pending_tasks(executor.budget.db, provider, day, projects):
             if has_planned_user(executor, task):
-                yield WorkItem(task, provider, keys[task.user_id, provider])
+                mode = executor.mode_of(task.project_id, provider)
+                yield WorkItem(task, provider, keys[task.user_id, provider], mode=mode)
 
 
 def has_planned_user(executor: TaskExecutor, task: Task) -> bool:

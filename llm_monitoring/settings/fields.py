@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.domain import LONGEST_CALL, PROVIDERS, Mode, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.database_address import database_url
 from llm_monitoring.settings.env_file import find_env_file, read_env_file, unknown_names
@@ -23,6 +23,7 @@ from llm_monitoring.settings.parsers import (
     choice,
     directory,
     duration,
+    economy,
     host_names,
     integer,
     parsed,
@@ -78,6 +79,19 @@ class Settings:
     timeout_seconds: Mapping[ProviderName, float] = field(
         metadata=variable(
             "LLM_{}_TIMEOUT_SECONDS", "Longest wait for an answer of {}.", duration(3600, "seconds"), "120"
+        )
+    )
+    economy: Mapping[ProviderName, Mode] = field(
+        metadata=variable(
+            "LLM_ECONOMY",
+            "Cheaper modes of projects with the pace punctual: none, or some of openai:flex, google:flex.",
+            economy,
+            "none",
+        )
+    )
+    flex_timeout_seconds: float = field(
+        metadata=variable(
+            "LLM_FLEX_TIMEOUT_SECONDS", "Longest call in flex mode, in all.", duration(3600, "seconds"), "900"
         )
     )
     run_deadline_minutes: float = field(
@@ -210,6 +224,12 @@ class Settings:
     )
     port: int = field(metadata=variable("PORT", "Port that the web service listens on.", integer(0, 65535), "8000"))
     on_railway: bool = False
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """How long one call can take."""
+        standard = LONGEST_CALL * max(self.timeout_seconds.values(), default=0.0)
+        return max(standard, self.flex_timeout_seconds) if self.economy else standard
 
     @property
     def may_embed_database(self) -> bool:

@@ -10,9 +10,11 @@ from datetime import UTC, tzinfo
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, traits
 from llm_monitoring.errors import ConfigurationError
 
 Parse = Callable[[str], Any]
@@ -77,6 +79,15 @@ def user_numbers(text: str) -> frozenset[int] | None:
     if all(re.fullmatch(r"[0-9]{1,10}", word) and 0 < int(word) < 2**31 for word in words):
         return frozenset(int(word) for word in words)
     raise ValueError("all, none, or user numbers separated by commas")
+
+
+def economy(text: str) -> Mapping[ProviderName, Mode]:
+    """Return the cheaper mode of each provider that has one, as in `openai:flex,google:flex`; `none` is none."""
+    pairs = {f"{name}:{mode}": (name, mode) for name in PROVIDERS for mode in traits(name).modes}
+    words = [] if text.lower() == "none" else [word.strip().lower() for word in text.split(",")]
+    if not all(word in pairs for word in words) or len(set(words)) < len(words):
+        raise ValueError(f"none, or some of {', '.join(pairs)}, separated by commas")
+    return MappingProxyType(dict(pairs[word] for word in words))
 
 
 def time_zone(text: str) -> tzinfo:

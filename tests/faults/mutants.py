@@ -118,6 +118,60 @@ MUTANTS: Final = (
         (Edit(PACKAGE + "registry/pricing.py", "usage.searches * (price.search_usd or Decimal(0)) + ", ""),),
     ),
     Mutant(
+        "flex-settled-by-the-tier-that-was-asked",
+        "tests/unit/test_modes.py::test_a_mode_has_its_price",
+        (
+            Edit(
+                PACKAGE + "registry/pricing.py",
+                'mode == "batch" or (mode == "flex" and tier == "flex")',
+                'mode in ("batch", "flex")',
+            ),
+        ),
+    ),
+    Mutant(
+        "mode-factor-on-search-fees",
+        "tests/unit/test_modes.py::test_a_mode_has_its_price",
+        (
+            Edit(
+                PACKAGE + "registry/pricing.py",
+                "return rounded_up(tokens * premium / MILLION + fees)",
+                "return rounded_up(tokens * premium / MILLION + fees * factor)",
+            ),
+        ),
+    ),
+    Mutant(
+        "flex-reserved-at-half-price",
+        "tests/unit/test_modes.py::test_a_flex_call_is_reserved_at_the_standard_price",
+        (
+            Edit(
+                PACKAGE + "registry/pricing.py",
+                '(price.batch_factor or PLAIN) if question.mode == "batch" else PLAIN',
+                "price.factor(question.mode) or PLAIN",
+            ),
+        ),
+    ),
+    Mutant(
+        "cached-input-always-discounted",
+        "tests/unit/test_modes.py::test_a_mode_has_its_price",
+        (
+            Edit(
+                PACKAGE + "registry/pricing.py",
+                "return factor if self.discounts_cached else max(factor, PLAIN)",
+                "return factor",
+            ),
+        ),
+    ),
+    Mutant(
+        "tier-of-the-header-forgotten",
+        "tests/faults/test_t05_flex.py",
+        (Edit(BUDGET_SQL, "%(request_id)s, %(service_tier)s, %(body)s", "%(request_id)s, NULL, %(body)s"),),
+    ),
+    Mutant(
+        "shed-narrows-the-window",
+        "tests/faults/test_t07_flex.py::test_t7_shedding_neither_narrows_a_window_nor_opens_a_breaker",
+        (Edit(PACKAGE + "runs/call_errors.py", '        return "shed"', '        return "slow_down"'),),
+    ),
+    Mutant(
         "receipt-at-the-price-of-then",
         "tests/integration/test_dated_prices.py::"
         "test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission",

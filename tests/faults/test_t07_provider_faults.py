@@ -27,7 +27,11 @@ Cell = tuple[Row, ProviderName]
 CELLS: Final[tuple[Cell, ...]] = tuple((row, provider) for row in TABLE for provider in row.only)
 SHORT: Final[tuple[Cell, ...]] = tuple((row, row.only[at % len(row.only)]) for at, row in enumerate(TABLE))
 """Every row with one provider, the providers taking turns; the long form plays every cell."""
-REFUSALS: Final = (*refusals.TABLE, refusals.OTHER_CLIENT, refusals.OTHER_SERVER)
+REFUSALS: Final = (
+    *(row for row in refusals.TABLE if row.mode is None),  # those of flex have a table of their own
+    refusals.OTHER_CLIENT,
+    refusals.OTHER_SERVER,
+)
 SILENT: Final = ("hang", "drip")
 """The faults that end by the client's timeout; all others have theirs however slow the machine is."""
 

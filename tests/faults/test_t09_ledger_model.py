@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database, Interrupted
 from llm_monitoring.db.row_errors import RowErrors
-from llm_monitoring.domain import Task, Usage
+from llm_monitoring.domain import MODES, Mode, Task, Usage
 from llm_monitoring.errors import BadInput
 from llm_monitoring.ledger.attempts import Attempt, Settlement
 from llm_monitoring.ledger.balancing import balance
@@ -35,7 +35,8 @@ BOOKS = """
 SELECT json_build_object(
     'month', to_char(k.last_spend_reset, 'YYYY-MM'), 'spent', k.current_month_spend::text,
     'reserved', k.reserved_spend_usd::text,
-    'attempts', (SELECT json_object_agg(id, json_build_array(state, to_char(month, 'YYYY-MM'), charged_usd::text))
+    'attempts', (SELECT json_object_agg(id, json_build_array(state, to_char(month, 'YYYY-MM'), charged_usd::text,
+                                                             mode, saved_usd::text))
                  FROM llm_call_attempts a WHERE a.user_id = k.user_id AND kind NOT IN ('correction', 'host')),
     'alerts', (SELECT json_agg(json_build_array(to_char(month, 'YYYY-MM'), threshold::text))
                FROM llm_budget_alerts a WHERE a.user_id = k.user_id))::text AS books
@@ -74,6 +75,7 @@ class Entry:
     month: date
     state: str = "reserved"
     charged: Decimal = Decimal(0)
+    saved: Decimal = Decimal(0)
 
 
 @dataclass
@@ -103,8 +105,8 @@ class Model:
         self.entries.append(Entry(call, month))
         return True
 
-    def close(self, entry: Entry, state: str, charged: Decimal) -> None:
-        entry.state, entry.charged = state, charged
+    def close(self, entry: Entry, state: str, charged: Decimal, saved: Decimal = Decimal(0)) -> None:
+        entry.state, entry.charged, entry.saved = state, charged, saved
         if entry.month == self.month:
             self.corrections.append((self.month, max(Decimal(0), -self.spent(self.month))))
             self.raise_alerts()
@@ -162,12 +164,24 @@ class Ledger(RuleBasedStateMachine):
             first = (first + timedelta(days=32 if months > 0 else -1)).replace(day=1)
         self.now = (first + timedelta(microseconds=edge)).astimezone(timezone(timedelta(hours=zone)))
 
-    @rule(ceiling=amounts, task=st.sampled_from([None, 1, 2]), of_run=st.booleans(), forgets=chances, again=chances)
-    def reserve(self, ceiling: Decimal, task: int | None, of_run: bool, forgets: bool, again: bool) -> None:
+    @rule(
+        ceiling=amounts, task=st.sampled_from([None, 1, 2]), mode=st.sampled_from(MODES), of_run=st.booleans(),
+        forgets=chances, again=chances,
+    )  # fmt: skip
+    def reserve(self, ceiling: Decimal, task: int | None, mode: Mode, of_run: bool, forgets: bool, again: bool) -> None:
         made = task and Task(self.user, self.user, task, "openai", date(2026, 1, 1), 1, "?", "es")
         run = self.run if of_run else None
         call = Attempt(
-            uuid.uuid4(), "answer" if made else "probe", self.user, "openai", "m", "user", ceiling, run, made or None
+            uuid.uuid4(),
+            "answer" if made else "probe",
+            self.user,
+            "openai",
+            "m",
+            "user",
+            ceiling,
+            run,
+            made or None,
+            mode=mode,
         )
         expected = self.expected(call)
         assert expected == self.attempted(call, forgets)
@@ -224,7 +238,7 @@ class Ledger(RuleBasedStateMachine):
         assert entry is not None
         cost = (entry.call.ceiling_usd * share / 1000).quantize(Decimal("1e-10"))
         outcome, charged = (
-            (Settlement("settled", cost, Usage(1, 1), "m"), cost),
+            (Settlement("settled", cost, Usage(1, 1), "m", saved_usd=cost), cost),
             (Settlement("void"), Decimal(0)),
             (Settlement("unknown"), entry.call.ceiling_usd),
         )[fate]
@@ -232,7 +246,7 @@ class Ledger(RuleBasedStateMachine):
         returned = self.db.transact(lambda tx: self.budget.close(tx, entry.call.id, outcome))
         may_close = entry.state in ("sent", "unknown")
         if may_close:
-            self.model.close(entry, outcome.state, charged)
+            self.model.close(entry, outcome.state, charged, outcome.saved_usd)
         # a settlement that repeats itself finds the attempt closed: it tells None and has charged once
         assert returned in ((charged, None) if forgets and may_close else (charged if may_close else None,))
         if may_close and entry.state != "unknown":
@@ -310,9 +324,9 @@ class Ledger(RuleBasedStateMachine):
         assert (text(model.month), model.spent(model.month), model.reserved(model.month)) == (
             found["month"], Decimal(found["spent"]), Decimal(found["reserved"]),
         )  # fmt: skip
-        assert {str(e.call.id): (e.state, text(e.month), e.charged) for e in model.entries} == {
-            name: (state, month, Decimal(charged))
-            for name, (state, month, charged) in (found["attempts"] or {}).items()
+        assert {str(e.call.id): (e.state, text(e.month), e.charged, e.call.mode, e.saved) for e in model.entries} == {
+            name: (state, month, Decimal(charged), mode, Decimal(saved))
+            for name, (state, month, charged, mode, saved) in (found["attempts"] or {}).items()
         }
         assert {(text(month), threshold) for month, threshold in model.alerts} == {
             (month, Decimal(threshold)) for month, threshold in found["alerts"] or []

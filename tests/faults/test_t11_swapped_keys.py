@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from llm_monitoring.demo.bill import fingerprint
-from llm_monitoring.domain import PROVIDERS, KeyId, ProviderName
+from llm_monitoring.domain import PROVIDERS, KeyId, Mode, ProviderName
 from llm_monitoring.keys.clients import Client, Clients
 from llm_monitoring.providers import Provider
 from llm_monitoring.runs import plan
@@ -102,17 +102,17 @@ def test_t11_swapped_clients_are_refused(crowd: Environment, monkeypatch: pytest
     one, other, honest = populate(crowd, 3)
     honest_get = Clients.get
 
-    def swapping(self: Clients, key: KeyId, user_id: int) -> Provider:
+    def swapping(self: Clients, key: KeyId, user_id: int, mode: Mode = "standard") -> Provider:
         if user_id == honest:
-            return honest_get(self, key, user_id)
-        mine, yours = KeyId(key.provider, one), KeyId(key.provider, other)
+            return honest_get(self, key, user_id, mode)
+        mine, yours = (KeyId(key.provider, one), mode), (KeyId(key.provider, other), mode)
         for each in (mine, yours):
-            if each.user_id is not None and each not in self.open:
-                self.open[each] = Client(each, self.connect(each))
+            if each not in self.open:
+                self.open[each] = Client(each[0], self.connect(*each))
         opened = {mine: self.open[mine], yours: self.open[yours]}
-        if opened[mine].key == mine:
+        if opened[mine].key == mine[0]:
             self.open |= {mine: opened[yours], yours: opened[mine]}
-        return honest_get(self, key, user_id)
+        return honest_get(self, key, user_id, mode)
 
     monkeypatch.setattr(Clients, "get", swapping)
     run_day(crowd, LLM_MAX_WORKERS="1")

@@ -17,6 +17,7 @@ from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded
 from llm_monitoring.runs import held_work
+from llm_monitoring.settings import Settings
 from tests.environment import Environment, open_environment
 from tests.faults.conftest import Note
 from tests.faults.in_process import TODAY, run_day
@@ -175,7 +176,7 @@ def test_t17_what_others_have_reserved_is_not_waited_for_without_end(
 ) -> None:
     """Calls of a machine that is dead keep a budget reserved: the day of everyone else ends, these are left open."""
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(held_work, "LONGEST_CALL", 0.0)
+    monkeypatch.setattr(Settings, "longest_call_seconds", 0.0)
     first, second = (environment.add_user(providers=["openai"]) for _ in range(2))
     for user in (first, second):
         environment.add_numbered_project(user, 4, ["openai"])

@@ -99,8 +99,9 @@ def test_a_change_of_model_is_said(book: Book) -> None:
     fill(book, SECOND, [0], model="m-2")
     assert "Model changed: from 2026-11-02 on openai answers with m-2, with m-1 before." in done(*asked(FIRST, SECOND))
     assert measured(SECOND, compared=[FIRST])["comparison"]["model_changes"] == [
-        {"provider": "openai", "day": "2026-11-02", "before": "m-1", "after": "m-2"}
-    ]
+        {"provider": "openai", "day": "2026-11-02", "before": "m-1", "after": "m-2", "before_mode": "standard",
+         "after_mode": "standard"}
+    ]  # fmt: skip
 
 
 def test_a_real_change_and_noise_are_told_apart(book: Book) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import BadRequest, ProviderUnavailable
-from llm_monitoring.providers.http_errors import error_from
+from llm_monitoring.providers.http_errors import HttpReply, error_from
 
 KEY = Secret("sk-canary-4f1c9a7e2b8d6035-Tail8chr")
 
 
 def refused(provider: ProviderName, status: int, /, **error: Any) -> Any:
-    return error_from(provider, KEY, status, {}, json.dumps({"error": {"message": "no", **error}}).encode())
+    return error_from(provider, KEY, HttpReply(status, {}, json.dumps({"error": {"message": "no", **error}}).encode()))
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

@@ -26,6 +26,7 @@ SHOWN: Final[Columns] = {
     "E-mail": "email",
     "Spent": lambda row: usd(row["spent_usd"]),
     "Reserved": lambda row: usd(row["reserved_usd"]),
+    "Saved": lambda row: usd(row["saved_usd"]),
     "Limit": "budget_usd",
     "Used %": "percent",
     "Alert %": "threshold",
@@ -45,25 +46,27 @@ def budget() -> None:
 def show(session: Session, user: str | None, *, as_json: bool) -> None:
     """Show this month of every user, or of USER.
 
-    “Reserved” is the most that open calls can cost; a user is blocked when the spend reaches the limit.
+    “Reserved” is the most that open calls can cost, “Saved” how much more the same calls cost in standard mode. A user
+    is blocked when the spend reaches the limit.
     """
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
         standings = [each for each in app.budget.standings(start_month=False) if owner in (None, each.user_id)]
         emails = {row["id"]: row["email"] for row in projects.list_users(app.db)}
-        limit = app.settings.default_monthly_budget_usd
-    rows = [standing_row(each, emails.get(each.user_id)) for each in standings]
+        limit, saved = app.settings.default_monthly_budget_usd, app.budget.saved()
+    rows = [standing_row(each, emails.get(each.user_id), saved.get(each.user_id)) for each in standings]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
     show_rows(rows, SHOWN, as_json=as_json, empty=empty)
 
 
-def standing_row(standing: Standing, email: str | None) -> Row:
+def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | None) -> Row:
     state = "blocked" if standing.blocked else "near the limit" if standing.near_limit else "ok"
     return {
         "user_id": standing.user_id,
         "email": email,
         "spent_usd": standing.spent_usd,
         "reserved_usd": standing.reserved_usd,
+        "saved_usd": saved_usd or Decimal(0),
         "budget_usd": standing.budget_usd,
         "percent": round(standing.percent, 1),
         "threshold": standing.threshold.quantize(Decimal("0.01")),

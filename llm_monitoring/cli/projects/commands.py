@@ -13,6 +13,7 @@ from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.check import check
 from llm_monitoring.cli.projects.competitor_files import read_competitors
 from llm_monitoring.cli.projects.edit import edit, remove
+from llm_monitoring.cli.projects.pace import pace_option
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.cli.projects.viewers import viewers
 from llm_monitoring.db import Row
@@ -78,6 +79,7 @@ projects.add_command(viewers)
     show_default=True,
     help="How often each prompt is asked a day; each is paid.",
 )
+@pace_option(default="punctual")
 @pass_session
 def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     """Create the project NAME of USER.
@@ -113,6 +115,7 @@ def definition(options: dict[str, Any]) -> dict[str, Any]:
         "providers": tuple(dict.fromkeys(options["providers"])) or PROVIDERS,
         "web_search": options["web_search"],
         "samples_per_query": options["samples"],
+        "pace": options["pace"],
     }
 
 
@@ -171,6 +174,7 @@ def show(session: Session, project: int, *, as_json: bool) -> None:
         "Asks": "providers",
         "Web search": "web_search",
         "Samples a prompt": "samples_per_query",
+        "Pace": "pace",
         "State": lambda row: state(row["is_active"]),
     }
     show_fields(fields, titles)
@@ -200,6 +204,7 @@ def project_fields(project: table.Project) -> Row:
         "providers": project.providers,
         "web_search": project.web_search,
         "samples_per_query": project.samples_per_query,
+        "pace": project.pace,
         "is_active": project.is_active,
         "brand": table.write_entity(project.brand),
         "competitors": [table.write_entity(each) for each in project.competitors],

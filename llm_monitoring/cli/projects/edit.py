@@ -19,13 +19,14 @@ from llm_monitoring.cli.projects.name_options import (
     name_options,
     old_name_option,
 )
+from llm_monitoring.cli.projects.pace import pace_option
 from llm_monitoring.cli.projects.search_warning import say_obstacles
 from llm_monitoring.db import Row
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects import Project
 
-PLAIN: Final = ("name", "industry", "language", "web_search", "samples_per_query")
+PLAIN: Final = ("name", "industry", "language", "web_search", "samples_per_query", "pace")
 NOWHERE: Final = "none"
 
 
@@ -58,6 +59,7 @@ NOWHERE: Final = "none"
 @click.option(
     "--samples", "samples_per_query", type=click.IntRange(1, 20), help="How often each prompt is asked a day."
 )
+@pace_option(default=None)
 @pass_session
 def edit(session: Session, /, project: int, user: str | None, **options: Any) -> None:
     """Change PROJECT from the next run on.

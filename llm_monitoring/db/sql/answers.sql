@@ -61,7 +61,7 @@ SELECT id FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDA
 -- The valid answers of a project's day with the columns that figures need.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, model_used, analysis_date, sample,
        branded, brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
-       sentiment_score, response_time_ms, rules_fingerprint
+       sentiment_score, response_time_ms, rules_fingerprint, mode
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason IS NULL
 ORDER BY llm_provider, query_id, sample;
@@ -97,8 +97,8 @@ WHERE f.project_id = %(project_id)s AND f.analysis_date = %(day)s
 GROUP BY 1, 2;
 
 -- name: previous_model
--- The model of a provider's last snapshot before the day.
-SELECT model_id FROM llm_monitoring_snapshots
+-- The model and the mode of a provider's last snapshot before the day.
+SELECT model_id, mode FROM llm_monitoring_snapshots
 WHERE project_id = %(project_id)s AND llm_provider = %(provider)s AND snapshot_date < %(day)s AND total_queries > 0
 ORDER BY snapshot_date DESC, total_queries DESC
 LIMIT 1;
@@ -112,16 +112,17 @@ INSERT INTO llm_monitoring_snapshots (project_id, snapshot_date, llm_provider, m
                                       competitor_breakdown, citation_rate, positive_mentions, neutral_mentions,
                                       negative_mentions, avg_sentiment_score, branded_total_queries,
                                       branded_total_mentions, avg_response_time_ms, total_cost_usd, total_tokens,
-                                      rules_fingerprint)
+                                      rules_fingerprint, mode, mode_changed)
 VALUES (%(project_id)s, %(day)s, %(provider)s, %(model_id)s, %(models_served)s, %(model_changed)s, %(total_queries)s,
         %(failed_queries)s, %(unread_queries)s, %(total_mentions)s, %(mention_rate)s, %(mention_rate_low)s, %(mention_rate_high)s,
         %(avg_position)s, %(appeared_in_top3)s, %(appeared_in_top5)s, %(appeared_in_top10)s, %(total_competitor_mentions)s,
         %(share_of_voice)s, %(weighted_share_of_voice)s, %(competitor_breakdown)s, %(citation_rate)s, %(positive_mentions)s,
         %(neutral_mentions)s, %(negative_mentions)s, %(avg_sentiment_score)s, %(branded_total_queries)s,
         %(branded_total_mentions)s, %(avg_response_time_ms)s, %(total_cost_usd)s, %(total_tokens)s,
-        %(rules_fingerprint)s)
+        %(rules_fingerprint)s, %(mode)s, %(mode_changed)s)
 ON CONFLICT (project_id, llm_provider, snapshot_date, model_id) DO UPDATE
     SET models_served = excluded.models_served, model_changed = excluded.model_changed,
+        mode = excluded.mode, mode_changed = excluded.mode_changed,
         total_queries = excluded.total_queries, failed_queries = excluded.failed_queries,
         unread_queries = excluded.unread_queries,
         total_mentions = excluded.total_mentions, mention_rate = excluded.mention_rate,

@@ -290,6 +290,11 @@ FROM users u LEFT JOIN user_llm_api_keys k ON k.user_id = u.id
 WHERE k.user_id IS NOT NULL OR EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.user_id = u.id AND p.is_active)
 ORDER BY u.id;
 
+-- name: saved
+-- What cheaper modes have saved each user this month.
+SELECT user_id, sum(saved_usd) AS saved_usd
+FROM llm_call_attempts WHERE month = %(month)s AND saved_usd > 0 GROUP BY user_id;
+
 -- name: operator_standing
 -- The standing of the operator's account this month.
 SELECT CASE WHEN month >= %(month)s::date THEN spent_usd ELSE 0 END    AS spent_usd,

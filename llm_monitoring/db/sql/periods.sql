@@ -2,7 +2,7 @@
 -- The valid answers of a period, with the columns that figures need, in a stable order.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        coalesce(brand_mentioned, FALSE) AS brand_mentioned, competitors_mentioned, position_in_list,
-       competitor_positions, brand_cited, sentiment, sentiment_score, rules_fingerprint
+       competitor_positions, brand_cited, sentiment, sentiment_score, rules_fingerprint, mode
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
   AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s)

@@ -1,7 +1,7 @@
 -- name: active_projects
 -- The projects that a run asks, only some of them if `projects` is given.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
-       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active, pace
 FROM llm_monitoring_projects
 WHERE is_active AND (%(projects)s::int[] IS NULL OR id = ANY (%(projects)s))
 ORDER BY id;
@@ -13,12 +13,12 @@ SELECT id FROM llm_monitoring_projects WHERE id = ANY (%(project_ids)s::int[]);
 -- name: project
 -- One project by its id.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
-       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active, pace
 FROM llm_monitoring_projects WHERE id = %(project_id)s;
 
 -- name: projects_overview
 -- Every project with its owner and number of active prompts.
-SELECT p.id, p.user_id, u.email, p.name, p.brand_name, p.language, p.country, p.enabled_llms, p.web_search, p.is_active,
+SELECT p.id, p.user_id, u.email, p.name, p.brand_name, p.language, p.country, p.enabled_llms, p.web_search, p.pace, p.is_active,
        p.last_analysis_date, count(q.id) FILTER (WHERE q.is_active) AS active_queries
 FROM llm_monitoring_projects p
          LEFT JOIN users u ON u.id = p.user_id
@@ -30,10 +30,10 @@ ORDER BY p.id;
 -- Create a project.
 INSERT INTO llm_monitoring_projects (user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude,
                                      brand_case_sensitive, industry, competitors, language, country, enabled_llms,
-                                     web_search, samples_per_query)
+                                     web_search, samples_per_query, pace)
 VALUES (%(user_id)s, %(name)s, %(brand_name)s, %(brand_aliases)s, %(brand_domains)s, %(brand_exclude)s,
         %(brand_case_sensitive)s, %(industry)s, %(competitors)s, %(language)s, %(country)s, %(enabled_llms)s,
-        %(web_search)s, %(samples_per_query)s)
+        %(web_search)s, %(samples_per_query)s, %(pace)s)
 RETURNING id;
 
 -- name: set_active
@@ -49,7 +49,7 @@ UPDATE llm_monitoring_projects SET last_analysis_date = now() WHERE id = %(proje
 -- name: lock_definition
 -- One project, locked until its changed definition is stored.
 SELECT id, user_id, name, brand_name, brand_aliases, brand_domains, brand_exclude, brand_case_sensitive, competitors,
-       industry, language, country, enabled_llms, web_search, samples_per_query, is_active
+       industry, language, country, enabled_llms, web_search, samples_per_query, is_active, pace
 FROM llm_monitoring_projects WHERE id = %(project_id)s FOR NO KEY UPDATE;
 
 -- name: change_project
@@ -59,7 +59,7 @@ SET user_id = %(user_id)s, name = %(name)s, brand_name = %(brand_name)s, brand_a
     brand_domains = %(brand_domains)s, brand_exclude = %(brand_exclude)s, brand_case_sensitive = %(brand_case_sensitive)s,
     industry = %(industry)s, competitors = %(competitors)s, language = %(language)s, country = %(country)s,
     enabled_llms = coalesce(%(enabled_llms)s, enabled_llms), web_search = %(web_search)s,
-    samples_per_query = %(samples_per_query)s, updated_at = now()
+    samples_per_query = %(samples_per_query)s, pace = %(pace)s, updated_at = now()
 WHERE id = %(project_id)s;
 
 -- name: holdings

@@ -7,7 +7,7 @@ SELECT greatest((SELECT max(analysis_date) FROM llm_monitoring_results WHERE pro
 -- The next page of a period's answers without their text, with the columns that figures and citations need.
 SELECT id, query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, competitors_cited,
-       sentiment, sentiment_score, sources, rules_fingerprint
+       sentiment, sentiment_score, sources, rules_fingerprint, mode
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
   AND (analysis_date, id) > (coalesce((SELECT analysis_date FROM llm_monitoring_results WHERE id = %(after)s),
@@ -82,7 +82,7 @@ SELECT id, analysis_date, llm_provider, model_id, model_used, query_id, query_te
        brand_mentioned, mention_count, mention_order, position_in_list, total_items_in_list, ranking_kind,
        appears_in_numbered_list, sentiment, sentiment_score, sentiment_status, competitors_mentioned, competitor_positions,
        brand_cited, competitors_cited, mention_contexts, finish_reason, input_tokens, output_tokens, tokens_used, cost_usd,
-       response_time_ms, analysis_version, unread_reason, created_at, full_response, rules_fingerprint
+       response_time_ms, analysis_version, unread_reason, created_at, mode, full_response, rules_fingerprint
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR analysis_date >= %(first)s)
   AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
@@ -119,7 +119,7 @@ WHERE project_id = %(project_id)s AND (%(first)s::date IS NULL OR snapshot_date 
 
 -- name: snapshots
 -- The next page of snapshots.
-SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, total_queries, failed_queries,
+SELECT id, snapshot_date, llm_provider, model_id, models_served, model_changed, mode, mode_changed, total_queries, failed_queries,
        unread_queries, total_mentions, mention_rate, mention_rate_low, mention_rate_high, share_of_voice, weighted_share_of_voice, total_competitor_mentions,
        competitor_breakdown, avg_position, appeared_in_top3, appeared_in_top5, appeared_in_top10, citation_rate,
        positive_mentions, neutral_mentions, negative_mentions, avg_sentiment_score, branded_total_queries,

@@ -127,6 +127,11 @@ ORDER BY project_id;
 -- The charge of a run's calls.
 SELECT coalesce(sum(charged_usd), 0) AS cost_usd FROM llm_call_attempts WHERE run_id = %(run_id)s;
 
+-- name: economy
+-- The calls of a run that were charged and asked in a cheaper mode, and what that saved.
+SELECT count(*) AS calls, coalesce(sum(saved_usd), 0) AS saved_usd
+FROM llm_call_attempts WHERE run_id = %(run_id)s AND mode <> 'standard' AND state IN ('settled', 'unknown');
+
 -- name: failure_reasons
 -- The reasons of a project's failures of the day, most frequent first.
 SELECT llm_provider, reason, count(*) AS tasks, min(message) AS message

@@ -3,7 +3,7 @@
 SELECT id, project_id, analysis_date, llm_provider, model_id, model_used, query_id, query_text, sample, branded, brand_name,
        brand_mentioned, mention_count, position_in_list, total_items_in_list, sentiment, sentiment_score, sentiment_status,
        competitors_mentioned, competitor_positions, brand_cited, competitors_cited, cost_usd, finish_reason, unread_reason,
-       rules_fingerprint, mention_contexts, CASE WHEN %(with_sources)s THEN sources END AS sources
+       mode, rules_fingerprint, mention_contexts, CASE WHEN %(with_sources)s THEN sources END AS sources
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s
   AND (%(first)s::date IS NULL OR analysis_date >= %(first)s) AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
@@ -21,7 +21,7 @@ SELECT r.id, r.project_id, r.analysis_date, r.llm_provider, r.model_id, r.model_
        r.branded, r.brand_name, r.brand_mentioned, r.mention_count, r.position_in_list, r.total_items_in_list,
        r.ranking_kind, r.sentiment, r.sentiment_score, r.sentiment_status, r.competitors_mentioned, r.competitor_positions,
        r.brand_cited, r.competitors_cited, r.sources, r.cost_usd, r.input_tokens, r.output_tokens, r.response_time_ms,
-       r.finish_reason, r.analysis_version, r.unread_reason, r.created_at, r.full_response, r.rules_fingerprint,
+       r.finish_reason, r.analysis_version, r.unread_reason, r.created_at, r.mode, r.full_response, r.rules_fingerprint,
        coalesce(q.language, p.language) AS language
 FROM llm_monitoring_results r
          JOIN llm_monitoring_projects p ON p.id = r.project_id

@@ -31,11 +31,20 @@ def error_reply(wire: WireProtocol, rejection: Rejection, request_id: str) -> De
     return Delivery(rejection.status, body, JSON_TYPE | wire.headers(request_id))
 
 
+def shed(provider: str, status: int | None) -> Rejection:
+    """Return how a provider says that it has no room for a flex call."""
+    if provider == "openai":
+        return Rejection(status or 429, "Resource unavailable (simulated)", "resource_unavailable")
+    return Rejection(status or 503, "The model is overloaded (simulated)")
+
+
 def failed_reply(wire: WireProtocol, rule: Rule, request_id: str) -> Delivery:
     """Return the reply of a rule that gives no answer: an error, another body, or no reply."""
     action = rule.action
     if rule.kind in ("hang", "reset"):
         return Delivery(mode="hang" if rule.kind == "hang" else "reset")
+    if rule.kind == "shed":
+        return error_reply(wire, shed(wire.name, action.get("status")), request_id)
     status = int(action.get("status", 503 if rule.kind == "status" else 200))
     phrase = REASONS.get(status, "Overloaded")
     reply = error_reply(wire, Rejection(status, f"{phrase} (simulated)"), request_id)

@@ -4,7 +4,8 @@ A rule is a JSON object::
 
     {"name": "slow Mondays",
      "match": {"provider": "openai", "route": "answer", "model": "...", "key": "<fingerprint>",
-               "prompt": "substring", "nth": 3 or [1, 2], "every": 10, "probability": 0.1, "above_per_second": 20},
+               "prompt": "substring", "tier": "flex", "nth": 3 or [1, 2], "every": 10, "probability": 0.1,
+               "above_per_second": 20},
      "times": 5, "billed": true,
      "action": {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}, "body": ..., "delay_ms": 0}}
 
@@ -13,7 +14,8 @@ the requests that the other fields match. `above_per_second` spares that many of
 does. `times` is how often the rule fires at most. The first rule that fires applies. Kinds: delay; status (status,
 headers, body); hang; reset (when: before_body, after_body, mid_reply); truncate (content_length: right, wrong);
 html (status, body); body (status, body, headers); error_object (body); empty_text; refusal; content_filter;
-max_tokens; pause_turn; usage (value: missing, null, negative); drip (chunk_bytes, pause_ms). A fault is billed if it
+max_tokens; pause_turn; usage (value: missing, null, negative); drip (chunk_bytes, pause_ms); shed (status: there is no
+room for a flex call); tier (tier: the one that is served, billed and named, null names none). A fault is billed if it
 answers with a usage, unless `billed` sets it.
 """
 
@@ -46,6 +48,8 @@ ACTION_FIELDS: Final = {
     "error_object": frozenset({"body"}),
     "usage": frozenset({"value"}),
     "drip": frozenset({"chunk_bytes", "pause_ms"}),
+    "shed": frozenset({"status"}),
+    "tier": frozenset({"tier"}),
 } | {kind: frozenset() for kind in FINISHES}
 CHOICES: Final = {
     "when": ("before_body", "after_body", "mid_reply"),
@@ -53,10 +57,10 @@ CHOICES: Final = {
     "value": ("missing", "null", "negative"),
 }
 MATCH_FIELDS: Final = frozenset(
-    {"provider", "route", "model", "key", "prompt", "nth", "every", "probability", "above_per_second"}
+    {"provider", "route", "model", "key", "prompt", "tier", "nth", "every", "probability", "above_per_second"}
 )
 RULE_FIELDS: Final = frozenset({"name", "match", "times", "billed", "action"})
-ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", *FINISHES})
+ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", "tier", *FINISHES})
 
 
 class BadRule(ValueError):
@@ -65,13 +69,14 @@ class BadRule(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """The parts of a request that a rule can match; model and prompt are known only after the body."""
+    """The parts of a request that a rule can match; model, prompt and tier are known only after the body."""
 
     provider: str
     route: str
     key: str
     model: str | None = None
     prompt: str | None = None
+    tier: str | None = None
 
 
 @dataclass(slots=True)
@@ -128,6 +133,7 @@ class Rule:
             "route": facts.route,
             "model": facts.model,
             "key": facts.key,
+            "tier": facts.tier,
         }
         if any(name in self.match and self.match[name] != value for name, value in exact.items()):
             return False
@@ -168,7 +174,7 @@ def read_rule(raw: Mapping[str, Any], name: str) -> Rule:
         raise BadRule(f"{name}: unknown kind {kind!r}: choose one of {', '.join(ACTION_FIELDS)}")
     refuse_unknown(action, ACTION_FIELDS[kind] | {"kind", "delay_ms"}, f"{name}: action {kind}")
     check_choices(action, name)
-    if action.get("when") == "before_body" and {"model", "prompt"} & match.keys():
+    if action.get("when") == "before_body" and {"model", "prompt", "tier"} & match.keys():
         raise BadRule(f"{name}: before_body cannot match on the body")
     billed = raw.get("billed")
     with_usage = kind in ANSWERS_WITH_USAGE or action.get("value") == "negative"

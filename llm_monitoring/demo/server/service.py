@@ -42,7 +42,8 @@ from llm_monitoring.demo.wire.perplexity import PerplexityWire
 WIRES: Final[dict[str, WireProtocol]] = {
     wire.name: wire for wire in (OpenAIWire(), AnthropicWire(), GoogleWire(), PerplexityWire())
 }
-WITHOUT_TURN: Final = frozenset({"status", "hang", "html", "body", "error_object"})
+WITHOUT_TURN: Final = frozenset({"status", "hang", "html", "body", "error_object", "shed"})
+TIER_HEADERS: Final = {"google": "x-gemini-service-tier"}  # the other providers name the tier in the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +144,20 @@ class Service:
 
     def facts(self, call: RoutedRequest, ask: Ask | None) -> RequestFacts:
         model = ask.model if ask else call.model or None
-        return RequestFacts(call.wire.name, call.route, fingerprint(call.key), model, ask.prompt if ask else None)
+        prompt, tier = (ask.prompt, ask.tier) if ask else (None, None)
+        return RequestFacts(call.wire.name, call.route, fingerprint(call.key), model, prompt, tier)
 
     def perform(self, call: RoutedRequest, ask: Ask | None, rule: Rule | None) -> Delivery:
         fails = rule is not None and (rule.kind in WITHOUT_TURN or rule.action.get("when") == "after_body")
         if rule and fails and not (rule.billed and ask):
             return failed_reply(call.wire, rule, call.id)
         self.authorise(call)
+        headers = JSON_TYPE | call.wire.headers(call.id)
         if ask is None:
             body = self.list_models(call)
         else:
             turn = self.answer(call, ask, rule)
+            headers |= tier_header(call.wire.name, turn)
             if rule is None or rule.billed:
                 self.charge(call, turn)
             body = call.wire.reply(turn)
@@ -161,7 +165,7 @@ class Service:
             return failed_reply(call.wire, rule, call.id)
         if rule and rule.kind == "usage" and ask:
             body = spoil_usage(call.wire, body, rule.action["value"])
-        whole = Delivery(200, encode(body), JSON_TYPE | call.wire.headers(call.id))
+        whole = Delivery(200, encode(body), headers)
         return damage(rule, whole) if rule else whole
 
     def authorise(self, call: RoutedRequest) -> None:
@@ -190,9 +194,10 @@ class Service:
         finish = FINISHES.get(rule.kind, "stop") if rule else "stop"
         composed, usage, ended = meter(name, ask, self.compose(name, ask, sample, finish), finish, rng)
         served = self.catalogue.snapshot(name, ask.model)
-        parts = self.prices.parts(name, ask.model, usage)
+        tier = rule.action.get("tier") if rule and rule.kind == "tier" else ask.tier
+        parts = self.prices.parts(name, ask.model, usage, tier or "")
         costs = {kind: str(part) for kind, part in (parts | {"total": sum(parts.values(), Decimal(0))}).items()}
-        return Turn(call.id, ask, served, composed, usage, ended, int(time.time()), costs)
+        return Turn(call.id, ask, served, composed, usage, ended, int(time.time()), costs, tier)
 
     def compose(self, provider: str, ask: Ask, sample: int, finish: Finish) -> Composed:
         searches = plan_searches(
@@ -225,6 +230,7 @@ class Service:
                 finish=turn.finish,
                 usage=usage,
                 price_usd=dollars(Decimal(turn.costs["total"])),
+                tier=turn.tier or "",
             )
         )
 
@@ -253,6 +259,12 @@ class Service:
     def set_day(self, request: HttpRequest) -> Json:
         self.day = date.fromisoformat(request.json()["day"])
         return {"day": self.day.isoformat()}
+
+
+def tier_header(provider: str, turn: Turn) -> dict[str, str]:
+    if turn.tier is None or provider not in TIER_HEADERS:
+        return {}
+    return {TIER_HEADERS[provider]: turn.tier or "standard"}
 
 
 def delay_of(rule: Rule | None) -> float:

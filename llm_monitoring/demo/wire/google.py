@@ -30,6 +30,7 @@ STATUS_NAMES: Final = {
     504: "DEADLINE_EXCEEDED",
 }
 FINISH: Final[dict[Finish, str]] = {"max_tokens": "MAX_TOKENS", "refusal": "SAFETY", "pause_turn": "OTHER"}
+FLEX_MODELS: Final = re.compile(r"gemini-(?:2\.5|3)")
 FIELDS: Final = frozenset(
     "model contents systemInstruction generationConfig safetySettings tools toolConfig cachedContent "
     "labels store serviceTier".split()
@@ -61,6 +62,8 @@ class GoogleWire:
             if field not in FIELDS:
                 message = f'Invalid JSON payload received. Unknown name "{field}": Cannot find field.'
                 raise Rejection(400, message)
+        if body.get("serviceTier") and not FLEX_MODELS.match(model):
+            raise Rejection(400, f"The service tier {body['serviceTier']} is not available for {model}.")
         if not body.get("contents"):
             raise Rejection(400, "* GenerateContentRequest.contents: contents is not specified")
         config = camel_keys(body.get("generationConfig") or {})
@@ -78,6 +81,7 @@ class GoogleWire:
             effort=thinking(config),
             wants_json=config.get("responseMimeType") == "application/json",
             cacheable=True,
+            tier="flex" if str(body.get("serviceTier") or "").lower() == "flex" else "",
             echo=body,
         )
 

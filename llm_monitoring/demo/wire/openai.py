@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from llm_monitoring.demo.exchange import Ask, CitedPage, HttpRequest, Json, Rejection, Turn, count_tokens
@@ -13,6 +14,7 @@ FIELDS: Final = frozenset(
     "stream_options temperature text tool_choice tools top_logprobs top_p truncation user".split()
 )
 SEARCH_TOOLS: Final = ("web_search", "web_search_2025_08_26", "web_search_preview")
+FLEX_MODELS: Final = re.compile(r"gpt-[5-9]|o3|o4-mini")
 TOOL_TOKENS: Final = 240
 FRAME_TOKENS: Final = 7
 
@@ -45,6 +47,10 @@ class OpenAIWire:
         if limit is not None and limit < 16:
             message = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16."
             raise Rejection(400, message, "integer_below_min_value", "max_output_tokens")
+        if body.get("service_tier") == "flex" and not FLEX_MODELS.match(str(body["model"])):
+            raise Rejection(
+                400, "Invalid service_tier argument: this model does not support flex.", None, "service_tier"
+            )
         if body.get("temperature") not in (None, 1):
             message = "Unsupported parameter: 'temperature' is not supported with this model."
             raise Rejection(400, message, "unsupported_parameter", "temperature")
@@ -69,7 +75,7 @@ class OpenAIWire:
             "parallel_tool_calls": True,
             "previous_response_id": None,
             "reasoning": {"effort": ask.effort, "summary": None},
-            "service_tier": "default",
+            **({} if turn.tier is None else {"service_tier": turn.tier or "default"}),
             "store": ask.echo.get("store", True),
             "temperature": 1.0,
             "text": {"format": {"type": "text"}, "verbosity": "medium"},
@@ -187,6 +193,7 @@ def read_responses(body: Json, search_tools: tuple[str, ...]) -> Ask:
         effort=(body.get("reasoning") or {}).get("effort"),
         wants_json=text_format in ("json_schema", "json_object"),
         cacheable=True,
+        tier="flex" if body.get("service_tier") == "flex" else "",
         echo=body,
     )
 

@@ -54,6 +54,7 @@ class Budget(BaseModel):
 
     month: date
     spent_usd: Usd
+    saved_usd: Usd
     reserved_usd: Usd
     budget_usd: Usd
     percent: float
@@ -136,6 +137,7 @@ def budget(caller: Annotated[Caller, needs("budget:read")]) -> Budget:
     return Budget(
         month=app.budget.month(),
         spent_usd=standing.spent_usd,
+        saved_usd=app.budget.saved().get(caller.user_id, Decimal(0)),
         reserved_usd=standing.reserved_usd,
         budget_usd=standing.budget_usd,
         percent=float(round(standing.percent, 1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -118,12 +119,17 @@ class CompetitorSet(BaseModel):
 
 
 class ModelChangeView(BaseModel):
-    """On `day` the provider answered with another model than on its last day with answers."""
+    """On `day` the provider answered with another model, or in another mode, than on its last day with answers.
+
+    A mode other than standard stands behind the model, as in `gpt-6.1-terra (flex)`.
+    """
 
     provider: str
     day: date
     before: str
     after: str
+    before_mode: str
+    after_mode: str
 
 
 class FiguresView(BaseModel):
@@ -218,9 +224,7 @@ def competitor_set(found: CompetitorFigures) -> CompetitorSet:
 
 
 def model_changes(found: Iterable[ModelChange]) -> list[ModelChangeView]:
-    return [
-        ModelChangeView(provider=each.provider, day=each.day, before=each.before, after=each.after) for each in found
-    ]
+    return [ModelChangeView.model_validate(asdict(each)) for each in found]
 
 
 def figure_set(figures: Figures) -> FigureSet:

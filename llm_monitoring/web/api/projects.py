@@ -160,6 +160,7 @@ def new_project(body: ProjectBody, user_id: int) -> NewProject:
         providers=tuple(dict.fromkeys(body.providers)),
         web_search=body.web_search,
         samples_per_query=body.samples_per_query,
+        pace=body.pace,
     )
 
 
@@ -176,4 +177,5 @@ def edited(current: Project, body: ProjectBody) -> Project:
         providers=tuple(new.providers),
         web_search=new.web_search,
         samples_per_query=new.samples_per_query,
+        pace=new.pace,
     )

@@ -136,6 +136,7 @@ class ResultRow(BaseModel):
     competitor_positions: dict[str, int] | None
     brand_cited: bool | None
     unread_reason: str | None
+    mode: str
 
 
 class Source(BaseModel):
@@ -166,6 +167,8 @@ class SnapshotRow(BaseModel):
     model_id: str | None
     models_served: list[str] | None
     model_changed: bool | None
+    mode: str
+    mode_changed: bool
     total_queries: int
     failed_queries: int | None
     total_mentions: int

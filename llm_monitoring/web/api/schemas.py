@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.domain import PROVIDERS, Pace, ProviderName
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import Project, write_entity
 from llm_monitoring.projects import clean_tag as clean_tag_of_prompts
@@ -72,6 +72,7 @@ class ProjectBody(Body):
     providers: list[ProviderName] = Field(default=list(PROVIDERS), min_length=1)
     web_search: bool = False
     samples_per_query: int = Field(default=1, ge=1, le=20)
+    pace: Pace = "punctual"
 
 
 class ProjectView(BaseModel):
@@ -85,6 +86,7 @@ class ProjectView(BaseModel):
     providers: list[ProviderName]
     web_search: bool
     samples_per_query: int
+    pace: Pace
     is_active: bool
     is_archived: bool
     role: Literal["owner", "viewer"]
@@ -117,6 +119,7 @@ def project_view(project: Project, role: Literal["owner", "viewer"], *, is_archi
         providers=list(project.providers),
         web_search=project.web_search,
         samples_per_query=project.samples_per_query,
+        pace=project.pace,
         is_active=project.is_active,
         is_archived=is_archived,
         role=role,
