@@ -103,7 +103,10 @@ def test_changes_have_a_verdict_and_the_model_is_named(measured: World) -> None:
     assert (95, 95.0) == (change["confidence"], change["judged_at"])
     assert all(found["all"][name]["change"] for name in COMPARABLE)
     assert ["mention_rate"] == [name for name, each in found["by_provider"]["google"].items() if each["change"]]
-    assert [{"provider": "openai", "day": "2026-11-03", "before": "m-1", "after": "m-2"}] == found["model_changes"]
+    assert [
+        {"provider": "openai", "day": "2026-11-03", "before": "m-1", "after": "m-2", "before_mode": "standard",
+         "after_mode": "standard"}
+    ] == found["model_changes"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
