@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +11,8 @@ from typing import Any, Final, Literal, get_args
 
 from llm_monitoring.db import Database, load
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.figures.periods import Period
+from llm_monitoring.figures.periods import Period, PeriodRequest
+from llm_monitoring.figures.stored_figures import columns_of
 
 SQL = load("portfolio")
 
@@ -41,7 +43,9 @@ class ProjectStanding:
     measured: Period | None
     spent_usd: Decimal | None
 
-    def needs(self, today: date, usable: AbstractSet[str], *, is_blocked: bool) -> list[Need]:
+    def needs(
+        self, today: date, usable: AbstractSet[str], *, is_blocked: bool = False, has_dropped: bool = False
+    ) -> list[Need]:
         """What needs attention, the most pressing first; keys and budget are the owner's, and concern no viewer."""
         if not self.is_active:
             return ["paused"]
@@ -52,6 +56,7 @@ class ProjectStanding:
             "keyless": is_owner and not set(self.providers) <= usable,
             "no_prompts": not self.prompts,
             "failures": self.failed > 0,
+            "drop": has_dropped,
             "new": self.measured is None and self.prompts > 0,
         }
         return [need for need in ORDER if found.get(need)]
@@ -60,6 +65,24 @@ class ProjectStanding:
 def project_standings(db: Database, user_id: int, month: date) -> list[ProjectStanding]:
     """The user's projects that are not archived, by brand."""
     return [standing_of(row) for row in db.all(SQL.projects, {"user_id": user_id, "since": month})]
+
+
+def last_drops(db: Database, wanted: Sequence[PeriodRequest]) -> frozenset[int]:
+    """The projects of which the mention rate dropped when these periods were last measured.
+
+    An answer may have come since, so this orders projects and is no figure to show.
+    """
+    columns = [columns_of(each, "") for each in wanted]
+    rows = db.all(
+        SQL.last_verdicts,
+        {
+            "project_ids": [each["project_id"] for each in columns],
+            "firsts": [each["first"] for each in columns],
+            "lasts": [each["last"] for each in columns],
+            "filters": [each["filters"] for each in columns],
+        },
+    )
+    return frozenset(row["project_id"] for row in rows if row["verdict"] == "down")
 
 
 def standing_of(row: Any) -> ProjectStanding:

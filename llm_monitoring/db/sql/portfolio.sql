@@ -20,3 +20,10 @@ WHERE p.archived_at IS NULL
   AND (p.user_id = %(user_id)s
        OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s))
 ORDER BY lower(p.brand_name), p.id;
+
+-- name: last_verdicts
+-- What the figures of these periods said of the mention rate when they were last measured.
+SELECT project_id, body::jsonb #>> '{view,total,mention_rate,change,verdict}' AS verdict
+FROM llm_stored_figures
+         JOIN unnest(%(project_ids)s::int[], %(firsts)s::date[], %(lasts)s::date[], %(filters)s::text[])
+             AS wanted (project_id, first_day, last_day, filters) USING (project_id, first_day, last_day, filters);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Final
 
@@ -14,7 +14,7 @@ from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
 from llm_monitoring.reporting.period_view import PeriodFigure
-from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, project_standings
+from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_drops, project_standings
 from llm_monitoring.reporting.trends import Point
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
@@ -36,8 +36,11 @@ class RowFigures:
     rate: PeriodFigure
     points: Sequence[Point]
     period: Period
-    compared: Period
     links: Links
+
+    @property
+    def has_dropped(self) -> bool:
+        return self.rate.change is not None and self.rate.change.improved is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +103,37 @@ def read_rows(visitor: Visitor, today: date, standing: Standing | None) -> list[
         return []
     usable = {name for name, state in app.keys.available([user_id])[user_id].items() if state.usable}
     is_blocked = standing is not None and standing.blocked
+    found = project_standings(app.db, user_id, app.budget.month())
+    dropped = last_drops(app.db, [requested(each, today) for each in found])
     return [
-        Row(each, each.needs(today, usable, is_blocked=is_blocked), [p for p in each.providers if p not in usable])
-        for each in project_standings(app.db, user_id, app.budget.month())
+        Row(
+            each,
+            each.needs(today, usable, is_blocked=is_blocked, has_dropped=each.id in dropped),
+            [provider for provider in each.providers if provider not in usable],
+        )
+        for each in found
     ]
 
 
+def requested(project: ProjectStanding, today: date) -> PeriodRequest:
+    """The figures of a row: those that the overview shows before anything is chosen."""
+    return PeriodRequest(project.id, *Filters().periods(project.measured, today))
+
+
 def with_figures(db: Database, row: Row, today: date) -> Row:
-    """The row with the figures of its project; one without answers has none. A real drop needs attention too."""
-    found = row_figures(db, row.project, today)
-    is_drop = found.rate.change is not None and found.rate.change.improved is False
-    needs = sorted({*row.needs, "drop"}, key=ORDER.index) if is_drop and row.project.is_active else row.needs
-    return Row(row.project, needs, row.lacking, found)
-
-
-def row_figures(db: Database, project: ProjectStanding, today: date) -> RowFigures:
-    period, compared = Filters().periods(project.measured, today)
-    measured = figures_of(db, PeriodRequest(project.id, period, compared))
-    return RowFigures(
+    """The row with the figures of its project, and whether they show a drop."""
+    request = requested(row.project, today)
+    measured = figures_of(db, request)
+    figures = RowFigures(
         rate=measured.view.total["mention_rate"],
         points=measured.trend.points if measured.trend else (),
-        period=period,
-        compared=compared,
-        links=Links(project.id, Filters(), period),
+        period=request.period,
+        links=Links(row.project.id, Filters(), request.period),
     )
+    needs = {*row.needs} - {"drop"}
+    if figures.has_dropped and row.project.is_active:
+        needs.add("drop")
+    return replace(row, needs=sorted(needs, key=ORDER.index), figures=figures)
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:

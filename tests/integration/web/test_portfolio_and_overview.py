@@ -68,6 +68,22 @@ def test_what_needs_attention_comes_first(measured: World) -> None:
     assert "paused" in text
 
 
+def test_a_drop_that_was_measured_orders_rows_that_are_not_yet_read(
+    measured: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored last says where a project stands, without measuring it again."""
+    measured.open("/", sign_in(measured, measured.ana))
+    measured.db.execute(
+        "UPDATE llm_stored_figures SET body = jsonb_set(body::jsonb, "
+        "'{view,total,mention_rate,change,verdict}', '\"down\"')::text WHERE project_id = %(p)s",
+        {"p": measured.project},
+    )
+    monkeypatch.setattr(portfolio, "AT_ONCE", 0)
+    found = "a real drop" in text_of(measured, "/", measured.ana)
+    measured.db.execute("DELETE FROM llm_stored_figures")
+    assert (True, False) == (found, "a real drop" in text_of(measured, "/", measured.ana))
+
+
 def test_names_of_others_stay_text(measured: World) -> None:
     """Markup, marks of direction and 255 letters in a name change no page."""
     new = projects.NewProject(measured.ana, HOSTILE[:255], Entity(HOSTILE[:200].replace("\u202e", "")), "x", ())

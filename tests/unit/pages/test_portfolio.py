@@ -41,7 +41,12 @@ def ago(days: int) -> Period:
 )
 def test_what_needs_attention(changes: dict[str, Any], needs: list[str]) -> None:
     """The most pressing first; a day without answers is not yet dark, since its run may be still to come."""
-    assert needs == replace(WELL, **changes).needs(TODAY, BOTH, is_blocked=False)
+    assert needs == replace(WELL, **changes).needs(TODAY, BOTH)
+
+
+def test_a_drop_needs_attention_after_failures() -> None:
+    """What is missing may explain a drop, so it stands first."""
+    assert ["failures", "drop"] == replace(WELL, failed=1).needs(TODAY, BOTH, has_dropped=True)
 
 
 @pytest.mark.parametrize(("role", "needs"), [("owner", ["blocked"]), ("viewer", [])])
