@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 Kind = Literal[
+    "agency",
     "answer",
     "competitor",
     "key",

@@ -25,6 +25,7 @@ Scope = Literal[
     "runs:start",
     "keys:write",
     "budget:read",
+    "shares:write",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "llmm_"

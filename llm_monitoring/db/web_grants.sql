@@ -34,7 +34,7 @@ GRANT INSERT ON llm_people, llm_sign_in_links, llm_sessions, llm_share_links TO 
 GRANT UPDATE (spent_at) ON llm_sign_in_links TO llm_monitoring_web;
 GRANT UPDATE (last_used_at, ended_at) ON llm_sessions TO llm_monitoring_web;
 GRANT UPDATE (revoked_at, opens, last_opened_at) ON llm_share_links TO llm_monitoring_web;
-GRANT INSERT, UPDATE ON llm_agencies TO llm_monitoring_web;
+GRANT INSERT, UPDATE, DELETE ON llm_agencies TO llm_monitoring_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_web;
 -- keys, and an account with the default limit for a user who has none: no limit and no counter of an existing one
 GRANT INSERT (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
@@ -115,7 +115,7 @@ BEGIN
             ('llm_sign_in_links', unbound || ' OR user_id = ' || bound, 'user_id = ' || bound),
             ('llm_spent_hand_offs', bound || ' IS NOT NULL', bound || ' IS NOT NULL'),
             ('llm_people', unbound || ' OR user_id = ' || bound, 'user_id = ' || bound),
-            ('llm_share_links', unbound || ' OR ' || own_project, unbound || ' OR ' || own_project),
+            ('llm_share_links', unbound || ' OR ' || own_project, own_project),
             ('llm_agencies', 'user_id = ' || bound || ' OR user_id = llm_owner_of(' || bound_project || ')',
              'user_id = ' || bound)
         ) AS wall (tab, reads, writes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from llm_monitoring import projects
+from llm_monitoring.access.agencies import Agency, agency_of_project
 from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.keys import KeyStore
@@ -22,7 +23,7 @@ from llm_monitoring.reporting.report_data import ReportRequest, access_of, read
 from llm_monitoring.reporting.view import Report, view
 
 Form = Literal["html", "md"]
-RENDERERS: Final[Mapping[Form, Callable[[Report], str]]] = {"html": render, "md": render_markdown}
+RENDERERS: Final[Mapping[Form, Callable[[Report, Agency | None], str]]] = {"html": render, "md": render_markdown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class ReportWriter:
         project = projects.find(self.db, wanted.project_id)
         data = read(self.db, wanted, self.today, access_of(project, self.keys, self.budget))
         path = out or Path(file_name(project.id, project.name, data.last, form))
-        page = RENDERERS[form](view(data)).encode("utf-8")
+        page = RENDERERS[form](view(data), agency_of_project(self.db, project.id)).encode("utf-8")
         save(path, page)
         return Written(path, len(page), Period(data.first, data.last), len(data.observations))
 

@@ -9,6 +9,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from llm_monitoring.access.agencies import Agency
 from llm_monitoring.reporting.answers import AnswerView
 from llm_monitoring.reporting.citations import address_shown
 from llm_monitoring.reporting.page import best_of
@@ -23,10 +24,10 @@ OPENING: Final = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
 """What at the beginning of a line starts a list, a rule or the line below a heading."""
 
 
-def render_markdown(report: Report, longest_answer: int | None = None) -> str:
+def render_markdown(report: Report, agency: Agency | None = None, *, longest_answer: int | None = None) -> str:
     """Return the report in the project's language; answers are cut after `longest_answer` characters."""
-    values = {"r": report, "w": load_words(report.language), "best": best_of(report), "longest": longest_answer}
-    return tidy(environment().get_template("report.md").render(values))
+    values = {"r": report, "agency": agency, "w": load_words(report.language), "best": best_of(report)}
+    return tidy(environment().get_template("report.md").render({**values, "longest": longest_answer}))
 
 
 def method(language: str) -> str:

@@ -14,7 +14,8 @@ from llm_monitoring.access.addresses import is_loopback
 from llm_monitoring.web.problems import Problem
 
 SESSION: Final = "llm_session"
-SHARE: Final = "llm_share_"
+SHARE: Final = "llm_share_"  # with a project's number
+FROZEN: Final = "llm_frozen_"  # with a link's number
 PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 
 

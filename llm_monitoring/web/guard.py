@@ -19,7 +19,7 @@ from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.query import check_query
 
 T = TypeVar("T")
-WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start"})
+WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start", "shares:write"})
 BEARER: Final = HTTPBearer(auto_error=False, scheme_name="token", description="A token of `tokens create`.")
 ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The project's number.")]
 

@@ -115,4 +115,4 @@ def report(here: ProjectCaller, wanted: InPeriods) -> str:
 
 
 def markdown_of(data: ReportData) -> str:
-    return render_markdown(view(data), LONGEST_ANSWER)
+    return render_markdown(view(data), longest_answer=LONGEST_ANSWER)

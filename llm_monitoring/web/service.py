@@ -25,6 +25,7 @@ from llm_monitoring.web.api import (
     prompts,
     results,
     rivals,
+    shares,
     sources,
     trends,
 )
@@ -50,6 +51,7 @@ ROUTERS: Final = (
     exports.router,
     sources.router,
     notes.router,
+    shares.router,
     orders.router,
     account.router,
 )

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.security import SecurityScopes
 
 from llm_monitoring.access import roles, sessions, shares
+from llm_monitoring.access.agencies import Agency, agency_of_project
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.sessions import Session
 from llm_monitoring.access.shares import Share
@@ -47,6 +48,7 @@ class Visitor:
     actor: Actor
     session: Session | None = None
     share: Share | None = None
+    agency: Agency | None = None
 
     def change(self, work: Callable[[App], T]) -> T:
         """Do `work` on stores that share one transaction, so that a change and its record stand or fall together."""
@@ -107,7 +109,13 @@ def share_of(request: Request, project_id: int) -> Visitor | None:
         raise Problem("not_found")
     service.rate.take(("share", found.id))
     actor = Actor("share", found.user_id, found.id)
-    return Visitor("share", None, service.app_of_project(project_id), actor, share=found)
+    app = service.app_of_project(project_id)
+    return Visitor("share", None, app, actor, share=found, agency=agency_of_project(app.db, project_id))
+
+
+def share_cookie(share: Share) -> str:
+    """The cookie of a share link: links to several projects stand next to each other in one browser."""
+    return f"{cookies.SHARE}{share.project_id}" if share.kind == "live" else f"{cookies.FROZEN}{share.id}"
 
 
 def require_person(request: Request) -> Visitor:
@@ -130,11 +138,12 @@ def open_project(project_id: ProjectId, needed: SecurityScopes, request: Request
     require_same_origin(request)
     person = person_of(request)
     found = within(person, project_id, needed.scopes) if person else None
+    if found is not None:
+        return found
+    share = share_of(request, project_id)
+    found = within(share, project_id, needed.scopes) if share else None
     if found is None:
-        share = share_of(request, project_id)
-        found = within(share, project_id, needed.scopes) if share else None
-    if found is None:
-        raise Problem("not_found") if person else no_session(request)
+        raise Problem("not_found") if person or share else no_session(request)
     return found
 
 

@@ -7,9 +7,16 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from llm_monitoring.web.pages import answers, overview, portfolio, sign_in, static_files
+from llm_monitoring.web.pages import answers, overview, portfolio, shared, sign_in, static_files
 
-ROUTERS: Final = (static_files.router, sign_in.router, portfolio.router, overview.router, answers.router)
+ROUTERS: Final = (
+    static_files.router,
+    sign_in.router,
+    shared.router,
+    portfolio.router,
+    overview.router,
+    answers.router,
+)
 
 
 def install(app: FastAPI) -> None:

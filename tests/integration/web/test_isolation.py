@@ -21,11 +21,13 @@ BODIES: Final[dict[str, Any]] = {
     "prompts": {"prompts": [{"query_text": "¿Otra?"}]},
     "competitors": {"name": "Otra"},
     "kinds": {"kind": "forum"},
+    "shares": {"label": "A client"},
+    "agency": {"name": "Agency"},
     "notes": {"day": "2026-11-01", "text": "A note."},
     "PUT competitors": {"competitors": [{"name": "Otra"}]},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
-PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1}
+PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1, "share_id": 1}
 TABLES: Final = (
     "llm_monitoring_projects",
     "llm_monitoring_queries",
@@ -35,6 +37,8 @@ TABLES: Final = (
     "llm_project_viewers",
     "llm_site_kinds",
     "llm_project_notes",
+    "llm_share_links",
+    "llm_agencies",
     "llm_prompt_tags",
     "llm_dismissed_names",
 )

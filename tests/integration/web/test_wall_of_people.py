@@ -80,3 +80,17 @@ def test_a_user_sees_own_sessions_and_invitations_alone(world: World) -> None:
         viewer = {"project_id": world.foreign, "user_id": world.ana}
         assert [viewer] == UserDatabase(pool, world.bea).all("SELECT project_id, user_id FROM llm_project_viewers")
         assert 0 == mine.execute("DELETE FROM llm_project_viewers")
+
+
+def test_links_are_shared_within_the_wall(world: World) -> None:
+    """Made, opened, counted and revoked by the web role; with the agency's name, which a viewer does not see set."""
+    assert 200 == world.call("PUT", "/agency", json={"name": "Acme Agency"}).status_code
+    path = f"/projects/{world.project}/shares"
+    for kind in ("live", "frozen"):
+        made = world.call("POST", path, json={"label": "Acme", "kind": kind}).json()
+        answer = world.open(f"/s/{made['token']}", headers={"Sec-Fetch-Mode": "navigate"})
+        page = world.open(answer.headers["location"], cookie_of(answer))
+        assert (200, True) == (page.status_code, "Acme Agency" in page.text)
+        assert 204 == world.call("DELETE", f"{path}/{made['id']}").status_code
+    assert [1, 1] == [row["opens"] for row in world.call("GET", path).json()["data"]]
+    assert 204 == world.call("DELETE", "/agency").status_code

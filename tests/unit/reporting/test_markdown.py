@@ -111,7 +111,7 @@ def test_the_figures_are_those_of_the_page() -> None:
 def test_answers_can_be_cut() -> None:
     """At a length, with notice of the whole one."""
     report = view(material(prompts=1, days=1, text=lambda _: "Quipu " * 500))
-    whole, cut = render_markdown(report), render_markdown(report, 100)
+    whole, cut = render_markdown(report), render_markdown(report, longest_answer=100)
     assert "Respuesta recortada" not in whole
     assert "Respuesta recortada: tiene 3.000 caracteres" in cut or "tiene 3000 caracteres" in cut
     assert max(len(line) for line in cut.splitlines() if line.startswith("> ")) <= 110
