@@ -76,12 +76,16 @@ class PositionFigures:
 
 @dataclass(frozen=True, slots=True)
 class PeriodView:
-    """All figures of a period; `rivals` are the brand and its competitors, the most mentioned first."""
+    """All figures of a period; `rivals` are the brand and its competitors, the most mentioned first.
+
+    `rivals_by_provider` are the same over the answers of each provider with answers; they are not compared.
+    """
 
     total: Figures
     by_provider: Mapping[str, Figures]
     rivals: tuple[RivalFigures, ...]
     positions: tuple[PositionFigures, ...]
+    rivals_by_provider: Mapping[str, tuple[RivalFigures, ...]]
 
     @property
     def competitors(self) -> tuple[CompetitorFigures, ...]:
@@ -102,7 +106,17 @@ def period_view(measured: PeriodFigures) -> PeriodView:
         },
         rivals=rival_figures(measured, total),
         positions=position_figures(measured),
+        rivals_by_provider={
+            name: rival_figures(at_provider(measured, name), figures_of(each, None))
+            for name, each in sorted(measured.by_provider.items())
+            if each.answers.headline
+        },
     )
+
+
+def at_provider(measured: PeriodFigures, name: str) -> PeriodFigures:
+    """The period at one provider alone."""
+    return replace(measured, total=measured.by_provider[name], by_provider={}, comparison=None)
 
 
 def figures_of(totals: PeriodTotals, comparison: Comparison | None) -> Figures:

@@ -16,6 +16,7 @@ from llm_monitoring.figures.periods import Period, observed_rows
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import Project
 from llm_monitoring.projects.site_kinds import KINDS, Kind, Site, SiteKinds, site_kinds
+from llm_monitoring.reporting.citations import CitationTally
 from llm_monitoring.reporting.report_data import pages_of
 
 Numbers = set[int]
@@ -227,11 +228,17 @@ def ordered_counts(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def read_sources(
-    db: Database, project: Project, period: Period, provider: str | None = None, tag: str | None = None
+    db: Database,
+    project: Project,
+    period: Period,
+    provider: str | None = None,
+    tag: str | None = None,
+    *,
+    pages: CitationTally | None = None,
 ) -> SourceTally:
     """The sites that the answers of a period cite, at one provider or at all, as present names read them.
 
-    With a `tag` only answers to the prompts that have it count.
+    With a `tag` only answers to the prompts that have it count. The cited pages are counted in `pages` if it is given.
     """
     params = {"project_id": project.id, "first": period.first, "last": period.last, "tag": tag}
     readings, tally = Readings(db, project), SourceTally(site_kinds(db, project))
@@ -239,6 +246,8 @@ def read_sources(
         own = [row for row in rows if provider in (None, row["llm_provider"])]
         for row, observed in observed_rows(readings, own):
             tally.add(row, observed)
+            if pages is not None:
+                pages.add(row)
     return tally
 
 

@@ -9,14 +9,18 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
 from llm_monitoring.projects import notes
-from llm_monitoring.projects.notes import LONGEST_NOTE, Note
+from llm_monitoring.projects.notes import LONGEST_NOTE, AuthorKind, Note
 from llm_monitoring.web.api.schemas import Body, Page
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import MOST, decode, number, page
 
 router: Final = APIRouter(prefix="/projects/{project_id}/notes", tags=["notes"])
+
+Written = tuple[date, str, tuple[AuthorKind, int | None]]
+"""A note that was written: its day, its text, and by whom."""
 
 NoteId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The note's number.")]
 
@@ -75,19 +79,8 @@ def add_note(
 ) -> Any:
     """Add a note on a day: trends show it as a mark."""
 
-    def work(app: App) -> Note:
-        added = notes.add_note(app.db, here.project_id, body.day, body.text, ("token", here.caller.user_id))
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "note.add",
-            project_id=here.project_id,
-            object_id=added.id,
-            after={"day": added.day.isoformat(), "text": added.text},
-        )
-        return added
-
-    added = here.caller.change(work)
+    written: Written = (body.day, body.text, ("token", here.caller.user_id))
+    added = here.caller.change(lambda app: store_note(app, here.caller.actor, here.project_id, written))
     response.headers["Location"] = f"{request.url.path}/{added.id}"
     return note_view(added, is_owner=True)
 
@@ -96,19 +89,25 @@ def add_note(
 def remove_note(note_id: NoteId, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Remove a note."""
 
-    def work(app: App) -> None:
-        removed = notes.remove_note(app.db, here.project_id, note_id)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "note.remove",
-            project_id=here.project_id,
-            object_id=note_id,
-            before={"day": removed.day.isoformat(), "text": removed.text},
-        )
-
-    here.caller.change(work)
+    here.caller.change(lambda app: withdraw_note(app, here.caller.actor, here.project_id, note_id))
     return Response(status_code=204)
+
+
+def store_note(app: App, actor: Actor, project_id: int, written: Written) -> Note:
+    """Add a note, with its record; raises Invalid."""
+    added = notes.add_note(app.db, project_id, *written)
+    audit.record(app.db, actor, "note.add", project_id=project_id, object_id=added.id, after=recorded(added))
+    return added
+
+
+def withdraw_note(app: App, actor: Actor, project_id: int, note_id: int) -> None:
+    """Remove a note, with its record; raises NotFound."""
+    removed = notes.remove_note(app.db, project_id, note_id)
+    audit.record(app.db, actor, "note.remove", project_id=project_id, object_id=note_id, before=recorded(removed))
+
+
+def recorded(note: Note) -> dict[str, str]:
+    return {"day": note.day.isoformat(), "text": note.text}
 
 
 def note_view(note: Note, *, is_owner: bool) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
+from llm_monitoring.db import Row
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import site_kinds
 from llm_monitoring.projects.site_kinds import Basis, Kind
@@ -182,39 +184,36 @@ def list_set_kinds(here: Annotated[ProjectCaller, on_project("projects:read")]) 
 def set_site_kind(site: SiteName, body: KindBody, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Any:
     """Set the kind of a site and of all hosts below it, in this project."""
 
-    def work(app: App) -> Any:
-        host, before = site_kinds.set_kind(app.db, here.project_id, site, body.kind)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "site_kind.set",
-            project_id=here.project_id,
-            object_id=host,
-            before=before and {"kind": before},
-            after={"kind": body.kind},
-        )
-        return next(row for row in site_kinds.set_kinds(app.db, here.project_id) if row["site"] == host)
-
-    return here.caller.change(work)
+    return here.caller.change(lambda app: store_kind(app, here.caller.actor, here.project_id, site, body.kind))
 
 
 @router.delete("/kinds/{site}", status_code=204)
 def unset_site_kind(site: SiteName, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Return a site to the kind that it has without a user's word."""
 
-    def work(app: App) -> None:
-        host, before = site_kinds.unset_kind(app.db, here.project_id, site)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "site_kind.unset",
-            project_id=here.project_id,
-            object_id=host,
-            before={"kind": before},
-        )
-
-    here.caller.change(work)
+    here.caller.change(lambda app: withdraw_kind(app, here.caller.actor, here.project_id, site))
     return Response(status_code=204)
+
+
+def store_kind(app: App, actor: Actor, project_id: int, site: str, kind: str) -> Row:
+    """Set the kind of a site, with its record; raises Invalid."""
+    host, before = site_kinds.set_kind(app.db, project_id, site, kind)
+    audit.record(
+        app.db,
+        actor,
+        "site_kind.set",
+        project_id=project_id,
+        object_id=host,
+        before=before and {"kind": before},
+        after={"kind": kind},
+    )
+    return next(row for row in site_kinds.set_kinds(app.db, project_id) if row["site"] == host)
+
+
+def withdraw_kind(app: App, actor: Actor, project_id: int, site: str) -> None:
+    """Return a site to the kind of the list, with its record; raises NotFound."""
+    host, before = site_kinds.unset_kind(app.db, project_id, site)
+    audit.record(app.db, actor, "site_kind.unset", project_id=project_id, object_id=host, before={"kind": before})
 
 
 def tally_of(here: ProjectCaller, wanted: PeriodQuery) -> tuple[SourceTally, Period]:

@@ -7,7 +7,16 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from llm_monitoring.web.pages import answers, overview, portfolio, shared, sign_in, static_files
+from llm_monitoring.web.pages import (
+    answers,
+    overview,
+    portfolio,
+    rivals,
+    shared,
+    sign_in,
+    sources,
+    static_files,
+)
 
 ROUTERS: Final = (
     static_files.router,
@@ -16,6 +25,8 @@ ROUTERS: Final = (
     portfolio.router,
     overview.router,
     answers.router,
+    rivals.router,
+    sources.router,
 )
 
 

@@ -27,5 +27,8 @@ PAGES: Final = (
         "answers-counted", "/projects/{project}/answers?counted_in=mention_rate&mentioned=true&from={first}&to={last}"
     ),
     Page("answer", "/projects/{project}/answers/{answer}"),
+    Page("rivals", "/projects/{project}/rivals"),
+    Page("sources", "/projects/{project}/sources"),
+    Page("sources-other", "/projects/{project}/sources?kind=other&provider=google"),
     Page("missing", "/projects/999999"),
 )

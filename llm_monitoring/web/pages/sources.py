@@ -1,0 +1,142 @@
+"""The sources of a project: which kinds of site and which sites answers cite, and where competitors stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from llm_monitoring import projects
+from llm_monitoring.app import schedule_day
+from llm_monitoring.errors import Invalid, NotFound
+from llm_monitoring.figures.periods import measured_days
+from llm_monitoring.projects import Project
+from llm_monitoring.projects.site_kinds import KINDS, SETTABLE, Kind
+from llm_monitoring.reporting.citations import CitationTally, CitationView
+from llm_monitoring.reporting.sources import (
+    GapPrompt,
+    GapSite,
+    KindRow,
+    SiteRow,
+    SourceTally,
+    SourceTotals,
+    prompt_texts,
+    read_sources,
+)
+from llm_monitoring.web.api.sources import store_kind, withdraw_kind
+from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
+from llm_monitoring.web.pages.forms import Form, Sent, done
+from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.overview import tag_names
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.visitor import ProjectVisitor, on_page
+
+router: Final = APIRouter(include_in_schema=False)
+
+ROWS: Final = 50
+MOST_GAPS: Final = 15
+MOST_PAGES: Final = 15
+RESET: Final = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sites the list shows: of one kind alone, from row `after` on."""
+
+    kind: Kind | None
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the page shows."""
+
+    totals: SourceTotals
+    kinds: Sequence[KindRow]
+    sites: Sequence[SiteRow]
+    has_more: bool
+    gap_sites: Sequence[GapSite]
+    gap_prompts: Sequence[GapPrompt]
+    pages: CitationView
+
+
+@router.get("/projects/{project_id}/sources")
+def show_sources(
+    request: Request,
+    here: Annotated[ProjectVisitor, on_page("answers:read")],
+    filters: Given,
+    kind: Annotated[str, Query(max_length=20)] = "",
+    after: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    site: Annotated[str, Query(max_length=253)] = "",
+    saved: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """The sources of a period; `site` is one of which the kind is to be corrected."""
+    form = Form({"site": (site,)})
+    return page(request, here, filters, Wanted(kind_of(kind), after), form, saved=saved)
+
+
+@router.post("/projects/{project_id}/sources")
+def set_kind(
+    request: Request, here: Annotated[ProjectVisitor, on_page("projects:write")], filters: Given, form: Sent
+) -> Response:
+    """Set the kind of a site, or return it to the kind of the list."""
+    site, kind = form.text("site"), form.text("kind")
+    try:
+        if kind == RESET:
+            here.visitor.change(lambda app: withdraw_kind(app, here.visitor.actor, here.project_id, site))
+        else:
+            here.visitor.change(lambda app: store_kind(app, here.visitor.actor, here.project_id, site, kind))
+    except Invalid as exc:
+        return page(request, here, filters, Wanted(None, 0), form.refused(**{exc.field: str(exc)}))
+    except NotFound:
+        return page(request, here, filters, Wanted(None, 0), form.refused(site="not_set"))
+    return done(filters.link(request.url.path, saved="kind"))
+
+
+def page(
+    request: Request, here: ProjectVisitor, filters: Filters, wanted: Wanted, form: Form, *, saved: str = ""
+) -> Response:
+    project = projects.find(here.app.db, here.project_id)
+    period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
+    pages = CitationTally(project.brand, project.competitors)
+    tally = read_sources(here.app.db, project, period, filters.provider, filters.tag, pages=pages)
+    return render(
+        request,
+        "sources.html",
+        status=422 if form.errors else 200,
+        here=here,
+        project=project,
+        filters=filters,
+        bar=FilterBar(request.url.path, filters, period, compared, project.providers, tag_names(here)),
+        links=Links(project.id, filters, period),
+        found=found(here, project, tally, wanted, pages),
+        wanted=wanted,
+        rows=ROWS,
+        kinds=KINDS,
+        settable=SETTABLE,
+        form=form,
+        saved=saved == "kind",
+    )
+
+
+def found(here: ProjectVisitor, project: Project, tally: SourceTally, wanted: Wanted, pages: CitationTally) -> Found:
+    sites = tally.site_rows(wanted.kind, wanted.after, ROWS + 1)
+    return Found(
+        totals=tally.totals(),
+        kinds=tally.kind_rows(),
+        sites=sites[:ROWS],
+        has_more=len(sites) > ROWS,
+        gap_sites=tally.gap_sites(most=MOST_GAPS),
+        gap_prompts=tally.gap_prompts(prompt_texts(here.app.db, project.id))[:MOST_GAPS],
+        pages=pages.view(MOST_PAGES),
+    )
+
+
+def kind_of(text: str) -> Kind | None:
+    chosen = next((each for each in KINDS if each == text), None)
+    if text and chosen is None:
+        raise Problem("invalid")
+    return chosen
