@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from threading import Event
 from typing import Any, Final, Literal
 
 import pytest
 
+from llm_monitoring.app import App
 from llm_monitoring.db.database import Row as DatabaseRow
 from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.demo.exchange import Rejection
@@ -19,6 +21,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.providers import refusals
 from llm_monitoring.runs import daily
 from llm_monitoring.runs.limits import Limits
+from llm_monitoring.settings import load_settings
 from tests.conftest import Databases
 from tests.environment import Environment, open_environment
 from tests.faults.conftest import fill_watched
@@ -260,4 +263,24 @@ def test_t7_near_the_deadline_no_flex_call_starts(environment: Environment) -> N
     ask(environment, environment.add_user(providers=BOTH), ["¿Qué programa conviene?"], BOTH)
     run_day(environment, **ECONOMY, LLM_FLEX_TIMEOUT_SECONDS="900", LLM_RUN_DEADLINE_MINUTES="10")
     assert [{"mode": "standard"}] == environment.rows("SELECT DISTINCT mode FROM llm_call_attempts")
+    assert environment.check(TODAY) == []
+
+
+def test_t7_a_stop_saves_the_flex_calls_in_flight(environment: Environment) -> None:
+    """A stop starts no more calls and waits for those that are out; the next start asks the rest, nothing twice."""
+    ask(environment, environment.add_user(providers=["openai"]), [f"¿Caso {n}?" for n in range(8)], ["openai"])
+    slow = {"kind": "delay", "delay_ms": 500}
+    environment.server.faults.set([{"match": {"tier": "flex", "nth": [2, 3, 4, 5, 6, 7, 8]}, "action": slow}])
+    stop = Event()
+    named = {**environment.server.environment(), **ECONOMY, "LLM_SENTIMENT": "false", "LLM_MAX_WORKERS": "3"}
+    app = App(environment.db, environment.budget, environment.store, load_settings(named, dotenv=False))
+    request = daily.RunRequest(TODAY, stop=stop, on_progress=lambda stats: stop.set())
+    report = daily.run_day(app, request)
+    rows = environment.rows("SELECT state, mode FROM llm_call_attempts")
+    assert "signal" == report.stats.stopped
+    assert {("settled", "flex")} == {(row["state"], row["mode"]) for row in rows}
+    assert 1 < len(rows) == report.stats.answered < 8
+    run_day(environment, **ECONOMY)
+    assert 8 == len(environment.server.bill.lines)
+    assert environment.charged() == environment.billed()
     assert environment.check(TODAY) == []

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from llm_monitoring.cli.budget.cost_exports import model
 from llm_monitoring.domain import MODES, Mode, Usage
 from llm_monitoring.errors import Invalid
 from llm_monitoring.providers import Question
@@ -200,3 +201,18 @@ def test_an_admin_enters_no_impossible_factor(update: PriceUpdate) -> None:
     """A factor is above 0 and at most 1."""
     with pytest.raises(Invalid):
         check_update(update)
+
+
+@pytest.mark.parametrize(
+    ("line", "model_id"),
+    [
+        ("gpt-6.1-terra-2026-10-01 flex, input", "gpt-6.1-terra"),
+        ("gpt-6.1-terra (Batch API), output", "gpt-6.1-terra"),
+        ("models/gemini-3.8-flash flex tier", "gemini-3.8-flash"),
+        ("claude-sonnet-5-5-batch", "claude-sonnet-5-5"),
+        ("gemini-3.8-flash, input", "gemini-3.8-flash"),
+    ],
+)
+def test_an_export_line_of_a_mode_is_of_its_model(line: str, model_id: str) -> None:
+    """Reconciliation compares all modes of a model at once, as the ledger sums them."""
+    assert model_id == model(line)

@@ -29,6 +29,7 @@ ATTEMPTS: Final[Columns] = {
     "State": "state",
     "Provider": "llm_provider",
     "Model": "model_id",
+    "Mode": "mode",
     "Run": "run_id",
     "Ceiling": "ceiling_usd",
     "Charged": "charged_usd",
@@ -44,6 +45,7 @@ OVER_CEILING: Final[Columns] = {
     "User": "user_id",
     "Provider": "llm_provider",
     "Model": "model_id",
+    "Mode": "mode",
     "Ceiling": "ceiling_usd",
     "Charged": "charged_usd",
 }

@@ -24,6 +24,7 @@ TITLES: Final[dict[str, tuple[str, ...]]] = {
     "fee": ("cost_type", "usage_type"),
 }
 NEEDED: Final = ("date", "model", "cost")
+MODE: Final = re.compile(r"[\s_(-]+(?:flex|batch)(?:\s+(?:api|tier|processing))?\)?$", re.IGNORECASE)
 HALF_A_CENT: Final = Decimal("0.005")
 # Titles and names of models that only this provider's exports have.
 OWN_TITLES: Final[dict[ProviderName, frozenset[str]]] = {
@@ -110,8 +111,11 @@ def day(text: str) -> date:
 
 
 def model(text: str) -> str:
-    """The model that a line is about: of “gpt-x-2026-05-01, input” and the like what stands before the comma."""
-    return without_date(text.partition(",")[0].strip().removeprefix("models/"))
+    """The model that a line is about: of “gpt-x-2026-05-01 flex, input” what stands before mode and comma.
+
+    The ledger's sum of a model is over its calls in every mode.
+    """
+    return without_date(MODE.sub("", text.partition(",")[0].strip()).removeprefix("models/"))
 
 
 def cost(text: str) -> Decimal:
