@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_monitoring.domain import Usage
+from llm_monitoring.domain import MODES, Usage
 from llm_monitoring.providers import Question
-from llm_monitoring.registry import DatedPrice, Price, Prices, Rates, Tariff, Unpriced, cost, dearest, read_rates
+from llm_monitoring.registry import (
+    DatedPrice,
+    NotCallable,
+    Price,
+    Prices,
+    Rates,
+    Tariff,
+    Unpriced,
+    cost,
+    dearest,
+    read_rates,
+)
 from llm_monitoring.registry.premiums import Premium, premium
 from llm_monitoring.registry.pricing import write_rates
 from llm_monitoring.registry.served import is_same_model
@@ -33,7 +44,10 @@ def rates(draw: st.DrawFn, above: int) -> Rates:
 def any_price(draw: st.DrawFn) -> Price:
     starts = draw(st.sets(st.integers(1, 40_000), max_size=2))
     tiers = (draw(rates(0)), *(draw(rates(start)) for start in sorted(starts)))
-    return Price(tiers, draw(AMOUNTS) / 1000, draw(AMOUNTS) / 1000)
+    factors = st.none() | st.decimals("0.1", "1", places=3)
+    return Price(
+        tiers, draw(AMOUNTS) / 1000, draw(AMOUNTS) / 1000, batch_factor=draw(factors), flex_factor=draw(factors),
+    )  # fmt: skip
 
 
 @st.composite
@@ -48,8 +62,8 @@ def any_prices(draw: st.DrawFn) -> Prices:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
-    searches = draw(st.integers(0, 4))
-    return Question(draw(st.text(max_size=200)), "m", draw(st.integers(16, 3000)), max_searches=searches)
+    searches, mode = draw(st.integers(0, 4)), draw(st.sampled_from(MODES))
+    return Question(draw(st.text(max_size=200)), "m", draw(st.integers(16, 3000)), max_searches=searches, mode=mode)
 
 
 def usage(question: Question, shares: tuple[float, ...], *, regional: bool, tier: str = "") -> Usage:
@@ -75,14 +89,20 @@ AROUND_MIDNIGHT = st.tuples(st.integers(-1, 7), st.integers(-900, 60), st.intege
 def test_no_call_costs_more_than_its_ceiling_whenever_it_is_sent(
     prices: Prices, question: Question, shares: tuple[float, ...], regional: bool, moment: tuple[int, int, int]
 ) -> None:
-    """On every tier, premium and day, with a midnight between reserving and sending or without one."""
-    tariff = Tariff(prices, REGIONAL if shares[0] < 0.5 else Premium(most=Decimal("1.1")))
+    """In every mode, on every tier, premium and day, with a midnight between reserving and sending or without one."""
+    tariff = Tariff(prices, REGIONAL if shares[0] < 0.5 else Premium(most=Decimal("1.1")), shares[1] < 0.5)
     day, second, later = moment
     reserved = datetime(2026, 12, 1, tzinfo=UTC) + timedelta(days=day, seconds=second)
-    quote = tariff.quote(question, reserved)
+    try:
+        quote = tariff.quote(question, reserved)
+    except NotCallable:
+        assert question.mode != "standard"
+        return
     charged_by = dearest(quote.price, tariff.at(reserved + timedelta(seconds=later)))
     try:
-        charge = cost(charged_by, usage(question, shares, regional=regional))
+        used = usage(question, shares, regional=regional, tier=question.mode if shares[2] < 0.5 else "")
+        charge = cost(charged_by, used, question.mode)
+        assert charge <= cost(charged_by, used)
     except Unpriced:
         charge = quote.ceiling_usd
     assert charge <= quote.ceiling_usd
@@ -93,7 +113,7 @@ def test_fees_of_tools_that_were_not_offered_are_charged_in_full(
     prices: Prices, question: Question, shares: tuple[float, ...], fees: Decimal
 ) -> None:
     """The charge is above the ceiling by no more than these fees, and by all of them above the same call without."""
-    quote = Tariff(prices, REGIONAL).quote(question, datetime(2026, 12, 1, tzinfo=UTC))
+    quote = Tariff(prices, REGIONAL).quote(replace(question, mode="standard"), datetime(2026, 12, 1, tzinfo=UTC))
     plain = replace(usage(question, shares, regional=False), cache_write_1h_tokens=0)
     charge = cost(quote.price, replace(plain, fees_usd=fees))
     assert cost(quote.price, plain) + fees == charge <= quote.ceiling_usd + fees
@@ -104,9 +124,9 @@ def test_the_dearest_of_two_prices_is_below_neither(
     first: Price, second: Price, question: Question, shares: tuple[float, ...], regional: bool
 ) -> None:
     """No usage costs more by one of two prices than by the dearest of both."""
-    whole = dearest(first, second)
-    used = replace(usage(question, shares, regional=regional), cache_write_1h_tokens=0)
-    assert max(cost(first, used), cost(second, used)) <= cost(whole, used)
+    whole, mode = dearest(first, second), question.mode
+    used = replace(usage(question, shares, regional=regional, tier=mode), cache_write_1h_tokens=0)
+    assert max(cost(first, used, mode), cost(second, used, mode)) <= cost(whole, used, mode)
 
 
 @given(any_price())
