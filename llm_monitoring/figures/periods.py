@@ -24,6 +24,8 @@ from llm_monitoring.projects import Project
 SQL = load("periods")
 
 DEFAULT_DAYS: Final = 30
+SHORT_HISTORY_DAYS: Final = 14
+READ_DAYS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,16 @@ def period_of(
         return Period(first, last or (first + length if sized else max(first, latest)))
     except OverflowError as exc:
         raise Invalid("period", f"a period of {days} days at {first or last or latest} leaves the calendar") from exc
+
+
+def default_days(measured: Period | None) -> int:
+    """How many days are shown of a project with answers on the days of `measured` if no period is chosen.
+
+    The last 30, or the later half of a history that is shorter than twice that, so that as many days lie before them.
+    """
+    if measured is None or measured.days >= 2 * DEFAULT_DAYS:
+        return DEFAULT_DAYS
+    return measured.days // 2 if measured.days >= SHORT_HISTORY_DAYS else min(DEFAULT_DAYS, measured.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +221,29 @@ def observations(
 ) -> list[Observation]:
     """The valid answers of a period, as the project's present names read them."""
     params = period_params(PeriodRequest(readings.project.id, period, provider=provider, tag=tag))
-    return [observed for _, observed in observed_rows(readings, db.all(SQL.observations, params))]
+    found: list[Observation] = []
+    for part in parts_of(period, READ_DAYS):
+        rows = db.all(SQL.observations, {**params, "first": part.first, "last": part.last})
+        found += [observed for _, observed in observed_rows(readings, rows)]
+    return found
+
+
+def parts_of(period: Period, days: int) -> Iterator[Period]:
+    """The period in parts of so many days, so that its rows are never all in memory."""
+    for number in range(0, period.days, days):
+        first = period.first + timedelta(days=number)
+        yield Period(first, min(period.last, first + timedelta(days=min(days, period.days - number) - 1)))
 
 
 def observed_rows(readings: Readings, rows: Sequence[Row]) -> Iterator[tuple[Row, Observation]]:
     """Each row as present names read it, with what figures see of it; a row that cannot be read stays out alone."""
-    for row in readings.usable(rows):
+    usable, project = readings.usable(rows), readings.project
+    with readings.errors.guard("figure_answer", "Respuestas", keep=False, project_id=project.id) as work:
+        found = [(row, snapshots.observation(row, project)) for row in usable]
+    if work.error is None:
+        yield from found
+        return
+    for row in usable:
         observed = observed_row(readings, row)
         if observed is not None:
             yield row, observed

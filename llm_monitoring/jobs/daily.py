@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.app import App, open_app, schedule_day
@@ -27,7 +30,9 @@ from llm_monitoring.settings import Settings
 
 __all__ = ["check_budget_limits", "get_api_keys_from_db", "main", "update_monthly_spend"]
 
-DONE = 0
+DONE: Final = 0
+STORING_SECONDS: Final = 60  # after which no more figures are begun
+LONGEST_STORING_SECONDS: Final = 180  # with the ones that were begun
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings, options: Options) -> int:
     daily_log.started()
     with (
-        ending_within(longest_run(settings)),
+        ending_within(longest_run(settings) + LONGEST_STORING_SECONDS),
         terminal.stoppable(longest_ending(settings)) as stop,
         open_app(settings, stop) as app,
     ):
@@ -73,9 +78,11 @@ def run(settings: Settings, options: Options) -> int:
                 if options.demo:
                     demo_log.write_history(app, lock, stop)
                 report = analyse(app, RunRequest(day, options.project_id, stop), executor, lock)
-                return conclude(app, options, day, report)
+                code = conclude(app, options, day, report)
         except AlreadyRunning as exc:
             return leave(app, day, exc)
+        store_figures(app, report, stop)
+        return code
 
 
 def analyse(app: App, request: RunRequest, executor: Executor, lock: RunLock) -> DayReport:
@@ -94,6 +101,22 @@ def conclude(app: App, options: Options, day: date, report: DayReport) -> int:
     if options.demo and code == DONE:
         demo_log.next_steps(app)
     return code
+
+
+def store_figures(app: App, report: DayReport, stop: Event) -> None:
+    """Store the figures that the web service shows first. The run is closed: what fails here is only logged."""
+    from llm_monitoring.reporting.recent_figures import store_recent
+
+    began = time.monotonic()
+    project_ids = [project.project_id for project in report.projects]
+    try:
+        stored = store_recent(
+            app.db, project_ids, lambda: not stop.is_set() and time.monotonic() < began + STORING_SECONDS
+        )
+    except MonitoringError as exc:
+        daily_log.figures_not_stored(str(exc))
+        return
+    daily_log.figures_stored(stored.figures, [error.sentence for error in stored.errors], stored.is_complete)
 
 
 def leave(app: App, day: date, running: AlreadyRunning) -> int:

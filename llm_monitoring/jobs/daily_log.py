@@ -234,6 +234,18 @@ def reports(directory: Path, written: Sequence[Path]) -> None:
     info("reports.written", f"📄 Informes escritos en {directory}: {len(paths)}", reports=paths)
 
 
+def figures_stored(figures: int, failed: Sequence[str], is_complete: bool) -> None:
+    """Log of which projects the web service finds no figures; that it finds the others is logged for debugging."""
+    fields = {"event": "figures.stored", "figures": figures, "complete": is_complete}
+    log.debug("📈 Cifras guardadas para la web: %d", figures, extra=fields)
+    if failed:
+        figures_not_stored("; ".join(failed))
+
+
+def figures_not_stored(why: str) -> None:
+    warn("figures.not_stored", f"⚠️ Cifras para la web sin guardar, se calculan cuando se piden: {why}")
+
+
 def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Standing], day: date) -> None:
     """Log what a run of `day` would ask and cost at most, and whether it fits each budget."""
     info("dry_run", f"🧪 Simulación del {day}: no se hace ninguna llamada ni se gasta nada")

@@ -56,3 +56,9 @@ WHERE project_id = %(project_id)s
                                          ORDER BY measured_at DESC
                                          OFFSET %(most)s
                                          FOR UPDATE SKIP LOCKED);
+
+-- name: answers
+-- The number of answers of a period.
+SELECT count(*) AS answers
+FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s;

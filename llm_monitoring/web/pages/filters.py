@@ -12,12 +12,11 @@ from fastapi import Depends, Query
 
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.figures import periods
-from llm_monitoring.figures.periods import DEFAULT_DAYS, Period
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import clean_tag
 from llm_monitoring.web.problems import FieldError, Problem
 
 NAMES: Final[Mapping[str, str]] = {"first": "from", "last": "to"}  # those that an address calls otherwise
-SHORT_HISTORY_DAYS: Final = 14
 PRESETS: Final = (7, 30, 90)
 Text = Annotated[str, Query(max_length=255)]
 
@@ -59,16 +58,10 @@ class Filters:
         twice that, so that there are as many days to compare it with: the ones right before.
         """
         latest = measured.last if measured else today
-        period = periods.period_of(self.first, self.last, latest, days=default_days(measured))
+        period = periods.period_of(self.first, self.last, latest, days=periods.default_days(measured))
         if self.compare_from is None or self.compare_to is None:
             return period, period.previous()
         return period, Period(self.compare_from, self.compare_to)
-
-
-def default_days(measured: Period | None) -> int:
-    if measured is None or measured.days >= 2 * DEFAULT_DAYS:
-        return DEFAULT_DAYS
-    return measured.days // 2 if measured.days >= SHORT_HISTORY_DAYS else min(DEFAULT_DAYS, measured.days)
 
 
 def in_query(value: object) -> str:
