@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from llm_monitoring.figures import Cell, Change, Comparison, ModelChange, Prompt
 from llm_monitoring.figures import periods as table
 from llm_monitoring.figures.periods import PeriodFigures, PeriodRequest, PeriodTotals
 from llm_monitoring.process.wording import PROGRAM, counted
+
+if TYPE_CHECKING:
+    from llm_monitoring.reporting.period_view import Figures
 
 
 @click.command(
@@ -136,14 +139,21 @@ def remarks(report: PeriodFigures) -> Iterable[str]:
 
 
 def report_fields(report: PeriodFigures) -> dict[str, Any]:
-    """The report for programs: each figure under the name of its column."""
+    """The report for programs: each figure under the name of its column, then with its interval and basis."""
+    from llm_monitoring.reporting.period_view import period_view
+
+    view = period_view(report)
     return {
         "project_id": report.project.id,
         "from": report.period.first,
         "to": report.period.last,
         "latest_day": report.latest,
-        "all": measured_fields(report.total),
-        "by_provider": {name: measured_fields(each) for name, each in report.by_provider.items()},
+        "all": measured_fields(report.total) | {"figures": figure_fields(view.total)},
+        "by_provider": {
+            name: measured_fields(each) | {"figures": figure_fields(view.by_provider[name])}
+            for name, each in report.by_provider.items()
+        },
+        "competitors": [asdict(each) for each in view.competitors],
         "by_prompt": [prompt_fields(each, report.prompts) for each in report.by_prompt],
         "answers_read_again": report.read_again,
         "answers_kept_as_read": report.kept,
@@ -153,6 +163,11 @@ def report_fields(report: PeriodFigures) -> dict[str, Any]:
         "compare_to": report.compared.last if report.compared else None,
         "comparison": comparison_fields(report) if report.comparison else None,
     }
+
+
+def figure_fields(figures: Figures) -> dict[str, Any]:
+    """Each figure with its 95 % interval, and the answers and prompts that it rests on."""
+    return {name: asdict(each) for name, each in figures.items()}
 
 
 def prompt_fields(change: PromptChange, prompts: Mapping[int, str]) -> dict[str, Any]:
