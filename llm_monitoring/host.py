@@ -1,4 +1,4 @@
-"""The functions that the host application calls: budgets, keys, the day's analysis, the models of providers."""
+"""The functions that the host application calls: budgets, keys, the day's analysis, models of providers, signing in."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any, NoReturn, Self
 
 from llm_monitoring import registry
+from llm_monitoring.access import hand_offs
+from llm_monitoring.access.addresses import public_address
 from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
-from llm_monitoring.errors import Invalid
+from llm_monitoring.errors import ConfigurationError, Invalid
 from llm_monitoring.keys import listing
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
@@ -26,6 +28,18 @@ from llm_monitoring.runs.tasks import Completeness
 from llm_monitoring.settings import load_settings
 
 Models = list[dict[str, Any]]
+
+
+def hand_off_address(user_id: int) -> str:
+    """The address that signs the host's user in to the web service's pages, once, within a minute: redirect to it.
+
+    Raises ConfigurationError without LLM_HAND_OFF_SECRET, which the service needs too, or LLM_WEB_HOST.
+    """
+    settings = load_settings()
+    address = public_address(settings)
+    if settings.hand_off_secret is None or address is None:
+        raise ConfigurationError("a hand-off needs LLM_HAND_OFF_SECRET and LLM_WEB_HOST, as the web service has them")
+    return f"{address}/hand-off/{hand_offs.sign(settings.hand_off_secret, user_id)}"
 
 
 def get_openai_models(api_key: str) -> Models:

@@ -27,6 +27,7 @@ from llm_monitoring.settings.parsers import (
     host_names,
     integer,
     parsed,
+    shared_secret,
     switch,
     time_zone,
     user_numbers,
@@ -221,6 +222,14 @@ class Settings:
     )
     web_bind: str = field(
         metadata=variable("LLM_WEB_BIND", "Address that the web service listens on.", bind_address, "127.0.0.1")
+    )
+    hand_off_secret: Secret | None = field(
+        metadata=variable(
+            "LLM_HAND_OFF_SECRET",
+            "Secret of at least 32 characters with which the host application signs its users in; empty: it does not.",
+            shared_secret,
+            secret=True,
+        )
     )
     port: int = field(metadata=variable("PORT", "Port that the web service listens on.", integer(0, 65535), "8000"))
     on_railway: bool = False

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, traits
+from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, Secret, traits
 from llm_monitoring.errors import ConfigurationError
 
 Parse = Callable[[str], Any]
@@ -22,6 +22,7 @@ Parse = Callable[[str], Any]
 SWITCHED_ON: Final = ("true", "1", "yes", "on")
 SWITCHED_OFF: Final = ("false", "0", "no", "off")
 
+SHORTEST_SECRET: Final = 32
 HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 QUOTES: Final = ('"', "'")
 
@@ -105,6 +106,13 @@ def host_names(text: str) -> tuple[str, ...]:
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("names of hosts without https:// and port, separated by commas")
     return names
+
+
+def shared_secret(text: str) -> Secret:
+    """Return a secret that cannot be guessed."""
+    if len(text) < SHORTEST_SECRET:
+        raise ValueError(f"at least {SHORTEST_SECRET} random characters, such as those of `openssl rand -hex 32`")
+    return Secret(text)
 
 
 def bind_address(text: str) -> str:

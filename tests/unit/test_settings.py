@@ -61,6 +61,7 @@ def test_defaults() -> None:
         sentiment=True,
         web_hosts=None,
         web_bind="127.0.0.1",
+        hand_off_secret=None,
         port=8000,
         timezone=UTC,
         data_dir=None,
@@ -118,6 +119,7 @@ def test_every_variable_is_read() -> None:
         LLM_FLEX_TIMEOUT_SECONDS="600",
         LLM_WEB_HOST="ai.example.com, www.example.com",
         LLM_WEB_BIND="0.0.0.0",
+        LLM_HAND_OFF_SECRET="0123456789abcdef0123456789abcdef",
         PORT="8080",
         RAILWAY_ENVIRONMENT_NAME="production",
     )
@@ -135,6 +137,7 @@ def test_every_variable_is_read() -> None:
         distribute=True,
         web_hosts=("ai.example.com", "www.example.com"),
         web_bind="0.0.0.0",
+        hand_off_secret=Secret("0123456789abcdef0123456789abcdef"),
         port=8080,
         chunk_tasks=40,
         max_output_tokens=500,

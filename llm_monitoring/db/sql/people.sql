@@ -39,6 +39,14 @@ WHERE link_hash = %(link_hash)s AND spent_at IS NULL AND expires_at > now()
   AND user_id IN (SELECT u.id FROM users u LEFT JOIN llm_people p ON p.user_id = u.id WHERE p.disabled_at IS NULL)
 RETURNING user_id;
 
+-- name: spend_hand_off
+-- Note that a hand-off was used; no row if it was before.
+INSERT INTO llm_spent_hand_offs (hand_off_hash) VALUES (%(hand_off_hash)s) ON CONFLICT DO NOTHING RETURNING spent_at;
+
+-- name: forget_hand_offs
+-- Forget the hand-offs that have expired for long.
+DELETE FROM llm_spent_hand_offs WHERE spent_at < now() - interval '1 day';
+
 -- name: add_session
 -- Store a session.
 INSERT INTO llm_sessions (user_id, session_hash, method, client, expires_at)

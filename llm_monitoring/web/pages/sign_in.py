@@ -1,4 +1,4 @@
-"""Signing in by a link that is spent once, and signing out."""
+"""Signing in by a link that is spent once or by the host application, and signing out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from llm_monitoring.access import sessions, sign_ins
+from llm_monitoring.access import hand_offs, sessions, sign_ins
 from llm_monitoring.access.sessions import MOST_DAYS
+from llm_monitoring.access.sign_ins import Person
 from llm_monitoring.domain import Secret
 from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
@@ -68,6 +69,37 @@ def spend_link(text: str, request: Request, next: Next = "/") -> Response:  # no
     if begun is None:
         raise Problem("not_found")
     return enter(request, begun, own_path(next))
+
+
+@router.get("/hand-off/{text}")
+def hand_off_page(text: str, request: Request) -> Response:
+    """Show whom the host application signs in; a form does it, so that no other site signs anyone in unasked."""
+    person = handed_over(request, text)
+    if person is None:
+        raise Problem("not_found")
+    return page(request, email=person.email)
+
+
+@router.post("/hand-off/{text}", dependencies=[same_origin()])
+def spend_hand_off(text: str, request: Request, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
+    """Spend a hand-off and begin a session."""
+    take_turn(request)
+    cookies.require_reachable(request)
+    person = handed_over(request, text)
+    service: Service = request.app.state.service
+    begun = hand_offs.spend(service.app_of(person.id).db, person.id, text, client_of(request)) if person else None
+    if begun is None:
+        raise Problem("not_found")
+    return enter(request, begun, own_path(next))
+
+
+def handed_over(request: Request, text: str) -> Person | None:
+    """The user of a hand-off, who exists and may sign in."""
+    service: Service = request.app.state.service
+    secret = service.settings.hand_off_secret
+    user_id = hand_offs.user_of(secret, text) if secret else None
+    person = sign_ins.person(service.db, user_id) if user_id is not None else None
+    return person if person and person.disabled_at is None else None
 
 
 @router.post("/sign-out")
