@@ -18,6 +18,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.figures import MeasuredFigure
 from llm_monitoring.projects.site_kinds import Kind
 from llm_monitoring.reporting import exports, stored_answers
+from llm_monitoring.reporting.daily_bounds import with_bounds
 from llm_monitoring.reporting.source_filter import Where
 from llm_monitoring.reporting.stored_answers import Cites
 from llm_monitoring.web.api.schemas import Body, Page, Tag, Usd
@@ -159,7 +160,10 @@ class AnswerView(ResultRow):
 
 
 class SnapshotRow(BaseModel):
-    """A day's figures of one provider and model: percent from 0 to 100, the mention rate with its 95 % bounds."""
+    """A day's figures of one provider and model: percent from 0 to 100, each with its 95 % bounds.
+
+    Bounds are null if no interval is computed: of the weighted share of voice, and over fewer than six prompts.
+    """
 
     id: int
     snapshot_date: date
@@ -170,20 +174,29 @@ class SnapshotRow(BaseModel):
     mode: str
     mode_changed: bool
     total_queries: int
+    prompts: int | None = Field(description="Prompts of these answers; null if the answers are not stored.")
     failed_queries: int | None
     total_mentions: int
     mention_rate: float | None
     mention_rate_low: float | None
     mention_rate_high: float | None
     share_of_voice: float | None
+    share_of_voice_low: float | None
+    share_of_voice_high: float | None
     weighted_share_of_voice: float | None
+    weighted_share_of_voice_low: float | None
+    weighted_share_of_voice_high: float | None
     competitor_breakdown: dict[str, int] | None
     avg_position: float | None
+    avg_position_low: float | None
+    avg_position_high: float | None
     citation_rate: float | None
+    citation_rate_low: float | None
+    citation_rate_high: float | None
     positive_mentions: int | None
     neutral_mentions: int | None
     negative_mentions: int | None
-    total_cost_usd: Usd | None
+    total_cost_usd: Usd | None = Field(description="null for a viewer.")
 
 
 @router.get("/results", response_model=Page[ResultRow])
@@ -225,4 +238,11 @@ def list_snapshots(here: Annotated[ProjectCaller, on_project("figures:read")], w
     export = exports.Export((project,), "snapshots", wanted.first, wanted.last, providers)
     after = place[0] if place else 0
     rows = list(islice(exports.snapshots(here.app.db, export, project, wanted.limit + 1, after), wanted.limit + 1))
-    return page(rows, wanted.limit, filters, ("id",))
+    shown = page(rows, wanted.limit, filters, ("id",))
+    shown["data"] = [seen_by(here, row) for row in with_bounds(here.app.db, project, shown["data"])]
+    return shown
+
+
+def seen_by(here: ProjectCaller, row: Row) -> Row:
+    """A snapshot as its caller may see it: a viewer sees no cost."""
+    return row if here.role == "owner" else {**row, "total_cost_usd": None}
