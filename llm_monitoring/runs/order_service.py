@@ -93,8 +93,11 @@ def serve_under(app: App, stop: Event, lock: RunLock, execute: Executor) -> Orde
     """Serve the order that waits longest, under the run lock."""
     orders.requeue(app.db)
     orders.cancel_before(app.db, schedule_day(app.settings))
+    orders.cancel_unaskable(app.db)
     order = orders.begin_next(app.db)
     if order is not None:
-        run_day(app, RunRequest(order.day, order.project_id, stop), execute, lock=lock)
+        report = run_day(app, RunRequest(order.day, order.project_id, stop), execute, lock=lock)
+        if report.stats.stopped is None or report.obstacle is not None:
+            orders.close_unserved(app.db, order)
         orders.requeue(app.db)
     return order

@@ -55,7 +55,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an order's day is, in tasks, and what the run for it has cost so far in USD."""
+    """How far an order's day is, in tasks, and what the ledger has charged its project since then, in USD.
+
+    The cost is that of every run that worked for the order, those that were killed included.
+    """
 
     answered: int
     failed: int
@@ -110,12 +113,12 @@ def progress(app: App, order: Order) -> Progress:
         name for name in projects.find(app.db, order.project_id).providers if name in keys and keys[name].usable
     ]
     cells = tasks.completeness(app.db, order.day, [order.project_id], providers).get(order.project_id, {}).values()
-    spent = tasks.project_spend(app.db, order.run_id).get(order.project_id) if order.run_id is not None else None
+    spent = app.db.one(SQL.spend, {"id": order.id})
     return Progress(
         answered=sum(cell.results for cell in cells),
         failed=sum(cell.failures for cell in cells),
         open=sum(cell.open for cell in cells),
-        cost_usd=spent.cost_usd if spent else Decimal(0),
+        cost_usd=spent["cost_usd"] if spent else Decimal(0),
     )
 
 
@@ -127,6 +130,16 @@ def requeue(db: Database) -> None:
 def cancel_before(db: Database, day: date) -> None:
     """Cancel the open orders of earlier days: an answer of today would be none of theirs."""
     db.execute(SQL.expire, {"day": day})
+
+
+def cancel_unaskable(db: Database) -> None:
+    """Cancel the open orders of projects that no run asks: they would be begun again and again."""
+    db.execute(SQL.cancel_unaskable)
+
+
+def close_unserved(db: Database, order: Order) -> None:
+    """Close an order as failed if the run that was made for it has not closed it, as when its project was paused."""
+    db.execute(SQL.close_unserved, {"id": order.id})
 
 
 def is_any_open(db: Database) -> bool:

@@ -38,6 +38,24 @@ WHERE project_id = %(project_id)s AND day = %(day)s AND status IN ('waiting', 'r
 UPDATE llm_analysis_orders SET status = 'cancelled', reason = 'day_over', ended_at = now()
 WHERE status IN ('waiting', 'running') AND day < %(day)s;
 
+-- name: cancel_unaskable
+-- Close orders of projects that no run asks: paused, archived, or of a user who was deleted.
+UPDATE llm_analysis_orders o SET status = 'cancelled', reason = 'paused', ended_at = now()
+WHERE o.status IN ('waiting', 'running')
+  AND NOT EXISTS (SELECT FROM llm_monitoring_projects p JOIN users u ON u.id = p.user_id
+                  WHERE p.id = o.project_id AND p.is_active AND p.archived_at IS NULL);
+
+-- name: close_unserved
+-- Close the order that a whole run has passed over, so that it is not begun again and again.
+UPDATE llm_analysis_orders SET status = 'failed', reason = 'not_asked', ended_at = now()
+WHERE id = %(id)s AND status = 'running';
+
+-- name: spend
+-- What the calls of an order's project were charged while the order was open, by whichever run.
+SELECT coalesce(sum(a.charged_usd), 0) AS cost_usd
+FROM llm_analysis_orders o JOIN llm_call_attempts a ON a.project_id = o.project_id
+WHERE o.id = %(id)s AND a.reserved_at BETWEEN o.created_at AND coalesce(o.ended_at, 'infinity');
+
 -- name: any_open
 -- Whether an order is not over.
 SELECT id FROM llm_analysis_orders WHERE status IN ('waiting', 'running') LIMIT 1;

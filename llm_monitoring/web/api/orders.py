@@ -83,11 +83,13 @@ def analyze(
 
     While an order of the project is open, that one is answered: there is no second.
     """
-    wanted = preview(here)
-    if dry_run or not wanted.open_calls:
-        return JSONResponse(jsonable_encoder(cost_of(wanted)))
+    if dry_run:
+        return JSONResponse(jsonable_encoder(cost_of(preview(here.app, here.project_id))))
 
     def work(app: App) -> Reply:
+        wanted = preview(app, here.project_id)
+        if not wanted.open_calls:
+            return Reply(200, cost_of(wanted), {})
         order, is_new = orders.place(app.db, here.project_id, here.caller.user_id, wanted)
         if is_new:
             audit.record(
@@ -131,10 +133,10 @@ def show_order(order_id: OrderId, here: Annotated[ProjectCaller, on_project("pro
     )
 
 
-def preview(here: ProjectCaller) -> Preview:
+def preview(app: App, project_id: int) -> Preview:
     """What is open; raises Problem with the reason why nothing can be asked."""
     try:
-        return orders.preview(here.app, here.project_id)
+        return orders.preview(app, project_id)
     except NotReady as exc:
         raise Problem(
             next((code for known, code in CODES.items() if known == exc.code), "not_ready"), exc.code
