@@ -13,7 +13,7 @@ from llm_monitoring import projects
 from llm_monitoring.access import requests
 from llm_monitoring.access.projects import archive
 from llm_monitoring.failpoints import Point
-from llm_monitoring.runs import order_service
+from llm_monitoring.runs.daily import run_day
 from llm_monitoring.runs.order_service import serve
 from tests.fork_server import Halt
 from tests.integration.web.test_orders import Shop, shop
@@ -136,13 +136,12 @@ def test_what_changes_while_an_order_waits_ends_it(
 def test_a_project_that_is_paused_under_its_order_ends_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the beginning of the order and that of its run."""
     placed = shop.call("POST", "/analyze").json()
-    run_day = order_service.run_day
 
     def paused_before(*arguments: Any, **options: Any) -> Any:
         pause(shop)
         return run_day(*arguments, **options)
 
-    monkeypatch.setattr(order_service, "run_day", paused_before)
+    monkeypatch.setattr("llm_monitoring.runs.order_service.run_day", paused_before)
     assert 1 == serve(shop.app, Event(), once=True)
     assert ("failed", "not_asked") == state(shop, placed["id"])
 
