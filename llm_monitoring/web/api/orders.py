@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.encoders import jsonable_encoder
@@ -43,7 +43,7 @@ class OrderView(BaseModel):
     reason: str | None
     run_id: int | None
     open_calls: int = Field(description="Calls that were open when it was placed.")
-    ceiling_usd: Usd = Field(description="What they cost at most, without sentiment.")
+    ceiling_usd: Usd | None = Field(description="What they cost at most, without sentiment; null for a viewer.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -55,7 +55,7 @@ class OrderProgress(OrderView):
     answered: int
     failed: int
     open: int
-    cost_usd: Usd
+    cost_usd: Usd | None = Field(description="What the ledger has charged since it was placed; null for a viewer.")
 
 
 class Cost(BaseModel):
@@ -114,7 +114,7 @@ def list_orders(
     filters = {"list": "orders", "project": here.project_id}
     place = decode(cursor, filters, number)
     found = orders.orders_of(here.app.db, here.project_id, before_id=place[0] if place else None, limit=limit + 1)
-    return page([view_of(each).model_dump() for each in found], limit, filters, ("id",))
+    return page([view_of(each, here.role).model_dump() for each in found], limit, filters, ("id",))
 
 
 @router.get("/orders/{order_id}", response_model=OrderProgress)
@@ -125,11 +125,11 @@ def show_order(order_id: OrderId, here: Annotated[ProjectCaller, on_project("pro
         raise Problem("not_found")
     done = orders.progress(here.app, found[0])
     return OrderProgress(
-        **view_of(found[0]).model_dump(),
+        **view_of(found[0], here.role).model_dump(),
         answered=done.answered,
         failed=done.failed,
         open=done.open,
-        cost_usd=done.cost_usd,
+        cost_usd=done.cost_usd if here.role == "owner" else None,
     )
 
 
@@ -148,5 +148,6 @@ def cost_of(wanted: Preview) -> Cost:
     return Cost(status=status, day=wanted.day, open_calls=wanted.open_calls, ceiling_usd=wanted.ceiling_usd)
 
 
-def view_of(order: Order) -> OrderView:
-    return OrderView(**{name: getattr(order, name) for name in OrderView.model_fields})
+def view_of(order: Order, role: Literal["owner", "viewer"] = "owner") -> OrderView:
+    view = OrderView(**{name: getattr(order, name) for name in OrderView.model_fields})
+    return view if role == "owner" else view.model_copy(update={"ceiling_usd": None})

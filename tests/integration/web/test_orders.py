@@ -162,3 +162,16 @@ def test_orders_are_seen_by_their_project_alone(shop: Shop) -> None:
     """Another project of the same service does not have it."""
     placed = shop.call("POST", "/analyze").json()
     assert 404 == shop.world.call("GET", f"/projects/{shop.world.project}/orders/{placed['id']}").status_code
+
+
+def test_a_viewer_sees_how_far_an_order_is_and_no_cost(shop: Shop) -> None:
+    """Neither what it costs at most nor what it has cost."""
+    placed = shop.call("POST", "/analyze").json()
+    bea = shop.world.texts["bea"]
+    shop.environment.db.execute(
+        "INSERT INTO llm_project_viewers VALUES (%(p)s, %(u)s)", {"p": shop.project, "u": shop.world.bea}
+    )
+    path = f"/projects/{shop.project}/orders"
+    seen = shop.world.call("GET", f"{path}/{placed['id']}", bea).json()
+    (row,) = shop.world.call("GET", path, bea).json()["data"]
+    assert (4, None, None, None) == (seen["open"], seen["ceiling_usd"], seen["cost_usd"], row["ceiling_usd"])
