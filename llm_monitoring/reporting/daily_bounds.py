@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring.db import Database, Row, RowErrors
-from llm_monitoring.figures import cells, snapshots
+from llm_monitoring.figures import snapshots, summary_of
 from llm_monitoring.figures.answer_set import answer_set
 from llm_monitoring.figures.periods import PeriodTotals
 from llm_monitoring.projects import Project
@@ -33,7 +33,7 @@ def with_bounds(db: Database, project: Project, rows: Sequence[Row]) -> Iterator
 def day_figures(project: Project, answers: Sequence[snapshots.Counted]) -> Figures:
     names = [entity.name for entity in project.competitors]
     own = answer_set([each.observation for each in answers], names)
-    return figures_of(PeriodTotals(own, cells.summary_of(own), 0, Decimal(0)), None)
+    return figures_of(PeriodTotals(own, summary_of(own), 0, Decimal(0)), None)
 
 
 def bounds(row: Row, figures: Figures) -> Row:
