@@ -186,6 +186,14 @@ def unread(db: Database, question: PeriodRequest) -> int:
     return 0 if row is None else int(row["answers"])
 
 
+def prompt_answers(
+    db: Database, readings: Readings, question: PeriodRequest, query_id: int
+) -> list[tuple[Row, Observation]]:
+    """The valid answers to one prompt in a period, with their rows."""
+    rows = db.all(SQL.observations, {**period_params(question), "query_id": query_id})
+    return list(observed_rows(readings, rows))
+
+
 def period_params(question: PeriodRequest) -> dict[str, Any]:
     return {
         "project_id": question.project_id,
@@ -193,6 +201,7 @@ def period_params(question: PeriodRequest) -> dict[str, Any]:
         "last": question.period.last,
         "provider": question.provider,
         "tag": question.tag,
+        "query_id": None,
     }
 
 

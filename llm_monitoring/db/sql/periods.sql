@@ -7,6 +7,7 @@ FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND unread_reason IS NULL
   AND (%(provider)s::text IS NULL OR llm_provider = %(provider)s)
   AND (%(tag)s::text IS NULL OR query_id IN (SELECT t.query_id FROM llm_prompt_tags t WHERE t.tag = %(tag)s))
+  AND (%(query_id)s::int IS NULL OR query_id = %(query_id)s)
 ORDER BY analysis_date, llm_provider, query_id, sample;
 
 -- name: totals

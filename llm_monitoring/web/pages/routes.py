@@ -11,6 +11,7 @@ from llm_monitoring.web.pages import (
     answers,
     overview,
     portfolio,
+    prompts,
     rivals,
     shared,
     sign_in,
@@ -25,6 +26,7 @@ ROUTERS: Final = (
     portfolio.router,
     overview.router,
     answers.router,
+    prompts.router,
     rivals.router,
     sources.router,
 )

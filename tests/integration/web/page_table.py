@@ -27,6 +27,9 @@ PAGES: Final = (
         "answers-counted", "/projects/{project}/answers?counted_in=mention_rate&mentioned=true&from={first}&to={last}"
     ),
     Page("answer", "/projects/{project}/answers/{answer}"),
+    Page("prompts", "/projects/{project}/prompts"),
+    Page("prompts-provider", "/projects/{project}/prompts?provider=google&sort=rate"),
+    Page("prompt", "/projects/{project}/prompts/{prompt}"),
     Page("rivals", "/projects/{project}/rivals"),
     Page("sources", "/projects/{project}/sources"),
     Page("sources-other", "/projects/{project}/sources?kind=other&provider=google"),

@@ -1,0 +1,116 @@
+"""The prompts of a project by assistant, and one prompt day by day with its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, get_args
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from llm_monitoring import projects
+from llm_monitoring.access import audit
+from llm_monitoring.app import App, schedule_day
+from llm_monitoring.figures.periods import PeriodRequest, measured_days
+from llm_monitoring.figures.prompt_table import PromptRow, prompt_history, prompt_table
+from llm_monitoring.web.api.periods import refuse_long
+from llm_monitoring.web.api.prompts import PromptId
+from llm_monitoring.web.pages.filters import FilterBar, Given
+from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.overview import tag_names
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.visitor import ProjectVisitor, on_page
+
+router: Final = APIRouter(include_in_schema=False)
+
+Order = Literal["gap", "rate", "change", "text"]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+LAST: Final = Decimal("Infinity")
+
+
+@router.get("/projects/{project_id}/prompts")
+def show_prompts(
+    request: Request,
+    here: Annotated[ProjectVisitor, on_page("figures:read")],
+    filters: Given,
+    sort: Annotated[Order | Literal[""], Query()] = "",
+) -> Response:
+    """The prompts of a project, those where a competitor is furthest ahead first."""
+    project = projects.find(here.app.db, here.project_id)
+    period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
+    wanted = PeriodRequest(project.id, period, compared, filters.provider, filters.tag)
+    found = prompt_table(here.app.db, wanted)
+    path = f"/projects/{project.id}/prompts"
+    own = {"sort": sort} if sort else {}
+    return render(
+        request,
+        "prompts.html",
+        here=here,
+        project=project,
+        filters=filters,
+        bar=FilterBar(path, filters, period, compared, project.providers, tag_names(here), own),
+        links=Links(project.id, filters, period),
+        found=found,
+        rows=in_order(found.rows, sort or "gap"),
+        orders=[(each, filters.link(path, sort=each), each == (sort or "gap")) for each in ORDERS],
+    )
+
+
+def in_order(rows: Sequence[PromptRow], order: Order) -> list[PromptRow]:
+    """The rows in an order; those without a value come last, prompts that name the brand after all others."""
+    keys: Mapping[Order, Callable[[PromptRow], Any]] = {
+        "gap": lambda row: LAST if row.gap is None else -row.gap,
+        "rate": lambda row: LAST if row.total is None or row.total.rate.value is None else row.total.rate.value,
+        "change": lambda row: LAST if row.change is None else -abs(row.change.difference or Decimal(0)),
+        "text": lambda row: row.text.casefold(),
+    }
+    return sorted(rows, key=lambda row: (row.branded, keys[order](row), row.id))
+
+
+@router.get("/projects/{project_id}/prompts/{prompt_id}")
+def show_prompt(
+    request: Request, prompt_id: PromptId, here: Annotated[ProjectVisitor, on_page("figures:read")], filters: Given
+) -> Response:
+    """One prompt: its figures of a period and its answers day by day."""
+    project = projects.find(here.app.db, here.project_id)
+    period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
+    refuse_long(period)
+    path = f"/projects/{project.id}/prompts/{prompt_id}"
+    return render(
+        request,
+        "prompt.html",
+        here=here,
+        project=project,
+        filters=filters,
+        bar=FilterBar(path, filters, period, compared, project.providers),
+        links=Links(project.id, filters, period),
+        found=prompt_history(here.app.db, PeriodRequest(project.id, period, None, filters.provider), prompt_id),
+        most_tags=projects.MOST_TAGS,
+    )
+
+
+@router.post("/projects/{project_id}/prompts/{prompt_id}/tags")
+def change_tags(
+    prompt_id: PromptId,
+    here: Annotated[ProjectVisitor, on_page("projects:write")],
+    tags: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Give a prompt the tags of the form, which commas part, and no others."""
+    wanted = projects.clean_tags(each for each in tags.split(",") if each.strip())
+
+    def work(app: App) -> None:
+        before = projects.find_prompt(app.db, here.project_id, prompt_id)
+        projects.set_tags(app.db, here.project_id, prompt_id, wanted)
+        audit.record(
+            app.db,
+            here.visitor.actor,
+            "prompt.change",
+            project_id=here.project_id,
+            object_id=prompt_id,
+            before={"tags": before["tags"]},
+            after={"tags": wanted},
+        )
+
+    here.visitor.change(work)
+    return RedirectResponse(f"/projects/{here.project_id}/prompts/{prompt_id}", 303, {"Cache-Control": "no-store"})
