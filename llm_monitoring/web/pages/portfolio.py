@@ -104,7 +104,7 @@ def read_rows(visitor: Visitor, today: date, standing: Standing | None) -> list[
     usable = {name for name, state in app.keys.available([user_id])[user_id].items() if state.usable}
     is_blocked = standing is not None and standing.blocked
     found = project_standings(app.db, user_id, app.budget.month())
-    dropped = last_drops(app.db, [requested(each, today) for each in found])
+    dropped = last_drops(app.db, [requested(each, today) for each in found if each.measured])
     return [
         Row(
             each,
@@ -121,7 +121,9 @@ def requested(project: ProjectStanding, today: date) -> PeriodRequest:
 
 
 def with_figures(db: Database, row: Row, today: date) -> Row:
-    """The row with the figures of its project, and whether they show a drop."""
+    """The row with the figures of its project, and whether they show a drop; the row as it is without answers."""
+    if row.project.measured is None:
+        return row
     request = requested(row.project, today)
     measured = figures_of(db, request)
     figures = RowFigures(
