@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -128,3 +129,26 @@ def test_each_figure_of_the_demo_links_to_what_it_counts(served: Served) -> None
     figures = dict(figures_in(read(f"/projects/{served.numbers['project']}", {"Cookie": sent})))
     assert len(figures) > 100
     assert {} == {href: (n, count) for href, n in figures.items() if n != (count := listed(call, href))}
+
+
+@pytest.mark.parametrize(("language", "width"), [("es", 1280), ("en", 390)])
+def test_an_analyst_finds_the_answers_in_three_clicks(served: Served, language: str, width: int) -> None:
+    """Did the client's visibility in Gemini change, why, and which answers say so: a project, a figure, an answer."""
+    project = served.numbers["project"]
+    verdict, why, figure, listed_answers, text = served.go(
+        {"goto": "/"},
+        {"follow": f'.portfolio a[href="/projects/{project}"]'},
+        {"read": "figure.p-google figcaption"}, {"read": ".changes li"}, {"read": "figure.p-google h3 a"},
+        {"follow": "figure.p-google h3 a"},
+        {"read": ".title .fine"},
+        {"follow": "tbody th a"},
+        {"read": "main"},
+        language=language, width=width,
+    )  # fmt: skip
+    assert re.search(r"\d+[.,]\d", verdict["texts"][0])
+    assert len(why["texts"]) > 2
+    assert "counted_in=mention_rate" in listed_answers["path"]
+    counted = int(re.sub(r"\D", "", listed_answers["texts"][0]))
+    assert re.search(r"\d+[.,]\d", figure["texts"][0])
+    assert counted > 100
+    assert ("Gemini" in text["texts"][0], len(text["texts"][0]) > 300) == (True, True)

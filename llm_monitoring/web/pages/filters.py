@@ -145,13 +145,6 @@ class FilterBar:
         return sorted({*self.tags, *([self.filters.tag] if self.filters.tag else [])})
 
     @property
-    def has_own_days(self) -> bool:
-        """Whether the days are other ones than a preset chooses."""
-        chosen = self.filters
-        is_preset = chosen.last == self.period.last and any(is_chosen for _, _, is_chosen in self.presets)
-        return chosen.compare_from is not None or (chosen.first is not None and not is_preset)
-
-    @property
     def presets(self) -> list[tuple[int, str, bool]]:
         """Periods to choose with one click, up to the last day of this one: days, address, whether it is this one."""
         found: list[tuple[int, str, bool]] = []
