@@ -551,8 +551,9 @@ def test_compare_says_first_what_it_costs(cli: Admin) -> None:
     assert output.endswith("Neither results nor figures of any day were touched.\n")
 
 
-def test_compare_stays_within_the_budget(cli: Admin) -> None:
+def test_compare_stays_within_the_budget(cli: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the month is used up the comparison ends, says so, and has spent no cent beyond the limit."""
+    monkeypatch.setenv("LLM_MAX_WORKERS", "1")  # both models have answers before the budget is used up
     cli.environment.budget.set_limits(1, Decimal("0.02"), None)
     output = cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
     spent = cli.environment.spent(1)
