@@ -17,6 +17,7 @@ from llm_monitoring.ledger import Adjustment
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
 from llm_monitoring.notify.outbox import Notice, PendingNotices
+from llm_monitoring.runs.forecast import forecasts
 from llm_monitoring.runs.reason_texts import stop_text
 from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.runs.report import DayReport
@@ -52,7 +53,9 @@ def finished(app: App, day: date, report: DayReport, code: int, reports: Sequenc
         yield from run_notices.money_notices(report, day, names)
         yield from map(run_notices.adjustment_notice, report.adjustments)
         standings = app.budget.standings(start_month=False)
-        yield from run_notices.blocked_notices(report, standings, app.budget.month(), names)
+        month = app.budget.month()
+        yield from run_notices.blocked_notices(report, standings, month, names)
+        yield from run_notices.forecast_notices(forecasts(app, standings), standings, month, names)
 
     good = code == 0 and report.stats.stopped is None
     attached = tuple(reports) if app.settings.notify_attach_reports else ()

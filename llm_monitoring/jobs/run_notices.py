@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -16,6 +16,7 @@ from llm_monitoring.jobs.digest_text import SHOWN_NAMES, Names, plain, project_n
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
+from llm_monitoring.runs.forecast import Forecast
 from llm_monitoring.runs.reason_texts import problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
@@ -112,6 +113,20 @@ def stale_notices(app: App, reports: Sequence[ProjectReport]) -> Iterator[Notice
             f"(proyectos {names}): `python -m llm_monitoring reanalyse --project N`"
         )
         yield Notice("project", "stale", line, WEEK_DAYS, "info")
+
+
+def forecast_notices(
+    found: Mapping[int, Forecast], standings: Sequence[Standing], month: date, names: Names
+) -> Iterator[Notice]:
+    """Users with a budget that ends before the month does at this pace; those over it have lines of their own."""
+    blocked = {standing.user_id for standing in standings if standing.blocked}
+    for user_id, each in sorted(found.items()):
+        if each.ends_on is not None and user_id not in blocked:
+            line = (
+                f"📉 {names.user(user_id)}: a este ritmo el presupuesto se acaba el {each.ends_on}; el mes costaría "
+                f"${each.expected_usd:.2f} (de ${each.low_usd:.2f} a ${each.high_usd:.2f}) de ${each.budget_usd:.2f}"
+            )
+            yield Notice("budget", f"forecast {user_id} {month:%Y-%m}", line, WEEK_DAYS)
 
 
 def money_notices(report: DayReport, day: date, names: Names) -> Iterator[Notice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,7 +20,18 @@ from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
 from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger import Standing
+from llm_monitoring.runs.forecast import Forecast, forecasts
 from llm_monitoring.settings import parsers
+
+
+def month_shown(row: Row) -> str:
+    """What the month will cost, its range, and the day on which the budget ends before the month does."""
+    found = row["forecast"]
+    if found is None:
+        return ""
+    ends = f", ends on {found['ends_on']}" if found["ends_on"] else ""
+    return f"{found['expected_usd']} ({found['low_usd']} to {found['high_usd']}){ends}"
+
 
 SHOWN: Final[Columns] = {
     "User": "user_id",
@@ -31,6 +43,7 @@ SHOWN: Final[Columns] = {
     "Used %": "percent",
     "Alert %": "threshold",
     "State": "state",
+    "Month, about": month_shown,
 }
 
 
@@ -48,18 +61,26 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
 
     “Reserved” is the most that open calls can cost, “Saved” how much more the same calls cost in standard mode. A user
     is blocked when the spend reaches the limit.
+
+    “Month, about” is what the month will cost with the prompts of now, each at its cost in the last two weeks, then the
+    range that holds it 95 times in 100 and the day that the limit does not cover any more. It needs six days of
+    answers.
     """
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
         standings = [each for each in app.budget.standings(start_month=False) if owner in (None, each.user_id)]
         emails = {row["id"]: row["email"] for row in projects.list_users(app.db)}
         limit, saved = app.settings.default_monthly_budget_usd, app.budget.saved()
-    rows = [standing_row(each, emails.get(each.user_id), saved.get(each.user_id)) for each in standings]
+        expected = forecasts(app, standings, owner)
+    rows = [
+        standing_row(each, emails.get(each.user_id), saved.get(each.user_id), expected.get(each.user_id))
+        for each in standings
+    ]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
     show_rows(rows, SHOWN, as_json=as_json, empty=empty)
 
 
-def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | None) -> Row:
+def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | None, forecast: Forecast | None) -> Row:
     state = "blocked" if standing.blocked else "near the limit" if standing.near_limit else "ok"
     return {
         "user_id": standing.user_id,
@@ -71,7 +92,12 @@ def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | Non
         "percent": round(standing.percent, 1),
         "threshold": standing.threshold.quantize(Decimal("0.01")),
         "state": state,
+        "forecast": None if forecast is None else forecast_fields(forecast),
     }
+
+
+def forecast_fields(forecast: Forecast) -> Row:
+    return {name: value for name, value in asdict(forecast).items() if name not in ("user_id", "budget_usd")}
 
 
 class Limit(click.ParamType[Decimal, Any]):

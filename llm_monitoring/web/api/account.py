@@ -16,6 +16,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys import ListedKey, check_keys
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
+from llm_monitoring.runs.forecast import Forecast, forecasts
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import Caller, needs
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
@@ -49,6 +50,20 @@ class Month(BaseModel):
     reached: list[Usd] | None = Field(description="Thresholds in percent that were reached.")
 
 
+class ForecastView(BaseModel):
+    """What the month will cost in USD if nothing stops it, with the range that holds it 95 times in 100.
+
+    It rests on the cost a task of so many `days` with answers of the last two weeks, and the prompts of now. `ends_on`:
+    the first day that the budget does not cover whole; null: it lasts.
+    """
+
+    expected_usd: Usd
+    low_usd: Usd
+    high_usd: Usd
+    days: int
+    ends_on: date | None
+
+
 class Budget(BaseModel):
     """The user's month in USD, as decimal strings; `reserved_usd` is what calls under way can cost at most."""
 
@@ -60,6 +75,7 @@ class Budget(BaseModel):
     percent: float
     spending_alert_threshold: float
     state: Literal["ok", "near_limit", "blocked"]
+    forecast: ForecastView | None = Field(description="Null: fewer than six days with answers.")
     history: list[Month] = Field(description="The last twelve months with calls, newest first.")
 
 
@@ -143,8 +159,13 @@ def budget(caller: Annotated[Caller, needs("budget:read")]) -> Budget:
         percent=float(round(standing.percent, 1)),
         spending_alert_threshold=float(standing.threshold),
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
+        forecast=forecast_view(forecasts(app, [standing], caller.user_id).get(caller.user_id)),
         history=[Month.model_validate(row) for row in app.budget.history(caller.user_id, 12)],
     )
+
+
+def forecast_view(found: Forecast | None) -> ForecastView | None:
+    return None if found is None else ForecastView.model_validate(found, from_attributes=True)
 
 
 @router.get("/api-keys", response_model=list[KeyView])

@@ -57,6 +57,7 @@ def test_the_budget_is_shown_in_decimal_strings(world: World) -> None:
     world.service.app_of(world.bea).budget.correct(world.bea, Decimal("3.5"), "a test")
     found = world.call("GET", "/budget").json()
     assert ("100.00", "0", "ok") == (found["budget_usd"], found["spent_usd"], found["state"])
+    assert ("0", None) == (found["saved_usd"], found["forecast"])
     theirs = world.call("GET", "/budget", world.texts["bea"]).json()
     assert Decimal("3.5") == Decimal(theirs["spent_usd"])
 

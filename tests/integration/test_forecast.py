@@ -1,0 +1,117 @@
+"""The forecast of a month from the ledger: in `budget show`, over the API and in the digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llm_monitoring.app import App, schedule_day
+from llm_monitoring.cli.root import root
+from llm_monitoring.jobs.digest_text import Names
+from llm_monitoring.jobs.run_notices import forecast_notices
+from llm_monitoring.runs.forecast import forecasts
+from llm_monitoring.settings import load_settings
+from tests.environment import Environment, open_environment
+
+CALL = """
+INSERT INTO llm_call_attempts (id, kind, state, user_id, month, project_id, query_id, task_provider, analysis_date,
+                               sample, llm_provider, model_id, key_source, ceiling_usd, charged_usd, committed_usd,
+                               budget_usd, sent_at)
+SELECT gen_random_uuid(), kind, 'settled', %(user)s, date_trunc('month', now() AT TIME ZONE 'UTC'), %(project)s, q.id,
+       'openai', %(day)s, 1, 'openai', 'm', 'user', 9, CASE kind WHEN 'answer' THEN 0.8 ELSE 0.2 END, 1, 100, now()
+FROM llm_monitoring_queries q CROSS JOIN unnest(ARRAY ['answer', 'sentiment']) AS kind
+WHERE q.project_id = %(project)s"""
+
+
+@pytest.fixture
+def environment(
+    database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Environment]:
+    with open_environment(database_url) as made:
+        for name, value in made.variables().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield made
+
+
+def app_of(environment: Environment) -> App:
+    return App(environment.db, environment.budget, environment.store, load_settings({}, dotenv=False))
+
+
+def add_history(environment: Environment, user: int, days: int) -> int:
+    """A project of one provider with two prompts, each asked on so many days for a dollar."""
+    project = environment.add_project(user, ["¿Qué programa conviene?", "¿Y para una pyme?"], ["openai"])
+    today = schedule_day(load_settings({}, dotenv=False))
+    for number in range(1, days + 1):
+        environment.db.execute(CALL, {"user": user, "project": project, "day": today - timedelta(days=number)})
+    return project
+
+
+def test_a_month_is_forecast_from_answers_and_sentiments(environment: Environment) -> None:
+    """Two dollars a day with two tasks open: what is spent, today and the days after it; few days are no forecast."""
+    user, other = environment.add_user(), environment.add_user()
+    add_history(environment, user, 8)
+    add_history(environment, other, 5)
+    app = app_of(environment)
+    found = forecasts(app, app.budget.standings())
+    today, month = schedule_day(app.settings), app.budget.month()
+    left = ((month + timedelta(days=32)).replace(day=1) - timedelta(days=1) - today).days
+    standing = next(each for each in app.budget.standings() if each.user_id == user)
+    assert {user} == set(found)
+    assert (Decimal(2 * (1 + left)) + standing.spent_usd, 8) == (found[user].expected_usd, found[user].days)
+
+
+def test_tasks_that_were_answered_today_are_not_counted_twice(environment: Environment) -> None:
+    """Once today's tasks are stored, the forecast holds the days after today alone."""
+    user = environment.add_user(providers=["openai"])
+    add_history(environment, user, 8)
+    app = app_of(environment)
+    before = forecasts(app, app.budget.standings(), user)[user].expected_usd
+    code, output = environment.run(extra={"LLM_SENTIMENT": "false"})
+    assert 0 == code, output
+    after = forecasts(app, app.budget.standings(), user)[user].expected_usd
+    assert environment.spent(user) == pytest.approx(after - before + 2, abs=Decimal("0.02"))
+
+
+def test_a_paused_project_costs_nothing_more(environment: Environment) -> None:
+    """A user with no active project has no forecast."""
+    user = environment.add_user()
+    add_history(environment, user, 8)
+    environment.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE")
+    app = app_of(environment)
+    assert {} == forecasts(app, app.budget.standings())
+
+
+def test_budget_show_has_the_forecast(environment: Environment) -> None:
+    """With its range, for people and for programs; a user with few days has none."""
+    user, other = environment.add_user(), environment.add_user()
+    add_history(environment, user, 8)
+    add_history(environment, other, 2)
+    shown = json.loads(CliRunner().invoke(root, ["budget", "show", "--json"]).stdout)
+    assert [True, False] == [each["forecast"] is not None for each in shown]
+    assert {"expected_usd", "low_usd", "high_usd", "days", "ends_on"} == set(shown[0]["forecast"])
+    line = f"{shown[0]['forecast']['expected_usd']} ({shown[0]['forecast']['low_usd']} to"
+    assert line in CliRunner().invoke(root, ["budget", "show", str(user)]).stdout
+
+
+def test_the_digest_says_when_a_budget_will_end(environment: Environment) -> None:
+    """Once for a budget that does not last, not for one that does, and not for one that is spent already."""
+    short, ample = environment.add_user(budget="0.50"), environment.add_user(budget="1000")
+    for user in (short, ample):
+        add_history(environment, user, 8)
+    app = app_of(environment)
+    standings = app.budget.standings()
+    month, names = app.budget.month(), Names.read(app.db)
+    (notice,) = forecast_notices(forecasts(app, standings), standings, month, names)
+    today = schedule_day(app.settings)
+    assert f"📉 {names.user(short)}: a este ritmo el presupuesto se acaba el {today}; el mes costaría $" in notice.line
+    assert ("budget", f"forecast {short} {month:%Y-%m}") == (notice.kind, notice.subject)
+    app.budget.correct(short, Decimal("0.50"), "spent elsewhere")
+    standings = app.budget.standings()
+    assert [] == list(forecast_notices(forecasts(app, standings), standings, month, names))
