@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from typing import Final
@@ -41,11 +42,15 @@ def tidy(value: float) -> float:
     return round(value, 1)
 
 
-def trend_chart(trend: Trend, words: Words, width: int = WIDTH) -> Markup:
-    """A provider's mention rate: a dot a day, the mean of the days up to it as a line within its 95 % band."""
+def trend_chart(trend: Trend, words: Words, width: int = WIDTH, noted: Collection[date] = ()) -> Markup:
+    """A provider's mention rate: a dot a day, the mean of the days up to it as a line within its 95 % band.
+
+    Days of `noted` have a mark on the axis.
+    """
     last = max(1, len(trend.points) - 1)
     placed = [(LEFT + place * (width - LEFT - RIGHT) / last, point) for place, point in enumerate(trend.points)]
     elements: list[svg.Element] = [*grid(words, width), *days_axis(placed, words), *change_marks(trend, placed)]
+    elements += note_marks(placed, noted)
     for measured in runs(placed):
         elements += [band(measured), line(measured)]
     if trend.window > 1:
@@ -95,6 +100,14 @@ def change_marks(trend: Trend, placed: Sequence[Placed]) -> Iterator[svg.Element
         x = tidy(places[change.day])
         yield svg.Line(x1=x, x2=x, y1=TOP - 4, y2=HEIGHT - BOTTOM, class_=["change"])
         yield label(str(number), x, TOP - 7, "tick", "middle", "strong")
+
+
+def note_marks(placed: Sequence[Placed], noted: Collection[date]) -> Iterator[svg.Element]:
+    """A triangle under the axis on each day with a note."""
+    floor = HEIGHT - BOTTOM
+    for x, point in placed:
+        if point.day in noted:
+            yield svg.Path(d=[*path([(x, floor), (x - 4, floor + 7), (x + 4, floor + 7)]), svg.Z()], class_=["note"])
 
 
 def runs(placed: Sequence[Placed]) -> Iterator[list[Placed]]:

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from llm_monitoring.web.pages import (
     answers,
+    changes,
     overview,
     portfolio,
     prompts,
@@ -29,6 +30,7 @@ ROUTERS: Final = (
     prompts.router,
     rivals.router,
     sources.router,
+    changes.router,
 )
 
 

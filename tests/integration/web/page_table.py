@@ -33,5 +33,6 @@ PAGES: Final = (
     Page("rivals", "/projects/{project}/rivals"),
     Page("sources", "/projects/{project}/sources"),
     Page("sources-other", "/projects/{project}/sources?kind=other&provider=google"),
+    Page("changes", "/projects/{project}/changes"),
     Page("missing", "/projects/999999"),
 )
