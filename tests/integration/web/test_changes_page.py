@@ -23,7 +23,8 @@ def measured(databases: Any) -> Iterator[World]:
         book = store_two_periods(world)
         roles.add_viewer(world.db, world.project, world.bea)
         world.db.execute(
-            "INSERT INTO llm_monitoring_failed_tasks (project_id, query_id, llm_provider, analysis_date, sample, reason, message, final)"
+            "INSERT INTO llm_monitoring_failed_tasks"
+            " (project_id, query_id, llm_provider, analysis_date, sample, reason, message, final)"
             " VALUES (%(p)s, %(q)s, 'google', %(d)s, 1, 'auth_failed', '', FALSE)",
             {"p": world.project, "q": book.queries[0]["id"], "d": AFTER[1]},
         )
