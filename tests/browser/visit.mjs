@@ -91,7 +91,7 @@ async function visit(each) {
   await page.emulateMedia({ media: "print" });
   const printed = await page.evaluate(() => ({
     background: getComputedStyle(document.body).backgroundColor,
-    controls: [...document.querySelectorAll("main button, main select, .tabs, .languages")]
+    controls: [...document.querySelectorAll("main button, main select, .tabs, .language")]
       .filter((one) => one.checkVisibility()).length,
   }));
   await context.close();

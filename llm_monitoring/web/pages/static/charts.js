@@ -90,6 +90,10 @@
 
   document.querySelectorAll("figure").forEach(open);
 
+  // On a narrow screen the row of tabs begins at the one that is open.
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (tab) tab.closest(".tabs").scrollLeft = tab.offsetLeft - tab.closest(".tabs").offsetLeft - 16;
+
   // A choice in the filters is applied at once; empty fields stay out of the address.
   for (const form of document.querySelectorAll("form.filters")) {
     form.addEventListener("submit", () => {
