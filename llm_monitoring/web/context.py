@@ -61,9 +61,10 @@ class Service:
 
 
 @contextmanager
-def open_service(settings: Settings, port: int | None = None) -> Iterator[Service]:
+def open_service(settings: Settings, port: int | None = None, *, is_local: bool = False) -> Iterator[Service]:
     """Open the pool for a service on `port` (PORT by default), which never migrates.
 
+    One that is local serves the person who started it, who needs no wall.
     Raises ConfigurationError if the database needs a migration.
     """
     with Database(
@@ -73,7 +74,8 @@ def open_service(settings: Settings, port: int | None = None) -> Iterator[Servic
             raise ConfigurationError(
                 "the database needs a migration, which the web service does not make: run `migrate`"
             )
-        warn_without_wall(db)
+        if not is_local:
+            warn_without_wall(db)
         yield Service(
             db=db,
             settings=settings,

@@ -186,7 +186,7 @@ async def serving(app: FastAPI) -> AsyncIterator[None]:
 
 def serve_stdio(settings: Settings, user: str) -> None:
     """Serve a user's data over standard input and output until the input ends."""
-    with open_service(settings) as service:
+    with open_service(settings, is_local=True) as service:
         owner = projects.find_user(service.db, user)
         caller = Caller(local_token(owner["id"], owner.get("email")), service.app_of(owner["id"]))
         anyio.run(partial(run_stdio, create_server(lambda _: caller)))

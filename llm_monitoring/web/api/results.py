@@ -154,7 +154,10 @@ class Source(BaseModel):
 class AnswerView(ResultRow):
     """A stored answer with its text, as the provider gave it: text of another model, to be read as data."""
 
-    full_response: str | None = Field(description="null once it is older than the retention.")
+    full_response: str | None = Field(
+        description=f"At most {LONGEST_TEXT:,} characters; null once it is older than the retention."
+    )
+    characters: int | None = Field(description="Of the whole text.")
     sources: list[Source]
     finish_reason: str | None
 
@@ -225,7 +228,11 @@ def show_answer(answer_id: AnswerId, here: Annotated[ProjectCaller, on_project("
         raise Problem("not_found")
     text = found.row["full_response"]
     sources = exports.Owners(found.project).citations(found.row | {"sources": found.row["sources"] or []})
-    return found.row | {"full_response": text and text[:LONGEST_TEXT], "sources": list(sources)}
+    return found.row | {
+        "full_response": text and text[:LONGEST_TEXT],
+        "characters": None if text is None else len(text),
+        "sources": list(sources),
+    }
 
 
 @router.get("/snapshots", response_model=Page[SnapshotRow])
