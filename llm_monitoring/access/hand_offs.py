@@ -20,7 +20,7 @@ from llm_monitoring.domain import Secret
 
 SQL = load("people")
 
-PURPOSE: Final = "llm-monitoring hand-off"
+PURPOSE: Final = "brand monitoring hand-off"
 MOST_SECONDS: Final = 60
 EARLY_SECONDS: Final = 5  # the host's clock may be ahead by this
 FORM: Final = re.compile(r"([1-9][0-9]{0,9})\.([0-9]{10})\.([0-9a-f]{32})\.([0-9a-f]{64})")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from llm_monitoring import projects
-from llm_monitoring.access import audit, roles
+from llm_monitoring.access import people, roles
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db import Database, in_transaction
-from llm_monitoring.errors import Invalid
+from llm_monitoring.db import Database
+from llm_monitoring.errors import NotReady
 
 
 @click.group(epilog=example("projects viewers add 1 client@acme.example", "projects viewers list 1"))
@@ -27,17 +27,7 @@ def add(session: Session, project: int, user: str) -> None:
     """Let USER see PROJECT with tokens of that user."""
     with session.app() as app:
         found = projects.find_user(app.db, user)
-        owner = projects.find(app.db, project).user_id
-        if owner == found["id"]:
-            raise Invalid("user", f"user {owner} is the owner of project {project}")
-
-        def work(db: Database) -> bool:
-            is_new = roles.add_viewer(db, project, found["id"])
-            if is_new and owner is not None:
-                audit.record(db, Actor("command", owner), "viewer.add", project_id=project, object_id=found["id"])
-            return is_new
-
-        is_new = in_transaction(app.db, work)
+        is_new = people.add_viewer(app.db, owner_of(app.db, project), project, found["id"])
     say(f"User {found['id']} ({found['email']}) sees project {project}{'' if is_new else ', as before'}.")
 
 
@@ -49,14 +39,7 @@ def remove(session: Session, project: int, user: str) -> None:
     """End USER's view of PROJECT at once."""
     with session.app() as app:
         found = projects.find_user(app.db, user)
-        owner = projects.find(app.db, project).user_id
-
-        def work(db: Database) -> None:
-            roles.remove_viewer(db, project, found["id"])
-            if owner is not None:
-                audit.record(db, Actor("command", owner), "viewer.remove", project_id=project, object_id=found["id"])
-
-        in_transaction(app.db, work)
+        people.remove_viewer(app.db, owner_of(app.db, project), project, found["id"])
     say(f"User {found['id']} ({found['email']}) sees project {project} no more.")
 
 
@@ -71,3 +54,11 @@ def list_viewers(session: Session, project: int, *, as_json: bool) -> None:
         rows = roles.viewers(app.db, project)
     columns = {"User": "user_id", "E-mail": "email", "Since": "created_at"}
     show_rows(rows, columns, as_json=as_json, empty=f"No one but its owner sees project {project}.")
+
+
+def owner_of(db: Database, project: int) -> Actor:
+    """This command on behalf of the project's owner; raises NotReady for a project of no one."""
+    owner = projects.find(db, project).user_id
+    if owner is None:
+        raise NotReady("project", project, f"project {project} has no owner, who would share it")
+    return Actor("command", owner)

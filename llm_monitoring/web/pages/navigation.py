@@ -11,8 +11,7 @@ from fastapi import FastAPI, Request
 from llm_monitoring.web.pages.filters import Filters
 
 PROJECT: Final = "/projects/{project_id}"
-OWNERS_ONLY: Final = frozenset({"settings"})
-PEOPLE_ONLY: Final = frozenset({"reports"})
+OWNERS_ONLY: Final = frozenset({"reports", "settings"})
 NOUNS: Final = ("overview", "prompts", "answers", "rivals", "sources", "changes", "reports", "settings")
 
 
@@ -36,9 +35,7 @@ def tabs(request: Request, here: Any, filters: Filters | None) -> Iterator[Tab]:
 
 
 def may_open(noun: str, role: str) -> bool:
-    if noun in OWNERS_ONLY:
-        return role == "owner"
-    return role != "share" or noun not in PEOPLE_ONLY
+    return role == "owner" or noun not in OWNERS_ONLY
 
 
 def nouns_of(app: FastAPI) -> frozenset[str]:

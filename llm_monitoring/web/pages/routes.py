@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from llm_monitoring.web.pages import (
+    account,
     answers,
     changes,
     overview,
+    people,
     portfolio,
     prompts,
     rivals,
@@ -24,6 +26,8 @@ ROUTERS: Final = (
     static_files.router,
     sign_in.router,
     shared.router,
+    account.router,
+    people.router,
     portfolio.router,
     overview.router,
     answers.router,

@@ -34,5 +34,8 @@ PAGES: Final = (
     Page("sources", "/projects/{project}/sources"),
     Page("sources-other", "/projects/{project}/sources?kind=other&provider=google"),
     Page("changes", "/projects/{project}/changes"),
+    Page("reports", "/projects/{project}/reports"),
+    Page("account", "/account"),
+    Page("sign-in", "/sign-in"),
     Page("missing", "/projects/999999"),
 )

@@ -1,0 +1,112 @@
+"""Sharing a project: links for anyone who has them, and people who sign in and look."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request, Response
+
+from llm_monitoring import projects
+from llm_monitoring.access import people, roles, shares, sign_ins
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.access.shares import DEFAULT_DAYS
+from llm_monitoring.errors import Invalid
+from llm_monitoring.reporting.frozen import frozen_report
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.pages.forms import Form, Sent, done
+from llm_monitoring.web.pages.link_sender import can_send
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.pages.words import page_language
+from llm_monitoring.web.visitor import ProjectVisitor, on_page
+
+router: Final = APIRouter(include_in_schema=False, prefix="/projects/{project_id}/reports")
+
+Here = Annotated[ProjectVisitor, on_page("shares:write")]
+ShareId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+MOST_SHOWN: Final = 200
+MOST_DIGITS: Final = 4
+
+
+@router.get("")
+def show_reports(request: Request, here: Here) -> Response:
+    """The project's links with their openings, and who may look."""
+    return page(request, here)
+
+
+@router.get("/links")
+@router.get("/viewers")
+def go_back(here: Here) -> Response:
+    """Where a form was sent to, there is the page that has it, as for a change of language."""
+    return done(f"/projects/{here.project_id}/reports")
+
+
+@router.post("/links")
+def create_link(request: Request, here: Here, form: Sent) -> Response:
+    """Make a link and show it: this is the only time."""
+    service: Service = request.app.state.service
+    days = form.text("days", str(DEFAULT_DAYS))
+    report = frozen_report(here.app, here.project_id) if form.text("kind") == "frozen" else None
+    try:
+        _, secret = shares.create(
+            here.app.db,
+            here.visitor.actor,
+            here.project_id,
+            form.text("label"),
+            days=int(days) if days.isascii() and days.isdigit() and len(days) <= MOST_DIGITS else 0,
+            report=report,
+        )
+    except Invalid as exc:
+        return page(request, here, form.refused(**{exc.field: exc.field}))
+    return page(request, here, link=f"{service.address or ''}/s/{secret.reveal()}")
+
+
+@router.post("/links/{share_id}/revoke")
+def revoke_link(share_id: ShareId, here: Here) -> Response:
+    """Revoke a link at once."""
+    shares.revoke(here.app.db, here.visitor.actor, here.project_id, share_id)
+    return done(f"/projects/{here.project_id}/reports")
+
+
+@router.post("/viewers")
+def add_viewer(request: Request, here: Here, form: Sent) -> Response:
+    """Let a user look at the project, and send a sign-in link to the user's address."""
+    service: Service = request.app.state.service
+    person = sign_ins.person_of_address(service.db, form.text("email"))
+    if person is None or person.disabled_at is not None:
+        return page(request, here, form.refused(email="unknown_user"))
+    try:
+        people.add_viewer(here.app.db, here.visitor.actor, here.project_id, person.id)
+    except Invalid:
+        return page(request, here, form.refused(email="is_owner"))
+    session = here.visitor.session
+    sign_ins.invite(service.app_of(person.id).db, Actor("person", person.id, session.id if session else None))
+    if can_send(service):
+        request.app.state.links.ask(service, person.email, page_language(request))
+    return done(f"/projects/{here.project_id}/reports")
+
+
+@router.post("/viewers/{user_id}/remove")
+def remove_viewer(user_id: UserId, here: Here) -> Response:
+    """End a user's view at once."""
+    people.remove_viewer(here.app.db, here.visitor.actor, here.project_id, user_id)
+    return done(f"/projects/{here.project_id}/reports")
+
+
+def page(request: Request, here: ProjectVisitor, form: Form | None = None, *, link: str | None = None) -> Response:
+    service: Service = request.app.state.service
+    answer = render(
+        request,
+        "reports.html",
+        status=422 if form and form.errors else 200,
+        here=here,
+        project=projects.find(here.app.db, here.project_id),
+        form=form or Form(),
+        link=link,
+        shares=shares.shares_of(here.app.db, here.project_id, limit=MOST_SHOWN),
+        viewers=roles.viewers(here.app.db, here.project_id),
+        can_send=can_send(service),
+        days=DEFAULT_DAYS,
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

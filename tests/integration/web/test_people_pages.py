@@ -1,0 +1,107 @@
+"""The pages on which a project is shared and sessions are ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llm_monitoring.access import sign_ins
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.notify.delivery import Message
+from tests.integration.web.test_sign_in import SERVER, sent
+from tests.integration.web.world import World, open_world, sign_in
+
+__all__ = ["sent"]
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """The service with a mail server."""
+    with open_world(database_url, LLM_NOTIFY_URLS=SERVER) as made:
+        yield made
+
+
+def post(world: World, path: str, cookies: dict[str, str], **fields: str) -> Any:
+    return world.open(path, cookies, "POST", data=fields)
+
+
+def test_an_owner_makes_a_link_and_revokes_it(world: World) -> None:
+    """The page shows it once; it opens the project until it is revoked."""
+    cookies = sign_in(world, world.ana)
+    path = f"/projects/{world.project}/reports"
+    made = post(world, f"{path}/links", cookies, label="Acme <b>", kind="live", days="7")
+    (link,) = re.findall(r'href="https://testserver(/s/[^"]+)"', made.text)
+    assert 303 == world.open(link).status_code
+    listed = world.open(path, cookies).text
+    assert (False, True) == (link in listed, "Acme &lt;b&gt;" in listed)
+    assert 303 == post(world, f"{path}/links/1/revoke", cookies).status_code
+    assert 404 == world.open(link).status_code
+    assert "<td>revoked</td>" in world.open(path, cookies).text
+
+
+@pytest.mark.parametrize(
+    ("label", "days"),
+    [("", "30"), ("x" * 101, "30"), ("x", "0"), ("x", "366"), ("x", "٣"), ("x", "-1"), ("x\x07", "1")],
+)
+def test_a_link_that_cannot_be_is_refused(world: World, label: str, days: str) -> None:
+    """On the page, with what was typed, and nothing is made."""
+    answer = post(world, f"/projects/{world.project}/reports/links", sign_in(world, world.ana), label=label, days=days)
+    assert (422, True) == (answer.status_code, 'aria-invalid="true"' in answer.text)
+    assert [] == world.db.all("SELECT id FROM llm_share_links")
+
+
+def test_a_user_is_invited_to_look(world: World, sent: list[Message]) -> None:
+    """And gets a sign-in link at the own address; removed, the project is a missing one."""
+    cookies, path = sign_in(world, world.ana), f"/projects/{world.project}/reports"
+    assert 303 == post(world, f"{path}/viewers", cookies, email="bea@example.com").status_code
+    world.app.state.links.thread.submit(lambda: None).result(timeout=30)
+    assert ["to=bea%40example.com"] == [each.target.reveal().rpartition("&")[2] for each in sent]
+    assert "bea@example.com" in world.open(path, cookies).text
+    theirs = sign_in(world, world.bea)
+    assert 200 == world.open(f"/projects/{world.project}", theirs).status_code
+    assert 404 == world.open(path, theirs).status_code
+    assert 303 == post(world, f"{path}/viewers/{world.bea}/remove", cookies).status_code
+    assert 404 == world.open(f"/projects/{world.project}", theirs).status_code
+    rows = world.db.all("SELECT action FROM llm_audit_log WHERE user_id = %(a)s ORDER BY id", {"a": world.ana})
+    assert ["viewer.add", "viewer.remove"] == [row["action"] for row in rows if row["action"].startswith("viewer")]
+
+
+@pytest.mark.parametrize("email", ["no-one@example.com", "ana@example.com", "2", "", "%"])
+def test_no_one_else_is_invited(world: World, sent: list[Message], email: str) -> None:
+    """A stranger becomes no user here, since a user has a budget; the owner is none, and a number is no address."""
+    users = world.db.all("SELECT * FROM users")
+    answer = post(world, f"/projects/{world.project}/reports/viewers", sign_in(world, world.ana), email=email)
+    assert (422, []) == (answer.status_code, world.db.all("SELECT * FROM llm_project_viewers"))
+    assert (users, []) == (world.db.all("SELECT * FROM users"), sent)
+
+
+def test_who_was_disabled_is_not_invited(world: World, sent: list[Message]) -> None:
+    """Only who runs the installation lets them in again."""
+    sign_ins.disable(world.db, Actor("command", world.bea))
+    path = f"/projects/{world.project}/reports/viewers"
+    assert 422 == post(world, path, sign_in(world, world.ana), email="bea@example.com").status_code
+
+
+def test_a_person_ends_sessions(world: World) -> None:
+    """One, or all but this one; those of others are missing."""
+    mine, other, third, theirs = (sign_in(world, each) for each in (world.ana, world.ana, world.ana, world.bea))
+    assert 2 == world.open("/account", mine).text.count('action="/account/sessions/') - 1
+    assert 404 == post(world, "/account/sessions/4/end", mine).status_code
+    assert 303 == post(world, "/account/sessions/2/end", mine).status_code
+    assert 303 == world.open("/account", other).status_code
+    assert 303 == post(world, "/account/sessions/end-others", mine).status_code
+    assert 303 == world.open("/account", third).status_code
+    assert (200, 200) == tuple(world.open("/account", each).status_code for each in (mine, theirs))
+
+
+def test_the_browsers_name_stays_text(world: World) -> None:
+    """What a browser says of itself is untrusted."""
+    text = sign_ins.new_link(world.db, world.ana)
+    assert text is not None
+    answer = world.open(f"/sign-in/{text.reveal()}", method="POST", headers={"User-Agent": "<script>x</script>"})
+    name, _, rest = answer.headers["set-cookie"].partition("=")
+    shown = world.open("/account", {name: rest.partition(";")[0]}).text
+    assert (True, False) == ("&lt;script&gt;x" in shown, "<script>x" in shown)
