@@ -335,7 +335,7 @@ def test_project_with_everything(cli: Cli, ana: int) -> None:
     assert {
         "id": 1, "name": "Quipu (ES)", "user_id": 1, "industry": "software de facturación", "language": "en",
         "country": "ES", "providers": ["openai", "google"], "web_search": True, "samples_per_query": 3,
-        "is_active": True,
+        "pace": "punctual", "is_active": True,
         "brand": {"name": "Quipu", "aliases": ["Quipu App", "getquipu"], "domains": ["getquipu.com"],
                   "exclude": ["quipu inca"], "case_sensitive": True},
         "competitors": [
