@@ -426,8 +426,8 @@ def test_queries_add(cli: Cli, quipu: int) -> None:
     )
     assert "Project 1: new prompts: 1, known already: 1.\n" == cli.done("queries", "add", "1", "¿Cuál?", " otra ")
     assert [
-        {"id": 1, "query_text": "¿Cuál?", "language": "en", "query_type": "t", "is_active": True},
-        {"id": 2, "query_text": "[b]Which[/b]?", "language": "en", "query_type": "t", "is_active": True},
+        {"id": 1, "query_text": "¿Cuál?", "language": "en", "query_type": "t", "is_active": True, "tags": []},
+        {"id": 2, "query_text": "[b]Which[/b]?", "language": "en", "query_type": "t", "is_active": True, "tags": []},
     ] == cli.json("queries", "list", "1")[:2]
     assert ("otra", "es", "general") == tuple(
         cli.json("queries", "list", "1")[2][name] for name in ("query_text", "language", "query_type")
