@@ -62,9 +62,10 @@ class ProjectStanding:
         return [need for need in ORDER if found.get(need)]
 
 
-def project_standings(db: Database, user_id: int, month: date) -> list[ProjectStanding]:
-    """The user's projects that are not archived, by brand."""
-    return [standing_of(row) for row in db.all(SQL.projects, {"user_id": user_id, "since": month})]
+def project_standings(db: Database, user_id: int, month: date, project_id: int | None = None) -> list[ProjectStanding]:
+    """The user's projects that are not archived, by brand, or one of them; costs are those since `month`."""
+    params = {"user_id": user_id, "since": month, "project_id": project_id}
+    return [standing_of(row) for row in db.all(SQL.projects, params)]
 
 
 def last_drops(db: Database, wanted: Sequence[PeriodRequest]) -> frozenset[int]:

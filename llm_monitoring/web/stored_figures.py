@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest
-from llm_monitoring.reporting.stored_figures import StoredFigures, figures_text
+from llm_monitoring.figures.stored_figures import columns_of, find
+from llm_monitoring.reporting.stored_figures import StoredFigures, code_version, figures_text
 
 
 def figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures:
@@ -17,6 +18,12 @@ def figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures:
     Raises NotFound, Invalid if the periods overlap, or TooManyStale.
     """
     return reader().validate_json(figures_text(db, wanted))
+
+
+def stored_figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures | None:
+    """The figures of a period if they are stored and nothing changed since; None if they would have to be measured."""
+    body = find(db, columns_of(wanted, code_version()))["body"]
+    return None if body is None else reader().validate_json(str(body))
 
 
 @lru_cache(maxsize=1)

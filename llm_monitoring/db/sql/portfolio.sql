@@ -16,7 +16,7 @@ FROM llm_monitoring_projects p
                             ) measured
          CROSS JOIN LATERAL (SELECT greatest(measured.last, (SELECT max(analysis_date) FROM llm_monitoring_failed_tasks
                                                              WHERE project_id = p.id)) AS day) tried
-WHERE p.archived_at IS NULL
+WHERE p.archived_at IS NULL AND (%(project_id)s::int IS NULL OR p.id = %(project_id)s)
   AND (p.user_id = %(user_id)s
        OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s))
 ORDER BY lower(p.brand_name), p.id;

@@ -15,18 +15,21 @@ from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
 from llm_monitoring.reporting.period_view import PeriodFigure
 from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_drops, project_standings
+from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.reporting.trends import Point
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of
+from llm_monitoring.web.stored_figures import figures_of, stored_figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_in
 
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
-AT_ONCE: Final = 8
-"""Projects of which the figures are computed within a request; the rows of others load theirs one by one."""
+AT_ONCE: Final = 12
+"""Rows with their figures in the page, if they are stored; the rows of others load theirs when they come into view."""
+MEASURED: Final = 2
+"""Rows of which the figures are measured for the page if none are stored: that takes up to a second each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def show_portfolio(
         request,
         "portfolio.html",
         visitor=visitor,
-        rows=in_order([with_figures(visitor.app.db, row, today) for row in shown[:AT_ONCE]]) + shown[AT_ONCE:],
+        rows=in_order(first_rows(visitor.app.db, shown[:AT_ONCE], today)) + shown[AT_ONCE:],
         count=len(rows),
         urgent=sum(row.rank < ORDER.index("new") for row in rows),
         page=page,
@@ -86,8 +89,8 @@ def show_portfolio(
 def show_row(request: Request, here: Annotated[ProjectVisitor, on_page("figures:read")]) -> Response:
     """The row of one project alone, which the portfolio loads."""
     visitor, today = here.visitor, schedule_day(here.app.settings)
-    found = [row for row in read_rows(visitor, today, standing_of(visitor)) if row.project.id == here.project_id]
-    rows = [with_figures(here.app.db, row, today) for row in found]
+    found = read_rows(visitor, today, standing_of(visitor), here.project_id)
+    rows = [with_figures(row, figures_of(here.app.db, requested(row.project, today))) for row in found]
     return render(request, "portfolio_rows.html", rows=rows, today=today)
 
 
@@ -97,13 +100,14 @@ def standing_of(visitor: Visitor) -> Standing | None:
     return next((each for each in standings if each.user_id == visitor.user_id), None)
 
 
-def read_rows(visitor: Visitor, today: date, standing: Standing | None) -> list[Row]:
+def read_rows(visitor: Visitor, today: date, standing: Standing | None, project_id: int | None = None) -> list[Row]:
+    """The person's projects, or one of them, with what needs attention."""
     app, user_id = visitor.app, visitor.user_id
     if user_id is None:
         return []
     usable = {name for name, state in app.keys.available([user_id])[user_id].items() if state.usable}
     is_blocked = standing is not None and standing.blocked
-    found = project_standings(app.db, user_id, app.budget.month())
+    found = project_standings(app.db, user_id, app.budget.month(), project_id)
     dropped = last_drops(app.db, [requested(each, today) for each in found if each.measured])
     return [
         Row(
@@ -120,17 +124,28 @@ def requested(project: ProjectStanding, today: date) -> PeriodRequest:
     return PeriodRequest(project.id, *Filters().periods(project.measured, today))
 
 
-def with_figures(db: Database, row: Row, today: date) -> Row:
-    """The row with the figures of its project, and whether they show a drop; the row as it is without answers."""
-    if row.project.measured is None:
-        return row
-    request = requested(row.project, today)
-    measured = figures_of(db, request)
+def first_rows(db: Database, rows: Sequence[Row], today: date) -> list[Row]:
+    """The rows with the figures that are stored, and some that are measured now; one without answers has none."""
+    left, found = MEASURED, []
+    for row in rows:
+        if row.project.measured is None:
+            found.append(row)
+            continue
+        request = requested(row.project, today)
+        figures = stored_figures_of(db, request)
+        if figures is None and left:
+            left, figures = left - 1, figures_of(db, request)
+        found.append(row if figures is None else with_figures(row, figures))
+    return found
+
+
+def with_figures(row: Row, measured: StoredFigures) -> Row:
+    """The row with the figures of its project, and whether they show a drop."""
     figures = RowFigures(
         rate=measured.view.total["mention_rate"],
         points=measured.trend.points if measured.trend else (),
-        period=request.period,
-        links=Links(row.project.id, Filters(), request.period),
+        period=measured.period,
+        links=Links(row.project.id, Filters(), measured.period),
     )
     needs = {*row.needs} - {"drop"}
     if figures.has_dropped and row.project.is_active:

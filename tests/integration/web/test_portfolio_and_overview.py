@@ -103,6 +103,18 @@ def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: 
     assert ("data-n=" in row, "<html" in row) == (True, False)
 
 
+def test_figures_that_are_not_stored_are_measured_for_some_rows_alone(
+    measured: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page waits for no more than that: rows with stored figures have them, the others load theirs."""
+    monkeypatch.setattr(portfolio, "MEASURED", 0)
+    cookies = sign_in(measured, measured.ana)
+    measured.db.execute("DELETE FROM llm_stored_figures")
+    waiting = measured.open("/", cookies).text
+    measured.open(f"/projects/{measured.project}/row", cookies)
+    assert (True, False) == ("hx-get" in waiting, "hx-get" in measured.open("/", cookies).text)
+
+
 def test_the_overview_says_what_changed_and_why(measured: World) -> None:
     """The lead sentence, the verdict, each provider's, and the change of model, in the page's language."""
     text = text_of(measured, f"/projects/{measured.project}?{QUERY}", measured.ana, "es")
