@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from llm_monitoring.db import Database, Row, load
+from llm_monitoring.registry import is_same_model
 from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.answers import Piece
 from llm_monitoring.reporting.stored_answers import StoredAnswer, find_in
@@ -53,8 +54,8 @@ class AnswerPage:
 
     @property
     def is_asked_otherwise(self) -> bool:
-        """Whether another model answered than the one that was asked."""
-        return bool(self.row["model_used"]) and self.row["model_used"] != self.row["model_id"]
+        """Whether another model answered than the one that was asked; a version of the same one is not another."""
+        return not is_same_model(self.row["model_id"], self.row["model_used"] or "")
 
 
 def read_answer(db: Database, project_id: int, answer_id: int) -> AnswerPage | None:
