@@ -127,9 +127,13 @@ def without_adapters(columns: Mapping[str, Any]) -> dict[str, Any]:
 
 def plan(db: Database, project_id: int, first: date | None = None, last: date | None = None) -> ReanalysisPlan:
     """The stale days of a project from `first` to `last`."""
-    project = projects.find(db, project_id)
+    return plan_for(db, projects.find(db, project_id), first, last)
+
+
+def plan_for(db: Database, project: Project, first: date | None = None, last: date | None = None) -> ReanalysisPlan:
+    """The same with these names, which need not be stored."""
     params = {
-        "project_id": project_id,
+        "project_id": project.id,
         "fingerprint": fingerprints.fingerprint(project),
         "first": first,
         "last": last,

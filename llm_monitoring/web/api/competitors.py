@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -12,6 +13,8 @@ from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.errors import AlreadyExists
 from llm_monitoring.projects import Project
@@ -104,17 +107,7 @@ def add_competitor(
     """Add a competitor; the project's figures count it from then on, in answers that are stored already too."""
     entity = body.entity()
 
-    def work(app: App) -> Any:
-        if not projects.new_competitors(projects.find(app.db, here.project_id), [entity]):
-            raise AlreadyExists("competitor", repr(entity.name))
-        projects.add_competitor(app.db, here.project_id, entity)
-        added = projects.write_entity(entity)
-        audit.record(
-            app.db, here.caller.actor, "competitor.add", project_id=here.project_id, object_id=entity.name, after=added
-        )
-        return added
-
-    added = here.caller.change(work)
+    added = here.caller.change(lambda app: store_competitor(app, here.caller.actor, here.project_id, entity))
     response.headers["Location"] = f"{request.url.path}/{quote(entity.name, safe='')}"
     return added
 
@@ -130,43 +123,63 @@ def change_competitor(
     The former name stays as an alias, so that answers that use it still count, unless `aliases` are given.
     """
 
-    def work(app: App) -> Any:
-        before = projects.write_entity(projects.find_competitor(projects.find(app.db, here.project_id), name))
-        body = accepted(EntityBody, merged(before, patch))
-        fields = body.model_dump(exclude={"name"})
-        project = projects.edit_competitor(
-            app.db, here.project_id, name, fields, body.name, keep_old_name="aliases" not in patch
-        )
-        after = projects.write_entity(projects.find_competitor(project, body.name))
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "competitor.change",
-            project_id=here.project_id,
-            object_id=before["name"],
-            before=before,
-            after=after,
-        )
-        return after
+    def body_of(before: dict[str, Any]) -> EntityBody:
+        return accepted(EntityBody, merged(before, patch))
 
-    return here.caller.change(work)
+    return here.caller.change(
+        lambda app: alter_competitor(
+            app, here.caller.actor, here.project_id, name, body_of, keep_old_name="aliases" not in patch
+        )
+    )
 
 
 @router.delete("/{name:path}", status_code=204)
 def remove_competitor(name: CompetitorName, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Remove a competitor from the project; stored answers stay."""
 
-    def work(app: App) -> None:
-        before = projects.write_entity(projects.find_competitor(projects.find(app.db, here.project_id), name))
-        projects.remove_competitor(app.db, here.project_id, name)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "competitor.remove",
-            project_id=here.project_id,
-            object_id=before["name"],
-            before=before,
-        )
-
-    here.caller.change(work)
+    here.caller.change(lambda app: withdraw_competitor(app, here.caller.actor, here.project_id, name))
     return Response(status_code=204)
+
+
+def store_competitor(app: App, actor: Actor, project_id: int, entity: Entity) -> dict[str, Any]:
+    """Add a competitor, with its record; raises AlreadyExists and Invalid."""
+    if not projects.new_competitors(projects.find(app.db, project_id), [entity]):
+        raise AlreadyExists("competitor", repr(entity.name))
+    projects.add_competitor(app.db, project_id, entity)
+    added = projects.write_entity(entity)
+    audit.record(app.db, actor, "competitor.add", project_id=project_id, object_id=entity.name, after=added)
+    return added
+
+
+def alter_competitor(
+    app: App,
+    actor: Actor,
+    project_id: int,
+    name: str,
+    body_of: Callable[[dict[str, Any]], EntityBody],
+    *,
+    keep_old_name: bool,
+) -> dict[str, Any]:
+    """Change a competitor, with its record; raises NotFound and Invalid."""
+    before = projects.write_entity(projects.find_competitor(projects.find(app.db, project_id), name))
+    body = body_of(before)
+    fields = body.model_dump(exclude={"name"})
+    project = projects.edit_competitor(app.db, project_id, name, fields, body.name, keep_old_name=keep_old_name)
+    after = projects.write_entity(projects.find_competitor(project, body.name))
+    audit.record(
+        app.db,
+        actor,
+        "competitor.change",
+        project_id=project_id,
+        object_id=before["name"],
+        before=before,
+        after=after,
+    )
+    return after
+
+
+def withdraw_competitor(app: App, actor: Actor, project_id: int, name: str) -> None:
+    """Remove a competitor, with its record; raises NotFound."""
+    before = projects.write_entity(projects.find_competitor(projects.find(app.db, project_id), name))
+    projects.remove_competitor(app.db, project_id, name)
+    audit.record(app.db, actor, "competitor.remove", project_id=project_id, object_id=before["name"], before=before)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Request, Response
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.projects import archive, restore, visible_projects
 from llm_monitoring.access.requests import Reply
 from llm_monitoring.app import App
@@ -120,28 +121,37 @@ def change(
     request: Request, here: ProjectCaller, body_of: Callable[[ProjectView], ProjectBody], *, needed: bool
 ) -> Response:
     """Change a project as `body_of` makes it of the present one, which no other request changes meanwhile."""
+
+    def body(before: ProjectView) -> ProjectBody:
+        require_match(request, before, needed=needed)
+        return body_of(before)
+
+    def work(app: App) -> ProjectView:
+        return alter_project(app, here.caller.actor, here.project_id, body, is_archived=here.is_archived)
+
+    return respond(request, here.caller.change(work))
+
+
+def alter_project(
+    app: App, actor: Actor, project_id: int, body_of: Callable[[ProjectView], ProjectBody], *, is_archived: bool
+) -> ProjectView:
+    """Change a project as its owner, with the record."""
     seen = []
 
     def edit(current: Project) -> Project:
-        before = project_view(current, here.role, is_archived=here.is_archived)
-        require_match(request, before, needed=needed)
-        seen.append(before)
-        return edited(current, body_of(before))
+        seen.append(project_view(current, "owner", is_archived=is_archived))
+        return edited(current, body_of(seen[-1]))
 
-    def work(app: App) -> ProjectView:
-        after = projects.change(app.db, here.project_id, edit)
-        view = project_view(after, here.role, is_archived=here.is_archived)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "project.change",
-            project_id=here.project_id,
-            before=seen[-1].model_dump(mode="json"),
-            after=view.model_dump(mode="json"),
-        )
-        return view
-
-    return respond(request, here.caller.change(work))
+    after = project_view(projects.change(app.db, project_id, edit), "owner", is_archived=is_archived)
+    audit.record(
+        app.db,
+        actor,
+        "project.change",
+        project_id=project_id,
+        before=seen[-1].model_dump(mode="json"),
+        after=after.model_dump(mode="json"),
+    )
+    return after
 
 
 def view_of(here: ProjectCaller) -> ProjectView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
 from llm_monitoring.web.api.schemas import Body, Page, Tag
 from llm_monitoring.web.conditional import HAS_IT, require_match, respond
@@ -108,13 +110,14 @@ def add_prompts(body: NewPrompts, here: Annotated[ProjectCaller, on_project("pro
     new = [
         projects.NewPrompt(each.query_text, each.language, each.query_type, tuple(each.tags)) for each in body.prompts
     ]
+    return here.caller.change(lambda app: store_prompts(app, here.caller.actor, here.project_id, new))
 
-    def work(app: App) -> Added:
-        added, known = projects.add_all_prompts(app.db, here.project_id, new)
-        audit.record(app.db, here.caller.actor, "prompts.add", project_id=here.project_id, after={"added": added})
-        return Added(added=added, known=known)
 
-    return here.caller.change(work)
+def store_prompts(app: App, actor: Actor, project_id: int, new: Sequence[projects.NewPrompt]) -> Added:
+    """Add prompts, all or none, with the record; raises Invalid."""
+    added, known = projects.add_all_prompts(app.db, project_id, new)
+    audit.record(app.db, actor, "prompts.add", project_id=project_id, after={"added": added})
+    return Added(added=added, known=known)
 
 
 @router.patch("/{prompt_id}", response_model=PromptView)
@@ -128,21 +131,26 @@ def change_prompt(
 
     def work(app: App) -> PromptView:
         projects.hold(app.db, here.project_id)
-        before = view_of(app, here.project_id, prompt_id)
-        require_match(request, before, needed=False)
-        after = edited(app, here.project_id, before, body)
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "prompt.change",
-            project_id=here.project_id,
-            object_id=prompt_id,
-            before=before.model_dump(),
-            after=after.model_dump(),
-        )
-        return after
+        require_match(request, view_of(app, here.project_id, prompt_id), needed=False)
+        return alter_prompt(app, here.caller.actor, here.project_id, prompt_id, body)
 
     return respond(request, here.caller.change(work))
+
+
+def alter_prompt(app: App, actor: Actor, project_id: int, prompt_id: int, body: PromptChange) -> PromptView:
+    """Change a prompt, with the record; raises NotFound, NotReady and Invalid."""
+    before = view_of(app, project_id, prompt_id)
+    after = edited(app, project_id, before, body)
+    audit.record(
+        app.db,
+        actor,
+        "prompt.change",
+        project_id=project_id,
+        object_id=prompt_id,
+        before=before.model_dump(),
+        after=after.model_dump(),
+    )
+    return after
 
 
 def edited(app: App, project_id: int, before: PromptView, body: PromptChange) -> PromptView:
@@ -173,12 +181,12 @@ def view_of(app: App, project_id: int, prompt_id: int) -> PromptView:
 def remove_prompt(prompt_id: PromptId, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Remove a prompt that was never asked; one that was asked is paused instead."""
 
-    def work(app: App) -> None:
-        before = projects.find_prompt(app.db, here.project_id, prompt_id)
-        projects.remove_prompts(app.db, here.project_id, [prompt_id])
-        audit.record(
-            app.db, here.caller.actor, "prompt.remove", project_id=here.project_id, object_id=prompt_id, before=before
-        )
-
-    here.caller.change(work)
+    here.caller.change(lambda app: withdraw_prompt(app, here.caller.actor, here.project_id, prompt_id))
     return Response(status_code=204)
+
+
+def withdraw_prompt(app: App, actor: Actor, project_id: int, prompt_id: int) -> None:
+    """Remove a prompt that was never asked, with the record; raises NotFound and NotReady."""
+    before = projects.find_prompt(app.db, project_id, prompt_id)
+    projects.remove_prompts(app.db, project_id, [prompt_id])
+    audit.record(app.db, actor, "prompt.remove", project_id=project_id, object_id=prompt_id, before=before)
