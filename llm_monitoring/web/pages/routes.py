@@ -16,6 +16,7 @@ from llm_monitoring.web.pages import (
     portfolio,
     prompts,
     rivals,
+    settings,
     shared,
     sign_in,
     sources,
@@ -35,6 +36,7 @@ ROUTERS: Final = (
     rivals.router,
     sources.router,
     changes.router,
+    settings.router,
 )
 
 

@@ -37,5 +37,7 @@ PAGES: Final = (
     Page("reports", "/projects/{project}/reports"),
     Page("account", "/account"),
     Page("sign-in", "/sign-in"),
+    Page("settings", "/projects/{project}/settings"),
+    Page("settings-names", "/projects/{project}/settings?edit=brand&generate=5"),
     Page("missing", "/projects/999999"),
 )

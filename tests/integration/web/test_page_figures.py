@@ -13,7 +13,19 @@ from tests.integration.web.page_table import PAGES, Page
 from tests.integration.web.two_periods import COMPARED, store_two_periods
 from tests.integration.web.world import World, open_world, sign_in
 
-WITHOUT_FIGURES: Final = frozenset({"missing", "answers", "answers-counted", "answer", "reports", "account", "sign-in"})
+WITHOUT_FIGURES: Final = frozenset(
+    {
+        "missing",
+        "answers",
+        "answers-counted",
+        "answer",
+        "reports",
+        "account",
+        "sign-in",
+        "settings",
+        "settings-names",
+    }
+)
 
 
 @pytest.fixture(scope="module")
