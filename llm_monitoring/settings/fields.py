@@ -223,6 +223,15 @@ class Settings:
     web_bind: str = field(
         metadata=variable("LLM_WEB_BIND", "Address that the web service listens on.", bind_address, "127.0.0.1")
     )
+    oidc_issuer: str | None = field(
+        metadata=variable(
+            "LLM_OIDC_ISSUER", "OpenID provider at which users may sign in by their verified address.", base_url
+        )
+    )
+    oidc_client_id: str | None = field(metadata=variable("LLM_OIDC_CLIENT_ID", "Our name at that provider.", str))
+    oidc_client_secret: Secret | None = field(
+        metadata=variable("LLM_OIDC_CLIENT_SECRET", "Our secret at that provider.", Secret, secret=True)
+    )
     hand_off_secret: Secret | None = field(
         metadata=variable(
             "LLM_HAND_OFF_SECRET",

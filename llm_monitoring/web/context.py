@@ -16,6 +16,7 @@ from llm_monitoring.app import App, assemble, database_url
 from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
+from llm_monitoring.web.oidc import Provider, provider_of
 from llm_monitoring.web.rates import LastSeen, RateLimit, Slots, client_of
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ UNKNOWN_TOKENS_A_MINUTE: Final = 30  # of a client's address
 class Service:
     """The open service; `address` is what links of the service begin with, None if it is not known.
 
+    `oidc` is the provider at which people may sign in, None without one.
     `rate` and `export_rate` count requests of a token, the other rates those of a client's address.
     """
 
@@ -46,6 +48,7 @@ class Service:
     unknown_token_rate: RateLimit
     tokens_in_use: LastSeen
     address: str | None
+    oidc: Provider | None
 
     def client_of(self, connection: HTTPConnection) -> str:
         """The address of a client, as limits count it."""
@@ -86,6 +89,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
             unknown_token_rate=RateLimit(UNKNOWN_TOKENS_A_MINUTE),
             tokens_in_use=LastSeen(),
             address=public_address(settings, port),
+            oidc=provider_of(settings, public_address(settings, port)),
         )
 
 

@@ -30,6 +30,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "budget_exhausted": (402, "The month's budget is spent", "El presupuesto del mes está gastado"),
     "scope_missing": (403, "The token lacks a scope", "Al token le falta un permiso"),
     "sign_in_needed": (403, "You need to sign in", "Hay que iniciar sesión"),
+    "sign_in_refused": (403, "You could not be signed in", "No se pudo iniciar la sesión"),
     "foreign_origin": (403, "The request comes from another site", "La petición viene de otro sitio"),
     "not_found": (404, "There is no such thing here", "No existe"),
     "method_not_allowed": (405, "This method is not offered here", "Este método no se ofrece aquí"),

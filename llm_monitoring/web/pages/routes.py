@@ -11,6 +11,7 @@ from llm_monitoring.web.pages import (
     account,
     answers,
     changes,
+    oidc_sign_in,
     overview,
     people,
     portfolio,
@@ -26,6 +27,7 @@ from llm_monitoring.web.pages import (
 ROUTERS: Final = (
     static_files.router,
     sign_in.router,
+    oidc_sign_in.router,
     shared.router,
     account.router,
     people.router,

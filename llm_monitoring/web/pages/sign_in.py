@@ -29,7 +29,7 @@ Next = Annotated[str, Query(max_length=2000)]
 @router.get(SIGN_IN)
 def sign_in_page(request: Request, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
     """Ask for the address to send a link to, or say how to get one."""
-    return page(request, next=own_path(next))
+    return page(request, path=own_path(next))
 
 
 @router.post(SIGN_IN, dependencies=[same_origin()])
@@ -128,10 +128,10 @@ def end_session(visitor: Visitor) -> None:
 
 def take_turn(request: Request, email: str | None = None) -> None:
     """Count a sign-in of a client, and of an address if one is given; raises Problem if there were too many."""
-    rate = request.app.state.service.sign_in_rate
-    rate.take(("client", request.client.host if request.client else ""))
+    service: Service = request.app.state.service
+    service.sign_in_rate.take(("client", service.client_of(request)))
     if email is not None:
-        rate.take(("address", email))
+        service.sign_in_rate.take(("address", email))
 
 
 def client_of(request: Request) -> str:
@@ -139,9 +139,12 @@ def client_of(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
 
-def page(request: Request, *, email: str | None = None, asked: bool = False, next: str = "/") -> Response:  # noqa: A002
+def page(request: Request, *, email: str | None = None, asked: bool = False, path: str = "/") -> Response:
     """The page with the form of a link, the form that asks for one, or how to get one."""
+    has_provider = request.app.state.service.oidc is not None
     can_ask = can_send(request.app.state.service)
-    answer = render(request, "sign_in.html", email=email, asked=asked, can_ask=can_ask, next=next)
+    answer = render(
+        request, "sign_in.html", email=email, asked=asked, can_ask=can_ask, next=path, has_provider=has_provider
+    )
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -23,7 +23,16 @@ __all__ = ["walled"]
 
 # what a visitor opens before we know who it is
 PUBLIC: Final = frozenset(
-    {"/static/{name}", "/sign-in", "/sign-in/{text}", "/hand-off/{text}", "/s/{text}", "/shared/{share_id}"}
+    {
+        "/static/{name}",
+        "/sign-in",
+        "/sign-in/{text}",
+        "/hand-off/{text}",
+        "/s/{text}",
+        "/shared/{share_id}",
+        "/oidc",
+        "/oidc/callback",
+    }
 )
 CANARY: Final = "canary-of-bea"
 ROUTES: Final = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,144 @@
+"""Signing in at an OpenID provider: code flow with PKCE, state and nonce, for users that exist, by verified address."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.httpx_client import OAuth2Client
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from llm_monitoring.access.addresses import is_loopback
+from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.settings import Settings
+
+SCOPE: Final = "openid email"
+# signatures of the provider's own key alone: none that the client's secret could make, and not none
+ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
+TIMEOUT_SECONDS: Final = 10.0
+LEEWAY_SECONDS: Final = 60
+
+
+class SignInRefused(MonitoringError):
+    """The provider did not say who this is, or what it says does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a browser keeps of a sign-in that it began: none of it says who it is."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+    @classmethod
+    def new(cls) -> Flow:
+        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
+
+    @classmethod
+    def read(cls, text: str) -> Flow | None:
+        parts = text.split(".")
+        return cls(*parts) if len(parts) == 3 and all(parts) else None
+
+    @property
+    def text(self) -> str:
+        return f"{self.state}.{self.nonce}.{self.verifier}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The provider of the settings; `callback` is our address that it sends browsers back to."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    callback: str
+
+    def begin(self, flow: Flow) -> str:
+        """The provider's address that a browser goes to."""
+        with self.client() as client:
+            endpoint = self.endpoints(client)["authorization_endpoint"]
+            url, _ = client.create_authorization_url(
+                endpoint, state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier
+            )
+        return str(url)
+
+    def finish(self, flow: Flow, state: str, code: str) -> str:
+        """The verified address of who came back; raises SignInRefused."""
+        if not hmac.compare_digest(flow.state.encode(), state.encode()) or not code:
+            raise SignInRefused("it was not begun in this browser")
+        try:
+            with self.client() as client:
+                found = self.endpoints(client)
+                token = client.fetch_token(
+                    found["token_endpoint"], grant_type="authorization_code", code=code, code_verifier=flow.verifier
+                )
+                keys = document(client, found["jwks_uri"])
+            claims = self.claims(token, keys, flow.nonce, found["issuer"])
+        except (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
+            raise SignInRefused(f"the provider's answer does not hold: {type(exc).__name__}") from exc
+        email = claims.get("email")
+        if claims.get("email_verified") is not True or not isinstance(email, str):
+            raise SignInRefused("the provider has not verified the address")
+        return email
+
+    def claims(self, token: Any, keys: Any, nonce: str, issuer: str) -> CodeIDToken:
+        decoded = jwt.decode(token["id_token"], KeySet.import_key_set(keys), algorithms=ALGORITHMS)
+        claims = CodeIDToken(
+            decoded.claims,
+            decoded.header,
+            {
+                "iss": {"essential": True, "value": issuer},
+                "aud": {"essential": True, "value": self.client_id},
+                "nonce": {"essential": True, "value": nonce},
+            },
+            {"nonce": nonce, "client_id": self.client_id, "access_token": token.get("access_token")},
+        )
+        claims.validate(leeway=LEEWAY_SECONDS)
+        return claims
+
+    def endpoints(self, client: OAuth2Client) -> Any:
+        """The provider's endpoints as it lists them; raises ValueError if it is another, or one is not safe."""
+        found = document(client, f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
+            raise ValueError("another issuer")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            parts = urlsplit(found[name])
+            if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+                raise ValueError("an endpoint without https")
+        return found
+
+    def client(self) -> OAuth2Client:
+        return OAuth2Client(
+            self.client_id,
+            self.client_secret,
+            scope=SCOPE,
+            redirect_uri=self.callback,
+            code_challenge_method="S256",
+            timeout=TIMEOUT_SECONDS,
+        )
+
+
+def document(client: OAuth2Client, address: str) -> Any:
+    return client.request("GET", address, withhold_token=True).raise_for_status().json()
+
+
+def provider_of(settings: Settings, address: str | None) -> Provider | None:
+    """The provider of the settings, None without one; raises ConfigurationError if they name half of one."""
+    named = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
+    if not any(named):
+        return None
+    issuer, client_id, secret = named
+    if issuer is None or client_id is None or secret is None or address is None:
+        raise ConfigurationError(
+            "a provider of sign-ins needs LLM_OIDC_ISSUER, LLM_OIDC_CLIENT_ID, LLM_OIDC_CLIENT_SECRET and LLM_WEB_HOST"
+        )
+    return Provider(issuer, client_id, secret.reveal(), f"{address}/oidc/callback")

@@ -1,0 +1,163 @@
+"""Signing in at an OpenID provider on loopback."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from joserfc.jwk import OctKey
+
+from llm_monitoring.access import sign_ins
+from llm_monitoring.access.audit import Actor
+from llm_monitoring.errors import ConfigurationError
+from tests.integration.web.oidc_provider import CLIENT_ID, CLIENT_SECRET, OTHER_KEY, FakeProvider, serving
+from tests.integration.web.world import World, open_world
+
+SESSION = "__Host-llm_session"
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    """The provider."""
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def world(database_url: str, provider: FakeProvider) -> Iterator[World]:
+    """The service that knows the provider."""
+    settings = {
+        "LLM_OIDC_ISSUER": provider.issuer,
+        "LLM_OIDC_CLIENT_ID": CLIENT_ID,
+        "LLM_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+    }
+    with open_world(database_url, **settings) as made:
+        yield made
+
+
+def cookies_of(answer: Any) -> dict[str, str]:
+    pairs = [each.partition(";")[0].partition("=") for each in answer.headers.get_list("set-cookie")]
+    return {name: text for name, _, text in pairs}
+
+
+def begin(world: World, path: str = "/") -> tuple[str, dict[str, str]]:
+    """Where the browser is sent, and the cookies that it keeps."""
+    answer = world.open("/oidc", params={"next": path})
+    assert 303 == answer.status_code, answer.text
+    return answer.headers["location"], cookies_of(answer)
+
+
+def sign_in(world: World, provider: FakeProvider) -> Any:
+    address, cookies = begin(world)
+    return world.open("/oidc/callback", cookies, params=provider.authorize(address))
+
+
+def test_a_user_signs_in_at_the_provider(world: World, provider: FakeProvider) -> None:
+    """To it and back to where the user wanted to go, with a session of its own."""
+    address, cookies = begin(world, "/account")
+    answer = world.open("/oidc/callback", cookies, params=provider.authorize(address))
+    assert (303, "/account") == (answer.status_code, answer.headers["location"])
+    assert "ana@example.com" in world.open("/account", {SESSION: cookies_of(answer)[SESSION]}).text
+    assert [{"method": "oidc"}] == world.db.all("SELECT method FROM llm_sessions")
+    assert "/oidc" in world.open("/sign-in").text
+
+
+def test_the_way_back_is_ours(world: World, provider: FakeProvider) -> None:
+    """Whatever the address or the cookie says."""
+    address, cookies = begin(world, "//evil.example")
+    planted = {**cookies, "__Host-llm_oidc_next": "https://evil.example"}
+    answer = world.open("/oidc/callback", planted, params=provider.authorize(address))
+    assert "/" == answer.headers["location"]
+
+
+def test_what_another_browser_began_is_refused(world: World, provider: FakeProvider) -> None:
+    """Without the cookie, with another flow's, or with another state: no one is signed in unasked."""
+    address, cookies = begin(world)
+    sent = provider.authorize(address)
+    other = begin(world)[1]
+    for given, query in (
+        ({}, sent),
+        (other, sent),
+        (cookies, {**sent, "state": "x"}),
+        (cookies, {"code": sent["code"]}),
+    ):
+        assert 403 == world.open("/oidc/callback", given, params=query).status_code
+    assert [] == world.db.all("SELECT id FROM llm_sessions")
+
+
+def test_a_code_is_used_once(world: World, provider: FakeProvider) -> None:
+    """A second time the provider refuses it, and so do we."""
+    address, cookies = begin(world)
+    sent = provider.authorize(address)
+    assert [303, 403] == [world.open("/oidc/callback", cookies, params=sent).status_code for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"aud": "another"},
+        {"iss": "https://evil.example"},
+        {"exp": int(time.time()) - 3600},
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"email": None},
+        {"email": ["ana@example.com"]},
+        {"email": "no-one@example.com"},
+        {"azp": "another"},
+    ],
+    ids=str,
+)
+def test_what_does_not_hold_signs_no_one_in(world: World, provider: FakeProvider, claims: dict[str, Any]) -> None:
+    """A token for another flow, client or issuer, an old one, an address that is not verified, and a stranger."""
+    provider.claims = claims
+    assert 403 == sign_in(world, provider).status_code
+    assert [] == world.db.all("SELECT id FROM llm_sessions")
+    assert 2 == len(world.db.all("SELECT id FROM users"))
+
+
+@pytest.mark.parametrize("kind", ["another key", "the client's secret"])
+def test_a_token_is_signed_by_the_provider(world: World, provider: FakeProvider, kind: str) -> None:
+    """By its own key; a signature that is made with the shared secret is none."""
+    if kind == "another key":
+        provider.signer = OTHER_KEY
+    else:
+        provider.signer, provider.algorithm = OctKey.import_key(CLIENT_SECRET), "HS256"
+    assert 403 == sign_in(world, provider).status_code
+
+
+def test_a_disabled_user_is_not_signed_in(world: World, provider: FakeProvider) -> None:
+    """Whatever the provider says."""
+    sign_ins.disable(world.db, Actor("command", world.ana))
+    assert 403 == sign_in(world, provider).status_code
+
+
+def test_a_provider_that_is_another_is_refused(world: World, provider: FakeProvider) -> None:
+    """Its own document names another issuer: the browser is sent nowhere."""
+    provider.issuer = "https://evil.example"
+    assert 403 == world.open("/oidc").status_code
+
+
+def test_without_a_provider_there_is_no_such_page(database_url: str) -> None:
+    """And half of one is refused at the start."""
+    with open_world(database_url) as world:
+        assert (404, 404) == (world.open("/oidc").status_code, world.open("/oidc/callback").status_code)
+    with (
+        pytest.raises(ConfigurationError, match="LLM_OIDC_CLIENT_SECRET"),
+        open_world(database_url, LLM_OIDC_CLIENT_ID="monitor"),
+    ):
+        pass
+
+
+def test_no_line_of_the_log_has_a_code(world: World, provider: FakeProvider, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor a token, nor a cookie: queries are not logged."""
+    caplog.set_level("INFO")
+    address, cookies = begin(world)
+    sent = provider.authorize(address)
+    world.open("/oidc/callback", cookies, params=sent)
+    logged = str([vars(each) for each in caplog.records if each.name != "httpx2"])
+    assert "/oidc/callback" in logged
+    assert [] == [each for each in (sent["code"], sent["state"], *cookies.values()) if each in logged and each != "/"]
