@@ -13,6 +13,7 @@ NAMES = {
     "reanalysis": "20,000 stored answers analysed again: preview, run, stops, resumption",
     "report": "90 days of stored answers: the report, the exports, the figures",
     "thirty_days": "thirty simulated days: is a trend distinguished from noise?",
+    "web": "the web service: figures cold and warm, fifty clients next to a daily run",
     "volume": "every statement on millions of stored answers, and the size of a row",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from threading import Lock
 from typing import Any, Final
 
 from llm_monitoring.db import Database, Locked, Row, Transaction, load, on_one_session, snapshot
@@ -15,36 +16,45 @@ SQL = load("stored_figures")
 MOST_STORED: Final = 60
 """Periods that are kept of a project, the latest ones: thirty days of five assistants take some 10 kB each."""
 
+MEASURING: Final = Lock()
+"""One measurement at a time in a process: it holds its answers in memory, and threads share one processor."""
+
 OWN_COLUMNS: Final = ("project_id", "period")
 
 Measure = Callable[[Database], str]
 """Measures a period on one state of the database, and returns the figures as text."""
 
 
-def stored_text(db: Database, wanted: PeriodRequest, code: str, measure: Measure) -> str:
+def stored_text(db: Database, wanted: PeriodRequest, code: str, measure: Measure, waited: float = 0.0) -> str:
     """Return the figures of a period, measured only if none are stored that `code` made of what is stored now.
 
-    They are measured once at a time. Another request for the same figures waits and takes those, even if an answer
-    came meanwhile: they are of a moment after it asked. If the lock is not free within the wait of a statement, as of
-    a session that hangs, it measures itself. Raises what `measure` raises.
+    Whoever asked `waited` seconds ago, or waits for another who measures, takes what was measured since, even if an
+    answer came meanwhile: it is of a moment after the question. The same figures are measured once at a time, in all
+    processes; if the lock is not free within the wait of a statement, as of a session that hangs, without it. Raises
+    what `measure` raises.
     """
-    params = columns_of(wanted, code)
+    params = {**columns_of(wanted, code), "waited": waited}
     found = find(db, params)
     if found["body"] is not None:
         return str(found["body"])
+    params["asked_at"] = found["asked_at"]
 
     def work(session: Transaction) -> str:
-        again = find(session, {**params, "asked_at": found["asked_at"]})
-        if again["body"] is not None:
-            return str(again["body"])
-        return measured(db, session, {**params, "measured_at": again["asked_at"]}, measure)
+        return found_or_measured(db, session, params, measure)
 
-    try:
-        return on_one_session(db, work, lock_name(params))
-    except Locked:
-        return on_one_session(
-            db, lambda session: measured(db, session, {**params, "measured_at": found["asked_at"]}, measure)
-        )
+    with MEASURING:
+        try:
+            return on_one_session(db, work, lock_name(params))
+        except Locked:
+            return on_one_session(db, work)
+
+
+def found_or_measured(db: Database, session: Transaction, params: Row, measure: Measure) -> str:
+    """The figures that another stored while this one waited, or else measured now."""
+    found = find(session, params)
+    if found["body"] is not None:
+        return str(found["body"])
+    return measured(db, session, {**params, "measured_at": found["now"]}, measure)
 
 
 def measured(db: Database, session: Transaction, params: Row, measure: Measure) -> str:
@@ -78,6 +88,7 @@ def columns_of(wanted: PeriodRequest, code: str) -> Row:
         "filters": json.dumps({name: value for name, value in others.items() if value is not None}, default=str),
         "code": code,
         "asked_at": None,
+        "waited": 0.0,
         "most": MOST_STORED,
     }
 

@@ -53,9 +53,12 @@ class StoredFigures:
     unread: int
 
 
-def figures_text(db: Database, wanted: PeriodRequest) -> str:
-    """Return the figures of a period as JSON, stored or measured now; raises what `period_figures` raises."""
-    return stored_text(db, wanted, code_version(), lambda state: as_text(measure(state, wanted)))
+def figures_text(db: Database, wanted: PeriodRequest, waited: float = 0.0) -> str:
+    """Return the figures of a period as JSON, stored or measured now; raises what `period_figures` raises.
+
+    Whoever asked `waited` seconds ago takes those that were measured since.
+    """
+    return stored_text(db, wanted, code_version(), lambda state: as_text(measure(state, wanted)), waited)
 
 
 def measure(db: Database, wanted: PeriodRequest) -> StoredFigures:

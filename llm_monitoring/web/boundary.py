@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from llm_monitoring.web.arrival import arriving
 from llm_monitoring.web.problems import CODES, MEDIA_TYPE, Document
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class Exchange:
             if refusal:
                 await self.refuse(refusal)
             else:
-                await app(self.scope, self.counted, self.sent)
+                with arriving():
+                    await app(self.scope, self.counted, self.sent)
         except TooLarge:  # raised while a handler was not reading
             await self.refuse("too_large")
         finally:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
-from threading import Event
 from typing import Final
 
 import pytest
@@ -280,6 +279,14 @@ def test_figures_are_of_one_moment(book: Book) -> None:
     assert "after" == store.stored_text(book.db, wanted(book), "code", lambda _: "after")
 
 
+def test_what_was_measured_since_is_new_enough(book: Book) -> None:
+    """A request that waited takes figures of a moment after it arrived; one that arrived later does not."""
+    assert "first" == store.stored_text(book.db, wanted(book), "code", lambda _: "first")
+    add_answer(book)
+    assert "first" == store.stored_text(book.db, wanted(book), "code", never, waited=60.0)
+    assert "later" == store.stored_text(book.db, wanted(book), "code", lambda _: "later")
+
+
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "hangs"])
 def test_a_holder_that_is_gone_blocks_no_one(book: Book, is_killed: bool) -> None:
     """A killed session's lock ends with it; one that hangs is waited for no longer than a statement waits."""
@@ -318,21 +325,15 @@ def test_a_project_keeps_its_latest_figures_alone(book: Book, monkeypatch: pytes
 
 
 def test_a_slower_measurement_replaces_no_later_one(book: Book) -> None:
-    """Of two sessions the one that began earlier does not overwrite what is newer."""
-    begun, go_on = Event(), Event()
+    """Of two processes the one that began earlier does not overwrite what is newer."""
+    with Database(book.db.dsn) as other:
+        params = store.columns_of(wanted(book), "code")
+        now = store.find(other, params)["now"]
 
-    def slow(_: Database) -> str:
-        begun.set()
-        go_on.wait(30)
-        return "older"
+        def overtaken(_: Database) -> str:
+            later = {**params, "version": "f" * 32, "body": "newer", "measured_at": now + timedelta(hours=1)}
+            other.execute(store.SQL.keep, later)
+            return "older"
 
-    book.db.lock_seconds = 0.3
-    book.db.discard_idle()
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(store.stored_text, book.db, wanted(book), "code", slow)
-        assert begun.wait(30)
-        add_answer(book)
-        assert "newer" == store.stored_text(book.db, wanted(book), "code", lambda _: "newer")
-        go_on.set()
-        assert "older" == first.result()
-    assert "newer" == store.stored_text(book.db, wanted(book), "code", never)
+        assert "older" == store.stored_text(book.db, wanted(book), "code", overtaken)
+    assert [{"body": "newer"}] == book.db.all("SELECT body FROM llm_stored_figures")

@@ -29,12 +29,14 @@ WITH answers AS MATERIALIZED (
         (SELECT coalesce(max(analysis_date)::text, '-') FROM llm_monitoring_results
          WHERE project_id = %(project_id)s))) AS version
 )
-SELECT present.version, stored.body, clock_timestamp() AS asked_at
+SELECT present.version, stored.body, asked.at AS asked_at, asked.now
 FROM present
+         CROSS JOIN (SELECT coalesce(%(asked_at)s::timestamptz, clock_timestamp() - %(waited)s * INTERVAL '1 second') AS at,
+                            clock_timestamp() AS now) asked
          LEFT JOIN llm_stored_figures stored
                    ON stored.project_id = %(project_id)s AND stored.first_day = %(first)s
                        AND stored.last_day = %(last)s AND stored.filters = %(filters)s
-                       AND (stored.version = present.version OR stored.measured_at >= %(asked_at)s::timestamptz);
+                       AND (stored.version = present.version OR stored.measured_at >= asked.at);
 
 -- name: keep
 -- Store the figures of a period in place of those that were measured earlier.
