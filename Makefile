@@ -12,7 +12,7 @@ READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)
 WEB_READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.web)
 OLD_PYTHON := this needs Python 3.11 or newer: make PYTHON=python3.11 ...
 
-.PHONY: help demo weekly-demo web-demo run install test check lint test-slow faults mutants audit lock test-browser test-google-legacy
+.PHONY: help demo weekly-demo web-demo run install test check lint test-slow faults mutants audit lock test-browser test-inspector test-google-legacy
 
 # collecting the tests takes a quarter longer without bytecode
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,7 +42,7 @@ lock: $(VENV)/.installed ## compile the locks, after a change of requirements.tx
 audit: $(VENV)/.installed ## look for known vulnerabilities of what production installs
 	$(IN_VENV) -m tests.advisories
 
-install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules ## install all that tests need, to run them offline
+install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules tests/inspector/node_modules ## install all that tests need, to run them offline
 
 test: lint ## lint, then the default tests on a real PostgreSQL
 	$(IN_VENV) -m pytest $(PARALLEL)
@@ -72,8 +72,11 @@ test-browser: $(VENV)/.installed tests/browser/node_modules ## the report in Chr
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || { echo "This needs node 20 or newer, not $$(node --version)" >&2; exit 1; }
 	$(IN_VENV) -m pytest tests/browser -m browser
 
-tests/browser/node_modules: tests/browser/package-lock.json
-	cd tests/browser && npm ci --silent --no-audit --no-fund
+test-inspector: $(VENV)/.installed tests/inspector/node_modules ## every MCP tool with the protocol's own inspector; needs node 20
+	$(IN_VENV) -m pytest tests/inspector -m inspector
+
+tests/%/node_modules: tests/%/package-lock.json
+	cd tests/$* && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 test-google-legacy: $(LEGACY)/.installed ## the provider tests with Google's former SDK

@@ -18,8 +18,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
+from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.mcp_tools import LONGEST_TEXT, MOST_SOURCES, TOOLS
-from llm_monitoring.web.service import bounded
+from llm_monitoring.web.service import create_app
 from tests.integration.stored import Book
 from tests.integration.web.world import World
 
@@ -71,9 +72,10 @@ def store_two_days(world: World) -> None:
 
 
 @contextmanager
-def serving(world: World) -> Iterator[Served]:
-    """The service on a real port."""
-    server = uvicorn.Server(uvicorn.Config(bounded(world.service), port=0, log_config=None))
+def serving(world: World, hosts: frozenset[str] = frozenset({"testserver"})) -> Iterator[Served]:
+    """The service on a real port, under these names."""
+    app = Boundary(create_app(world.service), hosts)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = Thread(target=server.run)
     thread.start()
     while not server.started:
