@@ -14,6 +14,7 @@ Kind = Literal[
     "competitor",
     "key",
     "model",
+    "name",
     "note",
     "project",
     "prompt",

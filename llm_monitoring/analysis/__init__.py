@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_monitoring.analysis.answer import ANALYSIS_VERSION, Analysis, Matcher, Mention, analyse
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
-from llm_monitoring.analysis.name_doubts import Doubt, cased_key, doubts, key
+from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key
 from llm_monitoring.analysis.sentiment import (
     JUDGE_INSTRUCTIONS,
     SENTIMENTS,
@@ -36,6 +36,7 @@ __all__ = [
     "analyse",
     "ascii_host",
     "cased_key",
+    "common_words",
     "compile_vocabulary",
     "doubts",
     "entry_of_host",

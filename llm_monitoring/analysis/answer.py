@@ -14,6 +14,7 @@ from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
 from llm_monitoring.analysis.rankings.find import find_rankings
 from llm_monitoring.analysis.rankings.items import Ranking
 from llm_monitoring.analysis.rankings.subjects import Named
+from llm_monitoring.analysis.rankings.unheld import unheld_names
 from llm_monitoring.analysis.sources import Source, cited_pages, find_sources
 from llm_monitoring.analysis.text.blocks import Document
 from llm_monitoring.analysis.text.markdown import read_markdown
@@ -117,6 +118,11 @@ class Matcher:
         if len(self.prompts) >= PROMPTS_KEPT:
             self.prompts.clear()
         return self.prompts.setdefault(key, any(match.owner == BRAND for match in found.matches))
+
+    def untracked_names(self, text: str | None, language: str | None = None) -> tuple[str, ...]:
+        """The names that rankings of an answer list next to tracked ones, each once, as they are written."""
+        document = self.read(text, language)
+        return tuple(dict.fromkeys(unheld_names(find_rankings(document, self.named(document)))))
 
     def read(self, text: str | None, language: str | None = None) -> Document:
         """An answer's visible text, blocks and links; places of mentions are places in this text."""

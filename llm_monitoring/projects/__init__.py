@@ -23,6 +23,13 @@ from llm_monitoring.projects.definition import (
     write_entity,
 )
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
+from llm_monitoring.projects.name_candidates import (
+    NameCandidate,
+    NameInbox,
+    dismiss_name,
+    name_inbox,
+    restore_name,
+)
 from llm_monitoring.projects.prompt_tags import MOST_TAGS, clean_tag, clean_tags, set_tags, tag_prompts, tags_of
 from llm_monitoring.projects.prompts import (
     add_all_prompts,
@@ -55,6 +62,8 @@ from llm_monitoring.projects.validation import check_prompt, problems
 
 __all__ = [
     "MOST_TAGS",
+    "NameCandidate",
+    "NameInbox",
     "NewProject",
     "NewPrompt",
     "Project",
@@ -73,6 +82,7 @@ __all__ = [
     "clean_tag",
     "clean_tags",
     "country_problem",
+    "dismiss_name",
     "edit_competitor",
     "edit_prompt",
     "edited_entity",
@@ -90,6 +100,7 @@ __all__ = [
     "make_entity",
     "mark_analysed",
     "match_known",
+    "name_inbox",
     "new_competitors",
     "overview",
     "problems",
@@ -100,6 +111,7 @@ __all__ = [
     "remove_competitor",
     "remove_prompts",
     "remove_user",
+    "restore_name",
     "set_active",
     "set_prompts_active",
     "set_tags",

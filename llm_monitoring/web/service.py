@@ -19,6 +19,7 @@ from llm_monitoring.web.api import (
     exports,
     figures,
     gaps,
+    names,
     notes,
     orders,
     projects,
@@ -41,6 +42,7 @@ PREFIX: Final = "/api/llm-monitoring"
 ROUTERS: Final = (
     projects.router,
     competitors.router,
+    names.router,
     prompts.router,
     figures.router,
     trends.router,

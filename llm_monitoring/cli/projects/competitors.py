@@ -13,6 +13,7 @@ from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.competitor_files import read_competitors
+from llm_monitoring.cli.projects.name_inbox import name_commands
 from llm_monitoring.cli.projects.name_options import (
     NO_NEW_NAME,
     REREAD,
@@ -36,6 +37,10 @@ SHOWN: Final[Columns] = {
 @click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
 def competitors() -> None:
     """Manage the competitors of a project."""
+
+
+for command in name_commands:
+    competitors.add_command(command)
 
 
 @competitors.command("list", epilog=example("competitors list 1", "competitors list 1 --json"))

@@ -39,5 +39,7 @@ PAGES: Final = (
     Page("sign-in", "/sign-in"),
     Page("settings", "/projects/{project}/settings"),
     Page("settings-names", "/projects/{project}/settings?edit=brand&generate=5"),
+    Page("names", "/projects/{project}/names"),
+    Page("name-preview", "/projects/{project}/names/preview?name=Zetaflux&alias=Zeta+Flux"),
     Page("missing", "/projects/999999"),
 )

@@ -20,6 +20,7 @@ BODIES: Final[dict[str, Any]] = {
     "projects": {"name": "Foreign", "brand": {"name": "Foreign"}, "industry": "x"},
     "prompts": {"prompts": [{"query_text": "¿Otra?"}]},
     "competitors": {"name": "Otra"},
+    "dismissed": {"name": "Otra"},
     "kinds": {"kind": "forum"},
     "shares": {"label": "A client"},
     "agency": {"name": "Agency"},
@@ -68,6 +69,8 @@ def send(world: World, method: str, path: str, token: str | None, project: int, 
     address = path.format(
         project_id=project, prompt_id=1, answer_id=1, provider="openai", order_id=1, name="Holded", **PLACES
     )
+    if path.endswith("/names/preview"):
+        address += "?name=Otra"
     sent = {**REQUEST, "If-Match": "*", **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     return world.http.request(method, address, headers=sent, **body_of(method, path))
 

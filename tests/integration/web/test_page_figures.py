@@ -24,6 +24,8 @@ WITHOUT_FIGURES: Final = frozenset(
         "sign-in",
         "settings",
         "settings-names",
+        "names",
+        "name-preview",
     }
 )
 

@@ -1,0 +1,103 @@
+"""The inbox of names: what answers list and no one tracks, to accept as a competitor or to dismiss."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from llm_monitoring import projects
+from llm_monitoring.access import audit
+from llm_monitoring.analysis import Entity
+from llm_monitoring.app import App, schedule_day
+from llm_monitoring.figures.periods import measured_days
+from llm_monitoring.web.api.names import dismiss_as, preview_of, restore_as
+from llm_monitoring.web.pages.filters import Filters
+from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.visitor import ProjectVisitor, on_page
+
+router: Final = APIRouter(include_in_schema=False)
+
+PATH: Final = "/projects/{project_id}/names"
+NameText = Annotated[str, Form(min_length=1, max_length=255)]
+Spellings = Annotated[list[str], Form(max_length=50)]
+Owner = Annotated[ProjectVisitor, on_page("projects:write")]
+
+
+@router.get(PATH)
+def show_names(request: Request, here: Annotated[ProjectVisitor, on_page("answers:read")]) -> Response:
+    """The names of the latest answers, most listed first."""
+    project = projects.find(here.app.db, here.project_id)
+    return render(
+        request,
+        "names.html",
+        here=here,
+        project=project,
+        links=links_of(here),
+        found=projects.name_inbox(here.app.db, project.id),
+    )
+
+
+@router.get(f"{PATH}/preview")
+def show_preview(
+    request: Request,
+    here: Owner,
+    name: Annotated[str, Query(min_length=1, max_length=255)],
+    alias: Annotated[list[str] | None, Query(max_length=50)] = None,
+) -> Response:
+    """What tracking a name would change, with the button that does it."""
+    project = projects.find(here.app.db, here.project_id)
+    return render(
+        request,
+        "name_preview.html",
+        here=here,
+        project=project,
+        links=links_of(here),
+        found=preview_of(here, name, alias or ()),
+        aliases=alias or (),
+    )
+
+
+@router.post(f"{PATH}/accept")
+def accept(here: Owner, name: NameText, alias: Spellings = []) -> Response:  # noqa: B006 - the framework copies it
+    """Track a name as a competitor."""
+    new = Entity(name, tuple(alias))
+
+    def work(app: App) -> None:
+        if not projects.new_competitors(projects.find(app.db, here.project_id), [new]):
+            raise Problem("already_exists")
+        projects.add_competitor(app.db, here.project_id, new)
+        added = projects.write_entity(new)
+        audit.record(
+            app.db, here.visitor.actor, "competitor.add", project_id=here.project_id, object_id=name, after=added
+        )
+
+    here.visitor.change(work)
+    return back(here)
+
+
+@router.post(f"{PATH}/dismiss")
+def dismiss(here: Owner, name: NameText) -> Response:
+    """Offer a name no more."""
+    here.visitor.change(lambda app: dismiss_as(app, here.visitor.actor, here.project_id, name))
+    return back(here)
+
+
+@router.post(f"{PATH}/restore")
+def restore(here: Owner, name: NameText) -> Response:
+    """Offer a name again."""
+    here.visitor.change(lambda app: restore_as(app, here.visitor.actor, here.project_id, name))
+    return back(here)
+
+
+def links_of(here: ProjectVisitor) -> Links:
+    filters = Filters()
+    period, _ = filters.periods(measured_days(here.app.db, here.project_id), schedule_day(here.app.settings))
+    return Links(here.project_id, filters, period)
+
+
+def back(here: ProjectVisitor) -> Response:
+    return RedirectResponse(PATH.format(project_id=here.project_id), 303, {"Cache-Control": "no-store"})
