@@ -13,7 +13,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.runs import daily, limits, report, runner
+from llm_monitoring.runs import call_errors, daily, limits, report, runner
 from llm_monitoring.settings.fields import load_settings
 from tests.environment import Environment
 
@@ -42,7 +42,8 @@ def ask(
 def impatient(**limit: Any) -> Iterator[None]:
     """Retries wait hundredths of a second and breakers a twentieth; `limit` sets further constants of `limits`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "backoff", lambda tries: 0.01)
+        for module in (runner, call_errors):
+            patch.setattr(module, "backoff", lambda tries: 0.01)
         for name, value in {"COOL_DOWN_SECONDS": (0.05, 0.05, 0.05), **limit}.items():
             patch.setattr(limits, name, value)
         yield

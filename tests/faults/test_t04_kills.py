@@ -82,13 +82,18 @@ def kill_and_restart(environment: Environment, killer: Killer) -> list[str]:
 def test_t4_killed_runs_end_complete_and_lose_no_charge(
     watched_urls: Any, random: Random, note: Note, kills: int, environments: int
 ) -> None:
-    """After any number of kills at any moment the day is complete, in balance and paid twice only in doubt."""
+    """After any number of kills at any moment the day is complete, in balance and paid twice only in doubt.
+
+    The last of the environments asks in flex, which its providers shed now and then.
+    """
     killer = Killer(kills, note)
     with ExitStack() as stack:
         made = []
         for _ in range(environments):
             own = Random(random.random())
             made.append(stack.enter_context(open_environment(watched_urls(), own, latency_ms=25, spread=1.0)))
+        made[-1].operator["LLM_ECONOMY"] = "openai:flex,google:flex"
+        made[-1].server.faults.set([{"match": {"tier": "flex", "probability": 0.3}, "action": {"kind": "shed"}}])
         for environment in made:
             environment.add_operator_keys(["google"])
             environment.add_numbered_project(environment.add_user(budget=AMPLE), 2)

@@ -28,6 +28,8 @@ WHOLE: Final[tuple[Json, ...]] = (
     {"kind": "drip", "chunk_bytes": 400, "pause_ms": 20},
     {"kind": "delay", "delay_ms": 300},
 )
+TIERS: Final = ("flex", "default", "priority", "scale", None)
+WITH_TIERS: Final = ("openai", "google")
 BROKEN: Final[tuple[Json, ...]] = (
     {"kind": "hang"},
     {"kind": "html"},
@@ -60,7 +62,9 @@ def rule(random: Random, name: str) -> Json:
 
 def fault(random: Random, provider: ProviderName) -> tuple[Json, bool | None]:
     """What happens to a call, and whether the provider bills it; None: if it answers with a usage."""
-    kind = random.choice(("free", "doubtful", "whole", "broken"))
+    kind = random.choice(("free", "doubtful", "whole", "broken", *(("shed", "tier") if provider in WITH_TIERS else ())))
+    if kind in ("shed", "tier"):
+        return ({"kind": "shed"}, False) if kind == "shed" else ({"kind": "tier", "tier": random.choice(TIERS)}, None)
     if kind == "free":
         headers = {"Retry-After": random.choice(WAITS)} if random.random() < 0.7 else {}
         return {"kind": "status", "status": random.choice(FREE_STATUSES), "headers": headers}, False
@@ -98,4 +102,5 @@ def settings_of(random: Random) -> dict[str, str]:
     """What an operator may choose for a day."""
     timeouts = {f"LLM_{provider.upper()}_TIMEOUT_SECONDS": "0.6" for provider in PROVIDERS}
     choices = {"LLM_MAX_WORKERS": random.choice(("4", "10")), "LLM_SENTIMENT": random.choice(("true", "false"))}
-    return {**timeouts, **choices}
+    economy = {"LLM_ECONOMY": random.choice(("none", "openai:flex,google:flex")), "LLM_FLEX_TIMEOUT_SECONDS": "1"}
+    return {**timeouts, **choices, **economy}

@@ -153,6 +153,7 @@ def titles_of(found: StoredAnswer) -> Columns:
         "Provider": "llm_provider",
         "Model asked": "model_id",
         "Model served": "model_used",
+        "Mode": "mode",
         "Brand": brand_line,
         "Position": position_shown,
         "Competitors": competitor_line,
