@@ -12,35 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.faults.mutant import PACKAGE, Edit, Mutant
+from tests.faults.web_mutants import WEB_MUTANTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LEFT_OUT: Final = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.html")
 FAILED: Final = 1  # pytest's exit code where tests ran and some failed; any other is no verdict
 LONGEST_SECONDS: Final = 300
 
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One replacement in one file; `old` stands there exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A fault of ours, and the test that must see it."""
-
-    name: str
-    test: str
-    edits: tuple[Edit, ...]
-
-
-PACKAGE: Final = "llm_monitoring/"
 BUDGET_SQL: Final = PACKAGE + "db/sql/budget.sql"
 LEDGER: Final = PACKAGE + "db/sql/migrations/0003_create_ledger.sql"
 GUARD: Final = PACKAGE + "db/sql/migrations/0016_guard_accounts.sql"
@@ -249,6 +231,7 @@ MUTANTS: Final = (
         "tests/integration/test_chunks.py::test_an_owner_that_lost_its_chunk_admits_nothing",
         (Edit(BUDGET_SQL, "      AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))\n", ""),),
     ),
+    *WEB_MUTANTS,
 )  # fmt: skip
 
 

@@ -110,7 +110,8 @@ def test_without_a_valid_token_nothing_is_told_or_done(world: World, kind: str) 
     before = contents(world)
     for method, path, _ in operations(world):
         answer = send(world, method, path, given, world.project)
-        assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"]), (method, path)
+        assert 401 == answer.status_code, (method, path)
+        assert "unauthenticated" == answer.json()["code"], (method, path)
     assert before == contents(world)
 
 
@@ -122,7 +123,8 @@ def test_each_operation_needs_its_scopes(world: World) -> None:
             text = world.token(world.ana, [each for each in SCOPES if each != scope])
             for project in (world.project, world.foreign):
                 answer = send(world, method, path, text, project)
-                assert (403, scope) == (answer.status_code, answer.json()["detail"]), (method, path, scope)
+                assert 403 == answer.status_code, (method, path, scope)
+                assert scope == answer.json()["detail"], (method, path, scope)
     assert before == contents(world)
 
 

@@ -1,0 +1,104 @@
+"""Walls between the users of the web service, taken away one by one; each has its proof."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.faults.mutant import PACKAGE, Edit, Mutant
+
+WEB: Final = "tests/integration/web/"
+WEB_GUARD: Final = PACKAGE + "web/guard.py"
+ACCESS_SQL: Final = PACKAGE + "db/sql/access.sql"
+
+WEB_MUTANTS: Final = (
+    Mutant(
+        "route-without-guard",
+        WEB + "test_isolation.py::test_every_route_has_the_guard_and_its_scopes",
+        (
+            Edit(
+                WEB_GUARD,
+                "    return Security(reach, scopes=scopes)",
+                "    return Security(unguarded, scopes=scopes)\n\n\n"
+                "def unguarded(project_id: ProjectId, caller: Annotated[Caller, Security(identify)]) -> Any:\n"
+                "    return enter(caller, project_id, ())",
+            ),
+        ),
+    ),
+    Mutant(
+        "project-not-checked",
+        WEB + "test_isolation.py::test_a_foreign_project_is_a_missing_one",
+        (
+            Edit(
+                WEB_GUARD,
+                "roles.role_of(caller.app.db, project_id, caller.user_id) "
+                "if caller.token.reaches(project_id) else None",
+                'roles.ProjectRole("owner", False)',
+            ),
+        ),
+    ),
+    Mutant(
+        "narrowing-not-checked",
+        WEB + "test_isolation.py::test_a_foreign_project_is_a_missing_one",
+        (Edit(WEB_GUARD, " if caller.token.reaches(project_id) else None", ""),),
+    ),
+    Mutant(
+        "scope-not-checked",
+        WEB + "test_isolation.py::test_each_operation_needs_its_scopes",
+        (Edit(WEB_GUARD, "    if missing:\n", "    if False:\n"),),
+    ),
+    Mutant(
+        "viewer-not-checked",
+        WEB + "test_isolation.py::test_a_viewer_sees_and_changes_nothing",
+        (Edit(WEB_GUARD, ' or (found.role == "viewer" and WRITES.intersection(scopes))', ""),),
+    ),
+    Mutant(
+        "token-never-ends",
+        WEB + "test_isolation.py::test_without_a_valid_token_nothing_is_told_or_done",
+        (Edit(ACCESS_SQL, " AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now());", ";"),),
+    ),
+    Mutant(
+        "any-token-is-valid",
+        WEB + "test_contract.py::test_generated_requests",
+        (
+            Edit(
+                WEB_GUARD,
+                '        service.unknown_token_rate.take(client)\n        raise Problem("unauthenticated")\n',
+                "        token = tokens.tokens_of(service.db)[0]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "list-without-its-user",
+        WEB + "test_walls.py::test_a_canary_of_one_user_shows_to_no_other",
+        (Edit(ACCESS_SQL, "WHERE (p.user_id = %(user_id)s\n", "WHERE (TRUE\n"),),
+    ),
+    Mutant(
+        "row-security-off",
+        WEB + "test_wall.py::test_without_the_guard_the_wall_stands",
+        (Edit(PACKAGE + "db/web_grants.sql", "ENABLE ROW LEVEL SECURITY", "DISABLE ROW LEVEL SECURITY"),),
+    ),
+    Mutant(
+        "if-match-not-checked",
+        WEB + "test_prompts.py::test_a_prompt_is_changed_by_those_who_saw_it",
+        (Edit(PACKAGE + "web/conditional.py", "    if given and not is_listed(", "    if False and not is_listed("),),
+    ),
+    Mutant(
+        "order-of-a-paused-project-begun-again",
+        WEB + "test_order_kills.py::test_what_changes_while_an_order_waits_ends_it",
+        (Edit(PACKAGE + "runs/order_service.py", "    orders.cancel_unaskable(app.db)\n", ""),),
+    ),
+    Mutant(
+        "export-ends-cleanly-after-an-error",
+        WEB + "test_exports.py::test_an_export_that_fails_midway_is_seen_as_cut",
+        (
+            Edit(
+                PACKAGE + "web/streaming.py",
+                "            with anyio.fail_after(LONGEST_SECONDS):\n"
+                "                await super().__call__(scope, receive, send)\n",
+                "            await super().__call__(scope, receive, send)\n"
+                "        except Exception:\n"
+                '            await send({"type": "http.response.body", "body": b"", "more_body": False})\n',
+            ),
+        ),
+    ),
+)
