@@ -231,10 +231,17 @@ def observations(
     """The valid answers of a period, as the project's present names read them."""
     params = period_params(PeriodRequest(readings.project.id, period, provider=provider, tag=tag))
     found: list[Observation] = []
-    for part in parts_of(period, READ_DAYS):
+    for part in parts_of_common(period, measured_days(db, readings.project.id)):
         rows = db.all(SQL.observations, {**params, "first": part.first, "last": part.last})
         found += [observed for _, observed in observed_rows(readings, rows)]
     return found
+
+
+def parts_of_common(period: Period, measured: Period | None) -> Iterator[Period]:
+    """The days with answers of a period, which may span the whole calendar, in parts."""
+    if measured is not None and measured.first <= period.last and period.first <= measured.last:
+        common = Period(max(period.first, measured.first), min(period.last, measured.last))
+        yield from parts_of(common, READ_DAYS)
 
 
 def parts_of(period: Period, days: int) -> Iterator[Period]:

@@ -10,16 +10,18 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llm_monitoring.web.arrival import arriving
-from llm_monitoring.web.problems import CODES, MEDIA_TYPE, Document
+from llm_monitoring.web.problems import BY_STATUS, CODES, MEDIA_TYPE, Document
 
 log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES: Final = 1_000_000
+BODY_SECONDS: Final = 30.0  # within which a whole body has come
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 PROGRAM_PATHS: Final = ("/api/", "/mcp")
@@ -37,6 +39,13 @@ class TooLarge(HTTPException):
 
     def __init__(self) -> None:
         super().__init__(413)
+
+
+class TooSlow(HTTPException):
+    """A body did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__(408)
 
 
 class Boundary:
@@ -76,6 +85,7 @@ class Exchange:
         scope.setdefault("state", {})["request_id"] = self.id
         self.began = time.monotonic()
         self.status = 0
+        self.is_read = False
         self.is_whole = False
         self.read = 0
 
@@ -86,13 +96,20 @@ class Exchange:
             else:
                 with arriving():
                     await app(self.scope, self.counted, self.sent)
-        except TooLarge:  # raised while a handler was not reading
-            await self.refuse("too_large")
+        except (TooLarge, TooSlow) as exc:  # raised while a handler was not reading
+            await self.refuse(BY_STATUS[exc.status_code])
         finally:
             self.log()
 
     async def counted(self) -> Message:
-        message = await self.receive()
+        """The next part of the body, which is short enough and comes in time; then the end of the connection."""
+        if self.is_read:
+            return await self.receive()
+        with anyio.move_on_after(self.began + BODY_SECONDS - time.monotonic()) as patience:
+            message = await self.receive()
+        if patience.cancelled_caught:
+            raise TooSlow
+        self.is_read = not message.get("more_body", False)
         self.read += len(message.get("body", b""))
         if self.read > MOST_BODY_BYTES:
             raise TooLarge

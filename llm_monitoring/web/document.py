@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import compile_path
 
 from llm_monitoring.web.problems import MEDIA_TYPE, ProblemBody
 
@@ -38,3 +40,9 @@ def problem_schemas() -> dict[str, Any]:
     made = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: dict[str, Any] = made.pop("$defs", {})
     return {"ProblemBody": made, **parts}
+
+
+def methods_of(document: Mapping[str, Any], path: str) -> list[str]:
+    """The methods that the operations on a path have."""
+    fitting = (methods for template, methods in document["paths"].items() if compile_path(template)[0].match(path))
+    return sorted({method.upper() for methods in fitting for method in methods})

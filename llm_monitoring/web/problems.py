@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from llm_monitoring.figures.readings import TooManyStale
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+WEIGHT: Final = re.compile(r"q=([01](?:\.\d{1,3})?)", re.IGNORECASE)
 TYPE: Final = "urn:llm-monitoring:problem:"
 
 # of each code the status and its title in English and in Spanish
@@ -34,6 +36,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "foreign_origin": (403, "The request comes from another site", "La petición viene de otro sitio"),
     "not_found": (404, "There is no such thing here", "No existe"),
     "method_not_allowed": (405, "This method is not offered here", "Este método no se ofrece aquí"),
+    "too_slow": (408, "The body did not come in time", "El cuerpo no llegó a tiempo"),
     "already_exists": (409, "It exists already", "Ya existe"),
     "no_key": (409, "No provider has a usable key", "Ningún proveedor tiene una clave utilizable"),
     "not_ready": (409, "Its state does not allow this", "Su estado no lo permite"),
@@ -60,6 +63,7 @@ BY_STATUS: Final = {
     400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large",
     415: "unsupported_media_type",
 }
@@ -205,9 +209,17 @@ def document_answer(request: Request, problem: Problem) -> JSONResponse:
 
 
 def language_of(request: Request) -> str:
-    """The language of a sentence: Spanish if it is asked for before English."""
-    wanted = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
-    return next((each for each in wanted if each in ("es", "en")), "en")
+    """The language of a sentence: English unless Spanish is preferred."""
+    given = (part.partition(";") for part in request.headers.get("accept-language", "").split(","))
+    wanted = [(weight_of(parameters), name.strip()[:2].lower()) for name, _, parameters in given]
+    known = [each for each in wanted if each[1] in ("es", "en") and each[0] > 0]
+    return max(known, key=lambda each: each[0])[1] if known else "en"
+
+
+def weight_of(parameters: str) -> float:
+    """The weight of a language (RFC 9110): 1 if it has none."""
+    found = WEIGHT.fullmatch(parameters.strip())
+    return float(found[1]) if found else 1.0
 
 
 def request_id(request: Request) -> str:

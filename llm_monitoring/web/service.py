@@ -32,7 +32,7 @@ from llm_monitoring.web.api import (
 )
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
-from llm_monitoring.web.document import document
+from llm_monitoring.web.document import document, methods_of
 from llm_monitoring.web.pages import link_sender
 from llm_monitoring.web.pages import routes as pages
 from llm_monitoring.web.pages.errors import is_page, problem_page
@@ -99,6 +99,9 @@ def create_app(service: Service) -> FastAPI:
 
 def answer(request: Request, problem: Problem) -> Response:
     """A problem as a page for people, and as a document for programs."""
+    if problem.code == "method_not_allowed":  # the framework names the methods of one route of the path alone
+        methods = methods_of(request.app.openapi(), request.url.path)
+        problem.headers |= {"Allow": ", ".join(methods)} if methods else {}
     return problem_page(request, problem) if is_page(request) else document_answer(request, problem)
 
 

@@ -58,7 +58,7 @@ WEB_MUTANTS: Final = (
     ),
     Mutant(
         "any-token-is-valid",
-        WEB + "test_contract.py::test_generated_requests",
+        WEB + "test_contract.py::test_a_request_without_a_valid_token_is_refused",
         (
             Edit(
                 WEB_GUARD,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, Pace, ProviderName
@@ -16,7 +16,16 @@ from llm_monitoring.projects import clean_tag as clean_tag_of_prompts
 
 Row = TypeVar("Row")
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+
+
+def visible(text: str) -> str:
+    """The text; raises ValueError if no one would see it."""
+    if not any(each.isprintable() and not each.isspace() for each in text):
+        raise ValueError("it has no character that can be seen")
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(visible)]
 
 
 def clean_tag(text: str | None) -> str | None:
@@ -38,6 +47,15 @@ class Body(BaseModel):
     """What a request holds: a field that is not known is refused, as its misspelling would change nothing."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def without_null_characters(cls, value: Any) -> Any:
+        """Refuse what the database does not store: it would answer with another text than was sent."""
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and "\0" in each for each in texts):
+            raise ValueError("a text has no null characters")
+        return value
 
 
 class Page(BaseModel, Generic[Row]):
