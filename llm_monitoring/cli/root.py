@@ -12,7 +12,7 @@ from llm_monitoring.cli.base.session import Session
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "setup": ("setup.commands", "Set up user, keys, project and prompts, step by step."),
     "doctor": ("doctor", "Check this installation and show how to fix it."),
-    "users": ("users", "Manage users."),
+    "users": ("users", "Manage users, and let them sign in."),
     "keys": ("keys.commands", "Manage API keys: set, list, verify, remove, rotate."),
     "projects": ("projects.commands", "Manage projects: add, edit, list, show, check, pause, resume, remove."),
     "queries": ("projects.queries", "Manage prompts: add, import, generate, list, pause, edit, remove."),
@@ -30,7 +30,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "reanalyse": ("results.reanalyse", "Read stored answers again after names changed."),
     "orders": ("orders", "Serve analyses that were ordered through the web service."),
     "tokens": ("tokens", "Manage access tokens of the web service: create, list, revoke."),
-    "web": ("web", "Serve the REST API."),
+    "agency": ("agency", "Set the name and logo on shared pages and reports."),
+    "web": ("web", "Serve the REST API and the pages."),
     "mcp": ("mcp", "Serve one user's data to a model's client over standard input and output."),
     "migrate": ("migrate", "Create or update the tables of the database."),
     "completion": ("completion", "Print a script that completes commands with Tab."),

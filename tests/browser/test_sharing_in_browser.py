@@ -53,5 +53,5 @@ def further_session(served: Served) -> dict[str, str]:
 def title_after(served: Served, address: str) -> Any:
     """The heading of an address that is missing, of which the browser speaks in its console."""
     steps = [{"goto": address}, {"read": "h1"}]
-    order = {"chromium": CHROMIUM, "base": served.base, "cookies": {}, "language": "es", "steps": steps}
+    order: dict[str, Any] = {"chromium": CHROMIUM, "base": served.base, "cookies": {}, "language": "es", "steps": steps}
     return run("journey.mjs", order)["read"][0]["texts"]

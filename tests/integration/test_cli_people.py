@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from llm_monitoring import projects
 from llm_monitoring.access import sessions, sign_ins
+from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
 from tests.integration.test_cli import Cli, cli  # noqa: F401 - a fixture
 
@@ -49,3 +52,22 @@ def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> N
         assert sign_ins.spend(db, text) is not None
         rows = db.all("SELECT action FROM llm_audit_log WHERE actor_kind = 'command' ORDER BY id")
     assert ["person.invite", "person.disable", "session.end", "person.enable"] == [row["action"] for row in rows]
+
+
+def test_an_agency_has_a_name_and_a_logo(cli: Cli, db: Database, tmp_path: Path) -> None:  # noqa: F811
+    """Set, shown on the report, removed; a file that is no image is refused."""
+    cli.done("users", "add", "ana@agency.example")
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n")
+    cli.done("agency", "set", "1", "Acme Agency", "--logo", str(logo))
+    assert {"name": "Acme Agency", "logo_type": "image/png"} == cli.json("agency", "show", "1")
+    with db:
+        projects.add(db, projects.NewProject(1, "Quipu", Entity("Quipu"), "software"))
+    cli.done("report", "1", "--out", str(tmp_path / "report.html"))
+    assert "Acme Agency" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    cli.done("agency", "remove", "1")
+    assert cli.json("agency", "show", "1") is None
+    logo.write_bytes(b"<svg/>")
+    assert 2 == cli.run("agency", "set", "1", "Acme", "--logo", str(logo)).exit_code
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 100_000)
+    assert "logo.png is larger" in cli.run("agency", "set", "1", "Acme", "--logo", str(logo)).stderr
