@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-
 import click
 
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.access import tokens as store
 from llm_monitoring.access.audit import Actor
+from llm_monitoring.access.token_changes import issue_token, token_fields
 from llm_monitoring.access.tokens import SCOPES, Token
 from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db import Database, Row, in_transaction
-from llm_monitoring.domain import Secret
+from llm_monitoring.db import Database, in_transaction
 
 
 @click.group(epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list"))
@@ -57,27 +54,14 @@ def create(
     """Create a token of USER and print it, once: only its hash is stored."""
     with session.app() as app:
         owner = projects.find_user(app.db, user)
-        token, secret = issue(app.db, owner["id"], name, scopes, project_ids or None, days)
+        actor = Actor("command", owner["id"])
+        token, secret = issue_token(app.db, actor, name, scopes, project_ids or None, days)
     text = secret.reveal()
     if as_json:
         show_json({**token_fields(token), "token": text})
         return
     say(f"Token {token.id} ({token.name}) ends on {token.expires_at:%Y-%m-%d}. Keep it now, it is shown once:")
     click.echo(text)
-
-
-def issue(
-    db: Database, user_id: int, name: str, scopes: Sequence[str], project_ids: Sequence[int] | None, days: int
-) -> tuple[Token, Secret]:
-    """Create a token of a user that ends in `days`, with its record in the same transaction."""
-
-    def work(db: Database) -> tuple[Token, Secret]:
-        ends = datetime.now(UTC) + timedelta(days=days)
-        token, secret = store.create(db, user_id, name, scopes, project_ids, ends)
-        audit.record(db, Actor("command", user_id), "token.create", object_id=token.id, after=token_fields(token))
-        return token, secret
-
-    return in_transaction(db, work)
 
 
 @tokens.command("list", epilog=example("tokens list", "tokens list --user ana@agency.example --json"))
@@ -117,19 +101,3 @@ def revoke(session: Session, token: int) -> None:
 
         found = in_transaction(app.db, work)
     say(f"Token {found.id} ({found.name}) of user {found.user_id} is revoked.")
-
-
-def token_fields(token: Token) -> Row:
-    """A token as it is shown: all but its hash."""
-    return {
-        "id": token.id,
-        "user_id": token.user_id,
-        "name": token.name,
-        "prefix": token.prefix,
-        "scopes": sorted(token.scopes),
-        "project_ids": None if token.project_ids is None else list(token.project_ids),
-        "created_at": token.created_at.isoformat(),
-        "expires_at": token.expires_at and token.expires_at.isoformat(),
-        "last_used_at": token.last_used_at and token.last_used_at.isoformat(),
-        "revoked_at": token.revoked_at and token.revoked_at.isoformat(),
-    }

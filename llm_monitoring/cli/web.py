@@ -54,16 +54,17 @@ def demo_orders(settings: Settings, stop: Event) -> Iterator[tuple[str, str]]:
     """Serve the demo's orders in a thread; yields a new token with every scope and a sign-in link of its user."""
     from llm_monitoring import projects
     from llm_monitoring.access import sign_ins
+    from llm_monitoring.access.audit import Actor
+    from llm_monitoring.access.token_changes import issue_token
     from llm_monitoring.access.tokens import SCOPES
     from llm_monitoring.app import open_app
-    from llm_monitoring.cli.tokens import issue
     from llm_monitoring.cli.users import invited
     from llm_monitoring.demo.sample import SAMPLE_EMAIL
     from llm_monitoring.runs.order_service import serving
 
     with open_app(settings, stop) as app:
         user_id = int(projects.find_user(app.db, SAMPLE_EMAIL)["id"])
-        token = issue(app.db, user_id, "web demo", SCOPES, None, DEMO_TOKEN_DAYS)[1]
+        token = issue_token(app.db, Actor("command", user_id), "web demo", SCOPES, None, DEMO_TOKEN_DAYS)[1]
         invited(app.db, SAMPLE_EMAIL)
         link = sign_ins.new_link(app.db, user_id)
         assert link is not None

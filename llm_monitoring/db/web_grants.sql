@@ -28,7 +28,7 @@ GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
-GRANT UPDATE (last_used_at) ON llm_api_tokens TO llm_monitoring_web;
+GRANT INSERT, UPDATE (last_used_at, revoked_at) ON llm_api_tokens TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_project_viewers, llm_spent_hand_offs TO llm_monitoring_web;
 GRANT INSERT ON llm_people, llm_sign_in_links, llm_sessions, llm_share_links TO llm_monitoring_web;
 GRANT UPDATE (spent_at) ON llm_sign_in_links TO llm_monitoring_web;
@@ -51,7 +51,7 @@ BEGIN
     FOR entry IN SELECT pg_get_serial_sequence(tab, 'id') AS sequence
                  FROM (VALUES ('llm_monitoring_projects'), ('llm_monitoring_queries'), ('user_llm_api_keys'),
                               ('llm_audit_log'), ('llm_analysis_orders'), ('llm_project_notes'), ('llm_sign_in_links'),
-                              ('llm_sessions'), ('llm_share_links')) AS used (tab)
+                              ('llm_sessions'), ('llm_share_links'), ('llm_api_tokens')) AS used (tab)
     LOOP
         IF entry.sequence IS NOT NULL THEN
             EXECUTE format('GRANT USAGE ON SEQUENCE %s TO llm_monitoring_web', entry.sequence);
@@ -136,4 +136,8 @@ BEGIN
         EXECUTE format('CREATE POLICY llm_web_removes ON %I AS RESTRICTIVE FOR DELETE TO llm_monitoring_web USING (%s)',
                        entry.tab, entry.writes);
     END LOOP;
+    -- a session that is bound to no one notes the use of a token and makes none
+    DROP POLICY llm_web_adds ON llm_api_tokens;
+    EXECUTE 'CREATE POLICY llm_web_adds ON llm_api_tokens AS RESTRICTIVE FOR INSERT TO llm_monitoring_web'
+        ' WITH CHECK (user_id = ' || bound || ')';
 END $$;

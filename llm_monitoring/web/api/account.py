@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from llm_monitoring import registry
 from llm_monitoring.access import audit
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.keys import ListedKey, check_keys
@@ -146,21 +147,24 @@ def me(caller: Annotated[Caller, needs()]) -> Me:
 @router.get("/budget", response_model=Budget)
 def budget(caller: Annotated[Caller, needs("budget:read")]) -> Budget:
     """Show what the user may spend this month, what is spent, and the months before."""
-    app = caller.app
-    found = [each for each in app.budget.standings(start_month=False) if each.user_id == caller.user_id]
-    none = Standing(caller.user_id, Decimal(0), Decimal(0), app.settings.default_monthly_budget_usd, Decimal(80), False)
+    return budget_of(caller.app, caller.user_id)
+
+
+def budget_of(app: App, user_id: int) -> Budget:
+    found = [each for each in app.budget.standings(start_month=False) if each.user_id == user_id]
+    none = Standing(user_id, Decimal(0), Decimal(0), app.settings.default_monthly_budget_usd, Decimal(80), False)
     standing = found[0] if found else none
     return Budget(
         month=app.budget.month(),
         spent_usd=standing.spent_usd,
-        saved_usd=app.budget.saved().get(caller.user_id, Decimal(0)),
+        saved_usd=app.budget.saved().get(user_id, Decimal(0)),
         reserved_usd=standing.reserved_usd,
         budget_usd=standing.budget_usd,
         percent=float(round(standing.percent, 1)),
         spending_alert_threshold=float(standing.threshold),
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
-        forecast=forecast_view(forecasts(app, [standing], caller.user_id).get(caller.user_id)),
-        history=[Month.model_validate(row) for row in app.budget.history(caller.user_id, 12)],
+        forecast=forecast_view(forecasts(app, [standing], user_id).get(user_id)),
+        history=[Month.model_validate(row) for row in app.budget.history(user_id, 12)],
     )
 
 
@@ -172,7 +176,7 @@ def forecast_view(found: Forecast | None) -> ForecastView | None:
 def list_keys(caller: Annotated[Caller, needs("keys:write")], response: Response) -> Any:
     """List each provider's key: where it comes from and its last four characters."""
     response.headers["Cache-Control"] = "no-store"
-    return [key_view(caller, provider) for provider in PROVIDERS]
+    return [key_view(caller.app, caller.user_id, provider) for provider in PROVIDERS]
 
 
 @router.put("/api-keys", response_model=KeyView)
@@ -181,30 +185,38 @@ def store_key(body: KeyBody, caller: Annotated[Caller, needs("keys:write")], res
     """Store the user's key of a provider, encrypted, in place of the one before."""
     response.headers["Cache-Control"] = "no-store"
     own_account(caller)
-    if caller.app.keys.cipher is None:
+    secret = readable_secret(caller.app, body.api_key.get_secret_value())
+    caller.change(lambda app: keep_key(app, caller.actor, body.provider, secret))
+    return key_view(caller.app, caller.user_id, body.provider)
+
+
+def readable_secret(app: App, text: str) -> Secret:
+    """A key as a secret that no log shows; raises Problem if keys cannot be stored."""
+    if app.keys.cipher is None:
         raise Problem("no_master_key")
-    secret = Secret(body.api_key.get_secret_value())
+    secret = Secret(text)
     register_secret(secret)
+    return secret
 
-    def work(app: App) -> None:
-        app.keys.store(caller.user_id, body.provider, secret)
-        audit.record(app.db, caller.actor, "key.store", object_id=body.provider)
 
-    caller.change(work)
-    return key_view(caller, body.provider)
+def keep_key(app: App, actor: Actor, provider: ProviderName, secret: Secret) -> None:
+    """Store the actor's key of a provider, with the record."""
+    app.keys.store(actor.user_id, provider, secret)
+    audit.record(app.db, actor, "key.store", object_id=provider)
+
+
+def forget_key(app: App, actor: Actor, provider: ProviderName) -> None:
+    """Forget the actor's key of a provider, with the record; raises Problem if there is none."""
+    if not app.keys.remove(actor.user_id, provider):
+        raise Problem("not_found")
+    audit.record(app.db, actor, "key.remove", object_id=provider)
 
 
 @router.delete("/api-keys/{provider}", status_code=204)
 def remove_key(provider: ProviderName, caller: Annotated[Caller, needs("keys:write")]) -> Response:
     """Forget the user's key of a provider; the operator's stands in if the user may use it."""
     own_account(caller)
-
-    def work(app: App) -> None:
-        if not app.keys.remove(caller.user_id, provider):
-            raise Problem("not_found")
-        audit.record(app.db, caller.actor, "key.remove", object_id=provider)
-
-    caller.change(work)
+    caller.change(lambda app: forget_key(app, caller.actor, provider))
     return Response(status_code=204)
 
 
@@ -212,9 +224,14 @@ def remove_key(provider: ProviderName, caller: Annotated[Caller, needs("keys:wri
 def verify_key(provider: ProviderName, caller: Annotated[Caller, needs("keys:write")]) -> KeyCheck:
     """Ask the provider for its list of models with the user's key: free of charge."""
     own_account(caller)
-    if not caller.app.keys.has(caller.user_id, provider):
+    return check_key(caller.app, caller.user_id, provider)
+
+
+def check_key(app: App, user_id: int, provider: ProviderName) -> KeyCheck:
+    """What the provider says of a user's key; raises Problem if there is none."""
+    if not app.keys.has(user_id, provider):
         raise Problem("not_found")
-    (checked,) = check_keys(caller.app.keys, caller.app.settings, [ListedKey(provider, "user", caller.user_id)])
+    (checked,) = check_keys(app.keys, app.settings, [ListedKey(provider, "user", user_id)])
     return KeyCheck(provider=provider, verdict=checked.verdict, models=len(checked.models))
 
 
@@ -247,11 +264,11 @@ def own_account(caller: Caller) -> None:
         raise Problem("scope_missing", "a token for named projects changes no key")
 
 
-def key_view(caller: Caller, provider: ProviderName) -> KeyView:
+def key_view(app: App, user_id: int, provider: ProviderName) -> KeyView:
     """A provider's key without its text; the operator's shows nothing of itself."""
-    found = caller.app.keys.own(caller.user_id, provider)
+    found = app.keys.own(user_id, provider)
     if found is not None:
         problem = found.problem.reason if found.problem else None
         return KeyView(provider=provider, source="user", last_four=found.last_four or None, problem=problem)
-    operator = caller.app.keys.operator_key(provider, caller.user_id) is not None
+    operator = app.keys.operator_key(provider, user_id) is not None
     return KeyView(provider=provider, source="operator" if operator else None, last_four=None, problem=None)

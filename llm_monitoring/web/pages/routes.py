@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from llm_monitoring.web.pages import (
     account,
+    account_settings,
     answers,
     changes,
     names,
@@ -31,6 +32,7 @@ ROUTERS: Final = (
     oidc_sign_in.router,
     shared.router,
     account.router,
+    account_settings.router,
     people.router,
     portfolio.router,
     overview.router,

@@ -80,6 +80,15 @@ def show_settings(
     return page(request, here, replace(shown, prompts=proposed(here, generate)) if generate else shown)
 
 
+@router.get("/project")
+@router.get("/names")
+@router.get("/names/remove")
+@router.get("/prompts")
+def go_back(here: Here) -> Response:
+    """Where a form was sent to, there is the page that has it, as for a change of language."""
+    return done(f"/projects/{here.project_id}/settings")
+
+
 @router.post("/project")
 def change_project(request: Request, here: Here, form: Sent) -> Response:
     """Change what the project asks."""

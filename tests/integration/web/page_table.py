@@ -36,6 +36,7 @@ PAGES: Final = (
     Page("changes", "/projects/{project}/changes"),
     Page("reports", "/projects/{project}/reports"),
     Page("account", "/account"),
+    Page("account-settings", "/settings"),
     Page("sign-in", "/sign-in"),
     Page("settings", "/projects/{project}/settings"),
     Page("settings-names", "/projects/{project}/settings?edit=brand&generate=5"),

@@ -21,6 +21,7 @@ WITHOUT_FIGURES: Final = frozenset(
         "answer",
         "reports",
         "account",
+        "account-settings",
         "sign-in",
         "settings",
         "settings-names",
