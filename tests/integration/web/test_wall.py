@@ -16,7 +16,7 @@ from tests.integration.stored import Book
 from tests.integration.test_grants import as_login, execute, grants
 from tests.integration.web.test_isolation import below_projects, contents, send
 from tests.integration.web.test_results import DAYS
-from tests.integration.web.world import World, open_world
+from tests.integration.web.world import World, open_world, sign_in
 
 WALLED = (
     "llm_monitoring_projects",
@@ -60,6 +60,10 @@ def test_the_service_works_within_the_wall(world: World) -> None:
     path = f"/projects/{made.json()['id']}"
     assert 201 == world.call("POST", f"{path}/prompts", json={"prompts": [TAGGED]}).status_code
     assert 200 == world.call("PATCH", path, json={"industry": "ERP"}).status_code
+    fields = {"name": "Sheets", "scopes": ["figures:read"], "days": "30"}
+    assert 'class="secret"' in world.open("/settings/tokens", sign_in(world, world.ana), "POST", data=fields).text
+    latest = world.db.one("SELECT max(id) AS id FROM llm_api_tokens") or {}
+    assert 303 == world.open(f"/settings/tokens/{latest['id']}/revoke", sign_in(world, world.ana), "POST").status_code
     key = {"provider": "openai", "api_key": "sk-proj-wall-aaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
     assert 201 == world.call("POST", "/api-keys", json=key).status_code
     assert 201 == world.call("POST", f"{path}/competitors", json={"name": "Holded"}).status_code
@@ -133,6 +137,7 @@ def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
         "SELECT * FROM llm_call_receipts",
         "SELECT * FROM llm_monitoring_analysis_runs",
         "UPDATE llm_api_tokens SET scopes = '{keys:write}'",
+        "INSERT INTO llm_api_tokens VALUES (DEFAULT, 1, 'x', 'llmm_1234567', sha256('x'), '{x}')",
     ],
 )
 def test_what_the_role_may_not(world: World, sql: str) -> None:
