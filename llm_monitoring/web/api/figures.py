@@ -30,8 +30,8 @@ PERCENT: Final = round(100 * CONFIDENCE)
 class PeriodQuery(Body):
     """Days from `from` to `to`, both included, in LLM_TIMEZONE; without them the last 30 up to the latest answers."""
 
-    first: date | None = Field(default=None, alias="from")
-    last: date | None = Field(default=None, alias="to")
+    first: date | None = Field(default=None, alias="from", description="First day, as 2026-11-16.")
+    last: date | None = Field(default=None, alias="to", description="Last day, as 2026-11-30.")
     provider: ProviderName | None = Field(default=None, description="The answers of this provider alone.")
     tag: Tag = None
 

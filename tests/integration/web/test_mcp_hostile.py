@@ -181,6 +181,7 @@ def test_stdout_has_the_protocol_alone(world: World, database_url: str) -> None:
     assert (0, False) == (process.returncode, b"Traceback" in err)
 
 
+@pytest.mark.ci
 def test_a_signal_ends_it(world: World, database_url: str) -> None:
     """Soon, and without a trace, as a client does that closes nothing."""
     process = stdio(database_url, "--user", "ana@example.com")
@@ -191,6 +192,7 @@ def test_a_signal_ends_it(world: World, database_url: str) -> None:
     assert process.returncode in (143, -signal.SIGTERM)
 
 
+@pytest.mark.ci
 def test_a_user_who_is_not_there(world: World, database_url: str) -> None:
     """One line on standard error, nothing on standard output."""
     process = stdio(database_url, "--user", "carl@example.com")

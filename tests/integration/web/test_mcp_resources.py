@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -123,6 +124,19 @@ def test_refusals_of_resources_are_in_words(served: Served) -> None:
         return await error_of(client.read_resource, report_uri(served.world.project))
 
     assert "scope_missing: answers:read" == served.use(lacking, narrow)
+
+
+def test_an_error_of_ours_says_nothing_of_itself(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither of a resource nor of a list of them; the trace is in the log alone."""
+    served.world.db.execute("ALTER TABLE llm_monitoring_projects RENAME COLUMN brand_name TO brand")
+
+    async def work(client: Client) -> list[str]:
+        uri = report_uri(served.world.project)
+        return [await error_of(client.read_resource, uri), await error_of(client.list_resources)]
+
+    with caplog.at_level(logging.ERROR):
+        assert ["internal: An error of the service"] * 2 == served.use(work)
+    assert "brand_name" in caplog.text
 
 
 def test_a_viewer_reads_no_reason(served: Served) -> None:
