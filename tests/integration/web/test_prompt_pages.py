@@ -14,6 +14,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.figures.prompt_table import PromptRow, prompt_table
 from tests.integration.stored import Book
+from tests.integration.web.test_drill_down import listed
 from tests.integration.web.world import World, sign_in
 
 DAY: Final = date(2026, 11, 1)
@@ -132,3 +133,20 @@ def test_only_the_owner_changes_tags(world: World, book: Book) -> None:
     assert (404, 403, []) == (viewer.status_code, foreign.status_code, book.queries[0]["tags"])
     page = world.open(path.removesuffix("/tags"), sign_in(world, world.bea))
     assert (200, False) == (page.status_code, 'name="tags"' in page.text)
+
+
+def test_the_api_gives_the_same_table(world: World, book: Book) -> None:
+    """Each prompt's figures, and its answers are as many as the list of them has, in all and by provider."""
+    days = {"from": str(WEEK.first), "to": str(WEEK.last)}
+    answer = world.call("GET", f"/projects/{world.project}/prompt-figures", params=days)
+    assert 200 == answer.status_code, answer.text
+    tag = {"If-None-Match": answer.headers["etag"]}
+    assert 304 == world.call("GET", f"/projects/{world.project}/prompt-figures", params=days, headers=tag).status_code
+    for row, found in zip(rows(world), answer.json()["data"], strict=True):
+        assert (row.id, row.rival, row.gap and float(row.gap)) == (found["id"], found["competitor"], found["gap"])
+        cells = {None: found["all"], **found["by_provider"]}
+        for provider, cell in cells.items():
+            filters = {**days, "prompt": row.id, "counted_in": found["counted_in"]}
+            own = listed(world, **filters, **({"provider": provider} if provider else {}))
+            named = [each for each in own if each["brand_mentioned"]]
+            assert (cell["answers"], cell["named"]) == (len(own), len(named)), (row.text, provider)
