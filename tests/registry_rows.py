@@ -38,6 +38,8 @@ EMPTY = (
     "suggested_cost_per_1m_cache_write_1h_tokens",
     "suggested_cost_per_1k_searches",
     "suggested_priority_factor",
+    "suggested_batch_factor",
+    "suggested_flex_factor",
     "suggested_source",
     "suggested_at",
 )

@@ -33,7 +33,7 @@ class SuggestedPrice:
 def suggest(provider: ProviderName, model_id: str, at: datetime) -> SuggestedPrice | None:
     """The price in force at `at` in the package's own data, without the network; None for an unknown model."""
     found = find(provider, model_id)
-    return None if found is None else read(*found, found[1].get_prices(at))
+    return None if found is None else read(*found, found[1].get_prices(at), at.date())
 
 
 def rises(provider: ProviderName, model_id: str) -> tuple[tuple[date, SuggestedPrice], ...]:
@@ -42,7 +42,9 @@ def rises(provider: ProviderName, model_id: str) -> tuple[tuple[date, SuggestedP
     if found is None or not isinstance(found[1].prices, list):
         return ()
     starts = [(getattr(price.constraint, "start_date", None), price.prices) for price in found[1].prices]
-    later = [(start, read(*found, prices)) for start, prices in starts if start is not None and start > FIRST_READ]
+    later = [
+        (start, read(*found, prices, start)) for start, prices in starts if start is not None and start > FIRST_READ
+    ]
     return tuple(sorted(((start, read) for start, read in later if read is not None), key=lambda each: each[0]))
 
 
@@ -56,8 +58,8 @@ def find(provider: ProviderName, model_id: str) -> tuple[Any, Any] | None:
         return None
 
 
-def read(owner: Any, model: Any, price: Any) -> SuggestedPrice | None:
-    """One of the package's prices; None if it has no input or no output price."""
+def read(owner: Any, model: Any, price: Any, day: date) -> SuggestedPrice | None:
+    """One of the package's prices, in force on a day; None if it has no input or no output price."""
     from genai_prices import __version__
 
     prices = vars(price)
@@ -74,6 +76,8 @@ def read(owner: Any, model: Any, price: Any) -> SuggestedPrice | None:
         searches=base_of(prices.get("web_searches_kcount")),
         request=Decimal(0),
         priority_factor=priority_factor(model, prices),
+        batch_factor=mode_factor(model, prices, {"processing": "batch"}, day),
+        flex_factor=mode_factor(model, prices, {"service_tier": "flex"}, day),
         tiers=tiers_of(rates),
     )
     return SuggestedPrice(entry, f"genai-prices {__version__}: {owner.id} {model.id}")
@@ -88,6 +92,26 @@ def priority_factor(model: Any, prices: Mapping[str, Any]) -> Decimal | None:
             factors = {amount / own for name, amount in priced.items() if amount and (own := plain[name])}
             return max(factors) if len(factors) == 1 and max(factors) >= 1 else None
     return None
+
+
+def mode_factor(model: Any, prices: Mapping[str, Any], when: Mapping[str, str], day: date) -> Decimal | None:
+    """Times the standard price of input and output in a mode, the dearer of the two.
+
+    None if the list has no variant for the mode, or one that is dearer than standard: asked for such a mode it
+    returns the standard price, which is no price of the mode.
+    """
+    started = [each for each in model.price_variants or () if each.when == when and start_of(each) <= day]
+    if not started:
+        return None
+    variant = vars(max(started, key=start_of).prices)
+    pairs = [(base_of(variant.get(UNITS[name])), base_of(prices.get(UNITS[name]))) for name in ("input", "output")]
+    factors = [amount / own for amount, own in pairs if amount and own]
+    return max(factors) if len(factors) == len(pairs) and max(factors) <= 1 else None
+
+
+def start_of(variant: Any) -> date:
+    start: date = getattr(variant.constraint, "start_date", None) or date.min
+    return start
 
 
 def base_of(price: Any) -> Decimal | None:

@@ -22,7 +22,7 @@ COLUMNS: Final = {
     "flex_factor": "flex_factor",
 }
 """The column of each amount of a PriceEntry; a suggested one has the prefix `suggested_`."""
-NOT_SUGGESTED: Final = frozenset({"request", "batch_factor", "flex_factor"})
+NOT_SUGGESTED: Final = frozenset({"request"})
 """The amounts that no price list suggests."""
 MODE_FACTORS: Final = ("batch_factor", "flex_factor")
 

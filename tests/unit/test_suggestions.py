@@ -62,3 +62,27 @@ def test_dated_snapshot() -> None:
         found.price.output,
         found.source,
     )
+
+
+HALF = Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_id", "day", "factors"),
+    [
+        ("openai", "gpt-6.1-terra", NOW, (HALF, HALF)),
+        ("openai", "gpt-4.1-mini", NOW, (HALF, None)),
+        ("openai", "gpt-5.3-codex", NOW, (None, None)),
+        ("anthropic", "claude-haiku-5-5", NOW, (HALF, None)),
+        ("google", "gemini-3.8-flash", NOW, (HALF, None)),
+        ("google", "gemini-3.8-flash", datetime(2027, 1, 1, tzinfo=UTC), (HALF, None)),
+        ("perplexity", "perplexity/sonar", NOW, (None, None)),
+    ],
+)
+def test_a_mode_is_suggested_only_if_the_list_has_it(
+    provider: ProviderName, model_id: str, day: datetime, factors: tuple[Decimal | None, ...]
+) -> None:
+    """Against the standard price of the same day; what the list returns for an unknown mode is no suggestion."""
+    found = suggest(provider, model_id, day)
+    assert found is not None
+    assert factors == (found.price.batch_factor, found.price.flex_factor)

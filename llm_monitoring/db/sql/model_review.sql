@@ -37,6 +37,8 @@ SET suggested_cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
     suggested_cost_per_1m_cache_write_tokens    = %(cost_per_1m_cache_write_tokens)s,
     suggested_cost_per_1m_cache_write_1h_tokens = %(cost_per_1m_cache_write_1h_tokens)s,
     suggested_priority_factor                   = %(priority_factor)s,
+    suggested_batch_factor                      = %(batch_factor)s,
+    suggested_flex_factor                       = %(flex_factor)s,
     suggested_cost_per_1k_searches              = %(cost_per_1k_searches)s,
     suggested_price_tiers                       = %(price_tiers)s,
     suggested_source                            = %(source)s,
@@ -44,10 +46,11 @@ SET suggested_cost_per_1m_input_tokens          = %(cost_per_1m_input_tokens)s,
 WHERE llm_provider = %(provider)s AND model_id = %(model_id)s
   AND (suggested_cost_per_1m_input_tokens, suggested_cost_per_1m_output_tokens, suggested_cost_per_1m_cached_input_tokens,
        suggested_cost_per_1m_cache_write_tokens, suggested_cost_per_1m_cache_write_1h_tokens, suggested_priority_factor,
-       suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
+       suggested_batch_factor, suggested_flex_factor, suggested_cost_per_1k_searches, suggested_price_tiers, suggested_source)
       IS DISTINCT FROM (%(cost_per_1m_input_tokens)s::numeric, %(cost_per_1m_output_tokens)s::numeric,
                         %(cost_per_1m_cached_input_tokens)s::numeric, %(cost_per_1m_cache_write_tokens)s::numeric,
                         %(cost_per_1m_cache_write_1h_tokens)s::numeric, %(priority_factor)s::numeric,
+                        %(batch_factor)s::numeric, %(flex_factor)s::numeric,
                         %(cost_per_1k_searches)s::numeric, %(price_tiers)s::jsonb, %(source)s::text);
 
 -- name: remove_rises
@@ -61,14 +64,15 @@ WHERE llm_provider = %(llm_provider)s AND model_id = %(model_id)s AND source IN 
 INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,
                               cost_per_1m_output_tokens, cost_per_1m_cached_input_tokens, cost_per_1m_cache_write_tokens,
                               cost_per_1m_cache_write_1h_tokens, cost_per_1k_searches, cost_per_request, priority_factor,
-                              price_tiers)
+                              price_tiers, batch_factor, flex_factor)
 SELECT new.* FROM (VALUES (
     %(llm_provider)s, %(model_id)s, %(valid_from)s::date, 'library', %(detail)s, %(cost_per_1m_input_tokens)s::numeric,
     %(cost_per_1m_output_tokens)s::numeric, %(cost_per_1m_cached_input_tokens)s::numeric,
     %(cost_per_1m_cache_write_tokens)s::numeric, %(cost_per_1m_cache_write_1h_tokens)s::numeric,
-    %(cost_per_1k_searches)s::numeric, %(cost_per_request)s::numeric, %(priority_factor)s::numeric, %(price_tiers)s::jsonb
+    %(cost_per_1k_searches)s::numeric, %(cost_per_request)s::numeric, %(priority_factor)s::numeric, %(price_tiers)s::jsonb,
+    %(batch_factor)s::numeric, %(flex_factor)s::numeric
 )) AS new (llm_provider, model_id, valid_from, source, detail, input, output, cached, cache_write, cache_write_1h, searches,
-           request, priority, tiers)
+           request, priority, tiers, batch, flex)
 WHERE NOT EXISTS (
     SELECT FROM llm_model_prices p
     WHERE p.llm_provider = new.llm_provider AND p.model_id = new.model_id AND p.valid_from = new.valid_from
@@ -88,5 +92,7 @@ SET detail                            = excluded.detail,
     cost_per_1k_searches              = excluded.cost_per_1k_searches,
     cost_per_request                  = excluded.cost_per_request,
     priority_factor                   = excluded.priority_factor,
+    batch_factor                      = excluded.batch_factor,
+    flex_factor                       = excluded.flex_factor,
     price_tiers                       = excluded.price_tiers,
     entered_at                        = clock_timestamp();
