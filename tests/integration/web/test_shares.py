@@ -11,6 +11,7 @@ import pytest
 from llm_monitoring.access import agencies
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.errors import Invalid
+from llm_monitoring.reporting.words import load_words
 from tests.integration.web.world import World, add_project, sign_in
 
 BROWSER = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
@@ -91,6 +92,19 @@ def test_a_frozen_link_keeps_its_report(world: World) -> None:
     assert policy.endswith("frame-ancestors 'none'")
     assert b"Quipu" in after.content
     assert 404 == world.open(first.headers["location"]).status_code
+
+
+def test_a_frozen_report_gives_no_reason(world: World) -> None:
+    """That answers are missing, not that the budget was spent or a key refused."""
+    world.db.execute(
+        "INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', current_date, 1, NULL, 'budget', 'x',"
+        " FALSE FROM llm_monitoring_queries WHERE project_id = %(id)s",
+        {"id": world.project},
+    )
+    first = opened(world, make(world, kind="frozen")["token"])
+    page = world.open(first.headers["location"], cookie_of(first)).text
+    words = load_words("es")
+    assert (False, True) == (words.reason("budget") in page, words.reason("withheld") in page)
 
 
 def test_a_frozen_link_opens_no_live_page(world: World) -> None:
