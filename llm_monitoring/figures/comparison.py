@@ -21,7 +21,7 @@ from llm_monitoring.figures.measures import (
 )
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, unbranded
 from llm_monitoring.figures.rates import MIN_PROMPTS
-from llm_monitoring.figures.spread import Bootstrap, Row, answers_error, spread_of
+from llm_monitoring.figures.spread import Bootstrap, Row, answers_error, exact_sum, spread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,10 @@ def possible(figure: Figure, sides: Sequence[Measured]) -> tuple[float, float]:
 
 def ratios(rows: Sequence[Row]) -> tuple[Fraction | None, Fraction | None]:
     """Return the figure before and after."""
-    part_before, whole_before, part_after, whole_after = (sum(row[i] for row in rows) for i in range(4))
+    part_before, whole_before, part_after, whole_after = (exact_sum([row[i] for row in rows]) for i in range(4))
     return (
-        Fraction(part_before) / whole_before if whole_before else None,
-        Fraction(part_after) / whole_after if whole_after else None,
+        part_before / whole_before if whole_before else None,
+        part_after / whole_after if whole_after else None,
     )
 
 

@@ -141,7 +141,7 @@ class Measured:
     @property
     def basis(self) -> Basis:
         """The answers that the figure rests on, and their prompts."""
-        weighty = {pair: sum(whole > 0 for _, _, whole in entries) for pair, entries in self.entries.items()}
+        weighty = {pair: len([1 for entry in entries if entry[2]]) for pair, entries in self.entries.items()}
         return sum(weighty.values()), len({query_id for (query_id, _), answers in weighty.items() if answers})
 
     def of_provider(self, provider: str) -> Measured:

@@ -62,8 +62,9 @@ def prompts_asked(observations: Iterable[Observation]) -> int:
 def model_changes(observations: Iterable[Observation]) -> tuple[ModelChange, ...]:
     """Return each change of a provider's models or mode from one day with answers to its next, by day."""
     answers: dict[str, dict[date, Counter[tuple[str, str]]]] = defaultdict(lambda: defaultdict(Counter))
-    for o in observations:
-        answers[o.provider][o.day][o.model_id, o.mode] += 1
+    counts = Counter([(o.provider, o.day, o.model_id, o.mode) for o in observations])
+    for (provider, day, model_id, mode), count in counts.items():
+        answers[provider][day][model_id, mode] = count
     changes = []
     for provider, days in answers.items():
         names = [(day, *asked_as(days[day])) for day in sorted(days)]

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import sqrt
+from math import lcm, sqrt
 from operator import itemgetter, mul
 from random import Random
 from statistics import stdev
@@ -124,12 +124,18 @@ def answers_error(sides: Sequence[Measured], rows: Sequence[Sequence[Fraction]],
     providers = Counter([query_id for query_id, _ in kept])
     total = 0.0
     for side, measured in enumerate(sides):
-        part, whole = (sum((row[2 * side + place] for row in rows), Fraction(0)) for place in (0, 1))
+        part, whole = (exact_sum([row[2 * side + place] for row in rows]) for place in (0, 1))
         ratio = part / whole
         for pair in kept:
             weight = float(whole) * providers[pair[0]]
             total += residual_variance(measured.entries[pair], ratio) / weight**2
     return sqrt(total)
+
+
+def exact_sum(values: Sequence[Fraction]) -> Fraction:
+    """Return the sum, reduced once and not after each number."""
+    unit = lcm(*[value.denominator for value in values])
+    return Fraction(sum([value.numerator * (unit // value.denominator) for value in values]), unit)
 
 
 def residual_variance(entries: Sequence[Entry], ratio: Fraction) -> float:
