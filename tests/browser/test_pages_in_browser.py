@@ -25,11 +25,11 @@ WAYS: Final = [
 ]
 
 
-@pytest.fixture(scope="module")
-def looks(served: Served) -> list[dict[str, Any]]:
-    """Every page in every way; the folder PICTURES gets a picture of each, for people to look at."""
+@pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.name)
+def looks(served: Served, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """A page in every way; the folder PICTURES gets a picture of each, for people to look at."""
     folder = os.environ.get("PICTURES")
-    return served.visit(PAGES, WAYS, Path(folder) if folder else None)
+    return served.visit([request.param], WAYS, Path(folder) if folder else None)
 
 
 def test_pages_are_calm(looks: list[dict[str, Any]]) -> None:
