@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
 
 from llm_monitoring import projects
+from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting.export_files import Form, Format, export_chunks
 from llm_monitoring.reporting.exports import Export, Kind
@@ -86,7 +88,7 @@ def export_results(
     wanted: Annotated[ResultsQuery, Query()],
 ) -> Response:
     """Download the stored answers with their analysis. What a spreadsheet would run has an apostrophe before it."""
-    return download(request, here, "results", wanted, mentioned=wanted.mentioned, long=wanted.long)
+    return download(request, reader_of(here), "results", wanted, mentioned=wanted.mentioned, long=wanted.long)
 
 
 @router.get("/snapshots", response_class=Response, responses=FILE)
@@ -94,7 +96,7 @@ def export_snapshots(
     request: Request, here: Annotated[ProjectCaller, on_project("figures:read")], wanted: Annotated[LongQuery, Query()]
 ) -> Response:
     """Download the daily figures."""
-    return download(request, here, "snapshots", wanted, long=wanted.long)
+    return download(request, reader_of(here), "snapshots", wanted, long=wanted.long)
 
 
 @router.get("/citations", response_class=Response, responses=FILE)
@@ -104,30 +106,46 @@ def export_citations(
     wanted: Annotated[CitationsQuery, Query()],
 ) -> Response:
     """Download the pages that the stored answers cite, one row each, with the owner of the site."""
-    return download(request, here, "citations", wanted, mentioned=wanted.mentioned)
+    return download(request, reader_of(here), "citations", wanted, mentioned=wanted.mentioned)
 
 
-def download(request: Request, here: ProjectCaller, kind: Kind, wanted: ExportQuery, **choices: Any) -> Response:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who downloads from a project. `key` is what downloads of a minute are counted by, `account` those at once."""
+
+    app: App
+    project_id: int
+    key: object
+    account: int
+    sees_cost: bool
+
+
+def reader_of(here: ProjectCaller) -> Reader:
+    caller = here.caller
+    return Reader(here.app, here.project_id, caller.token.id, caller.user_id, here.role == "owner")
+
+
+def download(request: Request, reader: Reader, kind: Kind, wanted: ExportQuery, **choices: Any) -> Response:
     """Send an export as a file; a viewer gets it without cost."""
     service: Service = request.app.state.service
     if request.scope["http_version"] == "1.0":
         raise Problem("bad_request", "an export needs HTTP/1.1, in which a part is no whole")
-    service.export_rate.take(here.caller.token.id)
-    project = projects.find(here.app.db, here.project_id)
+    service.export_rate.take(reader.key)
+    project = projects.find(reader.app.db, reader.project_id)
     export = Export(
         (project,),
         kind,
         wanted.first,
         wanted.last,
         tuple(dict.fromkeys(wanted.provider)),
-        without_cost=here.role != "owner",
+        without_cost=not reader.sees_cost,
         **choices,
     )
     name = f"{project.id}-{slug(project.name)}-{kind}.{wanted.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Stream(chunks(service, here, export, wanted.form), headers, MEDIA_TYPES[wanted.format])
+    return Stream(chunks(service, reader, export, wanted.form), headers, MEDIA_TYPES[wanted.format])
 
 
-def chunks(service: Service, here: ProjectCaller, export: Export, form: Form) -> Generator[bytes]:
-    with service.export_slots.held(here.caller.user_id):
-        yield from export_chunks(here.app.db, export, form, MOST_SHEET_ROWS)
+def chunks(service: Service, reader: Reader, export: Export, form: Form) -> Generator[bytes]:
+    with service.export_slots.held(reader.account):
+        yield from export_chunks(reader.app.db, export, form, MOST_SHEET_ROWS)

@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request
 from llm_monitoring.web.pages.filters import Filters
 
 PROJECT: Final = "/projects/{project_id}"
-OWNERS_ONLY: Final = frozenset({"reports", "settings"})
+OWNERS_ONLY: Final = frozenset({"settings"})
+PEOPLE_ONLY: Final = frozenset({"reports"})
 NOUNS: Final = ("overview", "prompts", "answers", "rivals", "sources", "changes", "reports", "settings")
 
 
@@ -35,7 +36,7 @@ def tabs(request: Request, here: Any, filters: Filters | None) -> Iterator[Tab]:
 
 
 def may_open(noun: str, role: str) -> bool:
-    return role == "owner" or noun not in OWNERS_ONLY
+    return role == "owner" or noun not in (OWNERS_ONLY if role == "viewer" else OWNERS_ONLY | PEOPLE_ONLY)
 
 
 def nouns_of(app: FastAPI) -> frozenset[str]:

@@ -10,18 +10,24 @@ from llm_monitoring import projects
 from llm_monitoring.access import people, roles, shares, sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.shares import DEFAULT_DAYS
+from llm_monitoring.app import schedule_day
 from llm_monitoring.errors import Invalid
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.frozen import frozen_report
+from llm_monitoring.reporting.report_data import DAYS as DEFAULT_PERIOD_DAYS
+from llm_monitoring.reporting.report_data import last_days
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.link_sender import can_send
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.pages.words import page_language
+from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False, prefix="/projects/{project_id}/reports")
 
 Here = Annotated[ProjectVisitor, on_page("shares:write")]
+Looker = Annotated[ProjectVisitor, on_page("figures:read", "answers:read")]
 ShareId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 MOST_SHOWN: Final = 200
@@ -29,8 +35,10 @@ MOST_DIGITS: Final = 4
 
 
 @router.get("")
-def show_reports(request: Request, here: Here) -> Response:
-    """The project's links with their openings, and who may look."""
+def show_reports(request: Request, here: Looker) -> Response:
+    """The downloads; for the owner also the project's links with their openings, and who may look."""
+    if here.role == "share":
+        raise Problem("not_found")
     return page(request, here)
 
 
@@ -103,10 +111,16 @@ def page(request: Request, here: ProjectVisitor, form: Form | None = None, *, li
         project=projects.find(here.app.db, here.project_id),
         form=form or Form(),
         link=link,
-        shares=shares.shares_of(here.app.db, here.project_id, limit=MOST_SHOWN),
-        viewers=roles.viewers(here.app.db, here.project_id),
+        shares=shares.shares_of(here.app.db, here.project_id, limit=MOST_SHOWN) if here.is_owner else (),
+        viewers=roles.viewers(here.app.db, here.project_id) if here.is_owner else (),
+        period=default_period(here),
         can_send=can_send(service),
         days=DEFAULT_DAYS,
     )
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def default_period(here: ProjectVisitor) -> Period:
+    """The last days that were measured, which downloads begin with."""
+    return last_days(here.app.db, here.project_id, DEFAULT_PERIOD_DAYS, schedule_day(here.app.settings))
