@@ -110,7 +110,7 @@ BEGIN
             ('llm_budget_alerts', 'user_id = ' || bound, 'FALSE'),
             ('llm_audit_log', 'user_id = ' || bound, 'user_id = ' || bound),
             ('llm_idempotency_keys', 'user_id = ' || bound, 'user_id = ' || bound),
-            ('llm_api_tokens', unbound || ' OR user_id = ' || bound, unbound || ' OR user_id = ' || bound),
+            ('llm_api_tokens', unbound || ' OR user_id = ' || bound, 'user_id = ' || bound),
             ('llm_sessions', unbound || ' OR user_id = ' || bound, 'user_id = ' || bound),
             ('llm_sign_in_links', unbound || ' OR user_id = ' || bound, 'user_id = ' || bound),
             ('llm_spent_hand_offs', bound || ' IS NOT NULL', bound || ' IS NOT NULL'),

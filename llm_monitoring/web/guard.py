@@ -67,8 +67,9 @@ def authenticate(service: Service, text: str | None, client: str = "") -> Caller
         raise Problem("unauthenticated")
     token = find_token(service, text, client)
     service.rate.take(token.id)
-    tokens.note_use(service.db, token)
-    return Caller(token, service.app_of(token.user_id))
+    caller = Caller(token, service.app_of(token.user_id))
+    tokens.note_use(caller.app.db, token)
+    return caller
 
 
 def find_token(service: Service, text: str, client: str) -> Token:

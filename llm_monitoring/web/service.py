@@ -29,6 +29,7 @@ from llm_monitoring.web.api import (
     rivals,
     shares,
     sources,
+    tokens,
     trends,
 )
 from llm_monitoring.web.boundary import Boundary
@@ -58,6 +59,7 @@ ROUTERS: Final = (
     shares.router,
     orders.router,
     account.router,
+    tokens.router,
 )
 
 

@@ -99,3 +99,20 @@ def test_the_months_of_the_budget_have_their_types(world: World) -> None:
     }
     declared = world.app.openapi()["components"]["schemas"]["Month"]["properties"]
     assert {"string"} == {declared[name]["type"] for name in amounts}
+
+
+def test_a_token_ends_itself_and_sees_no_other(world: World) -> None:
+    """Its end is recorded; another token of the same user is a missing one, and none is made over the API."""
+    text, other = world.token(world.ana, ["figures:read"], [world.project]), world.token(world.ana)
+    listed = world.call("GET", "/tokens", text)
+    (token,) = listed.json()["data"]
+    assert (text[:12], ["figures:read"], [world.project], "no-store") == (
+        token["prefix"], token["scopes"], token["project_ids"], listed.headers["cache-control"],
+    )  # fmt: skip
+    assert text not in listed.text
+    assert 404 == world.call("DELETE", f"/tokens/{token['id']}", other).status_code
+    assert 405 == world.call("POST", "/tokens", json={"name": "x", "scopes": ["figures:read"]}).status_code
+    assert 204 == world.call("DELETE", f"/tokens/{token['id']}", text).status_code
+    assert 401 == world.call("GET", "/tokens", text).status_code
+    (row,) = world.db.all("SELECT action, actor_id, object_id FROM llm_audit_log WHERE action LIKE 'token%%'")
+    assert {"action": "token.revoke", "actor_id": token["id"], "object_id": str(token["id"])} == row

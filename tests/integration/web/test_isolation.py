@@ -28,7 +28,7 @@ BODIES: Final[dict[str, Any]] = {
     "PUT competitors": {"competitors": [{"name": "Otra"}]},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
-PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1, "share_id": 1}
+PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1, "share_id": 1, "token_id": 999_999}
 TABLES: Final = (
     "llm_monitoring_projects",
     "llm_monitoring_queries",

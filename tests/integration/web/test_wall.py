@@ -116,6 +116,7 @@ def test_a_session_sees_its_user_alone_and_forgets_him(world: World) -> None:
         "UPDATE llm_monitoring_projects SET user_id = 1 WHERE user_id = 2",
         "DELETE FROM llm_monitoring_queries WHERE project_id = 2",
         "UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'x' WHERE user_id = 2",
+        "UPDATE llm_api_tokens SET revoked_at = now() WHERE user_id = 2",
         "DELETE FROM llm_prompt_tags",
         "DELETE FROM llm_dismissed_names",
     ],
@@ -124,6 +125,21 @@ def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
     """A statement that reaches for them changes none."""
     with Database(as_login(world.db.dsn, "web"), size=1) as pool:
         assert 0 == UserDatabase(pool, world.ana).execute(sql)
+
+
+def test_a_session_of_no_user_ends_no_token(world: World) -> None:
+    """It finds the caller of a token, and changes none."""
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        assert 0 == pool.execute("UPDATE llm_api_tokens SET revoked_at = now()")
+        assert [] != pool.all("SELECT id FROM llm_api_tokens")
+
+
+def test_a_token_ends_itself_within_the_wall(world: World) -> None:
+    """Its use is noted, and its end is stored."""
+    token = world.call("GET", "/tokens").json()["data"][0]["id"]
+    assert 204 == world.call("DELETE", f"/tokens/{token}").status_code
+    (row,) = world.db.all("SELECT last_used_at, revoked_at FROM llm_api_tokens WHERE id = %(id)s", {"id": token})
+    assert None not in row.values()
 
 
 @pytest.mark.parametrize(
