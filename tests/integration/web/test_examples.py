@@ -78,6 +78,13 @@ def test_a_project_gets_prompts_and_a_price(outputs: dict[str, str]) -> None:
     assert Decimal(cost["ceiling_usd"]) > 0
 
 
+def test_a_list_is_replaced_by_those_who_saw_it(outputs: dict[str, str]) -> None:
+    """With the ETag that the shell kept."""
+    assert re.fullmatch(r'"[0-9a-f]{32}"', outputs["projects/PROJECT/competitors"])
+    replaced = body(outputs, "sent to projects/PROJECT/competitors")["data"]
+    assert ["Salesforce"] == [each["name"] for each in replaced]
+
+
 def test_an_order_ends_with_answers_and_figures(outputs: dict[str, str]) -> None:
     """All four are answered; each provider has the day's figures, with bounds."""
     order = body(outputs, "projects/PROJECT/orders/ORDER")
@@ -107,4 +114,4 @@ def test_the_budget_and_the_record(outputs: dict[str, str]) -> None:
     assert [] == re.findall(r'"-?[0-9.]+E[+-]?[0-9]+"', outputs["budget"])
     recorded = {row["action"] for row in body(outputs, "audit?limit=10")["data"]}
     made = {"person.invite", "token.create", "project.create", "prompts.add", "order.place", "key.store"}
-    assert made == recorded
+    assert made | {"competitors.replace"} == recorded
