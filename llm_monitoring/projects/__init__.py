@@ -58,6 +58,7 @@ from llm_monitoring.projects.store import (
 )
 from llm_monitoring.projects.tracked import TrackedProject
 from llm_monitoring.projects.users import add_user, change_address, find_user, list_users, remove_user, user_holdings
+from llm_monitoring.projects.validation import check as check_definition
 from llm_monitoring.projects.validation import check_prompt, problems
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "add_user",
     "change",
     "change_address",
+    "check_definition",
     "check_prompt",
     "clean_tag",
     "clean_tags",

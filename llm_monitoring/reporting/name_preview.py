@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db import Database
-from llm_monitoring.errors import AlreadyExists
+from llm_monitoring.errors import AlreadyExists, Invalid
 from llm_monitoring.figures.answer_set import AnswerSet, answer_set
 from llm_monitoring.figures.periods import Period, observations
 from llm_monitoring.figures.readings import Readings
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.overview import EntityRow, entity_rows
+
+MOST_DAYS: Final = 31
+"""All answers of a preview are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,17 @@ class NamePreview:
 
 
 def preview_name(db: Database, project_id: int, new: Entity, period: Period) -> NamePreview:
-    """What changes with a new competitor; raises AlreadyExists if the name is tracked, TooManyStale. Writes nothing."""
+    """What changes with a new competitor; writes nothing.
+
+    Raises AlreadyExists if the name is tracked, Invalid for one that no project takes and for more than MOST_DAYS days.
+    """
     project = projects.find(db, project_id)
     if not projects.new_competitors(project, [new]):
         raise AlreadyExists("competitor", repr(new.name))
     with_it = replace(project, competitors=(*project.competitors, new))
+    projects.check_definition(with_it, project)
+    if period.days > MOST_DAYS:
+        raise Invalid("from", f"a preview takes at most {MOST_DAYS} days, not {period.days}")
     before, after = (answers_of(db, each, period) for each in (project, with_it))
     now = {row.name: row for row in entity_rows(before, project.brand.name, ())}
     then = entity_rows(after, project.brand.name, ())

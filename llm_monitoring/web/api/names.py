@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.figures.periods import Period, latest_day
 from llm_monitoring.projects import NameCandidate
@@ -164,7 +163,9 @@ def preview_of(
     """The preview of a name over days, or over the last PREVIEW_DAYS with answers."""
     last = days[1] or latest_day(here.app.db, here.project_id) or schedule_day(here.app.settings)
     first = days[0] or last - timedelta(days=PREVIEW_DAYS - 1)
-    return preview_name(here.app.db, here.project_id, Entity(name, tuple(aliases)), Period(first, last))
+    return preview_name(
+        here.app.db, here.project_id, projects.make_entity(name, aliases=tuple(aliases)), Period(first, last)
+    )
 
 
 def entity_figures(row: EntityRow) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
+from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
 
@@ -19,9 +20,11 @@ Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_ty
 
 
 def visible(text: str) -> str:
-    """The text; raises ValueError if no one would see it."""
+    """The text; raises ValueError if no one would see it, and for a control character, which no name has."""
     if not any(each.isprintable() and not each.isspace() for each in text):
         raise ValueError("it has no character that can be seen")
+    if any(category(each) == "Cc" for each in text):
+        raise ValueError("it has a control character, such as a line break")
     return text
 
 

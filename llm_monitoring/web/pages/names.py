@@ -8,22 +8,21 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from llm_monitoring import projects
-from llm_monitoring.access import audit
-from llm_monitoring.analysis import Entity
-from llm_monitoring.app import App, schedule_day
+from llm_monitoring.app import schedule_day
 from llm_monitoring.figures.periods import measured_days
+from llm_monitoring.web.api.competitors import store_competitor
 from llm_monitoring.web.api.names import dismiss_as, preview_of, restore_as
+from llm_monitoring.web.api.schemas import Text
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
 
 PATH: Final = "/projects/{project_id}/names"
-NameText = Annotated[str, Form(min_length=1, max_length=255)]
-Spellings = Annotated[list[str], Form(max_length=50)]
+NameText = Annotated[Text, Form()]
+Spellings = Annotated[list[Text], Form(max_length=50)]
 Owner = Annotated[ProjectVisitor, on_page("projects:write")]
 
 
@@ -45,8 +44,8 @@ def show_names(request: Request, here: Annotated[ProjectVisitor, on_page("answer
 def show_preview(
     request: Request,
     here: Owner,
-    name: Annotated[str, Query(min_length=1, max_length=255)],
-    alias: Annotated[list[str] | None, Query(max_length=50)] = None,
+    name: Annotated[Text, Query()],
+    alias: Annotated[list[Text] | None, Query(max_length=50)] = None,
 ) -> Response:
     """What tracking a name would change, with the button that does it."""
     project = projects.find(here.app.db, here.project_id)
@@ -64,18 +63,8 @@ def show_preview(
 @router.post(f"{PATH}/accept")
 def accept(here: Owner, name: NameText, alias: Spellings = []) -> Response:  # noqa: B006 - the framework copies it
     """Track a name as a competitor."""
-    new = Entity(name, tuple(alias))
-
-    def work(app: App) -> None:
-        if not projects.new_competitors(projects.find(app.db, here.project_id), [new]):
-            raise Problem("already_exists")
-        projects.add_competitor(app.db, here.project_id, new)
-        added = projects.write_entity(new)
-        audit.record(
-            app.db, here.visitor.actor, "competitor.add", project_id=here.project_id, object_id=name, after=added
-        )
-
-    here.visitor.change(work)
+    new = projects.make_entity(name, aliases=tuple(alias))
+    here.visitor.change(lambda app: store_competitor(app, here.visitor.actor, here.project_id, new))
     return back(here)
 
 

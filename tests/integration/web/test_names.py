@@ -126,6 +126,20 @@ def test_only_the_owner_decides(world: World, book: Book) -> None:
     assert [404, 404, 404] == [*tried, world.open(f"{path}/preview?name=Odoo", cookies).status_code]
 
 
+@pytest.mark.parametrize("name", ["   ", "x" * 256, "a\x00b"], ids=["blank", "long", "control"])
+def test_a_name_that_is_none_is_refused(world: World, book: Book, name: str) -> None:
+    """By the preview, the page and the API, and nothing is stored; so is a preview of many days."""
+    cookies, path = sign_in(world, world.ana), f"/projects/{world.project}/names"
+    api = world.call("GET", f"{path}/preview", params={"name": name})
+    tried = [world.open(f"{path}/{verb}", cookies, "POST", data={"name": name}) for verb in ("accept", "dismiss")]
+    dismissed = world.call("POST", f"{path}/dismissed", json={"name": name})
+    page = world.open(f"{path}/preview", cookies, params={"name": name})
+    assert [422] * 5 == [each.status_code for each in (api, *tried, dismissed, page)]
+    assert (["Holded"], []) == ([each.name for each in book.project.competitors], names(world)["dismissed"])
+    long = {"name": "Odoo", "from": "2020-01-01", "to": "2026-01-01"}
+    assert 422 == world.call("GET", f"{path}/preview", params=long).status_code
+
+
 def test_a_hostile_name_stays_text(world: World, book: Book) -> None:
     """On the page and in the address of its preview."""
     hostile = "Ab<script>alert(1)</script>"
