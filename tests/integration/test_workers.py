@@ -64,6 +64,29 @@ def test_two_workers_share_a_day(environment: Environment) -> None:
 
 
 @pytest.mark.ci
+def test_workers_ask_in_flex_and_at_full_price(environment: Environment) -> None:
+    """Both ask in flex what the provider does not shed; the run says what that saved, and the ledger is the bill."""
+    fill(environment, projects=4, prompts=6)
+    environment.server.faults.set([{"match": {"tier": "flex", "every": 2}, "action": {"kind": "shed"}}])
+    economy = {"LLM_ECONOMY": "openai:flex", "LLM_CHUNK_TASKS": "1", **NO_SENTIMENT}
+    with open_worker_processes(environment, **economy) as processes:
+        processes.worker()
+        processes.worker()
+        coordinator = processes.coordinator()
+        assert 0 == coordinator.wait(), processes.said()
+        assert "💶 Modo económico: " in coordinator.said()
+    modes = environment.rows(
+        "SELECT llm_provider, mode, count(*) AS n FROM llm_monitoring_results GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    assert [("openai", "flex"), ("openai", "standard"), ("perplexity", "standard")] == [
+        (row["llm_provider"], row["mode"]) for row in modes
+    ]
+    assert 48 == sum(row["n"] for row in modes)
+    assert environment.billed() == environment.charged()
+    assert in_balance(environment)
+
+
+@pytest.mark.ci
 def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> None:
     """`kill -9` in the middle of a chunk: no task is answered twice, no receipt lost, only unknown calls repeated."""
     fill(environment, projects=4, prompts=20)
