@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,7 @@ from llm_monitoring.app import schedule_day
 from llm_monitoring.figures import Change, PromptChange
 from llm_monitoring.figures.periods import PeriodRequest, measured_days
 from llm_monitoring.projects import Project
+from llm_monitoring.projects.notes import Note, notes
 from llm_monitoring.reporting.gaps import GapRow, gaps_between
 from llm_monitoring.reporting.period_view import Column, PeriodFigure, PeriodView, RivalFigures
 from llm_monitoring.reporting.report_data import Access, access_of, read_failures
@@ -54,6 +56,12 @@ class Overview:
     movements: Sequence[Movement]
     gaps: Sequence[GapRow]
     is_blocked: bool
+    notes: Sequence[Note]
+
+    @property
+    def noted(self) -> list[date]:
+        """The days with notes, which trends mark."""
+        return [note.day for note in self.notes]
 
     @property
     def view(self) -> PeriodView:
@@ -123,6 +131,7 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest)
         movements=list(movements(measured, texts)),
         gaps=[each for each in gaps if wanted.provider in (None, each.provider)],
         is_blocked=access.blocked,
+        notes=notes(db, project.id, wanted.period.first, wanted.period.last),
     )
 
 

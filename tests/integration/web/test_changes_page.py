@@ -54,6 +54,8 @@ def test_a_note_stands_on_the_time_line_and_on_the_trend(measured: World) -> Non
     assert (303, [("New prices", "person", measured.ana)]) == (saved.status_code, noted(measured))
     shown = show(measured, measured.ana)
     assert (True, True, True) == ("New prices" in shown, 'class="note"' in shown, "ana@example.com" in shown)
+    overview = measured.open(f"/projects/{measured.project}", sign_in(measured, measured.ana), params=COMPARED).text
+    assert (2, True) == (overview.count('class="note"'), "New prices" in overview)
     number = measured.db.one("SELECT id FROM llm_project_notes")
     assert number is not None
     assert 303 == post(measured, measured.ana, f"/notes/{number['id']}/remove").status_code
