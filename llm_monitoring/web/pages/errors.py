@@ -15,6 +15,8 @@ DESCRIBED: Final = frozenset(
         "not_found",
         "scope_missing",
         "sign_in_needed",
+        "sign_in_refused",
+        "no_address",
         "foreign_origin",
         "invalid",
         "internal",

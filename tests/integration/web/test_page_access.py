@@ -15,7 +15,8 @@ from llm_monitoring.access.roles import ProjectRole
 from llm_monitoring.web.cookies import SHARE
 from llm_monitoring.web.pages.routes import ROUTERS
 from llm_monitoring.web.visitor import open_project, require_person, require_same_origin
-from tests.integration.web.test_isolation import contents
+from tests.integration.web.test_isolation import contents, operations
+from tests.integration.web.test_isolation import send as call
 from tests.integration.web.test_wall import world as walled
 from tests.integration.web.world import World, sign_in
 
@@ -131,6 +132,19 @@ def test_a_share_opens_no_other_project_and_no_page_of_a_person(world: World) ->
         assert 404 == send(world, "GET", path, planted, world.foreign).status_code, path
     for path in pages("GET", below_projects=False):
         assert 303 == send(world, "GET", path, cookies, world.foreign).status_code, path
+
+
+def test_no_cookie_opens_the_api(world: World) -> None:
+    """Sessions and share links are none of its callers, whatever the operation: 401, and nothing changes."""
+    for cookies in (sign_in(world, world.ana), share(world, world.project, world.ana)):
+        sent = "; ".join(f"{name}={text}" for name, text in cookies.items())
+        before = contents(world)
+        for method, path, _ in operations(world):
+            answer = call(world, method, path, None, world.project, Cookie=sent)
+            assert 401 == answer.status_code, (method, path)
+            for text in cookies.values():
+                assert 401 == call(world, method, path, text, world.project).status_code, (method, path)
+        assert before == contents(world)
 
 
 def test_a_form_of_another_site_is_refused(world: World) -> None:

@@ -161,3 +161,29 @@ def test_after_the_sign_in_only_our_own_paths_follow(path: str) -> None:
 def test_a_path_of_ours_is_kept() -> None:
     """With its query."""
     assert "/projects/1/answers?from=2026-11-01" == own_path("/projects/1/answers?from=2026-11-01")
+
+
+def test_without_an_address_no_one_signs_in(database_url: str) -> None:
+    """A service on every address that has no name says what it lacks, and spends no link."""
+    with open_world(database_url, LLM_WEB_HOST="", LLM_WEB_BIND="0.0.0.0") as world:
+        text = sign_ins.new_link(world.db, world.ana)
+        assert text is not None
+        answer = world.open(f"/sign-in/{text.reveal()}", method="POST")
+        assert (503, True) == (answer.status_code, "LLM_WEB_HOST" in answer.text)
+        assert sign_ins.person_of_link(world.db, text.reveal()) is not None
+
+
+def test_a_service_of_this_machine_takes_no_proxy(database_url: str) -> None:
+    """Its cookies are plain ones, so that what came by https elsewhere begins nothing."""
+    with open_world(database_url, LLM_WEB_HOST="", PORT="8000") as world:
+        text = sign_ins.new_link(world.db, world.ana)
+        assert text is not None
+        path, home = f"/sign-in/{text.reveal()}", {"Host": "127.0.0.1:8000"}
+        for sent in (
+            {"Host": "ai.example.com"},
+            {**home, "X-Forwarded-Proto": "https"},
+            {**home, "Forwarded": "for=x"},
+        ):
+            assert 503 == world.open(path, method="POST", headers=sent).status_code, sent
+        answer = world.open(path, method="POST", headers=home)
+        assert (303, True) == (answer.status_code, answer.headers["set-cookie"].startswith("llm_session="))
