@@ -16,7 +16,6 @@ import anyio.to_thread
 from fastapi import FastAPI
 from mcp import MCPError, types
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.routing import Route
@@ -26,7 +25,7 @@ from llm_monitoring import projects
 from llm_monitoring.access.tokens import Token
 from llm_monitoring.logs import visible
 from llm_monitoring.settings import Settings
-from llm_monitoring.web import mcp_prompts, mcp_resources
+from llm_monitoring.web import mcp_prompts, mcp_resources, mcp_stdio
 from llm_monitoring.web.context import CONNECTIONS, Service, open_service
 from llm_monitoring.web.guard import BEARER, Caller, authenticate
 from llm_monitoring.web.mcp_tools import SCOPES, TOOLS, Tool
@@ -185,7 +184,7 @@ async def serving(app: FastAPI) -> AsyncIterator[None]:
 
 
 def serve_stdio(settings: Settings, user: str) -> None:
-    """Serve a user's data over standard input and output until the input ends."""
+    """Serve a user's data over standard input and output until the input ends, or a signal comes."""
     with open_service(settings, is_local=True) as service:
         owner = projects.find_user(service.db, user)
         caller = Caller(local_token(owner["id"], owner.get("email")), service.app_of(owner["id"]))
@@ -194,8 +193,7 @@ def serve_stdio(settings: Settings, user: str) -> None:
 
 async def run_stdio(server: Server[Any]) -> None:
     anyio.to_thread.current_default_thread_limiter().total_tokens = CONNECTIONS
-    async with stdio_server() as (received, sent):
-        await server.run(received, sent, server.create_initialization_options())
+    await mcp_stdio.serve(server)
 
 
 def local_token(user_id: int, email: str | None) -> Token:
