@@ -16,6 +16,7 @@ from llm_monitoring.web.api.schemas import Text
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -28,7 +29,9 @@ Owner = Annotated[ProjectVisitor, on_page("projects:write")]
 
 @router.get(PATH)
 def show_names(request: Request, here: Annotated[ProjectVisitor, on_page("answers:read")]) -> Response:
-    """The names of the latest answers, most listed first."""
+    """The names of the latest answers, most listed first; who follows a share link does not see what is undecided."""
+    if here.role == "share":
+        raise Problem("not_found")
     project = projects.find(here.app.db, here.project_id)
     return render(
         request,

@@ -13,6 +13,7 @@ from llm_monitoring.access import roles
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import ProviderName
 from tests.integration.stored import Book, done, refused
+from tests.integration.web.test_page_access import share
 from tests.integration.web.world import World, sign_in
 
 DAY: Final = date(2026, 11, 1)
@@ -124,6 +125,15 @@ def test_only_the_owner_decides(world: World, book: Book) -> None:
     sent = {"name": "Odoo"}
     tried = [world.open(f"{path}/{verb}", cookies, "POST", data=sent).status_code for verb in ("accept", "dismiss")]
     assert [404, 404, 404] == [*tried, world.open(f"{path}/preview?name=Odoo", cookies).status_code]
+
+
+def test_a_share_link_does_not_show_them(world: World, book: Book) -> None:
+    """Neither the page nor a link to it; the pages of prompts and answers open."""
+    cookies, path = share(world, world.project, world.ana), f"/projects/{world.project}"
+    assert 404 == world.open(f"{path}/names", cookies).status_code
+    pages = [world.open(f"{path}/{noun}", cookies) for noun in ("prompts", "answers", "answers/1", "rivals")]
+    assert [(200, False)] * 4 == [(page.status_code, "/names" in page.text) for page in pages]
+    assert "USD" not in pages[2].text
 
 
 @pytest.mark.parametrize("name", ["   ", "x" * 256, "a\x00b"], ids=["blank", "long", "control"])
