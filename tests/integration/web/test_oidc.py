@@ -72,18 +72,18 @@ def test_the_way_back_is_ours(world: World, provider: FakeProvider) -> None:
     assert "/" == answer.headers["location"]
 
 
-def test_what_another_browser_began_is_refused(world: World, provider: FakeProvider) -> None:
+@pytest.mark.parametrize("kind", ["no cookie", "another flow", "another state", "no state"])
+def test_what_another_browser_began_is_refused(world: World, provider: FakeProvider, kind: str) -> None:
     """Without the cookie, with another flow's, or with another state: no one is signed in unasked."""
     address, cookies = begin(world)
     sent = provider.authorize(address)
-    other = begin(world)[1]
-    for given, query in (
-        ({}, sent),
-        (other, sent),
-        (cookies, {**sent, "state": "x"}),
-        (cookies, {"code": sent["code"]}),
-    ):
-        assert 403 == world.open("/oidc/callback", given, params=query).status_code
+    given, query = {
+        "no cookie": ({}, sent),
+        "another flow": (begin(world)[1], sent),
+        "another state": (cookies, {**sent, "state": "x"}),
+        "no state": (cookies, {"code": sent["code"]}),
+    }[kind]
+    assert 403 == world.open("/oidc/callback", given, params=query).status_code
     assert [] == world.db.all("SELECT id FROM llm_sessions")
 
 
