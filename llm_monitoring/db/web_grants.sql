@@ -136,8 +136,4 @@ BEGIN
         EXECUTE format('CREATE POLICY llm_web_removes ON %I AS RESTRICTIVE FOR DELETE TO llm_monitoring_web USING (%s)',
                        entry.tab, entry.writes);
     END LOOP;
-    -- a session that is bound to no one notes the use of a token and makes none
-    DROP POLICY llm_web_adds ON llm_api_tokens;
-    EXECUTE 'CREATE POLICY llm_web_adds ON llm_api_tokens AS RESTRICTIVE FOR INSERT TO llm_monitoring_web'
-        ' WITH CHECK (user_id = ' || bound || ')';
 END $$;
