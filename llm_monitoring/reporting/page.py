@@ -10,13 +10,12 @@ from html import unescape
 from importlib.resources import files
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from llm_monitoring.access.agencies import Agency
 from llm_monitoring.reporting import charts
-from llm_monitoring.reporting.citations import safe_href
-from llm_monitoring.reporting.showing import isolated, printed
+from llm_monitoring.reporting.templating import environment_of
 from llm_monitoring.reporting.view import Report
 from llm_monitoring.reporting.words import load_words
 
@@ -52,23 +51,7 @@ def served_policy(page: bytes) -> str:
 
 @cache
 def environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("llm_monitoring.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=printed,
-    )
-    found.filters["bdi"] = isolated
-    found.globals.update(
-        trend_chart=charts.trend_chart,
-        entity_bar=charts.entity_bar,
-        tone_bar=charts.tone_bar,
-        position_chart=charts.position_chart,
-        safe_href=safe_href,
-    )
-    return found
+    return environment_of("llm_monitoring.reporting", entity_bar=charts.entity_bar)
 
 
 @cache

@@ -8,11 +8,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from llm_monitoring.reporting import charts
-from llm_monitoring.reporting.citations import safe_href
-from llm_monitoring.reporting.showing import isolated, printed
+from llm_monitoring.reporting.templating import environment_of
 from llm_monitoring.reporting.words import Words
 from llm_monitoring.web.pages.compression import compressed
 from llm_monitoring.web.pages.navigation import tabs
@@ -67,23 +66,10 @@ def assistants(providers: Iterable[str], words: Words) -> str:
 
 @cache
 def environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("llm_monitoring.web.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=printed,
-    )
-    found.filters["bdi"] = isolated
-    found.globals.update(
+    return environment_of(
+        "llm_monitoring.web.pages",
         static=static,
         assistants=assistants,
-        safe_href=safe_href,
-        trend_chart=charts.trend_chart,
         range_bar=charts.range_bar,
         sparkline=charts.sparkline,
-        tone_bar=charts.tone_bar,
-        position_chart=charts.position_chart,
     )
-    return found
