@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypedDict
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -121,6 +122,7 @@ def domain_of(parts: SplitResult, citation: Citation) -> str:
     return host
 
 
+@lru_cache(maxsize=20_000)
 def page_key(url: str) -> str:
     """What all addresses of one page share: scheme, `www.`, a slash at the end and spelling make no difference."""
     parts = web_address(url)
