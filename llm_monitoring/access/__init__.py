@@ -1,1 +1,1 @@
-"""Access: tokens of programs, what each may do, and the record of what was changed."""
+"""Access: tokens, sessions and share links, what each may do, and the record of what was changed."""
