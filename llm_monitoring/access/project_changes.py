@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, Literal, get_args
 
 from llm_monitoring.access.audit import ActorKind
@@ -52,7 +52,7 @@ def project_changes(db: Database, project_id: int, first: date, last: date, zone
         "project_id": project_id,
         "actions": list(ACTIONS),
         "begin": datetime.combine(first, time(), zone),
-        "end": datetime.combine(last + timedelta(days=1), time(), zone),
+        "end": datetime.combine(last, time.max, zone),
         "limit": MOST,
     }
     return [read_change(row, zone) for row in db.all(SQL.changes, params)]

@@ -103,3 +103,16 @@ def test_every_action_and_field_has_words(language: str) -> None:
     words = page_words(language)
     keys = [f"changes.edit_{each.replace('.', '_')}" for each in ACTIONS] + [f"changes.field_{each}" for each in FIELDS]
     assert [] == [key for key in keys if key not in words.text]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [{"from": "9999-01-01", "to": "9999-12-31"}, {"from": "0001-01-01", "to": "0001-12-31"}, {"to": "9999-12-31"}],
+)
+@pytest.mark.parametrize("noun", ["changes", "sources", "rivals"])
+def test_days_at_the_edge_of_the_calendar_are_no_error_of_ours(
+    measured: World, noun: str, days: dict[str, str]
+) -> None:
+    """A page, or a refusal that names the day."""
+    path = f"/projects/{measured.project}/{noun}"
+    assert measured.open(path, sign_in(measured, measured.ana), params=days).status_code in (200, 422)
