@@ -103,7 +103,7 @@ ORDER BY user_id, analysis_date;
 -- The valid answers of a project in a period that are not stale, without outages.
 SELECT query_id, llm_provider, coalesce(model_id, model_used, '') AS model_id, analysis_date, sample, branded,
        brand_mentioned, competitors_mentioned, position_in_list, competitor_positions, brand_cited, sentiment,
-       sentiment_score
+       sentiment_score, mode
 FROM llm_monitoring_results
 WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s AND rules_fingerprint = %(fingerprint)s
   AND (llm_provider, analysis_date) NOT IN (SELECT * FROM unnest(%(out_providers)s::text[], %(out_days)s::date[]))
