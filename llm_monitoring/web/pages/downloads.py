@@ -14,7 +14,7 @@ from llm_monitoring.reporting.export_files import Format
 from llm_monitoring.reporting.exports import Kind
 from llm_monitoring.reporting.files import file_name
 from llm_monitoring.reporting.page import render as render_report
-from llm_monitoring.reporting.report_data import Access, ReportRequest, read
+from llm_monitoring.reporting.report_data import Access, ReportRequest, read, without_reasons
 from llm_monitoring.reporting.view import view
 from llm_monitoring.web.api.exports import ExportQuery, Reader, download
 from llm_monitoring.web.api.periods import refuse_long
@@ -30,7 +30,7 @@ FileFormat = Annotated[Format, Query(alias="format")]
 
 @router.get("/report.html")
 def download_report(here: Here, filters: Given) -> Response:
-    """The report of a period as one HTML page; it says nothing of keys and of the budget."""
+    """The report of a period as one HTML page, without keys and budget; for a viewer without reasons of failures."""
     require_person(here)
     project = projects.find(here.app.db, here.project_id)
     period = None
@@ -38,7 +38,8 @@ def download_report(here: Here, filters: Given) -> Response:
         period = Period(filters.first, filters.last)
         refuse_long(period)
     data = read(here.app.db, ReportRequest(project.id, period), schedule_day(here.app.settings), Access())
-    page = render_report(view(data), agency_of_project(here.app.db, project.id))
+    shown = data if here.is_owner else without_reasons(data)
+    page = render_report(view(shown), agency_of_project(here.app.db, project.id))
     name = file_name(project.id, project.name, data.last, "html")
     return Response(
         page.encode("utf-8"),

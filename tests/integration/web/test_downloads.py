@@ -9,6 +9,7 @@ import pytest
 
 from llm_monitoring.access import roles, shares
 from llm_monitoring.access.audit import Actor
+from llm_monitoring.reporting.words import load_words
 from llm_monitoring.web.cookies import SHARE
 from tests.conftest import fill_migrated
 from tests.integration.web.two_periods import PERIOD, store_two_periods
@@ -58,6 +59,18 @@ def test_a_viewer_downloads_without_cost_and_manages_nothing(measured: World) ->
     same = measured.call("GET", path, measured.texts["bea"], params={**PERIOD, "bom": "true"})
     assert same.content == fetch(measured, "exports/snapshots", measured.bea).content
     assert same.content != fetch(measured, "exports/snapshots", measured.ana).content
+
+
+def test_a_viewers_report_gives_no_reason(measured: World) -> None:
+    """That answers are missing, not that the budget was spent or a key refused."""
+    measured.db.execute(
+        "INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', %(day)s, 1, NULL, 'budget', 'x',"
+        " FALSE FROM llm_monitoring_queries WHERE project_id = %(id)s",
+        {"id": measured.project, "day": PERIOD["to"]},
+    )
+    reason = load_words("es").reason("budget")
+    assert reason in fetch(measured, "report.html", measured.ana).text
+    assert reason not in fetch(measured, "report.html", measured.bea).text
 
 
 def test_a_link_downloads_nothing(measured: World) -> None:
