@@ -8,10 +8,12 @@ from llm_monitoring.errors import MonitoringError
 from llm_monitoring.process.wording import PROGRAM
 
 HINTS: Final = {
+    "agency_not_found": "set one with `{program} agency set`",
     "answer_not_found": "see `{program} answers list`",
     "competitor_not_found": "see `{program} competitors list {project_id}`",
     "key_not_found": "see `{program} keys list`",
     "model_not_found": "see `{program} models list`",
+    "name_not_found": "see `{program} competitors candidates {project_id}`",
     "note_not_found": "see `{program} notes list {project_id}`",
     "project_not_found": "see `{program} projects list`",
     "prompt_not_found": "see `{program} queries list {project_id}`",

@@ -24,6 +24,8 @@ from llm_monitoring.process.hints import HINTS, explain
 
 PACKAGE = Path(llm_monitoring.__file__).parent
 NOT_FOUND = {f"{kind}_not_found" for kind in get_args(Kind)}
+ON_PAGES_ALONE = {"session_not_found", "share_not_found"}
+"""What no command takes: sessions and share links are ended on a page or over the API."""
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_the_command_line_adds_what_to_run(error: MonitoringError, shown: str) -
 
 def test_everything_that_may_be_missing_has_a_hint() -> None:
     """For each kind of thing that is not found the command line names where to look."""
-    assert set() == NOT_FOUND - HINTS.keys()
+    assert ON_PAGES_ALONE == NOT_FOUND - HINTS.keys()
 
 
 def test_every_hint_belongs_to_an_error() -> None:
