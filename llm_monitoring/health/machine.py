@@ -7,6 +7,7 @@ import logging
 import runpy
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,9 +62,13 @@ def notifications(settings: Settings) -> Iterator[CheckResult]:
 
     from llm_monitoring.notify.outbox import targets
 
-    logging.getLogger("apprise").disabled = True  # its log lines quote the address
-    for target in targets(settings):
-        if apprise.Apprise.instantiate(target.url.reveal(), suppress_exceptions=True) is None:
+    with without_log("apprise"):  # its lines quote the address
+        plugins = [
+            (target, apprise.Apprise.instantiate(target.url.reveal(), suppress_exceptions=True))
+            for target in targets(settings)
+        ]
+    for target, plugin in plugins:
+        if plugin is None:
             yield red(
                 "notifications",
                 f"{target.name} is no address that Apprise knows",
@@ -71,6 +76,17 @@ def notifications(settings: Settings) -> Iterator[CheckResult]:
             )
         else:
             yield green("notifications", f"{target.name} can be read (nothing was sent)")
+
+
+@contextmanager
+def without_log(name: str) -> Iterator[None]:
+    """Disable a logger for the block alone."""
+    log = logging.getLogger(name)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def railway(settings: Settings) -> Iterator[CheckResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -269,6 +270,7 @@ def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     found = list(machine.notifications(settings))
     assert ["green", "red"] == [each.colour for each in found]
     assert "s3cret" not in repr(found) + caplog.text
+    assert not logging.getLogger("apprise").disabled
 
 
 def test_the_demo_tells_nobody(server_folder: Path) -> None:
