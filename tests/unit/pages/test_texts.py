@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from llm_monitoring.keys import Reason
 from llm_monitoring.web.pages.words import areas, page_words
 
 PAGES = Path(__file__).resolve().parents[3] / "llm_monitoring" / "web" / "pages"
@@ -60,3 +61,10 @@ def test_every_named_text_is_there(language: str) -> None:
     known = {*words.text, *words.counts}
     wanted = {each for each in named() if each.partition(".")[0] in AREAS and not each.endswith(("_", ".html"))}
     assert set() == {each for each in wanted if each not in known}
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_why_a_key_cannot_be_read_is_in_words(language: str) -> None:
+    """A page shows no code of a stored key's problem."""
+    known = page_words(language).text
+    assert [] == [each for each in get_args(Reason) if f"account_settings.key_problem_{each}" not in known]
