@@ -30,7 +30,11 @@ def test_a_person_signs_in_by_a_link(served: Served, script: bool) -> None:
 def test_a_stranger_opens_a_link_that_an_owner_made(served: Served, script: bool) -> None:
     """The owner makes it by a form; a browser without a session sees the project, and no page for owners."""
     path = f"/projects/{served.numbers['project']}"
-    form = ({"fill": "#label", "with": "Acme"}, {"follow": "button.first"}, {"read": ".secret"})
+    form = (
+        {"fill": "#label", "with": "Acme"},
+        {"follow": "form[action$='/reports/links'] button"},
+        {"read": ".secret"},
+    )
     (made,) = served.go({"goto": f"{path}/reports"}, *form, script=script)
     address = made["texts"][0].removeprefix(served.base)
     look = ({"goto": address}, {"read": "h1"}, {"read": ".tabs a"})
