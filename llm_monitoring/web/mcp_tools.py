@@ -263,7 +263,7 @@ def untrusted(text: str | None, characters: int | None, sources: list[Mapping[st
 
 
 def labels(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose texts others wrote, cut."""
+    """A row with the texts of others cut to a length."""
     return {
         name: visible_to_all(value)[:LONGEST_LABEL] if isinstance(value, str) else value for name, value in row.items()
     }

@@ -24,7 +24,7 @@ CHANGED: Final = ("before", "after", "difference", "low", "high", "verdict", "ju
 
 @pytest.fixture
 def measured(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Two periods with answers whose tone was judged, and the commands on their database."""
+    """Two periods with answers and their tone, and the commands on their database."""
     book = store_two_periods(world)
     world.db.execute(
         "UPDATE llm_monitoring_results SET sentiment = 'positive', sentiment_score = 0.50 + 0.05 * (id %% 9),"

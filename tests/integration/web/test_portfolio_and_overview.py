@@ -95,7 +95,7 @@ def test_names_of_others_stay_text(measured: World) -> None:
 
 
 def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row whose figures are not computed at once names where they are, and works as a link without script."""
+    """A row without figures yet names where they are, and works as a link without script."""
     monkeypatch.setattr(portfolio, "AT_ONCE", 0)
     page = measured.open("/", sign_in(measured, measured.ana)).text
     assert f'hx-get="/projects/{measured.project}/row"' in page
