@@ -26,7 +26,7 @@ demo: $(READY) ## the daily job on simulated answers: no API key, no database, n
 weekly-demo: $(READY) ## the weekly job on simulated lists of models
 	$(IN_VENV) weekly_model_check_cron.py --demo
 
-web-demo: $(WEB_READY) ## the REST API on the demo's data, with a token; on PORT if it is set, until Ctrl-C
+web-demo: $(WEB_READY) ## pages, REST API and MCP on the demo's data, with a sign-in link and a token; on PORT if it is set, until Ctrl-C
 	$(IN_VENV) daily_llm_monitoring_cron.py --demo
 	$(IN_VENV) -m llm_monitoring --demo web
 
