@@ -47,23 +47,21 @@ def person_of_address(db: Database, email: str) -> Person | None:
 
 def invite(db: Database, actor: Actor) -> bool:
     """Let the actor's user ask for sign-in links, with its record; False if that was so before, or is forbidden."""
-
-    def work(db: Database) -> bool:
-        is_new = db.execute(SQL.invite, {"user_id": actor.user_id}) > 0
-        if is_new:
-            audit.record(db, actor, "person.invite", object_id=actor.user_id)
-        return is_new
-
-    return in_transaction(db, work)
+    return allow(db, actor, SQL.invite, "person.invite")
 
 
 def enable(db: Database, actor: Actor) -> bool:
     """Let the actor's user, who was disabled, sign in again; False if the user may."""
+    return allow(db, actor, SQL.enable, "person.enable")
+
+
+def allow(db: Database, actor: Actor, statement: str, action: str) -> bool:
+    """Run a statement on the actor's user and record the action; False, without a record, if it changed no row."""
 
     def work(db: Database) -> bool:
-        is_new = db.execute(SQL.enable, {"user_id": actor.user_id}) > 0
+        is_new = db.execute(statement, {"user_id": actor.user_id}) > 0
         if is_new:
-            audit.record(db, actor, "person.enable", object_id=actor.user_id)
+            audit.record(db, actor, action, object_id=actor.user_id)
         return is_new
 
     return in_transaction(db, work)
