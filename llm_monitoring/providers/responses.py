@@ -8,6 +8,8 @@ from typing import Final, Literal
 from llm_monitoring.providers.base import Answer, Citation
 from llm_monitoring.providers.parsing import ReplyMeta, join_paragraphs, mapping, mappings, shown, text
 
+# A reply with any other status, also one that is not known yet, is an answer if it holds text: it is paid.
+UNANSWERED: Final = ("failed", "cancelled", "in_progress", "queued")
 CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's type, and the one of Perplexity's samples
 
 
@@ -60,11 +62,9 @@ def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_
             raise meta.refused(f"a content filter blocked the answer: {why}")
         raise meta.bad(f"status {shown(body.get('status'))} with the error: {why}")
     status = body.get("status")
-    if status in ("completed", None):
-        return "stop"
     reason = text(mapping(body.get("incomplete_details")).get("reason"))
-    if status == "incomplete" and reason == "max_output_tokens":
-        return "max_tokens"
     if reason == "content_filter":
         raise meta.refused("a content filter blocked the answer")
-    raise meta.bad(f"the reply has status {shown(status)} {shown(reason)}".rstrip())
+    if status in UNANSWERED:
+        raise meta.bad(f"the reply has status {shown(status)} {shown(reason)}".rstrip())
+    return "max_tokens" if status == "incomplete" else "stop"

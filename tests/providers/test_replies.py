@@ -56,6 +56,25 @@ def test_usage_is_exact(name: str) -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
+@pytest.mark.parametrize(
+    ("status", "reason", "finish"),
+    [
+        ("incomplete", "max_tool_calls", "max_tokens"),
+        ("incomplete", None, "max_tokens"),
+        ("completed_with_warnings", None, "stop"),
+        (7, None, "stop"),
+    ],
+)
+def test_a_status_that_is_not_known_loses_no_paid_text(
+    provider: ProviderName, status: object, reason: str | None, finish: str
+) -> None:
+    """A reply that ended in a way that is not known is an answer, since its text is there and paid."""
+    details = {"reason": reason} if reason else None
+    reply = change(f"{provider}_plain", status=status, incomplete_details=details)
+    assert read_reply(provider, stored(reply)).finish_reason == finish
+
+
+@pytest.mark.parametrize("provider", ["openai", "perplexity"])
 def test_commentary_is_no_answer(provider: ProviderName) -> None:
     """Commentary before the answer is left out, and two messages are two paragraphs."""
 
