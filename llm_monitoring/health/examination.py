@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from llm_monitoring.app import assemble, database_url
 from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.health import database, definitions, economy, machine, models, projects, searching, web
+from llm_monitoring.health import database, definitions, economy, machine, models, projects, searching, spending, web
 from llm_monitoring.health import keys as key_checks
 from llm_monitoring.health.check_result import CheckResult, green, red
 from llm_monitoring.keys import check_keys
@@ -88,6 +88,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
         ("models", lambda: models.models(db, checked)),
         ("prices", lambda: models.prices(db, budget)),
         ("budgets", lambda: database.budgets(budget)),
+        ("forecast", lambda: spending.forecast(app)),
         ("projects", lambda: definitions.definitions(db)),
         ("web search", lambda: searching.searches(db, settings)),
         ("economy", lambda: economy.modes(db, settings, budget)),

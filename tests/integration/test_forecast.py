@@ -115,3 +115,18 @@ def test_the_digest_says_when_a_budget_will_end(environment: Environment) -> Non
     app.budget.correct(short, Decimal("0.50"), "spent elsewhere")
     standings = app.budget.standings()
     assert [] == list(forecast_notices(forecasts(app, standings), standings, month, names))
+
+
+def test_doctor_says_when_a_budget_will_end(environment: Environment) -> None:
+    """Yellow for a budget that does not last, green for one that does, nothing of one that is spent already."""
+    short, ample, spent = (environment.add_user(budget=usd) for usd in ("0.50", "1000", "0.25"))
+    for user in (short, ample, spent):
+        add_history(environment, user, 8)
+    app = app_of(environment)
+    app.budget.correct(spent, Decimal("0.25"), "spent elsewhere")
+    shown = json.loads(CliRunner().invoke(root, ["doctor", "--offline", "--json"]).stdout)
+    found = [(each["colour"], each["message"]) for each in shown if each["subject"] == "forecast"]
+    ends = f"user {short}: the budget ends on {schedule_day(app.settings)} at this pace; the month would cost about "
+    assert [("yellow", ends), ("green", f"user {ample}: the month will cost about ")] == [
+        (colour, message.partition("about ")[0] + "about ") for colour, message in found
+    ]
