@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +36,34 @@ PROMPTS_PER_PROJECT = 50
 def main() -> int:
     """Fill a database, run the day in a process of its own, print one JSON line."""
     options = read_options()
-    if options.child:
-        print(json.dumps(run_day()))
+    if options.child or options.bare_child:
+        print(json.dumps(run_day() if options.child else import_module("bench.bare").run_bare(options.workers)))
         return 0
+    if options.against_bare:
+        latencies = [500.0, 0.0] if options.latency_ms is None else [options.latency_ms]
+        compare = import_module("bench.against_bare").compare
+        compared = compare(latencies, options.workers, options.tasks, options.pairs)
+        print(json.dumps(compared))
+        return 0 if compared["correct"] else 1
+    report = measure(options.tasks, 500.0 if options.latency_ms is None else options.latency_ms, options.workers)
+    print(json.dumps(report))
+    return 0 if report["in_balance"] and report["answers"] == report["tasks"] else 1
+
+
+def measure(wanted: int, latency_ms: float, workers: int) -> dict[str, Any]:
+    """Run one day of at least `wanted` tasks and return its figures."""
     with tempfile.TemporaryDirectory() as folder, database() as url:
         bill = Path(folder) / "bill.jsonl"
-        tasks = fill(url, options.tasks)
-        with provider(options.latency_ms, bill) as address:
+        tasks = fill(url, wanted)
+        with provider(latency_ms, bill) as address:
             started = time.time()
-            found = run_child(url, address, options.workers)
+            found = run_child(environment(url, address, workers), ["--child"])
         first = datetime.fromisoformat(json.loads(bill.read_text().split("\n", 1)[0])["at"]).timestamp()
-    ideal = tasks * options.latency_ms / 1000 / options.workers
-    report = {
+    ideal = tasks * latency_ms / 1000 / workers
+    return {
         "tasks": tasks,
-        "latency_ms": options.latency_ms,
-        "workers": options.workers,
+        "latency_ms": latency_ms,
+        "workers": workers,
         "ideal_s": round(ideal, 3),
         "wall_s": round(found["wall_s"], 3),
         "efficiency": round(ideal / found["wall_s"], 4),
@@ -62,16 +76,22 @@ def main() -> int:
         "in_balance": found["in_balance"],
         "answers": found["answers"],
     }
-    print(json.dumps(report))
-    return 0 if found["in_balance"] and found["answers"] == tasks else 1
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench daily", description=__doc__)
     parser.add_argument("--tasks", type=int, default=2000, help="prompts times providers (default 2000)")
-    parser.add_argument("--latency-ms", type=float, default=500, help="how long every answer takes (default 500)")
+    parser.add_argument("--latency-ms", type=float, help="how long every answer takes (default 500)")
     parser.add_argument("--workers", type=int, default=10, help="calls at the same time (default 10)")
+    parser.add_argument(
+        "--against-bare",
+        action="store_true",
+        help="the same prompts by the SDKs alone and by the run, in turn: the medians of the ratios, at 500 ms and at "
+        "0 ms (half an hour; or only at --latency-ms)",
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="how many pairs --against-bare measures (default 5)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--bare-child", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -107,10 +127,12 @@ def environment(url: str, address: str, workers: int) -> dict[str, str]:
     }
 
 
-def run_child(url: str, address: str, workers: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "bench", "daily", "--child"]
-    own = {**os.environ, **environment(url, address, workers)}
-    ended = subprocess.run(command, cwd=ROOT, env=own, check=True, stdout=subprocess.PIPE, text=True)
+def run_child(own: dict[str, str], options: Sequence[str], given: str = "") -> dict[str, Any]:
+    """Run this benchmark in a process of its own with these variables; `given` is its standard input."""
+    command = [sys.executable, "-m", "bench", "daily", *options]
+    ended = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **own}, check=True, input=given, stdout=subprocess.PIPE, text=True
+    )
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
 

@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 from threading import Event, Thread
@@ -174,7 +174,8 @@ async def run(service: Service, port: int, watch_stdin: bool) -> None:
 
 def wait_for_end(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
     sys.stdin.read()
-    loop.call_soon_threadsafe(done.set)
+    with suppress(RuntimeError):  # the server has ended before its input
+        loop.call_soon_threadsafe(done.set)
 
 
 def allow_many_connections() -> None:
