@@ -51,6 +51,14 @@ GRANT INSERT, UPDATE, DELETE ON llm_api_tokens, llm_project_viewers, llm_people,
     llm_agencies
 TO llm_monitoring_admin;
 GRANT UPDATE ON llm_analysis_orders TO llm_monitoring_runner;
+-- The daily run deletes what no one can sign in with or open any more, and sees no hash of the rest.
+GRANT DELETE ON llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_idempotency_keys
+TO llm_monitoring_runner;
+GRANT SELECT (id, expires_at) ON llm_sign_in_links TO llm_monitoring_runner;
+GRANT SELECT (id, expires_at, ended_at) ON llm_sessions TO llm_monitoring_runner;
+GRANT SELECT (hand_off_hash, spent_at) ON llm_spent_hand_offs TO llm_monitoring_runner;
+GRANT SELECT (id, expires_at, revoked_at) ON llm_share_links TO llm_monitoring_runner;
+GRANT SELECT (user_id, key, created_at) ON llm_idempotency_keys TO llm_monitoring_runner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_runner, llm_monitoring_admin;
 
 -- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.

@@ -12,6 +12,7 @@ from threading import Event
 from typing import Final
 
 from llm_monitoring import projects, registry
+from llm_monitoring.access.expiry import remove_expired
 from llm_monitoring.answers.reanalysis import read_unread
 from llm_monitoring.answers.retention import prune
 from llm_monitoring.app import App
@@ -317,8 +318,14 @@ def log_undecided_prices(app: App) -> None:
 def tidy(app: App, request: RunRequest, lock: RunLock) -> None:
     """Prune what is older than the retention; a database that goes away now is logged, as the day itself is done."""
     days = app.settings.receipt_retention_days
+
+    def goes_on() -> bool:
+        return lock.held() and not request.stop.is_set()
+
     try:
-        done = prune(app.db, days, app.errors, go_on=lambda: lock.held() and not request.stop.is_set())
+        done = prune(app.db, days, app.errors, go_on=goes_on)
+        with app.errors.guard("prune", "Accesos caducados"):
+            remove_expired(app.db, go_on=goes_on)
     except DatabaseUnavailable as exc:
         log.warning("⚠️ No se pudo borrar lo anterior a %d días: %s", days, exc, extra={"event": "retention.failed"})
         return

@@ -25,6 +25,7 @@ BODY_SECONDS: Final = 30.0  # within which a whole body has come
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 PROGRAM_PATHS: Final = ("/api/", "/mcp")
+MCP_PATH: Final = "/mcp"
 GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 ALWAYS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -79,10 +80,14 @@ class Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope, self.receive, self.send = scope, receive, send
+        self.method = scope["method"]
+        # HEAD is answered as GET is, without the body; the MCP server has its own methods
+        self.is_head = self.method == "HEAD" and not scope["path"].startswith(MCP_PATH)
+        self.scope = {**scope, "method": "GET"} if self.is_head else scope
+        self.receive, self.send = receive, send
         given = Headers(scope=scope).get("x-request-id", "")
         self.id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = self.id
+        self.scope.setdefault("state", {})["request_id"] = self.id
         self.began = time.monotonic()
         self.status = 0
         self.is_read = False
@@ -122,8 +127,10 @@ class Exchange:
             headers["X-Request-Id"] = self.id
             for name, text in ALWAYS.items():
                 headers.setdefault(name, text)
-        await self.send(message)
-        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        is_part = message["type"] == "http.response.body" and message.get("more_body", False)
+        if not (self.is_head and is_part):
+            await self.send({**message, "body": b""} if self.is_head and "body" in message else message)
+        self.is_whole = message["type"] == "http.response.body" and not is_part
 
     async def refuse(self, code: str) -> None:
         if self.status:
@@ -145,10 +152,10 @@ class Exchange:
         fields = {
             "event": "web.request",
             "request_id": self.id,
-            "method": self.scope["method"],
+            "method": self.method,
             "path": route,
             "status": self.status,
             "milliseconds": round(1000 * (time.monotonic() - self.began), 1),
             **({"cut": True} if self.status and not self.is_whole else {}),
         }
-        log.info("🌐 %s %s %s", self.scope["method"], route, self.status, extra=fields)
+        log.info("🌐 %s %s %s", self.method, route, self.status, extra=fields)

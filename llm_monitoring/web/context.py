@@ -25,7 +25,7 @@ CONNECTIONS: Final = 10  # as many as handler threads: none waits for a connecti
 RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a request does not
 STATEMENT_SECONDS: Final = 10.0
 REQUESTS_A_MINUTE: Final = 600  # of a token
-EXPORTS_A_MINUTE: Final = 6  # of a token
+EXPORTS_A_MINUTE: Final = 6  # of a user, by whichever tokens and pages
 EXPORTS_AT_ONCE: Final = 2  # of a user
 SIGN_INS_A_MINUTE: Final = 10  # of a client's address
 UNKNOWN_TOKENS_A_MINUTE: Final = 30  # of a client's address
@@ -36,7 +36,7 @@ class Service:
     """The open service; `address` is what links of the service begin with, None if it is not known.
 
     `oidc` is the provider at which people may sign in, None without one.
-    `rate` and `export_rate` count requests of a token, the other rates those of a client's address.
+    `rate` counts requests of a token, `export_rate` exports of a user, the other rates those of a client's address.
     """
 
     db: Database

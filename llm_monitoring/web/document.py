@@ -43,6 +43,7 @@ def problem_schemas() -> dict[str, Any]:
 
 
 def methods_of(document: Mapping[str, Any], path: str) -> list[str]:
-    """The methods that the operations on a path have."""
+    """The methods that the operations on a path have; what is read by GET is asked for by HEAD as well."""
     fitting = (methods for template, methods in document["paths"].items() if compile_path(template)[0].match(path))
-    return sorted({method.upper() for methods in fitting for method in methods})
+    found = {method.upper() for methods in fitting for method in methods}
+    return sorted(found | {"HEAD"} if "GET" in found else found)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -25,6 +27,8 @@ SCOPE: Final = "openid email"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 TIMEOUT_SECONDS: Final = 10.0
 LEEWAY_SECONDS: Final = 60
+KEPT_SECONDS: Final = 3600.0
+REFETCH_SECONDS: Final = 30.0  # so that tokens with made-up names of keys make few requests
 
 
 class SignInRefused(MonitoringError):
@@ -53,6 +57,26 @@ class Flow:
         return f"{self.state}.{self.nonce}.{self.verifier}"
 
 
+class Documents:
+    """Documents of the provider by address, each kept for KEPT_SECONDS; the clock is passed in."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.found: dict[str, tuple[float, Any]] = {}
+
+    def get(
+        self, client: OAuth2Client, address: str, check: Callable[[Any], object], most_seconds: float = KEPT_SECONDS
+    ) -> Any:
+        """The document at an address, fetched again if it is older; one that `check` refuses is not kept."""
+        kept = self.found.get(address)
+        if kept is not None and self.clock() - kept[0] < most_seconds:
+            return kept[1]
+        body = document(client, address)
+        check(body)
+        self.found[address] = (self.clock(), body)
+        return body
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """The provider of the settings; `callback` is our address that it sends browsers back to."""
@@ -61,6 +85,7 @@ class Provider:
     client_id: str
     client_secret: str
     callback: str
+    documents: Documents = field(default_factory=Documents, compare=False)
 
     def begin(self, flow: Flow) -> str:
         """The provider's address that a browser goes to."""
@@ -81,7 +106,7 @@ class Provider:
                 token = client.fetch_token(
                     found["token_endpoint"], grant_type="authorization_code", code=code, code_verifier=flow.verifier
                 )
-                keys = document(client, found["jwks_uri"])
+                keys = self.keys(client, found["jwks_uri"], token["id_token"])
             claims = self.claims(token, keys, flow.nonce, found["issuer"])
         except (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
             raise SignInRefused(f"the provider's answer does not hold: {type(exc).__name__}") from exc
@@ -89,6 +114,14 @@ class Provider:
         if claims.get("email_verified") is not True or not isinstance(email, str):
             raise SignInRefused("the provider has not verified the address")
         return email
+
+    def keys(self, client: OAuth2Client, address: str, id_token: str) -> Any:
+        """The provider's keys: fetched again if they have none of the token's name, as after a change of keys."""
+        kept = self.documents.get(client, address, KeySet.import_key_set)
+        wanted = jws.extract_compact(str(id_token).encode()).headers().get("kid")
+        if any(key.get("kid") == wanted for key in kept["keys"]):
+            return kept
+        return self.documents.get(client, address, KeySet.import_key_set, REFETCH_SECONDS)
 
     def claims(self, token: Any, keys: Any, nonce: str, issuer: str) -> CodeIDToken:
         decoded = jwt.decode(token["id_token"], KeySet.import_key_set(keys), algorithms=ALGORITHMS)
@@ -107,14 +140,16 @@ class Provider:
 
     def endpoints(self, client: OAuth2Client) -> Any:
         """The provider's endpoints as it lists them; raises ValueError if it is another, or one is not safe."""
-        found = document(client, f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+        return self.documents.get(client, address, self.check_endpoints)
+
+    def check_endpoints(self, found: Any) -> None:
         if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
             raise ValueError("another issuer")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             parts = urlsplit(found[name])
             if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
                 raise ValueError("an endpoint without https")
-        return found
 
     def client(self) -> OAuth2Client:
         return OAuth2Client(

@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
+from llm_monitoring.access import sessions
 from llm_monitoring.cli.root import root
 from llm_monitoring.db import Database
 from llm_monitoring.distributed.queue import ChunkQueue
@@ -67,7 +68,7 @@ def as_login(url: str, login: str) -> str:
 
 
 def test_the_runner_does_a_whole_day(environment: Environment) -> None:
-    """Answers, sentiments, a new account, failures, figures, pruning: nothing of a daily run is refused."""
+    """Answers, sentiments, a new account, failures, figures, all pruning: nothing of a daily run is refused."""
     user = environment.add_user("a@example.com")
     environment.add_project(user, PROMPTS)
     keyless = environment.add_user("b@example.com", [])
@@ -81,7 +82,10 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     assert environment.run(extra=runner)[0] == 0
     environment.db.execute("UPDATE llm_call_receipts SET received_at = now() - INTERVAL '2 years'")
     environment.db.execute("UPDATE llm_monitoring_results SET created_at = now() - INTERVAL '2 years'")
+    sessions.begin(environment.db, user, "link")
+    environment.db.execute("UPDATE llm_sessions SET ended_at = now() - INTERVAL '2 years'")
     code, output = environment.run(extra=runner)
+    assert environment.count("llm_sessions") == 0
     assert (code, "permission denied" in "".join(environment.output)) == (0, False), output
     assert environment.count("llm_monitoring_results WHERE full_response IS NOT NULL") == 0
     assert environment.count("llm_monitoring_results") == 2 * 4 - 1 + 2

@@ -111,18 +111,17 @@ def export_citations(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who downloads from a project. `key` is what downloads of a minute are counted by, `account` those at once."""
+    """Who downloads from a project: downloads of a minute and those at once are counted by `account`."""
 
     app: App
     project_id: int
-    key: object
     account: int
     sees_cost: bool
 
 
 def reader_of(here: ProjectCaller) -> Reader:
     caller = here.caller
-    return Reader(here.app, here.project_id, caller.token.id, caller.user_id, here.role == "owner")
+    return Reader(here.app, here.project_id, caller.user_id, here.role == "owner")
 
 
 def download(request: Request, reader: Reader, kind: Kind, wanted: ExportQuery, **choices: Any) -> Response:
@@ -130,7 +129,7 @@ def download(request: Request, reader: Reader, kind: Kind, wanted: ExportQuery, 
     service: Service = request.app.state.service
     if request.scope["http_version"] == "1.0":
         raise Problem("bad_request", "an export needs HTTP/1.1, in which a part is no whole")
-    service.export_rate.take(reader.key)
+    service.export_rate.take(reader.account)
     project = projects.find(reader.app.db, reader.project_id)
     export = Export(
         (project,),

@@ -77,7 +77,7 @@ def exported(request: Request, here: ProjectVisitor, filters: Filters, kind: Kin
             "bom": form == "csv",
         }
     )
-    reader = Reader(here.app, here.project_id, ("person", account), account, here.is_owner)
+    reader = Reader(here.app, here.project_id, account, here.is_owner)
     return download(request, reader, kind, wanted)
 
 

@@ -21,6 +21,7 @@ CLIENT_ID, CLIENT_SECRET = "monitor", "hush-hush-hush-hush-hush-hush-hush"
 
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
+NEXT_KEY = RSAKey.generate_key(2048, {"kid": "two"})
 
 
 @dataclass
@@ -35,6 +36,7 @@ class FakeProvider:
     signer: Any = None
     algorithm: str = "RS256"
     challenges: dict[str, tuple[str, str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def authorize(self, address: str) -> dict[str, str]:
         """Open the address that a browser was sent to; return what it comes back with."""
@@ -57,7 +59,10 @@ class FakeProvider:
             "email": self.email, "email_verified": True, **self.claims,
         }  # fmt: skip
         signed = jwt.encode(
-            {"alg": self.algorithm, "kid": "one"}, claims, self.signer or self.key, algorithms=[self.algorithm]
+            {"alg": self.algorithm, "kid": (self.signer or self.key).kid},
+            claims,
+            self.signer or self.key,
+            algorithms=[self.algorithm],
         )
         return {"access_token": "opaque", "token_type": "Bearer", "id_token": signed}
 
@@ -88,6 +93,7 @@ def serving() -> Iterator[FakeProvider]:
             self.wfile.write(text)
 
         def do_GET(self) -> None:
+            fake.asked.append(self.path)
             found = fake.documents().get(self.path)
             self.answer(200 if found else 404, found or {})
 

@@ -75,10 +75,10 @@ def test_a_period_of_the_whole_calendar_is_answered(world: World, noun: str) -> 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/projects", "GET, POST"),
-        ("POST", "/projects/1", "DELETE, GET, PATCH, PUT"),
-        ("OPTIONS", "/projects/1/competitors", "GET, POST, PUT"),
-        ("TRACE", "/me", "GET"),
+        ("DELETE", "/projects", "GET, HEAD, POST"),
+        ("POST", "/projects/1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("OPTIONS", "/projects/1/competitors", "GET, HEAD, POST, PUT"),
+        ("TRACE", "/me", "GET, HEAD"),
     ],
 )
 def test_a_method_that_is_not_offered_names_those_that_are(world: World, method: str, path: str, allowed: str) -> None:

@@ -12,7 +12,8 @@ from joserfc.jwk import OctKey
 from llm_monitoring.access import sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.errors import ConfigurationError
-from tests.integration.web.oidc_provider import CLIENT_ID, CLIENT_SECRET, OTHER_KEY, FakeProvider, serving
+from llm_monitoring.web.oidc import KEPT_SECONDS, REFETCH_SECONDS
+from tests.integration.web.oidc_provider import CLIENT_ID, CLIENT_SECRET, NEXT_KEY, OTHER_KEY, FakeProvider, serving
 from tests.integration.web.world import World, open_world
 
 SESSION = "__Host-llm_session"
@@ -139,6 +140,45 @@ def test_a_provider_that_is_another_is_refused(world: World, provider: FakeProvi
     """Its own document names another issuer: the browser is sent nowhere."""
     provider.issuer = "https://evil.example"
     assert 403 == world.open("/oidc").status_code
+
+
+def test_documents_of_the_provider_are_kept(world: World, provider: FakeProvider) -> None:
+    """An hour, so that a sign-in asks the provider for its token alone."""
+    assert [303, 303] == [sign_in(world, provider).status_code for _ in range(2)]
+    assert ["/.well-known/openid-configuration", "/keys"] == provider.asked
+
+
+def test_documents_are_fetched_again_after_an_hour(world: World, provider: FakeProvider) -> None:
+    """What the provider changed is noticed."""
+    now = [0.0]
+    assert world.service.oidc is not None
+    world.service.oidc.documents.clock = lambda: now[0]
+    begin(world)
+    now[0] = KEPT_SECONDS
+    begin(world)
+    assert 2 == len(provider.asked)
+
+
+def test_a_new_key_of_the_provider_is_fetched(world: World, provider: FakeProvider) -> None:
+    """A token that is signed with a key that we do not know yet signs in, once the keys may be asked for again."""
+    now = [0.0]
+    assert world.service.oidc is not None
+    world.service.oidc.documents.clock = lambda: now[0]
+    sign_in(world, provider)
+    provider.key = NEXT_KEY
+    now[0] = 1.0
+    refused = sign_in(world, provider).status_code
+    now[0] = REFETCH_SECONDS
+    assert (403, 303) == (refused, sign_in(world, provider).status_code)
+    assert 2 == provider.asked.count("/keys")
+
+
+def test_a_document_that_is_refused_is_not_kept(world: World, provider: FakeProvider) -> None:
+    """Once the provider's own document is right, people sign in."""
+    issuer, provider.issuer = provider.issuer, "https://evil.example"
+    refused = world.open("/oidc").status_code
+    provider.issuer = issuer
+    assert (403, 303) == (refused, world.open("/oidc").status_code)
 
 
 def test_without_a_provider_there_is_no_such_page(database_url: str) -> None:
