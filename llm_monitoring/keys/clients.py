@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Final
 
 from llm_monitoring.domain import KeyId, Mode, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys.store import KeyStore
-from llm_monitoring.providers import Provider, open_provider
+from llm_monitoring.providers import BatchClient, Provider, open_batches, open_provider
 from llm_monitoring.settings import Settings
+
+BATCH_SECONDS: Final = 900.0  # for one request of a batch, which may carry thousands of questions or answers
 
 
 class NoKey(MonitoringError):
@@ -33,20 +36,14 @@ class Clients:
         self.lock = Lock()
         self.locks: dict[tuple[KeyId, Mode], Lock] = {}
         self.open: dict[tuple[KeyId, Mode], Client] = {}
+        self.batches: dict[KeyId, BatchClient] = {}
 
     def get(self, key: KeyId, user_id: int, mode: Mode = "standard") -> Provider:
         """The provider of `key` for a call in a mode that `user_id` pays; a key of another user is refused.
 
         Raises KeyUnreadable, and NoKey if the key may not be used for this call or was removed meanwhile.
         """
-        if key.user_id not in (None, user_id):
-            raise NoKey(f"the {key.provider} key is not user {user_id}'s", code="wrong_key")
-        if (
-            key.user_id is None
-            and key.provider in self.keys.operator_keys
-            and not self.keys.operator_key(key.provider, user_id)
-        ):
-            raise NoKey(f"LLM_OPERATOR_KEYS_FOR does not include user {user_id}", code="wrong_key")
+        self.check(key, user_id)
         with self.lock:
             lock = self.locks.setdefault((key, mode), Lock())
         with lock:
@@ -57,6 +54,25 @@ class Clients:
             raise NoKey(f"the open {key.provider} key is another one", code="wrong_key")
         return client.provider
 
+    def batch(self, key: KeyId, user_id: int) -> BatchClient:
+        """The batch calls of `key` that `user_id` pays; raises as `get` does."""
+        self.check(key, user_id)
+        with self.lock:
+            if key not in self.batches:
+                self.batches[key] = self.connect_batches(key)
+            return self.batches[key]
+
+    def check(self, key: KeyId, user_id: int) -> None:
+        """Raise NoKey for a key that may not be used for calls of this user."""
+        if key.user_id not in (None, user_id):
+            raise NoKey(f"the {key.provider} key is not user {user_id}'s", code="wrong_key")
+        if (
+            key.user_id is None
+            and key.provider in self.keys.operator_keys
+            and not self.keys.operator_key(key.provider, user_id)
+        ):
+            raise NoKey(f"LLM_OPERATOR_KEYS_FOR does not include user {user_id}", code="wrong_key")
+
     def connect(self, key: KeyId, mode: Mode) -> Provider:
         """Open a provider; a flex call has one limit in all, as its first byte may come after minutes."""
         flex = self.settings.flex_timeout_seconds if mode == "flex" else None
@@ -66,6 +82,15 @@ class Clients:
             base_url=self.settings.base_urls.get(key.provider),
             timeout_seconds=flex or self.settings.timeout_seconds[key.provider],
             total_seconds=flex,
+        )
+
+    def connect_batches(self, key: KeyId) -> BatchClient:
+        return open_batches(
+            key.provider,
+            self.secret(key),
+            base_url=self.settings.base_urls.get(key.provider),
+            timeout_seconds=self.settings.timeout_seconds[key.provider],
+            total_seconds=BATCH_SECONDS,
         )
 
     def secret(self, key: KeyId) -> Secret:
@@ -82,3 +107,5 @@ class Clients:
     def close(self) -> None:
         for client in self.open.values():
             client.provider.close()
+        for batches in self.batches.values():
+            batches.close()

@@ -8,6 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Final, assert_never, cast
 
 from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, Secret, Usage, traits
@@ -32,12 +33,24 @@ from llm_monitoring.providers.base import (
     Shed,
     instruction,
 )
+from llm_monitoring.providers.batches import (
+    BatchClient,
+    BatchLine,
+    BatchMissing,
+    BatchRequest,
+    RemoteBatch,
+    missing_outcome,
+)
 
 __all__ = [
     "Answer",
     "AuthFailed",
     "BadRequest",
     "BadResponse",
+    "BatchClient",
+    "BatchLine",
+    "BatchMissing",
+    "BatchRequest",
     "Billed",
     "Citation",
     "ModelInfo",
@@ -50,6 +63,7 @@ __all__ = [
     "RateLimited",
     "Refusal",
     "Refused",
+    "RemoteBatch",
     "Reply",
     "Shed",
     "Usage",
@@ -57,7 +71,10 @@ __all__ = [
     "instruction",
     "load_order",
     "load_sdk",
+    "missing_outcome",
+    "open_batches",
     "open_provider",
+    "read_batch_line",
     "read_reply",
 ]
 
@@ -66,22 +83,26 @@ __all__ = [
 class Module:
     """Names the code of a provider: the file with its class, and the file with `read`, which needs no SDK.
 
-    `sdk`: the SDK's package, which is slow to import; None if the provider has none.
+    `sdk`: the SDK's package, which is slow to import; None if the provider has none. `batches`: the file and the class
+    of its batch calls, None if we make none; that file has `read_line`, and needs no SDK either.
     """
 
     file: str
     class_name: str
     reader: str
     sdk: str | None
+    batches: tuple[str, str] | None = None
 
 
 def module_of(name: ProviderName) -> Module:
     """Return the code of a provider; mypy rejects a provider without a case here."""
     match name:
         case "openai":
-            return Module("openai", "OpenAIProvider", "openai", sdk="openai")
+            return Module("openai", "OpenAIProvider", "openai", "openai", ("openai_batches", "OpenAIBatches"))
         case "anthropic":
-            return Module("anthropic", "AnthropicProvider", "anthropic", sdk="anthropic")
+            return Module(
+                "anthropic", "AnthropicProvider", "anthropic", "anthropic", ("anthropic_batches", "AnthropicBatches")
+            )
         case "google" if not has_google_genai():
             return Module("google_legacy", "GoogleLegacyProvider", "google_wire", sdk=None)
         case "google":
@@ -114,6 +135,30 @@ def open_provider(
     return cast(Provider, opened)
 
 
+def open_batches(
+    name: ProviderName,
+    key: Secret,
+    *,
+    base_url: str | None,
+    timeout_seconds: float,
+    total_seconds: float | None = None,
+) -> BatchClient:
+    """Return the batch calls of a provider with `key`, as `open_provider` does; raises BadRequest if there are none."""
+    module, class_name = batches_of(name)
+    opened = getattr(module, class_name)(
+        key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds
+    )
+    return cast(BatchClient, opened)
+
+
+def batches_of(name: ProviderName) -> tuple[ModuleType, str]:
+    """Return the module of a provider's batch calls and the name of its class; raises BadRequest if there are none."""
+    named = module_of(name).batches
+    if named is None:
+        raise BadRequest(f"{name}: a call cannot be made in the mode batch", billed="no")
+    return import_module(f"llm_monitoring.providers.{named[0]}"), named[1]
+
+
 def load_order(names: Container[ProviderName]) -> list[ProviderName]:
     """Return the providers in the order of loading: those without an SDK first, then the quickest import."""
 
@@ -143,6 +188,8 @@ def asks_in(name: ProviderName, mode: Mode) -> bool:
     """Whether a provider's calls can be made in a mode, with the SDK that is installed."""
     if mode == "standard":
         return True
+    if mode == "batch":
+        return module_of(name).batches is not None
     return mode in traits(name).modes and module_of(name).file != "google_legacy"
 
 
@@ -153,3 +200,9 @@ def has_google_genai() -> bool:
 def read_reply(name: ProviderName, reply: Reply) -> Answer:
     """Read a reply without key, network or SDK; raises Refused or BadResponse if it holds no answer."""
     return cast(Answer, import_module(f"llm_monitoring.providers.{module_of(name).reader}").read(reply))
+
+
+def read_batch_line(name: ProviderName, raw: bytes) -> BatchLine:
+    """Read a stored line of a batch's results without key, network or SDK; its reply is for `read_reply`."""
+    module, _ = batches_of(name)
+    return cast(BatchLine, module.read_line(raw))

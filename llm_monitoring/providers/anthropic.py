@@ -74,6 +74,7 @@ class AnthropicProvider:
         )
 
     def send(self, question: Question) -> Reply:
+        require_mode(NAME, question, "standard")
         parameters = request(question)
         return self.transport.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
 
@@ -92,7 +93,6 @@ class AnthropicProvider:
 
 def request(question: Question) -> dict[str, Any]:
     """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
-    require_mode(NAME, question, "standard")
     parameters: dict[str, Any] = {
         "model": question.model_id,
         "max_tokens": question.max_output_tokens,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from io import SEEK_END
+from typing import Any, BinaryIO, Final, cast
 
 import httpx2
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 ENCODINGS: Final = "gzip, deflate"  # requested, and the only ones that are read
 GZIP: Final = 16 + zlib.MAX_WBITS
@@ -28,6 +30,25 @@ def whole_body(response: httpx2.Response) -> bytes:
     for encoding in reversed(encodings(response)):
         raw = decoded(encoding, raw)
     return raw
+
+
+def write_body(response: httpx2.Response, file: BinaryIO) -> None:
+    """Append the body to `file` piece by piece; raises as `whole_body` does, with what came before in the file."""
+    start = file.seek(0, SEEK_END)
+    try:
+        for chunk in cast(Iterator[bytes], response.stream):
+            file.write(chunk)
+            if file.tell() - start > MAX_FILE_BYTES:
+                raise httpx2.ReadError(f"the reply is longer than {MAX_FILE_BYTES} bytes")
+        spoil_with_left_over(response)
+    finally:
+        response.close()
+    for encoding in reversed(encodings(response)):  # one that was not asked for; its content has to fit in memory
+        file.seek(start)
+        raw = decoded(encoding, file.read())
+        file.seek(start)
+        file.truncate()
+        file.write(raw)
 
 
 def gathered(chunks: Iterator[bytes]) -> bytes:

@@ -60,6 +60,7 @@ class OpenAIProvider:
         )
 
     def send(self, question: Question) -> Reply:
+        require_mode(NAME, question, "standard", "flex")
         return self.client.create(request(question), question.mode)
 
     def list_models(self) -> list[ModelInfo]:
@@ -71,7 +72,6 @@ class OpenAIProvider:
 
 def request(question: Question) -> dict[str, Any]:
     """Return the parameters of one call; raises BadRequest for a search without a cap on its fees."""
-    require_mode(NAME, question, "standard", "flex")
     parameters: dict[str, Any] = {
         "model": question.model_id,
         "input": question.prompt,

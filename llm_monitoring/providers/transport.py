@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import httpcore2
 import httpx2
@@ -62,6 +62,7 @@ class Exchange:
     body: bytes = b""
     fault: str | None = None
     sent: bool = False
+    file: BinaryIO | None = None
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
@@ -137,7 +138,7 @@ class Transport(httpx2.HTTPTransport):
         started = time.perf_counter()
         try:
             response = super().handle_request(request)
-            body = http_errors.without_key(bodies.whole_body(response), self.key)
+            body = self.read_body(response, exchange)
         except httpx2.HTTPError as exc:
             exchange.fault = f"{type(exc).__name__}: {exc}"
             exchange.sent = not isinstance(exc, BEFORE_SENDING)
@@ -148,6 +149,13 @@ class Transport(httpx2.HTTPTransport):
         exchange.status, exchange.headers, exchange.body = response.status_code, plain, body
         return httpx2.Response(response.status_code, headers=plain, content=body)
 
+    def read_body(self, response: httpx2.Response, exchange: Exchange) -> bytes:
+        """Return the whole body without the key; that of a download goes to its file, and b"" is returned."""
+        if exchange.file is None or not response.is_success:
+            return http_errors.without_key(bodies.whole_body(response), self.key)
+        bodies.write_body(response, exchange.file)
+        return b""
+
     def guard(self, request: httpx2.Request, exchange: Exchange) -> None:
         """Allow one request a call, to this provider's address, with this key."""
         if exchange.requests:
@@ -157,7 +165,7 @@ class Transport(httpx2.HTTPTransport):
             raise httpx2.UnsupportedProtocol(exchange.fault)
         sent = request.headers.items()
         kept = {k: v for k, v in sent if k in PASSED_HEADERS or k.startswith("x-stainless-")}
-        kept["accept-encoding"] = bodies.ENCODINGS
+        kept["accept-encoding"] = bodies.ENCODINGS if exchange.file is None else "identity"
         kept["host"] = request.url.netloc.decode("ascii")
         request.headers = httpx2.Headers({**kept, **self.fixed_headers})
         request.extensions = {**request.extensions, "timeout": self.timeout.as_dict()}
@@ -229,13 +237,15 @@ class HttpTransport:
         transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
         self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
 
-    def exchange(self, call: Callable[[], object], mode: Mode = "standard") -> Reply:
+    def exchange(self, call: Callable[[], object], mode: Mode = "standard", *, file: BinaryIO | None = None) -> Reply:
         """Run one SDK call that makes one request and return its whole 2xx reply; raises ProviderError.
 
-        `mode`: that of the question. The reply on the connection decides, not the SDK's result. The SDK's exception is
-        not chained, because it holds the request, and the request holds the key.
+        `mode`: that of the question. `file` receives the body of a 2xx reply instead, unbounded by memory, with the
+        key if the provider echoes it; after an error it holds what came before. The reply on the connection decides,
+        not the SDK's result. The SDK's exception is not chained, because it holds the request, and the request holds
+        the key.
         """
-        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode)
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode, file=file)
         complaint = ""
         token = CURRENT.set(exchange)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier
@@ -185,6 +186,19 @@ def test_only_those_who_may_use_the_operators_key_get_it(
         if source is None:
             with pytest.raises(NoKey, match="LLM_OPERATOR_KEYS_FOR"):
                 clients.get(KeyId("openai", None), each)
+            with pytest.raises(NoKey, match="LLM_OPERATOR_KEYS_FOR"):
+                clients.batch(KeyId("openai", None), each)
+
+
+def test_a_key_has_one_client_for_its_batches(db: Database) -> None:
+    """The batch calls of a key are opened once, and never for another user."""
+    owner, other = user(db), user(db)
+    store = KeyStore(db, None, {"openai": Secret("sk-operator-0123456789")})
+    with closing(Clients(store, load_settings({}, dotenv=False))) as clients:
+        first = clients.batch(KeyId("openai", None), owner)
+        assert ("openai", first) == (first.name, clients.batch(KeyId("openai", None), other))
+        with pytest.raises(NoKey, match="not user"):
+            clients.batch(KeyId("openai", owner), other)
 
 
 def test_a_default_of_zero_lets_nobody_spend_until_a_limit_is_set(db: Database) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import Provider, Question, Reply, open_provider
+from llm_monitoring.providers import BatchClient, Provider, Question, Reply, open_batches, open_provider
 
 REPLIES = Path(__file__).parent / "replies"
 KEY = Secret("sk-canary-4f1c9a7e2b8d6035-Tail8chr")
@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = answer  # noqa: N815
     do_POST = answer  # noqa: N815
+    do_DELETE = answer  # noqa: N815
     do_CONNECT = answer  # noqa: N815
 
     def log_message(self, *args: object) -> None:
@@ -83,6 +84,7 @@ class Server(ThreadingHTTPServer):
         self.steps: list[Step] = []
         self.received: list[Received] = []
         self.opened: dict[object, Provider] = {}
+        self.batches: dict[object, BatchClient] = {}
         self.lock = threading.Lock()
 
     @property
@@ -108,6 +110,13 @@ class Server(ThreadingHTTPServer):
             )
         return self.opened[kind]
 
+    def open_batches(self, name: ProviderName, *, timeout: float = 5.0) -> BatchClient:
+        """Return the batch calls of a provider on this server, the same ones for the same time."""
+        if (name, timeout) not in self.batches:
+            url = self.url + PATHS[name]
+            self.batches[name, timeout] = open_batches(name, KEY, base_url=url, timeout_seconds=timeout)
+        return self.batches[name, timeout]
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Leave broken connections alone: the tests break them."""
 
@@ -120,8 +129,8 @@ def running() -> Iterator[Server]:
     try:
         yield server
     finally:
-        for provider in server.opened.values():
-            provider.close()
+        for opened in (*server.opened.values(), *server.batches.values()):
+            opened.close()
         server.shutdown()
         server.server_close()
         thread.join()
