@@ -129,8 +129,10 @@ def running() -> Iterator[Server]:
     try:
         yield server
     finally:
-        for opened in (*server.opened.values(), *server.batches.values()):
-            opened.close()
+        for provider in server.opened.values():
+            provider.close()
+        for batches in server.batches.values():
+            batches.close()
         server.shutdown()
         server.server_close()
         thread.join()

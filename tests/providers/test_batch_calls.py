@@ -247,7 +247,8 @@ def page(name: ProviderName, *entries: bytes, more: object = False) -> bytes:
 
 def test_openai_finds_a_lost_batch_on_a_later_page(server: Server) -> None:
     """Our id in the metadata is certain; pages are read on as long as one of their batches is young enough."""
-    other, old = {"metadata": {"llmm_batch": "no id"}}, {"created_at": 1_795_000_000, "metadata": None}
+    other: dict[str, Any] = {"metadata": {"llmm_batch": "no id"}}
+    old: dict[str, Any] = {"created_at": 1_795_000_000, "metadata": None}
     server.script(
         says(
             page(
@@ -269,7 +270,7 @@ def test_openai_finds_a_lost_batch_on_a_later_page(server: Server) -> None:
 def test_anthropic_finds_candidates(server: Server) -> None:
     """As many requests, created after the POST, unknown to us: possibly ours, also if nothing is counted yet."""
     counts = {"processing": 0, "succeeded": 2, "errored": 0, "canceled": 0, "expired": 0}
-    made = {
+    made: dict[str, dict[str, Any]] = {
         "msgbatch_5": {},
         "msgbatch_4": {"request_counts": {**counts, "errored": 1}},
         "msgbatch_3": {"request_counts": None},
