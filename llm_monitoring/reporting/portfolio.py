@@ -68,8 +68,8 @@ def project_standings(db: Database, user_id: int, month: date, project_id: int |
     return [standing_of(row) for row in db.all(SQL.projects, params)]
 
 
-def last_drops(db: Database, wanted: Sequence[PeriodRequest]) -> frozenset[int]:
-    """The projects of which the mention rate dropped when these periods were last measured.
+def last_verdicts(db: Database, wanted: Sequence[PeriodRequest]) -> dict[int, str | None]:
+    """What the mention rate of each project did when these periods were last measured; without those that never were.
 
     An answer may have come since, so this orders projects and is no figure to show.
     """
@@ -83,7 +83,7 @@ def last_drops(db: Database, wanted: Sequence[PeriodRequest]) -> frozenset[int]:
             "filters": [each["filters"] for each in columns],
         },
     )
-    return frozenset(row["project_id"] for row in rows if row["verdict"] == "down")
+    return {row["project_id"]: row["verdict"] for row in rows}
 
 
 def standing_of(row: Any) -> ProjectStanding:

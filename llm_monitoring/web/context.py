@@ -16,12 +16,14 @@ from llm_monitoring.app import App, assemble, database_url
 from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
+from llm_monitoring.web.background import Background
 from llm_monitoring.web.oidc import Provider, provider_of
 from llm_monitoring.web.rates import LastSeen, RateLimit, Slots, client_of
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = 10  # as many as handler threads: none waits for a connection
+BACKGROUND_CONNECTIONS: Final = 2  # one for each thread of the service that answers no request
 RETRY_SECONDS: Final = 3.0  # the jobs wait 90 s for a database that is away; a request does not
 STATEMENT_SECONDS: Final = 10.0
 REQUESTS_A_MINUTE: Final = 600  # of a token
@@ -49,6 +51,7 @@ class Service:
     tokens_in_use: LastSeen
     address: str | None
     oidc: Provider | None
+    background: Background
 
     def client_of(self, connection: HTTPConnection) -> str:
         """The address of a client, as limits count it."""
@@ -70,9 +73,13 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
     One that is local serves the person who started it, who needs no wall.
     Raises ConfigurationError if the database needs a migration.
     """
-    with Database(
-        database_url(settings), size=CONNECTIONS, retry_seconds=RETRY_SECONDS, statement_seconds=STATEMENT_SECONDS
-    ) as db:
+    size = CONNECTIONS + BACKGROUND_CONNECTIONS
+    with (
+        Database(
+            database_url(settings), size=size, retry_seconds=RETRY_SECONDS, statement_seconds=STATEMENT_SECONDS
+        ) as db,
+        Background() as background,
+    ):
         if pending(db):
             raise ConfigurationError(
                 "the database needs a migration, which the web service does not make: run `migrate`"
@@ -90,6 +97,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
             tokens_in_use=LastSeen(),
             address=public_address(settings, port),
             oidc=provider_of(settings, public_address(settings, port)),
+            background=background,
         )
 
 

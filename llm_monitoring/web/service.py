@@ -35,7 +35,7 @@ from llm_monitoring.web.api import (
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document, methods_of
-from llm_monitoring.web.pages import link_sender
+from llm_monitoring.web.pages import link_sender, measuring
 from llm_monitoring.web.pages import routes as pages
 from llm_monitoring.web.pages.errors import is_page, problem_page
 from llm_monitoring.web.problems import Problem, document_answer
@@ -77,6 +77,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     problems.install(app, answer)
     visitor.install(app)
+    measuring.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     pages.install(app)

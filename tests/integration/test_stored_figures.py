@@ -276,15 +276,15 @@ def test_figures_are_of_one_moment(book: Book) -> None:
         return as_text(measure(state, wanted(book)))
 
     assert before == store.stored_text(book.db, wanted(book), "code", overtaken)
-    assert "after" == store.stored_text(book.db, wanted(book), "code", lambda _: "after")
+    assert '"after"' == store.stored_text(book.db, wanted(book), "code", lambda _: '"after"')
 
 
 def test_what_was_measured_since_is_new_enough(book: Book) -> None:
     """A request that waited takes figures of a moment after it arrived; one that arrived later does not."""
-    assert "first" == store.stored_text(book.db, wanted(book), "code", lambda _: "first")
+    assert '"first"' == store.stored_text(book.db, wanted(book), "code", lambda _: '"first"')
     add_answer(book)
-    assert "first" == store.stored_text(book.db, wanted(book), "code", never, waited=60.0)
-    assert "later" == store.stored_text(book.db, wanted(book), "code", lambda _: "later")
+    assert '"first"' == store.stored_text(book.db, wanted(book), "code", never, waited=60.0)
+    assert '"later"' == store.stored_text(book.db, wanted(book), "code", lambda _: '"later"')
 
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "hangs"])
@@ -295,10 +295,10 @@ def test_a_holder_that_is_gone_blocks_no_one(book: Book, is_killed: bool) -> Non
     book.db.discard_idle()
     with closing(book.db.connect()) as other, ThreadPoolExecutor(1) as pool:
         Transaction(other).one(load("database").wait_for_lock, {"name": name})
-        waiting = pool.submit(store.stored_text, book.db, wanted(book), "code", lambda _: "mine")
+        waiting = pool.submit(store.stored_text, book.db, wanted(book), "code", lambda _: '"mine"')
         if is_killed:
             book.db.one("SELECT pg_terminate_backend(%(pid)s)", {"pid": other.info.backend_pid})
-        assert "mine" == waiting.result(timeout=20)
+        assert '"mine"' == waiting.result(timeout=20)
 
 
 def test_an_error_stores_nothing_and_frees_the_lock(book: Book) -> None:
@@ -317,7 +317,7 @@ def test_a_project_keeps_its_latest_figures_alone(book: Book, monkeypatch: pytes
     """Beyond a number the oldest go, of this project; with the project all go."""
     monkeypatch.setattr(store, "MOST_STORED", 2)
     for last in DAYS:
-        store.stored_text(book.db, PeriodRequest(book.project_id, Period(DAYS[0], last)), "code", str)
+        store.stored_text(book.db, PeriodRequest(book.project_id, Period(DAYS[0], last)), "code", lambda _: "{}")
     kept = book.db.all("SELECT last_day FROM llm_stored_figures ORDER BY last_day")
     assert list(DAYS[2:]) == [row["last_day"] for row in kept]
     book.db.execute("DELETE FROM llm_monitoring_projects")
@@ -331,9 +331,9 @@ def test_a_slower_measurement_replaces_no_later_one(book: Book) -> None:
         now = store.find(other, params)["now"]
 
         def overtaken(_: Database) -> str:
-            later = {**params, "version": "f" * 32, "body": "newer", "measured_at": now + timedelta(hours=1)}
+            later = {**params, "version": "f" * 32, "body": '"newer"', "measured_at": now + timedelta(hours=1)}
             other.execute(store.SQL.keep, later)
-            return "older"
+            return '"older"'
 
-        assert "older" == store.stored_text(book.db, wanted(book), "code", overtaken)
-    assert [{"body": "newer"}] == book.db.all("SELECT body FROM llm_stored_figures")
+        assert '"older"' == store.stored_text(book.db, wanted(book), "code", overtaken)
+    assert [{"body": '"newer"'}] == book.db.all("SELECT body FROM llm_stored_figures")

@@ -23,7 +23,7 @@ ORDER BY lower(p.brand_name), p.id;
 
 -- name: last_verdicts
 -- What the figures of these periods said of the mention rate when they were last measured.
-SELECT project_id, body::jsonb #>> '{view,total,mention_rate,change,verdict}' AS verdict
+SELECT project_id, verdict
 FROM llm_stored_figures
          JOIN unnest(%(project_ids)s::int[], %(firsts)s::date[], %(lasts)s::date[], %(filters)s::text[])
              AS wanted (project_id, first_day, last_day, filters) USING (project_id, first_day, last_day, filters);

@@ -25,9 +25,9 @@ from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import figures_for
 from llm_monitoring.web.pages.overview import tag_names
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -101,7 +101,7 @@ def page(request: Request, here: ProjectVisitor, filters: Filters, form: Form, *
     refuse_long(period)
     refuse_long(compared)
     wanted = PeriodRequest(project.id, period, compared, filters.provider, filters.tag)
-    measured = figures_of(here.app.db, wanted)
+    measured = figures_for(request, here, wanted)
     days = timeline(here, filters, measured, Period(min(period.first, compared.first), max(period.last, today)))
     return render(
         request,

@@ -23,8 +23,8 @@ from llm_monitoring.reporting.trends import Trend
 from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.pages.filters import FilterBar, Given
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import figures_for
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -96,7 +96,8 @@ def show_overview(
     days = measured_days(here.app.db, here.project_id)
     period, compared = filters.periods(days, today)
     refuse_long(period)
-    found = read_overview(here, project, PeriodRequest(project.id, period, compared, filters.provider, filters.tag))
+    wanted = PeriodRequest(project.id, period, compared, filters.provider, filters.tag)
+    found = read_overview(here, project, wanted, figures_for(request, here, wanted))
     return render(
         request,
         "overview.html",
@@ -117,10 +118,9 @@ def tag_names(here: ProjectVisitor) -> list[str]:
     return [row["tag"] for row in projects.tags_of(here.app.db, here.project_id)]
 
 
-def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest) -> Overview:
-    """Measure the period; keys, budget and the reasons of failures are for the owner alone."""
+def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest, measured: StoredFigures) -> Overview:
+    """What the page shows next to a period's figures; keys, budget and reasons of failures are for the owner alone."""
     db = here.app.db
-    measured = figures_of(db, wanted)
     is_owner = here.role == "owner"
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
     failures = read_failures(db, project.id, wanted.period, wanted.tag)

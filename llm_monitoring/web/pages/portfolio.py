@@ -14,22 +14,21 @@ from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
 from llm_monitoring.reporting.period_view import PeriodFigure
-from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_drops, project_standings
+from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_verdicts, project_standings
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.reporting.trends import Point
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import PageInProgress, figures_for
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of, stored_figures_of
+from llm_monitoring.web.stored_figures import stored_figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_in
 
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
 AT_ONCE: Final = 12
-"""Rows with their figures in the page, if they are stored; the rows of others load theirs when they come into view."""
-MEASURED: Final = 2
-"""Rows of which the figures are measured for the page if none are stored: that takes up to a second each."""
+"""Rows with their figures in the page, if they are stored; the others load theirs when they come into view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,29 @@ class RowFigures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A project with what needs attention; `lacking` are the assistants without a key, `figures` None: not yet read."""
+    """A project with what needs attention; `lacking` are the assistants without a key, `figures` None: not yet read.
+
+    `is_judged` unless it has answers of which it was never measured whether they show a drop.
+    """
 
     project: ProjectStanding
     needs: Sequence[Need]
     lacking: Sequence[str]
+    is_judged: bool
     figures: RowFigures | None = None
+    is_measuring: bool = False
 
     @property
     def rank(self) -> int:
         return ORDER.index(self.needs[0]) if self.needs else ORDER.index("none")
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How many projects need attention; of `unknown` more it was never measured."""
+
+    needed: int
+    unknown: int
 
 
 @router.get("/")
@@ -70,14 +82,16 @@ def show_portfolio(
     today = schedule_day(visitor.app.settings)
     standing = standing_of(visitor)
     rows = sorted(read_rows(visitor, today, standing), key=lambda row: row.rank)
-    shown = rows[ROWS * (page - 1) : ROWS * page]
+    start = ROWS * (page - 1)
+    first = in_order(with_stored(visitor.app.db, rows[start : start + AT_ONCE], today))
+    rows[start : start + AT_ONCE] = first
     return render(
         request,
         "portfolio.html",
         visitor=visitor,
-        rows=in_order(first_rows(visitor.app.db, shown[:AT_ONCE], today)) + shown[AT_ONCE:],
+        rows=rows[start : start + ROWS],
         count=len(rows),
-        urgent=sum(row.rank < ORDER.index("new") for row in rows),
+        attention=attention_of(rows),
         page=page,
         pages=-(-len(rows) // ROWS),
         standing=standing,
@@ -85,13 +99,34 @@ def show_portfolio(
     )
 
 
+@router.get("/attention")
+def show_attention(request: Request, visitor: Annotated[Visitor, signed_in()]) -> Response:
+    """How many projects need attention, which the portfolio loads again once a row was measured."""
+    rows = read_rows(visitor, schedule_day(visitor.app.settings), standing_of(visitor))
+    return render(request, "portfolio_attention.html", count=len(rows), attention=attention_of(rows))
+
+
 @router.get("/projects/{project_id}/row")
 def show_row(request: Request, here: Annotated[ProjectVisitor, on_page("figures:read")]) -> Response:
-    """The row of one project alone, which the portfolio loads."""
+    """The row of one project alone, which the portfolio loads; while it is measured, a row that asks again."""
     visitor, today = here.visitor, schedule_day(here.app.settings)
     found = read_rows(visitor, today, standing_of(visitor), here.project_id)
-    rows = [with_figures(row, figures_of(here.app.db, requested(row.project, today))) for row in found]
-    return render(request, "portfolio_rows.html", rows=rows, today=today)
+    rows = [measured_row(request, here, row, today) for row in found]
+    response = render(request, "portfolio_rows.html", rows=rows, today=today)
+    response.headers["HX-Trigger"] = "row"
+    return response
+
+
+def measured_row(request: Request, here: ProjectVisitor, row: Row, today: date) -> Row:
+    """The row with its figures, or as one that is being measured."""
+    try:
+        return with_figures(row, figures_for(request, here, requested(row.project, today)))
+    except PageInProgress:
+        return replace(row, is_measuring=True)
+
+
+def attention_of(rows: Sequence[Row]) -> Attention:
+    return Attention(sum(row.rank < ORDER.index("new") for row in rows), sum(not row.is_judged for row in rows))
 
 
 def standing_of(visitor: Visitor) -> Standing | None:
@@ -108,12 +143,13 @@ def read_rows(visitor: Visitor, today: date, standing: Standing | None, project_
     usable = {name for name, state in app.keys.available([user_id])[user_id].items() if state.usable}
     is_blocked = standing is not None and standing.blocked
     found = project_standings(app.db, user_id, app.budget.month(), project_id)
-    dropped = last_drops(app.db, [requested(each, today) for each in found if each.measured])
+    verdicts = last_verdicts(app.db, [requested(each, today) for each in found if each.measured])
     return [
         Row(
             each,
-            each.needs(today, usable, is_blocked=is_blocked, has_dropped=each.id in dropped),
+            each.needs(today, usable, is_blocked=is_blocked, has_dropped=verdicts.get(each.id) == "down"),
             [provider for provider in each.providers if provider not in usable],
+            is_judged=each.measured is None or not each.is_active or each.id in verdicts,
         )
         for each in found
     ]
@@ -124,19 +160,12 @@ def requested(project: ProjectStanding, today: date) -> PeriodRequest:
     return PeriodRequest(project.id, *Filters().periods(project.measured, today))
 
 
-def first_rows(db: Database, rows: Sequence[Row], today: date) -> list[Row]:
-    """The rows with the figures that are stored, and some that are measured now; one without answers has none."""
-    left, found = MEASURED, []
-    for row in rows:
-        if row.project.measured is None:
-            found.append(row)
-            continue
-        request = requested(row.project, today)
-        figures = stored_figures_of(db, request)
-        if figures is None and left:
-            left, figures = left - 1, figures_of(db, request)
-        found.append(row if figures is None else with_figures(row, figures))
-    return found
+def with_stored(db: Database, rows: Sequence[Row], today: date) -> list[Row]:
+    """The rows with the figures that are stored; one without answers has none."""
+    answered = [row for row in rows if row.project.measured is not None]
+    stored = stored_figures_of(db, [requested(row.project, today) for row in answered])
+    figures = {row.project.id: found for row, found in zip(answered, stored, strict=True) if found is not None}
+    return [with_figures(row, figures[row.project.id]) if row.project.id in figures else row for row in rows]
 
 
 def with_figures(row: Row, measured: StoredFigures) -> Row:
@@ -150,7 +179,7 @@ def with_figures(row: Row, measured: StoredFigures) -> Row:
     needs = {*row.needs} - {"drop"}
     if figures.has_dropped and row.project.is_active:
         needs.add("drop")
-    return replace(row, needs=sorted(needs, key=ORDER.index), figures=figures)
+    return replace(row, needs=sorted(needs, key=ORDER.index), figures=figures, is_judged=True)
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:

@@ -11,9 +11,9 @@ from llm_monitoring.app import schedule_day
 from llm_monitoring.figures.periods import PeriodRequest, measured_days
 from llm_monitoring.web.pages.filters import FilterBar, Given
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import figures_for
 from llm_monitoring.web.pages.overview import tag_names
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -33,5 +33,5 @@ def show_rivals(request: Request, here: Annotated[ProjectVisitor, on_page("figur
         filters=filters,
         bar=FilterBar(request.url.path, filters, period, compared, project.providers, tag_names(here)),
         links=Links(project.id, filters, period),
-        view=figures_of(here.app.db, wanted).view,
+        view=figures_for(request, here, wanted).view,
     )

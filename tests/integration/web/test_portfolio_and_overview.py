@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from markupsafe import Markup
 from llm_monitoring import projects
 from llm_monitoring.access.roles import add_viewer
 from llm_monitoring.analysis import Entity
+from llm_monitoring.reporting.portfolio import ProjectStanding
 from llm_monitoring.web.pages import portfolio
+from llm_monitoring.web.pages.portfolio import RowFigures
 from tests.integration.web.two_periods import COMPARED, store_two_periods
 from tests.integration.web.world import World, open_world, sign_in
 
@@ -30,6 +33,16 @@ def measured(databases: Any) -> Iterator[World]:
         store_two_periods(world)
         add_viewer(world.db, world.project, world.bea)
         yield world
+
+
+@pytest.fixture
+def busy(measured: World) -> Iterator[Event]:
+    """The service measures something else until the event is set."""
+    measured.db.execute("DELETE FROM llm_stored_figures")
+    release = Event()
+    measured.service.background.begin("other", lambda: release.wait(30))
+    yield release
+    release.set()
 
 
 def text_of(world: World, path: str, user: int, language: str = "en") -> str:
@@ -72,7 +85,7 @@ def test_a_drop_that_was_measured_orders_rows_that_are_not_yet_read(
     measured: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was stored last says where a project stands, without measuring it again."""
-    measured.open("/", sign_in(measured, measured.ana))
+    measured.open(f"/projects/{measured.project}/row", sign_in(measured, measured.ana))
     measured.db.execute(
         "UPDATE llm_stored_figures SET body = jsonb_set(body::jsonb, "
         "'{view,total,mention_rate,change,verdict}', '\"down\"')::text WHERE project_id = %(p)s",
@@ -103,16 +116,46 @@ def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: 
     assert ("data-n=" in row, "<html" in row) == (True, False)
 
 
-def test_figures_that_are_not_stored_are_measured_for_some_rows_alone(
-    measured: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page waits for no more than that: rows with stored figures have them, the others load theirs."""
-    monkeypatch.setattr(portfolio, "MEASURED", 0)
+def test_figures_that_are_not_stored_are_measured_by_their_rows(measured: World) -> None:
+    """The page waits for none: rows with stored figures have them, the others load theirs."""
     cookies = sign_in(measured, measured.ana)
     measured.db.execute("DELETE FROM llm_stored_figures")
     waiting = measured.open("/", cookies).text
     measured.open(f"/projects/{measured.project}/row", cookies)
-    assert (True, False) == ("hx-get" in waiting, "hx-get" in measured.open("/", cookies).text)
+    assert (True, False) == ("/row" in waiting, "/row" in measured.open("/", cookies).text)
+
+
+def test_a_row_that_takes_long_says_so_and_asks_again(measured: World, busy: Event) -> None:
+    """While its figures are measured no request waits for them."""
+    cookies = sign_in(measured, measured.ana)
+    row = measured.open(f"/projects/{measured.project}/row", cookies).text
+    assert ("load delay:2s" in row, "being measured" in row, "data-n=" in row) == (True, True, False)
+    busy.set()
+    assert "data-n=" in measured.open(f"/projects/{measured.project}/row", cookies).text
+
+
+def test_the_head_counts_what_the_rows_show(measured: World) -> None:
+    """A drop that a row shows needs attention, and of a project that was never measured nothing is said."""
+    cookies = sign_in(measured, measured.ana)
+    head = r'<p class="fine" role="status".*</p>'
+    measured.db.execute("DELETE FROM llm_stored_figures")
+    unknown, alone = measured.open("/", cookies).text, measured.open("/attention", cookies).text
+    assert re.findall(head, unknown) == re.findall(head, alone)
+    assert ("not measured yet" in alone, "nothing needs attention" in alone) == (True, False)
+    measured.open(f"/projects/{measured.project}/row", cookies)
+    assert "not measured yet" not in measured.open("/", cookies).text
+
+
+def test_a_drop_that_the_page_finds_is_in_its_head(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the figures that were stored last said otherwise."""
+    cookies = sign_in(measured, measured.ana)
+    measured.db.execute("UPDATE user_llm_api_keys SET monthly_budget_usd = 100")
+    measured.open(f"/projects/{measured.project}/row", cookies)
+    monkeypatch.setattr(portfolio, "last_verdicts", lambda db, wanted: {measured.project: "within noise"})
+    monkeypatch.setattr(RowFigures, "has_dropped", True)
+    monkeypatch.setattr(ProjectStanding, "needs", lambda *_, **__: [])
+    text = text_of(measured, "/", measured.ana)
+    assert ("a real drop" in text, "1 needs attention" in text) == (True, True)
 
 
 def test_the_overview_says_what_changed_and_why(measured: World) -> None:

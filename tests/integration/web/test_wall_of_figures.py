@@ -16,7 +16,7 @@ from tests.integration.test_grants import as_login, execute, grants
 from tests.integration.web.test_results import DAYS
 from tests.integration.web.world import World
 
-OWN = "INSERT INTO llm_stored_figures VALUES (%(id)s, '2026-11-01', '2026-11-02', '{}', repeat('0', 32), 'x', now())"
+OWN = "INSERT INTO llm_stored_figures VALUES (%(id)s, '2026-11-01', '2026-11-02', '{}', repeat('0', 32), '{}', now())"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_who_sees_a_project_measures_and_reads_its_figures(world: World, pool: D
     for visitor in visitors:
         world.db.execute("DELETE FROM llm_stored_figures")
         found.append(figures_of(visitor, wanted(world)))
-        assert [found[-1]] * 3 == [stored_figures_of(each, wanted(world)) for each in visitors]
+        assert [[found[-1]]] * 3 == [stored_figures_of(each, [wanted(world)]) for each in visitors]
     assert [found[0]] * 3 == found
     assert 2 == found[0].view.total["mention_rate"].answers
 
@@ -57,7 +57,7 @@ def test_no_other_reads_writes_or_removes_them(world: World, pool: Database) -> 
     ana = UserDatabase(pool, world.ana)
     assert [] == ana.all("SELECT 1 AS one FROM llm_stored_figures")
     assert 0 == ana.execute("DELETE FROM llm_stored_figures")
-    assert 0 == ana.execute("UPDATE llm_stored_figures SET body = 'x'")
+    assert 0 == ana.execute("UPDATE llm_stored_figures SET body = '{}'")
     with pytest.raises(ConfigurationError):
         ana.execute(OWN, {"id": world.foreign})
     assert 1 == ana.execute(OWN, {"id": world.project})

@@ -88,17 +88,32 @@
     }
   }
 
-  document.querySelectorAll("figure").forEach(open);
+  begin();
+  // a page that was being measured has turned into the page itself
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === document.body) begin();
+  });
+
+  function begin() {
+    charts.length = 0;
+    document.querySelectorAll("figure").forEach(open);
+    showTab();
+    sendChoices();
+  }
 
   // On a narrow screen the row of tabs begins at the one that is open.
-  const tab = document.querySelector(".tabs [aria-current]");
-  if (tab) tab.closest(".tabs").scrollLeft = tab.offsetLeft - tab.closest(".tabs").offsetLeft - 16;
+  function showTab() {
+    const tab = document.querySelector(".tabs [aria-current]");
+    if (tab) tab.closest(".tabs").scrollLeft = tab.offsetLeft - tab.closest(".tabs").offsetLeft - 16;
+  }
 
   // A choice in the filters is applied at once; empty fields stay out of the address.
-  for (const form of document.querySelectorAll("form.filters")) {
-    form.addEventListener("submit", () => {
-      for (const field of form.elements) field.disabled = field.name !== "" && field.value === "";
-    });
-    for (const list of form.querySelectorAll("select")) list.addEventListener("change", () => form.requestSubmit());
+  function sendChoices() {
+    for (const form of document.querySelectorAll("form.filters")) {
+      form.addEventListener("submit", () => {
+        for (const field of form.elements) field.disabled = field.name !== "" && field.value === "";
+      });
+      for (const list of form.querySelectorAll("select")) list.addEventListener("change", () => form.requestSubmit());
+    }
   }
 })();

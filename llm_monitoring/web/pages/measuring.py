@@ -1,0 +1,73 @@
+"""The page that stands for one that takes longer: it says what is being done, and turns into that page when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final, TypeVar
+
+from fastapi import FastAPI, Request, Response
+
+from llm_monitoring import projects
+from llm_monitoring.figures.periods import PeriodRequest
+from llm_monitoring.figures.stored_figures import columns_of, lock_name
+from llm_monitoring.reporting.stored_figures import StoredFigures
+from llm_monitoring.web.background import InProgress
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.stored_figures import figures_of, stored_figures_of
+from llm_monitoring.web.visitor import SAFE, ProjectVisitor
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long a page waits before it shows that something is being measured: it is seen within a second."""
+LONGEST_SECONDS: Final = 60.0
+"""The same of a form that is shown again: what was typed would be lost."""
+
+
+class PageInProgress(Exception):
+    """The page of a visitor in a project is not ready yet; `ahead` tasks are done before it."""
+
+    def __init__(self, here: ProjectVisitor, ahead: int) -> None:
+        super().__init__(f"{ahead} tasks are done before")
+        self.here = here
+        self.ahead = ahead
+
+
+def figures_for(request: Request, here: ProjectVisitor, wanted: PeriodRequest) -> StoredFigures:
+    """The figures of a period for a page; raises PageInProgress if they have to be measured and that takes long."""
+    stored, key = stored_figures_of(here.app.db, [wanted])[0], figures_key(wanted)
+    if stored is None:
+        return awaited(request, here, key, lambda: figures_of(here.app.db, wanted))
+    service: Service = request.app.state.service
+    service.background.forget(key)  # it is as old as the moment when it was measured
+    return stored
+
+
+def figures_key(wanted: PeriodRequest) -> Hashable:
+    """The key of the measurement of a period: its figures are the same for all who see the project."""
+    return lock_name(columns_of(wanted, ""))
+
+
+def awaited(request: Request, here: ProjectVisitor, key: Hashable, work: Callable[[], T]) -> T:
+    """What `work` returns; raises PageInProgress if that takes long."""
+    service: Service = request.app.state.service
+    patience = PATIENCE_SECONDS if request.method in SAFE else LONGEST_SECONDS
+    try:
+        return service.background.result(key, work, patience)
+    except InProgress as exc:
+        raise PageInProgress(here, exc.ahead) from exc
+
+
+def install(app: FastAPI) -> None:
+    """Show what is being done in place of a page that takes longer."""
+    app.add_exception_handler(PageInProgress, show_progress)
+
+
+def show_progress(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PageInProgress)
+    here = error.here
+    project = projects.find(here.app.db, here.project_id)
+    response = render(request, "measuring.html", status=202, here=here, project=project, ahead=error.ahead)
+    response.headers.update({"Retry-After": "2", "Cache-Control": "no-store"})
+    return response
