@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final, TypeVar
 
 from fastapi import FastAPI, Request, Response
 
 from llm_monitoring import projects
+from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest
 from llm_monitoring.figures.stored_figures import columns_of, lock_name
 from llm_monitoring.reporting.stored_figures import StoredFigures
@@ -42,6 +46,20 @@ def figures_for(request: Request, here: ProjectVisitor, wanted: PeriodRequest) -
     service: Service = request.app.state.service
     service.background.forget(key)  # it is as old as the moment when it was measured
     return stored
+
+
+def figures_so_far(service: Service, db: Database, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
+    """The figures of periods that are stored or measured before the patience of one page ends; None: being measured."""
+    found, end = stored_figures_of(db, wanted), time.monotonic() + PATIENCE_SECONDS
+    for place, each in enumerate(wanted):
+        key = figures_key(each)
+        if found[place] is not None:
+            service.background.forget(key)
+            continue
+        with suppress(InProgress):
+            left = max(0.0, end - time.monotonic())
+            found[place] = service.background.result(key, partial(figures_of, db, each), left)
+    return found
 
 
 def figures_key(wanted: PeriodRequest) -> Hashable:

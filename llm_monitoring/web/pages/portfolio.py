@@ -17,18 +17,18 @@ from llm_monitoring.reporting.period_view import PeriodFigure
 from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_verdicts, project_standings
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.reporting.trends import Point
+from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
-from llm_monitoring.web.pages.measuring import PageInProgress, figures_for
+from llm_monitoring.web.pages.measuring import PageInProgress, figures_for, figures_so_far
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import stored_figures_of
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_in
 
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
 AT_ONCE: Final = 12
-"""Rows with their figures in the page, if they are stored; the others load theirs when they come into view."""
+"""Rows with their figures in the page, if they are there in time; the others load theirs when they come into view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def show_portfolio(
     standing = standing_of(visitor)
     rows = sorted(read_rows(visitor, today, standing), key=lambda row: row.rank)
     start = ROWS * (page - 1)
-    first = in_order(with_stored(visitor.app.db, rows[start : start + AT_ONCE], today))
+    first = in_order(first_rows(request.app.state.service, visitor.app.db, rows[start : start + AT_ONCE], today))
     rows[start : start + AT_ONCE] = first
     return render(
         request,
@@ -160,12 +160,16 @@ def requested(project: ProjectStanding, today: date) -> PeriodRequest:
     return PeriodRequest(project.id, *Filters().periods(project.measured, today))
 
 
-def with_stored(db: Database, rows: Sequence[Row], today: date) -> list[Row]:
-    """The rows with the figures that are stored; one without answers has none."""
+def first_rows(service: Service, db: Database, rows: Sequence[Row], today: date) -> list[Row]:
+    """The rows with the figures that are there; one without answers has none."""
     answered = [row for row in rows if row.project.measured is not None]
-    stored = stored_figures_of(db, [requested(row.project, today) for row in answered])
-    figures = {row.project.id: found for row, found in zip(answered, stored, strict=True) if found is not None}
-    return [with_figures(row, figures[row.project.id]) if row.project.id in figures else row for row in rows]
+    figures = figures_so_far(service, db, [requested(row.project, today) for row in answered])
+    found = {row.project.id: each for row, each in zip(answered, figures, strict=True)}
+    return [with_those(row, found[row.project.id]) if row.project.id in found else row for row in rows]
+
+
+def with_those(row: Row, measured: StoredFigures | None) -> Row:
+    return replace(row, is_measuring=True) if measured is None else with_figures(row, measured)
 
 
 def with_figures(row: Row, measured: StoredFigures) -> Row:

@@ -39,6 +39,7 @@ def measured(databases: Any) -> Iterator[World]:
 def busy(measured: World) -> Iterator[Event]:
     """The service measures something else until the event is set."""
     measured.db.execute("DELETE FROM llm_stored_figures")
+    measured.service.background.tasks.clear()
     release = Event()
     measured.service.background.begin("other", lambda: release.wait(30))
     yield release
@@ -116,11 +117,12 @@ def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: 
     assert ("data-n=" in row, "<html" in row) == (True, False)
 
 
-def test_figures_that_are_not_stored_are_measured_by_their_rows(measured: World) -> None:
-    """The page waits for none: rows with stored figures have them, the others load theirs."""
+def test_figures_that_take_long_are_loaded_by_their_rows(measured: World, busy: Event) -> None:
+    """The page waits half a second at most: rows with figures have them, the others ask for theirs."""
     cookies = sign_in(measured, measured.ana)
     measured.db.execute("DELETE FROM llm_stored_figures")
     waiting = measured.open("/", cookies).text
+    busy.set()
     measured.open(f"/projects/{measured.project}/row", cookies)
     assert (True, False) == ("/row" in waiting, "/row" in measured.open("/", cookies).text)
 
@@ -134,7 +136,7 @@ def test_a_row_that_takes_long_says_so_and_asks_again(measured: World, busy: Eve
     assert "data-n=" in measured.open(f"/projects/{measured.project}/row", cookies).text
 
 
-def test_the_head_counts_what_the_rows_show(measured: World) -> None:
+def test_the_head_counts_what_the_rows_show(measured: World, busy: Event) -> None:
     """A drop that a row shows needs attention, and of a project that was never measured nothing is said."""
     cookies = sign_in(measured, measured.ana)
     head = r'<p class="fine" role="status".*</p>'
@@ -142,6 +144,7 @@ def test_the_head_counts_what_the_rows_show(measured: World) -> None:
     unknown, alone = measured.open("/", cookies).text, measured.open("/attention", cookies).text
     assert re.findall(head, unknown) == re.findall(head, alone)
     assert ("not measured yet" in alone, "nothing needs attention" in alone) == (True, False)
+    busy.set()
     measured.open(f"/projects/{measured.project}/row", cookies)
     assert "not measured yet" not in measured.open("/", cookies).text
 
