@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -38,10 +38,14 @@ def check_keys(store: KeyStore, settings: Settings, keys: Iterable[ListedKey]) -
         return list(pool.map(lambda key: check_stored_key(store, settings, key), keys))
 
 
+Keep = Callable[[int, ProviderName, Secret], None]
+"""Stores the key of a user."""
+
+
 def store_unless_refused(
-    store: KeyStore, settings: Settings, user_id: int, provider: ProviderName, secret: Secret
+    keep: Keep, settings: Settings, user_id: int, provider: ProviderName, secret: Secret
 ) -> KeyCheck:
-    """Check a user's new key and store it, unless its provider refuses it; a stored key is then left as it is.
+    """Check a user's new key and `keep` it, unless its provider refuses it; a stored key is then left as it is.
 
     Raises ConfigurationError without a master key, Invalid for a text that is not a key, NotFound without the user.
     """
@@ -49,7 +53,7 @@ def store_unless_refused(
     key = ListedKey(provider, "user", user_id, last_four=last_four(secret), bound=True)
     check = check_key(key, secret, with_short_waits(settings))
     if check.verdict != "refused":
-        store.store(user_id, provider, secret)
+        keep(user_id, provider, secret)
     return check
 
 

@@ -233,13 +233,16 @@ class Budget:
                     fields = {"event": "budget.month_not_started", "user_id": user_id}
                     log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc, extra=fields)
 
-    def correct(self, user_id: int, amount_usd: Decimal, reason: str) -> Decimal:
-        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend."""
+    def correct(self, user_id: int, amount_usd: Decimal, reason: str, entry_id: str | None = None) -> Decimal:
+        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend.
+
+        A caller within a transaction, which may be repeated after a lost commit, gives the entry's id.
+        """
         if not amount_usd.is_finite():
             raise Invalid("amount_usd", f"user {user_id}: {amount_usd} is no amount in USD")
         self.ensure_account(user_id)
         params = {
-            "id": str(new_id()),
+            "id": entry_id or str(new_id()),
             "user_id": user_id,
             "month": self.month(),
             "amount": amount_usd,

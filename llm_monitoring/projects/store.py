@@ -72,9 +72,12 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
         raise Invalid("project", f"project {project_id} cannot be changed so: {exc}") from exc
 
 
-def hold(db: Database, project_id: int) -> None:
-    """Keep other changes of a project waiting until the transaction of `db` ends."""
-    db.one(SQL.lock_definition, {"project_id": project_id})
+def hold(db: Database, project_id: int) -> Row:
+    """Keep other changes of a project waiting until the transaction of `db` ends; its row. Raises NotFound."""
+    row = db.one(SQL.lock_definition, {"project_id": project_id})
+    if row is None:
+        raise NotFound("project", project_id)
+    return row
 
 
 def holdings(db: Database, project_id: int) -> Row:

@@ -12,8 +12,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from llm_monitoring.access import roles, tokens
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.tokens import Token
-from llm_monitoring.app import App, assemble
-from llm_monitoring.db import in_transaction
+from llm_monitoring.app import App
+from llm_monitoring.edits import changing
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.query import check_query
@@ -41,7 +41,7 @@ class Caller:
 
     def change(self, work: Callable[[App], T]) -> T:
         """Do `work` on stores that share one transaction, so that a change and its record stand or fall together."""
-        return in_transaction(self.app.db, lambda db: work(assemble(db, self.app.settings)))
+        return changing(self.app, work)
 
 
 @dataclass(frozen=True, slots=True)

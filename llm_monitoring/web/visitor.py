@@ -16,8 +16,8 @@ from llm_monitoring.access.agencies import Agency, agency_of_project
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.sessions import Session
 from llm_monitoring.access.shares import Share
-from llm_monitoring.app import App, assemble
-from llm_monitoring.db import in_transaction
+from llm_monitoring.app import App
+from llm_monitoring.edits import changing
 from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.guard import ProjectId
@@ -52,7 +52,7 @@ class Visitor:
 
     def change(self, work: Callable[[App], T]) -> T:
         """Do `work` on stores that share one transaction, so that a change and its record stand or fall together."""
-        return in_transaction(self.app.db, lambda db: work(assemble(db, self.app.settings)))
+        return changing(self.app, work)
 
 
 @dataclass(frozen=True, slots=True)

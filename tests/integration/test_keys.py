@@ -346,7 +346,7 @@ def test_a_key_is_stored_unless_its_provider_refuses_it(
 
     monkeypatch.setattr(listing, "list_models", listed)
     keys.store(ana, "openai", OWN)
-    check = store_unless_refused(keys, load_settings({}), ana, "openai", Secret(f" {OTHER.reveal()}\n"))
+    check = store_unless_refused(keys.store, load_settings({}), ana, "openai", Secret(f" {OTHER.reveal()}\n"))
     assert verdict == check.verdict
     assert FoundKey(kept, "user") == keys.find(ana, "openai")
 
@@ -357,4 +357,4 @@ def test_what_is_not_a_key_is_refused_before_its_provider_is_asked(
     """No request is made with a text that cannot be a key."""
     monkeypatch.delattr(listing, "list_models")
     with pytest.raises(Invalid, match="this is no API key"):
-        store_unless_refused(keys, load_settings({}), ana, "openai", Secret("two\nlines"))
+        store_unless_refused(keys.store, load_settings({}), ana, "openai", Secret("two\nlines"))

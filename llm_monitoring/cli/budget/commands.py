@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -135,16 +135,11 @@ def set_limits(session: Session, user: str, limit: Decimal | None, threshold: De
         raise Invalid("limit", "say what to set: --limit USD, --threshold PERCENT, or both")
     with session.app() as app:
         owner = projects.find_user(app.db, user)
-        app.budget.set_limits(owner["id"], limit, threshold)
-        standing = find_standing(app.budget.standings(start_month=False), owner["id"])
+        standing = edits.set_limits(app, edits.COMMAND, owner["id"], limit, threshold)
     say(
         f"User {standing.user_id} ({owner['email']}) may spend {standing.budget_usd} USD a month, with an alert at "
         f"{standing.threshold} %; {usd(standing.spent_usd)} USD are spent this month."
     )
-
-
-def find_standing(standings: list[Standing], user_id: int) -> Standing:
-    return next(each for each in standings if each.user_id == user_id)
 
 
 @budget.command(
@@ -167,7 +162,7 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
         raise Invalid("reason", "a correction needs a reason: --reason TEXT")
     with session.app() as app:
         owner = projects.find_user(app.db, user)
-        spent = app.budget.correct(owner["id"], change, reason.strip())
+        spent = edits.correct_spend(app, edits.COMMAND, owner["id"], change, reason.strip())
     say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
 
 

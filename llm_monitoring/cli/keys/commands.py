@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import PROVIDER, Failed, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -54,7 +54,7 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
         owner = projects.find_user(app.db, user)
         require_cipher(app.keys.cipher)
         secret = read_key(f"{provider} API key of {visible(owner['email'])} (not shown)")
-        app.keys.store(owner["id"], provider, secret)
+        edits.store_key(app, edits.COMMAND, owner["id"], provider, secret)
     say(f"Stored the {provider} key of user {owner['id']} ({owner['email']}){ending(last_four(secret))}.")
 
 
@@ -135,7 +135,7 @@ def remove(session: Session, user: str, provider: ProviderName, *, yes: bool) ->
         if not yes and not click.confirm(f"Remove the {provider} key of user {owner['id']} ({owner['email']})?"):
             say("Nothing was removed.")
             return
-        app.keys.remove(owner["id"], provider)
+        edits.remove_key(app, edits.COMMAND, owner["id"], provider)
         stand_in = app.keys.operator_key(provider, owner["id"]) is not None
     left = "the operator's key stands in" if stand_in else "no call to that provider is made for this user any more"
     say(f"Removed the {provider} key of user {owner['id']} ({owner['email']}): {left}.")

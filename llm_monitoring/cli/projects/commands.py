@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import click
 
+from llm_monitoring import edits
 from llm_monitoring import projects as table
 from llm_monitoring.cli.base.command import PROJECT, PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_fields, show_json, show_rows
@@ -93,7 +94,7 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     new = {"name": name.strip(), **definition(options)}
     with session.app() as app:
         owner = table.find_user(app.db, user)
-        project_id = table.add(app.db, table.NewProject(user_id=owner["id"], **new))
+        project_id = edits.add_project(app.db, edits.COMMAND, table.NewProject(user_id=owner["id"], **new))
         say(
             f"Project {project_id} added for user {owner['id']} ({owner['email']}): {new['name']}. "
             f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`."
@@ -161,7 +162,7 @@ def state(is_active: bool) -> str:
 def show(session: Session, project: int, *, as_json: bool) -> None:
     """Show the settings of PROJECT and the names that it counts."""
     with session.app() as app:
-        fields = project_fields(table.find(app.db, project))
+        fields = edits.project_fields(table.find(app.db, project))
     if as_json:
         show_json(fields)
         return
@@ -193,24 +194,6 @@ def show(session: Session, project: int, *, as_json: bool) -> None:
     )
 
 
-def project_fields(project: table.Project) -> Row:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "user_id": project.user_id,
-        "industry": project.industry,
-        "language": project.language,
-        "country": project.country,
-        "providers": project.providers,
-        "web_search": project.web_search,
-        "samples_per_query": project.samples_per_query,
-        "pace": project.pace,
-        "is_active": project.is_active,
-        "brand": table.write_entity(project.brand),
-        "competitors": [table.write_entity(each) for each in project.competitors],
-    }
-
-
 @projects.command(epilog=example("projects pause 1"))
 @click.argument("project", type=PROJECT)
 @pass_session
@@ -229,5 +212,5 @@ def resume(session: Session, project: int) -> None:
 
 def switch(session: Session, project: int, *, is_active: bool) -> None:
     with session.app() as app:
-        table.set_active(app.db, project, is_active)
+        edits.set_active(app.db, edits.COMMAND, project, is_active)
     say(f"Project {project} is {state(is_active)}.")

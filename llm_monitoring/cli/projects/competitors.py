@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_rows
@@ -65,7 +65,7 @@ def add(session: Session, /, project: int, name: str, **options: Any) -> None:
     """Add the competitor NAME to PROJECT."""
     new = projects.make_entity(name, **details(options))
     with session.app() as app:
-        after = projects.add_competitor(app.db, project, new)
+        after = edits.add_competitor(app.db, edits.COMMAND, project, new)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
@@ -94,7 +94,7 @@ def edit(
     if drop_old_name and new_name is None:
         raise Invalid("drop_old_name", NO_NEW_NAME)
     with session.app() as app:
-        projects.edit_competitor(app.db, project, name, given, new_name, keep_old_name=not drop_old_name)
+        edits.edit_competitor(app.db, edits.COMMAND, project, name, given, new_name, keep_old_name=not drop_old_name)
     say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
 
 
@@ -119,7 +119,7 @@ def import_file(session: Session, project: int, file: IO[bytes], *, dry_run: boo
         if dry_run or (asked and not click.confirm("Store the new ones?", default=True)):
             say("Nothing was stored.")
             return
-        after = projects.add_new_competitors(app.db, project, fresh)
+        after = edits.add_new_competitors(app.db, edits.COMMAND, project, fresh)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
 
 
@@ -140,5 +140,5 @@ def show_new(project: Project, found: list[Entity]) -> list[Entity]:
 def remove(session: Session, project: int, name: str) -> None:
     """Stop counting the competitor NAME in PROJECT; the stored answers stay."""
     with session.app() as app:
-        after = projects.remove_competitor(app.db, project, name)
+        after = edits.remove_competitor(app.db, edits.COMMAND, project, name)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")

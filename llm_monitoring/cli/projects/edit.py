@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import PROJECT, PROVIDER, example
 from llm_monitoring.cli.base.output import say, usd
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -80,7 +80,7 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
             fresh = projects.edited_entity(before.brand, brand, new_name or None, keep_old_name=not drop)
             return replace(before, **fields, brand=fresh)
 
-        after = projects.change(app.db, project, change)
+        after = edits.change_project(app.db, edits.COMMAND, project, change)
         say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
         if {"web_search", "providers"} & fields.keys():
             say_obstacles(app, project)
@@ -113,7 +113,7 @@ def remove(session: Session, project: int, *, yes: bool) -> None:
         if not yes and not click.confirm("Delete it for good?"):
             say(f"Nothing was deleted. To stop asking only: `{PROGRAM} projects pause {project}`.")
             return
-        projects.remove(app.db, project)
+        edits.remove_project(app.db, edits.COMMAND, project)
     say(f"Project {project} ({found.name}) is deleted.")
 
 

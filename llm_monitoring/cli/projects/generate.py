@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -44,7 +44,7 @@ def generate(session: Session, project: int, count: int, seed: int, *, yes: bool
             raise NotReady("project", project, f"there is no sentence left that project {project} does not have")
         if not yes and (as_json or not click.confirm("Store them?")):
             return
-        added, _ = projects.add_all_prompts(app.db, project, found.queries)
+        added, _ = edits.add_prompts(app.db, edits.COMMAND, project, found.queries)
     if not as_json:
         say(f"Project {project}: {counted(added, 'prompt')} stored.")
 

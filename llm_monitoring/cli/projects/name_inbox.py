@@ -7,14 +7,11 @@ from typing import Final
 
 import click
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
-from llm_monitoring.access.audit import Actor
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import PROJECT, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY, check_order
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.db import Database
 from llm_monitoring.projects import NameCandidate
 
 SHOWN: Final[Columns] = {
@@ -71,8 +68,7 @@ def fields(found: NameCandidate) -> dict[str, object]:
 def dismiss(session: Session, project: int, name: str) -> None:
     """Do not offer NAME as a competitor of PROJECT any more."""
     with session.app() as app:
-        if projects.dismiss_name(app.db, project, name):
-            record(app.db, project, "name.dismiss", name)
+        edits.dismiss_name(app.db, edits.COMMAND, project, name)
     say(f"Project {project}: {name!r} is dismissed. `competitors restore` offers it again.")
 
 
@@ -83,15 +79,8 @@ def dismiss(session: Session, project: int, name: str) -> None:
 def restore(session: Session, project: int, name: str) -> None:
     """Offer a dismissed NAME as a competitor of PROJECT again."""
     with session.app() as app:
-        projects.restore_name(app.db, project, name)
-        record(app.db, project, "name.restore", name)
+        edits.restore_name(app.db, edits.COMMAND, project, name)
     say(f"Project {project}: {name!r} is offered again.")
-
-
-def record(db: Database, project: int, action: str, name: str) -> None:
-    user_id = projects.find(db, project).user_id
-    if user_id is not None:
-        audit.record(db, Actor("command", user_id), action, project_id=project, object_id=name)
 
 
 name_commands: Final = (candidates, dismiss, restore)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, Any, Final
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import PROJECT, Number, example, json_option
 from llm_monitoring.cli.base.csv_files import read_sheet
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.generate import generate
 from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
+from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.progress import bar
+
+if TYPE_CHECKING:
+    from llm_monitoring.app import App
 
 QUERY: Final = Number("prompt", "queries list PROJECT")
 
@@ -44,7 +49,7 @@ def add(session: Session, project: int, text: tuple[str, ...], language: str | N
     """
     new = [projects.NewPrompt(each, language, query_type) for each in text]
     with session.app() as app:
-        added, known = projects.add_all_prompts(app.db, project, new)
+        added, known = edits.add_prompts(app.db, edits.COMMAND, project, new)
     tell(project, added, known)
 
 
@@ -83,7 +88,7 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
             say("Nothing was stored.")
             return
         with bar("Prompts", sum(same is None for _, same in known)) as on_added:
-            added, skipped = projects.add_all_prompts(app.db, project, new, on_added)
+            added, skipped = edits.add_prompts(app.db, edits.COMMAND, project, new, on_added)
     tell(project, added, skipped)
 
 
@@ -144,7 +149,7 @@ def tag(
         raise Invalid("options", "say which prompts and which tags: QUERY with --add or --remove")
     with session.app() as app:
         if query:
-            projects.tag_prompts(app.db, project, query, added, removed)
+            change(app, project, query, lambda db: projects.tag_prompts(db, project, query, added, removed))
         rows = projects.tags_of(app.db, project)
     show_rows(rows, {"Tag": "tag", "Prompts": "prompts"}, as_json=False, empty=f"Project {project} has no tags.")
 
@@ -169,7 +174,7 @@ def resume(session: Session, project: int, query: tuple[int, ...]) -> None:
 
 def switch(session: Session, project: int, query: tuple[int, ...], *, is_active: bool) -> None:
     with session.app() as app:
-        projects.set_prompts_active(app.db, project, query, is_active)
+        change(app, project, query, lambda db: projects.set_prompts_active(db, project, query, is_active))
     say(f"Project {project}: {counted(len(set(query)))} {'active' if is_active else 'paused'}.")
 
 
@@ -190,7 +195,7 @@ def remove(session: Session, project: int, query: tuple[int, ...], *, yes: bool)
         if not yes and not click.confirm(f"Delete {counted(len(chosen))} for good?"):
             say("Nothing was deleted.")
             return
-        projects.remove_prompts(app.db, project, query)
+        edits.remove_prompts(app.db, edits.COMMAND, project, query)
     say(f"Project {project}: {counted(len(chosen))} deleted.")
 
 
@@ -211,8 +216,12 @@ def edit(
     if text is None and language is None and query_type is None:
         raise Invalid("options", "say what to change: --text, --language or --type")
     with session.app() as app:
-        projects.edit_prompt(app.db, project, query, text, language, query_type)
+        change(app, project, [query], lambda db: projects.edit_prompt(db, project, query, text, language, query_type))
     say(f"Project {project}: prompt {query} changed.")
+
+
+def change(app: App, project: int, prompt_ids: Sequence[int], work: Callable[[Database], object]) -> None:
+    edits.change_prompts(app.db, edits.COMMAND, project, prompt_ids, work)
 
 
 def counted(prompts: int) -> str:

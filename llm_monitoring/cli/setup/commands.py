@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.app import App, open_app, schedule_day
 from llm_monitoring.cli.base.command import example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
@@ -107,7 +108,9 @@ def keys(app: App, user: Row) -> None:
 def offer_key(app: App, user: Row, provider: ProviderName) -> None:
     while secret := hidden_key(f"{provider} API key (not shown; empty: none)"):
         try:
-            check = store_unless_refused(app.keys, app.settings, user["id"], provider, secret)
+            check = store_unless_refused(
+                partial(edits.store_key, app, edits.COMMAND), app.settings, user["id"], provider, secret
+            )
         except BadInput as exc:
             say(f"Not stored: {exc}")
             continue
@@ -139,7 +142,7 @@ def limit(app: App, user: Row) -> None:
             amount = budget_amount(ask("Monthly limit in USD", f"{now:f}"))
         except ValueError as exc:
             raise Invalid("limit", f"it must be {exc}") from exc
-        app.budget.set_limits(user["id"], amount, None)
+        edits.set_limits(app, edits.COMMAND, user["id"], amount, None)
 
     retried(store)
 

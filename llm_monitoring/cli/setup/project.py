@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.app import App
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.base.questions import ask, ask_list, choose, heading, retried
@@ -46,7 +46,7 @@ def add_project(app: App, user: Row) -> int:
         providers=providers(app, user),
         web_search=click.confirm("Let the assistants search the web? That costs 5 to 13 times as much", default=False),
     )
-    project_id = projects.add(app.db, new)
+    project_id = edits.add_project(app.db, edits.COMMAND, new)
     say(f"Project {project_id} added. Aliases and sites of competitors: `competitors edit {project_id} NAME --help`.")
     say_obstacles(app, project_id)
     return project_id
@@ -122,7 +122,7 @@ def offer(app: App, project_id: int) -> None:
         print_table([{"text": each.text} for each in found.queries], {"Prompt": "text"})
         chosen = choose("These?", ["yes, store them", "propose others", "none"])
         if chosen == 0:
-            added, _ = projects.add_all_prompts(app.db, project_id, found.queries)
+            added, _ = edits.add_prompts(app.db, edits.COMMAND, project_id, found.queries)
             say(f"{added} prompts stored.")
         if chosen != 1:
             return
@@ -133,7 +133,7 @@ def typed(app: App, project_id: int) -> None:
     """Add typed prompts, a line each."""
     while text := ask("A prompt of your own (empty: no more)", ""):
         try:
-            added, _ = projects.add_prompts(app.db, project_id, [text])
+            added, _ = edits.add_prompts(app.db, edits.COMMAND, project_id, [projects.NewPrompt(text)])
         except BadInput as exc:
             say(f"Not stored: {exc}")
         else:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from llm_monitoring import registry
+from llm_monitoring import edits, registry
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
@@ -201,15 +201,13 @@ def readable_secret(app: App, text: str) -> Secret:
 
 def keep_key(app: App, actor: Actor, provider: ProviderName, secret: Secret) -> None:
     """Store the actor's key of a provider, with the record."""
-    app.keys.store(actor.user_id, provider, secret)
-    audit.record(app.db, actor, "key.store", object_id=provider)
+    edits.store_key(app, actor, actor.user_id, provider, secret)
 
 
 def forget_key(app: App, actor: Actor, provider: ProviderName) -> None:
     """Forget the actor's key of a provider, with the record; raises Problem if there is none."""
-    if not app.keys.remove(actor.user_id, provider):
+    if not edits.remove_key(app, actor, actor.user_id, provider):
         raise Problem("not_found")
-    audit.record(app.db, actor, "key.remove", object_id=provider)
 
 
 @router.delete("/api-keys/{provider}", status_code=204)

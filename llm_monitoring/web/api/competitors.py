@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -11,8 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi import Body as RequestBody
 from pydantic import BaseModel, Field
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
+from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
@@ -71,23 +69,11 @@ def replace_competitors(
     entities = tuple(each.entity() for each in body.competitors)
 
     def work(app: App) -> list[dict[str, Any]]:
-        seen = []
+        def edit(current: Project) -> Sequence[Entity]:
+            require_match(request, views_of(current), needed=True)
+            return entities
 
-        def edit(current: Project) -> Project:
-            seen.append(views_of(current))
-            require_match(request, seen[-1], needed=True)
-            return replace(current, competitors=entities)
-
-        after = views_of(projects.change(app.db, here.project_id, edit))
-        audit.record(
-            app.db,
-            here.caller.actor,
-            "competitors.replace",
-            project_id=here.project_id,
-            before={"competitors": seen[-1]},
-            after={"competitors": after},
-        )
-        return after
+        return views_of(edits.replace_competitors(app.db, here.caller.actor, here.project_id, edit))
 
     after = here.caller.change(work)
     return respond(request, {"data": after, "next_cursor": None}, etag_of(after))
@@ -145,10 +131,8 @@ def store_competitor(app: App, actor: Actor, project_id: int, entity: Entity) ->
     """Add a competitor, with its record; raises AlreadyExists and Invalid."""
     if not projects.new_competitors(projects.find(app.db, project_id), [entity]):
         raise AlreadyExists("competitor", repr(entity.name))
-    projects.add_competitor(app.db, project_id, entity)
-    added = projects.write_entity(entity)
-    audit.record(app.db, actor, "competitor.add", project_id=project_id, object_id=entity.name, after=added)
-    return added
+    edits.add_competitor(app.db, actor, project_id, entity)
+    return projects.write_entity(entity)
 
 
 def alter_competitor(
@@ -164,22 +148,10 @@ def alter_competitor(
     before = projects.write_entity(projects.find_competitor(projects.find(app.db, project_id), name))
     body = body_of(before)
     fields = body.model_dump(exclude={"name"})
-    project = projects.edit_competitor(app.db, project_id, name, fields, body.name, keep_old_name=keep_old_name)
-    after = projects.write_entity(projects.find_competitor(project, body.name))
-    audit.record(
-        app.db,
-        actor,
-        "competitor.change",
-        project_id=project_id,
-        object_id=before["name"],
-        before=before,
-        after=after,
-    )
-    return after
+    changed = edits.edit_competitor(app.db, actor, project_id, name, fields, body.name, keep_old_name=keep_old_name)
+    return projects.write_entity(changed)
 
 
 def withdraw_competitor(app: App, actor: Actor, project_id: int, name: str) -> None:
     """Remove a competitor, with its record; raises NotFound."""
-    before = projects.write_entity(projects.find_competitor(projects.find(app.db, project_id), name))
-    projects.remove_competitor(app.db, project_id, name)
-    audit.record(app.db, actor, "competitor.remove", project_id=project_id, object_id=before["name"], before=before)
+    edits.remove_competitor(app.db, actor, project_id, name)

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
+from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.figures.periods import Period, latest_day
@@ -196,11 +195,9 @@ def restore(name: Name, here: Annotated[ProjectCaller, on_project("projects:writ
 
 def dismiss_as(app: App, actor: Actor, project_id: int, name: str) -> None:
     """Dismiss a name and record who did it."""
-    if projects.dismiss_name(app.db, project_id, name):
-        audit.record(app.db, actor, "name.dismiss", project_id=project_id, object_id=name)
+    edits.dismiss_name(app.db, actor, project_id, name)
 
 
 def restore_as(app: App, actor: Actor, project_id: int, name: str) -> None:
     """Offer a name again and record who did it."""
-    projects.restore_name(app.db, project_id, name)
-    audit.record(app.db, actor, "name.restore", project_id=project_id, object_id=name)
+    edits.restore_name(app.db, actor, project_id, name)

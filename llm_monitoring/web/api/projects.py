@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
+from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.access.projects import archive, restore, visible_projects
+from llm_monitoring.access.projects import visible_projects
 from llm_monitoring.access.requests import Reply
 from llm_monitoring.app import App
 from llm_monitoring.projects import NewProject, Project
@@ -57,9 +56,8 @@ def create_project(
         raise Problem("scope_missing", "a token for named projects creates no project")
 
     def work(app: App) -> Reply:
-        project_id = projects.add(app.db, new_project(body, caller.user_id))
+        project_id = edits.add_project(app.db, caller.actor, new_project(body, caller.user_id))
         view = project_view(projects.find(app.db, project_id), "owner", is_archived=False)
-        audit.record(app.db, caller.actor, "project.create", project_id=project_id, after=view.model_dump(mode="json"))
         return Reply(201, view, {"Location": f"{request.url.path}/{project_id}"})
 
     return once(caller, key, request, body.model_dump_json().encode(), work)
@@ -96,24 +94,14 @@ def change_project(
 @router.delete("/{project_id}", status_code=204)
 def archive_project(here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Archive a project: it is asked no more, and everything that was measured stays."""
-
-    def work(app: App) -> None:
-        archive(app.db, here.project_id)
-        audit.record(app.db, here.caller.actor, "project.archive", project_id=here.project_id)
-
-    here.caller.change(work)
+    edits.archive_project(here.app.db, here.caller.actor, here.project_id)
     return Response(status_code=204)
 
 
 @router.post("/{project_id}/restore", response_model=ProjectView)
 def restore_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
     """Restore an archived project; it stays paused until it is resumed."""
-
-    def work(app: App) -> None:
-        restore(app.db, here.project_id)
-        audit.record(app.db, here.caller.actor, "project.restore", project_id=here.project_id)
-
-    here.caller.change(work)
+    edits.restore_project(here.app.db, here.caller.actor, here.project_id)
     return respond(request, view_of(replace(here, is_archived=False)))
 
 
@@ -136,22 +124,12 @@ def alter_project(
     app: App, actor: Actor, project_id: int, body_of: Callable[[ProjectView], ProjectBody], *, is_archived: bool
 ) -> ProjectView:
     """Change a project as its owner, with the record."""
-    seen = []
 
     def edit(current: Project) -> Project:
-        seen.append(project_view(current, "owner", is_archived=is_archived))
-        return edited(current, body_of(seen[-1]))
+        return edited(current, body_of(project_view(current, "owner", is_archived=is_archived)))
 
-    after = project_view(projects.change(app.db, project_id, edit), "owner", is_archived=is_archived)
-    audit.record(
-        app.db,
-        actor,
-        "project.change",
-        project_id=project_id,
-        before=seen[-1].model_dump(mode="json"),
-        after=after.model_dump(mode="json"),
-    )
-    return after
+    changed = edits.change_project(app.db, actor, project_id, edit)
+    return project_view(changed, "owner", is_archived=is_archived)
 
 
 def view_of(here: ProjectCaller) -> ProjectView:

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi import Body as RequestBody
 from pydantic import BaseModel, Field
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
+from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
+from llm_monitoring.db import Database
 from llm_monitoring.web.api.schemas import Body, Page, Tag
 from llm_monitoring.web.conditional import HAS_IT, require_match, respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
@@ -101,7 +101,7 @@ def show_prompt(
     prompt_id: PromptId, request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]
 ) -> Response:
     """Show a prompt."""
-    return respond(request, view_of(here.app, here.project_id, prompt_id))
+    return respond(request, view_of(here.app.db, here.project_id, prompt_id))
 
 
 @router.post("", status_code=201, response_model=Added)
@@ -115,8 +115,7 @@ def add_prompts(body: NewPrompts, here: Annotated[ProjectCaller, on_project("pro
 
 def store_prompts(app: App, actor: Actor, project_id: int, new: Sequence[projects.NewPrompt]) -> Added:
     """Add prompts, all or none, with the record; raises Invalid."""
-    added, known = projects.add_all_prompts(app.db, project_id, new)
-    audit.record(app.db, actor, "prompts.add", project_id=project_id, after={"added": added})
+    added, known = edits.add_prompts(app.db, actor, project_id, new)
     return Added(added=added, known=known)
 
 
@@ -131,7 +130,7 @@ def change_prompt(
 
     def work(app: App) -> PromptView:
         projects.hold(app.db, here.project_id)
-        require_match(request, view_of(app, here.project_id, prompt_id), needed=False)
+        require_match(request, view_of(app.db, here.project_id, prompt_id), needed=False)
         return alter_prompt(app, here.caller.actor, here.project_id, prompt_id, body)
 
     return respond(request, here.caller.change(work))
@@ -139,23 +138,13 @@ def change_prompt(
 
 def alter_prompt(app: App, actor: Actor, project_id: int, prompt_id: int, body: PromptChange) -> PromptView:
     """Change a prompt, with the record; raises NotFound, NotReady and Invalid."""
-    before = view_of(app, project_id, prompt_id)
-    after = edited(app, project_id, before, body)
-    audit.record(
-        app.db,
-        actor,
-        "prompt.change",
-        project_id=project_id,
-        object_id=prompt_id,
-        before=before.model_dump(),
-        after=after.model_dump(),
-    )
-    return after
+    edits.change_prompts(app.db, actor, project_id, [prompt_id], lambda db: edit(db, project_id, prompt_id, body))
+    return view_of(app.db, project_id, prompt_id)
 
 
-def edited(app: App, project_id: int, before: PromptView, body: PromptChange) -> PromptView:
+def edit(db: Database, project_id: int, prompt_id: int, body: PromptChange) -> None:
     """Make the changes of a patch; raises NotReady if it has other words for a prompt that was asked."""
-    project = projects.find(app.db, project_id)
+    project, before = projects.find(db, project_id), view_of(db, project_id, prompt_id)
     defaults: dict[str, Any] = {"language": project.language, "query_type": "general", "is_active": True, "tags": []}
     patch = body.model_dump(exclude_unset=True)
     patch |= {name: defaults.get(name) for name, value in patch.items() if value is None}
@@ -164,17 +153,16 @@ def edited(app: App, project_id: int, before: PromptView, body: PromptChange) ->
     new = {name: value for name, value in patch.items() if value != getattr(before, name)}
     if new.keys() & {"query_text", "language", "query_type"}:
         projects.edit_prompt(
-            app.db, project_id, before.id, new.get("query_text"), new.get("language"), new.get("query_type")
+            db, project_id, before.id, new.get("query_text"), new.get("language"), new.get("query_type")
         )
     if "is_active" in new:
-        projects.set_prompts_active(app.db, project_id, [before.id], new["is_active"])
+        projects.set_prompts_active(db, project_id, [before.id], new["is_active"])
     if "tags" in new:
-        projects.set_tags(app.db, project_id, before.id, new["tags"])
-    return view_of(app, project_id, before.id)
+        projects.set_tags(db, project_id, before.id, new["tags"])
 
 
-def view_of(app: App, project_id: int, prompt_id: int) -> PromptView:
-    return PromptView.model_validate(projects.find_prompt(app.db, project_id, prompt_id))
+def view_of(db: Database, project_id: int, prompt_id: int) -> PromptView:
+    return PromptView.model_validate(projects.find_prompt(db, project_id, prompt_id))
 
 
 @router.delete("/{prompt_id}", status_code=204)
@@ -187,6 +175,4 @@ def remove_prompt(prompt_id: PromptId, here: Annotated[ProjectCaller, on_project
 
 def withdraw_prompt(app: App, actor: Actor, project_id: int, prompt_id: int) -> None:
     """Remove a prompt that was never asked, with the record; raises NotFound and NotReady."""
-    before = projects.find_prompt(app.db, project_id, prompt_id)
-    projects.remove_prompts(app.db, project_id, [prompt_id])
-    audit.record(app.db, actor, "prompt.remove", project_id=project_id, object_id=prompt_id, before=before)
+    edits.remove_prompts(app.db, actor, project_id, [prompt_id])

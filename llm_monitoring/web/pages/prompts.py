@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal, get_args
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from llm_monitoring import projects
-from llm_monitoring.access import audit
-from llm_monitoring.app import App, schedule_day
+from llm_monitoring import edits, projects
+from llm_monitoring.app import schedule_day
+from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest, measured_days
 from llm_monitoring.figures.prompt_table import PromptRow, prompt_history, prompt_table
 from llm_monitoring.web.api.periods import refuse_long
@@ -99,18 +99,8 @@ def change_tags(
     """Give a prompt the tags of the form, which commas part, and no others."""
     wanted = projects.clean_tags(each for each in tags.split(",") if each.strip())
 
-    def work(app: App) -> None:
-        before = projects.find_prompt(app.db, here.project_id, prompt_id)
-        projects.set_tags(app.db, here.project_id, prompt_id, wanted)
-        audit.record(
-            app.db,
-            here.visitor.actor,
-            "prompt.change",
-            project_id=here.project_id,
-            object_id=prompt_id,
-            before={"tags": before["tags"]},
-            after={"tags": wanted},
-        )
+    def work(db: Database) -> None:
+        projects.set_tags(db, here.project_id, prompt_id, wanted)
 
-    here.visitor.change(work)
+    edits.change_prompts(here.app.db, here.visitor.actor, here.project_id, [prompt_id], work)
     return RedirectResponse(f"/projects/{here.project_id}/prompts/{prompt_id}", 303, {"Cache-Control": "no-store"})

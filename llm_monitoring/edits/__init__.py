@@ -1,0 +1,54 @@
+"""Edits of projects, prompts, names, keys and budgets: each with its record, in one transaction.
+
+The command line, the REST API and the pages make their changes here, so that none is missing in the record of changes.
+"""
+
+from __future__ import annotations
+
+from llm_monitoring.edits.accounts import correct_spend, remove_key, set_limits, store_key
+from llm_monitoring.edits.competitors import (
+    add_competitor,
+    add_new_competitors,
+    edit_competitor,
+    remove_competitor,
+    replace_competitors,
+)
+from llm_monitoring.edits.names import dismiss_name, restore_name
+from llm_monitoring.edits.projects import (
+    add_project,
+    archive_project,
+    change_project,
+    project_fields,
+    remove_project,
+    restore_project,
+    set_active,
+)
+from llm_monitoring.edits.prompts import add_prompts, change_prompts, remove_prompts
+from llm_monitoring.edits.records import COMMAND, By, changing
+
+__all__ = [
+    "COMMAND",
+    "By",
+    "add_competitor",
+    "add_new_competitors",
+    "add_project",
+    "add_prompts",
+    "archive_project",
+    "change_project",
+    "change_prompts",
+    "changing",
+    "correct_spend",
+    "dismiss_name",
+    "edit_competitor",
+    "project_fields",
+    "remove_competitor",
+    "remove_key",
+    "remove_project",
+    "remove_prompts",
+    "replace_competitors",
+    "restore_name",
+    "restore_project",
+    "set_active",
+    "set_limits",
+    "store_key",
+]

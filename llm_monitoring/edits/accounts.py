@@ -1,0 +1,74 @@
+"""Accounts: keys stored and removed, limits set, spend corrected."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from llm_monitoring.app import App
+from llm_monitoring.domain import ProviderName, Secret
+from llm_monitoring.edits.records import By, changing, record
+from llm_monitoring.ledger import Standing, new_id
+
+
+def store_key(app: App, by: By, user_id: int, provider: ProviderName, secret: Secret) -> None:
+    """Store a user's key in place of the one before; raises ConfigurationError, Invalid and NotFound."""
+
+    def work(app: App) -> None:
+        app.keys.store(user_id, provider, secret)
+        record(app.db, by, user_id, "key.store", object_id=provider)
+
+    changing(app, work)
+
+
+def remove_key(app: App, by: By, user_id: int, provider: ProviderName) -> bool:
+    """Delete a user's key; False if there was none."""
+
+    def work(app: App) -> bool:
+        is_removed = app.keys.remove(user_id, provider)
+        if is_removed:
+            record(app.db, by, user_id, "key.remove", object_id=provider)
+        return is_removed
+
+    return changing(app, work)
+
+
+def set_limits(app: App, by: By, user_id: int, budget_usd: Decimal | None, threshold: Decimal | None) -> Standing:
+    """Change a user's monthly limit in USD and alert threshold in percent, and return the month; raises Invalid."""
+
+    def work(app: App) -> Standing:
+        app.budget.ensure_account(user_id)
+        before = standing_of(app, user_id)
+        app.budget.set_limits(user_id, budget_usd, threshold)
+        after = standing_of(app, user_id)
+        if limits(before) != limits(after):
+            record(app.db, by, user_id, "budget.set", before=limits(before), after=limits(after))
+        return after
+
+    return changing(app, work)
+
+
+def standing_of(app: App, user_id: int) -> Standing:
+    return next(each for each in app.budget.standings(start_month=False) if each.user_id == user_id)
+
+
+def limits(standing: Standing) -> dict[str, str]:
+    return {"monthly_budget_usd": str(standing.budget_usd), "spending_alert_threshold": str(standing.threshold)}
+
+
+def correct_spend(app: App, by: By, user_id: int, change_usd: Decimal, reason: str) -> Decimal:
+    """Add a correction to a user's month, and return what is spent then, in USD; raises Invalid."""
+    entry_id = str(new_id())
+
+    def work(app: App) -> Decimal:
+        spent = app.budget.correct(user_id, change_usd, reason, entry_id)
+        record(
+            app.db,
+            by,
+            user_id,
+            "budget.correct",
+            object_id=entry_id,
+            after={"amount_usd": str(change_usd), "reason": reason},
+        )
+        return spent
+
+    return changing(app, work)
