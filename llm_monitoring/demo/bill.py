@@ -21,11 +21,11 @@ from llm_monitoring.demo.exchange import BilledUnits, Json
 MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1_000)
 PLACES: Final = Decimal("1e-10")
-# Times the price of tokens. Searches cost the same in every tier; input from Google's cache is not cheaper in flex.
-TIERS: Final = {"flex": Decimal("0.5"), "priority": Decimal(2)}
+# Times the price of tokens. Searches cost the same in every tier; input from the cache of some models is not cheaper.
+TIERS: Final = {"flex": Decimal("0.5"), "batch": Decimal("0.5"), "priority": Decimal(2)}
 STANDARD_TIERS: Final = ("", "default", "standard", "auto")
 UNLISTED_TIER: Final = Decimal("1.5")
-FULL_PRICE_CACHE: Final = ("google",)
+FULL_PRICE_CACHE: Final = re.compile(r"google/|openai/(gpt-4|o\d)")
 DATE: Final = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 
 
@@ -92,17 +92,18 @@ class PriceTable:
             kind: rate(prices.get(field, prices["input_mtok"]), usage.input)
             * count
             / MILLION
-            * tier_factor(provider, kind, tier)
+            * tier_factor(provider, model, kind, tier)
             for kind, (count, field) in counts.items()
         }
         fee = Decimal(prices.get("web_searches_kcount", 0)) if usage.searches else Decimal(0)
         return parts | {"tool_calls": fee * usage.searches / THOUSAND}
 
 
-def tier_factor(provider: str, kind: str, tier: str) -> Decimal:
+def tier_factor(provider: str, model: str, kind: str, tier: str) -> Decimal:
     """Return times what a kind of token costs in a tier."""
     factor = Decimal(1) if tier.lower() in STANDARD_TIERS else TIERS.get(tier.lower(), UNLISTED_TIER)
-    return max(factor, Decimal(1)) if kind == "cache_read" and provider in FULL_PRICE_CACHE else factor
+    full = kind == "cache_read" and FULL_PRICE_CACHE.match(f"{provider}/{model}")
+    return max(factor, Decimal(1)) if full else factor
 
 
 def rate(price: Any, input_tokens: int) -> Decimal:
@@ -116,7 +117,10 @@ def rate(price: Any, input_tokens: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One billed request. `key` and `prompt` are SHA-256 fingerprints, `price_usd` has ten decimals."""
+    """One billed request. `key` and `prompt` are SHA-256 fingerprints, `price_usd` has ten decimals.
+
+    `custom_id`: the id of a request of a batch, "" for a single call.
+    """
 
     id: str
     at: str
@@ -129,6 +133,7 @@ class Charge:
     usage: dict[str, int]
     price_usd: str
     tier: str = ""
+    custom_id: str = ""
 
 
 class Bill:

@@ -118,7 +118,7 @@ class WireProtocol(Protocol):
     name: str
 
     def route(self, request: HttpRequest) -> tuple[str, str] | None:
-        """Return ("answer" | "models" | "model", model id or ""), or None if the path is unknown."""
+        """Return ("answer" | "models" | "model", the id in the path or ""), or None if the path is unknown."""
         ...
 
     def key(self, request: HttpRequest) -> str: ...

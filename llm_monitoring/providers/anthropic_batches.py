@@ -107,7 +107,7 @@ class AnthropicBatches:
             batch_id=None,
             outputs=(remote_id,) if state == "ended" else (),
             input_file=None,
-            billable=counts["succeeded"],
+            answered=counts["succeeded"],
         )
 
 

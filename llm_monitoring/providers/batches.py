@@ -31,9 +31,9 @@ class BatchRequest:
 class RemoteBatch:
     """A batch as its provider describes it.
 
-    `status`: the provider's own word. `requests`: how many it counts, 0 if it has not counted them. `billable`: how
-    many of them it counts as perhaps charged; final once the batch has ended. `batch_id`: our own id, if the provider
-    returns it. `outputs`: what to download; `input_file`: the uploaded requests.
+    `status`: the provider's own word. `requests`: how many it counts, 0 if it has not counted them. `answered`: how
+    many of them it counts as answered, and so as charged; final once the batch has ended. `batch_id`: our own id, if
+    the provider returns it. `outputs`: what to download; `input_file`: the uploaded requests.
     """
 
     remote_id: str
@@ -47,7 +47,7 @@ class RemoteBatch:
     input_file: str | None
     error_code: str | None = None
     error_message: str | None = None
-    billable: int = 0
+    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ class BatchClient(Protocol):
     def close(self) -> None: ...
 
 
-def missing_outcome(batch: RemoteBatch, read: int) -> LineOutcome:
+def missing_outcome(batch: RemoteBatch, replied: int) -> LineOutcome:
     """Return the outcome of a request that has no line in the complete results of a batch.
 
-    `read`: how many lines had another outcome than `not_billed`. As long as they are fewer than what the provider
-    counts as perhaps charged, any missing one may be among those.
+    `replied`: how many lines had that outcome. As long as they are fewer than the answers that the provider counts,
+    which are what it charges, a missing one may be among those.
     """
-    return "not_billed" if read >= batch.billable else "failed"
+    return "not_billed" if replied >= batch.answered else "failed"

@@ -118,12 +118,12 @@ class OpenAIBatches:
         status, counts = text(body.get("status")), mapping(body.get("request_counts"))
         outputs = [body.get(name) for name in ("output_file_id", "error_file_id")]
         files = tuple(self.http.identifier(file, "file") for file in outputs if file)
-        billable = count_in(counts, "completed") + count_in(counts, "failed")
+        answered_requests = count_in(counts, "completed")
         state = STATES.get(status, "running")
         error = next(iter(mappings(mapping(body.get("errors")).get("data"))), {})
         return RemoteBatch(
             remote_id=self.http.identifier(body.get("id"), "batch"),
-            state="ended" if state == "failed" and (files or billable) else state,
+            state="ended" if state == "failed" and (files or answered_requests) else state,
             status=status,
             requests=count_in(counts, "total"),
             created_at=instant(body.get("created_at")),
@@ -133,7 +133,7 @@ class OpenAIBatches:
             input_file=text(body.get("input_file_id")) or None,
             error_code=text(error.get("code")) or None,
             error_message=shown(error.get("message")) if error.get("message") else None,
-            billable=billable,
+            answered=answered_requests,
         )
 
 

@@ -168,7 +168,7 @@ def test_a_failed_batch_with_results_is_collected(server: Server) -> None:
     counts = {"total": 2, "completed": 1, "failed": 0}
     server.script(says(described("openai", status="failed", output_file_id="file-out1", request_counts=counts)))
     found = server.open_batches("openai").get("batch_1")
-    assert ("ended", ("file-out1",), 1) == (found.state, found.outputs, found.billable)
+    assert ("ended", ("file-out1",), 1) == (found.state, found.outputs, found.answered)
 
 
 @pytest.mark.parametrize("name", BATCH_PROVIDERS)
@@ -338,8 +338,8 @@ def test_which_providers_take_batches() -> None:
         open_batches("google", KEY, base_url=None, timeout_seconds=1)
 
 
-@pytest.mark.parametrize(("read", "outcome"), [(0, "failed"), (1, "failed"), (2, "not_billed"), (3, "not_billed")])
-def test_a_missing_line_is_free_only_if_all_charged_ones_are_there(read: int, outcome: str) -> None:
-    """As long as fewer lines were read than the provider counts as charged, a missing one may be charged."""
-    batch = RemoteBatch("b", "ended", "ended", 4, None, None, UUID(int=1), (), None, billable=2)
-    assert outcome == missing_outcome(batch, read)
+@pytest.mark.parametrize(("replied", "outcome"), [(0, "failed"), (1, "failed"), (2, "not_billed"), (3, "not_billed")])
+def test_a_missing_line_is_free_only_if_all_charged_ones_are_there(replied: int, outcome: str) -> None:
+    """As long as fewer answers were read than the provider counts, a missing one may be charged."""
+    batch = RemoteBatch("b", "ended", "ended", 4, None, None, UUID(int=1), (), None, answered=2)
+    assert outcome == missing_outcome(batch, replied)

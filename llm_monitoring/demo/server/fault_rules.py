@@ -17,6 +17,11 @@ html (status, body); body (status, body, headers); error_object (body); empty_te
 max_tokens; pause_turn; usage (value: missing, null, negative); drip (chunk_bytes, pause_ms); shed (status: there is no
 room for a flex call); tier (tier: the one that is served, billed and named, null names none). A fault is billed if it
 answers with a usage, unless `billed` sets it.
+
+Routes of batches: file_create, file_content, file_delete, batch_create, batch_list, batch, batch_cancel, batch_delete,
+batch_results. One that fails before its reply is carried out all the same if it is `billed`. Each request within a
+batch has the route batch_request. There a status is that of its line, and these kinds are added: expired (it does not
+run), dropped (its line is missing), repeated (it comes twice), unreadable (it is cut).
 """
 
 from __future__ import annotations
@@ -50,6 +55,10 @@ ACTION_FIELDS: Final = {
     "drip": frozenset({"chunk_bytes", "pause_ms"}),
     "shed": frozenset({"status"}),
     "tier": frozenset({"tier"}),
+    "expired": frozenset(),
+    "dropped": frozenset(),
+    "repeated": frozenset(),
+    "unreadable": frozenset(),
 } | {kind: frozenset() for kind in FINISHES}
 CHOICES: Final = {
     "when": ("before_body", "after_body", "mid_reply"),
@@ -60,7 +69,8 @@ MATCH_FIELDS: Final = frozenset(
     {"provider", "route", "model", "key", "prompt", "tier", "nth", "every", "probability", "above_per_second"}
 )
 RULE_FIELDS: Final = frozenset({"name", "match", "times", "billed", "action"})
-ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", "tier", *FINISHES})
+OF_BATCHES: Final = frozenset({"expired", "dropped", "repeated", "unreadable"})
+ANSWERS_WITH_USAGE: Final = frozenset({"delay", "drip", "tier", "dropped", "repeated", "unreadable", *FINISHES})
 
 
 class BadRule(ValueError):
@@ -174,6 +184,8 @@ def read_rule(raw: Mapping[str, Any], name: str) -> Rule:
         raise BadRule(f"{name}: unknown kind {kind!r}: choose one of {', '.join(ACTION_FIELDS)}")
     refuse_unknown(action, ACTION_FIELDS[kind] | {"kind", "delay_ms"}, f"{name}: action {kind}")
     check_choices(action, name)
+    if kind in OF_BATCHES and match.get("route") != "batch_request":
+        raise BadRule(f"{name}: {kind} is for the route batch_request")
     if action.get("when") == "before_body" and {"model", "prompt", "tier"} & match.keys():
         raise BadRule(f"{name}: before_body cannot match on the body")
     billed = raw.get("billed")

@@ -1,8 +1,8 @@
 """A local server that simulates the four providers, for tests and the demo. No request leaves this machine.
 
 It prints {"port": N} as its first line. The base URLs are http://127.0.0.1:N/openai/v1, /anthropic, /google and
-/perplexity/v1. GET /bill has the total, GET /bill/lines every charge; GET and POST /faults, POST /models and
-POST /day change the behaviour while it runs.
+/perplexity/v1. GET /bill has the total, GET /bill/lines every charge; GET and POST /faults, POST /batches, POST /models
+and POST /day change the behaviour while it runs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, Final, Self
 from llm_monitoring.demo.bill import Bill
 from llm_monitoring.demo.exchange import PROVIDERS
 from llm_monitoring.demo.model_lists import ModelLists
+from llm_monitoring.demo.server.batches import Batches
 from llm_monitoring.demo.server.fault_rules import FaultRules
 from llm_monitoring.demo.server.http1 import Connection
 from llm_monitoring.demo.server.service import Behaviour, Service
@@ -86,6 +87,10 @@ class DemoServer:
     @property
     def faults(self) -> FaultRules:
         return self.service.faults
+
+    @property
+    def batches(self) -> Batches:
+        return self.service.batches
 
     @property
     def models(self) -> ModelLists:

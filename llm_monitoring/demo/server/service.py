@@ -15,6 +15,7 @@ from uuid import uuid4
 from llm_monitoring.demo.answers.composer import Composer
 from llm_monitoring.demo.answers.judge import is_sentiment, judge
 from llm_monitoring.demo.answers.market import language_of, phrases
+from llm_monitoring.demo.batches import Batch, Item, ItemResult
 from llm_monitoring.demo.bill import Bill, Charge, PriceTable, dollars, fingerprint, now
 from llm_monitoring.demo.exchange import (
     Ask,
@@ -31,6 +32,7 @@ from llm_monitoring.demo.exchange import (
 )
 from llm_monitoring.demo.metering import meter, plan_searches
 from llm_monitoring.demo.model_lists import ModelLists
+from llm_monitoring.demo.server.batches import BATCH_WIRES, BatchCall, Batches
 from llm_monitoring.demo.server.broken_replies import JSON_TYPE, damage, encode, error_reply, failed_reply, spoil_usage
 from llm_monitoring.demo.server.fault_rules import FINISHES, BadRule, FaultRules, RequestFacts, Rule
 from llm_monitoring.demo.server.http1 import Delivery
@@ -84,6 +86,7 @@ class Service:
             ModelLists(),
             FaultRules(behaviour.seed),
         )
+        self.batches = Batches(self.run_item, behaviour.seed)
         self.samples: Counter[int] = Counter()
         self.received: Counter[str] = Counter()
         self.controls: dict[tuple[str, str], Callable[[HttpRequest], Any]] = {
@@ -91,6 +94,7 @@ class Service:
             ("GET", "/bill/lines"): lambda _: [asdict(charge) for charge in self.bill.lines],
             ("GET", "/faults"): lambda _: self.faults.report(),
             ("POST", "/faults"): self.set_faults,
+            ("POST", "/batches"): lambda request: self.batches.set_plan(request.json()),
             ("POST", "/models"): self.change_models,
             ("POST", "/day"): self.set_day,
         }
@@ -122,7 +126,8 @@ class Service:
         name, _, path = rest.partition("/")
         wire = WIRES.get(name)
         inner = HttpRequest(request.method, f"/{path}", request.query, request.headers, request.body)
-        route = wire.route(inner) if wire else None
+        routes = [each.route(inner) for each in (wire, BATCH_WIRES.get(name)) if each is not None]
+        route = next(filter(None, routes), None)
         return RoutedRequest(wire, inner, *route) if wire and route else None
 
     def reply(self, call: RoutedRequest) -> Delivery:
@@ -149,24 +154,47 @@ class Service:
 
     def perform(self, call: RoutedRequest, ask: Ask | None, rule: Rule | None) -> Delivery:
         fails = rule is not None and (rule.kind in WITHOUT_TURN or rule.action.get("when") == "after_body")
-        if rule and fails and not (rule.billed and ask):
+        about_batches = call.route not in ("answer", "models", "model")
+        if rule and fails and not (rule.billed and (ask or about_batches)):
             return failed_reply(call.wire, rule, call.id)
         self.authorise(call)
-        headers = JSON_TYPE | call.wire.headers(call.id)
-        if ask is None:
-            body = self.list_models(call)
+        if about_batches:
+            whole = self.batches.perform(BatchCall(call.wire, call.request, call.route, call.model, call.id))
+        elif ask is None:
+            whole = Delivery(200, encode(self.list_models(call)), JSON_TYPE | call.wire.headers(call.id))
         else:
-            turn = self.answer(call, ask, rule)
-            headers |= tier_header(call.wire.name, turn)
-            if rule is None or rule.billed:
-                self.charge(call, turn)
-            body = call.wire.reply(turn)
+            whole = self.answered(call, ask, rule)
         if rule and fails:
             return failed_reply(call.wire, rule, call.id)
-        if rule and rule.kind == "usage" and ask:
-            body = spoil_usage(call.wire, body, rule.action["value"])
-        whole = Delivery(200, encode(body), headers)
         return damage(rule, whole) if rule else whole
+
+    def answered(self, call: RoutedRequest, ask: Ask, rule: Rule | None) -> Delivery:
+        turn = self.answer(call, ask, rule)
+        if rule is None or rule.billed:
+            self.charge(call, turn)
+        headers = JSON_TYPE | call.wire.headers(call.id) | tier_header(call.wire.name, turn)
+        return Delivery(200, encode(body_of(call.wire, turn, rule)), headers)
+
+    def run_item(self, batch: Batch, item: Item, *, separators: bool) -> tuple[ItemResult, Rule | None]:
+        """Answer one request of a batch and bill it at the price of its tier, unless it fails."""
+        wire, made = WIRES[batch.provider], item.custom_id
+        call = RoutedRequest(wire, HttpRequest("POST", "", {}, batch.headers, item.body), "batch_request", "")
+        rule: Rule | None = None
+        try:
+            ask = replace(wire.read(call.request, ""), tier="batch")
+            rule = self.faults.choose(self.facts(call, ask))
+            if rule and rule.kind == "expired":
+                return ItemResult(made, "expired"), rule
+            turn = self.answer(call, ask, rule)
+            if rule is None or rule.billed:
+                self.charge(call, turn, made)
+            if rule and rule.kind == "status":
+                raise Rejection(int(rule.action["status"]), "Simulated")
+        except Rejection as rejection:
+            error = rule.action.get("body") if rule else None
+            return ItemResult(made, "errored", rejection.status, error or wire.error(rejection, call.id)), rule
+        shown = replace(turn, tier=BATCH_WIRES[wire.name].tier, composed=with_separators(turn.composed, separators))
+        return ItemResult(made, "succeeded", 200, body_of(wire, shown, rule)), rule
 
     def authorise(self, call: RoutedRequest) -> None:
         if call.wire.name == "perplexity" and call.route == "models":
@@ -215,7 +243,7 @@ class Service:
         self.samples[mark] += 1
         return self.samples[mark]
 
-    def charge(self, call: RoutedRequest, turn: Turn) -> None:
+    def charge(self, call: RoutedRequest, turn: Turn, custom_id: str = "") -> None:
         ask = turn.ask
         usage = asdict(turn.usage)
         self.bill.add(
@@ -231,6 +259,7 @@ class Service:
                 usage=usage,
                 price_usd=dollars(Decimal(turn.costs["total"])),
                 tier=turn.tier or "",
+                custom_id=custom_id,
             )
         )
 
@@ -259,6 +288,16 @@ class Service:
     def set_day(self, request: HttpRequest) -> Json:
         self.day = date.fromisoformat(request.json()["day"])
         return {"day": self.day.isoformat()}
+
+
+def body_of(wire: WireProtocol, turn: Turn, rule: Rule | None) -> Json:
+    body = wire.reply(turn)
+    return spoil_usage(wire, body, rule.action["value"]) if rule and rule.kind == "usage" else body
+
+
+def with_separators(composed: Composed, wanted: bool) -> Composed:
+    """Return an answer with line separators of Unicode in its text, which end no line of JSONL."""
+    return replace(composed, text=composed.text.replace(". ", ".\u2028")) if wanted else composed
 
 
 def tier_header(provider: str, turn: Turn) -> dict[str, str]:

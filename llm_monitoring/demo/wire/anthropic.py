@@ -147,7 +147,7 @@ class AnthropicWire:
             "output_tokens": usage.output,
             "output_tokens_details": {"thinking_tokens": usage.reasoning},
             "server_tool_use": tools,
-            "service_tier": "standard",
+            "service_tier": turn.tier or "standard",
             "inference_geo": "global",
         }
 
