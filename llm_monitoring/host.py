@@ -9,16 +9,12 @@ from decimal import Decimal
 from typing import Any, NoReturn, Self
 
 from llm_monitoring import registry
-from llm_monitoring.access import hand_offs
-from llm_monitoring.access.addresses import public_address
 from llm_monitoring.app import open_app, schedule_day
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
 from llm_monitoring.errors import ConfigurationError, Invalid
 from llm_monitoring.keys import listing
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
-from llm_monitoring.model_review import check
-from llm_monitoring.model_review.findings import LONGEST_ID
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.runs.daily import RunRequest, run_day
 from llm_monitoring.runs.plan import anyone_may_spend
@@ -35,6 +31,9 @@ def hand_off_address(user_id: int) -> str:
 
     Raises ConfigurationError without LLM_HAND_OFF_SECRET, which the service needs too, or LLM_WEB_HOST.
     """
+    from llm_monitoring.access import hand_offs
+    from llm_monitoring.access.addresses import public_address
+
     settings = load_settings()
     address = public_address(settings)
     if settings.hand_off_secret is None or address is None:
@@ -84,6 +83,9 @@ def insert_new_model(provider: str, model_id: str, display_name: str) -> bool:
 
     Raises BadInput for an unknown provider or an id that the registry cannot hold.
     """
+    from llm_monitoring.model_review import check
+    from llm_monitoring.model_review.findings import LONGEST_ID
+
     name = provider_name(provider)
     if not 0 < len(model_id) <= LONGEST_ID:
         raise Invalid("model_id", f"a model's id has 1 to {LONGEST_ID} characters")

@@ -1,11 +1,15 @@
-"""Reading an answer: mentions, positions and citations, by the policy in the docstrings; pure functions on text."""
+"""Reading an answer: mentions, positions and citations, by the policy in the docstrings; pure functions on text.
+
+The rules are imported when they are first used: to name an entity or a result needs none of them.
+"""
 
 from __future__ import annotations
 
-from llm_monitoring.analysis.answer import ANALYSIS_VERSION, Analysis, Matcher, Mention, analyse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from llm_monitoring.analysis.entity import Entity
-from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
-from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key
+from llm_monitoring.analysis.result import ANALYSIS_VERSION, Analysis, Mention
 from llm_monitoring.analysis.sentiment import (
     JUDGE_INSTRUCTIONS,
     SENTIMENTS,
@@ -15,10 +19,29 @@ from llm_monitoring.analysis.sentiment import (
     judge_prompt,
     read_verdict,
 )
-from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
-from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
-from llm_monitoring.analysis.text.folding import fold
-from llm_monitoring.analysis.text.hosts import ascii_host
+from llm_monitoring.process.late_names import late_names
+
+if TYPE_CHECKING:
+    from llm_monitoring.analysis.answer import Matcher, analyse
+    from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
+    from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key
+    from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
+    from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
+    from llm_monitoring.analysis.text.folding import fold
+    from llm_monitoring.analysis.text.hosts import ascii_host
+else:
+    __getattr__ = late_names(
+        __name__,
+        {
+            "answer": "Matcher analyse",
+            "mentions.vocabulary": "compile_vocabulary",
+            "name_doubts": "Doubt cased_key common_words doubts key",
+            "sources": "Source owner_of_source page_key",
+            "text.domains": "entry_of_host normalise_domain",
+            "text.folding": "fold",
+            "text.hosts": "ascii_host",
+        },
+    )
 
 __all__ = [
     "ANALYSIS_VERSION",
@@ -43,8 +66,14 @@ __all__ = [
     "fold",
     "judge_prompt",
     "key",
+    "load_rules",
     "normalise_domain",
     "owner_of_source",
     "page_key",
     "read_verdict",
 ]
+
+
+def load_rules() -> None:
+    """Import the rules now, so that the first answer is not read later because of it."""
+    import_module("llm_monitoring.analysis.answer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from llm_monitoring.analysis.entity import Entity
@@ -15,45 +15,16 @@ from llm_monitoring.analysis.rankings.find import find_rankings
 from llm_monitoring.analysis.rankings.items import Ranking
 from llm_monitoring.analysis.rankings.subjects import Named
 from llm_monitoring.analysis.rankings.unheld import unheld_names
-from llm_monitoring.analysis.sources import Source, cited_pages, find_sources
+from llm_monitoring.analysis.result import Analysis, Mention
+from llm_monitoring.analysis.sources import cited_pages, find_sources
 from llm_monitoring.analysis.text.blocks import Document
 from llm_monitoring.analysis.text.markdown import read_markdown
 from llm_monitoring.analysis.text.marked_names import marked_names
 
-ANALYSIS_VERSION = "2"
 BRAND = 0
 CONTEXT_COUNT = 5
 CONTEXT_REACH = 150
 PROMPTS_KEPT = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A mention of an entity, with its place in the visible text."""
-
-    entity: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """The figures of one answer, named as the database columns are."""
-
-    brand_mentioned: bool = False
-    mention_count: int = 0
-    mention_contexts: tuple[str, ...] = ()
-    competitors_mentioned: dict[str, int] = field(default_factory=dict)
-    mention_order: int | None = None
-    position_in_list: int | None = None
-    total_items_in_list: int | None = None
-    ranking_kind: str | None = None
-    appears_in_numbered_list: bool = False
-    competitor_positions: dict[str, int] = field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
-    brand_cited: bool = False
-    competitors_cited: dict[str, int] = field(default_factory=dict)
-    visible_text: str = ""
 
 
 class Matcher:

@@ -15,12 +15,10 @@ from datetime import date
 from threading import Event
 from typing import Any, ClassVar, Final
 
-from llm_monitoring import projects
-from llm_monitoring.analysis import Matcher
+from llm_monitoring import analysis, projects
 from llm_monitoring.answers import store as results
 from llm_monitoring.answers.changes import BY_NAME, Changes, Reading
 from llm_monitoring.db import AlreadyHeld, Database, ExclusiveLock, Json, Row, RowErrors, load
-from llm_monitoring.figures import snapshots
 from llm_monitoring.projects import Project, fingerprints
 
 SQL = load("reanalysis")
@@ -88,11 +86,11 @@ class StaleAnswerReader:
 
     db: Database
     project: Project
-    matcher: Matcher = field(init=False)
-    earlier: dict[str | None, Matcher | None] = field(default_factory=dict)
+    matcher: analysis.Matcher = field(init=False)
+    earlier: dict[str | None, analysis.Matcher | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.matcher = Matcher(self.project.brand, self.project.competitors)
+        self.matcher = analysis.Matcher(self.project.brand, self.project.competitors)
 
     def read(self, row: Row) -> Reading:
         """An answer's new reading; without its text, only whether its prompt names the brand."""
@@ -114,7 +112,7 @@ class StaleAnswerReader:
             before.entities[0].name if before else None,
         )
 
-    def matcher_before(self, fingerprint: str | None) -> Matcher | None:
+    def matcher_before(self, fingerprint: str | None) -> analysis.Matcher | None:
         if fingerprint not in self.earlier:
             self.earlier[fingerprint] = fingerprints.matcher_for(self.db, fingerprint, self.project.id)
         return self.earlier[fingerprint]
@@ -161,6 +159,8 @@ def run(db: Database, work: ReanalysisPlan, control: ReanalysisControl, *, senti
     `sentiment`, a new mention waits for a daily run of that day. An answer that cannot be
     read stays as it was and is in the errors of `control`. Raises AlreadyReading.
     """
+    from llm_monitoring.figures import snapshots  # a daily run needs this module before it needs figures
+
     reader, changes = StaleAnswerReader(db, work.project), Changes()
     with ReanalysisLock(db, work.project.id):
         db.transact(lambda tx: fingerprints.record(tx, work.project))

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from llm_monitoring.analysis import ANALYSIS_VERSION, Entity, Matcher
+from llm_monitoring import analysis
+from llm_monitoring.analysis import ANALYSIS_VERSION, Entity
 from llm_monitoring.db import Database, Row, RowErrors, Transaction, load
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.projects import Project, fingerprints, read_entity
@@ -60,11 +61,11 @@ class Readings:
     kept: int = 0
     left_out: int = 0
     looked_at: int = 0
-    matcher: Matcher = field(init=False)
+    matcher: analysis.Matcher = field(init=False)
     former: dict[str | None, Row | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.matcher = Matcher(self.project.brand, self.project.competitors)
+        self.matcher = analysis.Matcher(self.project.brand, self.project.competitors)
 
     def usable(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows with present readings, in their order, without those that no figure may rest on.
@@ -165,7 +166,7 @@ def counts_alike(former: Entity, present: Entity) -> bool:
         return False
     if former.case_sensitive != present.case_sensitive:
         return False
-    pairs = ((Matcher(former), present.spellings), (Matcher(present), former.spellings))
+    pairs = ((analysis.Matcher(former), present.spellings), (analysis.Matcher(present), former.spellings))
     return all(matcher.mentions(spelling) for matcher, spellings in pairs for spelling in spellings)
 
 

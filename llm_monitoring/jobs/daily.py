@@ -16,7 +16,7 @@ from llm_monitoring import projects
 from llm_monitoring.app import App, open_app, schedule_day
 from llm_monitoring.errors import MonitoringError, NotReady
 from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
-from llm_monitoring.jobs import daily_log, demo_log, digest, terminal
+from llm_monitoring.jobs import daily_log, demo_log, terminal
 from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.process.signals import ending_within
@@ -94,6 +94,8 @@ def analyse(app: App, request: RunRequest, executor: Executor, lock: RunLock) ->
 
 def conclude(app: App, options: Options, day: date, report: DayReport) -> int:
     """Log the summary, write the reports, send the digest; return the job's exit code."""
+    from llm_monitoring.jobs import digest
+
     if report.obstacle is not None:
         return digest.aborted(app, day, report.obstacle, report.adjustments)
     code = daily_log.summary(report)
@@ -123,7 +125,11 @@ def leave(app: App, day: date, running: AlreadyRunning) -> int:
     """Leave the day to the run that has the lock; a lock that no run can hold for so long is an error."""
     too_long = held_too_long(app.db, running.holder, app.budget.database_clock())
     daily_log.already_running(running.holder, too_long=too_long)
-    return digest.locked_out(app, day, running.holder) if too_long else DONE
+    if not too_long:
+        return DONE
+    from llm_monitoring.jobs import digest
+
+    return digest.locked_out(app, day, running.holder)
 
 
 def check_project(app: App, options: Options) -> None:

@@ -12,8 +12,6 @@ from threading import Event
 from types import FrameType
 from typing import Final, NoReturn
 
-from rich.console import Console
-
 from llm_monitoring import logs
 from llm_monitoring.jobs.event_log import EventLog
 from llm_monitoring.process import signals
@@ -51,6 +49,8 @@ def progress() -> Iterator[RunBar]:
     if not sys.stdout.isatty():
         yield RunBar(ProgressBar())
         return
+    from rich.console import Console
+
     console = Console()
     with progress_bar(console) as shown, logs.log_through(console):
         yield RunBar(shown)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llm_monitoring.ledger.accounts import Audit, Standing, blocked_users
 from llm_monitoring.ledger.attempts import Attempt, Kind, Settlement, new_id
 from llm_monitoring.ledger.balancing import Adjustment, balance, balance_operator
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
-from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, SettlementDelayed, Unsettled, is_final
+from llm_monitoring.process.late_names import late_names
+
+if TYPE_CHECKING:
+    from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, SettlementDelayed, Unsettled, is_final
+else:
+    __getattr__ = late_names(__name__, {"payment": "Paid Payment PaymentService SettlementDelayed Unsettled is_final"})
 
 __all__ = [
     "Adjustment",

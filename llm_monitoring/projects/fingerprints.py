@@ -7,7 +7,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from llm_monitoring.analysis import ANALYSIS_VERSION, Matcher
+from llm_monitoring import analysis
+from llm_monitoring.analysis import ANALYSIS_VERSION
 from llm_monitoring.db import Database, Json, Transaction, load
 from llm_monitoring.projects.definition import Project, read_entity, write_entity
 
@@ -34,7 +35,7 @@ def record(tx: Transaction | Database, project: Project) -> None:
     tx.execute(SQL.record, {"fingerprint": fingerprint(project), "rules": Json(rules_of(project))})
 
 
-def matcher_for(db: Database, former: str | None, project_id: int) -> Matcher | None:
+def matcher_for(db: Database, former: str | None, project_id: int) -> analysis.Matcher | None:
     """The matcher of the names of an earlier fingerprint, with the rules of today; None if they were never stored."""
     row = db.one(SQL.find, {"fingerprint": former})
     if row is None:
@@ -42,7 +43,7 @@ def matcher_for(db: Database, former: str | None, project_id: int) -> Matcher | 
     brand, *competitors = (
         read_entity(item, project_id) for item in (row["rules"]["brand"], *row["rules"]["competitors"])
     )
-    return Matcher(brand, competitors)
+    return analysis.Matcher(brand, competitors)
 
 
 def stale_answers(db: Database, project: Project) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from llm_monitoring.analysis import Matcher, common_words, key
+from llm_monitoring import analysis
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects import store
@@ -90,10 +90,10 @@ def name_inbox(
 
 def count(project: Project, rows: Iterable[Row]) -> dict[str, Listed]:
     """The untracked names in rankings, by what their spellings have in common."""
-    matcher = Matcher(project.brand, project.competitors)
+    matcher = analysis.Matcher(project.brand, project.competitors)
     found: dict[str, Listed] = {}
     for row in rows:
-        names = {key(name): name for name in matcher.untracked_names(row["full_response"], row["language"])}
+        names = {analysis.key(name): name for name in matcher.untracked_names(row["full_response"], row["language"])}
         for name_key, name in names.items():
             if name_key:
                 note(found.setdefault(name_key, Listed()), name, row)
@@ -127,7 +127,7 @@ class CommonWords:
     def contain(self, listed: Listed) -> bool:
         """Whether a name is made of them alone."""
         words = listed.spellings.most_common(1)[0][0].split()
-        return any(all(key(word) in common_words(code) for word in words) for code in self.languages)
+        return any(all(analysis.key(word) in analysis.common_words(code) for word in words) for code in self.languages)
 
 
 def candidate(listed: Listed) -> NameCandidate:
@@ -153,7 +153,7 @@ def tracked_keys(project: Project) -> set[str]:
 
 def keys_of(project: Project) -> Iterator[str]:
     for entity in (project.brand, *project.competitors):
-        yield from (key(text) for text in (*entity.spellings, *entity.exclude))
+        yield from (analysis.key(text) for text in (*entity.spellings, *entity.exclude))
 
 
 def dismissed_names(db: Database, project_id: int) -> list[Row]:
@@ -174,7 +174,7 @@ def restore_name(db: Database, project_id: int, name: str) -> None:
 
 
 def key_of(name: str) -> str:
-    found = key(name)
+    found = analysis.key(name)
     if not found or not 1 <= len(name) <= LONGEST_NAME or len(found) > LONGEST_NAME or not name.isprintable():
         raise Invalid("name", f"a name has 1 to {LONGEST_NAME} characters, at least one of them a letter or digit")
     return found

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 from publicsuffixlist import PublicSuffixList
 
-from llm_monitoring.analysis import ascii_host, compile_vocabulary, entry_of_host, normalise_domain
+from llm_monitoring import analysis
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects.definition import Project
@@ -54,26 +54,26 @@ class SiteKinds:
     known: dict[str, Site] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.declared = compile_vocabulary((self.project.brand, *self.project.competitors)).hosts
+        self.declared = analysis.compile_vocabulary((self.project.brand, *self.project.competitors)).hosts
 
     def of(self, domain: str) -> Site:
         """The site to which the host of a source belongs."""
         found = self.known.get(domain)
         if found is None:
-            found = self.known[domain] = self.classify(ascii_host(domain).removeprefix("www."))
+            found = self.known[domain] = self.classify(analysis.ascii_host(domain).removeprefix("www."))
         return found
 
     def classify(self, host: str) -> Site:
-        entry = entry_of_host(host, self.declared)
+        entry = analysis.entry_of_host(host, self.declared)
         if entry is not None:
             number = self.declared[entry]
             if number == BRAND:
                 return Site(longer(host, entry), "own", "declared", self.project.brand.name)
             return Site(longer(host, entry), "rival", "declared", self.project.competitors[number - 1].name)
-        entry = entry_of_host(host, self.user_set)
+        entry = analysis.entry_of_host(host, self.user_set)
         if entry is not None:
             return Site(longer(host, entry), self.user_set[entry], "set")
-        entry = entry_of_host(host, listed_kinds())
+        entry = analysis.entry_of_host(host, listed_kinds())
         if entry is not None:
             return Site(longer(host, entry), listed_kinds()[entry], "listed")
         return Site(registrable(host), "other", "unknown")
@@ -135,7 +135,7 @@ def set_kind(db: Database, project_id: int, domain: str, kind: str) -> tuple[str
 def unset_kind(db: Database, project_id: int, domain: str) -> tuple[str, Kind]:
     """Return a site to the kind of the list; return its host and the kind that was set. Raises NotFound."""
     find(db, project_id)
-    site = ascii_host(normalise_domain(domain))
+    site = analysis.ascii_host(analysis.normalise_domain(domain))
     before = kind_set(db, project_id, site)
     if before is None:
         raise NotFound("site", site, project_id=project_id)
@@ -153,7 +153,7 @@ def site_of(project: Project, domain: str) -> str:
     problem = site_problem(domain)
     if problem:
         raise Invalid("site", f"{domain[:80]!r}: {problem}")
-    site = ascii_host(normalise_domain(domain))
+    site = analysis.ascii_host(analysis.normalise_domain(domain))
     if suffixes().privatesuffix(site) is None:
         raise Invalid("site", f"{site} is an ending that many sites share: name one of them")
     found = SiteKinds(project, {}).of(site)

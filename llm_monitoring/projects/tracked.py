@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Lock
 
-from llm_monitoring.analysis import Matcher
+from llm_monitoring import analysis
 from llm_monitoring.projects.definition import Project
 
 
@@ -15,11 +15,11 @@ class TrackedProject:
 
     project: Project
     lock: Lock = field(default_factory=Lock)
-    compiled: Matcher | None = None
+    compiled: analysis.Matcher | None = None
 
     @property
-    def matcher(self) -> Matcher:
+    def matcher(self) -> analysis.Matcher:
         with self.lock:
             if self.compiled is None:
-                self.compiled = Matcher(self.project.brand, self.project.competitors)
+                self.compiled = analysis.Matcher(self.project.brand, self.project.competitors)
             return self.compiled

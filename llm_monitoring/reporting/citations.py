@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from llm_monitoring.analysis import Entity, compile_vocabulary, owner_of_source, page_key
+from llm_monitoring import analysis
+from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.showing import UNSHOWABLE
 
 Owner = Literal["brand", "rival", "other"]
@@ -88,7 +89,7 @@ class CitationTally:
 
     def __init__(self, brand: Entity, competitors: Sequence[Entity]) -> None:
         self.entities = (brand, *competitors)
-        self.hosts = compile_vocabulary(self.entities).hosts
+        self.hosts = analysis.compile_vocabulary(self.entities).hosts
         self.answers = self.with_sources = self.rivals_only = 0
         self.all: CitedPages = {}
         self.without_brand: CitedPages = {}
@@ -114,7 +115,7 @@ class CitationTally:
                 put(cited_pages, source, row)
 
     def owner(self, domain: str) -> int | None:
-        return owner_of_source(domain, self.hosts)
+        return analysis.owner_of_source(domain, self.hosts)
 
     def view(self, most: int = 15) -> CitationView:
         """The most cited pages of each kind."""
@@ -155,7 +156,7 @@ class CitationTally:
 
 def put(cited_pages: CitedPages, source: Mapping[str, Any], row: Mapping[str, Any]) -> None:
     title = source.get("title") or ""
-    page = cited_pages.setdefault(page_key(source["url"]), Cited(source["url"], title, source["domain"]))
+    page = cited_pages.setdefault(analysis.page_key(source["url"]), Cited(source["url"], title, source["domain"]))
     page.count(row, title, cited=source.get("cited") is not False)
 
 

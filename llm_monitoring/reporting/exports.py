@@ -8,7 +8,8 @@ from datetime import date
 from heapq import merge
 from typing import Any, Final, Literal, get_args
 
-from llm_monitoring.analysis import Entity, compile_vocabulary, owner_of_source
+from llm_monitoring import analysis
+from llm_monitoring.analysis import Entity
 from llm_monitoring.db import Database, Json, Row, RowErrors, load
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures import snapshots as snapshots_module
@@ -337,13 +338,13 @@ class Owners:
 
     def __init__(self, project: Project) -> None:
         self.entities = (project.brand, *project.competitors)
-        self.hosts = compile_vocabulary(self.entities).hosts
+        self.hosts = analysis.compile_vocabulary(self.entities).hosts
 
     def citations(self, row: Row) -> Iterator[Record]:
         """One record a page that an answer cites, in the order of citing."""
         shared = {name: row[name] for name in FIELDS["citations"][1:10]}
         for place, source in enumerate(row["sources"], 1):
-            owner = owner_of_source(source["domain"], self.hosts)
+            owner = analysis.owner_of_source(source["domain"], self.hosts)
             yield {
                 "result_id": row["id"],
                 **shared,

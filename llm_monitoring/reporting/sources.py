@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from llm_monitoring import projects
-from llm_monitoring.analysis import page_key
+from llm_monitoring import analysis, projects
 from llm_monitoring.db import Database
 from llm_monitoring.figures import Observation, Rate, period_rate, summed
 from llm_monitoring.figures.periods import Period, observed_rows
@@ -123,7 +122,7 @@ class SourceTally:
             site = self.kinds.of(source["domain"])
             cited = self.sites.setdefault(site.name, CitedSite(site))
             cited.answers.add(number)
-            cited.pages.add(page_key(source["url"]))
+            cited.pages.add(analysis.page_key(source["url"]))
             if source.get("cited") is not False:
                 cited.marked.add(number)
             if site.kind == "own":

@@ -18,7 +18,6 @@ from llm_monitoring.answers.retention import prune
 from llm_monitoring.app import App
 from llm_monitoring.db import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
-from llm_monitoring.figures import snapshots
 from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
 from llm_monitoring.registry.price_lines import price_change_line
@@ -240,6 +239,10 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
 def figures(executor: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
     """Write the snapshots of every project and day that may have new answers; return the projects that have them."""
     written: set[int] = set()
+    if not touched:
+        return written
+    from llm_monitoring.figures import snapshots  # not before the first call
+
     for project_id, day in sorted(touched):
         with executor.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
             tracked = executor.find_project(project_id)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from llm_monitoring.analysis import Analysis
+from llm_monitoring.analysis import Analysis, load_rules
 from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.errors import MonitoringError
@@ -134,6 +134,7 @@ class Runner:
             error = exc
         finally:  # a broken SDK is reported by the worker thread that opens it
             self.events.put(SdkLoaded(providers[0], error))
+            pool.submit(load_rules)  # while the first calls are on their way
             self.load_sdks(pool, providers[1:])
 
     def start_items(self, pool: ThreadPoolExecutor) -> None:

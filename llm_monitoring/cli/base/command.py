@@ -17,6 +17,7 @@ from llm_monitoring.process.streams import is_stream_failure
 from llm_monitoring.process.wording import PROGRAM
 
 LARGEST_ID: Final = 2**31 - 1
+LONGEST_LINE: Final = 1000  # no line of help is cut: it is wrapped
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -61,9 +62,10 @@ def one_line_errors() -> Iterator[None]:
 
 
 class LateGroup(click.Group):
-    """The root group; `late` maps each command to its module and its line of help.
+    """A group with commands of other modules: `late` maps each to its module and its line of help.
 
-    A module is imported when its command is used, so that no command waits for the imports of another.
+    A module is imported when its command is used, so that no command waits for the imports of another. The root
+    lists its commands as they are given, a group with commands of its own in alphabetical order.
     """
 
     def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -71,11 +73,11 @@ class LateGroup(click.Group):
         self.late = late
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.late)
+        return sorted({*self.commands, *self.late}) if self.commands else list(self.late)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.late:
-            return None
+            return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(f"llm_monitoring.cli.{self.late[cmd_name][0]}"), cmd_name)
         return command
 
@@ -85,11 +87,19 @@ class LateGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as exc:
-            raise click.exceptions.NoSuchCommand(exc.command_name, possibilities=self.late, ctx=ctx) from exc
+            raise click.exceptions.NoSuchCommand(
+                exc.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.late.items()])
+            formatter.write_dl([(name, self.line_of(name)) for name in self.list_commands(ctx)])
+
+    def line_of(self, name: str) -> str:
+        """What a command does, without its import."""
+        if name in self.late:
+            return self.late[name][1]
+        return self.commands[name].get_short_help_str(LONGEST_LINE)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

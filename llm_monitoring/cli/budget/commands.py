@@ -10,12 +10,9 @@ from typing import Any, Final
 import click
 
 from llm_monitoring import edits, projects
-from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.command import LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.budget.audit import audit
-from llm_monitoring.cli.budget.history import history
-from llm_monitoring.cli.budget.reconcile import reconcile
 from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
 from llm_monitoring.errors import Invalid
@@ -47,7 +44,17 @@ SHOWN: Final[Columns] = {
 }
 
 
-@click.group(epilog=example("budget show", "budget set ana@agency.example --limit 50"))
+LATE: Final = {
+    "audit": ("budget.audit", "Check the ledger and its counters; changes nothing without --fix."),
+    "history": ("budget.history", "Show what every user, or USER, was charged month by month, from the ledger."),
+    "reconcile": (
+        "budget.reconcile",
+        "Compare a month of the ledger with a provider's cost export, key by key and model by model.",
+    ),
+}
+
+
+@click.group(cls=LateGroup, late=LATE, epilog=example("budget show", "budget set ana@agency.example --limit 50"))
 def budget() -> None:
     """Manage the monthly budgets of users, in USD: a month is a calendar month in UTC."""
 
@@ -164,8 +171,3 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
         owner = projects.find_user(app.db, user)
         spent = edits.correct_spend(app, edits.COMMAND, owner["id"], change, reason.strip())
     say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
-
-
-budget.add_command(audit)
-budget.add_command(history)
-budget.add_command(reconcile)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 from llm_monitoring import edits, projects
-from llm_monitoring.cli.base.command import PROVIDER, Failed, example, json_option
+from llm_monitoring.cli.base.command import PROVIDER, Failed, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.keys.verify import verify
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import Invalid, NotFound
@@ -21,12 +21,12 @@ from llm_monitoring.process.progress import command_bar
 LONGEST_INPUT_BYTES = 64_000
 
 
-@click.group(epilog=example("keys set ana@agency.example openai", "keys list"))
+LATE: Final = {"verify": ("keys.verify", "Ask the providers whether the keys work, which costs nothing.")}
+
+
+@click.group(cls=LateGroup, late=LATE, epilog=example("keys set ana@agency.example openai", "keys list"))
 def keys() -> None:
     """Manage the users' API keys, encrypted under LLM_KEYS_ENCRYPTION_KEY."""
-
-
-keys.add_command(verify)
 
 
 @keys.command(

@@ -8,13 +8,11 @@ from typing import Any, Final
 import click
 
 from llm_monitoring import registry
-from llm_monitoring.cli.base.command import PROVIDER, example, json_option
+from llm_monitoring.cli.base.command import PROVIDER, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import print_table, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.models.compare import compare
 from llm_monitoring.cli.models.options import Tier, Usd, author, author_options, model_arguments
-from llm_monitoring.cli.models.probes import activate, probe
 from llm_monitoring.cli.models.tables import (
     CHANGES,
     DATED_PRICES,
@@ -34,7 +32,24 @@ from llm_monitoring.registry.admin import EFFORTS, Since
 SHOWN_CHANGES: Final = 5
 
 
-@click.group(epilog=example("models list --state new", "models price openai gpt-6.2-sol --input 2 --output 10"))
+LATE: Final = {
+    "activate": ("models.probes", "Make an approved and priced model the one that answers for PROVIDER."),
+    "compare": (
+        "models.compare",
+        "Ask a project's prompts to two models, OLD and NEW, and show what a switch would change by itself.",
+    ),
+    "probe": (
+        "models.probes",
+        "Ask an approved model one small real question, and record that it answered; nothing is switched.",
+    ),
+}
+
+
+@click.group(
+    cls=LateGroup,
+    late=LATE,
+    epilog=example("models list --state new", "models price openai gpt-6.2-sol --input 2 --output 10"),
+)
 def models() -> None:
     """Decide which models answer and what they cost: prices are taken from this registry alone.
 
@@ -226,7 +241,3 @@ def history(session: Session, provider: ProviderName | None, model: str | None, 
         model_id = admin.find(app.db, provider, model).model_id if model else None
         rows = admin.history(app.db, provider, model_id, limit)
     show_rows(rows, CHANGES, as_json=as_json, empty="Nothing was changed yet.")
-
-
-for command in (probe, activate, compare):
-    models.add_command(command)

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
 
 from llm_monitoring import edits
 from llm_monitoring import projects as table
-from llm_monitoring.cli.base.command import PROJECT, PROVIDER, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, PROVIDER, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.projects.check import check
-from llm_monitoring.cli.projects.competitor_files import read_competitors
-from llm_monitoring.cli.projects.edit import edit, remove
 from llm_monitoring.cli.projects.pace import pace_option
-from llm_monitoring.cli.projects.search_warning import say_obstacles
-from llm_monitoring.cli.projects.viewers import viewers
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.projects import make_entity
 
+LATE: Final = {
+    "check": ("projects.check", "Look for names in PROJECT that may be counted wrongly."),
+    "edit": ("projects.edit", "Change PROJECT from the next run on."),
+    "remove": ("projects.edit", "Delete PROJECT with its prompts, answers and figures."),
+    "viewers": (
+        "projects.viewers",
+        "Manage who sees a project in the web service besides its owner: figures and answers, and changes nothing.",
+    ),
+}
 
-@click.group(epilog=example("projects list", "projects show 1"))
+
+@click.group(cls=LateGroup, late=LATE, epilog=example("projects list", "projects show 1"))
 def projects() -> None:
     """Manage projects."""
-
-
-projects.add_command(check)
-projects.add_command(edit)
-projects.add_command(remove)
-projects.add_command(viewers)
 
 
 @projects.command(
@@ -91,6 +90,8 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     aliases, domains or phrases in a field are separated by |), or JSON: a list of names or of objects with those
     fields, as `projects show --json` prints them.
     """
+    from llm_monitoring.cli.projects.search_warning import say_obstacles
+
     new = {"name": name.strip(), **definition(options)}
     with session.app() as app:
         owner = table.find_user(app.db, user)
@@ -104,6 +105,8 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
 
 def definition(options: dict[str, Any]) -> dict[str, Any]:
     """The fields of a new project from the options of its command; raises Invalid."""
+    from llm_monitoring.cli.projects.competitor_files import read_competitors
+
     names = ("aliases", "domains", "exclude", "case_sensitive")
     rivals = [make_entity(name) for name in options["rivals"]]
     files: tuple[IO[bytes], ...] = options["files"]

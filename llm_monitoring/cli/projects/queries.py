@@ -9,11 +9,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from llm_monitoring import edits, projects
-from llm_monitoring.cli.base.command import PROJECT, Number, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, LateGroup, Number, example, json_option
 from llm_monitoring.cli.base.csv_files import read_sheet
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.projects.generate import generate
 from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
 from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
@@ -25,15 +24,19 @@ if TYPE_CHECKING:
 QUERY: Final = Number("prompt", "queries list PROJECT")
 
 
-@click.group(epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"))
+LATE: Final = {"generate": ("projects.generate", "Propose prompts for a project, and store them after you agree.")}
+
+
+@click.group(
+    cls=LateGroup,
+    late=LATE,
+    epilog=example('queries add 1 "What is the best CRM for a small team?"', "queries import 1 prompts.csv"),
+)
 def queries() -> None:
     """Manage the prompts of a project.
 
     They are sent as they are written: the brand is never added to them.
     """
-
-
-queries.add_command(generate)
 
 
 @queries.command(epilog=example('queries add 1 "What is the best CRM?" "Which CRMs are free?" --language en'))

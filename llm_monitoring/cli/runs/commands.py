@@ -9,10 +9,9 @@ from typing import Any, Final
 import click
 
 from llm_monitoring.app import App
-from llm_monitoring.cli.base.command import Number, example, json_option
+from llm_monitoring.cli.base.command import LateGroup, Number, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_fields, show_json, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.runs.retry import retry
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.projects import enabled_providers
@@ -43,12 +42,12 @@ CELLS: Final[Columns] = {
 LEFT_ALONE: Final[Columns] = {"Row": "row", "Stage": "stage", "Code": "code", "Message": "message"}
 
 
-@click.group(epilog=example("runs list", "runs show 12", "runs retry 12"))
+LATE: Final = {"retry": ("runs.retry", "Ask again what the day of RUN has no answer to, within each user's budget.")}
+
+
+@click.group(cls=LateGroup, late=LATE, epilog=example("runs list", "runs show 12", "runs retry 12"))
 def runs() -> None:
     """Look at the daily runs, and ask again what one left open."""
-
-
-runs.add_command(retry)
 
 
 @runs.command("list", epilog=example("runs list --limit 7"))
