@@ -10,6 +10,7 @@ NAMES = {
     "workers": "the whole run on several machines, some of them killed",
     "analyse": "the analysis of one answer, and of hostile texts",
     "ledger": "reservations and settlements a second",
+    "starts": "commands and the first call of a run, from the start of their process",
     "reanalysis": "20,000 stored answers analysed again: preview, run, stops, resumption",
     "report": "90 days of stored answers: the report, the exports, the figures",
     "thirty_days": "thirty simulated days: is a trend distinguished from noise?",

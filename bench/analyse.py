@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
+from bench.pairs import measured_in_turn
 from llm_monitoring.analysis import Entity, Matcher
 from llm_monitoring.analysis.mentions.matching import find_matches
 from llm_monitoring.analysis.text.markdown import read_markdown
@@ -36,6 +40,14 @@ Si buscas un **programa de facturación** en la nube, estas son las opciones má
 
 No tengo información fiable sobre Ekon, pero Factorial y Sesame destacan en recursos humanos. Consulta holded.com y
 compara las *integraciones* disponibles, el soporte en español y la facilidad de uso antes de decidir.
+
+"""
+PROSE = """Para una pyme española, Holded suele ser la primera opción porque reúne facturación, contabilidad e
+inventario en un solo sitio. Quipu resulta más sencillo para autónomos que solo emiten unas pocas facturas al mes, y su
+equipo atiende en español. Si ya trabajas con una asesoría, pregunta antes qué programa usa: muchas prefieren Sage o
+Anfix, y compartir los datos ahorra horas. Odoo gusta a quien tiene un técnico en casa, pues se adapta a casi todo,
+aunque la puesta en marcha lleva semanas. Conviene probar dos o tres durante un mes con facturas reales, mirar si
+presentan los modelos trimestrales y comprobar que se pueden exportar los datos antes de firmar nada.
 
 """
 
@@ -137,7 +149,7 @@ def project() -> Matcher:
 def measure() -> dict[str, object]:
     """Return all figures of the benchmark."""
     matcher = project()
-    answer = (PARAGRAPH * (ANSWER_LENGTH // len(PARAGRAPH) + 1))[:ANSWER_LENGTH]
+    answer = repeated(PARAGRAPH)
     document = read_markdown(answer, "es")
     hostile: dict[str, float] = {}
     for name, text in hostile_texts().items():
@@ -156,9 +168,48 @@ def measure() -> dict[str, object]:
     }
 
 
+def against_regex(pairs: int) -> dict[str, Any]:
+    """The analysis of an answer next to one regular expression of all names over the same text, in turn.
+
+    `detection`: only finding the names. `analysis`: Markdown, absence, places in lists and sources too, which the
+    expression does not look for. Microseconds of processor time for each realistic answer, and medians of ratios.
+    """
+    matcher = project()
+    names = re.compile(rf"\b(?:{'|'.join(map(re.escape, NAMES))})\b", re.IGNORECASE)
+    found: dict[str, Any] = {"entities": len(NAMES)}
+    for kind, answer in realistic_answers().items():
+        search = partial(microseconds, partial(names.findall, answer))
+        detect = partial(microseconds, partial(find_matches, matcher.vocabulary, read_markdown(answer, "es")))
+        analyse = partial(microseconds, partial(matcher.analyse, answer, (), "es"))
+        found[kind] = {
+            "characters": len(answer),
+            "detection": measured_in_turn(detect, search, pairs),
+            "analysis": measured_in_turn(analyse, search, pairs),
+        }
+    return found
+
+
+def realistic_answers() -> dict[str, str]:
+    """Answers of 3,000 characters: with lists, tables and links as assistants write them, and as plain sentences."""
+    return {"markdown": repeated(PARAGRAPH), "prose": repeated(PROSE)}
+
+
+def repeated(paragraph: str) -> str:
+    return (paragraph * (ANSWER_LENGTH // len(paragraph) + 1))[:ANSWER_LENGTH]
+
+
 def main() -> None:
     """Print the figures as one line of JSON."""
-    print(json.dumps(measure(), ensure_ascii=False))
+    parser = argparse.ArgumentParser(prog="python -m bench analyse", description=__doc__)
+    parser.add_argument(
+        "--against-regex",
+        action="store_true",
+        help="the analysis next to one regular expression of the same names, in turn: medians of the ratios",
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="how many pairs --against-regex measures (default 5)")
+    options = parser.parse_args()
+    figures = against_regex(options.pairs) if options.against_regex else measure()
+    print(json.dumps(figures, ensure_ascii=False))
 
 
 if __name__ == "__main__":
