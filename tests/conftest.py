@@ -195,12 +195,17 @@ class Databases:
     def address(self, name: str) -> str:
         return self.url.replace("@/postgres?", f"@/{name}?")
 
-    def template(self, name: str, fill: Callable[[str], object]) -> str:
+    def template(self, name: str, fill: Callable[[str], object], base: str | None = None) -> str:
+        """Return the name of a template, which begins as a copy of `base` and is filled once."""
         if name not in self.templates:
-            self.run(f"CREATE DATABASE {name}")
+            self.run(f"CREATE DATABASE {name}" + (f" TEMPLATE {base} STRATEGY FILE_COPY" if base else ""))
             fill(self.address(name))
             self.templates[name] = name
         return name
+
+    def migrated(self) -> str:
+        """Return the name of the template that has all tables and no row of a user."""
+        return self.template("migrated", fill_migrated)
 
     @contextmanager
     def clone(self, template: str) -> Iterator[str]:
@@ -243,7 +248,7 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture
 def database_url(databases: Databases) -> Iterator[str]:
     """The address of a fresh, migrated database."""
-    with databases.clone(databases.template("migrated", fill_migrated)) as url:
+    with databases.clone(databases.migrated()) as url:
         yield url
 
 

@@ -83,9 +83,9 @@ def create_app(service: Service) -> FastAPI:
     pages.install(app)
 
     @app.get("/healthz", include_in_schema=False)
-    def healthz() -> Response:
+    def healthz(request: Request) -> Response:
         """Whether the service reaches its database."""
-        service.db.one("SELECT 1")
+        request.app.state.service.db.one("SELECT 1")
         return Response("ok", media_type="text/plain")
 
     @app.get("/api/docs", include_in_schema=False)

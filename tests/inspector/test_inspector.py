@@ -14,11 +14,11 @@ import pytest
 
 from llm_monitoring.reporting.markdown import method
 from llm_monitoring.web.mcp_tools import TOOLS
-from tests.integration.web.conftest import world
+from tests.integration.web.conftest import database_url, world
 from tests.integration.web.mcp_client import arguments, serving, stdio_command, store_two_days
 from tests.integration.web.world import World
 
-__all__ = ["world"]
+__all__ = ["database_url", "world"]
 
 HERE: Final = Path(__file__).parent
 PROGRAM: Final = HERE / "node_modules" / ".bin" / "mcp-inspector"

@@ -60,8 +60,10 @@ class Book:
     def queries(self) -> list[Row]:
         return projects.list_prompts(self.db, self.project_id)
 
-    def task(self, number: int, day: date, provider: ProviderName = "openai", sample: int = 1) -> Task:
-        query, user = self.queries[number], self.project.user_id
+    def task(
+        self, number: int, day: date, provider: ProviderName = "openai", sample: int = 1, user: int | None = None
+    ) -> Task:
+        query, user = self.queries[number], user or self.project.user_id
         assert user is not None
         return Task(user, self.project_id, query["id"], provider, day, sample, query["query_text"], "es")
 
@@ -77,7 +79,8 @@ class Book:
         citations: Sequence[str] = (),
     ) -> Task:
         """Store an answer to the prompt of this number as a run does."""
-        project, task = self.project, self.task(number, day, provider, sample)
+        project = self.project
+        task = self.task(number, day, provider, sample, project.user_id)
         matcher = Matcher(project.brand, project.competitors)
         analysis = matcher.analyse(text, [{"url": url, "title": None} for url in citations], task.language)
         status: results.SentimentStatus = "pending" if analysis.brand_mentioned else "none"

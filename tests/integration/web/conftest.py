@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.web.world import World, open_world
+from tests.conftest import Databases
+from tests.integration.web.world import World, open_world, two_users
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """The address of a fresh database with Ana and Bea."""
+    with databases.clone(two_users(databases)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from mcp.types import CallToolResult
 
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.mcp_tools import LONGEST_TEXT, MOST_SOURCES, TOOLS
-from llm_monitoring.web.service import create_app
 from tests.integration.stored import Book
-from tests.integration.web.world import World
+from tests.integration.web.world import World, app_of
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 DAYS: Final = (date(2026, 11, 1), date(2026, 11, 2))
@@ -74,17 +73,17 @@ def store_two_days(world: World) -> None:
 @contextmanager
 def serving(world: World, hosts: frozenset[str] = frozenset({"testserver"})) -> Iterator[Served]:
     """The service on a real port, under these names."""
-    app = Boundary(create_app(world.service), hosts)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    try:
-        yield Served(world, server.servers[0].sockets[0].getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    with app_of(world.service) as app:
+        server = uvicorn.Server(uvicorn.Config(Boundary(app, hosts), port=0, log_config=None))
+        thread = Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            thread.join(0.01)
+        try:
+            yield Served(world, server.servers[0].sockets[0].getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(20)
 
 
 def arguments(name: str, world: World) -> dict[str, Any]:

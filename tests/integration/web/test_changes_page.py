@@ -11,16 +11,17 @@ import pytest
 from llm_monitoring.access import roles
 from llm_monitoring.access.project_changes import ACTIONS, FIELDS
 from llm_monitoring.web.pages.words import page_words
-from tests.conftest import fill_migrated
-from tests.integration.web.two_periods import AFTER, BEFORE, COMPARED, store_two_periods
-from tests.integration.web.world import World, open_world, sign_in
+from tests.conftest import Databases
+from tests.integration.stored import Book
+from tests.integration.web.two_periods import AFTER, BEFORE, COMPARED, two_periods
+from tests.integration.web.world import World, sign_in
 
 
 @pytest.fixture
-def measured(databases: Any) -> Iterator[World]:
+def measured(databases: Databases) -> Iterator[World]:
     """Two measured periods of one project of Ana, which Bea may view, with a failure on the last day."""
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        book = store_two_periods(world)
+    with two_periods(databases) as world:
+        book = Book(world.db, world.project)
         roles.add_viewer(world.db, world.project, world.bea)
         world.db.execute(
             "INSERT INTO llm_monitoring_failed_tasks"

@@ -26,9 +26,8 @@ OPERATIONS: Final[list[Any]] = [cast(Any, found).ok() for found in DOCUMENT.get_
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """The service with a higher rate limit, as thousands of requests come from one token."""
-    with open_world(database_url) as made:
+    with open_world(database_url, None, APP) as made:
         made.service.rate.limit = 1_000_000
-        APP.state.service = made.service
         yield made
 
 

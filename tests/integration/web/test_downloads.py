@@ -11,18 +11,17 @@ from llm_monitoring.access import roles, shares
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.reporting.words import load_words
 from llm_monitoring.web.cookies import SHARE
-from tests.conftest import fill_migrated
-from tests.integration.web.two_periods import PERIOD, store_two_periods
-from tests.integration.web.world import World, open_world, sign_in
+from tests.conftest import Databases
+from tests.integration.web.two_periods import PERIOD, two_periods
+from tests.integration.web.world import World, sign_in
 
 FILES = ("report.html", "exports/results", "exports/snapshots", "exports/citations")
 
 
 @pytest.fixture
-def measured(databases: Any) -> Iterator[World]:
+def measured(databases: Databases) -> Iterator[World]:
     """Two measured periods of one project of Ana, which Bea may view."""
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        store_two_periods(world)
+    with two_periods(databases) as world:
         roles.add_viewer(world.db, world.project, world.bea)
         yield world
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.overview import Overview
 from llm_monitoring.reporting.report_data import Access, ReportRequest, read
 from llm_monitoring.reporting.view import view
+from tests.conftest import Databases
 from tests.integration.stored import Book, done
 from tests.integration.web.two_periods import (
     AFTER,
@@ -25,16 +27,16 @@ from tests.integration.web.two_periods import (
     FIRST,
     PERIOD,
     SECOND,
-    store_two_periods,
+    two_periods,
 )
 from tests.integration.web.world import World
 
 
 @pytest.fixture
-def measured(world: World) -> World:
+def measured(databases: Databases) -> Iterator[World]:
     """A project with two measured periods."""
-    store_two_periods(world)
-    return world
+    with two_periods(databases) as world:
+        yield world
 
 
 def figures(world: World, **params: str) -> Any:
@@ -152,11 +154,9 @@ def report_of(world: World) -> Overview:
     return view(read(world.db, request, AFTER[1], Access())).overview
 
 
-def test_rest_command_and_report_show_the_same_figures(
-    measured: World, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rest_command_and_report_show_the_same_figures(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Value, interval, basis, change and verdict of a period, over all providers and of each one."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", measured.db.dsn)
     rest = figures(measured, **COMPARED)
     days = [word for name, day in COMPARED.items() for word in (f"--{name.replace('_', '-')}", day)]
     command = json.loads(done("metrics", str(measured.project), *days, "--json"))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
+from tests.conftest import Databases
 from tests.integration.stored import Book
 from tests.integration.web.page_table import PAGES, Page
-from tests.integration.web.world import World, open_world, sign_in
+from tests.integration.web.world import World, open_world, sign_in, two_users
 
 TAKEN: Final = "<script>document.title='taken'</script>"
 BRAND: Final = f'{TAKEN}" onmouseover="alert(1)'
@@ -48,11 +49,9 @@ class Dangers(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def hostile(databases: Any) -> Iterator[World]:
+def hostile(databases: Databases) -> Iterator[World]:
     """A project in which everything that others can write tries to be more than text, over two periods."""
-    from tests.conftest import fill_migrated
-
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
+    with databases.clone(two_users(databases)) as url, open_world(url) as world:
         new = projects.NewProject(world.ana, TAKEN + "x" * 200, Entity(BRAND), TAKEN, (Entity(RIVAL), Entity("Holded")))
         world.project = projects.add(world.db, new)
         projects.add_prompts(world.db, world.project, [f"{PROMPT} {number}" for number in range(3)])

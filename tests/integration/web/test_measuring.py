@@ -14,18 +14,25 @@ from llm_monitoring.figures.readings import TooManyStale
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.background import Background, InProgress
 from llm_monitoring.web.pages import measuring
+from tests.conftest import Databases
 from tests.integration.web.test_page_access import share
-from tests.integration.web.two_periods import store_two_periods
+from tests.integration.web.two_periods import two_periods
 from tests.integration.web.world import World, sign_in
 
 PAGES = ("", "/rivals", "/changes")
 
 
 @pytest.fixture
+def world(databases: Databases) -> Iterator[World]:
+    """Two measured periods of a project of Ana."""
+    with two_periods(databases) as made:
+        yield made
+
+
+@pytest.fixture
 def release(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Ana's project has answers, and the service measures something else until the event is set."""
+    """The service measures something else until the event is set."""
     monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 0.05)
-    store_two_periods(world)
     event = Event()
     world.service.background.begin("other", lambda: event.wait(30))
     yield event

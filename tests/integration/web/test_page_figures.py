@@ -9,10 +9,12 @@ from typing import Any, Final
 import pytest
 
 from llm_monitoring import projects
+from tests.conftest import Databases
+from tests.integration.stored import Book
 from tests.integration.web.figure_links import figures_in, listed
 from tests.integration.web.page_table import PAGES, Page
-from tests.integration.web.two_periods import COMPARED, store_two_periods
-from tests.integration.web.world import World, open_world, sign_in
+from tests.integration.web.two_periods import COMPARED, two_periods
+from tests.integration.web.world import World, sign_in
 
 WITHOUT_FIGURES: Final = frozenset(
     {
@@ -51,12 +53,10 @@ class Measured:
 
 
 @pytest.fixture(scope="module")
-def measured(databases: Any) -> Iterator[Measured]:
+def measured(databases: Databases) -> Iterator[Measured]:
     """The database is only read: the tests of this module share it."""
-    from tests.conftest import fill_migrated
-
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        book = store_two_periods(world)
+    with two_periods(databases) as world:
+        book = Book(world.db, world.project)
         projects.tag_prompts(world.db, world.project, [row["id"] for row in book.queries[:7]], ["precio"], [])
         yield Measured(world)
 

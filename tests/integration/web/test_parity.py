@@ -11,10 +11,11 @@ from typing import Any, Final
 import pytest
 
 from llm_monitoring.reporting.words import Words, load_words
+from tests.conftest import Databases
 from tests.integration.web import outputs
 from tests.integration.web.mcp_client import Served, serving
 from tests.integration.web.outputs import FIGURES, UNITS, rest
-from tests.integration.web.two_periods import AFTER, BEFORE, PERIOD, store_two_periods
+from tests.integration.web.two_periods import AFTER, PERIOD, two_periods
 from tests.integration.web.world import World
 
 PROVIDERS: Final = (None, "openai", "google")
@@ -23,16 +24,11 @@ CHANGED: Final = ("before", "after", "difference", "low", "high", "verdict", "ju
 
 
 @pytest.fixture
-def measured(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> World:
+def measured(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Two periods with answers and their tone, and the commands on their database."""
-    book = store_two_periods(world)
-    world.db.execute(
-        "UPDATE llm_monitoring_results SET sentiment = 'positive', sentiment_score = 0.50 + 0.05 * (id %% 9),"
-        " sentiment_status = 'scored' WHERE brand_mentioned"
-    )
-    book.figures(*BEFORE, *AFTER)
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    return world
+    with two_periods(databases, scored=True) as world:
+        monkeypatch.setenv("DATABASE_URL", world.db.dsn)
+        yield world
 
 
 @pytest.fixture

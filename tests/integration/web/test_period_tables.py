@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
@@ -10,17 +11,18 @@ import pytest
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.report_data import Access, ReportRequest, read
 from llm_monitoring.reporting.view import Report, view
-from tests.integration.web.two_periods import AFTER, BEFORE, COMPARED, PERIOD, store_two_periods
+from tests.conftest import Databases
+from tests.integration.web.two_periods import AFTER, BEFORE, COMPARED, PERIOD, two_periods
 from tests.integration.web.world import World
 
 NAMES: Final = ("mention_rate", "share_of_voice", "avg_position")
 
 
 @pytest.fixture
-def measured(world: World) -> World:
+def measured(databases: Databases) -> Iterator[World]:
     """A project with two measured periods."""
-    store_two_periods(world)
-    return world
+    with two_periods(databases) as world:
+        yield world
 
 
 def got(world: World, table: str, **params: str) -> Any:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from threading import Event
-from typing import Any
 
 import pytest
 from markupsafe import Markup
@@ -17,20 +16,18 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.portfolio import ProjectStanding
 from llm_monitoring.web.pages import portfolio
 from llm_monitoring.web.pages.portfolio import RowFigures
-from tests.integration.web.two_periods import COMPARED, store_two_periods
-from tests.integration.web.world import World, open_world, sign_in
+from tests.conftest import Databases
+from tests.integration.web.two_periods import COMPARED, two_periods
+from tests.integration.web.world import World, sign_in
 
 HOSTILE = "<script>alert(1)</script>\u202e" + "x" * 200
 QUERY = "&".join(f"{name}={text}" for name, text in COMPARED.items())
 
 
 @pytest.fixture(scope="module")
-def measured(databases: Any) -> Iterator[World]:
+def measured(databases: Databases) -> Iterator[World]:
     """Two measured periods of a project of Ana, which Bea may view."""
-    from tests.conftest import fill_migrated
-
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        store_two_periods(world)
+    with two_periods(databases) as world:
         add_viewer(world.db, world.project, world.bea)
         yield world
 

@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 
 from llm_monitoring.access import roles
-from tests.conftest import fill_migrated
-from tests.integration.web.two_periods import store_two_periods
-from tests.integration.web.world import World, open_world, sign_in
+from tests.conftest import Databases
+from tests.integration.web.two_periods import two_periods
+from tests.integration.web.world import World, sign_in
 
 
 @pytest.fixture
-def measured(databases: Any) -> Iterator[World]:
+def measured(databases: Databases) -> Iterator[World]:
     """Two measured periods of one project of Ana, which Bea may view."""
-    with databases.clone(databases.template("migrated", fill_migrated)) as url, open_world(url) as world:
-        store_two_periods(world)
+    with two_periods(databases) as world:
         roles.add_viewer(world.db, world.project, world.bea)
         yield world
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from fastapi import APIRouter
 
 from llm_monitoring.access import sessions, sign_ins
 from llm_monitoring.access.audit import Actor
+from llm_monitoring.web.context import Service
+from llm_monitoring.web.service import create_app
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, own_path, signed_in
 from tests.integration.web.world import World, open_world, sign_in
 
@@ -39,8 +41,9 @@ def show_budget(here: Annotated[ProjectVisitor, on_page("budget:read")]) -> Any:
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """The service with a few small pages."""
-    with open_world(database_url) as made:
-        made.app.include_router(PAGES)
+    app = create_app(cast(Service, None))  # the world brings one
+    app.include_router(PAGES)
+    with open_world(database_url, None, app) as made:
         yield made
 
 

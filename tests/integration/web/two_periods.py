@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database
 from llm_monitoring.domain import ProviderName
+from tests.conftest import Databases
 from tests.integration.stored import Book
-from tests.integration.web.world import World
+from tests.integration.web.world import World, open_world, two_users
 
 BEFORE: Final = (date(2026, 11, 1), date(2026, 11, 2))
 AFTER: Final = (date(2026, 11, 3), date(2026, 11, 4))
@@ -29,14 +33,45 @@ def text_of(number: int, later: bool, provider: str) -> str:
     return FIRST if number % 3 else SECOND
 
 
-def store_two_periods(world: World) -> Book:
-    """Store both periods as a project of Ana, which becomes the world's own."""
+@contextmanager
+def two_periods(databases: Databases, *, scored: bool = False) -> Iterator[World]:
+    """The world on a copy of a database with both periods, whose project is the world's own.
+
+    With `scored` the answers that name the brand have a tone.
+    """
+    template = databases.template("two_periods", fill_two_periods, two_users(databases))
+    if scored:
+        template = databases.template("two_scored_periods", score, template)
+    with databases.clone(template) as url, open_world(url) as world:
+        world.project = last_project(world.db)
+        yield world
+
+
+def last_project(db: Database) -> int:
+    return max(int(row["id"]) for row in db.all("SELECT id FROM llm_monitoring_projects"))
+
+
+def score(url: str) -> None:
+    with Database(url) as db:
+        db.execute(
+            "UPDATE llm_monitoring_results SET sentiment = 'positive', sentiment_score = 0.50 + 0.05 * (id %% 9),"
+            " sentiment_status = 'scored' WHERE brand_mentioned"
+        )
+        Book(db, last_project(db)).figures(*BEFORE, *AFTER)
+
+
+def fill_two_periods(url: str) -> None:
+    """Store both periods as a project of Ana."""
+    with Database(url) as db:
+        store_two_periods(db, min(row["id"] for row in db.all("SELECT id FROM users")))
+
+
+def store_two_periods(db: Database, user_id: int) -> None:
     new = projects.NewProject(
-        world.ana, "P", Entity("Quipu", domains=("getquipu.com",)), "x", (Entity("Holded"), Entity("Sage"))
+        user_id, "P", Entity("Quipu", domains=("getquipu.com",)), "x", (Entity("Holded"), Entity("Sage"))
     )
-    world.project = projects.add(world.db, new)
-    projects.add_prompts(world.db, world.project, [*PROMPTS, "¿Qué es Quipu?"])
-    book = Book(world.db, world.project)
+    book = Book(db, projects.add(db, new))
+    projects.add_prompts(db, book.project_id, [*PROMPTS, "¿Qué es Quipu?"])
     for day in (*BEFORE, *AFTER):
         providers: tuple[ProviderName, ...] = ("openai", "google")
         for provider in providers:
@@ -47,4 +82,3 @@ def store_two_periods(world: World) -> Book:
                 book.store(number, day, text, provider=provider, model=model, citations=cited)
         book.store(len(PROMPTS), day, "Quipu es un programa.", model="m-2" if day in AFTER else "m-1")
         book.figures(day)
-    return book

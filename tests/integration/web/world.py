@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from llm_monitoring.web import cookies
 from llm_monitoring.web.boundary import Boundary
 from llm_monitoring.web.context import Service, open_service
 from llm_monitoring.web.service import PREFIX, create_app
+from tests.conftest import Databases
 
 MASTER_KEY: Final = "lcKsFMzwbEBSyvg5QyJqM6pDkrSOcb6AjJt6RJQZtVk="
 REQUEST: Final = {"X-Request-Id": "request-0001"}  # equal answers are equal to the last byte
@@ -58,9 +59,39 @@ class World:
         return self.http.request(method, path, headers={**headers, **options.pop("headers", {})}, **options)
 
 
+APPS: Final[list[FastAPI]] = []
+"""Applications that no world uses: each has built its routes, which costs more than a test's requests."""
+
+
+def fill_two_users(url: str) -> None:
+    """Add Ana and Bea with a project each to a migrated database."""
+    with Database(url) as db:
+        for name in ("ana", "bea"):
+            add_project(db, projects.add_user(db, f"{name}@example.com"))
+
+
+def two_users(databases: Databases) -> str:
+    """Return the name of the template with Ana and Bea."""
+    return databases.template("two_users", fill_two_users, databases.migrated())
+
+
 @contextmanager
-def open_world(database_url: str, service_url: str | None = None, **variables: str) -> Iterator[World]:
-    """The world on a database; the service enters it by another address if one is given, with further settings."""
+def app_of(service: Service) -> Iterator[FastAPI]:
+    """An application on a service, for as long as the block; the next one has it then."""
+    app = APPS.pop() if APPS else create_app(service)
+    app.state.service = service
+    yield app
+    APPS.append(app)
+
+
+@contextmanager
+def open_world(
+    database_url: str, service_url: str | None = None, app: FastAPI | None = None, /, **variables: str
+) -> Iterator[World]:
+    """The world on a copy of `two_users`; the service enters it by another address if one is given.
+
+    `variables` are further settings. An application of the test's own is `app`.
+    """
     settings = load_settings(
         {
             "DATABASE_URL": service_url or database_url,
@@ -70,14 +101,18 @@ def open_world(database_url: str, service_url: str | None = None, **variables: s
         },
         dotenv=False,
     )
-    with open_service(settings) as service, Database(database_url, retry_seconds=10.0) as db:
+    with ExitStack() as stack:
+        service = stack.enter_context(open_service(settings))
+        db = stack.enter_context(Database(database_url, retry_seconds=10.0))
         service.unknown_token_rate.limit = 1_000_000  # each operation is called with tokens of no one
-        app = create_app(service)
+        if app is None:
+            app = stack.enter_context(app_of(service))
+        app.state.service = service
         served = Boundary(app, frozenset(settings.web_hosts or ()))
         with TestClient(served, "https://testserver", raise_server_exceptions=False, follow_redirects=False) as http:
             world = World(service, app, http, db)
-            world.ana, world.bea = (projects.add_user(db, f"{name}@example.com") for name in ("ana", "bea"))
-            world.project, world.foreign = (add_project(db, user) for user in (world.ana, world.bea))
+            rows = db.all("SELECT user_id, id FROM llm_monitoring_projects ORDER BY id")[:2]
+            (world.ana, world.project), (world.bea, world.foreign) = ((row["user_id"], row["id"]) for row in rows)
             world.texts = {"ana": world.token(world.ana), "bea": world.token(world.bea)}
             yield world
 
