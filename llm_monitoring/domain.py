@@ -19,6 +19,9 @@ MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 # When a project's answers are due: at once; or cheaper if they come within the run, what is late at the full price.
 Pace = Literal["prompt", "punctual"]
 PACES: Final[tuple[Pace, ...]] = get_args(Pace)
+# What a user gives up so that a month's budget lasts, in the order in which it is given up by default.
+PacingStep = Literal["sentiment", "samples", "mode", "rotation", "providers"]
+PACING_STEPS: Final[tuple[PacingStep, ...]] = get_args(PacingStep)
 LONGEST_CALL: Final = 2  # times a provider's timeout: the end of a call, also if single bytes keep arriving
 
 

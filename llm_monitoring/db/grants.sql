@@ -43,7 +43,10 @@ TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys, llm_people, llm_sign_in_links,
     llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies, llm_dismissed_names
 TO llm_monitoring_admin;
-GRANT SELECT ON llm_site_kinds, llm_project_notes TO llm_monitoring_runner, llm_monitoring_admin;
+GRANT SELECT ON llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days, llm_paced_projects
+TO llm_monitoring_runner, llm_monitoring_admin;
+GRANT INSERT, UPDATE ON llm_pacing TO llm_monitoring_admin;
+GRANT INSERT, UPDATE ON llm_paced_days, llm_paced_projects TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT INSERT, UPDATE, DELETE ON llm_site_kinds, llm_project_notes TO llm_monitoring_admin;
 GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_admin;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_admin;

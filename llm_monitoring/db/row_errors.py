@@ -42,6 +42,7 @@ Stage = Literal[
     "update_model",
     "examine",
     "close_orders",
+    "plan_pacing",
 ]
 
 LONGEST_MESSAGE: Final = 300
@@ -75,6 +76,7 @@ SENTENCES: Final[dict[Stage, str]] = {
     "switch_model": "no se puede cambiar de modelo",
     "update_model": "no se puede actualizar el modelo",
     "examine": "no se puede examinar",
+    "plan_pacing": "no se puede repartir el presupuesto del mes, el día se pregunta entero",
 }
 
 

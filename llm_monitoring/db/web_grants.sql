@@ -19,7 +19,7 @@ GRANT SELECT ON
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
     llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts, llm_prompt_tags, llm_dismissed_names,
-    llm_site_kinds, llm_project_notes,
+    llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days,
     llm_people, llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
 TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
@@ -27,6 +27,10 @@ GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_mo
 GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
+GRANT INSERT, UPDATE ON llm_pacing TO llm_monitoring_web;
+-- what a project costs is for its owner alone, what is left out of it for everyone who sees it
+GRANT SELECT (project_id, analysis_date, user_id, steps, samples, left_out, resting, prompts) ON llm_paced_projects
+    TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
 GRANT INSERT, UPDATE (last_used_at, revoked_at) ON llm_api_tokens TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_project_viewers, llm_spent_hand_offs TO llm_monitoring_web;
@@ -105,6 +109,9 @@ BEGIN
             ('llm_analysis_orders', seen_project, own_project),
             ('llm_site_kinds', seen_project, own_project),
             ('llm_project_notes', seen_project, own_project),
+            ('llm_pacing', 'user_id = ' || bound, 'user_id = ' || bound),
+            ('llm_paced_days', 'user_id = ' || bound, 'FALSE'),
+            ('llm_paced_projects', seen_project, 'FALSE'),
             ('user_llm_api_keys', 'user_id = ' || bound, 'user_id = ' || bound),
             ('llm_call_attempts', 'user_id = ' || bound, 'FALSE'),
             ('llm_budget_alerts', 'user_id = ' || bound, 'FALSE'),

@@ -22,6 +22,7 @@ from llm_monitoring.registry import Catalogue
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress
 from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures
+from llm_monitoring.runs.day_plans import read_choices, with_choices
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.plan import make_plan
@@ -144,6 +145,7 @@ class Worker:
     def run_context(self, chunk: Chunk, lock: ChunkLock, meter: ProgressMeter) -> RunContext:
         cache, app = self.cache_for(chunk.run_id), replace(self.app, errors=RowErrors())
         plan = make_plan(app, chunk.project_ids, {}, cache.catalogue)
+        plan = with_choices(plan, read_choices(app.db, list(plan.projects), chunk.day))
         for project_id, problem in sorted(plan.problems.items()):
             log.warning(
                 "⚠️ Proyecto #%d: %s",
@@ -160,6 +162,7 @@ class Worker:
             chunk.run_id,
             chunk.lease,
             app.errors,
+            plan.unjudged,
         )
         request = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
         return RunContext(executor, plan, request, {}, lambda: lock.held() and chunks.holds(app.db, chunk.lease))

@@ -5,7 +5,7 @@ The command line, the REST API and the pages make their changes here, so that no
 
 from __future__ import annotations
 
-from llm_monitoring.edits.accounts import correct_spend, remove_key, set_limits, store_key
+from llm_monitoring.edits.accounts import correct_spend, remove_key, set_limits, set_pacing, store_key
 from llm_monitoring.edits.competitors import (
     add_competitor,
     add_new_competitors,
@@ -50,5 +50,6 @@ __all__ = [
     "restore_project",
     "set_active",
     "set_limits",
+    "set_pacing",
     "store_key",
 ]

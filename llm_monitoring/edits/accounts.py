@@ -1,13 +1,15 @@
-"""Accounts: keys stored and removed, limits set, spend corrected."""
+"""Accounts: keys stored and removed, limits and pacing set, spend corrected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
+from llm_monitoring import ledger
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.edits.records import By, changing, record
-from llm_monitoring.ledger import Standing, new_id
+from llm_monitoring.ledger import Pacing, Standing, new_id, pacing_of, read_steps
 
 
 def store_key(app: App, by: By, user_id: int, provider: ProviderName, secret: Secret) -> None:
@@ -53,6 +55,27 @@ def standing_of(app: App, user_id: int) -> Standing:
 
 def limits(standing: Standing) -> dict[str, str]:
     return {"monthly_budget_usd": str(standing.budget_usd), "spending_alert_threshold": str(standing.threshold)}
+
+
+def set_pacing(
+    app: App, by: By, user_id: int, *, is_on: bool | None = None, steps: Iterable[str] | None = None
+) -> Pacing:
+    """Turn a user's pacing on or off, change the order of its steps, or both; None leaves it. Raises Invalid."""
+
+    def work(app: App) -> Pacing:
+        before = pacing_of(app.db, user_id)
+        ladder = before.steps if steps is None else read_steps(steps)
+        ledger.set_pacing(app.db, user_id, is_on=before.is_on if is_on is None else is_on, steps=ladder)
+        after = pacing_of(app.db, user_id)
+        if pacing_fields(before) != pacing_fields(after):
+            record(app.db, by, user_id, "pacing.set", before=pacing_fields(before), after=pacing_fields(after))
+        return after
+
+    return changing(app, work)
+
+
+def pacing_fields(pacing: Pacing) -> dict[str, object]:
+    return {"is_on": pacing.is_on, "steps": list(pacing.steps)}
 
 
 def correct_spend(app: App, by: By, user_id: int, change_usd: Decimal, reason: str) -> Decimal:

@@ -27,7 +27,7 @@ from llm_monitoring.figures.movers import PromptChange, ProviderPart, provider_p
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
 from llm_monitoring.figures.rates import MIN_PROMPTS, Rate, period_rate
 from llm_monitoring.figures.spread import answers_error, wider_error
-from llm_monitoring.figures.statistics import hundredths, percentage, rounded, t_quantile
+from llm_monitoring.figures.statistics import hundredths, percentage, rounded, t_quantile, wilson
 
 __all__ = [
     "CONFIDENCE",
@@ -68,4 +68,5 @@ __all__ = [
     "summed",
     "t_quantile",
     "wider_error",
+    "wilson",
 ]

@@ -89,6 +89,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
         ("prices", lambda: models.prices(db, budget)),
         ("budgets", lambda: database.budgets(budget)),
         ("forecast", lambda: spending.forecast(app)),
+        ("pacing", lambda: spending.pacing(app)),
         ("projects", lambda: definitions.definitions(db)),
         ("web search", lambda: searching.searches(db, settings)),
         ("economy", lambda: economy.modes(db, settings, budget)),

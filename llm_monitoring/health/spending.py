@@ -1,4 +1,4 @@
-"""Checks of what users' months will cost: a budget that ends before its month does."""
+"""Checks of what users' months will cost: a budget that ends before its month does, and what makes it last."""
 
 from __future__ import annotations
 
@@ -6,17 +6,41 @@ from collections.abc import Iterator
 
 from llm_monitoring.app import App
 from llm_monitoring.health.check_result import CheckResult, green, yellow
+from llm_monitoring.ledger import read_pacings
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs.forecast import Forecast, forecasts
+from llm_monitoring.runs.held_steps import PacedDay, by_project, pacing_states
+from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
 
 
 def forecast(app: App) -> Iterator[CheckResult]:
-    """One result a user with a forecast; a user who is blocked already has a result of the budgets."""
+    """One result a user with a forecast; those who are blocked have one of the budgets, those who pace one of that."""
     standings = app.budget.standings(start_month=False)
-    blocked = {standing.user_id for standing in standings if standing.blocked}
+    others = {standing.user_id for standing in standings if standing.blocked}
+    others |= {user_id for user_id, each in read_pacings(app.db).items() if each.is_on}
     for user_id, each in sorted(forecasts(app, standings).items()):
-        if user_id not in blocked:
+        if user_id not in others:
             yield of_month(each)
+
+
+def pacing(app: App) -> Iterator[CheckResult]:
+    """What each user who paces does without since when, and whether that is enough."""
+    paced = sorted(user_id for user_id, each in read_pacings(app.db).items() if each.is_on)
+    for user_id, state in pacing_states(app, paced).items():
+        if state.day is None:
+            yield green("pacing", f"user {user_id}: the budget is to last the month, from the next run on")
+        else:
+            yield of_day(state.day)
+        for project_id, held in by_project(state.held).items():
+            yield green("pacing", f"project {project_id}: {steps_text(held, 'en')}")
+
+
+def of_day(day: PacedDay) -> CheckResult:
+    allowed = f"{day.expected_usd:.4f} USD of the {day.day_usd:.4f} USD that {day.day} may cost"
+    if day.suffices:
+        return green("pacing", f"user {day.user_id}: the budget lasts the month, with {allowed}")
+    fix = f"`{PROGRAM} budget pace {day.user_id} --ladder …` with more steps, such as rotation"
+    return yellow("pacing", f"user {day.user_id}: {shortage_text(day, 'en')}", fix)
 
 
 def of_month(found: Forecast) -> CheckResult:

@@ -21,6 +21,7 @@ from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.process.signals import ending_within
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
+from llm_monitoring.runs.day_plans import foresee
 from llm_monitoring.runs.estimate import estimate
 from llm_monitoring.runs.order_service import daily_lock
 from llm_monitoring.runs.plan import make_plan
@@ -166,8 +167,10 @@ def write_reports(app: App, report: DayReport) -> list[Path]:
 def dry_run(app: App, options: Options, day: date) -> int:
     """Log what a run would ask and what it would cost at most; calls no provider and writes nothing."""
     standings = app.budget.standings(start_month=False)
-    plan = make_plan(app, options.project_ids, blocked_users(standings))
+    foreseen = foresee(app, make_plan(app, None, blocked_users(standings)), standings, day)
+    plan = foreseen.plan.only(options.project_ids)
     daily_log.estimate(list(estimate(app, plan, day)), plan, standings, day)
+    daily_log.pacing_estimate(plan, foreseen.days)
     return DONE
 
 

@@ -20,6 +20,8 @@ from llm_monitoring.process.hints import explain
 from llm_monitoring.registry import is_worth
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
+from llm_monitoring.runs.held_steps import PacedDay, steps_of
+from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
 from llm_monitoring.runs.plan import KeyStates, Plan
 from llm_monitoring.runs.reason_texts import cause_text, key_line, problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import Cause
@@ -116,6 +118,7 @@ def summary(report: DayReport) -> int:
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
     economy(report)
+    paced_lines(report.paced_days)
     in_doubt(report)
     unfinished(report)
     if report.wanted and all(project.error for project in report.wanted):
@@ -144,6 +147,28 @@ def economy(report: DayReport) -> None:
             calls=saved.calls,
             saved_usd=str(saved.saved_usd),
         )
+
+
+def pacing_estimate(plan: Plan, days: Sequence[PacedDay]) -> None:
+    """Log what a run would leave out so that budgets last the month."""
+    for each in days:
+        for project_id, choice in sorted(plan.choices.items()):
+            owner = plan.projects[project_id].project.user_id
+            if choice.steps and owner == each.user_id:
+                steps = steps_text(steps_of(choice, owner, each.day), "es")
+                line = f"   🪜 Proyecto #{project_id}, para que dure el mes: {steps}"
+                info("dry_run.paced", line, project_id=project_id, steps=list(choice.steps))
+    paced_lines(days)
+
+
+def paced_lines(days: Sequence[PacedDay]) -> None:
+    """Log what the day of each user who paces may cost, and whether the ladder saves enough."""
+    for each in days:
+        fields = {"user_id": each.user_id, "allowance_usd": str(each.day_usd), "expected_usd": str(each.expected_usd)}
+        line = f"   🪜 User #{each.user_id}: ${each.day_usd:.4f} para el día, se esperan ${each.expected_usd:.4f}"
+        info("summary.pacing", line, full_usd=str(each.full_usd), **fields)
+        if not each.suffices:
+            warn("summary.pacing_short", f"   ⚠️ User #{each.user_id}: {shortage_text(each, 'es')}", **fields)
 
 
 def in_doubt(report: DayReport) -> None:
@@ -187,7 +212,10 @@ def project_lines(project: ProjectReport) -> None:
     )
     info("project.queries", f"   Queries: {project.answers}", queries=project.answers, **fields)
     info("project.llms", f"   LLMs: {project.llms_analyzed}", llms=project.llms_analyzed, **fields)
-    if not any(cell.tasks for cell in project.completeness.values()):
+    if project.held:
+        steps = [held.step for held in project.held]
+        info("project.paced", f"   🪜 Para que dure el mes: {steps_text(project.held, 'es')}", steps=steps, **fields)
+    elif not any(cell.tasks for cell in project.completeness.values()):
         look = f"`python -m llm_monitoring queries list {project.project_id}`"
         info("project.no_prompts", f"   Sin prompts activos: {look}", **fields)
     elif project.skipped:

@@ -13,7 +13,7 @@ from llm_monitoring.db import Holder
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.jobs import observed_notices, run_notices
 from llm_monitoring.jobs.digest_text import Names, plain
-from llm_monitoring.ledger import Adjustment
+from llm_monitoring.ledger import Adjustment, read_pacings
 from llm_monitoring.notify import delivery, detectors, outbox
 from llm_monitoring.notify.delivery import Failure, FailureCode, Message, Result
 from llm_monitoring.notify.outbox import Notice, PendingNotices
@@ -55,7 +55,10 @@ def finished(app: App, day: date, report: DayReport, code: int, reports: Sequenc
         standings = app.budget.standings(start_month=False)
         month = app.budget.month()
         yield from run_notices.blocked_notices(report, standings, month, names)
-        yield from run_notices.forecast_notices(forecasts(app, standings), standings, month, names)
+        yield from run_notices.pacing_notices(report, names)
+        paced = {user_id for user_id, pacing in read_pacings(app.db).items() if pacing.is_on}
+        unpaced = [standing for standing in standings if standing.user_id not in paced]
+        yield from run_notices.forecast_notices(forecasts(app, unpaced), standings, month, names)
 
     good = code == 0 and report.stats.stopped is None
     attached = tuple(reports) if app.settings.notify_attach_reports else ()

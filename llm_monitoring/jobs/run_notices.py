@@ -17,6 +17,7 @@ from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs.forecast import Forecast
+from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
 from llm_monitoring.runs.reason_texts import problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
@@ -113,6 +114,20 @@ def stale_notices(app: App, reports: Sequence[ProjectReport]) -> Iterator[Notice
             f"(proyectos {names}): `python -m llm_monitoring reanalyse --project N`"
         )
         yield Notice("project", "stale", line, WEEK_DAYS, "info")
+
+
+def pacing_notices(report: DayReport, names: Names) -> Iterator[Notice]:
+    """What is left out so that budgets last the month: once a week, and when other steps hold."""
+    for project in report.projects:
+        if project.held:
+            steps = ",".join(held.step for held in project.held)
+            where = project_names([(project.project_id, project.name)])
+            line = f"🪜 Para que el presupuesto dure el mes, en {where}: {steps_text(project.held, 'es')}"
+            yield Notice("budget", f"pacing {project.project_id} {steps}", line, WEEK_DAYS, "info")
+    for day in report.paced_days:
+        if not day.suffices:
+            line = f"🪜 {names.user(day.user_id)}: {shortage_text(day, 'es')}"
+            yield Notice("budget", f"pacing short {day.user_id}", line, WEEK_DAYS)
 
 
 def forecast_notices(

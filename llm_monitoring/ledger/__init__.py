@@ -9,6 +9,7 @@ from llm_monitoring.ledger.attempts import Attempt, Kind, Settlement, new_id
 from llm_monitoring.ledger.balancing import Adjustment, balance, balance_operator
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.errors import BlockedBy, BudgetExceeded, Withdrawn, WithdrawnFor
+from llm_monitoring.ledger.pacing import Pacing, pacing_of, read_pacings, read_steps, set_pacing
 from llm_monitoring.process.late_names import late_names
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "Kind",
+    "Pacing",
     "Paid",
     "Payment",
     "PaymentService",
@@ -38,4 +40,8 @@ __all__ = [
     "blocked_users",
     "is_final",
     "new_id",
+    "pacing_of",
+    "read_pacings",
+    "read_steps",
+    "set_pacing",
 ]

@@ -22,8 +22,10 @@ from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
+from llm_monitoring.runs.day_plans import plan_paced_days, with_choices
 from llm_monitoring.runs.dispatcher import Dispatcher
 from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.runs.held_steps import paced_days
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.orders import close_served
 from llm_monitoring.runs.plan import (
@@ -221,8 +223,8 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
     if start.obstacle is None:
         log_unreadable_keys({user_id: start.keys[user_id] for user_id in sorted(read.owners)})
         log_undecided_prices(app)
-    plan = plan_projects(read, start.keys, blocked_users(list(start.standings)), start.catalogue, app.budget.today())
-    executor = TaskExecutor(app.budget, clients, plan.catalogue, plan.projects, app.settings, run_id, errors=app.errors)
+    plan = plan_asking(app, request, start)
+    executor = executor_of(app, clients, plan, run_id)
     before = coverage(app, plan, request.day)
     request.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
     context = RunContext(executor, plan, request, before, lambda: lock.held() and records.is_open(app.db, run_id))
@@ -234,6 +236,28 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
     figures(executor, {(project_id, request.day) for project_id in missing})
     projects.mark_analysed(app.db, list(plan.projects), app.errors)
     return settle_day(app, context, start, run_id, stats)
+
+
+def plan_asking(app: App, request: RunRequest, start: RunStart) -> Plan:
+    """Plan what is asked: of all projects first, as a user's budget is paced over all of them."""
+    blocked = blocked_users(list(start.standings))
+    whole = plan_projects(start.read, start.keys, blocked, start.catalogue, app.budget.today())
+    if start.obstacle is None:
+        whole = with_choices(whole, plan_paced_days(app, whole, start.standings, request.day))
+    return whole.only(request.project_ids)
+
+
+def executor_of(app: App, clients: Clients, plan: Plan, run_id: int) -> TaskExecutor:
+    return TaskExecutor(
+        app.budget,
+        clients,
+        plan.catalogue,
+        plan.projects,
+        app.settings,
+        run_id,
+        errors=app.errors,
+        unjudged=plan.unjudged,
+    )
 
 
 def figures(executor: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
@@ -269,6 +293,7 @@ def settle_day(app: App, context: RunContext, start: RunStart, run_id: int, stat
         standings=start.standings,
         adjustments=start.adjustments,
         economy=tasks.economy(app.db, run_id),
+        paced_days=list(paced_days(app.db, day, day).values()),
     )
     with app.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it
         records.finish(

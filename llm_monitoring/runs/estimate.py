@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from llm_monitoring.app import App
-from llm_monitoring.domain import Mode, ProviderName
+from llm_monitoring.domain import Mode, ProviderName, Task
 from llm_monitoring.projects import Project
 from llm_monitoring.registry import Model, NotCallable, saving_percent
 from llm_monitoring.runs import tasks
@@ -36,19 +36,26 @@ class Estimate:
     saving_percent: Decimal | None = None
 
 
-def estimate(app: App, plan: Plan, day: date) -> Iterator[Estimate]:
-    """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent."""
+def estimate(app: App, plan: Plan, day: date, *, in_full: bool = False) -> Iterator[Estimate]:
+    """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent.
+
+    `in_full`: what the plan of a paced day leaves out is counted as well, as an order asks it.
+    """
     for tracked in plan.projects.values():
         for provider in plan.providers(tracked):
-            yield estimate_cell(app, plan.catalogue.current(provider), tracked.project, provider, day)
+            open_tasks = tasks.pending_tasks(app.db, provider, day, [tracked.project.id], in_full=in_full)
+            wanted = (task for task in open_tasks if plan.asks(task))
+            yield estimate_cell(app, plan.catalogue.current(provider), tracked.project, provider, wanted)
 
 
-def estimate_cell(app: App, model: Model | None, project: Project, provider: ProviderName, day: date) -> Estimate:
+def estimate_cell(
+    app: App, model: Model | None, project: Project, provider: ProviderName, wanted: Iterable[Task]
+) -> Estimate:
     """The open tasks of a project at one provider."""
     assert project.user_id is not None
     open_tasks, ceiling_usd = 0, Decimal(0)
     problem = None if model else Cause(provider, "no_current_model", None)
-    for task in tasks.pending_tasks(app.db, provider, day, [project.id]):
+    for task in wanted:
         open_tasks += 1
         if model is not None:
             try:

@@ -26,7 +26,10 @@ from llm_monitoring.settings import Settings
 
 @dataclass(frozen=True)
 class TaskExecutor:
-    """What the worker threads of one run share. `lease`: the right to call, if the run is on several machines."""
+    """What the worker threads of one run share. `lease`: the right to call, if the run is on several machines.
+
+    The answers of `unjudged` projects get no sentiment.
+    """
 
     budget: Budget
     clients: Clients
@@ -36,6 +39,7 @@ class TaskExecutor:
     run_id: int | None
     lease: Lease | None = None
     errors: RowErrors = field(default_factory=RowErrors)
+    unjudged: frozenset[int] = frozenset()
 
     @cached_property
     def payments(self) -> PaymentService:
@@ -104,9 +108,13 @@ class TaskExecutor:
                 stored,
                 branded=tracked.matcher.names_brand(task.prompt, task.language),
                 analysis=analysis,
-                sentiment_status="pending" if analysis.brand_mentioned and self.settings.sentiment else "none",
+                sentiment_status="pending" if analysis.brand_mentioned and self.judges(task.project_id) else "none",
             )
         return stored if guarded.error is None else replace(stored, unread_reason=guarded.error.code)
+
+    def judges(self, project_id: int) -> bool:
+        """Whether the sentiment of a project's answers is wanted."""
+        return self.settings.sentiment and project_id not in self.unjudged
 
     def score_sentiment(self, item: WorkItem, on_reply: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store it, or why there is none."""

@@ -78,7 +78,7 @@ def preview(app: App, project_id: int) -> Preview:
         raise NotReady("project", project_id, f"project {project_id} cannot be asked now", code=problem.code)
     if project_id not in plan.projects:
         raise NotReady("project", project_id, f"project {project_id} is paused", code="paused")
-    cells = [cell for cell in estimate(app, plan, day) if cell.problem is None]
+    cells = [cell for cell in estimate(app, plan, day, in_full=True) if cell.problem is None]
     return Preview(day, sum(cell.tasks for cell in cells), sum((cell.ceiling_usd for cell in cells), Decimal(0)))
 
 
@@ -112,7 +112,8 @@ def progress(app: App, order: Order) -> Progress:
     providers = [
         name for name in projects.find(app.db, order.project_id).providers if name in keys and keys[name].usable
     ]
-    cells = tasks.completeness(app.db, order.day, [order.project_id], providers).get(order.project_id, {}).values()
+    days = tasks.completeness(app.db, order.day, [order.project_id], providers, in_full=True)
+    cells = days.get(order.project_id, {}).values()
     spent = app.db.one(SQL.spend, {"id": order.id})
     return Progress(
         answered=sum(cell.results for cell in cells),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
 from llm_monitoring import projects, registry
 from llm_monitoring.app import App
-from llm_monitoring.domain import KeyId, ProviderName
+from llm_monitoring.domain import KeyId, ProviderName, Task
 from llm_monitoring.keys import KeyStatus, KeyUnreadable
 from llm_monitoring.ledger import Standing
 from llm_monitoring.projects import TrackedProject
+from llm_monitoring.runs.pacing import Choice
 from llm_monitoring.runs.reason_texts import key_line
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 
@@ -49,13 +50,39 @@ class ReadProjects:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out."""
+    """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out.
+
+    `choices` has what is asked of paced projects: of the others everything is. The answers of `unjudged` projects get
+    no sentiment, so that their day fits the user's budget.
+    """
 
     projects: Mapping[int, TrackedProject]
     keys: Mapping[tuple[int, ProviderName], KeyId]
     judges: Mapping[int, KeyId]
     catalogue: registry.Catalogue
     problems: Problems
+    choices: Mapping[int, Choice] = field(default_factory=dict)
+
+    @property
+    def unjudged(self) -> frozenset[int]:
+        return frozenset(number for number, choice in self.choices.items() if "sentiment" in choice.steps)
+
+    def asks(self, task: Task) -> bool:
+        """Whether a task is not left out of its project's day."""
+        choice = self.choices.get(task.project_id)
+        return choice is None or choice.asks(task)
+
+    def only(self, project_ids: Sequence[int] | None) -> Plan:
+        """The plan of these projects alone; None: of all."""
+        if project_ids is None:
+            return self
+        return replace(
+            self,
+            projects={number: item for number, item in self.projects.items() if number in project_ids},
+            judges={number: judge for number, judge in self.judges.items() if number in project_ids},
+            problems={number: problem for number, problem in self.problems.items() if number in project_ids},
+            choices={number: choice for number, choice in self.choices.items() if number in project_ids},
+        )
 
     def providers(self, tracked: TrackedProject) -> tuple[ProviderName, ...]:
         """The project's providers that its user can call."""

@@ -16,6 +16,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.projects import Project
 from llm_monitoring.runs import tasks
+from llm_monitoring.runs.held_steps import HeldStep, PacedDay, by_project, held_steps
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 from llm_monitoring.runs.stats import RunStats
@@ -31,7 +32,10 @@ Coverage = Mapping[int, Mapping[str, Completeness]]
 
 @dataclass(frozen=True, slots=True)
 class ProjectReport:
-    """A project's day. `completeness` covers the providers that its user has a key for; costs are this run's."""
+    """A project's day. `completeness` covers the providers that its user has a key for; costs are this run's.
+
+    `held`: what was left out of the day so that the user's budget lasts the month; it is no open work.
+    """
 
     project_id: int
     name: str
@@ -43,6 +47,7 @@ class ProjectReport:
     skipped: bool
     error: ProjectProblem | None
     keyless: tuple[ProviderName, ...] = ()
+    held: tuple[HeldStep, ...] = ()
 
     @property
     def llms_analyzed(self) -> int:
@@ -63,7 +68,8 @@ class DayReport:
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
     `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` those
-    that no provider has confirmed; `economy` those in a cheaper mode. `standings` are the accounts at the start, after
+    that no provider has confirmed; `economy` those in a cheaper mode. `paced_days` are those of users who pace.
+    `standings` are the accounts at the start, after
     `adjustments` to them.
     """
 
@@ -78,6 +84,7 @@ class DayReport:
     standings: Sequence[Standing] = ()
     adjustments: Sequence[Adjustment] = ()
     economy: Economy = field(default_factory=Economy)
+    paced_days: Sequence[PacedDay] = ()
 
     @property
     def open(self) -> Sequence[ProjectReport]:
@@ -130,6 +137,7 @@ def project_reports(
 ) -> Iterator[ProjectReport]:
     """A report for each project that still exists."""
     spend = tasks.project_spend(app.db, run_id)
+    held = by_project(held_steps(app.db, list(plan.projects), day, day))
     after = coverage(app, plan, day)
     existing = projects.existing(app.db, list(plan.projects))
     for project_id, tracked in plan.projects.items():
@@ -150,6 +158,7 @@ def project_reports(
             skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
             error=project_error(tracked.project, cells, stopped=stopped),
             keyless=plan.keyless(tracked),
+            held=tuple(held.get(project_id, ())),
         )
     for project_id, problem in sorted(plan.problems.items()):
         yield ProjectReport(project_id, problem.name, problem.user_id, 0.0, 0, Decimal(0), {}, False, problem)

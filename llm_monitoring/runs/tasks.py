@@ -18,13 +18,21 @@ PAGE: Final = 500
 
 
 def pending_tasks(
-    db: Database, provider: ProviderName, day: date, project_ids: Sequence[int], page: int = PAGE
+    db: Database,
+    provider: ProviderName,
+    day: date,
+    project_ids: Sequence[int],
+    page: int = PAGE,
+    *,
+    in_full: bool = False,
 ) -> Iterator[Task]:
     """A provider's tasks of the day that are unanswered now, users taking turns.
 
+    With `in_full` those are among them that the plan of a paced day leaves out.
+
     They are planned once, as numbers; their texts are read a page at a time, so that 100,000 tasks take a few MB.
     """
-    params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page}
+    params = {"provider": provider, "day": day, "projects": list(project_ids), "page": page, "in_full": in_full}
     pages = deque((array("i", row["queries"]), array("h", row["samples"])) for row in db.all(SQL.open_tasks, params))
     while pages:
         queries, samples = pages.popleft()
@@ -87,10 +95,11 @@ class Completeness:
 
 
 def completeness(
-    db: Database, day: date, projects: Sequence[int], providers: Sequence[ProviderName]
+    db: Database, day: date, projects: Sequence[int], providers: Sequence[ProviderName], *, in_full: bool = False
 ) -> dict[int, dict[str, Completeness]]:
-    """How far the day is, by project and provider."""
-    rows = db.all(SQL.completeness, {"day": day, "projects": list(projects), "providers": list(providers)})
+    """How far the day is, by project and provider; `in_full` as in `pending_tasks`."""
+    params = {"day": day, "projects": list(projects), "providers": list(providers), "in_full": in_full}
+    rows = db.all(SQL.completeness, params)
     cells: dict[int, dict[str, Completeness]] = {}
     for row in rows:
         cell = Completeness(**{name: row[name] for name in Completeness.__slots__})

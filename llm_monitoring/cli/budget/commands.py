@@ -18,6 +18,8 @@ from llm_monitoring.domain import parse_usd
 from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger import Standing
 from llm_monitoring.runs.forecast import Forecast, forecasts
+from llm_monitoring.runs.held_steps import PacingState, pacing_states
+from llm_monitoring.runs.pacing_texts import step_text
 from llm_monitoring.settings import parsers
 
 
@@ -28,6 +30,18 @@ def month_shown(row: Row) -> str:
         return ""
     ends = f", ends on {found['ends_on']}" if found["ends_on"] else ""
     return f"{found['expected_usd']} ({found['low_usd']} to {found['high_usd']}){ends}"
+
+
+def pacing_shown(row: Row) -> str:
+    """Whether the budget is to last the month, and what the last planned day may cost."""
+    pacing = row["pacing"]
+    if not pacing["is_on"]:
+        return ""
+    day = pacing["day"]
+    if day is None:
+        return "on"
+    short = "" if day["suffices"] else ", the ladder does not suffice"
+    return f"{day['day']}: {usd(day['expected_usd'])} of {usd(day['day_usd'])}{short}"
 
 
 SHOWN: Final[Columns] = {
@@ -41,12 +55,14 @@ SHOWN: Final[Columns] = {
     "Alert %": "threshold",
     "State": "state",
     "Month, about": month_shown,
+    "Pacing": pacing_shown,
 }
 
 
 LATE: Final = {
     "audit": ("budget.audit", "Check the ledger and its counters; changes nothing without --fix."),
     "history": ("budget.history", "Show what every user, or USER, was charged month by month, from the ledger."),
+    "pace": ("budget.pacing", "Make USER's budget last the month, by leaving out of each day what does not fit its share."),
     "reconcile": (
         "budget.reconcile",
         "Compare a month of the ledger with a provider's cost export, key by key and model by model.",
@@ -72,6 +88,9 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
     “Month, about” is what the month will cost with the prompts of now, each at its cost in the last two weeks, then the
     range that holds it 95 times in 100 and the day that the limit does not cover any more. It needs six days of
     answers.
+
+    “Pacing” is shown of users whose budget is to last the month (`budget pace`): what the last planned day is expected
+    to cost, of what it may cost. Below the table is what is left out since when.
     """
     with session.app() as app:
         owner = projects.find_user(app.db, user)["id"] if user is not None else None
@@ -79,12 +98,17 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
         emails = {row["id"]: row["email"] for row in projects.list_users(app.db)}
         limit, saved = app.settings.default_monthly_budget_usd, app.budget.saved()
         expected = forecasts(app, standings, owner)
+        paced = pacing_states(app, [each.user_id for each in standings])
     rows = [
         standing_row(each, emails.get(each.user_id), saved.get(each.user_id), expected.get(each.user_id))
+        | {"pacing": pacing_fields(paced[each.user_id])}
         for each in standings
     ]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
     show_rows(rows, SHOWN, as_json=as_json, empty=empty)
+    for row in [] if as_json else rows:
+        for held in row["pacing"]["held"]:
+            say(f"User {row['user_id']}, project {held['project_id']}: {held['text']}.")
 
 
 def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | None, forecast: Forecast | None) -> Row:
@@ -105,6 +129,17 @@ def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | Non
 
 def forecast_fields(forecast: Forecast) -> Row:
     return {name: value for name, value in asdict(forecast).items() if name not in ("user_id", "budget_usd")}
+
+
+def pacing_fields(state: PacingState) -> Row:
+    """A user's pacing, the last planned day, and the steps that hold since when."""
+    day = state.day
+    return {
+        "is_on": state.pacing.is_on,
+        "steps": list(state.pacing.steps),
+        "day": None if day is None else asdict(day) | {"suffices": day.suffices},
+        "held": [asdict(held) | {"text": step_text(held, "en")} for held in state.held],
+    }
 
 
 class Limit(click.ParamType[Decimal, Any]):

@@ -37,6 +37,13 @@ WHERE id = %(run_id)s;
 
 -- name: open_tasks
 -- A provider's tasks of the day without an answer, alternating between users: each row a page of prompts and samples.
+WITH paced AS MATERIALIZED (
+    -- what the plan of a paced day leaves out is not open, unless it failed before the day was planned, or all is wanted
+    SELECT project_id, samples, left_out, resting FROM llm_paced_projects
+    WHERE project_id = ANY (%(projects)s) AND analysis_date = %(day)s AND steps <> '{}' AND NOT %(in_full)s
+), resting AS MATERIALIZED (
+    SELECT query_id FROM paced CROSS JOIN LATERAL unnest(resting) AS r (query_id)
+)
 SELECT array_agg(query_id ORDER BY place) AS queries, array_agg(sample ORDER BY place) AS samples
 FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS place
       FROM (SELECT p.user_id, p.id AS project_id, q.id AS query_id, s.sample,
@@ -44,7 +51,13 @@ FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS
             FROM llm_monitoring_projects p
                      JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
                      CROSS JOIN LATERAL generate_series(1, p.samples_per_query) AS s (sample)
-            WHERE p.id = ANY (%(projects)s)) planned
+                     LEFT JOIN paced ON paced.project_id = p.id
+            WHERE p.id = ANY (%(projects)s)
+              AND (coalesce(s.sample <= paced.samples AND %(provider)s <> ALL (paced.left_out), TRUE)
+                       AND NOT EXISTS (SELECT FROM resting WHERE resting.query_id = q.id)
+                   OR EXISTS (SELECT FROM llm_monitoring_failed_tasks f
+                              WHERE f.project_id = p.id AND f.query_id = q.id AND f.llm_provider = %(provider)s
+                                AND f.analysis_date = %(day)s AND f.sample = s.sample))) planned
       WHERE NOT EXISTS (SELECT FROM llm_monitoring_results r
                         WHERE r.project_id = planned.project_id AND r.query_id = planned.query_id
                           AND r.llm_provider = %(provider)s AND r.analysis_date = %(day)s AND r.sample = planned.sample)
@@ -80,8 +93,29 @@ ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO UPDAT
         final = llm_monitoring_failed_tasks.final OR excluded.final, run_id = excluded.run_id, failed_at = now();
 
 -- name: completeness
--- The tasks of a day that are planned, answered and failed, by project and provider.
-WITH planned AS (
+-- The tasks of a day that are planned, answered and failed, by project and provider; `omitted`: what a paced day leaves out.
+WITH paced AS MATERIALIZED (
+    SELECT project_id, samples, left_out, resting FROM llm_paced_projects
+    WHERE project_id = ANY (%(projects)s) AND analysis_date = %(day)s AND steps <> '{}' AND NOT %(in_full)s
+), resting AS MATERIALIZED (
+    SELECT query_id FROM paced CROSS JOIN LATERAL unnest(resting) AS r (query_id)
+), omitted AS (
+    SELECT p.id AS project_id, provider.name AS llm_provider, count(*) AS tasks
+    FROM paced
+             JOIN llm_monitoring_projects p ON p.id = paced.project_id
+             JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
+             CROSS JOIN LATERAL generate_series(1, p.samples_per_query) AS s (sample)
+             CROSS JOIN unnest(%(providers)s::text[]) AS provider (name)
+    WHERE (s.sample > paced.samples OR provider.name = ANY (paced.left_out)
+           OR EXISTS (SELECT FROM resting WHERE resting.query_id = q.id))
+      AND NOT EXISTS (SELECT FROM llm_monitoring_results r
+                      WHERE r.project_id = p.id AND r.query_id = q.id AND r.llm_provider = provider.name
+                        AND r.analysis_date = %(day)s AND r.sample = s.sample)
+      AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
+                      WHERE f.project_id = p.id AND f.query_id = q.id AND f.llm_provider = provider.name
+                        AND f.analysis_date = %(day)s AND f.sample = s.sample)
+    GROUP BY 1, 2
+), planned AS (
     SELECT p.id AS project_id, count(*) AS tasks
     FROM llm_monitoring_projects p
              JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
@@ -105,10 +139,11 @@ WITH planned AS (
     WHERE f.project_id = ANY (%(projects)s) AND f.analysis_date = %(day)s AND f.sample <= p.samples_per_query
     GROUP BY 1, 2
 )
-SELECT planned.project_id, provider.name AS provider, planned.tasks, coalesce(answered.results, 0) AS results,
+SELECT planned.project_id, provider.name AS provider, planned.tasks - coalesce(omitted.tasks, 0) AS tasks, coalesce(answered.results, 0) AS results,
        coalesce(answered.unread, 0) AS unread, coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
 FROM planned
          CROSS JOIN unnest(%(providers)s::text[]) AS provider (name)
+         LEFT JOIN omitted ON omitted.project_id = planned.project_id AND omitted.llm_provider = provider.name
          LEFT JOIN answered ON answered.project_id = planned.project_id AND answered.llm_provider = provider.name
          LEFT JOIN failed ON failed.project_id = planned.project_id AND failed.llm_provider = provider.name
 ORDER BY planned.project_id, provider.name;
