@@ -17,7 +17,6 @@ from typing import Final
 
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.db import Database, Row, Transaction, load
-from llm_monitoring.figures import wilson
 from llm_monitoring.ledger import Standing, read_pacings
 from llm_monitoring.projects import TrackedProject
 from llm_monitoring.runs.held_steps import PacedDay, paced_days
@@ -174,6 +173,8 @@ def project_days(plan: Plan, user_day: UserDay, costs: Mapping[Cell, TaskCost]) 
 
 def turn_of(row: Row, day: date) -> PromptTurn:
     """How urgent a prompt is; one without an answer in the last weeks is as uncertain as can be."""
+    from llm_monitoring.figures import wilson  # a start without paced users does without figures
+
     low, high = wilson(row["mentions"], row["answers"])
     width = Decimal(1) if low is None or high is None else (high - low) / 100
     last = row["last_asked"]

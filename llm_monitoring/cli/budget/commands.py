@@ -62,7 +62,10 @@ SHOWN: Final[Columns] = {
 LATE: Final = {
     "audit": ("budget.audit", "Check the ledger and its counters; changes nothing without --fix."),
     "history": ("budget.history", "Show what every user, or USER, was charged month by month, from the ledger."),
-    "pace": ("budget.pacing", "Make USER's budget last the month, by leaving out of each day what does not fit its share."),
+    "pace": (
+        "budget.pacing",
+        "Make USER's budget last the month, by leaving out of each day what does not fit its share.",
+    ),
     "reconcile": (
         "budget.reconcile",
         "Compare a month of the ledger with a provider's cost export, key by key and model by model.",
