@@ -16,8 +16,9 @@ PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 # How a call is asked: at once; at once for half the price if the provider has room; or in a batch.
 Mode = Literal["standard", "flex", "batch"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
-# When a project's answers are due: at once; or cheaper if they come within the run, what is late at the full price.
-Pace = Literal["prompt", "punctual"]
+# When a project's answers are due: at once; cheaper if they come within the run, what is late at the full price; or
+# cheaper, and what is late with a later start.
+Pace = Literal["prompt", "punctual", "patient"]
 PACES: Final[tuple[Pace, ...]] = get_args(Pace)
 # What a user gives up so that a month's budget lasts, in the order in which it is given up by default.
 PacingStep = Literal["sentiment", "samples", "mode", "rotation", "providers"]
@@ -45,9 +46,9 @@ def traits(name: ProviderName) -> ProviderTraits:
     """Return a provider's traits; mypy refuses a provider that has none here."""
     match name:
         case "openai":
-            return ProviderTraits("OpenAI", "ChatGPT", caps_searches=True, modes=("flex",))  # max_tool_calls
+            return ProviderTraits("OpenAI", "ChatGPT", caps_searches=True, modes=("flex", "batch"))  # max_tool_calls
         case "anthropic":
-            return ProviderTraits("Anthropic", "Claude", caps_searches=True)  # max_uses
+            return ProviderTraits("Anthropic", "Claude", caps_searches=True, modes=("batch",))  # max_uses
         case "google":
             return ProviderTraits("Google", "Gemini", modes=("flex",))
         case "perplexity":

@@ -26,10 +26,26 @@ Point = Literal[
     "finished",
 ]
 
-hook: Callable[[Point], None] | None = None  # set by tests only: no variable, option or file sets it
+BatchPoint = Literal[
+    "batch_opened",
+    "batch_reserved",
+    "batch_uploaded",
+    "batch_posting",
+    "batch_posted",
+    "batch_running",
+    "batch_cancelled",
+    "batch_ended",
+    "batch_receipt_kept",
+    "batch_line_settled",
+    "batch_settled",
+    "batch_collected",
+    "batch_forgotten",
+]
+
+hook: Callable[[Point | BatchPoint], None] | None = None  # set by tests only: no variable, option or file sets it
 
 
-def reach(point: Point) -> None:
+def reach(point: Point | BatchPoint) -> None:
     """Report to the hook, if there is one, that the process is at `point`."""
     if hook is not None:
         hook(point)

@@ -38,7 +38,7 @@ GRANT SELECT ON
     llm_monitoring_queries, llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks,
     llm_monitoring_analysis_runs,
     llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
-    llm_budget_alerts, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders, llm_prompt_tags
+    llm_budget_alerts, llm_batches, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders, llm_prompt_tags
 TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys, llm_people, llm_sign_in_links,
     llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies, llm_dismissed_names
@@ -66,6 +66,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_run
 
 -- Both roles insert into the ledger and update open calls, and never delete from it. A trigger protects closed calls.
 GRANT INSERT ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;
+GRANT INSERT, UPDATE ON llm_batches TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT UPDATE (state, sent_token, sent_at, rates, charged_usd, model_served, input_tokens, output_tokens, cached_tokens,
               cache_write_tokens, reasoning_tokens, searches, service_tier, saved_usd, error_kind, error_message, closed_at)
     ON llm_call_attempts TO llm_monitoring_runner, llm_monitoring_admin;

@@ -43,6 +43,8 @@ Stage = Literal[
     "examine",
     "close_orders",
     "plan_pacing",
+    "collect_batch",
+    "submit_batch",
 ]
 
 LONGEST_MESSAGE: Final = 300
@@ -77,6 +79,8 @@ SENTENCES: Final[dict[Stage, str]] = {
     "update_model": "no se puede actualizar el modelo",
     "examine": "no se puede examinar",
     "plan_pacing": "no se puede repartir el presupuesto del mes, el día se pregunta entero",
+    "collect_batch": "no se puede recoger el lote, sus llamadas siguen abiertas para el próximo inicio",
+    "submit_batch": "no se puede enviar el lote",
 }
 
 

@@ -69,7 +69,7 @@ def write(app: App, lock: RunLock, project_id: int, bill: Path, progress: Histor
                 break
             choose_model(app, day, today, fresh=len(missing) == DAYS)
             play(service, day)
-            request = RunRequest(day, project_id, progress.stop)
+            request = RunRequest(day, project_id, progress.stop, in_batches=False)
             add(totals, write_day(app, lock, request, service))
             progress.on_day(totals.days)
     finally:

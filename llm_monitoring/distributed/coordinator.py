@@ -17,7 +17,7 @@ from llm_monitoring.distributed.queue import ChunkQueue, OpenQueue, silence_engi
 from llm_monitoring.distributed.shared_settings import digests
 from llm_monitoring.runs import chunks
 from llm_monitoring.runs.chunks import ChunkLock, OpenChunk
-from llm_monitoring.runs.daily import RunContext, longest_let_go
+from llm_monitoring.runs.daily import RunContext, longest_let_go, run_seconds
 from llm_monitoring.runs.held_work import HELD_GRACE_SECONDS
 from llm_monitoring.runs.reason_texts import stop_text
 from llm_monitoring.runs.reasons import StopReason
@@ -51,7 +51,7 @@ class Coordinator:
         plans = divide(open_tasks(context), owners, settings.chunk_tasks)
         if not plans:
             return RunStats()
-        seconds = 60 * settings.run_deadline_minutes
+        seconds = min(run_seconds(settings), context.deadline - time.monotonic())
         self.queue.clear()
         chunk_ids = chunks.add(self.app.db, run_id, plans, seconds, digests(settings))
         with self.queue.opened() as queue:

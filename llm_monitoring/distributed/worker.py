@@ -20,6 +20,7 @@ from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import Clients
 from llm_monitoring.registry import Catalogue
 from llm_monitoring.runs import chunks
+from llm_monitoring.runs.batches.groups import held_cells
 from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress
 from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures
 from llm_monitoring.runs.day_plans import read_choices, with_choices
@@ -165,7 +166,15 @@ class Worker:
             plan.unjudged,
         )
         request = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
-        return RunContext(executor, plan, request, {}, lambda: lock.held() and chunks.holds(app.db, chunk.lease))
+        held = held_cells(executor, plan.keys)
+        return RunContext(
+            executor,
+            plan,
+            request,
+            {},
+            lambda: lock.held() and chunks.holds(app.db, chunk.lease),
+            wants=lambda *cell: cell not in held,
+        )
 
     def cache_for(self, run_id: int) -> WorkerCache:
         """The cache of this run; that of an earlier run is closed."""

@@ -24,7 +24,7 @@ def modes(db: Database, settings: Settings, budget: Budget) -> Iterator[CheckRes
     for provider, mode in settings.economy.items():
         model = catalogue.current(provider)
         if model is not None:
-            affected = [each for each in searching if provider in each.providers and each.pace == "punctual"]
+            affected = [each for each in searching if provider in each.providers and each.pace != "prompt"]
             yield from of_model(model, mode, affected, budget.today())
     if settings.economy and settings.on_railway:
         yield yellow(

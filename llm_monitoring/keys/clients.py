@@ -57,6 +57,10 @@ class Clients:
     def batch(self, key: KeyId, user_id: int) -> BatchClient:
         """The batch calls of `key` that `user_id` pays; raises as `get` does."""
         self.check(key, user_id)
+        return self.batch_of_key(key)
+
+    def batch_of_key(self, key: KeyId) -> BatchClient:
+        """The batch calls of `key`, to collect what it has asked before, whoever may use it now."""
         with self.lock:
             if key not in self.batches:
                 self.batches[key] = self.connect_batches(key)

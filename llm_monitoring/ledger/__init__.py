@@ -13,9 +13,19 @@ from llm_monitoring.ledger.pacing import Pacing, pacing_of, read_pacings, read_s
 from llm_monitoring.process.late_names import late_names
 
 if TYPE_CHECKING:
-    from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, SettlementDelayed, Unsettled, is_final
+    from llm_monitoring.ledger.payment import (
+        Paid,
+        Payment,
+        PaymentService,
+        SettlementDelayed,
+        Unsettled,
+        is_final,
+        redact_bytes,
+    )
 else:
-    __getattr__ = late_names(__name__, {"payment": "Paid Payment PaymentService SettlementDelayed Unsettled is_final"})
+    __getattr__ = late_names(
+        __name__, {"payment": "Paid Payment PaymentService SettlementDelayed Unsettled is_final redact_bytes"}
+    )
 
 __all__ = [
     "Adjustment",
@@ -43,5 +53,6 @@ __all__ = [
     "pacing_of",
     "read_pacings",
     "read_steps",
+    "redact_bytes",
     "set_pacing",
 ]

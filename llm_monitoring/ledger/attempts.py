@@ -20,7 +20,7 @@ class Attempt:
     """One call to be paid: its user, task and model. `ceiling_usd` is the most that it can cost.
 
     `rates`: the rates that it is admitted with, as the JSON of `registry.write_rates`. `mode`: how it is asked.
-    `lease`: the right to make it, if the run is distributed over several machines.
+    `lease`: the right to make it, if the run is distributed over several machines. `batch_id`: the batch that it is in.
     """
 
     id: uuid.UUID
@@ -35,6 +35,7 @@ class Attempt:
     lease: Lease | None = None
     rates: str | None = None
     mode: Mode = "standard"
+    batch_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def reservation(attempt: Attempt, month: date, operator_budget_usd: Decimal | No
         "operator_budget": operator_budget_usd,
         "rates": attempt.rates,
         "mode": attempt.mode,
+        "batch_id": attempt.batch_id and str(attempt.batch_id),
         "project_id": task and task.project_id,
         "query_id": task and task.query_id,
         "task_provider": task and task.provider,

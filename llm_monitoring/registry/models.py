@@ -226,12 +226,15 @@ def read_entries(db: Database, provider: ProviderName | None = None) -> list[Reg
 def count_usage(db: Database, run_id: int, errors: RowErrors) -> None:
     """Add the calls of a finished run, and of those that died before it, to the models' own totals; each run once.
 
+    Those of a batch are added by the first run that ends after the batch was collected, whichever run asked them.
+
     A model that refuses its sums stays as it is; what it was charged is in the ledger.
     """
 
     def count(tx: Transaction) -> None:
         counted = [row["id"] for row in tx.all(SQL.mark_counted, {"run_id": run_id})]
-        for row in tx.all(SQL.usage_of, {"run_ids": counted}):
+        batches = [str(row["id"]) for row in tx.all(SQL.mark_batches_counted)]
+        for row in tx.all(SQL.usage_of, {"run_ids": counted, "batch_ids": batches}):
             name = f"{row['llm_provider']}/{row['model_id']}"
             with errors.guard("count_usage", name, provider=row["llm_provider"]), tx.savepoint():
                 tx.execute(SQL.count_usage, row)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import date
 from threading import Event
 from typing import Final
@@ -22,11 +22,20 @@ from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
+from llm_monitoring.runs.batches.collection import collect
+from llm_monitoring.runs.batches.records import late_days
 from llm_monitoring.runs.day_plans import plan_paced_days, with_choices
-from llm_monitoring.runs.dispatcher import Dispatcher
+from llm_monitoring.runs.execution import (
+    Executor,
+    RunContext,
+    RunRequest,
+    execute_in_modes,
+    execute_locally,
+    longest_let_go,
+    run_seconds,
+)
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.held_steps import paced_days
-from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.orders import close_served
 from llm_monitoring.runs.plan import (
     KeyStates,
@@ -41,32 +50,27 @@ from llm_monitoring.runs.plan import (
 from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.runs.recovery import recover, wait_for_owners
-from llm_monitoring.runs.report import Coverage, DayReport, coverage, project_reports
-from llm_monitoring.runs.runner import Runner
+from llm_monitoring.runs.report import DayReport, coverage, project_reports
 from llm_monitoring.runs.stats import RunStats
-from llm_monitoring.runs.stop_check import StopCheck
-from llm_monitoring.runs.work_items import work_items_by_provider
 from llm_monitoring.settings import Settings
+
+__all__ = [
+    "Executor",
+    "RunContext",
+    "RunListener",
+    "RunRequest",
+    "execute_locally",
+    "figures",
+    "longest_ending",
+    "longest_let_go",
+    "longest_run",
+    "run_day",
+    "run_seconds",
+]
 
 log = logging.getLogger(__name__)
 
 ENDING_SECONDS: Final = 900.0  # figures of all projects, retention, reports, notifications
-LET_GO_SECONDS: Final = 30.0  # in which a worker notices that its run is over and has saved its last call
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What to analyse: a day, one project or all; what ends the run early; who is called with its progress."""
-
-    day: date
-    project_id: int | None = None
-    stop: Event = field(default_factory=Event)
-    on_start: Callable[[int], None] = lambda pending: None
-    on_progress: Callable[[RunStats], None] = lambda stats: None
-
-    @property
-    def project_ids(self) -> list[int] | None:
-        return None if self.project_id is None else [self.project_id]
 
 
 class RunListener:
@@ -94,25 +98,6 @@ class RunStart:
     obstacle: StopReason | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What an executor works with. `before`: how far the day was; `owns_run`: no other process took over."""
-
-    executor: TaskExecutor
-    plan: Plan
-    request: RunRequest
-    before: Coverage
-    owns_run: Callable[[], bool]
-
-
-Executor = Callable[[RunContext], RunStats]
-
-
-def longest_let_go(settings: Settings) -> float:
-    """Seconds in which a worker that is to stop has ended its last call and saved it."""
-    return settings.longest_call_seconds + LET_GO_SECONDS
-
-
 def longest_ending(settings: Settings) -> float:
     """Seconds in which a run that is to stop has drained, saved, written its figures and reported."""
     return longest_let_go(settings) + ENDING_SECONDS
@@ -120,20 +105,7 @@ def longest_ending(settings: Settings) -> float:
 
 def longest_run(settings: Settings) -> float:
     """Seconds in which a whole run has ended: the wait for former owners, the deadline, the ending."""
-    return longest_let_go(settings) + 60 * settings.run_deadline_minutes + longest_ending(settings)
-
-
-def execute_locally(context: RunContext, limits: Limits | None = None, seconds: float | None = None) -> RunStats:
-    """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
-    executor, plan = context.executor, context.plan
-    limits = limits or Limits(executor.settings.concurrency)
-    items = work_items_by_provider(executor, context.request.day, plan.keys, plan.judges)
-    deadline = time.monotonic() + (60 * executor.settings.run_deadline_minutes if seconds is None else seconds)
-    stop_check = StopCheck(context.request.stop, deadline, context.owns_run)
-    runner = Runner(
-        executor, Dispatcher(limits, items), plan.judges, stop_check, on_progress=context.request.on_progress
-    )
-    return runner.run()
+    return longest_let_go(settings) + run_seconds(settings) + longest_ending(settings)
 
 
 def run_day(
@@ -165,7 +137,7 @@ def prepare(app: App, request: RunRequest, listener: RunListener) -> RunStart:
     records.close_dead_runs(app.db, app.errors)
     wait_for_owners(app.db, longest_let_go(app.settings), request.stop)
     read, catalogue = read_projects(app), registry.read_catalogue(app.db, app.errors)
-    settle_open_calls(app, read, catalogue)
+    settle_open_calls(app, read, catalogue, request.stop)
     adjustments = balance(app.budget, app.errors)
     standings = app.budget.standings()
     may_spend = anyone_may_spend(standings)
@@ -186,12 +158,14 @@ def obstacle(*, may_spend: bool, usable: bool) -> StopReason | None:
     return None if usable else StopReason.NO_KEYS
 
 
-def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogue) -> None:
-    """Close the calls that dead runs left open, read the answers that were stored unread, and write their figures."""
-    clients = Clients(app.keys, app.settings)
-    executor = TaskExecutor(app.budget, clients, catalogue, read.tracked, app.settings, run_id=None, errors=app.errors)
-    days = recover(executor).days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment)
-    figures(executor, days)
+def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogue, stop: Event) -> None:
+    """Collect batches, close the calls that dead runs left open, read answers that are unread, write their figures."""
+    with closing(Clients(app.keys, app.settings)) as clients:
+        executor = TaskExecutor(
+            app.budget, clients, catalogue, read.tracked, app.settings, run_id=None, errors=app.errors
+        )
+        days = collect(executor, should_stop=stop.is_set).days | recover(executor).days
+        figures(executor, days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment))
 
 
 def key_owners(read: ReadProjects, standings: Sequence[Standing]) -> list[int]:
@@ -225,15 +199,23 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
         log_undecided_prices(app)
     plan = plan_asking(app, request, start)
     executor = executor_of(app, clients, plan, run_id)
-    before = coverage(app, plan, request.day)
+    before = coverage(app.db, plan, request.day)
     request.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
-    context = RunContext(executor, plan, request, before, lambda: lock.held() and records.is_open(app.db, run_id))
+    context = RunContext(
+        executor,
+        plan,
+        request,
+        before,
+        lambda: lock.held() and records.is_open(app.db, run_id),
+        deadline=time.monotonic() + run_seconds(app.settings),
+    )
+    late = late_days(app.db, request.day)
     try:
-        stats = execute(context) if start.obstacle is None else RunStats(stopped=start.obstacle)
+        stats = execute_in_modes(context, execute) if start.obstacle is None else RunStats(stopped=start.obstacle)
     finally:
         clients.close()
     missing = plan.projects.keys() - stats.snapshotted
-    figures(executor, {(project_id, request.day) for project_id in missing})
+    figures(executor, {(project_id, request.day) for project_id in missing} | late | stats.late)
     projects.mark_analysed(app.db, list(plan.projects), app.errors)
     return settle_day(app, context, start, run_id, stats)
 

@@ -145,8 +145,9 @@ class TaskExecutor:
         return model.tariff(self.settings.base_urls.get(model.provider))
 
     def mode_of(self, project_id: int, provider: ProviderName) -> Mode:
-        """How a project's calls to a provider are asked first."""
-        return first_mode(self.projects[project_id].project, provider, self.settings)
+        """How a single call for a project is asked first: one that does not go into a batch is made at once."""
+        mode = first_mode(self.projects[project_id].project, provider, self.settings)
+        return "standard" if mode == "batch" else mode
 
     def quote(self, model: Model, question: Question) -> Quote:
         """The ceiling of a question and the price that it is computed with; raises NotCallable."""

@@ -96,7 +96,7 @@ def serve_under(app: App, stop: Event, lock: RunLock, execute: Executor) -> Orde
     orders.cancel_unaskable(app.db)
     order = orders.begin_next(app.db)
     if order is not None:
-        report = run_day(app, RunRequest(order.day, order.project_id, stop), execute, lock=lock)
+        report = run_day(app, RunRequest(order.day, order.project_id, stop, in_batches=False), execute, lock=lock)
         if report.stats.stopped is None or report.obstacle is not None:
             orders.close_unserved(app.db, order)
         orders.requeue(app.db)

@@ -33,7 +33,7 @@ def prompt_question(task: Task, project: Project, model: Model, settings: Settin
 def first_mode(project: Project, provider: ProviderName, settings: Settings) -> Mode:
     """How a project's calls to a provider are asked first: cheaper if its pace and the operator allow it."""
     mode = settings.economy.get(provider, "standard")
-    return mode if project.pace == "punctual" and asks_in(provider, mode) else "standard"
+    return mode if project.pace != "prompt" and asks_in(provider, mode) else "standard"
 
 
 def judge_question(brand: str, contexts: tuple[str, ...], model: Model) -> Question:

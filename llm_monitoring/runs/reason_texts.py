@@ -107,6 +107,10 @@ TASKS: Final[dict[str, dict[Language, str]]] = {
         "es": "otras llamadas abiertas reservan lo que queda del presupuesto",
         "en": "other open calls reserve what is left of the budget",
     },
+    "expired": {
+        "es": "el lote acabó antes de llegar a la pregunta",
+        "en": "the batch ended before the prompt was asked",
+    },
     "withdrawn": {"es": "otra ejecución tomó el relevo", "en": "another run took over"},
     "key_unreadable": {"es": "la API key no se puede leer", "en": "the API key cannot be read"},
     "key_closed": {"es": "el proveedor rechaza la API key", "en": "the provider refuses the API key"},

@@ -137,6 +137,20 @@ def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
     if price is None:
         return False
     reply = Reply(row["http_status"], bytes(row["body"]), row["latency_ms"], row["request_id"], row["service_tier"])
+    try:
+        executor.payments.settle(payment_of(executor, row, price), reply)
+    except ProviderError as exc:
+        log.info(
+            "El recibo de la llamada %s no contiene respuesta: %s",
+            row["id"],
+            exc,
+            extra={"event": "receipt.error"},
+        )
+    return True
+
+
+def payment_of(executor: TaskExecutor, row: Row, price: Price) -> Payment[None]:
+    """An attempt of an earlier run or of a batch, as its own run would have settled it."""
     attempt = read_attempt(row)
     task, tracked = attempt.task, None if attempt.task is None else executor.find_project(attempt.task.project_id)
 
@@ -152,16 +166,7 @@ def settle_from_receipt(executor: TaskExecutor, row: Row) -> bool:
         if task is not None:
             save_failure(tx, attempt, task, error)
 
-    try:
-        executor.payments.settle(Payment(attempt, price, save, save_error), reply)
-    except ProviderError as exc:
-        log.info(
-            "El recibo de la llamada %s no contiene respuesta: %s",
-            attempt.id,
-            exc,
-            extra={"event": "receipt.error"},
-        )
-    return True
+    return Payment(attempt, price, save, save_error)
 
 
 def price_of(executor: TaskExecutor, row: Row) -> Price | None:

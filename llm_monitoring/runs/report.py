@@ -11,7 +11,7 @@ from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.app import App
-from llm_monitoring.db import RowError
+from llm_monitoring.db import Database, RowError
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.projects import Project
@@ -60,6 +60,11 @@ class ProjectReport:
     @property
     def pending(self) -> int:
         return sum(cell.open for cell in self.completeness.values())
+
+    @property
+    def out(self) -> int:
+        """How many answers are out in batches."""
+        return sum(cell.out for cell in self.completeness.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,9 @@ class DayReport:
         )
 
 
-def coverage(app: App, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
+def coverage(db: Database, plan: Plan, day: date) -> dict[int, dict[str, Completeness]]:
     """How far the day is, by project, for the providers that its user can call."""
-    cells = tasks.completeness(app.db, day, list(plan.projects), PROVIDERS)
+    cells = tasks.completeness(db, day, list(plan.projects), PROVIDERS)
     return {
         project_id: {name: cell for name, cell in cells.get(project_id, {}).items() if name in plan.providers(tracked)}
         for project_id, tracked in plan.projects.items()
@@ -138,7 +143,7 @@ def project_reports(
     """A report for each project that still exists."""
     spend = tasks.project_spend(app.db, run_id)
     held = by_project(held_steps(app.db, list(plan.projects), day, day))
-    after = coverage(app, plan, day)
+    after = coverage(app.db, plan, day)
     existing = projects.existing(app.db, list(plan.projects))
     for project_id, tracked in plan.projects.items():
         if project_id not in existing:
@@ -155,7 +160,7 @@ def project_reports(
             answers=sum(cells[name].results - cells_before[name].results for name in cells_before.keys() & cells),
             cost_usd=spent.cost_usd,
             completeness=cells,
-            skipped=all(cell.tasks <= cell.results + cell.final for cell in cells_before.values()),
+            skipped=all(not cell.open for cell in cells_before.values()),
             error=project_error(tracked.project, cells, stopped=stopped),
             keyless=plan.keyless(tracked),
             held=tuple(held.get(project_id, ())),
@@ -167,8 +172,8 @@ def project_reports(
 def project_error(
     project: Project, cells: Mapping[str, Completeness], *, stopped: StopReason | None
 ) -> ProjectProblem | None:
-    """Why a project has nothing to show for the day: not one valid answer although some were wanted."""
-    if any(cell.results for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
+    """Why a project has nothing to show for the day: no valid answer and none out, although some were wanted."""
+    if any(cell.results or cell.out for cell in cells.values()) or not any(cell.tasks for cell in cells.values()):
         return None
     causes = tuple(Cause(name, cell.reason, cell.message) for name, cell in cells.items() if cell.message)
     early = stopped if any(cell.open for cell in cells.values()) else None

@@ -77,7 +77,7 @@ def record_failures(db: Database, tasks: Sequence[Task], failure: TaskFailure, r
 class Completeness:
     """A project's day at one provider, in tasks; `reason` and `message` are of the latest failure.
 
-    `unread`: how many of the `results` are not analysed yet.
+    `unread`: how many of the `results` are not analysed yet; `out`: how many tasks are out in a batch.
     """
 
     tasks: int
@@ -87,11 +87,12 @@ class Completeness:
     reason: str | None
     message: str | None
     unread: int = 0
+    out: int = 0
 
     @property
     def open(self) -> int:
-        """Tasks that are still to be asked: neither answered nor final failures."""
-        return max(0, self.tasks - self.results - self.final)
+        """Tasks that are still to be asked: neither answered, nor out in a batch, nor final failures."""
+        return max(0, self.tasks - self.results - self.final - self.out)
 
 
 def completeness(

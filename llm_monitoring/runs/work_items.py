@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 from llm_monitoring.answers import store
 from llm_monitoring.domain import PROVIDERS, KeyId, ProviderName, Task
 from llm_monitoring.runs import tasks
+from llm_monitoring.runs.batches.records import late_days
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
 
+Keys = Mapping[tuple[int, ProviderName], KeyId]
+Wants = Callable[[ProviderName, int], bool]
+"""Whether the tasks of a provider and project are asked in this part of the run."""
+
+
+def wants_all(provider: ProviderName, project_id: int) -> bool:
+    return True
+
 
 def work_items_by_provider(
-    executor: TaskExecutor, day: date, keys: Mapping[tuple[int, ProviderName], KeyId], judges: Mapping[int, KeyId]
+    executor: TaskExecutor, day: date, keys: Keys, judges: Mapping[int, KeyId], wants: Wants = wants_all
 ) -> dict[ProviderName, Iterator[WorkItem]]:
-    """Each provider's items of the day: first the answers that were never scored, then the unanswered tasks."""
+    """Each provider's items of the day: first the answers that were never scored, then the unanswered tasks.
+
+    Late answers of other days, which came in batches, are scored with them.
+    """
     newest = store.newest(executor.budget.db)
-    return {provider: plan(executor, provider, day, keys, judges, newest) for provider in PROVIDERS}
+    late = {late_day for project_id, late_day in late_days(executor.budget.db, day) if project_id in judges}
+
+    def plan(provider: ProviderName) -> Iterator[WorkItem]:
+        for each in (day, *sorted(late)):
+            yield from unscored_items(executor, provider, each, judges, newest)
+        yield from task_items(executor, provider, day, keys, wants)
+
+    return {provider: plan(provider) for provider in PROVIDERS}
 
 
-def plan(
-    executor: TaskExecutor,
-    provider: ProviderName,
-    day: date,
-    keys: Mapping[tuple[int, ProviderName], KeyId],
-    judges: Mapping[int, KeyId],
-    newest: int,
+def unscored_items(
+    executor: TaskExecutor, provider: ProviderName, day: date, judges: Mapping[int, KeyId], newest: int
 ) -> Iterator[WorkItem]:
+    """The answers of a day that a provider's model is to score."""
     scored = [project_id for project_id, judge in judges.items() if judge.provider == provider]
     if scored and executor.settings.sentiment:
         for task, contexts in store.pending_sentiment(executor.budget.db, day, scored, newest, executor.errors):
             if has_planned_user(executor, task):
                 mode = executor.mode_of(task.project_id, provider)
                 yield WorkItem(task, provider, judges[task.project_id], contexts=contexts, mode=mode)
+
+
+def task_items(
+    executor: TaskExecutor, provider: ProviderName, day: date, keys: Keys, wants: Wants
+) -> Iterator[WorkItem]:
+    """The unanswered tasks of a day at a provider."""
     projects = [
         tracked.project.id
         for tracked in executor.projects.values()
-        if provider in tracked.project.providers and (tracked.project.user_id, provider) in keys
+        if provider in tracked.project.providers
+        and (tracked.project.user_id, provider) in keys
+        and wants(provider, tracked.project.id)
     ]
     if projects:
         for task in tasks.pending_tasks(executor.budget.db, provider, day, projects):

@@ -85,7 +85,8 @@ class Settings:
     economy: Mapping[ProviderName, Mode] = field(
         metadata=variable(
             "LLM_ECONOMY",
-            "Cheaper modes of projects with the pace punctual: none, or some of openai:flex, google:flex.",
+            "Cheaper modes of projects without the pace prompt: none, or some of openai:flex, openai:batch, "
+            "anthropic:batch, google:flex.",
             economy,
             "none",
         )
@@ -94,6 +95,17 @@ class Settings:
         metadata=variable(
             "LLM_FLEX_TIMEOUT_SECONDS", "Longest call in flex mode, in all.", duration(3600, "seconds"), "900"
         )
+    )
+    economy_wait_minutes: float = field(
+        metadata=variable(
+            "LLM_ECONOMY_WAIT_MINUTES",
+            "How long a run waits for its batches, half of LLM_RUN_DEADLINE_MINUTES at most.",
+            duration(1440, "minutes"),
+            "90",
+        )
+    )
+    batch_requests: int = field(
+        metadata=variable("LLM_BATCH_REQUESTS", "Most calls in one batch.", integer(1, 50_000), "1000")
     )
     run_deadline_minutes: float = field(
         metadata=variable(

@@ -83,11 +83,12 @@ def user_numbers(text: str) -> frozenset[int] | None:
 
 
 def economy(text: str) -> Mapping[ProviderName, Mode]:
-    """Return the cheaper mode of each provider that has one, as in `openai:flex,google:flex`; `none` is none."""
+    """Return the cheaper mode of each provider, as in `openai:flex,anthropic:batch`; `none` is none."""
     pairs = {f"{name}:{mode}": (name, mode) for name in PROVIDERS for mode in traits(name).modes}
     words = [] if text.lower() == "none" else [word.strip().lower() for word in text.split(",")]
-    if not all(word in pairs for word in words) or len(set(words)) < len(words):
-        raise ValueError(f"none, or some of {', '.join(pairs)}, separated by commas")
+    names = {word.partition(":")[0] for word in words}
+    if not all(word in pairs for word in words) or len(names) < len(words):
+        raise ValueError(f"none, or some of {', '.join(pairs)}, separated by commas, one a provider")
     return MappingProxyType(dict(pairs[word] for word in words))
 
 

@@ -143,20 +143,22 @@ def test_doctor_tells_where_flex_does_not_help(environment: Environment, monkeyp
 
 
 def test_a_pace_is_chosen_by_command(environment: Environment) -> None:
-    """`projects edit --pace` changes it, `projects show` shows it, and one that does not exist yet is refused."""
+    """`projects edit --pace` changes it, `projects show` shows it, and one that does not exist is refused."""
     project = str(environment.add_project(environment.add_user(), ["¿Qué programa conviene?"]))
     assert "punctual" == json.loads(command("projects", "show", project, "--json").stdout)["pace"]
     assert 0 == command("projects", "edit", project, "--pace", "prompt").exit_code
     assert "prompt" == json.loads(command("projects", "show", project, "--json").stdout)["pace"]
-    refused = command("projects", "edit", project, "--pace", "patient")
-    assert (2, True) == (refused.exit_code, "patient" in refused.stderr)
+    assert 0 == command("projects", "edit", project, "--pace", "patient").exit_code
+    refused = command("projects", "edit", project, "--pace", "leisurely")
+    assert (2, True) == (refused.exit_code, "leisurely" in refused.stderr)
 
 
-def test_the_database_knows_two_paces(environment: Environment) -> None:
-    """A pace that nothing does yet cannot be stored."""
+def test_the_database_knows_three_paces(environment: Environment) -> None:
+    """A pace that nothing does cannot be stored."""
     environment.add_project(environment.add_user(), ["¿Qué programa conviene?"])
+    environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
     with pytest.raises(Rejected):
-        environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+        environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'leisurely'")
 
 
 def test_a_change_of_mode_is_marked_like_a_change_of_model(environment: Environment) -> None:

@@ -11,7 +11,10 @@ from llm_monitoring.domain import PACES, Pace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-HELP = "prompt: every call at once. punctual: cheaper where LLM_ECONOMY allows it, what is late at the full price."
+HELP = (
+    "prompt: every call at once. punctual: cheaper where LLM_ECONOMY allows it, what is late at the full price. "
+    "patient: cheaper, what is late comes with a later start."
+)
 
 
 def pace_option(default: Pace | None) -> Callable[[F], F]:

@@ -84,7 +84,7 @@ def ask_again(app: App, day: date, total: int) -> DayReport:
             shown[0] = done
 
         try:
-            return run_day(app, RunRequest(day, stop=stop, on_progress=on_progress))
+            return run_day(app, RunRequest(day, stop=stop, in_batches=False, on_progress=on_progress))
         except AlreadyRunning as exc:
             raise Failed(f"{exc}: wait until it has ended") from exc
 

@@ -79,11 +79,11 @@ WITH unhurried AS MATERIALIZED (
 )
 INSERT INTO llm_call_attempts (id, kind, state, user_id, month, run_id, chunk_id, project_id, query_id, task_provider,
                                analysis_date, sample, llm_provider, model_id, key_source, ceiling_usd, committed_usd,
-                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd, rates, mode)
+                               budget_usd, operator_month, operator_committed_usd, operator_budget_usd, rates, mode, batch_id)
 SELECT %(id)s, %(kind)s, 'reserved', %(user_id)s, admitted.month, %(run_id)s, %(chunk_id)s, %(project_id)s, %(query_id)s,
        %(task_provider)s, %(analysis_date)s, %(sample)s, %(provider)s, %(model_id)s, %(key_source)s, %(ceiling)s,
        admitted.committed_usd, admitted.budget_usd, counted.month, counted.committed_usd,
-       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END, %(rates)s::jsonb, %(mode)s
+       CASE WHEN counted.month IS NOT NULL THEN %(operator_budget)s::numeric END, %(rates)s::jsonb, %(mode)s, %(batch_id)s
 FROM admitted CROSS JOIN unhurried LEFT JOIN counted ON TRUE
 RETURNING month;
 
@@ -312,7 +312,7 @@ FROM llm_operator_account o
 WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 
 -- name: open_attempts
--- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived; oldest first, with prompt and receipt.
+-- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived, without those of batches that are still to be collected; oldest first, with prompt and receipt.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.mode, a.sent_at,
        a.reserved_at::text AS reserved_at,
@@ -322,7 +322,8 @@ FROM llm_call_attempts a
          LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
          LEFT JOIN llm_monitoring_projects p ON p.id = q.project_id
-WHERE a.id IN (SELECT id FROM llm_call_attempts WHERE state IN ('reserved', 'sent')
+WHERE a.id IN (SELECT o.id FROM llm_call_attempts o LEFT JOIN llm_batches b ON b.id = o.batch_id
+               WHERE o.state IN ('reserved', 'sent') AND coalesce(b.state IN ('collected', 'forgotten'), TRUE)
                UNION ALL
                SELECT u.id FROM llm_call_attempts u JOIN llm_call_receipts k ON k.attempt_id = u.id
                WHERE u.state = 'unknown' AND u.error_kind = 'owner_dead')
@@ -383,10 +384,10 @@ WHERE kind NOT IN ('correction', 'opening') AND kind <> 'host' AND coalesce(comm
 ORDER BY reserved_at, id;
 
 -- name: left_open
--- Open calls that a run which started after them and has ended should have settled.
+-- Open calls that a run which started after them and has ended should have settled; those of a batch are open until it is collected.
 SELECT a.id, a.user_id, a.month, a.state, a.llm_provider, a.model_id, a.mode, a.run_id, a.ceiling_usd, a.reserved_at
-FROM llm_call_attempts a
-WHERE a.state IN ('reserved', 'sent')
+FROM llm_call_attempts a LEFT JOIN llm_batches b ON b.id = a.batch_id
+WHERE a.state IN ('reserved', 'sent') AND coalesce(b.state IN ('collected', 'forgotten'), TRUE)
   AND EXISTS (SELECT FROM llm_monitoring_analysis_runs r
               WHERE r.started_at > a.reserved_at AND r.status IN ('completed', 'warnings'))
 ORDER BY a.reserved_at, a.id;

@@ -21,12 +21,19 @@ UPDATE llm_monitoring_analysis_runs SET usage_counted_at = now()
 WHERE usage_counted_at IS NULL AND (id = %(run_id)s OR status IN ('dead', 'crashed'))
 RETURNING id;
 
+-- name: mark_batches_counted
+-- Mark collected batches as counted in the models' totals; return those not counted before.
+UPDATE llm_batches SET usage_counted_at = now()
+WHERE usage_counted_at IS NULL AND state IN ('collected', 'forgotten')
+RETURNING id;
+
 -- name: usage_of
--- The calls, tokens and cost of these runs, by model.
+-- The calls, tokens and cost of these runs and batches, by model; calls of a batch count once it is collected.
 SELECT llm_provider, model_id, count(*) AS calls, sum(charged_usd) AS cost,
        coalesce(sum(input_tokens::bigint + output_tokens), 0) AS tokens
 FROM llm_call_attempts
-WHERE run_id = ANY (%(run_ids)s::bigint[]) AND state IN ('settled', 'unknown')
+WHERE (run_id = ANY (%(run_ids)s::bigint[]) AND batch_id IS NULL OR batch_id = ANY (%(batch_ids)s::uuid[]))
+  AND state IN ('settled', 'unknown')
 GROUP BY llm_provider, model_id;
 
 -- name: count_usage

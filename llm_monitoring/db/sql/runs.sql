@@ -36,7 +36,7 @@ SET status = %(status)s, finished_at = now(), valid_results = %(valid)s, failed_
 WHERE id = %(run_id)s;
 
 -- name: open_tasks
--- A provider's tasks of the day without an answer, alternating between users: each row a page of prompts and samples.
+-- A provider's tasks of the day without an answer that are not out in a batch, alternating between users: each row a page of prompts and samples.
 WITH paced AS MATERIALIZED (
     -- what the plan of a paced day leaves out is not open, unless it failed before the day was planned, or all is wanted
     SELECT project_id, samples, left_out, resting FROM llm_paced_projects
@@ -64,7 +64,11 @@ FROM (SELECT query_id, sample, row_number() OVER (ORDER BY turn, user_id) - 1 AS
         AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
                         WHERE f.project_id = planned.project_id AND f.query_id = planned.query_id
                           AND f.llm_provider = %(provider)s AND f.analysis_date = %(day)s AND f.sample = planned.sample
-                          AND f.final)) open
+                          AND f.final)
+        AND NOT EXISTS (SELECT FROM llm_call_attempts a
+                        WHERE a.project_id = planned.project_id AND a.query_id = planned.query_id
+                          AND a.task_provider = %(provider)s AND a.analysis_date = %(day)s AND a.sample = planned.sample
+                          AND a.kind = 'answer' AND a.state IN ('reserved', 'sent') AND a.batch_id IS NOT NULL)) open
 GROUP BY place / %(page)s
 ORDER BY place / %(page)s;
 
@@ -93,7 +97,7 @@ ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO UPDAT
         final = llm_monitoring_failed_tasks.final OR excluded.final, run_id = excluded.run_id, failed_at = now();
 
 -- name: completeness
--- The tasks of a day that are planned, answered and failed, by project and provider; `omitted`: what a paced day leaves out.
+-- The tasks of a day that are planned, answered, out in a batch and failed, by project and provider; `omitted`: what a paced day leaves out.
 WITH paced AS MATERIALIZED (
     SELECT project_id, samples, left_out, resting FROM llm_paced_projects
     WHERE project_id = ANY (%(projects)s) AND analysis_date = %(day)s AND steps <> '{}' AND NOT %(in_full)s
@@ -138,14 +142,21 @@ WITH paced AS MATERIALIZED (
              JOIN llm_monitoring_queries q ON q.id = f.query_id AND q.is_active
     WHERE f.project_id = ANY (%(projects)s) AND f.analysis_date = %(day)s AND f.sample <= p.samples_per_query
     GROUP BY 1, 2
+), out AS (
+    SELECT a.project_id, a.task_provider, count(*) AS calls
+    FROM llm_call_attempts a
+    WHERE a.project_id = ANY (%(projects)s) AND a.analysis_date = %(day)s AND a.kind = 'answer'
+      AND a.state IN ('reserved', 'sent') AND a.batch_id IS NOT NULL
+    GROUP BY 1, 2
 )
 SELECT planned.project_id, provider.name AS provider, planned.tasks - coalesce(omitted.tasks, 0) AS tasks, coalesce(answered.results, 0) AS results,
-       coalesce(answered.unread, 0) AS unread, coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
+       coalesce(out.calls, 0) AS out, coalesce(answered.unread, 0) AS unread, coalesce(failed.failures, 0) AS failures, coalesce(failed.final, 0) AS final, failed.reason, failed.message
 FROM planned
          CROSS JOIN unnest(%(providers)s::text[]) AS provider (name)
          LEFT JOIN omitted ON omitted.project_id = planned.project_id AND omitted.llm_provider = provider.name
          LEFT JOIN answered ON answered.project_id = planned.project_id AND answered.llm_provider = provider.name
          LEFT JOIN failed ON failed.project_id = planned.project_id AND failed.llm_provider = provider.name
+         LEFT JOIN out ON out.project_id = planned.project_id AND out.task_provider = provider.name
 ORDER BY planned.project_id, provider.name;
 
 -- name: project_spend

@@ -1,0 +1,311 @@
+"""Collects batches: looks how far each is and closes its calls by what the provider reports.
+
+Every start collects first, before recovery, so that no call of a batch is taken for one of a dead run; a run collects
+while it waits, and `python -m llm_monitoring collect` at any other time. It needs the run lock. Each step is safe to
+repeat after a kill: a call is closed in one transaction that requires its open state, and a batch is closed only when
+none of its calls is open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from llm_monitoring import failpoints, registry
+from llm_monitoring.db import Row
+from llm_monitoring.keys import KeyUnreadable, NoKey
+from llm_monitoring.ledger import Payment, redact_bytes
+from llm_monitoring.logs import redact
+from llm_monitoring.providers import ProviderError, ProviderUnavailable
+from llm_monitoring.providers.batches import BatchClient, BatchLine, BatchMissing, RemoteBatch, missing_outcome
+from llm_monitoring.runs.batches import records
+from llm_monitoring.runs.batches.lookup import find_remote
+from llm_monitoring.runs.batches.records import Batch, Outcome
+from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.runs.recovery import payment_of
+
+log = logging.getLogger(__name__)
+
+LONGEST_LIFE: Final = timedelta(hours=49)  # from the POST: a day to run, a day of grace, and an hour
+NOT_YET: Final = timedelta(hours=1)  # in which a provider may not know a new batch
+
+
+class NotAsked(ProviderUnavailable):
+    """The batch ended before this request ran."""
+
+    kind = "expired"
+
+
+@dataclass(slots=True)
+class Collected:
+    """What was collected: calls by how they ended, the days and runs that they belong to, and what is still out.
+
+    `still_open`: the batches that are not collected; `troubles`: what keeps some of them from it.
+    """
+
+    answers: int = 0
+    failed: int = 0
+    not_billed: int = 0
+    unknown: int = 0
+    batches: int = 0
+    days: set[tuple[int, date]] = field(default_factory=set)
+    run_ids: set[int] = field(default_factory=set)
+    still_open: list[Batch] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        return self.answers + self.failed + self.not_billed + self.unknown
+
+    def add(self, other: Collected) -> None:
+        """Add what a later collection of the same run brought; what is still out is as it says."""
+        self.answers += other.answers
+        self.failed += other.failed
+        self.not_billed += other.not_billed
+        self.unknown += other.unknown
+        self.batches += other.batches
+        self.days |= other.days
+        self.run_ids |= other.run_ids
+        self.still_open, self.troubles = other.still_open, other.troubles
+
+
+def collect(
+    executor: TaskExecutor,
+    on_batch: Callable[[Batch], None] = lambda batch: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Collected:
+    """Go on with every batch that is not collected; needs the run lock.
+
+    A batch that cannot be collected now stays as it is, with its calls open, for the next time.
+    """
+    collected = Collected()
+    for batch in records.uncollected(executor.budget.db):
+        if should_stop():
+            collected.still_open.append(batch)
+            continue
+        on_batch(batch)
+        with executor.errors.guard("collect_batch", batch.label, user_id=batch.group.key.user_id) as guarded:
+            if Collection(executor, batch, collected).advance():
+                collected.batches += 1
+            else:
+                collected.still_open.append(batch)
+        if guarded.error is not None:
+            collected.still_open.append(batch)
+    if not should_stop():
+        forget(executor)
+    if collected.run_ids:
+        with executor.errors.guard("finish_run", "Ejecuciones de lotes"):
+            records.add_to_runs(executor.budget.db, list(collected.run_ids))
+    return collected
+
+
+def forget(executor: TaskExecutor) -> None:
+    """Have the providers delete collected batches; one that refuses is asked again for some days."""
+    for batch in records.unforgotten(executor.budget.db):
+        try:
+            with open_client(executor, batch) as client:
+                client.forget(batch.remote)
+        except BatchMissing:
+            pass
+        except (ProviderError, KeyUnreadable, NoKey) as exc:
+            log.info(
+                "%s: el proveedor aún no lo borra: %s",
+                batch.label,
+                redact(str(exc)),
+                extra={"event": "batch.kept", "batch_id": str(batch.id)},
+            )
+            continue
+        records.mark_forgotten(executor.budget.db, batch)
+        failpoints.reach("batch_forgotten")
+
+
+@contextmanager
+def open_client(executor: TaskExecutor, batch: Batch) -> Iterator[BatchClient]:
+    """The client of the batch's key; raises NoKey or KeyUnreadable."""
+    yield executor.clients.batch_of_key(batch.group.key)
+
+
+def error_of(line: BatchLine) -> ProviderError:
+    """Why a request has no reply."""
+    if line.outcome == "not_billed" and (line.error is None or type(line.error) is ProviderUnavailable):
+        return NotAsked(str(line.error or "the batch ended before this request ran"), billed="no")
+    return line.error or ProviderUnavailable("the batch has no reply to this request", billed="maybe")
+
+
+class Collection:
+    """The collection of one batch; `collected` counts what became of its calls."""
+
+    def __init__(self, executor: TaskExecutor, batch: Batch, collected: Collected) -> None:
+        self.executor = executor
+        self.db = executor.budget.db
+        self.batch = batch
+        self.collected = collected
+
+    def advance(self) -> bool:
+        """Go on from the batch's state; True if it is collected now."""
+        if self.batch.state == "preparing":
+            return self.withdraw()
+        trouble: str
+        try:
+            with open_client(self.executor, self.batch) as client:
+                return self.ask(client)
+        except BatchMissing as exc:
+            if self.age() < NOT_YET:
+                return False
+            trouble = f"el proveedor no lo conoce: {redact(str(exc))}"
+        except ProviderError as exc:
+            trouble = redact(str(exc))
+        except (KeyUnreadable, NoKey) as exc:
+            trouble = f"su API key no se puede usar: {exc}"
+        return self.give_up(trouble + self.other_key())
+
+    def other_key(self) -> str:
+        """What explains that a batch is unknown to the provider, if the key is another one than it was made with."""
+        try:
+            now = records.hash_of(self.executor.clients.secret(self.batch.group.key))
+        except (KeyUnreadable, NoKey):
+            return ""
+        return "" if now == self.batch.key_hash else "; se creó con otra API key: si es de otra cuenta, no la ve"
+
+    def age(self) -> timedelta:
+        posted: datetime | None = self.batch.posted_at
+        return timedelta(0) if posted is None else self.executor.budget.database_clock() - posted
+
+    def give_up(self, trouble: str) -> bool:
+        """Keep a batch that cannot be looked at, or after LONGEST_LIFE charge the ceilings of its calls."""
+        records.mark_looked(self.db, self.batch, trouble[:500])
+        if self.age() >= LONGEST_LIFE:
+            return self.lose(trouble)
+        self.collected.troubles.append(f"{self.batch.label}: {trouble}")
+        fields = {"event": "batch.not_collected", "batch_id": str(self.batch.id)}
+        log.warning("⚠️ %s: aún no se puede recoger: %s", self.batch.label, trouble, extra=fields)
+        return False
+
+    def withdraw(self) -> bool:
+        """Release the calls of a batch that was never posted."""
+        for row in records.open_calls(self.db, self.batch):
+            self.executor.budget.release(row["id"], "withdrawn", "its batch was not posted")
+        return records.mark_collected(self.db, self.batch, "withdrawn")
+
+    def ask(self, client: BatchClient) -> bool:
+        """Look at the batch at its provider; True if it is collected now."""
+        if self.batch.state == "posting":
+            remote, absent = find_remote(self.executor, client, self.batch)
+            if absent:
+                return self.close_absent()
+            if remote is None:
+                return self.age() >= LONGEST_LIFE and self.lose("no se sabe si se creó")
+            self.batch = replace(self.batch, state="running", remote_id=remote.remote_id, expires_at=remote.expires_at)
+        assert self.batch.remote_id is not None
+        remote = client.get(self.batch.remote_id)
+        records.mark_looked(self.db, self.batch)
+        if remote.state in ("running", "ending"):
+            return self.age() >= LONGEST_LIFE and self.lose(f"sigue sin acabar ({remote.status})")
+        records.mark_ended(self.db, self.batch)
+        failpoints.reach("batch_ended")
+        return self.download(client, remote)
+
+    def download(self, client: BatchClient, remote: RemoteBatch) -> bool:
+        """Close the calls by the lines of the results; those without a line only after a complete download."""
+        rows = {str(row["id"]): row for row in records.open_calls(self.db, self.batch)}
+        ours, replied = records.call_ids(self.db, self.batch), 0
+        for line in client.lines(remote):
+            replied += line.outcome == "replied" and line.custom_id in ours
+            row = rows.pop(line.custom_id, None)
+            if row is not None:
+                self.settle(row, line)
+        outcome = missing_outcome(remote, replied)
+        why = f"{remote.error_code or 'no_result'}: {remote.error_message or remote.status}"
+        error: ProviderError = ProviderUnavailable(f"the batch has no result for this request ({why})", billed="maybe")
+        if outcome == "not_billed":
+            error = NotAsked(str(error), billed="no")
+        for row in rows.values():
+            self.close(row, error)
+        failpoints.reach("batch_settled")
+        return self.finish(self.outcome_of(remote), remote.error_message)
+
+    def settle(self, row: Row, line: BatchLine) -> None:
+        """Close one call by its line; if the database refuses it, the call stays open for the next collection."""
+        if line.reply is None:
+            self.close(row, error_of(line))
+            return
+        with self.guarded(row):
+            payment = self.payment(row)
+            self.executor.budget.keep_receipt(payment.attempt.id, line.reply, redact_bytes(line.raw))
+            failpoints.reach("batch_receipt_kept")
+            try:
+                self.executor.payments.settle(payment, line.reply)
+                self.collected.answers += 1
+            except ProviderError:
+                self.collected.failed += 1
+            self.touch(row)
+            failpoints.reach("batch_line_settled")
+
+    @contextmanager
+    def guarded(self, row: Row) -> Iterator[None]:
+        with self.executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]):
+            yield
+
+    def close(self, row: Row, error: ProviderError) -> None:
+        """Close a call without an answer: void if it is surely not charged, else at its ceiling."""
+        with self.guarded(row):
+            self.executor.payments.store_failure(self.payment(row), error)
+            self.collected.not_billed += error.billed == "no"
+            self.collected.unknown += error.billed != "no"
+            self.touch(row)
+            failpoints.reach("batch_line_settled")
+
+    def payment(self, row: Row) -> Payment[None]:
+        return payment_of(self.executor, row, registry.read_rates(row["rates"]))
+
+    def touch(self, row: Row) -> None:
+        """Remember the day and the run of a call that was closed."""
+        if row["project_id"] is not None and isinstance(row["analysis_date"], date):
+            self.collected.days.add((row["project_id"], row["analysis_date"]))
+        if row["run_id"] is not None:
+            self.collected.run_ids.add(row["run_id"])
+
+    def outcome_of(self, remote: RemoteBatch) -> Outcome:
+        charged, void = records.counts(self.db, self.batch)
+        if self.batch.cancelled_at is not None:
+            return "cancelled"
+        if remote.state == "failed" or charged == 0:
+            return "expired" if remote.status == "expired" else "failed"
+        return "expired" if remote.status == "expired" or void > charged else "completed"
+
+    def close_absent(self) -> bool:
+        """Void the calls of a batch that was not made."""
+        error = ProviderUnavailable("the batch was not made", billed="no")
+        for row in records.open_calls(self.db, self.batch):
+            self.close(row, error)
+        return self.finish("absent")
+
+    def lose(self, trouble: str) -> bool:
+        """Charge the ceilings of the calls of a batch that can no longer be looked at."""
+        error = ProviderUnavailable(f"the batch is lost: {trouble}", billed="maybe")
+        for row in records.open_calls(self.db, self.batch):
+            self.close(row, error)
+        log.error(
+            "❌ %s se da por perdido, sus llamadas quedan cobradas a su techo: %s",
+            self.batch.label,
+            trouble,
+            extra={"event": "batch.lost", "batch_id": str(self.batch.id)},
+        )
+        return self.finish("lost", trouble[:500])
+
+    def finish(self, outcome: Outcome, error: str | None = None) -> bool:
+        """Close the batch, unless the database has refused one of its calls."""
+        collected = records.mark_collected(self.db, self.batch, outcome, error)
+        if collected:
+            failpoints.reach("batch_collected")
+            log.info(
+                "📦 %s recogido (%s)",
+                self.batch.label,
+                outcome,
+                extra={"event": "batch.collected", "batch_id": str(self.batch.id), "outcome": outcome},
+            )
+        return collected

@@ -1,0 +1,135 @@
+"""Whole runs with batches: what is asked in which part, and what the report says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from llm_monitoring.runs import daily
+from llm_monitoring.runs.report import DayReport
+from tests.integration.batches.in_memory import ANSWER_USD, DAY, MemoryClients, Scene, not_run
+
+
+def run(scene: Scene, monkeypatch: pytest.MonkeyPatch, days: int = 0, *, in_batches: bool = True) -> DayReport:
+    """One run of DAY or a day after it, that waits for some hundredths of a second."""
+    scene.variables.setdefault("LLM_ECONOMY_WAIT_MINUTES", "0.003")
+    app = scene.app
+    monkeypatch.setattr(daily, "Clients", lambda keys, settings: MemoryClients(app, scene.batches))
+    return daily.run_day(app, daily.RunRequest(DAY + timedelta(days=days), in_batches=in_batches))
+
+
+def modes(scene: Scene) -> dict[str, int]:
+    rows = scene.environment.rows("SELECT mode, count(*) AS n FROM llm_monitoring_results GROUP BY mode")
+    return {row["mode"]: row["n"] for row in rows}
+
+
+def test_a_day_in_a_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer comes from the batch, at half the price, and the day has its figures."""
+    report = run(scene, monkeypatch)
+    assert (True, 24, 24 * ANSWER_USD, {"batch": 24}) == (
+        report.complete,
+        report.stats.answered,
+        report.cost_usd,
+        modes(scene),
+    )
+    snapshot = scene.environment.rows("SELECT mode, total_queries FROM llm_monitoring_snapshots")
+    assert "batch" == snapshot[0]["mode"]
+
+
+def test_a_punctual_day_is_finished_at_the_standard_price(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch does not end in time: it is cancelled, and each task is asked once more, at once."""
+    scene.batches.ends_after = None
+    report = run(scene, monkeypatch)
+    assert (True, {"standard": 24}, ["remote-0"]) == (report.complete, modes(scene), scene.batches.cancelled)
+    assert scene.environment.billed() == scene.environment.charged()
+
+
+def test_a_patient_day_is_finished_by_the_next_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run reports what is out and no failure; the next day's run brings the answers under their own day."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.ends_after = None
+    report = run(scene, monkeypatch)
+    (project,) = report.projects
+    assert (True, 0, 24, None) == (report.complete, project.pending, project.out, project.error)
+    scene.batches.ends_after = 0
+    run(scene, monkeypatch, days=1)
+    rows = scene.environment.rows(
+        "SELECT analysis_date AS day, count(*) AS n FROM llm_monitoring_results GROUP BY 1 ORDER BY 1"
+    )
+    assert [24, 24] == [row["n"] for row in rows]
+    assert scene.environment.audit().clean
+
+
+def test_what_expired_is_asked_again_while_its_day_is_wanted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that collects it asks it one by one, at the standard price."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.result = not_run
+    run(scene, monkeypatch)
+    assert {"standard": 24} == modes(scene)
+
+
+def test_what_expired_after_its_day_is_a_failure(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next day's run does not ask yesterday's tasks again: they keep the reason `expired`."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.ends_after = None
+    run(scene, monkeypatch)
+    scene.batches.ends_after, scene.batches.result = 0, not_run
+    run(scene, monkeypatch, days=1)
+    rows = scene.environment.rows("SELECT reason, analysis_date AS day FROM llm_monitoring_failed_tasks")
+    assert {("expired", DAY)} == {(row["reason"], row["day"]) for row in rows}
+
+
+def test_a_run_that_someone_waits_for_makes_no_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordered analysis and `runs retry` ask at once."""
+    run(scene, monkeypatch, in_batches=False)
+    assert ({"standard": 24}, {}) == (modes(scene), scene.batches.made)
+
+
+def test_two_starts_never_ask_a_task_twice(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start while the batch is out asks nothing of it."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.ends_after = None
+    run(scene, monkeypatch)
+    second = run(scene, monkeypatch)
+    assert ({"sent": 24}, 0, 1) == (scene.states(), second.stats.answered, len(scene.batches.made))
+
+
+def test_the_usage_of_a_model_counts_each_call_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of a batch count when it is collected, whichever run collects it."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.ends_after = None
+    run(scene, monkeypatch)
+    scene.batches.ends_after = 0
+    run(scene, monkeypatch)
+    run(scene, monkeypatch)
+    rows = scene.environment.rows(
+        "SELECT total_queries AS n FROM llm_model_registry WHERE model_id = 'claude-sonnet-5-5'"
+    )
+    assert 24 + 1 == rows[0]["n"]  # one of the batch that had brought an answer before
+
+
+def test_late_answers_get_their_sentiment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run scores them one by one, and their day's figures count it."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.batches.ends_after = None
+    scene.variables["LLM_SENTIMENT"] = "true"
+    run(scene, monkeypatch)
+    scene.batches.ends_after = 0
+    run(scene, monkeypatch, days=1)
+    late = scene.environment.rows(
+        "SELECT sentiment_status AS s, count(*) AS n FROM llm_monitoring_results"
+        f" WHERE analysis_date = '{DAY}' GROUP BY 1"
+    )
+    assert [("scored", 24)] == [(row["s"], row["n"]) for row in late]
+
+
+def test_the_rest_of_a_full_budget_is_asked_after_the_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ceilings of the batch are held at once; when it has settled, the money is there for the other tasks."""
+    scene.environment.add_numbered_project(1, 60, ["anthropic"])
+    limit = partial(scene.environment.budget.set_limits, 1)
+    limit(scene.app.settings.default_monthly_budget_usd / 100, None)
+    report = run(scene, monkeypatch)
+    assert (True, 84, set()) == (report.complete, sum(modes(scene).values()), report.stats.blocked_users)
+    assert modes(scene)["batch"] < 84
