@@ -13,6 +13,7 @@ from llm_monitoring.errors import Invalid, NotFound
 
 SQL = load("shares")
 
+LONGEST_NAME: Final = 100
 MOST_BYTES: Final = 100_000
 # of each form the bytes that it begins with, with any four in place of "...."; SVG may carry script and is not taken
 FORMS: Final = (
@@ -48,8 +49,9 @@ def agency_of_project(db: Database, project_id: int) -> Agency | None:
 
 def set_agency(db: Database, actor: Actor, name: str, logo: bytes | None = None) -> Agency:
     """Store name and logo of the actor's account, with the record; raises Invalid for what cannot be shown."""
-    if not 1 <= len(name.strip()) <= 100 or not name.isprintable():
-        raise Invalid("name", "an agency's name has 1 to 100 characters")
+    if not 1 <= len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+        sentence = f"an agency's name has 1 to {LONGEST_NAME} characters"
+        raise Invalid("name", sentence, code="text_length", most=LONGEST_NAME)
     made = Agency(name.strip(), logo, None if logo is None else form_of(logo))
 
     def work(db: Database) -> None:
@@ -76,10 +78,11 @@ def remove_agency(db: Database, actor: Actor) -> None:
 def form_of(logo: bytes) -> str:
     """The form of an image by its bytes; raises Invalid for any other and for one that is too large."""
     if len(logo) > MOST_BYTES:
-        raise Invalid("logo", f"a logo has at most {MOST_BYTES // 1000} kB, this one has {len(logo) // 1000}")
+        sentence = f"a logo has at most {MOST_BYTES // 1000} kB, this one has {len(logo) // 1000}"
+        raise Invalid("logo", sentence, code="logo_too_large", most=MOST_BYTES // 1000)
     found = next((form for form, head, inner in FORMS if logo.startswith(head) and logo[8:].startswith(inner)), None)
     if found is None:
-        raise Invalid("logo", "a logo is a PNG, JPEG or WebP image")
+        raise Invalid("logo", "a logo is a PNG, JPEG or WebP image", code="logo_form")
     return found
 
 

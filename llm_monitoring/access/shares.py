@@ -17,6 +17,7 @@ SQL = load("shares")
 
 DEFAULT_DAYS: Final = 30
 MOST_DAYS: Final = 365
+LONGEST_LABEL: Final = 100
 
 Kind = Literal["live", "frozen"]
 State = Literal["open", "expired", "revoked"]
@@ -51,10 +52,11 @@ def create(
 
     With `report` the link is frozen to it. Raises Invalid for a label or a number of days that cannot be.
     """
-    if not 1 <= len(label.strip()) <= 100 or not label.isprintable():
-        raise Invalid("label", "a link's label has 1 to 100 characters")
+    if not 1 <= len(label.strip()) <= LONGEST_LABEL or not label.isprintable():
+        sentence = f"a link's label has 1 to {LONGEST_LABEL} characters"
+        raise Invalid("label", sentence, code="text_length", most=LONGEST_LABEL)
     if not 1 <= days <= MOST_DAYS:
-        raise Invalid("days", f"a link is open for 1 to {MOST_DAYS} days")
+        raise Invalid("days", f"a link is open for 1 to {MOST_DAYS} days", code="days_range", most=MOST_DAYS)
     text = new_text()
     values = {
         "project_id": project_id,

@@ -28,6 +28,7 @@ Scope = Literal[
     "shares:write",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+LONGEST_NAME: Final = 100
 PREFIX: Final = "llmm_"
 SHOWN: Final = len(PREFIX) + 7
 FORM: Final = re.compile(r"llmm_[0-9a-f]{64}[0-9a-f]{8}")
@@ -92,20 +93,23 @@ def check(
     project_ids: Sequence[int] | None,
     expires_at: datetime | None,
 ) -> None:
-    if not 1 <= len(name.strip()) <= 100:
-        raise Invalid("name", "a token's name has 1 to 100 characters")
+    if not 1 <= len(name.strip()) <= LONGEST_NAME:
+        sentence = f"a token's name has 1 to {LONGEST_NAME} characters"
+        raise Invalid("name", sentence, code="text_length", most=LONGEST_NAME)
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise Invalid("scopes", f"{', '.join(unknown) or 'no scope'}: the scopes are {', '.join(SCOPES)}")
+        sentence = f"{', '.join(unknown) or 'no scope'}: the scopes are {', '.join(SCOPES)}"
+        raise Invalid("scopes", sentence, code="scopes_unknown")
     if project_ids is not None and not project_ids:
-        raise Invalid(
-            "project_ids", "an empty list of projects would reach none: leave it out for all of the user's projects"
-        )
+        sentence = "an empty list of projects would reach none: leave it out for all of the user's projects"
+        raise Invalid("project_ids", sentence, code="projects_missing")
     foreign = db.all(SQL.foreign_projects, {"user_id": user_id, "project_ids": list(project_ids or ())})
     if foreign:
-        raise Invalid("project_ids", f"user {user_id} has no project {', '.join(str(row['id']) for row in foreign)}")
+        sentence = f"user {user_id} has no project {', '.join(str(row['id']) for row in foreign)}"
+        raise Invalid("project_ids", sentence, code="projects_unknown")
     if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise Invalid("expires_at", f"{expires_at:%Y-%m-%d} has passed: a token ends on a later day")
+        sentence = f"{expires_at:%Y-%m-%d} has passed: a token ends on a later day"
+        raise Invalid("expires_at", sentence, code="day_passed")
 
 
 def find(db: Database, text: str) -> Token | None:

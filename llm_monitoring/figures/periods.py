@@ -37,7 +37,8 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise Invalid("period", f"the period ends before it starts: {self.last} is before {self.first}")
+            sentence = f"the period ends before it starts: {self.last} is before {self.first}"
+            raise Invalid("period", sentence, code="period_order")
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last}" if self.first != self.last else str(self.first)
@@ -55,7 +56,8 @@ class Period:
             last = self.first - timedelta(days=1)
             first = last.replace(day=1) if self.is_month else self.first - timedelta(days=self.days)
         except OverflowError as exc:
-            raise Invalid("period", f"no calendar has {self.days} days before {self.first}") from exc
+            sentence = f"no calendar has {self.days} days before {self.first}"
+            raise Invalid("period", sentence, code="period_calendar") from exc
         return Period(first, last)
 
     @property
@@ -80,7 +82,8 @@ def period_of(
             return Period(end - length, end)
         return Period(first, last or (first + length if sized else max(first, latest)))
     except OverflowError as exc:
-        raise Invalid("period", f"a period of {days} days at {first or last or latest} leaves the calendar") from exc
+        sentence = f"a period of {days} days at {first or last or latest} leaves the calendar"
+        raise Invalid("period", sentence, code="period_calendar") from exc
 
 
 def default_days(measured: Period | None) -> int:
@@ -209,7 +212,7 @@ def in_order(one: Period, other: Period) -> tuple[Period, Period]:
     """The earlier and the later period; raises Invalid if they share a day."""
     before, after = sorted((one, other), key=lambda period: period.first)
     if after.first <= before.last:
-        raise Invalid("period", f"the two periods overlap: {before} and {after}")
+        raise Invalid("period", f"the two periods overlap: {before} and {after}", code="periods_overlap")
     return before, after
 
 

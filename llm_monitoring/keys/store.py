@@ -281,7 +281,7 @@ def read_key(secret: Secret) -> Secret:
     try:
         return typed_key(secret.reveal())
     except ValueError as exc:
-        raise Invalid("key", f"this is no API key: it must be {exc}") from None
+        raise Invalid("key", f"this is no API key: it must be {exc}", code="no_api_key") from None
 
 
 def replace(transaction: Transaction, changes: list[dict[str, Any]]) -> int:

@@ -142,9 +142,8 @@ def read_entity(item: Any, project_id: int) -> Entity:
             exclude=tuple(item.get("exclude") or ()),
             case_sensitive=bool(item.get("case_sensitive", False)),
         )
-    raise Invalid(
-        "competitors", f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}"
-    )
+    sentence = f"project {project_id}: a competitor is a name or an object with a name, not {item!r:.80}"
+    raise Invalid("competitors", sentence, code="competitor_unreadable")
 
 
 def make_entity(name: str, /, **fields: Any) -> Entity:
@@ -152,7 +151,7 @@ def make_entity(name: str, /, **fields: Any) -> Entity:
     try:
         return Entity(**({"name": name} | fields))
     except ValueError as exc:
-        raise Invalid("name", f"{name!r}: {exc}") from exc
+        raise Invalid("name", f"{name!r}: {exc}", code="name_missing") from exc
 
 
 def edited_entity(

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from llm_monitoring.projects.value_problems import ValueProblem, value_problem
+
 LONGEST_LANGUAGE: Final = 10  # the width of the column
 TAG: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 NO_LANGUAGE: Final = re.compile(r"(und|mul|mis|zxx|q[a-t][a-z])(-.*)?")  # undetermined, several, none, private
@@ -27,9 +29,10 @@ def language_code(text: str) -> str | None:
     return code if code and len(code) <= LONGEST_LANGUAGE and not NO_LANGUAGE.fullmatch(code) else None
 
 
-def language_problem(text: str) -> str:
-    """Why a text is not the code of a language; empty if it is one."""
-    return "" if language_code(text) else f"language {text!r} is no ISO 639 code such as es or en"
+def language_problem(text: str) -> ValueProblem | None:
+    """Why a text is not the code of a language; None if it is one."""
+    sentence = f"language {text!r} is no ISO 639 code such as es or en"
+    return None if language_code(text) else value_problem("language_unknown", sentence)
 
 
 @cache
@@ -45,13 +48,14 @@ def country_code(text: str) -> str | None:
     return code if code in countries() else None
 
 
-def country_problem(text: str) -> str:
-    """Why a text is not the code of a country, with the code that may be meant; empty if it is one."""
+def country_problem(text: str) -> ValueProblem | None:
+    """Why a text is not the code of a country, with the code that may be meant; None if it is one."""
     if country_code(text):
-        return ""
-    meant = meant_country(text)
-    hint = f": write {meant}" if meant else " such as ES or US"
-    return f"country {text!r} is no ISO 3166 code{hint}"
+        return None
+    sentence, meant = f"country {text!r} is no ISO 3166 code", meant_country(text)
+    if meant:
+        return value_problem("country_meant", f"{sentence}: write {meant}", meant=meant)
+    return value_problem("country_unknown", f"{sentence} such as ES or US")
 
 
 def meant_country(text: str) -> str:

@@ -176,5 +176,6 @@ def restore_name(db: Database, project_id: int, name: str) -> None:
 def key_of(name: str) -> str:
     found = analysis.key(name)
     if not found or not 1 <= len(name) <= LONGEST_NAME or len(found) > LONGEST_NAME or not name.isprintable():
-        raise Invalid("name", f"a name has 1 to {LONGEST_NAME} characters, at least one of them a letter or digit")
+        sentence = f"a name has 1 to {LONGEST_NAME} characters, at least one of them a letter or digit"
+        raise Invalid("name", sentence, code="name_length", most=LONGEST_NAME)
     return found

@@ -59,12 +59,14 @@ def add_note(db: Database, project_id: int, day: date, text: str, author: tuple[
     find(db, project_id)
     words = " ".join(text.split())
     if not words or len(words) > LONGEST_NOTE:
-        raise Invalid("text", f"a note has 1 to {LONGEST_NOTE} characters, not {len(words)}")
+        sentence = f"a note has 1 to {LONGEST_NOTE} characters, not {len(words)}"
+        raise Invalid("text", sentence, code="note_length", most=LONGEST_NOTE)
     kind, author_id = author
     fields = {"day": day, "text": words, "author_kind": kind, "author_id": author_id, "most": MOST_NOTES}
     row = db.one(SQL.add_note, {"project_id": project_id, **fields})
     if row is None:
-        raise Invalid("text", f"a project has at most {MOST_NOTES} notes: remove one")
+        sentence = f"a project has at most {MOST_NOTES} notes: remove one"
+        raise Invalid("text", sentence, code="notes_too_many", most=MOST_NOTES)
     return find_note(db, project_id, row["id"])
 
 

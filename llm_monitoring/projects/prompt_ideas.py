@@ -66,9 +66,10 @@ def propose(db: Database, project_id: int, count: int, seed: int = 0) -> Propose
     project = store.find(db, project_id)
     language = project.language.partition("-")[0]
     if language not in LANGUAGES:
-        raise Invalid("language", f"there are no templates in {project.language!r}, only in {', '.join(LANGUAGES)}")
+        sentence = f"there are no templates in {project.language!r}, only in {', '.join(LANGUAGES)}"
+        raise Invalid("language", sentence, code="no_templates")
     if not 0 < count <= MOST:
-        raise Invalid("count", f"propose 1 to {MOST} prompts, not {count}")
+        raise Invalid("count", f"propose 1 to {MOST} prompts, not {count}", code="proposals_range", most=MOST)
     known = {plain_words(row["query_text"]) for row in prompts.list_prompts(db, project_id)}
     wanted = split(count, with_competitors=bool(project.competitors))
     queries = [

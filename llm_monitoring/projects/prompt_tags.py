@@ -23,7 +23,8 @@ def clean_tag(text: str) -> str:
     """A tag as it is stored: in small letters and with single spaces. Raises Invalid."""
     tag = SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip().lower()
     if not 1 <= len(tag) <= LONGEST_TAG or UNWRITABLE.search(tag):
-        raise Invalid("tags", f"{text[:80]!r} is no tag: a tag has 1 to {LONGEST_TAG} characters and no comma")
+        sentence = f"{text[:80]!r} is no tag: a tag has 1 to {LONGEST_TAG} characters and no comma"
+        raise Invalid("tags", sentence, code="tag_form", most=LONGEST_TAG)
     return tag
 
 
@@ -31,7 +32,8 @@ def clean_tags(texts: Iterable[str]) -> list[str]:
     """The tags of a prompt as they are stored, each once. Raises Invalid, for too many of them as well."""
     tags = sorted({clean_tag(each) for each in texts})
     if len(tags) > MOST_TAGS:
-        raise Invalid("tags", f"a prompt has at most {MOST_TAGS} tags, and these are {len(tags)}")
+        sentence = f"a prompt has at most {MOST_TAGS} tags, and these are {len(tags)}"
+        raise Invalid("tags", sentence, code="tags_too_many", most=MOST_TAGS)
     return tags
 
 

@@ -66,7 +66,8 @@ def add_all_prompts(
     try:
         added = db.transact(work)
     except Rejected as exc:
-        raise Invalid("prompts", f"the database does not take one of the prompts, so none was added: {exc}") from exc
+        sentence = f"the database does not take one of the prompts, so none was added: {exc}"
+        raise Invalid("prompts", sentence, code="refused_by_database") from exc
     return added, len(queries) - added
 
 
@@ -124,12 +125,14 @@ def remove_prompts(db: Database, project_id: int, query_ids: Sequence[int]) -> N
     def work() -> None:
         with_asked = {"project_id": project_id, "ids": list(query_ids)}
         if db.execute(SQL.remove_prompts, {**with_asked, "wanted": wanted}) != wanted:
-            raise NotReady("prompt", query_ids, "one of the prompts was asked meanwhile, so none was deleted")
+            sentence = "one of the prompts was asked meanwhile, so none was deleted"
+            raise NotReady("prompt", query_ids, sentence, code="prompt_asked_meanwhile")
 
     try:
         work()
     except Rejected as exc:
-        raise NotReady("prompt", query_ids, f"the prompts are in use by the host application: {exc}") from exc
+        sentence = f"the prompts are in use by the host application: {exc}"
+        raise NotReady("prompt", query_ids, sentence, code="in_use") from exc
 
 
 def edit_prompt(
@@ -154,4 +157,5 @@ def edit_prompt(
     except Conflict as exc:
         raise AlreadyExists("prompt", text, f"project {project_id} has a prompt with these words already") from exc
     except Rejected as exc:
-        raise Invalid("prompt", f"the database does not take the prompt: {exc}") from exc
+        sentence = f"the database does not take the prompt: {exc}"
+        raise Invalid("prompt", sentence, code="refused_by_database") from exc

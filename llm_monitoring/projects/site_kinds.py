@@ -123,12 +123,14 @@ def set_kind(db: Database, project_id: int, domain: str, kind: str) -> tuple[str
     project = find(db, project_id)
     if kind not in SETTABLE:
         reason = "it comes from declared sites: add the site to the brand or competitor" if kind in KINDS else "unknown"
-        raise Invalid("kind", f"{kind!r} cannot be set ({reason}); the kinds are {', '.join(SETTABLE)}")
+        sentence = f"{kind!r} cannot be set ({reason}); the kinds are {', '.join(SETTABLE)}"
+        raise Invalid("kind", sentence, code="kind_not_settable")
     site = site_of(project, domain)
     before = kind_set(db, project_id, site)
     row = db.one(SQL.set_kind, {"project_id": project_id, "site": site, "kind": kind, "most": MOST_SET})
     if row is None:
-        raise Invalid("site", f"a project has at most {MOST_SET} sites of which the kind is set")
+        sentence = f"a project has at most {MOST_SET} sites of which the kind is set"
+        raise Invalid("site", sentence, code="site_kinds_too_many", most=MOST_SET)
     return site, before
 
 
@@ -152,11 +154,13 @@ def site_of(project: Project, domain: str) -> str:
     """The host that a user names; raises Invalid if it is none, is all of an ending, or is declared in the project."""
     problem = site_problem(domain)
     if problem:
-        raise Invalid("site", f"{domain[:80]!r}: {problem}")
+        raise problem.invalid("site", f"{domain[:80]!r}: ")
     site = analysis.ascii_host(analysis.normalise_domain(domain))
     if suffixes().privatesuffix(site) is None:
-        raise Invalid("site", f"{site} is an ending that many sites share: name one of them")
+        sentence = f"{site} is an ending that many sites share: name one of them"
+        raise Invalid("site", sentence, code="site_ending", site=site)
     found = SiteKinds(project, {}).of(site)
     if found.basis == "declared":
-        raise Invalid("site", f"{site} is a declared site of {found.owner}")
+        sentence = f"{site} is a declared site of {found.owner}"
+        raise Invalid("site", sentence, code="site_declared", site=site, owner=found.owner)
     return site

@@ -7,6 +7,8 @@ from typing import Final
 
 import idna
 
+from llm_monitoring.projects.value_problems import ValueProblem, value_problem
+
 SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 BETWEEN: Final = re.compile(r"[\s,;|]+")
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -15,25 +17,28 @@ NEVER_PUBLIC: Final = frozenset({"localhost", "local", "invalid", "internal", "l
 LONGEST_HOST: Final = 253
 
 
-def site_problem(text: str) -> str:
-    """Why citations of a text cannot be counted as of a host, and what to write; empty if they can."""
+def site_problem(text: str) -> ValueProblem | None:
+    """Why citations of a text cannot be counted as of a host, and what to write; None if they can."""
     parts = [part for part in BETWEEN.split(text.strip()) if part]
     if len(parts) > 1:
-        return f"one entry has several sites: give each by itself, {' and '.join(map(plain_host, parts[:5]))}"
+        hosts = list(map(plain_host, parts[:5]))
+        sentence = f"one entry has several sites: give each by itself, {' and '.join(hosts)}"
+        return value_problem("site_several", sentence, hosts=", ".join(hosts))
     bare = SCHEME.sub("", text.strip())
     host = plain_host(text)
     if not is_host(host):
-        return "this is no host that can exist: write one such as acme.com"
+        return value_problem("site_no_host", "this is no host that can exist: write one such as acme.com")
     if "*" in bare or bare.startswith("."):
-        return f"write {host}: its subdomains count as well"
+        return value_problem("site_subdomains", f"write {host}: its subdomains count as well", host=host)
     if "@" in bare:
-        return f"this is a mail address or holds a login: write {host}"
+        return value_problem("site_login", f"this is a mail address or holds a login: write {host}", host=host)
     authority, mark, rest = split(bare)
     if rest.strip("/") or mark in ("?", "#"):
-        return f"a site is a whole host, and a page or folder of it cannot be counted alone: write {host}"
+        sentence = f"a site is a whole host, and a page or folder of it cannot be counted alone: write {host}"
+        return value_problem("site_page", sentence, host=host)
     if ":" in authority:
-        return f"a port says nothing about a citation: write {host}"
-    return ""
+        return value_problem("site_port", f"a port says nothing about a citation: write {host}", host=host)
+    return None
 
 
 def split(bare: str) -> tuple[str, str, str]:

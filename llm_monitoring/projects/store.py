@@ -43,7 +43,8 @@ def add(db: Database, new: NewProject) -> int:
             "project", new.name, f"user {new.user_id} already has a project named {new.name!r}"
         ) from exc
     except Rejected as exc:
-        raise Invalid("project", f"project {new.name!r} was refused: {exc}") from exc
+        sentence = f"project {new.name!r} was refused: {exc}"
+        raise Invalid("project", sentence, code="refused_by_database") from exc
     assert row is not None
     return int(row["id"])
 
@@ -69,7 +70,8 @@ def change(db: Database, project_id: int, edit: Callable[[Project], Project]) ->
     except Conflict as exc:
         raise AlreadyExists("project", project_id, "the user already has another project of that name") from exc
     except Rejected as exc:
-        raise Invalid("project", f"project {project_id} cannot be changed so: {exc}") from exc
+        sentence = f"project {project_id} cannot be changed so: {exc}"
+        raise Invalid("project", sentence, code="refused_by_database") from exc
 
 
 def hold(db: Database, project_id: int) -> Row:
@@ -93,7 +95,8 @@ def remove(db: Database, project_id: int) -> None:
         if db.execute(SQL.remove_project, {"project_id": project_id}) == 0:
             raise NotFound("project", project_id)
     except Rejected as exc:
-        raise NotReady("project", project_id, f"project {project_id} is in use by the host application: {exc}") from exc
+        sentence = f"project {project_id} is in use by the host application: {exc}"
+        raise NotReady("project", project_id, sentence, code="in_use") from exc
 
 
 def set_active(db: Database, project_id: int, is_active: bool) -> None:

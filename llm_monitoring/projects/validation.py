@@ -13,6 +13,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
 from llm_monitoring.projects.sites import site_problem
+from llm_monitoring.projects.value_problems import ValueProblem, value_problem
 
 if TYPE_CHECKING:
     from llm_monitoring.projects.definition import Definition, NewPrompt
@@ -22,16 +23,25 @@ MOST_SPELLINGS: Final = 50
 LONGEST_NAME: Final = 255
 LONGEST_PROMPT: Final = 4000
 LONGEST_TYPE: Final = 50
+MOST_SAMPLES: Final = 20
 EDGES: Final = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a field of a project, and what to write instead."""
+    """What is wrong with a field of a project; `prefix` says of what in the field."""
 
     field: str
-    text: str
-    code: str = ""
+    value: ValueProblem
+    prefix: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.prefix}{self.value}"
+
+
+def problem(field: str, code: str, sentence: str, **facts: object) -> Problem:
+    return Problem(field, value_problem(code, sentence, **facts))
 
 
 Problems = Mapping[Problem, int]  # by how much each is wrong
@@ -43,13 +53,13 @@ def problems(new: Definition) -> Problems:
     for field, entity in (("brand", new.brand), *(("competitors", each) for each in new.competitors)):
         found |= entity_problems(field, entity)
     if len(new.competitors) > MOST_COMPETITORS:
-        too_many = Problem("competitors", f"a project has at most {MOST_COMPETITORS} competitors")
-        found[too_many] = len(new.competitors)
+        text = f"a project has at most {MOST_COMPETITORS} competitors"
+        found[problem("competitors", "competitors_too_many", text, most=MOST_COMPETITORS)] = len(new.competitors)
     names = Counter(name.casefold() for name in (new.brand.name, *(entity.name for entity in new.competitors)))
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None:
         text = f"brand and competitors need different names, and {twice!r} is there twice"
-        found[Problem("competitors", text)] = names[twice]
+        found[problem("competitors", "name_twice", text, name=twice[:80])] = names[twice]
     return found
 
 
@@ -57,15 +67,18 @@ def field_problems(new: Definition) -> Iterator[Problem]:
     """What is wrong with the fields other than the names of brand and competitors."""
     for field, label, text in (("name", "project's name", new.name), ("industry", "industry", new.industry)):
         if not 0 < len(text.strip()) <= LONGEST_NAME:
-            yield Problem(field, f"the {label} is empty or over {LONGEST_NAME} characters")
-    if problem := language_problem(new.language):
-        yield Problem("language", problem)
-    if new.country and (problem := country_problem(new.country)):
-        yield Problem("country", problem)
+            sentence = f"the {label} is empty or over {LONGEST_NAME} characters"
+            yield problem(field, "text_length", sentence, most=LONGEST_NAME)
+    if found := language_problem(new.language):
+        yield Problem("language", found)
+    if new.country and (found := country_problem(new.country)):
+        yield Problem("country", found)
     if not new.providers:
-        yield Problem("providers", "a project needs at least one provider")
-    if not 1 <= new.samples_per_query <= 20:
-        yield Problem("samples_per_query", "samples per query are 1 to 20")
+        yield problem("providers", "providers_missing", "a project needs at least one provider")
+    if not 1 <= new.samples_per_query <= MOST_SAMPLES:
+        yield problem(
+            "samples_per_query", "samples_range", f"samples per query are 1 to {MOST_SAMPLES}", most=MOST_SAMPLES
+        )
 
 
 def entity_problems(field: str, entity: Entity) -> dict[Problem, int]:
@@ -73,43 +86,45 @@ def entity_problems(field: str, entity: Entity) -> dict[Problem, int]:
     found: dict[Problem, int] = {}
     for letter in entity.single_letters:
         text = f"{letter!r} is one letter, which any text holds: give a longer name, or count it only in its own case"
-        found[Problem(field, text, code="one_letter")] = 1
+        found[problem(field, "one_letter", text, letter=letter)] = 1
     for name in (*entity.spellings, *entity.exclude):
         if len(name) > LONGEST_NAME:
             text = f"a name is at most {LONGEST_NAME} characters long: {name[:40]!r}…"
-            found[Problem(field, text)] = len(name)
+            found[problem(field, "name_too_long", text, most=LONGEST_NAME, name=name[:40])] = len(name)
     for site in entity.domains:
-        if problem := site_problem(site):
-            found[Problem(field, f"the site {site[:80]!r} of {entity.name[:80]!r}: {problem}")] = 1
+        if wrong := site_problem(site):
+            found[Problem(field, wrong, f"the site {site[:80]!r} of {entity.name[:80]!r}: ")] = 1
     spellings = len(entity.spellings) + len(entity.exclude)
     if spellings > MOST_SPELLINGS:
         text = f"{entity.name[:80]!r} may have at most {MOST_SPELLINGS} spellings and excluded phrases"
-        found[Problem(field, text)] = spellings
+        found[problem(field, "spellings_too_many", text, most=MOST_SPELLINGS)] = spellings
     if len(entity.domains) > MOST_SPELLINGS:
         text = f"{entity.name[:80]!r} may have at most {MOST_SPELLINGS} sites"
-        found[Problem(field, text)] = len(entity.domains)
+        found[problem(field, "sites_too_many", text, most=MOST_SPELLINGS)] = len(entity.domains)
     return found
 
 
 def check(new: Definition, before: Definition | None = None) -> None:
     """Raise Invalid for the first problem that a change adds; a project keeps the ones that it has already."""
     known = {} if before is None else problems(before)
-    for problem, size in problems(new).items():
-        if size > known.get(problem, 0):
-            raise Invalid(problem.field, problem.text, code=problem.code)
+    for found, size in problems(new).items():
+        if size > known.get(found, 0):
+            raise found.value.invalid(found.field, found.prefix)
 
 
 def check_prompt(query: NewPrompt) -> None:
     """Raise Invalid if a prompt cannot be stored."""
     text = query.text.strip()
     if not text:
-        raise Invalid("prompt", "the prompt is empty")
+        raise Invalid("prompt", "the prompt is empty", code="prompt_empty")
     if len(text) > LONGEST_PROMPT:
-        raise Invalid("prompt", f"the prompt is longer than {LONGEST_PROMPT} characters: {text[:60]!r}…")
-    if query.language is not None and (problem := language_problem(query.language)):
-        raise Invalid("language", problem)
+        sentence = f"the prompt is longer than {LONGEST_PROMPT} characters: {text[:60]!r}…"
+        raise Invalid("prompt", sentence, code="prompt_too_long", most=LONGEST_PROMPT)
+    if query.language is not None and (wrong := language_problem(query.language)):
+        raise wrong.invalid("language")
     if not 0 < len(query.query_type) <= LONGEST_TYPE:
-        raise Invalid("type", f"type {query.query_type[:60]!r} is empty or over {LONGEST_TYPE} characters")
+        sentence = f"type {query.query_type[:60]!r} is empty or over {LONGEST_TYPE} characters"
+        raise Invalid("type", sentence, code="type_length", most=LONGEST_TYPE)
 
 
 def prompt_key(text: str) -> str:

@@ -51,7 +51,8 @@ def preview_name(db: Database, project_id: int, new: Entity, period: Period) -> 
     with_it = replace(project, competitors=(*project.competitors, new))
     projects.check_definition(with_it, project)
     if period.days > MOST_DAYS:
-        raise Invalid("from", f"a preview takes at most {MOST_DAYS} days, not {period.days}")
+        sentence = f"a preview takes at most {MOST_DAYS} days, not {period.days}"
+        raise Invalid("from", sentence, code="period_too_long", most=MOST_DAYS)
     before, after = (answers_of(db, each, period) for each in (project, with_it))
     now = {row.name: row for row in entity_rows(before, project.brand.name, ())}
     then = entity_rows(after, project.brand.name, ())

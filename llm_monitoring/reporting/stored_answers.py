@@ -105,7 +105,8 @@ def search(
         return AnswerSearch(project, competitor=name, **conditions)
     counted = counted_in(figure, [each.name for each in project.competitors], name)
     if counted is None:
-        raise Invalid("counted_in", f"{figure} is a figure of the brand alone: leave the competitor out")
+        sentence = f"{figure} is a figure of the brand alone: leave the competitor out"
+        raise Invalid("counted_in", sentence, code="figure_of_brand")
     return AnswerSearch(project, competitor=name, counted=counted, **conditions)
 
 

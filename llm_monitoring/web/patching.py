@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from llm_monitoring.web.problems import FieldError, Problem, pointer_to
+from llm_monitoring.web.problems import Problem, refusals
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,6 +30,4 @@ def accepted(kind: type[Model], fields: dict[str, Any]) -> Model:
     try:
         return kind.model_validate(fields)
     except ValidationError as exc:
-        raise Problem(
-            "invalid", errors=[FieldError(pointer_to(each["loc"]), each["msg"]) for each in exc.errors()]
-        ) from exc
+        raise Problem("invalid", errors=refusals(exc)) from exc

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from llm_monitoring.db import DatabaseUnavailable, Locked
@@ -71,14 +71,24 @@ BY_STATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One value that is not accepted: where it stands in the body (RFC 6901), and why."""
+    """One value that is not accepted: where it stands in the body (RFC 6901), and why.
+
+    Pages say why by `code`, in the visitor's language, with the `facts` that the text of the code names.
+    """
 
     pointer: str
     detail: str
+    code: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The field in whose form a page shows it."""
+        return self.pointer.rpartition(":")[2].strip("/").partition("/")[0]
 
 
 class Problem(Exception):
-    """An answer that is not a success: its code says the status and the title."""
+    """An answer that is not a success: its code says the status and the title, `cause` why, for pages."""
 
     def __init__(
         self,
@@ -87,12 +97,14 @@ class Problem(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        cause: FieldError | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.cause = cause
 
 
 class ProblemBody(BaseModel):
@@ -164,11 +176,28 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, DatabaseUnavailable):
         return Problem("unavailable", headers={"Retry-After": "10"})
     if isinstance(error, Invalid):
-        return Problem("invalid", errors=[FieldError(f"/{error.field.replace('.', '/')}", str(error))])
+        return Problem("invalid", errors=[field_error(error)])
     for kind, code in REFUSALS.items():
         if isinstance(error, kind):
-            return Problem(code, str(error))
+            return Problem(code, str(error), cause=refusal(error))
     return Problem("internal")
+
+
+def field_error(error: Invalid) -> FieldError:
+    return FieldError(f"/{error.field.replace('.', '/')}", str(error), error.code, error.facts)
+
+
+def refusal(error: MonitoringError) -> FieldError:
+    """An error that is of no field, as pages say it."""
+    return FieldError("", str(error), error.code, error.facts)
+
+
+def refusals(error: ValidationError) -> list[FieldError]:
+    """What the types of a body do not accept, with the framework's own codes."""
+    return [
+        FieldError(pointer_to(each["loc"]), str(each["msg"]), str(each["type"]), each.get("ctx", {}))
+        for each in error.errors()
+    ]
 
 
 def invalid(error: RequestValidationError) -> Problem:
@@ -178,7 +207,7 @@ def invalid(error: RequestValidationError) -> Problem:
         place, *where = each["loc"]
         malformed = malformed or each["type"] == "json_invalid"
         pointer = pointer_to(where) if place == "body" else f"{place}:{'.'.join(map(str, where))}"
-        errors.append(FieldError(pointer, str(each["msg"])))
+        errors.append(FieldError(pointer, str(each["msg"]), str(each["type"]), each.get("ctx", {})))
     return Problem("bad_request" if malformed else "invalid", errors=errors)
 
 

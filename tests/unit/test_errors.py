@@ -75,7 +75,8 @@ def test_everything_that_may_be_missing_has_a_hint() -> None:
 def test_every_hint_belongs_to_an_error() -> None:
     """No hint is left for a code that nothing raises."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    raised = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'code = "(\w+)"', source)) | NOT_FOUND
+    forms = (r'code="(\w+)"', r'code = "(\w+)"', r'problem\(\w+, "(\w+)"')
+    raised = {code for form in forms for code in re.findall(form, source)} | NOT_FOUND
     assert set() == HINTS.keys() - raised
 
 

@@ -72,14 +72,14 @@ def sites() -> tuple[str, ...]:
 def language() -> str:
     code = ask("Language of prompts and report (ISO 639)", "es")
     if problem := language_problem(code):
-        raise Invalid("language", problem)
+        raise problem.invalid("language")
     return code
 
 
 def country() -> str | None:
     code = ask("Country that is asked from (ISO 3166, such as ES; empty: none)", "")
     if code and (problem := country_problem(code)):
-        raise Invalid("country", problem)
+        raise problem.invalid("country")
     return code or None
 
 

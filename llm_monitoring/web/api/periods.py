@@ -42,4 +42,5 @@ class MeasuredDays(BaseModel):
 def refuse_long(period: Period) -> None:
     """Raise Invalid if a period is too long to be shown day by day."""
     if period.days > MOST_DAYS:
-        raise Invalid("from", f"a period that is shown day by day has at most {MOST_DAYS} days, not {period.days}")
+        sentence = f"a period that is shown day by day has at most {MOST_DAYS} days, not {period.days}"
+        raise Invalid("from", sentence, code="period_too_long", most=MOST_DAYS)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, Pace, ProviderName
@@ -20,11 +21,11 @@ Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_ty
 
 
 def visible(text: str) -> str:
-    """The text; raises ValueError if no one would see it, and for a control character, which no name has."""
+    """The text; refuses one that no one would see, and a control character, which no name has."""
     if not any(each.isprintable() and not each.isspace() for each in text):
-        raise ValueError("it has no character that can be seen")
+        raise PydanticCustomError("invisible", "it has no character that can be seen")
     if any(category(each) == "Cc" for each in text):
-        raise ValueError("it has a control character, such as a line break")
+        raise PydanticCustomError("control_character", "it has a control character, such as a line break")
     return text
 
 
@@ -32,11 +33,11 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 def clean_tag(text: str | None) -> str | None:
-    """A tag as it is stored; raises ValueError."""
+    """A tag as it is stored; refuses what is none."""
     try:
         return None if text is None else clean_tag_of_prompts(text)
     except Invalid as exc:
-        raise ValueError(str(exc)) from exc
+        raise PydanticCustomError("tag_form", "{sentence}", {"sentence": str(exc), **exc.facts}) from exc
 
 
 Tag = Annotated[
@@ -57,7 +58,7 @@ class Body(BaseModel):
         """Refuse what the database does not store: it would answer with another text than was sent."""
         texts = value if isinstance(value, list) else [value]
         if any(isinstance(each, str) and "\0" in each for each in texts):
-            raise ValueError("a text has no null characters")
+            raise PydanticCustomError("control_character", "a text has no null characters")
         return value
 
 

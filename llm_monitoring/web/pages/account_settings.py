@@ -22,6 +22,7 @@ from llm_monitoring.web.api.account import (
     key_view,
     readable_secret,
 )
+from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import Problem
@@ -78,7 +79,9 @@ def store_key(request: Request, visitor: Person, form: Sent) -> Response:
         secret = readable_secret(visitor.app, text)
         visitor.change(lambda app: keep_key(app, visitor.actor, provider, secret))
     except BadInput as exc:
-        return page(request, visitor, Shown(keys=without_key.refused(api_key=str(exc))))
+        return page(
+            request, visitor, Shown(keys=without_key.refused(api_key=next(iter(errors_of(request, exc).values()))))
+        )
     except Problem as exc:
         if exc.code != "no_master_key":
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.links import Links
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.paging import encode
-from llm_monitoring.web.problems import FieldError, Problem
+from llm_monitoring.web.problems import Problem, refusals
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -92,7 +92,7 @@ def chosen(request: Request, period: Period) -> Answers:
     try:
         return Answers.model_validate({**given, "from": period.first, "to": period.last, "limit": ROWS})
     except ValidationError as exc:
-        errors = [FieldError(f"query:{'.'.join(map(str, each['loc']))}", each["msg"]) for each in exc.errors()]
+        errors = [replace(each, pointer="query:" + each.pointer.strip("/").replace("/", ".")) for each in refusals(exc)]
         raise Problem("invalid", errors=errors) from exc
 
 

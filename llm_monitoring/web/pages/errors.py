@@ -6,7 +6,9 @@ from typing import Final
 
 from fastapi import Request, Response
 
+from llm_monitoring.web.pages.error_texts import error_text
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.pages.words import page_language, page_words
 from llm_monitoring.web.problems import CODES, Problem, request_id
 
 PROGRAM_PATHS: Final = ("/api/", "/mcp", "/healthz")
@@ -33,12 +35,14 @@ def is_page(request: Request) -> bool:
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """The page of a problem: what it is, what to do next, and the number of the request."""
+    words = page_words(page_language(request))
     response = render(
         request,
         "problem.html",
         status=CODES[problem.code][0],
         code=problem.code if problem.code in DESCRIBED else "other",
-        fields=[each.pointer.rpartition(":")[2].strip("/") for each in problem.errors],
+        fields=[(each.pointer.rpartition(":")[2].strip("/"), error_text(words, each)) for each in problem.errors],
+        cause=error_text(words, problem.cause) if problem.cause and problem.code != "not_found" else None,
         number=request_id(request),
     )
     response.headers.update({**problem.headers, "Cache-Control": "no-store"})

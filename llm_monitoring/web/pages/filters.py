@@ -91,9 +91,8 @@ def read_filters(
     in_order(("from", found.first), ("to", found.last))
     in_order(("compare_from", found.compare_from), ("compare_to", found.compare_to))
     if (found.compare_from is None) != (found.compare_to is None):
-        raise refused(
-            "compare_from" if found.compare_from is None else "compare_to", "a comparison needs both its days"
-        )
+        missing = "compare_from" if found.compare_from is None else "compare_to"
+        raise refused(missing, "a comparison needs both its days", "comparison_halved")
     return found
 
 
@@ -105,23 +104,23 @@ def day_of(name: str, text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as exc:
-        raise refused(name, "it is not a day such as 2026-11-28") from exc
+        raise refused(name, "it is not a day such as 2026-11-28", "day_form") from exc
 
 
 def provider_of(text: str) -> ProviderName | None:
     found = next((each for each in PROVIDERS if each == text), None)
     if text and found is None:
-        raise refused("provider", f"it is none of {', '.join(PROVIDERS)}")
+        raise refused("provider", f"it is none of {', '.join(PROVIDERS)}", "provider_unknown")
     return found
 
 
 def in_order(start: tuple[str, date | None], end: tuple[str, date | None]) -> None:
     if start[1] is not None and end[1] is not None and end[1] < start[1]:
-        raise refused(end[0], f"it is before `{start[0]}`")
+        raise refused(end[0], f"it is before `{start[0]}`", "period_order")
 
 
-def refused(name: str, detail: str) -> Problem:
-    return Problem("invalid", errors=[FieldError(f"query:{name}", detail)])
+def refused(name: str, detail: str, code: str) -> Problem:
+    return Problem("invalid", errors=[FieldError(f"query:{name}", detail, code)])
 
 
 @dataclass(frozen=True, slots=True)

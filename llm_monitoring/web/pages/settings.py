@@ -19,6 +19,7 @@ from llm_monitoring.web.api.competitors import alter_competitor, store_competito
 from llm_monitoring.web.api.projects import alter_project
 from llm_monitoring.web.api.prompts import PromptChange, alter_prompt, store_prompts, withdraw_prompt
 from llm_monitoring.web.api.schemas import EntityBody, ProjectBody, ProjectView
+from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.name_preview import NamePreview, preview_names
 from llm_monitoring.web.pages.rendering import render
@@ -122,7 +123,7 @@ def change_names(request: Request, here: Here, form: Sent) -> Response:
         body = accepted(EntityBody, entity_fields(form))
         edited = with_entity(project, form.text("edit"), body.entity())
     except (Problem, BadInput) as exc:
-        return page(request, here, Shown(entity=form.refused(**errors_of(exc))))
+        return page(request, here, Shown(entity=form.refused(**errors_of(request, exc, "name"))))
     if form.text("act") == "preview":
         return page(request, here, Shown(entity=form, preview=preview_names(here.app.db, edited), is_previewed=True))
     return attempt(
@@ -150,7 +151,7 @@ def remove_names(request: Request, here: Here, form: Sent) -> Response:
 @router.post("/prompts")
 def add_prompts(request: Request, here: Here, form: Sent) -> Response:
     """Preview or add prompts, one a line, all or none."""
-    rows = prompt_rows(here, form.lines("prompts"))
+    rows = prompt_rows(request, here, form.lines("prompts"))
     if not rows or len(rows) > MOST_PROMPTS:
         return page(request, here, Shown(prompts=form.refused(prompts="number")))
     if any(row.problem for row in rows):
@@ -195,15 +196,8 @@ def attempt(
     except (Problem, BadInput) as exc:
         if isinstance(exc, Problem) and not exc.errors:
             raise
-        return page(request, here, refused(errors_of(exc)))
+        return page(request, here, refused(errors_of(request, exc, "name")))
     return done(f"/projects/{here.project_id}/settings?saved={saved}")
-
-
-def errors_of(error: Problem | BadInput) -> dict[str, str]:
-    """What is wrong by the field of the form."""
-    if isinstance(error, Problem):
-        return {each.pointer.strip("/").partition("/")[0] or "form": each.detail for each in error.errors}
-    return {error.field if isinstance(error, Invalid) else "name": str(error)}
 
 
 def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
@@ -297,18 +291,18 @@ def store_names(app: App, here: ProjectVisitor, project: Project, edit: str, bod
         alter_competitor(app, actor, project.id, name_in(edit), lambda before: body, keep_old_name=True)
 
 
-def prompt_rows(here: ProjectVisitor, lines: Sequence[str]) -> list[PromptRow]:
+def prompt_rows(request: Request, here: ProjectVisitor, lines: Sequence[str]) -> list[PromptRow]:
     """Each line with what becomes of it."""
     new = [NewPrompt(line) for line in lines]
     known = projects.match_known(here.app.db, here.project_id, new)
-    return [PromptRow(each.text, same, prompt_problem(each)) for each, same in known]
+    return [PromptRow(each.text, same, prompt_problem(request, each)) for each, same in known]
 
 
-def prompt_problem(prompt: NewPrompt) -> str | None:
+def prompt_problem(request: Request, prompt: NewPrompt) -> str | None:
     try:
         projects.check_prompt(prompt)
     except Invalid as exc:
-        return str(exc)
+        return next(iter(errors_of(request, exc).values()))
     return None
 
 

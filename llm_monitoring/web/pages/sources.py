@@ -26,6 +26,7 @@ from llm_monitoring.reporting.sources import (
     read_sources,
 )
 from llm_monitoring.web.api.sources import store_kind, withdraw_kind
+from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.links import Links
@@ -90,7 +91,7 @@ def set_kind(
         else:
             here.visitor.change(lambda app: store_kind(app, here.visitor.actor, here.project_id, site, kind))
     except Invalid as exc:
-        return page(request, here, filters, Wanted(None, 0), form.refused(**{exc.field: str(exc)}))
+        return page(request, here, filters, Wanted(None, 0), form.refused(**errors_of(request, exc)))
     except NotFound:
         return page(request, here, filters, Wanted(None, 0), form.refused(site="not_set"))
     return done(filters.link(request.url.path, saved="kind"))
