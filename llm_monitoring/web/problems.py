@@ -87,6 +87,15 @@ class FieldError:
         return self.pointer.rpartition(":")[2].strip("/").partition("/")[0]
 
 
+class NotAccepted(ValueError):
+    """A value that a check of ours refuses within the types of a body: its code and facts, as errors have them."""
+
+    def __init__(self, code: str, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.facts = facts
+
+
 class Problem(Exception):
     """An answer that is not a success: its code says the status and the title, `cause` why, for pages."""
 
@@ -194,10 +203,16 @@ def refusal(error: MonitoringError) -> FieldError:
 
 def refusals(error: ValidationError) -> list[FieldError]:
     """What the types of a body do not accept, with the framework's own codes."""
-    return [
-        FieldError(pointer_to(each["loc"]), str(each["msg"]), str(each["type"]), each.get("ctx", {}))
-        for each in error.errors()
-    ]
+    return [value_error(pointer_to(each["loc"]), each) for each in error.errors()]
+
+
+def value_error(pointer: str, found: Mapping[str, Any]) -> FieldError:
+    """What the framework says of a value; of one that a check of ours refuses, what that says."""
+    context = found.get("ctx", {})
+    raised = context.get("error")
+    if isinstance(raised, NotAccepted):
+        return FieldError(pointer, str(found["msg"]), raised.code, raised.facts)
+    return FieldError(pointer, str(found["msg"]), str(found["type"]), context)
 
 
 def invalid(error: RequestValidationError) -> Problem:
@@ -207,7 +222,7 @@ def invalid(error: RequestValidationError) -> Problem:
         place, *where = each["loc"]
         malformed = malformed or each["type"] == "json_invalid"
         pointer = pointer_to(where) if place == "body" else f"{place}:{'.'.join(map(str, where))}"
-        errors.append(FieldError(pointer, str(each["msg"]), str(each["type"]), each.get("ctx", {})))
+        errors.append(value_error(pointer, each))
     return Problem("bad_request" if malformed else "invalid", errors=errors)
 
 

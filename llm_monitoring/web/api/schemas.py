@@ -8,13 +8,13 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
-from pydantic_core import PydanticCustomError
 
 from llm_monitoring.analysis import Entity
 from llm_monitoring.domain import PROVIDERS, Pace, ProviderName
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects import Project, write_entity
 from llm_monitoring.projects import clean_tag as clean_tag_of_prompts
+from llm_monitoring.web.problems import NotAccepted
 
 Row = TypeVar("Row")
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
@@ -23,9 +23,9 @@ Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_ty
 def visible(text: str) -> str:
     """The text; refuses one that no one would see, and a control character, which no name has."""
     if not any(each.isprintable() and not each.isspace() for each in text):
-        raise PydanticCustomError("invisible", "it has no character that can be seen")
+        raise NotAccepted("invisible", "it has no character that can be seen")
     if any(category(each) == "Cc" for each in text):
-        raise PydanticCustomError("control_character", "it has a control character, such as a line break")
+        raise NotAccepted("control_character", "it has a control character, such as a line break")
     return text
 
 
@@ -37,7 +37,7 @@ def clean_tag(text: str | None) -> str | None:
     try:
         return None if text is None else clean_tag_of_prompts(text)
     except Invalid as exc:
-        raise PydanticCustomError("tag_form", "{sentence}", {"sentence": str(exc), **exc.facts}) from exc
+        raise NotAccepted(exc.code, str(exc), **exc.facts) from exc
 
 
 Tag = Annotated[
@@ -58,7 +58,7 @@ class Body(BaseModel):
         """Refuse what the database does not store: it would answer with another text than was sent."""
         texts = value if isinstance(value, list) else [value]
         if any(isinstance(each, str) and "\0" in each for each in texts):
-            raise PydanticCustomError("control_character", "a text has no null characters")
+            raise NotAccepted("control_character", "a text has no null characters")
         return value
 
 
