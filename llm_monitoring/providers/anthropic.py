@@ -75,8 +75,10 @@ class AnthropicProvider:
 
     def send(self, question: Question) -> Reply:
         require_mode(NAME, question, "standard")
-        parameters = request(question)
-        return self.transport.exchange(lambda: self.sdk.messages.with_raw_response.create(**parameters))
+        return self.transport.ask(question, self.write)
+
+    def write(self, question: Question) -> object:
+        return self.sdk.messages.with_raw_response.create(**request(question))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

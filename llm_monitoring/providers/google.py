@@ -33,8 +33,10 @@ class GoogleProvider:
         self.sdk = open_sdk(key, base_url or google_wire.BASE_URL, timeout_seconds, self.transport)
 
     def send(self, question: Question) -> Reply:
-        parameters = request(question)
-        return self.transport.exchange(lambda: self.sdk.models.generate_content(**parameters), question.mode)
+        return self.transport.ask(question, self.write)
+
+    def write(self, question: Question) -> object:
+        return self.sdk.models.generate_content(**request(question))
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

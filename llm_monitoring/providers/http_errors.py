@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Final
 from urllib.parse import quote
 
@@ -53,22 +54,40 @@ def check_key(name: ProviderName, key: Secret) -> None:
 def one_line(text: str, key: Secret) -> str:
     """Return `text` as one printable line without the key."""
     text = without_key(text.encode("utf-8", "surrogatepass"), key).decode("utf-8", "surrogatepass")
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
-def key_forms(key: Secret) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, repr=False)
+class HiddenText:
+    """A text to hide. `escapable`: JSON may write it with backslashes alone. Its repr does not show it."""
+
+    plain: bytes
+    escaped: re.Pattern[bytes]
+    escapable: bool
+
+    def hide_in(self, body: bytes) -> bytes:
+        body = body.replace(self.plain, b"*" * len(self.plain))
+        if ESCAPED_ASCII in body or (self.escapable and b"\\" in body):
+            body = self.escaped.sub(lambda match: b"*" * len(match.group()), body)
+        return body
+
+
+@cache
+def hidden_texts(key: Secret) -> tuple[HiddenText, ...]:
     """Return the texts to hide: the key, its URL-encoded form, and its last eight characters."""
     text = key.reveal()
-    return (text, quote(text, safe=""), text[-8:]) if len(text) >= 8 else ()
+    forms = dict.fromkeys((text, quote(text, safe=""), text[-8:])) if len(text) >= 8 else ()
+    return tuple(
+        HiddenText(form.encode(), escaped_forms(form), not set(ESCAPED_ALONE).isdisjoint(form)) for form in forms
+    )
 
 
 def without_key(body: bytes, key: Secret) -> bytes:
     """Return `body` with each echo of the key replaced by stars of the same length."""
-    for hidden in key_forms(key):
-        body = body.replace(hidden.encode(), b"*" * len(hidden))
-        if ESCAPED_ASCII in body or (b"\\" in body and not set(ESCAPED_ALONE).isdisjoint(hidden)):
-            body = escaped_forms(hidden).sub(lambda match: b"*" * len(match.group()), body)
+    for hidden in hidden_texts(key):
+        body = hidden.hide_in(body)
     return body
 
 

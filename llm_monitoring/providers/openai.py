@@ -61,7 +61,7 @@ class OpenAIProvider:
 
     def send(self, question: Question) -> Reply:
         require_mode(NAME, question, "standard", "flex")
-        return self.client.create(request(question), question.mode)
+        return self.client.ask(question, request)
 
     def list_models(self) -> list[ModelInfo]:
         return self.client.list_models()

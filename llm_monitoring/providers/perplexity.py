@@ -51,7 +51,7 @@ class PerplexityProvider:
         )
 
     def send(self, question: Question) -> Reply:
-        return self.client.create(request(question), question.mode)
+        return self.client.ask(question, request)
 
     def list_models(self) -> list[ModelInfo]:
         return self.client.list_models()

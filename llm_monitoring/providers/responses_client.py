@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from llm_monitoring.domain import Mode, ProviderName, Secret
+from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.providers import model_lists
-from llm_monitoring.providers.base import ModelInfo, Reply
+from llm_monitoring.providers.base import ModelInfo, Question, Reply
 from llm_monitoring.providers.parsing import text
 from llm_monitoring.providers.transport import HttpTransport
 
@@ -42,8 +43,13 @@ class ResponsesClient:
             http_client=self.transport.http,
         )
 
-    def create(self, parameters: dict[str, Any], mode: Mode) -> Reply:
-        return self.transport.exchange(lambda: self.sdk.responses.with_raw_response.create(**parameters), mode)
+    def ask(self, question: Question, request: Callable[[Question], dict[str, Any]]) -> Reply:
+        """Send a question with the parameters that `request` returns; raises ProviderError."""
+
+        def write(question: Question) -> object:
+            return self.sdk.responses.with_raw_response.create(**request(question))
+
+        return self.transport.ask(question, write)
 
     def list_models(self) -> list[ModelInfo]:
         def fetch(mark: str) -> Reply:

@@ -1,9 +1,10 @@
 """The HTTP connection of a provider: one request a call, one deadline, one key, and the reply as received.
 
 An SDK may retry, follow redirects, read keys from the environment, or fail on a reply that is already billed. Each
-of these costs money that no reservation covers. Therefore an SDK only builds the request: our transport refuses a
-second request in a call, any other address and any other header, and reads the whole reply before the SDK sees it.
-The caller gets that reply, also if the SDK raises on it. The deadline applies to each socket operation, because the
+of these costs money that no reservation covers. Therefore an SDK only builds the request, for a question even only the
+first of its kind (`written_requests`): our transport refuses a second request in a call, any other address and any
+other header, and reads the whole reply before the SDK sees it. The caller gets that reply, also if the SDK raises on
+it. The deadline applies to each socket operation, because the
 timeouts of httpx2 start again with every byte, and a slow reply would never end.
 """
 
@@ -25,7 +26,8 @@ import httpx2
 from llm_monitoring.domain import LONGEST_CALL, Mode, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.providers import bodies, http_errors
-from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Reply
+from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Question, Reply
+from llm_monitoring.providers.written_requests import NotSent, WrittenRequests
 
 CONNECT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 256
@@ -51,10 +53,11 @@ BEFORE_SENDING: Final = (
 
 @dataclass(slots=True)
 class Exchange:
-    """The requests and the reply of one call."""
+    """The requests and the reply of one call. `written`: where its request is put instead of being sent."""
 
     deadline: float
     mode: Mode = "standard"
+    written: list[httpx2.Request] | None = None
     requests: int = 0
     latency_ms: int = 0
     status: int | None = None
@@ -134,6 +137,15 @@ class Transport(httpx2.HTTPTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         exchange = CURRENT.get()
         self.guard(request, exchange)
+        if exchange.written is not None:
+            exchange.written.append(request)
+            raise NotSent("the request is written, and not sent")
+        self.perform(request, exchange)
+        assert exchange.status is not None
+        return httpx2.Response(exchange.status, headers=exchange.headers, content=exchange.body)
+
+    def perform(self, request: httpx2.Request, exchange: Exchange) -> None:
+        """Send a request that `guard` has allowed, and keep its reply."""
         exchange.requests += 1
         started = time.perf_counter()
         try:
@@ -147,7 +159,6 @@ class Transport(httpx2.HTTPTransport):
             exchange.latency_ms = round((time.perf_counter() - started) * 1000)
         plain = {k: http_errors.one_line(v, self.key) for k, v in response.headers.items() if k not in ENCODING_HEADERS}
         exchange.status, exchange.headers, exchange.body = response.status_code, plain, body
-        return httpx2.Response(response.status_code, headers=plain, content=body)
 
     def read_body(self, response: httpx2.Response, exchange: Exchange) -> bytes:
         """Return the whole body without the key; that of a download goes to its file, and b"" is returned."""
@@ -234,8 +245,28 @@ class HttpTransport:
         self.key = key
         self.total_seconds = total_seconds or LONGEST_CALL * timeout_seconds
         self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
-        transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
-        self.http = httpx2.Client(transport=transport, timeout=self.timeout, follow_redirects=False, trust_env=False)
+        self.transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
+        self.http = httpx2.Client(
+            transport=self.transport, timeout=self.timeout, follow_redirects=False, trust_env=False
+        )
+        self.requests = WrittenRequests(self.record)
+
+    def ask(self, question: Question, write: Callable[[Question], object]) -> Reply:
+        """Send a question and return its whole 2xx reply; raises ProviderError.
+
+        `write` has the SDK ask a question. It is called for the first question of a kind, and sends nothing.
+        """
+        request = self.requests.of(question, write)
+        return self.exchange(lambda: self.transport.perform(request, CURRENT.get()), question.mode)
+
+    def record(self, call: Callable[[], object]) -> httpx2.Request:
+        """The request that an SDK call would send; raises ProviderError if it makes none."""
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, written=[])
+        complaint = self.complaint_of(call, exchange)
+        if not exchange.written:
+            self.outcome(exchange, complaint)
+        assert exchange.written
+        return exchange.written[0]
 
     def exchange(self, call: Callable[[], object], mode: Mode = "standard", *, file: BinaryIO | None = None) -> Reply:
         """Run one SDK call that makes one request and return its whole 2xx reply; raises ProviderError.
@@ -246,15 +277,18 @@ class HttpTransport:
         the key.
         """
         exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode, file=file)
-        complaint = ""
+        return self.outcome(exchange, self.complaint_of(call, exchange))
+
+    def complaint_of(self, call: Callable[[], object], exchange: Exchange) -> str:
+        """Run a call as this exchange; return what it raised, as text."""
         token = CURRENT.set(exchange)
         try:
             call()
         except Exception as exc:  # noqa: BLE001 - an SDK may raise any type, such as RecursionError
-            complaint = f"{type(exc).__name__}: {exc}"
+            return f"{type(exc).__name__}: {exc}"
         finally:
             CURRENT.reset(token)
-        return self.outcome(exchange, complaint)
+        return ""
 
     def outcome(self, exchange: Exchange, complaint: str) -> Reply:
         if exchange.status is not None:

@@ -74,11 +74,16 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "sdk-retries-on",
+        "a-call-is-sent-again",
         "tests/faults/test_t07_provider_faults.py",
         (
-            Edit(PACKAGE + "providers/responses_client.py", "max_retries=0", "max_retries=2"),
-            Edit(PACKAGE + "providers/transport.py", "        if exchange.requests:\n", "        if False:\n"),
+            Edit(
+                PACKAGE + "providers/transport.py",
+                "            response = super().handle_request(request)\n",
+                "            response = super().handle_request(request)\n"
+                "            if response.is_server_error:\n"
+                "                response = super().handle_request(request)\n",
+            ),
         ),
     ),
     Mutant(
