@@ -98,7 +98,8 @@ def figures(answers: AnswerSet, sample_size: SampleSize) -> Cell:
     """Return the figures of these answers; `sample_size` gives the n of the mention rate's bounds."""
     mentioned = [o for o in answers.headline if o.brand_mentioned]
     branded = [o for o in answers.observations if o.branded]
-    breakdown = {name: sum(name in o.competitors for o in answers.headline) for name in answers.competitors}
+    named = Counter([name for o in answers.headline for name in o.competitors])
+    breakdown = {name: named[name] for name in answers.competitors}
     rate = rate_of(answers.mentions, sample_size)
     positions = [o.position for o in answers.headline if o.position is not None]
     sentiments = Counter(o.sentiment for o in mentioned)

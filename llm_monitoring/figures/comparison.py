@@ -75,12 +75,13 @@ def compare(
     """
     refuse_overlap(before, after)
     estimator = Estimator(paired(unbranded(before)), paired(unbranded(after)), Bootstrap(resamples, seed))
-    headline = estimator.estimate("mention_rate", mention)
+    mentions = estimator.measured(mention)
+    headline = estimator.estimate_of("mention_rate", *mentions)
     others = [
         estimator.estimate("share_of_voice", share_among(competitors)),
         estimator.estimate("avg_position", position),
         estimator.estimate("citation_rate", citation),
-        *estimator.estimate_providers("mention_rate", mention),
+        *estimator.estimate_providers("mention_rate", *mentions),
     ]
     family = sum(other.spread is not None for other in others)
     level = 1 - (1 - CONFIDENCE) / max(1, family)
@@ -111,9 +112,8 @@ class Estimator:
     def estimate(self, figure: Figure, measure: Measure) -> Estimate:
         return self.estimate_of(figure, *self.measured(measure))
 
-    def estimate_providers(self, figure: Figure, measure: Measure) -> list[Estimate]:
+    def estimate_providers(self, figure: Figure, before: Measured, after: Measured) -> list[Estimate]:
         """Estimate each provider's change; none if both periods share one provider, since it repeats the headline."""
-        before, after = self.measured(measure)
         shared = {provider for _, provider in self.earlier} & {provider for _, provider in self.later}
         return [
             self.estimate_of(figure, before.of_provider(name), after.of_provider(name), name)

@@ -80,7 +80,7 @@ def weighted_share_among(competitors: Iterable[str]) -> Measure:
     def measure(observation: Observation) -> Value | None:
         brand = position_weight(observation.position) if observation.brand_mentioned else 0
         places = observation.competitor_positions
-        others = sum(position_weight(places.get(name)) for name in tracked & observation.competitors)
+        others = sum([position_weight(places.get(name)) for name in tracked & observation.competitors])
         return (100 * brand, brand + others) if tracked else None
 
     return measure
@@ -90,7 +90,10 @@ def position_weight(place: int | None) -> int:
     """Return a mention's weight in tenths: 20 in the top 3, 15 in 5, 12 in 10, 10 unranked, 8 below ten."""
     if place is None:
         return UNRANKED_WEIGHT
-    return next((weight for top, weight in TOP_WEIGHTS if place <= top), BELOW_TEN_WEIGHT)
+    for top, weight in TOP_WEIGHTS:
+        if place <= top:
+            return weight
+    return BELOW_TEN_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,8 @@ def joined(days: Iterable[Mapping[Pair, Sequence[Entry]]]) -> Mapping[Pair, list
 
 def pair_sum(entries: Sequence[Entry]) -> PairSum:
     """Return the sum of one pair's values."""
+    if len(entries) == 1:
+        return entries[0][1], entries[0][2], 1
     days, parts, wholes = zip(*entries, strict=True)
     if len(set(days)) == len(days):
         return sum(parts), sum(wholes), len(days)

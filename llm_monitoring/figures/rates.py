@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from statistics import fmean, pvariance
+from math import fsum
+from statistics import fmean
 from typing import Final
 
 from llm_monitoring.figures.measures import Measured, PromptMeans
@@ -64,9 +65,10 @@ def effective_answers(means: PromptMeans) -> float:
     rates = [float(part / (100 * whole)) for part, whole in means.prompts.values()]
     if min(sum(rate > 0 for rate in rates), sum(rate < 1 for rate in rates)) < MIN_PROMPTS:
         return prompts
-    spread, rate = pvariance(rates), fmean(rates)
-    if not spread:
+    if min(rates) == max(rates):
         return answers
+    rate = fmean(rates)
+    spread = fsum([(each - rate) ** 2 for each in rates]) / prompts
     independent = rate * (1 - rate) / spread * (prompts - 1) * answers / (answers - 1)
     few = t_quantile(0.95, answers - 1) / t_quantile(0.95, prompts - 1)
     return min(answers, max(prompts, independent * few**2))

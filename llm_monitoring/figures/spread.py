@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import lcm, sqrt
+from math import fsum, lcm, sqrt
 from operator import itemgetter, mul
 from random import Random
-from statistics import stdev
+from statistics import fmean
 from typing import Final
 
 from llm_monitoring.figures.measures import Entry, Measured, Pair
@@ -97,13 +97,19 @@ class Bootstrap:
             for before, of_before, after, of_after in sums
             if of_before and of_after
         ]
-        return float(stdev(differences) * sqrt(len(rows) / (len(rows) - 1)))
+        return deviation(differences) * sqrt(len(rows) / (len(rows) - 1))
 
     def sums(self, column: Sequence[float]) -> list[float]:
         """The sum of a column in each draw; ones, the denominator of most figures, add up to their number."""
         if set(column) == {1.0}:
             return [float(len(column))] * self.resamples
         return [sum(draw(column)) for draw in draws_of(self.resamples, self.seed, len(column))]
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Return the sample's standard deviation; `statistics.stdev` does the same in fractions, six times as slowly."""
+    mean = fmean(values)
+    return sqrt(fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -17,14 +17,13 @@ from llm_monitoring.figures import (
     Observation,
     Value,
     compare,
-    competitor_measures,
     hundredths,
     measured_pairs,
     percentage,
     period_rate,
     summary_of,
 )
-from llm_monitoring.figures.answer_set import AnswerSet
+from llm_monitoring.figures.answer_set import AnswerSet, CompetitorSet
 from llm_monitoring.reporting.report_data import ComparedPeriods
 from llm_monitoring.reporting.uncertainty import interval
 
@@ -134,19 +133,19 @@ class Overview:
 
 
 def overview(
-    answers: AnswerSet, brand: str, providers: Sequence[str], versus: ComparedPeriods | None = None
+    answers: AnswerSet, brand: str, parts: Mapping[str, AnswerSet], versus: ComparedPeriods | None = None
 ) -> Overview:
-    """Return every figure of a period, and what changed between the two periods of `versus`."""
+    """Return every figure of a period, with each provider's part, and what changed between the periods of `versus`."""
     whole = summary_of(answers)
     comparison = compared(versus, answers.competitors)
-    parts: list[tuple[str | None, AnswerSet]] = [(name, answers.of_provider(name)) for name in providers]
-    rows = [(None, answers, whole.figures), *((name, part, summary_of(part).figures) for name, part in parts)]
+    rows: list[tuple[str | None, AnswerSet, Cell]] = [(None, answers, whole.figures)]
+    rows += [(name, part, summary_of(part).figures) for name, part in parts.items()]
     return Overview(
         headlines=headlines(answers, whole.figures, comparison),
         versus=versus if comparison else None,
         by_provider=comparison.by_provider if comparison else (),
-        entities=entity_rows(answers, brand, providers),
-        providers=tuple(providers),
+        entities=entity_rows(answers, brand, tuple(parts)),
+        providers=tuple(parts),
         positions=tuple(position_row(name, part, cell) for name, part, cell in rows),
         tones=tuple(tone_row(name, cell) for name, _, cell in rows),
         answers=whole.figures.total_queries,
@@ -234,26 +233,14 @@ def score_in_hundredths(observation: Observation) -> Value | None:
 def entity_rows(answers: AnswerSet, brand: str, providers: Sequence[str]) -> tuple[EntityRow, ...]:
     """The brand and its competitors over the unbranded answers, most mentioned first."""
     rows = (
-        entity_row(brand, True, (answers.mentions, answers.shares, answers.positions), providers),
-        *(entity_row(name, False, competitor_values(name, answers), providers) for name in answers.competitors),
+        entity_row(brand, True, answers, providers),
+        *(entity_row(name, False, answers.of_competitor(name), providers) for name in answers.competitors),
     )
     return tuple(sorted(rows, key=lambda row: (-(row.mention_rate or 0), not row.is_brand, row.name)))
 
 
-def competitor_values(name: str, answers: AnswerSet) -> tuple[Measured, Measured, Measured]:
-    """Mentions, shares and positions of a competitor, measured as the brand's are."""
-    measures = competitor_measures(name, answers.competitors)
-    return (
-        measured_pairs(answers.pairs, measures["mention_rate"]),
-        measured_pairs(answers.pairs, measures["share_of_voice"]),
-        measured_pairs(answers.pairs, measures["avg_position"]),
-    )
-
-
-def entity_row(
-    name: str, is_brand: bool, measures: tuple[Measured, Measured, Measured], providers: Sequence[str]
-) -> EntityRow:
-    mentions, shares, positions = measures
+def entity_row(name: str, is_brand: bool, measured: AnswerSet | CompetitorSet, providers: Sequence[str]) -> EntityRow:
+    mentions, shares, positions = measured.mentions, measured.shares, measured.positions
     rate = period_rate(mentions)
     position_low, position_high = position_bounds(positions)
     return EntityRow(

@@ -55,6 +55,7 @@ def view(data: ReportData) -> Report:
     providers = [row.provider for row in gaps if row.answers]
     names = [entity.name for entity in project.competitors]
     answers = answer_set(observations, names)
+    parts = {name: answers.of_provider(name) for name in providers}
     return Report(
         project=showable(project.name),
         brand=showable(project.brand.name),
@@ -66,8 +67,8 @@ def view(data: ReportData) -> Report:
         last=data.last,
         today=data.today,
         latest=data.latest,
-        overview=overview(answers, project.brand.name, providers, data.versus),
-        trends=tuple(trend(name, answers.of_provider(name), data.first, data.last) for name in providers),
+        overview=overview(answers, project.brand.name, parts, data.versus),
+        trends=tuple(trend(name, part, data.first, data.last) for name, part in parts.items()),
         citations=data.citations.view(),
         prompts=prompt_views(
             project,

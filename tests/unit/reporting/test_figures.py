@@ -12,7 +12,8 @@ import pytest
 
 from llm_monitoring.figures.answer_set import answer_set
 from llm_monitoring.figures.cells import summary
-from llm_monitoring.figures.measures import Measure, measured, position, share_among
+from llm_monitoring.figures.figure_measures import MeasuredFigure, competitor_measures
+from llm_monitoring.figures.measures import Measure, measured, measured_pairs, position, share_among
 from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
@@ -23,6 +24,7 @@ from llm_monitoring.reporting.uncertainty import Interval, interval
 from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
 
 NAMES = [entity.name for entity in RIVALS]
+COMPETITOR_FIGURES: tuple[MeasuredFigure, ...] = ("mention_rate", "share_of_voice", "avg_position")
 
 
 def bounds(observations: Sequence[Observation], measure: Measure, least: int, most: int | None) -> Interval:
@@ -104,6 +106,18 @@ def test_competitors_are_measured_as_the_brand_is(competitor: str, others: list[
     assert replace(expected, is_brand=False) == next(row for row in as_competitor if row.name == competitor)
 
 
+@pytest.mark.parametrize("samples", [(1,), (3,), (1, 3)])
+def test_one_pass_over_a_competitor_is_each_of_its_measures(samples: tuple[int, ...]) -> None:
+    """The measures that are taken together are those that are taken one by one, several samples a day included."""
+    repeated = [each for each in material().observations for _ in range(samples[each.day.day % len(samples)])]
+    answers = answer_set(repeated, NAMES)
+    for name in NAMES:
+        measures = competitor_measures(name, NAMES)
+        expected = [measured_pairs(answers.pairs, measures[each]) for each in COMPETITOR_FIGURES]
+        found = answers.of_competitor(name)
+        assert expected == [found.mentions, found.shares, found.positions]
+
+
 def test_shares_add_up() -> None:
     """The shares of voice of the brand and its competitors are one whole."""
     rows = entity_rows(answer_set(material().observations, NAMES), "Quipu", ["openai"])
@@ -116,7 +130,8 @@ def test_headlines_say_what_they_rest_on() -> None:
     answers = list(material(prompts=8, days=10).observations)
     apart = [replace(each, branded=True, brand_mentioned=True) for each in answers if each.query_id == 8]
     kept = [each for each in answers if each.query_id != 8]
-    found = overview(answer_set([*kept, *apart], NAMES), "Quipu", ["openai"])
+    both = answer_set([*kept, *apart], NAMES)
+    found = overview(both, "Quipu", {"openai": both.of_provider("openai")})
     by_name = {each.figure: each for each in found.headlines}
     ranked = sum(each.position is not None for each in answers if each.query_id != 8)
     assert (280, 7, ranked) == (by_name["mention_rate"].answers, by_name["mention_rate"].prompts,
