@@ -159,21 +159,26 @@ def run(db: Database, work: ReanalysisPlan, control: ReanalysisControl, *, senti
     `sentiment`, a new mention waits for a daily run of that day. An answer that cannot be
     read stays as it was and is in the errors of `control`. Raises AlreadyReading.
     """
+    with ReanalysisLock(db, work.project.id):
+        return run_locked(db, work, control, sentiment=sentiment)
+
+
+def run_locked(db: Database, work: ReanalysisPlan, control: ReanalysisControl, *, sentiment: bool) -> ReanalysisResult:
+    """The same for a caller that holds the project's reanalysis lock."""
     from llm_monitoring.figures import snapshots  # a daily run needs this module before it needs figures
 
     reader, changes = StaleAnswerReader(db, work.project), Changes()
-    with ReanalysisLock(db, work.project.id):
-        db.transact(lambda tx: fingerprints.record(tx, work.project))
-        for done, day in enumerate(work.days):
-            changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), control.errors))
-            for rows in pages(db, work.project, day.day):
-                if control.stop.is_set():
-                    return ReanalysisResult(changes, done, finished=False)
-                changes.add_all(store(db, reader, rows, control.errors, sentiment=sentiment))
-                control.on_progress(len(rows))
-            row = f"Proyecto #{work.project.id}, {day.day}"
-            with control.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
-                snapshots.write_snapshots(db, work.project, day.day, control.errors)
+    db.transact(lambda tx: fingerprints.record(tx, work.project))
+    for done, day in enumerate(work.days):
+        changes.add_all(store_branded(db, reader, without_text(db, work.project, day.day), control.errors))
+        for rows in pages(db, work.project, day.day):
+            if control.stop.is_set():
+                return ReanalysisResult(changes, done, finished=False)
+            changes.add_all(store(db, reader, rows, control.errors, sentiment=sentiment))
+            control.on_progress(len(rows))
+        row = f"Proyecto #{work.project.id}, {day.day}"
+        with control.errors.guard("write_figures", row, project_id=work.project.id, day=day.day):
+            snapshots.write_snapshots(db, work.project, day.day, control.errors)
     return ReanalysisResult(changes, len(work.days), finished=True)
 
 

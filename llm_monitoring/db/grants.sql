@@ -38,7 +38,8 @@ GRANT SELECT ON
     llm_monitoring_queries, llm_monitoring_results, llm_monitoring_snapshots, llm_monitoring_failed_tasks,
     llm_monitoring_analysis_runs,
     llm_monitoring_chunks, llm_monitoring_news, llm_monitoring_rules, llm_call_attempts, llm_call_receipts,
-    llm_budget_alerts, llm_batches, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders, llm_prompt_tags
+    llm_budget_alerts, llm_batches, llm_schema_migrations, llm_visibility_comparison, llm_analysis_orders,
+    llm_reanalysis_jobs, llm_prompt_tags
 TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys, llm_people, llm_sign_in_links,
     llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies, llm_dismissed_names

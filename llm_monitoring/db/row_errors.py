@@ -45,6 +45,7 @@ Stage = Literal[
     "plan_pacing",
     "collect_batch",
     "submit_batch",
+    "reanalyse",
 ]
 
 LONGEST_MESSAGE: Final = 300
@@ -56,6 +57,7 @@ SENTENCES: Final[dict[Stage, str]] = {
     "read_project": "no se puede leer el proyecto",
     "read_model": "no se puede leer el modelo",
     "close_orders": "no se pueden cerrar los análisis encargados",
+    "reanalyse": "no se pueden leer de nuevo sus respuestas",
     "read_answer": "no se puede analizar la respuesta, se guarda sin leer",
     "store_answer": "no se puede guardar el análisis, la respuesta se guarda sin leer",
     "settle_attempt": "no se puede cerrar la llamada, su techo sigue reservado",

@@ -18,15 +18,15 @@ GRANT SELECT ON
     llm_model_registry, llm_model_prices, llm_schema_migrations, llm_operator_account, llm_monitoring_rules,
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
-    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_budget_alerts, llm_prompt_tags, llm_dismissed_names,
-    llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days,
+    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_reanalysis_jobs, llm_budget_alerts,
+    llm_prompt_tags, llm_dismissed_names, llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days,
     llm_people, llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
 TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_monitoring_projects TO llm_monitoring_web;
 GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_web;
-GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders TO llm_monitoring_web;
+GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders, llm_reanalysis_jobs TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_pacing TO llm_monitoring_web;
 -- what a project costs is for its owner alone, what is left out of it for everyone who sees it
 GRANT SELECT (project_id, analysis_date, user_id, steps, samples, left_out, resting, prompts) ON llm_paced_projects
@@ -40,6 +40,14 @@ GRANT UPDATE (last_used_at, ended_at) ON llm_sessions TO llm_monitoring_web;
 GRANT UPDATE (revoked_at, opens, last_opened_at) ON llm_share_links TO llm_monitoring_web;
 GRANT INSERT, UPDATE, DELETE ON llm_agencies TO llm_monitoring_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm_stored_figures TO llm_monitoring_web;
+-- a reanalysis: what was read in the answers of one's own projects, and the figures of their days; no answer, no cost
+GRANT UPDATE (brand_name, branded, brand_mentioned, mention_count, mention_contexts, mention_order, position_in_list,
+              total_items_in_list, ranking_kind, appears_in_numbered_list, competitors_mentioned, competitor_positions,
+              sources, brand_cited, competitors_cited, analysis_version, rules_fingerprint, unread_reason, sentiment,
+              sentiment_score, sentiment_reason, sentiment_status)
+    ON llm_monitoring_results TO llm_monitoring_web;
+GRANT INSERT, UPDATE, DELETE ON llm_monitoring_snapshots TO llm_monitoring_web;
+GRANT INSERT ON llm_monitoring_rules TO llm_monitoring_web;
 -- keys, and an account with the default limit for a user who has none: no limit and no counter of an existing one
 GRANT INSERT (user_id, monthly_budget_usd, openai_api_key_encrypted, anthropic_api_key_encrypted,
               google_api_key_encrypted, perplexity_api_key_encrypted, updated_at)
@@ -54,7 +62,8 @@ DECLARE
 BEGIN
     FOR entry IN SELECT pg_get_serial_sequence(tab, 'id') AS sequence
                  FROM (VALUES ('llm_monitoring_projects'), ('llm_monitoring_queries'), ('user_llm_api_keys'),
-                              ('llm_audit_log'), ('llm_analysis_orders'), ('llm_project_notes'), ('llm_sign_in_links'),
+                              ('llm_audit_log'), ('llm_analysis_orders'), ('llm_reanalysis_jobs'),
+                              ('llm_monitoring_snapshots'), ('llm_project_notes'), ('llm_sign_in_links'),
                               ('llm_sessions'), ('llm_share_links'), ('llm_api_tokens')) AS used (tab)
     LOOP
         IF entry.sequence IS NOT NULL THEN
@@ -102,11 +111,12 @@ BEGIN
             ('llm_monitoring_queries', seen_project, own_project),
             ('llm_prompt_tags', seen_prompt, own_prompt),
             ('llm_dismissed_names', seen_project, own_project),
-            ('llm_monitoring_results', seen_project, 'FALSE'),
-            ('llm_monitoring_snapshots', seen_project, 'FALSE'),
+            ('llm_monitoring_results', seen_project, own_project),
+            ('llm_monitoring_snapshots', seen_project, own_project),
             ('llm_monitoring_failed_tasks', seen_project, 'FALSE'),
             ('llm_stored_figures', seen_project, seen_project),
             ('llm_analysis_orders', seen_project, own_project),
+            ('llm_reanalysis_jobs', unbound || ' OR ' || seen_project, own_project),
             ('llm_site_kinds', seen_project, own_project),
             ('llm_project_notes', seen_project, own_project),
             ('llm_pacing', 'user_id = ' || bound, 'user_id = ' || bound),

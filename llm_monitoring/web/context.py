@@ -19,6 +19,7 @@ from llm_monitoring.settings import Settings
 from llm_monitoring.web.background import Background
 from llm_monitoring.web.oidc import Provider, provider_of
 from llm_monitoring.web.rates import LastSeen, RateLimit, Slots, client_of
+from llm_monitoring.web.reanalysis_worker import ReanalysisWorker
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Service:
     address: str | None
     oidc: Provider | None
     background: Background
+    reanalysis: ReanalysisWorker
 
     def client_of(self, connection: HTTPConnection) -> str:
         """The address of a client, as limits count it."""
@@ -98,6 +100,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
             address=public_address(settings, port),
             oidc=provider_of(settings, public_address(settings, port)),
             background=background,
+            reanalysis=ReanalysisWorker(db, settings),
         )
 
 

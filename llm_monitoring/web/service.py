@@ -25,6 +25,7 @@ from llm_monitoring.web.api import (
     projects,
     prompt_figures,
     prompts,
+    reanalysis,
     results,
     rivals,
     shares,
@@ -58,6 +59,7 @@ ROUTERS: Final = (
     notes.router,
     shares.router,
     orders.router,
+    reanalysis.router,
     account.router,
     tokens.router,
 )

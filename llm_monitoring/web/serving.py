@@ -62,6 +62,7 @@ def serve(settings: Settings, port: int, stop: Event, on_ready: Callable[[str], 
     with (
         listen(settings.web_bind, port) as listener,
         open_service(settings, listener.getsockname()[1]) as service,
+        service.reanalysis.working(),
     ):
         Server(config_of(service), stop, announce).run([listener])
 

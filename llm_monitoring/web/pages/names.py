@@ -15,6 +15,7 @@ from llm_monitoring.web.api.names import dismiss_as, preview_of, restore_as
 from llm_monitoring.web.api.schemas import Text
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.reanalysis import offer_of
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
@@ -40,6 +41,7 @@ def show_names(request: Request, here: Annotated[ProjectVisitor, on_page("answer
         project=project,
         links=links_of(here),
         found=projects.name_inbox(here.app.db, project.id),
+        offer=offer_of(here, project),
     )
 
 

@@ -19,6 +19,7 @@ from llm_monitoring.web.pages import (
     people,
     portfolio,
     prompts,
+    reanalysis,
     rivals,
     settings,
     shared,
@@ -45,6 +46,7 @@ ROUTERS: Final = (
     sources.router,
     changes.router,
     settings.router,
+    reanalysis.router,
 )
 
 

@@ -22,6 +22,7 @@ from llm_monitoring.web.api.schemas import EntityBody, ProjectBody, ProjectView
 from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.name_preview import NamePreview, preview_names
+from llm_monitoring.web.pages.reanalysis import offer_of
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.patching import accepted
 from llm_monitoring.web.problems import Problem
@@ -218,6 +219,7 @@ def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
             here.app.db, here.visitor.user_id, project_ids=[project.id], before_id=None, limit=MOST_CHANGES
         ),
         path=f"/projects/{project.id}/settings",
+        offer=offer_of(here, project),
     )
 
 

@@ -41,6 +41,8 @@ PAGES: Final = (
     Page("settings", "/projects/{project}/settings"),
     Page("settings-names", "/projects/{project}/settings?edit=brand&generate=5"),
     Page("names", "/projects/{project}/names"),
+    Page("reanalysis", "/projects/{project}/reanalysis"),
+    Page("reanalysis-preview", "/projects/{project}/reanalysis?preview=on"),
     Page("name-preview", "/projects/{project}/names/preview?name=Zetaflux&alias=Zeta+Flux"),
     Page("missing", "/projects/999999"),
 )

@@ -28,13 +28,14 @@ BODIES: Final[dict[str, Any]] = {
     "PUT competitors": {"competitors": [{"name": "Otra"}]},
     "api-keys": {"provider": "openai", "api_key": "sk-proj-isolation-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
-PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1, "share_id": 1, "token_id": 999_999}
+PLACES: Final[dict[str, Any]] = {"site": "example.org", "note_id": 1, "share_id": 1, "job_id": 1, "token_id": 999_999}
 TABLES: Final = (
     "llm_monitoring_projects",
     "llm_monitoring_queries",
     "user_llm_api_keys",
     "llm_audit_log",
     "llm_analysis_orders",
+    "llm_reanalysis_jobs",
     "llm_project_viewers",
     "llm_site_kinds",
     "llm_project_notes",

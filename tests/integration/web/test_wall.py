@@ -119,6 +119,9 @@ def test_a_session_sees_its_user_alone_and_forgets_him(world: World) -> None:
         "UPDATE llm_api_tokens SET revoked_at = now() WHERE user_id = 2",
         "DELETE FROM llm_prompt_tags",
         "DELETE FROM llm_dismissed_names",
+        "UPDATE llm_monitoring_results SET brand_mentioned = TRUE WHERE project_id = 2",
+        "UPDATE llm_monitoring_snapshots SET mention_rate = 0 WHERE project_id = 2",
+        "DELETE FROM llm_monitoring_snapshots WHERE project_id = 2",
     ],
 )
 def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
