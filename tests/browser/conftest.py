@@ -47,6 +47,9 @@ def thirty_days(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def served(thirty_days: str) -> Iterator[Served]:
-    """The running service on that database, with its user signed in."""
-    with serve(thirty_days) as found:
+    """The running service on that database, with its user signed in; its pages wait for their figures."""
+    from llm_monitoring.web.pages import measuring
+
+    with pytest.MonkeyPatch.context() as patch, serve(thirty_days) as found:
+        patch.setattr(measuring, "PATIENCE_SECONDS", 60.0)
         yield found

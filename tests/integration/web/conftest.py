@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from llm_monitoring.web.pages import measuring
 from tests.conftest import Databases
 from tests.integration.web.world import World, open_world, two_users
 
@@ -15,6 +16,12 @@ def database_url(databases: Databases) -> Iterator[str]:
     """The address of a fresh database with Ana and Bea."""
     with databases.clone(two_users(databases)) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page waits for its figures, so that tests do not depend on speed; those of waiting pages set less."""
+    monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.integration.web.world import World, sign_in
 WITHOUT_FIGURES: Final = frozenset(
     {
         "missing",
+        "reanalysis",
+        "reanalysis-preview",
         "answers",
         "answers-counted",
         "answer",

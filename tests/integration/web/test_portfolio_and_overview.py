@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from threading import Event
 
@@ -14,7 +14,7 @@ from llm_monitoring import projects
 from llm_monitoring.access.roles import add_viewer
 from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.portfolio import ProjectStanding
-from llm_monitoring.web.pages import portfolio
+from llm_monitoring.web.pages import measuring, portfolio
 from llm_monitoring.web.pages.portfolio import RowFigures
 from tests.conftest import Databases
 from tests.integration.web.two_periods import COMPARED, two_periods
@@ -33,14 +33,20 @@ def measured(databases: Databases) -> Iterator[World]:
 
 
 @pytest.fixture
-def busy(measured: World) -> Iterator[Event]:
-    """The service measures something else until the event is set."""
+def release(measured: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """The service measures something else until this is called, and pages wait a moment."""
+    monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 0.05)
     measured.db.execute("DELETE FROM llm_stored_figures")
     measured.service.background.tasks.clear()
-    release = Event()
-    measured.service.background.begin("other", lambda: release.wait(30))
+    event = Event()
+
+    def release() -> None:
+        monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 60.0)
+        event.set()
+
+    measured.service.background.begin("other", lambda: event.wait(30))
     yield release
-    release.set()
+    event.set()
 
 
 def text_of(world: World, path: str, user: int, language: str = "en") -> str:
@@ -114,26 +120,26 @@ def test_rows_beyond_the_first_load_their_figures(measured: World, monkeypatch: 
     assert ("data-n=" in row, "<html" in row) == (True, False)
 
 
-def test_figures_that_take_long_are_loaded_by_their_rows(measured: World, busy: Event) -> None:
+def test_figures_that_take_long_are_loaded_by_their_rows(measured: World, release: Callable[[], None]) -> None:
     """The page waits half a second at most: rows with figures have them, the others ask for theirs."""
     cookies = sign_in(measured, measured.ana)
     measured.db.execute("DELETE FROM llm_stored_figures")
     waiting = measured.open("/", cookies).text
-    busy.set()
+    release()
     measured.open(f"/projects/{measured.project}/row", cookies)
     assert (True, False) == ("/row" in waiting, "/row" in measured.open("/", cookies).text)
 
 
-def test_a_row_that_takes_long_says_so_and_asks_again(measured: World, busy: Event) -> None:
+def test_a_row_that_takes_long_says_so_and_asks_again(measured: World, release: Callable[[], None]) -> None:
     """While its figures are measured no request waits for them."""
     cookies = sign_in(measured, measured.ana)
     row = measured.open(f"/projects/{measured.project}/row", cookies).text
     assert ("load delay:2s" in row, "being measured" in row, "data-n=" in row) == (True, True, False)
-    busy.set()
+    release()
     assert "data-n=" in measured.open(f"/projects/{measured.project}/row", cookies).text
 
 
-def test_the_head_counts_what_the_rows_show(measured: World, busy: Event) -> None:
+def test_the_head_counts_what_the_rows_show(measured: World, release: Callable[[], None]) -> None:
     """A drop that a row shows needs attention, and of a project that was never measured nothing is said."""
     cookies = sign_in(measured, measured.ana)
     head = r'<p class="fine" role="status".*</p>'
@@ -141,7 +147,7 @@ def test_the_head_counts_what_the_rows_show(measured: World, busy: Event) -> Non
     unknown, alone = measured.open("/", cookies).text, measured.open("/attention", cookies).text
     assert re.findall(head, unknown) == re.findall(head, alone)
     assert ("not measured yet" in alone, "nothing needs attention" in alone) == (True, False)
-    busy.set()
+    release()
     measured.open(f"/projects/{measured.project}/row", cookies)
     assert "not measured yet" not in measured.open("/", cookies).text
 

@@ -12,18 +12,26 @@ import pytest
 from llm_monitoring.access.roles import add_viewer
 from llm_monitoring.answers import reanalysis, reanalysis_jobs
 from llm_monitoring.answers.reanalysis import ReanalysisLock
+from tests.conftest import Databases
+from tests.integration.stored import Book
 from tests.integration.web.test_page_access import share
-from tests.integration.web.two_periods import store_two_periods
+from tests.integration.web.two_periods import two_periods
 from tests.integration.web.world import World, sign_in
 
 STALE = "stored answers were read with former names"
 
 
 @pytest.fixture
+def world(databases: Databases) -> Iterator[World]:
+    """Two measured periods of a project of Ana."""
+    with two_periods(databases) as made:
+        yield made
+
+
+@pytest.fixture
 def renamed(world: World) -> Iterator[World]:
     """Ana's brand has got an alias after its answers were stored, and the service does jobs."""
-    book = store_two_periods(world)
-    book.rename(brand_aliases=["Kipu"])
+    Book(world.db, world.project).rename(brand_aliases=["Kipu"])
     with world.service.reanalysis.working():
         yield world
 
@@ -70,7 +78,6 @@ def p(world: World) -> dict[str, int]:
 
 def test_a_change_of_names_offers_to_read_again(world: World) -> None:
     """On the settings and on the inbox of names, for the owner; while nothing is stale nothing is said."""
-    store_two_periods(world)
     before = [STALE in page(world, suffix).text for suffix in ("/settings", "/names")]
     fields = {"edit": "brand", "name": "Quipu", "aliases": "Kipu", "domains": "getquipu.com", "act": "save"}
     changed = post(world, "/settings/names", **fields)
