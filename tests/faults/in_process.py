@@ -20,12 +20,12 @@ from tests.environment import Environment
 TODAY: Final = date(2026, 11, 23)
 
 
-def run_day(environment: Environment, **variables: str) -> report.DayReport:
+def run_day(environment: Environment, day: date = TODAY, /, **variables: str) -> report.DayReport:
     """One daily run in this process."""
     named = {**environment.server.environment(), **environment.operator, "LLM_SENTIMENT": "false", **variables}
     settings = load_settings(named, dotenv=False)
     app = App(environment.db, environment.budget, environment.store, settings)
-    return daily.run_day(app, daily.RunRequest(TODAY))
+    return daily.run_day(app, daily.RunRequest(day))
 
 
 def ask(

@@ -159,15 +159,22 @@ class Batches:
         return found
 
     def page(self, call: BatchCall) -> Json:
-        return call.batches.page(self.seen(call), call.request.query)
+        seen = self.seen(call)
+        for batch in seen:
+            self.look(batch)
+        return call.batches.page(seen, call.request.query)
 
     def poll(self, call: BatchCall) -> Json:
         batch = self.find(call)
+        self.look(batch)
+        return call.batches.describe(batch)
+
+    def look(self, batch: Batch) -> None:
+        """Let time pass for a batch that is looked at: it ends when it is due."""
         batch.polls += 1
         due = self.plan.ends_after is not None and batch.polls > self.plan.ends_after
         if batch.ended is None and (self.plan.cancels if batch.cancelling else due):
             self.end(batch)
-        return call.batches.describe(batch)
 
     def cancel(self, call: BatchCall) -> Json:
         batch = self.find(call)

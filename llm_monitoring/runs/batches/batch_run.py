@@ -78,10 +78,8 @@ class BatchRun:
         self.poll(self.wait_until, self.is_any_out)
         if self.is_stopped() or not self.punctual():
             return
-        for batch in self.punctual():
-            self.cancel(batch)
         end = min(self.clock() + CANCEL_SECONDS, self.stop_check.deadline)
-        self.poll(end, self.punctual)
+        self.poll(end, self.cancel_punctual)
 
     def poll(self, until: float, is_needed: Callable[[], object]) -> None:
         """Collect at once and then less and less often, as long as it is needed."""
@@ -116,6 +114,14 @@ class BatchRun:
         """The running batches of which the answers are due within this run."""
         found = records.uncollected(self.executor.budget.db)
         return [batch for batch in found if batch.group.pace == "punctual" and batch.state == "running"]
+
+    def cancel_punctual(self) -> list[Batch]:
+        """Return the punctual batches that are out; each is asked to end, and again if the provider did not hear it."""
+        found = self.punctual()
+        for batch in found:
+            if batch.cancelled_at is None:
+                self.cancel(batch)
+        return found
 
     def cancel(self, batch: Batch) -> None:
         """Ask the provider to end a batch; what has run is charged and collected, the rest is asked one by one."""

@@ -20,7 +20,7 @@ from llm_monitoring.db import Row
 from llm_monitoring.keys import KeyUnreadable, NoKey
 from llm_monitoring.ledger import Payment, redact_bytes
 from llm_monitoring.logs import redact
-from llm_monitoring.providers import ProviderError, ProviderUnavailable
+from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply
 from llm_monitoring.providers.batches import BatchClient, BatchLine, BatchMissing, RemoteBatch, missing_outcome
 from llm_monitoring.runs.batches import records
 from llm_monitoring.runs.batches.lookup import find_remote
@@ -31,6 +31,7 @@ from llm_monitoring.runs.recovery import payment_of
 log = logging.getLogger(__name__)
 
 LONGEST_LIFE: Final = timedelta(hours=49)  # from the POST: a day to run, a day of grace, and an hour
+DOWNLOADED: Final = 200  # the status of the results in which a line is that has none of its own
 NOT_YET: Final = timedelta(hours=1)  # in which a provider may not know a new batch
 
 
@@ -231,7 +232,7 @@ class Collection:
     def settle(self, row: Row, line: BatchLine) -> None:
         """Close one call by its line; if the database refuses it, the call stays open for the next collection."""
         if line.reply is None:
-            self.close(row, error_of(line))
+            self.close(row, error_of(line), line.raw if line.outcome == "failed" else None)
             return
         with self.guarded(row):
             payment = self.payment(row)
@@ -250,10 +251,17 @@ class Collection:
         with self.executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]):
             yield
 
-    def close(self, row: Row, error: ProviderError) -> None:
-        """Close a call without an answer: void if it is surely not charged, else at its ceiling."""
+    def close(self, row: Row, error: ProviderError, raw: bytes | None = None) -> None:
+        """Close a call without an answer: void if it is surely not charged, else at its ceiling.
+
+        `raw`: the line of a call that is perhaps charged, which is its receipt.
+        """
         with self.guarded(row):
-            self.executor.payments.store_failure(self.payment(row), error)
+            payment = self.payment(row)
+            if raw is not None:
+                receipt = Reply(error.status or DOWNLOADED, raw, latency_ms=0)
+                self.executor.budget.keep_receipt(payment.attempt.id, receipt, redact_bytes(raw))
+            self.executor.payments.store_failure(payment, error)
             self.collected.not_billed += error.billed == "no"
             self.collected.unknown += error.billed != "no"
             self.touch(row)

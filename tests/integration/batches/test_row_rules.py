@@ -22,20 +22,26 @@ def unreadable(request: BatchRequest) -> BatchLine:
 
 
 @pytest.mark.parametrize(
-    ("result", "state", "reason"),
+    ("result", "state", "reason", "receipts"),
     [
-        (not_run, "void", {"expired": 24}),
-        (refused, "void", {"bad_request": 24}),
-        (broken, "unknown", {"unavailable": 24}),
-        (unreadable, "unknown", {"bad_response": 24}),
+        (not_run, "void", {"expired": 24}, 0),
+        (refused, "void", {"bad_request": 24}, 0),
+        (broken, "unknown", {"unavailable": 24}, 24),
+        (unreadable, "unknown", {"bad_response": 24}, 24),
     ],
 )
-def test_a_line_without_an_answer(scene: Scene, result: Result, state: str, reason: dict[str, int]) -> None:
-    """What is surely not billed is void, what may be billed is charged its ceiling; each task keeps its reason."""
+def test_a_line_without_an_answer(
+    scene: Scene, result: Result, state: str, reason: dict[str, int], receipts: int
+) -> None:
+    """What is surely not billed is void; what may be billed is charged its ceiling, with its line as the receipt."""
     scene.batches.result = result
     submitted(scene)
     scene.collect()
-    assert ({state: 24}, reason) == (scene.states(), scene.reasons())
+    assert ({state: 24}, reason, receipts) == (
+        scene.states(),
+        scene.reasons(),
+        scene.environment.count("llm_call_receipts"),
+    )
     assert is_balanced(scene)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_monitoring import failpoints
+from llm_monitoring.providers import ProviderUnavailable, RemoteBatch
 from llm_monitoring.runs import records as runs
 from llm_monitoring.runs.batches.batch_run import BatchRun
 from tests.integration.batches.in_memory import DAY, Scene
@@ -99,4 +100,20 @@ def test_a_punctual_batch_of_a_dead_run_is_ended_by_the_next(scene: Scene) -> No
     scene.batches.ends_after = None
     run_of(scene)
     run_of(scene).wait()
+    assert (["remote-0"], {"void": 24}) == (scene.batches.cancelled, scene.states())
+
+
+def test_a_cancellation_that_fails_is_asked_for_again(scene: Scene) -> None:
+    """The provider does not take it the first time: the run asks again, and does not wait in vain."""
+    scene.batches.ends_after = None
+    batches, cancel = run_of(scene), scene.batches.cancel
+    refusals = [ProviderUnavailable("try again", billed="maybe", status=503)]
+
+    def refuse_once(remote_id: str) -> RemoteBatch:
+        if refusals:
+            raise refusals.pop()
+        return cancel(remote_id)
+
+    scene.batches.cancel = refuse_once  # type: ignore[method-assign]
+    batches.wait()
     assert (["remote-0"], {"void": 24}) == (scene.batches.cancelled, scene.states())
