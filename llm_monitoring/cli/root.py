@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "budget": ("budget.commands", "Manage budgets and spend: show, set, history, correct, audit, reconcile."),
     "models": ("models.commands", "Manage models and their prices."),
     "runs": ("runs.commands", "Show and retry daily runs."),
+    "collect": ("runs.collect", "Collect the answers of batches that are out."),
     "worker": ("worker", "Work on a daily run that several machines share."),
     "metrics": ("results.metrics", "Show the figures of a period, and compare periods."),
     "report": ("results.report", "Write the report of a project as one HTML page."),

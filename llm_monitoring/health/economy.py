@@ -26,7 +26,7 @@ def modes(db: Database, settings: Settings, budget: Budget) -> Iterator[CheckRes
         if model is not None:
             affected = [each for each in searching if provider in each.providers and each.pace != "prompt"]
             yield from of_model(model, mode, affected, budget.today())
-    if settings.economy and settings.on_railway:
+    if "flex" in settings.economy.values() and settings.on_railway:
         yield yellow(
             "economy",
             f"a flex call may take {settings.flex_timeout_seconds:.0f} s; one that is cut by a stop of the service is "

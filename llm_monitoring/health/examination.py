@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator
 from llm_monitoring.app import assemble, database_url
 from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.health import database, definitions, economy, machine, models, projects, searching, spending, web
+from llm_monitoring.health import (
+    batches,
+    database,
+    definitions,
+    economy,
+    machine,
+    models,
+    projects,
+    searching,
+    spending,
+    web,
+)
 from llm_monitoring.health import keys as key_checks
 from llm_monitoring.health.check_result import CheckResult, green, red
 from llm_monitoring.keys import check_keys
@@ -93,6 +104,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
         ("projects", lambda: definitions.definitions(db)),
         ("web search", lambda: searching.searches(db, settings)),
         ("economy", lambda: economy.modes(db, settings, budget)),
+        ("batches", lambda: batches.batches(db)),
         ("sites", lambda: projects.sites(db)),
         ("operator budget", lambda: database.operator_budget(settings, budget)),
         ("runs", lambda: database.daily_runs(db, budget)),

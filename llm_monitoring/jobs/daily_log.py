@@ -23,7 +23,7 @@ from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.held_steps import PacedDay, steps_of
 from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
 from llm_monitoring.runs.plan import KeyStates, Plan
-from llm_monitoring.runs.reason_texts import cause_text, key_line, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import cause_text, key_line, out_text, problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import Cause
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
@@ -118,6 +118,7 @@ def summary(report: DayReport) -> int:
         warn("summary.row_errors", f"   🧩 Registros apartados: {len(rows)}", row_errors=len(rows), rows=rows[:20])
     info("summary.cost", f"   💰 Coste estimado: ${report.cost_usd:.4f}", cost_usd=str(report.cost_usd))
     economy(report)
+    still_out(report)
     paced_lines(report.paced_days)
     in_doubt(report)
     unfinished(report)
@@ -171,6 +172,13 @@ def paced_lines(days: Sequence[PacedDay]) -> None:
             warn("summary.pacing_short", f"   ⚠️ User #{each.user_id}: {shortage_text(each, 'es')}", **fields)
 
 
+def still_out(report: DayReport) -> None:
+    """Log how many answers are out in batches, and when the last of them is due."""
+    if report.out is not None:
+        line = f"   ⏳ {out_text(report.out)}"
+        info("summary.out", line, answers=report.out.answers, due_at=report.out.due_at.isoformat())
+
+
 def in_doubt(report: DayReport) -> None:
     """Log the calls that may not have been billed and what they have taken of the budgets."""
     unknown = report.unknown_calls
@@ -222,8 +230,11 @@ def project_lines(project: ProjectReport) -> None:
         info("project.skipped", "   El día ya estaba completo: no se preguntó nada", **fields)
     keyless(project.project_id, project.keyless)
     for name, cell in project.completeness.items():
-        missing = cell.tasks - cell.results
-        if missing:
+        missing = cell.tasks - cell.results - cell.out
+        if cell.out:
+            line = f"   ⏳ {name}: {cell.out} respuesta(s) aún fuera en lotes"
+            info("project.out", line, provider=name, answers=cell.out, **fields)
+        if missing > 0:
             cause = f" ({cause_text(Cause(name, cell.reason, cell.message), 'es')})" if cell.message else ""
             warn(
                 "project.incomplete",

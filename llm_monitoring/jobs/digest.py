@@ -49,6 +49,7 @@ def finished(app: App, day: date, report: DayReport, code: int, reports: Sequenc
         yield from run_notices.run_notices(report, day)
         yield from run_notices.row_notices(app.errors.found, day)
         yield from run_notices.unfinished_notices(report, day)
+        yield from run_notices.out_notices(report, day)
         yield from run_notices.stale_notices(app, report.projects)
         yield from run_notices.money_notices(report, day, names)
         yield from map(run_notices.adjustment_notice, report.adjustments)

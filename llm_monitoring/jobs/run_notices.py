@@ -18,7 +18,7 @@ from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs.forecast import Forecast
 from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
-from llm_monitoring.runs.reason_texts import problem_text, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import out_text, problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
 
@@ -89,6 +89,12 @@ def unfinished_notices(report: DayReport, day: date) -> Iterator[Notice]:
     if without:
         line = f"🎭 {day}: {sum(without.values())} respuesta(s) sin sentimiento legible, en "
         yield Notice("run", f"without sentiment {day}", line + project_names(list(without)))
+
+
+def out_notices(report: DayReport, day: date) -> Iterator[Notice]:
+    """How many answers are out in batches, and when the last of them is due."""
+    if report.out is not None:
+        yield Notice("run", f"out {day}", f"⏳ {out_text(report.out)}", severity="info")
 
 
 def row_notices(errors: Sequence[RowError], day: date) -> Iterator[Notice]:

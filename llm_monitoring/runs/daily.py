@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
@@ -22,8 +22,8 @@ from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
 from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
-from llm_monitoring.runs.batches.collection import collect
-from llm_monitoring.runs.batches.records import late_days
+from llm_monitoring.runs.batches.collection import Collected, collect
+from llm_monitoring.runs.batches.records import Batch, due, late_days, still_out
 from llm_monitoring.runs.day_plans import plan_paced_days, with_choices
 from llm_monitoring.runs.execution import (
     Executor,
@@ -59,6 +59,7 @@ __all__ = [
     "RunContext",
     "RunListener",
     "RunRequest",
+    "collect_batches",
     "execute_locally",
     "figures",
     "longest_ending",
@@ -168,6 +169,18 @@ def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogu
         figures(executor, days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment))
 
 
+def collect_batches(app: App, stop: Event, on_batch: Callable[[Batch], None] = lambda batch: None) -> Collected:
+    """Collect what has come of batches between two runs, and write the figures of its days; raises AlreadyRunning."""
+    with RunLock(app.db), closing(Clients(app.keys, app.settings)) as clients:
+        read, catalogue = read_projects(app), registry.read_catalogue(app.db, app.errors)
+        executor = TaskExecutor(
+            app.budget, clients, catalogue, read.tracked, app.settings, run_id=None, errors=app.errors
+        )
+        collected = collect(executor, on_batch, stop.is_set)
+        figures(executor, collected.days)
+    return collected
+
+
 def key_owners(read: ReadProjects, standings: Sequence[Standing]) -> list[int]:
     """The users with active projects; if there are none, every user."""
     owners = read.owners | {standing.user_id for standing in standings if standing.has_active_projects}
@@ -275,6 +288,7 @@ def settle_day(app: App, context: RunContext, start: RunStart, run_id: int, stat
         standings=start.standings,
         adjustments=start.adjustments,
         economy=tasks.economy(app.db, run_id),
+        out=due(still_out(app.db)),
         paced_days=list(paced_days(app.db, day, day).values()),
     )
     with app.errors.guard("finish_run", f"Ejecución #{run_id}"):  # if it stays open the next start closes it

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from llm_monitoring.domain import Mode, ProviderName, Task
 from llm_monitoring.projects import Project
 from llm_monitoring.registry import Model, NotCallable, saving_percent
 from llm_monitoring.runs import tasks
+from llm_monitoring.runs.batches.groups import group_of, takes_batches
+from llm_monitoring.runs.batches.records import Group, experience
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.questions import first_mode, prompt_question
 from llm_monitoring.runs.reasons import Cause
@@ -36,11 +39,35 @@ class Estimate:
     saving_percent: Decimal | None = None
 
 
-def estimate(app: App, plan: Plan, day: date, *, in_full: bool = False) -> Iterator[Estimate]:
+def estimate(app: App, plan: Plan, day: date, *, in_full: bool = False) -> list[Estimate]:
     """What a run of the day would ask, and its ceiling cost without sentiment; nothing is reserved or sent.
 
     `in_full`: what the plan of a paced day leaves out is counted as well, as an order asks it.
     """
+    return without_small_batches(app, plan, list(estimate_cells(app, plan, day, in_full=in_full)))
+
+
+def without_small_batches(app: App, plan: Plan, cells: list[Estimate]) -> list[Estimate]:
+    """The estimates with those in standard mode that would be in batches, but are too few or failed in them."""
+    groups: dict[tuple[int, ProviderName], Group] = {}
+    tasks_of = Counter[Group]()
+    for cell in cells:
+        model, tracked = plan.catalogue.current(cell.provider), plan.projects[cell.project_id]
+        group = None if model is None else group_of(app.settings, plan.keys, tracked, model)
+        if cell.mode == "batch" and group is not None:
+            groups[cell.project_id, cell.provider] = group
+            tasks_of[group] += cell.tasks
+    small = {group for group, count in tasks_of.items() if not takes_batches(experience(app.db, group), count)}
+    return [
+        replace(cell, mode="standard", saving_percent=None)
+        if groups.get((cell.project_id, cell.provider)) in small
+        else cell
+        for cell in cells
+    ]
+
+
+def estimate_cells(app: App, plan: Plan, day: date, *, in_full: bool) -> Iterator[Estimate]:
+    """The estimate of each project and provider."""
     for tracked in plan.projects.values():
         for provider in plan.providers(tracked):
             open_tasks = tasks.pending_tasks(app.db, provider, day, [tracked.project.id], in_full=in_full)

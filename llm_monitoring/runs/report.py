@@ -16,6 +16,7 @@ from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.projects import Project
 from llm_monitoring.runs import tasks
+from llm_monitoring.runs.batches.records import Due
 from llm_monitoring.runs.held_steps import HeldStep, PacedDay, by_project, held_steps
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
@@ -73,9 +74,8 @@ class DayReport:
 
     `unfinished` are the projects with answers of the day that lack an analysis or a readable sentiment.
     `cost_usd` is the cost of all its calls, those of projects that were deleted meanwhile too; `unknown_calls` those
-    that no provider has confirmed; `economy` those in a cheaper mode. `paced_days` are those of users who pace.
-    `standings` are the accounts at the start, after
-    `adjustments` to them.
+    that no provider has confirmed; `economy` those in a cheaper mode; `out` the answers that are out in batches.
+    `paced_days` are those of users who pace. `standings` are the accounts at the start, after `adjustments` to them.
     """
 
     run_id: int
@@ -89,6 +89,7 @@ class DayReport:
     standings: Sequence[Standing] = ()
     adjustments: Sequence[Adjustment] = ()
     economy: Economy = field(default_factory=Economy)
+    out: Due | None = None
     paced_days: Sequence[PacedDay] = ()
 
     @property

@@ -259,7 +259,7 @@ class Settings:
     def longest_call_seconds(self) -> float:
         """How long one call can take."""
         standard = LONGEST_CALL * max(self.timeout_seconds.values(), default=0.0)
-        return max(standard, self.flex_timeout_seconds) if self.economy else standard
+        return max(standard, self.flex_timeout_seconds) if "flex" in self.economy.values() else standard
 
     @property
     def may_embed_database(self) -> bool:

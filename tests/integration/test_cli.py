@@ -512,10 +512,13 @@ def test_budget_show_and_set(cli: Cli, ana: int) -> None:
     cli.done("budget", "set", "1", "--threshold", "75.5%")
     cli.done("budget", "correct", "1", "10", "--reason", "before")
     cli.done("budget", "set", "2", "--limit", "1")
+    shown = cli.json("budget", "show", EMAIL)[0]
+    assert not shown.pop("pacing")["is_on"]
     assert {
         "user_id": 1, "email": EMAIL, "spent_usd": "10.0000000000", "reserved_usd": "0.0000000000", "saved_usd": "0",
         "budget_usd": "12.50", "percent": "80.0", "threshold": "75.50", "state": "near the limit", "forecast": None,
-    } == cli.json("budget", "show", EMAIL)[0]  # fmt: skip
+        "answers_out": 0, "out_until": None,
+    } == shown  # fmt: skip
     assert ["near the limit", "ok"] == [row["state"] for row in cli.json("budget", "show")]
     assert all(each in cli.done("budget", "show") for each in (EMAIL, "10.0000", "12.50", "near the limit", "75.50"))
     cli.done("budget", "correct", "2", "1", "--reason", "all of it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from datetime import UTC
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
 from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger import Standing
+from llm_monitoring.process.wording import counted
+from llm_monitoring.runs.batches.records import Due, due, still_out
 from llm_monitoring.runs.forecast import Forecast, forecasts
 from llm_monitoring.runs.held_steps import PacingState, pacing_states
 from llm_monitoring.runs.pacing_texts import step_text
@@ -102,16 +105,29 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
         limit, saved = app.settings.default_monthly_budget_usd, app.budget.saved()
         expected = forecasts(app, standings, owner)
         paced = pacing_states(app, [each.user_id for each in standings])
+        out = still_out(app.db)
     rows = [
         standing_row(each, emails.get(each.user_id), saved.get(each.user_id), expected.get(each.user_id))
         | {"pacing": pacing_fields(paced[each.user_id])}
+        | out_fields(due(part for part in out if part.user_id == each.user_id))
         for each in standings
     ]
     empty = f"Nothing spent and no limit set: the first call opens an account with {limit} USD a month."
     show_rows(rows, SHOWN, as_json=as_json, empty=empty)
     for row in [] if as_json else rows:
+        if row["answers_out"]:
+            until = f"due by {row['out_until']:%Y-%m-%d %H:%M} UTC"
+            say(f"User {row['user_id']}: {counted(row['answers_out'], 'answer')} still out in batches, {until}.")
         for held in row["pacing"]["held"]:
             say(f"User {row['user_id']}, project {held['project_id']}: {held['text']}.")
+
+
+def out_fields(found: Due | None) -> Row:
+    """The answers of a user that are out in batches."""
+    return {
+        "answers_out": 0 if found is None else found.answers,
+        "out_until": None if found is None else found.due_at.astimezone(UTC),
+    }
 
 
 def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | None, forecast: Forecast | None) -> Row:

@@ -162,10 +162,34 @@ WHERE sentiment_status = 'pending' AND mode = 'batch' AND analysis_date <> %(day
   AND analysis_date > %(day)s::date - 7;
 
 -- name: still_out
--- The answers that are out in batches, by project and provider, with the time until which the last is due.
-SELECT a.project_id, a.llm_provider AS provider, count(*)::int AS answers,
+-- The answers that are out in batches, by user, project and provider, with the time until which the last is due.
+SELECT a.user_id, a.project_id, a.llm_provider AS provider, count(*)::int AS answers,
        max(coalesce(b.expires_at, b.posted_at + INTERVAL '24 hours')) AS due_at
 FROM llm_batches b JOIN llm_call_attempts a ON a.batch_id = b.id
-WHERE b.state NOT IN ('collected', 'forgotten') AND a.state IN ('reserved', 'sent')
+WHERE b.state NOT IN ('preparing', 'collected', 'forgotten') AND a.state IN ('reserved', 'sent')
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3;
+
+-- name: overdue
+-- The batches that should have come by now, with what keeps them from it.
+SELECT id, llm_provider, posted_at, error FROM llm_batches
+WHERE state NOT IN ('preparing', 'collected', 'forgotten')
+  AND now() > coalesce(expires_at, posted_at + INTERVAL '24 hours') + INTERVAL '1 hour'
+ORDER BY posted_at;
+
+-- name: failed_trials
+-- The models with a trial in batches today that brought no answer, and no answer from a batch before.
+SELECT b.llm_provider, b.model_id, b.key_user_id, b.web_search
+FROM llm_batches b LEFT JOIN llm_call_attempts a ON a.batch_id = b.id
+GROUP BY 1, 2, 3, 4
+HAVING NOT coalesce(bool_or(a.state = 'settled' AND a.error_kind IS NULL AND (NOT b.web_search OR a.searches > 0)), FALSE)
+   AND bool_or(b.requests = 1 AND b.outcome <> 'withdrawn' AND b.opened_at > now() - INTERVAL '20 hours')
+ORDER BY 1, 2, 3, 4;
+
+-- name: failing_keys
+-- The keys with batches of the last week that expired or failed so often that their calls are made at once.
+SELECT llm_provider, key_user_id, count(*)::int AS failures FROM llm_batches
+WHERE outcome IN ('expired', 'failed', 'lost') AND opened_at > now() - INTERVAL '7 days'
 GROUP BY 1, 2
+HAVING count(*) >= %(most)s
 ORDER BY 1, 2;

@@ -90,7 +90,7 @@ def collect(
             continue
         on_batch(batch)
         with executor.errors.guard("collect_batch", batch.label, user_id=batch.group.key.user_id) as guarded:
-            if Collection(executor, batch, collected).advance():
+            if Collection(executor, batch, collected, should_stop).advance():
                 collected.batches += 1
             else:
                 collected.still_open.append(batch)
@@ -140,11 +140,14 @@ def error_of(line: BatchLine) -> ProviderError:
 class Collection:
     """The collection of one batch; `collected` counts what became of its calls."""
 
-    def __init__(self, executor: TaskExecutor, batch: Batch, collected: Collected) -> None:
+    def __init__(
+        self, executor: TaskExecutor, batch: Batch, collected: Collected, should_stop: Callable[[], bool]
+    ) -> None:
         self.executor = executor
         self.db = executor.budget.db
         self.batch = batch
         self.collected = collected
+        self.should_stop = should_stop
 
     def advance(self) -> bool:
         """Go on from the batch's state; True if it is collected now."""
@@ -215,6 +218,8 @@ class Collection:
         rows = {str(row["id"]): row for row in records.open_calls(self.db, self.batch)}
         ours, replied = records.call_ids(self.db, self.batch), 0
         for line in client.lines(remote):
+            if self.should_stop():  # the rest is downloaded again
+                return False
             replied += line.outcome == "replied" and line.custom_id in ours
             row = rows.pop(line.custom_id, None)
             if row is not None:

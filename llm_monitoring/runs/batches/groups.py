@@ -11,8 +11,9 @@ from llm_monitoring.projects import TrackedProject
 from llm_monitoring.providers import asks_in
 from llm_monitoring.registry import Model
 from llm_monitoring.runs.batches import records
-from llm_monitoring.runs.batches.records import Group
+from llm_monitoring.runs.batches.records import Experience, Group
 from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.settings import Settings
 
 FEWEST_CALLS: Final = 20  # below which a batch is not worth its wait
 MOST_FAILURES: Final = 2  # batches of a key in a week that expired or failed: then its calls are made at once
@@ -37,13 +38,13 @@ def group_plans(executor: TaskExecutor, keys: Keys) -> Iterator[GroupPlan]:
             continue
         found: dict[Group, list[TrackedProject]] = {}
         for tracked in executor.projects.values():
-            group = group_of(executor, keys, tracked, model)
+            group = group_of(executor.settings, keys, tracked, model)
             if group is not None:
                 found.setdefault(group, []).append(tracked)
         yield from (GroupPlan(group, model, tuple(each)) for group, each in found.items())
 
 
-def group_of(executor: TaskExecutor, keys: Keys, tracked: TrackedProject, model: Model) -> Group | None:
+def group_of(settings: Settings, keys: Keys, tracked: TrackedProject, model: Model) -> Group | None:
     """The group of a project's calls to a model; None if they are made at once."""
     project = tracked.project
     if project.user_id is None or project.pace == "prompt" or model.provider not in project.providers:
@@ -51,8 +52,14 @@ def group_of(executor: TaskExecutor, keys: Keys, tracked: TrackedProject, model:
     key = keys.get((project.user_id, model.provider))
     if key is None:
         return None
-    searches = model.searches(project.web_search, executor.settings.max_searches)
+    searches = model.searches(project.web_search, settings.max_searches)
     return Group(key, model.model_id, searches > 0, project.pace)
+
+
+def takes_batches(experience: Experience, tasks: int) -> bool:
+    """Whether so many open tasks of a group go into batches, by what became of earlier ones."""
+    usable = experience.proven or not experience.tried
+    return tasks >= FEWEST_CALLS and experience.failures < MOST_FAILURES and usable
 
 
 def held_cells(executor: TaskExecutor, keys: Keys) -> set[tuple[ProviderName, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -81,10 +81,25 @@ class Experience:
 class StillOut:
     """Answers of a project that are out in batches at one provider, and when the last of them is due."""
 
-    project_id: int
+    user_id: int
+    project_id: int | None
     provider: ProviderName
     answers: int
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many answers are out, and when the last of them is due."""
+
+    answers: int
+    due_at: datetime
+
+
+def due(out: Iterable[StillOut]) -> Due | None:
+    """What is out in all; None if nothing is."""
+    every = list(out)
+    return Due(sum(each.answers for each in every), max(each.due_at for each in every)) if every else None
 
 
 def hash_of(key: Secret) -> str:
@@ -260,6 +275,22 @@ def late_days(db: Database, day: date) -> set[tuple[int, date]]:
 
 
 def still_out(db: Database) -> list[StillOut]:
-    """The answers that are out, by project and provider."""
+    """The answers that are out, by user, project and provider."""
     rows = db.all(SQL.still_out)
-    return [StillOut(row["project_id"], provider_name(row["provider"]), row["answers"], row["due_at"]) for row in rows]
+    return [StillOut(**(row | {"provider": provider_name(row["provider"])})) for row in rows]
+
+
+def overdue(db: Database) -> list[Row]:
+    """The batches that should have come by now: `id`, `llm_provider`, `posted_at` and `error`."""
+    return db.all(SQL.overdue)
+
+
+def failed_trials(db: Database) -> list[Group]:
+    """The groups of which a trial of today brought no answer."""
+    return [read_group(row | {"pace": "punctual"}) for row in db.all(SQL.failed_trials)]
+
+
+def failing_keys(db: Database, most: int) -> dict[KeyId, int]:
+    """The keys of which so many batches of a week brought no answer, or not all, and their number."""
+    rows = db.all(SQL.failing_keys, {"most": most})
+    return {KeyId(provider_name(row["llm_provider"]), row["key_user_id"]): row["failures"] for row in rows}
