@@ -18,12 +18,13 @@ from llm_monitoring.keys import KeyUnreadable
 from llm_monitoring.ledger import Standing
 from llm_monitoring.process.hints import explain
 from llm_monitoring.registry import is_worth
+from llm_monitoring.runs.batches.texts import out_text
 from llm_monitoring.runs.daily import RunListener
 from llm_monitoring.runs.estimate import Estimate
 from llm_monitoring.runs.held_steps import PacedDay, steps_of
 from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
 from llm_monitoring.runs.plan import KeyStates, Plan
-from llm_monitoring.runs.reason_texts import cause_text, key_line, out_text, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import cause_text, key_line, problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import Cause
 from llm_monitoring.runs.report import DayReport, ProjectReport
 

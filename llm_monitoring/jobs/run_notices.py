@@ -16,9 +16,10 @@ from llm_monitoring.jobs.digest_text import SHOWN_NAMES, Names, plain, project_n
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.projects import fingerprints
+from llm_monitoring.runs.batches.texts import out_text
 from llm_monitoring.runs.forecast import Forecast
 from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
-from llm_monitoring.runs.reason_texts import out_text, problem_text, standing_line, stop_text
+from llm_monitoring.runs.reason_texts import problem_text, standing_line, stop_text
 from llm_monitoring.runs.reasons import ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
 

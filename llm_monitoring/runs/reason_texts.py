@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Final, Literal
 
 from llm_monitoring.keys import KeyUnreadable
 from llm_monitoring.keys import Reason as KeyReason
 from llm_monitoring.ledger import Standing
-from llm_monitoring.runs.batches.records import Due
 from llm_monitoring.runs.limits import ClosedReason
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem, StopReason
 
@@ -186,12 +184,6 @@ def problem_text(problem: ProjectProblem, language: Language) -> str:
     if problem.stopped is not None:
         more.append(EARLY[language] + STOPS[problem.stopped][language])
     return text + (f" ({'; '.join(dict.fromkeys(more))})" if more else "")
-
-
-def out_text(due: Due) -> str:
-    """How many answers are out in batches, and when the last of them is due, for log and digest."""
-    when = due.due_at.astimezone(UTC)
-    return f"{due.answers} respuesta(s) aún fuera en lotes, a más tardar a las {when:%H:%M} UTC del {when:%Y-%m-%d}"
 
 
 def standing_line(standing: Standing) -> str:
