@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from llm_monitoring import analysis
 from llm_monitoring.projects.definition import Project
 
+MATCHERS_KEPT: Final = 200
+"""A matcher takes some 25 kB with the prompts that it has read, and users take turns at one project each."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrackedProject:
-    """A project with its matcher, which is compiled when it is first needed; safe for several threads."""
+    """A project with its matcher, which is compiled when it is needed, and again if many others were used meanwhile."""
 
     project: Project
-    lock: Lock = field(default_factory=Lock)
-    compiled: analysis.Matcher | None = None
 
     @property
     def matcher(self) -> analysis.Matcher:
-        with self.lock:
-            if self.compiled is None:
-                self.compiled = analysis.Matcher(self.project.brand, self.project.competitors)
-            return self.compiled
+        return compiled(self)
+
+
+@lru_cache(maxsize=MATCHERS_KEPT)
+def compiled(tracked: TrackedProject) -> analysis.Matcher:
+    """The matcher of a project. Threads that need it at the same moment may each compile one: they are alike."""
+    return analysis.Matcher(tracked.project.brand, tracked.project.competitors)
