@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.faults.batch_mutants import BATCH_MUTANTS
 from tests.faults.mutant import PACKAGE, Edit, Mutant
 from tests.faults.web_mutants import WEB_MUTANTS
 
@@ -236,6 +237,7 @@ MUTANTS: Final = (
         "tests/integration/test_chunks.py::test_an_owner_that_lost_its_chunk_admits_nothing",
         (Edit(BUDGET_SQL, "      AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))\n", ""),),
     ),
+    *BATCH_MUTANTS,
     *WEB_MUTANTS,
 )  # fmt: skip
 

@@ -16,10 +16,12 @@ from tests.faults.batch_days import (
     BOTH,
     ECONOMY,
     PROMPTS,
+    Died,
     add_proven_project,
     check,
     complete,
     few_are_enough,
+    killed_at,
     pass_hours,
     unpaid_requests,
     ways,
@@ -199,3 +201,40 @@ def test_t15_a_batch_that_is_never_seen_again_is_charged_its_ceilings(
     complete(environment, day)
     assert {"unknown batch"} == {way.split(",")[0] for way in ways(environment, day)}
     assert [] == check(environment, day)
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_t15_a_line_that_was_stored_is_settled_without_its_batch(
+    environment: Environment, days: Iterator[date], provider: ProviderName
+) -> None:
+    """The process ended between a receipt and its settlement, and the results are gone: the receipt is enough."""
+    add_proven_project(environment, provider, next(days))
+    environment.db.execute(PATIENT)
+    day = next(days)
+    with killed_at("batch_receipt_kept", 2), pytest.raises(Died):
+        run_day(environment, day, **ECONOMY)
+    environment.server.faults.set([{"match": {"route": DOWNLOADS[provider]}, "action": status(404)}])
+    pass_hours(environment, 50)
+    run_day(environment, day, **ECONOMY)
+    first = [way.split(",")[0] for way in ways(environment, day).elements()]
+    assert ["settled batch"] * 2 + ["unknown batch"] * (PROMPTS - 2) == sorted(first)
+    environment.server.faults.set([])
+    complete(environment, day)
+    assert [] == check(environment, day)
+
+
+def test_t15_a_batch_that_was_given_up_cannot_run(environment: Environment, days: Iterator[date]) -> None:
+    """OpenAI shows a batch late, after it was taken for absent: its requests are deleted, so nothing of it runs."""
+    add_proven_project(environment, "openai", next(days))
+    environment.db.execute(PATIENT)
+    day = next(days)
+    environment.server.batches.set_plan({"hidden_seconds": 3600.0})
+    environment.server.faults.set([on("batch_create", RESET, billed=True)])
+    for _ in range(3):
+        run_day(environment, day, **ECONOMY)
+        pass_hours(environment, 1)
+    environment.server.batches.set_plan({"hidden_seconds": 0.0})
+    complete(environment, day)
+    assert {NEVER_MADE: PROMPTS} == ways(environment, day)
+    assert [] == check(environment, day)
+    assert "failed" in {batch.ended for batch in environment.server.batches.made}

@@ -26,11 +26,12 @@ SELECT remote_id FROM llm_batches
 WHERE llm_provider = %(provider)s AND remote_id IS NOT NULL AND opened_at > now() - INTERVAL '7 days';
 
 -- name: open_calls
--- The open calls of a batch, with prompts.
+-- The open calls of a batch, with prompts and receipts.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.mode, a.sent_at,
-       q.query_text, coalesce(q.language, p.language) AS language
+       q.query_text, coalesce(q.language, p.language) AS language, r.body
 FROM llm_call_attempts a
+         LEFT JOIN llm_call_receipts r ON r.attempt_id = a.id
          LEFT JOIN llm_monitoring_queries q ON q.id = a.query_id
          LEFT JOIN llm_monitoring_projects p ON p.id = q.project_id
 WHERE a.batch_id = %(batch_id)s AND a.state IN ('reserved', 'sent')

@@ -20,7 +20,7 @@ from llm_monitoring.db import Row
 from llm_monitoring.keys import KeyUnreadable, NoKey
 from llm_monitoring.ledger import Payment, redact_bytes
 from llm_monitoring.logs import redact
-from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply
+from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply, read_batch_line
 from llm_monitoring.providers.batches import BatchClient, BatchLine, BatchMissing, RemoteBatch, missing_outcome
 from llm_monitoring.runs.batches import records
 from llm_monitoring.runs.batches.lookup import find_remote
@@ -298,10 +298,13 @@ class Collection:
         return self.finish("absent")
 
     def lose(self, trouble: str) -> bool:
-        """Charge the ceilings of the calls of a batch that can no longer be looked at."""
+        """Close the calls of a batch that can no longer be looked at: by their receipts, or else at their ceilings."""
         error = ProviderUnavailable(f"the batch is lost: {trouble}", billed="maybe")
         for row in records.open_calls(self.db, self.batch):
-            self.close(row, error)
+            if row["body"] is None:
+                self.close(row, error)
+            else:
+                self.settle(row, read_batch_line(self.batch.group.key.provider, bytes(row["body"])))
         log.error(
             "❌ %s se da por perdido, sus llamadas quedan cobradas a su techo: %s",
             self.batch.label,
