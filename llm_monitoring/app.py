@@ -27,6 +27,7 @@ def open_app(settings: Settings | None = None, stop: Event | None = None) -> Ite
     read_cipher(settings)  # a wrong master key is reported before the database is touched
     with Database(database_url(settings), size=connections(settings), stop=stop) as db:
         require_sessions(db)
+        db.prepares = True
         migrate(db)
         yield assemble(db, settings)
 

@@ -40,7 +40,8 @@ from llm_monitoring.db.failures import (
     translated,
 )
 from llm_monitoring.db.outage import Outage
-from llm_monitoring.db.queries import load
+from llm_monitoring.db.prepared import Session
+from llm_monitoring.db.queries import Preparable, load
 from llm_monitoring.errors import ConfigurationError
 
 __all__ = [
@@ -62,7 +63,7 @@ __all__ = [
 
 Row = dict[str, Any]
 Params = Mapping[str, Any]
-Connection = psycopg2.extensions.connection
+Connection = Session
 T = TypeVar("T")
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -104,10 +105,11 @@ class Json(psycopg2.extras.Json):
 
 
 class Transaction:
-    """The three verbs on one connection."""
+    """The three verbs on one connection. `prepares`: the connection keeps what it has prepared."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, prepares: bool = False) -> None:
         self.connection = connection
+        self.prepares = prepares
 
     def one(self, sql: str, params: Params | None = None) -> Row | None:
         """Return the first row, or None if there is none."""
@@ -141,6 +143,8 @@ class Transaction:
     @contextmanager
     def run(self, sql: str, params: Params | None) -> Iterator[psycopg2.extensions.cursor]:
         with translated(self.connection), self.connection.cursor() as cursor:
+            if self.prepares and isinstance(sql, Preparable):
+                sql = self.connection.prepare(cursor, sql)
             cursor.execute(sql, storable(dict(params or {})))
             yield cursor
 
@@ -173,7 +177,7 @@ class Database:
     If a connection is lost, its statement or transaction is run again on another one for up to `retry_seconds`, or
     STOPPING_SECONDS if `stop` is set; every statement must therefore be idempotent. Borrowing waits while all
     connections are in use. Waiting for a lock ends after `lock_seconds` with Locked. `statement_seconds` limits a
-    statement; 0 is no limit.
+    statement; 0 is no limit. `prepares` is set once it is known that each connection is a session of the server.
     """
 
     def __init__(
@@ -194,6 +198,7 @@ class Database:
         self.free = BoundedSemaphore(size)
         self.idle: deque[Connection] = deque()
         self.closed = False
+        self.prepares = False
         self.outage = Outage()
 
     def __enter__(self) -> Self:
@@ -243,7 +248,7 @@ class Database:
     def work(self, fn: Callable[[Transaction], T], *, autocommit: bool) -> T:
         def attempt() -> T:
             with self.borrow(autocommit) as connection:
-                result = fn(Transaction(connection))
+                result = fn(Transaction(connection, prepares=self.prepares))
                 with translated(connection):
                     connection.commit()
                 return result
@@ -337,6 +342,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
             application_name="llm_monitoring",
             client_encoding="UTF8",
             connect_timeout=10,
+            connection_factory=Session,
             **(KEEPALIVE | encryption_defaults(dsn)),
         )
     except psycopg2.ProgrammingError:

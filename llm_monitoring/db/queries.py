@@ -6,8 +6,26 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Self
 
-BLOCK = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)\n-- (?P<purpose>\S[^\n]*)\n(?P<statement>[^-\s].*)", re.DOTALL)
+BLOCK = re.compile(
+    r"^-- name: (?P<name>[a-z][a-z0-9_]*)\n-- (?P<purpose>\S[^\n]*)\n"
+    r"(?:-- prepared: (?P<types>[^\n]+)\n)?(?P<statement>[^-\s].*)",
+    re.DOTALL,
+)
+
+
+class Preparable(str):
+    """A statement that a session may prepare, with its parameters' types, in the order in which they are given."""
+
+    __slots__ = ("name", "types")
+    name: str
+    types: Mapping[str, str]
+
+    def __new__(cls, text: str, name: str, types: Mapping[str, str]) -> Self:
+        made = super().__new__(cls, text)
+        made.name, made.types = name, types
+        return made
 
 
 class Queries:
@@ -41,5 +59,13 @@ def parse(module: str, text: str) -> dict[str, str]:
         match = BLOCK.match(block)
         if match is None or match["name"] in statements:
             raise ValueError(f"{module}.sql: a bad or repeated block begins {block[:60]!r}")
-        statements[match["name"]] = match["statement"].strip().removesuffix(";")
+        text = match["statement"].strip().removesuffix(";")
+        statements[match["name"]] = (
+            Preparable(text, f"{module}_{match['name']}", types(match)) if match["types"] else text
+        )
     return statements
+
+
+def types(block: re.Match[str]) -> dict[str, str]:
+    """The types of a block's line `-- prepared: name type, …`, by the parameter's name."""
+    return {name: kind for name, _, kind in (each.strip().partition(" ") for each in block["types"].split(","))}

@@ -1,5 +1,6 @@
 -- name: save
 -- Store a valid answer with its analysis, unless its prompt was deleted; a task has one answer, and its failure is deleted.
+-- prepared: project_id integer, query_id integer, provider text, day date, sample smallint, model_id text, model_used text, run_id bigint, attempt_id uuid, query_text text, brand_name text, branded boolean, brand_mentioned boolean, mention_count integer, mention_contexts text[], mention_order integer, position_in_list integer, total_items_in_list integer, ranking_kind text, appears_in_numbered_list boolean, competitors_mentioned jsonb, competitor_positions jsonb, citations jsonb, sources jsonb, brand_cited boolean, competitors_cited jsonb, full_response text, response_length integer, finish_reason text, tokens_used integer, input_tokens integer, output_tokens integer, cost_usd numeric, response_time_ms integer, sentiment_status text, analysis_version text, rules_fingerprint text, unread_reason text, mode text
 WITH forgotten AS (
     DELETE FROM llm_monitoring_failed_tasks
     WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s

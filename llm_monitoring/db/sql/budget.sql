@@ -19,6 +19,7 @@ SELECT set_config('llm_monitoring.default_budget', %(default_budget)s, TRUE);
 
 -- name: reserve
 -- Admit one call of a run that is not superseded, by a valid lease: start a new month, take the ceiling from what is left, write the attempt.
+-- prepared: id uuid, kind text, user_id integer, month date, run_id bigint, chunk_id integer, lease uuid, provider text, model_id text, key_source text, ceiling numeric, operator_budget numeric, rates jsonb, mode text, batch_id uuid, project_id integer, query_id integer, task_provider text, analysis_date date, sample smallint
 WITH unhurried AS MATERIALIZED (
     -- this commit need not wait for the disk, which frees the user's row sooner: that of mark_sent, after it, does
     SELECT set_config('synchronous_commit', 'off', TRUE)
@@ -117,6 +118,7 @@ SELECT EXISTS (SELECT FROM llm_call_attempts WHERE id = %(id)s) AS admitted_befo
 
 -- name: mark_sent
 -- Mark an attempt as sent, unless its task was answered meanwhile. The token identifies a repeat by the same caller.
+-- prepared: id uuid, token uuid, rates jsonb
 WITH doubtful AS MATERIALIZED (
     -- an owner that was considered dead may be settling one of these at this moment: the lock waits for its commit
     SELECT o.id, o.closed_at
@@ -148,12 +150,14 @@ SELECT sent_at FROM llm_call_attempts WHERE id = %(id)s;
 
 -- name: keep_receipt
 -- Store a reply as received, before anything reads it.
+-- prepared: id uuid, status integer, latency_ms integer, request_id text, service_tier text, body bytea
 INSERT INTO llm_call_receipts (attempt_id, http_status, latency_ms, request_id, service_tier, body)
 VALUES (%(id)s, %(status)s, %(latency_ms)s, %(request_id)s, %(service_tier)s, %(body)s)
 ON CONFLICT (attempt_id) DO NOTHING;
 
 -- name: close
 -- Close an attempt as settled, void or unknown, and change the counters of its month, and the operator's, by the difference.
+-- prepared: id uuid, from_states text[], state text, cost numeric, model_served text, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cache_write_tokens bigint, reasoning_tokens bigint, searches bigint, error_kind text, error_message text, service_tier text, saved numeric
 WITH old AS (
     SELECT id, user_id, month, state, ceiling_usd, charged_usd
     FROM llm_call_attempts

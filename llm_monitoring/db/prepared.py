@@ -1,0 +1,46 @@
+"""Statements that a session plans once: parsing and planning the ledger's takes longer than executing them.
+
+A statement with a line `-- prepared: name type, …` in its file is prepared by a connection that uses it, and planned
+again after PLAN_USES, as the tables grow meanwhile. Only a session of the server's own keeps what it has prepared; so
+it is done only after `require_sessions` has found that there is no pooler that hands out sessions by transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg2.extensions
+
+from llm_monitoring.db.queries import Preparable
+
+PLAN_USES: Final = 200
+PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+
+
+class Session(psycopg2.extensions.connection):
+    """A connection, with how often it has used each statement that it has prepared."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.uses: dict[str, int] = {}
+
+    def prepare(self, cursor: psycopg2.extensions.cursor, statement: Preparable) -> str:
+        """Prepare a statement if it is the time; return the statement that executes it, with the same parameters."""
+        name = f"llm_{statement.name}"
+        if self.uses.get(name, 0) >= PLAN_USES:
+            cursor.execute(f"DEALLOCATE {name}")
+            del self.uses[name]
+        if name not in self.uses:
+            cursor.execute(f"PREPARE {name} {definition(statement)}")
+            self.uses[name] = 0
+        self.uses[name] += 1
+        return f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in statement.types)})"
+
+
+def definition(statement: Preparable) -> str:
+    """The types and the text of a statement with its parameters as numbers; raises KeyError for one without a type."""
+    numbers: Mapping[str, int] = {name: number for number, name in enumerate(statement.types, start=1)}
+    numbered = PARAMETER.sub(lambda found: f"${numbers[found[1]]}", statement).replace("%%", "%")
+    return f"({', '.join(statement.types.values())}) AS {numbered}"
