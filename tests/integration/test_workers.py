@@ -87,6 +87,26 @@ def test_workers_ask_in_flex_and_at_full_price(environment: Environment) -> None
 
 
 @pytest.mark.ci
+def test_the_coordinator_alone_has_batches(environment: Environment) -> None:
+    """It submits and collects them; workers ask the other tasks, and none that is out or waits for a trial."""
+    user = environment.add_user(providers=ONE_SDK)
+    for _ in range(2):
+        environment.add_numbered_project(user, 15, ONE_SDK)
+    economy = {"LLM_ECONOMY": "openai:batch", "LLM_CHUNK_TASKS": "1", "LLM_ECONOMY_WAIT_MINUTES": "0.3", **NO_SENTIMENT}
+    with open_worker_processes(environment, **economy) as processes:
+        processes.worker()
+        coordinator = processes.coordinator()
+        assert 0 == coordinator.wait(), processes.said()
+    rows = environment.rows(
+        "SELECT llm_provider, mode, count(*) AS n, count(chunk_id) AS of_workers"
+        " FROM llm_call_attempts WHERE state = 'settled' GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    assert [("openai", "batch", 30, 0), ("perplexity", "standard", 30, 30)] == [tuple(row.values()) for row in rows]
+    assert environment.billed() == environment.charged()
+    assert in_balance(environment)
+
+
+@pytest.mark.ci
 def test_a_chunk_of_a_killed_worker_is_reclaimed(environment: Environment) -> None:
     """`kill -9` in the middle of a chunk: no task is answered twice, no receipt lost, only unknown calls repeated."""
     fill(environment, projects=4, prompts=20)

@@ -75,6 +75,12 @@ class BatchRun:
 
     def wait(self) -> None:
         """Collect until no batch is out or the time is up; then end the punctual ones and collect what they brought."""
+        minutes = max(0.0, self.wait_until - self.clock()) / 60
+        log.info(
+            "⏳ Se espera a los lotes, %.0f min como máximo",
+            minutes,
+            extra={"event": "batch.waiting", "minutes": minutes},
+        )
         self.poll(self.wait_until, self.is_any_out)
         if self.is_stopped() or not self.punctual():
             return

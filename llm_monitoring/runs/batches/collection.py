@@ -109,9 +109,9 @@ def forget(executor: TaskExecutor) -> None:
     for batch in records.unforgotten(executor.budget.db):
         try:
             with open_client(executor, batch) as client:
-                client.forget(batch.remote)
+                client.forget(batch.remote if batch.remote_id is None else client.get(batch.remote_id))
         except BatchMissing:
-            pass
+            pass  # it is deleted already
         except (ProviderError, KeyUnreadable, NoKey) as exc:
             log.info(
                 "%s: el proveedor aún no lo borra: %s",

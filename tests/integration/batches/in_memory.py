@@ -190,7 +190,7 @@ class MemoryBatches:
         return replace(self.made[remote_id].remote, state="ending", status="canceling")
 
     def forget(self, batch: RemoteBatch) -> None:
-        self.forgotten.append(batch.remote_id or str(batch.input_file))
+        self.forgotten += batch.outputs or [str(batch.input_file)]
 
     def close(self) -> None:
         """Nothing is open."""

@@ -114,6 +114,13 @@ def test_a_line_of_no_call_of_ours_is_left_alone(scene: Scene) -> None:
     assert {"unknown"} == set(scene.states())
 
 
+def test_the_outputs_of_a_batch_are_deleted(scene: Scene) -> None:
+    """Also those that the provider names only once the batch has ended."""
+    submitted(scene)
+    scene.collect()
+    assert ["remote-0"] == scene.batches.forgotten
+
+
 def test_the_raw_line_is_the_receipt(scene: Scene) -> None:
     """Each answer keeps its line as it came."""
     submitted(scene)
