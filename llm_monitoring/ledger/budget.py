@@ -215,6 +215,11 @@ class Budget:
         """What cheaper modes have saved each user this month, in USD; users without a saving are left out."""
         return {row["user_id"]: row["saved_usd"] for row in self.db.all(SQL.saved, {"month": self.month()})}
 
+    def saved_in(self, project_id: int) -> Decimal:
+        """What cheaper modes have saved in a project this month, in USD."""
+        row = self.db.one(SQL.saved_in, {"month": self.month(), "project_id": project_id})
+        return Decimal(row["saved_usd"]) if row else Decimal(0)
+
     def start_month(self, month: date) -> None:
         """Start the month of every account that is in an earlier one.
 

@@ -12,7 +12,18 @@ from pydantic import BaseModel, Field, ValidationError
 from llm_monitoring.access.tokens import Scope
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting.showing import visible_to_all
-from llm_monitoring.web.api import account, citations, figures, gaps, projects, prompts, results, rivals, trends
+from llm_monitoring.web.api import (
+    account,
+    citations,
+    economy,
+    figures,
+    gaps,
+    projects,
+    prompts,
+    results,
+    rivals,
+    trends,
+)
 from llm_monitoring.web.api.schemas import Body, Page, ProjectRow, Tag
 from llm_monitoring.web.guard import Caller, ProjectCaller, enter, require
 from llm_monitoring.web.paging import MOST
@@ -210,6 +221,11 @@ def get_budget(caller: Caller, _: Nothing) -> account.Budget:
     return account.budget(caller)
 
 
+def get_economy(here: ProjectCaller, _: InProject) -> economy.EconomyView:
+    """Show how a project is asked at which saving, and what is left out so that the month's budget lasts."""
+    return economy.economy(here)
+
+
 def list_models(caller: Caller, wanted: ListModels) -> Any:
     """List the models of each provider, which one answers, and their prices in USD."""
     return {"data": account.list_models(caller, wanted.provider)}
@@ -286,6 +302,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         Tool(("answers:read",), GetSources, MarkedCitations, get_sources),
         Tool(("figures:read",), GetStanding, gaps.GapsView, get_gaps),
         Tool(("budget:read",), Nothing, account.Budget, get_budget),
+        Tool(("budget:read",), InProject, economy.EconomyView, get_economy),
         Tool(("projects:read",), ListModels, Models, list_models),
     )
 }

@@ -16,6 +16,7 @@ from llm_monitoring.web.api import (
     account,
     citations,
     competitors,
+    economy,
     exports,
     figures,
     gaps,
@@ -61,6 +62,7 @@ ROUTERS: Final = (
     orders.router,
     reanalysis.router,
     account.router,
+    economy.router,
     tokens.router,
 )
 

@@ -299,6 +299,11 @@ ORDER BY u.id;
 SELECT user_id, sum(saved_usd) AS saved_usd
 FROM llm_call_attempts WHERE month = %(month)s AND saved_usd > 0 GROUP BY user_id;
 
+-- name: saved_in
+-- What cheaper modes have saved in a project this month.
+SELECT coalesce(sum(saved_usd), 0) AS saved_usd
+FROM llm_call_attempts WHERE month = %(month)s AND project_id = %(project_id)s AND saved_usd > 0;
+
 -- name: operator_standing
 -- The standing of the operator's account this month.
 SELECT CASE WHEN month >= %(month)s::date THEN spent_usd ELSE 0 END    AS spent_usd,

@@ -18,6 +18,7 @@ from llm_monitoring.keys import ListedKey, check_keys
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
 from llm_monitoring.runs.forecast import Forecast, forecasts
+from llm_monitoring.web.api.economy import PacingView, pacing_of_user
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import Caller, needs
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
@@ -52,7 +53,7 @@ class Month(BaseModel):
 
 
 class ForecastView(BaseModel):
-    """What the month will cost in USD if nothing stops it, with the range that holds it 95 times in 100.
+    """What the month will cost in USD with every day asked in full, with the range that holds it 95 times in 100.
 
     It rests on the cost a task of so many `days` with answers of the last two weeks, and the prompts of now. `ends_on`:
     the first day that the budget does not cover whole; null: it lasts.
@@ -77,6 +78,7 @@ class Budget(BaseModel):
     spending_alert_threshold: float
     state: Literal["ok", "near_limit", "blocked"]
     forecast: ForecastView | None = Field(description="Null: fewer than six days with answers.")
+    pacing: PacingView = Field(description="Whether the budget is to last the month, and what is left out for it.")
     history: list[Month] = Field(description="The last twelve months with calls, newest first.")
 
 
@@ -164,6 +166,7 @@ def budget_of(app: App, user_id: int) -> Budget:
         spending_alert_threshold=float(standing.threshold),
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
         forecast=forecast_view(forecasts(app, [standing], user_id).get(user_id)),
+        pacing=pacing_of_user(app, user_id),
         history=[Month.model_validate(row) for row in app.budget.history(user_id, 12)],
     )
 

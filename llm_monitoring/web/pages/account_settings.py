@@ -7,11 +7,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from llm_monitoring import edits
 from llm_monitoring.access import audit, tokens
 from llm_monitoring.access.projects import visible_projects
 from llm_monitoring.access.token_changes import issue_token, revoke_token
 from llm_monitoring.access.tokens import SCOPES
-from llm_monitoring.domain import PROVIDERS, ProviderName
+from llm_monitoring.domain import PACING_STEPS, PROVIDERS, ProviderName
 from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.web.api.account import (
     KeyCheck,
@@ -32,7 +33,7 @@ router: Final = APIRouter(include_in_schema=False, prefix="/settings")
 
 Person = Annotated[Visitor, signed_in()]
 TokenId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-SAVED: Final = ("key", "key_removed", "token_revoked")
+SAVED: Final = ("key", "key_removed", "token_revoked", "pacing")
 SHORTEST_KEY, LONGEST_KEY = 8, 1000
 DEFAULT_DAYS: Final = 365
 MOST_DAYS: Final = 3650
@@ -46,6 +47,7 @@ class Shown:
 
     keys: Form = field(default_factory=Form)
     tokens: Form = field(default_factory=Form)
+    pacing: Form = field(default_factory=Form)
     token: str = ""
     checked: KeyCheck | None = None
     saved: str = ""
@@ -59,6 +61,7 @@ def show_settings(request: Request, visitor: Person, saved: Annotated[str, Query
 
 @router.get("/keys")
 @router.get("/tokens")
+@router.get("/pacing")
 @router.get("/keys/{provider}/verify")
 def go_back(visitor: Person) -> Response:
     """Where a form was sent to, there is the page that has it, as for a change of language."""
@@ -102,6 +105,17 @@ def remove_key(provider: ProviderName, visitor: Person) -> Response:
     return done("/settings?saved=key_removed")
 
 
+@router.post("/pacing")
+def set_pacing(request: Request, visitor: Person, form: Sent) -> Response:
+    """Make the budget last the month, or not, with the order in which things are given up."""
+    steps = [name for name in form.all("steps") if name]
+    try:
+        edits.set_pacing(visitor.app, visitor.actor, user_of(visitor), is_on=form.is_on("last_month"), steps=steps)
+    except Invalid as exc:
+        return page(request, visitor, Shown(pacing=form.refused(**{exc.field: exc.field})))
+    return done("/settings?saved=pacing")
+
+
 @router.post("/tokens")
 def create_token(request: Request, visitor: Person, form: Sent) -> Response:
     """Make a token and show it: this is the only time."""
@@ -136,11 +150,12 @@ def page(request: Request, visitor: Visitor, shown: Shown) -> Response:
     answer = render(
         request,
         "account_settings.html",
-        status=422 if shown.keys.errors or shown.tokens.errors else 200,
+        status=422 if shown.keys.errors or shown.tokens.errors or shown.pacing.errors else 200,
         visitor=visitor,
         shown=shown,
         keys=[key_view(app, user_id, provider) for provider in PROVIDERS],
         budget=budget_of(app, user_id),
+        every_step=PACING_STEPS,
         tokens=[each for each in tokens.tokens_of(app.db, user_id) if each.revoked_at is None],
         scopes=SCOPES,
         projects=[row for row in projects if row["role"] == "owner"],

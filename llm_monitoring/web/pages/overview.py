@@ -20,6 +20,7 @@ from llm_monitoring.reporting.period_view import Column, PeriodFigure, PeriodVie
 from llm_monitoring.reporting.report_data import Access, access_of, read_failures
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.reporting.trends import Trend
+from llm_monitoring.runs.held_steps import HeldStep, held_steps
 from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.pages.filters import FilterBar, Given
 from llm_monitoring.web.pages.links import Links
@@ -57,6 +58,7 @@ class Overview:
     gaps: Sequence[GapRow]
     is_blocked: bool
     notes: Sequence[Note]
+    held: Sequence[HeldStep]
 
     @property
     def noted(self) -> list[date]:
@@ -132,6 +134,7 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest,
         gaps=[each for each in gaps if wanted.provider in (None, each.provider)],
         is_blocked=access.blocked,
         notes=notes(db, project.id, wanted.period.first, wanted.period.last),
+        held=held_steps(db, [project.id], wanted.period.first, wanted.period.last),
     )
 
 

@@ -41,6 +41,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "get_sources": "/projects/{project_id}/citations",
     "get_gaps": "/projects/{project_id}/gaps",
     "get_budget": "/budget",
+    "get_economy": "/projects/{project_id}/economy",
     "list_models": "/models",
 }
 LISTING: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}

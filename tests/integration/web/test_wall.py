@@ -32,6 +32,9 @@ WALLED = (
     "llm_analysis_orders",
     "llm_site_kinds",
     "llm_project_notes",
+    "llm_pacing",
+    "llm_paced_days",
+    "llm_paced_projects",
 )
 
 TAGGED = {"query_text": "¿Qué CRM?", "tags": ["crm"]}
@@ -50,6 +53,9 @@ def world(database_url: str) -> Iterator[World]:
         book.figures(DAYS[0])
         made.db.execute("INSERT INTO llm_prompt_tags SELECT id, 'x' FROM llm_monitoring_queries WHERE project_id = 2")
         made.db.execute("INSERT INTO llm_dismissed_names VALUES (2, 'x', 'X')")
+        made.db.execute("INSERT INTO llm_pacing (user_id, steps) VALUES (2, '{rotation}')")
+        made.db.execute("INSERT INTO llm_paced_days VALUES (2, '2026-11-02', '2026-11-01', 1, 0, 1, 1, 1, 1)")
+        made.db.execute("INSERT INTO llm_paced_projects VALUES (2, '2026-11-02', 2, '{rotation}', 1, '{}', '{}', 1, 1)")
         yield made
     execute(database_url, "DROP ROLE test_web")
 

@@ -1,0 +1,125 @@
+"""Pacing over the API, on the pages and by MCP's tools: set by its user, shown to who sees the project."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from llm_monitoring.access.roles import add_viewer
+from llm_monitoring.app import schedule_day
+from llm_monitoring.settings import load_settings
+from tests.integration.web.world import World, sign_in
+
+ENGLISH = {"Accept-Language": "en"}
+
+
+def leave_out(world: World) -> None:
+    """Ana paces: today and yesterday sentiment and one of two prompts are left out of her project."""
+    today = schedule_day(load_settings({}, dotenv=False))
+    world.db.execute(
+        "INSERT INTO llm_pacing (user_id, on_since, steps) "
+        "VALUES (%(user)s, now() - interval '9 days', '{sentiment,rotation}')",
+        {"user": world.ana},
+    )
+    for day in (today - timedelta(days=1), today):
+        where = {"user": world.ana, "project": world.project, "day": day}
+        world.db.execute(
+            "INSERT INTO llm_paced_days (user_id, analysis_date, month, budget_usd, committed_usd, share_usd, "
+            "day_usd, full_usd, expected_usd) "
+            "VALUES (%(user)s, %(day)s, date_trunc('month', %(day)s::date), 10, 0, 1, 1.5, 3, 1.25)",
+            where,
+        )
+        world.db.execute(
+            "INSERT INTO llm_paced_projects (project_id, analysis_date, user_id, steps, samples, left_out, resting, "
+            "prompts, expected_usd) "
+            "SELECT %(project)s, %(day)s, %(user)s, '{sentiment,rotation}', 1, '{}', ARRAY[min(id)], 2, 1.25 "
+            "FROM llm_monitoring_queries WHERE project_id = %(project)s",
+            where,
+        )
+
+
+def post(world: World, **fields: Any) -> Any:
+    return world.open("/settings/pacing", sign_in(world, world.ana), "POST", data=fields, headers=ENGLISH)
+
+
+def pacing(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.call("GET", "/budget").json()["pacing"]
+    return found
+
+
+def test_a_person_sets_pacing_on_the_page(world: World) -> None:
+    """On with a ladder of three, then off; each is recorded as the person's."""
+    saved = post(world, last_month="on", steps=["rotation", "", "sentiment", "mode", ""])
+    assert (303, "/settings?saved=pacing") == (saved.status_code, saved.headers["location"])
+    assert (True, ["rotation", "sentiment", "mode"]) == (pacing(world)["is_on"], pacing(world)["steps"])
+    post(world, steps=["rotation"])
+    assert (False, ["rotation"]) == (pacing(world)["is_on"], pacing(world)["steps"])
+    rows = [row for row in world.call("GET", "/audit").json()["data"] if row["action"] == "pacing.set"]
+    assert ["person", "person"] == [row["actor_kind"] for row in rows]
+
+
+@pytest.mark.parametrize("steps", [[""], ["rotation", "rotation"], ["weather"]])
+def test_a_ladder_that_cannot_be_is_said_next_to_the_field(world: World, steps: list[str]) -> None:
+    """The page says what is wrong, and nothing is stored."""
+    refused = post(world, last_month="on", steps=steps)
+    assert (422, True) == (refused.status_code, "Choose at least one, and none twice." in refused.text)
+    assert not pacing(world)["is_on"]
+
+
+def test_the_budget_has_the_day_and_the_steps_that_hold(world: World) -> None:
+    """What the day may cost, in decimal strings, and since when what is left out."""
+    leave_out(world)
+    found = pacing(world)
+    assert ("1.5000", "1.2500", "3.0000", True) == (
+        found["day"]["allowance_usd"],
+        found["day"]["expected_usd"],
+        found["day"]["full_usd"],
+        found["day"]["suffices"],
+    )
+    yesterday = (schedule_day(load_settings({}, dotenv=False)) - timedelta(days=1)).isoformat()
+    assert [("sentiment", yesterday, 1, 2), ("rotation", yesterday, 1, 2)] == [
+        (held["step"], held["since"], held["asked"], held["prompts"]) for held in found["held"]
+    ]
+
+
+def test_a_project_has_its_economy(world: World) -> None:
+    """Pace, modes, saving and steps for the owner; a viewer sees what is left out and no money."""
+    leave_out(world)
+    add_viewer(world.db, world.project, world.bea)
+    path = f"/projects/{world.project}/economy"
+    own, seen = world.call("GET", path).json(), world.call("GET", path, world.texts["bea"]).json()
+    assert ("punctual", "0", ["sentiment", "rotation"]) == (
+        own["pace"],
+        own["saved_usd"],
+        [held["step"] for held in own["held"]],
+    )
+    assert (None, own["held"]) == (seen["saved_usd"], seen["held"])
+    assert {"standard"} == {each["mode"] for each in own["modes"]}
+
+
+def test_the_overview_says_what_is_left_out_to_everyone_who_sees_it(world: World) -> None:
+    """To the owner and to a viewer, with what it means for figures; never a cost."""
+    leave_out(world)
+    add_viewer(world.db, world.project, world.bea)
+    for user in (world.ana, world.bea):
+        page = world.open(f"/projects/{world.project}", sign_in(world, user), headers=ENGLISH).text
+        assert "So that the budget lasts the month, less is asked:" in page
+        assert "prompts take turns, 1 of 2 on the last day (each about every 2.0 days), since " in page
+        assert "1.25" not in page
+
+
+def test_the_settings_show_the_steps(world: World) -> None:
+    """With the day's allowance, and a link to the project."""
+    leave_out(world)
+    page = world.open("/settings", sign_in(world, world.ana), headers=ENGLISH).text
+    assert f'<a href="/projects/{world.project}">Project {world.project}</a>: sentiment is not judged, since ' in page
+    assert "about 1.2500 USD of 1.5000 USD; in full it would cost 3.0000 USD." in page
+
+
+def test_pacing_of_others_is_not_seen(world: World) -> None:
+    """Bea's budget knows nothing of Ana's ladder."""
+    leave_out(world)
+    found = world.call("GET", "/budget", world.texts["bea"]).json()["pacing"]
+    assert (False, None, []) == (found["is_on"], found["day"], found["held"])
