@@ -164,17 +164,22 @@ class Measured:
 
     def means(self) -> PromptMeans:
         """Return each prompt's means, by the weights of the module's head."""
-        providers = Counter([query_id for query_id, _ in self.sums])
-        unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in self.sums.items()})
-        prompts: dict[int, tuple[Number, int]] = {}
-        for (query_id, _), (part, whole, scale) in self.sums.items():
-            weight = unit // (scale * providers[query_id])
-            earlier_part, earlier_whole = prompts.get(query_id, (0, 0))
-            prompts[query_id] = earlier_part + weight * part, earlier_whole + weight * whole
-        return PromptMeans(unit, self.answers, prompts)
+        return prompt_means(self.sums, self.answers)
 
     def ratio(self) -> Fraction | None:
         return self.means().ratio()
+
+
+def prompt_means(sums: Mapping[Pair, PairSum], answers: int) -> PromptMeans:
+    """Return each prompt's means of the sums of its pairs, over so many answers."""
+    providers = Counter([query_id for query_id, _ in sums])
+    unit = lcm(*{scale * providers[pair[0]] for pair, (_, _, scale) in sums.items()})
+    prompts: dict[int, tuple[Number, int]] = {}
+    for (query_id, _), (part, whole, scale) in sums.items():
+        weight = unit // (scale * providers[query_id])
+        earlier_part, earlier_whole = prompts.get(query_id, (0, 0))
+        prompts[query_id] = earlier_part + weight * part, earlier_whole + weight * whole
+    return PromptMeans(unit, answers, prompts)
 
 
 Paired = Mapping[Pair, Sequence[Observation]]
@@ -213,6 +218,15 @@ def joined(days: Iterable[Mapping[Pair, Sequence[Entry]]]) -> Mapping[Pair, list
     return entries
 
 
+def day_weights(days: Sequence[date]) -> tuple[list[int], int]:
+    """The weight of each value of one pair, its days weighing equally, and the sum of them all."""
+    samples = Counter(days)
+    if len(samples) == len(days):
+        return [1] * len(days), len(days)
+    most = lcm(*samples.values())
+    return [most // samples[day] for day in days], most * len(samples)
+
+
 def pair_sum(entries: Sequence[Entry]) -> PairSum:
     """Return the sum of one pair's values."""
     if len(entries) == 1:
@@ -220,8 +234,7 @@ def pair_sum(entries: Sequence[Entry]) -> PairSum:
     days, parts, wholes = zip(*entries, strict=True)
     if len(set(days)) == len(days):
         return sum(parts), sum(wholes), len(days)
-    samples = Counter(days)
-    most = lcm(*samples.values())
-    part = sum([most // samples[day] * top for day, top, _ in entries])
-    whole = sum([most // samples[day] * bottom for day, _, bottom in entries])
-    return part, whole, most * len(samples)
+    weights, total = day_weights(days)
+    part = sum([weight * top for weight, top in zip(weights, parts, strict=True)])
+    whole = sum([weight * bottom for weight, bottom in zip(weights, wholes, strict=True)])
+    return part, whole, total

@@ -39,11 +39,15 @@ def period_rate(measured: Measured) -> Rate:
 
 def rate_of(measured: Measured, sample_size: SampleSize) -> Rate:
     """Return the rate with Wilson's bounds for the n that `sample_size` gives."""
-    means = measured.means()
+    return means_rate(measured.means(), sample_size)
+
+
+def means_rate(means: PromptMeans, sample_size: SampleSize | None = None) -> Rate:
+    """The same of prompts' means; without a `sample_size` that of a period."""
     rate = means.ratio()
     if rate is None:
         return Rate(None, None, None)
-    n = sample_size(means)
+    n = (sample_size or effective_answers)(means)
     return Rate(percentage(rate), *wilson(rate / 100 * Fraction(n), n))
 
 

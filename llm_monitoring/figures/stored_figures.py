@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from llm_monitoring.db import Database, Locked, Row, Transaction, load, on_one_session, snapshot
-from llm_monitoring.figures.periods import PeriodRequest
+from llm_monitoring.figures.periods import Period
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SQL = load("stored_figures")
 
@@ -22,11 +25,25 @@ MEASURING: Final = Lock()
 OWN_COLUMNS: Final = ("project_id", "period")
 PERIOD_COLUMNS: Final = ("first", "last", "compared_first", "compared_last")
 
+
+class Wanted(Protocol):
+    """What is asked of a project's period; all fields of such a dataclass are in the key of what is stored."""
+
+    @property
+    def project_id(self) -> int: ...
+
+    @property
+    def period(self) -> Period: ...
+
+    @property
+    def compared(self) -> Period | None: ...
+
+
 Measure = Callable[[Database], str]
 """Measures a period on one state of the database, and returns the figures as text."""
 
 
-def stored_text(db: Database, wanted: PeriodRequest, code: str, measure: Measure, waited: float = 0.0) -> str:
+def stored_text(db: Database, wanted: Wanted, code: str, measure: Measure, waited: float = 0.0) -> str:
     """Return the figures of a period, measured only if none are stored that `code` made of what is stored now.
 
     Whoever asked `waited` seconds ago, or waits for another who measures, takes what was measured since, even if an
@@ -86,10 +103,12 @@ def find_all(db: Database | Transaction, wanted: Sequence[Row]) -> list[Row]:
     return db.all(SQL.find, {**lists, **shared, "filters": [each["filters"] for each in wanted]})
 
 
-def columns_of(wanted: PeriodRequest, code: str) -> Row:
+def columns_of(wanted: Wanted, code: str) -> Row:
     """The parameters of the statements; whatever a request asks beyond project and period is among its filters."""
     others: dict[str, Any] = {
-        each.name: getattr(wanted, each.name) for each in fields(wanted) if each.name not in OWN_COLUMNS
+        each.name: getattr(wanted, each.name)
+        for each in fields(cast("DataclassInstance", wanted))
+        if each.name not in OWN_COLUMNS
     }
     return {
         "project_id": wanted.project_id,

@@ -27,8 +27,11 @@ from llm_monitoring.projects.name_candidates import (
     NameCandidate,
     NameInbox,
     dismiss_name,
+    listed_names,
     name_inbox,
     restore_name,
+    searched_days,
+    without_dismissed,
 )
 from llm_monitoring.projects.prompt_tags import MOST_TAGS, clean_tag, clean_tags, set_tags, tag_prompts, tags_of
 from llm_monitoring.projects.prompts import (
@@ -99,6 +102,7 @@ __all__ = [
     "language_problem",
     "list_prompts",
     "list_users",
+    "listed_names",
     "make_entity",
     "mark_analysed",
     "match_known",
@@ -114,6 +118,7 @@ __all__ = [
     "remove_prompts",
     "remove_user",
     "restore_name",
+    "searched_days",
     "set_active",
     "set_prompts_active",
     "set_tags",
@@ -121,5 +126,6 @@ __all__ = [
     "tag_prompts",
     "tags_of",
     "user_holdings",
+    "without_dismissed",
     "write_entity",
 ]

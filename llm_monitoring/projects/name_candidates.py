@@ -71,21 +71,43 @@ class Listed:
 def name_inbox(
     db: Database, project_id: int, first: date | None = None, last: date | None = None, limit: int = LOOKED_AT
 ) -> NameInbox:
-    """The untracked names in the latest `limit` answers of a period; raises NotFound.
+    """The untracked names in the latest `limit` answers of a period, without the dismissed ones; raises NotFound."""
+    return without_dismissed(db, project_id, listed_names(db, project_id, first, last, limit))
+
+
+def listed_names(
+    db: Database, project_id: int, first: date | None = None, last: date | None = None, limit: int = LOOKED_AT
+) -> NameInbox:
+    """The untracked names in the latest `limit` answers of a period, dismissed or not; raises NotFound.
 
     A name has to stand in LEAST_ANSWERS of them; one that is a common word in more, and at two providers.
     """
     project = store.find(db, project_id)
     rows = db.all(SQL.latest_of_period, {"project_id": project_id, "first": first, "last": last, "limit": limit})
-    dismissed = dismissed_names(db, project_id)
-    hidden = {row["name_key"] for row in dismissed} | tracked_keys(project)
-    common = CommonWords(project, rows)
+    tracked, common = tracked_keys(project), CommonWords(project, rows)
     found = [
         candidate(listed)
         for name_key, listed in count(project, rows).items()
-        if name_key not in hidden and is_evident(listed, is_common=common.contain(listed))
+        if name_key not in tracked and is_evident(listed, is_common=common.contain(listed))
     ]
-    return NameInbox(len(rows), sorted(found, key=lambda each: (-each.answers, each.name)), dismissed)
+    return NameInbox(len(rows), sorted(found, key=lambda each: (-each.answers, each.name)), ())
+
+
+def without_dismissed(db: Database, project_id: int, found: NameInbox) -> NameInbox:
+    """The inbox without the names that are offered no more, and with their list."""
+    dismissed = dismissed_names(db, project_id)
+    hidden = {row["name_key"] for row in dismissed}
+    offered = [each for each in found.candidates if analysis.key(each.name) not in hidden]
+    return NameInbox(found.answers, offered, dismissed)
+
+
+def searched_days(
+    db: Database, project_id: int, first: date | None = None, last: date | None = None, limit: int = LOOKED_AT
+) -> tuple[date, date] | None:
+    """The first and the last day of the latest `limit` answers of a period; None without any."""
+    params = {"project_id": project_id, "first": first, "last": last, "limit": limit}
+    row = db.one(SQL.days_of_latest, params)
+    return None if row is None or row["first"] is None else (row["first"], row["last"])
 
 
 def count(project: Project, rows: Iterable[Row]) -> dict[str, Listed]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 from llm_monitoring import analysis, projects
 from llm_monitoring.db import Database
-from llm_monitoring.figures import Observation, Rate, period_rate, summed
+from llm_monitoring.figures import Observation, Rate
 from llm_monitoring.figures.periods import Period, observed_rows
 from llm_monitoring.figures.readings import Readings
+from llm_monitoring.figures.shares import AnswerShares
 from llm_monitoring.projects import Project
 from llm_monitoring.projects.site_kinds import KINDS, Kind, Site, SiteKinds, site_kinds
 from llm_monitoring.reporting.citations import CitationTally
@@ -109,6 +109,7 @@ class SourceTally:
         self.with_sources = 0
         self.brand_cited: Numbers = set()
         self.rivals_cited: dict[int, frozenset[str]] = {}
+        self.counted = AnswerShares(())
 
     def add(self, row: Mapping[str, Any], observed: Observation) -> None:
         """Count the sites of one answer; answers to prompts that name the brand count nowhere."""
@@ -210,12 +211,9 @@ class SourceTally:
 
     def share(self, citing: Collection[int], provider: str | None = None) -> Share:
         """The share of answers, of one provider or of all, that are among `citing`."""
-        entries: dict[tuple[int, str], list[tuple[date, int, int]]] = {}
-        own = [(number, o) for number, o in enumerate(self.observed) if provider in (None, o.provider)]
-        for number, o in own:
-            entries.setdefault((o.query_id, o.provider), []).append((o.day, 100 * (number in citing), 1))
-        answers = sum(number in citing for number, _ in own)
-        return Share(answers, len(own), period_rate(summed(entries)))
+        if len(self.counted.observed) != len(self.observed):
+            self.counted = AnswerShares(tuple(self.observed))
+        return Share(*self.counted.share(citing, provider))
 
     def shares(self, citing: Collection[int]) -> dict[str, Share]:
         providers = sorted({o.provider for o in self.observed})

@@ -106,7 +106,7 @@ def trends_of(measured: PeriodFigures) -> tuple[Trend | None, tuple[Trend, ...]]
     return trend("", measured.total.answers, period.first, period.last), tuple(found)
 
 
-def as_text(figures: StoredFigures) -> str:
+def as_text(figures: object) -> str:
     """The figures as JSON: decimals and days are texts, as no digit may change."""
     return json.dumps(plain(figures), ensure_ascii=False, default=str)
 

@@ -1,34 +1,61 @@
-"""Reads the stored figures of a period: the one way of REST API, MCP and pages to them."""
+"""Reads what was measured once: the one way of REST API, MCP and pages to figures, sources and listed names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
 from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest
-from llm_monitoring.figures.stored_figures import columns_of, find_all
+from llm_monitoring.figures.stored_figures import Wanted, columns_of, find_all
+from llm_monitoring.projects import NameInbox
 from llm_monitoring.reporting.stored_figures import StoredFigures, code_version, figures_text
+from llm_monitoring.reporting.stored_sources import (
+    NamesRequest,
+    SourcesRequest,
+    StoredSources,
+    names_text,
+    sources_text,
+)
 from llm_monitoring.web.arrival import waited
+
+R = TypeVar("R", bound=Wanted)
+T = TypeVar("T")
+
+
+class Stored(Generic[R, T]):
+    """One kind of stored body: `text` measures it or finds it, `form` is what it is read as."""
+
+    def __init__(self, form: type[T], text: Callable[[Database, R, float], str]) -> None:
+        self.form = form
+        self.text = text
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[T]:
+        return TypeAdapter(self.form)
+
+    def measured(self, db: Database, wanted: R) -> T:
+        """What is asked, measured only if it is not stored or something changed that it is made of.
+
+        What was measured after the request arrived is taken, too: while a run stores an answer each moment, many
+        requests share one measurement. Raises what measuring raises.
+        """
+        return self.adapter.validate_json(self.text(db, wanted, waited()))
+
+    def stored(self, db: Database, wanted: Sequence[R]) -> list[T | None]:
+        """What is asked, each if it is stored and nothing changed since; None: it would have to be measured."""
+        found = find_all(db, [{**columns_of(each, code_version()), "waited": waited()} for each in wanted])
+        return [None if row["body"] is None else self.adapter.validate_json(str(row["body"])) for row in found]
+
+
+FIGURES: Final = Stored[PeriodRequest, StoredFigures](StoredFigures, figures_text)
+SOURCES: Final = Stored[SourcesRequest, StoredSources](StoredSources, sources_text)
+NAMES: Final = Stored[NamesRequest, NameInbox](NameInbox, names_text)
 
 
 def figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures:
-    """The figures of a period, measured only if none are stored or something changed that they are made of.
-
-    Those that were measured after the request arrived are taken, too: while a run stores an answer each moment, many
-    requests share one measurement. Raises NotFound, Invalid if the periods overlap, or TooManyStale.
-    """
-    return reader().validate_json(figures_text(db, wanted, waited()))
-
-
-def stored_figures_of(db: Database, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
-    """The figures of each period if they are stored and nothing changed since; None: they would have to be measured."""
-    found = find_all(db, [{**columns_of(each, code_version()), "waited": waited()} for each in wanted])
-    return [None if row["body"] is None else reader().validate_json(str(row["body"])) for row in found]
-
-
-@lru_cache(maxsize=1)
-def reader() -> TypeAdapter[StoredFigures]:
-    return TypeAdapter(StoredFigures)
+    """The figures of a period; raises NotFound, Invalid if the periods overlap, or TooManyStale."""
+    return FIGURES.measured(db, wanted)

@@ -25,6 +25,16 @@ WHERE r.project_id = %(project_id)s AND r.full_response <> ''
 ORDER BY r.analysis_date DESC, r.id DESC
 LIMIT %(limit)s;
 
+-- name: days_of_latest
+-- The days of the latest answers of a project in a period that have a text.
+SELECT min(analysis_date) AS first, max(analysis_date) AS last
+FROM (SELECT analysis_date
+      FROM llm_monitoring_results
+      WHERE project_id = %(project_id)s AND full_response <> ''
+        AND (%(first)s::date IS NULL OR analysis_date >= %(first)s) AND (%(last)s::date IS NULL OR analysis_date <= %(last)s)
+      ORDER BY analysis_date DESC, id DESC
+      LIMIT %(limit)s) latest;
+
 -- name: dismissed_names
 -- The names that the user of a project does not want to track.
 SELECT name, name_key, dismissed_at FROM llm_dismissed_names WHERE project_id = %(project_id)s ORDER BY name_key;

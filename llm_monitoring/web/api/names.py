@@ -13,17 +13,20 @@ from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.figures.periods import Period, latest_day
-from llm_monitoring.projects import NameCandidate
+from llm_monitoring.projects import NameCandidate, NameInbox
 from llm_monitoring.reporting.name_preview import NamePreview, preview_name
 from llm_monitoring.reporting.overview import EntityRow
+from llm_monitoring.reporting.stored_sources import names_request
 from llm_monitoring.web.api.figures import PERCENT
 from llm_monitoring.web.api.results import InProject
 from llm_monitoring.web.api.schemas import Body, Text
 from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.stored_figures import NAMES
 
 router: Final = APIRouter(prefix="/projects/{project_id}/names", tags=["names"])
 
 PREVIEW_DAYS: Final = 7
+NO_NAMES: Final = NameInbox(0, (), ())
 Name = Annotated[str, Path(min_length=1, max_length=255, description="A dismissed name, in any spelling.")]
 
 
@@ -116,12 +119,20 @@ def list_names(
     here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[NamesQuery, Query()]
 ) -> Any:
     """List the names that answers list next to tracked ones and that the project does not track."""
-    found = projects.name_inbox(here.app.db, here.project_id, wanted.first, wanted.last)
+    found = names_of(here, wanted.first, wanted.last)
     return {
         "data": [name_row(each) for each in found.candidates],
         "dismissed": [{"name": row["name"]} for row in found.dismissed],
         "answers": found.answers,
     }
+
+
+def names_of(here: InProject, first: date | None = None, last: date | None = None) -> NameInbox:
+    """The names of the latest answers of a period, without the dismissed ones."""
+    db = here.app.db
+    wanted = names_request(db, here.project_id, first, last)
+    listed = NO_NAMES if wanted is None else NAMES.measured(db, wanted)
+    return projects.without_dismissed(db, here.project_id, listed)
 
 
 def name_row(found: NameCandidate) -> Mapping[str, Any]:

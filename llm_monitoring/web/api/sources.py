@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.app import App
@@ -17,13 +16,14 @@ from llm_monitoring.db import Row
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import site_kinds
 from llm_monitoring.projects.site_kinds import Basis, Kind
-from llm_monitoring.reporting import sources
-from llm_monitoring.reporting.sources import GapPrompt, GapSite, KindRow, Share, SiteRow, SourceTally
+from llm_monitoring.reporting.sources import GapPrompt, GapSite, KindRow, Share, SiteRow
+from llm_monitoring.reporting.stored_sources import SourcesRequest, StoredSources
 from llm_monitoring.web.api.citations import PeriodPageQuery
 from llm_monitoring.web.api.figures import PERCENT, PeriodQuery
 from llm_monitoring.web.api.schemas import Body, Page
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.paging import decode, number, page
+from llm_monitoring.web.stored_figures import SOURCES
 
 router: Final = APIRouter(prefix="/projects/{project_id}/sources", tags=["sources"])
 
@@ -137,13 +137,13 @@ def list_sources(
     here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[SourcesQuery, Query()]
 ) -> Any:
     """List the sites that a period's answers cite, each with its kind and its share of answers, and the kinds."""
-    tally, period = tally_of(here, wanted)
+    stored, period = sources_of(here, wanted)
     filters = filters_of("sources", here, period, wanted) | {"kind": wanted.kind}
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
     rows = [site_view(after + rank, each) for rank, each in enumerate(
-        tally.site_rows(wanted.kind, after, wanted.limit + 1), 1)]  # fmt: skip
-    totals = tally.totals()
+        stored.of_kind(wanted.kind)[after : after + wanted.limit + 1], 1)]  # fmt: skip
+    totals = stored.totals
     return page(rows, wanted.limit, filters, ("rank",)) | {
         **period_fields(here, period),
         "answers": totals.answers,
@@ -151,7 +151,7 @@ def list_sources(
         "distinct_sites": totals.sites,
         "distinct_pages": totals.pages,
         "by_provider": totals.by_provider,
-        "kinds": [kind_view(each) for each in tally.kind_rows()],
+        "kinds": [kind_view(each) for each in stored.kinds],
     }
 
 
@@ -160,17 +160,16 @@ def list_source_gaps(
     here: Annotated[ProjectCaller, on_project("answers:read")], wanted: Annotated[PeriodPageQuery, Query()]
 ) -> Any:
     """List the sites and the prompts where competitors are named or cited and the brand is not."""
-    tally, period = tally_of(here, wanted)
+    stored, period = sources_of(here, wanted)
     filters = filters_of("source gaps", here, period, wanted)
     place = decode(wanted.cursor, filters, number)
     after = place[0] if place else 0
-    found = tally.gap_sites(after, wanted.limit + 1)
+    found = stored.gap_sites[after : after + wanted.limit + 1]
     rows = [gap_site_view(after + rank, each) for rank, each in enumerate(found, 1)]
-    texts = sources.prompt_texts(here.app.db, here.project_id)
     return page(rows, wanted.limit, filters, ("rank",)) | {
         **period_fields(here, period),
-        "brand_has_site": bool(tally.kinds.project.brand.domains),
-        "prompts": [gap_prompt_view(each) for each in tally.gap_prompts(texts)],
+        "brand_has_site": stored.pages.brand_has_site,
+        "prompts": [gap_prompt_view(each) for each in stored.gap_prompts],
     }
 
 
@@ -216,10 +215,10 @@ def withdraw_kind(app: App, actor: Actor, project_id: int, site: str) -> None:
     audit.record(app.db, actor, "site_kind.unset", project_id=project_id, object_id=host, before={"kind": before})
 
 
-def tally_of(here: ProjectCaller, wanted: PeriodQuery) -> tuple[SourceTally, Period]:
+def sources_of(here: ProjectCaller, wanted: PeriodQuery) -> tuple[StoredSources, Period]:
     period = wanted.period(here)
-    project = projects.find(here.app.db, here.project_id)
-    return sources.read_sources(here.app.db, project, period, wanted.provider, wanted.tag), period
+    asked = SourcesRequest(here.project_id, period, wanted.provider, wanted.tag)
+    return SOURCES.measured(here.app.db, asked), period
 
 
 def filters_of(name: str, here: ProjectCaller, period: Period, wanted: PeriodQuery) -> dict[str, Any]:

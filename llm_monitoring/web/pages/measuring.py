@@ -13,14 +13,15 @@ from fastapi import FastAPI, Request, Response
 from llm_monitoring import projects
 from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest
-from llm_monitoring.figures.stored_figures import columns_of, lock_name
+from llm_monitoring.figures.stored_figures import Wanted, columns_of, lock_name
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.background import InProgress
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import figures_of, stored_figures_of
+from llm_monitoring.web.stored_figures import FIGURES, Stored
 from llm_monitoring.web.visitor import SAFE, ProjectVisitor
 
+R = TypeVar("R", bound=Wanted)
 T = TypeVar("T")
 
 PATIENCE_SECONDS: Final = 0.5
@@ -40,30 +41,35 @@ class PageInProgress(Exception):
 
 def figures_for(request: Request, here: ProjectVisitor, wanted: PeriodRequest) -> StoredFigures:
     """The figures of a period for a page; raises PageInProgress if they have to be measured and that takes long."""
-    stored, key = stored_figures_of(here.app.db, [wanted])[0], figures_key(wanted)
-    if stored is None:
-        return awaited(request, here, key, lambda: figures_of(here.app.db, wanted))
+    return measured_for(request, here, FIGURES, wanted)
+
+
+def measured_for(request: Request, here: ProjectVisitor, kind: Stored[R, T], wanted: R) -> T:
+    """The same of any kind of stored body."""
+    found, key = kind.stored(here.app.db, [wanted])[0], key_of(wanted)
+    if found is None:
+        return awaited(request, here, key, partial(kind.measured, here.app.db, wanted))
     service: Service = request.app.state.service
     service.background.forget(key)  # it is as old as the moment when it was measured
-    return stored
+    return found
 
 
 def figures_so_far(service: Service, db: Database, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
     """The figures of periods that are stored or measured before the patience of one page ends; None: being measured."""
-    found, end = stored_figures_of(db, wanted), time.monotonic() + PATIENCE_SECONDS
+    found, end = FIGURES.stored(db, wanted), time.monotonic() + PATIENCE_SECONDS
     for place, each in enumerate(wanted):
-        key = figures_key(each)
+        key = key_of(each)
         if found[place] is not None:
             service.background.forget(key)
             continue
         with suppress(InProgress):
             left = max(0.0, end - time.monotonic())
-            found[place] = service.background.result(key, partial(figures_of, db, each), left)
+            found[place] = service.background.result(key, partial(FIGURES.measured, db, each), left)
     return found
 
 
-def figures_key(wanted: PeriodRequest) -> Hashable:
-    """The key of the measurement of a period: its figures are the same for all who see the project."""
+def key_of(wanted: Wanted) -> Hashable:
+    """The key of a measurement: what it gives is the same for all who see the project."""
     return lock_name(columns_of(wanted, ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -10,14 +11,18 @@ from fastapi.responses import RedirectResponse
 from llm_monitoring import projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.figures.periods import measured_days
+from llm_monitoring.projects import fingerprints
+from llm_monitoring.reporting.stored_sources import names_request
 from llm_monitoring.web.api.competitors import store_competitor
-from llm_monitoring.web.api.names import dismiss_as, preview_of, restore_as
+from llm_monitoring.web.api.names import NO_NAMES, dismiss_as, preview_of, restore_as
 from llm_monitoring.web.api.schemas import Text
 from llm_monitoring.web.pages.filters import Filters
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import awaited, measured_for
 from llm_monitoring.web.pages.reanalysis import offer_of
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.stored_figures import NAMES
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -34,13 +39,15 @@ def show_names(request: Request, here: Annotated[ProjectVisitor, on_page("answer
     if here.role == "share":
         raise Problem("not_found")
     project = projects.find(here.app.db, here.project_id)
+    wanted = names_request(here.app.db, project.id, None, None)
+    listed = NO_NAMES if wanted is None else measured_for(request, here, NAMES, wanted)
     return render(
         request,
         "names.html",
         here=here,
         project=project,
         links=links_of(here),
-        found=projects.name_inbox(here.app.db, project.id),
+        found=projects.without_dismissed(here.app.db, project.id, listed),
         offer=offer_of(here, project),
     )
 
@@ -54,13 +61,15 @@ def show_preview(
 ) -> Response:
     """What tracking a name would change, with the button that does it."""
     project = projects.find(here.app.db, here.project_id)
+    key = ("name preview", project.id, fingerprints.fingerprint(project), name, tuple(alias or ()))
+    found = awaited(request, here, key, partial(preview_of, here, name, alias or ()))
     return render(
         request,
         "name_preview.html",
         here=here,
         project=project,
         links=links_of(here),
-        found=preview_of(here, name, alias or ()),
+        found=found,
         aliases=alias or (),
     )
 

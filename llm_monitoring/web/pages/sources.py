@@ -12,34 +12,32 @@ from llm_monitoring import projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.figures.periods import measured_days
-from llm_monitoring.projects import Project
 from llm_monitoring.projects.site_kinds import KINDS, SETTABLE, Kind
-from llm_monitoring.reporting.citations import CitationTally, CitationView
+from llm_monitoring.reporting.citations import CitationView
 from llm_monitoring.reporting.sources import (
     GapPrompt,
     GapSite,
     KindRow,
     SiteRow,
-    SourceTally,
     SourceTotals,
-    prompt_texts,
-    read_sources,
 )
+from llm_monitoring.reporting.stored_sources import SourcesRequest, StoredSources
 from llm_monitoring.web.api.sources import store_kind, withdraw_kind
 from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import measured_for
 from llm_monitoring.web.pages.overview import tag_names
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.stored_figures import SOURCES
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
 MOST_GAPS: Final = 15
-MOST_PAGES: Final = 15
 RESET: Final = "reset"
 
 
@@ -102,8 +100,8 @@ def page(
 ) -> Response:
     project = projects.find(here.app.db, here.project_id)
     period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
-    pages = CitationTally(project.brand, project.competitors)
-    tally = read_sources(here.app.db, project, period, filters.provider, filters.tag, pages=pages)
+    asked = SourcesRequest(project.id, period, filters.provider, filters.tag)
+    stored = measured_for(request, here, SOURCES, asked)
     return render(
         request,
         "sources.html",
@@ -113,7 +111,7 @@ def page(
         filters=filters,
         bar=FilterBar(request.url.path, filters, period, compared, project.providers, tag_names(here)),
         links=Links(project.id, filters, period),
-        found=found(here, project, tally, wanted, pages),
+        found=found(stored, wanted),
         wanted=wanted,
         rows=ROWS,
         kinds=KINDS,
@@ -123,16 +121,16 @@ def page(
     )
 
 
-def found(here: ProjectVisitor, project: Project, tally: SourceTally, wanted: Wanted, pages: CitationTally) -> Found:
-    sites = tally.site_rows(wanted.kind, wanted.after, ROWS + 1)
+def found(stored: StoredSources, wanted: Wanted) -> Found:
+    sites = stored.of_kind(wanted.kind)[wanted.after :]
     return Found(
-        totals=tally.totals(),
-        kinds=tally.kind_rows(),
+        totals=stored.totals,
+        kinds=stored.kinds,
         sites=sites[:ROWS],
         has_more=len(sites) > ROWS,
-        gap_sites=tally.gap_sites(most=MOST_GAPS),
-        gap_prompts=tally.gap_prompts(prompt_texts(here.app.db, project.id))[:MOST_GAPS],
-        pages=pages.view(MOST_PAGES),
+        gap_sites=stored.gap_sites[:MOST_GAPS],
+        gap_prompts=stored.gap_prompts[:MOST_GAPS],
+        pages=stored.pages,
     )
 
 

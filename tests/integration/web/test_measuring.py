@@ -14,6 +14,7 @@ from llm_monitoring.figures.readings import TooManyStale
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.background import Background, InProgress
 from llm_monitoring.web.pages import measuring
+from llm_monitoring.web.stored_figures import FIGURES
 from tests.conftest import Databases
 from tests.integration.web.test_page_access import share
 from tests.integration.web.two_periods import two_periods
@@ -78,7 +79,7 @@ def test_an_error_of_the_measurement_is_the_page_that_follows(
     def refuse(db: Database, wanted: PeriodRequest) -> StoredFigures:
         raise TooManyStale(wanted.project_id)
 
-    monkeypatch.setattr(measuring, "figures_of", refuse)
+    monkeypatch.setattr(FIGURES, "measured", refuse)
     path, cookies = f"/projects/{world.project}", sign_in(world, world.ana)
     assert 202 == world.open(path, cookies).status_code
     release.set()

@@ -10,7 +10,7 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase
 from llm_monitoring.errors import ConfigurationError, NotFound
 from llm_monitoring.figures.periods import Period, PeriodRequest
-from llm_monitoring.web.stored_figures import figures_of, stored_figures_of
+from llm_monitoring.web.stored_figures import FIGURES, figures_of
 from tests.integration.stored import Book
 from tests.integration.test_grants import as_login, execute, grants
 from tests.integration.web.test_results import DAYS
@@ -46,7 +46,7 @@ def test_who_sees_a_project_measures_and_reads_its_figures(world: World, pool: D
     for visitor in visitors:
         world.db.execute("DELETE FROM llm_stored_figures")
         found.append(figures_of(visitor, wanted(world)))
-        assert [[found[-1]]] * 3 == [stored_figures_of(each, [wanted(world)]) for each in visitors]
+        assert [[found[-1]]] * 3 == [FIGURES.stored(each, [wanted(world)]) for each in visitors]
     assert [found[0]] * 3 == found
     assert 2 == found[0].view.total["mention_rate"].answers
 
