@@ -188,8 +188,6 @@ def asks_in(name: ProviderName, mode: Mode) -> bool:
     """Whether a provider's calls can be made in a mode, with the SDK that is installed."""
     if mode == "standard":
         return True
-    if mode == "batch":
-        return module_of(name).batches is not None
     return mode in traits(name).modes and module_of(name).file != "google_legacy"
 
 

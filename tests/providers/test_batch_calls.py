@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -334,8 +335,33 @@ def test_which_providers_take_batches() -> None:
     """OpenAI and Anthropic are asked in batches, the others are not."""
     names: list[ProviderName] = ["openai", "anthropic", "google", "perplexity"]
     assert [True, True, False, False] == [asks_in(name, "batch") for name in names]
-    with pytest.raises(BadRequest):
-        open_batches("google", KEY, base_url=None, timeout_seconds=1)
+    for name in ("google", "perplexity"):
+        with pytest.raises(BadRequest):
+            open_batches(name, KEY, base_url=None, timeout_seconds=1)
+
+
+@pytest.mark.parametrize("name", BATCH_PROVIDERS)
+def test_errors_of_batch_calls_hold_no_key(server: Server, name: ProviderName) -> None:
+    """An echo of the key in a reply is covered, in the error of each call and in what a batch says of its error."""
+    echo = {"type": "invalid_request_error", "message": f"Incorrect API key: {KEY.reveal()}"}
+    server.script(says(json.dumps({"error": echo}), 401))
+    batches = server.open_batches(name)
+    remote = RemoteBatch(REMOTE[name], "ended", "ended", 2, None, None, None, ("file-out1",), "file-in1")
+    calls: list[Callable[[], object]] = [
+        lambda: batches.create(OUR_BATCH, requests(name), "file-in1"),
+        lambda: batches.get(REMOTE[name]),
+        lambda: list(batches.find(OUR_BATCH, 2, MIDNIGHT, ())),
+        lambda: list(batches.lines(remote)),
+        lambda: batches.cancel(REMOTE[name]),
+        lambda: batches.forget(remote),
+    ]
+    for call in calls:
+        with pytest.raises(ProviderError, match=r"Incorrect API key: \*+") as caught:
+            call()
+        assert KEY.reveal()[-8:] not in str(caught.value)
+    server.script(says(described("openai", status="failed", errors={"data": [{"code": "x", **echo}]})))
+    found = server.open_batches("openai").get("batch_1").error_message or ""
+    assert ("Incorrect API key: ***", False) == (found[:22], KEY.reveal()[-8:] in found)
 
 
 @pytest.mark.parametrize(("replied", "outcome"), [(0, "failed"), (1, "failed"), (2, "not_billed"), (3, "not_billed")])
