@@ -25,6 +25,12 @@ def visible_projects(
     )
 
 
+def may_create(db: Database, user_id: int) -> bool:
+    """Whether a user may have projects: all but those who own none and look at projects of others."""
+    row = db.one(SQL.may_create, {"user_id": user_id})
+    return row is not None and bool(row["may_create"])
+
+
 def archive(db: Database, project_id: int) -> None:
     """Archive a project: it is asked no more, its rows stay, and lists leave it out."""
     db.execute(SQL.archive_project, {"project_id": project_id, "archived": True})

@@ -24,6 +24,9 @@ MOST_BODY_BYTES: Final = 1_000_000
 BODY_SECONDS: Final = 30.0  # within which a whole body has come
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
+FILE_TYPES: Final = FORM_TYPES | {"multipart/form-data"}
+FILE_PATHS: Final = frozenset({"/settings/agency"})
+"""Where a form may have a file in it; no other parser of multipart is reached."""
 PROGRAM_PATHS: Final = ("/api/", "/mcp")
 MCP_PATH: Final = "/mcp"
 GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -72,8 +75,14 @@ class Boundary:
             return "too_large"
         has_body = length != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        kinds = JSON_TYPES if scope["path"].startswith(PROGRAM_PATHS) else FORM_TYPES
-        return "unsupported_media_type" if has_body and kind not in kinds else None
+        return "unsupported_media_type" if has_body and kind not in kinds_at(scope["path"]) else None
+
+
+def kinds_at(path: str) -> frozenset[str]:
+    """The types of bodies that are taken at a path."""
+    if path.startswith(PROGRAM_PATHS):
+        return JSON_TYPES
+    return FILE_TYPES if path in FILE_PATHS else FORM_TYPES
 
 
 class Exchange:

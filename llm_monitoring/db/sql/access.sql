@@ -93,6 +93,11 @@ WHERE (p.user_id = %(user_id)s
   AND (p.archived_at IS NOT NULL) = %(archived)s AND p.id > %(after_id)s
 ORDER BY p.id LIMIT %(limit)s;
 
+-- name: may_create
+-- Whether a user owns a project, or sees none.
+SELECT EXISTS (SELECT FROM llm_monitoring_projects WHERE user_id = %(user_id)s)
+       OR NOT EXISTS (SELECT FROM llm_project_viewers WHERE user_id = %(user_id)s) AS may_create;
+
 -- name: archive_project
 -- Archive a project, which stops asking it, or restore it as a paused one.
 UPDATE llm_monitoring_projects

@@ -105,6 +105,23 @@ def restore_project(request: Request, here: Annotated[ProjectCaller, on_project(
     return respond(request, view_of(replace(here, is_archived=False)))
 
 
+@router.post("/{project_id}/pause", response_model=ProjectView)
+def pause_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
+    """Pause a project: it is asked no more from the next run on, and everything that was measured stays."""
+    return switch(request, here, is_active=False)
+
+
+@router.post("/{project_id}/resume", response_model=ProjectView)
+def resume_project(request: Request, here: Annotated[ProjectCaller, on_project("projects:write")]) -> Response:
+    """Resume a project: the next run asks it again. One that was archived is restored by it."""
+    return switch(request, here, is_active=True)
+
+
+def switch(request: Request, here: ProjectCaller, *, is_active: bool) -> Response:
+    edits.set_active(here.app.db, here.caller.actor, here.project_id, is_active)
+    return respond(request, view_of(replace(here, is_archived=here.is_archived and not is_active)))
+
+
 def change(
     request: Request, here: ProjectCaller, body_of: Callable[[ProjectView], ProjectBody], *, needed: bool
 ) -> Response:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from llm_monitoring import edits
 from llm_monitoring.access import audit, tokens
+from llm_monitoring.access.agencies import agency_of
 from llm_monitoring.access.projects import visible_projects
 from llm_monitoring.access.token_changes import issue_token, revoke_token
 from llm_monitoring.access.tokens import SCOPES
@@ -33,7 +34,7 @@ router: Final = APIRouter(include_in_schema=False, prefix="/settings")
 
 Person = Annotated[Visitor, signed_in()]
 TokenId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-SAVED: Final = ("key", "key_removed", "token_revoked", "pacing")
+SAVED: Final = ("key", "key_removed", "token_revoked", "pacing", "agency", "agency_removed")
 SHORTEST_KEY, LONGEST_KEY = 8, 1000
 DEFAULT_DAYS: Final = 365
 MOST_DAYS: Final = 3650
@@ -48,9 +49,15 @@ class Shown:
     keys: Form = field(default_factory=Form)
     tokens: Form = field(default_factory=Form)
     pacing: Form = field(default_factory=Form)
+    agency: Form | None = None
     token: str = ""
     checked: KeyCheck | None = None
     saved: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        forms = (self.keys, self.tokens, self.pacing, self.agency)
+        return any(form and form.errors for form in forms)
 
 
 @router.get("")
@@ -146,11 +153,12 @@ def user_of(visitor: Visitor) -> int:
 
 def page(request: Request, visitor: Visitor, shown: Shown) -> Response:
     app, user_id = visitor.app, user_of(visitor)
+    agency = agency_of(app.db, user_id)
     projects = visible_projects(app.db, user_id, project_ids=None, archived=False, after_id=0, limit=MOST_PROJECTS)
     answer = render(
         request,
         "account_settings.html",
-        status=422 if shown.keys.errors or shown.tokens.errors or shown.pacing.errors else 200,
+        status=422 if shown.is_refused else 200,
         visitor=visitor,
         shown=shown,
         keys=[key_view(app, user_id, provider) for provider in PROVIDERS],
@@ -160,6 +168,8 @@ def page(request: Request, visitor: Visitor, shown: Shown) -> Response:
         scopes=SCOPES,
         projects=[row for row in projects if row["role"] == "owner"],
         default_days=DEFAULT_DAYS,
+        agency=agency,
+        agency_form=shown.agency or Form({"name": (agency.name,)} if agency else {}),
         changes=audit.entries(app.db, user_id, project_ids=None, before_id=None, limit=MOST_CHANGES),
     )
     answer.headers["Cache-Control"] = "no-store"

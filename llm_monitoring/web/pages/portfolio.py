@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from llm_monitoring.access.projects import may_create, visible_projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import Period, PeriodRequest
@@ -27,6 +28,7 @@ from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, signed_
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
+MOST_ARCHIVED: Final = 200
 AT_ONCE: Final = 12
 """Rows with their figures in the page, if they are there in time; the others load theirs when they come into view."""
 
@@ -96,7 +98,18 @@ def show_portfolio(
         pages=-(-len(rows) // ROWS),
         standing=standing,
         today=today,
+        may_create=visitor.user_id is not None and may_create(visitor.app.db, visitor.user_id),
+        archived=archived_projects(visitor),
     )
+
+
+def archived_projects(visitor: Visitor) -> list[dict[str, Any]]:
+    """The archived projects that the person owns, whose settings restore them."""
+    if visitor.user_id is None:
+        return []
+    db, user_id = visitor.app.db, visitor.user_id
+    rows = visible_projects(db, user_id, project_ids=None, archived=True, after_id=0, limit=MOST_ARCHIVED)
+    return [row for row in rows if row["role"] == "owner"]
 
 
 @router.get("/attention")

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.access import audit
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
-from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.domain import PACES, PROVIDERS
 from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.projects import NewPrompt, Project, prompt_ideas
 from llm_monitoring.web.api.competitors import alter_competitor, store_competitor, withdraw_competitor
@@ -35,7 +35,8 @@ PromptId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Word = Annotated[str, Query(max_length=255)]
 BRAND: Final = "brand"
 NEW: Final = "new"
-SAVED: Final = ("project", "names", "removed", "prompts", "prompt")
+STATES: Final = ("pause", "resume", "archive", "restore")
+SAVED: Final = ("created", "project", "names", "removed", "prompts", "prompt", *STATES)
 MOST_PROMPTS: Final = 500
 MOST_PROPOSED: Final = 50
 MOST_CHANGES: Final = 30
@@ -83,6 +84,7 @@ def show_settings(
 
 
 @router.get("/project")
+@router.get("/state")
 @router.get("/names")
 @router.get("/names/remove")
 @router.get("/prompts")
@@ -102,6 +104,7 @@ def change_project(request: Request, here: Here, form: Sent) -> Response:
         "providers": list(form.all("providers")),
         "web_search": form.is_on("web_search"),
         "samples_per_query": form.text("samples_per_query"),
+        **({"pace": form.text("pace")} if form.text("pace") else {}),
     }
 
     def body_of(before: ProjectView) -> ProjectBody:
@@ -114,6 +117,21 @@ def change_project(request: Request, here: Here, form: Sent) -> Response:
         "project",
         lambda errors: Shown(project=form.refused(**errors)),
     )
+
+
+@router.post("/state")
+def change_state(here: Here, form: Sent) -> Response:
+    """Pause, resume, archive or restore the project; it is archived only by who says to be sure."""
+    db, actor, act = here.app.db, here.visitor.actor, form.text("act")
+    if act not in STATES or (act == "archive" and not form.is_on("sure")):
+        raise Problem("bad_request")
+    if act == "archive":
+        edits.archive_project(db, actor, here.project_id)
+    elif act == "restore":
+        edits.restore_project(db, actor, here.project_id)
+    else:
+        edits.set_active(db, actor, here.project_id, act == "resume")
+    return done(f"/projects/{here.project_id}/settings?saved={act}#state")
 
 
 @router.post("/names")
@@ -213,6 +231,7 @@ def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
         shown=shown,
         form=shown.project or project_form(project),
         providers=PROVIDERS,
+        paces=PACES,
         prompts=projects.list_prompts(here.app.db, project.id),
         can_generate=project.language.partition("-")[0] in prompt_ideas.LANGUAGES,
         changes=audit.entries(
@@ -233,6 +252,7 @@ def project_form(project: Project) -> Form:
             "providers": project.providers,
             "web_search": ("on" if project.web_search else "",),
             "samples_per_query": (str(project.samples_per_query),),
+            "pace": (project.pace,),
         }
     )
 

@@ -44,5 +44,6 @@ PAGES: Final = (
     Page("reanalysis", "/projects/{project}/reanalysis"),
     Page("reanalysis-preview", "/projects/{project}/reanalysis?preview=on"),
     Page("name-preview", "/projects/{project}/names/preview?name=Zetaflux&alias=Zeta+Flux"),
+    Page("new-project", "/new-project"),
     Page("missing", "/projects/999999"),
 )
