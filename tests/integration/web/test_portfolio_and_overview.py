@@ -61,7 +61,8 @@ def test_a_newcomer_reads_what_to_do(measured: World) -> None:
     """Without a project the page says what one is, and the steps to the first."""
     newcomer = projects.add_user(measured.db, "new@example.com")
     text = text_of(measured, "/", newcomer)
-    assert [] == [each for each in ("no project yet", "/new-project", "/settings#keys") if each not in text]
+    steps = ("no project yet", "Create it with its brand", "Give it prompts", "Store an API key")
+    assert [] == [each for each in steps if each not in text]
 
 
 def test_spend_is_the_owners(measured: World) -> None:
