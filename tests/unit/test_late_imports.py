@@ -17,7 +17,7 @@ from llm_monitoring.cli.base.command import LateGroup
 from llm_monitoring.cli.root import root
 
 ROOT = Path(__file__).resolve().parents[2]
-FACES = ("analysis", "keys", "ledger")
+FACES = ("analysis", "figures", "keys", "ledger")
 RULES = ("analysis.answer", "analysis.name_doubts", "analysis.text", "analysis.mentions", "analysis.rankings")
 SDKS = ("openai", "anthropic", "google.genai", "httpx2")
 LOADED = "import sys, json; import {modules}; print(json.dumps(list(sys.modules)))"
