@@ -18,9 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
+
+import llm_monitoring
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = {
@@ -28,12 +31,12 @@ PROGRAMS: Final = {
     "weekly": ("llm_monitoring.jobs.weekly", "main"),
     "command": ("llm_monitoring.cli.root", "root"),
 }
-IMPORTED: Final = (
-    *(module for module, _ in PROGRAMS.values()),
-    *("llm_monitoring.cli.worker", "llm_monitoring.distributed.worker", "llm_monitoring.distributed.coordinator"),
-    *(f"llm_monitoring.providers.{name}" for name in ("openai", "anthropic", "google", "perplexity", "google_wire")),
-    *("openai", "anthropic", "google.genai"),
+NOT_OF_A_RUN: Final = ("llm_monitoring.web", "llm_monitoring.demo", "llm_monitoring.providers.google_legacy")
+SDKS: Final = (
+    *("openai", "openai.resources.responses", "openai.lib.streaming.responses", "anthropic", "google.genai"),
+    *("google.auth.aio", "encodings.idna"),
 )
+"""With what they import at the first request."""
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
 
@@ -186,8 +189,7 @@ def report(**what: Any) -> None:
 
 def serve() -> None:
     """Fork a run for each line on standard input, report how each ended, and end all of them with the input."""
-    for name in IMPORTED:
-        import_module(name)
+    warm_up()
     gc.freeze()
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
@@ -209,6 +211,20 @@ def serve() -> None:
         os.kill(pid, signal.SIGKILL)
     while alive:
         reap(alive, wait=True)
+
+
+def warm_up() -> None:
+    """Import, read and compile what a run needs, so that no run does it again."""
+    from llm_monitoring.analysis import Entity, Matcher
+    from llm_monitoring.reporting import stored_figures
+
+    for found in walk_packages(llm_monitoring.__path__, "llm_monitoring."):
+        if not found.name.startswith(NOT_OF_A_RUN) and not found.name.endswith("__main__"):
+            import_module(found.name)
+    for name in SDKS:
+        import_module(name)
+    stored_figures.code_version()
+    Matcher(Entity("Quipu"), [Entity("Holded")]).analyse("1. **Quipu**\n2. Holded", [], "es")
 
 
 def reap(alive: set[int], *, wait: bool = False) -> None:
