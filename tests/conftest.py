@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import itertools
 import logging
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in shared or item.path.parent.name not in ONE_BY_ONE:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_collection_finish() -> None:
+    """Tests and imported modules live to the end: no collection of garbage has to walk over them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def uses_module_fixture(item: pytest.Item) -> bool:
