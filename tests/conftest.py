@@ -71,10 +71,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Those two folders hold every long test, and whole files of them left one worker idle at the end.
     """
+    leave_to_slow(items)
     shared = {item.path for item in items if uses_module_fixture(item)}
     for item in items:
         if item.path in shared or item.path.parent.name not in ONE_BY_ONE:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def leave_to_slow(items: list[pytest.Item]) -> None:
+    """Of a test that is marked `short`, the cases that it does not keep are part of `make test-slow` alone."""
+    tests: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("short") and not is_long(item):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for name, cases in tests.items():
+        mark = cases[0].get_closest_marker("short")
+        ids = [case.callspec.id for case in cases]
+        every = mark.kwargs.get("every") if mark else None
+        kept = set(ids[::every]) if every else set(mark.args if mark else ())
+        if len(cases) > 1 and not kept <= set(ids):
+            raise pytest.UsageError(f"{name} keeps cases that it does not have: {sorted(kept - set(ids))}")
+        for case in cases:
+            if case.callspec.id not in kept and (len(cases) > 1 or not every):
+                case.add_marker(pytest.mark.ci)
+
+
+def is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
 
 
 def pytest_collection_finish() -> None:

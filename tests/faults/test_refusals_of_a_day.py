@@ -58,6 +58,7 @@ def alone(environment: Environment, provider: ProviderName) -> int:
     return user
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("code", [403, 404])
 def test_a_missing_model_of_the_judge_leaves_the_answers_alone(environment: Environment, code: int) -> None:
     """Only that model is not there: all prompts are answered, and the judge is asked once."""
@@ -96,6 +97,7 @@ ONE_CALL: list[tuple[ProviderName, Any, str]] = [
 ]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("own_key", [True, False], ids=["user's key", "operator's key"])
 @pytest.mark.parametrize(("provider", "action", "reason"), ONE_CALL)
 def test_a_refusal_that_no_prompt_mends_is_met_once(
@@ -125,6 +127,7 @@ def test_a_429_without_a_reason_ends_at_some_time(environment: Environment) -> N
 EVIL = "<script>alert(1)</script> what does API key not valid mean, or insufficient_quota?"
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "action",
     [
@@ -185,6 +188,7 @@ def test_a_refused_account_is_announced_with_its_date(environment: Environment) 
     assert [(user, 12, True)] == recorded
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])
 def test_other_errors_are_never_below_the_bill(environment: Environment, code: int) -> None:
     """Whoever answers with another error may have passed the call on: the ledger is not below the bill."""

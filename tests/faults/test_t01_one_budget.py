@@ -29,7 +29,7 @@ def start_filler(url: str, user: int, reservations: int, seed: int, *limit: Deci
     )
 
 
-@pytest.mark.parametrize("reservations", forms(1_000, ci=4_000, long=100_000))
+@pytest.mark.parametrize("reservations", forms(300, ci=4_000, long=100_000))
 def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, note: Note, reservations: int) -> None:
     """Sixteen connections of two processes fill a budget to 99.9 % and never beyond; the counters are the sums."""
     limit = (Decimal(reservations) * Decimal("0.004")).quantize(Decimal("0.01"))
@@ -57,7 +57,7 @@ def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, no
     assert ([], counts["admitted"], True) == (found, len(view.calls), Decimal("0.999") <= filled <= 1)
 
 
-@pytest.mark.parametrize("reservations", forms(600, ci=2_000, long=100_000))
+@pytest.mark.parametrize("reservations", forms(200, ci=2_000, long=100_000))
 def test_t1_two_processes_fill_the_operators_limit_and_never_pass_it(
     watched_url: str, note: Note, reservations: int
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.environment import ALREADY_RUNNING, AMPLE, Environment, open_environment
-from tests.faults.conftest import Note
+from tests.faults.conftest import CI, LONG, Note
 from tests.fork_server import Child
 
 FIRST_DAY = date(2026, 11, 20)
@@ -27,22 +27,31 @@ def answers_billed(environment: Environment) -> int:
     return len(view.bill) - len([row for row in view.calls if row["kind"] == "sentiment" and row["sent_at"]])
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
-def test_t3_runs_started_at_once_pay_each_task_once(watched_urls: Any, random: Random, note: Note, rounds: int) -> None:
-    """Of two, four, eight starts at once one works at a time; each task is asked and paid once, to the digit."""
+@pytest.mark.parametrize(
+    ("rounds", "starts"),
+    [
+        pytest.param(1, (3,), id="three starts"),
+        pytest.param(1, (2, 4, 8), id="1", marks=CI),
+        pytest.param(20, (2, 4, 8), id="20", marks=LONG),
+    ],
+)
+def test_t3_runs_started_at_once_pay_each_task_once(
+    watched_urls: Any, random: Random, note: Note, rounds: int, starts: tuple[int, ...]
+) -> None:
+    """Of several starts at once one works at a time; each task is asked and paid once, to the digit."""
     with open_environment(watched_urls(), random, latency_ms=40, spread=1.0) as environment:
         environment.add_numbered_project(environment.add_user(budget=AMPLE), 3)
         environment.add_numbered_project(environment.add_user(budget=AMPLE), 2)
         days: list[date] = []
-        for number in range(3 * rounds):
+        for number, together in enumerate(starts * rounds, 1):
             days.append(FIRST_DAY - timedelta(days=number))
-            started = [environment.start_day(days[-1]) for _ in range((2, 4, 8)[number % 3])]
+            started = [environment.start_day(days[-1]) for _ in range(together)]
             codes = [child.wait() for child in started]
             assert {0} == set(codes), "\n".join(child.said()[-1000:] for child in started)
-            note.progress(number + 1, 3 * rounds, "rounds")
+            note.progress(number, len(starts) * rounds, "rounds")
         view = environment.ledger_view()
         note.count_money(view)
-        note.add(rounds=3 * rounds, runs=len(environment.processes), tasks=len(view.tasks) * len(days))
+        note.add(rounds=len(days), runs=len(environment.processes), tasks=len(view.tasks) * len(days))
         assert [] == environment.check(*days, whole=True)
         assert (len(view.tasks) * len(days), view.billed_usd) == (answers_billed(environment), view.charged_usd)
 
@@ -65,7 +74,7 @@ def cut_short(run: Child) -> int:
     return int(any(sentence in run.said() for sentence in CUT_SHORT))
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=LONG)])
 def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
     watched_urls: Any, random: Random, note: Note, times: int
 ) -> None:

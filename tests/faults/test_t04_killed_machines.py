@@ -73,6 +73,7 @@ def fleet_of(environment: Environment) -> Iterator[Fleet]:
             process.wait()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("days", "kills"), [(1, 2), pytest.param(10, 5, marks=pytest.mark.long)])
 def test_t4_killed_machines_lose_no_charge_and_the_day_is_completed(
     watched_urls: Any, random: Random, note: Note, days: int, kills: int

@@ -12,7 +12,7 @@ import pytest
 
 from llm_monitoring.failpoints import Point
 from tests.environment import AMPLE, Environment
-from tests.faults.conftest import Note
+from tests.faults.conftest import CI, LONG, Note
 from tests.faults.failpoint_hooks import BYTES, Byte, trapped
 from tests.fork_server import Halt
 from tests.ledger_view import Row
@@ -39,6 +39,7 @@ FATES: dict[Point, str | None] = {
     "finishing": None,
     "finished": None,
 }
+ONE_OF_EACH_FATE: tuple[Point, ...] = ("reserved", "sent", "receipt_kept", "snapshot")
 IN_RECOVERY: tuple[Point, ...] = ("recovery_step", "recovery_stepped")
 PROVOKED: dict[Point, int] = {"failing": 429, "failed": 429, "giving_up": 401, "gave_up": 401}
 
@@ -104,14 +105,21 @@ def check_point(environment: Environment, day: date, point: Point, nth: int) -> 
     return broken + ([] if fates == expected else [f"T5 {point} no. {nth}: {fates} in place of {expected}"])
 
 
-@pytest.mark.parametrize("most", [1, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("most", "points"),
+    [
+        pytest.param(1, ONE_OF_EACH_FATE, id="one of each fate"),
+        pytest.param(1, tuple(FATES), id="1", marks=CI),
+        pytest.param(200, tuple(FATES), id="200", marks=LONG),
+    ],
+)
 def test_t5_a_kill_at_each_point_is_mended_by_the_next_start(
-    small: Environment, days: Iterator[date], note: Note, most: int
+    small: Environment, days: Iterator[date], note: Note, most: int, points: tuple[Point, ...]
 ) -> None:
     """At each point, at its first time or at every one: the call ends as its table says, and the day is complete."""
     broken: list[str] = []
     kills = 0
-    for done, point in enumerate(FATES, 1):
+    for done, point in enumerate(points, 1):
         for nth in range(1, (min(most, 3) if point in PROVOKED else most) + 1):
             found = check_point(small, next(days), point, nth)
             if found is None:
@@ -119,13 +127,14 @@ def test_t5_a_kill_at_each_point_is_mended_by_the_next_start(
                 break
             broken += found
             kills += 1
-        note.progress(done, len(FATES), "points")
+        note.progress(done, len(points), "points")
     note.count_money(small.ledger_view())
     note.add(kills=kills)
     assert [] == broken
 
 
-@pytest.mark.parametrize("most", [1, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.short("request_ends-1", "reply_ends-1")
+@pytest.mark.parametrize("most", [1, pytest.param(4, marks=LONG)])
 @pytest.mark.parametrize("byte", BYTES)
 def test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start(
     small: Environment, days: Iterator[date], note: Note, byte: Byte, most: int
@@ -145,6 +154,7 @@ def test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start(
     assert [] == broken
 
 
+@pytest.mark.short("recovery_step")
 @pytest.mark.parametrize("point", IN_RECOVERY)
 def test_t5_a_kill_during_recovery_is_mended_by_the_start_after_it(
     small: Environment, days: Iterator[date], note: Note, point: Point
@@ -170,6 +180,7 @@ def test_t5_every_point_has_its_fate() -> None:
     assert set(get_args(Point)) == {*FATES, *IN_RECOVERY}
 
 
+@pytest.mark.short("sent-unknown")
 @pytest.mark.parametrize(("left_at", "fate"), [("reserved", "void"), ("sent", "unknown"), ("receipt_kept", "settled")])
 def test_t5_a_start_that_may_not_spend_settles_what_a_dead_run_left(
     small: Environment, days: Iterator[date], left_at: Point, fate: str

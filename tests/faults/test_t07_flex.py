@@ -201,6 +201,7 @@ def environment(watched_url: str, random: Random) -> Iterator[Environment]:
         yield environment
 
 
+@pytest.mark.ci
 def test_t7_shedding_neither_narrows_a_window_nor_opens_a_breaker(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -336,7 +336,7 @@ class Ledger(RuleBasedStateMachine):
         self.db.execute("DELETE FROM users WHERE id = %(user)s", {"user": self.user})
 
 
-@pytest.mark.parametrize("examples", forms(40, ci=200, long=10_000))
+@pytest.mark.parametrize("examples", forms(20, ci=200, long=10_000))
 def test_t9_the_ledger_does_what_the_plain_model_does(watched_url: str, note: Note, examples: int) -> None:
     """Any order of calls, ends, corrections, limits, clock jumps and lost acknowledgements: no difference."""
     with Forgetful(watched_url, retry_seconds=10.0) as db:

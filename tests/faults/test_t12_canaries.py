@@ -49,13 +49,14 @@ def echoes(key: str, provider: ProviderName) -> list[Mapping[str, Any]]:
     ]
 
 
-def canaries(environment: Environment) -> list[dict[str, Any]]:
-    """A user for each echo, each with keys of their own; the rules that send the echoes."""
+def canaries(environment: Environment, *, every: bool) -> list[dict[str, Any]]:
+    """A user for each echo, each with keys of their own for one or every provider; the rules that send the echoes."""
     rules = []
     for number in range(len(echoes("", "openai"))):
-        user = environment.add_user()
-        ask(environment, user, [PROMPT.format(number)])
-        for provider in PROVIDERS:
+        providers = PROVIDERS if every else (PROVIDERS[number % len(PROVIDERS)],)
+        user = environment.add_user(providers=providers)
+        ask(environment, user, [PROMPT.format(number)], providers)
+        for provider in providers:
             key = environment.key_of(user, provider)
             match = {"route": "answer", "key": fingerprint(key)}
             rules.append({"match": match, "action": echoes(key, provider)[number], "times": 1})
@@ -81,14 +82,20 @@ def commands_say(environment: Environment) -> str:
     return "\n".join(said)
 
 
-@pytest.mark.parametrize("form", ["plain", pytest.param("json", marks=CI)])
-def test_t12_no_key_shows_anywhere(environment: Environment, note: Note, form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "every"),
+    [
+        pytest.param("plain", False, id="each echo of one provider"),
+        *(pytest.param(form, True, id=form, marks=CI) for form in ("plain", "json")),
+    ],
+)
+def test_t12_no_key_shows_anywhere(environment: Environment, note: Note, form: str, every: bool) -> None:
     """Not in the log at DEBUG, nor in any table: whatever a provider echoes, and when storing a reply breaks."""
     environment.add_operator_keys()
     keyless = environment.add_user(providers=[])
     ask(environment, keyless, [PROMPT.format("operador")])
     add_old_forms(environment)
-    environment.server.faults.set(canaries(environment))
+    environment.server.faults.set(canaries(environment, every=every))
     loud = {"LLM_LOG_LEVEL": "DEBUG", "LLM_LOG_FORMAT": form}
     assert environment.run_day(TODAY, None, **loud) == 0
     assert {each["fired"] for each in environment.server.faults.report()} == {1}

@@ -165,6 +165,7 @@ def test_t13_a_rotation_without_the_right_ring_changes_nothing(vault: Vault, rin
     assert vault.readable(vault.old) == len(vault.keys)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("ring", ["wrong", "missing"])
 def test_t13_a_run_without_the_right_ring_is_refused(environment: Environment, ring: str) -> None:
     """No key can be read: exit 1, nothing asked, nothing lost; with the right ring the day is done as ever."""

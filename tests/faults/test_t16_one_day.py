@@ -110,6 +110,7 @@ def test_t16_a_day_of_broken_rows_is_whole_for_everyone_else(
     assert 1 == sum(line.startswith("🧩") for line in lines)
 
 
+@pytest.mark.ci
 def test_t16_the_start_after_that_day_serves_whoever_is_mended(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_repair_raises_the_alert_that_the_wrong_counter_had_hidden(books: Budg
     assert [row["threshold"] for row in books.db.all("SELECT threshold FROM llm_budget_alerts")] == [Decimal(80)]
 
 
+@pytest.mark.ci
 def test_repairs_beside_a_run_lose_nothing(books: Budget) -> None:
     """Calls are reserved and settled while counters are repaired over and over: they agree in the end."""
 

@@ -155,6 +155,7 @@ def test_start_is_light(cli: Cli) -> None:
     assert (set(), {"psycopg2", "cryptography"}) == (loaded("--help"), loaded("users", "list"))
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -240,6 +241,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
     assert KEY == KeyCipher(MASTER).decrypt(row["token"], 1, "openai").reveal()
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
@@ -371,6 +373,7 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
     assert "active" in cli.done("projects", "list")
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -525,6 +528,7 @@ def test_budget_show_and_set(cli: Cli, ana: int) -> None:
     assert ["blocked"] == [row["state"] for row in cli.json("budget", "show", "2")]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -770,6 +774,7 @@ def test_demo(cli: Cli, server_folder: Path) -> None:
     assert [] == cli.json("projects", "list")
 
 
+@pytest.mark.ci
 def test_completion(cli: Cli) -> None:
     """The script for bash defines a command that works anywhere and completes its sub-commands."""
     script = f"""{cli.done("completion", "bash")}

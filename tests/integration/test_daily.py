@@ -120,6 +120,7 @@ def test_a_project_without_prompts_is_not_called_complete(environment: Environme
     assert "El día ya estaba completo" not in output
 
 
+@pytest.mark.ci
 def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: str) -> None:
     """After kill -9 the next start completes the day; only calls in doubt are paid again, and the ledger balances."""
     with open_environment(database_url, latency_ms=60) as environment:

@@ -263,6 +263,7 @@ def test_unreachable(tmp_path: Path) -> None:
     assert (True, False) == (0.2 < waited < 2.0, "\n" in str(caught.value))
 
 
+@pytest.mark.ci
 def test_late_server(server_folder: Path) -> None:
     """A server that comes up within the time is waited for."""
     server = serve(server_folder / "data")

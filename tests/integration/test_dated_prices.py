@@ -269,6 +269,7 @@ def test_a_regional_endpoint_raises_the_ceiling(ledger: Budget) -> None:
     assert plain.ceiling_usd * Decimal("1.1") == regional.ceiling_usd
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("served", "usd"),
     [

@@ -99,6 +99,9 @@ class Shown:
         return found
 
 
+pytestmark = pytest.mark.ci
+
+
 @pytest.fixture(scope="module")
 def shown(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     template = databases.template("migrated", fill_migrated)

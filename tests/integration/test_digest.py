@@ -178,6 +178,7 @@ def test_a_dead_target_costs_its_timeout_and_is_reported_later(
     assert (2, webhook.posts[0]["message"]) == (len(webhook.posts), webhook.posts[1]["message"])
 
 
+@pytest.mark.ci
 def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, near: int, webhook: Webhook) -> None:
     """What a target refuses stays in the outbox and is in one message with what is new at the next run."""
     webhook.status = 503
@@ -255,6 +256,7 @@ def test_names_are_text() -> None:
     assert (True, []) == (len(reported) == 300, re.findall(r"[<>@\n\x1b]|://", reported))
 
 
+@pytest.mark.ci
 def test_reports_go_with_the_digest(job: Job, near: int, webhook: Webhook, tmp_path: Path) -> None:
     """With LLM_NOTIFY_ATTACH_REPORTS the pages of the run are attached, and without it they are not."""
     extra = {"LLM_NOTIFY_URLS": webhook.url, "LLM_REPORT_DIR": str(tmp_path)}

@@ -161,6 +161,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(("sql", "colour", "message"), BROKEN)
 def test_what_is_broken_in_the_database(environment: Environment, sql: str, colour: str, message: str) -> None:
     """Each fault is found in its colour, with a way to mend it, and only red fails."""
@@ -273,6 +274,7 @@ def test_targets_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     assert not logging.getLogger("apprise").disabled
 
 
+@pytest.mark.ci
 def test_the_demo_tells_nobody(server_folder: Path) -> None:
     """The demo, which simulates trouble, never writes to the targets of the installation."""
     done = subprocess.run(

@@ -114,6 +114,7 @@ def test_rows_persist(data: Path) -> None:
     assert (True, [7]) == (stopped, found)
 
 
+@pytest.mark.ci
 def test_everything_killed(data: Path) -> None:
     """A committed row survives kill -9 of the user and of all of the server's processes."""
     with user_of(data) as (process, url):
@@ -137,6 +138,7 @@ def test_killed_user(data: Path) -> None:
     assert (before, False) == (after, listens(data))
 
 
+@pytest.mark.ci
 def test_reused_pid(data: Path) -> None:
     """A dead server's lock files do not stop the next one, even when another process has its pid by now."""
     with user_of(data) as (process, _):
@@ -161,6 +163,7 @@ def test_two_processes(data: Path) -> None:
     assert (True, True, False) == (shared, left, listens(data))
 
 
+@pytest.mark.ci
 def test_two_at_once(fresh: Path) -> None:
     """Two processes that start at the same moment on an empty directory make one cluster."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -172,6 +175,7 @@ def test_two_at_once(fresh: Path) -> None:
     assert ([0, 0, 0], False) == ([process.wait(30) for process in processes], listens(fresh))
 
 
+@pytest.mark.ci
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # as it should be
 def test_same_process_twice(data: Path) -> None:
     """Two uses in one process count as two; a second stop of one use does nothing."""
@@ -183,6 +187,7 @@ def test_same_process_twice(data: Path) -> None:
     assert (True, False) == (still, listens(data))
 
 
+@pytest.mark.ci
 def test_forked_child(data: Path) -> None:
     """A forked child that runs its parent's exit handlers does not stop the parent's server."""
     server = embedded.serve(data)
@@ -192,6 +197,7 @@ def test_forked_child(data: Path) -> None:
     assert still
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("name", ["with a space", "ñandú", "x" * 120])
 def test_any_path(server_folder: Path, name: str) -> None:
     """A path with a space, with letters beyond ASCII, or too long for a socket works."""
@@ -201,6 +207,7 @@ def test_any_path(server_folder: Path, name: str) -> None:
     assert [1] == found
 
 
+@pytest.mark.ci
 def test_killed_initdb(fresh: Path) -> None:
     """What a killed initdb left is cleared away."""
     account = embedded.server_account(fresh)
@@ -233,6 +240,7 @@ def test_ordinary_user(fresh: Path) -> None:
     assert (([1], uid), False) == (found, listens(fresh))
 
 
+@pytest.mark.ci
 @as_root
 def test_ordinary_users_data(fresh: Path) -> None:
     """Root serves an ordinary user's data as that user, and leaves it to that user."""
@@ -290,6 +298,7 @@ def test_a_mutex_that_is_never_released_is_an_error(data: Path, monkeypatch: pyt
         pass
 
 
+@pytest.mark.ci
 def test_a_long_path_gets_an_unguessable_socket_directory(server_folder: Path) -> None:
     """No account can take the place of the short socket directory beforehand, and the next start finds it again."""
     data = server_folder / ("x" * 120) / "data"
@@ -335,6 +344,7 @@ def test_unusable_place(server_folder: Path) -> None:
         embedded.serve(server_folder / "file" / "data")
 
 
+@pytest.mark.ci
 @as_root
 def test_copied_programs(server_folder: Path) -> None:
     """Programs that the server's user cannot reach are copied once, for every user to run."""
@@ -461,6 +471,7 @@ def test_own_data_without_a_home(clone: Callable[[str], Path], server_folder: Pa
     assert checkout / ".data" / "postgres" == data_directory.own_data_directory()
 
 
+@pytest.mark.ci
 @as_root
 def test_data_of_closed_checkout(clone: Callable[[str], Path]) -> None:
     """Below a closed directory root's data lies in /var/tmp; the checkout remembers it, and stays closed."""

@@ -43,6 +43,7 @@ def fill(environment: Environment, program: str, *arguments: str, **variables: s
     return process.wait(), process.said()
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -58,6 +59,7 @@ def test_a_full_disk_is_one_line(environment: Environment, arguments: tuple[str,
     assert (1, FULL) == fill_started(environment, *arguments)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
@@ -77,6 +79,7 @@ def test_a_full_disk_is_one_line_for_every_program(
     assert (1, FULL) == fill(environment, program, *arguments)
 
 
+@pytest.mark.short("json")
 @pytest.mark.parametrize("form", ["json", "plain"])
 def test_a_paid_run_on_a_full_disk_is_finished(environment: Environment, form: str) -> None:
     """A run that cannot log asks, pays and stores all of its day; its exit code says that its log is missing."""

@@ -92,6 +92,7 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     assert (environment.audit().differences, environment.audit().open_attempts) == ([], [])
 
 
+@pytest.mark.ci
 def test_the_runner_does_a_day_on_two_machines(environment: Environment) -> None:
     """Coordinator and worker need no more than the runner's rights, once the owner has made the queue's tables."""
     environment.add_project(environment.add_user("a@example.com"), PROMPTS)
@@ -186,6 +187,7 @@ def test_no_role_reads_the_host_or_rewrites_what_was_paid(environment: Environme
     assert ["SELECT id, email FROM users"] == let_through(url, ["SELECT id, email FROM users"])
 
 
+@pytest.mark.ci
 def test_a_doubtful_call_may_be_settled_by_the_runner(environment: Environment) -> None:
     """The truth that arrives late corrects a call in doubt, and nothing else of a closed call."""
     user = environment.add_user("a@example.com")

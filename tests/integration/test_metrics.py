@@ -271,6 +271,7 @@ def test_what_says_two_things_is_refused(book: Book, arguments: list[str], said:
     assert said in refused("metrics", "1", *arguments)
 
 
+@pytest.mark.short("60")
 @pytest.mark.parametrize("width", [60, 80])
 def test_tables_fit_the_terminal(book: Book, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """In a narrow terminal columns go on below, with every number, interval and name whole."""

@@ -335,6 +335,7 @@ def in_a_terminal(admin: Admin, *arguments: str, typed: str) -> tuple[int, str]:
     return process.wait(timeout=30), seen.decode()
 
 
+@pytest.mark.ci
 def test_a_person_decides(admin: Admin) -> None:
     """On a terminal the reason is asked for, and the switch confirmed after the answer was seen; no leaves it."""
     arguments = ("activate", "openai", "gpt-6-luna", "--user", "1")
@@ -419,6 +420,7 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
     assert ("page", f"cli:{getpass.getuser()}") == (first["reason"], first["changed_by"])
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -646,6 +648,7 @@ def test_compare_refused(cli: Admin, arguments: tuple[str, ...], message: str) -
     assert (Decimal(0), message) == (cli.environment.billed(), line[: len(message)])
 
 
+@pytest.mark.ci
 def test_a_killed_probe_is_settled_by_the_next_run(cli: Admin) -> None:
     """What a probe left open is closed by the next daily run, and never becomes a day's answer."""
     with Database(cli.environment.url) as db:

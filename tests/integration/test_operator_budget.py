@@ -106,6 +106,7 @@ def test_a_user_who_was_deleted_and_comes_back_starts_where_they_were(db: Databa
     assert admits(budget, call(user(db), "0.10"))
 
 
+@pytest.mark.ci
 def test_sixteen_threads_of_many_users_fill_the_operators_limit_and_never_pass_it(database_url: str) -> None:
     """Users' and operator's rows are taken in one order: no deadlock, no call too many, the counters are the sums."""
     with Database(database_url, size=16) as db, ThreadPoolExecutor(16) as pool:

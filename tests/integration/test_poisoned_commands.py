@@ -47,6 +47,7 @@ def poisoned(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, q
     return db
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "line",
     [

@@ -21,6 +21,7 @@ from llm_monitoring.domain import PROVIDERS
 from llm_monitoring.figures import snapshots
 from llm_monitoring.health import database as database_checks
 from llm_monitoring.jobs import run_notices
+from tests.conftest import Databases
 from tests.environment import open_environment
 from tests.integration.stored import Book, alike, command, done, refused
 
@@ -54,12 +55,26 @@ def filled(db: Database, brand: Entity, name: str) -> Book:
     return book
 
 
+def fill(url: str) -> None:
+    """A project whose brand got an alias after its answers were stored."""
+    with Database(url) as db:
+        filled(db, BRAND, "old names").rename(brand_aliases=["Contamax"])
+
+
+@pytest.fixture
+def database_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a fresh database, with that project if the test has a book."""
+    template = databases.migrated()
+    if "book" in request.fixturenames:
+        template = databases.template("renamed", fill, template)
+    with databases.clone(template) as url:
+        yield url
+
+
 @pytest.fixture
 def book(db: Database) -> Book:
-    """A project whose brand got an alias after its answers were stored."""
-    book = filled(db, BRAND, "old names")
-    book.rename(brand_aliases=["Contamax"])
-    return book
+    """The only project."""
+    return Book(db, 1)
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def test_daily_run_writes_reports(environment: Environment, tmp_path: Path) -> N
     assert first != (folder / "2-dos.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.ci
 def test_failed_report_is_never_fatal(environment: Environment, tmp_path: Path) -> None:
     """A report that cannot be written is logged, the others are written, and the run ends as it would have."""
     user = environment.add_user("ana@agency.example")

@@ -52,6 +52,7 @@ def answered(environment: Environment) -> dict[int, tuple[int, int]]:
     return {row["id"]: (row["answers"], row["figured"]) for row in rows}
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("change", "left"),
     [
@@ -232,6 +233,7 @@ def test_a_model_that_refuses_its_totals_stops_no_run(environment: Environment) 
     ]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("code", ["57014", "40001"])
 def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str
@@ -283,6 +285,7 @@ def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone
     assert [] == environment.budget.open_attempts()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("code", ["23514", "57014"])
 def test_a_receipt_that_the_database_refuses_costs_no_answer(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str
@@ -298,6 +301,7 @@ def test_a_receipt_that_the_database_refuses_costs_no_answer(
     assert environment.billed() == environment.charged()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["none", "refusal"])
 def test_a_call_above_its_ceiling_is_charged_in_full_and_reported(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str

@@ -73,6 +73,7 @@ def host(run_id: int) -> None:
     llm_monitoring.analyze_all_active_projects()
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("caller", [cron, retry, host])
 def test_an_account_filled_by_a_dead_run_is_blocked_by_every_caller(
     environment: Environment, caller: Callable[[int], None]
@@ -87,6 +88,7 @@ def test_an_account_filled_by_a_dead_run_is_blocked_by_every_caller(
     assert [{"user_id": free, "calls": len(PROMPTS)}] == sent
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("caller", [cron, retry, host])
 def test_every_caller_reports_the_same_block(
     environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch

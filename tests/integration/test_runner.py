@@ -97,6 +97,7 @@ def test_a_paid_answer_without_content_is_final_for_the_day(environment: Environ
     assert snapshot == [{"total_queries": 0, "failed_queries": 1, "mention_rate": None}]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_a_dead_key_stops_alone(environment: Environment, status: int) -> None:
     """A refused key is used no more in the run; its tasks are recorded, the other providers finish."""
@@ -321,6 +322,7 @@ def test_a_lost_sentiment_is_asked_by_the_next_start(environment: Environment) -
     assert environment.spent(user) == environment.billed()
 
 
+@pytest.mark.ci
 def test_a_run_finds_the_quota_of_a_provider(environment: Environment, caplog: pytest.LogCaptureFixture) -> None:
     """At a 429 a provider's window is halved and every task is answered; other providers never wait for it."""
     user = environment.add_user("a@example.com", ["openai", "perplexity"])

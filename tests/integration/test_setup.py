@@ -128,6 +128,7 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
     assert 0 == server.bill.total_usd
 
 
+@pytest.mark.ci
 def test_interrupted_and_gone_on_with(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
     """Ctrl-C keeps what was stored and says how to go on; started again it asks only what is missing."""
     with terminal(empty_database_url, server, tmp_path, OPENAI_API_KEY=KEYS["openai"]) as child:
@@ -151,6 +152,7 @@ def test_interrupted_and_gone_on_with(empty_database_url: str, server: DemoServe
         assert [EMAIL] == [row["email"] for row in projects.list_users(db)]
 
 
+@pytest.mark.ci
 def test_a_shown_master_key_is_shown_once(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
     """A master key is printed only where that was chosen, and nothing is written then."""
     with terminal(empty_database_url, server, tmp_path) as child:

@@ -58,6 +58,7 @@ def wait_until_said(process: Child, words: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_ends_at_once(environment: Environment, number: signal.Signals, code: int) -> None:
     """The first signal says so, the second ends the process with 128 + its number, and the next start settles."""
@@ -112,6 +113,7 @@ def interrupt_twice(process: subprocess.Popen[bytes]) -> int:
     return process.wait(timeout=5)
 
 
+@pytest.mark.ci
 def test_the_terminal_gets_its_cursor_back(environment: Environment) -> None:
     """The progress bar hides the cursor; a process that ends at once shows it again, on a line of its own."""
     with on_a_terminal(environment, "INFO") as (process, controller), ThreadPoolExecutor() as pool:
@@ -122,6 +124,7 @@ def test_the_terminal_gets_its_cursor_back(environment: Environment) -> None:
         assert shown.result().endswith(b"\x1b[?25h\r\r\n")
 
 
+@pytest.mark.ci
 def test_a_blocked_output_holds_nothing_up(environment: Environment) -> None:
     """The second signal ends the process also while its output waits for somebody to read it."""
     with on_a_terminal(environment, "DEBUG") as (process, _):

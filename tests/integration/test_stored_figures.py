@@ -24,6 +24,7 @@ from llm_monitoring.projects import fingerprints
 from llm_monitoring.reporting import stored_figures
 from llm_monitoring.reporting.stored_figures import as_text, figures_text, measure
 from llm_monitoring.web.stored_figures import figures_of
+from tests.conftest import Databases
 from tests.integration.stored import Book, done
 
 DAYS: Final = tuple(date(2026, 11, 1) + timedelta(days=number) for number in range(4))
@@ -31,6 +32,24 @@ BEFORE: Final = Period(*DAYS[:2])
 AFTER: Final = Period(*DAYS[2:])
 PROMPTS: Final = [f"¿Qué programa conviene en el caso {number}?" for number in range(7)]
 TEXTS: Final = ("1. **Quipu**\n2. **Holded**\n3. **Sage**", "1. **Holded**\n2. **Kipu**", "Usa Holded.")
+
+
+def fill(url: str) -> None:
+    """Two periods of two days of seven prompts, and the figures of each day."""
+    with Database(url) as db:
+        brand = Entity("Quipu", domains=("getquipu.com",))
+        made = Book.open(db, brand, PROMPTS, [Entity("Holded"), Entity("Sage")])
+        for day in DAYS:
+            for number in range(len(PROMPTS) - 1):
+                made.store(number, day, TEXTS[(number + day.day) % 3], citations=["https://getquipu.com/a"])
+        made.figures(*DAYS)
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """The address of a fresh database with both periods."""
+    with databases.clone(databases.template("seven_prompts", fill, databases.migrated())) as url:
+        yield url
 
 
 @pytest.fixture
@@ -42,14 +61,8 @@ def db(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]
 
 @pytest.fixture
 def book(db: Database) -> Book:
-    """Two periods of two days of seven prompts, and the figures of each day."""
-    brand = Entity("Quipu", domains=("getquipu.com",))
-    made = Book.open(db, brand, PROMPTS, [Entity("Holded"), Entity("Sage")])
-    for day in DAYS:
-        for number in range(len(PROMPTS) - 1):
-            made.store(number, day, TEXTS[(number + day.day) % 3], citations=["https://getquipu.com/a"])
-    made.figures(*DAYS)
-    return made
+    """The only project."""
+    return Book(db, 1)
 
 
 def wanted(book: Book) -> PeriodRequest:
@@ -190,6 +203,7 @@ CHANGES: Final[tuple[Callable[[Book], None], ...]] = (
 )
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_change_is_in_the_next_figures(book: Book, change: Callable[[Book], None]) -> None:
     """Whoever writes it and whatever it is: what is stored is measured again, and equals fresh figures."""

@@ -181,6 +181,7 @@ def test_a_second_check_inserts_nothing(check: Check) -> None:
     assert "✅ No hay modelos nuevos" in messages(events)
 
 
+@pytest.mark.short("500", "empty_list")
 @pytest.mark.parametrize(
     "action",
     [
@@ -454,6 +455,7 @@ def test_a_dry_run_changes_nothing(check: Check) -> None:
     assert "      🧪 Se insertaría: google/gemini-4-carbon" in messages(events)
 
 
+@pytest.mark.ci
 def test_two_checks_do_not_interleave(check: Check) -> None:
     """While another check holds the lock this one says so, changes nothing and ends with 0; the daily run is free."""
     check.environment.add_project(check.environment.add_user("a@example.com"), ["¿Qué programa recomiendas?"])

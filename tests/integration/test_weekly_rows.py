@@ -27,6 +27,7 @@ def seen(check: Check) -> set[str]:
     return {name for name, row in check.registry().items() if row["last_seen_at"] is not None}
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "poison",
     [

@@ -236,6 +236,7 @@ def test_a_worker_with_other_keys_takes_nothing(environment: Environment) -> Non
         assert 8 == environment.count("llm_monitoring_results"), processes.said()
 
 
+@pytest.mark.ci
 def test_once_ends_with_the_queue(environment: Environment) -> None:
     """`worker --once` ends when the queue is empty; with an empty queue it ends at once."""
     fill(environment, projects=2, prompts=4)
@@ -263,6 +264,7 @@ def python(environment: Environment, code: str, **extra: str) -> tuple[int, str]
     return ended.returncode, ended.stdout
 
 
+@pytest.mark.short("procrastinate-cron", "psycopg_pool-worker")
 @pytest.mark.parametrize(
     "start",
     [
@@ -282,6 +284,7 @@ def test_a_missing_package_is_named(environment: Environment, start: str, packag
     assert 0 == environment.count("llm_call_attempts")
 
 
+@pytest.mark.ci
 def test_one_machine_needs_none_of_it(environment: Environment) -> None:
     """By default a run imports no engine, makes no queue and no chunk."""
     fill(environment, projects=1, prompts=2)

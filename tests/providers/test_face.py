@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from llm_monitoring.domain import PROVIDERS
 from tests.providers.server import REPLIES
 
@@ -37,6 +39,7 @@ def test_reading_imports_no_sdk() -> None:
     assert run(code).splitlines()[-1] == "[]"
 
 
+@pytest.mark.ci
 def test_opening_from_many_threads() -> None:
     """Threads that open providers at once, each importing an SDK for the first time, all succeed."""
     code = (

@@ -114,6 +114,7 @@ def test_patterns(text: str, expected: str) -> None:
     assert logs.redact(text) == expected
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "piece",
     [

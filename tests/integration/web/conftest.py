@@ -24,6 +24,14 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 60.0)
 
 
+@pytest.fixture(scope="session")
+def steady_world(databases: Databases) -> Iterator[World]:
+    """The world of tests that change nothing in it: made once."""
+    with databases.clone(two_users(databases)) as url, open_world(url) as made:
+        made.service.rate.limit = 1_000_000
+        yield made
+
+
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """Ana and Bea with a project each, and the service that they call."""

@@ -10,10 +10,13 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
+from llm_monitoring.db.database import Database
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting import stored_answers
+from tests.conftest import Databases
 from tests.integration.stored import Book
-from tests.integration.web.world import World
+from tests.integration.web.two_periods import last_project
+from tests.integration.web.world import World, open_world, two_users
 
 START: Final = date(2026, 11, 1)
 PROVIDERS: Final[tuple[ProviderName, ...]] = ("openai", "google")
@@ -41,7 +44,7 @@ def fill(book: Book, day: date) -> None:
         book.judge(book.store(BRAND, day, "1. **Quipu**\n2. **Sage**", provider=provider))
 
 
-def spoil(world: World, day: date) -> None:
+def spoil(book: Book, day: date) -> None:
     """Of a day's answers: one unread, one without a text, two that no analysis stores, one in the host's older form."""
     changes = (
         "unread_reason = 'IndexError'",
@@ -50,41 +53,50 @@ def spoil(world: World, day: date) -> None:
         "competitors_mentioned = '[1]'",
         "brand_mentioned = NULL, competitors_mentioned = NULL, full_response = NULL, rules_fingerprint = NULL",
     )
-    rows = world.db.all(
+    rows = book.db.all(
         "SELECT id FROM llm_monitoring_results WHERE project_id = %(p)s AND analysis_date = %(day)s AND NOT branded "
         "ORDER BY id",
-        {"p": world.project, "day": day},
+        {"p": book.project_id, "day": day},
     )
     for change, row in zip(changes, rows, strict=False):
-        world.db.execute(f"UPDATE llm_monitoring_results SET {change} WHERE id = %(id)s", {"id": row["id"]})
+        book.db.execute(f"UPDATE llm_monitoring_results SET {change} WHERE id = %(id)s", {"id": row["id"]})
 
 
 @pytest.fixture
-def odd(world: World) -> World:
+def odd(databases: Databases) -> Iterator[World]:
     """Days read with three generations of names, each with rows that are spoilt, and a failed task."""
+    template = databases.template("three_generations", fill_three_generations, two_users(databases))
+    with databases.clone(template) as url, open_world(url) as world:
+        world.project = last_project(world.db)
+        yield world
+
+
+def fill_three_generations(url: str) -> None:
+    with Database(url) as db:
+        store_three_generations(db)
+
+
+def store_three_generations(db: Database) -> None:
     rivals = (Entity("Holded"), Entity("Sage"))
-    new = projects.NewProject(world.ana, "P", Entity("Quipu", domains=("getquipu.com",)), "x", rivals)
-    world.project = projects.add(world.db, new)
-    projects.add_prompts(
-        world.db, world.project, [*(f"¿Qué conviene en el caso {n}?" for n in range(BRAND)), "¿Quipu?"]
-    )
-    book = Book(world.db, world.project)
+    new = projects.NewProject(1, "P", Entity("Quipu", domains=("getquipu.com",)), "x", rivals)
+    project = projects.add(db, new)
+    projects.add_prompts(db, project, [*(f"¿Qué conviene en el caso {n}?" for n in range(BRAND)), "¿Quipu?"])
+    book = Book(db, project)
     fill(book, START)
-    spoil(world, START)
-    projects.edit_competitor(world.db, world.project, "Sage", {"aliases": ["Sage 50"], "exclude": ["sage green"]})
+    spoil(book, START)
+    projects.edit_competitor(db, project, "Sage", {"aliases": ["Sage 50"], "exclude": ["sage green"]})
     fill(book, START + timedelta(1))
-    spoil(world, START + timedelta(1))
-    projects.edit_competitor(world.db, world.project, "Holded", {}, "Holded ERP")
+    spoil(book, START + timedelta(1))
+    projects.edit_competitor(db, project, "Holded", {}, "Holded ERP")
     fill(book, START + timedelta(2))
-    spoil(world, START + timedelta(2))
-    world.db.execute(
+    spoil(book, START + timedelta(2))
+    db.execute(
         "INSERT INTO llm_monitoring_failed_tasks "
         "(project_id, query_id, llm_provider, analysis_date, sample, reason, message, final) "
         "SELECT project_id, id, 'openai', %(day)s, 3, 'timeout', '', TRUE FROM llm_monitoring_queries "
         "WHERE project_id = %(p)s",
-        {"p": world.project, "day": START},
+        {"p": project, "day": START},
     )
-    return world
 
 
 def listed(world: World, **filters: Any) -> list[dict[str, Any]]:
@@ -114,6 +126,7 @@ def shown_figures(world: World, **params: str) -> Iterator[tuple[dict[str, str],
             yield {**params, "counted_in": name, "competitor": rival["name"]}, rival[name]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("days", [(0, 2), (0, 0), (1, 1), (2, 2)], ids=str)
 def test_each_figure_lists_the_answers_that_it_counts(odd: World, days: tuple[int, int]) -> None:
     """As many rows as the figure's `answers`, of as many prompts, over a period and over single days."""

@@ -26,6 +26,9 @@ def examples() -> list[str]:
     return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
 
 
+pytestmark = pytest.mark.ci
+
+
 @pytest.fixture(scope="module")
 def outputs() -> dict[str, str]:
     """What each example prints, by the last part of its path; the first of equal parts has the bare name."""

@@ -57,6 +57,7 @@ def command(world: World, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> b
     return done.stdout_bytes
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("kind", "query", "options"),
     [

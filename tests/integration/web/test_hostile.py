@@ -20,12 +20,14 @@ NEW = '{"name": %s, "brand": {"name": "Acme"}, "industry": "x"}'
 @pytest.mark.parametrize(
     "text", [r'"a\u0000b"', r'"a\ud800b"', r'"\udfff"', '"\u200b"', '"   "', "NaN", "1e400", "null"]
 )
-def test_a_text_that_cannot_be_stored_is_refused(world: World, text: str) -> None:
+def test_a_text_that_cannot_be_stored_is_refused(steady_world: World, text: str) -> None:
     """With its pointer, in a new project and in a patch; nothing is stored as another text than was sent."""
-    made = world.call("POST", "/projects", content=(NEW % text).encode(), headers=JSON)
-    patched = world.call("PATCH", f"/projects/{world.project}", content=b'{"name": %s}' % text.encode(), headers=JSON)
+    made = steady_world.call("POST", "/projects", content=(NEW % text).encode(), headers=JSON)
+    patched = steady_world.call(
+        "PATCH", f"/projects/{steady_world.project}", content=b'{"name": %s}' % text.encode(), headers=JSON
+    )
     assert (422, 422) == (made.status_code, patched.status_code)
-    assert 1 == len(world.call("GET", "/projects").json()["data"])
+    assert 1 == len(steady_world.call("GET", "/projects").json()["data"])
 
 
 @pytest.mark.parametrize(
@@ -36,9 +38,9 @@ def test_a_text_that_cannot_be_stored_is_refused(world: World, text: str) -> Non
         ("notes", r'{"day": "2026-11-01", "text": "\u0000"}'),
     ],
 )
-def test_no_body_has_null_characters(world: World, path: str, body: str) -> None:
+def test_no_body_has_null_characters(steady_world: World, path: str, body: str) -> None:
     """Wherever a text is taken, in a list too."""
-    refused = world.call("POST", f"/projects/{world.project}/{path}", content=body.encode(), headers=JSON)
+    refused = steady_world.call("POST", f"/projects/{steady_world.project}/{path}", content=body.encode(), headers=JSON)
     assert (422, "invalid") == (refused.status_code, refused.json()["code"])
 
 
@@ -55,19 +57,22 @@ def test_no_body_has_null_characters(world: World, path: str, body: str) -> None
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_body_that_is_no_object_is_refused(world: World, method: str, body: bytes, code: int) -> None:
+def test_a_body_that_is_no_object_is_refused(steady_world: World, method: str, body: bytes, code: int) -> None:
     """Deep nesting, huge numbers and broken text included."""
-    path = "/projects" if method == "POST" else f"/projects/{world.project}"
-    assert code == world.call(method, path, content=body, headers=JSON).status_code
+    path = "/projects" if method == "POST" else f"/projects/{steady_world.project}"
+    assert code == steady_world.call(method, path, content=body, headers=JSON).status_code
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "noun", ["figures", "citations", "rivals", "positions", "gaps", "sources", "exports/results", "results"]
 )
-def test_a_period_of_the_whole_calendar_is_answered(world: World, noun: str) -> None:
+def test_a_period_of_the_whole_calendar_is_answered(steady_world: World, noun: str) -> None:
     """At once: the days without answers cost nothing."""
     began = time.monotonic()
-    found = world.call("GET", f"/projects/{world.project}/{noun}", params={"from": "0001-01-01", "to": "9999-12-31"})
+    found = steady_world.call(
+        "GET", f"/projects/{steady_world.project}/{noun}", params={"from": "0001-01-01", "to": "9999-12-31"}
+    )
     assert found.status_code in (200, 422)
     assert time.monotonic() - began < 20
 
@@ -81,9 +86,11 @@ def test_a_period_of_the_whole_calendar_is_answered(world: World, noun: str) -> 
         ("TRACE", "/me", "GET, HEAD"),
     ],
 )
-def test_a_method_that_is_not_offered_names_those_that_are(world: World, method: str, path: str, allowed: str) -> None:
+def test_a_method_that_is_not_offered_names_those_that_are(
+    steady_world: World, method: str, path: str, allowed: str
+) -> None:
     """All of the path, whichever route of the code has them."""
-    refused = world.call(method, path)
+    refused = steady_world.call(method, path)
     assert (405, allowed) == (refused.status_code, refused.headers["allow"])
 
 
@@ -91,9 +98,11 @@ def test_a_method_that_is_not_offered_names_those_that_are(world: World, method:
     ("given", "title"),
     [("en;q=0.1, es;q=0.9", "No existe"), ("es;q=0, en", "There is"), ("fr, es-MX", "No existe"), ("", "There is")],
 )
-def test_the_language_is_the_preferred_one(world: World, given: str, title: str) -> None:
+def test_the_language_is_the_preferred_one(steady_world: World, given: str, title: str) -> None:
     """By its weight."""
-    assert world.call("GET", "/projects/999", headers={"Accept-Language": given}).json()["title"].startswith(title)
+    assert (
+        steady_world.call("GET", "/projects/999", headers={"Accept-Language": given}).json()["title"].startswith(title)
+    )
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,7 @@ def test_each_operation_needs_its_scopes(world: World) -> None:
     assert before == contents(world)
 
 
+@pytest.mark.short("other tenant")
 @pytest.mark.parametrize("kind", ["other tenant", "narrowed"])
 def test_a_foreign_project_is_a_missing_one(world: World, kind: str) -> None:
     """Every operation gives both the same answer, byte for byte, and changes nothing."""

@@ -84,6 +84,7 @@ def check_every_tool(found: Mapping[str, CallToolResult]) -> None:
         assert result.structured_content == json.loads(text_of(result))
 
 
+@pytest.mark.short("auto")
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_every_tool_answers_over_http(served: Served, mode: str) -> None:
     """In the protocol without sessions and in the one that begins with a handshake."""
@@ -142,6 +143,7 @@ def test_a_token_lists_the_tools_of_its_scopes(served: Served) -> None:
         assert {name: f"scope_missing: {TOOLS[name].scopes[0]}" for name in refusals} == refusals
 
 
+@pytest.mark.short("other tenant")
 @pytest.mark.parametrize("kind", ["other tenant", "narrowed"])
 def test_a_foreign_project_is_a_missing_one(served: Served, kind: str) -> None:
     """Every tool of a project gives both the same refusal, word for word; lists leave the project out."""

@@ -74,6 +74,7 @@ def served(world: World) -> Iterator[Served]:
         yield found
 
 
+@pytest.mark.ci
 def test_an_answer_of_a_megabyte_is_cut_everywhere(served: Served) -> None:
     """In the tool and in the report; orders, images and links of it stay within what is marked or quoted."""
     world = served.world
@@ -99,6 +100,7 @@ def test_an_answer_of_a_megabyte_is_cut_everywhere(served: Served) -> None:
     assert "](" not in report
 
 
+@pytest.mark.short("revoked", "narrowed")
 @pytest.mark.parametrize(
     ("change", "text"),
     [("revoked_at = now()", None), ("expires_at = created_at + interval '1 microsecond'", None),
@@ -168,6 +170,7 @@ def ask(process: subprocess.Popen[bytes], lines: bytes) -> Any:
     return json.loads(process.stdout.readline())
 
 
+@pytest.mark.ci
 def test_stdout_has_the_protocol_alone(world: World, database_url: str) -> None:
     """Warnings, logs and lines that are no call do not reach it; it ends when its input does, and without a trace."""
     process = stdio(database_url, "--user", str(world.ana), LLM_UNKNOWN="1", PYTHONWARNINGS="always")

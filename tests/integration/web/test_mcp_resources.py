@@ -187,6 +187,7 @@ def test_refusals_of_prompts_are_in_words(served: Served) -> None:
     assert ["not_found: There is no such thing here"] * 2 == found[3:]
 
 
+@pytest.mark.ci
 def test_resources_and_prompts_over_stdio(world: World, database_url: str) -> None:
     """The same ones, for the user that the command names."""
 

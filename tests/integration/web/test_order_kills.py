@@ -38,6 +38,7 @@ def charged(shop: Shop) -> Decimal:
 POINTS: tuple[Point, ...] = ("run_opened", "reserved", "sent", "receipt_kept", "settled", "snapshot", "finishing")
 
 
+@pytest.mark.short("sent-2_0")
 @pytest.mark.parametrize(
     ("point", "nth"),
     [
@@ -72,6 +73,7 @@ def projects_user(shop: Shop) -> int:
     return user
 
 
+@pytest.mark.ci
 def test_two_processes_serve_an_order_once(shop: Shop) -> None:
     """Each call is made once, whoever makes it; the other one finds nothing, or waits for its next look."""
     placed = shop.call("POST", "/analyze").json()
@@ -113,6 +115,7 @@ def spend_budget(shop: Shop) -> None:
     shop.environment.db.execute("UPDATE user_llm_api_keys SET monthly_budget_usd = 0")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("change", "end"),
     [

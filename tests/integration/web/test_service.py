@@ -54,13 +54,13 @@ def test_every_refusal_is_a_problem(
 @pytest.mark.parametrize(
     "noun", ["", "/prompts", "/orders", "/results", "/snapshots", "/competitors", "/sources", "/notes"]
 )
-def test_a_cursor_that_was_not_made_here_is_refused(world: World, noun: str, place: object) -> None:
+def test_a_cursor_that_was_not_made_here_is_refused(steady_world: World, noun: str, place: object) -> None:
     """Also one with a mark that fits: a place that is no number is a bad request, and no error of ours."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paging, "mark_of", lambda filters: "mark")
         forged = base64.urlsafe_b64encode(json.dumps(["mark", place]).encode()).decode().rstrip("=")
-        path = f"/projects/{world.project}{noun}" if noun else "/projects"
-        assert 422 == world.call("GET", path, params={"cursor": forged}).status_code
+        path = f"/projects/{steady_world.project}{noun}" if noun else "/projects"
+        assert 422 == steady_world.call("GET", path, params={"cursor": forged}).status_code
 
 
 def test_a_body_without_length_is_counted(world: World) -> None:

@@ -38,6 +38,7 @@ def test_the_address_can_be_called_from_here(host: str, shown: str) -> None:
         socket.create_connection((shown.strip("[]"), port), timeout=5).close()
 
 
+@pytest.mark.ci
 def test_ctrl_c_ends_the_demo_cleanly(server_folder: Path) -> None:
     """With exit code 0, and its database ends with it."""
     with served_demo(server_folder) as (process, printed):

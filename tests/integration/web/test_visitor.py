@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, cast
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from llm_monitoring.access import sessions, sign_ins
 from llm_monitoring.access.audit import Actor
@@ -38,12 +39,18 @@ def show_budget(here: Annotated[ProjectVisitor, on_page("budget:read")]) -> Any:
     return {"role": here.role}
 
 
+@cache
+def application() -> FastAPI:
+    """The application with these pages; the world brings its service."""
+    app = create_app(cast(Service, None))
+    app.include_router(PAGES)
+    return app
+
+
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """The service with a few small pages."""
-    app = create_app(cast(Service, None))  # the world brings one
-    app.include_router(PAGES)
-    with open_world(database_url, None, app) as made:
+    with open_world(database_url, None, application()) as made:
         yield made
 
 
@@ -104,6 +111,7 @@ def test_a_disabled_user_has_no_session(world: World) -> None:
     assert 303 == world.open("/test/me", {"__Host-llm_session": late}).status_code
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -151,6 +151,7 @@ def test_a_token_ends_itself_within_the_wall(world: World) -> None:
     assert None not in row.values()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "sql",
     [

@@ -86,6 +86,7 @@ def canary(world: World, caplog: pytest.LogCaptureFixture) -> None:
     assert [] == seen(world, caplog)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("take_away", "proof"),
     [
@@ -112,6 +113,7 @@ def test_a_proof_sees_that_its_wall_is_gone(
         proof(world)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("take_away", [everyone_owns, lists_have_all_projects])
 def test_the_canary_sees_that_a_wall_is_gone(
     world: World,
@@ -125,6 +127,7 @@ def test_the_canary_sees_that_a_wall_is_gone(
         canary(world, caplog)
 
 
+@pytest.mark.ci
 def test_row_security_is_what_stops_the_matrix_without_a_guard(walled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Off, the same calls of the same login show and change what is another's."""
     for table in ("llm_monitoring_projects", *test_wall.WALLED[1:]):

@@ -77,6 +77,7 @@ def test_positions_that_agree() -> None:
     assert ("down", Decimal("-1.00"), Decimal("-0.44")) == (change.verdict, change.low, change.high)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("prompts", "days"), [(6, 7), (6, 1), (8, 3), (20, 2)])
 def test_alarms_of_prompts_that_resemble_each_other(prompts: int, days: int) -> None:
     """Of prompts with one rate and no change one verdict in twenty is false, and no interval is without width."""

@@ -110,6 +110,7 @@ def test_long_line() -> None:
     assert len(page.encode()) < 300_000
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(("prompts", "days"), [(15, 2), pytest.param(60, 30, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "text",
