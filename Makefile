@@ -47,7 +47,7 @@ install: $(VENV)/.installed $(LEGACY)/.installed tests/browser/node_modules test
 test: lint ## lint, then the default tests on a real PostgreSQL
 	$(IN_VENV) -m pytest $(PARALLEL)
 
-check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in about a minute
+check: $(VENV)/.installed ## unit, analysis and provider tests: the inner loop, in under a minute
 	$(IN_VENV) -m pytest $(PARALLEL) tests/unit tests/analysis tests/providers
 
 lint: $(VENV)/.installed ## style, types, security rules and import layers
@@ -57,7 +57,7 @@ lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -m bandit --quiet --configfile pyproject.toml --recursive llm_monitoring .railway *.py
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
-test-slow: $(VENV)/.installed ## what CI runs after `make test`: the slow tests, and the fault tests with more kills, budgets and examples
+test-slow: $(VENV)/.installed ## what CI runs after `make test`: the whole of the long matrices, starts of processes, and fault tests with more kills and examples
 	$(IN_VENV) -m pytest $(PARALLEL) -m ci
 
 # the short form is part of `make test`

@@ -273,7 +273,7 @@ def applied(text: str, edit: Edit) -> str:
 
 
 def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, str]:
-    options = ["-q", "-x", "--tb=line", "--show-capture=no", "-p", "no:cacheprovider"]
+    options = ["-q", "-x", "--tb=line", "--show-capture=no", "-p", "no:cacheprovider", "-m", "not long"]
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LONGEST_SECONDS, check=False,
