@@ -1,4 +1,4 @@
-"""The web service: figures of 6,000 answers cold and warm, fifty clients next to a daily run, the jobs' imports."""
+"""The web service: figures and pages of 6,000 answers, the portfolio of 200 projects, fifty clients next to a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 
 import psycopg2
 
-from bench import daily
+from bench import daily, web_pages
 from bench.environment import ROOT, database, provider
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
 from bench.web_clients import Place, load, timed
@@ -51,10 +51,15 @@ def main() -> int:
     report: dict[str, Any] = {"imports": {job: imports(job, options.pairs) for job in JOBS}}
     with database() as url, Database(url) as db:
         project_id, places = prepare(db, options.clients)
+        portfolio = web_pages.fill_portfolio(db, options.projects, days())
+        db.execute("VACUUM ANALYZE")
         tasks = daily.fill(url, options.tasks) + PROMPTS * len(PROVIDERS)
         with served(url) as service:
             report["answers"] = PROMPTS * DAYS * len(PROVIDERS)
             report |= alone(db, service, places[0], options.repeats)
+            person = places[0][1].headers
+            report |= web_pages.pages(db, service, person, project_id, options.repeats)
+            report |= web_pages.portfolio(db, service, person, portfolio)
             report["rss_mb_alone"] = service.rss_mb()
             report |= with_a_run(url, service, places, options)
             report |= {"rss_mb": service.rss_mb(), "rss_peak_mb": service.peak_mb(), "tasks": tasks}
@@ -71,6 +76,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=1400, help="tasks of the run meanwhile (default 1400)")
     parser.add_argument("--latency-ms", type=float, default=500, help="how long every answer takes (default 500)")
     parser.add_argument("--repeats", type=int, default=15, help="requests, cold and warm, of each page (default 15)")
+    parser.add_argument("--projects", type=int, default=200, help="projects of the portfolio (default 200)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of imports (default 5)")
     return parser.parse_args()
 
@@ -83,9 +89,12 @@ def prepare(db: Database, clients: int) -> tuple[int, list[list[Place]]]:
     """Store 6,000 answers of a project with all its days' figures; return what each client asks for."""
     user = projects.add_user(db, "web@agency.example")
     project = add_project(db, "Web", BEFORE, PROMPTS)
-    fill(db, project, [LATEST - timedelta(days=back) for back in range(1, DAYS + 1)][::-1])
-    db.execute("VACUUM ANALYZE")
+    fill(db, project, days())
     return project.id, [places_of(db, user, project.id) for _ in range(clients)]
+
+
+def days() -> list[date]:
+    return [LATEST - timedelta(days=back) for back in range(1, DAYS + 1)][::-1]
 
 
 def places_of(db: Database, user: int, project_id: int) -> list[Place]:

@@ -63,6 +63,16 @@ def timed(address: str, place: Place, before: Any = None) -> float:
     return client.milliseconds[0]
 
 
+def answered(address: str, place: Place) -> int:
+    """The status of one request."""
+    connection = Client(address).connect()
+    connection.request("GET", place.path, headers=dict(place.headers))
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
 def ask_for(client: Client, places: Sequence[Place], end: float) -> None:
     """Ask for the places in turn until the time is over."""
     connection = client.connect()

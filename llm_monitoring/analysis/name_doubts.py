@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import islice
 from typing import Final, Literal
 
@@ -53,17 +56,26 @@ def cased_key(text: str) -> str:
 
 @cache
 def common_words(language: str) -> dict[str, float]:
-    """The common words of one of LANGUAGES, folded as names are, with their share of all words, most used first."""
-    from spellchecker import SpellChecker
+    """The common words of one of LANGUAGES, folded as names are, with their share of all words, most used first.
 
-    frequency = SpellChecker(language=language, distance=1).word_frequency
-    least = COMMON_USE * frequency.total_words
+    The list is that of `SpellChecker(language)`, read a line at a time: as a whole it takes up to 100 MB.
+    """
+    total = sum(count for _, count in word_counts(language))
+    used = [(word, count) for word, count in word_counts(language) if count >= COMMON_USE * total]
     found: dict[str, float] = {}
-    for word, count in sorted(frequency.items(), key=lambda entry: -entry[1]):
-        if count < least:
-            break
-        found.setdefault(key(word), count / frequency.total_words)
+    for word, count in sorted(used, key=lambda entry: -entry[1]):
+        found.setdefault(key(json.loads(word)), count / total)
     return found
+
+
+def word_counts(language: str) -> Iterator[tuple[str, int]]:
+    """The words of a language in quotation marks, as its file has them, each with how often it was counted."""
+    path = files("spellchecker") / "resources" / f"{language}.json.gz"
+    with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            word, colon, count = line.lower().rpartition(":")
+            if colon:
+                yield word, int(count.strip(" ,\n}"))
 
 
 def doubts(entities: Sequence[Entity], languages: Iterable[str]) -> list[Doubt]:

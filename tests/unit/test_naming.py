@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from spellchecker import SpellChecker
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.name_doubts import LANGUAGES, common_words, doubts
+from llm_monitoring.analysis.name_doubts import COMMON_USE, LANGUAGES, common_words, doubts, key
 
 
 def kinds(entity: Entity, *others: Entity, languages: tuple[str, ...] = ("es", "en")) -> set[str]:
@@ -64,3 +65,13 @@ def test_the_word_lists_are_of_a_size_to_be_used(language: str) -> None:
     words = common_words(language)
     assert 10_000 < len(words) < 40_000
     assert not {"holded", "hubspot", "xqz", "pipedrive", "salesforce", "contasimple", "personio", "quipu"} & set(words)
+
+
+def test_a_word_list_is_the_librarys() -> None:
+    """Read a line at a time it has the same words in the same order, with the same shares, as the library reads."""
+    frequency = SpellChecker(language="es", distance=1).word_frequency
+    expected: dict[str, float] = {}
+    for word, count in sorted(frequency.items(), key=lambda entry: -entry[1]):
+        if count >= COMMON_USE * frequency.total_words:
+            expected.setdefault(key(word), count / frequency.total_words)
+    assert list(expected.items()) == list(common_words("es").items())
