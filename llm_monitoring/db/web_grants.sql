@@ -27,6 +27,8 @@ GRANT INSERT, UPDATE, DELETE ON llm_monitoring_queries, llm_site_kinds TO llm_mo
 GRANT INSERT, DELETE ON llm_project_notes TO llm_monitoring_web;
 GRANT INSERT, DELETE ON llm_prompt_tags, llm_dismissed_names TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_idempotency_keys, llm_analysis_orders, llm_reanalysis_jobs TO llm_monitoring_web;
+-- of a batch, who has calls in it sees when it is due
+GRANT SELECT (id, state, posted_at, expires_at) ON llm_batches TO llm_monitoring_web;
 GRANT INSERT, UPDATE ON llm_pacing TO llm_monitoring_web;
 -- what a project costs is for its owner alone, what is left out of it for everyone who sees it
 GRANT SELECT (project_id, analysis_date, user_id, steps, samples, left_out, resting, prompts) ON llm_paced_projects
@@ -120,6 +122,8 @@ BEGIN
             ('llm_site_kinds', seen_project, own_project),
             ('llm_project_notes', seen_project, own_project),
             ('llm_pacing', 'user_id = ' || bound, 'user_id = ' || bound),
+            ('llm_batches', 'EXISTS (SELECT FROM llm_call_attempts a WHERE a.batch_id = llm_batches.id AND a.user_id = ' || bound || ')',
+             'FALSE'),
             ('llm_paced_days', 'user_id = ' || bound, 'FALSE'),
             ('llm_paced_projects', seen_project, 'FALSE'),
             ('user_llm_api_keys', 'user_id = ' || bound, 'user_id = ' || bound),

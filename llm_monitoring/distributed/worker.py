@@ -23,7 +23,7 @@ from llm_monitoring.runs import chunks
 from llm_monitoring.runs.batches.groups import held_cells
 from llm_monitoring.runs.chunks import Chunk, ChunkLock, ChunkReport, Progress
 from llm_monitoring.runs.daily import RunContext, RunRequest, execute_locally, figures
-from llm_monitoring.runs.day_plans import read_choices, with_choices
+from llm_monitoring.runs.day_plans import read_choices, unjudged_days, with_choices
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.runs.plan import make_plan
@@ -163,7 +163,7 @@ class Worker:
             chunk.run_id,
             chunk.lease,
             app.errors,
-            plan.unjudged,
+            unjudged_days(app, chunk.day),
         )
         request = RunRequest(chunk.day, stop=self.stop, on_progress=meter.advance)
         held = held_cells(executor, plan.keys)

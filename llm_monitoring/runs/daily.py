@@ -15,7 +15,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.access.expiry import remove_expired
 from llm_monitoring.answers.reanalysis import read_unread
 from llm_monitoring.answers.retention import prune
-from llm_monitoring.app import App
+from llm_monitoring.app import App, schedule_day
 from llm_monitoring.db import DatabaseUnavailable
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.keys import Clients
@@ -24,7 +24,7 @@ from llm_monitoring.registry.price_lines import price_change_line
 from llm_monitoring.runs import records, tasks
 from llm_monitoring.runs.batches.collection import Collected, collect
 from llm_monitoring.runs.batches.records import Batch, due, late_days, still_out
-from llm_monitoring.runs.day_plans import plan_paced_days, with_choices
+from llm_monitoring.runs.day_plans import plan_paced_days, unjudged_days, with_choices
 from llm_monitoring.runs.execution import (
     Executor,
     RunContext,
@@ -162,20 +162,30 @@ def obstacle(*, may_spend: bool, usable: bool) -> StopReason | None:
 def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogue, stop: Event) -> None:
     """Collect batches, close the calls that dead runs left open, read answers that are unread, write their figures."""
     with closing(Clients(app.keys, app.settings)) as clients:
-        executor = TaskExecutor(
-            app.budget, clients, catalogue, read.tracked, app.settings, run_id=None, errors=app.errors
-        )
+        executor = settling_executor(app, clients, read, catalogue)
         days = collect(executor, should_stop=stop.is_set).days | recover(executor).days
         figures(executor, days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment))
+
+
+def settling_executor(app: App, clients: Clients, read: ReadProjects, catalogue: registry.Catalogue) -> TaskExecutor:
+    """What stores the answers of earlier calls."""
+    return TaskExecutor(
+        app.budget,
+        clients,
+        catalogue,
+        read.tracked,
+        app.settings,
+        run_id=None,
+        errors=app.errors,
+        unjudged=unjudged_days(app, schedule_day(app.settings)),
+    )
 
 
 def collect_batches(app: App, stop: Event, on_batch: Callable[[Batch], None] = lambda batch: None) -> Collected:
     """Collect what has come of batches between two runs, and write the figures of its days; raises AlreadyRunning."""
     with RunLock(app.db), closing(Clients(app.keys, app.settings)) as clients:
         read, catalogue = read_projects(app), registry.read_catalogue(app.db, app.errors)
-        executor = TaskExecutor(
-            app.budget, clients, catalogue, read.tracked, app.settings, run_id=None, errors=app.errors
-        )
+        executor = settling_executor(app, clients, read, catalogue)
         collected = collect(executor, on_batch, stop.is_set)
         figures(executor, collected.days)
     return collected
@@ -211,7 +221,7 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
         log_unreadable_keys({user_id: start.keys[user_id] for user_id in sorted(read.owners)})
         log_undecided_prices(app)
     plan = plan_asking(app, request, start)
-    executor = executor_of(app, clients, plan, run_id)
+    executor = executor_of(app, clients, plan, run_id, request.day)
     before = coverage(app.db, plan, request.day)
     request.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
     context = RunContext(
@@ -242,7 +252,7 @@ def plan_asking(app: App, request: RunRequest, start: RunStart) -> Plan:
     return whole.only(request.project_ids)
 
 
-def executor_of(app: App, clients: Clients, plan: Plan, run_id: int) -> TaskExecutor:
+def executor_of(app: App, clients: Clients, plan: Plan, run_id: int, day: date) -> TaskExecutor:
     return TaskExecutor(
         app.budget,
         clients,
@@ -251,7 +261,7 @@ def executor_of(app: App, clients: Clients, plan: Plan, run_id: int) -> TaskExec
         app.settings,
         run_id,
         errors=app.errors,
-        unjudged=plan.unjudged,
+        unjudged=unjudged_days(app, day),
     )
 
 

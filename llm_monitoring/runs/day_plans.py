@@ -225,6 +225,11 @@ def read_choices(db: Database, project_ids: Sequence[int], day: date) -> dict[in
     return {row["project_id"]: read_choice(row) for row in rows}
 
 
+def unjudged_days(app: App, day: date) -> frozenset[tuple[int, date]]:
+    """The projects and days of which the sentiment is left out: answers of earlier days may still come in batches."""
+    return frozenset((row["project_id"], row["day"]) for row in app.db.all(SQL.unjudged, {"day": day}))
+
+
 def read_choice(row: Row) -> Choice:
     return Choice(
         project_id=row["project_id"],

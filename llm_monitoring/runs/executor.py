@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 
 from llm_monitoring import projects, registry
@@ -28,7 +29,7 @@ from llm_monitoring.settings import Settings
 class TaskExecutor:
     """What the worker threads of one run share. `lease`: the right to call, if the run is on several machines.
 
-    The answers of `unjudged` projects get no sentiment.
+    The answers of `unjudged` projects and days get no sentiment.
     """
 
     budget: Budget
@@ -39,7 +40,7 @@ class TaskExecutor:
     run_id: int | None
     lease: Lease | None = None
     errors: RowErrors = field(default_factory=RowErrors)
-    unjudged: frozenset[int] = frozenset()
+    unjudged: frozenset[tuple[int, date]] = frozenset()
 
     @cached_property
     def payments(self) -> PaymentService:
@@ -108,13 +109,13 @@ class TaskExecutor:
                 stored,
                 branded=tracked.matcher.names_brand(task.prompt, task.language),
                 analysis=analysis,
-                sentiment_status="pending" if analysis.brand_mentioned and self.judges(task.project_id) else "none",
+                sentiment_status="pending" if analysis.brand_mentioned and self.judges(task) else "none",
             )
         return stored if guarded.error is None else replace(stored, unread_reason=guarded.error.code)
 
-    def judges(self, project_id: int) -> bool:
-        """Whether the sentiment of a project's answers is wanted."""
-        return self.settings.sentiment and project_id not in self.unjudged
+    def judges(self, task: Task) -> bool:
+        """Whether the sentiment of a task's answer is wanted."""
+        return self.settings.sentiment and (task.project_id, task.day) not in self.unjudged
 
     def score_sentiment(self, item: WorkItem, on_reply: Callable[[], None] = lambda: None) -> None:
         """Ask the judge for the sentiment of an answer's mentions and store it, or why there is none."""

@@ -264,25 +264,31 @@ TAKE: Final[Mapping[PacingStep, Callable[[Selection, Projects, Decimal], Selecti
 def in_turn(selection: Selection, projects: Projects, limit: Decimal) -> frozenset[int]:
     """The prompts that fit: the most urgent of each project first, then the most urgent of all.
 
-    The first that does not fit ends the day, so that a dear one has its turn when enough is saved for it.
+    The first that does not fit ends the day. If it is a project's first, the firsts of other projects have half of what
+    is left, and the other half is saved for it: it has its turn when enough is saved.
     """
     left = limit - selection.day_usd([project for project in projects if project.in_full])
-    asked = set()
-    for project, turn in urgent_first([project for project in projects if not project.in_full]):
-        left -= selection.prompt_usd(project)
-        if left < 0:
+    asked, waiting = set(), False
+    for is_first, project, turn in urgent_first([project for project in projects if not project.in_full]):
+        cost = selection.prompt_usd(project)
+        if not is_first and (waiting or cost > left):
             break
+        if cost > left:
+            left = left if waiting else left / 2
+            waiting = True
+            continue
+        left -= cost
         asked.add(turn.query_id)
     return frozenset(asked)
 
 
-def urgent_first(projects: Projects) -> Iterator[tuple[ProjectDay, PromptTurn]]:
-    """Prompts with their projects; each project's first come before the others."""
+def urgent_first(projects: Projects) -> Iterator[tuple[bool, ProjectDay, PromptTurn]]:
+    """Prompts with their projects, and whether they are the first of theirs: these come before the others."""
     ranked = [
         (place > 0, turn.rank, project, turn) for project in projects for place, turn in enumerate(by_urgency(project))
     ]
-    for *_, project, turn in sorted(ranked, key=lambda each: each[:2]):
-        yield project, turn
+    for is_later, _, project, turn in sorted(ranked, key=lambda each: each[:2]):
+        yield not is_later, project, turn
 
 
 def by_urgency(project: ProjectDay) -> list[PromptTurn]:

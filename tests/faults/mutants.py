@@ -17,6 +17,7 @@ from typing import Final
 
 from tests.faults.batch_mutants import BATCH_MUTANTS
 from tests.faults.mutant import PACKAGE, Edit, Mutant
+from tests.faults.pacing_mutants import PACING_MUTANTS
 from tests.faults.web_mutants import WEB_MUTANTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -238,6 +239,7 @@ MUTANTS: Final = (
         (Edit(BUDGET_SQL, "      AND (%(lease)s::uuid IS NULL OR EXISTS (SELECT FROM chunk))\n", ""),),
     ),
     *BATCH_MUTANTS,
+    *PACING_MUTANTS,
     *WEB_MUTANTS,
 )  # fmt: skip
 

@@ -154,6 +154,23 @@ def test_a_prompt_that_costs_more_than_a_day_is_asked_when_enough_is_saved() -> 
     assert 10 == rotate(20, "0.5", [PromptTurn(0, 1, usd("0.5"))])[0]
 
 
+def test_a_dear_prompt_is_not_passed_over_for_cheap_ones() -> None:
+    """A project with a prompt above the day's share has its turn from savings, and the others have answers meanwhile."""
+    prices = {1: "5", 2: "1", 3: "1", 4: "1", 5: "1"}
+    waited, asked, saved = dict.fromkeys(prices, 1), Counter[int](), usd(0)
+    for _ in range(20):
+        days = [
+            ProjectDay(number, 1, {"openai": cost(price)}, [PromptTurn(number, waited[number], usd("0.5"))])
+            for number, price in prices.items()
+        ]
+        made = plan("4", *days, ladder=ROTATION, saved=str(saved))
+        saved = made.allowance.day_usd - made.expected_usd
+        for choice in made.choices:
+            asked[choice.project_id] += choice.asked
+            waited[choice.project_id] = 1 if choice.asked else waited[choice.project_id] + 1
+    assert min(asked.values()) >= 6
+
+
 def test_each_project_has_answers_before_one_has_many() -> None:
     """With money for three prompts, the certain prompts of one project do not lose every turn to the other."""
     wide = ProjectDay(1, 1, {"openai": cost("1")}, [PromptTurn(n, 3, usd(1)) for n in range(4)])

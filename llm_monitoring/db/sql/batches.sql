@@ -163,11 +163,12 @@ WHERE sentiment_status = 'pending' AND mode = 'batch' AND analysis_date <> %(day
   AND analysis_date > %(day)s::date - 7;
 
 -- name: still_out
--- The answers that are out in batches, by user, project and provider, with the time until which the last is due.
+-- The answers that are out in batches, of one user or of all, by user, project and provider, with the time until which the last is due.
 SELECT a.user_id, a.project_id, a.llm_provider AS provider, count(*)::int AS answers,
        max(coalesce(b.expires_at, b.posted_at + INTERVAL '24 hours')) AS due_at
 FROM llm_batches b JOIN llm_call_attempts a ON a.batch_id = b.id
 WHERE b.state NOT IN ('preparing', 'collected', 'forgotten') AND a.state IN ('reserved', 'sent')
+  AND (%(user_id)s::int IS NULL OR a.user_id = %(user_id)s)
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 

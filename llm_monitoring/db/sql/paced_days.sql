@@ -78,6 +78,11 @@ WHERE of.id = p.project_id AND p.analysis_date = %(day)s AND p.project_id = ANY 
 SELECT project_id, samples, prompts, expected_usd, steps, left_out, resting
 FROM llm_paced_projects WHERE analysis_date = %(day)s AND project_id = ANY (%(projects)s);
 
+-- name: unjudged
+-- The projects and days of the last week, and later ones, of which the sentiment is left out.
+SELECT project_id, analysis_date AS day FROM llm_paced_projects
+WHERE 'sentiment' = ANY (steps) AND analysis_date > %(day)s::date - 7;
+
 -- name: held_steps
 -- The steps that leave something out of projects' latest planned day, and the first of the days without a break on which each did.
 WITH latest AS (

@@ -274,9 +274,9 @@ def late_days(db: Database, day: date) -> set[tuple[int, date]]:
     return {(row["project_id"], row["day"]) for row in db.all(SQL.late_days, {"day": day})}
 
 
-def still_out(db: Database) -> list[StillOut]:
-    """The answers that are out, by user, project and provider."""
-    rows = db.all(SQL.still_out)
+def still_out(db: Database, user_id: int | None = None) -> list[StillOut]:
+    """The answers that are out, of one user or of all, by user, project and provider."""
+    rows = db.all(SQL.still_out, {"user_id": user_id})
     return [StillOut(**(row | {"provider": provider_name(row["provider"])})) for row in rows]
 
 

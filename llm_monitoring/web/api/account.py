@@ -18,7 +18,7 @@ from llm_monitoring.keys import ListedKey, check_keys
 from llm_monitoring.ledger import Standing
 from llm_monitoring.logs import register_secret
 from llm_monitoring.runs.forecast import Forecast, forecasts
-from llm_monitoring.web.api.economy import PacingView, pacing_of_user
+from llm_monitoring.web.api.economy import OutView, PacingView, out_of, pacing_of_user
 from llm_monitoring.web.api.schemas import Body, Page, Usd
 from llm_monitoring.web.guard import Caller, needs
 from llm_monitoring.web.paging import Cursor, Limit, decode, number, page
@@ -79,6 +79,7 @@ class Budget(BaseModel):
     state: Literal["ok", "near_limit", "blocked"]
     forecast: ForecastView | None = Field(description="Null: fewer than six days with answers.")
     pacing: PacingView = Field(description="Whether the budget is to last the month, and what is left out for it.")
+    out: OutView | None = Field(description="Answers that are still out in batches; null: none.")
     history: list[Month] = Field(description="The last twelve months with calls, newest first.")
 
 
@@ -167,6 +168,7 @@ def budget_of(app: App, user_id: int) -> Budget:
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
         forecast=forecast_view(forecasts(app, [standing], user_id).get(user_id)),
         pacing=pacing_of_user(app, user_id),
+        out=out_of(app, user_id),
         history=[Month.model_validate(row) for row in app.budget.history(user_id, 12)],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -14,6 +14,7 @@ from llm_monitoring import projects, registry
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.domain import Mode, Pace, PacingStep, ProviderName
 from llm_monitoring.projects import Project
+from llm_monitoring.runs.batches.records import due, still_out
 from llm_monitoring.runs.estimate import saving
 from llm_monitoring.runs.held_steps import LATEST_DAYS, HeldStep, PacedDay, PacingState, held_steps, pacing_states
 from llm_monitoring.runs.questions import first_mode
@@ -72,6 +73,13 @@ class ModeView(BaseModel):
     is_worth: bool | None = Field(description="Whether it saves a tenth or more.")
 
 
+class OutView(BaseModel):
+    """Answers that are still out in batches, and when the last of them is due."""
+
+    answers: int
+    due_at: datetime
+
+
 class EconomyView(BaseModel):
     """How a project's calls are made cheaper, and what is left out of its day so that the budget lasts the month."""
 
@@ -79,6 +87,7 @@ class EconomyView(BaseModel):
     modes: list[ModeView]
     saved_usd: Usd | None = Field(description="What cheaper modes saved this month; null for viewers.")
     held: list[HeldStepView]
+    out: OutView | None = Field(description="Answers that are still out in batches; null: none, or for viewers.")
 
 
 @router.get("/projects/{project_id}/economy", response_model=EconomyView)
@@ -93,7 +102,14 @@ def economy_of(app: App, project: Project, *, is_owner: bool) -> EconomyView:
         modes=modes_of(app, project),
         saved_usd=app.budget.saved_in(project.id) if is_owner else None,
         held=held_views(present_steps(app, project.id)),
+        out=out_of(app, project.user_id, project.id) if is_owner else None,
     )
+
+
+def out_of(app: App, user_id: int | None, project_id: int | None = None) -> OutView | None:
+    """What is out of a user's answers, in one project or in all."""
+    found = due(part for part in still_out(app.db, user_id) if project_id in (None, part.project_id))
+    return None if found is None else OutView(answers=found.answers, due_at=found.due_at)
 
 
 def modes_of(app: App, project: Project) -> list[ModeView]:
