@@ -17,10 +17,14 @@ from click.testing import CliRunner
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.cli.root import root
 from llm_monitoring.db import Rejected
+from llm_monitoring.figures import compare
+from llm_monitoring.figures.periods import Period, observations
+from llm_monitoring.figures.readings import Readings
 from llm_monitoring.jobs import daily_log
 from llm_monitoring.jobs.digest_text import Names
 from llm_monitoring.jobs.run_notices import pacing_notices
 from llm_monitoring.ledger import blocked_users
+from llm_monitoring.projects import find
 from llm_monitoring.runs import orders
 from llm_monitoring.runs.day_plans import days_left, foresee
 from llm_monitoring.runs.order_service import serve
@@ -278,6 +282,26 @@ def test_a_skipped_day_and_a_raised_budget_leave_more_for_the_days_that_follow(e
         row["share_usd"] for row in environment.rows("SELECT share_usd FROM llm_paced_days ORDER BY analysis_date")
     ]
     assert share[1] < share[2] < share[3] > share[4]
+
+
+def test_periods_with_other_prompts_are_compared_by_what_both_asked(environment: Environment) -> None:
+    """Prompts take turns: of two days only those count that were asked on both, and the comparison says how many."""
+    month = SimulatedMonth(environment, SEPTEMBER)
+    user = month.add_user("0.36", ["openai"])
+    project = environment.add_project(user, [f"¿Qué programa conviene al caso {n}?" for n in range(24)], ["openai"])
+    month.pace(user, "rotation")
+    month.run_all(month.days(1, 4))
+    definition = find(environment.db, project)
+    first, second = (
+        observations(environment.db, Readings(environment.db, definition), Period(day, day)) for day in month.days(3, 4)
+    )
+    asked = [{each.query_id for each in found} for found in (first, second)]
+    shared = asked[0] & asked[1]
+    change = compare(first, second, ["Holded"]).mention_rate
+    assert asked[0] != asked[1]
+    assert (len(shared), len(shared)) == (change.prompts, change.pairs)
+    mentions = [each.brand_mentioned for each in first if each.query_id in shared]
+    assert round(100 * Decimal(sum(mentions)) / len(mentions), 2) == change.before
 
 
 def test_the_plan_of_what_a_run_would_ask_is_that_of_the_run(environment: Environment) -> None:

@@ -155,7 +155,7 @@ def test_a_prompt_that_costs_more_than_a_day_is_asked_when_enough_is_saved() -> 
 
 
 def test_a_dear_prompt_is_not_passed_over_for_cheap_ones() -> None:
-    """A project with a prompt above the day's share has its turn from savings, and the others have answers meanwhile."""
+    """A project with a prompt above the day's share has its turn from savings; the others have answers meanwhile."""
     prices = {1: "5", 2: "1", 3: "1", 4: "1", 5: "1"}
     waited, asked, saved = dict.fromkeys(prices, 1), Counter[int](), usd(0)
     for _ in range(20):
