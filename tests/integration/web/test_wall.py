@@ -35,6 +35,7 @@ WALLED = (
     "llm_pacing",
     "llm_paced_days",
     "llm_paced_projects",
+    "llm_batches",
 )
 
 TAGGED = {"query_text": "¿Qué CRM?", "tags": ["crm"]}
