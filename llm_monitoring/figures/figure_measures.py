@@ -75,6 +75,12 @@ class CountedIn:
         is_unbranded = bool(unbranded((observation,)))
         return is_unbranded is not self.branded and has_weight(self.measure(observation))
 
+    def place(self, observation: Observation) -> int | None:
+        """The place of the figure's entity in the answer's ranking; None without one."""
+        if self.competitor is None:
+            return observation.position
+        return observation.competitor_positions.get(self.competitor)
+
     def names(self, observation: Observation) -> bool:
         """Whether the answer names the entity of the figure."""
         return observation.brand_mentioned if self.competitor is None else self.competitor in observation.competitors

@@ -29,7 +29,8 @@ READ: Final = (*PLAIN, *MAPPINGS, "branded", "sources", "mention_contexts")
 class AnswerSearch:
     """Which answers are looked for; None and () leave a condition out. `competitor` is a name of the project.
 
-    With `counted`, the answers that its figure rests on, and `mentioned` is of the entity of that figure.
+    With `counted`, the answers that its figure rests on, and `mentioned` is of the entity of that figure. `top`: the
+    brand, or the entity of the figure, stands at this place or before it.
     """
 
     project: Project
@@ -45,6 +46,7 @@ class AnswerSearch:
     tag: str | None = None
     counted: CountedIn | None = None
     sources: SourceFilter | None = None
+    top: int | None = None
 
     def fits(self, row: Row) -> bool:
         """Whether an answer as it is read now is looked for."""
@@ -55,7 +57,11 @@ class AnswerSearch:
             and self.mentioned in (None, row["brand_mentioned"])
             and self.cited in (None, row["brand_cited"])
             and self.sentiment in (None, row["sentiment"])
+            and self.is_in_top(row["position_in_list"])
         )
+
+    def is_in_top(self, place: int | None) -> bool:
+        return self.top is None or (place is not None and place <= self.top)
 
     def has_sources(self, row: Row) -> bool:
         """Whether an answer cites what is looked for."""
@@ -69,6 +75,7 @@ class AnswerSearch:
             and self.mentioned in (None, self.counted.names(observed))
             and self.cited in (None, observed.brand_cited)
             and self.sentiment in (None, observed.sentiment)
+            and self.is_in_top(self.counted.place(observed))
         )
 
 
@@ -79,6 +86,7 @@ class Cites:
     site: str | None = None
     kind: Kind | None = None
     where: Where | None = None
+    page: str | None = None
 
 
 def search(
@@ -99,7 +107,7 @@ def search(
     conditions["tag"] = None if tag is None else projects.clean_tag(tag)
     project = projects.find(db, project_id)
     if cites is not None:
-        conditions["sources"] = SourceFilter(site_kinds(db, project), cites.site, cites.kind, cites.where)
+        conditions["sources"] = SourceFilter(site_kinds(db, project), cites.site, cites.kind, cites.where, cites.page)
     name = None if competitor is None else competitor_named(project, competitor)
     if figure is None:
         return AnswerSearch(project, competitor=name, **conditions)

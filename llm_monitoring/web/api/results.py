@@ -73,6 +73,12 @@ class Answers(Days):
     )
     cited: bool | None = Field(default=None, description="Whether a page of the brand is cited.")
     sentiment: Sentiment | None = Field(default=None, description="How the answer speaks of the brand.")
+    top: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="At most this place in a ranking, of the brand; with `counted_in`, of whom the figure is.",
+    )
     counted_in: MeasuredFigure | None = Field(
         default=None,
         description="The answers that this figure of the days and provider rests on, as many as its `answers`; then "
@@ -82,17 +88,22 @@ class Answers(Days):
     site: str | None = Field(
         default=None, max_length=253, description="A site, as `sources` counts it: answers that cite a page of it."
     )
+    page: str | None = Field(
+        default=None,
+        max_length=2_000,
+        description="The address of a page: answers that cite it, in any spelling of it.",
+    )
     site_kind: Kind | None = Field(default=None, description="A kind of site: answers that cite a page of one.")
     where: Where | None = Field(
         default=None,
         description="`sourced`: answers with sources; `competitors_only`: that cite a site of a competitor and none of "
         "the brand; `brand_missing`: that name a competitor, and neither name nor cite the brand. With `site`, "
-        "`site_kind` or `where` only answers to prompts that do not name the brand are listed.",
+        "`page`, `site_kind` or `where` only answers to prompts that do not name the brand are listed.",
     )
 
     def cites(self) -> Cites | None:
         """What the answers cite, None if that makes no difference."""
-        given = Cites(self.site, self.site_kind, self.where)
+        given = Cites(self.site, self.site_kind, self.where, self.page)
         return None if given == Cites() else given
 
     def search(self, here: InProject) -> stored_answers.AnswerSearch:
@@ -112,6 +123,7 @@ class Answers(Days):
             mentioned=self.mentioned,
             cited=self.cited,
             sentiment=self.sentiment,
+            top=self.top,
         )
 
 

@@ -16,7 +16,9 @@ from llm_monitoring.app import schedule_day
 from llm_monitoring.db import Row
 from llm_monitoring.figures.periods import Period, measured_days
 from llm_monitoring.projects import Project
+from llm_monitoring.reporting import stored_answers
 from llm_monitoring.reporting.answer_page import read_answer
+from llm_monitoring.reporting.files import slug
 from llm_monitoring.web.api.results import AnswerId, Answers, find_rows
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.links import Links
@@ -131,6 +133,18 @@ def prompt_of(here: ProjectVisitor, wanted: Answers) -> str | None:
 
 def tags_of(here: ProjectVisitor) -> list[str]:
     return [row["tag"] for row in projects.tags_of(here.app.db, here.project_id)]
+
+
+@router.get("/projects/{project_id}/answers/{answer_id}/text")
+def download_text(answer_id: AnswerId, here: Annotated[ProjectVisitor, on_page("answers:read")]) -> Response:
+    """The whole visible text of an answer as a file, of which the page shows the beginning."""
+    found = stored_answers.find_in(here.app.db, here.project_id, answer_id)
+    if found is None or found.row["full_response"] is None:
+        raise Problem("not_found")
+    text = "\n".join("".join(piece.text for piece in line) for line in found.text)
+    name = f"{here.project_id}-{slug(found.project.name)}-answer-{answer_id}.txt"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(text.encode("utf-8", "replace"), media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @router.get("/projects/{project_id}/answers/{answer_id}")

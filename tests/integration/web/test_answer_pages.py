@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.access import roles
+from llm_monitoring.access import roles, shares
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.analysis import Entity
+from llm_monitoring.web.cookies import SHARE
 from tests.integration.stored import Book
 from tests.integration.web.test_drill_down import listed
 from tests.integration.web.world import World, sign_in
@@ -131,3 +133,36 @@ def test_cost_is_for_the_owner(world: World, book: Book) -> None:
     assert (404, 404) == (foreign.status_code, missing.status_code)
     other = world.open(f"/projects/{world.project}/answers/999", sign_in(world, world.ana))
     assert 404 == other.status_code
+
+
+@pytest.mark.parametrize("role", ["owner", "viewer", "share"])
+def test_the_whole_text_of_a_long_answer_is_a_file(world: World, book: Book, role: str) -> None:
+    """Of which the page shows the beginning: plain text, never opened in the browser, under a name of our own."""
+    named = {"name": 'a"/../\r\nX: y', "id": world.project}
+    world.db.execute("UPDATE llm_monitoring_projects SET name = %(name)s WHERE id = %(id)s", named)
+    book.store(0, DAY, "Usa Quipu. <b>" + "palabra " * 9_000 + "final")
+    roles.add_viewer(world.db, world.project, world.bea)
+    link = shares.create(world.db, Actor("command", world.ana), world.project, "Acme")[1].reveal()
+    cookies = {
+        "owner": sign_in(world, world.ana),
+        "viewer": sign_in(world, world.bea),
+        "share": {f"__Host-{SHARE}{world.project}": link},
+    }[role]
+    path = f"/projects/{world.project}/answers/1"
+    assert f'href="{path}/text"' in world.open(path, cookies).text
+    found = world.open(f"{path}/text", cookies)
+    assert (200, "text/plain; charset=utf-8", "nosniff") == (
+        found.status_code, found.headers["content-type"], found.headers["x-content-type-options"],
+    )  # fmt: skip
+    assert f'attachment; filename="{world.project}-a-x-y-answer-1.txt"' == found.headers["content-disposition"]
+    assert (True, True) == ("final" in found.text, len(found.text) > 70_000)
+
+
+def test_a_short_answer_has_no_file_to_offer(world: World, book: Book) -> None:
+    """And one without a text, or of another project, has none at all."""
+    book.store(0, DAY, "Usa Quipu.")
+    path = f"/projects/{world.project}/answers/1"
+    assert "/answers/1/text" not in shown(world, "answers/1")
+    assert 404 == world.open(f"/projects/{world.foreign}/answers/1/text", sign_in(world, world.bea)).status_code
+    world.db.execute("UPDATE llm_monitoring_results SET full_response = NULL")
+    assert 404 == world.open(f"{path}/text", sign_in(world, world.ana)).status_code

@@ -191,3 +191,43 @@ def test_a_new_answer_changes_both(odd: World, monkeypatch: pytest.MonkeyPatch) 
     Book(odd.db, odd.project).store(1, START + timedelta(3), TEXTS[0])
     for filters, figure in shown_figures(odd, **{"from": "2026-11-01", "to": "2026-11-04"}):
         assert figure["answers"] == len(listed(odd, **filters)), filters
+
+
+def test_the_first_places_list_the_answers_within_them(odd: World) -> None:
+    """As many as the table of places counts, in all and at each provider, over odd rows too."""
+    days = {"from": "2026-11-01", "to": "2026-11-03"}
+    rows = odd.call("GET", f"/projects/{odd.project}/positions", params=days).json()["data"]
+    counted = [(row["provider"], top, row[f"appeared_in_top{top}"]) for row in rows for top in (3, 5, 10)]
+    assert any(n for _, _, n in counted)
+    for provider, top, n in counted:
+        filters = {**days, "counted_in": "avg_position", "top": top, **({"provider": provider} if provider else {})}
+        assert n == len(listed(odd, **filters)), filters
+
+
+def test_the_first_place_is_of_whom_the_figure_is(odd: World) -> None:
+    """Of a competitor with `counted_in`, else of the brand."""
+    of_rival = listed(odd, counted_in="avg_position", competitor="Sage", top=1)
+    of_brand = listed(odd, top=1)
+    assert of_rival
+    assert of_brand
+    assert {1} == {row["competitor_positions"]["Sage"] for row in of_rival}
+    assert {1} == {row["position_in_list"] for row in of_brand}
+
+
+def test_a_cited_page_lists_the_answers_that_cite_it(odd: World) -> None:
+    """As many as the list of pages counts, in whichever spelling the address is given."""
+    days = {"from": "2026-11-01", "to": "2026-11-03"}
+    pages = odd.call("GET", f"/projects/{odd.project}/citations", params=days).json()["data"]
+    assert pages
+    for page in pages:
+        for spelling in (page["url"], page["url"].replace("https://", "http://www.") + "/"):
+            assert page["answers"] == len(listed(odd, **days, page=spelling)), spelling
+
+
+def test_a_place_and_a_page_are_checked(odd: World) -> None:
+    """A place from 1 to 100, an address of at most 2,000 characters; what no answer cites lists nothing."""
+    path = f"/projects/{odd.project}/answers"
+    assert [422, 422] == [
+        odd.call("GET", path, params=params).status_code for params in ({"top": 0}, {"page": "a" * 2_001})
+    ]
+    assert [] == listed(odd, page="no address at all")

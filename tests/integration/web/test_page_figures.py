@@ -18,6 +18,7 @@ from tests.integration.web.world import World, sign_in
 
 WITHOUT_FIGURES: Final = frozenset(
     {
+        "new-project",
         "missing",
         "reanalysis",
         "reanalysis-preview",
@@ -81,3 +82,14 @@ def test_each_figure_links_to_the_answers_that_it_counts(measured: Measured, pag
     figures = set(figures_in(found.text))
     assert bool(figures) != (page.name in WITHOUT_FIGURES)
     assert [] == [(href, n, measured.count(href)) for href, n in sorted(figures) if n != measured.count(href)]
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [("rivals", "top=3"), ("rivals", "top=5"), ("rivals", "top=10"), ("sources", "page=https")],
+)
+def test_places_and_cited_pages_are_links(measured: Measured, page: str, wanted: str) -> None:
+    """Each row of the table of places and of the pages cited most leads to the answers that it counts."""
+    world = measured.world
+    found = world.open(f"/projects/{world.project}/{page}", sign_in(world, world.ana))
+    assert [n for href, n in figures_in(found.text) if wanted in href]
