@@ -11,6 +11,7 @@ from llm_monitoring.health.check_result import CheckResult, green, yellow
 from llm_monitoring.process.wording import PROGRAM, counted
 from llm_monitoring.runs.batches import records
 from llm_monitoring.runs.batches.groups import MOST_FAILURES
+from llm_monitoring.runs.batches.texts import trouble_text
 
 
 def batches(db: Database) -> Iterator[CheckResult]:
@@ -18,9 +19,9 @@ def batches(db: Database) -> Iterator[CheckResult]:
     out = records.due(records.still_out(db))
     if out is not None:
         yield green("batches", f"{counted(out.answers, 'answer')} still out, due by {shown(out.due_at)}")
-    for row in records.overdue(db):
-        why = row["error"] or "it has not ended"
-        text = f"a batch of {row['llm_provider']} from {shown(row['posted_at'])} is not collected: {why}"
+    for each in records.overdue(db):
+        why = trouble_text(each.trouble, "en")
+        text = f"a batch of {each.provider} from {shown(each.posted_at)} is not collected: {why}"
         yield yellow("batches", text, f"`{PROGRAM} collect`; after 49 hours its calls are charged their ceilings")
     for group in records.failed_trials(db):
         searching = " with web search" if group.web_search else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def collect(session: Session, *, as_json: bool) -> None:
     else:
         show(collected, out)
     if collected.troubles:
-        raise Failed("; ".join(collected.troubles))
+        raise Failed("; ".join(trouble_lines(collected)))
 
 
 def collect_with_bar(app: App) -> Collected:
@@ -74,6 +75,16 @@ def show(collected: Collected, out: Due | None) -> None:
         say(f"{counted(out.answers, 'answer')} still out, due by {until}.")
 
 
+def trouble_lines(collected: Collected) -> list[str]:
+    """A line for each batch that cannot be looked at."""
+    from llm_monitoring.runs.batches.texts import trouble_text
+
+    return [
+        f"batch {batch.id} of {batch.group.key.provider} is not collected: {trouble_text(trouble, 'en')}"
+        for batch, trouble in collected.troubles
+    ]
+
+
 def fields_of(collected: Collected, out: Due | None) -> dict[str, object]:
     return {
         "batches": collected.batches,
@@ -83,5 +94,8 @@ def fields_of(collected: Collected, out: Due | None) -> dict[str, object]:
         "unknown": collected.unknown,
         "answers_out": 0 if out is None else out.answers,
         "out_until": None if out is None else out.due_at.astimezone(UTC),
-        "troubles": collected.troubles,
+        "troubles": [
+            {"batch_id": batch.id, "provider": batch.group.key.provider, **asdict(trouble)}
+            for batch, trouble in collected.troubles
+        ],
     }

@@ -92,8 +92,9 @@ SET state = 'running', remote_id = %(remote_id)s, created_remote_at = %(created_
 WHERE id = %(id)s AND (state = 'posting' OR (state = 'running' AND remote_id = %(remote_id)s));
 
 -- name: mark_looked
--- Store when the provider was last asked about a batch.
-UPDATE llm_batches SET looked_at = clock_timestamp(), error = %(error)s WHERE id = %(id)s;
+-- Store when the provider was last asked about a batch, and what was in the way.
+UPDATE llm_batches SET looked_at = clock_timestamp(), trouble = %(trouble)s, error = %(error)s, other_key = %(other_key)s
+WHERE id = %(id)s;
 
 -- name: mark_absent
 -- Store when the provider first did not know a batch that may have been made.
@@ -174,7 +175,7 @@ ORDER BY 1, 2, 3;
 
 -- name: overdue
 -- The batches that should have come by now, with what keeps them from it.
-SELECT id, llm_provider, posted_at, error FROM llm_batches
+SELECT id, llm_provider, posted_at, trouble, error, other_key FROM llm_batches
 WHERE state NOT IN ('preparing', 'collected', 'forgotten')
   AND now() > coalesce(expires_at, posted_at + INTERVAL '24 hours') + INTERVAL '1 hour'
 ORDER BY posted_at;

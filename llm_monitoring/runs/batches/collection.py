@@ -17,6 +17,7 @@ from typing import Final
 
 from llm_monitoring import failpoints, registry
 from llm_monitoring.db import Row
+from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import KeyUnreadable, NoKey
 from llm_monitoring.ledger import Payment, redact_bytes
 from llm_monitoring.logs import redact
@@ -24,7 +25,8 @@ from llm_monitoring.providers import ProviderError, ProviderUnavailable, Reply, 
 from llm_monitoring.providers.batches import BatchClient, BatchLine, BatchMissing, RemoteBatch, missing_outcome
 from llm_monitoring.runs.batches import records
 from llm_monitoring.runs.batches.lookup import find_remote
-from llm_monitoring.runs.batches.records import Batch, Outcome
+from llm_monitoring.runs.batches.records import Batch, Outcome, Trouble, TroubleCode
+from llm_monitoring.runs.batches.texts import trouble_text
 from llm_monitoring.runs.executor import TaskExecutor
 from llm_monitoring.runs.recovery import payment_of
 
@@ -56,7 +58,7 @@ class Collected:
     days: set[tuple[int, date]] = field(default_factory=set)
     run_ids: set[int] = field(default_factory=set)
     still_open: list[Batch] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[tuple[Batch, Trouble]] = field(default_factory=list)
 
     @property
     def calls(self) -> int:
@@ -153,40 +155,39 @@ class Collection:
         """Go on from the batch's state; True if it is collected now."""
         if self.batch.state == "preparing":
             return self.withdraw()
-        trouble: str
         try:
             with open_client(self.executor, self.batch) as client:
                 return self.ask(client)
         except BatchMissing as exc:
             if self.age() < NOT_YET:
                 return False
-            trouble = f"el proveedor no lo conoce: {redact(str(exc))}"
+            return self.give_up("not_known", exc)
         except ProviderError as exc:
-            trouble = redact(str(exc))
+            return self.give_up("provider_error", exc)
         except (KeyUnreadable, NoKey) as exc:
-            trouble = f"su API key no se puede usar: {exc}"
-        return self.give_up(trouble + self.other_key())
+            return self.give_up("key_unusable", exc)
 
-    def other_key(self) -> str:
-        """What explains that a batch is unknown to the provider, if the key is another one than it was made with."""
+    def has_other_key(self) -> bool:
+        """Whether the key is another one than the batch was made with, which may explain that it is not known."""
         try:
-            now = records.hash_of(self.executor.clients.secret(self.batch.group.key))
+            return records.hash_of(self.executor.clients.secret(self.batch.group.key)) != self.batch.key_hash
         except (KeyUnreadable, NoKey):
-            return ""
-        return "" if now == self.batch.key_hash else "; se creó con otra API key: si es de otra cuenta, no la ve"
+            return False
 
     def age(self) -> timedelta:
         posted: datetime | None = self.batch.posted_at
         return timedelta(0) if posted is None else self.executor.budget.database_clock() - posted
 
-    def give_up(self, trouble: str) -> bool:
+    def give_up(self, code: TroubleCode, error: MonitoringError) -> bool:
         """Keep a batch that cannot be looked at, or after LONGEST_LIFE charge the ceilings of its calls."""
-        records.mark_looked(self.db, self.batch, trouble[:500])
+        trouble = Trouble(code, redact(str(error)), self.has_other_key())
+        records.mark_looked(self.db, self.batch, trouble)
         if self.age() >= LONGEST_LIFE:
             return self.lose(trouble)
-        self.collected.troubles.append(f"{self.batch.label}: {trouble}")
-        fields = {"event": "batch.not_collected", "batch_id": str(self.batch.id)}
-        log.warning("⚠️ %s: aún no se puede recoger: %s", self.batch.label, trouble, extra=fields)
+        self.collected.troubles.append((self.batch, trouble))
+        fields = {"event": "batch.not_collected", "batch_id": str(self.batch.id), "reason": code}
+        text = trouble_text(trouble, "es")
+        log.warning("⚠️ %s: aún no se puede recoger: %s", self.batch.label, text, extra=fields)
         return False
 
     def withdraw(self) -> bool:
@@ -202,13 +203,13 @@ class Collection:
             if absent:
                 return self.close_absent()
             if remote is None:
-                return self.age() >= LONGEST_LIFE and self.lose("no se sabe si se creó")
+                return self.age() >= LONGEST_LIFE and self.lose(Trouble("in_doubt"))
             self.batch = replace(self.batch, state="running", remote_id=remote.remote_id, expires_at=remote.expires_at)
         assert self.batch.remote_id is not None
         remote = client.get(self.batch.remote_id)
         records.mark_looked(self.db, self.batch)
         if remote.state in ("running", "ending"):
-            return self.age() >= LONGEST_LIFE and self.lose(f"sigue sin acabar ({remote.status})")
+            return self.age() >= LONGEST_LIFE and self.lose(Trouble("not_ended", remote.status))
         records.mark_ended(self.db, self.batch)
         failpoints.reach("batch_ended")
         return self.download(client, remote)
@@ -297,9 +298,9 @@ class Collection:
             self.close(row, error)
         return self.finish("absent")
 
-    def lose(self, trouble: str) -> bool:
+    def lose(self, trouble: Trouble) -> bool:
         """Close the calls of a batch that can no longer be looked at: by their receipts, or else at their ceilings."""
-        error = ProviderUnavailable(f"the batch is lost: {trouble}", billed="maybe")
+        error = ProviderUnavailable(f"the batch is lost: {trouble_text(trouble, 'en')}", billed="maybe")
         for row in records.open_calls(self.db, self.batch):
             if row["body"] is None:
                 self.close(row, error)
@@ -308,10 +309,10 @@ class Collection:
         log.error(
             "❌ %s se da por perdido, sus llamadas quedan cobradas a su techo: %s",
             self.batch.label,
-            trouble,
-            extra={"event": "batch.lost", "batch_id": str(self.batch.id)},
+            trouble_text(trouble, "es"),
+            extra={"event": "batch.lost", "batch_id": str(self.batch.id), "reason": trouble.code},
         )
-        return self.finish("lost", trouble[:500])
+        return self.finish("lost")
 
     def finish(self, outcome: Outcome, error: str | None = None) -> bool:
         """Close the batch, unless the database has refused one of its calls."""

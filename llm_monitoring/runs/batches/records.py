@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from llm_monitoring.db import Database, Row, Transaction, load
 from llm_monitoring.domain import KeyId, Pace, ProviderName, Secret, provider_name
@@ -21,10 +21,26 @@ from llm_monitoring.providers.batches import RemoteBatch
 
 SQL = load("batches")
 
+LONGEST_DETAIL: Final = 500
+
 State = Literal["preparing", "posting", "running", "ended", "collected", "forgotten"]
 # withdrawn: not posted. refused: the provider refused it. absent: it was not made. lost: it cannot be found. failed: it
 # brought no answer. expired, cancelled: some of its calls were not made in time, or before it was cancelled.
 Outcome = Literal["withdrawn", "refused", "absent", "lost", "completed", "expired", "cancelled", "failed"]
+
+
+# not_known: the provider has no such batch. key_unusable: the key is gone, or cannot be read. not_ended: it should have
+# ended long ago. in_doubt: it is not known whether it was made.
+TroubleCode = Literal["not_known", "provider_error", "key_unusable", "not_ended", "in_doubt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a batch cannot be collected. `detail`: the provider's words; `other_key`: it was made with another key."""
+
+    code: TroubleCode
+    detail: str = ""
+    other_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +231,11 @@ def mark_running(db: Database, batch: Batch, remote: RemoteBatch) -> None:
     db.execute(SQL.mark_running, params)
 
 
-def mark_looked(db: Database, batch: Batch, error: str | None = None) -> None:
-    db.execute(SQL.mark_looked, {"id": str(batch.id), "error": error})
+def mark_looked(db: Database, batch: Batch, trouble: Trouble | None = None) -> None:
+    """Store that the provider was asked about a batch, and what was in the way."""
+    found = {"trouble": trouble and trouble.code, "error": trouble and trouble.detail[:LONGEST_DETAIL]}
+    other_key = trouble is not None and trouble.other_key
+    db.execute(SQL.mark_looked, {"id": str(batch.id), **found, "other_key": other_key})
 
 
 def mark_absent(db: Database, batch: Batch) -> None:
@@ -280,9 +299,25 @@ def still_out(db: Database, user_id: int | None = None) -> list[StillOut]:
     return [StillOut(**(row | {"provider": provider_name(row["provider"])})) for row in rows]
 
 
-def overdue(db: Database) -> list[Row]:
-    """The batches that should have come by now: `id`, `llm_provider`, `posted_at` and `error`."""
-    return db.all(SQL.overdue)
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A batch that should have come by now, and what was in the way when it was last looked at."""
+
+    provider: ProviderName
+    posted_at: datetime
+    trouble: Trouble
+
+
+def overdue(db: Database) -> list[Overdue]:
+    """The batches that should have come by now, oldest first."""
+    return [
+        Overdue(
+            provider_name(row["llm_provider"]),
+            row["posted_at"],
+            Trouble(row["trouble"] or "not_ended", row["error"] or "", row["other_key"]),
+        )
+        for row in db.all(SQL.overdue)
+    ]
 
 
 def failed_trials(db: Database) -> list[Group]:

@@ -88,7 +88,8 @@ def test_collect_fails_if_a_batch_cannot_be_looked_at(out: Environment) -> None:
     """The exit code is 1, and the batch with its trouble is named."""
     out.db.execute("UPDATE user_llm_api_keys SET anthropic_api_key_encrypted = NULL")
     result = command("collect", "--json")
-    assert (1, True) == (result.exit_code, "su API key no se puede usar" in result.output)
+    assert (1, True) == (result.exit_code, "is not collected: its API key cannot be used" in result.stderr)
+    assert ["key_unusable"] == [each["code"] for each in json.loads(result.stdout)["troubles"]]
 
 
 def test_budget_show_names_what_is_out(out: Environment) -> None:
