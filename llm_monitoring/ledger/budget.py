@@ -281,13 +281,16 @@ class Budget:
         """The charges of the last `months`, a row for each user (or one user) and month, newest first."""
         return self.db.all(SQL.history, {"user_id": user_id, "months": months, "month": self.month()})
 
-    def open_attempts(self, chunk_id: int | None = None, after: Row | None = None) -> list[Row]:
+    def open_attempts(
+        self, chunk_id: int | None = None, after: Row | None = None, *, received: bool = False
+    ) -> list[Row]:
         """A page of attempts that are reserved or sent, oldest first, with their receipts; of one chunk or of all.
 
-        `after` is the last row of the page before: attempts that stay open are not returned again.
+        `after` is the last row of the page before: attempts that stay open are not returned again. `received`: only
+        those with a receipt.
         """
         place = {"after_at": after and after["reserved_at"], "after_id": after and after["id"]}
-        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, **place})
+        return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, "received": received, **place})
 
     def audit(self) -> Audit:
         """Compare the counters with the ledger, and list attempts that are open or out of bounds."""

@@ -49,7 +49,7 @@ from llm_monitoring.runs.plan import (
 )
 from llm_monitoring.runs.reasons import StopReason
 from llm_monitoring.runs.records import RunLock
-from llm_monitoring.runs.recovery import recover, wait_for_owners
+from llm_monitoring.runs.recovery import recover, settle_received, wait_for_owners
 from llm_monitoring.runs.report import DayReport, coverage, project_reports
 from llm_monitoring.runs.stats import RunStats
 from llm_monitoring.settings import Settings
@@ -237,6 +237,7 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
         stats = execute_in_modes(context, execute) if start.obstacle is None else RunStats(stopped=start.obstacle)
     finally:
         clients.close()
+    late |= settle_received(executor).days
     missing = plan.projects.keys() - stats.snapshotted
     figures(executor, {(project_id, request.day) for project_id in missing} | late | stats.late)
     projects.mark_analysed(app.db, list(plan.projects), app.errors)

@@ -8,6 +8,9 @@ A call is closed by how far it got, which its attempt and receipt show:
 - `sent` without a receipt: it may have been billed. Closed as `unknown` at its ceiling, which the month keeps; the task
   is open again and may be asked a second time, as a lost answer is worse than a second price.
 
+The end of a run does the same for calls with a receipt. The commit of a settlement does not wait for the disk, as that
+of its receipt did: a crash of the database during the run may have taken it back.
+
 It is safe to run again after a kill at any point: each attempt is closed in one transaction that requires its open
 state, and one that was `unknown` is settled later if a receipt turns up. It needs the lock of the run (or chunk), since
 the owner of an open attempt might otherwise still be waiting for the reply.
@@ -65,14 +68,14 @@ class Recovered:
         return self.released + self.settled + self.unknown
 
 
-def recover(executor: TaskExecutor, chunk_id: int | None = None) -> Recovered:
-    """Close every open attempt, or those of one chunk; needs the run's or the chunk's lock.
+def recover(executor: TaskExecutor, chunk_id: int | None = None, *, received: bool = False) -> Recovered:
+    """Close every open attempt, those of one chunk, or those `received`; needs the run's or the chunk's lock.
 
     One that cannot be closed stays open with its ceiling reserved, for the next start; so do all others of the user if
     another session holds the account, as each try would wait for the whole lock timeout.
     """
     recovered, after, held = Recovered(), None, set[int]()
-    while rows := executor.budget.open_attempts(chunk_id, after):
+    while rows := executor.budget.open_attempts(chunk_id, after, received=received):
         for row in rows:
             failpoints.reach("recovery_step")
             if row["user_id"] in held:
@@ -84,16 +87,25 @@ def recover(executor: TaskExecutor, chunk_id: int | None = None) -> Recovered:
             failpoints.reach("recovery_stepped")
         after = rows[-1]
     if recovered.total:
-        what = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
-        log.warning(
-            "♻️ %s: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
-            what,
-            recovered.released,
-            recovered.settled,
-            recovered.unknown,
-            extra={"event": "run.recovered", "calls": recovered.total, "chunk_id": chunk_id},
-        )
+        report(recovered, chunk_id, received=received)
     return recovered
+
+
+def settle_received(executor: TaskExecutor) -> Recovered:
+    """Settle the calls with a receipt that a crash of the database has opened again during the run."""
+    return recover(executor, received=True)
+
+
+def report(recovered: Recovered, chunk_id: int | None, *, received: bool) -> None:
+    what = "Ejecución anterior interrumpida" if chunk_id is None else f"Tramo #{chunk_id} interrumpido"
+    log.warning(
+        "♻️ %s: %d llamada(s) liberadas, %d cobradas por su recibo, %d dudosas",
+        "La base de datos perdió cierres de llamadas" if received else what,
+        recovered.released,
+        recovered.settled,
+        recovered.unknown,
+        extra={"event": "run.recovered", "calls": recovered.total, "chunk_id": chunk_id},
+    )
 
 
 def wait_for_owners(db: Database, seconds: float, stop: Event) -> None:

@@ -17,7 +17,7 @@ from llm_monitoring.db.failures import DatabaseUnavailable
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.ledger import payment as payment_module
-from llm_monitoring.ledger.attempts import Attempt, new_id
+from llm_monitoring.ledger.attempts import Attempt, Settlement, new_id
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.ledger.payment import Paid, Payment, PaymentService, SettlementDelayed, Unsettled
 from llm_monitoring.providers import Answer, ModelInfo, ProviderError, ProviderUnavailable, Question, Reply
@@ -105,6 +105,23 @@ def test_a_payment_returns_what_was_saved(case: Case) -> None:
     """The caller gets the result of `save`, which ran in the transaction of the settlement."""
     assert "Quipu." == case.pay(Sender())
     assert "settled" == case.row()["state"]
+
+
+@pytest.mark.parametrize(("has_receipt", "waits"), [(True, "off"), (False, "on")])
+def test_a_settlement_waits_for_the_disk_unless_its_receipt_is_there(case: Case, has_receipt: bool, waits: str) -> None:
+    """What a crash of the database takes back is settled again from the receipt; a failure without one is not."""
+    budget = Budget(case.db)
+    attempt = Attempt(new_id(), "probe", 1, "openai", MODEL, "user", Decimal(1))
+    budget.reserve(attempt)
+    budget.mark_sent(attempt)
+    if has_receipt:
+        budget.keep_receipt(attempt.id, Reply(200, b"{}", 1), b"{}")
+
+    def close(tx: Transaction) -> Any:
+        budget.close(tx, attempt.id, Settlement("void"))
+        return tx.one("SELECT current_setting('synchronous_commit') AS waits")
+
+    assert {"waits": waits} == case.db.transact(close)
 
 
 def test_an_unexpected_error_of_a_call_costs_its_ceiling(case: Case) -> None:

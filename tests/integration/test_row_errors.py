@@ -139,7 +139,7 @@ def test_paging_goes_past_what_stays_open(environment: Environment, monkeypatch:
     for user in range(1, 5):
         environment.budget.repair(user)
     pages = Budget.open_attempts
-    monkeypatch.setattr(Budget, "open_attempts", lambda *args: pages(*args)[:1])
+    monkeypatch.setattr(Budget, "open_attempts", lambda *args, **options: pages(*args, **options)[:1])
     refuse(environment, "llm_call_attempts", "NEW.user_id IN (1, 2)", "UPDATE")
     run(environment)
     left = environment.rows(

@@ -19,6 +19,8 @@ from llm_monitoring.jobs import daily as job
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
+from llm_monitoring.ledger.payment import Payment, PaymentService
+from llm_monitoring.providers import Reply
 from llm_monitoring.runs import daily, records
 from llm_monitoring.runs.daily import RunListener, RunRequest, run_day
 from llm_monitoring.runs.records import AlreadyRunning, RunLock
@@ -140,6 +142,23 @@ def test_a_start_settles_and_reads_once(
     counts = count_calls(monkeypatch)
     caller(leave_call_open(environment, user, "1.00"))
     assert dict.fromkeys(["recover", "balance", "read_projects", "standings", "available"], 1) == counts
+
+
+def test_a_settlement_that_a_crash_of_the_database_took_back_is_made_again(
+    environment: Environment, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commit did not wait for the disk: the run settles it from the receipt before it writes the figures."""
+    add_asked_user(environment, "a")
+    settle, taken_back = PaymentService.settle, list[uuid.UUID]()
+
+    def lose_first(self: PaymentService, payment: Payment[Any], reply: Reply) -> Any:
+        if taken_back:
+            return settle(self, payment, reply)
+        return taken_back.append(payment.attempt.id)
+
+    monkeypatch.setattr(PaymentService, "settle", lose_first)
+    report = run_day(app, RunRequest(TODAY))
+    assert (2, True, []) == (report.projects[0].answers, report.in_balance, environment.audit().open_attempts)
 
 
 class Heard(RunListener):

@@ -158,7 +158,11 @@ ON CONFLICT (attempt_id) DO NOTHING;
 -- name: close
 -- Close an attempt as settled, void or unknown, and change the counters of its month, and the operator's, by the difference.
 -- prepared: id uuid, from_states text[], state text, cost numeric, model_served text, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cache_write_tokens bigint, reasoning_tokens bigint, searches bigint, error_kind text, error_message text, service_tier text, saved numeric
-WITH old AS (
+WITH unhurried AS MATERIALIZED (
+    -- a commit need not wait for the disk if that of the receipt did, which frees the user's row sooner: after a crash of the
+    -- database that loses it, the next start settles the same call from the same receipt
+    SELECT set_config('synchronous_commit', 'off', TRUE) FROM llm_call_receipts WHERE attempt_id = %(id)s
+), old AS (
     SELECT id, user_id, month, state, ceiling_usd, charged_usd
     FROM llm_call_attempts
     WHERE id = %(id)s AND state = ANY (%(from_states)s)
@@ -219,7 +223,7 @@ WITH old AS (
 SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added, NOT account.is_current AS moved,
        CASE WHEN account.is_current THEN counted.current_month_spend END AS current_month_spend,
        counted.monthly_budget_usd, counted.spending_alert_threshold
-FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE;
+FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE LEFT JOIN unhurried ON TRUE;
 
 -- name: count_reserved
 -- Sum the reservations of an account's month again after the host changed the month during a call; only after its row is locked.
@@ -321,7 +325,7 @@ FROM llm_operator_account o
 WHERE (o.spent_usd, o.reserved_usd) <> (s.spent, s.reserved);
 
 -- name: open_attempts
--- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived, without those of batches that are still to be collected; oldest first, with prompt and receipt.
+-- Attempts that a dead run, or with `chunk_id` a chunk's dead owner, left open or unknown before the receipt arrived, without those of batches that are still to be collected, `received`: only those with a receipt; oldest first, with prompt and receipt.
 SELECT a.id, a.state, a.kind, a.user_id, a.project_id, a.query_id, a.task_provider, a.analysis_date, a.sample,
        a.llm_provider, a.model_id, a.run_id, a.key_source, a.ceiling_usd, a.rates, a.mode, a.sent_at,
        a.reserved_at::text AS reserved_at,
@@ -337,6 +341,7 @@ WHERE a.id IN (SELECT o.id FROM llm_call_attempts o LEFT JOIN llm_batches b ON b
                SELECT u.id FROM llm_call_attempts u JOIN llm_call_receipts k ON k.attempt_id = u.id
                WHERE u.state = 'unknown' AND u.error_kind = 'owner_dead')
   AND (%(chunk_id)s::int IS NULL OR a.chunk_id = %(chunk_id)s)
+  AND (r.attempt_id IS NOT NULL OR NOT %(received)s)
   AND (%(after_at)s::text IS NULL OR (a.reserved_at, a.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
 ORDER BY a.reserved_at, a.id
 LIMIT 500;
