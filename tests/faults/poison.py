@@ -38,7 +38,7 @@ OWNED: Final = {
     "users": "id = 1", "user_llm_api_keys": "user_id = 1", "llm_monitoring_projects": "user_id = 1",
     "llm_monitoring_queries": "project_id = 1", "llm_monitoring_results": "project_id = 1",
     "llm_monitoring_snapshots": "project_id = 1", "llm_monitoring_failed_tasks": "project_id = 1",
-    "llm_call_attempts": "user_id = 1", "llm_budget_alerts": "user_id = 1",
+    "llm_call_attempts": "user_id = 1", "llm_batches": "key_user_id = 1", "llm_budget_alerts": "user_id = 1",
     "llm_call_receipts": "attempt_id IN (SELECT id FROM llm_call_attempts WHERE user_id = 1)",
 }  # fmt: skip
 """The tables that a run reads, and which of their rows belong to the poisoned tenant."""
