@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -96,3 +97,12 @@ def test_a_patient_day_is_finished_by_the_next_start(environment: Environment) -
     day = run(environment, "patient", (DAY, NEXT_DAY), ends_after=None)
     assert (TASKS, day.billed_usd) == (day.answers, day.charged_usd)
     assert (True, 50) == (day.billed_usd > before, round(day.saved_percent))
+
+
+def test_two_starts_at_once_ask_each_task_once(environment: Environment) -> None:
+    """One gets the day; the other ends well and asks nothing. No request of a batch is billed twice."""
+    starts = [environment.start("--date", DAY.isoformat(), extra=ECONOMY) for _ in range(2)]
+    assert [0, 0] == [environment.finish(each)[0] for each in starts], environment.output
+    billed = Counter(charge.custom_id for charge in environment.server.bill.lines)
+    assert (TASKS, {1}) == (len(billed), set(billed.values()))
+    assert (TASKS, environment.billed()) == (environment.count("llm_monitoring_results"), environment.charged())
