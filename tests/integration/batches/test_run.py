@@ -97,11 +97,11 @@ def test_two_starts_never_ask_a_task_twice(scene: Scene, monkeypatch: pytest.Mon
 
 
 def test_the_usage_of_a_model_counts_each_call_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls of a batch count when it is collected, whichever run collects it."""
+    """Calls of a batch count when it is collected whole, whichever run collects it."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
-    scene.batches.ends_after = None
+    scene.batches.cut = 10
     run(scene, monkeypatch)
-    scene.batches.ends_after = 0
+    scene.batches.cut = None
     run(scene, monkeypatch)
     run(scene, monkeypatch)
     rows = scene.environment.rows(
