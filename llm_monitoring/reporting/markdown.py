@@ -12,6 +12,7 @@ from markupsafe import Markup
 from llm_monitoring.access.agencies import Agency
 from llm_monitoring.reporting.answers import AnswerView
 from llm_monitoring.reporting.citations import address_shown
+from llm_monitoring.reporting.held_steps import steps_text
 from llm_monitoring.reporting.page import best_of
 from llm_monitoring.reporting.showing import visible_to_all
 from llm_monitoring.reporting.view import Report
@@ -45,7 +46,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=printed,
     )
-    found.globals.update(address_shown=address_shown, is_cut=is_cut, shown_lines=shown_lines)
+    found.globals.update(address_shown=address_shown, is_cut=is_cut, shown_lines=shown_lines, steps_text=steps_text)
     return found
 
 

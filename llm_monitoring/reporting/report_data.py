@@ -17,6 +17,7 @@ from llm_monitoring.keys import KeyStore
 from llm_monitoring.ledger import Budget
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import CitationTally
+from llm_monitoring.runs.held_steps import HeldStep, held_steps
 
 SQL = load("reporting")
 
@@ -77,7 +78,7 @@ class ReportData:
 
     `latest` is the last day with answers, None without any; `chosen` periods do not end with the last measured day by
     themselves. `texts` are each prompt's latest answers at each provider. `left_out` answers were read with former
-    names, and their text is gone.
+    names, and their text is gone. `held`: what its last planned day leaves out so that a budget lasts.
     """
 
     project: Project
@@ -95,6 +96,7 @@ class ReportData:
     failed_prompts: Mapping[tuple[int, str], str]
     failures: Sequence[Failures]
     access: Access
+    held: Sequence[HeldStep] = ()
 
 
 def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> ReportData:
@@ -123,6 +125,7 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
         },
         failures=read_failures(db, wanted.project_id, period),
         access=access,
+        held=held_steps(db, [wanted.project_id], period.first, period.last),
     )
 
 

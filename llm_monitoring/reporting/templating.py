@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_monitoring.reporting import charts
 from llm_monitoring.reporting.citations import safe_href
+from llm_monitoring.reporting.held_steps import step_text, steps_text
 from llm_monitoring.reporting.showing import isolated, printed
 
 
@@ -28,6 +29,8 @@ def environment_of(package: str, **functions: Callable[..., Any]) -> Environment
         trend_chart=charts.trend_chart,
         tone_bar=charts.tone_bar,
         position_chart=charts.position_chart,
+        step_text=step_text,
+        steps_text=steps_text,
         **functions,
     )
     return found

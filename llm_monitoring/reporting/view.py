@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +14,7 @@ from llm_monitoring.reporting.overview import Overview, overview
 from llm_monitoring.reporting.report_data import ReportData
 from llm_monitoring.reporting.showing import showable
 from llm_monitoring.reporting.trends import Trend, trend
+from llm_monitoring.runs.held_steps import HeldStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Report:
     gaps: tuple[GapRow, ...]
     blocked: bool
     left_out: int
+    held: Sequence[HeldStep]
     chosen: bool
 
     @property
@@ -80,5 +83,6 @@ def view(data: ReportData) -> Report:
         gaps=gaps,
         blocked=data.access.blocked,
         left_out=data.left_out,
+        held=data.held,
         chosen=data.chosen,
     )

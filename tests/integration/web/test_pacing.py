@@ -105,7 +105,7 @@ def test_the_overview_says_what_is_left_out_to_everyone_who_sees_it(world: World
     add_viewer(world.db, world.project, world.bea)
     for user in (world.ana, world.bea):
         page = world.open(f"/projects/{world.project}", sign_in(world, user), headers=ENGLISH).text
-        assert "So that the budget lasts the month, less is asked:" in page
+        assert "less is asked:" in page
         assert "prompts take turns, 1 of 2 on the last day (each about every 2.0 days), since " in page
         assert "1.25" not in page
 
@@ -114,7 +114,8 @@ def test_the_settings_show_the_steps(world: World) -> None:
     """With the day's allowance, and a link to the project."""
     leave_out(world)
     page = world.open("/settings", sign_in(world, world.ana), headers=ENGLISH).text
-    assert f'<a href="/projects/{world.project}">Project {world.project}</a>: sentiment is not judged, since ' in page
+    link = f'<a href="/projects/{world.project}">Project {world.project}</a>'
+    assert f"{link}: the sentiment of answers is not judged, since " in page
     assert "about 1.2500 USD of 1.5000 USD; in full it would cost 3.0000 USD." in page
 
 
