@@ -111,7 +111,13 @@ BATCH_MUTANTS: Final = (
     Mutant(
         "lost-batch-is-free",
         T15 + "test_t15_a_batch_that_is_never_seen_again_is_charged_its_ceilings",
-        (Edit(BATCHES + "collection.py", 'batch is lost: {trouble}", billed="maybe")', 'lost", billed="no")'),),
+        (
+            Edit(
+                BATCHES + "collection.py",
+                "batch is lost: {trouble_text(trouble, 'en')}\", billed=\"maybe\")",
+                'lost", billed="no")',
+            ),
+        ),
     ),
     Mutant(
         "receipt-of-a-lost-batch-unread",
