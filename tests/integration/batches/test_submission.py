@@ -9,7 +9,7 @@ import pytest
 from llm_monitoring.runs import records as runs
 from llm_monitoring.runs.batches.batch_run import BatchRun
 from tests.environment import Environment
-from tests.integration.batches.in_memory import DAY, Scene, answered, broken, not_run
+from tests.integration.batches.in_memory import ANSWER_USD, DAY, Scene, answered, broken, not_run
 from tests.integration.batches.test_states import is_balanced, submitted
 
 EXPIRED_TWICE = """
@@ -165,3 +165,35 @@ def test_a_key_of_another_user_is_never_used(scene: Scene) -> None:
         " JOIN llm_call_attempts a ON a.batch_id = b.id WHERE b.state = 'running' GROUP BY 1 ORDER BY 1"
     )
     assert [(1, 1, 1), (other, other, other)] == [(row["key_user_id"], row["low"], row["high"]) for row in owners]
+
+
+def operators_users(scene: Scene) -> list[int]:
+    """Two users without a key, each with a project, whom the operator's key serves."""
+    scene.environment.add_operator_keys(["anthropic"])
+    users = [scene.environment.add_user(providers=[]) for _ in range(2)]
+    for user in users:
+        scene.environment.add_numbered_project(user, 12, ["anthropic"])
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE WHERE user_id = 1")
+    scene.environment.db.execute("UPDATE llm_batches SET key_user_id = NULL")
+    return users
+
+
+def test_a_batch_of_the_operators_key_has_calls_of_several_users(scene: Scene) -> None:
+    """Each user is charged the own calls, within the own budget and the operator's."""
+    users = operators_users(scene)
+    submitted(scene)
+    scene.collect()
+    assert [24] == sizes(scene)
+    assert dict.fromkeys(users, 12 * ANSWER_USD) == {
+        each.user_id: each.spent_usd for each in scene.environment.budget.standings() if each.user_id in users
+    }
+    assert is_balanced(scene)
+
+
+def test_what_the_operators_key_has_asked_is_collected_for_a_user_who_may_use_it_no_more(scene: Scene) -> None:
+    """The calls are paid: LLM_OPERATOR_KEYS_FOR decides only what is asked."""
+    operators_users(scene)
+    submitted(scene)
+    executor = scene.executor(None)
+    executor.clients.keys.operator_keys_for = frozenset()
+    assert 24 == scene.collect(executor).answers
