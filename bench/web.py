@@ -23,7 +23,7 @@ import psycopg2
 from bench import daily, web_pages
 from bench.environment import ROOT, database, provider
 from bench.reanalysis import BEFORE, LATEST, add_project, fill
-from bench.web_clients import Place, load, timed
+from bench.web_clients import Place, answered, load
 from llm_monitoring import projects
 from llm_monitoring.access import sessions, tokens
 from llm_monitoring.access.tokens import SCOPES
@@ -186,18 +186,12 @@ def as_web(url: str) -> str:
 
 def alone(db: Database, service: Served, places: Sequence[Place], repeats: int) -> dict[str, Any]:
     """The figures and the page of 6,000 answers: as the first request measures them, and as the next ones find them."""
-
-    def forget() -> None:
-        db.execute("DELETE FROM llm_stored_figures")
-
     found: dict[str, Any] = {}
     for name, place in (("figures", places[0]), ("page", places[1])):
-        timed(service.address, place)  # imports and templates
-        for state, before in (("cold", forget), ("warm", None)):
-            began = service.cpu_ms()
-            times = [timed(service.address, place, before) for _ in range(repeats)]
-            found[f"{name}_{state}_ms"] = round(median(times), 1)
-            found[f"{name}_{state}_cpu_ms"] = round((service.cpu_ms() - began) / repeats, 1)
+        answered(service.address, place)  # imports and templates
+        for state, before in (("cold", lambda: web_pages.forget(db)), ("warm", lambda: None)):
+            visits = web_pages.visits(service, place, repeats, before)
+            found |= {f"{name}_{state}_{each}": value for each, value in visits.items()}
     return found
 
 

@@ -25,11 +25,15 @@ class Place:
 
 @dataclass(slots=True)
 class Client:
-    """One connection to the service; `milliseconds` are those of requests that were answered with 200."""
+    """One connection to the service; `milliseconds` are those of requests that were answered.
+
+    Of them `measuring` showed that figures are being measured.
+    """
 
     address: str
     milliseconds: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    measuring: int = 0
 
     def ask(self, connection: http.client.HTTPConnection, place: Place) -> None:
         began = time.perf_counter()
@@ -41,26 +45,14 @@ class Client:
             self.errors[type(exc).__name__] += 1
             connection.close()
             return
-        if answer.status == http.client.OK:
+        if answer.status in (http.client.OK, http.client.ACCEPTED):
             self.milliseconds.append(1000 * (time.perf_counter() - began))
+            self.measuring += answer.status == http.client.ACCEPTED
         else:
             self.errors[str(answer.status)] += 1
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=TIMEOUT_SECONDS)
-
-
-def timed(address: str, place: Place, before: Any = None) -> float:
-    """The milliseconds of one request, after `before()`; the connection is open already."""
-    client = Client(address)
-    connection = client.connect()
-    connection.connect()
-    if before is not None:
-        before()
-    client.ask(connection, place)
-    connection.close()
-    assert not client.errors, client.errors
-    return client.milliseconds[0]
 
 
 def answered(address: str, place: Place) -> int:
@@ -101,6 +93,7 @@ def load(address: str, places_of: Sequence[Sequence[Place]], seconds: float) -> 
         "seconds": seconds,
         "requests": len(times) + errors.total(),
         "errors": dict(errors),
+        "measuring": sum(client.measuring for client in clients),
         **{f"p{share}_ms": quantile(times, share) for share in (50, 95, 99)},
     }
 

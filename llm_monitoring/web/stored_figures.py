@@ -13,11 +13,14 @@ from llm_monitoring.figures.periods import PeriodRequest
 from llm_monitoring.figures.stored_figures import Wanted, columns_of, find_all
 from llm_monitoring.projects import NameInbox
 from llm_monitoring.reporting.stored_figures import StoredFigures, code_version, figures_text
-from llm_monitoring.reporting.stored_sources import (
+from llm_monitoring.reporting.stored_tables import (
     NamesRequest,
+    PromptsRequest,
     SourcesRequest,
+    StoredPrompts,
     StoredSources,
     names_text,
+    prompts_text,
     sources_text,
 )
 from llm_monitoring.web.arrival import waited
@@ -52,6 +55,7 @@ class Stored(Generic[R, T]):
 
 
 FIGURES: Final = Stored[PeriodRequest, StoredFigures](StoredFigures, figures_text)
+PROMPTS: Final = Stored[PromptsRequest, StoredPrompts](StoredPrompts, prompts_text)
 SOURCES: Final = Stored[SourcesRequest, StoredSources](StoredSources, sources_text)
 NAMES: Final = Stored[NamesRequest, NameInbox](NameInbox, names_text)
 

@@ -20,9 +20,9 @@ from tests.environment import open_environment
 from tests.fork_server import Halt
 from tests.integration.stored import Book
 from tests.integration.test_grants import as_login, execute, grants
-from tests.integration.test_reanalysis import book, database, fresh, same
+from tests.integration.test_reanalysis import book, database, database_url, fresh, same
 
-__all__ = ["book", "database", "fresh"]
+__all__ = ["book", "database", "database_url", "fresh"]
 
 Fresh = Callable[[], Book]
 

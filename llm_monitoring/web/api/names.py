@@ -16,7 +16,7 @@ from llm_monitoring.figures.periods import Period, latest_day
 from llm_monitoring.projects import NameCandidate, NameInbox
 from llm_monitoring.reporting.name_preview import NamePreview, preview_name
 from llm_monitoring.reporting.overview import EntityRow
-from llm_monitoring.reporting.stored_sources import names_request
+from llm_monitoring.reporting.stored_tables import names_request
 from llm_monitoring.web.api.figures import PERCENT
 from llm_monitoring.web.api.results import InProject
 from llm_monitoring.web.api.schemas import Body, Text

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from llm_monitoring.figures import PromptChange, Verdict
-from llm_monitoring.figures.periods import PeriodRequest
-from llm_monitoring.figures.prompt_table import NamedOf, PromptRow, prompt_table
+from llm_monitoring.figures.prompt_table import NamedOf, PromptRow
+from llm_monitoring.reporting.stored_tables import PromptsRequest
 from llm_monitoring.web.api.figures import PERCENT, FiguresQuery
 from llm_monitoring.web.conditional import respond
 from llm_monitoring.web.guard import ProjectCaller, on_project
+from llm_monitoring.web.stored_figures import PROMPTS
 
 router: Final = APIRouter(prefix="/projects/{project_id}/prompt-figures", tags=["figures"])
 
@@ -78,8 +79,8 @@ def show_prompt_figures(
 ) -> Response:
     """Show each prompt of a period by provider, with the competitor that is named most, and its change."""
     period = wanted.period(here)
-    question = PeriodRequest(here.project_id, period, wanted.compared(), wanted.provider, wanted.tag)
-    found = prompt_table(here.app.db, question)
+    question = PromptsRequest(here.project_id, period, wanted.compared(), wanted.provider, wanted.tag)
+    found = PROMPTS.measured(here.app.db, question)
     view = PromptTableView(
         first=period.first,
         last=period.last,

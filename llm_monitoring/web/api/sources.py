@@ -17,7 +17,7 @@ from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import site_kinds
 from llm_monitoring.projects.site_kinds import Basis, Kind
 from llm_monitoring.reporting.sources import GapPrompt, GapSite, KindRow, Share, SiteRow
-from llm_monitoring.reporting.stored_sources import SourcesRequest, StoredSources
+from llm_monitoring.reporting.stored_tables import SourcesRequest, StoredSources
 from llm_monitoring.web.api.citations import PeriodPageQuery
 from llm_monitoring.web.api.figures import PERCENT, PeriodQuery
 from llm_monitoring.web.api.schemas import Body, Page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -15,13 +16,14 @@ from llm_monitoring import projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.db import Row
 from llm_monitoring.figures.periods import Period, measured_days
-from llm_monitoring.projects import Project
+from llm_monitoring.projects import Project, fingerprints
 from llm_monitoring.reporting import stored_answers
 from llm_monitoring.reporting.answer_page import read_answer
 from llm_monitoring.reporting.files import slug
 from llm_monitoring.web.api.results import AnswerId, Answers, find_rows
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import awaited
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.paging import encode
 from llm_monitoring.web.problems import Problem, refusals
@@ -78,7 +80,7 @@ def show_answers(
             path, filters, period, compared, project.providers, tags_of(here), own=without(query, OF_THE_BAR)
         ),
         links=Links(project.id, filters, period),
-        found=find(here, wanted, cursor),
+        found=found_for(request, here, project, wanted, cursor),
         wanted=wanted,
         choices=choices(path, filters, query),
         prompt=prompt_of(here, wanted),
@@ -96,6 +98,15 @@ def chosen(request: Request, period: Period) -> Answers:
     except ValidationError as exc:
         errors = [replace(each, pointer="query:" + each.pointer.strip("/").replace("/", ".")) for each in refusals(exc)]
         raise Problem("invalid", errors=errors) from exc
+
+
+def found_for(request: Request, here: ProjectVisitor, project: Project, wanted: Answers, cursor: str) -> Found:
+    """A page of the list; raises PageInProgress if many answers have to be read with the present names for it."""
+    work = partial(find, here, wanted, cursor)
+    if not fingerprints.stale_answers(here.app.db, project):
+        return work()
+    key = ("answers", project.id, here.role, fingerprints.fingerprint(project), wanted.model_dump_json(), cursor)
+    return awaited(request, here, key, work)
 
 
 def find(here: ProjectVisitor, wanted: Answers, cursor: str) -> Found:

@@ -12,7 +12,7 @@ from llm_monitoring import projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.figures.periods import measured_days
 from llm_monitoring.projects import fingerprints
-from llm_monitoring.reporting.stored_sources import names_request
+from llm_monitoring.reporting.stored_tables import names_request
 from llm_monitoring.web.api.competitors import store_competitor
 from llm_monitoring.web.api.names import NO_NAMES, dismiss_as, preview_of, restore_as
 from llm_monitoring.web.api.schemas import Text

@@ -13,13 +13,16 @@ from llm_monitoring import edits, projects
 from llm_monitoring.app import schedule_day
 from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest, measured_days
-from llm_monitoring.figures.prompt_table import PromptRow, prompt_history, prompt_table
+from llm_monitoring.figures.prompt_table import PromptRow, prompt_history
+from llm_monitoring.reporting.stored_tables import PromptsRequest
 from llm_monitoring.web.api.periods import refuse_long
 from llm_monitoring.web.api.prompts import PromptId
 from llm_monitoring.web.pages.filters import FilterBar, Given
 from llm_monitoring.web.pages.links import Links
+from llm_monitoring.web.pages.measuring import measured_for
 from llm_monitoring.web.pages.overview import tag_names
 from llm_monitoring.web.pages.rendering import render
+from llm_monitoring.web.stored_figures import PROMPTS
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False)
@@ -39,8 +42,8 @@ def show_prompts(
     """The prompts of a project, those where a competitor is furthest ahead first."""
     project = projects.find(here.app.db, here.project_id)
     period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
-    wanted = PeriodRequest(project.id, period, compared, filters.provider, filters.tag)
-    found = prompt_table(here.app.db, wanted)
+    wanted = PromptsRequest(project.id, period, compared, filters.provider, filters.tag)
+    found = measured_for(request, here, PROMPTS, wanted)
     path = f"/projects/{project.id}/prompts"
     own = {"sort": sort} if sort else {}
     return render(

@@ -21,7 +21,7 @@ from llm_monitoring.reporting.sources import (
     SiteRow,
     SourceTotals,
 )
-from llm_monitoring.reporting.stored_sources import SourcesRequest, StoredSources
+from llm_monitoring.reporting.stored_tables import SourcesRequest, StoredSources
 from llm_monitoring.web.api.sources import store_kind, withdraw_kind
 from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.filters import FilterBar, Filters, Given

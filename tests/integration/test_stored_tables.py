@@ -1,4 +1,4 @@
-"""Stored sources and listed names: counted once, and equal to fresh ones after every kind of change."""
+"""Stored prompts, sources and listed names: counted once, and equal to fresh ones after every kind of change."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.db.database import Database
 from llm_monitoring.projects import site_kinds
-from llm_monitoring.reporting import stored_sources
+from llm_monitoring.reporting import stored_tables
 from llm_monitoring.reporting.stored_figures import as_text, figures_text
-from llm_monitoring.reporting.stored_sources import (
+from llm_monitoring.reporting.stored_tables import (
     NamesRequest,
+    PromptsRequest,
     SourcesRequest,
     count_sources,
     find_names,
+    measure_prompts,
     names_request,
     names_text,
+    prompts_text,
     sources_text,
 )
-from llm_monitoring.web.stored_figures import NAMES, SOURCES
+from llm_monitoring.web.stored_figures import NAMES, PROMPTS, SOURCES
 from tests.integration.stored import Book
-from tests.integration.test_stored_figures import AFTER, CHANGES, DAYS, book, db, wanted
+from tests.integration.test_stored_figures import AFTER, BEFORE, CHANGES, DAYS, book, database_url, db, wanted
 
-__all__ = ["book", "db"]
+__all__ = ["book", "database_url", "db"]
 
 LIST = "1. **Quipu**\n2. **Zetaflux**\n3. **Contamax**"
 
@@ -62,8 +65,10 @@ def cite(book: Book) -> None:
 @pytest.mark.parametrize("change", [*CHANGES, set_kind, cite], ids=lambda change: change.__name__)
 def test_a_change_is_in_the_next_ones(book: Book, change: Callable[[Book], None]) -> None:
     """Whoever writes it and whatever it is, what is read next equals what is counted freshly."""
-    sources_text(book.db, asked(book)), names_text(book.db, names(book))
+    prompts = PromptsRequest(book.project_id, AFTER, BEFORE)
+    prompts_text(book.db, prompts), sources_text(book.db, asked(book)), names_text(book.db, names(book))
     change(book)
+    assert as_text(measure_prompts(book.db, prompts)) == prompts_text(book.db, prompts)
     assert as_text(count_sources(book.db, asked(book))) == sources_text(book.db, asked(book))
     request = names_request(book.db, book.project_id, None, None)
     if request is not None:
@@ -73,12 +78,14 @@ def test_a_change_is_in_the_next_ones(book: Book, change: Callable[[Book], None]
 def test_what_is_stored_is_read_as_it_was_counted(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every value, and without counting a second time."""
     list_twice(book)
+    prompts = PromptsRequest(book.project_id, AFTER, BEFORE)
+    assert measure_prompts(book.db, prompts) == PROMPTS.measured(book.db, prompts)
     fresh, listed = count_sources(book.db, asked(book)), find_names(book.db, names(book))
     assert ["Kipu", "Contamax", "Zetaflux"] == [each.name for each in listed.candidates]
     assert fresh == SOURCES.measured(book.db, asked(book))
     assert listed.candidates == NAMES.measured(book.db, names(book)).candidates
-    monkeypatch.setattr(stored_sources, "count_sources", never)
-    monkeypatch.setattr(stored_sources, "find_names", never)
+    monkeypatch.setattr(stored_tables, "count_sources", never)
+    monkeypatch.setattr(stored_tables, "find_names", never)
     assert fresh == SOURCES.measured(book.db, asked(book))
     assert [fresh] == SOURCES.stored(book.db, [asked(book)])
     assert NAMES.measured(book.db, names(book)) == NAMES.stored(book.db, [names(book)])[0]

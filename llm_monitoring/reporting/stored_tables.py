@@ -1,4 +1,4 @@
-"""The sources of a period and the names that answers list, as pages and REST API show them, counted once and stored."""
+"""Prompts and sources of a period and the names that answers list, as pages and REST API show them, stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import date
 
 from llm_monitoring import projects
 from llm_monitoring.db import Database
-from llm_monitoring.figures.periods import Period
+from llm_monitoring.figures.periods import Period, PeriodRequest
+from llm_monitoring.figures.prompt_table import PromptRow, prompt_table
 from llm_monitoring.figures.stored_figures import stored_text
 from llm_monitoring.projects import NameInbox
 from llm_monitoring.projects.site_kinds import Kind
@@ -37,6 +38,18 @@ class SourcesRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptsRequest:
+    """What is asked: the prompts of a project in a period, and their change from another one if it is given."""
+
+    project_id: int
+    period: Period
+    compared: Period | None = None
+    provider: str | None = None
+    tag: str | None = None
+    what: str = "prompts"
+
+
+@dataclass(frozen=True, slots=True)
 class NamesRequest:
     """What is asked: the untracked names in the answers of a project's period, which holds the latest ones."""
 
@@ -44,6 +57,15 @@ class NamesRequest:
     period: Period
     compared: None = None
     what: str = "names"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompts:
+    """The prompts of a period by provider; `left_out` answers are in no figure."""
+
+    providers: tuple[str, ...]
+    rows: tuple[PromptRow, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,17 @@ class StoredSources:
     def of_kind(self, kind: Kind | None) -> tuple[SiteRow, ...]:
         """The sites of one kind, or all."""
         return tuple(each for each in self.sites if kind in (None, each.site.kind))
+
+
+def prompts_text(db: Database, wanted: PromptsRequest, waited: float = 0.0) -> str:
+    """Return a period's prompts as JSON, stored or measured now; raises what `prompt_table` raises."""
+    return stored_text(db, wanted, code_version(), lambda state: as_text(measure_prompts(state, wanted)), waited)
+
+
+def measure_prompts(db: Database, wanted: PromptsRequest) -> StoredPrompts:
+    request = PeriodRequest(wanted.project_id, wanted.period, wanted.compared, wanted.provider, wanted.tag)
+    found = prompt_table(db, request)
+    return StoredPrompts(tuple(found.providers), tuple(found.rows), found.left_out)
 
 
 def sources_text(db: Database, wanted: SourcesRequest, waited: float = 0.0) -> str:
