@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.daily import environment, fill
 from bench.environment import ROOT, database, provider
+from bench.pairs import measured_in_turn
 from llm_monitoring.db.database import Database
 from llm_monitoring.ledger.budget import Budget
 
@@ -31,33 +32,60 @@ Process = subprocess.Popen[bytes]
 def main() -> int:
     """Run a coordinator and its workers, kill some, compare the bill with the ledger, print one JSON line."""
     options = read_options()
+    if options.against_one:
+        found = against_one(options)
+        print(json.dumps(found))
+        return 0 if all(found["correct"]) else 1
+    report = measure(options, options.machines, options.tasks)
+    print(json.dumps(report))
+    return 0 if is_correct(report) else 1
+
+
+def against_one(options: argparse.Namespace) -> dict[str, Any]:
+    """How many times as much several machines ask as one that has as many tasks to itself, in turn."""
+    reports: list[dict[str, Any]] = []
+
+    def asked_per_s(machines: int) -> float:
+        reports.append(measure(options, machines, options.tasks * machines // options.machines))
+        return float(reports[-1]["asked_per_s"])
+
+    found = measured_in_turn(lambda: asked_per_s(options.machines), lambda: asked_per_s(1), options.pairs)
+    return {**found, "machines": options.machines, "correct": list(map(is_correct, reports)), "reports": reports}
+
+
+def is_correct(report: dict[str, Any]) -> bool:
+    return report["audit"] and report["answers"] == report["tasks"] and not report["twice_asked"]
+
+
+def measure(options: argparse.Namespace, machines: int, wanted: int) -> dict[str, Any]:
+    """Run one day of at least `wanted` tasks on so many machines, and compare the bill with the ledger."""
     with tempfile.TemporaryDirectory() as folder, database() as url:
         bill = Path(folder) / "bill.jsonl"
-        tasks = fill(url, options.tasks)
+        tasks = fill(url, wanted)
         with provider(options.latency_ms, bill) as address, Database(url) as db:
             own = environment(url, address, options.workers) | {
                 "LLM_DISTRIBUTE": "true",
                 "LLM_CHUNK_TASKS": str(options.chunk_tasks),
             }
-            with crew(own, options.machines) as workers:
+            with crew(own, machines) as workers:
                 wall, killed, started = run_day(db, own, workers, tasks, options.kill)
             lines = [json.loads(line) for line in bill.read_text().splitlines()]
             report = proof(db, lines, tasks)
-    first = datetime.fromisoformat(lines[0]["at"]).timestamp()
-    ideal = tasks * options.latency_ms / 1000 / (options.workers * options.machines)
+    calls = [datetime.fromisoformat(line["at"]).timestamp() for line in lines]
+    latency = options.latency_ms / 1000
     shape = {
         "tasks": tasks,
         "latency_ms": options.latency_ms,
-        "machines": options.machines,
+        "machines": machines,
         "workers": options.workers,
         "killed": killed,
-        "ideal_s": round(ideal, 3),
+        "ideal_s": round(tasks * latency / (options.workers * machines), 3),
         "wall_s": round(wall, 3),
         "tasks_per_s": round(tasks / wall, 1),
-        "first_call_s": round(first - started, 3),
+        "first_call_s": round(calls[0] - started, 3),
+        "asked_per_s": round(tasks / (max(calls) - min(calls) + latency), 3),
     }
-    print(json.dumps(shape | report))
-    return 0 if report["audit"] and report["answers"] == tasks and not report["twice_asked"] else 1
+    return shape | report
 
 
 def read_options() -> argparse.Namespace:
@@ -68,6 +96,12 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--machines", type=int, default=4, help="worker processes (default 4)")
     parser.add_argument("--kill", type=int, default=0, help="how many of them are killed on the way (default 0)")
     parser.add_argument("--chunk-tasks", type=int, default=500, help="tasks that a worker takes at a time")
+    parser.add_argument(
+        "--against-one",
+        action="store_true",
+        help="the same with one machine and its share of the tasks, in turn: the ratio of what they ask a second",
+    )
+    parser.add_argument("--pairs", type=int, default=1, help="how many pairs --against-one measures (default 1)")
     return parser.parse_args()
 
 
