@@ -93,6 +93,10 @@ class Module:
     sdk: str | None
     batches: tuple[str, str] | None = None
 
+    @property
+    def path(self) -> str:
+        return f"llm_monitoring.providers.{self.file}"
+
 
 def module_of(name: ProviderName) -> Module:
     """Return the code of a provider; mypy rejects a provider without a case here."""
@@ -130,7 +134,7 @@ def open_provider(
     latest after `total_seconds`, which is twice as long by default.
     """
     module = module_of(name)
-    provider = getattr(import_module(f"llm_monitoring.providers.{module.file}"), module.class_name)
+    provider = getattr(import_module(module.path), module.class_name)
     opened = provider(key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds)
     return cast(Provider, opened)
 
@@ -172,13 +176,18 @@ def load_order(names: Container[ProviderName]) -> list[ProviderName]:
 
 
 def load_sdk(name: ProviderName) -> None:
-    """Import a provider's SDK, which takes half a second or more; an import error is raised again when it is opened."""
-    sdk = module_of(name).sdk
-    if sdk is None or sdk in sys.modules:
+    """Import a provider's SDK, which takes half a second or more, and our code for it.
+
+    An import error is raised again when the provider is opened.
+    """
+    module = module_of(name)
+    needed = [path for path in (module.sdk, module.path) if path is not None and path not in sys.modules]
+    if not needed:
         return
     gc.disable()  # collecting among the thousands of classes that stay takes a quarter of the import's time
     try:
-        import_module(sdk)
+        for path in needed:
+            import_module(path)
     finally:
         gc.freeze()
         gc.enable()

@@ -134,7 +134,6 @@ class Runner:
             error = exc
         finally:  # a broken SDK is reported by the worker thread that opens it
             self.events.put(SdkLoaded(providers[0], error))
-            pool.submit(load_rules)  # while the first calls are on their way
             self.load_sdks(pool, providers[1:])
 
     def start_items(self, pool: ThreadPoolExecutor) -> None:
@@ -202,6 +201,7 @@ class Runner:
         try:
             event = self.events.get(timeout=wait)
         except queue.Empty:
+            load_rules()  # while the calls are on their way, so that the first answer finds them imported
             return
         while True:
             self.process(event)
