@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_co
 from llm_monitoring.cli.base.output import print_table, say
 from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects import NewPrompt, check_prompt
+from llm_monitoring.projects import NewPrompt, check_prompt, clean_tags
 
 TITLES: Final[Titles] = {
     "prompt": (
@@ -83,15 +84,27 @@ TITLES: Final[Titles] = {
         "kategorie",
         "categorie",
         "typ",
-        "tag",
-        "etiqueta",
         "label",
         "intent",
         "topic",
         "tema",
         "thema",
     ),
+    "tags": (
+        "tags",
+        "tag",
+        "etiqueta",
+        "etiquetas",
+        "schlagwort",
+        "schlagworter",
+        "schlagwoerter",
+        "etichetta",
+        "etichette",
+        "etiquette",
+        "etiquettes",
+    ),
 }
+SEPARATORS: Final = re.compile(r"[|;,]")
 SHOWN: Final = 5
 
 
@@ -135,6 +148,7 @@ def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = 
     for line, each in found:
         with at(sheet, line):
             check_prompt(each)
+            clean_tags(each.tags)
     if not found:
         raise Invalid("file", f"{sheet.name} has no prompts")
     return PromptFile(sheet, tuple(found), table)
@@ -147,7 +161,10 @@ def first_row(sheet: Sheet) -> list[str]:
 def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
     """A prompt from the columns of its row; an empty field means the default."""
     return NewPrompt(
-        table.field(fields, "prompt"), table.field(fields, "language") or None, table.field(fields, "type") or "general"
+        table.field(fields, "prompt"),
+        table.field(fields, "language") or None,
+        table.field(fields, "type") or "general",
+        tuple(each for each in SEPARATORS.split(table.field(fields, "tags")) if each.strip()),
     )
 
 
@@ -160,9 +177,10 @@ def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) ->
     if fresh:
         rows = [
             {"line": line + read.sheet.skipped, "text": each.text, "language": each.language, "type": each.query_type}
+            | {"tags": clean_tags(each.tags)}
             for line, each in fresh[:SHOWN]
         ]
-        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type"})
+        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type", "Tags": "tags"})
     if len(fresh) > SHOWN:
         say(f"… and {len(fresh) - SHOWN} more")
     skipped = [(line, same) for (line, _), (_, same) in numbered if same is not None]

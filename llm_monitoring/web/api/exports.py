@@ -16,6 +16,7 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting.export_files import Form, Format, export_chunks
 from llm_monitoring.reporting.exports import Export, Kind
 from llm_monitoring.reporting.files import slug
+from llm_monitoring.reporting.prompt_sheet import prompt_sheet
 from llm_monitoring.reporting.sheets import Delimiter
 from llm_monitoring.web.api.schemas import Body
 from llm_monitoring.web.context import Service
@@ -37,6 +38,11 @@ FILE: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The rows, day by day. A connection that is cut before the last chunk gave a part of them.",
         "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()},
     }
+}
+
+
+PROMPTS_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The prompts, a row each.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 
 
@@ -107,6 +113,20 @@ def export_citations(
 ) -> Response:
     """Download the pages that the stored answers cite, one row each, with the owner of the site."""
     return download(request, reader_of(here), "citations", wanted, mentioned=wanted.mentioned)
+
+
+@router.get("/prompts", response_class=Response, responses=PROMPTS_FILE)
+def export_prompts(request: Request, here: Annotated[ProjectCaller, on_project("projects:read")]) -> Response:
+    """Download the prompts as CSV with language, type and tags, as `queries import` reads them."""
+    return prompts_file(request, here.app, here.project_id, here.caller.user_id)
+
+
+def prompts_file(request: Request, app: App, project_id: int, account: int) -> Response:
+    service: Service = request.app.state.service
+    service.export_rate.take(account)
+    name = f"{project_id}-{slug(projects.find(app.db, project_id).name)}-prompts.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(prompt_sheet(projects.list_prompts(app.db, project_id)), 200, headers, MEDIA_TYPES["csv"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from llm_monitoring.domain import PACES, PROVIDERS
 from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.projects import NewPrompt, Project, prompt_ideas
 from llm_monitoring.web.api.competitors import alter_competitor, store_competitor, withdraw_competitor
+from llm_monitoring.web.api.exports import prompts_file
 from llm_monitoring.web.api.projects import alter_project
 from llm_monitoring.web.api.prompts import PromptChange, alter_prompt, store_prompts, withdraw_prompt
 from llm_monitoring.web.api.schemas import EntityBody, ProjectBody, ProjectView
@@ -167,17 +168,28 @@ def remove_names(request: Request, here: Here, form: Sent) -> Response:
     )
 
 
+@router.get("/prompts.csv")
+def download_prompts(request: Request, here: Here) -> Response:
+    """The prompts with their tags as a sheet."""
+    assert here.visitor.user_id is not None
+    return prompts_file(request, here.app, here.project_id, here.visitor.user_id)
+
+
 @router.post("/prompts")
 def add_prompts(request: Request, here: Here, form: Sent) -> Response:
     """Preview or add prompts, one a line, all or none."""
     rows = prompt_rows(request, here, form.lines("prompts"))
     if not rows or len(rows) > MOST_PROMPTS:
         return page(request, here, Shown(prompts=form.refused(prompts="number")))
+    try:
+        tags = tuple(projects.clean_tags(each for each in form.text("tags").split(",") if each.strip()))
+    except Invalid as exc:
+        return page(request, here, Shown(prompts=form.refused(**errors_of(request, exc)), rows=rows))
     if any(row.problem for row in rows):
         return page(request, here, Shown(prompts=form.refused(prompts="rows"), rows=rows))
     if form.text("act") == "preview":
         return page(request, here, Shown(prompts=form, rows=rows))
-    new = [NewPrompt(row.text) for row in rows]
+    new = [NewPrompt(row.text, tags=tags) for row in rows]
     return attempt(
         request,
         here,

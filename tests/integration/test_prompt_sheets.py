@@ -1,0 +1,44 @@
+"""Prompts with tags as a sheet: exported, edited and imported again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_cli import Cli, ana, cli, quipu  # noqa: F401 - fixtures
+
+SHEET = 'query,language,type,tags\n"¿Cuál, si hay?",es,general,Precios|pymes\n¿Y para autónomos?,,,\n'
+
+
+def tags_of(cli: Cli) -> dict[str, list[str]]:  # noqa: F811
+    return {row["query_text"]: row["tags"] for row in cli.json("queries", "list", "1")}
+
+
+def test_tags_are_imported_and_exported(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+    """What is exported is read again: nothing is new."""
+    (tmp_path / "a.csv").write_text(SHEET, encoding="utf-8")
+    assert "precios, pymes" in cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--dry-run")
+    cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
+    assert {"¿Cuál, si hay?": ["precios", "pymes"], "¿Y para autónomos?": []} == tags_of(cli)
+    exported = cli.done("queries", "export", "1")
+    lines = exported.splitlines()
+    assert ["query,language,type,tags,active", '"¿Cuál, si hay?",es,general,precios|pymes,true'] == lines[:2]
+    (tmp_path / "b.csv").write_text(exported, encoding="utf-8")
+    assert "0 new, 2 skipped" in cli.done("queries", "import", "1", str(tmp_path / "b.csv"), "--dry-run")
+
+
+@pytest.mark.parametrize("tags", ["a" * 51, "|".join(f"t{n}" for n in range(21))], ids=["long", "many"])
+def test_a_line_with_wrong_tags_is_named(cli: Cli, quipu: int, tmp_path: Path, tags: str) -> None:  # noqa: F811
+    """And nothing is stored."""
+    (tmp_path / "a.csv").write_text(f"query,tags\nUno,x\nDos,{tags}\n", encoding="utf-8")
+    assert "line 3" in cli.refused("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
+    assert {} == tags_of(cli)
+
+
+@pytest.mark.parametrize("title", ["tag", "Etiquetas", "Schlagwörter", "étiquettes"])
+def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tmp_path: Path, title: str) -> None:  # noqa: F811
+    """By its title."""
+    (tmp_path / "a.csv").write_text(f"query,{title}\nUno,Precios; pymes\n", encoding="utf-8")
+    cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
+    assert {"Uno": ["precios", "pymes"]} == tags_of(cli)
