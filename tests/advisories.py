@@ -29,8 +29,12 @@ def ask(source: str, requirements: str) -> Report | None:
     command = ["-m", "pip_audit", "--requirement", requirements, "--disable-pip", complete, "--format", "json"]
     found = subprocess.run(
         [sys.executable, *command, "--vulnerability-service", source, "--progress-spinner", "off"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     try:
         report: Report = json.loads(found.stdout)
     except ValueError:

@@ -12,10 +12,16 @@ from tests.ledger_view import OPERATOR, LedgerView, Row, fingerprint
 Violations = Iterator[str]
 TASK = ("project_id", "query_id", "task_provider", "analysis_date", "sample", "kind")
 STEPS = {
-    (None, "reserved"), ("reserved", "sent"), ("reserved", "void"),
-    ("sent", "settled"), ("sent", "void"), ("sent", "unknown"),
-    ("unknown", "settled"), ("unknown", "unknown"), ("unknown", "void"),
-}  # fmt: skip
+    (None, "reserved"),
+    ("reserved", "sent"),
+    ("reserved", "void"),
+    ("sent", "settled"),
+    ("sent", "void"),
+    ("sent", "unknown"),
+    ("unknown", "settled"),
+    ("unknown", "unknown"),
+    ("unknown", "void"),
+}
 
 
 def violations(view: LedgerView) -> list[str]:

@@ -58,9 +58,13 @@ class Served:
     def go(self, *steps: dict[str, str], **options: Any) -> list[dict[str, Any]]:
         """Go a way through the pages; what was read on it, with the address of each page."""
         order = {
-            "chromium": CHROMIUM, "base": self.base, "cookies": self.cookies, "language": "es", "steps": steps,
+            "chromium": CHROMIUM,
+            "base": self.base,
+            "cookies": self.cookies,
+            "language": "es",
+            "steps": steps,
             **options,
-        }  # fmt: skip
+        }
         found = run("journey.mjs", order)
         assert [] == found["messages"]
         read: list[dict[str, Any]] = found["read"]
@@ -70,9 +74,15 @@ class Served:
 def run(program: str, order: dict[str, Any]) -> Any:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", tempfile.gettempdir())}
     done = subprocess.run(
-        ["node", program], cwd=HERE, env=environment, input=json.dumps(order), text=True, capture_output=True,
-        check=False, timeout=800,
-    )  # fmt: skip
+        ["node", program],
+        cwd=HERE,
+        env=environment,
+        input=json.dumps(order),
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=800,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

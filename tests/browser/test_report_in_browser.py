@@ -27,8 +27,11 @@ from llm_monitoring.settings.fields import load_settings
 from tests.browser.service import CHROMIUM, HERE
 from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
-WAYS = [(f"{width}-{scheme}", width, height, scheme) for width, height in ((1280, 900), (390, 844))
-        for scheme in ("light", "dark")]  # fmt: skip
+WAYS = [
+    (f"{width}-{scheme}", width, height, scheme)
+    for width, height in ((1280, 900), (390, 844))
+    for scheme in ("light", "dark")
+]
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
     "[here](javascript:document.title='taken') <svg onload=alert(1)> </main></style> Quipu\n\n"
@@ -38,15 +41,25 @@ HOSTILE = (
 def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> list[dict[str, Any]]:
     """What a reader would see and a browser would do, for each page in every way of looking."""
     order = {
-        "chromium": CHROMIUM, "pictures": str(pictures) if pictures else None,
-        "pages": [{"name": f"{name}-{way}", "file": str(path), "width": width, "height": height, "scheme": scheme}
-                  for name, path in pages for way, width, height, scheme in WAYS],
-    }  # fmt: skip
+        "chromium": CHROMIUM,
+        "pictures": str(pictures) if pictures else None,
+        "pages": [
+            {"name": f"{name}-{way}", "file": str(path), "width": width, "height": height, "scheme": scheme}
+            for name, path in pages
+            for way, width, height, scheme in WAYS
+        ],
+    }
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", tempfile.gettempdir())}
     done = subprocess.run(
-        ["node", "look.mjs"], cwd=HERE, env=environment, input=json.dumps(order), text=True, capture_output=True,
-        check=False, timeout=600,
-    )  # fmt: skip
+        ["node", "look.mjs"],
+        cwd=HERE,
+        env=environment,
+        input=json.dumps(order),
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -59,15 +72,19 @@ def demo_pages(thirty_days: str, tmp_path_factory: pytest.TempPathFactory) -> li
     settings = load_settings({"DATABASE_URL": thirty_days, "LLM_LOG_LEVEL": "ERROR"}, dotenv=False)
     with open_app(settings) as app:
         writer = ReportWriter(app.db, app.keys, app.budget, today)
-        written = [(row["language"], writer.write(ReportRequest(row["id"]), folder / f"{row['language']}.html").path)
-                   for row in projects.overview(app.db)]  # fmt: skip
+        written = [
+            (row["language"], writer.write(ReportRequest(row["id"]), folder / f"{row['language']}.html").path)
+            for row in projects.overview(app.db)
+        ]
     assert ["en", "es"] == sorted(language for language, _ in written)
     return written
 
 
 def assert_calm(seen: dict[str, Any]) -> None:
     """Nothing in the console, no request but the file, no violation of note, nothing to scroll sideways."""
-    assert ([], [], 1) == (seen["messages"], seen["requests"], seen["files"]), seen["name"]
+    assert [] == seen["messages"], seen["name"]
+    assert [] == seen["requests"], seen["name"]
+    assert 1 == seen["files"], seen["name"]
     assert [] == [each for each in seen["violations"] if each["impact"] in ("serious", "critical")], seen["name"]
     for state in ("closed", "opened"):
         assert seen[state]["width"] <= seen[state]["window"], (seen["name"], state)
@@ -101,7 +118,8 @@ def test_hostile_report(tmp_path: Path) -> None:
     for seen in look([("hostile", path)]):
         assert_calm(seen)
         assert "taken" not in seen["title"]
-        assert ([], set()) == (seen["handlers"], {"script", "img", "iframe", "object", "form"} & set(seen["elements"]))
+        assert [] == seen["handlers"]
+        assert set() == {"script", "img", "iframe", "object", "form"} & set(seen["elements"])
         assert "1.000.000" in seen["text"]
         assert {"file:", "https:"} == {protocol for protocol, _ in seen["links"]}
 
@@ -111,7 +129,8 @@ def test_print_opens_the_answers(tmp_path: Path) -> None:
     (path := tmp_path / "print.html").write_text(render(view(material(prompts=5, days=3))), encoding="utf-8")
     seen = look([("print", path)])[0]
     assert [True] * 20 == seen["printed"]["answers"]
-    assert (0, "none") == (seen["printed"]["hints"], seen["printed"]["marker"])
+    assert 0 == seen["printed"]["hints"]
+    assert "none" == seen["printed"]["marker"]
 
 
 def test_foreign_text_keeps_its_direction(tmp_path: Path) -> None:
@@ -144,6 +163,7 @@ def test_policy_holds_without_escaping(tmp_path: Path) -> None:
     slipped = page.replace("<main>", f"<main>{HOSTILE}<link rel=stylesheet href=http://127.0.0.1:9/x.css>", 1)
     (path := tmp_path / "slipped.html").write_text(slipped, encoding="utf-8")
     seen = look([("slipped", path)])[0]
-    assert ("script" in seen["elements"], "taken" in seen["title"]) == (True, False)
+    assert "script" in seen["elements"]
+    assert "taken" not in seen["title"]
     assert any("Content Security Policy" in message for message in seen["messages"])
     assert not any(message.startswith("dialog") for message in seen["messages"])

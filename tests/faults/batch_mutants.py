@@ -145,8 +145,11 @@ BATCH_MUTANTS: Final = (
                 'if self.batch.state in ("preparing", "posting"):',
             ),
             Edit(PACKAGE + "ledger/budget.py", 'from_states=("reserved",)))', 'from_states=("reserved", "sent")))'),
-            Edit(BATCHES + "collection.py", 'return records.mark_collected(self.db, self.batch, "withdrawn")',
-                 'return records.mark_collected(self.db, self.batch, "absent")'),
+            Edit(
+                BATCHES + "collection.py",
+                'return records.mark_collected(self.db, self.batch, "withdrawn")',
+                'return records.mark_collected(self.db, self.batch, "absent")',
+            ),
         ),
     ),
-)  # fmt: skip
+)

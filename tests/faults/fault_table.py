@@ -121,8 +121,11 @@ def accounts() -> Iterator[Row]:
         more = {} if status_code == 402 else {"details": {"error_code": kind}}
         body = document("anthropic", status_code, "Billing", kind if status_code == 402 else "rate_limit_error", **more)
         yield refused(kind, "anthropic", status_code, body, "auth_failed")
-    sentences = ("Your credit balance is too low to access the API.", f"You have reached your specified {LIMITS}",
-                 f"You have reached your specified workspace {LIMITS}")  # fmt: skip
+    sentences = (
+        "Your credit balance is too low to access the API.",
+        f"You have reached your specified {LIMITS}",
+        f"You have reached your specified workspace {LIMITS}",
+    )
     for number, said in enumerate(sentences):
         yield refused(f"sentence {number}", "anthropic", 400, document("anthropic", 400, said), "auth_failed")
     for provider in PROVIDERS:

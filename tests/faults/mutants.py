@@ -162,8 +162,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "receipt-at-the-price-of-then",
-        "tests/integration/test_dated_prices.py::"
-        "test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission",
+        "tests/integration/test_dated_prices.py::test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission",
         (Edit(PACKAGE + "runs/recovery.py", '    if row["rates"] is not None:', "    if False:"),),
     ),
     Mutant(
@@ -241,7 +240,7 @@ MUTANTS: Final = (
     *BATCH_MUTANTS,
     *PACING_MUTANTS,
     *WEB_MUTANTS,
-)  # fmt: skip
+)
 
 
 @contextmanager
@@ -278,8 +277,13 @@ def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, str]:
     options = ["-q", "-x", "--tb=line", "--show-capture=no", "-p", "no:cacheprovider", "-m", "not long"]
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
-        cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LONGEST_SECONDS, check=False,
-    )  # fmt: skip
+        cwd=tree,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
     return found.returncode, found.stdout
 
 

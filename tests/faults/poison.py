@@ -35,12 +35,18 @@ PROMPTS: Final = ("¿Qué programa de facturación conviene?", "¿Qué es Quipu?
 BRACKETS: Final = Fernet(MASTER_KEY).encrypt(b"[" * 1500).decode()
 
 OWNED: Final = {
-    "users": "id = 1", "user_llm_api_keys": "user_id = 1", "llm_monitoring_projects": "user_id = 1",
-    "llm_monitoring_queries": "project_id = 1", "llm_monitoring_results": "project_id = 1",
-    "llm_monitoring_snapshots": "project_id = 1", "llm_monitoring_failed_tasks": "project_id = 1",
-    "llm_call_attempts": "user_id = 1", "llm_batches": "key_user_id = 1", "llm_budget_alerts": "user_id = 1",
+    "users": "id = 1",
+    "user_llm_api_keys": "user_id = 1",
+    "llm_monitoring_projects": "user_id = 1",
+    "llm_monitoring_queries": "project_id = 1",
+    "llm_monitoring_results": "project_id = 1",
+    "llm_monitoring_snapshots": "project_id = 1",
+    "llm_monitoring_failed_tasks": "project_id = 1",
+    "llm_call_attempts": "user_id = 1",
+    "llm_batches": "key_user_id = 1",
+    "llm_budget_alerts": "user_id = 1",
     "llm_call_receipts": "attempt_id IN (SELECT id FROM llm_call_attempts WHERE user_id = 1)",
-}  # fmt: skip
+}
 """The tables that a run reads, and which of their rows belong to the poisoned tenant."""
 
 HEALTHY_DAY: Final = """
@@ -53,9 +59,15 @@ HEALTHY_DAY: Final = """
 """
 DEEP: Final = "repeat('[', 5000) || repeat(']', 5000)"
 TEXTS: Final = (
-    "''", "'   '", "'no such thing'", "repeat('x', 1000000)", "repeat('[', 1500)", "E'\\u0001\\u202e\\x1b[2J'", DEEP,
+    "''",
+    "'   '",
+    "'no such thing'",
+    "repeat('x', 1000000)",
+    "repeat('[', 1500)",
+    "E'\\u0001\\u202e\\x1b[2J'",
+    DEEP,
     f"'{BRACKETS}'",
-)  # fmt: skip
+)
 NUMBERS: Final = ("'NaN'", "'Infinity'", "'-Infinity'", "0", "-1", "0.0000000001", "99999999.99", "9", "1e30")
 DATES: Final = ("'infinity'", "'-infinity'", "'20000-01-01'", "'0044-03-15 BC'", "'1000-01-01'", "'9999-12-01'")
 OBJECTS: Final = (
@@ -152,9 +164,13 @@ class House:
         self.app.budget.set_limits(user, Decimal("50.00"), None)
         self.app.keys.store(user, "openai", Secret(KEY.format(name)))
         new = projects.NewProject(
-            user, f"P {name}", Entity(brand, domains=("quipu.example",)), "software", [Entity("Holded")],
+            user,
+            f"P {name}",
+            Entity(brand, domains=("quipu.example",)),
+            "software",
+            [Entity("Holded")],
             providers=("openai",),
-        )  # fmt: skip
+        )
         projects.add_prompts(self.db, projects.add(self.db, new), PROMPTS)
 
     def leave_open(self) -> None:
@@ -163,14 +179,21 @@ class House:
             "UPDATE llm_call_attempts SET state = 'sent', charged_usd = 0, closed_at = NULL WHERE id IN "
             "(SELECT DISTINCT ON (user_id) id FROM llm_call_attempts ORDER BY user_id, id)"
         )
-        self.db.execute("DELETE FROM llm_monitoring_results r USING llm_call_attempts a "
-                        "WHERE a.id = r.attempt_id AND a.state = 'sent'")  # fmt: skip
+        self.db.execute(
+            "DELETE FROM llm_monitoring_results r USING llm_call_attempts a "
+            "WHERE a.id = r.attempt_id AND a.state = 'sent'"
+        )
         for user in (POISONED, HEALTHY):
             self.app.budget.repair(user)
-        self.db.execute("INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', %(day)s, 2, NULL, "
-                        "'bad_response', 'x', FALSE, NULL FROM llm_monitoring_queries", {"day": FIRST_DAY})  # fmt: skip
-        self.db.execute("INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
-                        "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys")  # fmt: skip
+        self.db.execute(
+            "INSERT INTO llm_monitoring_failed_tasks SELECT project_id, id, 'openai', %(day)s, 2, NULL, "
+            "'bad_response', 'x', FALSE, NULL FROM llm_monitoring_queries",
+            {"day": FIRST_DAY},
+        )
+        self.db.execute(
+            "INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd) "
+            "SELECT user_id, '2026-11-01', 80, 40, 50 FROM user_llm_api_keys"
+        )
 
     def run(self, day: date = DAY, meanwhile: Callable[[], object] = lambda: None) -> DayReport:
         """The daily job in this process: its run, its reports, its digest's lines; `meanwhile` once it has planned."""

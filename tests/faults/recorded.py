@@ -31,18 +31,21 @@ class Rate:
 
 RATES: Final[dict[tuple[ProviderName, str], Rate]] = {
     ("openai", "gpt-6.1-terra"): Rate("1", "5", "0.05", "1.25", "10", 272_000, Rate("2", "7.5", "0.1", "2.5", "10")),
-    ("openai", "gpt-6-luna"): Rate("0.1", "0.5", "0.01", "0.125", "10", 272_000,
-                                   Rate("0.2", "0.75", "0.02", "0.25", "10")),
+    ("openai", "gpt-6-luna"): Rate(
+        "0.1", "0.5", "0.01", "0.125", "10", 272_000, Rate("0.2", "0.75", "0.02", "0.25", "10")
+    ),
     ("openai", "gpt-5.4-mini"): Rate("0.75", "4.5", "0.075", search="10"),
     ("anthropic", "claude-sonnet-5-5"): Rate("2", "10", "0.1", "2.5", "10"),
-    ("anthropic", "claude-haiku-5-5"): Rate("0.1", "0.5", "0.01", "0.125", "10", 100_000,
-                                            Rate("0.5", "2.5", "0.05", "0.625", "10")),
+    ("anthropic", "claude-haiku-5-5"): Rate(
+        "0.1", "0.5", "0.01", "0.125", "10", 100_000, Rate("0.5", "2.5", "0.05", "0.625", "10")
+    ),
     ("google", "gemini-3.8-flash"): Rate("0.75", "3.75", "0.075", search="14"),
     ("google", "gemini-3.5-flash-lite"): Rate("0.3", "2.5", "0.03", search="14"),
-    ("google", "gemini-3.1-pro-preview"): Rate("2", "12", "0.2", search="14", edge=200_000,
-                                               beyond=Rate("4", "18", "0.4", search="14")),
+    ("google", "gemini-3.1-pro-preview"): Rate(
+        "2", "12", "0.2", search="14", edge=200_000, beyond=Rate("4", "18", "0.4", search="14")
+    ),
     ("perplexity", "perplexity/sonar"): Rate("0.25", "2.5", "0.0625", search="2.5"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +104,41 @@ def openai(counts: Counts) -> dict[str, Any]:
 def anthropic(counts: Counts) -> dict[str, Any]:
     found = [{"type": "web_search_tool_result", "tool_use_id": "s", "content": []} for _ in range(counts.searches)]
     return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": counts.model, "stop_reason": "end_turn",
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": counts.model,
+        "stop_reason": "end_turn",
         "content": [{"type": "thinking", "thinking": "", "signature": "x"}, *found, {"type": "text", "text": TEXT}],
         "usage": {
             "input_tokens": counts.input - counts.cached - counts.written,
-            "cache_read_input_tokens": counts.cached, "cache_creation_input_tokens": counts.written,
-            "output_tokens": counts.output, "output_tokens_details": {"thinking_tokens": counts.thought},
+            "cache_read_input_tokens": counts.cached,
+            "cache_creation_input_tokens": counts.written,
+            "output_tokens": counts.output,
+            "output_tokens_details": {"thinking_tokens": counts.thought},
             "server_tool_use": {"web_search_requests": counts.searches} if counts.searches else None,
             "service_tier": "standard",
         },
-    }  # fmt: skip
+    }
 
 
 def google(counts: Counts) -> dict[str, Any]:
     """Zero counts are left out; what the searches brought is counted as the prompt of a tool."""
     tool = min(counts.searches * PER_SEARCH, counts.input // 2)
     usage = {
-        "promptTokenCount": counts.input - tool, "toolUsePromptTokenCount": tool,
-        "candidatesTokenCount": counts.output - counts.thought, "thoughtsTokenCount": counts.thought,
-        "cachedContentTokenCount": counts.cached, "totalTokenCount": counts.input + counts.output,
-    }  # fmt: skip
+        "promptTokenCount": counts.input - tool,
+        "toolUsePromptTokenCount": tool,
+        "candidatesTokenCount": counts.output - counts.thought,
+        "thoughtsTokenCount": counts.thought,
+        "cachedContentTokenCount": counts.cached,
+        "totalTokenCount": counts.input + counts.output,
+    }
     grounding = {"groundingMetadata": {"webSearchQueries": [f"query {n}" for n in range(counts.searches)]}}
     candidate = {
         "content": {"parts": [{"text": "hm", "thought": True}, {"text": TEXT}], "role": "model"},
-        "finishReason": "STOP", **(grounding if counts.searches else {}),
-    }  # fmt: skip
+        "finishReason": "STOP",
+        **(grounding if counts.searches else {}),
+    }
     kept = {name: count for name, count in usage.items() if count}
     return {"candidates": [candidate], "modelVersion": counts.model, "usageMetadata": kept}
 
@@ -172,7 +185,7 @@ BY_HAND: Final = (
     (Counts("perplexity", "perplexity/sonar", 2_000, 400, cached=1_000, searches=2), "0.0063125"),
     (Counts("perplexity", "perplexity/sonar", 800, 400, searches=1, bill="0.0041234567"), "0.0041234567"),
     (Counts("perplexity", "perplexity/sonar", 1, 1, bill="0.00000000012"), "0.00000000012"),
-)  # fmt: skip
+)
 
 
 def drawn(random: Random, number: int) -> Iterator[Counts]:

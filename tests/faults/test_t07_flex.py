@@ -92,7 +92,7 @@ TABLE: Final = (
     Row("500 for load", status(500), AT_FULL_PRICE, only=["google"]),
     Row("cut", {"kind": "reset", "when": "mid_reply"}, IN_DOUBT, "ceiling + bill", billed=True),
     Row("not JSON", {"kind": "html"}, IN_DOUBT, "ceiling + bill", billed=True),
-)  # fmt: skip
+)
 SILENT: Final = (Row("no reply in time", {"kind": "hang"}, IN_DOUBT, "ceiling + bill", billed=True),)
 SLOW: Final = (Row("slow", {"kind": "delay", "delay_ms": 2500}, "settled/flex", saves=True),)
 Cell = tuple[Row, ProviderName]
@@ -142,10 +142,15 @@ def play(environment: Environment, rows: Sequence[Row], **variables: str) -> dic
         users[row.name] = environment.add_user(providers=row.only)
         ask(environment, users[row.name], [f"¿Qué programa de facturación conviene, {row.name}?"], row.only)
         for provider in row.only if row.action else ():
-            match = {"provider": provider, "route": "answer", "tier": "flex",
-                     "key": fingerprint(environment.key_of(users[row.name], provider))}  # fmt: skip
-            rules.append({"name": row.name, "match": match, "action": row.action, "times": row.times,
-                          "billed": row.billed})  # fmt: skip
+            match = {
+                "provider": provider,
+                "route": "answer",
+                "tier": "flex",
+                "key": fingerprint(environment.key_of(users[row.name], provider)),
+            }
+            rules.append(
+                {"name": row.name, "match": match, "action": row.action, "times": row.times, "billed": row.billed}
+            )
     environment.server.faults.set(rules)
     run_day(environment, **ECONOMY, **variables)
     assert environment.check() == []

@@ -165,9 +165,13 @@ class Ledger(RuleBasedStateMachine):
         self.now = (first + timedelta(microseconds=edge)).astimezone(timezone(timedelta(hours=zone)))
 
     @rule(
-        ceiling=amounts, task=st.sampled_from([None, 1, 2]), mode=st.sampled_from(MODES), of_run=st.booleans(),
-        forgets=chances, again=chances,
-    )  # fmt: skip
+        ceiling=amounts,
+        task=st.sampled_from([None, 1, 2]),
+        mode=st.sampled_from(MODES),
+        of_run=st.booleans(),
+        forgets=chances,
+        again=chances,
+    )
     def reserve(self, ceiling: Decimal, task: int | None, mode: Mode, of_run: bool, forgets: bool, again: bool) -> None:
         made = task and Task(self.user, self.user, task, "openai", date(2026, 1, 1), 1, "?", "es")
         run = self.run if of_run else None
@@ -303,8 +307,11 @@ class Ledger(RuleBasedStateMachine):
         found = [each.reason for each in balance(self.budget, RowErrors())]
         if change == "add":
             self.model.corrections.append((self.model.month, Decimal("0.05")))
-        expected = {"add": ["host_added"], "reset": ["host_lowered"] * (spent != 0),
-                    "reserved": ["reserved_changed"] * (reserved != 0)}  # fmt: skip
+        expected = {
+            "add": ["host_added"],
+            "reset": ["host_lowered"] * (spent != 0),
+            "reserved": ["reserved_changed"] * (reserved != 0),
+        }
         assert expected[change] == found
         if found:
             self.model.raise_alerts()
@@ -321,9 +328,9 @@ class Ledger(RuleBasedStateMachine):
         assert row is not None
         found = json.loads(row["books"])
         model = self.model
-        assert (text(model.month), model.spent(model.month), model.reserved(model.month)) == (
-            found["month"], Decimal(found["spent"]), Decimal(found["reserved"]),
-        )  # fmt: skip
+        assert text(model.month) == found["month"]
+        assert model.spent(model.month) == Decimal(found["spent"])
+        assert model.reserved(model.month) == Decimal(found["reserved"])
         assert {str(e.call.id): (e.state, text(e.month), e.charged, e.call.mode, e.saved) for e in model.entries} == {
             name: (state, month, Decimal(charged), mode, Decimal(saved))
             for name, (state, month, charged, mode, saved) in (found["attempts"] or {}).items()

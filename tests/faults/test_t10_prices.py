@@ -87,7 +87,8 @@ def test_t10_charges_are_exact_and_within_the_ceiling(ledger: Budget, random: Ra
     paid = [(counts, *pay(ledger, user, counts)) for counts in cases]
     inexact = [(c, float(charged), float(c.price)) for c, charged, _ in paid if not 0 <= charged - c.price < LEAST]
     above = [(c, float(charged), float(ceiling)) for c, charged, ceiling in paid if charged > ceiling]
-    assert (inexact, above) == ([], [])
+    assert inexact == []
+    assert above == []
     row = ledger.db.one("SELECT count(*) AS n, sum(charged_usd) AS usd FROM llm_call_attempts WHERE state = 'settled'")
     assert row == {"n": len(cases), "usd": sum(Decimal(each.numerator) / each.denominator for _, each, _ in paid)}
     assert violations(read_ledger_view(ledger.db.dsn)) == []

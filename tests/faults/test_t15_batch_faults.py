@@ -115,7 +115,7 @@ TABLE: Final = (
     Row("a look fails", rules=(on("batch", status(500)), on("batch", RESET))),
     Row("the list fails", rules=(on("batch_create", RESET, billed=True), on("batch_list", status(503)))),
     Row("deletion fails", rules=(on("file_delete", status(500)), on("batch_delete", status(500)))),
-)  # fmt: skip
+)
 CASES: Final = [(row, provider) for row in TABLE for provider in row.only]
 
 

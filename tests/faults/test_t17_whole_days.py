@@ -69,9 +69,15 @@ class Days:
 
     def add_project(self, user: int, prompts: int, providers: tuple[ProviderName, ...], *, web_search: bool) -> None:
         new = projects.NewProject(
-            user, f"P{user}", Entity("Quipu"), "software", [Entity("Holded")], country="ES", providers=providers,
+            user,
+            f"P{user}",
+            Entity("Quipu"),
+            "software",
+            [Entity("Holded")],
+            country="ES",
+            providers=providers,
             web_search=web_search,
-        )  # fmt: skip
+        )
         texts = [f"¿Es {'Quipu' if number % 2 else 'un programa'} bueno, {user}-{number}?" for number in range(prompts)]
         projects.add_prompts(self.environment.db, projects.add(self.environment.db, new), texts)
 
@@ -122,8 +128,12 @@ class Days:
         """Tasks without an answer, but for those that were paid for in vain and those of a user without money."""
         final = "SELECT project_id, query_id, llm_provider, sample, analysis_date FROM llm_monitoring_failed_tasks"
         given_up = {tuple(row.values()) for row in self.environment.db.all(f"{final} WHERE final")}
-        poor = {row["id"] for row in self.environment.db.all(
-            "SELECT id FROM llm_monitoring_projects WHERE user_id = %(user)s", {"user": self.poor})}  # fmt: skip
+        poor = {
+            row["id"]
+            for row in self.environment.db.all(
+                "SELECT id FROM llm_monitoring_projects WHERE user_id = %(user)s", {"user": self.poor}
+            )
+        }
         spared = {f"I10 task {task} has 0 results" for task in given_up}
         for line in i10_day_complete(view, self.done):
             if line not in spared and not any(line.startswith(f"I10 task ({project},") for project in poor):

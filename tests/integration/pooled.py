@@ -66,8 +66,13 @@ def greet(client: socket.socket) -> None:
             break
         client.sendall(b"N")
     hello = b"R" + struct.pack("!ii", 8, 0)
-    for name, value in ((b"server_version", b"17.0"), (b"client_encoding", b"UTF8"), (b"DateStyle", b"ISO, MDY"),
-                        (b"standard_conforming_strings", b"on"), (b"TimeZone", b"UTC")):  # fmt: skip
+    for name, value in (
+        (b"server_version", b"17.0"),
+        (b"client_encoding", b"UTF8"),
+        (b"DateStyle", b"ISO, MDY"),
+        (b"standard_conforming_strings", b"on"),
+        (b"TimeZone", b"UTC"),
+    ):
         pair = name + b"\0" + value + b"\0"
         hello += b"S" + struct.pack("!i", len(pair) + 4) + pair
     client.sendall(hello + b"K" + struct.pack("!iii", 12, 99_999_999, 1) + b"Z" + struct.pack("!i", 5) + b"I")

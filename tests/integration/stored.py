@@ -138,12 +138,14 @@ def command(*arguments: str, stdin: str | None = None) -> Result:
 def done(*arguments: str, stdin: str | None = None) -> str:
     """Run what must succeed and return what it printed."""
     result = command(*arguments, stdin=stdin)
-    assert (0, "") == (result.exit_code, result.stderr), result.output
+    assert 0 == result.exit_code, result.output
+    assert "" == result.stderr, result.output
     return result.stdout
 
 
 def refused(*arguments: str, code: int = 2) -> str:
     """Run what must fail with one line, and return it."""
     result = command(*arguments)
-    assert (code, True) == (result.exit_code, result.stderr.startswith("error: ")), result.output
+    assert code == result.exit_code, result.output
+    assert result.stderr.startswith("error: "), result.output
     return result.stderr

@@ -88,7 +88,8 @@ def test_one_answer() -> None:
 def test_one_answer_for_programs() -> None:
     """With --json the whole answer is there, its sources with their owners."""
     found = json.loads(done("answers", "show", "3", "--json"))
-    assert ("1. **Holded**\n2. Quipu", "competitor") == (found["full_response"], found["sources"][0]["owner"])
+    assert "1. **Holded**\n2. Quipu" == found["full_response"]
+    assert "competitor" == found["sources"][0]["owner"]
 
 
 def test_hostile_text_moves_no_cursor(book: Book) -> None:

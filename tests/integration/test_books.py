@@ -71,12 +71,14 @@ def test_audit_fix_repairs_counters_from_the_ledger(books: Budget) -> None:
     settle(books, reserve(books, 2), "0.25")
     books.db.execute("UPDATE user_llm_api_keys SET current_month_spend = 9, reserved_spend_usd = 0 WHERE user_id = 1")
     found = told("audit")
-    assert (found["in_balance"], [row["user_id"] for row in found["differences"]]) == (False, [1])
+    assert found["in_balance"] is False
+    assert [row["user_id"] for row in found["differences"]] == [1]
     assert [row["id"] for row in found["differences"][0]["entries"]][1:] == [str(open_call.id)]
     result = command("audit", "--fix")
     assert result.exit_code == 0
     assert all(figure in result.stdout for figure in ("9.0000000000", "0.1234567891", "0.5000000000", "Repaired: "))
-    assert (command("audit").exit_code, told("audit", "--fix")["repaired"]) == (0, [])
+    assert 0 == command("audit").exit_code
+    assert told("audit", "--fix")["repaired"] == []
     account = books.db.one("SELECT current_month_spend, reserved_spend_usd FROM user_llm_api_keys WHERE user_id = 1")
     assert account == {"current_month_spend": Decimal("0.1234567891"), "reserved_spend_usd": Decimal("0.5")}
 
@@ -112,11 +114,13 @@ def test_audit_finds_what_a_later_run_left_open(books: Budget) -> None:
     """An open call of a dead run is a note until a later run has ended without settling it."""
     dead = records.start(books.db, date(2026, 11, 22))
     reserve(books, 1, run=dead)
-    assert (command("audit").exit_code, told("audit")["left_open"]) == (0, [])
+    assert 0 == command("audit").exit_code
+    assert told("audit")["left_open"] == []
     later = records.start(books.db, date(2026, 11, 23))
     records.finish(books.db, later, "completed", valid=0, failed=0, pending=0, message=None)
     result = command("audit")
-    assert (result.exit_code, "calls of a dead run that a later run did not settle" in result.stdout) == (1, True)
+    assert 1 == result.exit_code
+    assert "calls of a dead run that a later run did not settle" in result.stdout
 
 
 def test_audit_finds_a_call_above_the_limit(books: Budget) -> None:
@@ -175,7 +179,8 @@ cost_type,inference_geo,speed,api_key_id,api_key_status
 def test_reconcile_agrees_within_one_percent(october: Budget, tmp_path: Path, export: str) -> None:
     """The columns of either export are found; a call in doubt may stand above the bill."""
     result = reconcile(tmp_path, export)
-    assert (result.exit_code, "They agree within 1 %." in result.stdout) == (0, True), result.output
+    assert 0 == result.exit_code, result.output
+    assert "They agree within 1 %." in result.stdout, result.output
 
 
 def test_reconcile_names_the_key_and_model_that_differ(october: Budget, tmp_path: Path) -> None:
@@ -183,14 +188,12 @@ def test_reconcile_names_the_key_and_model_that_differ(october: Budget, tmp_path
     result = reconcile(tmp_path, GENERIC, "--json")
     found = json.loads(result.stdout)
     lines = [(row["key"], row["model"], row["difference_usd"], row["percent"]) for row in found["lines"]]
-    assert (result.exit_code, lines) == (
-        1,
-        [
-            ("…AAAA", "gpt-6-luna", "0.0000000000", "0.00"),
-            ("…AAAA", "gpt-6.1-terra", "0.1000000000", "33.33"),
-            ("…BBBB", "gpt-6.1-terra", "0.0000000000", "0.00"),
-        ],
-    )
+    assert 1 == result.exit_code
+    assert lines == [
+        ("…AAAA", "gpt-6-luna", "0.0000000000", "0.00"),
+        ("…AAAA", "gpt-6.1-terra", "0.1000000000", "33.33"),
+        ("…BBBB", "gpt-6.1-terra", "0.0000000000", "0.00"),
+    ]
     assert "THEY DIFFER" in reconcile(tmp_path, GENERIC).stdout
 
 
@@ -222,18 +225,23 @@ def test_reconcile_of_sums_alone(october: Budget, tmp_path: Path) -> None:
     header = "start_time_iso,amount_value,amount_currency,line_item\n"
     result = reconcile(tmp_path, f"{header}2026-10-01T00:00:00+00:00,0.7001,usd,\n")
     assert "grouped by nothing: only the sum is compared" in result.stdout
-    assert ("They agree" in result.stdout, 0) == (True, result.exit_code), result.stdout
+    assert "They agree" in result.stdout, result.stdout
+    assert 0 == result.exit_code, result.stdout
 
 
 @pytest.mark.parametrize(
     ("name", "other"),
     [
-        ("Claude Sonnet 4.5", "claude-sonnet-4-5"), ("Claude Haiku 3.5", "claude-3-5-haiku-20241022"),
-        ("Claude Opus 4", "claude-opus-4-20250514"), ("Claude Opus 4", "claude-opus-4-0"),
-        ("Claude Sonnet 4.5 (20250929)", "claude-sonnet-4-5"), ("GPT-4o mini", "gpt-4o-mini-2024-07-18"),
-        ("Gemini 2.5 Flash", "models/gemini-2.5-flash"), ("claude-3-7-sonnet-latest", "Claude Sonnet 3.7"),
+        ("Claude Sonnet 4.5", "claude-sonnet-4-5"),
+        ("Claude Haiku 3.5", "claude-3-5-haiku-20241022"),
+        ("Claude Opus 4", "claude-opus-4-20250514"),
+        ("Claude Opus 4", "claude-opus-4-0"),
+        ("Claude Sonnet 4.5 (20250929)", "claude-sonnet-4-5"),
+        ("GPT-4o mini", "gpt-4o-mini-2024-07-18"),
+        ("Gemini 2.5 Flash", "models/gemini-2.5-flash"),
+        ("claude-3-7-sonnet-latest", "Claude Sonnet 3.7"),
     ],
-)  # fmt: skip
+)
 def test_display_names(name: str, other: str) -> None:
     """A display name and its model's id, with or without a date, are one model; other versions are others."""
     assert model_key(name) == model_key(other)
@@ -252,4 +260,5 @@ def test_display_names(name: str, other: str) -> None:
 def test_reconcile_refuses_what_it_cannot_read(books: Budget, tmp_path: Path, text: str, message: str) -> None:
     """A file that is no export ends with one line that names the place."""
     result = reconcile(tmp_path, text)
-    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+    assert 2 == result.exit_code, result.output
+    assert message in result.stderr, result.output

@@ -52,7 +52,8 @@ class Cli:
     def done(self, *arguments: str, stdin: str | bytes | None = None) -> str:
         """Run what must succeed in silence on standard error, and return what it printed."""
         result = self.run(*arguments, stdin=stdin)
-        assert (0, "") == (result.exit_code, result.stderr), result.output
+        assert 0 == result.exit_code, result.output
+        assert "" == result.stderr, result.output
         return result.stdout
 
     def json(self, *arguments: str) -> Any:
@@ -61,7 +62,8 @@ class Cli:
     def refused(self, *arguments: str, stdin: str | bytes | None = None, code: int = 2) -> str:
         """Run what must fail with one line, and return it."""
         result = self.run(*arguments, stdin=stdin)
-        assert (code, "") == (result.exit_code, result.stdout), result.output
+        assert code == result.exit_code, result.output
+        assert "" == result.stdout, result.output
         assert result.stderr.startswith("error: ")
         assert result.stderr.index("\n") == len(result.stderr) - 1, result.stderr
         return result.stderr.removeprefix("error: ").rstrip("\n")
@@ -114,7 +116,8 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert command is not None
     for path, each in walk(command, (name,)):
         examples = [line.strip() for line in (each.epilog or "").splitlines() if PROGRAM in line]
-        assert (True, True) == (bool(each.help), bool(examples)), path
+        assert bool(each.help), path
+        assert bool(examples), path
         for line in examples:
             words = shlex.split(line.removeprefix(PROGRAM).partition(" < ")[0].partition(" >> ")[0])
             assert list(path) == words[: len(path)], line
@@ -152,7 +155,8 @@ def test_start_is_light(cli: Cli) -> None:
         )
         return {name for name in heavy if f"'{name}'" in done.stderr}
 
-    assert (set(), {"psycopg2", "cryptography"}) == (loaded("--help"), loaded("users", "list"))
+    assert set() == loaded("--help")
+    assert {"psycopg2", "cryptography"} == loaded("users", "list")
 
 
 @pytest.mark.short(every=3)
@@ -166,13 +170,17 @@ def test_start_is_light(cli: Cli) -> None:
         (("queries", "list", "0"), "'0' is no project number: see `python -m llm_monitoring projects list`"),
         (("queries", "list", "9" * 12), f"'{'9' * 12}' is no project number: see `{PROGRAM} projects list`"),
         (("queries", "list", "7"), "project 7 does not exist: see `python -m llm_monitoring projects list`"),
-        (("runs", "list", "--limit", "0"),
-         f"Invalid value for '--limit': 0 is not in the range 1<=x<=10000; see `{PROGRAM} runs list --help`"),
+        (
+            ("runs", "list", "--limit", "0"),
+            f"Invalid value for '--limit': 0 is not in the range 1<=x<=10000; see `{PROGRAM} runs list --help`",
+        ),
         (("projects", "pause", "7"), "project 7 does not exist: see `python -m llm_monitoring projects list`"),
-        (("budget", "show", "no_one@x.example"),
-         "user 'no_one@x.example' does not exist: see `python -m llm_monitoring users list`"),
+        (
+            ("budget", "show", "no_one@x.example"),
+            "user 'no_one@x.example' does not exist: see `python -m llm_monitoring users list`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input(cli: Cli, arguments: tuple[str, ...], message: str) -> None:
     """What was typed wrong is one line that says what to do next."""
     assert message == cli.refused(*arguments)
@@ -208,12 +216,19 @@ def test_key_from_a_pipe(cli: Cli, db: Database, ana: int, stdin: str) -> None:
     assert row is not None
     assert KEY == KeyCipher(MASTER).decrypt(row["token"], 1, "openai").reveal()
     listed = {
-        "user_id": 1, "email": EMAIL, "provider": "openai", "source": "user", "last_four": "4321", "bound": True,
+        "user_id": 1,
+        "email": EMAIL,
+        "provider": "openai",
+        "source": "user",
+        "last_four": "4321",
+        "bound": True,
         "problem": None,
-    }  # fmt: skip
+    }
     assert [listed] == cli.json("keys", "list", "1")
     table = cli.done("keys", "list")
-    assert ("4321" in table, "bound" in table, KEY[:-4] in stored + table) == (True, True, False)
+    assert "4321" in table
+    assert "bound" in table
+    assert KEY[:-4] not in stored + table
 
 
 def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
@@ -261,7 +276,8 @@ def test_key_refused(
 ) -> None:
     """A key that is given as an argument, or is none, is refused without being repeated, and nothing is stored."""
     said = cli.refused("keys", "set", *arguments, stdin=stdin)
-    assert (message, False) == (said[: len(message)], KEY[4:-4] in said)
+    assert message == said[: len(message)]
+    assert KEY[4:-4] not in said
     assert [] == db.all("SELECT * FROM user_llm_api_keys")
 
 
@@ -272,7 +288,8 @@ def test_key_without_master_key(cli: Cli, ana: int, monkeypatch: pytest.MonkeyPa
     assert said.startswith("LLM_KEYS_ENCRYPTION_KEY is not set and API keys are never stored in the clear: make one")
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", "no-fernet-key")
     said = cli.refused("keys", "list", code=1)
-    assert (True, False) == (said.startswith("LLM_KEYS_ENCRYPTION_KEY must be"), "no-fernet-key" in said)
+    assert said.startswith("LLM_KEYS_ENCRYPTION_KEY must be")
+    assert "no-fernet-key" not in said
 
 
 def test_keys_list_tells_problems_and_the_operators(cli: Cli, ana: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,10 +298,12 @@ def test_keys_list_tells_problems_and_the_operators(cli: Cli, ana: int, monkeypa
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", NEWER)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-operator-key-000-9876")
     operators, users = cli.json("keys", "list")
-    assert ("anthropic", "operator", None, "9876") == (
-        operators["provider"], operators["source"], operators["user_id"], operators["last_four"],
-    )  # fmt: skip
-    assert (None, "sealed_otherwise") == (users["last_four"], users["problem"]["reason"])
+    assert "anthropic" == operators["provider"]
+    assert "operator" == operators["source"]
+    assert operators["user_id"] is None
+    assert "9876" == operators["last_four"]
+    assert users["last_four"] is None
+    assert "sealed_otherwise" == users["problem"]["reason"]
     assert [users] == cli.json("keys", "list", EMAIL)
     assert "no master key in LLM_KEYS_ENCRYPTION_KEY decrypts it" in cli.done("keys", "list")
     assert cli.refused("keys", "rotate", code=1).startswith(
@@ -365,9 +384,11 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
     cli.done("queries", "add", "1", "a", "b")
     assert "Project 1 is paused.\n" == cli.done("projects", "pause", "1")
     (row,) = cli.json("projects", "list")
-    assert (1, "Quipu", EMAIL, 2, False) == (
-        row["id"], row["brand_name"], row["email"], row["active_queries"], row["is_active"],
-    )  # fmt: skip
+    assert 1 == row["id"]
+    assert "Quipu" == row["brand_name"]
+    assert EMAIL == row["email"]
+    assert 2 == row["active_queries"]
+    assert row["is_active"] is False
     assert "paused" in cli.done("projects", "list")
     assert "Project 1 is active.\n" == cli.done("projects", "resume", "1")
     assert "active" in cli.done("projects", "list")
@@ -575,14 +596,16 @@ def test_audit_finds_a_difference(cli: Cli, db: Database, ana: int) -> None:
     cli.done("budget", "correct", "1", "1.5", "--reason", "x")
     db.execute("UPDATE user_llm_api_keys SET current_month_spend = 1.4999999999")
     result = cli.run("budget", "audit")
-    assert (1, "") == (result.exit_code, result.stderr)
+    assert 1 == result.exit_code
+    assert "" == result.stderr
     assert "NOT IN BALANCE: the counters of 1 user" in result.stdout
-    assert ("1.4999999999" in result.stdout, "1.5000000000" in result.stdout) == (True, True)
+    assert "1.4999999999" in result.stdout
+    assert "1.5000000000" in result.stdout
     found = cli.run("budget", "audit", "--json")
     difference = json.loads(found.stdout)["differences"][0]
-    assert (1, "1.4999999999", "1.5000000000") == (
-        found.exit_code, difference["counted_spent"], difference["ledger_spent"],
-    )  # fmt: skip
+    assert 1 == found.exit_code
+    assert "1.4999999999" == difference["counted_spent"]
+    assert "1.5000000000" == difference["ledger_spent"]
 
 
 def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
@@ -600,12 +623,10 @@ def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
     for note in ("No difference", "spent and reserved above the limit", "billed above their reserv", "calls open now"):
         assert note in printed
     found = cli.json("budget", "audit")
-    assert (True, ["1.00"], ["0.7500000000"], [1]) == (
-        found["in_balance"],
-        [row["budget_usd"] for row in found["over_budget"]],
-        [row["charged_usd"] for row in found["over_ceiling"]],
-        [row["attempts"] for row in found["open_attempts"]],
-    )
+    assert found["in_balance"] is True
+    assert ["1.00"] == [row["budget_usd"] for row in found["over_budget"]]
+    assert ["0.7500000000"] == [row["charged_usd"] for row in found["over_ceiling"]]
+    assert [1] == [row["attempts"] for row in found["open_attempts"]]
 
 
 def test_runs_list(cli: Cli, db: Database) -> None:
@@ -620,9 +641,15 @@ def test_runs_list(cli: Cli, db: Database) -> None:
     assert ("2026-11-23", "warnings", 2, 1, 1, "0.0000000000", "deadline") == tuple(
         row[name]
         for name in (
-            "analysis_date", "status", "valid_results", "failed_tasks", "pending_tasks", "total_cost_usd", "message",
+            "analysis_date",
+            "status",
+            "valid_results",
+            "failed_tasks",
+            "pending_tasks",
+            "total_cost_usd",
+            "message",
         )
-    )  # fmt: skip
+    )
     assert "deadline" in cli.done("runs", "list")
 
 
@@ -687,7 +714,8 @@ def test_log_lines_stay_out_of_the_output(cli: Cli, quipu: int, monkeypatch: pyt
 
     monkeypatch.setattr(projects, "list_users", careful)
     result = cli.run("users", "list", "--json")
-    assert ("[]\n", "careful") == (result.stdout, json.loads(result.stderr)["message"])
+    assert "[]\n" == result.stdout
+    assert "careful" == json.loads(result.stderr)["message"]
 
 
 @pytest.mark.parametrize(
@@ -704,7 +732,8 @@ def test_configuration_and_database_errors(
     """A wrong setting and a database that is not there are one line, at once, with exit code 1 and no password."""
     monkeypatch.setenv(name, value)
     said = cli.refused("users", "list", code=1)
-    assert (message, False) == (said[: len(message)], "hidden-password" in said)
+    assert message == said[: len(message)]
+    assert "hidden-password" not in said
 
 
 def test_missing_database(cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -745,9 +774,10 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
 def test_a_question_without_an_answer(quipu: int) -> None:
     """Where standard input has ended, a command that asks says what to do and changes nothing."""
     refused = run_program("projects", "remove", "1")
-    assert (1, "error: no one answered: run this in a terminal, or see --help for --yes") == (
-        refused.returncode,
-        refused.stderr.strip().splitlines()[-1],
+    assert 1 == refused.returncode
+    assert (
+        "error: no one answered: run this in a terminal, or see --help for --yes"
+        == refused.stderr.strip().splitlines()[-1]
     )
     assert 0 == run_program("projects", "show", "1").returncode
 
@@ -757,11 +787,16 @@ def test_as_a_program(cli: Cli, quipu: int) -> None:
     prompt = "→ " + "programa " * 20 + "?"
     cli.done("queries", "add", "1", prompt)
     listed = run_program("queries", "list", "1", LLM_LOG_LEVEL="DEBUG")
-    assert (0, "", True) == (listed.returncode, listed.stderr, prompt in listed.stdout)
+    assert 0 == listed.returncode
+    assert "" == listed.stderr
+    assert prompt in listed.stdout
     refused = run_program("queries", "list", "x")
-    assert (2, "", 1) == (refused.returncode, refused.stdout, refused.stderr.count("\n"))
+    assert 2 == refused.returncode
+    assert "" == refused.stdout
+    assert 1 == refused.stderr.count("\n")
     latin = run_program("queries", "list", "1", "--json", PYTHONIOENCODING="latin-1")
-    assert (0, prompt) == (latin.returncode, json.loads(latin.stdout)[0]["query_text"])
+    assert 0 == latin.returncode
+    assert prompt == json.loads(latin.stdout)[0]["query_text"]
     assert r"\u2192 programa" in run_program("queries", "list", "1", PYTHONIOENCODING="latin-1").stdout
     assert 0 == run_program().returncode
 
@@ -769,7 +804,8 @@ def test_as_a_program(cli: Cli, quipu: int) -> None:
 def test_demo(cli: Cli, server_folder: Path) -> None:
     """With --demo the demo's own database is used, and that of DATABASE_URL stays as it is."""
     shown = run_program("--demo", "projects", "list", "--json", LLM_DATA_DIR=str(server_folder))
-    assert (0, "") == (shown.returncode, shown.stderr)
+    assert 0 == shown.returncode
+    assert "" == shown.stderr
     assert ["Quipu (ES)", "Pipedrive (US)"] == [row["name"] for row in json.loads(shown.stdout)]
     assert [] == cli.json("projects", "list")
 
@@ -789,7 +825,9 @@ def test_completion_scripts(cli: Cli, shell: str) -> None:
     """Each shell's script asks this Python for what can follow, and no command that is not installed."""
     script = cli.done("completion", shell)
     run = f"env PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)} -m llm_monitoring"
-    assert (2, True, False) == (script.count(run), VARIABLE in script, "$+commands" in script)
+    assert 2 == script.count(run)
+    assert VARIABLE in script
+    assert "$+commands" not in script
 
 
 def test_keys_rotate_names_what_it_leaves(cli: Cli, db: Database, ana: int) -> None:
@@ -797,7 +835,8 @@ def test_keys_rotate_names_what_it_leaves(cli: Cli, db: Database, ana: int) -> N
     cli.done("keys", "set", "1", "google", stdin=KEY)
     db.execute("UPDATE user_llm_api_keys SET openai_api_key_encrypted = 'garbage'")
     result = cli.run("keys", "rotate")
-    assert (1, "Keys encrypted again: 0, up to date already: 1.\n") == (result.exit_code, result.stdout)
+    assert 1 == result.exit_code
+    assert "Keys encrypted again: 0, up to date already: 1.\n" == result.stdout
     assert (
         "1 stored values were left as they are, every other key is encrypted: the openai key of user 1" in result.stderr
     )

@@ -47,7 +47,8 @@ class Installation:
 
     def done(self, *arguments: str, stdin: str | None = None) -> str:
         result = self.run(*arguments, stdin=stdin)
-        assert (0, "") == (result.exit_code, result.stderr), result.output
+        assert 0 == result.exit_code, result.output
+        assert "" == result.stderr, result.output
         return result.stdout
 
     def json(self, *arguments: str) -> Any:
@@ -55,7 +56,8 @@ class Installation:
 
     def refused(self, *arguments: str, code: int = 2) -> str:
         result = self.run(*arguments)
-        assert (code, 1) == (result.exit_code, len(result.stderr.splitlines())), result.output
+        assert code == result.exit_code, result.output
+        assert 1 == len(result.stderr.splitlines()), result.output
         return result.stderr.removeprefix("error: ").rstrip("\n")
 
     def shown(self) -> projects.Project:
@@ -79,12 +81,18 @@ def test_a_project_is_edited(here: Installation) -> None:
     printed = here.done("projects", "edit", "1", "--alias", "getquipu", "--alias", "Quipu App", "--country", "es",
                      "--samples", "2", "--web-search")  # fmt: skip
     after = here.shown()
-    assert (("getquipu", "Quipu App"), "ES", 2, True) == (
-        after.brand.aliases, after.country, after.samples_per_query, after.web_search)  # fmt: skip
-    assert (before.name, before.competitors, before.providers) == (after.name, after.competitors, after.providers)
+    assert ("getquipu", "Quipu App") == after.brand.aliases
+    assert "ES" == after.country
+    assert 2 == after.samples_per_query
+    assert after.web_search is True
+    assert before.name == after.name
+    assert before.competitors == after.competitors
+    assert before.providers == after.providers
     assert printed.startswith("Project 1 (P) changed. Figures read the answers so far with the new names; `reanalyse")
     here.done("projects", "edit", "1", "--clear", "aliases", "--country", "none", "--provider", "google")
-    assert ((), None, ("google",)) == (here.shown().brand.aliases, here.shown().country, here.shown().providers)
+    assert () == here.shown().brand.aliases
+    assert here.shown().country is None
+    assert ("google",) == here.shown().providers
 
 
 def test_a_project_gets_another_owner(here: Installation) -> None:
@@ -108,7 +116,8 @@ def test_an_edit_that_cannot_be(here: Installation, arguments: tuple[str, ...], 
     """A change that cannot be stored or measured is refused, and nothing is changed."""
     here.environment.add_project(here.user, [], name="two")
     before = here.shown()
-    assert (message, before) == (here.refused("projects", "edit", "1", *arguments), here.shown())
+    assert message == here.refused("projects", "edit", "1", *arguments)
+    assert before == here.shown()
 
 
 def test_a_project_is_removed_and_the_ledger_stays(here: Installation) -> None:
@@ -120,8 +129,10 @@ def test_a_project_is_removed_and_the_ledger_stays(here: Installation) -> None:
     assert "Nothing was deleted" in kept
     assert here.project == here.shown().id
     assert "Project 1 (P) is deleted." in here.done("projects", "remove", "1", "--yes")
-    assert [0, 0, calls] == [here.environment.count(table) for table in
-                             ("llm_monitoring_queries", "llm_monitoring_results", "llm_call_attempts")]  # fmt: skip
+    assert [0, 0, calls] == [
+        here.environment.count(table)
+        for table in ("llm_monitoring_queries", "llm_monitoring_results", "llm_call_attempts")
+    ]
     assert spent == here.environment.spent(here.user) > 0
     assert [] == here.environment.audit().differences
     assert "project 1 does not exist" in here.refused("projects", "remove", "1", "--yes")
@@ -132,8 +143,13 @@ def test_competitors(here: Installation) -> None:
     here.done(
         "competitors", "add", "1", "Sage", "--alias", "Sage 50", "--domain", "sage.com", "--exclude", "sage green"
     )
-    sage = {"name": "Sage", "aliases": ["Sage 50"], "domains": ["sage.com"], "exclude": ["sage green"],
-            "case_sensitive": False}  # fmt: skip
+    sage = {
+        "name": "Sage",
+        "aliases": ["Sage 50"],
+        "domains": ["sage.com"],
+        "exclude": ["sage green"],
+        "case_sensitive": False,
+    }
     assert sage == here.json("competitors", "list", "1")[1]
     here.done("competitors", "edit", "1", "sage", "--name", "Sage Active", "--case-sensitive", "--clear", "domains")
     changed = sage | {"name": "Sage Active", "case_sensitive": True, "domains": [], "aliases": ["Sage 50", "Sage"]}
@@ -173,11 +189,9 @@ def test_budget_history(here: Installation) -> None:
     here.ask()
     here.environment.budget.correct(here.user, Decimal(85), "spent elsewhere")
     (row,) = here.json("budget", "history")
-    assert (here.user, "85.0000000000", [80]) == (
-        row["user_id"],
-        row["corrected_usd"],
-        [int(n) for n in row["reached"]],
-    )
+    assert here.user == row["user_id"]
+    assert "85.0000000000" == row["corrected_usd"]
+    assert [80] == [int(n) for n in row["reached"]]
     assert Decimal(row["charged_usd"]) == here.environment.spent(here.user) == Decimal(row["calls_usd"]) + 85
     assert f"{date.today():%Y-%m}" in here.done("budget", "history", EMAIL)  # noqa: DTZ011
 
@@ -196,18 +210,19 @@ def test_a_run_is_shown_and_retried(here: Installation) -> None:
     assert "2 prompts are open; asking them costs at most" in here.done("runs", "retry", "1", stdin="n\n")
     assert calls == here.environment.count("llm_call_attempts")
     printed = here.done("runs", "retry", "1", "--yes")
-    assert ("Run 2: 2 answered, 0 failed" in printed, 4) == (True, here.environment.count("llm_monitoring_results")), (
-        printed
-    )
+    assert "Run 2: 2 answered, 0 failed" in printed, printed
+    assert 4 == here.environment.count("llm_monitoring_results"), printed
     assert calls + 2 == here.environment.count("llm_call_attempts")
     assert "Nothing that can be asked is open" in here.done("runs", "retry", "1", "--yes")
     here.ask()
     shown = here.done("runs", "show", "3")
-    assert ("0.0000" in shown, "0.0000000000" in shown) == (True, False), shown
+    assert "0.0000" in shown, shown
+    assert "0.0000000000" not in shown, shown
     here.done("keys", "remove", EMAIL, "google", "--yes")
     here.done("queries", "add", str(here.project), "¿Y para hoteles?")
     cells = {cell["provider"]: cell for cell in here.json("runs", "show", "3")["day"]}
-    assert (None, "no API key: `keys set`") == (cells["openai"]["message"], cells["google"]["message"])
+    assert cells["openai"]["message"] is None
+    assert "no API key: `keys set`" == cells["google"]["message"]
     assert f"run 7 does not exist: see `{PROGRAM} runs list`" == here.refused("runs", "show", "7")
 
 
@@ -236,5 +251,8 @@ def test_a_run_says_what_each_provider_cost(here: Installation) -> None:
     assert {row["llm_provider"]: row["usd"] for row in billed} == {
         name: cell["cost_usd"] for name, cell in first.items() if cell["cost_usd"]
     }
-    assert (0, None) == (second["openai"]["run_answers"], second["openai"]["cost_usd"])
-    assert (2, 2, 0) == (second["openai"]["results"], second["google"]["run_answers"], second["google"]["run_failures"])
+    assert 0 == second["openai"]["run_answers"]
+    assert second["openai"]["cost_usd"] is None
+    assert 2 == second["openai"]["results"]
+    assert 2 == second["google"]["run_answers"]
+    assert 0 == second["google"]["run_failures"]

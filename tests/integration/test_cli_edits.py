@@ -95,7 +95,8 @@ def test_users_are_removed(cli: Cli, db: Database, quipu: int) -> None:
     assert "1 projects: 1 prompts, 0 answers. The ledger keeps 1 calls and their 3.0000 USD." in said
     assert "Nothing was deleted." in said
     assert "is deleted" in cli.done("users", "remove", "1", "--yes")
-    assert ([], []) == (cli.json("users", "list"), cli.json("projects", "list"))
+    assert [] == cli.json("users", "list")
+    assert [] == cli.json("projects", "list")
     assert [3] == [row["charged_usd"] for row in db.all("SELECT charged_usd FROM llm_call_attempts")]
 
 
@@ -130,7 +131,8 @@ def test_who_may_not_remove_a_user(cli: Cli, db: Database, ana: int, monkeypatch
         monkeypatch.setenv("DATABASE_URL", url)
         for arguments in (("users", "remove", "1", "--yes"), ("users", "edit", "1", "b@x.example")):
             result = cli.run(*arguments)
-            assert (1, True) == (result.exit_code, "DATABASE_URL of the tables' owner" in result.stderr), result.output
+            assert 1 == result.exit_code, result.output
+            assert "DATABASE_URL of the tables' owner" in result.stderr, result.output
     finally:
         db.execute("DROP OWNED BY input_admin")
         db.execute("DROP ROLE input_admin")
@@ -144,8 +146,9 @@ def test_web_search_that_cannot_be_asked_is_said(cli: Cli, db: Database, quipu: 
     mend = f"`{PROGRAM} models price openai {model['model_id']} --search-fee USD --reason TEXT`"
     assert f"Not asked until it is fixed: openai/{model['model_id']}: web search has no price" in said
     assert mend in said
-    assert mend in cli.done("projects", "add", "1", "Other", "--brand", "Brand", "--industry", "x", "--web-search",
-                            "--case-sensitive")  # fmt: skip
+    assert mend in cli.done(
+        "projects", "add", "1", "Other", "--brand", "Brand", "--industry", "x", "--web-search", "--case-sensitive"
+    )
     shown = cli.run("doctor", "--offline").stdout
     assert "projects #1, #2 with web search get no answers of openai" in shown
     cli.done("models", "price", "openai", model["model_id"], "--search-fee", "10", "--reason", "list")

@@ -82,7 +82,9 @@ def test_an_edit_is_recorded_once(
         db.execute("TRUNCATE llm_audit_log")
     cli.done(*command.split())
     (row,) = record_of(Database(db.dsn, size=1))
-    assert (1, "command", action) == (row["user_id"], row["actor_kind"], row["action"])
+    assert 1 == row["user_id"]
+    assert "command" == row["actor_kind"]
+    assert action == row["action"]
     assert (before, after) == tuple(
         wanted and {name: (row[side] or {}).get(name) for name in wanted}
         for side, wanted in (("before", before), ("after", after))
@@ -106,7 +108,8 @@ def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Pa
     cli.done("queries", "import", "1", str(tmp_path / "prompts.txt"), "--yes")
     rows = record_of(db)[2:]
     assert ["competitor.add", "competitor.add", "prompts.add"] == [row["action"] for row in rows]
-    assert (["Holded", "Anfix"], {"added": 1}) == ([row["object_id"] for row in rows[:2]], rows[2]["after"])
+    assert ["Holded", "Anfix"] == [row["object_id"] for row in rows[:2]]
+    assert {"added": 1} == rows[2]["after"]
 
 
 @pytest.mark.parametrize(

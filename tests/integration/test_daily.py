@@ -32,12 +32,15 @@ def test_a_legacy_database_is_migrated_asked_and_charged_to_the_digit(legacy_dat
         environment.give_keys(2)
         before = environment.spent(1) + environment.spent(2)
         code, output = environment.run()
-        assert (code, environment.count("llm_monitoring_results WHERE analysis_date > '2026-01-15'")) == (0, 12), output
+        assert 0 == code, output
+        assert 12 == environment.count("llm_monitoring_results WHERE analysis_date > '2026-01-15'"), output
         assert output.rstrip().endswith("🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY")
         assert before == Decimal("12.3456")
         assert environment.spent(1) + environment.spent(2) - before == environment.billed() > 0
         audit = environment.audit()
-        assert (audit.differences, audit.over_ceiling, audit.open_attempts) == ([], [], [])
+        assert audit.differences == []
+        assert audit.over_ceiling == []
+        assert audit.open_attempts == []
         assert environment.leaks() == []
 
 
@@ -66,9 +69,12 @@ def test_the_log_lines_are_those_that_operators_filter_on(environment: Environme
         f"   💰 Coste estimado: ${environment.charged():.4f}",
         "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY",
     ]
-    assert (code, [message for message in messages if message in expected]) == (0, expected)
+    assert 0 == code
+    assert [message for message in messages if message in expected] == expected
     done = next(event for event in events if event["message"] == "✅ Proyecto #1")
-    assert (done["event"], done["project_id"], done["user_id"]) == ("project.done", 1, 1)
+    assert "project.done" == done["event"]
+    assert 1 == done["project_id"]
+    assert 1 == done["user_id"]
 
 
 def test_a_host_calls_the_day_as_a_function(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,10 +85,14 @@ def test_a_host_calls_the_day_as_a_function(environment: Environment, monkeypatc
     (report,) = llm_monitoring.analyze_all_active_projects(max_workers=40)
     cost = report["total_cost_usd"]
     assert {
-        "project_id": project, "duration_seconds": report["duration_seconds"], "total_queries_executed": 3,
-        "llms_analyzed": 1, "total_cost_usd": environment.billed(), "skipped": False,
+        "project_id": project,
+        "duration_seconds": report["duration_seconds"],
+        "total_queries_executed": 3,
+        "llms_analyzed": 1,
+        "total_cost_usd": environment.billed(),
+        "skipped": False,
         "completeness_by_llm": {"openai": {"planned": 3, "valid": 3, "failed": 0, "percent": 100.0}},
-    } == report  # fmt: skip
+    } == report
     assert cost > 0
     with pytest.raises(ConfigurationError, match="LLM_MAX_WORKERS is '0': it must be a whole number from 1"):
         llm_monitoring.analyze_all_active_projects(max_workers=0)
@@ -94,7 +104,8 @@ def test_a_second_run_of_the_day_asks_and_pays_nothing(environment: Environment)
     environment.run()
     billed = environment.billed()
     code, output = environment.run()
-    assert (code, environment.billed()) == (0, billed)
+    assert 0 == code
+    assert environment.billed() == billed
     assert "   📊 Total queries: 0" in output
     assert "COMPLETED SUCCESSFULLY" in output
 
@@ -105,7 +116,8 @@ def test_a_project_that_asks_nobody_costs_nothing(environment: Environment) -> N
     asked, idle = (environment.add_project(user, PROMPTS, ["openai"], name=name) for name in ("asked", "idle"))
     environment.db.execute("UPDATE llm_monitoring_projects SET enabled_llms = '{}' WHERE id = %(id)s", {"id": idle})
     code, output = environment.run()
-    assert (0, True) == (code, f"❌ Proyecto #{idle}: no tiene ningún asistente activado" in output), output
+    assert 0 == code, output
+    assert f"❌ Proyecto #{idle}: no tiene ningún asistente activado" in output, output
     assert [asked] == [
         row["project_id"] for row in environment.rows("SELECT DISTINCT project_id FROM llm_call_attempts")
     ]
@@ -115,7 +127,8 @@ def test_a_project_without_prompts_is_not_called_complete(environment: Environme
     """Where a project has no active prompt, the run says so, and not that its day is complete."""
     project = environment.add_project(environment.add_user("a@example.com"), [])
     code, output = environment.run()
-    assert (code, f"✅ Proyecto #{project}" in output) == (0, True)
+    assert 0 == code
+    assert f"✅ Proyecto #{project}" in output
     assert f"   Sin prompts activos: `python -m llm_monitoring queries list {project}`" in output
     assert "El día ya estaba completo" not in output
 
@@ -134,13 +147,15 @@ def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: st
         environment.finish(process)
         assert 10 <= environment.count("llm_monitoring_results") < 48
         code, output = environment.run()
-        assert (code, environment.count("llm_monitoring_results")) == (0, 48), output
+        assert 0 == code, output
+        assert 48 == environment.count("llm_monitoring_results"), output
         repeated = environment.rows(
             "SELECT count(*) FILTER (WHERE state = 'settled') AS settled FROM llm_call_attempts WHERE kind = 'answer' "
             "GROUP BY project_id, query_id, task_provider"
         )
         assert all(row["settled"] <= 1 for row in repeated)
-        assert (environment.audit().differences, environment.audit().open_attempts) == ([], [])
+        assert environment.audit().differences == []
+        assert environment.audit().open_attempts == []
         assert environment.spent(user) >= environment.billed()
         assert environment.leaks() == []
 
@@ -172,17 +187,16 @@ def test_everyone_over_budget_aborts_without_a_call(environment: Environment) ->
     assert code == 1
     assert "❌ No se puede continuar: presupuesto excedido" in output
     assert "💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET" in output
-    assert (environment.count("llm_call_attempts WHERE sent_at IS NOT NULL"), len(environment.server.bill.lines)) == (
-        0,
-        0,
-    )
+    assert 0 == environment.count("llm_call_attempts WHERE sent_at IS NOT NULL")
+    assert 0 == len(environment.server.bill.lines)
 
 
 def test_no_key_anywhere_fails(environment: Environment) -> None:
     """Without any key the job says so and exits 1."""
     environment.add_project(environment.add_user("a@example.com", []), PROMPTS)
     code, output = environment.run()
-    assert (code, "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output) == (1, True)
+    assert 1 == code
+    assert "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output
     assert "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`" in output
 
 
@@ -212,10 +226,8 @@ def test_the_operators_key_stands_in_where_a_user_has_none(environment: Environm
     environment.add_project(user, PROMPTS, ["openai", "perplexity"])
     code, output = environment.run(extra={"OPENAI_API_KEY": KEYS["openai"]})
     sources = environment.rows("SELECT DISTINCT llm_provider, key_source FROM llm_call_attempts")
-    assert (code, [(row["llm_provider"], row["key_source"]) for row in sources]) == (
-        0,
-        [("openai", "operator")],
-    )
+    assert 0 == code
+    assert [(row["llm_provider"], row["key_source"]) for row in sources] == [("openai", "operator")]
     assert "✅ API keys disponibles: ['openai']" in output
     _, simulated = environment.run("--dry-run", extra={"OPENAI_API_KEY": KEYS["openai"]})
     assert all("   Sin API key utilizable, no se pregunta a: perplexity" in said for said in (output, simulated))
@@ -232,7 +244,9 @@ def test_sigterm_drains_saves_and_exits(database_url: str) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         code, output = environment.finish(process)
-        assert (code, "señal de parada" in output, "COMPLETED WITH WARNINGS" in output) == (1, True, True)
+        assert 1 == code
+        assert "señal de parada" in output
+        assert "COMPLETED WITH WARNINGS" in output
         assert environment.count("llm_call_attempts WHERE state IN ('reserved', 'sent')") == 0
         assert environment.count("llm_call_attempts WHERE state = 'settled'") == environment.count(
             "llm_monitoring_results"
@@ -245,7 +259,8 @@ def test_a_dry_run_calls_and_spends_nothing(environment: Environment) -> None:
     """--dry-run shows prompts and ceilings and leaves no trace."""
     environment.add_project(environment.add_user("a@example.com"), PROMPTS)
     code, output = environment.run("--dry-run")
-    assert (code, "   Total: 12 prompts, como máximo $" in output) == (0, True)
+    assert 0 == code
+    assert "   Total: 12 prompts, como máximo $" in output
     assert [environment.count("llm_call_attempts"), environment.count("llm_monitoring_analysis_runs")] == [0, 0]
     assert environment.server.bill.lines == ()
 
@@ -279,14 +294,16 @@ def test_a_project_that_cannot_be_asked_is_no_quiet_success(environment: Environ
     environment.db.execute("UPDATE llm_monitoring_projects SET is_active = FALSE")
     for number in (paused, 99):
         code, output = environment.run("--project", str(number), *arguments)
-        assert (code, f"❌ el proyecto {number} no existe o está en pausa" in output) == (1, True), output
+        assert 1 == code, output
+        assert f"❌ el proyecto {number} no existe o está en pausa" in output, output
 
 
 @pytest.mark.parametrize("arguments", [["--date", "soon"], ["--date", "2999-01-01"], ["--project", "x"], ["--what"]])
 def test_bad_arguments_exit_2_in_one_line(environment: Environment, arguments: list[str]) -> None:
     """Bad arguments are named, with exit code 2."""
     code, output = environment.run(*arguments)
-    assert (code, "error:" in output.splitlines()[-1]) == (2, True)
+    assert 2 == code
+    assert "error:" in output.splitlines()[-1]
 
 
 def test_railway_without_a_database_is_refused(environment: Environment) -> None:
@@ -296,11 +313,9 @@ def test_railway_without_a_database_is_refused(environment: Environment) -> None
     ended = subprocess.run(
         environment.command(), env=variables, cwd="/", capture_output=True, text=True, timeout=30, check=False
     )
-    assert (ended.returncode, "DATABASE_URL is not set on Railway" in ended.stdout, ended.stderr) == (
-        1,
-        True,
-        "",
-    )
+    assert 1 == ended.returncode
+    assert "DATABASE_URL is not set on Railway" in ended.stdout
+    assert "" == ended.stderr
 
 
 def test_a_wrong_setting_is_named_in_one_line(environment: Environment) -> None:
@@ -310,21 +325,26 @@ def test_a_wrong_setting_is_named_in_one_line(environment: Environment) -> None:
         environment.command(), env=variables, cwd="/", capture_output=True, text=True, timeout=30, check=False
     )
     first = json.loads(ended.stdout.splitlines()[0])
-    assert (ended.returncode, first["level"], "LLM_MAX_WORKERS" in first["message"]) == (1, "error", True)
+    assert 1 == ended.returncode
+    assert "error" == first["level"]
+    assert "LLM_MAX_WORKERS" in first["message"]
     assert ended.stderr == ""
 
 
 def test_an_unreachable_database_is_critical(environment: Environment) -> None:
     """A database that does not exist ends the job at once with exit 1 and no traceback."""
     code, output = environment.run(extra={"DATABASE_URL": environment.url.replace("/test_", "/missing_")})
-    assert (code, "CRASHED" in output, "Traceback" in output) == (1, True, False)
+    assert 1 == code
+    assert "CRASHED" in output
+    assert "Traceback" not in output
 
 
 def test_no_active_project_is_done_and_said(environment: Environment) -> None:
     """Without projects there is nothing to do, which is no failure."""
     environment.add_user("a@example.com")
     code, output = environment.run()
-    assert (code, "No hay proyectos activos" in output) == (0, True)
+    assert 0 == code
+    assert "No hay proyectos activos" in output
 
 
 def test_the_scripts_names_need_no_database_and_no_sdk() -> None:

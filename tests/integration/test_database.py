@@ -49,7 +49,10 @@ def test_verbs(tables: Database) -> None:
     changed = tables.execute("UPDATE owner SET balance = 0 WHERE id > %(id)s", {"id": 0})
     names = tables.all("SELECT name FROM owner ORDER BY id")
     nobody = tables.one("SELECT name FROM owner WHERE id = %(id)s", {"id": 9})
-    assert (1, 2, [{"name": "Ana"}, {"name": "Luis"}], None) == (inserted, changed, names, nobody)
+    assert 1 == inserted
+    assert 2 == changed
+    assert [{"name": "Ana"}, {"name": "Luis"}] == names
+    assert nobody is None
 
 
 def test_percent(tables: Database) -> None:
@@ -67,7 +70,8 @@ def test_session(tables: Database) -> None:
     finally:
         tables.execute("ALTER ROLE postgres RESET timezone")
     assert row is not None
-    assert (timedelta(0), "llm_monitoring") == (row["time"].utcoffset(), row["name"])
+    assert timedelta(0) == row["time"].utcoffset()
+    assert "llm_monitoring" == row["name"]
 
 
 def test_json(tables: Database) -> None:
@@ -127,7 +131,8 @@ def test_transaction(tables: Database) -> None:
     seen = tables.transact(insert_two)
     with pytest.raises(ZeroDivisionError):
         tables.transact(fail)
-    assert (3, 3) == (seen, count(tables))
+    assert 3 == seen
+    assert 3 == count(tables)
 
 
 def test_terminated_while_idle(tables: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -140,7 +145,9 @@ def test_terminated_while_idle(tables: Database, caplog: pytest.LogCaptureFixtur
     run_threads([occupy] * 3)
     with Database(tables.dsn) as other:
         terminated = other.all(TERMINATE)
-    assert (3, 1, 2) == (len(terminated), count(tables), len(caplog.records))
+    assert 3 == len(terminated)
+    assert 1 == count(tables)
+    assert 2 == len(caplog.records)
 
 
 def test_terminated_in_transaction(tables: Database) -> None:
@@ -154,7 +161,9 @@ def test_terminated_in_transaction(tables: Database) -> None:
                 other.all(TERMINATE)
         return count(tx)
 
-    assert (2, [1, 1], 2) == (tables.transact(interrupted_once), calls, count(tables))
+    assert 2 == tables.transact(interrupted_once)
+    assert [1, 1] == calls
+    assert 2 == count(tables)
 
 
 def test_terminated_in_statement(tables: Database) -> None:
@@ -183,7 +192,9 @@ def test_unnoticed_loss(tables: Database, kind: type[psycopg2.Error]) -> None:
                 raise kind("server closed the connection unexpectedly")
         return count(tx)
 
-    assert (1, True) == (tables.transact(lost_once), calls[0].closed != 0 and calls[1] is not calls[0])
+    assert 1 == tables.transact(lost_once)
+    assert calls[0].closed != 0
+    assert calls[1] is not calls[0]
 
 
 def test_cancelled(tables: Database) -> None:
@@ -194,7 +205,8 @@ def test_cancelled(tables: Database) -> None:
         calls.append(tx.execute("SET LOCAL statement_timeout = 50"))
         return tx.one(f"SELECT pg_sleep({2 - min(len(calls), 2)})::text AS slept")
 
-    assert ({"slept": ""}, 2) == (tables.transact(sleep), len(calls))
+    assert {"slept": ""} == tables.transact(sleep)
+    assert 2 == len(calls)
 
 
 def test_deadlock(tables: Database) -> None:
@@ -260,7 +272,8 @@ def test_unreachable(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match="cannot connect to the database") as caught:
         Database(address, retry_seconds=0.6).open()
     waited = time.monotonic() - started
-    assert (True, False) == (0.2 < waited < 2.0, "\n" in str(caught.value))
+    assert 0.2 < waited < 2.0
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.ci
@@ -292,7 +305,8 @@ def test_unreadable_address(dsn: str) -> None:
     """An address that libpq cannot read is a configuration error, and its password stays out of it."""
     with pytest.raises(ConfigurationError) as caught:
         Database(dsn).open()
-    assert (False, True) == ("canary" in str(caught.value), caught.value.__suppress_context__)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__ is True
 
 
 def test_mistake_in_sql(tables: Database) -> None:
@@ -331,7 +345,8 @@ def test_pool_blocks(tables: Database) -> None:
 
     done: list[Row | None] = []
     run_threads([work] * 12)
-    assert (12, True) == (len(done), most[0] <= 2)
+    assert 12 == len(done)
+    assert most[0] <= 2
 
 
 def test_close(tables: Database) -> None:
@@ -362,7 +377,10 @@ def test_direct_connection(tables: Database) -> None:
         other.all(TERMINATE)
     dead = not holds(connection, 7)
     connection.close()
-    assert ({"locked": True}, {"locked": False}, True, True) == (mine, theirs, alive, dead)
+    assert {"locked": True} == mine
+    assert {"locked": False} == theirs
+    assert alive is True
+    assert dead is True
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,15 @@ def quoted(ledger: Budget, counts: Counts, base_url: str | None = None) -> tuple
     question, tariff = Question("x" * 1_000, counts.model, 500), model.tariff(base_url)
     quote = tariff.quote(question, *ledger.pricing_times())
     call = Attempt(
-        uuid.uuid4(), "probe", 1, counts.provider, counts.model, "user", quote.ceiling_usd,
+        uuid.uuid4(),
+        "probe",
+        1,
+        counts.provider,
+        counts.model,
+        "user",
+        quote.ceiling_usd,
         rates=registry.write_rates(quote.price),
-    )  # fmt: skip
+    )
     return call, question, tariff
 
 
@@ -135,7 +141,8 @@ def test_a_budget_holds_across_a_rise(ledger: Budget) -> None:
             pay(ledger, FLASH)
             calls += 1
     (row,) = ledger.standings()
-    assert (True, calls * Decimal("0.00525")) == (row.spent_usd <= Decimal("0.02"), row.spent_usd)
+    assert row.spent_usd <= Decimal("0.02")
+    assert calls * Decimal("0.00525") == row.spent_usd
 
 
 def test_a_call_that_is_sent_after_midnight_costs_the_new_price(ledger: Budget) -> None:
@@ -182,7 +189,8 @@ def test_a_receipt_of_a_dead_run_is_settled_by_the_rates_of_its_admission(ledger
     ledger.db.execute(change)
     recover(executor)
     found = attempt(ledger)
-    assert ("settled", Decimal("0.0035")) == (found["state"], found["charged_usd"])
+    assert "settled" == found["state"]
+    assert Decimal("0.0035") == found["charged_usd"]
 
 
 def test_an_admin_who_decides_after_a_rise_is_believed(ledger: Budget) -> None:
@@ -205,7 +213,8 @@ def test_a_price_edited_in_the_registry_stays_below_no_known_rise(ledger: Budget
     ledger.db.execute(edit.format(1))
     low = pay(ledger, FLASH)
     ledger.db.execute(edit.format(10))
-    assert (Decimal("0.00525"), Decimal("0.0065")) == (low, pay(ledger, FLASH))
+    assert Decimal("0.00525") == low
+    assert Decimal("0.0065") == pay(ledger, FLASH)
 
 
 def test_a_dated_price_of_an_admin_replaces_the_known_rise_of_its_day(ledger: Budget) -> None:
@@ -214,7 +223,8 @@ def test_a_dated_price_of_an_admin_replaces_the_known_rise_of_its_day(ledger: Bu
     decide(ledger, "1", "5", date(2027, 1, 1))
     before = pay(ledger, FLASH)
     move(ledger, JANUARY)
-    assert (Decimal("0.002625"), Decimal("0.0035")) == (before, pay(ledger, FLASH))
+    assert Decimal("0.002625") == before
+    assert Decimal("0.0035") == pay(ledger, FLASH)
 
 
 def test_the_columns_of_the_registry_follow_a_dated_price(ledger: Budget) -> None:
@@ -224,7 +234,10 @@ def test_the_columns_of_the_registry_follow_a_dated_price(ledger: Budget) -> Non
     early = registry.adopt_due_prices(ledger.db, date(2026, 12, 31))
     due = registry.adopt_due_prices(ledger.db, date(2027, 1, 1))
     entry = admin.find(ledger.db, "google", "gemini-3.8-flash")
-    assert (0, 1, Decimal(1), date(2027, 1, 1)) == (early, due, entry.price.input, entry.priced_on)
+    assert 0 == early
+    assert 1 == due
+    assert Decimal(1) == entry.price.input
+    assert date(2027, 1, 1) == entry.priced_on
 
 
 def test_a_dated_price_keeps_the_dearer_of_what_is_not_given(ledger: Budget) -> None:
@@ -240,9 +253,9 @@ def test_the_change_of_a_dated_price_is_on_record(ledger: Budget) -> None:
     move(ledger, DECEMBER)
     decide(ledger, "1", "5", date(2027, 1, 1))
     (change, *_) = admin.history(ledger.db, "google", "gemini-3.8-flash", 5)
-    assert ("test", "a test", [None, Decimal(1)]) == (
-        change["changed_by"], change["reason"], change["changes"]["cost_per_1m_input_tokens from 2027-01-01 (admin)"]
-    )  # fmt: skip
+    assert "test" == change["changed_by"]
+    assert "a test" == change["reason"]
+    assert [None, Decimal(1)] == change["changes"]["cost_per_1m_input_tokens from 2027-01-01 (admin)"]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +340,9 @@ def test_a_tier_without_a_price_is_charged_the_ceiling(ledger: Budget) -> None:
     """A tier that the registry does not price is charged what was reserved."""
     pay(ledger, TERRA, service_tier="scale")
     row = attempt(ledger)
-    assert ("unknown", row["ceiling_usd"], 1_000) == (row["state"], row["charged_usd"], row["input_tokens"])
+    assert "unknown" == row["state"]
+    assert row["ceiling_usd"] == row["charged_usd"]
+    assert 1_000 == row["input_tokens"]
 
 
 def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: pytest.LogCaptureFixture) -> None:
@@ -337,18 +352,19 @@ def test_an_unknown_model_served_is_charged_the_ceiling(ledger: Budget, caplog: 
         payment(call), question, Replier(FLASH, modelVersion="gemini-9"), tariff
     )
     (event,) = [record for record in caplog.records if getattr(record, "event", "") == "call.unpriced"]
-    assert (call.ceiling_usd, "unknown", "model", "gemini-9") == (
-        paid.charged_usd, attempt(ledger)["state"], vars(event)["part"], vars(event)["value"]
-    )  # fmt: skip
+    assert call.ceiling_usd == paid.charged_usd
+    assert "unknown" == attempt(ledger)["state"]
+    assert "model" == vars(event)["part"]
+    assert "gemini-9" == vars(event)["value"]
 
 
 def test_what_has_no_price_costs_at_least_its_usage(ledger: Budget) -> None:
     """A usage beyond the ceiling, in a tier without a price, is charged by the standard price: never too little."""
     pay(ledger, Counts("openai", "gpt-6.1-terra", 200_000, 500), service_tier="scale")
     row = attempt(ledger)
-    assert ("settled", Decimal("0.2025"), True) == (
-        row["state"], row["charged_usd"], row["charged_usd"] > row["ceiling_usd"]
-    )  # fmt: skip
+    assert "settled" == row["state"]
+    assert Decimal("0.2025") == row["charged_usd"]
+    assert row["charged_usd"] > row["ceiling_usd"]
 
 
 def test_a_newer_model_served_by_a_regional_endpoint_costs_its_premium(ledger: Budget) -> None:

@@ -43,9 +43,15 @@ def two(db: Database) -> list[projects.Project]:
 
 
 def answers(
-    db: Database, project: projects.Project, provider: str, first: date, last: date, mentioned: int, asked: int = 10,
+    db: Database,
+    project: projects.Project,
+    provider: str,
+    first: date,
+    last: date,
+    mentioned: int,
+    asked: int = 10,
     skip: int = 0,
-) -> None:  # fmt: skip
+) -> None:
     """Answers to `asked` prompts on every day, of which `mentioned`, others every day, mention the brand."""
     db.execute(
         "INSERT INTO llm_monitoring_results (project_id, query_id, llm_provider, analysis_date, query_text, brand_name,"
@@ -115,8 +121,9 @@ def test_noise_is_not_reported(db: Database, two: list[projects.Project], app: A
 def test_what_one_look_shows_is_not_enough(after: str, *, reported: bool) -> None:
     """One who looks every day at every project needs more than the 95 % of one look."""
     before, now = Decimal(40), Decimal(after)
-    change = Change("mention_rate", None, before, now, now - before, now - before - 14, now - before + 14, 10, 20, "up",
-                    Decimal(95))  # fmt: skip
+    change = Change(
+        "mention_rate", None, before, now, now - before, now - before - 14, now - before + 14, 10, 20, "up", Decimal(95)
+    )
     assert reported == detectors.is_sure(change)
 
 
@@ -179,8 +186,10 @@ def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, day
 
 def test_a_current_model_that_goes_is_reported_weekly(db: Database, app: App, webhook: Webhook) -> None:
     """A current model that its provider ends is reported at once, and weekly while it stays current."""
-    db.execute("UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
-               " WHERE is_current AND llm_provider = 'openai'")  # fmt: skip
+    db.execute(
+        "UPDATE llm_model_registry SET retires_at = '2026-12-05', going_announced_at = now()"
+        " WHERE is_current AND llm_provider = 'openai'"
+    )
     for day in range(8):
         digest.send(app, DAY + timedelta(days=day), list, good=False)
     assert [True, True] == ["se retira el 2026-12-05" in post["message"] for post in webhook.posts]

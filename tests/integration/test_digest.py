@@ -129,13 +129,17 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
     extra = {"LLM_NOTIFY_URLS": f"{webhook.url} {address}", "LLM_HEARTBEAT_URL": webhook.heartbeat}
     code, output = job.run(extra)
     line = f"💰 User #{near} (a＠example․com): presupuesto ha alcanzado el 80 %: $85.00 / $100.00"
-    assert (0, [line], 1) == (code, [post["message"] for post in webhook.posts], webhook.beats), output
+    assert 0 == code, output
+    assert [line] == [post["message"] for post in webhook.posts], output
+    assert 1 == webhook.beats, output
     assert f"LLM Monitoring, {datetime.now(UTC).date()}: 1 aviso(s)" == webhook.posts[0]["title"]
     (message,) = box.messages
     assert ("text/plain", line) == (message.get_content_type(), message.get_payload(decode=True).decode().strip())  # type: ignore[union-attr]
     assert 2 == len(re.findall(r"📨 Resumen enviado a (?:json #1|mailto #2): 1 aviso", output))
     job.run(extra)
-    assert (1, 1, 2) == (len(webhook.posts), len(box.messages), webhook.beats)
+    assert 1 == len(webhook.posts)
+    assert 1 == len(box.messages)
+    assert 2 == webhook.beats
 
 
 def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: Webhook) -> None:
@@ -144,7 +148,9 @@ def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: We
         environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
     )
     code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
-    assert (0, [], 1) == (code, webhook.posts, webhook.beats)
+    assert 0 == code
+    assert [] == webhook.posts
+    assert 1 == webhook.beats
 
 
 def test_a_run_that_could_not_ask_is_reported_without_heartbeat(
@@ -154,7 +160,9 @@ def test_a_run_that_could_not_ask_is_reported_without_heartbeat(
     environment.add_project(environment.add_user("a@example.com", []), ["¿Qué programa recomiendas?"])
     code, _ = job.run({"LLM_NOTIFY_URLS": webhook.url, "LLM_HEARTBEAT_URL": webhook.heartbeat})
     (post,) = webhook.posts
-    assert (1, True, 0) == (code, "no hay ninguna API key utilizable" in post["message"], webhook.beats)
+    assert 1 == code
+    assert "no hay ninguna API key utilizable" in post["message"]
+    assert 0 == webhook.beats
 
 
 @pytest.mark.ci
@@ -167,15 +175,18 @@ def test_a_dead_target_costs_its_timeout_and_is_reported_later(
     ended = datetime.now(UTC)
     events = {event["event"]: event for event in map(json.loads, output.splitlines())}
     waited = (ended - datetime.fromisoformat(events["run.completed"]["time"])).total_seconds()
-    assert (0, 1) == (code, len(webhook.posts)), output
+    assert 0 == code, output
+    assert 1 == len(webhook.posts), output
     assert 5 <= waited < 300  # what the address of the target allows
     assert "no respondió a tiempo; se intentará en la próxima ejecución" in events["notify.undelivered"]["message"]
     assert TOKEN not in output
     job.run(extra | {"LLM_NOTIFY_URLS": webhook.url})
-    assert (1, 1) == (len(webhook.posts), environment.count("llm_monitoring_news WHERE delivered_at IS NULL"))
+    assert 1 == len(webhook.posts)
+    assert 1 == environment.count("llm_monitoring_news WHERE delivered_at IS NULL")
     other = webhook.url.replace("/T0", "/other-T0")
     job.run(extra | {"LLM_NOTIFY_URLS": other})
-    assert (2, webhook.posts[0]["message"]) == (len(webhook.posts), webhook.posts[1]["message"])
+    assert 2 == len(webhook.posts)
+    assert webhook.posts[0]["message"] == webhook.posts[1]["message"]
 
 
 @pytest.mark.ci
@@ -184,7 +195,8 @@ def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, ne
     webhook.status = 503
     extra = {"LLM_NOTIFY_URLS": webhook.url}
     code, output = job.run(extra)
-    assert (0, True) == (code, "el servicio respondió 503" in output), output
+    assert 0 == code, output
+    assert "el servicio respondió 503" in output, output
     webhook.status = 200
     environment.budget.correct(near, Decimal(20), "spent elsewhere")
     environment.add_project(
@@ -192,7 +204,8 @@ def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, ne
     )
     job.run(extra)
     lines = webhook.posts[-1]["message"].splitlines()
-    assert (2, True) == (len(webhook.posts), "ha alcanzado el 80 %" in lines[0]), lines
+    assert 2 == len(webhook.posts), lines
+    assert "ha alcanzado el 80 %" in lines[0], lines
     assert [True] == ["agotado, bloqueado hasta fin de mes: $105.00" in line for line in lines[1:]], lines
 
 
@@ -253,7 +266,8 @@ def test_names_are_text() -> None:
     hostile = "<script>x</script>\n@everyone [a](https://evil.example) \x1b[2J" + "y" * 900
     reported = digest_text.plain(hostile)
     assert reported.startswith("‹script›x‹/script› ＠everyone ［a］(https:∕∕evil․example)")
-    assert (True, []) == (len(reported) == 300, re.findall(r"[<>@\n\x1b]|://", reported))
+    assert len(reported) == 300
+    assert [] == re.findall(r"[<>@\n\x1b]|://", reported)
 
 
 @pytest.mark.ci
@@ -265,7 +279,8 @@ def test_reports_go_with_the_digest(job: Job, near: int, webhook: Webhook, tmp_p
     assert [page.name] == [each["filename"] for each in webhook.posts[0]["attachments"]]
     job.environment.budget.correct(near, Decimal(20), "spent elsewhere")
     job.run(extra=extra)
-    assert (2, []) == (len(webhook.posts), webhook.posts[1]["attachments"])
+    assert 2 == len(webhook.posts)
+    assert [] == webhook.posts[1]["attachments"]
 
 
 def test_a_broken_outbox_changes_no_exit_code(database_url: str, webhook: Webhook, monkeypatch: Any) -> None:

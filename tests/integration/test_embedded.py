@@ -111,7 +111,8 @@ def test_rows_persist(data: Path) -> None:
     server = embedded.serve(data)
     found = query(server.url, "SELECT n FROM t")
     server.stop()
-    assert (True, [7]) == (stopped, found)
+    assert stopped is True
+    assert [7] == found
 
 
 @pytest.mark.ci
@@ -135,7 +136,8 @@ def test_killed_user(data: Path) -> None:
     server = embedded.serve(data)
     after = server_pid(data)
     server.stop()
-    assert (before, False) == (after, listens(data))
+    assert before == after
+    assert listens(data) is False
 
 
 @pytest.mark.ci
@@ -160,7 +162,9 @@ def test_two_processes(data: Path) -> None:
         with user_of(data) as (_, second_url):
             shared = first_url == second_url and query(first_url, "SELECT 1") == [1]
         left = listens(data)
-    assert (True, True, False) == (shared, left, listens(data))
+    assert shared is True
+    assert left is True
+    assert listens(data) is False
 
 
 @pytest.mark.ci
@@ -172,7 +176,8 @@ def test_two_at_once(fresh: Path) -> None:
         subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for _ in range(3)
     ]
-    assert ([0, 0, 0], False) == ([process.wait(30) for process in processes], listens(fresh))
+    assert [0, 0, 0] == [process.wait(30) for process in processes]
+    assert listens(fresh) is False
 
 
 @pytest.mark.ci
@@ -184,7 +189,8 @@ def test_same_process_twice(data: Path) -> None:
     first.stop()
     still = listens(data)
     second.stop()
-    assert (True, False) == (still, listens(data))
+    assert still is True
+    assert listens(data) is False
 
 
 @pytest.mark.ci
@@ -237,7 +243,8 @@ def test_ordinary_user(fresh: Path) -> None:
         os.chown(fresh.parent, uid, uid)
     with user_of(fresh, uid if os.geteuid() == 0 else None) as (_, url):
         found = query(url, "SELECT 1"), fresh.stat().st_uid
-    assert (([1], uid), False) == (found, listens(fresh))
+    assert ([1], uid) == found
+    assert listens(fresh) is False
 
 
 @pytest.mark.ci
@@ -253,7 +260,8 @@ def test_ordinary_users_data(fresh: Path) -> None:
     server.stop()
     with user_of(fresh, uid) as (_, url):
         again = query(url, "SELECT n FROM t")
-    assert ([7], [7]) == (found, again)
+    assert [7] == found
+    assert [7] == again
 
 
 def test_foreign_data(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,11 +361,9 @@ def test_copied_programs(server_folder: Path) -> None:
     copy = embedded.copied_programs(embedded.installed_programs(), server_folder)
     cluster = embedded.Cluster(server_folder / "data", copy, account)
     again = embedded.copied_programs(embedded.installed_programs(), server_folder)
-    assert (0, copy, True) == (
-        cluster.run("initdb", "--version").returncode,
-        again,
-        copy.is_relative_to(server_folder),
-    )
+    assert 0 == cluster.run("initdb", "--version").returncode
+    assert copy == again
+    assert copy.is_relative_to(server_folder) is True
 
 
 @pytest.fixture
@@ -392,11 +398,9 @@ def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder:
     first = data_directory.demo_data_directory()
     (clone("two") / ".data").touch()
     second = data_directory.demo_data_directory()
-    assert (True, True, True) == (
-        first.is_relative_to(server_folder / "home" / ".cache"),
-        second.is_relative_to(server_folder / "home" / ".cache"),
-        first != second,
-    )
+    assert first.is_relative_to(server_folder / "home" / ".cache") is True
+    assert second.is_relative_to(server_folder / "home" / ".cache") is True
+    assert first != second
 
 
 @pytest.fixture
@@ -429,11 +433,9 @@ def test_own_data_is_kept_away_from_the_checkout(clone: Callable[[str], Path], s
     first = data_directory.own_data_directory()
     clone("two")
     second = data_directory.own_data_directory()
-    assert (kept_home(server_folder), kept_home(server_folder), True) == (
-        first.parents[1],
-        second.parents[1],
-        first != second,
-    )
+    assert kept_home(server_folder) == first.parents[1]
+    assert kept_home(server_folder) == second.parents[1]
+    assert first != second
 
 
 def test_own_data_in_the_checkout_is_still_found(clone: Callable[[str], Path]) -> None:
@@ -489,7 +491,10 @@ def test_data_of_closed_checkout(clone: Callable[[str], Path]) -> None:
         subprocess.run(["rm", "-r", place], check=True)
     moved = data_directory.demo_data_directory()
     moved.parent.rmdir()
-    assert (found, True, [1], 0o700) == (again, found != other, works, stat.S_IMODE(first.stat().st_mode))
+    assert found == again
+    assert found != other
+    assert [1] == works
+    assert 0o700 == stat.S_IMODE(first.stat().st_mode)
     assert moved not in (found, other)
 
 
@@ -502,4 +507,5 @@ def test_strict_umask(clone: Callable[[str], Path]) -> None:
         found = data_directory.demo_data_directory()
     finally:
         os.umask(before)
-    assert (checkout / ".data" / "demo", True) == (found, data_directory.reachable(found.parent))
+    assert checkout / ".data" / "demo" == found
+    assert data_directory.reachable(found.parent) is True

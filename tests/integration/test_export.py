@@ -98,9 +98,9 @@ def test_json_lines(db: Database, export: Any) -> None:
     store(db, ["a\nb\u2028c \x1b[31m é 記"])
     result = export("results", "--project", "1", "--format", "jsonl")
     (found,) = [json.loads(line) for line in result.stdout.split("\n") if line]
-    assert ("0.0000012345", "a\nb\u2028c \x1b[31m é 記", {"Holded": 2}) == (
-        found["cost_usd"], found["full_response"], found["competitors_mentioned"],
-    )  # fmt: skip
+    assert "0.0000012345" == found["cost_usd"]
+    assert "a\nb\u2028c \x1b[31m é 記" == found["full_response"]
+    assert {"Holded": 2} == found["competitors_mentioned"]
     assert result.stdout.isascii()
 
 
@@ -111,7 +111,8 @@ def test_json_is_json_lines(db: Database, export: Any) -> None:
         export("citations", "--project", "1", *given).stdout
         for given in (("--format", "jsonl"), ("--json",), ("--json", "--format", "jsonl"))
     ]
-    assert (6, 1) == (lines_of[0].count("\n"), len(set(lines_of)))
+    assert 6 == lines_of[0].count("\n")
+    assert 1 == len(set(lines_of))
 
 
 @pytest.mark.parametrize(("form", "begins"), [(None, b'{"id": '), ("csv", b"id,"), ("xlsx", b"PK")])
@@ -130,11 +131,13 @@ def test_spreadsheet(db: Database, export: Any, tmp_path: Path) -> None:
     store(db, [*FORMULAS, "http://evil.example", "x" * 40_000, "\x01 control"])
     out = tmp_path / "answers.xlsx"
     result = export("results", "--project", "1", "--format", "xlsx", "--out", str(out))
-    assert (0, f"{out}: 11 rows.\n") == (result.exit_code, result.stdout), result.output
+    assert 0 == result.exit_code, result.output
+    assert f"{out}: 11 rows.\n" == result.stdout, result.output
     with zipfile.ZipFile(out) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
         assert [] == [name for name in book.namelist() if "rels" in name and "sheet" in name]
-    assert ("<f>" in sheet, "<hyperlink" in sheet) == (False, False)
+    assert "<f>" not in sheet
+    assert "<hyperlink" not in sheet
     assert 12 == sheet.count("<row ")
     assert "<v>0.25</v>" in sheet
     assert "[…]" in sheet
@@ -187,9 +190,10 @@ def test_snapshots(db: Database, export: Any) -> None:
         "VALUES (1, '2026-11-01', 'openai', 'gpt-6', 3, '{\"Holded\": 1}', '{a,b}')"
     )
     (found,) = lines(export("snapshots", "--project", "1").stdout)
-    assert ("3", "", '{"Holded": 1}', '["a", "b"]') == (
-        found["total_queries"], found["mention_rate"], found["competitor_breakdown"], found["models_served"],
-    )  # fmt: skip
+    assert "3" == found["total_queries"]
+    assert "" == found["mention_rate"]
+    assert '{"Holded": 1}' == found["competitor_breakdown"]
+    assert '["a", "b"]' == found["models_served"]
 
 
 def test_byte_order_mark(db: Database, export: Any, tmp_path: Path) -> None:
@@ -219,7 +223,9 @@ def test_byte_order_mark(db: Database, export: Any, tmp_path: Path) -> None:
 def test_refusals(export: Any, arguments: tuple[str, ...], words: str) -> None:
     """What cannot be exported is refused in one line that says why."""
     result = export(*arguments)
-    assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert 2 == result.exit_code
+    assert "" == result.stdout
+    assert 1 == result.stderr.count("\n")
     assert words in result.stderr
 
 
@@ -232,8 +238,10 @@ def test_failed_export_leaves_nothing(
     out.write_text("earlier")
     monkeypatch.setattr(sheets, "MOST_ROWS", 3)
     result = export("results", "--project", "1", "--format", "xlsx", "--out", str(out))
-    assert (2, True) == (result.exit_code, "`--format csv`" in result.stderr)
-    assert ("earlier", [out]) == (out.read_text(), list(tmp_path.iterdir()))
+    assert 2 == result.exit_code
+    assert "`--format csv`" in result.stderr
+    assert "earlier" == out.read_text()
+    assert [out] == list(tmp_path.iterdir())
 
 
 def test_sheet_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

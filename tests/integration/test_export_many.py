@@ -56,28 +56,39 @@ def test_many_projects_in_one_sheet(kind: str) -> None:
 def test_a_row_a_name() -> None:
     """In the long form each name of an answer has its row: mentions, position and site, empty if unknown."""
     found = rows("results", "--project", "1", "--long", "--to", "2026-11-01", "--provider", "openai")
-    assert [("brand", "Quipu", "true", "1", "2", "false"), ("competitor", "Holded", "true", "1", "1", "true"),
-            ("competitor", "Sage", "false", "0", "", "")] == [
-        (row["role"], row["name"], row["mentioned"], row["mentions"], row["position"], row["cited"]) for row in found
-    ]  # fmt: skip
+    assert [
+        ("brand", "Quipu", "true", "1", "2", "false"),
+        ("competitor", "Holded", "true", "1", "1", "true"),
+        ("competitor", "Sage", "false", "0", "", ""),
+    ] == [(row["role"], row["name"], row["mentioned"], row["mentions"], row["position"], row["cited"]) for row in found]
 
 
 @pytest.mark.usefixtures("books")
 def test_figures_a_row_a_name() -> None:
     """In the long form a day's figures have a row a name with how many answers name it."""
     found = rows("snapshots", "--project", "1", "--long", "--from", "2026-11-02")
-    assert [("google", "Quipu", "0"), ("google", "Holded", "0"), ("google", "Sage", "1"), ("openai", "Quipu", "1"),
-            ("openai", "Holded", "1"), ("openai", "Sage", "0")] == sorted(
+    assert [
+        ("google", "Quipu", "0"),
+        ("google", "Holded", "0"),
+        ("google", "Sage", "1"),
+        ("openai", "Quipu", "1"),
+        ("openai", "Holded", "1"),
+        ("openai", "Sage", "0"),
+    ] == sorted(
         ((row["llm_provider"], row["name"], row["answers_with_name"]) for row in found),
         key=lambda row: row[0],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "providers"),
-    [(["--mentioned"], {"openai"}), (["--not-mentioned"], {"google"}), (["--provider", "google"], {"google"}),
-     ([], {"openai", "google"})],
-)  # fmt: skip
+    [
+        (["--mentioned"], {"openai"}),
+        (["--not-mentioned"], {"google"}),
+        (["--provider", "google"], {"google"}),
+        ([], {"openai", "google"}),
+    ],
+)
 @pytest.mark.usefixtures("books")
 def test_only_the_answers_that_are_looked_for(options: list[str], providers: set[str]) -> None:
     """Answers can be narrowed to a provider, and to those that name the brand or do not."""

@@ -93,9 +93,7 @@ def test_a_database_that_is_away_is_not_waited_for_long_once_to_stop(
         assert time.monotonic() - started < 20
 
 
-@pytest.mark.parametrize(
-    "sql", ["SELECT * FROM owner FOR UPDATE", "LOCK TABLE owner", "SELECT pg_advisory_lock(7)"]
-)  # fmt: skip
+@pytest.mark.parametrize("sql", ["SELECT * FROM owner FOR UPDATE", "LOCK TABLE owner", "SELECT pg_advisory_lock(7)"])
 def test_a_lock_of_another_session_is_not_waited_for_without_end(database: Database, sql: str) -> None:
     """Rows, tables and advisory locks that another holds end the wait after the lock time, with an error of its own."""
     wanted = "SELECT pg_advisory_lock(7)" if "advisory" in sql else "UPDATE owner SET balance = 0"
@@ -110,13 +108,16 @@ def test_a_lock_of_another_session_is_not_waited_for_without_end(database: Datab
 @pytest.mark.parametrize(
     ("setting", "value", "ours"),
     [
-        ("statement_timeout", "700ms", "0"), ("lock_timeout", "0", "200ms"),
-        ("default_transaction_read_only", "on", "off"), ("default_transaction_isolation", "serializable",
-                                                         "read committed"),
-        ("idle_in_transaction_session_timeout", "1s", "5min"), ("idle_session_timeout", "1s", "0"),
-        ("synchronous_commit", "off", "on"), ("timezone", "America/Lima", "UTC"),
+        ("statement_timeout", "700ms", "0"),
+        ("lock_timeout", "0", "200ms"),
+        ("default_transaction_read_only", "on", "off"),
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("idle_in_transaction_session_timeout", "1s", "5min"),
+        ("idle_session_timeout", "1s", "0"),
+        ("synchronous_commit", "off", "on"),
+        ("timezone", "America/Lima", "UTC"),
     ],
-)  # fmt: skip
+)
 def test_settings_of_the_host_are_not_ours(database: Database, setting: str, value: str, ours: str) -> None:
     """What the host sets for its role or database does not reach our sessions."""
     database.execute(f"ALTER ROLE postgres SET {setting} = '{value}'")

@@ -47,15 +47,21 @@ class MistralProvider:
     ) -> None:
         self.base_url = base_url or "https://api.mistral.ai/v1"
         self.wire = HttpTransport(
-            NAME, key, base_url=self.base_url, headers={"authorization": f"Bearer {key.reveal()}"},
-            timeout_seconds=timeout_seconds, total_seconds=total_seconds,
-        )  # fmt: skip
+            NAME,
+            key,
+            base_url=self.base_url,
+            headers={"authorization": f"Bearer {key.reveal()}"},
+            timeout_seconds=timeout_seconds,
+            total_seconds=total_seconds,
+        )
 
     def send(self, question: Question) -> Reply:
         asked = [{"role": "system", "content": instruction(question)}, {"role": "user", "content": question.prompt}]
         body: dict[str, Any] = {
-            "model": question.model_id, "max_tokens": question.max_output_tokens, "messages": asked,
-        }  # fmt: skip
+            "model": question.model_id,
+            "max_tokens": question.max_output_tokens,
+            "messages": asked,
+        }
         return self.wire.exchange(lambda: self.wire.http.post(f"{self.base_url}/chat/completions", json=body))
 
     def list_models(self) -> list[ModelInfo]:
@@ -136,10 +142,14 @@ class Five:
 def five(database_url: str, monkeypatch: pytest.MonkeyPatch, quiet: None) -> Iterator[Five]:
     with running() as mistral, open_environment(database_url) as environment:
         variables = {
-            **environment.server.environment(), "DATABASE_URL": database_url, "LLM_SENTIMENT": "false",
-            "OPENAI_API_KEY": KEYS["openai"], "MISTRAL_API_KEY": KEY,
-            "MISTRAL_BASE_URL": f"{mistral.url}/v1", "LLM_MISTRAL_CONCURRENCY": "1",
-        }  # fmt: skip
+            **environment.server.environment(),
+            "DATABASE_URL": database_url,
+            "LLM_SENTIMENT": "false",
+            "OPENAI_API_KEY": KEYS["openai"],
+            "MISTRAL_API_KEY": KEY,
+            "MISTRAL_BASE_URL": f"{mistral.url}/v1",
+            "LLM_MISTRAL_CONCURRENCY": "1",
+        }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         add_to_list(monkeypatch)
@@ -155,8 +165,12 @@ def test_its_answers_are_stored_and_charged_by_its_price(five: Five) -> None:
     report = five.run()
     kept = "model_id, brand_mentioned, full_response, llm_monitoring_results.cost_usd"
     found = five.environment.rows(f"SELECT {kept} FROM llm_monitoring_results WHERE llm_provider = 'mistral'")
-    answer = {"model_id": MODEL, "brand_mentioned": True, "full_response": "Quipu, y también Holded.",
-              "cost_usd": CALL_USD}  # fmt: skip
+    answer = {
+        "model_id": MODEL,
+        "brand_mentioned": True,
+        "full_response": "Quipu, y también Holded.",
+        "cost_usd": CALL_USD,
+    }
     assert [answer] * 3 == found
     assert 3 * CALL_USD == five.paid("mistral") == report["total_cost_usd"] - five.environment.billed()
     assert {f"Bearer {KEY}"} == {each.headers["authorization"] for each in five.mistral.received}
@@ -167,7 +181,9 @@ def test_the_audit_of_its_calls_is_clean(five: Five) -> None:
     five.mistral.script(says(CHAT))
     five.run()
     done = CliRunner().invoke(root, ["budget", "audit"])
-    assert (0, True) == (done.exit_code, "users: 1" in done.output and "No difference" in done.output), done.output
+    assert 0 == done.exit_code, done.output
+    assert "users: 1" in done.output, done.output
+    assert "No difference" in done.output, done.output
 
 
 def test_its_refused_key_closes_its_own_lane_alone(five: Five) -> None:
@@ -175,13 +191,17 @@ def test_its_refused_key_closes_its_own_lane_alone(five: Five) -> None:
     five.mistral.script(says(NO_KEY, 401))
     cells = five.run()["completeness_by_llm"]
     assert {"openai": 3, "mistral": 0} == {name: cell["valid"] for name, cell in cells.items()}
-    assert (1, Decimal(0)) == (five.asked(), five.paid("mistral"))
+    assert 1 == five.asked()
+    assert Decimal(0) == five.paid("mistral")
     assert five.environment.billed() == five.paid("openai") > 0
     assert five.environment.audit().clean
 
 
 def test_the_list_is_as_before_after_each_test() -> None:
     """No module keeps the fifth provider for the tests that follow."""
-    lists = {name: getattr(module, "PROVIDERS", ()) for name, module in list(sys.modules.items())
-             if name.startswith("llm_monitoring.")}  # fmt: skip
+    lists = {
+        name: getattr(module, "PROVIDERS", ())
+        for name, module in list(sys.modules.items())
+        if name.startswith("llm_monitoring.")
+    }
     assert [] == [name for name, listed in lists.items() if NAME in listed]

@@ -64,7 +64,8 @@ def test_a_month_is_forecast_from_answers_and_sentiments(environment: Environmen
     left = ((month + timedelta(days=32)).replace(day=1) - timedelta(days=1) - today).days
     standing = next(each for each in app.budget.standings() if each.user_id == user)
     assert {user} == set(found)
-    assert (Decimal(2 * (1 + left)) + standing.spent_usd, 8) == (found[user].expected_usd, found[user].days)
+    assert Decimal(2 * (1 + left)) + standing.spent_usd == found[user].expected_usd
+    assert 8 == found[user].days
 
 
 def test_tasks_that_were_answered_today_are_not_counted_twice(environment: Environment) -> None:
@@ -111,7 +112,8 @@ def test_the_digest_says_when_a_budget_will_end(environment: Environment) -> Non
     (notice,) = forecast_notices(forecasts(app, standings), standings, month, names)
     today = schedule_day(app.settings)
     assert f"📉 {names.user(short)}: a este ritmo el presupuesto se acaba el {today}; el mes costaría $" in notice.line
-    assert ("budget", f"forecast {short} {month:%Y-%m}") == (notice.kind, notice.subject)
+    assert "budget" == notice.kind
+    assert f"forecast {short} {month:%Y-%m}" == notice.subject
     app.budget.correct(short, Decimal("0.50"), "spent elsewhere")
     standings = app.budget.standings()
     assert [] == list(forecast_notices(forecasts(app, standings), standings, month, names))

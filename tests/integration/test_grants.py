@@ -24,7 +24,8 @@ PROMPTS = ["¿Qué es Quipu?", "¿Qué programa de facturación conviene?"]
 
 def grants() -> str:
     result = CliRunner().invoke(root, ["migrate", "--print-grants"])
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert 0 == result.exit_code
+    assert "" == result.stderr
     return result.stdout
 
 
@@ -75,10 +76,12 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     environment.db.execute("DELETE FROM user_llm_api_keys WHERE user_id = %(id)s", {"id": keyless})
     environment.add_project(keyless, PROMPTS)
     runner = {"DATABASE_URL": as_login(environment.url, "runner"), "OPENAI_API_KEY": KEYS["openai"]}
-    environment.server.faults.set([
-        {"match": {"provider": "google"}, "times": 1, "action": {"kind": "refusal"}},
-        {"match": {"provider": "anthropic"}, "times": 1, "action": {"kind": "status", "status": 500}},
-    ])  # fmt: skip
+    environment.server.faults.set(
+        [
+            {"match": {"provider": "google"}, "times": 1, "action": {"kind": "refusal"}},
+            {"match": {"provider": "anthropic"}, "times": 1, "action": {"kind": "status", "status": 500}},
+        ]
+    )
     assert environment.run(extra=runner)[0] == 0
     environment.db.execute("UPDATE llm_call_receipts SET received_at = now() - INTERVAL '2 years'")
     environment.db.execute("UPDATE llm_monitoring_results SET created_at = now() - INTERVAL '2 years'")
@@ -86,10 +89,12 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     environment.db.execute("UPDATE llm_sessions SET ended_at = now() - INTERVAL '2 years'")
     code, output = environment.run(extra=runner)
     assert environment.count("llm_sessions") == 0
-    assert (code, "permission denied" in "".join(environment.output)) == (0, False), output
+    assert 0 == code, output
+    assert "permission denied" not in "".join(environment.output), output
     assert environment.count("llm_monitoring_results WHERE full_response IS NOT NULL") == 0
     assert environment.count("llm_monitoring_results") == 2 * 4 - 1 + 2
-    assert (environment.audit().differences, environment.audit().open_attempts) == ([], [])
+    assert environment.audit().differences == []
+    assert environment.audit().open_attempts == []
 
 
 @pytest.mark.ci
@@ -100,9 +105,11 @@ def test_the_runner_does_a_day_on_two_machines(environment: Environment) -> None
     execute(environment.url, grants())
     with open_worker_processes(environment, DATABASE_URL=as_login(environment.url, "runner")) as processes:
         worker = processes.worker()
-        assert (0, 0) == (processes.coordinator().wait(), worker.end()), processes.said()
+        assert 0 == processes.coordinator().wait(), processes.said()
+        assert 0 == worker.end(), processes.said()
         assert "permission denied" not in processes.said()
-    assert (8, True) == (environment.count("llm_monitoring_results"), environment.audit().clean)
+    assert 8 == environment.count("llm_monitoring_results")
+    assert environment.audit().clean is True
 
 
 FORBIDDEN = [
@@ -251,12 +258,15 @@ def test_the_admin_sets_prices_and_keys_but_erases_no_ledger(
     monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", environment.master_key)
     environment.add_project(1, ["One?", "Two?"], ["openai"])
     for arguments in (
-        ["users", "add", "b@example.com"], ["queries", "remove", "1", "1", "--yes"],
+        ["users", "add", "b@example.com"],
+        ["queries", "remove", "1", "1", "--yes"],
         ["queries", "edit", "1", "2", "--text", "Which?"],
-        ["budget", "set", "a@example.com", "--limit", "50"], ["keys", "rotate"],
-        ["budget", "correct", "a@example.com", "1", "--reason", "x"], ["budget", "audit", "--fix"],
+        ["budget", "set", "a@example.com", "--limit", "50"],
+        ["keys", "rotate"],
+        ["budget", "correct", "a@example.com", "1", "--reason", "x"],
+        ["budget", "audit", "--fix"],
         ["keys", "remove", "a@example.com", "openai", "--yes"],
-    ):  # fmt: skip
+    ):
         result = CliRunner().invoke(root, arguments)
         assert result.exit_code == 0, result.output
     never = ["DELETE FROM llm_call_attempts", "DELETE FROM llm_model_changelog", "DROP TABLE llm_call_attempts"]

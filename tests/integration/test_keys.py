@@ -187,7 +187,8 @@ def test_unreadable_key_is_never_replaced_by_the_operators(
     assert keys.find(ana, "google") == FoundKey(OWN, "user")
     assert keys.find(luis, "openai") == FoundKey(Secret("sk-luis"), "user")
     states = keys.available([ana])[ana]
-    assert (states["openai"].source, states["openai"].usable) == ("user", False)
+    assert "user" == states["openai"].source
+    assert states["openai"].usable is False
 
 
 def test_swapped_tokens(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
@@ -200,7 +201,8 @@ def test_swapped_tokens(db: Database, keys: KeyStore, ana: int, luis: int) -> No
     for user_id, provider in wrong:
         with pytest.raises(KeyUnreadable) as caught:
             keys.find(user_id, provider)
-        assert (caught.value.reason, caught.value.user_id) == ("not_yours", user_id)
+        assert "not_yours" == caught.value.reason
+        assert caught.value.user_id == user_id
     assert keys.find(ana, "openai") == FoundKey(Secret("sk-of-ana"), "user")
 
 
@@ -252,7 +254,9 @@ def test_listing(db: Database, keys: KeyStore, ana: int, luis: int) -> None:
         ListedKey("anthropic", "user", ana, "ana@example.com", "efgh", bound=False),
         ListedKey("google", "user", ana, "ana@example.com", "", bound=True),
     ]
-    assert (broken.user_id, broken.last_four, broken.bound) == (luis, "", None)
+    assert broken.user_id == luis
+    assert "" == broken.last_four
+    assert broken.bound is None
     assert broken.problem is not None
     assert broken.problem.reason == "damaged"
 
@@ -294,7 +298,8 @@ def test_rotation_goes_past_what_no_master_key_opens(db: Database, ana: int, lui
     old.store(luis, "google", OWN)
     put_token(db, luis, "anthropic", token)
     done = KeyStore(db, KeyCipher(f"{NEW},{OLD}"), {}).rotate()
-    assert (2, [(luis, "anthropic")]) == (done.rotated, [(each.user_id, each.provider) for each in done.unusable])
+    assert 2 == done.rotated
+    assert [(luis, "anthropic")] == [(each.user_id, each.provider) for each in done.unusable]
     assert token == stored(db, luis)["anthropic"]
 
 

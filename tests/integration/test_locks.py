@@ -77,7 +77,8 @@ def test_a_migration_says_once_whom_it_waits_for(
             while not caplog.records and time.monotonic() < deadline:
                 time.sleep(0.01)
         thread.join(20)
-    assert (["0001_create_things"], 1) == (applied, len(caplog.records))
+    assert ["0001_create_things"] == applied
+    assert 1 == len(caplog.records)
     assert "application=squatter" in caplog.messages[0]
 
 
@@ -107,7 +108,8 @@ def test_who_holds_the_run_lock_is_named(db: Database) -> None:
             RunLock(db).__enter__()
     holder = caught.value.holder
     assert holder is not None
-    assert (pid, "squatter") == (holder.pid, holder.application)
+    assert pid == holder.pid
+    assert "squatter" == holder.application
     assert str(holder) in str(caught.value)
 
 
@@ -143,7 +145,8 @@ def test_a_squatted_run_lock_is_an_error_after_a_day(
         monkeypatch.setattr(records, "LONGEST_RUN", timedelta(0))
         assert 1 == daily.main([])
     output = capsys.readouterr().out
-    assert (2, 2) == (output.count("Otra ejecución diaria está en curso"), output.count("application=squatter"))
+    assert 2 == output.count("Otra ejecución diaria está en curso")
+    assert 2 == output.count("application=squatter")
     assert 1 == output.count("más de un día")
 
 

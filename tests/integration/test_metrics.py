@@ -68,17 +68,21 @@ def test_the_figures_of_a_period_in_all_and_by_provider(book: Book) -> None:
     book.figures(FIRST)
     found = measured(FIRST)
     whole, openai, google = found["all"], found["by_provider"]["openai"], found["by_provider"]["google"]
-    assert (20, 6, "30.00") == (whole["total_queries"], whole["total_mentions"], whole["mention_rate"])
-    assert ("40.00", "20.00") == (openai["mention_rate"], google["mention_rate"])
-    assert ("50.00", {"Holded": 6}, "2.00") == (
-        whole["share_of_voice"], whole["competitor_breakdown"], whole["avg_position"],
-    )  # fmt: skip
-    assert (1, 1, "0.00") == (
-        whole["branded_total_queries"], whole["branded_total_mentions"], whole["citation_rate"],
-    )  # fmt: skip
-    assert (10, ["google", "openai"], "16.82", "68.73") == (
-        whole["prompts"], whole["providers"], openai["mention_rate_low"], openai["mention_rate_high"],
-    )  # fmt: skip
+    assert 20 == whole["total_queries"]
+    assert 6 == whole["total_mentions"]
+    assert "30.00" == whole["mention_rate"]
+    assert "40.00" == openai["mention_rate"]
+    assert "20.00" == google["mention_rate"]
+    assert "50.00" == whole["share_of_voice"]
+    assert {"Holded": 6} == whole["competitor_breakdown"]
+    assert "2.00" == whole["avg_position"]
+    assert 1 == whole["branded_total_queries"]
+    assert 1 == whole["branded_total_mentions"]
+    assert "0.00" == whole["citation_rate"]
+    assert 10 == whole["prompts"]
+    assert ["google", "openai"] == whole["providers"]
+    assert "16.82" == openai["mention_rate_low"]
+    assert "68.73" == openai["mention_rate_high"]
 
 
 def test_nothing_to_measure_is_no_number(book: Book) -> None:
@@ -86,11 +90,14 @@ def test_nothing_to_measure_is_no_number(book: Book) -> None:
     fill(book, FIRST, [])
     printed = done(*asked(FIRST))
     lines = {line.split("  ")[0]: line.split()[-1] for line in printed.splitlines() if line}
-    assert ("0.00", "–", "–", "–") == (
-        lines["Mention rate %"], lines["Average position"], lines["Share of voice %"], lines["Average sentiment"],
-    )  # fmt: skip
+    assert "0.00" == lines["Mention rate %"]
+    assert "–" == lines["Average position"]
+    assert "–" == lines["Share of voice %"]
+    assert "–" == lines["Average sentiment"]
     empty = measured(SECOND)
-    assert (0, None, {}) == (empty["all"]["total_queries"], empty["all"]["mention_rate"], empty["by_provider"])
+    assert 0 == empty["all"]["total_queries"]
+    assert empty["all"]["mention_rate"] is None
+    assert {} == empty["by_provider"]
 
 
 def test_a_change_of_model_is_said(book: Book) -> None:
@@ -99,9 +106,15 @@ def test_a_change_of_model_is_said(book: Book) -> None:
     fill(book, SECOND, [0], model="m-2")
     assert "Model changed: from 2026-11-02 on openai answers with m-2, with m-1 before." in done(*asked(FIRST, SECOND))
     assert measured(SECOND, compared=[FIRST])["comparison"]["model_changes"] == [
-        {"provider": "openai", "day": "2026-11-02", "before": "m-1", "after": "m-2", "before_mode": "standard",
-         "after_mode": "standard"}
-    ]  # fmt: skip
+        {
+            "provider": "openai",
+            "day": "2026-11-02",
+            "before": "m-1",
+            "after": "m-2",
+            "before_mode": "standard",
+            "after_mode": "standard",
+        }
+    ]
 
 
 def test_a_real_change_and_noise_are_told_apart(book: Book) -> None:
@@ -111,10 +124,13 @@ def test_a_real_change_and_noise_are_told_apart(book: Book) -> None:
         fill(book, day, mentioned)
     noise = measured(days[1], compared=[days[0]])["comparison"]["changes"][0]
     rise = measured(days[2], compared=[days[1]])["comparison"]["changes"][0]
-    assert ("within noise", "0.00") == (noise["verdict"], noise["difference"])
-    assert ("up", "80.00", 10, 10, True) == (
-        rise["verdict"], rise["difference"], rise["prompts"], rise["pairs"], rise["improved"],
-    )  # fmt: skip
+    assert "within noise" == noise["verdict"]
+    assert "0.00" == noise["difference"]
+    assert "up" == rise["verdict"]
+    assert "80.00" == rise["difference"]
+    assert 10 == rise["prompts"]
+    assert 10 == rise["pairs"]
+    assert rise["improved"] is True
     printed = done(*asked(days[2], compared=[days[1]]))
     assert "Before: 2026-11-02. After: 2026-11-03." in printed
 
@@ -171,7 +187,8 @@ def test_failures_and_costs_stand_beside_the_figures(book: Book) -> None:
     )
     book.db.execute("UPDATE llm_monitoring_results SET attempt_id = NULL")
     book.figures(FIRST)
-    assert (1, "0.1000000000") == (measured(FIRST)["all"]["failed_queries"], measured(FIRST)["all"]["total_cost_usd"])
+    assert 1 == measured(FIRST)["all"]["failed_queries"]
+    assert "0.1000000000" == measured(FIRST)["all"]["total_cost_usd"]
 
 
 def test_rows_of_the_older_form_are_measured(legacy_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,9 +203,9 @@ def test_rows_of_the_older_form_are_measured(legacy_database_url: str, monkeypat
             {"none": Json(None)},
         )
     found = measured(date(2026, 1, 15), date(2026, 1, 16))
-    assert (2, 1, "50.00") == (
-        found["all"]["total_queries"], found["all"]["total_mentions"], found["all"]["mention_rate"],
-    )  # fmt: skip
+    assert 2 == found["all"]["total_queries"]
+    assert 1 == found["all"]["total_mentions"]
+    assert "50.00" == found["all"]["mention_rate"]
 
 
 def week(book: Book, first: date, mentioned: Sequence[int], provider: ProviderName = "openai") -> None:
@@ -211,7 +228,8 @@ def test_a_month_against_the_month_before(book: Book) -> None:
     """Before a whole month comes the whole month before it, however long."""
     fill(book, FIRST, [0])
     found = json.loads(done("metrics", "1", "--from", "2026-11-01", "--to", "2026-11-30", "--previous", "--json"))
-    assert ("2026-10-01", "2026-10-31") == (found["compare_from"], found["compare_to"])
+    assert "2026-10-01" == found["compare_from"]
+    assert "2026-10-31" == found["compare_to"]
 
 
 def test_what_moved_by_prompt(book: Book) -> None:
@@ -230,7 +248,8 @@ def test_one_provider_alone(book: Book) -> None:
     fill(book, FIRST, [0, 1])
     fill(book, FIRST, range(10), provider="google")
     found = json.loads(done("metrics", "1", "--days", "1", "--provider", "openai", "--json"))
-    assert ({"openai"}, "20.00") == (set(found["by_provider"]), found["all"]["mention_rate"])
+    assert {"openai"} == set(found["by_provider"])
+    assert "20.00" == found["all"]["mention_rate"]
 
 
 def test_who_moved_adds_up(book: Book) -> None:
@@ -262,10 +281,12 @@ def test_a_missing_project_lists_them(book: Book) -> None:
     [
         (["--days", "7", "--from", "2026-11-01", "--to", "2026-11-02"], "give two lengths"),
         (["--previous", "--compare-from", "2026-10-01", "--compare-to", "2026-10-02"], "two periods to compare with"),
-        (["--compare-from", "2026-10-05", "--compare-to", "2026-10-02"],
-         "--compare-from 2026-10-05 is after --compare-to 2026-10-02"),
+        (
+            ["--compare-from", "2026-10-05", "--compare-to", "2026-10-02"],
+            "--compare-from 2026-10-05 is after --compare-to 2026-10-02",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_says_two_things_is_refused(book: Book, arguments: list[str], said: str) -> None:
     """Options that contradict each other are named, and what to change."""
     assert said in refused("metrics", "1", *arguments)

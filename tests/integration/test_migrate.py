@@ -48,13 +48,12 @@ def test_order_and_once(empty: Database, tmp_path: Path, write: Write) -> None:
     write(m0003_create_b="CREATE TABLE b (n INTEGER)")
     before = pending(empty, tmp_path)
     third = migrate(empty, tmp_path)
-    assert (["0001_create_a", "0002_fill_a"], [], ["0003_create_b"], ["0003_create_b"]) == (
-        first,
-        again,
-        before,
-        third,
-    )
-    assert ([{"n": "100%"}], ["a", "b"]) == (empty.all("SELECT n FROM a"), tables(empty))
+    assert ["0001_create_a", "0002_fill_a"] == first
+    assert [] == again
+    assert ["0003_create_b"] == before
+    assert ["0003_create_b"] == third
+    assert [{"n": "100%"}] == empty.all("SELECT n FROM a")
+    assert ["a", "b"] == tables(empty)
 
 
 def test_pending_changes_nothing(empty: Database, tmp_path: Path, write: Write) -> None:
@@ -62,7 +61,8 @@ def test_pending_changes_nothing(empty: Database, tmp_path: Path, write: Write) 
     write(m0001_create_a="CREATE TABLE a (n INTEGER)")
     names = pending(empty, tmp_path)
     left = empty.one("SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'public'")
-    assert (["0001_create_a"], {"n": 0}) == (names, left)
+    assert ["0001_create_a"] == names
+    assert {"n": 0} == left
 
 
 def test_record(empty: Database, tmp_path: Path, write: Write) -> None:
@@ -82,7 +82,8 @@ def test_failed(empty: Database, tmp_path: Path, write: Write, sql: str) -> None
     write(m0001_create_a="CREATE TABLE a (n INTEGER)", m0002_create_b=sql)
     with pytest.raises(ConfigurationError, match="0002_create_b failed"):
         migrate(empty, tmp_path)
-    assert (["a"], ["0002_create_b"]) == (tables(empty), pending(empty, tmp_path))
+    assert ["a"] == tables(empty)
+    assert ["0002_create_b"] == pending(empty, tmp_path)
 
 
 def test_unrecorded(empty: Database, tmp_path: Path, write: Write) -> None:
@@ -169,13 +170,15 @@ def test_killed_migrator(empty: Database, tmp_path: Path, write: Write) -> None:
         process.kill()
     empty.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     write(m0002_create_b="CREATE TABLE b (n TEXT)")
-    assert (["0002_create_b"], ["a", "b"]) == (migrate(empty, tmp_path), tables(empty))
+    assert ["0002_create_b"] == migrate(empty, tmp_path)
+    assert ["a", "b"] == tables(empty)
 
 
 def test_shipped(empty: Database) -> None:
     """The product's own migrations build an empty database, and nothing is left pending."""
     applied = migrate(empty)
-    assert (True, []) == (len(applied) > 0, pending(empty))
+    assert len(applied) > 0
+    assert [] == pending(empty)
 
 
 def test_shipped_on_legacy(legacy_database_url: str) -> None:
@@ -186,7 +189,8 @@ def test_shipped_on_legacy(legacy_database_url: str) -> None:
         migrate(db)
         after = [db.one(f"SELECT count(*) AS n FROM {table}") for table in counted]
         left = pending(db)
-    assert (before, []) == (after, left)
+    assert before == after
+    assert [] == left
 
 
 @pytest.fixture
@@ -248,7 +252,8 @@ def test_shipped_on_unique_indexes(legacy: Database) -> None:
         "INSERT INTO llm_monitoring_snapshots (project_id, llm_provider, snapshot_date, model_id, total_queries)"
         " SELECT project_id, llm_provider, snapshot_date, 'another', 1 FROM llm_monitoring_snapshots"
     )
-    assert (1, 1) == (sample, model)
+    assert 1 == sample
+    assert 1 == model
 
 
 def test_shipped_on_a_project_that_names_no_provider(legacy: Database) -> None:

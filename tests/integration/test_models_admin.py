@@ -59,13 +59,15 @@ class Admin:
 
     def done(self, *arguments: str) -> str:
         result = self.run(*arguments)
-        assert (0, "") == (result.exit_code, result.stderr), result.output
+        assert 0 == result.exit_code, result.output
+        assert "" == result.stderr, result.output
         return result.stdout
 
     def refused(self, *arguments: str, code: int = 2) -> str:
         """Run what must fail with one line, nothing on standard output, and return the line."""
         result = self.run(*arguments)
-        assert (code, 1) == (result.exit_code, result.stderr.count("\n")), result.output
+        assert code == result.exit_code, result.output
+        assert 1 == result.stderr.count("\n"), result.output
         assert result.stderr.startswith("error: ")
         return result.stderr.removeprefix("error: ").rstrip("\n")
 
@@ -123,7 +125,8 @@ def test_activate_without_prices(admin: Admin, *, suggested: bool) -> None:
         f"openai/{model_id} has no prices above zero: set them with "
         f"`python -m llm_monitoring models price openai {model_id}`"
     )
-    assert (before, expected) == (admin.state(), line)
+    assert before == admin.state()
+    assert expected == line
 
 
 @pytest.mark.parametrize("step", ["new", "rejected", "retired"])
@@ -135,7 +138,8 @@ def test_activate_without_approval(admin: Admin, step: str) -> None:
         )
     before = admin.state()
     line = admin.refused("activate", "openai", "gpt-5.4-mini", "--user", "1", "--yes", "--reason", "x")
-    assert (before, True) == (admin.state(), line.startswith(f"openai/gpt-5.4-mini is {step}, not approved"))
+    assert before == admin.state()
+    assert line.startswith(f"openai/gpt-5.4-mini is {step}, not approved")
 
 
 @pytest.mark.parametrize(
@@ -149,12 +153,13 @@ def test_activate_without_approval(admin: Admin, step: str) -> None:
         (("openai", "gpt-6-luna", "--user", "1", "--reason", "x"), "there is no terminal to confirm on: add --yes"),
         (("mistral", "m"), "Invalid value for 'PROVIDER': "),
     ],
-)  # fmt: skip
+)
 def test_activate_bad_input(admin: Admin, arguments: tuple[str, ...], message: str) -> None:
     """What is missing is said in one line with code 2, before anything is paid or changed."""
     before = admin.state()
     line = admin.refused("activate", *arguments)
-    assert (before, message) == (admin.state(), line[: len(message)])
+    assert before == admin.state()
+    assert message == line[: len(message)]
 
 
 def test_raw_sql_is_refused(admin: Admin) -> None:
@@ -189,7 +194,9 @@ def test_a_suggestion_is_never_charged(admin: Admin) -> None:
     admin.done("approve", "openai", "gpt-5.4-nano", "--reason", "x")
     model = registry.find_model(admin.environment.db, "openai", "gpt-5.4-nano")
     judge = registry.read_catalogue(admin.environment.db).judge(frozenset({"openai"}), TODAY)
-    assert (True, None, "gpt-6-luna") == (model is not None, model and model.prices, judge and judge.model_id)
+    assert model is not None
+    assert model.prices is None
+    assert "gpt-6-luna" == (judge and judge.model_id)
 
 
 # --- activation
@@ -203,15 +210,13 @@ def test_activation_from_detection_to_the_next_run(admin: Admin) -> None:
     output = admin.done("activate", "openai", "gpt-5.4-nano", "--user", "a@example.com", "--yes", "--reason", "cheaper")
     attempt = admin.environment.rows("SELECT * FROM llm_call_attempts")[0]
     charge = admin.environment.server.bill.lines[0]
-    assert (1, 1, "probe", "settled", 1, None, "user") == (
-        len(admin.environment.server.bill.lines),
-        admin.environment.count("llm_call_attempts"),
-        attempt["kind"],
-        attempt["state"],
-        attempt["user_id"],
-        attempt["project_id"],
-        attempt["key_source"],
-    )
+    assert 1 == len(admin.environment.server.bill.lines)
+    assert 1 == admin.environment.count("llm_call_attempts")
+    assert "probe" == attempt["kind"]
+    assert "settled" == attempt["state"]
+    assert 1 == attempt["user_id"]
+    assert attempt["project_id"] is None
+    assert "user" == attempt["key_source"]
     assert (
         admin.environment.billed()
         == attempt["charged_usd"]
@@ -235,12 +240,15 @@ def test_activation_from_detection_to_the_next_run(admin: Admin) -> None:
     assert admin.row("openai", "gpt-5.4-nano")["validated_at"] is not None
     admin.environment.add_project(1, PROMPTS[:1], ["openai"])
     code, output = admin.environment.run()
-    assert (0, [{"model_id": "gpt-5.4-nano"}]) == (
-        code,
-        admin.environment.rows("SELECT model_id FROM llm_monitoring_results"),
-    ), output
+    assert 0 == code, output
+    assert [{"model_id": "gpt-5.4-nano"}] == admin.environment.rows("SELECT model_id FROM llm_monitoring_results"), (
+        output
+    )
     audit = admin.environment.audit()
-    assert ([], [], [], []) == (audit.differences, audit.over_ceiling, audit.open_attempts, admin.environment.leaks())
+    assert [] == audit.differences
+    assert [] == audit.over_ceiling
+    assert [] == audit.open_attempts
+    assert [] == admin.environment.leaks()
 
 
 def test_the_operator_pays_where_nobody_is_named(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +256,8 @@ def test_the_operator_pays_where_nobody_is_named(admin: Admin, monkeypatch: pyte
     operator = admin.environment.add_user("operator@example.com")
     monkeypatch.setenv("LLM_OPERATOR_USER_ID", str(operator))
     admin.done("activate", "openai", "gpt-6-luna", "--yes", "--reason", "x", "--by", "ana")
-    assert (admin.environment.billed(), Decimal(0)) == (admin.environment.spent(operator), admin.environment.spent(1))
+    assert admin.environment.billed() == admin.environment.spent(operator)
+    assert Decimal(0) == admin.environment.spent(1)
     assert "ana" == model_admin.history(admin.environment.db, "openai", "gpt-6-luna", 1)[0]["changed_by"]
 
 
@@ -256,7 +265,8 @@ def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
     """The current model is not asked again."""
     before = admin.state()
     output = admin.done("activate", "openai", "gpt-6.1-terra", "--yes", "--reason", "x")
-    assert (before, "openai/gpt-6.1-terra is the current model already: nothing to do.\n") == (admin.state(), output)
+    assert before == admin.state()
+    assert "openai/gpt-6.1-terra is the current model already: nothing to do.\n" == output
 
 
 @pytest.mark.parametrize(
@@ -274,12 +284,10 @@ def test_a_model_that_does_not_answer_is_not_switched_to(admin: Admin, action: A
     admin.environment.server.faults.set([{"match": {"route": "answer"}, "action": action}])
     result = admin.run("activate", "openai", "gpt-6-luna", "--user", "1", "--yes", "--reason", "x")
     attempt = admin.environment.rows("SELECT state, charged_usd FROM llm_call_attempts")[0]
-    assert (1, ["gpt-6.1-terra"], state, None) == (
-        result.exit_code,
-        admin.current(),
-        attempt["state"],
-        admin.row("openai", "gpt-6-luna")["validated_at"],
-    )
+    assert 1 == result.exit_code
+    assert ["gpt-6.1-terra"] == admin.current()
+    assert state == attempt["state"]
+    assert admin.row("openai", "gpt-6-luna")["validated_at"] is None
     assert "openai/gpt-6-luna gave no answer, which cost" in result.stderr
     assert message in result.stderr
     assert admin.environment.billed() <= attempt["charged_usd"] == admin.environment.spent(1)
@@ -289,11 +297,9 @@ def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
     """A question that does not fit the user's month is not asked, and nothing is switched."""
     admin.environment.budget.correct(1, Decimal("99.9999"), "spent")
     result = admin.run("activate", "anthropic", "claude-haiku-5-5", "--user", "1", "--yes", "--reason", "x")
-    assert (1, Decimal(0), ["claude-sonnet-5-5"]) == (
-        result.exit_code,
-        admin.environment.billed(),
-        admin.current("anthropic"),
-    )
+    assert 1 == result.exit_code
+    assert Decimal(0) == admin.environment.billed()
+    assert ["claude-sonnet-5-5"] == admin.current("anthropic")
     assert "error: what user 1 has left this month does not cover the call's ceiling of 0.0007 USD\n" == result.stderr
 
 
@@ -308,11 +314,10 @@ def test_perplexity_is_asked_within_its_cap(admin: Admin) -> None:
     assert before == admin.state()
     admin.done("price", "perplexity", "perplexity/glm-5.3", "--max-searches", "5", "--reason", "x")
     result = admin.run("probe", "perplexity", "perplexity/sonar", "--user", "1", "--reason", "x")
-    assert (0, True) == (result.exit_code, admin.environment.billed() > 0)
-    assert (admin.environment.billed(), ["perplexity/sonar"]) == (
-        admin.environment.spent(1),
-        admin.current("perplexity"),
-    )
+    assert 0 == result.exit_code
+    assert admin.environment.billed() > 0
+    assert admin.environment.billed() == admin.environment.spent(1)
+    assert ["perplexity/sonar"] == admin.current("perplexity")
 
 
 def in_a_terminal(admin: Admin, *arguments: str, typed: str) -> tuple[int, str]:
@@ -321,8 +326,11 @@ def in_a_terminal(admin: Admin, *arguments: str, typed: str) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "llm_monitoring", "models", *arguments],
         env={**admin.environment.variables({"LLM_LOG_LEVEL": "INFO"}), "TERM": "dumb", "COLUMNS": "200"},
-        stdin=terminal, stdout=terminal, stderr=terminal, cwd="/",
-    )  # fmt: skip
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd="/",
+    )
     os.close(terminal)
     os.write(main, typed.encode())
     seen = b""
@@ -340,10 +348,13 @@ def test_a_person_decides(admin: Admin) -> None:
     """On a terminal the reason is asked for, and the switch confirmed after the answer was seen; no leaves it."""
     arguments = ("activate", "openai", "gpt-6-luna", "--user", "1")
     no, seen = in_a_terminal(admin, *arguments, typed="tried it\nn\n")
-    assert (0, ["gpt-6.1-terra"], 1) == (no, admin.current(), admin.environment.count("llm_call_attempts")), seen
+    assert 0 == no, seen
+    assert ["gpt-6.1-terra"] == admin.current(), seen
+    assert 1 == admin.environment.count("llm_call_attempts"), seen
     assert seen.index("Answered by gpt-6-luna") < seen.index("Switch openai from gpt-6.1-terra to gpt-6-luna?")
     yes, seen = in_a_terminal(admin, *arguments, typed="liked it\ny\n")
-    assert (0, ["gpt-6-luna"]) == (yes, admin.current()), seen
+    assert 0 == yes, seen
+    assert ["gpt-6-luna"] == admin.current(), seen
     assert "liked it" == model_admin.history(admin.environment.db, "openai", "gpt-6-luna", 1)[0]["reason"]
 
 
@@ -372,13 +383,15 @@ def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
                 thread.start()
             for thread in threads:
                 thread.join(timeout=20)
-        assert ([], 1) == (problems, len(admin.current()))
+        assert [] == problems
+        assert 1 == len(admin.current())
     changes = reversed(model_admin.history(admin.environment.db, "openai", None, 1000))
     seen = {"gpt-6.1-terra"}
     for row in changes:
         if row["reason"] == "a race":
             before, after = row["changes"]["is_current"]
-            assert (before, after) == (row["model_id"] in seen, row["model_id"] not in seen)
+            assert before == (row["model_id"] in seen)
+            assert after == (row["model_id"] not in seen)
             seen ^= {row["model_id"]}
     assert seen == set(admin.current())
 
@@ -413,11 +426,14 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
     ] == [
         (tier.above_input_tokens, *(f"{getattr(tier, name).normalize():f}" for name in RATES)) for tier in price.tiers
     ]
-    assert (Decimal("0.01"), Decimal(0), 4) == (price.search_usd, price.request_usd, row["max_searches_per_call"])
+    assert Decimal("0.01") == price.search_usd
+    assert Decimal(0) == price.request_usd
+    assert 4 == row["max_searches_per_call"]
     last, first = model_admin.history(admin.environment.db, "openai", "gpt-5.4-mini", 2)
     assert {"cost_per_request": [Decimal("0.005"), Decimal(0)]} == last["changes"]
     assert [Decimal("0.75"), Decimal("0.7512345678")] == first["changes"]["cost_per_1m_input_tokens"]
-    assert ("page", f"cli:{getpass.getuser()}") == (first["reason"], first["changed_by"])
+    assert "page" == first["reason"]
+    assert f"cli:{getpass.getuser()}" == first["changed_by"]
 
 
 @pytest.mark.short(every=3)
@@ -445,17 +461,16 @@ def test_price_refused(admin: Admin, options: tuple[str, ...], message: str) -> 
     """What is no price is refused in one line with code 2, and nothing changes."""
     before = admin.state()
     line = admin.refused("price", "openai", "gpt-5.4-mini", *options, "--reason", "x")
-    assert (before, message) == (admin.state(), line[: len(message)])
+    assert before == admin.state()
+    assert message == line[: len(message)]
 
 
 def test_a_new_base_price_does_not_keep_old_tiers(admin: Admin) -> None:
     """Where a model has tiers, a new base price says what becomes of them."""
     before = admin.state()
     line = admin.refused("price", "openai", "gpt-6.1-terra", "--input", "1.2", "--reason", "x")
-    assert (before, "openai/gpt-6.1-terra has price tiers as well: give them again with --tier, or say --no-tiers") == (
-        admin.state(),
-        line,
-    )
+    assert before == admin.state()
+    assert "openai/gpt-6.1-terra has price tiers as well: give them again with --tier, or say --no-tiers" == line
     admin.done("price", "openai", "gpt-6.1-terra", "--input", "1.2", "--no-tiers", "--reason", "x")
     assert [] == admin.row("openai", "gpt-6.1-terra")["price_tiers"]
 
@@ -524,32 +539,38 @@ def test_compare_asks_both_and_stores_no_result(cli: Admin) -> None:
     )
     environment = cli.environment
     asked = [(line.model, line.prompt) for line in environment.server.bill.lines]
-    assert (28, 14, 14) == (len(asked), len(set(asked)), shown["new"]["answers"])
-    assert (environment.spent(1), environment.billed()) == (
-        environment.billed(),
-        Decimal(shown["old"]["charged_usd"]) + Decimal(shown["new"]["charged_usd"]),
-    )
+    assert 28 == len(asked)
+    assert 14 == len(set(asked))
+    assert 14 == shown["new"]["answers"]
+    assert environment.spent(1) == environment.billed()
+    assert environment.billed() == Decimal(shown["old"]["charged_usd"]) + Decimal(shown["new"]["charged_usd"])
     assert {"probe"} == {row["kind"] for row in environment.rows("SELECT kind FROM llm_call_attempts")}
     for table in ("llm_monitoring_results", "llm_monitoring_snapshots", "llm_monitoring_failed_tasks"):
         assert 0 == environment.count(table)
     rate = shown["mention_rate"]
-    assert (7, True, True) == (rate["prompts"], rate["low"] is not None, rate["verdict"] != "too little data")
+    assert 7 == rate["prompts"]
+    assert rate["low"] is not None
+    assert rate["verdict"] != "too little data"
     assert Decimal(rate["difference"]) == Decimal(rate["after"]) - Decimal(rate["before"])
     assert Decimal(rate["low"]) <= Decimal(rate["difference"]) <= Decimal(rate["high"])
     assert Decimal(shown["ceiling_usd"]) >= environment.billed()
     audit = environment.audit()
-    assert ([], [], []) == (audit.differences, audit.open_attempts, audit.over_ceiling)
+    assert [] == audit.differences
+    assert [] == audit.open_attempts
+    assert [] == audit.over_ceiling
 
 
 def test_compare_says_first_what_it_costs(cli: Admin) -> None:
     """The ceiling comes before anything is asked; without a terminal and --yes nothing is."""
     result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1")
-    assert (2, Decimal(0)) == (result.exit_code, cli.environment.billed())
+    assert 2 == result.exit_code
+    assert Decimal(0) == cli.environment.billed()
     assert result.stdout.startswith("7 prompts of project 1 (1 that name the brand are left out) are 14 questions to")
     assert "error: there is no terminal to confirm on: add --yes\n" == result.stderr
     output = cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
     header, mention = (line for line in output.splitlines() if line.startswith(("Figure", "Mention rate, %")))
-    assert ("95 % interval" in header, " to " in mention) == (True, True)
+    assert "95 % interval" in header
+    assert " to " in mention
     assert output.endswith("Neither results nor figures of any day were touched.\n")
 
 
@@ -559,7 +580,8 @@ def test_compare_stays_within_the_budget(cli: Admin, monkeypatch: pytest.MonkeyP
     cli.environment.budget.set_limits(1, Decimal("0.02"), None)
     output = cli.done("compare", "gpt-6.1-terra", "gpt-5.4-mini", "--project", "1", "--samples", "3", "--yes")
     spent = cli.environment.spent(1)
-    assert (True, spent) == (Decimal("0.01") < spent <= Decimal("0.02"), cli.environment.billed())
+    assert Decimal("0.01") < spent <= Decimal("0.02")
+    assert spent == cli.environment.billed()
     assert "It ended early: the next call does not fit into what is left of the monthly budget." in output
     assert [] == cli.environment.audit().differences
 
@@ -570,7 +592,9 @@ def test_compare_asks_again_where_the_provider_asks_to_wait(cli: Admin) -> None:
     cli.environment.server.faults.set([{"match": {"route": "answer", "every": 4}, "times": 3, "action": wait}])
     shown = json.loads(cli.done("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes", "--json"))
     states = cli.environment.rows("SELECT state, count(*) AS n FROM llm_call_attempts GROUP BY state ORDER BY state")
-    assert (7, 7, None) == (shown["old"]["answers"], shown["new"]["answers"], shown["stopped"])
+    assert 7 == shown["old"]["answers"]
+    assert 7 == shown["new"]["answers"]
+    assert shown["stopped"] is None
     assert [{"state": "settled", "n": 14}, {"state": "void", "n": 3}] == states
     assert cli.environment.billed() == cli.environment.spent(1)
 
@@ -587,7 +611,8 @@ def test_compare_leaves_a_provider_alone_that_asks_for_it(cli: Admin, monkeypatc
         "llm_call_attempts a JOIN llm_call_attempts refused ON refused.state = 'void' AND a.reserved_at "
         "BETWEEN refused.closed_at + INTERVAL '1 s' AND refused.closed_at + INTERVAL '2 s'"
     )
-    assert (15, 0) == (environment.count("llm_call_attempts"), environment.count(sooner))
+    assert 15 == environment.count("llm_call_attempts")
+    assert 0 == environment.count(sooner)
 
 
 def test_compare_ends_where_the_provider_asks_for_too_much(cli: Admin) -> None:
@@ -595,7 +620,8 @@ def test_compare_ends_where_the_provider_asks_for_too_much(cli: Admin) -> None:
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}
     cli.environment.server.faults.set([{"match": {"route": "answer"}, "times": 99, "action": wait}])
     result = cli.run("compare", "gpt-6.1-terra", "gpt-6-luna", "--project", "1", "--yes")
-    assert (1, True) == (result.exit_code, "openai asks for a longer wait" in result.stderr)
+    assert 1 == result.exit_code
+    assert "openai asks for a longer wait" in result.stderr
     assert cli.environment.count("llm_call_attempts WHERE state = 'void'") <= 10
 
 
@@ -645,7 +671,8 @@ def test_compare_refused(cli: Admin, arguments: tuple[str, ...], message: str) -
     """What cannot be compared is refused in one line with code 2, before anything is asked."""
     register(cli, "openai", "gpt-6.2-sol")
     line = cli.refused("compare", *arguments, "--project", "1", "--yes")
-    assert (Decimal(0), message) == (cli.environment.billed(), line[: len(message)])
+    assert Decimal(0) == cli.environment.billed()
+    assert message == line[: len(message)]
 
 
 @pytest.mark.ci
@@ -660,12 +687,10 @@ def test_a_killed_probe_is_settled_by_the_next_run(cli: Admin) -> None:
         db.execute("UPDATE user_llm_api_keys SET reserved_spend_usd = 0.01 WHERE user_id = 1")
     code, output = cli.environment.run()
     audit = cli.environment.audit()
-    assert (0, 8, [], []) == (
-        code,
-        cli.environment.count("llm_monitoring_results"),
-        audit.differences,
-        audit.open_attempts,
-    ), output
+    assert 0 == code, output
+    assert 8 == cli.environment.count("llm_monitoring_results"), output
+    assert [] == audit.differences, output
+    assert [] == audit.open_attempts, output
     unknown = cli.environment.rows("SELECT state FROM llm_call_attempts WHERE kind = 'probe'")
     assert [{"state": "unknown"}] == unknown
 
@@ -684,7 +709,8 @@ def test_the_demo(server_folder: Path) -> None:
         ).stdout
 
     first = run("weekly_model_check_cron.py", "--demo").splitlines()
-    assert ("🎉 MODEL CHECK COMPLETED SUCCESSFULLY", True) == (first[-1], "🆕 OPENAI: 57 modelo(s) nuevo(s):" in first)
+    assert "🎉 MODEL CHECK COMPLETED SUCCESSFULLY" == first[-1]
+    assert "🆕 OPENAI: 57 modelo(s) nuevo(s):" in first
     listed = json.loads(run("-m", "llm_monitoring", "--demo", "models", "list", "--state", "new", "--json"))
     assert 88 < len(listed)
 
@@ -730,4 +756,5 @@ def test_a_dated_price_is_whole(admin: Admin, arguments: tuple[str, ...], messag
     """What a later day's price lacks is said in one line, and nothing changes."""
     before = admin.state()
     line = admin.refused("price", "google", "gemini-3.8-flash", *arguments, "--reason", "x")
-    assert (before, True) == (admin.state(), line.startswith(message)), line
+    assert before == admin.state(), line
+    assert line.startswith(message), line

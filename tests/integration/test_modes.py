@@ -83,15 +83,19 @@ def test_a_call_is_charged_by_the_tier_that_its_reply_names(
 ) -> None:
     """The ledger keeps how it was asked, what was served, and what that saved."""
     row = pay(db, mode, body(tier))
-    assert (charged, Decimal(saved)) == (row["charged_usd"], row["saved_usd"])
-    assert (mode, "settled") == (row["mode"], row["state"])
+    assert charged == row["charged_usd"]
+    assert Decimal(saved) == row["saved_usd"]
+    assert mode == row["mode"]
+    assert "settled" == row["state"]
     assert ("" if tier in (None, "default") else tier) == row["service_tier"]
 
 
 def test_a_tier_without_a_price_is_charged_the_ceiling(db: Database) -> None:
     """An unknown tier of a flex reply is no discount."""
     row = pay(db, "flex", body("scale"))
-    assert ("unknown", row["ceiling_usd"], 0) == (row["state"], row["charged_usd"], row["saved_usd"])
+    assert "unknown" == row["state"]
+    assert row["ceiling_usd"] == row["charged_usd"]
+    assert 0 == row["saved_usd"]
 
 
 @pytest.mark.parametrize("factor", ["0", "-0.5", "1.01", "NaN"])
@@ -106,22 +110,29 @@ def test_the_database_refuses_an_impossible_factor(db: Database, table: str, col
 @pytest.mark.parametrize("table", ["llm_call_attempts", "llm_monitoring_results"])
 def test_what_was_stored_before_is_standard(db: Database, table: str) -> None:
     """The default holds for older rows, and no other word is a mode."""
-    row = db.one("SELECT column_default FROM information_schema.columns WHERE table_name = %(t)s AND "
-                 "column_name = 'mode'", {"t": table})  # fmt: skip
+    row = db.one(
+        "SELECT column_default FROM information_schema.columns WHERE table_name = %(t)s AND column_name = 'mode'",
+        {"t": table},
+    )
     assert row == {"column_default": "'standard'::text"}
 
 
 def test_the_seeds_sell_what_is_known(db: Database) -> None:
     """Half price where the price list or the provider's page has the mode, and nowhere else."""
-    rows = db.all("SELECT llm_provider || '/' || model_id AS name, batch_factor, flex_factor FROM llm_model_registry "
-                  "WHERE is_available")  # fmt: skip
+    rows = db.all(
+        "SELECT llm_provider || '/' || model_id AS name, batch_factor, flex_factor FROM llm_model_registry "
+        "WHERE is_available"
+    )
     half = Decimal("0.5")
     assert {
-        "openai/gpt-6.1-terra": (half, half), "openai/gpt-6-luna": (half, half),
-        "anthropic/claude-sonnet-5-5": (half, None), "anthropic/claude-haiku-5-5": (half, None),
-        "google/gemini-3.8-flash": (half, half), "google/gemini-3.5-flash-lite": (half, half),
+        "openai/gpt-6.1-terra": (half, half),
+        "openai/gpt-6-luna": (half, half),
+        "anthropic/claude-sonnet-5-5": (half, None),
+        "anthropic/claude-haiku-5-5": (half, None),
+        "google/gemini-3.8-flash": (half, half),
+        "google/gemini-3.5-flash-lite": (half, half),
         "perplexity/perplexity/sonar": (None, None),
-    } == {row["name"]: (row["batch_factor"], row["flex_factor"]) for row in rows}  # fmt: skip
+    } == {row["name"]: (row["batch_factor"], row["flex_factor"]) for row in rows}
 
 
 def test_the_seeded_rise_of_gemini_keeps_its_modes(db: Database) -> None:
@@ -130,7 +141,8 @@ def test_the_seeded_rise_of_gemini_keeps_its_modes(db: Database) -> None:
     assert model is not None
     assert model.prices is not None
     price = model.prices.on(date(2027, 1, 1))
-    assert (Decimal("1.5"), Decimal("0.5")) == (price.tiers[0].input, price.flex_factor)
+    assert Decimal("1.5") == price.tiers[0].input
+    assert Decimal("0.5") == price.flex_factor
 
 
 def test_a_changed_factor_is_in_the_changelog(db: Database) -> None:
@@ -175,4 +187,5 @@ def test_an_admin_enters_and_ends_the_modes_of_a_model(db: Database, models: Any
 def test_an_impossible_factor_is_refused(models: Any, options: tuple[str, ...], message: str) -> None:
     """In one line, before anything is written."""
     result = models("price", "openai", "gpt-6.1-terra", *options, "--reason", "x")
-    assert (2, True) == (result.exit_code, message in result.stderr), result.output
+    assert 2 == result.exit_code, result.output
+    assert message in result.stderr, result.output

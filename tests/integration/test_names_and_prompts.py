@@ -37,9 +37,9 @@ def test_an_everyday_word_is_shown_as_answers_use_it(db: Database) -> None:
     """Hits in another case are counted apart, shown first, and their phrases proposed as exclude."""
     open_book(db, Entity("Sage"), "Sage y Quipu.", "Un tono sage green precioso.", "El color sage green. Y Sage.")
     sage = warnings(db)["Sage"]
-    assert (4, 2, {"common word", "inside common words"}) == (
-        sage["hits"], sage["hits_in_the_case_given"], {reason["kind"] for reason in sage["reasons"]},
-    )  # fmt: skip
+    assert 4 == sage["hits"]
+    assert 2 == sage["hits_in_the_case_given"]
+    assert {"common word", "inside common words"} == {reason["kind"] for reason in sage["reasons"]}
     assert "sage green" in sage["examples"][0]["text"]
     assert ["case_sensitive for Sage (keeps 2 of 4 hits)", "exclude “sage green” (2 times)"] == sage["proposals"][:2]
 
@@ -128,7 +128,8 @@ def test_prompts_that_the_project_has_are_not_proposed(db: Database) -> None:
     assert first[0]["query"] not in [each["query"] for each in second]
     third = json.loads(generate("--json"))
     assert set() == {each["query"] for each in second} & {each["query"] for each in third}
-    assert (11, 10) == (len(book.queries), len(third))
+    assert 11 == len(book.queries)
+    assert 10 == len(third)
 
 
 def test_another_seed_proposes_others(db: Database) -> None:

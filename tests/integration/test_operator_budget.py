@@ -50,7 +50,8 @@ def settled(cost: str) -> Settlement:
 
 def money(budget: Budget) -> tuple[Decimal, Decimal]:
     """Spent and reserved of the operator's account, and that the ledger agrees."""
-    assert (None, []) == (budget.operator_difference(), budget.differences())
+    assert budget.operator_difference() is None
+    assert [] == budget.differences()
     return budget.operator_standing()
 
 
@@ -128,7 +129,8 @@ def test_sixteen_threads_of_many_users_fill_the_operators_limit_and_never_pass_i
 
         admitted = sum(pool.map(spend, range(16)))
         spent, reserved = money(budget)
-    assert (76, Decimal("0.988")) == (admitted, spent + reserved)
+    assert 76 == admitted
+    assert Decimal("0.988") == spent + reserved
 
 
 def test_the_operators_month_starts_by_itself(db: Database) -> None:
@@ -164,7 +166,8 @@ def test_the_audit_finds_an_operators_account_that_was_touched(budget: Budget) -
     budget.reserve(call(user(budget.db)))
     budget.db.execute("UPDATE llm_operator_account SET reserved_usd = 0")
     found = budget.audit()
-    assert (False, Decimal("0.10")) == (found.clean, (found.operator_difference or {})["ledger_reserved"])
+    assert found.clean is False
+    assert Decimal("0.10") == (found.operator_difference or {})["ledger_reserved"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,8 @@ def test_only_those_who_may_use_the_operators_key_get_it(
 ) -> None:
     """Planning, a single look-up and the worker's client agree on who may use it."""
     first, second = user(db), user(db)
-    assert (1, 2) == (first, second)
+    assert 1 == first
+    assert 2 == second
     store = KeyStore(db, None, {"openai": Secret("sk-operator-0123456789")}, operator_keys_for=allowed)
     planned = store.available([1, 2])
     assert sources == [planned[each]["openai"].source if planned[each] else None for each in (1, 2)]
@@ -197,7 +201,8 @@ def test_a_key_has_one_client_for_its_batches(db: Database) -> None:
     store = KeyStore(db, None, {"openai": Secret("sk-operator-0123456789")})
     with closing(Clients(store, load_settings({}, dotenv=False))) as clients:
         first = clients.batch(KeyId("openai", None), owner)
-        assert ("openai", first) == (first.name, clients.batch(KeyId("openai", None), other))
+        assert "openai" == first.name
+        assert first == clients.batch(KeyId("openai", None), other)
         with pytest.raises(NoKey, match="not user"):
             clients.batch(KeyId("openai", owner), other)
 
@@ -207,7 +212,9 @@ def test_a_default_of_zero_lets_nobody_spend_until_a_limit_is_set(db: Database) 
     budget, owner = Budget(db, Decimal(0)), user(db)
     assert not admits(budget, call(owner, "0.01", "user"))
     (standing,) = budget.standings()
-    assert (True, Decimal(100), Decimal(0)) == (standing.blocked, standing.percent, standing.budget_usd)
+    assert standing.blocked is True
+    assert Decimal(100) == standing.percent
+    assert Decimal(0) == standing.budget_usd
     budget.set_limits(owner, Decimal("0.01"), None)
     assert admits(budget, call(owner, "0.01", "user"))
 

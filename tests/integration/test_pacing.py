@@ -105,7 +105,8 @@ def test_a_wrong_ladder_is_refused(environment: Environment, arguments: tuple[st
     """With what can be named, and nothing is stored."""
     user = environment.add_user()
     result = command("budget", "pace", str(user), *arguments)
-    assert (2, True) == (result.exit_code, message in result.stderr), result.stderr
+    assert 2 == result.exit_code, result.stderr
+    assert message in result.stderr, result.stderr
     assert 0 == environment.count("llm_pacing")
 
 
@@ -122,14 +123,17 @@ def test_a_day_is_planned_once_and_what_it_leaves_out_is_not_open(environment: E
     command("budget", "pace", str(user), *ROTATION_ONLY)
     code, output = run(environment)
     first = asked(environment, project)
-    assert (0, True) == (code, 0 < len(first) < 12), output
+    assert 0 == code, output
+    assert 0 < len(first) < 12, output
     assert "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY" in output
     assert f"prompts por turnos, {len(first)} de 12 el " in output
     for arguments in ((), ("--project", str(project))):
         code, output = run(environment, *arguments)
-        assert (0, first) == (code, asked(environment, project)), output
+        assert 0 == code, output
+        assert first == asked(environment, project), output
     retried = command("runs", "retry", "1", "--yes")
-    assert (True, first) == ("Nothing that can be asked is open" in retried.stdout, asked(environment, project))
+    assert "Nothing that can be asked is open" in retried.stdout
+    assert first == asked(environment, project)
 
 
 def test_a_dry_run_foresees_the_plan_and_stores_nothing(environment: Environment) -> None:
@@ -157,7 +161,8 @@ def test_an_ordered_analysis_asks_its_project_in_full(environment: Environment) 
     order, _ = orders.place(app.db, project, user, preview)
     assert preview.open_calls == orders.progress(app, order).open
     assert 1 == serve(app, Event(), once=True)
-    assert (12, before) == (len(asked(environment, project)), len(asked(environment, other)))
+    assert 12 == len(asked(environment, project))
+    assert before == len(asked(environment, other))
     assert "completed" == orders.orders_of(app.db, project)[0].status
 
 
@@ -167,7 +172,8 @@ def test_a_past_day_without_a_plan_is_asked_in_full(environment: Environment) ->
     command("budget", "pace", str(user), *ROTATION_ONLY)
     yesterday = schedule_day(load_settings(dotenv=False)) - timedelta(days=1)
     run(environment, "--date", yesterday.isoformat())
-    assert (12, 0) == (len(asked(environment, project)), environment.count("llm_paced_days"))
+    assert 12 == len(asked(environment, project))
+    assert 0 == environment.count("llm_paced_days")
 
 
 def test_a_user_without_pacing_is_asked_in_full(environment: Environment) -> None:
@@ -210,7 +216,8 @@ def test_a_ladder_that_does_not_suffice_is_said_by_run_digest_and_doctor(
     environment.db.execute("UPDATE llm_paced_days SET analysis_date = (now() AT TIME ZONE 'UTC')::date")
     found = json.loads(command("doctor", "--offline", "--json").stdout)
     (paced,) = [each for each in found if each["subject"] == "pacing"]
-    assert ("yellow", True) == (paced["colour"], "the ladder does not make the budget last" in paced["message"])
+    assert "yellow" == paced["colour"]
+    assert "the ladder does not make the budget last" in paced["message"]
 
 
 def test_steps_are_said_since_the_first_day_without_a_break(environment: Environment) -> None:
@@ -299,7 +306,8 @@ def test_periods_with_other_prompts_are_compared_by_what_both_asked(environment:
     shared = asked[0] & asked[1]
     change = compare(first, second, ["Holded"]).mention_rate
     assert asked[0] != asked[1]
-    assert (len(shared), len(shared)) == (change.prompts, change.pairs)
+    assert len(shared) == change.prompts
+    assert len(shared) == change.pairs
     mentions = [each.brand_mentioned for each in first if each.query_id in shared]
     assert round(100 * Decimal(sum(mentions)) / len(mentions), 2) == change.before
 

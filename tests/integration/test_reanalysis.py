@@ -102,10 +102,15 @@ def test_the_preview_says_what_would_change_and_writes_nothing(book: Book) -> No
     found = preview()
     gained = found["mentions"]["Quipu"]
     spelling = gained["spellings"][0]
-    assert (45, 0, 60, 40) == (gained["difference"], gained["unexplained"], found["answers"], found["changed"])
-    assert ("Contamax", 45) == (spelling["spelling"], spelling["difference"])
+    assert 45 == gained["difference"]
+    assert 0 == gained["unexplained"]
+    assert 60 == found["answers"]
+    assert 40 == found["changed"]
+    assert "Contamax" == spelling["spelling"]
+    assert 45 == spelling["difference"]
     assert "Contamax es sencillo" in spelling["examples"][0]["text"]
-    assert (15, 30) == (found["fields"]["brand_mentioned"]["answers"], found["fields"]["mention_count"]["answers"])
+    assert 15 == found["fields"]["brand_mentioned"]["answers"]
+    assert 30 == found["fields"]["mention_count"]["answers"]
     assert (20, 0, 20) == tuple(found["fields"]["branded"][name] for name in ("answers", "before", "after"))
     assert before == (book.rows(), book.snapshots())
 
@@ -124,7 +129,10 @@ def test_a_run_equals_a_fresh_computation(book: Book, fresh: Callable[[], Book])
     book.db.execute("UPDATE llm_monitoring_results SET sentiment_status = 'none'")
     assert not same(book, other)
     outcome = run(book, sentiment=False)
-    assert (60, 5, True, True) == (outcome.changes.answers, outcome.days, outcome.finished, same(book, other))
+    assert 60 == outcome.changes.answers
+    assert 5 == outcome.days
+    assert outcome.finished is True
+    assert same(book, other) is True
     assert [] == reanalysis.plan(book.db, book.project_id).days
     assert [] == book.db.all("SELECT id FROM llm_call_attempts")
 
@@ -158,7 +166,8 @@ def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
 
     before = said()
     run(book)
-    assert ([True] * 3, [False] * 3) == (before, said())
+    assert [True] * 3 == before
+    assert [False] * 3 == said()
 
 
 def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
@@ -166,8 +175,12 @@ def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book
     watch = ReanalysisControl(on_progress=lambda answers: watch.stop.set())
     first = run(book, watch)
     rest = run(book)
-    assert (PER_DAY, 1, False) == (first.changes.answers, first.days, first.finished)
-    assert (60 - PER_DAY, 4, True) == (rest.changes.answers, rest.days, rest.finished)
+    assert PER_DAY == first.changes.answers
+    assert 1 == first.days
+    assert first.finished is False
+    assert 60 - PER_DAY == rest.changes.answers
+    assert 4 == rest.days
+    assert rest.finished is True
     assert same(book, fresh())
 
 
@@ -184,7 +197,9 @@ def test_a_run_that_dies_before_a_days_figures_makes_them_next_time(
         with pytest.raises(KeyboardInterrupt):
             run(book)
     work = reanalysis.plan(book.db, book.project_id)
-    assert (5, 0, 48) == (len(work.days), work.days[0].stale, work.stale)
+    assert 5 == len(work.days)
+    assert 0 == work.days[0].stale
+    assert 48 == work.stale
     run(book)
     assert same(book, fresh())
 
@@ -213,7 +228,9 @@ def test_verdicts_stay_where_the_mention_does(db: Database) -> None:
     found = [(row["sentiment"], row["sentiment_score"], row["sentiment_status"]) for row in book.rows()]
     assert [("positive", Decimal("0.90"), "scored"), (None, None, "none"), (None, None, "pending")] == found
     changes = outcome.changes
-    assert (1, 1, 1) == (changes.verdicts_kept, changes.verdicts_dropped, changes.to_judge)
+    assert 1 == changes.verdicts_kept
+    assert 1 == changes.verdicts_dropped
+    assert 1 == changes.to_judge
     book.rename(brand_aliases=[])
     run(book)
     book.rename(brand_aliases=["Contamax"])
@@ -236,7 +253,9 @@ def test_names_of_before_that_nobody_kept_are_admitted(book: Book) -> None:
     """Where the earlier names are unknown, a difference is not put down to a spelling that may not explain it."""
     book.db.execute("DELETE FROM llm_monitoring_rules")
     gained = preview()["mentions"]["Quipu"]
-    assert (45, 30, 15) == (gained["difference"], gained["unexplained"], gained["spellings"][0]["difference"])
+    assert 45 == gained["difference"]
+    assert 30 == gained["unexplained"]
+    assert 15 == gained["spellings"][0]["difference"]
 
 
 def test_a_period_alone(book: Book) -> None:
@@ -286,18 +305,22 @@ def test_answers_of_the_older_form(legacy: Book) -> None:
     )
     outcome = run(legacy)
     read, kept = legacy.rows()
-    assert (1, 1, None) == (outcome.changes.answers, outcome.changes.without_text, kept["rules_fingerprint"])
-    assert (2, {"Holded": 1}, "numbered") == (
-        read["position_in_list"], read["competitors_mentioned"], read["ranking_kind"],
-    )  # fmt: skip
-    assert (True, 7, 4, True) == (
-        kept["brand_mentioned"], kept["mention_count"], kept["position_in_list"], kept["branded"],
-    )  # fmt: skip
+    assert 1 == outcome.changes.answers
+    assert 1 == outcome.changes.without_text
+    assert kept["rules_fingerprint"] is None
+    assert 2 == read["position_in_list"]
+    assert {"Holded": 1} == read["competitors_mentioned"]
+    assert "numbered" == read["ranking_kind"]
+    assert kept["brand_mentioned"] is True
+    assert 7 == kept["mention_count"]
+    assert 4 == kept["position_in_list"]
+    assert kept["branded"] is True
     [figures] = legacy.snapshots()
-    assert ("gpt-5", 1, 1, Decimal("0.0100000000"), 900) == (
-        figures["model_id"], figures["total_queries"], figures["branded_total_queries"], figures["total_cost_usd"],
-        figures["total_tokens"],
-    )  # fmt: skip
+    assert "gpt-5" == figures["model_id"]
+    assert 1 == figures["total_queries"]
+    assert 1 == figures["branded_total_queries"]
+    assert Decimal("0.0100000000") == figures["total_cost_usd"]
+    assert 900 == figures["total_tokens"]
     assert [] == reanalysis.plan(legacy.db, 1).days
     noted = done("metrics", "--project", "1", "--from", "2026-01-15", "--to", "2026-01-15")
     assert "Note: 1 answers without a text stand as they were read" in noted
@@ -311,7 +334,9 @@ def test_an_unread_answer_of_the_older_form_is_no_mention(legacy: Book) -> None:
     )
     run(legacy)
     figures = legacy.snapshots()[-1]
-    assert (1, 0, Decimal("0.00")) == (figures["total_queries"], figures["total_mentions"], figures["mention_rate"])
+    assert 1 == figures["total_queries"]
+    assert 0 == figures["total_mentions"]
+    assert Decimal("0.00") == figures["mention_rate"]
     assert [] == reanalysis.plan(legacy.db, 1).days
 
 

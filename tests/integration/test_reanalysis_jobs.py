@@ -62,10 +62,15 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_job_equals_a_fresh_computation(book: Book, fresh: Fresh) -> None:
     """Column by column, as the command's; its row says how much was read, and no call is made."""
-    assert ("waiting", 60, 0) == (place(book).status, place(book).answers, place(book).done)
+    assert "waiting" == place(book).status
+    assert 60 == place(book).answers
+    assert 0 == place(book).done
     assert 1 == serve(book)
     done = job_of(book)
-    assert ("completed", None, 60, 60) == (done.status, done.reason, done.answers, done.done)
+    assert "completed" == done.status
+    assert done.reason is None
+    assert 60 == done.answers
+    assert 60 == done.done
     assert equals(book, fresh)
     assert [] == book.db.all("SELECT id FROM llm_call_attempts")
     assert 0 == serve(book)
@@ -74,7 +79,8 @@ def test_a_job_equals_a_fresh_computation(book: Book, fresh: Fresh) -> None:
 def test_a_project_has_one_open_job(book: Book) -> None:
     """Whoever asks again has the same one; once it is over there may be another."""
     first = place(book)
-    assert (first.id, 1) == (place(book).id, len(book.db.all("SELECT id FROM llm_reanalysis_jobs")))
+    assert first.id == place(book).id
+    assert 1 == len(book.db.all("SELECT id FROM llm_reanalysis_jobs"))
     serve(book)
     assert first.id < place(book).id
 
@@ -98,11 +104,13 @@ def test_a_service_that_is_killed_leaves_its_job_to_the_next(
         )
         assert -9 == child.wait(), child.said()
     left = job_of(book)
-    assert ("running", True) == (left.status, 0 < left.done < 60)
+    assert "running" == left.status
+    assert 0 < left.done < 60
     while book.db.one("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory'"):
         Event().wait(0.02)  # the lock of a dead process lives as long as its last statement
     assert 1 == serve(book)
-    assert ("completed", 60) == (job_of(book).status, job_of(book).done)
+    assert "completed" == job_of(book).status
+    assert 60 == job_of(book).done
     assert equals(book, fresh)
 
 
@@ -112,9 +120,13 @@ def test_a_stop_leaves_the_rest_to_the_next_process(book: Book, fresh: Fresh) ->
     job, stop = place(book), Event()
     stop.set()
     reanalysis_jobs.serve(book.db, job, stop, sentiment=True)
-    assert ("running", 5, 55) == (job_of(book).status, job_of(book).done, reanalysis.plan(book.db, 1).stale)
+    assert "running" == job_of(book).status
+    assert 5 == job_of(book).done
+    assert 55 == reanalysis.plan(book.db, 1).stale
     serve(book)
-    assert ("completed", 60, True) == (job_of(book).status, job_of(book).done, equals(book, fresh))
+    assert "completed" == job_of(book).status
+    assert 60 == job_of(book).done
+    assert equals(book, fresh) is True
 
 
 def test_two_processes_do_a_job_once(book: Book, fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +145,8 @@ def test_two_processes_do_a_job_once(book: Book, fresh: Fresh, monkeypatch: pyte
         second.start()
         serve(book)
         second.join(60)
-    assert ([1], "completed") == (reads, job_of(book).status)
+    assert [1] == reads
+    assert "completed" == job_of(book).status
     assert equals(book, fresh)
 
 
@@ -141,8 +154,10 @@ def test_a_reanalysis_of_the_command_line_is_waited_for(book: Book) -> None:
     """While it holds the project's lock the job stays open, and is tried again later."""
     place(book)
     with ReanalysisLock(book.db, book.project_id):
-        assert (0, "waiting") == (serve(book), job_of(book).status)
-    assert (1, "completed") == (serve(book), job_of(book).status)
+        assert 0 == serve(book)
+        assert "waiting" == job_of(book).status
+    assert 1 == serve(book)
+    assert "completed" == job_of(book).status
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -160,7 +175,9 @@ def test_names_that_change_meanwhile_are_those_of_the_result(
 
     monkeypatch.setattr(reanalysis_jobs, "control_of", renamed)
     serve(book)
-    assert (job.id, "completed", 0) == (job_of(book).id, job_of(book).status, reanalysis.plan(book.db, 1).stale)
+    assert job.id == job_of(book).id
+    assert "completed" == job_of(book).status
+    assert 0 == reanalysis.plan(book.db, 1).stale
     assert equals(book, fresh)
 
 
@@ -171,9 +188,12 @@ def test_a_job_that_is_cancelled_stops_after_its_page(book: Book) -> None:
     book.db.execute("UPDATE llm_reanalysis_jobs SET status = 'running'")
     assert reanalysis_jobs.cancel(book.db, job.id)
     assert not read_all(book.db, job, errors, Event(), sentiment=True)
-    assert (55, False) == (reanalysis.plan(book.db, 1).stale, reanalysis_jobs.cancel(book.db, job.id))
-    assert (55, True) == (place(book).answers, serve(book) == 1)
-    assert ("completed", 55) == (job_of(book).status, job_of(book).done)
+    assert 55 == reanalysis.plan(book.db, 1).stale
+    assert reanalysis_jobs.cancel(book.db, job.id) is False
+    assert 55 == place(book).answers
+    assert serve(book) == 1
+    assert "completed" == job_of(book).status
+    assert 55 == job_of(book).done
 
 
 def test_an_answer_that_cannot_be_read_stays_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +208,8 @@ def test_an_answer_that_cannot_be_read_stays_alone(book: Book, monkeypatch: pyte
     monkeypatch.setattr(reanalysis.StaleAnswerReader, "read", refuse)
     place(book)
     serve(book)
-    assert ("completed", "some_unread") == (job_of(book).status, job_of(book).reason)
+    assert "completed" == job_of(book).status
+    assert "some_unread" == job_of(book).reason
     assert 1 == reanalysis.plan(book.db, book.project_id).stale
 
 
@@ -208,7 +229,8 @@ def test_a_job_that_fails_ends_with_its_error(book: Book, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(reanalysis, "plan", broken)
     assert 2 == serve(book)
-    assert ("failed", "ZeroDivisionError") == (job_of(book).status, job_of(book).reason)
+    assert "failed" == job_of(book).status
+    assert "ZeroDivisionError" == job_of(book).reason
     assert "completed" == job_of(other).status
 
 
@@ -222,7 +244,8 @@ def test_a_job_goes_with_its_project(book: Book) -> None:
     """Nothing of it is left to be done."""
     place(book)
     projects.remove(book.db, book.project_id)
-    assert (0, None) == (serve(book), reanalysis_jobs.latest(book.db, book.project_id))
+    assert 0 == serve(book)
+    assert reanalysis_jobs.latest(book.db, book.project_id) is None
 
 
 @pytest.fixture
@@ -242,7 +265,8 @@ def test_the_services_own_role_does_a_job(book: Book, fresh: Fresh, web_login: D
     owner = UserDatabase(web_login, user)
     reanalysis_jobs.place(owner, book.project_id, user, reanalysis.plan(owner, book.project_id))
     reanalysis_jobs.serve_open(web_login, lambda each: UserDatabase(web_login, each), Event(), sentiment=True)
-    assert ("completed", None) == (job_of(book).status, job_of(book).reason)
+    assert "completed" == job_of(book).status
+    assert job_of(book).reason is None
     assert equals(book, fresh)
 
 

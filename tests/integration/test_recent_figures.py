@@ -59,7 +59,9 @@ def stored(db: Database, wanted: PeriodRequest) -> str:
 def test_what_is_asked_first_is_stored(db: Database, books: list[Book]) -> None:
     """Pages without a choice and with one click, and the API without parameters, measure nothing."""
     done = store_recent(db, ids(books), forever)
-    assert (10, [], True) == (done.figures, done.errors, done.is_complete)
+    assert 10 == done.figures
+    assert [] == done.errors
+    assert done.is_complete is True
     for book in books:
         days = measured_days(db, book.project_id)
         presets = [Filters(first=LAST - timedelta(days=days - 1), last=LAST) for days in (7, 30, 90)]
@@ -77,14 +79,16 @@ def test_a_project_that_fails_stops_no_other(db: Database, books: list[Book], mo
 
     monkeypatch.setattr(stored_figures, "measure", broken)
     done = store_recent(db, ids(books), forever)
-    assert (5, ["ZeroDivisionError"]) == (done.figures, [error.code for error in done.errors])
+    assert 5 == done.figures
+    assert ["ZeroDivisionError"] == [error.code for error in done.errors]
 
 
 def test_it_ends_when_it_may_not_go_on(db: Database, books: list[Book]) -> None:
     """The figures that are asked most are stored first, of every project."""
     turns = iter([True, True, False])
     done = store_recent(db, ids(books), lambda: next(turns))
-    assert (2, False) == (done.figures, done.is_complete)
+    assert 2 == done.figures
+    assert done.is_complete is False
     rows = db.all("SELECT project_id, first_day FROM llm_stored_figures ORDER BY project_id")
     assert [(book.project_id, LAST - timedelta(days=9)) for book in books] == [
         (row["project_id"], row["first_day"]) for row in rows
@@ -103,7 +107,9 @@ def test_a_project_without_answers_has_none(db: Database) -> None:
     """Nor one that was removed meanwhile."""
     book = Book.open(db, Entity("Quipu"), PROMPTS)
     done = store_recent(db, [book.project_id, 999], forever)
-    assert (0, [], True) == (done.figures, done.errors, done.is_complete)
+    assert 0 == done.figures
+    assert [] == done.errors
+    assert done.is_complete is True
 
 
 @pytest.fixture

@@ -44,8 +44,14 @@ def test_command(measured: Environment, monkeypatch: pytest.MonkeyPatch, tmp_pat
     result = report(measured, monkeypatch, "--project", "1", "--out", str(out), "--json")
     assert result.exit_code == 0, result.output
     page = out.read_text(encoding="utf-8")
-    assert {"path": str(out), "bytes": len(page.encode()), "answers": 12, "language": "es",
-            "from": f"{TODAY - timedelta(days=29)}", "to": f"{TODAY}"} == json.loads(result.stdout)  # fmt: skip
+    assert {
+        "path": str(out),
+        "bytes": len(page.encode()),
+        "answers": 12,
+        "language": "es",
+        "from": f"{TODAY - timedelta(days=29)}",
+        "to": f"{TODAY}",
+    } == json.loads(result.stdout)
     assert all(prompt in page for prompt in PROMPTS)
     assert 12 == page.count('<article class="answer')
     assert [out] == list(out.parent.iterdir())
@@ -71,7 +77,8 @@ def test_command_refuses(measured: Environment, monkeypatch: pytest.MonkeyPatch,
         (["--project", "1", "--out", str(tmp_path / "file" / "x.html")], "cannot be written"),
     ):
         result = report(measured, monkeypatch, *arguments)
-        assert (2, 1) == (result.exit_code, result.stderr.count("\n")), result.output
+        assert 2 == result.exit_code, result.output
+        assert 1 == result.stderr.count("\n"), result.output
         assert words in result.stderr
     assert [tmp_path / "file"] == list(tmp_path.iterdir())
 
@@ -135,9 +142,9 @@ def test_period(measured: Environment) -> None:
         "message, final) SELECT 1, 1, 'google', max(analysis_date), 1, 'refused', 'x', true FROM llm_monitoring_results"
     )
     found = read(measured.db, ReportRequest(1, last_days(measured.db, 1, 3, TODAY)), TODAY, Access())
-    assert (TODAY - timedelta(days=42), TODAY - timedelta(days=40), 11) == (
-        found.first, found.last, len(found.observations),
-    )  # fmt: skip
+    assert TODAY - timedelta(days=42) == found.first
+    assert TODAY - timedelta(days=40) == found.last
+    assert 11 == len(found.observations)
     assert {(1, "google"): "refused"} == found.failed_prompts
     assert [("google", "refused", found.last, 1)] == [
         (each.provider, each.reason, each.day, each.tasks) for each in found.failures
@@ -150,7 +157,10 @@ def test_project_without_a_measurement(db: Database) -> None:
     user = projects.add_user(db, "ana@agency.example")
     projects.add(db, projects.NewProject(user, "Nuevo", Entity("Quipu"), "software"))
     found = read(db, ReportRequest(1), TODAY, Access())
-    assert (None, TODAY, [], []) == (found.latest, found.last, found.observations, found.texts)
+    assert found.latest is None
+    assert TODAY == found.last
+    assert [] == found.observations
+    assert [] == found.texts
 
 
 @pytest.mark.parametrize(("name", "expected"), [("Año / uno", "ano-uno"), ("../../etc", "etc"), ("株式会社", "report")])

@@ -52,7 +52,8 @@ def test_a_run_prunes_what_is_older_than_the_retention(
     assert [row["citations"] for row in environment.rows("SELECT citations FROM llm_monitoring_results")] == [[]] * 4
     after = environment.rows(SAVED), environment.rows(FIGURES), snapshots(environment)
     stamps = [{**row, "updated_at": None} for row in before[2]], [{**row, "updated_at": None} for row in after[2]]
-    assert (before[:2], stamps[0]) == (after[:2], stamps[1])
+    assert before[:2] == after[:2]
+    assert stamps[0] == stamps[1]
     assert environment.audit().differences == []
 
 

@@ -123,9 +123,10 @@ def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(
     four_projects(environment)
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.05)
     environment.db.execute(
-        REFUSE.format(condition="NEW.user_id = 2 AND NEW.state = 'settled'", event="UPDATE", table="llm_call_attempts")
-        .replace("RAISE EXCEPTION 'the host refuses'", "RAISE query_canceled")
-    )  # fmt: skip
+        REFUSE.format(
+            condition="NEW.user_id = 2 AND NEW.state = 'settled'", event="UPDATE", table="llm_call_attempts"
+        ).replace("RAISE EXCEPTION 'the host refuses'", "RAISE query_canceled")
+    )
     for _ in range(2):
         run(environment, LLM_RUN_DEADLINE_MINUTES="0.05")
         assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
@@ -242,8 +243,11 @@ def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
     four_projects(environment)
-    environment.db.execute(REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE")
-                     .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
+    environment.db.execute(
+        REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE").replace(
+            "refuses'", f"refuses' USING ERRCODE = '{code}'"
+        )
+    )
     report = run(environment)
     assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert [("reserve_call", "User #2", "account_held")] == [(e.stage, e.row, e.code) for e in report.row_errors]
@@ -293,8 +297,11 @@ def test_a_receipt_that_the_database_refuses_costs_no_answer(
     """The answer is stored and charged without it, and that is reported."""
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
     four_projects(environment)
-    environment.db.execute(REFUSE.format(table="llm_call_receipts", condition="TRUE", event="INSERT")
-                     .replace("refuses'", f"refuses' USING ERRCODE = '{code}'"))  # fmt: skip
+    environment.db.execute(
+        REFUSE.format(table="llm_call_receipts", condition="TRUE", event="INSERT").replace(
+            "refuses'", f"refuses' USING ERRCODE = '{code}'"
+        )
+    )
     report = run(environment)
     assert dict.fromkeys(range(1, 5), (2, 2)) == answered(environment)
     assert {"keep_receipt"} == {each.stage for each in report.row_errors}
@@ -368,6 +375,8 @@ def test_reanalysis_goes_past_an_answer_that_cannot_be_read(
     assert 2 == outcome.changes.answers
     assert "read_answer" == watch.errors.found[0].stage
     assert "Panic" == watch.errors.found[0].code
-    assert 1 == environment.count("(SELECT DISTINCT rules_fingerprint FROM llm_monitoring_results "
-                            f"WHERE query_text <> '{broken}') AS fingerprints")  # fmt: skip
+    assert 1 == environment.count(
+        "(SELECT DISTINCT rules_fingerprint FROM llm_monitoring_results "
+        f"WHERE query_text <> '{broken}') AS fingerprints"
+    )
     assert projects.find(environment.db, project).brand.aliases == ("Quipu S.L.",)

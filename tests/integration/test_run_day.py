@@ -158,7 +158,9 @@ def test_a_settlement_that_a_crash_of_the_database_took_back_is_made_again(
 
     monkeypatch.setattr(PaymentService, "settle", lose_first)
     report = run_day(app, RunRequest(TODAY))
-    assert (2, True, []) == (report.projects[0].answers, report.in_balance, environment.audit().open_attempts)
+    assert 2 == report.projects[0].answers
+    assert report.in_balance is True
+    assert [] == environment.audit().open_attempts
 
 
 class Heard(RunListener):

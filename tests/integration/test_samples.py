@@ -45,15 +45,18 @@ def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
             "SELECT llm_provider, query_id, array_agg(sample ORDER BY sample) AS samples FROM llm_monitoring_results "
             "GROUP BY 1, 2"
         )
-        assert (18, 18, {(1, 2, 3)}) == (
-            report.stats.answered, len(environment.server.bill.lines), {tuple(row["samples"]) for row in found},
-        )  # fmt: skip
+        assert 18 == report.stats.answered
+        assert 18 == len(environment.server.bill.lines)
+        assert {(1, 2, 3)} == {tuple(row["samples"]) for row in found}
         planned = tasks.completeness(environment.db, TODAY, [project_id], ["openai"])[project_id]["openai"]
-        assert (9, 9, 0) == (planned.tasks, planned.results, planned.failures)
+        assert 9 == planned.tasks
+        assert 9 == planned.results
+        assert 0 == planned.failures
         environment.db.execute(
             "DELETE FROM llm_monitoring_results WHERE query_id = 1 AND llm_provider = 'google' AND sample = 2"
         )
-        assert (1, 18) == (run(environment).stats.answered, environment.count("llm_monitoring_results"))
+        assert 1 == run(environment).stats.answered
+        assert 18 == environment.count("llm_monitoring_results")
         assert [] == environment.audit().differences
 
 
@@ -89,5 +92,6 @@ def test_prompts_weigh_the_same_however_often_they_were_answered(
     period = json.loads(
         done("metrics", "--project", "1", "--from", TODAY.isoformat(), "--to", TODAY.isoformat(), "--json")
     )
-    assert (Decimal(rate), rate) == (snapshot["mention_rate"], period["all"]["mention_rate"])
+    assert Decimal(rate) == snapshot["mention_rate"]
+    assert rate == period["all"]["mention_rate"]
     assert sum(map(len, answers)) == snapshot["total_queries"]

@@ -38,13 +38,22 @@ def terminal(url: str, server: DemoServer, folder: Path, **extra: str) -> Iterat
     """The wizard in a terminal of its own, in a folder of its own."""
     environment: Mapping[str, str] = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "NO_PROXY") if name in os.environ},
-        **server.environment(), "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "TERM": "dumb",
-        "LANG": "C.UTF-8", **extra,
-    }  # fmt: skip
+        **server.environment(),
+        "DATABASE_URL": url,
+        "PYTHONPATH": str(ROOT),
+        "TERM": "dumb",
+        "LANG": "C.UTF-8",
+        **extra,
+    }
     child = pexpect.spawn(
-        sys.executable, ["-m", "llm_monitoring", "setup"], env=environment, cwd=str(folder), encoding="utf-8",
-        timeout=30, dimensions=(60, 160),
-    )  # fmt: skip
+        sys.executable,
+        ["-m", "llm_monitoring", "setup"],
+        env=environment,
+        cwd=str(folder),
+        encoding="utf-8",
+        timeout=30,
+        dimensions=(60, 160),
+    )
     child.delaybeforesend = None
     try:
         yield child
@@ -70,8 +79,12 @@ def answer(child: pexpect.spawn[str], question: str, text: str) -> str:
 def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
     """An empty database gets master key, user, tried key, project and prompts, and the cost of a day is shown."""
     refused = {"kind": "status", "status": 401}
-    server.faults.set([{"match": {"provider": "openai", "route": "models"}, "times": 1, "action": refused},
-                       {"match": {"provider": "google", "route": "models"}, "action": refused}])  # fmt: skip
+    server.faults.set(
+        [
+            {"match": {"provider": "openai", "route": "models"}, "times": 1, "action": refused},
+            {"match": {"provider": "google", "route": "models"}, "action": refused},
+        ]
+    )
     with terminal(empty_database_url, server, tmp_path) as child:
         seen = answer(child, "What shall it be? [1]:", "1")
         seen += answer(child, "E-mail address:", "not-an-address")
@@ -110,19 +123,25 @@ def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: Demo
         assert str(child.before).startswith(expected)
     environment = tmp_path / ".env"
     master = environment.read_text(encoding="utf-8").strip().removeprefix("LLM_KEYS_ENCRYPTION_KEY=")
-    assert (0o600, 44) == (stat.S_IMODE(environment.stat().st_mode), len(master))
+    assert 0o600 == stat.S_IMODE(environment.stat().st_mode)
+    assert 44 == len(master)
     assert [] == [secret for secret in (master, KEYS["openai"], "refused-0000") if secret in seen]
     assert "'not-an-address' is no e-mail address" in seen
     with Database(empty_database_url) as db:
         project = projects.find(db, 1)
-        assert ("Quipu", ("getquipu", "Quipu App"), ("openai",), "ES") == (
-            project.brand.name, project.brand.aliases, project.providers, project.country)  # fmt: skip
+        assert "Quipu" == project.brand.name
+        assert ("getquipu", "Quipu App") == project.brand.aliases
+        assert ("openai",) == project.providers
+        assert "ES" == project.country
         assert ["Holded", "Sage"] == [each.name for each in project.competitors]
         assert 6 == len(projects.list_prompts(db, 1))
-        row = db.one("SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
-                     " monthly_budget_usd AS usd FROM user_llm_api_keys")  # fmt: skip
+        row = db.one(
+            "SELECT openai_api_key_encrypted AS token, google_api_key_encrypted AS refused,"
+            " monthly_budget_usd AS usd FROM user_llm_api_keys"
+        )
         assert row is not None
-        assert (KEYS["openai"], 25) == (KeyCipher(master).decrypt(row["token"], 1, "openai").reveal(), row["usd"])
+        assert KEYS["openai"] == KeyCipher(master).decrypt(row["token"], 1, "openai").reveal()
+        assert 25 == row["usd"]
         assert row["refused"] is None
         assert {"n": 0} == db.one("SELECT count(*) AS n FROM llm_call_attempts")
     assert 0 == server.bill.total_usd
@@ -166,8 +185,9 @@ def test_a_shown_master_key_is_shown_once(empty_database_url: str, server: DemoS
 def test_not_in_a_terminal() -> None:
     """Without a terminal, setup says in one line what to use instead, with exit code 2."""
     result = CliRunner().invoke(root, ["setup"], prog_name=PROGRAM)
-    assert (2, True, 1) == (result.exit_code, "setup asks questions in a terminal" in result.stderr,
-                            len(result.stderr.splitlines()))  # fmt: skip
+    assert 2 == result.exit_code
+    assert "setup asks questions in a terminal" in result.stderr
+    assert 1 == len(result.stderr.splitlines())
 
 
 def test_a_blank_variable_in_env_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,5 +199,6 @@ def test_a_blank_variable_in_env_is_filled(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(master_key, "choose", lambda question, options: 0)
     made = master_key.offer_master_key(load_settings())
     again = load_settings()
-    assert (3, True) == (again.max_workers, again.keys_encryption_key == made.keys_encryption_key is not None)
+    assert 3 == again.max_workers
+    assert again.keys_encryption_key == made.keys_encryption_key is not None
     assert "# end" in (tmp_path / ".env").read_text(encoding="utf-8")

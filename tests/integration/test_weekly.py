@@ -53,7 +53,8 @@ class Check:
 
     def good(self, *arguments: str) -> list[dict[str, Any]]:
         code, events = self.run(*arguments)
-        assert (0, "🎉 MODEL CHECK COMPLETED SUCCESSFULLY") == (code, events[-1]["message"]), events
+        assert 0 == code, events
+        assert "🎉 MODEL CHECK COMPLETED SUCCESSFULLY" == events[-1]["message"], events
         return events
 
     def change(self, provider: str, **changes: Any) -> None:
@@ -84,10 +85,7 @@ def check(
 
 
 def messages(events: list[dict[str, Any]], level: str | None = None, event: str | None = None) -> list[str]:
-    return [
-        each["message"] for each in events
-        if level in (None, each["level"]) and event in (None, each["event"])
-    ]  # fmt: skip
+    return [each["message"] for each in events if level in (None, each["level"]) and event in (None, each["event"])]
 
 
 def untouched(before: Mapping[str, Any], after: Mapping[str, Any], provider: str) -> bool:
@@ -102,17 +100,16 @@ def test_exactly_the_text_models_are_registered(check: Check) -> None:
     check.good()
     found = check.registry()
     new = {name: row for name, row in found.items() if name not in seeded}
-    assert (len(TEXT_MODELS), set(TEXT_MODELS) - seeded.keys()) == (106, set(new))
+    assert 106 == len(TEXT_MODELS)
+    assert set(TEXT_MODELS) - seeded.keys() == set(new)
     assert {(False, False, Decimal(0), Decimal(0))} == {
         (row["is_current"], row["is_available"], row["cost_per_1m_input_tokens"], row["cost_per_1m_output_tokens"])
         for row in new.values()
     }
     pro = found["google gemini-2.5-pro"]
-    assert (Decimal("1.25"), Decimal(10), Decimal(35)) == (
-        pro["suggested_cost_per_1m_input_tokens"],
-        pro["suggested_cost_per_1m_output_tokens"],
-        pro["suggested_cost_per_1k_searches"],
-    )
+    assert Decimal("1.25") == pro["suggested_cost_per_1m_input_tokens"]
+    assert Decimal(10) == pro["suggested_cost_per_1m_output_tokens"]
+    assert Decimal(35) == pro["suggested_cost_per_1k_searches"]
     assert pro["suggested_price_tiers"] == [
         {"above_input_tokens": 200000, "input": "2.5", "output": "15", "cached": "0.25"}
     ]
@@ -123,11 +120,9 @@ def test_exactly_the_text_models_are_registered(check: Check) -> None:
         unknown[name] for name in unknown if name.startswith("suggested_") and name != "suggested_price_tiers"
     }
     mythos = found["anthropic claude-mythos-5"]
-    assert ("deprecated", datetime(2026, 12, 15, tzinfo=UTC), 128000) == (
-        mythos["lifecycle"],
-        mythos["retires_at"],
-        mythos["max_output_tokens"],
-    )
+    assert "deprecated" == mythos["lifecycle"]
+    assert datetime(2026, 12, 15, tzinfo=UTC) == mythos["retires_at"]
+    assert 128000 == mythos["max_output_tokens"]
 
 
 def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
@@ -159,11 +154,9 @@ def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
     ]
     assert expected == [line for line in lines if line in expected]
     inserted = next(each for each in events if each["message"].endswith("google/gemini-3.5-flash"))
-    assert ("google", "gemini-3.5-flash", "1.5") == (
-        inserted["provider"],
-        inserted["model_id"],
-        inserted["suggested_input_usd"],
-    )
+    assert "google" == inserted["provider"]
+    assert "gemini-3.5-flash" == inserted["model_id"]
+    assert "1.5" == inserted["suggested_input_usd"]
 
 
 def test_a_second_check_inserts_nothing(check: Check) -> None:
@@ -177,7 +170,8 @@ def test_a_second_check_inserts_nothing(check: Check) -> None:
         {name: {k: v for k, v in row.items() if k not in moving} for name, row in rows.items()}
         for rows in (before, after)
     ]
-    assert (still[0], []) == (still[1], messages(events, event="model.inserted"))
+    assert still[0] == still[1]
+    assert [] == messages(events, event="model.inserted")
     assert "✅ No hay modelos nuevos" in messages(events)
 
 
@@ -214,10 +208,8 @@ def test_a_provider_without_key_is_told_and_left_alone(check: Check, monkeypatch
     before = check.registry()
     events = check.good()
     warned = ["⚠️ Sin API key utilizable: ['anthropic']; sus modelos no se comprueban"]
-    assert (warned, True) == (
-        messages(events, "warn", "keys.missing"),
-        untouched(before, check.registry(), "anthropic "),
-    )
+    assert warned == messages(events, "warn", "keys.missing")
+    assert untouched(before, check.registry(), "anthropic ") is True
 
 
 def test_nobody_to_ask_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +219,8 @@ def test_nobody_to_ask_is_critical(check: Check, monkeypatch: pytest.MonkeyPatch
     for provider in PROVIDERS:
         monkeypatch.delenv(f"{provider.upper()}_API_KEY")
     keyless = check.run()
-    assert (1, 1) == (failed[0], keyless[0])
+    assert 1 == failed[0]
+    assert 1 == keyless[0]
     assert {"💥 MODEL CHECK FAILED"} == {events[-1]["message"] for _, events in (failed, keyless)}
 
 
@@ -235,7 +228,8 @@ def test_an_unreachable_database_is_critical(check: Check, monkeypatch: pytest.M
     """A database that refuses the connection ends the check with 1 and the document's line."""
     monkeypatch.setenv("DATABASE_URL", check.environment.url.replace("/test_", "/gone_"))
     code, events = check.run()
-    assert (1, "💥 MODEL CHECK FAILED") == (code, events[-1]["message"])
+    assert 1 == code
+    assert "💥 MODEL CHECK FAILED" == events[-1]["message"]
 
 
 def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,13 +239,17 @@ def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch:
     for user in "ab":
         check.environment.add_user(f"{user}@example.com", ["openai"])
     dead = fingerprint(check.environment.key_of(1, "openai"))
-    rule = {"match": {"provider": "openai", "route": "models", "key": dead, "nth": 1},
-            "action": {"kind": "status", "status": 401}}  # fmt: skip
+    rule = {
+        "match": {"provider": "openai", "route": "models", "key": dead, "nth": 1},
+        "action": {"kind": "status", "status": 401},
+    }
     check.environment.server.faults.set([rule])
     events = check.good("--provider", "openai")
     listed = next(each for each in events if each["event"] == "provider.listed")
-    assert ("   OpenAI: 65 modelos encontrados", "user 2") == (listed["message"], listed["key_of"])
-    assert (Decimal(0), []) == (check.environment.billed(), check.environment.leaks())
+    assert "   OpenAI: 65 modelos encontrados" == listed["message"]
+    assert "user 2" == listed["key_of"]
+    assert Decimal(0) == check.environment.billed()
+    assert [] == check.environment.leaks()
 
 
 def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
@@ -288,7 +286,8 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
     check.change("openai", remove=[CURRENT])
     early, error, again = check.good(), check.good(), check.good()
     lines = [messages(events, "error") for events in (early, error, again)]
-    assert ([], lines[1]) == (lines[0], lines[2])
+    assert [] == lines[0]
+    assert lines[1] == lines[2]
     expected = (
         f"❌ openai/{CURRENT}, el modelo actual, ya no aparece en la lista del proveedor (dos comprobaciones "
         f"seguidas). Sucesor con precio: openai/{STEADY}; "
@@ -300,7 +299,8 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
         check.environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
     )
     code, output = check.environment.run()
-    assert (0, 1) == (code, check.environment.count("llm_monitoring_results")), output
+    assert 0 == code, output
+    assert 1 == check.environment.count("llm_monitoring_results"), output
     check.change("openai", retire=[CURRENT])
     check.environment.rows("DELETE FROM llm_monitoring_results RETURNING id")
     assert 1 == check.environment.run()[0]
@@ -326,7 +326,8 @@ def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
     assert [expected] == messages(events, "error")
     check.change("anthropic", add=[listed["claude-sonnet-5-5"]])
     events = check.good()
-    assert ([], 1) == (messages(events, "error"), len(messages(events, event="model.back")))
+    assert [] == messages(events, "error")
+    assert 1 == len(messages(events, event="model.back"))
 
 
 def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
@@ -360,10 +361,10 @@ def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeyp
         "UPDATE llm_model_registry SET priced_on = '2027-01-03' WHERE llm_provider = 'google' RETURNING id"
     )
     after = messages(check.good(), "warn", "model.price_changes")
-    assert (["💱 google/gemini-3.8-flash: cambió de precio el 2027-01-01"], []) == (
-        [each.partition(" (UTC)")[0] for each in before],
-        after,
-    )
+    assert ["💱 google/gemini-3.8-flash: cambió de precio el 2027-01-01"] == [
+        each.partition(" (UTC)")[0] for each in before
+    ]
+    assert [] == after
 
 
 def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,21 +420,13 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
         "SELECT model_id FROM llm_model_registry WHERE llm_provider = 'openai' AND is_current"
     )
     line = f"🔁 openai: el modelo actual pasa de {CURRENT} a {STEADY} (LLM_AUTO_SWITCH_MODELS)"
-    assert (STEADY if validated else CURRENT, [line] if validated else []) == (
-        current[0]["model_id"],
-        messages(events, "warn", "model.switched"),
-    )
+    assert (STEADY if validated else CURRENT) == current[0]["model_id"]
+    assert ([line] if validated else []) == messages(events, "warn", "model.switched")
     if validated:
         latest = admin.history(check.environment.db, "openai", STEADY, 1)[0]
-        assert (
-            "weekly_check",
-            f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)",
-            {"is_current": [False, True]},
-        ) == (
-            latest["changed_by"],
-            latest["reason"],
-            latest["changes"],
-        )
+        assert "weekly_check" == latest["changed_by"]
+        assert f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)" == latest["reason"]
+        assert {"is_current": [False, True]} == latest["changes"]
 
 
 def test_without_the_setting_nothing_is_switched(check: Check) -> None:
@@ -444,14 +437,16 @@ def test_without_the_setting_nothing_is_switched(check: Check) -> None:
     check.change("openai", retire=[CURRENT])
     check.good()
     events = check.good()
-    assert (1, True) == (len(messages(events, "error")), check.registry()[f"openai {CURRENT}"]["is_current"])
+    assert 1 == len(messages(events, "error"))
+    assert check.registry()[f"openai {CURRENT}"]["is_current"] is True
 
 
 def test_a_dry_run_changes_nothing(check: Check) -> None:
     """--dry-run asks and reports, and leaves every row and the changelog as they were."""
     before, changes = check.registry(), check.environment.count("llm_model_changelog")
     events = check.good("--dry-run")
-    assert (before, changes) == (check.registry(), check.environment.count("llm_model_changelog"))
+    assert before == check.registry()
+    assert changes == check.environment.count("llm_model_changelog")
     assert "      🧪 Se insertaría: google/gemini-4-carbon" in messages(events)
 
 
@@ -464,11 +459,9 @@ def test_two_checks_do_not_interleave(check: Check) -> None:
         code, events = check.run()
         after = check.registry()
         daily, _ = check.environment.run()
-    assert (0, "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada", before) == (
-        code,
-        events[-1]["message"],
-        after,
-    )
+    assert 0 == code
+    assert "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada" == events[-1]["message"]
+    assert before == after
     assert 0 == daily
     check.good()
 
@@ -500,34 +493,31 @@ def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: p
         first = model_check.check(db, "openai", listed, now, RowErrors(), write=True)
         without = [info for info in listed if info.model_id != STEADY]
         model_check.check(db, "openai", without, now + timedelta(days=7), RowErrors(), write=True)
-    assert (57, 1) == (len(first.new), check.registry()[f"openai {STEADY}"]["missing_checks"])
+    assert 57 == len(first.new)
+    assert 1 == check.registry()[f"openai {STEADY}"]["missing_checks"]
 
 
 def test_the_public_functions(check: Check) -> None:
     """The script's functions list models, read the registry, and register one model once."""
-    lists = {
-        provider: getattr(cron, f"get_{provider}_models")(KEYS[provider]) for provider in PROVIDERS
-    }  # fmt: skip
+    lists = {provider: getattr(cron, f"get_{provider}_models")(KEYS[provider]) for provider in PROVIDERS}
     assert {"openai": 65, "anthropic": 19, "google": 16, "perplexity": 6} == {
         name: len(each) for name, each in lists.items()
     }
     argon = next(each for each in lists["google"] if each["model_id"] == "gemini-4-argon")
-    assert ("Gemini 4 Argon", None, 1048576) == (argon["display_name"], argon["created"], argon["max_input_tokens"])
+    assert "Gemini 4 Argon" == argon["display_name"]
+    assert argon["created"] is None
+    assert 1048576 == argon["max_input_tokens"]
     haiku = next(each for each in lists["anthropic"] if each["model_id"] == "claude-haiku-5-5")
-    assert (datetime(2026, 10, 21, tzinfo=UTC), "active", None) == (
-        haiku["created"],
-        haiku["lifecycle"],
-        haiku["retires_at"],
-    )
+    assert datetime(2026, 10, 21, tzinfo=UTC) == haiku["created"]
+    assert "active" == haiku["lifecycle"]
+    assert haiku["retires_at"] is None
     assert [True, False] == [cron.insert_new_model("openai", "gpt-5-turbo", "GPT-5 Turbo") for _ in range(2)]
     existing = cron.get_existing_models_from_db()
     added = next(each for each in existing["openai"] if each["model_id"] == "gpt-5-turbo")
-    assert ("GPT-5 Turbo", False, False, Decimal(0)) == (
-        added["model_display_name"],
-        added["is_current"],
-        added["is_available"],
-        added["cost_per_1m_input_tokens"],
-    )
+    assert "GPT-5 Turbo" == added["model_display_name"]
+    assert added["is_current"] is False
+    assert added["is_available"] is False
+    assert Decimal(0) == added["cost_per_1m_input_tokens"]
     with pytest.raises(BadInput, match="unknown provider 'mistral'"):
         cron.insert_new_model("mistral", "m", "M")
 
@@ -567,9 +557,11 @@ def test_a_wrong_setting_is_named_in_a_line_of_the_log() -> None:
         text=True,
         check=False,
     )
-    assert (1, "") == (done.returncode, done.stderr)
+    assert 1 == done.returncode
+    assert "" == done.stderr
     first = json.loads(done.stdout.splitlines()[0])
-    assert ("error", True) == (first["level"], "LLM_MAX_WORKERS" in first["message"])
+    assert "error" == first["level"]
+    assert "LLM_MAX_WORKERS" in first["message"]
 
 
 def test_help_and_bad_arguments(check: Check) -> None:

@@ -51,7 +51,10 @@ def test_the_reply_of_a_line_is_that_of_a_single_call(name: ProviderName, kind: 
     body = recorded(f"{name}_{kind}").replace(b"\n", b" ").strip()
     line = read_batch_line(name, succeeded(name, IDS[0], body))
     assert line.reply is not None
-    assert (IDS[0], "replied", body, None) == (line.custom_id, line.outcome, line.reply.body, line.error)
+    assert IDS[0] == line.custom_id
+    assert "replied" == line.outcome
+    assert body == line.reply.body
+    assert line.error is None
     assert succeeded(name, IDS[0], body) == line.raw
 
 
@@ -72,11 +75,9 @@ def test_results_are_downloaded_from_our_address(server: Server, name: ProviderN
         "anthropic": "/anthropic/v1/messages/batches/msgbatch_1/results",
     }
     sent = server.received[0]
-    assert (path[name], "application/binary", "identity") == (
-        sent.path,
-        sent.headers["accept"],
-        sent.headers["accept-encoding"],
-    )
+    assert path[name] == sent.path
+    assert "application/binary" == sent.headers["accept"]
+    assert "identity" == sent.headers["accept-encoding"]
 
 
 @pytest.mark.parametrize(
@@ -101,11 +102,13 @@ def test_results_are_downloaded_from_our_address(server: Server, name: ProviderN
         ("openai", never_run("openai", IDS[0], "cancelled"), "not_billed", "no", "unavailable"),
         ("openai", never_run("openai", IDS[0], "vanished"), "failed", "maybe", "bad_response"),
     ],
-)  # fmt: skip
+)
 def test_a_line_without_an_answer(name: ProviderName, line: bytes, outcome: str, billed: str, kind: str) -> None:
     """Only what the provider documents as free is free; anything else of a request is perhaps charged."""
     read = read_batch_line(name, line)
-    assert (IDS[0], outcome, line) == (read.custom_id, read.outcome, read.raw)
+    assert IDS[0] == read.custom_id
+    assert outcome == read.outcome
+    assert line == read.raw
     assert (billed, kind) == ((read.error.billed, read.error.kind) if read.error else ("", ""))
 
 
@@ -298,4 +301,5 @@ def test_no_line_raises(raw: bytes) -> None:
     """Whatever bytes a line holds, it has an outcome, and is its own receipt."""
     for name in BATCH_PROVIDERS:
         line = read_batch_line(name, raw)
-        assert ("failed", raw) == (line.outcome, line.raw)
+        assert "failed" == line.outcome
+        assert raw == line.raw

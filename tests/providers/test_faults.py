@@ -93,7 +93,9 @@ def error_body(name: ProviderName, message: str, code: str = "some_code") -> str
 def test_statuses(server: Server, name: ProviderName, status: int, kind: type[ProviderError], billed: str) -> None:
     """Each status has its error and its charge, and the provider's words in the message."""
     error = fault(server, name, says(error_body(name, "These are the words."), status))
-    assert (type(error), error.billed, error.status) == (kind, billed, status)
+    assert type(error) is kind
+    assert error.billed == billed
+    assert error.status == status
     assert str(error) == f"{name} answered {status}: These are the words."
 
 
@@ -102,7 +104,8 @@ def test_statuses(server: Server, name: ProviderName, status: int, kind: type[Pr
 def test_statuses_with_any_body(server: Server, name: ProviderName, body: str) -> None:
     """An error status is understood with any body."""
     error = fault(server, name, says(body, 502))
-    assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
+    assert type(error) is ProviderUnavailable
+    assert "maybe" == error.billed
     assert str(error).startswith(f"{name} answered 502: ")
     assert str(error).isprintable()
 
@@ -111,7 +114,9 @@ def test_statuses_with_any_body(server: Server, name: ProviderName, body: str) -
 def test_redirects_are_named(server: Server, name: ProviderName) -> None:
     """A redirect is not followed, and the message says where to look."""
     error = fault(server, name, says("", 308, location="/elsewhere"))
-    assert (type(error), error.billed, error.status) == (BadRequest, "no", 308)
+    assert type(error) is BadRequest
+    assert "no" == error.billed
+    assert 308 == error.status
     assert "check the base URL" in str(error)
 
 
@@ -153,7 +158,9 @@ def test_retry_after(
 ) -> None:
     """A rate limit or an overload has the provider's wait, if it is valid, and at most an hour."""
     error = fault(server, name, says("{}", status, **headers))
-    assert (type(error), error.billed, error.retry_after) == (kind, billed, expected)
+    assert error.billed == billed
+    assert error.retry_after == expected
+    assert type(error) is kind
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -161,7 +168,8 @@ def test_retry_after(
 def test_retry_after_of_any_outage(server: Server, name: ProviderName, status: int) -> None:
     """Every status that stands for an outage may carry the wait, however unusual."""
     error = fault(server, name, says("{}", status, retry_after="7"))
-    assert (type(error), error.retry_after) == (ProviderUnavailable, 7.0)
+    assert type(error) is ProviderUnavailable
+    assert 7.0 == error.retry_after
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -207,7 +215,9 @@ CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> None:
     """A fault after the request was sent was perhaps billed."""
     error = fault(server, name, step, timeout=0.3)
-    assert (type(error), error.billed, error.status) == (ProviderUnavailable, "maybe", None)
+    assert type(error) is ProviderUnavailable
+    assert "maybe" == error.billed
+    assert error.status is None
     assert str(error).startswith(f"{name}: no reply: ")
 
 
@@ -225,7 +235,8 @@ def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> Non
 def test_drips_end(server: Server, name: ProviderName, step: Step) -> None:
     """A server that sends bytes without end is left when the call's total time is over."""
     error = fault(server, name, step, timeout=1.0, total=0.2)
-    assert (type(error), error.billed) == (ProviderUnavailable, "maybe")
+    assert type(error) is ProviderUnavailable
+    assert "maybe" == error.billed
     assert "total time" in str(error) or "timed out" in str(error)
 
 

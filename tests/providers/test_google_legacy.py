@@ -68,10 +68,8 @@ def test_request(server: Server, provider: Provider) -> None:
     server.script(replies("google_plain"))
     provider.send(question("google", language="es"))
     (request,) = server.received
-    assert (request.method, request.path) == (
-        "POST",
-        "/google/v1beta/models/gemini-3.8-flash:generateContent",
-    )
+    assert "POST" == request.method
+    assert "/google/v1beta/models/gemini-3.8-flash:generateContent" == request.path
     assert request.headers["x-goog-api-key"] == KEY.reveal()
     instruction = "Answer in the language with the ISO 639-1 code 'es'."
     assert request.json["contents"] == [{"parts": [{"text": "¿Qué software?"}], "role": "user"}]
@@ -84,7 +82,8 @@ def test_what_the_package_cannot_do(server: Server, provider: Provider, change: 
     """Options that the package would ignore silently are refused before anything is sent."""
     with pytest.raises(BadRequest, match="install google-genai") as caught:
         provider.send(question("google", **change))
-    assert (caught.value.billed, server.received) == ("no", [])
+    assert "no" == caught.value.billed
+    assert server.received == []
 
 
 def test_reply(server: Server, provider: Provider) -> None:
@@ -137,7 +136,8 @@ def test_faults(server: Server, provider: Provider, step: Step, kind: type[Provi
     server.script(step)
     with pytest.raises(ProviderError) as caught:
         provider.send(question("google"))
-    assert (type(caught.value), caught.value.billed) == (kind, billed)
+    assert type(caught.value) is kind
+    assert caught.value.billed == billed
     assert len(server.received) == 1
     assert (7.0 if caught.value.status in (429, 503) else None) == getattr(caught.value, "retry_after", None)
 

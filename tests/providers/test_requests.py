@@ -33,7 +33,8 @@ def sent(server: Server, name: ProviderName, *, fresh: bool = False, **changes: 
 def test_openai_plain_request(server: Server) -> None:
     """A plain question is the prompt as written, capped, not stored, at the standard price, with nothing else."""
     request = sent(server, "openai")
-    assert (request.method, request.path) == ("POST", "/openai/v1/responses")
+    assert "POST" == request.method
+    assert "/openai/v1/responses" == request.path
     assert request.json == {
         "model": "gpt-6.1-terra",
         "input": "¿Qué software?",
@@ -68,7 +69,8 @@ def test_openai_search_without_country(server: Server) -> None:
 def test_anthropic_requests(server: Server) -> None:
     """Anthropic gets no temperature, the SDK's API version, and a capped basic search tool."""
     request = sent(server, "anthropic")
-    assert (request.method, request.path) == ("POST", "/anthropic/v1/messages")
+    assert "POST" == request.method
+    assert "/anthropic/v1/messages" == request.path
     assert request.headers["anthropic-version"] == "2026-10-21"
     assert request.json == {
         "model": "claude-sonnet-5-5",
@@ -86,10 +88,8 @@ def test_anthropic_requests(server: Server) -> None:
 def test_google_requests(server: Server) -> None:
     """Google is asked on v1beta, with the country in the instruction only."""
     request = sent(server, "google")
-    assert (request.method, request.path) == (
-        "POST",
-        "/google/v1beta/models/gemini-3.8-flash:generateContent",
-    )
+    assert "POST" == request.method
+    assert "/google/v1beta/models/gemini-3.8-flash:generateContent" == request.path
     assert request.json == {
         "contents": [{"parts": [{"text": "¿Qué software?"}], "role": "user"}],
         "generationConfig": {"maxOutputTokens": 900},
@@ -117,7 +117,8 @@ def test_google_thinking(server: Server, model: str, effort: str, expected: dict
 def test_perplexity_always_searches(server: Server) -> None:
     """Perplexity is made to search whatever the project says, in rounds that are capped."""
     request = sent(server, "perplexity")
-    assert (request.method, request.path) == ("POST", "/perplexity/v1/responses")
+    assert "POST" == request.method
+    assert "/perplexity/v1/responses" == request.path
     assert request.json == {
         "model": "perplexity/sonar",
         "input": "¿Qué software?",
@@ -129,7 +130,8 @@ def test_perplexity_always_searches(server: Server) -> None:
     }
     body = sent(server, "perplexity", **FULL).json
     assert body["tools"] == [{"type": "web_search", "user_location": {"country": "ES"}}]
-    assert (body["max_steps"], body["instructions"]) == (3, INSTRUCTION)
+    assert 3 == body["max_steps"]
+    assert body["instructions"] == INSTRUCTION
     assert body["reasoning"] == {"effort": "low"}
 
 
@@ -139,7 +141,8 @@ def test_search_needs_a_cap(server: Server, name: ProviderName) -> None:
     server.script(replies(f"{name}_plain"))
     with pytest.raises(BadRequest) as caught:
         server.open(name).send(question(name, web_search=True))
-    assert (caught.value.billed, len(server.received)) == ("no", 0)
+    assert "no" == caught.value.billed
+    assert 0 == len(server.received)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -184,7 +187,8 @@ def test_google_continuation_is_not_followed(server: Server) -> None:
     server.script(replies("google_continued"))
     provider = server.open("google")
     answer = read_reply("google", provider.send(question("google")))
-    assert (answer.finish_reason, len(server.received)) == ("max_tokens", 1)
+    assert "max_tokens" == answer.finish_reason
+    assert 1 == len(server.received)
 
 
 HOSTILE = {
@@ -221,7 +225,9 @@ def test_environment_does_not_steer(server: Server, name: ProviderName, monkeypa
     for variable, value in HOSTILE.items():
         monkeypatch.setenv(variable, value)
     hostile = sent(server, name, fresh=True)
-    assert (hostile.method, hostile.path, hostile.body) == (calm.method, calm.path, calm.body)
+    assert hostile.method == calm.method
+    assert hostile.path == calm.path
+    assert hostile.body == calm.body
     assert hostile.headers == calm.headers
     key_header = "x-goog-api-key" if name == "google" else "authorization"
     assert hostile.headers[key_header].endswith(KEY.reveal())

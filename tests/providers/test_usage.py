@@ -208,7 +208,8 @@ def test_perplexity_tools_are_counted_without_a_bill() -> None:
     body["usage"]["tool_calls_details"] = {"search_web": {"invocation": 1}, "fetch_url": {"invocation": 3}}
     found = usage_of("perplexity", body)
     assert found is not None
-    assert (2, Decimal("0.0015")) == (found.searches, found.fees_usd)
+    assert 2 == found.searches
+    assert Decimal("0.0015") == found.fees_usd
 
 
 NUMBERS = st.one_of(

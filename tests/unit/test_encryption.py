@@ -104,7 +104,9 @@ def test_cut_token(length: int) -> None:
 def test_failures(token: str, reason: Reason, advice: str) -> None:
     """Each failure names user, provider and what to do, and shows neither token nor key."""
     error = failure(token)
-    assert (error.reason, error.user_id, error.provider) == (reason, 1, "openai")
+    assert error.reason == reason
+    assert 1 == error.user_id
+    assert "openai" == error.provider
     assert str(error).startswith("the openai key of user 1 cannot be read: ")
     assert advice in str(error)
 
@@ -195,7 +197,8 @@ def test_repr() -> None:
 
 def test_last_four() -> None:
     """The end of a key is shown only where the rest is long enough."""
-    assert (last_four(Secret("12345678abcd")), last_four(Secret("1234567abcd"))) == ("abcd", "")
+    assert "abcd" == last_four(Secret("12345678abcd"))
+    assert "" == last_four(Secret("1234567abcd"))
 
 
 @pytest.mark.parametrize("nested", ["[" * 100_000, '{"a":' * 100_000], ids=["lists", "objects"])

@@ -32,8 +32,11 @@ def made(*cells: CellCosts, user: Standing = USER, today: date = TODAY) -> Forec
 def test_equal_days_have_no_range() -> None:
     """Ten days at a dollar after what is spent: thirty dollars, for certain."""
     found = made(CellCosts(10, 0, past(["1"] * 8)))
-    assert (Decimal(30), Decimal(30), Decimal(30)) == (found.expected_usd, found.low_usd, found.high_usd)
-    assert (8, None) == (found.days, found.ends_on)
+    assert Decimal(30) == found.expected_usd
+    assert Decimal(30) == found.low_usd
+    assert Decimal(30) == found.high_usd
+    assert 8 == found.days
+    assert found.ends_on is None
 
 
 def test_what_is_open_today_is_added() -> None:
@@ -61,8 +64,10 @@ def test_a_provider_that_lacks_a_day_counts_with_its_mean() -> None:
 def test_days_that_differ_give_a_range() -> None:
     """It holds the expected cost, is the wider the more days are left, and is never below what is spent."""
     cell = CellCosts(10, 0, past(["0.5", "1.5"] * 4))
-    found, earlier = made(cell), made(replace(cell, days=past(["0.5", "1.5"] * 4, until=date(2026, 11, 10))),
-                                      today=date(2026, 11, 10))  # fmt: skip
+    found, earlier = (
+        made(cell),
+        made(replace(cell, days=past(["0.5", "1.5"] * 4, until=date(2026, 11, 10))), today=date(2026, 11, 10)),
+    )
     assert found.low_usd < found.expected_usd == Decimal(30) < found.high_usd
     assert found.high_usd - found.low_usd < earlier.high_usd - earlier.low_usd
     wild = made(CellCosts(10, 0, past(["0", "9"] * 4)))

@@ -169,7 +169,8 @@ def test_configuring_twice_keeps_one_handler() -> None:
     """A second configuration replaces the first."""
     first, second = plain(), plain()
     log.info("once")
-    assert (first.getvalue(), second.getvalue()) == ("", "once\n")
+    assert "" == first.getvalue()
+    assert "once\n" == second.getvalue()
 
 
 @pytest.mark.parametrize("form", ["json", "plain"])
@@ -285,7 +286,8 @@ def test_python_warnings_are_logged() -> None:
         warnings.warn("\n\nold\nthing", FutureWarning, stacklevel=1)
     fields = only_line(stream)
     assert fields["message"] == "Aviso de Python (FutureWarning): old thing"
-    assert (fields["level"], fields["event"]) == ("warn", "python.warning")
+    assert "warn" == fields["level"]
+    assert "python.warning" == fields["event"]
     assert fields["source_file"] == __file__
 
 
@@ -344,7 +346,8 @@ def run_script(**environ: str) -> subprocess.CompletedProcess[bytes]:
 def test_nothing_on_standard_error() -> None:
     """On Railway warnings, uncaught errors and those of threads are events on stdout; stderr stays empty."""
     result = run_script(RAILWAY_ENVIRONMENT_NAME="production", PYTHONIOENCODING="utf-8")
-    assert (result.returncode, result.stderr) == (1, b"")
+    assert 1 == result.returncode
+    assert b"" == result.stderr
     events = [json.loads(line) for line in result.stdout.splitlines()]
     expected = [
         ("info", "🎉 fin"),
@@ -361,6 +364,7 @@ def test_nothing_on_standard_error() -> None:
 def test_stream_without_unicode(form: str, shown: bytes) -> None:
     """Where stdout cannot hold an emoji the line is written all the same, and JSON stays JSON."""
     result = run_script(LLM_LOG_FORMAT=form, PYTHONIOENCODING="ascii")
-    assert (result.stderr, shown in result.stdout.splitlines()[0]) == (b"", True)
+    assert b"" == result.stderr
+    assert shown in result.stdout.splitlines()[0]
     if form == "json":
         assert json.loads(result.stdout.splitlines()[0])["message"] == "🎉 fin"

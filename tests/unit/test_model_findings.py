@@ -96,8 +96,10 @@ def test_an_end_that_is_taken_back() -> None:
     known = entry(retires_at=NOW + timedelta(days=5), going_announced_at=WEEK_AGO)
     dated = look([known], info(), info("gpt-b", 90))
     undated = look([known], info(), info("gpt-b"))
-    assert ((), ("gpt-a",)) == (dated.retiring, dated.reappeared)
-    assert (1, ()) == (len(undated.retiring), undated.reappeared)
+    assert () == dated.retiring
+    assert ("gpt-a",) == dated.reappeared
+    assert 1 == len(undated.retiring)
+    assert () == undated.reappeared
 
 
 def test_retirement_is_announced_once() -> None:
@@ -158,12 +160,10 @@ def test_new() -> None:
     """New is what is listed and not registered, with its suggestion; an id that the column cannot hold is named."""
     long = "gpt-" + "x" * 97
     found = look([entry()], info(), info("gpt-b"), info(long), suggestion=SUGGESTED)
-    assert (["gpt-b"], [SUGGESTED], (long,), ["gpt-a"]) == (
-        [new.info.model_id for new in found.new],
-        [new.suggestion for new in found.new],
-        found.unstorable,
-        [seen.model_id for seen in found.seen],
-    )
+    assert ["gpt-b"] == [new.info.model_id for new in found.new]
+    assert [SUGGESTED] == [new.suggestion for new in found.new]
+    assert (long,) == found.unstorable
+    assert ["gpt-a"] == [seen.model_id for seen in found.seen]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,9 @@ def test_an_announced_price_names_its_parts() -> None:
     """The parts that change are named with what they cost before and after."""
     found = look([entry()], info(), suggestion=SUGGESTED, later=((date(2027, 1, 1), RISE),))
     ((_, change),) = found.price_changes
-    assert ("input", Decimal(1), Decimal(2)) == (change.parts[0].name, change.parts[0].before, change.parts[0].after)
+    assert "input" == change.parts[0].name
+    assert Decimal(1) == change.parts[0].before
+    assert Decimal(2) == change.parts[0].after
 
 
 def test_a_later_price_of_an_unused_model_is_not_announced() -> None:

@@ -71,7 +71,7 @@ USED = Usage(1_000, 500, searches=2)
         # the provider's own bill wins in every mode
         (TERRA, Usage(1_000, 500, cost_usd=Decimal("0.7"), service_tier="flex"), "flex", "0.7"),
     ],
-)  # fmt: skip
+)
 def test_a_mode_has_its_price(price: Price, used: Usage, mode: Mode, usd: str) -> None:
     """The factor holds for tokens in the tier that the reply names; searches and requests cost the same."""
     assert Decimal(usd) == cost(price, used, mode)
@@ -130,14 +130,16 @@ def test_the_dearest_of_two_prices_has_the_dearer_factor() -> None:
     """And none if one of the two is not sold in the mode, which is the standard price."""
     other = replace(TERRA, batch_factor=Decimal("0.7"), flex_factor=None)
     both = dearest(TERRA, other)
-    assert (both.batch_factor, both.flex_factor) == (Decimal("0.7"), None)
+    assert both.batch_factor == Decimal("0.7")
+    assert both.flex_factor is None
 
 
 def test_a_known_rise_keeps_the_modes_of_the_decision_before_it() -> None:
     """A price list that does not speak of modes does not end them; one that does, counts if it is dearer."""
     silent = DatedPrice(date(2026, 12, 1), "library", replace(FLASH, flex_factor=None, batch_factor=Decimal("0.6")))
     price = Prices((DatedPrice(date.min, "registry", FLASH),), (silent,)).on(date(2026, 12, 1))
-    assert (price.flex_factor, price.batch_factor) == (HALF, Decimal("0.6"))
+    assert price.flex_factor == HALF
+    assert price.batch_factor == Decimal("0.6")
 
 
 def test_a_change_of_a_factor_is_a_change_of_price() -> None:
@@ -154,8 +156,11 @@ def test_a_change_of_a_factor_is_a_change_of_price() -> None:
 def test_rates_keep_the_factors() -> None:
     """An attempt is settled by the factors that it was admitted with; one of an older release has none."""
     assert TERRA == read_rates(json.loads(write_rates(TERRA)))
-    old = {key: value for key, value in json.loads(write_rates(TERRA)).items() if key not in
-           ("batch_factor", "flex_factor", "discounts_cached")}  # fmt: skip
+    old = {
+        key: value
+        for key, value in json.loads(write_rates(TERRA)).items()
+        if key not in ("batch_factor", "flex_factor", "discounts_cached")
+    }
     assert read_rates(old).factor("flex") is None
 
 

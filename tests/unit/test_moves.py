@@ -40,9 +40,9 @@ def test_parts_add_up() -> None:
     assert found.comparison.mention_rate.difference is not None
     total = sum((part.part or Decimal(0) for part in found.parts), Decimal(0))
     assert abs(found.comparison.mention_rate.difference - total) <= Decimal("0.02")
-    assert (Decimal("95.00"), Decimal("5.00"), Decimal("-30.00")) == (
-        found.parts[0].before, found.parts[0].after, found.parts[0].part,
-    )  # fmt: skip
+    assert Decimal("95.00") == found.parts[0].before
+    assert Decimal("5.00") == found.parts[0].after
+    assert Decimal("-30.00") == found.parts[0].part
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,11 @@ def test_prompts_that_moved() -> None:
     after = [answer(n, day=NEXT_MONTH, sample=s, mentioned=n != 1) for n in range(4) for s in range(1, 13)]
     found = prompt_changes(before, after)
     assert [1, 0, 2, 3] == [change.query_id for change in found]
-    assert ("down", Decimal("-100.00"), 12, 12) == (
-        found[0].verdict, found[0].difference, found[0].answers_before, found[0].answers,
-    )  # fmt: skip
-    assert ("within noise", "too little data") == (found[1].verdict, found[3].verdict)
+    assert "down" == found[0].verdict
+    assert Decimal("-100.00") == found[0].difference
+    assert 12 == found[0].answers_before
+    assert 12 == found[0].answers
+    assert "within noise" == found[1].verdict
+    assert "too little data" == found[3].verdict
     assert found[1].low is not None
     assert found[1].low < 0

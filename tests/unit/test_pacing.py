@@ -57,7 +57,9 @@ def plan(amount: str, *projects: ProjectDay, ladder: Sequence[PacingStep] = PACI
 def test_a_day_that_fits_is_asked_in_full() -> None:
     """No step is taken, and nothing rests."""
     (choice,) = plan("4", project()).choices
-    assert ([], set(), 4) == ([*choice.steps], {*choice.resting}, int(choice.expected_usd))
+    assert [] == [*choice.steps]
+    assert set() == {*choice.resting}
+    assert 4 == int(choice.expected_usd)
 
 
 DEAR: Mapping[ProviderName, TaskCost] = {
@@ -82,19 +84,22 @@ def test_the_ladder_is_taken_as_far_as_the_share_asks_for(
 ) -> None:
     """Sentiment, second samples, the cheaper mode, prompts in turns, the dearest provider: each saves what it is."""
     made = plan(share, project(costs=DEAR, samples=2))
-    assert (steps, usd(expected)) == (made.choices[0].steps, made.expected_usd)
+    assert steps == made.choices[0].steps
+    assert usd(expected) == made.expected_usd
 
 
 def test_a_user_orders_the_ladder() -> None:
     """The first step that he names is taken first, and one that he does not name never."""
     (choice,) = plan("8", project(costs=DEAR), ladder=("providers", "sentiment")).choices
-    assert (("providers",), ("google",)) == (choice.steps, choice.left_out)
+    assert ("providers",) == choice.steps
+    assert ("google",) == choice.left_out
 
 
 def test_samples_are_left_out_one_by_one() -> None:
     """Of four samples as many are kept as fit."""
     (choice,) = plan("13", project(samples=4), ladder=("samples",)).choices
-    assert (3, usd(12)) == (choice.samples, choice.expected_usd)
+    assert 3 == choice.samples
+    assert usd(12) == choice.expected_usd
 
 
 def test_the_dearest_provider_per_answer_goes_first_and_one_stays() -> None:
@@ -110,7 +115,9 @@ def test_the_dearest_provider_per_answer_goes_first_and_one_stays() -> None:
 def test_one_step_that_saves_too_little_is_said_and_nothing_else_is_left_out() -> None:
     """The user allowed no other: the day is asked beyond its share, and the plan says that it does not suffice."""
     made = plan("1", project(costs=DEAR), ladder=("sentiment",))
-    assert (False, ("sentiment",), 4) == (made.suffices, made.choices[0].steps, made.choices[0].asked)
+    assert made.suffices is False
+    assert ("sentiment",) == made.choices[0].steps
+    assert 4 == made.choices[0].asked
 
 
 def test_a_step_that_saves_nothing_is_not_said() -> None:
@@ -197,7 +204,9 @@ def test_a_day_has_its_share_and_what_the_days_before_saved() -> None:
     """Of 30 dollars for 30 days a day has one; one that spends 0.4 leaves 0.6 to the next, on top of its dollar."""
     first = allow(MonthLeft(usd(30), usd(0), 30), None)
     second = allow(MonthLeft(usd(30), usd("0.4"), 29), first)
-    assert (usd(1), usd("1.6"), usd("29.6") / 29) == (first.day_usd, second.day_usd, second.share_usd)
+    assert usd(1) == first.day_usd
+    assert usd("1.6") == second.day_usd
+    assert usd("29.6") / 29 == second.share_usd
 
 
 def test_a_day_that_overspends_takes_from_all_days_that_are_left() -> None:

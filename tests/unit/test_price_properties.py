@@ -46,8 +46,12 @@ def any_price(draw: st.DrawFn) -> Price:
     tiers = (draw(rates(0)), *(draw(rates(start)) for start in sorted(starts)))
     factors = st.none() | st.decimals("0.1", "1", places=3)
     return Price(
-        tiers, draw(AMOUNTS) / 1000, draw(AMOUNTS) / 1000, batch_factor=draw(factors), flex_factor=draw(factors),
-    )  # fmt: skip
+        tiers,
+        draw(AMOUNTS) / 1000,
+        draw(AMOUNTS) / 1000,
+        batch_factor=draw(factors),
+        flex_factor=draw(factors),
+    )
 
 
 @st.composite
@@ -74,10 +78,15 @@ def usage(question: Question, shares: tuple[float, ...], *, regional: bool, tier
     cached = int(shares[1] * used)
     written = int(shares[2] * (used - cached))
     return Usage(
-        input_tokens=used, output_tokens=int(shares[3] * question.max_output_tokens), cached_tokens=cached,
-        cache_write_tokens=written, cache_write_1h_tokens=int(shares[4] * written), searches=searches,
-        service_tier=tier, regional=regional,
-    )  # fmt: skip
+        input_tokens=used,
+        output_tokens=int(shares[3] * question.max_output_tokens),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        cache_write_1h_tokens=int(shares[4] * written),
+        searches=searches,
+        service_tier=tier,
+        regional=regional,
+    )
 
 
 REGIONAL = Premium(Decimal("1.1"), Decimal("1.1"))

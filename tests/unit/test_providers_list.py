@@ -21,8 +21,11 @@ PAGE = ROOT / "docs" / "adding-a-provider.md"
 
 def test_each_provider_has_a_module() -> None:
     """Each provider's file and reader exist."""
-    places = [ROOT / "llm_monitoring" / "providers" / f"{file}.py" for name in PROVIDERS
-              for file in (module_of(name).file, module_of(name).reader)]  # fmt: skip
+    places = [
+        ROOT / "llm_monitoring" / "providers" / f"{file}.py"
+        for name in PROVIDERS
+        for file in (module_of(name).file, module_of(name).reader)
+    ]
     assert [] == [place for place in places if not place.exists()]
 
 
@@ -43,15 +46,21 @@ def test_a_provider_with_an_unlisted_sdk_is_loaded_last(monkeypatch: pytest.Monk
 def test_an_unlisted_provider_has_the_plain_refusals(status: int, code: str) -> None:
     """A status that means the same everywhere is read for a provider that no row of the table names."""
     row = row_of(cast(ProviderName, "mistral"), status, Document("No", documented=True))
-    assert (code, True) == (row.code, row.void)
+    assert code == row.code
+    assert row.void is True
 
 
 def test_every_query_on_keys_has_every_providers_column() -> None:
     """A provider that a query leaves out would have its users' keys lost, or not rotated."""
     queries = {part.partition("\n")[0]: part for part in KEYS_SQL.read_text(encoding="utf-8").split("-- name: ")[1:]}
-    lacking = {(name, each) for name, query in queries.items() for each in PROVIDERS
-               if query.count(f"{each}_api_key_encrypted") != query.count("openai_api_key_encrypted")}  # fmt: skip
-    assert (7, set()) == (len(queries), lacking)
+    lacking = {
+        (name, each)
+        for name, query in queries.items()
+        for each in PROVIDERS
+        if query.count(f"{each}_api_key_encrypted") != query.count("openai_api_key_encrypted")
+    }
+    assert 7 == len(queries)
+    assert set() == lacking
 
 
 def test_companies_differ() -> None:
@@ -68,7 +77,8 @@ def test_mypy_names_what_a_new_provider_lacks(tmp_path: Path) -> None:
     found = subprocess.run(
         command, cwd=tmp_path, env={"MYPYPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
-    assert (1, True) == (found.returncode, "Literal['mistral']" in found.stdout)
+    assert 1 == found.returncode
+    assert "Literal['mistral']" in found.stdout
 
 
 def test_the_page_names_files_that_exist() -> None:

@@ -45,7 +45,8 @@ def test_commands(settings: dict[str, Any]) -> None:
     """Every command is one plain start of a script that exists, so that signals reach it."""
     for entry in settings["crons"]:
         program, script = entry["command"].split()
-        assert ("python", True) == (program, (ROOT / script).is_file())
+        assert "python" == program
+        assert (ROOT / script).is_file()
 
 
 def test_shared_settings(settings: dict[str, Any]) -> None:
@@ -68,10 +69,8 @@ def test_variables(services: list[dict[str, Any]]) -> None:
     for service in services:
         variables = dict(service["variables"])
         database = variables.pop("DATABASE_URL")
-        assert ("reference", {"preserve"}) == (
-            database["type"],
-            {value["type"] for value in variables.values()},
-        )
+        assert "reference" == database["type"]
+        assert {"preserve"} == {value["type"] for value in variables.values()}
 
 
 def test_every_setting_is_kept(services: list[dict[str, Any]]) -> None:
@@ -88,7 +87,8 @@ def test_workers(module: dict[str, Any]) -> None:
     workers = [each for each in main().to_graph()["resources"] if "worker" in each["name"]]
     assert ["llm-monitoring-worker-1", "llm-monitoring-worker-2"] == [each["name"] for each in workers]
     assert "python -m llm_monitoring worker" == workers[0]["deploy"]["startCommand"]
-    assert ("ALWAYS", None) == (workers[0]["deploy"]["restartPolicyType"], workers[0]["deploy"].get("cronSchedule"))
+    assert "ALWAYS" == workers[0]["deploy"]["restartPolicyType"]
+    assert workers[0]["deploy"].get("cronSchedule") is None
 
 
 def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> None:
@@ -98,11 +98,9 @@ def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> N
     inner.__globals__["WEB"] = True
     (web,) = [each for each in main().to_graph()["resources"] if each["name"] == "llm-monitoring-web"]
     assert "python -m llm_monitoring web" == web["deploy"]["startCommand"]
-    assert ("ALWAYS", "/healthz", None) == (
-        web["deploy"]["restartPolicyType"],
-        web["deploy"]["healthcheckPath"],
-        web["deploy"].get("cronSchedule"),
-    )
+    assert "ALWAYS" == web["deploy"]["restartPolicyType"]
+    assert "/healthz" == web["deploy"]["healthcheckPath"]
+    assert web["deploy"].get("cronSchedule") is None
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,11 @@ ENGLISH = re.compile(r"\b(the|is|of|not|it|with|for|was)\b")
 
 
 TABLES: tuple[Mapping[Any, dict[Language, str]], ...] = (
-    reason_texts.STOPS, reason_texts.PROBLEMS, reason_texts.CLOSED, reason_texts.TASKS
-)  # fmt: skip
+    reason_texts.STOPS,
+    reason_texts.PROBLEMS,
+    reason_texts.CLOSED,
+    reason_texts.TASKS,
+)
 
 
 def texts(language: Language) -> list[str]:

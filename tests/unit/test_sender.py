@@ -77,9 +77,14 @@ def text_of(payload: dict[str, Any]) -> str:
     ids=["discord", "telegram", "slack", "pushover"],
 )
 def test_each_service_gets_what_it_takes(
-    url: str, plugin: type, attribute: str, limit: int, messages: int, service: Service,
+    url: str,
+    plugin: type,
+    attribute: str,
+    limit: int,
+    messages: int,
+    service: Service,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """A long digest goes out in a few messages, each within the service's limit; what is left over is counted."""
     monkeypatch.setattr(plugin, attribute, service.url)
     parcel = {"url": url, "title": TITLE, "lines": LINES, "rest": REST, "severity": "failure", "attach": []}
@@ -99,7 +104,8 @@ def test_what_arrived_is_not_sent_again(service: Service, monkeypatch: pytest.Mo
     url = "discord://1234567890123456789/" + "a" * 68 + "?retry=0"
     parcel = {"url": url, "title": TITLE, "lines": LINES, "rest": REST, "severity": "info", "attach": []}
     code, seen, done = sender.send(parcel, SECONDS)
-    assert ("status", "503") == (code, seen)
+    assert "status" == code
+    assert "503" == seen
     packed = list(sender.parts(LINES, REST, 2_000 - len(TITLE) - sender.FRAME))
     assert packed[1][1] == done
 
@@ -149,7 +155,9 @@ def test_targets_are_named_by_place() -> None:
 def test_marks_need_the_master_key() -> None:
     """The mark in the table depends on the master key; one under an earlier key of the ring still counts."""
     old, new = targets({"LLM_KEYS_ENCRYPTION_KEY": KEYS[1]})[0], targets({"LLM_KEYS_ENCRYPTION_KEY": ",".join(KEYS)})[0]
-    assert (True, False, True) == (old.mark in new.marks, old.mark == new.mark, old.url == new.url)
+    assert old.mark in new.marks
+    assert old.mark != new.mark
+    assert old.url == new.url
 
 
 def test_without_master_key_marks_need_the_database() -> None:

@@ -57,7 +57,9 @@ def project(**fields: Any) -> Project:
 def test_the_site_and_kind_of_a_host(host: str, site: str, kind: str, basis: str) -> None:
     """Declared sites first, then the list; a site is what someone can register, or the longer entry that decides."""
     found = SiteKinds(project(), {}).of(host)
-    assert (site, kind, basis) == (found.name, found.kind, found.basis)
+    assert site == found.name
+    assert kind == found.kind
+    assert basis == found.basis
 
 
 def test_the_owner_is_the_entity_that_declares() -> None:
@@ -69,8 +71,11 @@ def test_the_owner_is_the_entity_that_declares() -> None:
 def test_a_user_s_word_comes_before_the_list_and_after_the_declared_sites() -> None:
     """It holds for the hosts below, and the longest of several decides."""
     set_by_user: dict[str, Kind] = {
-        "wikipedia.org": "other", "example.com": "shop", "blog.example.com": "editorial", "quipu.com": "forum",
-    }  # fmt: skip
+        "wikipedia.org": "other",
+        "example.com": "shop",
+        "blog.example.com": "editorial",
+        "quipu.com": "forum",
+    }
     kinds = SiteKinds(project(), set_by_user)
     hosts = ("es.wikipedia.org", "www.example.com", "blog.example.com", "a.blog.example.com", "quipu.com")
     assert ["other", "shop", "editorial", "editorial", "own"] == [kinds.of(host).kind for host in hosts]
@@ -90,9 +95,14 @@ def test_what_is_no_site_of_others_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "site"),
-    [("Example.COM", "example.com"), (" https://www.example.com/ ", "example.com"), ("müller.de", "xn--mller-kva.de"),
-     ("a.blogspot.com", "a.blogspot.com"), ("bbc.co.uk", "bbc.co.uk")],
-)  # fmt: skip
+    [
+        ("Example.COM", "example.com"),
+        (" https://www.example.com/ ", "example.com"),
+        ("müller.de", "xn--mller-kva.de"),
+        ("a.blogspot.com", "a.blogspot.com"),
+        ("bbc.co.uk", "bbc.co.uk"),
+    ],
+)
 def test_a_site_is_stored_in_one_spelling(text: str, site: str) -> None:
     """However it is typed."""
     assert site == site_of(project(), text)
@@ -101,7 +111,8 @@ def test_a_site_is_stored_in_one_spelling(text: str, site: str) -> None:
 def test_the_list_is_sound() -> None:
     """Every entry is a host or an ending in the spelling in which hosts are compared, of a kind that a user may set."""
     odd = [site for site in listed_kinds() if site != site.lower() or (site_problem(site) and "." in site)]
-    assert ([], set()) == (odd, set(listed_kinds().values()) - set(SETTABLE))
+    assert [] == odd
+    assert set() == set(listed_kinds().values()) - set(SETTABLE)
     assert {"editorial", "reference", "forum", "shop", "institutional"} == set(Counter(listed_kinds().values()))
 
 

@@ -57,11 +57,9 @@ def test_dated_snapshot() -> None:
     """A dated model is suggested its family's prices, and the source says which model they are of."""
     found = suggest("anthropic", "claude-haiku-4-5-20251001", NOW)
     assert found is not None
-    assert (Decimal(1), Decimal(5), "genai-prices 0.2.3: anthropic claude-haiku-4-5") == (
-        found.price.input,
-        found.price.output,
-        found.source,
-    )
+    assert Decimal(1) == found.price.input
+    assert Decimal(5) == found.price.output
+    assert "genai-prices 0.2.3: anthropic claude-haiku-4-5" == found.source
 
 
 HALF = Decimal("0.5")

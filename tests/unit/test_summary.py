@@ -52,15 +52,18 @@ def report(*cells: Completeness, stopped: StopReason | None = None, unknown: Unk
         (report(cell(6, 6), cell(6, 6)), 0, ["✅ Exitosos: 2", "❌ Fallidos: 0", "COMPLETED SUCCESSFULLY"]),
         (report(cell(6, 0), cell(6, 0), stopped=SIGNAL), 1, ["✅ Exitosos: 0", "❌ Fallidos: 2", STOPPED, "CRASHED"]),
         (report(cell(6, 0, 6), cell(0, 0)), 1, ["❌ Fallidos: 1", "Ningún proyecto tuvo éxito"]),
-        (report(cell(6, 2), cell(6, 6), stopped=SIGNAL), 1,
-         ["✅ Exitosos: 1", "⏸️ Con preguntas abiertas: 1", "⏹️ Ejecución cortada", "COMPLETED WITH WARNINGS"]),
+        (
+            report(cell(6, 2), cell(6, 6), stopped=SIGNAL),
+            1,
+            ["✅ Exitosos: 1", "⏸️ Con preguntas abiertas: 1", "⏹️ Ejecución cortada", "COMPLETED WITH WARNINGS"],
+        ),
         (report(cell(6, 2), cell(6, 0), stopped=SIGNAL), 1, ["✅ Exitosos: 0", "❌ Fallidos: 1", "abiertas: 1"]),
         (report(cell(6, 6), stopped=SIGNAL), 0, ["✅ Exitosos: 1", "COMPLETED WITH WARNINGS"]),
         (report(cell(6, 2, 4)), 0, ["✅ Exitosos: 0", "⏸️ Con preguntas abiertas: 1", "COMPLETED WITH WARNINGS"]),
         (report(), 0, ["✅ Exitosos: 0", "COMPLETED SUCCESSFULLY"]),
         (report(cell(6, 6), unknown=UnknownCalls(59, Decimal("1.79"))), 0, ["❓ En duda: 59 llamada(s), $1.7900"]),
     ],
-)  # fmt: skip
+)
 def test_a_day_is_a_success_only_with_answers(
     made: DayReport, code: int, lines: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,7 +33,8 @@ def test_an_open_file_is_replaced_by_a_private_one(tmp_path: Path) -> None:
     path.touch(0o644)
     with whole_file(path) as draft:
         draft.write_text("id")
-    assert (0o600, "id") == (mode(path), path.read_text())
+    assert 0o600 == mode(path)
+    assert "id" == path.read_text()
 
 
 def test_a_failed_file_leaves_nothing(tmp_path: Path) -> None:

@@ -37,11 +37,9 @@ def test_a_line_without_an_answer(
     scene.batches.result = result
     submitted(scene)
     scene.collect()
-    assert ({state: 24}, reason, receipts) == (
-        scene.states(),
-        scene.reasons(),
-        scene.environment.count("llm_call_receipts"),
-    )
+    assert {state: 24} == scene.states()
+    assert reason == scene.reasons()
+    assert receipts == scene.environment.count("llm_call_receipts")
     assert is_balanced(scene)
 
 
@@ -88,7 +86,8 @@ def test_a_batch_that_failed_as_a_whole_costs_nothing(scene: Scene) -> None:
     scene.batches.end_state = "failed"
     submitted(scene)
     scene.collect()
-    assert ({"void": 24}, [("forgotten", "failed")]) == (scene.states(), scene.batch_states())
+    assert {"void": 24} == scene.states()
+    assert [("forgotten", "failed")] == scene.batch_states()
 
 
 def test_a_cut_download_closes_no_call_without_a_line(scene: Scene) -> None:
@@ -98,7 +97,8 @@ def test_a_cut_download_closes_no_call_without_a_line(scene: Scene) -> None:
     scene.collect()
     assert {"settled": 10, "sent": 14} == scene.states()
     scene.batches.cut = None
-    assert (14, {"settled": 24}) == (scene.collect().answers, scene.states())
+    assert 14 == scene.collect().answers
+    assert {"settled": 24} == scene.states()
     assert 24 * ANSWER_USD == scene.environment.charged()
 
 
@@ -126,7 +126,8 @@ def test_the_raw_line_is_the_receipt(scene: Scene) -> None:
     submitted(scene)
     scene.collect()
     bodies = [bytes(row["body"]) for row in scene.environment.rows("SELECT body FROM llm_call_receipts")]
-    assert (24, True) == (len(bodies), all(body.startswith(b'{"custom_id"') for body in bodies))
+    assert 24 == len(bodies)
+    assert all(body.startswith(b'{"custom_id"') for body in bodies)
 
 
 def test_a_call_that_the_database_refuses_stays_open_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +143,11 @@ def test_a_call_that_the_database_refuses_stays_open_alone(scene: Scene, monkeyp
 
     monkeypatch.setattr(PaymentService, "settle", refuse_once)
     scene.collect()
-    assert ({"settled": 23, "sent": 1}, [("ended", None)]) == (scene.states(), scene.batch_states())
+    assert {"settled": 23, "sent": 1} == scene.states()
+    assert [("ended", None)] == scene.batch_states()
     scene.collect()
-    assert ({"settled": 24}, [("forgotten", "completed")]) == (scene.states(), scene.batch_states())
+    assert {"settled": 24} == scene.states()
+    assert [("forgotten", "completed")] == scene.batch_states()
 
 
 def add_to_month(scene: Scene) -> None:
@@ -163,7 +166,8 @@ def test_a_late_answer_belongs_to_its_day_run_and_month(scene: Scene) -> None:
     collected = scene.collect()
     rows = scene.environment.rows("SELECT DISTINCT analysis_date, run_id FROM llm_monitoring_results")
     month = scene.environment.rows("SELECT current_month_spend AS usd FROM user_llm_api_keys WHERE user_id = 1")
-    assert ([(1, rows[0]["analysis_date"])], {rows[0]["run_id"]}) == (sorted(collected.days), collected.run_ids)
+    assert [(1, rows[0]["analysis_date"])] == sorted(collected.days)
+    assert {rows[0]["run_id"]} == collected.run_ids
     assert Decimal(0) == month[0]["usd"]
 
 
@@ -176,7 +180,9 @@ def test_the_totals_of_a_closed_run_follow_its_late_answers(scene: Scene) -> Non
     records.finish(scene.environment.db, run_id, "completed", valid=0, failed=0, pending=24, message=None)
     scene.collect()
     row = records.find(scene.environment.db, run_id)
-    assert (24 * ANSWER_USD, 24, 0) == (row["total_cost_usd"], row["valid_results"], row["pending_tasks"])
+    assert 24 * ANSWER_USD == row["total_cost_usd"]
+    assert 24 == row["valid_results"]
+    assert 0 == row["pending_tasks"]
 
 
 def test_a_batch_of_a_deleted_prompt_is_still_charged(scene: Scene) -> None:
@@ -184,7 +190,5 @@ def test_a_batch_of_a_deleted_prompt_is_still_charged(scene: Scene) -> None:
     submitted(scene)
     scene.environment.db.execute("DELETE FROM llm_monitoring_queries WHERE id = 1")
     scene.collect()
-    assert (24 * ANSWER_USD, 23) == (
-        scene.environment.charged(),
-        scene.environment.count("llm_monitoring_results"),
-    )
+    assert 24 * ANSWER_USD == scene.environment.charged()
+    assert 23 == scene.environment.count("llm_monitoring_results")

@@ -28,12 +28,10 @@ def modes(scene: Scene) -> dict[str, int]:
 def test_a_day_in_a_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer comes from the batch, at half the price, and the day has its figures."""
     report = run(scene, monkeypatch)
-    assert (True, 24, 24 * ANSWER_USD, {"batch": 24}) == (
-        report.complete,
-        report.stats.answered,
-        report.cost_usd,
-        modes(scene),
-    )
+    assert report.complete is True
+    assert 24 == report.stats.answered
+    assert 24 * ANSWER_USD == report.cost_usd
+    assert {"batch": 24} == modes(scene)
     snapshot = scene.environment.rows("SELECT mode, total_queries FROM llm_monitoring_snapshots")
     assert "batch" == snapshot[0]["mode"]
 
@@ -42,7 +40,9 @@ def test_a_punctual_day_is_finished_at_the_standard_price(scene: Scene, monkeypa
     """The batch does not end in time: it is cancelled, and each task is asked once more, at once."""
     scene.batches.ends_after = None
     report = run(scene, monkeypatch)
-    assert (True, {"standard": 24}, ["remote-0"]) == (report.complete, modes(scene), scene.batches.cancelled)
+    assert report.complete is True
+    assert {"standard": 24} == modes(scene)
+    assert ["remote-0"] == scene.batches.cancelled
     assert scene.environment.billed() == scene.environment.charged()
 
 
@@ -52,7 +52,10 @@ def test_a_patient_day_is_finished_by_the_next_start(scene: Scene, monkeypatch: 
     scene.batches.ends_after = None
     report = run(scene, monkeypatch)
     (project,) = report.projects
-    assert (True, 0, 24, None) == (report.complete, project.pending, project.out, project.error)
+    assert report.complete is True
+    assert 0 == project.pending
+    assert 24 == project.out
+    assert project.error is None
     scene.batches.ends_after = 0
     run(scene, monkeypatch, days=1)
     rows = scene.environment.rows(
@@ -84,7 +87,8 @@ def test_what_expired_after_its_day_is_a_failure(scene: Scene, monkeypatch: pyte
 def test_a_run_that_someone_waits_for_makes_no_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordered analysis and `runs retry` ask at once."""
     run(scene, monkeypatch, in_batches=False)
-    assert ({"standard": 24}, {}) == (modes(scene), scene.batches.made)
+    assert {"standard": 24} == modes(scene)
+    assert {} == scene.batches.made
 
 
 def test_two_starts_never_ask_a_task_twice(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +97,9 @@ def test_two_starts_never_ask_a_task_twice(scene: Scene, monkeypatch: pytest.Mon
     scene.batches.ends_after = None
     run(scene, monkeypatch)
     second = run(scene, monkeypatch)
-    assert ({"sent": 24}, 0, 1) == (scene.states(), second.stats.answered, len(scene.batches.made))
+    assert {"sent": 24} == scene.states()
+    assert 0 == second.stats.answered
+    assert 1 == len(scene.batches.made)
 
 
 def test_the_usage_of_a_model_counts_each_call_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,5 +137,7 @@ def test_the_rest_of_a_full_budget_is_asked_after_the_batch(scene: Scene, monkey
     limit = partial(scene.environment.budget.set_limits, 1)
     limit(scene.app.settings.default_monthly_budget_usd / 100, None)
     report = run(scene, monkeypatch)
-    assert (True, 84, set()) == (report.complete, sum(modes(scene).values()), report.stats.blocked_users)
+    assert report.complete is True
+    assert 84 == sum(modes(scene).values())
+    assert set() == report.stats.blocked_users
     assert modes(scene)["batch"] < 84

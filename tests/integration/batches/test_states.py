@@ -50,7 +50,8 @@ def test_an_answered_batch_is_charged_to_the_cent(scene: Scene) -> None:
     """Every answer is stored and charged half the standard price, and the batch is deleted at the provider."""
     submitted(scene)
     collected = scene.collect()
-    assert (24, {"settled": 24}) == (collected.answers, scene.states())
+    assert 24 == collected.answers
+    assert {"settled": 24} == scene.states()
     assert 24 * ANSWER_USD == scene.environment.charged()
     assert [("forgotten", "completed")] == scene.batch_states()
     assert ["remote-0"] == scene.batches.forgotten
@@ -65,7 +66,8 @@ def test_a_batch_that_runs_is_left_alone_by_recovery(scene: Scene) -> None:
     assert 0 == recover(scene.executor(None)).total
     run_id = runs.start(scene.environment.db, DAY)
     runs.finish(scene.environment.db, run_id, "completed", valid=0, failed=0, pending=0, message=None)
-    assert ({"sent": 24}, []) == (scene.states(), scene.environment.audit().left_open)
+    assert {"sent": 24} == scene.states()
+    assert [] == scene.environment.audit().left_open
 
 
 def test_tasks_that_are_out_are_not_asked_again(scene: Scene) -> None:
@@ -73,7 +75,8 @@ def test_tasks_that_are_out_are_not_asked_again(scene: Scene) -> None:
     scene.batches.ends_after = None
     submitted(scene)
     submitted(scene)
-    assert ({"sent": 24}, 1) == (scene.states(), len(uncollected(scene.environment.db)))
+    assert {"sent": 24} == scene.states()
+    assert 1 == len(uncollected(scene.environment.db))
 
 
 POINTS: dict[BatchPoint, dict[str, int]] = {
@@ -125,7 +128,8 @@ def test_a_kill_while_collecting_charges_each_answer_once(
         scene.collect()
     revive(monkeypatch)
     scene.collect()
-    assert ({"settled": 24}, 24 * ANSWER_USD) == (scene.states(), scene.environment.charged())
+    assert {"settled": 24} == scene.states()
+    assert 24 * ANSWER_USD == scene.environment.charged()
     assert 24 == scene.environment.count("llm_monitoring_results WHERE mode = 'batch'")
     assert is_balanced(scene)
 
@@ -142,7 +146,8 @@ def test_a_batch_in_doubt_is_found_and_collected(scene: Scene) -> None:
     submitted(scene)
     assert ["posting"] == [batch.state for batch in uncollected(scene.environment.db)]
     scene.collect()
-    assert (1, 0) == (len(scene.batches.made), scene.collect().answers)
+    assert 1 == len(scene.batches.made)
+    assert 0 == scene.collect().answers
     for made in scene.batches.made.values():
         scene.batches.end(made)
     assert 24 == scene.collect().answers
@@ -166,7 +171,8 @@ def test_a_foreign_batch_of_the_same_size_is_not_taken(scene: Scene) -> None:
     for _ in range(3):
         scene.collect()
         scene.age(0.5)
-    assert ({"void": 24}, [("collected", "absent")]) == (scene.states(), scene.batch_states())
+    assert {"void": 24} == scene.states()
+    assert [("collected", "absent")] == scene.batch_states()
     assert is_balanced(scene)
 
 
@@ -193,7 +199,8 @@ def test_a_late_batch_is_found_at_the_second_look(scene: Scene) -> None:
     for made in scene.batches.made.values():
         scene.batches.end(made)
     scene.age(0.3)
-    assert (24, {"settled": 24}) == (scene.collect().answers, scene.states())
+    assert 24 == scene.collect().answers
+    assert {"settled": 24} == scene.states()
 
 
 def gone(scene: Scene) -> None:
@@ -214,7 +221,8 @@ def test_a_batch_that_never_comes_is_charged_its_ceilings(scene: Scene, trouble:
     assert {"sent": 24} == scene.states()
     scene.age(1.5)
     scene.collect()
-    assert ({"unknown": 24}, "lost") == (scene.states(), scene.batch_states()[0][1])
+    assert {"unknown": 24} == scene.states()
+    assert "lost" == scene.batch_states()[0][1]
     assert scene.environment.charged() > 24 * ANSWER_USD
     assert is_balanced(scene)
 
@@ -235,7 +243,8 @@ def test_a_changed_key_is_named(scene: Scene) -> None:
     scene.environment.give_keys(1, ["anthropic"])
     scene.age(2)
     ((_, trouble),) = scene.collect().troubles
-    assert ("not_known", True) == (trouble.code, trouble.other_key)
+    assert "not_known" == trouble.code
+    assert trouble.other_key is True
 
 
 def test_a_key_that_is_gone_keeps_the_batch(scene: Scene) -> None:
@@ -243,7 +252,8 @@ def test_a_key_that_is_gone_keeps_the_batch(scene: Scene) -> None:
     submitted(scene)
     executor = scene.executor(None)
     executor.clients.broken = True  # type: ignore[attr-defined]
-    assert (1, {"sent": 24}) == (len(scene.collect(executor).troubles), scene.states())
+    assert 1 == len(scene.collect(executor).troubles)
+    assert {"sent": 24} == scene.states()
     assert 24 == scene.collect().answers
 
 
@@ -274,5 +284,7 @@ def test_a_refused_batch_costs_nothing(scene: Scene) -> None:
     """A creation that the provider refuses voids all its calls, and their tasks are asked one by one."""
     scene.batches.create_error = BadRequest("too many", billed="no", status=400)
     submitted(scene)
-    assert ({"void": 24}, [("collected", "refused")]) == (scene.states(), scene.batch_states())
-    assert ({}, is_balanced(scene)) == (scene.reasons(), True)
+    assert {"void": 24} == scene.states()
+    assert [("collected", "refused")] == scene.batch_states()
+    assert {} == scene.reasons()
+    assert is_balanced(scene) is True

@@ -39,7 +39,8 @@ def test_a_day_goes_out_in_one_batch(scene: Scene) -> None:
     """All calls of a key and model, each reserved with its own ceiling in batch mode."""
     submitted(scene)
     rows = scene.environment.rows("SELECT DISTINCT mode, state FROM llm_call_attempts WHERE project_id IS NOT NULL")
-    assert ([24], [{"mode": "batch", "state": "sent"}]) == (sizes(scene), rows)
+    assert [24] == sizes(scene)
+    assert [{"mode": "batch", "state": "sent"}] == rows
 
 
 def test_the_ceiling_has_the_factor_of_batches(scene: Scene) -> None:
@@ -77,11 +78,9 @@ def test_calls_that_are_made_at_once(scene: Scene, change: str) -> None:
     """No batch is made, nothing is held back and nothing stays reserved."""
     scene.environment.db.execute(change)
     batches = run_of(scene)
-    assert ([], set(), {}) == (
-        sizes(scene),
-        batches.held,
-        {name: n for name, n in scene.states().items() if name != "void"},
-    )
+    assert [] == sizes(scene)
+    assert set() == batches.held
+    assert {} == {name: n for name, n in scene.states().items() if name != "void"}
     assert is_balanced(scene)
 
 
@@ -100,7 +99,8 @@ def test_a_batch_leaves_half_of_the_budget_to_other_calls(scene: Scene) -> None:
     batches = run_of(scene)
     (standing,) = scene.environment.budget.standings()
     assert standing.reserved_usd <= ceiling / 2
-    assert (True, {("anthropic", 1), ("anthropic", 2)}) == (20 <= sizes(scene)[0] < 124, batches.held)
+    assert 20 <= sizes(scene)[0] < 124
+    assert {("anthropic", 1), ("anthropic", 2)} == batches.held
 
 
 def test_projects_of_different_paces_do_not_share_a_batch(scene: Scene) -> None:
@@ -125,16 +125,19 @@ def test_a_task_that_was_answered_meanwhile_is_left_out(scene: Scene, monkeypatc
 
     monkeypatch.setattr(failpoints, "hook", answer)
     submitted(scene)
-    assert ([23], {"sent": 23, "void": 1}) == (sizes(scene), scene.states())
+    assert [23] == sizes(scene)
+    assert {"sent": 23, "void": 1} == scene.states()
 
 
 def test_a_group_that_was_never_tried_sends_one_task_first(scene: Scene) -> None:
     """The others are held back until it has brought an answer, and go in a batch then."""
     unprove(scene)
     batches = run_of(scene)
-    assert ([1], {("anthropic", 1)}) == (sizes(scene), batches.held)
+    assert [1] == sizes(scene)
+    assert {("anthropic", 1)} == batches.held
     batches.wait()
-    assert ([1, 23], {"settled": 24}) == (sizes(scene), scene.states())
+    assert [1, 23] == sizes(scene)
+    assert {"settled": 24} == scene.states()
 
 
 @pytest.mark.parametrize("result", [not_run, broken])

@@ -28,7 +28,8 @@ def test_the_wait_ends_with_the_last_batch(scene: Scene) -> None:
     scene.batches.ends_after = 3
     batches = run_of(scene)
     batches.wait()
-    assert (24, 60 + 90 + 135) == (batches.collected.answers, scene.now)
+    assert 24 == batches.collected.answers
+    assert 60 + 90 + 135 == scene.now
 
 
 def test_a_punctual_batch_is_cancelled_at_the_end_of_the_wait(scene: Scene) -> None:
@@ -36,7 +37,8 @@ def test_a_punctual_batch_is_cancelled_at_the_end_of_the_wait(scene: Scene) -> N
     scene.batches.ends_after = None
     batches = run_of(scene)
     batches.wait()
-    assert (["remote-0"], {"void": 24}) == (scene.batches.cancelled, scene.states())
+    assert ["remote-0"] == scene.batches.cancelled
+    assert {"void": 24} == scene.states()
     assert 5_400 <= scene.now < 5_400 + 900
     assert [("forgotten", "cancelled")] == scene.batch_states()
     assert {("anthropic", 1)} == batches.late_cells()
@@ -48,7 +50,9 @@ def test_a_patient_batch_is_left_out(scene: Scene) -> None:
     scene.batches.ends_after = None
     batches = run_of(scene)
     batches.wait()
-    assert ([], {"sent": 24}, 5_400) == (scene.batches.cancelled, scene.states(), scene.now)
+    assert [] == scene.batches.cancelled
+    assert {"sent": 24} == scene.states()
+    assert 5_400 == scene.now
     scene.batches.ends_after = 0
     assert 24 == scene.collect().answers
 
@@ -67,7 +71,9 @@ def test_a_stop_ends_the_wait_at_once(scene: Scene) -> None:
     batches = run_of(scene)
     scene.stop.set()
     batches.wait()
-    assert (0, [], {"sent": 24}) == (scene.now, scene.batches.cancelled, scene.states())
+    assert 0 == scene.now
+    assert [] == scene.batches.cancelled
+    assert {"sent": 24} == scene.states()
 
 
 def test_a_cancelled_batch_that_does_not_end_is_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +81,8 @@ def test_a_cancelled_batch_that_does_not_end_is_left(scene: Scene, monkeypatch: 
     scene.batches.ends_after = None
     monkeypatch.setattr(scene.batches, "cancel", lambda remote_id: None)
     run_of(scene).wait()
-    assert (5_400 + 900, {"sent": 24}) == (scene.now, scene.states())
+    assert 5_400 + 900 == scene.now
+    assert {"sent": 24} == scene.states()
 
 
 def test_a_kill_after_the_cancel_collects_what_ran(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +99,8 @@ def test_a_kill_after_the_cancel_collects_what_ran(scene: Scene, monkeypatch: py
         batches.wait()
     monkeypatch.setattr(failpoints, "hook", None)
     scene.collect()
-    assert ({"void": 24}, is_balanced(scene)) == (scene.states(), True)
+    assert {"void": 24} == scene.states()
+    assert is_balanced(scene) is True
 
 
 def test_a_punctual_batch_of_a_dead_run_is_ended_by_the_next(scene: Scene) -> None:
@@ -100,7 +108,8 @@ def test_a_punctual_batch_of_a_dead_run_is_ended_by_the_next(scene: Scene) -> No
     scene.batches.ends_after = None
     run_of(scene)
     run_of(scene).wait()
-    assert (["remote-0"], {"void": 24}) == (scene.batches.cancelled, scene.states())
+    assert ["remote-0"] == scene.batches.cancelled
+    assert {"void": 24} == scene.states()
 
 
 def test_a_cancellation_that_fails_is_asked_for_again(scene: Scene) -> None:
@@ -116,4 +125,5 @@ def test_a_cancellation_that_fails_is_asked_for_again(scene: Scene) -> None:
 
     scene.batches.cancel = refuse_once  # type: ignore[method-assign]
     batches.wait()
-    assert (["remote-0"], {"void": 24}) == (scene.batches.cancelled, scene.states())
+    assert ["remote-0"] == scene.batches.cancelled
+    assert {"void": 24} == scene.states()

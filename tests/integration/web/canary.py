@@ -66,14 +66,16 @@ def fill(world: World) -> set[tuple[str, str]]:
     budget = world.service.app_of(world.bea).budget
     world.db.execute(
         "INSERT INTO llm_analysis_orders (project_id, user_id, day, open_calls, ceiling_usd)"
-        " VALUES (%(project)s, %(user)s, current_date, 1, 1)", {"project": world.foreign, "user": world.bea},
-    )  # fmt: skip
+        " VALUES (%(project)s, %(user)s, current_date, 1, 1)",
+        {"project": world.foreign, "user": world.bea},
+    )
     world.db.execute(
         "INSERT INTO llm_monitoring_failed_tasks"
         " (project_id, query_id, llm_provider, analysis_date, sample, final, reason, message)"
         " SELECT project_id, id, 'openai', current_date, 1, TRUE, 'http_error', %(canary)s FROM llm_monitoring_queries"
-        " WHERE project_id = %(project)s", {"project": world.foreign, "canary": CANARY},
-    )  # fmt: skip
+        " WHERE project_id = %(project)s",
+        {"project": world.foreign, "canary": CANARY},
+    )
     budget.ensure_account(world.bea)
     world.db.execute("UPDATE users SET email = %(mail)s WHERE id = %(id)s", {"mail": f"{CANARY}@x.es", "id": world.bea})
     return {(row["tab"], row["col"]) for row in world.db.all(TEXT_COLUMNS) if mark(world, row)} | KEPT

@@ -19,8 +19,12 @@ def served_demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str,
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LLM_DATA_DIR": str(folder), "PORT": "0"}
     with subprocess.Popen(
         [sys.executable, "-m", "llm_monitoring", "--demo", "web"],
-        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         assert process.stdout is not None
         try:
             printed: dict[str, str] = {}

@@ -26,12 +26,15 @@ def test_a_competitor_is_added_once(world: World) -> None:
     """With its spellings and sites; the name again, in any case of letters, is refused and changes nothing."""
     body = {"name": "Sage", "domains": ["sage.com"], "exclude": ["sage green"]}
     made = world.call("POST", path(world), json=body)
-    assert (201, path(world, "Sage")) == (made.status_code, made.headers["location"].partition("monitoring")[2])
+    assert 201 == made.status_code
+    assert path(world, "Sage") == made.headers["location"].partition("monitoring")[2]
     assert {**body, "aliases": [], "case_sensitive": False} == made.json()
-    assert ("competitor.add", made.json()) == (last_entry(world)["action"], last_entry(world)["after"])
+    assert "competitor.add" == last_entry(world)["action"]
+    assert made.json() == last_entry(world)["after"]
     for name in ("SAGE", "quipu"):
         again = world.call("POST", path(world), json={"name": name})
-        assert (409, "already_exists") == (again.status_code, again.json()["code"])
+        assert 409 == again.status_code
+        assert "already_exists" == again.json()["code"]
     assert ["Holded", "Sage"] == names(world)
 
 
@@ -42,37 +45,44 @@ def test_competitors_come_in_pages(world: World) -> None:
     first = world.call("GET", path(world), params={"limit": 2}).json()
     assert ["Holded", "Sage"] == [each["name"] for each in first["data"]]
     rest = world.call("GET", path(world), params={"cursor": first["next_cursor"]}).json()
-    assert (["Anfix"], None) == ([each["name"] for each in rest["data"]], rest["next_cursor"])
+    assert ["Anfix"] == [each["name"] for each in rest["data"]]
+    assert rest["next_cursor"] is None
 
 
 def test_a_change_keeps_what_it_does_not_name(world: World) -> None:
     """A new name keeps the former one as an alias, unless the aliases are given too; null takes the default."""
     world.call("PATCH", path(world, "holded"), json={"domains": ["holded.com"]})
     renamed = world.call("PATCH", path(world, "Holded"), json={"name": "Holded Pro"}).json()
-    assert ("Holded Pro", ["Holded"], ["holded.com"]) == (renamed["name"], renamed["aliases"], renamed["domains"])
+    assert "Holded Pro" == renamed["name"]
+    assert ["Holded"] == renamed["aliases"]
+    assert ["holded.com"] == renamed["domains"]
     entry = last_entry(world)
-    assert ("competitor.change", "Holded", "Holded Pro") == (
-        entry["action"], entry["before"]["name"], entry["after"]["name"],
-    )  # fmt: skip
+    assert "competitor.change" == entry["action"]
+    assert "Holded" == entry["before"]["name"]
+    assert "Holded Pro" == entry["after"]["name"]
     bare = world.call("PATCH", path(world, "Holded Pro"), json={"name": "H", "case_sensitive": True, "aliases": None})
-    assert ("H", []) == (bare.json()["name"], bare.json()["aliases"])
+    assert "H" == bare.json()["name"]
+    assert [] == bare.json()["aliases"]
 
 
 @pytest.mark.parametrize("patch", [{"name": None}, {"brand": True}, {"domains": ["no site"]}, {"name": "Quipu"}])
 def test_a_change_that_is_not_accepted_changes_nothing(world: World, patch: dict[str, Any]) -> None:
     """No name, an unknown field, a site that is none, the brand's name."""
     answer = world.call("PATCH", path(world, "Holded"), json=patch)
-    assert (422, "invalid") == (answer.status_code, answer.json()["code"])
+    assert 422 == answer.status_code
+    assert "invalid" == answer.json()["code"]
     assert ["Holded"] == names(world)
 
 
 def test_a_competitor_is_removed(world: World) -> None:
     """On record with what it was; a second time it is missing, as any name is that the project does not have."""
     assert 204 == world.call("DELETE", path(world, "HOLDED")).status_code
-    assert ("competitor.remove", "Holded") == (last_entry(world)["action"], last_entry(world)["before"]["name"])
+    assert "competitor.remove" == last_entry(world)["action"]
+    assert "Holded" == last_entry(world)["before"]["name"]
     gone = path(world, "Holded")
     for again in (world.call("DELETE", gone), world.call("PATCH", gone, json={})):
-        assert (404, "not_found") == (again.status_code, again.json()["code"])
+        assert 404 == again.status_code
+        assert "not_found" == again.json()["code"]
 
 
 def test_a_name_with_a_slash_has_an_address(world: World) -> None:
@@ -89,7 +99,8 @@ def test_the_list_is_replaced_by_those_who_saw_it(world: World) -> None:
     body = {"competitors": [{"name": "Sage", "domains": ["sage.com"]}, {"name": "Anfix"}]}
     assert 428 == world.call("PUT", path(world), json=body).status_code
     changed = world.call("PUT", path(world), json=body, headers={"If-Match": seen.headers["etag"]})
-    assert (200, ["Sage", "Anfix"]) == (changed.status_code, [each["name"] for each in changed.json()["data"]])
+    assert 200 == changed.status_code
+    assert ["Sage", "Anfix"] == [each["name"] for each in changed.json()["data"]]
     assert changed.headers["etag"] == world.call("GET", path(world)).headers["etag"]
     assert ("competitors.replace", ["Holded"], ["Sage", "Anfix"]) == (
         last_entry(world)["action"],

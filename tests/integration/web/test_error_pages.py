@@ -52,7 +52,8 @@ def test_a_form_says_what_is_wrong(
     path = f"/projects/{world.project}/settings/{place}"
     cookies = {**sign_in(world, world.ana), "lang": language}
     answer = world.open(path, cookies, "POST", data=form)
-    assert (422, [page_words(language).say(f"errors.of_{code}", **facts)]) == (answer.status_code, errors(answer))
+    assert 422 == answer.status_code
+    assert [page_words(language).say(f"errors.of_{code}", **facts)] == errors(answer)
 
 
 def test_a_project_of_the_same_name_is_named(world: World) -> None:
@@ -61,7 +62,8 @@ def test_a_project_of_the_same_name_is_named(world: World) -> None:
     cookies = {**sign_in(world, world.ana), "lang": "es"}
     path = f"/projects/{world.project}/settings/project"
     answer = world.open(path, cookies, "POST", data={**PROJECT, "name": "Otro"})
-    assert (422, ["Ya tienes otro proyecto con este nombre."]) == (answer.status_code, errors(answer))
+    assert 422 == answer.status_code
+    assert ["Ya tienes otro proyecto con este nombre."] == errors(answer)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +85,6 @@ def test_the_api_answers_as_before(world: World) -> None:
         json={"language": "Spanish"},
         headers={"Content-Type": "application/merge-patch+json", "Accept-Language": "es"},
     ).json()
-    assert ("invalid", "/language") == (answer["code"], answer["errors"][0]["pointer"])
+    assert "invalid" == answer["code"]
+    assert "/language" == answer["errors"][0]["pointer"]
     assert {"pointer", "detail"} == set(answer["errors"][0])

@@ -43,7 +43,8 @@ def outputs() -> dict[str, str]:
             check=False,
             timeout=120,
         )
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode
+    assert "" == done.stderr
     return named(examples(), done.stdout.split(END))
 
 
@@ -77,7 +78,8 @@ def test_a_project_gets_prompts_and_a_price(outputs: dict[str, str]) -> None:
     assert outputs["sent to projects"].isdigit()
     assert {"added": 2, "known": 0} == body(outputs, "sent to projects/PROJECT/prompts")
     cost = body(outputs, "sent to projects/PROJECT/analyze?dry_run=true")
-    assert ("open", 4) == (cost["status"], cost["open_calls"])
+    assert "open" == cost["status"]
+    assert 4 == cost["open_calls"]
     assert Decimal(cost["ceiling_usd"]) > 0
 
 
@@ -91,12 +93,15 @@ def test_a_list_is_replaced_by_those_who_saw_it(outputs: dict[str, str]) -> None
 def test_an_order_ends_with_answers_and_figures(outputs: dict[str, str]) -> None:
     """All four are answered; each provider has the day's figures, with bounds."""
     order = body(outputs, "projects/PROJECT/orders/ORDER")
-    assert ("completed", 4, 0) == (order["status"], order["answered"], order["failed"])
+    assert "completed" == order["status"]
+    assert 4 == order["answered"]
+    assert 0 == order["failed"]
     assert 4 == len(body(outputs, "projects/PROJECT/results?limit=10")["data"])
     chosen = body(outputs, "projects/PROJECT/results?mentioned=true&provider=perplexity")["data"]
     assert {("perplexity", True)} >= {(row["llm_provider"], row["brand_mentioned"]) for row in chosen}
     file = outputs["projects/PROJECT/exports/results?format=csv&provider=perplexity"].splitlines()
-    assert ("id,analysis_date", True) == (file[0][:16], all(",perplexity," in line for line in file[1:2]))
+    assert "id,analysis_date" == file[0][:16]
+    assert all(",perplexity," in line for line in file[1:2])
     figures = body(outputs, "projects/PROJECT/snapshots")["data"]
     assert {"openai", "perplexity"} == {row["llm_provider"] for row in figures}
     assert all(row["mention_rate_low"] <= row["mention_rate"] <= row["mention_rate_high"] for row in figures)
@@ -106,7 +111,8 @@ def test_a_key_is_seen_by_its_last_four_characters(outputs: dict[str, str]) -> N
     """Nothing that is printed holds more of it."""
     assert "7f3Q" == body(outputs, "sent to api-keys")["last_four"]
     (google,) = [each for each in body(outputs, "api-keys") if each["provider"] == "google"]
-    assert ("user", "7f3Q") == (google["source"], google["last_four"])
+    assert "user" == google["source"]
+    assert "7f3Q" == google["last_four"]
     assert "no-real-key" not in "".join(outputs.values())
 
 

@@ -120,7 +120,8 @@ def test_an_export_is_a_file_that_is_kept_nowhere(measured: World, form: str, ki
 def test_what_does_not_go_together_is_refused(measured: World, kind: str, query: Any, pointer: str) -> None:
     """422 with the parameter, before the first byte."""
     refused = measured.call("GET", path(measured, kind), params=query)
-    assert (422, pointer) == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert 422 == refused.status_code
+    assert pointer == refused.json()["errors"][0]["pointer"]
 
 
 @pytest.mark.parametrize("kind", ["results", "snapshots"])
@@ -163,7 +164,8 @@ def test_a_sheet_that_is_too_long_is_refused(measured: World, monkeypatch: pytes
     """With the way out, before the first byte, and no file stays behind."""
     monkeypatch.setattr(routes, "MOST_SHEET_ROWS", 3)
     refused = measured.call("GET", path(measured, "results"), params={"format": "xlsx"})
-    assert (422, "invalid") == (refused.status_code, refused.json()["code"])
+    assert 422 == refused.status_code
+    assert "invalid" == refused.json()["code"]
     assert "CSV" in refused.json()["errors"][0]["detail"]
 
 
@@ -220,7 +222,8 @@ def test_an_export_that_fails_midway_is_seen_as_cut(
         connection.close()
     assert b"Quipu" in cut.value.partial
     (line,) = [record for record in caplog.records if getattr(record, "event", "") == "web.request"]
-    assert (200, True) == (line.__dict__["status"], line.__dict__["cut"])
+    assert 200 == line.__dict__["status"]
+    assert line.__dict__["cut"] is True
     assert {} == measured.service.export_slots.taken
 
 
@@ -232,7 +235,8 @@ def test_an_error_before_the_first_byte_is_a_problem(measured: World, monkeypatc
 
     monkeypatch.setattr(exports, "pages", failing)
     refused = measured.call("GET", path(measured, "results"))
-    assert (503, "unavailable") == (refused.status_code, refused.json()["code"])
+    assert 503 == refused.status_code
+    assert "unavailable" == refused.json()["code"]
     assert {} == measured.service.export_slots.taken
 
 

@@ -66,10 +66,13 @@ def test_each_figure_has_its_interval_and_what_it_rests_on(measured: World) -> N
         rate[name] for name in ("value", "confidence", "answers", "prompts", "change")
     )
     assert rate["low"] < 50.0 < rate["high"]
-    assert (2, 2) == (found["branded_total_queries"], found["branded_total_mentions"])
+    assert 2 == found["branded_total_queries"]
+    assert 2 == found["branded_total_mentions"]
     assert {"google", "openai"} == found["by_provider"].keys()
     assert (16, 50.0) == tuple(found["by_provider"]["openai"]["mention_rate"][name] for name in ("answers", "value"))
-    assert ("2026-11-03", "2026-11-04", "UTC") == (found["from"], found["to"], found["timezone"])
+    assert "2026-11-03" == found["from"]
+    assert "2026-11-04" == found["to"]
+    assert "UTC" == found["timezone"]
 
 
 def test_a_figure_without_an_interval_has_none(measured: World) -> None:
@@ -86,13 +89,16 @@ def test_what_was_not_measured_is_null(world: World) -> None:
     book = Book(world.db, world.project)
     book.store(0, BEFORE[0], SECOND, citations=["https://example.org"])
     found = figures(world)["all"]
-    assert (100.0, None) == (found["mention_rate"]["value"], found["citation_rate"]["value"])
+    assert 100.0 == found["mention_rate"]["value"]
+    assert found["citation_rate"]["value"] is None
 
 
 def test_the_days_are_by_default_those_of_metrics(measured: World) -> None:
     """Thirty of them, up to the last one with answers."""
     found = figures(measured)
-    assert ("2026-10-06", "2026-11-04", "2026-11-04") == (found["from"], found["to"], found["latest_day"])
+    assert "2026-10-06" == found["from"]
+    assert "2026-11-04" == found["to"]
+    assert "2026-11-04" == found["latest_day"]
     assert periods.period_of(None, None, AFTER[1]) == Period(date(2026, 10, 6), AFTER[1])
 
 
@@ -102,13 +108,20 @@ def test_changes_have_a_verdict_and_the_model_is_named(measured: World) -> None:
     change = found["all"]["mention_rate"]["change"]
     assert 25.0 == change["difference"]
     assert change["low"] < 25.0 < change["high"]
-    assert (95, 95.0) == (change["confidence"], change["judged_at"])
+    assert 95 == change["confidence"]
+    assert 95.0 == change["judged_at"]
     assert all(found["all"][name]["change"] for name in COMPARABLE)
     assert ["mention_rate"] == [name for name, each in found["by_provider"]["google"].items() if each["change"]]
     assert [
-        {"provider": "openai", "day": "2026-11-03", "before": "m-1", "after": "m-2", "before_mode": "standard",
-         "after_mode": "standard"}
-    ] == found["model_changes"]  # fmt: skip
+        {
+            "provider": "openai",
+            "day": "2026-11-03",
+            "before": "m-1",
+            "after": "m-2",
+            "before_mode": "standard",
+            "after_mode": "standard",
+        }
+    ] == found["model_changes"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +189,8 @@ def test_rest_command_and_report_show_the_same_figures(measured: World, monkeypa
     for headline in report.headlines:
         part = rest["all"]["avg_sentiment_score" if headline.figure == "sentiment" else headline.figure]
         assert numbers(headline.value, headline.low, headline.high) == shown(part), headline.figure
-        assert (headline.answers, headline.prompts) == (part["answers"], part["prompts"]), headline.figure
+        assert headline.answers == part["answers"], headline.figure
+        assert headline.prompts == part["prompts"], headline.figure
         if headline.change is not None:
             assert headline.change.verdict == part["change"]["verdict"]
             assert numbers(headline.change.difference) == [part["change"]["difference"]]
@@ -188,8 +202,9 @@ def test_rest_command_and_report_show_the_same_figures(measured: World, monkeypa
         assert numbers(row.mention_rate, row.low, row.high) == shown(each["mention_rate"])
         assert numbers(row.share.value, row.share.low, row.share.high) == shown(each["share_of_voice"])
         assert (*numbers(row.avg_position), row.ranked) == (
-            each["avg_position"]["value"], each["avg_position"]["answers"],
-        )  # fmt: skip
+            each["avg_position"]["value"],
+            each["avg_position"]["answers"],
+        )
 
 
 def zip_providers(rest: dict[str, Any], command: dict[str, Any]) -> list[tuple[Any, Any]]:
@@ -200,7 +215,8 @@ def zip_providers(rest: dict[str, Any], command: dict[str, Any]) -> list[tuple[A
 def assert_same_change(rest: dict[str, Any], command: dict[str, Any]) -> None:
     for name in ("before", "after", "difference", "low", "high", "judged_at"):
         assert numbers(command[name]) == [rest[name]], name
-    assert (command["verdict"], command["prompts"]) == (rest["verdict"], rest["prompts"])
+    assert command["verdict"] == rest["verdict"]
+    assert command["prompts"] == rest["prompts"]
 
 
 def test_a_day_of_one_provider_is_its_snapshot_and_its_export(measured: World) -> None:

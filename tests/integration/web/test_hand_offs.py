@@ -31,7 +31,8 @@ def test_a_user_of_the_host_goes_on_here(world: World) -> None:
     path = f"/hand-off/{hand_offs.sign(SECRET, world.ana)}"
     assert "ana@example.com" in world.open(path).text
     answer = world.open(path, method="POST", params={"next": "//evil.example"})
-    assert (303, "/") == (answer.status_code, answer.headers["location"])
+    assert 303 == answer.status_code
+    assert "/" == answer.headers["location"]
     assert answer.headers["set-cookie"].startswith("__Host-llm_session=")
     assert 404 == world.open(path, method="POST").status_code
     assert [{"method": "hand_off"}] == world.db.all("SELECT method FROM llm_sessions")

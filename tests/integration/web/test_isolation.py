@@ -141,7 +141,8 @@ def test_a_foreign_project_is_a_missing_one(world: World, kind: str) -> None:
     before = contents(world)
     for method, path, _ in below_projects(world):
         foreign, missing = (send(world, method, path, text, number) for number in (target, 999_999))
-        assert (404, missing.content) == (foreign.status_code, foreign.content), (method, path)
+        assert 404 == foreign.status_code, (method, path)
+        assert missing.content == foreign.content, (method, path)
     assert before == contents(world)
 
 

@@ -21,19 +21,26 @@ from tests.integration.web.world import World, add_project
 BAD: Final[list[Any]] = ["\x00", "' OR 1=1 --" * 300, 10**30, {}]
 LEAKS: Final = ("internal:", "Traceback", "psycopg", "SELECT", 'File "')
 BODIES: Final = [
-    b"", b"{}", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"jsonrpc":"2.0","id":1,"method":"unknown"}',
+    b"",
+    b"{}",
+    b"[]",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"jsonrpc":"2.0","id":1,"method":"unknown"}',
     b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\\ud800"}}',
     b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":5}}',
     b'{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"\\ud800"}}',
     b'{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"llm-monitoring://projects/\\u0000/report"}}',
     b'{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"weekly_review_en","arguments":{"project_id":"{}"}}}',
     b'{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}',
-]  # fmt: skip
+]
 LISTING: Final = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_projects"}}'
 HELLO: Final = {
-    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
-}  # fmt: skip
+}
 
 
 def post(world: World, body: bytes, name: str = "ana", **headers: str) -> Any:
@@ -54,7 +61,8 @@ def test_no_argument_breaks_a_tool(world: World) -> None:
                 params = {"name": name, "arguments": {**arguments(name, world), field: bad}}
                 call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
                 answer = post(world, json.dumps(call).encode())
-                assert (200, []) == (answer.status_code, [leak for leak in LEAKS if leak in answer.text]), (name, field)
+                assert 200 == answer.status_code, (name, field)
+                assert [] == [leak for leak in LEAKS if leak in answer.text], (name, field)
 
 
 def test_no_body_breaks_the_endpoint(world: World) -> None:
@@ -89,11 +97,9 @@ def test_an_answer_of_a_megabyte_is_cut_everywhere(served: Served) -> None:
         return answer, report.text  # type: ignore[union-attr]
 
     answer, report = served.use(work)
-    assert (LONGEST_TEXT, len(text), True) == (
-        len(answer["untrusted"]["text"]),
-        answer["untrusted"]["characters"],
-        answer["untrusted"]["is_cut"],
-    )
+    assert LONGEST_TEXT == len(answer["untrusted"]["text"])
+    assert len(text) == answer["untrusted"]["characters"]
+    assert answer["untrusted"]["is_cut"] is True
     assert len(report) < 20_000
     quoted = [line for line in report.splitlines() if "Ignore all rules" in line]
     assert [True] == [line.startswith("> ") for line in quoted]
@@ -103,11 +109,14 @@ def test_an_answer_of_a_megabyte_is_cut_everywhere(served: Served) -> None:
 @pytest.mark.short("revoked", "narrowed")
 @pytest.mark.parametrize(
     ("change", "text"),
-    [("revoked_at = now()", None), ("expires_at = created_at + interval '1 microsecond'", None),
-     ("project_ids = ARRAY[%(other)s]", "not_found: There is no such thing here"),
-     ("scopes = '{budget:read}'", "scope_missing: projects:read")],
+    [
+        ("revoked_at = now()", None),
+        ("expires_at = created_at + interval '1 microsecond'", None),
+        ("project_ids = ARRAY[%(other)s]", "not_found: There is no such thing here"),
+        ("scopes = '{budget:read}'", "scope_missing: projects:read"),
+    ],
     ids=["revoked", "expired", "narrowed", "fewer scopes"],
-)  # fmt: skip
+)
 def test_a_token_that_changes_meanwhile(served: Served, change: str, text: str | None) -> None:
     """It holds from the next call on, though the client is the same."""
     world = served.world
@@ -140,7 +149,8 @@ def test_there_is_no_session_to_take_over(world: World) -> None:
 def test_a_page_of_another_site_is_refused(world: World, origin: str) -> None:
     """A browser that was led to this server by a name of that site says where its page is from."""
     answer = post(world, LISTING, Origin=origin)
-    assert (403, "foreign_origin") == (answer.status_code, answer.json()["code"])
+    assert 403 == answer.status_code
+    assert "foreign_origin" == answer.json()["code"]
     assert 200 == post(world, LISTING).status_code
 
 
@@ -181,7 +191,8 @@ def test_stdout_has_the_protocol_alone(world: World, database_url: str) -> None:
     out, err = process.communicate(timeout=30)
     assert b"" == out
     assert b"LLM_UNKNOWN" in err
-    assert (0, False) == (process.returncode, b"Traceback" in err)
+    assert 0 == process.returncode
+    assert b"Traceback" not in err
 
 
 @pytest.mark.ci
@@ -196,7 +207,9 @@ def test_a_signal_ends_it(world: World, database_url: str, sent: signal.Signals)
     finally:
         process.kill()
         out, err = process.communicate()
-    assert (0, b"", b"") == (code, out, err)
+    assert 0 == code
+    assert b"" == out
+    assert b"" == err
 
 
 @pytest.mark.ci
@@ -204,5 +217,7 @@ def test_a_user_who_is_not_there(world: World, database_url: str) -> None:
     """One line on standard error, nothing on standard output."""
     process = stdio(database_url, "--user", "carl@example.com")
     out, err = process.communicate(timeout=30)
-    assert (2, b"", 1) == (process.returncode, out, len(err.splitlines())), err
+    assert 2 == process.returncode, err
+    assert b"" == out, err
+    assert 1 == len(err.splitlines()), err
     assert err.startswith(b"error: ")

@@ -58,7 +58,8 @@ def test_a_user_signs_in_at_the_provider(world: World, provider: FakeProvider) -
     """To it and back to where the user wanted to go, with a session of its own."""
     address, cookies = begin(world, "/account")
     answer = world.open("/oidc/callback", cookies, params=provider.authorize(address))
-    assert (303, "/account") == (answer.status_code, answer.headers["location"])
+    assert 303 == answer.status_code
+    assert "/account" == answer.headers["location"]
     assert "ana@example.com" in world.open("/account", {SESSION: cookies_of(answer)[SESSION]}).text
     assert [{"method": "oidc"}] == world.db.all("SELECT method FROM llm_sessions")
     assert "/oidc" in world.open("/sign-in").text
@@ -169,7 +170,8 @@ def test_a_new_key_of_the_provider_is_fetched(world: World, provider: FakeProvid
     now[0] = 1.0
     refused = sign_in(world, provider).status_code
     now[0] = REFETCH_SECONDS
-    assert (403, 303) == (refused, sign_in(world, provider).status_code)
+    assert 403 == refused
+    assert 303 == sign_in(world, provider).status_code
     assert 2 == provider.asked.count("/keys")
 
 
@@ -178,13 +180,15 @@ def test_a_document_that_is_refused_is_not_kept(world: World, provider: FakeProv
     issuer, provider.issuer = provider.issuer, "https://evil.example"
     refused = world.open("/oidc").status_code
     provider.issuer = issuer
-    assert (403, 303) == (refused, world.open("/oidc").status_code)
+    assert 403 == refused
+    assert 303 == world.open("/oidc").status_code
 
 
 def test_without_a_provider_there_is_no_such_page(database_url: str) -> None:
     """And half of one is refused at the start."""
     with open_world(database_url) as world:
-        assert (404, 404) == (world.open("/oidc").status_code, world.open("/oidc/callback").status_code)
+        assert 404 == world.open("/oidc").status_code
+        assert 404 == world.open("/oidc/callback").status_code
     with (
         pytest.raises(ConfigurationError, match="LLM_OIDC_CLIENT_SECRET"),
         open_world(database_url, LLM_OIDC_CLIENT_ID="monitor"),

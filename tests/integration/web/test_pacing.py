@@ -52,10 +52,13 @@ def pacing(world: World) -> dict[str, Any]:
 def test_a_person_sets_pacing_on_the_page(world: World) -> None:
     """On with a ladder of three, then off; each is recorded as the person's."""
     saved = post(world, last_month="on", steps=["rotation", "", "sentiment", "mode", ""])
-    assert (303, "/settings?saved=pacing") == (saved.status_code, saved.headers["location"])
-    assert (True, ["rotation", "sentiment", "mode"]) == (pacing(world)["is_on"], pacing(world)["steps"])
+    assert 303 == saved.status_code
+    assert "/settings?saved=pacing" == saved.headers["location"]
+    assert pacing(world)["is_on"] is True
+    assert ["rotation", "sentiment", "mode"] == pacing(world)["steps"]
     post(world, steps=["rotation"])
-    assert (False, ["rotation"]) == (pacing(world)["is_on"], pacing(world)["steps"])
+    assert pacing(world)["is_on"] is False
+    assert ["rotation"] == pacing(world)["steps"]
     rows = [row for row in world.call("GET", "/audit").json()["data"] if row["action"] == "pacing.set"]
     assert ["person", "person"] == [row["actor_kind"] for row in rows]
 
@@ -64,7 +67,8 @@ def test_a_person_sets_pacing_on_the_page(world: World) -> None:
 def test_a_ladder_that_cannot_be_is_said_next_to_the_field(world: World, steps: list[str]) -> None:
     """The page says what is wrong, and nothing is stored."""
     refused = post(world, last_month="on", steps=steps)
-    assert (422, True) == (refused.status_code, "Choose at least one, and none twice." in refused.text)
+    assert 422 == refused.status_code
+    assert "Choose at least one, and none twice." in refused.text
     assert not pacing(world)["is_on"]
 
 
@@ -72,12 +76,10 @@ def test_the_budget_has_the_day_and_the_steps_that_hold(world: World) -> None:
     """What the day may cost, in decimal strings, and since when what is left out."""
     leave_out(world)
     found = pacing(world)
-    assert ("1.5000", "1.2500", "3.0000", True) == (
-        found["day"]["allowance_usd"],
-        found["day"]["expected_usd"],
-        found["day"]["full_usd"],
-        found["day"]["suffices"],
-    )
+    assert "1.5000" == found["day"]["allowance_usd"]
+    assert "1.2500" == found["day"]["expected_usd"]
+    assert "3.0000" == found["day"]["full_usd"]
+    assert found["day"]["suffices"] is True
     yesterday = (schedule_day(load_settings({}, dotenv=False)) - timedelta(days=1)).isoformat()
     assert [("sentiment", yesterday, 1, 2), ("rotation", yesterday, 1, 2)] == [
         (held["step"], held["since"], held["asked"], held["prompts"]) for held in found["held"]
@@ -90,12 +92,11 @@ def test_a_project_has_its_economy(world: World) -> None:
     add_viewer(world.db, world.project, world.bea)
     path = f"/projects/{world.project}/economy"
     own, seen = world.call("GET", path).json(), world.call("GET", path, world.texts["bea"]).json()
-    assert ("punctual", "0", ["sentiment", "rotation"]) == (
-        own["pace"],
-        own["saved_usd"],
-        [held["step"] for held in own["held"]],
-    )
-    assert (None, own["held"]) == (seen["saved_usd"], seen["held"])
+    assert "punctual" == own["pace"]
+    assert "0" == own["saved_usd"]
+    assert ["sentiment", "rotation"] == [held["step"] for held in own["held"]]
+    assert seen["saved_usd"] is None
+    assert own["held"] == seen["held"]
     assert {"standard"} == {each["mode"] for each in own["modes"]}
 
 
@@ -123,4 +124,6 @@ def test_pacing_of_others_is_not_seen(world: World) -> None:
     """Bea's budget knows nothing of Ana's ladder."""
     leave_out(world)
     found = world.call("GET", "/budget", world.texts["bea"]).json()["pacing"]
-    assert (False, None, []) == (found["is_on"], found["day"], found["held"])
+    assert found["is_on"] is False
+    assert found["day"] is None
+    assert [] == found["held"]

@@ -88,7 +88,8 @@ def test_without_a_session_pages_lead_to_the_sign_in(world: World, kind: str) ->
     for below in (True, False):
         for path in pages("GET", below_projects=below):
             answer = send(world, "GET", path, cookies, world.project)
-            assert (303, "/sign-in") == (answer.status_code, answer.headers["location"].partition("?")[0]), path
+            assert 303 == answer.status_code, path
+            assert "/sign-in" == answer.headers["location"].partition("?")[0], path
         for path in pages("POST", below_projects=below):
             assert 403 == send(world, "POST", path, cookies, world.project).status_code, path
     assert before == contents(world)
@@ -101,7 +102,8 @@ def test_a_foreign_project_is_a_missing_one(world: World) -> None:
     for method in ("GET", "POST"):
         for path in pages(method, below_projects=True):
             foreign, missing = (send(world, method, path, cookies, each) for each in (world.foreign, 999_999))
-            assert (404, missing.content) == (foreign.status_code, foreign.content), path
+            assert 404 == foreign.status_code, path
+            assert missing.content == foreign.content, path
     assert before == contents(world)
 
 

@@ -100,11 +100,17 @@ def rival_rows(words: Words, world: World) -> list[list[str]]:
     for row in rest(world, "rivals")["data"]:
         rate, share, place = (row[name] for name in ("mention_rate", "share_of_voice", "avg_position"))
         ranked = f" ({words.number(place['answers'])})" if place["answers"] else ""
-        rows.append([
-            row["name"], words.percent(rate["value"]), "", outputs.between(words, rate, "percent"),
-            words.percent(share["value"]), outputs.between(words, share, "percent"),
-            words.number(place["value"], 1) + ranked,
-        ])  # fmt: skip
+        rows.append(
+            [
+                row["name"],
+                words.percent(rate["value"]),
+                "",
+                outputs.between(words, rate, "percent"),
+                words.percent(share["value"]),
+                outputs.between(words, share, "percent"),
+                words.number(place["value"], 1) + ranked,
+            ]
+        )
     return rows
 
 
@@ -112,12 +118,13 @@ def position_rows(words: Words, positions: Any) -> list[list[str]]:
     return [
         [
             words.provider(row["provider"]) if row["provider"] else words.say("all"),
-            words.number(row["avg_position"]["value"], 1), outputs.between(words, row["avg_position"], "places"),
+            words.number(row["avg_position"]["value"], 1),
+            outputs.between(words, row["avg_position"], "places"),
             *(words.number(row[f"appeared_in_top{top}"]) for top in (3, 5, 10)),
             words.number(row["avg_position"]["answers"]),
         ]
         for row in sorted(positions["data"], key=lambda row: [None, "openai", "google"].index(row["provider"]))
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
@@ -130,9 +137,12 @@ def test_the_markdown_shows_what_the_page_shows(measured: World, tmp_path: Path,
         title = words.say(f"figure_{'sentiment' if 'sentiment' in name else name}")
         figure = figures[name]
         cells = [
-            title, words.figure(figure["value"], unit), outputs.between(words, figure, unit),
-            words.number(figure["answers"]), words.number(figure["prompts"]),
-        ]  # fmt: skip
+            title,
+            words.figure(figure["value"], unit),
+            outputs.between(words, figure, unit),
+            words.number(figure["answers"]),
+            words.number(figure["prompts"]),
+        ]
         assert f"| {' | '.join(cells)} |" in markdown
         card = outputs.cards(page)[title]
         assert not card.change or f"- {title}: {card.change}" in markdown.replace("**", "")

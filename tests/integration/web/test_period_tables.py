@@ -96,7 +96,8 @@ def test_positions_are_those_of_figures_and_the_report(measured: World) -> None:
     """Over all providers with the change, then of each one; the places add up to the answers that rank the brand."""
     found, figures = got(measured, "positions", **COMPARED), got(measured, "figures", **COMPARED)
     total, *others = found["data"]
-    assert (None, figures["all"]["avg_position"]) == (total["provider"], total["avg_position"])
+    assert total["provider"] is None
+    assert figures["all"]["avg_position"] == total["avg_position"]
     assert {row["provider"]: row["avg_position"] for row in others} == {
         name: each["avg_position"] for name, each in figures["by_provider"].items()
     }
@@ -122,14 +123,17 @@ def test_gaps_are_those_of_the_report(measured: World) -> None:
     found = {row["provider"]: row for row in got(measured, "gaps", **PERIOD)["data"]}
     for gap in report(measured).gaps:
         row = found[gap.provider]
-        assert (gap.answers, gap.days_measured, gap.days) == (row["answers"], row["days_measured"], row["days"])
+        assert gap.answers == row["answers"]
+        assert gap.days_measured == row["days_measured"]
+        assert gap.days == row["days"]
         assert [(str(first), str(last)) for first, last in gap.stretches] == [
             (each["from"], each["to"]) for each in row["without_answers"]
         ]
     assert [("rate_limited", 1, 1, "2026-11-04")] == [
         (each["reason"], each["tasks"], each["days"], each["last_day"]) for each in found["google"]["failures"]
     ]
-    assert (False, True) == (found["google"]["is_complete"], found["google"]["is_keyless"])
+    assert found["google"]["is_complete"] is False
+    assert found["google"]["is_keyless"] is True
     assert ["google"] == [row["provider"] for row in got(measured, "gaps", provider="google")["data"]]
 
 
@@ -154,7 +158,8 @@ def test_a_period_by_day_has_an_end(measured: World) -> None:
     days = {"from": "0001-01-01", "to": "9999-12-31"}
     for table in ("trends", "gaps"):
         answer = measured.call("GET", f"/projects/{measured.project}/{table}", params=days)
-        assert (422, "/from") == (answer.status_code, answer.json()["errors"][0]["pointer"]), table
+        assert 422 == answer.status_code, table
+        assert "/from" == answer.json()["errors"][0]["pointer"], table
 
 
 def test_rows_that_the_caller_has_are_not_sent_again(measured: World) -> None:
@@ -163,4 +168,5 @@ def test_rows_that_the_caller_has_are_not_sent_again(measured: World) -> None:
         path = f"/projects/{measured.project}/{table}"
         first = measured.call("GET", path)
         again = measured.call("GET", path, headers={"If-None-Match": first.headers["etag"]})
-        assert (304, b"") == (again.status_code, again.content), table
+        assert 304 == again.status_code, table
+        assert b"" == again.content, table

@@ -22,7 +22,9 @@ def test_what_the_caller_has_is_not_sent_again(world: World, prompt: int | None)
     tag = world.call("GET", path(world, prompt)).headers["etag"]
     for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         again = world.call("GET", path(world, prompt), headers={"If-None-Match": given})
-        assert (304, tag, b"") == (again.status_code, again.headers["etag"], again.content), given
+        assert 304 == again.status_code, given
+        assert tag == again.headers["etag"], given
+        assert b"" == again.content, given
     world.call("PATCH", path(world, 1), json={"is_active": False})
     assert 200 == world.call("GET", path(world, prompt), headers={"If-None-Match": tag}).status_code
 
@@ -33,7 +35,8 @@ def test_a_prompt_is_changed_by_those_who_saw_it(world: World) -> None:
     patch = {"language": "en"}
     assert 412 == world.call("PATCH", path(world, 1), json=patch, headers={"If-Match": f"W/{tag}"}).status_code
     changed = world.call("PATCH", path(world, 1), json=patch, headers={"If-Match": tag})
-    assert (200, "en") == (changed.status_code, changed.json()["language"])
+    assert 200 == changed.status_code
+    assert "en" == changed.json()["language"]
     assert changed.headers["etag"] == world.call("GET", path(world, 1)).headers["etag"]
     assert 412 == world.call("PATCH", path(world, 1), json=patch, headers={"If-Match": tag}).status_code
 
@@ -64,7 +67,8 @@ def test_a_patch_that_is_not_accepted_changes_nothing(
     """The value is named; words of another prompt are a conflict."""
     before = world.call("GET", path(world)).json()
     refused = world.call("PATCH", path(world, 1), json={"is_active": False, **patch})
-    assert (code, pointer) == (refused.status_code, refused.json().get("errors", [{}])[0].get("pointer"))
+    assert code == refused.status_code
+    assert pointer == refused.json().get("errors", [{}])[0].get("pointer")
     assert before == world.call("GET", path(world)).json()
 
 
@@ -72,10 +76,12 @@ def test_the_words_of_a_prompt_that_was_asked_stay(world: World) -> None:
     """Other words are refused, since its figures belong to it; the same words are no change."""
     Book(world.db, world.project).store(0, DAYS[0], "1. Quipu")
     refused = world.call("PATCH", path(world, 1), json={"query_text": "¿Otra?"})
-    assert (409, "not_ready") == (refused.status_code, refused.json()["code"])
+    assert 409 == refused.status_code
+    assert "not_ready" == refused.json()["code"]
     words = world.call("GET", path(world, 1)).json()["query_text"]
     same = world.call("PATCH", path(world, 1), json={"query_text": words, "is_active": False})
-    assert (200, False) == (same.status_code, same.json()["is_active"])
+    assert 200 == same.status_code
+    assert same.json()["is_active"] is False
 
 
 def test_a_prompt_of_another_project_is_missing(world: World) -> None:
@@ -92,10 +98,11 @@ def test_of_two_changes_at_once_one_is_refused(world: World, change: str) -> Non
         "prompt": (path(world, 1), "PATCH", [{"query_type": "a"}, {"query_type": "b"}]),
         "project": (f"/projects/{world.project}", "PATCH", [{"industry": "a"}, {"industry": "b"}]),
         "competitors": (
-            f"/projects/{world.project}/competitors", "PUT",
+            f"/projects/{world.project}/competitors",
+            "PUT",
             [{"competitors": [{"name": "Sage"}]}, {"competitors": [{"name": "Anfix"}]}],
         ),
-    }  # fmt: skip
+    }
     address, method, bodies = changes[change]
     tag = world.call("GET", address).headers["etag"]
     codes: list[int] = []

@@ -55,10 +55,8 @@ def test_answers_are_filtered(measured: World) -> None:
 def test_one_answer_is_shown_with_its_text_and_sources(measured: World) -> None:
     """Within its project alone: another project of the same user does not have it."""
     found = measured.call("GET", f"/projects/{measured.project}/answers/1").json()
-    assert ("1. Quipu\n2. Holded", ["quipu.com"]) == (
-        found["full_response"],
-        [each["domain"] for each in found["sources"]],
-    )
+    assert "1. Quipu\n2. Holded" == found["full_response"]
+    assert ["quipu.com"] == [each["domain"] for each in found["sources"]]
     made = measured.call("POST", "/projects", json={"name": "Beta", "brand": {"name": "Beta"}, "industry": "x"}).json()
     assert 404 == measured.call("GET", f"/projects/{made['id']}/answers/1").status_code
 
@@ -67,7 +65,8 @@ def test_daily_figures_have_their_bounds(measured: World) -> None:
     """A rate comes with its interval, in percent."""
     rows = measured.call("GET", f"/projects/{measured.project}/snapshots", params={"limit": 1}).json()
     (row,) = rows["data"]
-    assert ("2026-11-01", 50.0) == (row["snapshot_date"], row["mention_rate"])
+    assert "2026-11-01" == row["snapshot_date"]
+    assert 50.0 == row["mention_rate"]
     assert row["mention_rate_low"] < 50.0 < row["mention_rate_high"]
     after = measured.call(
         "GET", f"/projects/{measured.project}/snapshots", params={"limit": 1, "cursor": rows["next_cursor"]}
@@ -92,12 +91,14 @@ def test_no_rate_of_a_day_is_bare(world: World) -> None:
         shown = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
         assert [figures[name][part] for part in ("value", "low", "high")] == shown, name
     assert None not in [row["share_of_voice_low"], row["citation_rate_high"]]
-    assert (8, 8) == (row["prompts"], row["total_queries"])
+    assert 8 == row["prompts"]
+    assert 8 == row["total_queries"]
     bare = [name for name in results.SnapshotRow.model_fields if name.endswith(("_rate", "_voice", "_position"))]
     assert {f"{name}_{side}" for name in bare for side in ("low", "high")} <= set(results.SnapshotRow.model_fields)
     world.db.execute("INSERT INTO llm_project_viewers VALUES (1, %(u)s)", {"u": world.bea})
     (seen,) = world.call("GET", f"{path}/snapshots", world.texts["bea"]).json()["data"]
-    assert (True, {**row, "total_cost_usd": None}) == (row["total_cost_usd"] is not None, seen)
+    assert row["total_cost_usd"] is not None
+    assert {**row, "total_cost_usd": None} == seen
 
 
 def test_a_snapshot_that_does_not_stand_for_its_answers_has_no_bounds(measured: World) -> None:

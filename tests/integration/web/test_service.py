@@ -84,7 +84,8 @@ def test_an_error_of_ours_says_nothing_of_itself(world: World, caplog: pytest.Lo
     world.db.execute("ALTER TABLE llm_monitoring_projects RENAME COLUMN brand_name TO brand")
     with caplog.at_level(logging.ERROR):
         found = world.call("GET", f"/projects/{world.project}")
-    assert (500, "internal") == (found.status_code, found.json()["code"])
+    assert 500 == found.status_code
+    assert "internal" == found.json()["code"]
     assert "brand_name" not in found.text
 
 

@@ -63,7 +63,8 @@ def test_one_ctrl_c_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     server = serving.Server(uvicorn.Config(lambda: None), Event(), lambda: None)
     server.handle_exit(signal.SIGINT, None)
     server.handle_exit(signal.SIGINT, None)
-    assert (True, False) == (server.should_exit, server.force_exit)
+    assert server.should_exit is True
+    assert server.force_exit is False
     now[0] += 2
     server.handle_exit(signal.SIGINT, None)
     assert server.force_exit

@@ -66,10 +66,14 @@ def test_a_rate_has_its_interval_and_what_it_rests_on(measured: World) -> None:
     """Of a site over all providers, of a kind by provider too."""
     found = get(measured)
     share = found["data"][0]["share"]
-    assert (5, 2, 95) == (share["answers"], share["citing"], share["confidence"])
+    assert 5 == share["answers"]
+    assert 2 == share["citing"]
+    assert 95 == share["confidence"]
     assert share["low"] < share["value"] < share["high"]
     editorial = next(row for row in found["kinds"] if row["kind"] == "editorial")
-    assert (3, 2, 3) == (editorial["share"]["citing"], editorial["sites"], editorial["pages"])
+    assert 3 == editorial["share"]["citing"]
+    assert 2 == editorial["sites"]
+    assert 3 == editorial["pages"]
     assert {"google": 1, "openai": 2, "perplexity": 0} == {
         name: share["citing"] for name, share in editorial["by_provider"].items()
     }
@@ -87,7 +91,8 @@ def test_own_sites_have_the_rate_that_the_figures_have(measured: World) -> None:
 def test_a_kind_a_provider_and_a_page_at_a_time(measured: World) -> None:
     """A cursor is bound to its kind; the kinds are those of all sites."""
     first = get(measured, kind="editorial", limit=1)
-    assert (["elpais.com"], 5) == ([row["site"] for row in first["data"]], len(first["kinds"]))
+    assert ["elpais.com"] == [row["site"] for row in first["data"]]
+    assert 5 == len(first["kinds"])
     rest = get(measured, kind="editorial", limit=1, cursor=first["next_cursor"])
     assert [(2, "cincodias.elpais.com")] == [(row["rank"], row["site"]) for row in rest["data"]]
     path = f"/projects/{measured.project}/sources"
@@ -165,7 +170,8 @@ def test_a_kind_that_is_set_is_counted_recorded_and_taken_back(measured: World) 
 def test_a_kind_that_would_not_agree_with_the_figures_is_refused(measured: World, site: str, kind: str) -> None:
     """Own and rival sites are the declared ones; an ending is no site. Nothing is recorded."""
     answer = measured.call("PUT", f"/projects/{measured.project}/sources/kinds/{site}", json={"kind": kind})
-    assert (422, "invalid") == (answer.status_code, answer.json()["code"])
+    assert 422 == answer.status_code
+    assert "invalid" == answer.json()["code"]
     assert [] == measured.call("GET", "/audit").json()["data"]
 
 

@@ -38,14 +38,15 @@ def test_prompts_are_tagged_and_found_by_tag(world: World) -> None:
     new = {"prompts": [{"query_text": "¿Cuál es barato?", "tags": ["Precio", "precio "]}]}
     world.call("POST", f"/projects/{world.project}/prompts", json=new)
     (found,) = get(world, "prompts", tag="PRECIO")["data"]
-    assert ("¿Cuál es barato?", ["precio"]) == (found["query_text"], found["tags"])
+    assert "¿Cuál es barato?" == found["query_text"]
+    assert ["precio"] == found["tags"]
     path = f"/projects/{world.project}/prompts/{found['id']}"
     assert ["caro", "pymes"] == world.call("PATCH", path, json={"tags": ["pymes", "Caro"]}).json()["tags"]
     assert [] == get(world, "prompts", tag="precio")["data"]
     entry = world.call("GET", "/audit").json()["data"][0]
-    assert ("prompt.change", ["precio"], ["caro", "pymes"]) == (
-        entry["action"], entry["before"]["tags"], entry["after"]["tags"],
-    )  # fmt: skip
+    assert "prompt.change" == entry["action"]
+    assert ["precio"] == entry["before"]["tags"]
+    assert ["caro", "pymes"] == entry["after"]["tags"]
     assert [] == world.call("PATCH", path, json={"tags": []}).json()["tags"]
 
 
@@ -81,7 +82,8 @@ def test_a_tag_narrows_everything_that_is_measured(tagged: World) -> None:
 def test_a_filter_that_is_no_tag_is_refused(tagged: World) -> None:
     """One that no prompt has measures nothing, which is null and never 0."""
     answer = tagged.call("GET", f"/projects/{tagged.project}/figures", params={"tag": "a,b"})
-    assert (422, "query:tag") == (answer.status_code, answer.json()["errors"][0]["pointer"])
+    assert 422 == answer.status_code
+    assert "query:tag" == answer.json()["errors"][0]["pointer"]
     assert (None, 0) == tuple(
         get(tagged, "figures", tag="ninguno")["all"]["mention_rate"][name] for name in ("value", "answers")
     )

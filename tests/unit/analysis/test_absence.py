@@ -57,20 +57,21 @@ def test_only_the_object_of_the_denial_is_absent() -> None:
     """The others of the sentence are mentions, and so is the entity in the next sentence or in a heading."""
     text = "# Quipu\nNo tengo datos sobre Quipu, pero Holded es muy usado. Quipu existe."
     analysis = analyse(text, QUIPU, [HOLDED])
-    assert (2, {"Holded": 1}) == (analysis.mention_count, analysis.competitors_mentioned)
+    assert 2 == analysis.mention_count
+    assert {"Holded": 1} == analysis.competitors_mentioned
 
 
 def test_joined_entities_are_denied_together() -> None:
     """A list of names is one object."""
     analysis = analyse("No tengo información sobre Quipu ni Holded.", QUIPU, [HOLDED])
-    assert (0, {}) == (analysis.mention_count, analysis.competitors_mentioned)
+    assert 0 == analysis.mention_count
+    assert {} == analysis.competitors_mentioned
 
 
 def test_an_absent_occurrence_holds_no_item_that_still_counts() -> None:
     """The item stays in the total."""
     text = "1. Quipu: no tengo información sobre Quipu.\n2. Holded: bueno.\n3. Sage: caro."
-    assert (None, None) == (analyse(text, QUIPU, [HOLDED]).position_in_list, analyse(text, QUIPU).ranking_kind)
-    assert (2, 3) == (
-        analyse(text, HOLDED, [QUIPU]).position_in_list,
-        analyse(text, HOLDED, [QUIPU]).total_items_in_list,
-    )
+    assert analyse(text, QUIPU, [HOLDED]).position_in_list is None
+    assert analyse(text, QUIPU).ranking_kind is None
+    assert 2 == analyse(text, HOLDED, [QUIPU]).position_in_list
+    assert 3 == analyse(text, HOLDED, [QUIPU]).total_items_in_list

@@ -66,11 +66,16 @@ def test_genitive(language: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "language"),
     [
-        ("Kordio", "Kordios Preise", None), ("Kordio", "Kordios", "en"), ("Kordio", "Kordiose", "de"),
-        ("Aldi", "Aldiss", "de"), ("Kor", "Kors Preise", "de"), ("Velmax", "Velmaxs Preise", "de"),
-        ("Kordis", "Kordiss Preise", "de"), ("Weiß", "Weißs", "de"),
+        ("Kordio", "Kordios Preise", None),
+        ("Kordio", "Kordios", "en"),
+        ("Kordio", "Kordiose", "de"),
+        ("Aldi", "Aldiss", "de"),
+        ("Kor", "Kors Preise", "de"),
+        ("Velmax", "Velmaxs Preise", "de"),
+        ("Kordis", "Kordiss Preise", "de"),
+        ("Weiß", "Weißs", "de"),
     ],
-)  # fmt: skip
+)
 def test_no_genitive(name: str, text: str, language: str | None) -> None:
     """Another language, a short name, a name that ends in a hissing sound, or another ending."""
     assert 0 == analyse(text, Entity(name), language=language).mention_count
@@ -79,7 +84,8 @@ def test_no_genitive(name: str, text: str, language: str | None) -> None:
 def test_a_name_that_is_written_with_the_ending_wins() -> None:
     """The longest match wins over the genitive of a shorter name."""
     analysis = analyse("Kordios Preise", Entity("Kordio"), [Entity("Kordios")], language="de")
-    assert (0, {"Kordios": 1}) == (analysis.mention_count, analysis.competitors_mentioned)
+    assert 0 == analysis.mention_count
+    assert {"Kordios": 1} == analysis.competitors_mentioned
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,8 @@ def test_thinking_is_no_text(text: str, visible: str) -> None:
 def test_one_character_names() -> None:
     """A name of one character is found with its case, or in a script that has none."""
     x = Entity("X", case_sensitive=True)
-    assert (2, 1) == (analyse("X, x and X's", x).mention_count, analyse("麦当劳", Entity("麦")).mention_count)
+    assert 2 == analyse("X, x and X's", x).mention_count
+    assert 1 == analyse("麦当劳", Entity("麦")).mention_count
 
 
 def test_marks_are_composed_in_linear_time() -> None:
@@ -156,16 +163,22 @@ def test_a_prompt_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     matcher = Matcher(Entity("Acme"))
     first = matcher.names_brand("What is Acme?")
     monkeypatch.setattr("llm_monitoring.analysis.answer.read_markdown", lambda *_: pytest.fail("read again"))
-    assert (True, True) == (first, matcher.names_brand("What is Acme?"))
+    assert first is True
+    assert matcher.names_brand("What is Acme?") is True
 
 
 @pytest.mark.parametrize(
     ("entity", "letters"),
     [
-        (Entity("X"), ("X",)), (Entity("X", case_sensitive=True), ()), (Entity("麦"), ()), (Entity("א"), ()),
-        (Entity("7"), ("7",)), (Entity("Acme", ("é", "삼")), ("é",)), (Entity("ＡＢ"), ()),
+        (Entity("X"), ("X",)),
+        (Entity("X", case_sensitive=True), ()),
+        (Entity("麦"), ()),
+        (Entity("א"), ()),
+        (Entity("7"), ("7",)),
+        (Entity("Acme", ("é", "삼")), ("é",)),
+        (Entity("ＡＢ"), ()),
     ],
-)  # fmt: skip
+)
 def test_single_letters(entity: Entity, letters: tuple[str, ...]) -> None:
     """One letter names nothing by itself, but in its own case or in a script without case."""
     assert letters == entity.single_letters

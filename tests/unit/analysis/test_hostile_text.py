@@ -20,4 +20,6 @@ def test_half_an_emoji_costs_no_answer() -> None:
     """A lone surrogate, which models do emit, is one unreadable character."""
     text = "1. Holded \ud83d\n2. **Acme** \ude00 [a](https://acme.com/\ud83d)\n\n| \ud83d |\n|-|\n"
     analysis = Matcher(Entity("Acme"), [Entity("Holded")]).analyse(text, [{"url": "https://a.com/\ud83d"}])
-    assert (1, 2, 2) == (analysis.mention_count, analysis.position_in_list, len(analysis.sources))
+    assert 1 == analysis.mention_count
+    assert 2 == analysis.position_in_list
+    assert 2 == len(analysis.sources)

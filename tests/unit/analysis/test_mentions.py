@@ -68,7 +68,8 @@ def test_the_longest_match_wins_over_all_entities_and_exclusions() -> None:
     """A longer name or exclude phrase takes the words away from a shorter name."""
     sage = Entity("Sage", exclude=("sage green",))
     analysis = analyse("Sage Intacct, Sage-Green paint, Sage", sage, [Entity("Sage Intacct")])
-    assert (1, {"Sage Intacct": 1}) == (analysis.mention_count, analysis.competitors_mentioned)
+    assert 1 == analysis.mention_count
+    assert {"Sage Intacct": 1} == analysis.competitors_mentioned
 
 
 def test_exclude_phrases_match_with_any_separator() -> None:
@@ -112,12 +113,10 @@ def test_a_prompt_names_the_brand_even_in_a_denial() -> None:
 def test_no_text_is_an_analysis_of_nothing(text: str | None) -> None:
     """Nothing is mentioned and nothing is ranked."""
     analysis = analyse(text, Entity("Holded"))
-    assert (False, 0, (), None) == (
-        analysis.brand_mentioned,
-        analysis.mention_count,
-        analysis.mention_contexts,
-        analysis.position_in_list,
-    )
+    assert analysis.brand_mentioned is False
+    assert 0 == analysis.mention_count
+    assert () == analysis.mention_contexts
+    assert analysis.position_in_list is None
 
 
 @pytest.mark.parametrize("fields", [{"name": " "}, {"name": "A", "aliases": "b"}, {"name": "A", "domains": [1]}])

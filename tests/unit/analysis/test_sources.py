@@ -38,7 +38,8 @@ def test_cited_means_the_entitys_own_host() -> None:
         {"url": None},
     ]
     analysis = analyse("", HOLDED, [QUIPU], citations)
-    assert (False, {"Quipu": 2}) == (analysis.brand_cited, analysis.competitors_cited)
+    assert analysis.brand_cited is False
+    assert {"Quipu": 2} == analysis.competitors_cited
     assert analyse("", QUIPU, [HOLDED], citations).brand_cited
 
 

@@ -19,7 +19,9 @@ from tests.unit.analysis_figures.answers import COMPETITORS, answer
 def test_counts_answers_and_mentions() -> None:
     """Every unbranded answer is in the denominator, and the rate is a plain ratio."""
     found = cell([answer(1, mentioned=True), answer(2), answer(3)], COMPETITORS)
-    assert (3, 1, Decimal("33.33")) == (found.total_queries, found.total_mentions, found.mention_rate)
+    assert 3 == found.total_queries
+    assert 1 == found.total_mentions
+    assert Decimal("33.33") == found.mention_rate
 
 
 def test_nothing_measured_is_null_not_zero() -> None:
@@ -35,11 +37,9 @@ def test_nothing_measured_is_null_not_zero() -> None:
         found.citation_rate,
         found.avg_sentiment_score,
     ) == (None,) * 8
-    assert (
-        found.total_queries,
-        found.total_competitor_mentions,
-        found.competitor_breakdown,
-    ) == (0, 0, {"Quipu": 0, "Billin": 0, "Sage": 0})
+    assert 0 == found.total_queries
+    assert 0 == found.total_competitor_mentions
+    assert found.competitor_breakdown == {"Quipu": 0, "Billin": 0, "Sage": 0}
 
 
 def test_branded_prompts_stay_apart() -> None:
@@ -47,7 +47,8 @@ def test_branded_prompts_stay_apart() -> None:
     plain = [answer(1), answer(2, mentioned=True)]
     branded = answer(3, branded=True, position=1, competitors=["Quipu"], cited=True, sentiment="positive", score="1.00")
     alone, both = cell(plain, COMPETITORS), cell([*plain, branded, answer(4, branded=True)], COMPETITORS)
-    assert (both.branded_total_queries, both.branded_total_mentions) == (2, 1)
+    assert 2 == both.branded_total_queries
+    assert 1 == both.branded_total_mentions
     for name in set(alone.__slots__) - {"branded_total_queries", "branded_total_mentions"}:
         assert getattr(alone, name) == getattr(both, name), name
 
@@ -63,27 +64,24 @@ def test_share_of_voice_counts_an_answer_once_an_entity() -> None:
         COMPETITORS,
     )
     assert Decimal("25.00") == found.share_of_voice
-    assert (
-        found.competitor_breakdown,
-        found.total_competitor_mentions,
-    ) == ({"Quipu": 2, "Billin": 0, "Sage": 1}, 3)
+    assert found.competitor_breakdown == {"Quipu": 2, "Billin": 0, "Sage": 1}
+    assert 3 == found.total_competitor_mentions
 
 
 def test_untracked_competitors_do_not_count() -> None:
     """A name that the project no longer tracks is in no figure, with a position or without."""
     found = cell([answer(1, mentioned=True, competitor_positions={"Gone": 1, "Sage": 2})], ["Sage"])
-    assert (Decimal("50.00"), Decimal("33.33"), 1) == (
-        found.share_of_voice,
-        found.weighted_share_of_voice,
-        found.total_competitor_mentions,
-    )
+    assert Decimal("50.00") == found.share_of_voice
+    assert Decimal("33.33") == found.weighted_share_of_voice
+    assert 1 == found.total_competitor_mentions
 
 
 @pytest.mark.parametrize("competitors", [(), COMPETITORS])
 def test_share_of_voice_is_null_without_voices(competitors: Sequence[str]) -> None:
     """Without competitors, or without a single mention, there is no share."""
     found = cell([answer(1, mentioned=not competitors)], competitors)
-    assert (found.share_of_voice, found.weighted_share_of_voice) == (None, None)
+    assert found.share_of_voice is None
+    assert found.weighted_share_of_voice is None
 
 
 @pytest.mark.parametrize(
@@ -99,18 +97,17 @@ def test_weighted_share_uses_each_entitys_own_position() -> None:
     """2.0 of the brand at 3, against 1.5 at 5, 0.8 at 11 and 1.0 unranked: 200 / 5.3."""
     ranked = answer(1, position=3, competitors=["Sage"], competitor_positions={"Quipu": 5, "Billin": 11})
     found = cell([ranked], COMPETITORS)
-    assert (Decimal("37.74"), Decimal("25.00")) == (found.weighted_share_of_voice, found.share_of_voice)
+    assert Decimal("37.74") == found.weighted_share_of_voice
+    assert Decimal("25.00") == found.share_of_voice
 
 
 def test_positions_are_averaged_where_there_are_any() -> None:
     """The mean is over ranked answers; the tops are cumulative counts."""
     found = cell([answer(i, position=p) for i, p in enumerate((1, 3, 5, 10, 11))] + [answer(9)], COMPETITORS)
-    assert (Decimal("6.00"), 2, 3, 4) == (
-        found.avg_position,
-        found.appeared_in_top3,
-        found.appeared_in_top5,
-        found.appeared_in_top10,
-    )
+    assert Decimal("6.00") == found.avg_position
+    assert 2 == found.appeared_in_top3
+    assert 3 == found.appeared_in_top5
+    assert 4 == found.appeared_in_top10
 
 
 def test_citations_are_over_all_answers() -> None:
@@ -130,12 +127,10 @@ def test_sentiment_is_over_scored_mentions_only() -> None:
         ],
         COMPETITORS,
     )
-    assert (1, 1, 1, Decimal("0.52")) == (
-        found.positive_mentions,
-        found.neutral_mentions,
-        found.negative_mentions,
-        found.avg_sentiment_score,
-    )
+    assert 1 == found.positive_mentions
+    assert 1 == found.neutral_mentions
+    assert 1 == found.negative_mentions
+    assert Decimal("0.52") == found.avg_sentiment_score
 
 
 @pytest.mark.parametrize(("mentions", "rate"), [(1, "3.12"), (3, "9.38"), (5, "15.62")])
@@ -158,7 +153,9 @@ def test_prompts_weigh_equally_however_often_they_were_asked() -> None:
     ]
     once = answer(2, position=6, competitors=["Sage", "Quipu"], sentiment="neutral", score="0.40")
     found = cell([*often, once, answer(3)], COMPETITORS)
-    assert (found.total_queries, found.total_mentions, found.appeared_in_top3) == (6, 5, 4)
+    assert 6 == found.total_queries
+    assert 5 == found.total_mentions
+    assert 4 == found.appeared_in_top3
     assert [Decimal(text) for text in ("66.67", "40.00", "51.61", "4.00", "33.33", "0.60")] == [
         found.mention_rate,
         found.share_of_voice,

@@ -109,13 +109,11 @@ def test_only_pairs_of_both_periods_count() -> None:
     ]
     plain = compare(before, after, COMPETITORS)
     assert plain == compare([*before, *more_before], [*after, *more_after], COMPETITORS)
-    assert (8, 8, Decimal("37.50"), Decimal("50.00"), Decimal("12.50")) == (
-        plain.mention_rate.prompts,
-        plain.mention_rate.pairs,
-        plain.mention_rate.before,
-        plain.mention_rate.after,
-        plain.mention_rate.difference,
-    )
+    assert 8 == plain.mention_rate.prompts
+    assert 8 == plain.mention_rate.pairs
+    assert Decimal("37.50") == plain.mention_rate.before
+    assert Decimal("50.00") == plain.mention_rate.after
+    assert Decimal("12.50") == plain.mention_rate.difference
 
 
 def test_a_pair_weighs_the_same_however_many_days_it_has() -> None:
@@ -148,18 +146,17 @@ def test_both_sides_are_the_summaries_of_the_same_pairs() -> None:
 def test_fewer_than_six_prompts_are_too_little_data(prompts: int, verdict: str) -> None:
     """Five prompts that all move alike prove nothing; six do."""
     change = compare(one_day([0] * prompts, 0), one_day([1] * prompts, 9), ()).mention_rate
-    assert (verdict, Decimal("100.00")) == (change.verdict, change.difference)
+    assert verdict == change.verdict
+    assert Decimal("100.00") == change.difference
 
 
 def test_too_little_data_has_no_interval() -> None:
     """What cannot be bounded is null, and the difference is still said."""
     change = compare(one_day([0, 1], 0), one_day([1, 1], 9), ()).mention_rate
-    assert (None, None, Decimal("50.00"), None) == (
-        change.low,
-        change.high,
-        change.difference,
-        change.improved,
-    )
+    assert change.low is None
+    assert change.high is None
+    assert Decimal("50.00") == change.difference
+    assert change.improved is None
 
 
 def test_share_of_voice_needs_voices_in_both_periods() -> None:
@@ -168,13 +165,18 @@ def test_share_of_voice_needs_voices_in_both_periods() -> None:
     after = one_day([1] * 20, 9, competitors=["Sage"])
     assert compare(before, after, COMPETITORS).share_of_voice.verdict == "too little data"
     silent = compare(one_day([0] * 9, 0), after, COMPETITORS).share_of_voice
-    assert (silent.before, silent.difference, silent.verdict) == (None, None, "too little data")
+    assert silent.before is None
+    assert silent.difference is None
+    assert "too little data" == silent.verdict
 
 
 def test_share_of_voice_needs_competitors() -> None:
     """Without competitors there is no share to compare."""
     change = compare(one_day([1] * 9, 0), one_day([1] * 9, 9), ()).share_of_voice
-    assert (change.before, change.after, change.pairs, change.verdict) == (None, None, 0, "too little data")
+    assert change.before is None
+    assert change.after is None
+    assert 0 == change.pairs
+    assert "too little data" == change.verdict
 
 
 def test_share_of_voice_knows_tracked_competitors_only() -> None:
@@ -182,7 +184,8 @@ def test_share_of_voice_knows_tracked_competitors_only() -> None:
     before = one_day([1] * 9, 0, competitors=["Sage", "Gone"])
     after = one_day([1] * 9, 9, competitors=["Sage"])
     change = compare(before, after, ["Sage"]).share_of_voice
-    assert (change.before, change.after) == (Decimal("50.00"), Decimal("50.00"))
+    assert change.before == Decimal("50.00")
+    assert change.after == Decimal("50.00")
 
 
 def test_a_lower_position_is_an_improvement() -> None:
@@ -190,25 +193,21 @@ def test_a_lower_position_is_an_improvement() -> None:
     before = [answer(i, position=8 + i % 2) for i in range(10)] + [answer(20, position=40)]
     after = [answer(i, day=NEXT_MONTH, position=3) for i in range(10)] + [answer(20, day=NEXT_MONTH)]
     change = compare(before, after, ()).avg_position
-    assert (Decimal("8.50"), Decimal("3.00"), "down", True, 10) == (
-        change.before,
-        change.after,
-        change.verdict,
-        change.improved,
-        change.pairs,
-    )
+    assert Decimal("8.50") == change.before
+    assert Decimal("3.00") == change.after
+    assert "down" == change.verdict
+    assert change.improved is True
+    assert 10 == change.pairs
 
 
 def test_improvement_follows_the_verdict() -> None:
     """A falling rate is no improvement, and noise is neither."""
     fallen = compare(one_day([1] * 9, 0), one_day([0] * 9, 9), ()).mention_rate
     same = compare(one_day([1] * 9, 0), one_day([1] * 9, 9), ()).mention_rate
-    assert (
-        fallen.verdict,
-        fallen.improved,
-        same.verdict,
-        same.improved,
-    ) == ("down", False, "within noise", None)
+    assert "down" == fallen.verdict
+    assert fallen.improved is False
+    assert "within noise" == same.verdict
+    assert same.improved is None
 
 
 def test_figures_read_together_are_judged_more_strictly() -> None:
@@ -220,10 +219,8 @@ def test_figures_read_together_are_judged_more_strictly() -> None:
     assert [("google", Decimal("98.33")), ("openai", Decimal("98.33"))] == [
         (change.provider, change.judged_at) for change in found.by_provider
     ]
-    assert (Decimal("95.00"), Decimal("98.33")) == (
-        found.mention_rate.judged_at,
-        found.citation_rate.judged_at,
-    )
+    assert Decimal("95.00") == found.mention_rate.judged_at
+    assert Decimal("98.33") == found.citation_rate.judged_at
 
 
 def test_a_stricter_judge_can_overrule_the_interval() -> None:
@@ -267,15 +264,14 @@ def test_periods_must_follow_one_another(days: tuple[int, int]) -> None:
 def test_an_empty_period_is_too_little_data() -> None:
     """Nothing to compare with is said, not failed."""
     found = compare([], one_day([1] * 9, 9), COMPETITORS)
-    assert (
-        found.mention_rate.verdict,
-        found.mention_rate.before,
-        found.mention_rate.prompts,
-    ) == ("too little data", None, 0)
+    assert "too little data" == found.mention_rate.verdict
+    assert found.mention_rate.before is None
+    assert 0 == found.mention_rate.prompts
 
 
 def test_intervals_of_rates_stay_within_the_possible() -> None:
     """A difference of percentages is never bounded beyond a hundred points."""
     after = one_day([1] * 11 + [0], 9)
     change = compare(one_day([0] * 12, 0), after, ()).mention_rate
-    assert (Decimal("100.00"), "up") == (change.high, change.verdict)
+    assert Decimal("100.00") == change.high
+    assert "up" == change.verdict

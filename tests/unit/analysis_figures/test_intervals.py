@@ -26,7 +26,8 @@ def test_wilson_is_scipys(n: int, confidence: float) -> None:
 def test_wilson_is_exact_at_the_ends() -> None:
     """No success has a low bound of zero, all successes a high bound of a hundred, both positive in sign."""
     low, high = wilson(0, 7)[0], wilson(7, 7)[1]
-    assert (str(low), str(high)) == ("0.00", "100.00")
+    assert "0.00" == str(low)
+    assert "100.00" == str(high)
 
 
 def test_wilson_takes_effective_samples() -> None:

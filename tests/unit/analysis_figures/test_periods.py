@@ -19,7 +19,8 @@ def test_the_parts_are_the_period(days: int) -> None:
         period = Period(first, first + timedelta(days=days - 1))
         parts = list(parts_of(period, 10))
         assert period.days == sum(part.days for part in parts)
-        assert (period.first, period.last) == (parts[0].first, parts[-1].last)
+        assert period.first == parts[0].first
+        assert period.last == parts[-1].last
         assert all(part.days <= 10 for part in parts)
         assert all(after.first == before.last + timedelta(days=1) for before, after in pairwise(parts))
 

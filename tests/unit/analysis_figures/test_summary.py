@@ -47,24 +47,20 @@ def test_says_what_it_covers() -> None:
         answer(3, day=day(9), provider="anthropic", branded=True),
     ]
     period_summary = summary(found, ())
-    assert (2, ("google", "openai"), day(2), day(5)) == (
-        period_summary.prompts,
-        period_summary.providers,
-        period_summary.first_day,
-        period_summary.last_day,
-    )
+    assert 2 == period_summary.prompts
+    assert ("google", "openai") == period_summary.providers
+    assert day(2) == period_summary.first_day
+    assert day(5) == period_summary.last_day
 
 
 def test_an_empty_period_has_no_days() -> None:
     """A period without answers says nothing."""
     empty = summary([], COMPETITORS)
-    assert (
-        empty.prompts,
-        empty.providers,
-        empty.first_day,
-        empty.last_day,
-        empty.figures.mention_rate,
-    ) == (0, (), None, None, None)
+    assert 0 == empty.prompts
+    assert empty.providers == ()
+    assert empty.first_day is None
+    assert empty.last_day is None
+    assert empty.figures.mention_rate is None
 
 
 def test_days_that_repeat_themselves_add_nothing() -> None:

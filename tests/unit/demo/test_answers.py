@@ -164,7 +164,8 @@ def test_the_judge_scores_what_it_reads(context: str, expected: str) -> None:
     verdict = json.loads(judge(Ask("m", context)).text)
     ranges = {"positive": (0.6, 1.0), "neutral": (0.4, 0.6), "negative": (0.0, 0.4)}
     low, high = ranges[expected]
-    assert (expected, ["score", "sentiment"]) == (verdict["sentiment"], sorted(verdict))
+    assert expected == verdict["sentiment"]
+    assert ["score", "sentiment"] == sorted(verdict)
     assert low <= verdict["score"] <= high
 
 

@@ -28,7 +28,8 @@ def test_openai_answers_a_plain_question(openai_client: openai.OpenAI) -> None:
     reply = openai_client.responses.create(model="gpt-6.1-terra", input=ES_PROMPT, max_output_tokens=2000, store=False)
     assert isinstance(reply, Response)
     assert reply.usage is not None
-    assert ("completed", "gpt-6.1-terra-2026-10-06") == (reply.status, reply.model)
+    assert "completed" == reply.status
+    assert "gpt-6.1-terra-2026-10-06" == reply.model
     assert len(reply.output_text) > 200
     assert reply.usage.total_tokens == reply.usage.input_tokens + reply.usage.output_tokens
     assert reply.usage.output_tokens - reply.usage.output_tokens_details.reasoning_tokens == -(
@@ -65,7 +66,8 @@ def test_openai_stops_at_the_output_cap(openai_client: openai.OpenAI) -> None:
     reply = openai_client.responses.create(model="gpt-6-luna", input=EN_PROMPT, max_output_tokens=32)
     assert reply.incomplete_details is not None
     assert reply.usage is not None
-    assert ("incomplete", "max_output_tokens") == (reply.status, reply.incomplete_details.reason)
+    assert "incomplete" == reply.status
+    assert "max_output_tokens" == reply.incomplete_details.reason
     assert reply.usage.output_tokens == 32
 
 
@@ -75,7 +77,8 @@ def test_anthropic_answers_a_plain_question(anthropic_client: anthropic.Anthropi
         model="claude-haiku-4-5", max_tokens=2000, messages=[{"role": "user", "content": EN_PROMPT}]
     )
     assert isinstance(reply, Message)
-    assert ("end_turn", "claude-haiku-4-5-20251001") == (reply.stop_reason, reply.model)
+    assert "end_turn" == reply.stop_reason
+    assert "claude-haiku-4-5-20251001" == reply.model
     assert [block.type for block in reply.content] == ["text"]
     assert reply.usage.cache_read_input_tokens == 0
     assert reply.usage.server_tool_use is None
@@ -188,7 +191,8 @@ def test_perplexity_does_not_search_unasked(perplexity_client: openai.OpenAI) ->
     reply = perplexity_client.responses.create(model="perplexity/sonar", input=ES_PROMPT)
     usage: Any = reply.usage
     assert [item.type for item in reply.output] == ["message"]
-    assert (0.0, {}) == (usage.cost["tool_calls_cost"], usage.tool_calls_details)
+    assert 0.0 == usage.cost["tool_calls_cost"]
+    assert {} == usage.tool_calls_details
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "perplexity"])

@@ -68,7 +68,9 @@ def test_empty_values_are_none() -> None:
 def test_the_period_leaves_as_many_days_to_compare_it_with(measured: int, days: int) -> None:
     """The last thirty days, or half of a shorter history; a history below two weeks is shown whole."""
     period, compared = Filters().periods(history(measured), TODAY)
-    assert (days, days, TODAY) == (period.days, compared.days, period.last)
+    assert days == period.days
+    assert days == compared.days
+    assert TODAY == period.last
 
 
 def test_chosen_periods_hold() -> None:

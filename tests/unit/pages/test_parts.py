@@ -35,18 +35,21 @@ def test_a_figure_says_its_interval_basis_and_verdict() -> None:
     """Value, interval, answers, prompts and verdict stand in the card, in the page's language."""
     text = Markup(draw("figure(found, 'percent', '/a')", found=FOUND)).striptags()
     assert [] == [
-        each for each in ("43,2 %", "39,1–47,6 %", "1234 respuestas a 12 preguntas", "+6,0 puntos (entre +1,2 y +10,8)")
+        each
+        for each in ("43,2 %", "39,1–47,6 %", "1234 respuestas a 12 preguntas", "+6,0 puntos (entre +1,2 y +10,8)")
         if each not in text.replace("\N{NO-BREAK SPACE}", " ")
-    ]  # fmt: skip
+    ]
 
 
 def test_a_figure_without_a_value_links_nowhere() -> None:
     """What was not measured is no link, and says why."""
     drawn = draw("figure(found, 'percent', '/a', 'no site')", found=PeriodFigure())
-    assert ("<a" in drawn, "no site" in drawn) == (False, True)
+    assert "<a" not in drawn
+    assert "no site" in drawn
 
 
 def test_text_of_others_stays_text() -> None:
     """Markup and marks that turn the direction do not reach a page."""
     drawn = draw("counted(text, 3, '/a')", text="<script>\u202e")
-    assert ("<script>" in drawn, "\u202e" in drawn) == (False, False)
+    assert "<script>" not in drawn
+    assert "\u202e" not in drawn

@@ -106,10 +106,15 @@ def material(
 
 def citing(each: Observation, sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "query_id": each.query_id, "llm_provider": each.provider, "branded": each.branded,
-        "brand_mentioned": each.brand_mentioned, "brand_cited": each.brand_cited, "sources": sources,
-        "competitors_mentioned": dict.fromkeys(each.competitors, 1), "competitors_cited": {},
-    }  # fmt: skip
+        "query_id": each.query_id,
+        "llm_provider": each.provider,
+        "branded": each.branded,
+        "brand_mentioned": each.brand_mentioned,
+        "brand_cited": each.brand_cited,
+        "sources": sources,
+        "competitors_mentioned": dict.fromkeys(each.competitors, 1),
+        "competitors_cited": {},
+    }
 
 
 def answer(each: Observation, text: str, sources: Sequence[dict[str, Any]]) -> dict[str, Any]:

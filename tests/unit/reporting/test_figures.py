@@ -51,10 +51,14 @@ def test_intervals_cover() -> None:
         for query_id in range(15):
             chance = rng.betavariate(2, 2)
             answers += [
-                observation(query_id=query_id, sample=sample, brand_mentioned=rng.random() < chance,
-                            competitors=frozenset({"Holded"}))
+                observation(
+                    query_id=query_id,
+                    sample=sample,
+                    brand_mentioned=rng.random() < chance,
+                    competitors=frozenset({"Holded"}),
+                )
                 for sample in range(4)
-            ]  # fmt: skip
+            ]
         low, high = bounds(answers, share_among(["Holded"]), 0, 100)
         assert low is not None
         assert high is not None
@@ -72,10 +76,12 @@ def test_no_interval(prompts: int, agree: bool) -> None:
 def test_prompts_that_agree_by_chance() -> None:
     """Six prompts with the same share, of answers that vary, have an interval as wide as their answers make it."""
     answers = [
-        observation(query_id=number, day=LAST - timedelta(days=day), brand_mentioned=day < 3,
-                    competitors=frozenset({"Holded"}))
-        for number in range(6) for day in range(7)
-    ]  # fmt: skip
+        observation(
+            query_id=number, day=LAST - timedelta(days=day), brand_mentioned=day < 3, competitors=frozenset({"Holded"})
+        )
+        for number in range(6)
+        for day in range(7)
+    ]
     low, high = bounds(answers, share_among(["Holded"]), 0, 100)
     assert low is not None
     assert high is not None
@@ -86,7 +92,9 @@ def test_interval_stays_within_bounds() -> None:
     """A share's interval never leaves 0 to 100, a position's never goes below 1."""
     answers = [observation(query_id=n, brand_mentioned=n == 0, competitors=frozenset(NAMES)) for n in range(8)]
     low, high = bounds(answers, share_among(NAMES), 0, 100)
-    assert (Decimal(0), True) == (low, high is not None and high < 100)
+    assert Decimal(0) == low
+    assert high is not None
+    assert high < 100
     places = [observation(query_id=n, position=9 if n == 0 else 1) for n in range(8)]
     assert Decimal(1) == bounds(places, position, 1, None)[0]
 
@@ -134,9 +142,11 @@ def test_headlines_say_what_they_rest_on() -> None:
     found = overview(both, "Quipu", {"openai": both.of_provider("openai")})
     by_name = {each.figure: each for each in found.headlines}
     ranked = sum(each.position is not None for each in answers if each.query_id != 8)
-    assert (280, 7, ranked) == (by_name["mention_rate"].answers, by_name["mention_rate"].prompts,
-                                by_name["avg_position"].answers)  # fmt: skip
-    assert (40, 40) == (found.branded_answers, found.branded_mentions)
+    assert 280 == by_name["mention_rate"].answers
+    assert 7 == by_name["mention_rate"].prompts
+    assert ranked == by_name["avg_position"].answers
+    assert 40 == found.branded_answers
+    assert 40 == found.branded_mentions
     assert ["Quipu", *NAMES] == sorted((row.name for row in found.entities), key=["Quipu", *NAMES].index)
 
 
@@ -156,7 +166,11 @@ def test_trend_keeps_gaps() -> None:
     found = trend("openai", answer_set(answers, NAMES), LAST - timedelta(days=29), LAST)
     empty = next(point for point in found.points if point.day == gone)
     week = [each for each in answers if each.day > LAST - timedelta(days=7)]
-    assert (30, 7, 0, None, None) == (len(found.points), found.window, empty.answers, empty.rate, empty.smooth)
+    assert 30 == len(found.points)
+    assert 7 == found.window
+    assert 0 == empty.answers
+    assert empty.rate is None
+    assert empty.smooth is None
     assert summary(week, ()).figures.mention_rate == found.points[-1].smooth
 
 
@@ -178,16 +192,19 @@ def test_trend_marks_models() -> None:
 def test_gaps() -> None:
     """What is missing is told by provider: no key, reasons by number, days without an answer as stretches."""
     answers = [each for each in material(days=4).observations if each.provider == "openai" and each.day < LAST]
-    failures = [Failures("openai", "refused", LAST, 3), Failures("openai", "refused", LAST - timedelta(days=2), 2),
-                Failures("openai", "budget", LAST, 9)]  # fmt: skip
+    failures = [
+        Failures("openai", "refused", LAST, 3),
+        Failures("openai", "refused", LAST - timedelta(days=2), 2),
+        Failures("openai", "budget", LAST, 9),
+    ]
     own = project(providers=("openai", "google"))
     rows = gap_rows(own, answers, failures, Access(frozenset({"google"})), LAST - timedelta(days=3), LAST)
     assert ["openai", "google"] == [row.provider for row in rows]
     assert [("budget", 9, 1), ("refused", 5, 2)] == [(each.reason, each.tasks, each.days) for each in rows[0].failures]
     assert ((LAST, LAST),) == rows[0].stretches
-    assert (True, 0, ((LAST - timedelta(days=3), LAST),)) == (
-        rows[1].keyless, rows[1].days_measured, rows[1].stretches,
-    )  # fmt: skip
+    assert rows[1].keyless is True
+    assert 0 == rows[1].days_measured
+    assert ((LAST - timedelta(days=3), LAST),) == rows[1].stretches
 
 
 def test_stretches() -> None:

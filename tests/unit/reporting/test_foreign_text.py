@@ -26,9 +26,13 @@ def test_no_mark_turns_the_text_after_it() -> None:
     """Direction overrides of names, titles, models, prompts and answers are nowhere in the page."""
     evil = f"Acme {OVERRIDES}gpj.exe"
     own = replace(project(brand=Entity(f"Qui{OVERRIDES}pu"), rivals=(Entity(evil),)), name=evil)
-    scene = material(prompts=6, days=4, of=own, text=lambda number: f"{evil} es Qui{OVERRIDES}pu",
-                     sources=[{"url": f"https://a.example/{OVERRIDES}", "domain": evil, "title": evil,
-                               "kind": "provider"}])  # fmt: skip
+    scene = material(
+        prompts=6,
+        days=4,
+        of=own,
+        text=lambda number: f"{evil} es Qui{OVERRIDES}pu",
+        sources=[{"url": f"https://a.example/{OVERRIDES}", "domain": evil, "title": evil, "kind": "provider"}],
+    )
     scene = replace(
         scene,
         observations=[replace(each, model_id=f"m{OVERRIDES}-{each.day}") for each in scene.observations],
@@ -60,7 +64,8 @@ def test_links_that_deceive_are_none(url: str) -> None:
 def test_credentials_are_not_shown() -> None:
     """Where an address has no title its credentials are left out of what is shown in its place."""
     shown = source_view({"url": "https://user:pw@host.example/a@b", "domain": "host.example", "title": None})
-    assert ("host.example/a@b", None) == (shown.label, shown.href)
+    assert "host.example/a@b" == shown.label
+    assert shown.href is None
 
 
 def test_searched_pages_are_told_from_cited_ones() -> None:
@@ -87,11 +92,14 @@ def test_without_sites_nothing_is_said_of_citations() -> None:
     scene = replace(scene, observations=[replace(each, brand_cited=None) for each in scene.observations], versus=None)
     found = view(scene)
     citation = next(each for each in found.overview.headlines if each.figure == "citation_rate")
-    assert (None, None, 0) == (citation.value, citation.low, citation.answers)
+    assert citation.value is None
+    assert citation.low is None
+    assert 0 == citation.answers
     page = render(found)
     assert "No se ha declarado ninguna web de <bdi>Quipu</bdi>, así que nada puede decirse" in page
     assert "No se ha declarado la web de ningún competidor" in page
-    assert ("Terceros</span>" in page, "Sin atribuir</span>" in page) == (False, True)
+    assert "Terceros</span>" not in page
+    assert "Sin atribuir</span>" in page
     assert "enlazan una página de un competidor" not in page
 
 

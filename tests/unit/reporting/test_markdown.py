@@ -77,9 +77,14 @@ def test_hostile_names_and_answers_add_nothing() -> None:
     named = project("en", brand=Entity("Qui# p`u"), rivals=(Entity("| x | <img src=y>"), *RIVALS))
     scenes = [
         material(prompts=1, days=2, of=replace(project("en"), name="x"), text=lambda _: "Quipu is one."),
-        material(prompts=1, days=2, of=replace(named, name="# y\n# z"), text=lambda _: f"Quipu is one. {evil}",
-                 sources=[{"url": "https://a.example/x|y", "domain": "a.example", "title": evil, "kind": "inline"}]),
-    ]  # fmt: skip
+        material(
+            prompts=1,
+            days=2,
+            of=replace(named, name="# y\n# z"),
+            text=lambda _: f"Quipu is one. {evil}",
+            sources=[{"url": "https://a.example/x|y", "domain": "a.example", "title": evil, "kind": "inline"}],
+        ),
+    ]
     scenes[1] = replace(scenes[1], prompts=[{**row, "query_text": evil} for row in scenes[1].prompts])
     plain, hostile = ([token.type for token in tokens(render_markdown(view(scene)))] for scene in scenes)
     for kind in ("heading_open", "table_open"):

@@ -76,8 +76,9 @@ def test_hostile_answers_stay_text() -> None:
     """Markup, script links and template marks in an answer, a name or a prompt are text, in every place."""
     evil = Entity("Quipu", ("Qui<b>pu",), ("getquipu.com",))
     rivals = (*RIVALS, Entity('"><svg onload=alert(4)>'))
-    scene = material(of=replace(project(rivals=rivals, brand=evil), name="<script>alert(5)</script>"),
-                     text=lambda number: HOSTILE)  # fmt: skip
+    scene = material(
+        of=replace(project(rivals=rivals, brand=evil), name="<script>alert(5)</script>"), text=lambda number: HOSTILE
+    )
     scene = replace(scene, prompts=[{"id": 1, "query_text": HOSTILE, "is_active": True, "language": "es"}])
     found = Reader(render(view(scene)))
     assert set() == {tag for tag, _ in found.elements} & {"script", "img", "iframe", "object", "form", "base", "input"}
@@ -125,9 +126,14 @@ def test_long_line() -> None:
 def test_size(prompts: int, days: int, text: str) -> None:
     """15 prompts at 4 providers over 2 days, 60 over 30 days, with answers as long as they may be, stay below 2 MB."""
     sources = [
-        {"url": f"https://redirect.example/{'A' * 260}{n}", "domain": "redirect.example", "title": "T" * 90,
-         "kind": "provider"} for n in range(12)
-    ]  # fmt: skip
+        {
+            "url": f"https://redirect.example/{'A' * 260}{n}",
+            "domain": "redirect.example",
+            "title": "T" * 90,
+            "kind": "provider",
+        }
+        for n in range(12)
+    ]
     page = page_of(prompts=prompts, days=days, text=lambda number: text, sources=sources)
     assert 200_000 < len(page.encode()) < 2_000_000
 
@@ -135,7 +141,8 @@ def test_size(prompts: int, days: int, text: str) -> None:
 def test_many_answers() -> None:
     """With more answers than a page can show the others are counted, and never called unanswered."""
     found = view(material(prompts=150, days=2))
-    assert (480, 120) == (sum(len(each.answers) for each in found.prompts), sum(each.hidden for each in found.prompts))
+    assert 480 == sum(len(each.answers) for each in found.prompts)
+    assert 120 == sum(each.hidden for each in found.prompts)
     assert [] == [each for each in found.prompts if each.missing]
     assert len(render(found).encode()) < 2_000_000
 
@@ -181,8 +188,12 @@ def test_texts_that_are_not_kept() -> None:
 
 def test_what_is_wrong_is_said_at_the_top() -> None:
     """Old data, a spent budget and answers read with other names are said before any figure."""
-    page = page_of(today=LAST + timedelta(days=5), access=Access(frozenset({"google"}), blocked=True), left_out=3,
-                   failures=[Failures("openai", "budget", LAST, 4)])  # fmt: skip
+    page = page_of(
+        today=LAST + timedelta(days=5),
+        access=Access(frozenset({"google"}), blocked=True),
+        left_out=3,
+        failures=[Failures("openai", "budget", LAST, 4)],
+    )
     top = page[: page.index("<main>")]
     assert "La última medición es del 23 nov 2026, hace 5 días." in top
     assert "El presupuesto del mes está agotado" in top
@@ -253,7 +264,10 @@ def test_citations() -> None:
     nobody = {"url": "https://nobody.example/", "domain": "nobody.example", "title": None, "kind": "inline"}
     tally.add({**row, "competitors_mentioned": {}, "competitors_cited": {}, "sources": [nobody]})
     found = tally.view()
-    assert (4, 5, 4, 3) == (found.with_sources, found.answers, found.distinct_pages, found.rivals_only)
+    assert 4 == found.with_sources
+    assert 5 == found.answers
+    assert 4 == found.distinct_pages
+    assert 3 == found.rivals_only
     assert [("blog.example", 2, 2)] == [(page.domain, page.answers, page.prompts) for page in found.gaps]
     assert [("Holded", 1)] == [(page.rival, page.answers) for page in found.rival_pages]
     assert {"other", "rival", "brand"} == {page.owner for page in found.pages}

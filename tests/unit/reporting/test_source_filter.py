@@ -20,9 +20,11 @@ KINDS = SiteKinds(PROJECT, {})
 
 def row(*domains: str, brand: bool = False, rivals: tuple[str, ...] = (), branded: bool = False) -> dict[str, Any]:
     return {
-        "branded": branded, "brand_mentioned": brand, "competitors_mentioned": dict.fromkeys(rivals, 1),
+        "branded": branded,
+        "brand_mentioned": brand,
+        "competitors_mentioned": dict.fromkeys(rivals, 1),
         "sources": [{"domain": each} for each in domains],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def test_lines_that_came_and_went() -> None:
 def test_equal_texts_are_the_same() -> None:
     """Nothing is marked."""
     found = difference("Uno\nDos", "Uno\nDos")
-    assert (True, False, ["… 2"]) == (found.is_same, found.is_cut, written(found))
+    assert found.is_same is True
+    assert found.is_cut is False
+    assert ["… 2"] == written(found)
 
 
 @pytest.mark.short(every=2)

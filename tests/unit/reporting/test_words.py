@@ -79,27 +79,37 @@ def test_fallback(code: str, language: str) -> None:
 @pytest.mark.parametrize(
     ("language", "percent", "thousands", "many"),
     [
-        ("es", f"53,8{NBSP}%", "1234", "12.345"), ("en", "53.8%", "1,234", "12,345"),
-        ("de", f"53,8{NBSP}%", "1.234", "12.345"), ("fr", f"53,8{NBSP}%", "1\u202f234", "12\u202f345"),
-        ("it", "53,8%", "1.234", "12.345"), ("pt", "53,8%", "1.234", "12.345"),
+        ("es", f"53,8{NBSP}%", "1234", "12.345"),
+        ("en", "53.8%", "1,234", "12,345"),
+        ("de", f"53,8{NBSP}%", "1.234", "12.345"),
+        ("fr", f"53,8{NBSP}%", "1\u202f234", "12\u202f345"),
+        ("it", "53,8%", "1.234", "12.345"),
+        ("pt", "53,8%", "1.234", "12.345"),
     ],
-)  # fmt: skip
+)
 def test_numbers(language: str, percent: str, thousands: str, many: str) -> None:
     """Decimals and thousands are written as the language writes them."""
     words = load_words(language)
     assert [percent, thousands, many, "–"] == [
-        words.percent(Decimal("53.75")), words.number(1234), words.number(12345), words.percent(None),
-    ]  # fmt: skip
+        words.percent(Decimal("53.75")),
+        words.number(1234),
+        words.number(12345),
+        words.percent(None),
+    ]
 
 
 @pytest.mark.parametrize(
     ("value", "english", "german"),
     [
-        ("99.96", ">99.9%", f">99,9{NBSP}%"), ("99.94", "99.9%", f"99,9{NBSP}%"), ("100.00", "100.0%", f"100,0{NBSP}%"),
-        ("0.04", "<0.1%", f"<0,1{NBSP}%"), ("0.05", "<0.1%", f"<0,1{NBSP}%"), ("0.06", "0.1%", f"0,1{NBSP}%"),
+        ("99.96", ">99.9%", f">99,9{NBSP}%"),
+        ("99.94", "99.9%", f"99,9{NBSP}%"),
+        ("100.00", "100.0%", f"100,0{NBSP}%"),
+        ("0.04", "<0.1%", f"<0,1{NBSP}%"),
+        ("0.05", "<0.1%", f"<0,1{NBSP}%"),
+        ("0.06", "0.1%", f"0,1{NBSP}%"),
         ("0.00", "0.0%", f"0,0{NBSP}%"),
     ],
-)  # fmt: skip
+)
 def test_percentages_are_all_or_none_only_exactly(value: str, english: str, german: str) -> None:
     """A rate that rounds to all or to none says on which side of it the truth lies."""
     assert [english, german] == [load_words(code).percent(Decimal(value)) for code in ("en", "de")]
@@ -108,10 +118,15 @@ def test_percentages_are_all_or_none_only_exactly(value: str, english: str, germ
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("1.21", "+1.2"), ("-0.94", "\N{MINUS SIGN}0.9"), ("0", "0.0"), ("0.04", "+0.04"),
-        ("-0.04", "\N{MINUS SIGN}0.04"), ("-0.00", "0.0"), ("0.06", "+0.1"),
+        ("1.21", "+1.2"),
+        ("-0.94", "\N{MINUS SIGN}0.9"),
+        ("0", "0.0"),
+        ("0.04", "+0.04"),
+        ("-0.04", "\N{MINUS SIGN}0.04"),
+        ("-0.00", "0.0"),
+        ("0.06", "+0.1"),
     ],
-)  # fmt: skip
+)
 def test_signs(value: str, expected: str) -> None:
     """A difference carries its sign, is never rounded to none, and none has no sign."""
     assert expected == load_words("en").signed(Decimal(value))
@@ -130,9 +145,14 @@ def test_ends_of_intervals() -> None:
 
 @pytest.mark.parametrize(
     ("language", "expected"),
-    [("es", "25 oct – 23 nov 2026"), ("de", "25. Okt. – 23. Nov. 2026"), ("fr", "25 oct. – 23 nov. 2026"),
-     ("it", "25 ott – 23 nov 2026"), ("pt", "25 out. – 23 nov. 2026")],
-)  # fmt: skip
+    [
+        ("es", "25 oct – 23 nov 2026"),
+        ("de", "25. Okt. – 23. Nov. 2026"),
+        ("fr", "25 oct. – 23 nov. 2026"),
+        ("it", "25 ott – 23 nov 2026"),
+        ("pt", "25 out. – 23 nov. 2026"),
+    ],
+)
 def test_days(language: str, expected: str) -> None:
     """Days are written as the language writes them."""
     assert expected == load_words(language).period(date(2026, 10, 25), date(2026, 11, 23))
