@@ -114,7 +114,7 @@ BATCH_MUTANTS: Final = (
         (
             Edit(
                 BATCHES + "collection.py",
-                "batch is lost: {trouble_text(trouble, 'en')}\", billed=\"maybe\")",
+                'batch is lost: {trouble_text(trouble, \'en\')}", billed="maybe")',
                 'lost", billed="no")',
             ),
         ),
