@@ -11,6 +11,10 @@ from decimal import Decimal
 
 import pytest
 
+from llm_monitoring import edits
+from llm_monitoring.app import App
+from llm_monitoring.runs.day_plans import days_left
+from llm_monitoring.settings import load_settings
 from tests.environment import ONE_SDK, Environment, open_environment
 from tests.fork_server import ROOT
 from tests.integration.worker_processes import open_worker_processes
@@ -84,6 +88,26 @@ def test_workers_ask_in_flex_and_at_full_price(environment: Environment) -> None
     assert 48 == sum(row["n"] for row in modes)
     assert environment.billed() == environment.charged()
     assert in_balance(environment)
+
+
+@pytest.mark.ci
+def test_workers_leave_out_what_the_plan_of_a_paced_day_does(environment: Environment) -> None:
+    """They ask the prompts that the coordinator planned, judge none, and the day is complete."""
+    left = days_left(environment.budget.month(), environment.budget.today())
+    user = environment.add_user(budget=str(Decimal("0.10") * left), providers=["openai"])
+    environment.add_numbered_project(user, 16, ["openai"])
+    app = App(environment.db, environment.budget, environment.store, load_settings({}, dotenv=False))
+    edits.set_pacing(app, edits.COMMAND, user, is_on=True, steps=["sentiment", "rotation"])
+    with open_worker_processes(environment) as processes:
+        processes.worker()
+        coordinator = processes.coordinator()
+        assert 0 == coordinator.wait(), processes.said()
+        assert "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY" in coordinator.said()
+    (planned,) = environment.rows("SELECT resting FROM llm_paced_projects")
+    rows = environment.rows("SELECT DISTINCT query_id, sentiment_status FROM llm_monitoring_results")
+    assert 0 < len(planned["resting"]) < 16
+    assert {"none"} == {row["sentiment_status"] for row in rows}
+    assert 16 == len({row["query_id"] for row in rows} | set(planned["resting"])) == len(rows) + len(planned["resting"])
 
 
 @pytest.mark.ci

@@ -27,11 +27,16 @@ from llm_monitoring.settings import parsers
 
 
 def month_shown(row: Row) -> str:
-    """What the month will cost, its range, and the day on which the budget ends before the month does."""
+    """What the month will cost, its range, and the day on which the budget ends before the month does.
+
+    With pacing the month would cost so much if every day was asked in full, which it is not.
+    """
     found = row["forecast"]
     if found is None:
         return ""
     ends = f", ends on {found['ends_on']}" if found["ends_on"] else ""
+    if row["pacing"]["is_on"]:
+        ends = ", in full"
     return f"{found['expected_usd']} ({found['low_usd']} to {found['high_usd']}){ends}"
 
 
