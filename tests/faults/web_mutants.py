@@ -101,4 +101,26 @@ WEB_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "reanalysis-forgets-names-that-change-meanwhile",
+        "tests/integration/test_reanalysis_jobs.py::test_names_that_change_meanwhile_are_those_of_the_result",
+        (
+            Edit(
+                PACKAGE + "answers/reanalysis_jobs.py",
+                "        if errors.found or is_present(db, plan):\n",
+                "        if plan.days:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "readings-of-others-are-written",
+        "tests/integration/test_reanalysis_jobs.py::test_another_user_neither_sees_nor_places_nor_writes",
+        (
+            Edit(
+                PACKAGE + "db/web_grants.sql",
+                "('llm_monitoring_results', seen_project, own_project)",
+                "('llm_monitoring_results', 'TRUE', 'TRUE')",
+            ),
+        ),
+    ),
 )
