@@ -107,7 +107,7 @@ class AnthropicBatches:
             batch_id=None,
             outputs=(remote_id,) if state == "ended" else (),
             input_file=None,
-            answered=counts["succeeded"],
+            answered=counts["succeeded"] if any(counts.values()) else None,
         )
 
 

@@ -32,8 +32,8 @@ class RemoteBatch:
     """A batch as its provider describes it.
 
     `status`: the provider's own word. `requests`: how many it counts, 0 if it has not counted them. `answered`: how
-    many of them it counts as answered, and so as charged; final once the batch has ended. `batch_id`: our own id, if
-    the provider returns it. `outputs`: what to download; `input_file`: the uploaded requests.
+    many of them it counts as answered, and so as charged, None if it counts nothing; final once the batch has ended.
+    `batch_id`: our own id, if the provider returns it. `outputs`: what to download; `input_file`: what was uploaded.
     """
 
     remote_id: str
@@ -47,7 +47,7 @@ class RemoteBatch:
     input_file: str | None
     error_code: str | None = None
     error_message: str | None = None
-    answered: int = 0
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +123,4 @@ def missing_outcome(batch: RemoteBatch, replied: int) -> LineOutcome:
     `replied`: how many lines had that outcome. As long as they are fewer than the answers that the provider counts,
     which are what it charges, a missing one may be among those.
     """
-    return "not_billed" if replied >= batch.answered else "failed"
+    return "failed" if batch.answered is None or replied < batch.answered else "not_billed"

@@ -118,14 +118,14 @@ class OpenAIBatches:
         status, counts = text(body.get("status")), mapping(body.get("request_counts"))
         outputs = [body.get(name) for name in ("output_file_id", "error_file_id")]
         files = tuple(self.http.identifier(file, "file") for file in outputs if file)
-        answered_requests = count_in(counts, "completed")
+        total, completed = count_in(counts, "total"), count_in(counts, "completed")
         state = STATES.get(status, "running")
         error = next(iter(mappings(mapping(body.get("errors")).get("data"))), {})
         return RemoteBatch(
             remote_id=self.http.identifier(body.get("id"), "batch"),
-            state="ended" if state == "failed" and (files or answered_requests) else state,
+            state="ended" if state == "failed" and (files or completed) else state,
             status=status,
-            requests=count_in(counts, "total"),
+            requests=total,
             created_at=instant(body.get("created_at")),
             expires_at=instant(body.get("expires_at")),
             batch_id=our_id(mapping(body.get("metadata")).get(OUR_ID)),
@@ -133,7 +133,7 @@ class OpenAIBatches:
             input_file=text(body.get("input_file_id")) or None,
             error_code=text(error.get("code")) or None,
             error_message=shown(error.get("message")) if error.get("message") else None,
-            answered=answered_requests,
+            answered=completed if total or state == "failed" else None,
         )
 
 

@@ -21,7 +21,7 @@ BATCH_MUTANTS: Final = (
         (
             Edit(
                 PROVIDERS + "batches.py",
-                'return "not_billed" if replied >= batch.answered else "failed"',
+                'return "failed" if batch.answered is None or replied < batch.answered else "not_billed"',
                 'return "not_billed"',
             ),
         ),

@@ -89,6 +89,7 @@ def test_openai_creates_a_batch_with_our_id(server: Server) -> None:
         batch_id=OUR_BATCH,
         outputs=(),
         input_file="file-in1",
+        answered=0,
     )
 
 
@@ -122,6 +123,7 @@ def test_anthropic_creates_a_batch_in_one_request(server: Server) -> None:
         batch_id=None,
         outputs=(),
         input_file=None,
+        answered=0,
     )
 
 
@@ -161,6 +163,7 @@ def test_a_refused_file_says_why(server: Server) -> None:
     assert "failed" == found.state
     assert "token_limit_exceeded" == found.error_code
     assert "Enqueued token limit" == found.error_message
+    assert "not_billed" == missing_outcome(found, 0)
 
 
 def test_a_failed_batch_with_results_is_collected(server: Server) -> None:
@@ -374,3 +377,13 @@ def test_a_missing_line_is_free_only_if_all_charged_ones_are_there(replied: int,
     """As long as fewer answers were read than the provider counts, a missing one may be charged."""
     batch = RemoteBatch("b", "ended", "ended", 4, None, None, UUID(int=1), (), None, answered=2)
     assert outcome == missing_outcome(batch, replied)
+
+
+@pytest.mark.parametrize("counts", [None, {}, {"total": 0, "completed": 0}, {"total": -1, "succeeded": "2"}])
+@pytest.mark.parametrize("name", BATCH_PROVIDERS)
+def test_a_missing_line_is_not_free_without_a_count(server: Server, name: ProviderName, counts: object) -> None:
+    """An ended batch of which nothing is counted proves nothing of a request without a line."""
+    ended = {"anthropic": {"processing_status": "ended"}, "openai": {"status": "completed"}}[name]
+    server.script(says(described(name, request_counts=counts, **ended)))
+    batch = server.open_batches(name).get(REMOTE[name])
+    assert ("ended", "failed") == (batch.state, missing_outcome(batch, 0))
