@@ -85,7 +85,7 @@ def app(db: Database, webhook: Webhook) -> App:
     from llm_monitoring.keys.store import KeyStore
     from llm_monitoring.ledger.budget import Budget
 
-    settings = load_settings({"LLM_NOTIFY_URLS": webhook.url}, dotenv=False)
+    settings = load_settings({"LLM_NOTIFY_URLS": webhook.url, "LLM_NOTIFY_TIMEOUT_SECONDS": "60"}, dotenv=False)
     db.execute("DELETE FROM llm_model_prices")
     return App(db, Budget(db), KeyStore(db, None, {}), settings)
 
