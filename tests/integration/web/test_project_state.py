@@ -159,3 +159,22 @@ def test_a_person_without_a_project_is_led_to_the_first(world: World) -> None:
     page = world.open("/", sign_in(world, user)).text
     assert 'href="/new-project"' in page
     assert "llm-monitoring" not in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 255, "\u202egnp.exe", "<script>alert(1)</script>", "{{7*7}}", "=cmd()", "مرحبا", "a\r\nX: y", "a\0b", " "],
+)
+def test_a_hostile_name_is_text_or_refused(world: World, text: str) -> None:
+    """On every page of the project that it makes; never an error of ours."""
+    form = {**NEW, "brand": text, "industry": "software", "aliases": "", "domains": text, "competitors": f"{text}x"}
+    assert post(world, "/new-project", **form, act="check").status_code in (200, 400, 422)
+    made = post(world, "/new-project", **{**form, "domains": ""}, act="create")
+    assert made.status_code in (303, 400, 422)
+    if made.status_code == 303:
+        root, cookies = made.headers["location"].partition("/settings")[0], sign_in(world, world.ana)
+        pages = [
+            world.open(path, cookies) for path in ("/", root, f"{root}/settings", f"{root}/rivals", f"{root}/changes")
+        ]
+        assert [200] * 5 == [page.status_code for page in pages]
+        assert [] == [page for page in pages if "<script>alert" in page.text]
