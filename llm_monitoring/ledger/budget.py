@@ -292,6 +292,10 @@ class Budget:
         place = {"after_at": after and after["reserved_at"], "after_id": after and after["id"]}
         return self.db.all(SQL.open_attempts, {"chunk_id": chunk_id, "received": received, **place})
 
+    def flush(self) -> None:
+        """Wait until everything that is committed is on the disk: a commit after a receipt does not wait for it."""
+        self.db.all(SQL.flush)
+
     def audit(self) -> Audit:
         """Compare the counters with the ledger, and list attempts that are open or out of bounds."""
         size = self.db.one(SQL.ledger_size) or {}

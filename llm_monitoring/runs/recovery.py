@@ -67,6 +67,12 @@ class Recovered:
     def total(self) -> int:
         return self.released + self.settled + self.unknown
 
+    def add(self, more: Recovered) -> None:
+        self.released += more.released
+        self.settled += more.settled
+        self.unknown += more.unknown
+        self.days |= more.days
+
 
 def recover(executor: TaskExecutor, chunk_id: int | None = None, *, received: bool = False) -> Recovered:
     """Close every open attempt, those of one chunk, or those `received`; needs the run's or the chunk's lock.
@@ -92,8 +98,17 @@ def recover(executor: TaskExecutor, chunk_id: int | None = None, *, received: bo
 
 
 def settle_received(executor: TaskExecutor) -> Recovered:
-    """Settle the calls with a receipt that a crash of the database has opened again during the run."""
-    return recover(executor, received=True)
+    """Settle the calls with a receipt that a crash of the database has opened again during the run.
+
+    It looks again until a state that is on the disk has none: a crash may take back these settlements as well.
+    """
+    settled = Recovered()
+    while True:
+        executor.budget.flush()
+        more = recover(executor, received=True)
+        settled.add(more)
+        if not more.total:
+            return settled
 
 
 def report(recovered: Recovered, chunk_id: int | None, *, received: bool) -> None:

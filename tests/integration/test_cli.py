@@ -119,7 +119,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
         assert bool(each.help), path
         assert bool(examples), path
         for line in examples:
-            words = shlex.split(line.removeprefix(PROGRAM).partition(" < ")[0].partition(" >> ")[0])
+            words = shlex.split(line.removeprefix(PROGRAM).partition(" < ")[0].partition(" > ")[0].partition(" >> ")[0])
             assert list(path) == words[: len(path)], line
             parse(words)
 

@@ -124,6 +124,16 @@ def test_a_settlement_waits_for_the_disk_unless_its_receipt_is_there(case: Case,
     assert {"waits": waits} == case.db.transact(close)
 
 
+def test_a_flush_waits_for_all_that_is_committed(case: Case) -> None:
+    """After it, what was written before is on the disk."""
+    case.db.execute("SELECT set_config('synchronous_commit', 'off', FALSE)")
+    case.db.execute("UPDATE users SET email = email")
+    written = case.db.one("SELECT pg_current_wal_insert_lsn() AS place")
+    assert written is not None
+    Budget(case.db).flush()
+    assert {"flushed": True} == case.db.one("SELECT pg_current_wal_flush_lsn() >= %(place)s AS flushed", written)
+
+
 def test_an_unexpected_error_of_a_call_costs_its_ceiling(case: Case) -> None:
     """Whether the request was billed is not known: the attempt is closed as unknown, and the error goes on."""
     with pytest.raises(MemoryError):

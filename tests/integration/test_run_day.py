@@ -144,17 +144,18 @@ def test_a_start_settles_and_reads_once(
     assert dict.fromkeys(["recover", "balance", "read_projects", "standings", "available"], 1) == counts
 
 
+@pytest.mark.parametrize("crashes", [1, 3])
 def test_a_settlement_that_a_crash_of_the_database_took_back_is_made_again(
-    environment: Environment, app: App, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, app: App, monkeypatch: pytest.MonkeyPatch, crashes: int
 ) -> None:
-    """Its commit did not wait for the disk: the run settles it from the receipt before it writes the figures."""
+    """Its commit did not wait for the disk: the run settles it from the receipt, as often as it is taken back."""
     add_asked_user(environment, "a")
     settle, taken_back = PaymentService.settle, list[uuid.UUID]()
 
     def lose_first(self: PaymentService, payment: Payment[Any], reply: Reply) -> Any:
-        if taken_back:
-            return settle(self, payment, reply)
-        return taken_back.append(payment.attempt.id)
+        attempt_id = payment.attempt.id
+        lost = len(taken_back) < crashes and attempt_id in (taken_back or [attempt_id])
+        return taken_back.append(attempt_id) if lost else settle(self, payment, reply)
 
     monkeypatch.setattr(PaymentService, "settle", lose_first)
     report = run_day(app, RunRequest(TODAY))

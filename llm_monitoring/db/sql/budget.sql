@@ -225,6 +225,10 @@ SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, clo
        counted.monthly_budget_usd, counted.spending_alert_threshold
 FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE LEFT JOIN unhurried ON TRUE;
 
+-- name: flush
+-- Commit something that waits for the disk: all commits before it are then on the disk too.
+SELECT set_config('synchronous_commit', 'on', TRUE), pg_logical_emit_message(TRUE, 'llm_monitoring', 'flush');
+
 -- name: count_reserved
 -- Sum the reservations of an account's month again after the host changed the month during a call; only after its row is locked.
 UPDATE user_llm_api_keys
