@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from llm_monitoring.domain import Pace
+
 SAMPLE_EMAIL: Final = "demo@agency.example"
 SAMPLE_BUDGET_USD: Final = Decimal("25.00")
 DEMO_KEYS: Final[dict[str, str]] = {
@@ -38,6 +40,7 @@ class SampleProject:
     language: str
     country: str
     prompts: tuple[str, ...]
+    pace: Pace = "prompt"
 
 
 INVOICING: Final = SampleProject(
@@ -99,5 +102,6 @@ CRM: Final = SampleProject(
         "Is Pipedrive a good CRM for a small business?",
         "Pipedrive vs HubSpot: which one is better for a sales team of ten?",
     ),
+    pace="punctual",  # its calls show what half-price tokens save
 )
 SAMPLE_PROJECTS: Final = (INVOICING, CRM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ from llm_monitoring.demo.sample import (
     SampleProject,
 )
 from llm_monitoring.demo.server.loopback import DemoServer
-from llm_monitoring.domain import PROVIDERS, Secret, provider_name
+from llm_monitoring.domain import PROVIDERS, Mode, ProviderName, Secret, provider_name
 from llm_monitoring.errors import NotFound
 from llm_monitoring.process.whole_files import whole_file
 from llm_monitoring.settings import Settings
@@ -35,6 +35,7 @@ from llm_monitoring.settings import Settings
 log = logging.getLogger(__name__)
 
 LATENCY_MS: Final = 250.0
+ECONOMY: Final[Mapping[ProviderName, Mode]] = {"openai": "flex", "google": "flex"}
 FAST_COMMITS: Final = "&options=-csynchronous_commit%3Doff"  # simulated answers lost in a power cut are asked again
 
 
@@ -67,6 +68,7 @@ def demo_settings(settings: Settings, day: date | None = None) -> Iterator[Setti
             database_url=f"{embedded.start(data)}{FAST_COMMITS}",
             keys_encryption_key=demo_master_key(data.with_name("demo.masterkey")),
             api_keys={},
+            economy=settings.economy or ECONOMY,
             base_urls={provider: server.url(provider) for provider in PROVIDERS},
             notify_urls=None,
             heartbeat_url=None,
@@ -110,6 +112,7 @@ def new_project(user_id: int, sample: SampleProject) -> projects.NewProject:
         competitors=[entity(competitor) for competitor in sample.competitors],
         language=sample.language,
         country=sample.country,
+        pace=sample.pace,
     )
 
 
