@@ -58,7 +58,7 @@ lint: $(VENV)/.installed ## style, types, security rules and import layers
 	$(IN_VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 test-slow: $(VENV)/.installed ## what CI runs after `make test`: the whole of the long matrices, starts of processes, and fault tests with more kills and examples
-	$(IN_VENV) -m pytest $(PARALLEL) -m ci
+	$(IN_VENV) -m pytest $(PARALLEL) -m "ci and not long"
 
 # the short form is part of `make test`
 faults: $(VENV)/.installed ## the long form of the fault tests; writes faults.json

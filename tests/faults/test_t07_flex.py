@@ -19,7 +19,7 @@ from llm_monitoring.demo.server.broken_replies import error_reply, shed
 from llm_monitoring.demo.server.service import WIRES
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.providers import refusals
-from llm_monitoring.runs import daily
+from llm_monitoring.runs import daily, execution
 from llm_monitoring.runs.limits import Limits
 from llm_monitoring.settings import load_settings
 from tests.conftest import Databases
@@ -217,7 +217,7 @@ def test_t7_shedding_neither_narrows_a_window_nor_opens_a_breaker(
         opened.append(Limits(*arguments))
         return opened[-1]
 
-    monkeypatch.setattr(daily, "Limits", opening)
+    monkeypatch.setattr(execution, "Limits", opening)
     user = environment.add_user(providers=BOTH)
     ask(environment, user, [f"¿Qué programa conviene {number}?" for number in range(12)], BOTH)
     environment.server.faults.set([{"match": {"route": "answer", "tier": "flex"}, "action": {"kind": "shed"}}])
