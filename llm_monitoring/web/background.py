@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 T = TypeVar("T")
 
 MOST_TASKS: Final = 40
-"""Tasks that wait or whose outcome no one took yet; a further one is not begun, and may be asked for again."""
+"""Tasks that wait, or are done and were not fetched yet; a further one is not begun, and may be asked for again."""
 KEPT_SECONDS: Final = 6.0
 """How long an outcome waits for the page that asked for it, which asks again every second or two."""
 

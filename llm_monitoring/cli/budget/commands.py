@@ -100,7 +100,7 @@ def show(session: Session, user: str | None, *, as_json: bool) -> None:
     range that holds it 95 times in 100 and the day that the limit does not cover any more. It needs six days of
     answers.
 
-    “Pacing” is shown of users whose budget is to last the month (`budget pace`): what the last planned day is expected
+    “Pacing” is shown for users who pace their budget (`budget pace`): what the last planned day is expected
     to cost, of what it may cost. Below the table is what is left out since when.
     """
     with session.app() as app:

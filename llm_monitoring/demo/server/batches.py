@@ -107,7 +107,7 @@ class Batches:
                 self.end(batch)
 
     def create_file(self, call: BatchCall) -> Json:
-        """Store an uploaded file, whose form is multipart."""
+        """Store a file that a multipart form uploads."""
         head = f"Content-Type: {call.request.headers.get('content-type', '')}\r\n\r\n".encode()
         form = message_from_bytes(head + call.request.body)
         parts = {str(part.get_param("name", header="content-disposition")): part for part in form.walk()}

@@ -104,7 +104,7 @@ def show_portfolio(
 
 
 def archived_projects(visitor: Visitor) -> list[dict[str, Any]]:
-    """The archived projects that the person owns, whose settings restore them."""
+    """The archived projects that the person owns: their settings pages restore them."""
     if visitor.user_id is None:
         return []
     db, user_id = visitor.app.db, visitor.user_id
