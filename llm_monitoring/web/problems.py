@@ -83,7 +83,7 @@ class FieldError:
 
     @property
     def name(self) -> str:
-        """The field in whose form a page shows it."""
+        """The field next to which a page shows the problem."""
         return self.pointer.rpartition(":")[2].strip("/").partition("/")[0]
 
 

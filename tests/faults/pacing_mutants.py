@@ -1,4 +1,4 @@
-"""Faults of pacing: what a day may cost, whose turn it is, what a plan leaves out."""
+"""Faults of pacing: what a day may cost, which prompt is next, what a plan leaves out."""
 
 from __future__ import annotations
 

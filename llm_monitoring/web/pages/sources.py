@@ -34,7 +34,7 @@ from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.stored_figures import SOURCES
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
-LONGEST_ADDRESS: Final = 2_000  # of a page whose answers are listed: a link with a longer one may not arrive
+LONGEST_ADDRESS: Final = 2_000  # of a cited page in a link to its answers: one with a longer one may not arrive
 router: Final = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
