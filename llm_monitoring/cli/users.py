@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.access import sign_ins
 from llm_monitoring.access.addresses import public_address
 from llm_monitoring.access.audit import Actor
@@ -26,7 +26,7 @@ def users() -> None:
 def add(session: Session, email: str) -> None:
     """Create a user with the address EMAIL."""
     with session.app() as app:
-        say(f"User {projects.add_user(app.db, email)} added: {email}")
+        say(f"User {edits.add_user(app.db, edits.COMMAND, email)} added: {email}")
 
 
 @users.command(epilog=example("users invite ana@agency.example", "users invite 3"))
@@ -56,7 +56,7 @@ def invited(db: Database, user: str) -> tuple[int, str]:
     except NotFound:
         if "@" not in user:
             raise
-        found = {"id": projects.add_user(db, user), "email": user}
+        found = {"id": edits.add_user(db, edits.COMMAND, user), "email": user}
     actor = Actor("command", found["id"])
     sign_ins.enable(db, actor)
     sign_ins.invite(db, actor)
@@ -92,7 +92,7 @@ def edit(session: Session, user: str, email: str) -> None:
     """Give USER the address EMAIL; projects, keys and budget stay."""
     with session.app() as app:
         found = projects.find_user(app.db, user)
-        projects.change_address(app.db, found["id"], email)
+        edits.change_address(app.db, edits.COMMAND, found["id"], email)
     say(f"User {found['id']}: {found['email']} is {email} now.")
 
 
@@ -111,7 +111,7 @@ def remove(session: Session, user: str, *, yes: bool) -> None:
         if not yes and not click.confirm("Delete it all for good?"):
             say("Nothing was deleted.")
             return
-        projects.remove_user(app.db, found["id"])
+        edits.remove_user(app.db, edits.COMMAND, found["id"])
     say(f"User {found['id']} ({found['email']}) is deleted.")
 
 

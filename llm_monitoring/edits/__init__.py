@@ -1,11 +1,11 @@
-"""Edits of projects, prompts, names, keys and budgets: each with its record, in one transaction.
+"""Edits of users, projects, prompts, names, keys and budgets: each with its record, in one transaction.
 
 The command line, the REST API and the pages make their changes here, so that none is missing in the record of changes.
 """
 
 from __future__ import annotations
 
-from llm_monitoring.edits.accounts import correct_spend, remove_key, set_limits, set_pacing, store_key
+from llm_monitoring.edits.accounts import correct_spend, remove_key, rotate_keys, set_limits, set_pacing, store_key
 from llm_monitoring.edits.competitors import (
     add_competitor,
     add_new_competitors,
@@ -25,6 +25,7 @@ from llm_monitoring.edits.projects import (
 )
 from llm_monitoring.edits.prompts import add_prompts, change_prompts, remove_prompts
 from llm_monitoring.edits.records import COMMAND, By, changing
+from llm_monitoring.edits.users import add_user, change_address, remove_user
 
 __all__ = [
     "COMMAND",
@@ -33,7 +34,9 @@ __all__ = [
     "add_new_competitors",
     "add_project",
     "add_prompts",
+    "add_user",
     "archive_project",
+    "change_address",
     "change_project",
     "change_prompts",
     "changing",
@@ -45,9 +48,11 @@ __all__ = [
     "remove_key",
     "remove_project",
     "remove_prompts",
+    "remove_user",
     "replace_competitors",
     "restore_name",
     "restore_project",
+    "rotate_keys",
     "set_active",
     "set_limits",
     "set_pacing",

@@ -1,4 +1,4 @@
-"""Accounts: keys stored and removed, limits and pacing set, spend corrected."""
+"""Accounts: keys stored, removed and encrypted again, limits and pacing set, spend corrected."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from llm_monitoring import ledger
 from llm_monitoring.app import App
+from llm_monitoring.db import Database
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.edits.records import By, changing, record
+from llm_monitoring.keys import Progress, Rotation
 from llm_monitoring.ledger import Pacing, Standing, new_id, pacing_of, read_steps
 
 
@@ -32,6 +34,15 @@ def remove_key(app: App, by: By, user_id: int, provider: ProviderName) -> bool:
         return is_removed
 
     return changing(app, work)
+
+
+def rotate_keys(app: App, by: By, on_progress: Progress) -> Rotation:
+    """Encrypt every user's keys again, each with its record; raises what `KeyStore.rotate` raises."""
+
+    def note(db: Database, user_id: int, provider: ProviderName) -> None:
+        record(db, by, user_id, "key.rotate", object_id=provider)
+
+    return app.keys.rotate(on_progress, note)
 
 
 def set_limits(app: App, by: By, user_id: int, budget_usd: Decimal | None, threshold: Decimal | None) -> Standing:

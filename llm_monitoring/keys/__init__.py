@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, last_four, require_cipher
-from llm_monitoring.keys.store import NAMED_AT_MOST, KeyStatus, KeyStore, ListedKey
+from llm_monitoring.keys.store import NAMED_AT_MOST, KeyStatus, KeyStore, ListedKey, Progress, Rotation
 from llm_monitoring.process.late_names import late_names
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ __all__ = [
     "KeyUnreadable",
     "ListedKey",
     "NoKey",
+    "Progress",
     "Reason",
+    "Rotation",
     "check_keys",
     "last_four",
     "require_cipher",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from llm_monitoring.db import Database, Row, Transaction, load
+from llm_monitoring.db import Database, Row, in_transaction, load
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import Invalid, MonitoringError, NotFound
 from llm_monitoring.keys.encryption import UNUSABLE, KeyCipher, KeyUnreadable, last_four, require_cipher
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Source = Literal["user", "operator"]
 Progress = Callable[[int, int], None]
+OnRotated = Callable[[Database, int, ProviderName], None]
+"""Called in the transaction that encrypts a key again, with its user and provider."""
 
 PAGE_USERS: Final = 100
 NAMED_AT_MOST: Final = 20
@@ -236,7 +238,11 @@ class KeyStore:
             yield page
             after = page[-1]["user_id"]
 
-    def rotate(self, on_progress: Progress = lambda done, total: None) -> Rotation:
+    def rotate(
+        self,
+        on_progress: Progress = lambda done, total: None,
+        on_rotated: OnRotated = lambda db, user_id, provider: None,
+    ) -> Rotation:
         """Encrypt every key again under the newest master key and bind it; safe to kill and to run again.
 
         `on_progress` gets (users done, users in all). Raises RotationRefused, with nothing changed, if some key
@@ -252,12 +258,12 @@ class KeyStore:
             raise RotationRefused(problems)
         total, done = Rotation(), 0
         for page in self.pages():
-            total += self.rotate_page(cipher, page)
+            total += self.rotate_page(cipher, page, on_rotated)
             done += len(page)
             on_progress(done, max(done, users))
         return total
 
-    def rotate_page(self, cipher: KeyCipher, page: list[Row]) -> Rotation:
+    def rotate_page(self, cipher: KeyCipher, page: list[Row], on_rotated: OnRotated) -> Rotation:
         counted, changes = Rotation(), []
         for row in page:
             user_id = row["user_id"]
@@ -272,7 +278,7 @@ class KeyStore:
                     continue
                 new = cipher.rotate(token, user_id, provider)
                 changes.append({"user_id": user_id, "provider": provider, "seen": token, "token": new})
-        replaced = self.db.transact(lambda transaction: replace(transaction, changes))
+        replaced = in_transaction(self.db, lambda db: replace(db, changes, on_rotated))
         return counted + Rotation(rotated=replaced, changed=len(changes) - replaced)
 
 
@@ -284,9 +290,12 @@ def read_key(secret: Secret) -> Secret:
         raise Invalid("key", f"this is no API key: it must be {exc}", code="no_api_key") from None
 
 
-def replace(transaction: Transaction, changes: list[dict[str, Any]]) -> int:
+def replace(db: Database, changes: list[dict[str, Any]], on_rotated: OnRotated) -> int:
     """Write the new tokens and return how many; a key that was set meanwhile stays."""
-    return sum(transaction.execute(SQL.replace, change) for change in changes)
+    replaced = [change for change in changes if db.execute(SQL.replace, change)]
+    for change in replaced:
+        on_rotated(db, change["user_id"], change["provider"])
+    return len(replaced)
 
 
 def tokens(row: Row) -> list[tuple[ProviderName, str]]:

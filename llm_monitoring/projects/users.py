@@ -10,6 +10,7 @@ from llm_monitoring.errors import AlreadyExists, ConfigurationError, Invalid, No
 SQL = load("users")
 
 
+MOST_ID = 2**31 - 1
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
@@ -32,7 +33,9 @@ def add_user(db: Database, email: str) -> int:
 
 def find_user(db: Database, who: str) -> Row:
     """A user by id or e-mail address; raises NotFound, or Invalid if several users have the address."""
-    user_id = int(who) if who.isascii() and who.isdigit() and len(who) < 10 else None
+    user_id = int(who) if who.isascii() and who.isdigit() and len(who) <= len(str(MOST_ID)) else None
+    if user_id is not None and user_id > MOST_ID:
+        raise NotFound("user", repr(who))
     rows = db.all(SQL.user, {"user_id": user_id, "email": None if user_id is not None else who})
     if not rows:
         raise NotFound("user", repr(who))

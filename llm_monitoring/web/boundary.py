@@ -96,7 +96,7 @@ class Exchange:
         self.receive, self.send = receive, send
         given = Headers(scope=scope).get("x-request-id", "")
         self.id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
-        self.scope.setdefault("state", {})["request_id"] = self.id
+        self.scope.setdefault("state", {}).update(request_id=self.id, is_head=self.is_head)
         self.began = time.monotonic()
         self.status = 0
         self.is_read = False

@@ -7,11 +7,17 @@ from itertools import chain
 from typing import Final
 
 import anyio
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 STALLED_SECONDS: Final = 30.0  # the longest wait for a client that takes nothing
 LONGEST_SECONDS: Final = 1_800.0
+
+
+def only_headers(request: Request) -> bool:
+    """Whether a request asks for the headers of a file alone, so that the file need not be made."""
+    return bool(getattr(request.state, "is_head", False))
 
 
 class Stream(StreamingResponse):

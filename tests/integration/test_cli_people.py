@@ -53,7 +53,8 @@ def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> N
         cli.done("users", "invite", "ana@agency.example")
         assert sign_ins.spend(db, text) is not None
         rows = db.all("SELECT action FROM llm_audit_log WHERE actor_kind = 'command' ORDER BY id")
-    assert ["person.invite", "person.disable", "session.end", "person.enable"] == [row["action"] for row in rows]
+    actions = ["user.add", "person.invite", "person.disable", "session.end", "person.enable"]
+    assert actions == [row["action"] for row in rows]
 
 
 def test_an_agency_has_a_name_and_a_logo(cli: Cli, db: Database, tmp_path: Path) -> None:  # noqa: F811

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from llm_monitoring import edits, projects
 from llm_monitoring.access.audit import Actor
@@ -14,7 +15,7 @@ from llm_monitoring.app import App, assemble
 from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.settings import load_settings
-from tests.integration.test_cli import Cli, cli  # noqa: F401 - a fixture
+from tests.integration.test_cli import MASTER, Cli, cli  # noqa: F401 - a fixture
 
 
 @pytest.fixture
@@ -39,9 +40,13 @@ def record_of(db: Database) -> list[dict[str, Any]]:
 
 
 def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None:  # noqa: F811
-    """With its prompts, as a command for the account of its user."""
+    """With its user and prompts, as a command for the account of its user."""
     found = [(row["user_id"], row["actor_kind"], row["action"], row["project_id"]) for row in record_of(db)]
-    assert [(1, "command", "project.create", 1), (1, "command", "prompts.add", 1)] == found
+    assert [
+        (1, "command", "user.add", None),
+        (1, "command", "project.create", 1),
+        (1, "command", "prompts.add", 1),
+    ] == found
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,13 @@ def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None
         ("queries tag 1 1 --add precios", "prompt.change", {"tags": []}, {"tags": ["precios"]}),
         ("queries edit 1 1 --type own", "prompt.change", {"query_type": "general"}, {"query_type": "own"}),
         ("queries remove 1 1 --yes", "prompt.remove", {"query_text": "¿Qué programa recomiendas?"}, None),
+        ("users edit 1 ana@new.example", "user.change", {"email": "ana@agency.example"}, {"email": "ana@new.example"}),
+        (
+            "users remove 1 --yes",
+            "user.remove",
+            {"email": "ana@agency.example", "projects": 1, "prompts": 2, "answers": 0},
+            None,
+        ),
         ("budget set 1 --limit 50", "budget.set", {"monthly_budget_usd": "100.00"}, {"monthly_budget_usd": "50.00"}),
         ("budget correct 1 2.5 --reason refund", "budget.correct", None, {"amount_usd": "2.5", "reason": "refund"}),
     ],
@@ -95,9 +107,33 @@ def test_keys_are_recorded_without_their_text(cli: Cli, project: int, db: Databa
     """Stored and removed."""
     cli.done("keys", "set", "1", "openai", stdin="sk-test-abcdefghijklmnop")
     cli.done("keys", "remove", "1", "openai", "--yes")
-    rows = record_of(db)[2:]
+    rows = record_of(db)[3:]
     assert [("key.store", "openai"), ("key.remove", "openai")] == [(row["action"], row["object_id"]) for row in rows]
     assert "abcdefghijklmnop" not in str(rows)
+
+
+def test_a_rotation_is_recorded_for_each_key(
+    cli: Cli,  # noqa: F811
+    project: int,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second one finds each key up to date, and changes nothing."""
+    cli.done("keys", "set", "1", "openai", stdin="sk-test-abcdefghijklmnop")
+    monkeypatch.setenv("LLM_KEYS_ENCRYPTION_KEY", f"{Fernet.generate_key().decode()},{MASTER}")
+    cli.done("keys", "rotate")
+    cli.done("keys", "rotate")
+    rows = record_of(db)[4:]
+    assert [(1, "key.rotate", "openai")] == [(row["user_id"], row["action"], row["object_id"]) for row in rows]
+
+
+def test_an_invitation_of_someone_new_is_recorded_with_the_user(
+    cli: Cli,  # noqa: F811
+    db: Database,
+) -> None:
+    """Both are for the new account."""
+    cli.done("users", "invite", "bea@agency.example")
+    assert [(1, "user.add"), (1, "person.invite")] == [(row["user_id"], row["action"]) for row in record_of(db)]
 
 
 def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Path) -> None:  # noqa: F811
@@ -106,7 +142,7 @@ def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Pa
     cli.done("competitors", "import", "1", str(tmp_path / "rivals.csv"), "--yes")
     (tmp_path / "prompts.txt").write_text("¿Qué programa recomiendas?\n¿Cuál es el más barato?\n")
     cli.done("queries", "import", "1", str(tmp_path / "prompts.txt"), "--yes")
-    rows = record_of(db)[2:]
+    rows = record_of(db)[3:]
     assert ["competitor.add", "competitor.add", "prompts.add"] == [row["action"] for row in rows]
     assert ["Holded", "Anfix"] == [row["object_id"] for row in rows[:2]]
     assert {"added": 1} == rows[2]["after"]
@@ -114,12 +150,18 @@ def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "command",
-    ["projects resume 1", "projects edit 1 --name Quipu", "queries resume 1 1", "budget set 1 --limit 100"],
+    [
+        "projects resume 1",
+        "projects edit 1 --name Quipu",
+        "queries resume 1 1",
+        "budget set 1 --limit 100",
+        "users edit 1 ana@agency.example",
+    ],
 )
 def test_what_changes_nothing_leaves_no_record(cli: Cli, project: int, db: Database, command: str) -> None:  # noqa: F811
     """A value that is there already."""
     cli.done(*command.split())
-    assert ["project.create", "prompts.add"] == [row["action"] for row in record_of(db)]
+    assert ["user.add", "project.create", "prompts.add"] == [row["action"] for row in record_of(db)]
 
 
 def test_a_project_that_changes_hands_is_in_both_records(cli: Cli, project: int, db: Database) -> None:  # noqa: F811

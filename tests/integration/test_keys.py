@@ -312,7 +312,7 @@ def test_key_set_during_rotation(db: Database, keys: KeyStore, ana: int, luis: i
     (page,) = ring.pages()
     keys.store(ana, "openai", OWN)
     keys.remove(luis, "openai")
-    assert ring.rotate_page(KeyCipher(f"{NEW},{OLD}"), page) == Rotation(changed=2)
+    assert ring.rotate_page(KeyCipher(f"{NEW},{OLD}"), page, lambda *_: None) == Rotation(changed=2)
     assert keys.find(ana, "openai") == FoundKey(OWN, "user")
     assert keys.find(luis, "openai") == FoundKey(OPERATORS["openai"], "operator")
 

@@ -151,7 +151,7 @@ def rotate(session: Session) -> None:
     run again. Nothing is changed if a key needs another master key; values that none decrypts are left as they are.
     """
     with session.app() as app, command_bar("Users", None) as shown:
-        done = app.keys.rotate(shown.update)
+        done = edits.rotate_keys(app, edits.COMMAND, shown.update)
     changed = f", set or removed meanwhile: {done.changed}" if done.changed else ""
     say(f"Keys encrypted again: {done.rotated}, up to date already: {done.current}{changed}.")
     if done.unusable:

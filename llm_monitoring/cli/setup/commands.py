@@ -83,7 +83,7 @@ def find_user(app: App) -> Row:
         chosen = choose("Which user?", options)
         if chosen < len(listed):
             return listed[chosen]
-    user_id = retried(lambda: projects.add_user(app.db, ask("E-mail address")))
+    user_id = retried(lambda: edits.add_user(app.db, edits.COMMAND, ask("E-mail address")))
     user = projects.find_user(app.db, str(user_id))
     say(f"User {user_id} added.")
     return user

@@ -14,7 +14,7 @@ from llm_monitoring import projects
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.reporting.export_files import Form, Format, export_chunks
-from llm_monitoring.reporting.exports import Export, Kind
+from llm_monitoring.reporting.exports import Export, Kind, check
 from llm_monitoring.reporting.files import slug
 from llm_monitoring.reporting.prompt_sheet import prompt_sheet
 from llm_monitoring.reporting.sheets import Delimiter
@@ -22,7 +22,7 @@ from llm_monitoring.web.api.schemas import Body
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.guard import ProjectCaller, on_project
 from llm_monitoring.web.problems import Problem
-from llm_monitoring.web.streaming import Stream
+from llm_monitoring.web.streaming import Stream, only_headers
 
 router: Final = APIRouter(prefix="/projects/{project_id}/exports", tags=["exports"])
 
@@ -145,7 +145,7 @@ def reader_of(here: ProjectCaller) -> Reader:
 
 
 def download(request: Request, reader: Reader, kind: Kind, wanted: ExportQuery, **choices: Any) -> Response:
-    """Send an export as a file; a viewer gets it without cost."""
+    """Send an export as a file; a viewer gets it without cost. HEAD reads no rows."""
     service: Service = request.app.state.service
     if request.scope["http_version"] == "1.0":
         raise Problem("bad_request", "an export needs HTTP/1.1, in which a part is no whole")
@@ -162,7 +162,13 @@ def download(request: Request, reader: Reader, kind: Kind, wanted: ExportQuery, 
     )
     name = f"{project.id}-{slug(project.name)}-{kind}.{wanted.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Stream(chunks(service, reader, export, wanted.form), headers, MEDIA_TYPES[wanted.format])
+    check(export)
+    made = nothing() if only_headers(request) else chunks(service, reader, export, wanted.form)
+    return Stream(made, headers, MEDIA_TYPES[wanted.format])
+
+
+def nothing() -> Generator[bytes]:
+    yield b""
 
 
 def chunks(service: Service, reader: Reader, export: Export, form: Form) -> Generator[bytes]:

@@ -18,34 +18,42 @@ from llm_monitoring.reporting.report_data import Access, ReportRequest, read, wi
 from llm_monitoring.reporting.view import view
 from llm_monitoring.web.api.exports import ExportQuery, Reader, download
 from llm_monitoring.web.api.periods import refuse_long
+from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.filters import Filters, Given
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.streaming import only_headers
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
 router: Final = APIRouter(include_in_schema=False, prefix="/projects/{project_id}/reports")
 
+HTML: Final = "text/html; charset=utf-8"
 Here = Annotated[ProjectVisitor, on_page("figures:read", "answers:read")]
 FileFormat = Annotated[Format, Query(alias="format")]
 
 
 @router.get("/report.html")
-def download_report(here: Here, filters: Given) -> Response:
-    """The report of a period as one HTML page, without keys and budget; for a viewer without reasons of failures."""
-    require_person(here)
+def download_report(request: Request, here: Here, filters: Given) -> Response:
+    """The report of a period as one HTML page, without keys and budget; for a viewer without reasons of failures.
+
+    It is counted as an export is.
+    """
+    service: Service = request.app.state.service
+    account = require_person(here)
+    service.export_rate.take(account)
     project = projects.find(here.app.db, here.project_id)
     period = None
     if filters.first is not None and filters.last is not None:
         period = Period(filters.first, filters.last)
         refuse_long(period)
-    data = read(here.app.db, ReportRequest(project.id, period), schedule_day(here.app.settings), Access())
-    shown = data if here.is_owner else without_reasons(data)
-    page = render_report(view(shown), agency_of_project(here.app.db, project.id))
+    if only_headers(request):
+        return Response(media_type=HTML, headers={"Cache-Control": "no-store"})
+    with service.export_slots.held(account):
+        data = read(here.app.db, ReportRequest(project.id, period), schedule_day(here.app.settings), Access())
+        shown = data if here.is_owner else without_reasons(data)
+        page = render_report(view(shown), agency_of_project(here.app.db, project.id))
     name = file_name(project.id, project.name, data.last, "html")
-    return Response(
-        page.encode("utf-8"),
-        media_type="text/html; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(page.encode("utf-8"), media_type=HTML, headers=headers)
 
 
 @router.get("/exports/results")

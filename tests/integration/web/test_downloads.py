@@ -80,3 +80,11 @@ def test_a_link_downloads_nothing(measured: World) -> None:
     cookies = {f"__Host-{SHARE}{measured.project}": secret.reveal()}
     for path in ("", *(f"/{file}" for file in FILES)):
         assert 404 == measured.open(f"/projects/{measured.project}/reports{path}", cookies).status_code, path
+
+
+def test_reports_are_counted_as_exports_are(measured: World) -> None:
+    """One that is asked for too often is not made, and says when to come again."""
+    measured.service.export_rate.limit = 2
+    found = [fetch(measured, file, measured.bea) for file in ("exports/snapshots", "report.html", "report.html")]
+    assert [200, 200, 429] == [each.status_code for each in found]
+    assert 0 < int(found[-1].headers["retry-after"]) <= 60

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from llm_monitoring.web.api import exports
+from llm_monitoring.web.pages import downloads
 from tests.integration.web.world import World, sign_in
 
 VARYING = {"date", "x-request-id"}
@@ -35,6 +37,26 @@ def test_pages_answer_it(world: World, path: str) -> None:
     assert read.status_code == asked.status_code
     assert headers_of(read) == headers_of(asked)
     assert b"" == asked.content
+
+
+@pytest.mark.parametrize("query", ["format=csv", "format=jsonl", "format=xlsx"])
+def test_a_file_is_not_made_for_it(world: World, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    """Its headers are known without a row."""
+    path = f"/projects/{world.project}/exports/results?{query}"
+    read = world.call("GET", path)
+    monkeypatch.setattr(exports, "export_chunks", None)
+    asked = world.call("HEAD", path)
+    assert read.status_code == asked.status_code
+    assert headers_of(read) == headers_of(asked)
+    assert b"" == asked.content
+
+
+def test_a_report_is_not_made_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is the page that is downloaded."""
+    monkeypatch.setattr(downloads, "read", None)
+    asked = world.open(f"/projects/{world.project}/reports/report.html", sign_in(world, world.ana), "HEAD")
+    assert 200 == asked.status_code
+    assert "text/html; charset=utf-8" == asked.headers["content-type"]
 
 
 def test_it_needs_what_get_needs(world: World) -> None:
