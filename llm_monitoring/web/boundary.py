@@ -70,6 +70,8 @@ class Boundary:
         host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
         if self.hosts and scope["path"] != "/healthz" and host.lower().strip("[]") not in self.hosts:
             return "bad_request"
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return "bad_request"  # a proxy that counts the length sees other requests here than we do
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BODY_BYTES:
             return "too_large"

@@ -14,6 +14,7 @@ import uvicorn
 
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
+from llm_monitoring.web.connections import Protocol
 from llm_monitoring.web.context import Service, open_service
 from llm_monitoring.web.service import bounded
 
@@ -78,6 +79,8 @@ def config_of(service: Service) -> uvicorn.Config:
         forwarded_allow_ips="*" if on_railway else None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=200,
+        http=Protocol,
+        ws="none",  # there is nothing to upgrade to
     )
 
 
