@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from llm_monitoring.analysis import Entity
@@ -163,12 +163,15 @@ def edited_entity(
 
 
 def renamed(entity: Entity, name: str, *, keep_old_name: bool = True) -> Entity:
-    """The entity under another name. The old name stays as an alias, so that answers that use it still count."""
+    """The entity under another name; raises Invalid.
+
+    The old name stays as an alias, so that answers that use it still count.
+    """
     new = name.strip()
     others = [alias for alias in entity.aliases if alias.casefold() != new.casefold()]
     if keep_old_name and entity.name.casefold() not in {each.casefold() for each in (new, *others)}:
         others.append(entity.name)
-    return replace(entity, name=new, aliases=tuple(others))
+    return make_entity(new, **(write_entity(entity) | {"name": new, "aliases": others}))
 
 
 def write_entity(entity: Entity) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,13 +13,8 @@ from typing import IO, Any, Final, Literal
 
 from llm_monitoring.db.decoding import Undecodable
 from llm_monitoring.errors import Invalid
+from llm_monitoring.projects.files.formulas import harmless
 from llm_monitoring.reporting.exports import Record
-
-FORMULA: Final = re.compile("(?=[ \"']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
-"""The start of what a spreadsheet takes for a formula, the wide forms of Asian keyboards too."""
-
-FORMULA_IN_TEXT: Final = re.compile("(?<=[;,|\t\r\n])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a formula would start if the file was read with another separator than it was written with."""
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -117,12 +111,6 @@ def csv_cell(value: Any, show: Show, point: str = ".") -> str | int:
     if isinstance(value, Decimal):
         return format(value, "f").replace(".", point)
     return harmless(show(text_of(value)))
-
-
-def harmless(text: str) -> str:
-    """`text` with an apostrophe before each part that a spreadsheet would run, whatever separates its fields."""
-    inside = FORMULA_IN_TEXT.sub("'", text)
-    return f"'{inside}" if FORMULA.match(text) else inside
 
 
 def text_of(value: Any) -> str:

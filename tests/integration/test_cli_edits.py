@@ -175,3 +175,35 @@ def test_a_user_with_an_open_call_stays(cli: Cli, db: Database, ana: int) -> Non
     assert admits(Budget(db), Attempt(uuid4(), "probe", 1, "openai", "m", "user", Decimal(1)))
     assert "user 1 has 1 calls that are not closed" in cli.run("users", "remove", "1", "--yes").stderr
     assert 1 == len(cli.json("users", "list"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("projects", "edit", "1", "--brand", " "),
+        ("competitors", "edit", "1", "Sage", "--name", ""),
+        ("competitors", "edit", "1", "Sage", "--name", "  ", "--drop-old-name"),
+        ("competitors", "add", "1", " "),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_refused(cli: Cli, quipu: int, line: tuple[str, ...]) -> None:
+    """Of a brand or a competitor, new or renamed."""
+    cli.done("competitors", "add", "1", "Sage")
+    assert "needs a name" in cli.refused(*line)
+
+
+@pytest.mark.parametrize("option", ["aliases", "domains", "exclude"])
+def test_an_empty_entry_does_not_empty_a_list(cli: Cli, quipu: int, option: str) -> None:
+    """An unset variable of a script deletes nothing; the option that does is named."""
+    given = {"aliases": "--alias", "domains": "--domain", "exclude": "--exclude"}[option]
+    assert f"--clear {option}" in cli.refused("projects", "edit", "1", given, "")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0000000001", "0"])
+def test_the_number_of_a_column_is_one_that_the_file_has(cli: Cli, quipu: int, number: str) -> None:
+    """However it is written; the error is short and says what to choose from."""
+    Path("a.csv").write_text("a,b\nx,y\n")
+    said = cli.refused("queries", "import", "1", "a.csv", "--column", number, "--dry-run")
+    assert said.endswith("choose by title or number of 1 “a”, 2 “b”")
+    assert len(said) < 1300

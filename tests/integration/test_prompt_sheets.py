@@ -42,3 +42,29 @@ def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tm
     (tmp_path / "a.csv").write_text(f"query,{title}\nUno,Precios; pymes\n", encoding="utf-8")
     cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
     assert {"Uno": ["precios", "pymes"]} == tags_of(cli)
+
+
+HARD = ["=¿Cuál es mejor?", "-¿Y barato?", "@quipu, ¿vale la pena?", "'=1+1 en Excel?", "¿A; =B o C?", "+34 o +35; -x"]
+
+
+def test_prompts_that_a_spreadsheet_would_run_come_back_as_they_were(
+    cli: Cli,  # noqa: F811
+    quipu: int,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """The sheet guards them with apostrophes, and the import takes away exactly these."""
+    cli.done("queries", "add", "1", "--", *HARD)
+    sheet = tmp_path / "a.csv"
+    sheet.write_text(cli.done("queries", "export", "1"), encoding="utf-8")
+    assert "0 new, 6 skipped" in cli.done("queries", "import", "1", str(sheet), "--dry-run")
+    cli.done("projects", "add", "1", "Copy", "--brand", "Quipu", "--industry", "software")
+    cli.done("queries", "import", "2", str(sheet), "--yes")
+    assert HARD == [row["query_text"] for row in cli.json("queries", "list", "2")]
+
+
+@pytest.mark.parametrize("text", ['"Best" CRM?\nWhich one?\n', 'Is "X" good?\n"Y" or Z?\n'])
+def test_lines_that_are_no_csv_are_prompts(cli: Cli, quipu: int, tmp_path: Path, text: str) -> None:  # noqa: F811
+    """A line that begins with a quoted word is a prompt as any other."""
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    cli.done("queries", "import", "1", str(tmp_path / "a.txt"), "--yes")
+    assert set(text.splitlines()) == tags_of(cli).keys()

@@ -8,11 +8,11 @@ import json
 import pytest
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.base.csv_files import Sheet, read_sheet
 from llm_monitoring.cli.projects.competitor_files import read_competitors
-from llm_monitoring.cli.projects.prompt_files import read_prompts
 from llm_monitoring.errors import BadInput
 from llm_monitoring.projects.definition import NewPrompt
+from llm_monitoring.projects.files.csv_files import Sheet, read_sheet
+from llm_monitoring.projects.files.prompt_files import read_prompts
 
 
 def opened(data: bytes | str) -> io.BytesIO:

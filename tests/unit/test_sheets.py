@@ -10,7 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from llm_monitoring.projects.files.formulas import harmless, without_guards
 from llm_monitoring.reporting import sheets
 
 STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -48,7 +51,21 @@ def test_no_field_is_a_formula(text: str, delimiter: sheets.Delimiter, read_with
 @pytest.mark.parametrize("text", ["plain", "a; b", "x = 5, y", "uno\ndos", "well-known", "a, b; c"])
 def test_ordinary_text_stays(text: str) -> None:
     """A text with nothing to run in it is written as it is."""
-    assert text == sheets.harmless(text)
+    assert text == harmless(text)
+
+
+@given(st.text(st.sampled_from(" \"'=+-@;,|\t\r\nax\uff1d"), max_size=12))
+@example("'=1")
+@example("''a;''=1")
+def test_a_guarded_text_is_read_as_it_was(text: str) -> None:
+    """Whatever a text holds, apostrophes of its own too, reading takes away exactly what writing put into it."""
+    assert text == without_guards(harmless(text))
+
+
+@pytest.mark.parametrize("text", ["'quoted' word", "d'accord", "a, 'b'", "rock 'n' roll; 'x'", "'"])
+def test_apostrophes_of_a_text_stay(text: str) -> None:
+    """An apostrophe with no formula after it is part of the text."""
+    assert text == without_guards(text)
 
 
 def test_decimal_commas() -> None:

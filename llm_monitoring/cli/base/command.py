@@ -18,6 +18,7 @@ from llm_monitoring.process.wording import PROGRAM
 
 LARGEST_ID: Final = 2**31 - 1
 LONGEST_LINE: Final = 1000  # no line of help is cut: it is wrapped
+LONGEST_ERROR: Final = 1200
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,7 +28,14 @@ class Failed(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         from llm_monitoring.logs import redact, visible
 
-        click.echo(f"error: {visible(redact(' '.join(self.message.split())))}", file=file, err=True)
+        click.echo(f"error: {shortened(visible(redact(' '.join(self.message.split()))))}", file=file, err=True)
+
+
+def shortened(message: str) -> str:
+    """A message with the middle of a very long one left out: what it repeats of the input, never what to do next."""
+    if len(message) <= LONGEST_ERROR:
+        return message
+    return f"{message[: LONGEST_ERROR // 2]} […] {message[-LONGEST_ERROR // 2 :]}"
 
 
 class Refused(Failed):

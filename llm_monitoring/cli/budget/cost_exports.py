@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import IO, Final
 
-from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger.reconciliation import BilledLine
+from llm_monitoring.projects.files.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.registry import without_date
 
 # The first title of a row that the file has is the column; titles are compared in lower case, with _ for spaces.

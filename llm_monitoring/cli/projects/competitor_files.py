@@ -7,10 +7,10 @@ import json
 from typing import IO, Any, Final
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.base.csv_files import Sheet, at, read_sheet, rows
 from llm_monitoring.cli.base.output import say
-from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
 from llm_monitoring.errors import Invalid
+from llm_monitoring.projects.files.columns import Table, Titles, known_columns, read_table
+from llm_monitoring.projects.files.csv_files import Sheet, at, read_sheet, rows
 
 COLUMNS: Final = ("name", "aliases", "domains", "exclude", "case_sensitive")
 TITLES: Final[Titles] = {

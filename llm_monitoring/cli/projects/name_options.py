@@ -60,6 +60,9 @@ def clear_option(command: F) -> F:
 def details(options: dict[str, Any]) -> dict[str, Any]:
     """The fields that the options of `name_options` and `clear_option` give; other fields are left out."""
     given = {name: options[name] for name in LISTS if options[name]}
+    for name, entries in given.items():
+        if any(not entry.strip() for entry in entries):
+            raise Invalid(name, f"an entry of {name} is empty; to empty the whole list: --clear {name}")
     cleared: dict[str, Any] = dict.fromkeys(options.get("clear", ()), ())
     if both := sorted(given.keys() & cleared.keys()):
         raise Invalid("clear", f"{', '.join(both)}: give new entries or --clear, not both")

@@ -10,13 +10,14 @@ import click
 
 from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import PROJECT, LateGroup, Number, example, json_option
-from llm_monitoring.cli.base.csv_files import read_sheet
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
-from llm_monitoring.cli.projects.prompt_files import PromptFile, read_prompts, show_preview
+from llm_monitoring.cli.projects.prompt_preview import show_preview
 from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.progress import bar
+from llm_monitoring.projects.files.csv_files import read_sheet
+from llm_monitoring.projects.files.prompt_files import PromptFile, read_prompts
 
 if TYPE_CHECKING:
     from llm_monitoring.app import App

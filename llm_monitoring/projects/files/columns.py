@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
-from llm_monitoring.cli.base.csv_files import Sheet, rows
 from llm_monitoring.errors import Invalid
+from llm_monitoring.projects.files.csv_files import Sheet, rows
+from llm_monitoring.projects.files.formulas import without_guards
 
 Titles = Mapping[str, tuple[str, ...]]
 
 LONGEST_SHOWN: Final = 40
+LONGEST_NUMBER: Final = 9
+"""Digits of a column's number: a longer one is no column of a file, and Python does not read 4,300 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ class Table:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
     def field(self, fields: Sequence[str], meaning: str) -> str:
-        """The field of a row with this meaning; empty if there is none."""
+        """The field of a row with this meaning, as it was before an export guarded it; empty if there is none."""
         column = self.columns.get(meaning)
-        return fields[column.place] if column is not None and column.place < len(fields) else ""
+        return without_guards(fields[column.place]) if column is not None and column.place < len(fields) else ""
 
 
 def plain_title(text: str) -> str:
@@ -62,7 +65,8 @@ def known_columns(titles: Sequence[str], meanings: Titles) -> dict[str, Column]:
 
 def chosen_column(titles: Sequence[str], choice: str) -> Column:
     """The column that `--column` names by title or number; raises Invalid that lists them."""
-    if choice.isascii() and choice.isdigit() and 0 < int(choice) <= len(titles):
+    is_number = choice.isascii() and choice.isdigit() and len(choice) <= LONGEST_NUMBER
+    if is_number and 0 < int(choice) <= len(titles):
         return Column(int(choice) - 1, "")
     plain = [plain_title(title) for title in titles]
     if plain_title(choice) in plain:
@@ -92,7 +96,9 @@ def read_table(sheet: Sheet, meanings: Titles, main: str, choice: str | None = N
         columns[main] = Column(chosen.place, first[chosen.place] if headed else "")
     if main not in columns:
         raise Invalid(
-            "column", f"{sheet.where(1)}: which column holds the {main}? --column NAME|NUMBER: {choices(first)}"
+            "column",
+            f"{sheet.where(1)}: which column holds the {main}? --column NAME|NUMBER: {choices(first)}",
+            code="column_unknown",
         )
     check_titles(sheet, first, columns)
     used = {column.place for column in columns.values()}
@@ -103,6 +109,8 @@ def read_table(sheet: Sheet, meanings: Titles, main: str, choice: str | None = N
                 "file",
                 f"{sheet.where(line)}: more fields than the header has titles; "
                 f"put a field that contains {sheet.delimiter!r} in double quotes",
+                code="row_too_long",
+                line=line + sheet.skipped,
             )
     left_out = tuple(
         title if headed and title else f"column {place + 1}" for place, title in enumerate(first) if place not in used
@@ -116,5 +124,8 @@ def check_titles(sheet: Sheet, titles: Sequence[str], columns: Mapping[str, Colu
     for column in columns.values():
         if column.title and plain.count(plain_title(column.title)) > 1:
             raise Invalid(
-                "file", f"{sheet.where(1)}: the title {column.title!r} is there twice: name the columns apart"
+                "file",
+                f"{sheet.where(1)}: the title {column.title!r} is there twice: name the columns apart",
+                code="title_twice",
+                title=column.title,
             )

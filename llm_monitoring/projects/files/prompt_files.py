@@ -1,4 +1,4 @@
-"""Reads a file of prompts and shows a preview before anything is stored."""
+"""Reads a file of prompts: one a line, or a table with a column of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from llm_monitoring.cli.base.csv_files import Sheet, at, lines, rows, several_columns
-from llm_monitoring.cli.base.output import print_table, say
-from llm_monitoring.cli.projects.columns import Table, Titles, known_columns, read_table
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects import NewPrompt, check_prompt, clean_tags
+from llm_monitoring.projects.definition import NewPrompt
+from llm_monitoring.projects.files.columns import Table, Titles, known_columns, read_table
+from llm_monitoring.projects.files.csv_files import Sheet, at, lines, rows, several_columns
+from llm_monitoring.projects.files.formulas import without_guards
+from llm_monitoring.projects.prompt_tags import clean_tags
+from llm_monitoring.projects.validation import check_prompt
 
 TITLES: Final[Titles] = {
     "prompt": (
@@ -105,7 +107,6 @@ TITLES: Final[Titles] = {
     ),
 }
 SEPARATORS: Final = re.compile(r"[|;,]")
-SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +134,37 @@ class PromptFile:
 
 def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
     """The prompts of a sheet, each checked; raises Invalid that names the line."""
+    read = parse_prompts(sheet, choice, one_a_line=one_a_line)
+    for line, each in read.prompts:
+        with at(sheet, line):
+            check_prompt(each)
+            clean_tags(each.tags)
+    if not read.prompts:
+        raise Invalid("file", f"{sheet.name} has no prompts")
+    return read
+
+
+def parse_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
+    """The prompts of a sheet as they are written; raises Invalid if its columns cannot be told apart."""
     if one_a_line and choice is not None:
         raise Invalid("column", "--lines takes each line as a prompt, --column one column of it: give one of them")
     titles = first_row(sheet)
     headed = "prompt" in known_columns(titles, TITLES)
-    table: Table | None = None
     if not one_a_line and choice is None and headed and len(titles) == 1 and '"' not in sheet.text:
-        found = [(line, NewPrompt(text)) for line, text in list(lines(sheet))[1:]]
-    elif not one_a_line and (choice is not None or headed or several_columns(sheet)):
+        body = [(line, NewPrompt(without_guards(text))) for line, text in list(lines(sheet))[1:]]
+        return PromptFile(sheet, tuple(body))
+    if not one_a_line and (choice is not None or headed or several_columns(sheet)):
         table = read_table(sheet, TITLES, "prompt", choice)
-        found = [(line, query(table, fields)) for line, fields in table.rows]
-    else:
-        found = [(line, NewPrompt(text)) for line, text in lines(sheet)]
-    for line, each in found:
-        with at(sheet, line):
-            check_prompt(each)
-            clean_tags(each.tags)
-    if not found:
-        raise Invalid("file", f"{sheet.name} has no prompts")
-    return PromptFile(sheet, tuple(found), table)
+        return PromptFile(sheet, tuple((line, query(table, fields)) for line, fields in table.rows), table)
+    return PromptFile(sheet, tuple((line, NewPrompt(text)) for line, text in lines(sheet)))
 
 
 def first_row(sheet: Sheet) -> list[str]:
-    return next((fields for _, fields in rows(sheet) if any(fields)), [])
+    """The fields of the first row; of text that is no CSV, none."""
+    try:
+        return next((fields for _, fields in rows(sheet) if any(fields)), [])
+    except Invalid:
+        return []
 
 
 def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
@@ -166,25 +175,3 @@ def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
         table.field(fields, "type") or "general",
         tuple(each for each in SEPARATORS.split(table.field(fields, "tags")) if each.strip()),
     )
-
-
-def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) -> None:
-    """Print how a file was read, its first new prompts, and the skipped ones with the reason."""
-    numbered = list(zip(read.prompts, known, strict=True))
-    fresh = [(line, each) for (line, each), (_, same) in numbered if same is None]
-    say(read.description())
-    say(f"{len(read.prompts)} prompts: {len(fresh)} new, {len(read.prompts) - len(fresh)} skipped.")
-    if fresh:
-        rows = [
-            {"line": line + read.sheet.skipped, "text": each.text, "language": each.language, "type": each.query_type}
-            | {"tags": clean_tags(each.tags)}
-            for line, each in fresh[:SHOWN]
-        ]
-        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type", "Tags": "tags"})
-    if len(fresh) > SHOWN:
-        say(f"… and {len(fresh) - SHOWN} more")
-    skipped = [(line, same) for (line, _), (_, same) in numbered if same is not None]
-    for line, same in skipped[:SHOWN]:
-        say(f"Skipped: line {line + read.sheet.skipped} says the same as {same}")
-    if len(skipped) > SHOWN:
-        say(f"… and {len(skipped) - SHOWN} more that are there already")

@@ -53,7 +53,9 @@ def read_sheet(file: IO[bytes]) -> Sheet:
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
         raise Invalid(
-            "file", f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”"
+            "file",
+            f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”",
+            code="file_no_text",
         ) from exc
     text = text.removeprefix("\ufeff")
     shown = NAMES.get(encoding, "UTF-16")
@@ -67,11 +69,15 @@ def require_text(name: str, data: bytes) -> None:
     """Raise Invalid for a workbook or another file that is not text."""
     if data.startswith(WORKBOOKS):
         raise Invalid(
-            "file", f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that"
+            "file",
+            f"{name} is a workbook, not a table in text: save it as CSV (“CSV UTF-8”) and import that",
+            code="file_workbook",
         )
     text_of_two_bytes = data.startswith((b"\xff\xfe", b"\xfe\xff")) or looks_like_utf16(data)
     if data.startswith(OTHER_FILES) or (b"\x00" in data and not text_of_two_bytes):
-        raise Invalid("file", f"{name} is no text: save the table as CSV (“CSV UTF-8”) and import that")
+        raise Invalid(
+            "file", f"{name} is no text: save the table as CSV (“CSV UTF-8”) and import that", code="file_no_text"
+        )
 
 
 def encoding_of(data: bytes) -> str:
@@ -142,7 +148,8 @@ def rows(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
             yield start, [field.strip() for field in fields]
             start = reader.line_num + 1
     except csv.Error as exc:
-        raise Invalid("file", f"{sheet.where(start)}: not CSV: {exc}") from exc
+        where = start + sheet.skipped
+        raise Invalid("file", f"{sheet.where(start)}: not CSV: {exc}", code="file_no_csv", line=where) from exc
 
 
 def lines(sheet: Sheet) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,33 @@
+"""Shows what a file of prompts would store, before anything is stored."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_monitoring.cli.base.output import print_table, say
+from llm_monitoring.projects import NewPrompt, clean_tags
+from llm_monitoring.projects.files.prompt_files import PromptFile
+
+SHOWN: Final = 5
+
+
+def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) -> None:
+    """Print how a file was read, its first new prompts, and the skipped ones with the reason."""
+    numbered = list(zip(read.prompts, known, strict=True))
+    fresh = [(line, each) for (line, each), (_, same) in numbered if same is None]
+    say(read.description())
+    say(f"{len(read.prompts)} prompts: {len(fresh)} new, {len(read.prompts) - len(fresh)} skipped.")
+    if fresh:
+        rows = [
+            {"line": line + read.sheet.skipped, "text": each.text, "language": each.language, "type": each.query_type}
+            | {"tags": clean_tags(each.tags)}
+            for line, each in fresh[:SHOWN]
+        ]
+        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type", "Tags": "tags"})
+    if len(fresh) > SHOWN:
+        say(f"… and {len(fresh) - SHOWN} more")
+    skipped = [(line, same) for (line, _), (_, same) in numbered if same is not None]
+    for line, same in skipped[:SHOWN]:
+        say(f"Skipped: line {line + read.sheet.skipped} says the same as {same}")
+    if len(skipped) > SHOWN:
+        say(f"… and {len(skipped) - SHOWN} more that are there already")

@@ -1,0 +1,1 @@
+"""Files of prompts and competitors: text tables as spreadsheets write them."""
