@@ -352,6 +352,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
             raise unreadable() from None
         kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
         raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
+    require_unicode(connection)
     decoding.register(connection)
     connection.autocommit = True
     limits = {
@@ -360,6 +361,17 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
     }
     Transaction(connection).all(load("database").prepare_session, limits)
     return connection
+
+
+def require_unicode(connection: Connection) -> None:
+    """Raise ConfigurationError for a database that cannot store every text: a paid answer would be refused there."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        name = connection.info.dbname
+        connection.close()
+        raise ConfigurationError(
+            f"database {name} has the encoding {encoding}, which cannot hold every answer", code="database_encoding"
+        )
 
 
 def unreadable() -> ConfigurationError:

@@ -21,6 +21,9 @@ HINTS: Final = {
     "site_not_found": "see `{program} sources kinds {project_id}`",
     "token_not_found": "see `{program} tokens list`",
     "user_not_found": "see `{program} users list`",
+    "certificates_unreadable": "name a file of PEM certificates there, or remove the variable",
+    "database_encoding": "create one with TEMPLATE template0 ENCODING 'UTF8', restore a dump of the old one into it, "
+    "and give its address as DATABASE_URL",
     "calls_open": "let the daily run end, or run `{program} budget audit`, then try again",
     "long_form": "leave out `--long`",
     "key_missing": "store one with `{program} keys set {user_id} {provider}`",
