@@ -66,8 +66,9 @@ def open_sdk(key: Secret, base_url: str, timeout_seconds: float, transport: Http
             api_version=google_wire.API_VERSION,
             timeout=round(timeout_seconds * 1000),
             httpx_client=transport.http,
-            # for clients that are never used: without these the SDK reads the certificates twice for each key
-            async_client_args={"verify": certificates(), "ssl": certificates()},
+            # for clients that are never used: without these the SDK reads the certificates twice for each key, and
+            # fails on a proxy in the environment that we do not use
+            async_client_args={"verify": certificates(), "ssl": certificates(), "trust_env": False},
         ),
     )
 

@@ -274,6 +274,23 @@ def test_no_proxy_for_plain_http(server: Server, name: ProviderName, monkeypatch
     provider.close()
 
 
+@pytest.mark.usefixtures("no_bypass")
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "HTTP_PROXY"])
+@pytest.mark.parametrize("other", ["socks5://127.0.0.1:1080", "garbage://x"])
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_proxy_that_is_not_used_stops_no_provider(
+    server: Server, name: ProviderName, other: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy programs set ALL_PROXY to their SOCKS port next to HTTPS_PROXY, which alone is used."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, other)
+    server.script(replies(f"{name}_plain"))
+    provider = open_provider(name, KEY, base_url=server.url + PATHS[name], timeout_seconds=2)
+    assert 200 == provider.send(question(name)).status
+    provider.close()
+    open_provider(name, KEY, base_url=None, timeout_seconds=2).close()
+
+
 @pytest.mark.parametrize("proxy", ["socks5://u:secreto@127.0.0.1:1080", "ftp://127.0.0.1", "http://u:secreto@[::1"])
 def test_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of another kind is an error of the configuration that names the variables and not the password."""
