@@ -176,21 +176,22 @@ def load_order(names: Container[ProviderName]) -> list[ProviderName]:
 
 
 def load_sdk(name: ProviderName) -> None:
-    """Import a provider's SDK, which takes half a second or more, and our code for it.
+    """Import a provider's SDK, which takes half a second or more, and our code for it; read the certificates.
 
-    An import error is raised again when the provider is opened.
+    An import error is raised again when the provider is opened. Raises ConfigurationError if the machine's trusted
+    certificates cannot be read, without which no provider can be called.
     """
     module = module_of(name)
     needed = [path for path in (module.sdk, module.path) if path is not None and path not in sys.modules]
-    if not needed:
-        return
-    gc.disable()  # collecting among the thousands of classes that stay takes a quarter of the import's time
-    try:
-        for path in needed:
-            import_module(path)
-    finally:
-        gc.freeze()
-        gc.enable()
+    if needed:
+        gc.disable()  # collecting among the thousands of classes that stay takes a quarter of the import's time
+        try:
+            for path in needed:
+                import_module(path)
+        finally:
+            gc.freeze()
+            gc.enable()
+    import_module("llm_monitoring.providers.transport").certificates()
 
 
 def asks_in(name: ProviderName, mode: Mode) -> bool:

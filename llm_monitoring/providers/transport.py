@@ -184,8 +184,17 @@ class Transport(httpx2.HTTPTransport):
 
 @cache
 def certificates() -> ssl.SSLContext:
-    """Return the machine's trusted certificates, read once because reading is the slowest part of opening."""
-    return httpx2.create_ssl_context()
+    """Return the machine's trusted certificates, read once because reading is the slowest part of opening.
+
+    Raises ConfigurationError if SSL_CERT_FILE or SSL_CERT_DIR name something else.
+    """
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as exc:  # also ssl.SSLError
+        raise ConfigurationError(
+            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {exc.strerror or type(exc).__name__}",
+            code="certificates_unreadable",
+        ) from exc
 
 
 def proxy_for(base_url: httpx2.URL) -> httpx2.Proxy | None:

@@ -14,7 +14,7 @@ from functools import partial
 from llm_monitoring.analysis import Analysis, load_rules
 from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.domain import KeyId, ProviderName
-from llm_monitoring.errors import MonitoringError
+from llm_monitoring.errors import ConfigurationError, MonitoringError
 from llm_monitoring.keys import KeyUnreadable, NoKey
 from llm_monitoring.ledger import BlockedBy, BudgetExceeded, SettlementDelayed, Unsettled, Withdrawn, WithdrawnFor
 from llm_monitoring.logs import redact
@@ -64,10 +64,10 @@ class ReplyReceived:
 
 @dataclass(frozen=True, slots=True)
 class SdkLoaded:
-    """A provider's SDK is imported, or there was no memory for it."""
+    """A provider's SDK is imported. `error`: there was no memory for it, or no call can be made on this machine."""
 
     provider: ProviderName
-    error: MemoryError | None = None
+    error: MemoryError | ConfigurationError | None = None
 
 
 def last_flex_start(now: float, deadline: float, longest_call: float) -> float:
@@ -127,10 +127,10 @@ class Runner:
             pool.submit(self.load_first, pool, providers)
 
     def load_first(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
-        error: MemoryError | None = None
+        error: MemoryError | ConfigurationError | None = None
         try:
             load_sdk(providers[0])
-        except MemoryError as exc:
+        except (MemoryError, ConfigurationError) as exc:
             error = exc
         finally:  # a broken SDK is reported by the worker thread that opens it
             self.events.put(SdkLoaded(providers[0], error))

@@ -16,6 +16,7 @@ import pytest
 from llm_monitoring import failpoints
 from llm_monitoring.app import App
 from llm_monitoring.domain import ProviderName, Secret, Task
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.keys.encryption import KeyCipher
 from llm_monitoring.keys.store import KeyStore
 from llm_monitoring.ledger.attempts import Attempt
@@ -413,13 +414,16 @@ def test_the_connection_of_the_lock_is_replaced(environment: Environment) -> Non
             pass
 
 
-def test_an_import_without_memory_ends_the_run(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that has no memory for an SDK ends at once: each of its tasks would try the import again."""
+@pytest.mark.parametrize("error", [MemoryError(), ConfigurationError("the certificates cannot be read")])
+def test_an_import_without_memory_or_certificates_ends_the_run(
+    error: Exception, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in which no call can be made ends at once and asks nothing: each of its tasks would fail alike."""
 
     def load(provider: ProviderName) -> None:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(runner, "load_sdk", load)
     one_task(environment)
-    with pytest.raises(MemoryError):
+    with pytest.raises(type(error)):
         run(environment)

@@ -7,12 +7,15 @@ import json
 import logging
 import ssl
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
-from llm_monitoring.providers import ProviderUnavailable, Reply, open_provider
+from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.providers import ProviderUnavailable, Reply, load_sdk, open_provider
 from llm_monitoring.providers.transport import certificates
 from tests.providers.server import KEY, PATHS, Handler, Server, Step, question, recorded, says
 
@@ -156,3 +159,30 @@ def test_no_client_reads_the_certificates_again(name: ProviderName, monkeypatch:
     monkeypatch.setattr(ssl, "create_default_context", lambda *args, **options: read.append(args))
     open_provider(name, KEY, base_url=None, timeout_seconds=2).close()
     assert not read
+
+
+@pytest.fixture
+def unread() -> Iterator[None]:
+    """Certificates are read again, and once more after the test."""
+    certificates.cache_clear()
+    yield
+    certificates.cache_clear()
+
+
+@pytest.mark.usefixtures("unread")
+@pytest.mark.parametrize(
+    "content", [None, "", "no certificate", b"\x00\xff"], ids=["missing", "empty", "text", "binary"]
+)
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_certificates_that_cannot_be_read_are_named(
+    name: ProviderName, content: str | bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stale SSL_CERT_FILE is an error of the configuration, before any call and for every provider."""
+    file = tmp_path / "roots.pem"
+    if content is not None:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE or SSL_CERT_DIR cannot be read"):
+        load_sdk(name)
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE or SSL_CERT_DIR cannot be read"):
+        open_provider(name, KEY, base_url=None, timeout_seconds=2)
