@@ -21,6 +21,9 @@ from llm_monitoring.web.service import bounded
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 20
+# A proxy sends its next request on a connection that it believes to be open, so that we must be the later to close it:
+# Railway's keeps one for 60 seconds, Caddy for 120.
+IDLE_CONNECTION_SECONDS: Final = 125
 SAME_STOP_SECONDS: Final = 1.0
 EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
@@ -77,6 +80,7 @@ def config_of(service: Service) -> uvicorn.Config:
         server_header=False,
         proxy_headers=on_railway,
         forwarded_allow_ips="*" if on_railway else None,
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=200,
         http=Protocol,

@@ -13,6 +13,7 @@ import uvicorn
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import load_settings
 from llm_monitoring.web import serving
+from llm_monitoring.web.context import open_service
 from llm_monitoring.web.serving import address_of, listen, serve
 from tests.integration.web.demo_process import served_demo
 
@@ -54,6 +55,12 @@ def test_a_stop_before_the_start_ends_it(database_url: str) -> None:
     stop.set()
     serve(load_settings({"DATABASE_URL": database_url}, dotenv=False), 0, stop, ready.append)
     assert 1 == len(ready)
+
+
+def test_an_idle_connection_outlives_that_of_a_proxy(database_url: str) -> None:
+    """A proxy closes it first, Railway's after 60 seconds and Caddy after 120: its next request meets no reset."""
+    with open_service(load_settings({"DATABASE_URL": database_url}, dotenv=False), 0) as service:
+        assert 120 < serving.config_of(service).timeout_keep_alive
 
 
 def test_one_ctrl_c_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
