@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 
 import pyromark
 
 OPENING = re.compile(r"(?<!\\)<think(?:ing)?(?:\s(?:[^<>]*[^<>/])?)?>", re.IGNORECASE)
 CLOSING = re.compile(r"</think(?:ing)?\s*>", re.IGNORECASE)
-HINT = "<think"
+# At the edge of a line, or right after a word or a full stop. Between blanks or quotation marks a tag is spoken of.
+LONE_CLOSING = re.compile(
+    r"(?:^[ \t]*|(?<=[^\s\\\"'“«‘(`]))</think(?:ing)?\s*>|(?<!\\)</think(?:ing)?\s*>(?=[ \t]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+HINT = "think"
 CODE_MARK = re.compile(r"[`~\t]|    ")
 # A block may hold an open fence, so what follows it has to be parsed again; a text made of blocks would take too long.
 CAREFUL = 16
@@ -19,6 +25,7 @@ def without_thinking(source: str) -> str:
     """The source without its thinking blocks; an open one takes all that follows. A tag inside code is text."""
     if "<" not in source or HINT not in source.lower():
         return source
+    source = without_unopened(source)
     careful = CAREFUL
     while (found := first_opening(source, careful > 0)) is not None:
         closing = CLOSING.search(source, found.end())
@@ -29,6 +36,17 @@ def without_thinking(source: str) -> str:
         careful -= 1
         source = join(source[: found.start()], source[closing.end() :])
     return source
+
+
+def without_unopened(source: str) -> str:
+    """The source without thinking at its start of which the answer holds the closing tag alone."""
+    opening = first_opening(source, careful=True)
+    found = list(LONE_CLOSING.finditer(source, 0, len(source) if opening is None else opening.start()))
+    if not found:
+        return source
+    in_code = code_finder(source)
+    closing = next((each for each in reversed(found[-CAREFUL:]) if not in_code(each.start())), None)
+    return source if closing is None else source[closing.end() :]
 
 
 def join(before: str, after: str) -> str:
@@ -53,15 +71,24 @@ def without_plain_blocks(source: str, start: int) -> str:
 def first_opening(source: str, careful: bool) -> re.Match[str] | None:
     """The first tag that opens a block; with `careful`, outside code."""
     found = OPENING.search(source)
-    if found is None or not careful or not CODE_MARK.search(source):
+    if found is None or not careful:
         return found
+    in_code = code_finder(source)
+    return next((each for each in OPENING.finditer(source, found.start()) if not in_code(each.start())), None)
+
+
+def code_finder(source: str) -> Callable[[int], bool]:
+    """What tells whether a position of the source is inside code."""
+    if not CODE_MARK.search(source):
+        return lambda position: False
     starts, ends = code_ranges(source)
-    for opening in OPENING.finditer(source, found.start()):
-        place = len(source[: opening.start()].encode())
+
+    def in_code(position: int) -> bool:
+        place = len(source[:position].encode())
         before = bisect_right(starts, place) - 1
-        if before < 0 or ends[before] <= place:
-            return opening
-    return None
+        return before >= 0 and ends[before] > place
+
+    return in_code
 
 
 def code_ranges(source: str) -> tuple[list[int], list[int]]:

@@ -123,6 +123,46 @@ def test_thinking_is_no_text(text: str, visible: str) -> None:
     assert visible == analyse(text, Entity("Acme")).visible_text.strip()
 
 
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("I should list Acme.\n</think>\n\nHello", "Hello"),
+        ("1. Acme\n2. Other\n</think>\n\n1. Hello", "Hello"),
+        ("Provide the answer briefly.</think>Hello", "Hello"),
+        ("Acme. </think>\nHello", "Hello"),
+        ("</think>Hello", "Hello"),
+        ("</THINKING>\nHello", "Hello"),
+        ("Acme\n</think>\nAcme again\n</think>\nHello", "Hello"),
+        ("Acme\n</think>\n<think>Acme</think>Hello", "Hello"),
+        ("Acme\n</think>\nHello <think>Acme", "Hello"),
+        ("Acme\n</think>", ""),
+    ],
+)
+def test_thinking_without_its_opening_tag_is_no_text(text: str, visible: str) -> None:
+    """Some models leave out the tag that opens their thinking: all before the closing one is no text."""
+    assert visible == analyse(text, Entity("Acme")).visible_text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Acme closes it with `</think>`\nHello",
+        "Acme closes it with `</think>`.",
+        "Acme\n\n```html\nx\n</think>\n```\nHello",
+        "Acme writes the </think> tag itself.",
+        'Acme writes "</think>" itself.',
+        "Acme writes (</think>) itself.",
+        "Acme writes \\</think>\nHello",
+        "Acme &lt;/think&gt;\nHello",
+        "Acme</thinker>\nHello",
+        "Acme, then <think>a</think>\nHello",
+    ],
+)
+def test_a_closing_tag_that_is_spoken_of_hides_nothing(text: str) -> None:
+    """In code, in quotation marks, between words or escaped, a tag is text like any other."""
+    assert analyse(text, Entity("Acme")).brand_mentioned
+
+
 def test_one_character_names() -> None:
     """A name of one character is found with its case, or in a script that has none."""
     x = Entity("X", case_sensitive=True)
