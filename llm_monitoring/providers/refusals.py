@@ -1,15 +1,15 @@
 """Classifies refusals: one table over the status, codes, types and reasons of the providers' error documents.
 
-The message is not matched, because it may quote the prompt. The exceptions are two sentences of Anthropic, which has
-no code for them: they are matched from the start of the message.
+The message is not matched, because it may quote the prompt. The exceptions are sentences of Anthropic and Google, which
+have no code for them: they are matched from the start of the message.
 
 Sources: the providers' error pages (OpenAI "Error codes" and "Spend limits", Anthropic "Errors", Gemini
-"Troubleshooting" and google.api.ErrorReason, Perplexity's error types) and LiteLLM's error types.
+"Troubleshooting" and google.api.ErrorReason, Perplexity's error types), the error types of the SDKs, messages that
+users of Gemini have published, and LiteLLM's error types.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,12 @@ NO_CREDIT: Final = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded"}
     | {"project_spend_limit_exceeded", "organization_usage_limit_exceeded", "billing_hard_limit_reached"}
     | {"billing_not_active", "account_deactivated", "access_terminated", "unsupported_country_region_territory"}
+    | {"usage_limit_exceeded"}
     | {"budget_exceeded"}  # LiteLLM
+)
+ANTHROPIC_ACCOUNT: Final = frozenset(
+    {"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached", "budget_exceeded"}
+    | {"organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked"}
 )
 GOOGLE_ACCOUNT: Final = frozenset(
     {"BILLING_DISABLED", "CONSUMER_SUSPENDED", "CONSUMER_INVALID", "SERVICE_DISABLED", "USER_PROJECT_DENIED"}
@@ -70,6 +75,7 @@ NO_MODEL: Final = frozenset(
 # The prompt was filtered, with any status: OpenAI, Azure, LiteLLM.
 FILTERED: Final = frozenset(
     {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt"}
+    | {"bio_policy", "cyber_policy", "misalignment_policy_violation"}
 )
 RATE_LIMIT: Final = frozenset({"rate_limit_exceeded"})
 GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # not used by gateways
@@ -80,13 +86,14 @@ REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\
 TABLE: Final = (
     # The account: neither waiting nor another prompt helps within a run.
     Row("account_refused", "account", (400, 401, 402, 403, 429), OPENAI_FORM, NO_CREDIT),
-    Row("account_refused", "account", (400, 402, 403, 429), ("anthropic",),
-        frozenset({"billing_error", "enforced_spend_limit_reached", "budget_exceeded"})),
+    Row("account_refused", "account", (400, 402, 403, 429), ("anthropic",), ANTHROPIC_ACCOUNT),
     Row("account_refused", "account", (400,), ("anthropic",), sentence=re.compile(r"Your credit balance is too low\b")),
     Row("account_refused", "account", (400,), ("anthropic",),
         sentence=re.compile(r"You have reached your specified (?:workspace )?API usage limits\b")),
     Row("account_refused", "account", (400, 402, 403, 429), ("google",), GOOGLE_ACCOUNT),
     Row("account_refused", "account", (400,), ("google",), frozenset({"FAILED_PRECONDITION"})),
+    Row("account_refused", "account", (429,), ("google",), sentence=re.compile(
+        r"Your (?:prepayment credits are depleted|project has exceeded its monthly spending cap)\b")),
     Row("account_refused", "account", (402,)),
     Row("prompt_refused", "prompt", (400, 401, 403, 404), OPENAI_FORM, FILTERED),
     # The model.
@@ -94,6 +101,7 @@ TABLE: Final = (
     Row("model_missing", "model", (404,)),
     # The key.
     Row("key_refused", "key", (400, 401, 403), ("google",), GOOGLE_KEY),
+    Row("key_refused", "key", (400,), ("anthropic",), frozenset({"claude_code_key_creator_not_member"})),
     Row("key_refused", "key", (401,), documented=False),
     Row("key_refused", "key", (403,)),
     # This day or this minute.
@@ -166,7 +174,7 @@ def moment(named: re.Match[str] | None) -> datetime | None:
 def read_document(name: ProviderName, body: bytes) -> Document:
     """Read an error body in a provider's form; the message of any other body is the body itself."""
     try:
-        parsed: object = json.loads(body[:LONGEST_READ])
+        parsed = parsing.json_in(body[:LONGEST_READ])
     except (ValueError, RecursionError):
         return Document(body[:LONGEST_READ].decode("utf-8", "replace"))
     if isinstance(parsed, list):

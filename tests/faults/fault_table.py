@@ -133,6 +133,13 @@ def accounts() -> Iterator[Row]:
     for name in ("BILLING_DISABLED", "CONSUMER_SUSPENDED", "SERVICE_DISABLED"):
         body = document("google", 403, "Denied", "PERMISSION_DENIED", **reason(name))
         yield refused(name, "google", 403, body, "auth_failed")
+    for said in (
+        "Your prepayment credits are depleted. Go to AI Studio.",
+        "Your project has exceeded its monthly spending cap.",
+    ):
+        yield refused(said[:14], "google", 429, document("google", 429, said, "RESOURCE_EXHAUSTED"), "auth_failed")
+    held = document("anthropic", 400, "On hold", details={"error_code": "organization_on_hold"})
+    yield refused("on hold", "anthropic", 400, held, "auth_failed")
     said = "Gemini API free tier is not available in your country."
     yield refused("country", "google", 400, document("google", 400, said, "FAILED_PRECONDITION"), "auth_failed")
 
@@ -140,6 +147,8 @@ def accounts() -> Iterator[Row]:
 def keys_and_models() -> Iterator[Row]:
     for name in ("API_KEY_INVALID", "API_KEY_IP_ADDRESS_BLOCKED"):
         yield refused(name, "google", 400, document("google", 400, "Bad key", **reason(name)), "auth_failed")
+    body = document("anthropic", 400, "Gone", details={"error_code": "claude_code_key_creator_not_member"})
+    yield refused("key without creator", "anthropic", 400, body, "auth_failed")
     for provider in PROVIDERS:
         body = document(provider, 403, "No access to this model", "model_not_found")
         yield refused("403 model", provider, 403, body, "model_not_found")
@@ -214,7 +223,7 @@ TABLE: Final = (
     Row("a list", body("[]"), *RETRIED, "{p}: the reply is not a JSON object: []", billed=True),
     Row("a text", body('"ok"'), *RETRIED, "{p}: the reply is not a JSON object: ok", billed=True),
     Row("nested without end", body("[" * 200_000), *RETRIED, "{p}: the reply is not JSON: [[", billed=True),
-    Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply is not JSON: ", billed=True),
+    Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply holds no text", billed=True),
     Row("an error object", {"kind": "error_object"}, *RETRIED, "Internal error (simulated)", billed=True),
     Row("null, always", body("null"), "unknown unknown", "2 ceilings", "None", "bad_response", times=99, billed=True),
     # answered and paid, but no answer: not asked again that day

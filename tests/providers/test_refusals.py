@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.providers import BadRequest, ProviderUnavailable
+from llm_monitoring.providers import AuthFailed, BadRequest, ProviderUnavailable, RateLimited
 from llm_monitoring.providers.http_errors import HttpReply, error_from
 
 KEY = Secret("sk-canary-4f1c9a7e2b8d6035-Tail8chr")
@@ -19,7 +19,7 @@ def refused(provider: ProviderName, status: int, /, **error: Any) -> Any:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation", "invalid_prompt"])
+@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation", "invalid_prompt", "cyber_policy"])
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
 def test_a_filtered_prompt_closes_nothing(provider: ProviderName, code: str, status: int) -> None:
     """A filter of Azure or a gateway refuses this prompt, with any status."""
@@ -42,3 +42,53 @@ def test_a_gateways_failure_is_not_googles_refusal_for_load(status: int) -> None
 def test_googles_own_refusal_for_load_is_free(status: int, name: str) -> None:
     """Gemini's billing page calls them free."""
     assert "no" == refused("google", status, code=status, status=name).billed
+
+
+DEPLETED = (
+    "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage billing."
+)
+CAPPED = "Your project has exceeded its monthly spending cap. Please go to AI Studio at https://ai.studio/spend"
+
+
+@pytest.mark.parametrize("message", [DEPLETED, CAPPED])
+def test_a_google_account_without_money_is_not_asked_again(message: str) -> None:
+    """Google says it with the status of a rate limit and no code; waiting does not help."""
+    found = refused("google", 429, message=message, status="RESOURCE_EXHAUSTED")
+    assert type(found) is AuthFailed
+    assert "account" == found.refusal.scope
+    assert "no" == found.billed
+
+
+@pytest.mark.parametrize("message", [f"Quota. {DEPLETED}", "Resource has been exhausted (e.g. check quota).", ""])
+def test_a_google_rate_limit_passes(message: str) -> None:
+    """A sentence counts only at the start of the message, which may quote a prompt further on."""
+    assert type(refused("google", 429, message=message, status="RESOURCE_EXHAUSTED")) is RateLimited
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code", "scope"),
+    [
+        (429, "rate_limit_error", "contract_spend_limit_reached", "account"),
+        (429, "rate_limit_error", "enforced_spend_limit_reached", "account"),
+        (429, "rate_limit_error", "ramp_limit_exceeded", "minute"),
+        (400, "invalid_request_error", "organization_on_hold", "account"),
+        (400, "invalid_request_error", "cmek_key_disabled", "account"),
+        (400, "invalid_request_error", "claude_code_key_creator_not_member", "key"),
+        (402, "billing_error", "linked_organization_spend_limit_reached", "account"),
+        (400, "invalid_request_error", "compaction_unavailable", "prompt"),
+        (400, "invalid_request_error", "", "prompt"),
+    ],
+)
+def test_anthropic_names_what_refuses_in_the_details(status: int, kind: str, code: str, scope: str) -> None:
+    """A refusal of the account or key ends its calls; any other concerns this prompt or minute alone."""
+    found = refused("anthropic", status, type=kind, details={"error_code": code})
+    assert scope == found.refusal.scope
+    assert "no" == found.billed
+
+
+@pytest.mark.parametrize("flaw", [b"\xef\xbb\xbf", b"\xff"])
+def test_a_flaw_in_an_error_document(flaw: bytes) -> None:
+    """A byte order mark or a damaged character leaves the document what it is."""
+    document = b'{"error": {"message": "M@", "type": "overloaded_error"}}'
+    raw = flaw + document if flaw[0] == 0xEF else document.replace(b"@", flaw)
+    assert "no" == error_from("anthropic", KEY, HttpReply(529, {}, raw)).billed
