@@ -12,11 +12,11 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.providers.base import BadResponse, ProviderUnavailable, Reply
 from llm_monitoring.providers.batches import BatchLine, LineOutcome
-from llm_monitoring.providers.parsing import shown
+from llm_monitoring.providers.parsing import decoded, shown, whole_number
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
 BLANK: Final = re.compile(r"[ \t\r\n]*")
-DECODER: Final = json.JSONDecoder()
+DECODER: Final = json.JSONDecoder(strict=False, parse_int=whole_number)  # as tolerant as the reading of a reply
 # The id in a line that is not JSON. In the text of an answer the quotation marks would be escaped.
 CUSTOM_ID: Final = re.compile(rb'(?<!\\)"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 # If several lines speak of one request, the one that may have cost the most applies.
@@ -92,10 +92,7 @@ class JsonObject:
 
 def read_object(raw: bytes) -> JsonObject:
     """Return the object of a line; raises UnreadableLine."""
-    try:
-        return JsonObject(raw.decode())
-    except UnicodeDecodeError:
-        raise UnreadableLine from None
+    return JsonObject(decoded(raw))
 
 
 def named_in(raw: bytes) -> str:

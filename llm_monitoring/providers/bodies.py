@@ -93,7 +93,7 @@ def deflated(raw: bytes) -> bytes:
 
 
 def members(raw: bytes, window: int) -> Iterator[bytes]:
-    """Yield the content of every member in order: a gzip file may hold several."""
+    """Yield the content of every member in order: a gzip file may hold several, and zeros that fill it up."""
     while raw:
         reader = zlib.decompressobj(window)
         try:
@@ -102,7 +102,7 @@ def members(raw: bytes, window: int) -> Iterator[bytes]:
             raise httpx2.DecodingError(str(exc)) from None
         if not reader.eof:
             raise httpx2.DecodingError("the compressed reply is cut")
-        raw = reader.unused_data
+        raw = reader.unused_data.lstrip(b"\0")
 
 
 def inflated(reader: Any, raw: bytes) -> Iterator[bytes]:

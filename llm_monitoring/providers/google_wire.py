@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from typing import Any, Final, Literal
 
 from llm_monitoring.domain import ProviderName, Usage
@@ -15,6 +16,7 @@ from llm_monitoring.providers.parsing import (
     count,
     count_or_zero,
     document,
+    join_paragraphs,
     mapping,
     mappings,
     shown,
@@ -119,8 +121,14 @@ def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_
 
 
 def text_in(body: dict[str, object]) -> str:
-    parts = mappings(mapping(candidate(body).get("content")).get("parts"))
-    return "".join(text(part.get("text")) for part in parts if part.get("thought") is not True)
+    """Return the text; consecutive text parts are one passage, and any other part between them starts a new one."""
+    runs = groupby(mappings(mapping(candidate(body).get("content")).get("parts")), is_text)
+    return join_paragraphs("".join(text(part.get("text")) for part in run) for is_passage, run in runs if is_passage)
+
+
+def is_text(part: dict[str, object]) -> bool:
+    """Return whether a part belongs to the answer's text; one that holds only a signature interrupts nothing."""
+    return part.get("thought") is not True and ("text" in part or part.keys() <= {"thoughtSignature"})
 
 
 def grounding(body: dict[str, object]) -> dict[str, object]:
@@ -196,17 +204,23 @@ def tier_in(usage: dict[str, object], header_tier: str | None) -> str:
 def searches_in(body: dict[str, object], *, searched: bool) -> int:
     """Return the billable searches: the queries, or for models before Gemini 3 one for a grounded prompt.
 
-    Raises InvalidUsage for a reply that `searched` but lists no queries (a reply without text): their number is
-    unknown.
+    Google bills each unique query and ignores empty ones. Raises InvalidUsage for a reply that `searched` but lists
+    no queries (a reply without text): their number is unknown.
     """
-    listed = grounding(body).get("webSearchQueries")
-    queries = [q for q in listed if q] if isinstance(listed, list) else []
+    queries = unique(grounding(body).get("webSearchQueries"))
     grounded = bool(queries or mappings(grounding(body).get("groundingChunks")))
     if BILLED_BY_PROMPT.search(text(body.get("modelVersion"))):
         return int(grounded or searched)
     if searched and not grounded:
         raise InvalidUsage
     return max(len(queries), int(grounded))
+
+
+def unique(listed: object) -> list[object]:
+    """Return the entries of a list without empty ones and without repeated texts."""
+    given = [each for each in listed if each] if isinstance(listed, list) else []
+    texts = dict.fromkeys(each for each in given if isinstance(each, str))
+    return [*texts, *(each for each in given if not isinstance(each, str))]
 
 
 def generates(entry: dict[str, object]) -> bool:

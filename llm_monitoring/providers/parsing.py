@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal
 
 from llm_monitoring.domain import ProviderName, Usage
 from llm_monitoring.errors import MonitoringError
@@ -16,15 +17,22 @@ SHOWN_CHARACTERS: Final = 300
 MOST_TOKENS: Final = 10**9
 MOST_CALL_TOKENS: Final = 10_000_000  # five times the largest context window: no call consumes more
 MOST_SEARCHES: Final = 1000
-PLAIN_TIERS: Final = ("", "default", "standard", "unspecified", "service_tier_unspecified")
+PLAIN_TIERS: Final = ("", "default", "standard", "unspecified")
+TIER_PREFIX: Final = re.compile(r"\Aservice_tier_", re.IGNORECASE)
+HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+THINKING: Final = re.compile(r"\s*<think(?:ing)?(?:\s[^<>]*)?>", re.IGNORECASE)
+THOUGHT: Final = re.compile(r"</think(?:ing)?\s*>", re.IGNORECASE)
 
 
 class InvalidUsage(MonitoringError):
     """A usage figure is missing or impossible."""
 
 
-class Repeated:
-    """Replaces a number or an object that a reply gives twice with different values, so that neither is used."""
+class Unusable:
+    """Replaces a value of a reply that is not used: what is no number, or what is given twice and differs."""
+
+    def __repr__(self) -> str:
+        return "unusable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +48,9 @@ class ReplyMeta:
         return "yes" if self.usage else "maybe"
 
     def answer(self, words: str, citations: tuple[Citation, ...], finish: Literal["stop", "max_tokens"]) -> Answer:
-        """Return the answer; raises BadResponse if `words` is blank."""
-        if words.strip():
-            return Answer(words, self.model, self.usage, citations, finish)
+        """Return the answer; raises BadResponse if `words` say nothing."""
+        if not says_nothing(words):
+            return Answer(whole_characters(words), self.model, self.usage, citations, finish)
         cut = finish == "max_tokens"
         raise self.bad("the answer was cut before any text" if cut else "the reply holds no text")
 
@@ -54,6 +62,22 @@ class ReplyMeta:
 
     def message(self, why: str) -> str:
         return f"{self.provider}: {shown(why)}"
+
+
+def says_nothing(words: str) -> bool:
+    """Whether a text is blank, or nothing but thinking, of which the last block may be cut."""
+    at = 0
+    while opening := THINKING.match(words, at):
+        closing = THOUGHT.search(words, opening.end())
+        if closing is None:
+            return True
+        at = closing.end()
+    return not words[at:].strip()
+
+
+def whole_characters(words: str) -> str:
+    """Return a text with the characters joined of which two parts of a reply hold half each."""
+    return HALVES.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), words)
 
 
 def shown(value: object) -> str:
@@ -70,8 +94,8 @@ def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     """Return the reply's JSON object, fractions as Decimal; raises BadResponse for anything else."""
     meta = ReplyMeta(provider, "", None)
     try:
-        body: object = json.loads(reply.body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=once)
-    except (ValueError, ArithmeticError, RecursionError):  # ArithmeticError: an exponent too large for a Decimal
+        body = json_in(reply.body)
+    except (ValueError, RecursionError):
         start = reply.body[:SHOWN_CHARACTERS].decode("utf-8", "replace")
         raise meta.bad(f"the reply is not JSON: {start}") from None
     if not isinstance(body, dict):
@@ -79,8 +103,48 @@ def document(provider: ProviderName, reply: Reply) -> dict[str, object]:
     return body
 
 
-def no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def json_in(raw: bytes) -> object:
+    """Return the JSON value of a body, fractions as Decimal; raises ValueError or RecursionError if it holds none.
+
+    A paid answer is not lost for a flaw next to it: bytes that are no text become U+FFFD, texts may hold control
+    characters, padding may follow, and a number that cannot be used is Unusable.
+    """
+    return json.loads(
+        decoded(raw).rstrip("\0"),
+        strict=False,
+        parse_int=whole_number,
+        parse_float=fraction,
+        parse_constant=unusable,
+        object_pairs_hook=once,
+    )
+
+
+def decoded(raw: bytes) -> str:
+    """Return the text of JSON in any Unicode encoding; bytes that are no text become U+FFFD."""
+    encoding = json.detect_encoding(raw)
+    try:
+        return raw.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:
+        return raw.decode(encoding, "replace")
+
+
+def whole_number(digits: str) -> int | Unusable:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python reads
+        return Unusable()
+
+
+def fraction(digits: str) -> Decimal | Unusable:
+    try:
+        return Decimal(digits)
+    except ArithmeticError:  # an exponent too large for a Decimal
+        return Unusable()
+
+
+def unusable(name: str) -> Unusable:
+    """Replace NaN and Infinity, which are not JSON."""
+    return Unusable()
 
 
 def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -89,7 +153,7 @@ def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(values) < len(pairs):
         for name, value in pairs:
             if isinstance(value, int | Decimal | dict) and values[name] != value:
-                values[name] = Repeated()
+                values[name] = Unusable()
     return values
 
 
@@ -140,7 +204,8 @@ def tier(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise InvalidUsage
-    return "" if value.lower() in PLAIN_TIERS else value
+    name = TIER_PREFIX.sub("", value)
+    return "" if name.lower() in PLAIN_TIERS else name
 
 
 def consistent(usage: Usage, answer: str) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -10,6 +11,8 @@ from llm_monitoring.providers.parsing import ReplyMeta, join_paragraphs, mapping
 
 # A reply with any other status, also one that is not known yet, is an answer if it holds text: it is paid.
 UNANSWERED: Final = ("failed", "cancelled", "in_progress", "queued")
+ENDED: Final = ("completed", "incomplete")
+FILTER_CODE: Final = re.compile(r"content_?filter|policy|invalid_prompt", re.IGNORECASE)
 CITATION_TYPES: Final = ("url_citation", "citation")  # OpenAI's type, and the one of Perplexity's samples
 
 
@@ -46,22 +49,26 @@ def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
 def answer_in(body: dict[str, object], meta: ReplyMeta, citations: tuple[Citation, ...]) -> Answer:
     """Return the answer of a finished or cut reply; raises Refused or BadResponse for any other."""
     answer_text = output_text(body)
-    finish = finish_of(body, meta)
+    finish = finish_of(body, meta, answer_text)
     refusals = [text(part.get("refusal")) for part in contents(body) if part.get("type") == "refusal"]
     if refusals and not answer_text.strip():
         raise meta.refused(f"the model refused: {' '.join(refusals)}")
     return meta.answer(answer_text, citations, finish)
 
 
-def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
-    """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
+def finish_of(body: dict[str, object], meta: ReplyMeta, answer_text: str) -> Literal["stop", "max_tokens"]:
+    """Return how the reply ended; raises Refused or BadResponse if it is not an answer.
+
+    An error next to the text of a reply that has ended takes nothing from that text: it is paid.
+    """
+    status = body.get("status")
     error = mapping(body.get("error"))
     if error or text(body.get("error")):
         why = shown(error.get("message") or body.get("error"))
-        if "content_filter" in text(error.get("code")):
+        if FILTER_CODE.search(text(error.get("code"))):
             raise meta.refused(f"a content filter blocked the answer: {why}")
-        raise meta.bad(f"status {shown(body.get('status'))} with the error: {why}")
-    status = body.get("status")
+        if status not in ENDED or not answer_text.strip():
+            raise meta.bad(f"status {shown(status)} with the error: {why}")
     reason = text(mapping(body.get("incomplete_details")).get("reason"))
     if reason == "content_filter":
         raise meta.refused("a content filter blocked the answer")

@@ -18,6 +18,7 @@ from typing import Final
 from tests.faults.batch_mutants import BATCH_MUTANTS
 from tests.faults.mutant import PACKAGE, Edit, Mutant
 from tests.faults.pacing_mutants import PACING_MUTANTS
+from tests.faults.reply_mutants import REPLY_MUTANTS
 from tests.faults.web_mutants import WEB_MUTANTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -239,6 +240,7 @@ MUTANTS: Final = (
     ),
     *BATCH_MUTANTS,
     *PACING_MUTANTS,
+    *REPLY_MUTANTS,
     *WEB_MUTANTS,
 )
 

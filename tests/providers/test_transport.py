@@ -75,6 +75,7 @@ HALF = len(PLAIN["openai"]) // 2
 COMPRESSED = {
     "gzip": (gzip.compress(PLAIN["openai"]), "gzip"),
     "two members": (gzip.compress(PLAIN["openai"][:HALF]) + gzip.compress(PLAIN["openai"][HALF:]), "gzip"),
+    "filled up with zeros": (gzip.compress(PLAIN["openai"]) + b"\0" * 512, "gzip"),
     "an empty member": (gzip.compress(b"") + gzip.compress(PLAIN["openai"]), "x-gzip"),
     "deflate": (zlib.compress(PLAIN["openai"]), "deflate"),
     "bare deflate": (zlib.compress(PLAIN["openai"])[2:-4], "deflate"),

@@ -91,6 +91,38 @@ def test_the_traffic_of_vertex_is_a_tier(traffic: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("named", "expected"),
+    [("SERVICE_TIER_STANDARD", ""), ("SERVICE_TIER_UNSPECIFIED", ""), ("SERVICE_TIER_FLEX", "FLEX"), ("flex", "flex")],
+)
+def test_a_tier_by_the_name_of_its_enum(named: str, expected: str) -> None:
+    """The long form of a tier's name is the same tier."""
+    found = read("google", document("google", serviceTier=named))
+    assert found is not None
+    assert expected == found.service_tier
+
+
+@pytest.mark.parametrize(
+    ("queries", "searches"),
+    [
+        (["a", "b", "a", "a"], 2),
+        (["", "a", ""], 1),
+        (["a", "A", "a "], 3),
+        (["a", 5, 5, {"q": "a"}, None], 4),
+        (["x" * 400 + "1", "x" * 400 + "2"], 2),
+        ([], 0),
+        ("a b", 0),
+    ],
+)
+def test_google_bills_unique_queries(queries: object, searches: int) -> None:
+    """Google ignores empty queries and counts the same one once; what is no text is counted each time."""
+    body = document("google")
+    body["candidates"][0]["groundingMetadata"] = {"webSearchQueries": queries}
+    found = read("google", body)
+    assert found is not None
+    assert searches == found.searches
+
+
+@pytest.mark.parametrize(
     ("usage", "expected"),
     [
         ({"cost": "0.005"}, "0.005"),
