@@ -55,6 +55,7 @@ def test_a_google_account_without_money_is_not_asked_again(message: str) -> None
     """Google says it with the status of a rate limit and no code; waiting does not help."""
     found = refused("google", 429, message=message, status="RESOURCE_EXHAUSTED")
     assert type(found) is AuthFailed
+    assert found.refusal is not None
     assert "account" == found.refusal.scope
     assert "no" == found.billed
 
