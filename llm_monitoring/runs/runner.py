@@ -6,10 +6,12 @@ import logging
 import math
 import queue
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from llm_monitoring.analysis import Analysis, load_rules
 from llm_monitoring.db import DatabaseUnavailable, Locked
@@ -43,6 +45,7 @@ from llm_monitoring.runs.stop_check import StopCheck
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+QUIET_SECONDS: Final = 0.5  # after which the run looks again whether it must stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,15 @@ class Runner:
         self.held = HeldWork(executor, dispatcher, self.stats, clock)
         self.working: set[WorkItem] = set()
         self.calls_in_flight = 0
+        self.not_loaded: deque[ProviderName] = deque()
+        self.loading = False
         self.flex_until = last_flex_start(clock(), stop_check.deadline, executor.settings.flex_timeout_seconds)
 
     def run(self) -> RunStats:
         """Work until nothing is left or the run must stop; raises DatabaseUnavailable if the database stays away."""
         with ThreadPoolExecutor(thread_count(self.executor.settings.max_workers), thread_name_prefix="worker") as pool:
-            self.load_sdks(pool, load_order(self.dispatcher.mark_not_ready()))
+            self.not_loaded.extend(load_order(self.dispatcher.mark_not_ready()))
+            self.load_next_sdk(pool)
             while True:
                 if not self.held.time_is_up(self.working, self.stop_check.deadline):
                     self.retry_settlement(pool)
@@ -119,22 +125,26 @@ class Runner:
                     self.held.leave_unsettled()
                     self.log_windows()
                     return self.stats
-                self.process_events()
+                if self.process_events():
+                    self.load_next_sdk(pool)
 
-    def load_sdks(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
-        """Import the SDKs that are needed one after the other; each provider is called as soon as its own is there."""
-        if providers:
-            pool.submit(self.load_first, pool, providers)
+    def load_next_sdk(self, pool: ThreadPoolExecutor) -> None:
+        """Import the next SDK that is needed, unless one is being imported: a provider is called once its own is there.
 
-    def load_first(self, pool: ThreadPoolExecutor, providers: Sequence[ProviderName]) -> None:
+        An import takes the interpreter from the calls that are about to leave, so it begins when they have left.
+        """
+        if self.not_loaded and not self.loading:
+            self.loading = True
+            pool.submit(self.load, self.not_loaded.popleft())
+
+    def load(self, provider: ProviderName) -> None:
         error: MemoryError | ConfigurationError | None = None
         try:
-            load_sdk(providers[0])
+            load_sdk(provider)
         except (MemoryError, ConfigurationError) as exc:
             error = exc
         finally:  # a broken SDK is reported by the worker thread that opens it
-            self.events.put(SdkLoaded(providers[0], error))
-            self.load_sdks(pool, providers[1:])
+            self.events.put(SdkLoaded(provider, error))
 
     def start_items(self, pool: ThreadPoolExecutor) -> None:
         """Start what may go now. Items of closed keys, however many, delay neither calls nor replies of others."""
@@ -194,26 +204,33 @@ class Runner:
         finally:
             self.events.put(Finished(item, error=error, key_works=works))
 
-    def process_events(self) -> None:
-        """Wait for an event, for the next due item, or for half a second, and process all events that are there."""
+    def process_events(self) -> bool:
+        """Wait for an event, for the next due item, or for QUIET_SECONDS, and process all events that are there.
+
+        Return whether the calls that were started have left: something of a call has come, or nothing at all.
+        """
         due = self.dispatcher.next_due_at()
-        wait = 0.5 if due is None else min(0.5, max(0.01, due - self.clock()))
+        wait = QUIET_SECONDS if due is None else min(QUIET_SECONDS, max(0.01, due - self.clock()))
         try:
             event = self.events.get(timeout=wait)
         except queue.Empty:
-            load_rules()  # while the calls are on their way, so that the first answer finds them imported
-            return
+            if not self.loading:
+                load_rules()  # while the calls are on their way, so that the first answer finds them imported
+            return True
+        left = False
         while True:
+            left = left or not isinstance(event, SdkLoaded)
             self.process(event)
             try:
                 event = self.events.get_nowait()
             except queue.Empty:
-                return
+                return left
 
     def process(self, event: Finished | ReplyReceived | SdkLoaded) -> None:
         if isinstance(event, SdkLoaded):
             if event.error is not None:
                 raise event.error
+            self.loading = False
             self.dispatcher.mark_ready(event.provider)
             return
         self.on_reply(event.item)

@@ -414,6 +414,28 @@ def test_the_connection_of_the_lock_is_replaced(environment: Environment) -> Non
             pass
 
 
+def test_an_sdk_is_imported_when_the_calls_of_the_one_before_have_left(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first calls of a run do not share the interpreter with the import of the next SDK."""
+    order: list[str] = []
+
+    def load(provider: ProviderName) -> None:
+        order.append(f"import {provider}")
+        load_sdk(provider)
+
+    def on_point(point: failpoints.Point) -> None:
+        if point == "sent":
+            order.append("sent")
+
+    monkeypatch.setattr(runner, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(runner, "load_sdk", load)
+    monkeypatch.setattr(failpoints, "hook", on_point)
+    environment.add_project(environment.add_user("a@example.com"), PROMPTS[:1], ["openai", "google"])
+    run(environment)
+    assert ["import openai", "sent", "import google", "sent"] == order
+
+
 @pytest.mark.parametrize("error", [MemoryError(), ConfigurationError("the certificates cannot be read")])
 def test_an_import_without_memory_or_certificates_ends_the_run(
     error: Exception, environment: Environment, monkeypatch: pytest.MonkeyPatch
