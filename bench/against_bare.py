@@ -5,7 +5,6 @@ The comparison is strict: importing and opening the SDKs is part of the run's fi
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
 import time
@@ -16,8 +15,10 @@ from typing import Any, Final
 
 from bench import bare, daily
 from bench.environment import database, provider
+from bench.pairs import compared
 
-MEASURES: Final = ("efficiency", "cpu_ms_per_task", "tasks_per_s")
+MEASURES_WITHOUT_LATENCY: Final = ("cpu_ms_per_task", "tasks_per_s")
+MEASURES: Final = ("efficiency", *MEASURES_WITHOUT_LATENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +55,21 @@ class Pair:
     bare: Measured
     run: Measured
 
-    def ratio(self, measure: str) -> float | None:
-        """The run's measure divided by that of the SDKs alone."""
-        alone = getattr(self.bare, measure)
-        return getattr(self.run, measure) / alone if alone else None
-
 
 def compare(latencies_ms: Sequence[float], workers: int, tasks: int, pairs: int) -> dict[str, Any]:
     """Measure the pairs of each latency in turn; return the medians of their ratios, and all pairs."""
-    compared, correct = [], True
+    found, correct = [], True
     for latency_ms in latencies_ms:
         setting = Setting(latency_ms, workers, tasks)
         measured = [measure_pair(setting, f"{number + 1}/{pairs}") for number in range(pairs)]
         correct = correct and all(pair.bare.correct and pair.run.correct for pair in measured)
-        medians = {name: median_ratio(measured, name) for name in MEASURES}
-        compared.append(asdict(setting) | {"ratios": medians, "pairs": [asdict(pair) for pair in measured]})
-    return {"against_bare": compared, "correct": correct}
-
-
-def median_ratio(pairs: Sequence[Pair], measure: str) -> float | None:
-    found = [ratio for pair in pairs if (ratio := pair.ratio(measure)) is not None]
-    return round(statistics.median(found), 4) if found else None
+        measures = MEASURES if latency_ms else MEASURES_WITHOUT_LATENCY
+        medians = {
+            name: compared([(getattr(pair.run, name), getattr(pair.bare, name)) for pair in measured])
+            for name in measures
+        }
+        found.append(asdict(setting) | {"run_to_bare": medians, "pairs": [asdict(pair) for pair in measured]})
+    return {"against_bare": found, "correct": correct}
 
 
 def measure_pair(setting: Setting, number: str) -> Pair:
