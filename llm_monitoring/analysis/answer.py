@@ -102,7 +102,7 @@ class Matcher:
     def named(self, document: Document) -> list[Named]:
         """Every occurrence of a tracked name, marked if the model denies knowing it."""
         found = find_matches(self.vocabulary, document)
-        absent = absent_matches(found)
+        absent = absent_matches(found, document.text)
         return [Named(match, match in absent) for match in found.matches]
 
     def positions(self, held: dict[int, Place]) -> dict[str, int]:

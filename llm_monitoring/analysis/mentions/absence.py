@@ -6,7 +6,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from llm_monitoring.analysis.mentions.denials import NAME, SIGNS, denials
+from llm_monitoring.analysis.mentions.denials import NAME, SIGNS, UNTRACKED, denials
+from llm_monitoring.analysis.mentions.joined_names import names_after, names_before
 from llm_monitoring.analysis.mentions.matching import Found, Match
 
 # Full stops that end no sentence, in folded text.
@@ -18,12 +19,14 @@ SENTENCE_END = re.compile(
     rf"|(?<=[.])(?:(?=[\"'»”)]?\s){NOT_ABBREVIATED}|(?=[\"'»”)]?$)))"
 )
 SENTENCE_REACH = 400
+QUESTION_MARKS = frozenset("?？")
+CLAUSE_END = re.compile(r"[,;:(—]|\s-\s")
 
 
-def absent_matches(found: Found) -> set[Match]:
+def absent_matches(found: Found, visible: str) -> set[Match]:
     """The matches that are the object of a denial. When in doubt a match is a mention."""
     absent: set[Match] = set()
-    known: dict[str, set[int]] = {}
+    known: dict[tuple[str, bool], set[int]] = {}
     folded, places_of_negations = found.folded.text, [place for place, _ in found.negations]
     for floor, end, inside in sentences_with_names(folded, found.matches):
         high = bisect_left(places_of_negations, end)
@@ -33,10 +36,12 @@ def absent_matches(found: Found) -> set[Match]:
         low = bisect_left(places_of_negations, start)
         if low == high:
             continue
-        masked, places = mask(folded, start, end, inside)
-        if masked not in known:
-            known[masked] = denied_places(masked, {word for _, word in found.negations[low:high]})
-        denied = known[masked]
+        masked, places = mask(folded, start, end, stretches(found, visible, start, end, inside))
+        question = folded[end : end + 1] in QUESTION_MARKS
+        if (masked, question) not in known:
+            words = {word for _, word in found.negations[low:high]}
+            known[masked, question] = denied_places(masked, words, question=question)
+        denied = known[masked, question]
         owners = {match.owner for place, match in zip(places, inside, strict=True) if place in denied}
         absent.update(match for match in inside if match.owner in owners)
     return absent
@@ -74,25 +79,44 @@ def sentence_end(folded: str, position: int) -> int:
     return found.start() if found else len(folded)
 
 
-def mask(folded: str, start: int, end: int, inside: Sequence[Match]) -> tuple[str, list[int]]:
-    """The sentence with one sign for each name, and where the signs stand."""
+def stretches(found: Found, visible: str, start: int, end: int, inside: Sequence[Match]) -> list[tuple[int, int, str]]:
+    """The tracked names of a sentence and the untracked ones that are joined with them, each with its sign."""
+    marked: list[tuple[int, int, str]] = []
+    floor = start
+    for place, match in enumerate(inside):
+        limit = inside[place + 1].folded_start if place + 1 < len(inside) else end
+        before = names_before(found.folded, visible, floor, match.folded_start)
+        after = names_after(found.folded, visible, match.folded_end, limit)
+        marked.extend((*name, UNTRACKED) for name in before)
+        marked.append((match.folded_start, match.folded_end, NAME))
+        marked.extend((*name, UNTRACKED) for name in after)
+        floor = marked[-1][1]
+    return marked
+
+
+def mask(folded: str, start: int, end: int, marked: Sequence[tuple[int, int, str]]) -> tuple[str, list[int]]:
+    """The sentence with one sign for each name, and where the signs of tracked names stand."""
     pieces: list[str] = []
     places: list[int] = []
     length, position = 0, start
-    for match in inside:
-        piece = folded[position : match.folded_start]
-        places.append(length + len(piece))
-        pieces.extend((piece, NAME))
+    for name_start, name_end, sign in marked:
+        piece = folded[position:name_start]
+        if sign == NAME:
+            places.append(length + len(piece))
+        pieces.extend((piece, sign))
         length += len(piece) + 1
-        position = match.folded_end
+        position = name_end
     pieces.append(folded[position:end])
     masked = "".join(pieces)
     stripped = len(masked) - len(masked.lstrip())
     return masked.strip(), [place - stripped for place in places]
 
 
-def denied_places(masked: str, negations: set[str]) -> set[int]:
-    """Where the masked sentence holds a name that it denies knowing."""
+def denied_places(masked: str, negations: set[str], *, question: bool = False) -> set[int]:
+    """Where the masked sentence holds a name that it denies knowing.
+
+    A question that ends with the name denies nothing: "Never heard of Holded?" asks the reader.
+    """
     denied: set[int] = set()
     for language, sign in SIGNS.items():
         if sign.negation.isdisjoint(negations) or not sign.hint.search(masked):
@@ -100,5 +124,6 @@ def denied_places(masked: str, negations: set[str]) -> set[int]:
         for pattern in denials(language).patterns:
             for found in pattern.finditer(masked):
                 start, end = found.span("o")
-                denied.update(place for place in range(start, end) if masked[place] == NAME)
+                if not question or CLAUSE_END.search(masked, end):
+                    denied.update(place for place in range(start, end) if masked[place] == NAME)
     return denied

@@ -12,12 +12,12 @@ from typing import Any
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 FOLDER = Path(__file__).parents[1] / "data" / "absence"
-NAME = "\ue000"
+NAME, UNTRACKED = "\ue000", "\ue001"
 LEGAL_FORM = (
     r"(?:,?\s(?:inc|ltd|llc|plc|corp|co|gmbh|ag|ug|kg|s\.?\s?l\.?(?:u\.?)?|s\.?a\.?(?:s\.?|u\.?)?|sarl|s\.?\s?r\.?\s?l"
     r"|s\.?p\.?a|ltda|lda|bv|b\.v)(?!\w)\.?)?"
 )
-QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?{NAME}{LEGAL_FORM}(?:\\s?[\"'»”“])?"
+QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?[{NAME}{UNTRACKED}]{LEGAL_FORM}(?:\\s?[\"'»”“])?"
 CLAUSE = r"^|(?<=[,;:(—])|(?<=[,;:(—]\s)|(?<=\s-\s)"
 BREAK = r"(?:\s|(?<='))"
 
@@ -41,9 +41,10 @@ class Grammar:
 
     @property
     def filler(self) -> str:
-        """Articles and class words before a name."""
+        """Articles and class words before a name, but for what the name owns: `a competitor of Holded` is another."""
         elided = "".join(f"|{re.escape(word)}" for word in self.data["elided"])
-        return rf"(?:(?:{self.words('filler')})\s{elided}){{0,6}}"
+        owned = rf"(?:{self.words('owned')})(?!\s(?:{self.words('of')})\s?{QUOTED_NAME})"
+        return rf"(?:(?:{self.words('filler')}|{owned})\s{elided}){{0,6}}"
 
     @property
     def names(self) -> str:
@@ -63,8 +64,15 @@ class Grammar:
         """What may follow a denied name."""
         return (
             rf"(?=\s?$|\s?[.,;:!?)\]—(]|\s?[\"'»”](?=\W|$)|\s-\s|\s(?:{self.words('but')})\b"
-            rf"|\s(?:{self.words('conj')})\b(?!\s{self.filler}{QUOTED_NAME})|\s(?:{self.data['tail']})(?!\w))"
+            rf"|\s(?:{self.words('conj')})\b(?!\s{self.filler}{QUOTED_NAME})"
+            rf"|\s(?:{self.data['tail']})(?:(?<=')|(?!\w))|{self.listed})"
         )
+
+    @property
+    def listed(self) -> str:
+        """A participle that closes the denial of a name: `I don't see Holded mentioned in any of the sources`."""
+        where = rf"(?:{self.location}|\s(?:{self.data['nowhere']}))?"
+        return rf"\s(?:{self.data['listed']}){where}(?=\s?$|\s?[.,;:!?)])"
 
     @property
     def stop(self) -> str:
@@ -137,17 +145,23 @@ def denials(language: str) -> Denials:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What every denial of a language contains: a word of negation, and some other word of the language."""
+    """What every denial of a language contains: a word of negation, and some other word of the language.
+
+    `fronts` are the words that open "As for Holded, I have no data".
+    """
 
     negation: frozenset[str]
+    fronts: frozenset[str]
     hint: re.Pattern[str]
 
 
 def read_sign(language: str) -> Sign:
     """The sign of one language."""
     data = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
-    return Sign(frozenset(data["negation"]), re.compile(data["hint"]))
+    fronts = frozenset(front.split()[0] for front in data["front"])
+    return Sign(frozenset(data["negation"]), fronts, re.compile(data["hint"]))
 
 
 SIGNS = {language: read_sign(language) for language in LANGUAGES}
 NEGATIONS = frozenset().union(*(sign.negation for sign in SIGNS.values()))
+FRONTS = frozenset().union(*(sign.fronts for sign in SIGNS.values()))
