@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from io import SEEK_END
@@ -15,6 +16,8 @@ CHUNK_BYTES: Final = 1024 * 1024
 ENCODINGS: Final = "gzip, deflate"  # requested, and the only ones that are read
 GZIP: Final = 16 + zlib.MAX_WBITS
 RAW_DEFLATE: Final = -zlib.MAX_WBITS
+GZIP_MARK: Final = b"\x1f\x8b"
+PLAIN: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{<]")  # how JSON and HTML begin
 
 
 def whole_body(response: httpx2.Response) -> bytes:
@@ -27,7 +30,7 @@ def whole_body(response: httpx2.Response) -> bytes:
         spoil_with_left_over(response)
     finally:
         response.close()
-    for encoding in reversed(encodings(response)):
+    for encoding in encodings(response, raw):
         raw = decoded(encoding, raw)
     return raw
 
@@ -43,7 +46,8 @@ def write_body(response: httpx2.Response, file: BinaryIO) -> None:
         spoil_with_left_over(response)
     finally:
         response.close()
-    for encoding in reversed(encodings(response)):  # one that was not asked for; its content has to fit in memory
+    file.seek(start)
+    for encoding in encodings(response, file.read(len(GZIP_MARK))):  # not asked for; the content has to fit in memory
         file.seek(start)
         raw = decoded(encoding, file.read())
         file.seek(start)
@@ -70,13 +74,27 @@ def spoil_with_left_over(response: httpx2.Response) -> None:
         state.send_failed()
 
 
-def encodings(response: httpx2.Response) -> list[str]:
-    named = response.headers.get("content-encoding", "").split(",")
-    return [name for each in named if (name := each.strip().lower()) and name != "identity"]
+def encodings(response: httpx2.Response, raw: bytes) -> list[str]:
+    """Return the encodings of a body in the order of their removal; `raw`: at least its first bytes."""
+    named = [each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")]
+    found = [name for name in reversed(named) if name not in ("", "identity")]
+    return found or (["gzip"] if raw.startswith(GZIP_MARK) else [])
 
 
 def decoded(encoding: str, raw: bytes) -> bytes:
-    """Return `raw` decompressed; raises DecodingError if it is damaged, cut or in an encoding not requested."""
+    """Return `raw` decompressed; raises DecodingError if it is damaged, cut or in an encoding not requested.
+
+    Plain text stays as it is: some proxies decompress a body and keep its header, or name what is no compression.
+    """
+    try:
+        return decompressed(encoding, raw)
+    except httpx2.DecodingError:
+        if PLAIN.match(raw):
+            return raw
+        raise
+
+
+def decompressed(encoding: str, raw: bytes) -> bytes:
     if encoding in ("gzip", "x-gzip"):
         return gathered(members(raw, GZIP))
     if encoding == "deflate":

@@ -157,5 +157,6 @@ def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
 
 
 def calls_of(usage: dict[str, object], tool: str) -> int:
-    """Return how often a tool was called; raises InvalidUsage."""
-    return count_or_zero(part(part(usage.get("tool_calls_details")).get(tool)).get("invocation"))
+    """Return how often a tool was called, which some gateways give as a bare number; raises InvalidUsage."""
+    given = part(usage.get("tool_calls_details")).get(tool)
+    return count(given) if type(given) is int else count_or_zero(part(given).get("invocation"))

@@ -81,12 +81,18 @@ COMPRESSED = {
     "bare deflate": (zlib.compress(PLAIN["openai"])[2:-4], "deflate"),
     "twice": (gzip.compress(gzip.compress(PLAIN["openai"])), "gzip, gzip"),
     "identity": (PLAIN["openai"], "identity"),
+    "not declared": (gzip.compress(PLAIN["openai"]), ""),
+    "only declared": (PLAIN["openai"], "gzip"),
+    "only declared, deflate": (PLAIN["openai"], "deflate"),
+    "one of two": (gzip.compress(PLAIN["openai"]), "gzip, gzip"),
+    "a charset": (PLAIN["openai"], "utf-8"),
+    "an unknown name": (PLAIN["openai"], "br"),
 }
 
 
 @pytest.mark.parametrize("form", COMPRESSED)
 def test_compressed_replies_are_read_whole(server: Server, form: str) -> None:
-    """Every form of compression that is asked for comes out whole, in as many members as it has."""
+    """Compression that is asked for comes out whole, in as many members as it has, also if a header is wrong."""
     body, encoding = COMPRESSED[form]
     assert PLAIN["openai"] == sent(server, body, encoding).body
 
@@ -98,11 +104,12 @@ def test_compressed_replies_are_read_whole(server: Server, form: str) -> None:
         (COMPRESSED["two members"][0][:-9], "gzip"),
         (COMPRESSED["gzip"][0] + b"rubbish", "gzip"),
         (zlib.compress(PLAIN["openai"])[:-20], "deflate"),
-        (PLAIN["openai"], "gzip"),
-        (PLAIN["openai"], "br"),
-        (PLAIN["openai"], "zstd"),
+        (gzip.compress(PLAIN["openai"])[:-9], ""),
+        (b"\x0b\x02\x80{}\x03", "gzip"),
+        (b"\x0b\x02\x80{}\x03", "br"),
+        (b"\x28\xb5\x2f\xfd{}", "zstd"),
     ],
-    ids=["cut", "cut in the second", "more behind it", "deflate cut", "not gzip", "br", "zstd"],
+    ids=["cut", "cut in the second", "more behind it", "deflate cut", "cut, undeclared", "not gzip", "br", "zstd"],
 )
 def test_broken_compression_is_perhaps_billed(server: Server, body: bytes, encoding: str) -> None:
     """A reply that cannot be decompressed whole is no reply, and its call is perhaps billed."""

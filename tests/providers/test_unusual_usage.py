@@ -38,7 +38,9 @@ def read(provider: ProviderName, body: dict[str, Any]) -> Usage | None:
         ("anthropic", {"inference_geo": {"region": "us"}}),
         ("google", {"trafficType": 5}),
         ("perplexity", {"tool_calls_details": []}),
-        ("perplexity", {"tool_calls_details": {"search_web": 1}}),
+        ("perplexity", {"tool_calls_details": {"search_web": "1"}}),
+        ("perplexity", {"tool_calls_details": {"search_web": -1}}),
+        ("perplexity", {"tool_calls_details": {"search_web": True}}),
         ("perplexity", {"cost": None, "tool_calls_details": {"finance_search": {"invocation": 1}}}),
         ("perplexity", {"cost": None, "total_tokens": 10**6}),
     ],
@@ -99,6 +101,13 @@ def test_a_tier_by_the_name_of_its_enum(named: str, expected: str) -> None:
     found = read("google", document("google", serviceTier=named))
     assert found is not None
     assert expected == found.service_tier
+
+
+def test_a_bare_number_of_calls_is_a_number_of_calls() -> None:
+    """A gateway that leaves out the level of `invocation` has the calls counted, and its bill believed."""
+    found = read("perplexity", document("perplexity", tool_calls_details={"search_web": 3, "fetch_url": 2}))
+    assert found is not None
+    assert (3, Decimal("0.001")) == (found.searches, found.fees_usd)
 
 
 @pytest.mark.parametrize(
