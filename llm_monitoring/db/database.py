@@ -143,9 +143,11 @@ class Transaction:
     @contextmanager
     def run(self, sql: str, params: Params | None) -> Iterator[psycopg2.extensions.cursor]:
         with translated(self.connection), self.connection.cursor() as cursor:
+            values = storable(dict(params or {}))
             if self.prepares and isinstance(sql, Preparable):
-                sql = self.connection.prepare(cursor, sql)
-            cursor.execute(sql, storable(dict(params or {})))
+                self.connection.execute_prepared(cursor, sql, values)
+            else:
+                cursor.execute(sql, values)
             yield cursor
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
 
 from llm_monitoring.app import open_app
@@ -107,6 +108,43 @@ def test_a_new_connection_prepares_for_itself(tables: Database) -> None:
         other.all(TERMINATE)
     assert "it's 100%" == add(tables, 2)
     assert {"llm_test_add": 1} == plans(tables)
+
+
+OUTDATING = ("ALTER TABLE things ALTER COLUMN name TYPE VARCHAR(99)", "DEALLOCATE ALL")
+
+
+@pytest.mark.parametrize("sql", OUTDATING, ids=("a column's type changes", "the plans are gone"))
+@pytest.mark.parametrize("in_transaction", [False, True], ids=("alone", "in a transaction"))
+def test_a_plan_that_is_outdated_is_made_again(tables: Database, sql: str, in_transaction: bool) -> None:
+    """The work is run again from its start on a new connection: a migration during a run ends nothing."""
+    add(tables, 1)
+    tables.execute(sql)
+
+    def two(tx: Transaction) -> list[Any]:
+        tx.execute("INSERT INTO things VALUES (7, 'seven')")
+        return [add(tx, 2), add(tx, 3)]
+
+    found = tables.transact(two) if in_transaction else [add(tables, 2), add(tables, 3)]
+    assert ["it's 100%"] * 2 == found
+    assert 3 + in_transaction == len(tables.all("SELECT * FROM things"))
+
+
+def test_a_plan_that_is_gone_when_it_is_due_again_is_made_again(tables: Database) -> None:
+    """Someone deallocated the plans right before the use at which it is planned again."""
+    for number in range(PLAN_USES):
+        add(tables, number)
+    tables.execute("DEALLOCATE ALL")
+    assert "it's 100%" == add(tables, PLAN_USES)
+
+
+def test_what_the_server_does_not_support_is_no_outdated_plan(tables: Database) -> None:
+    """A statement that fails when it was planned just now is a mistake, and not tried again."""
+    tables.execute(
+        "CREATE FUNCTION refuse() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN RAISE feature_not_supported; END $$"
+    )
+    unsupported = Preparable("SELECT refuse() + %(id)s", "test_refuse", {"id": "integer"})
+    with pytest.raises(psycopg2.errors.FeatureNotSupported):
+        tables.one(unsupported, {"id": 1})
 
 
 def test_nothing_is_prepared_on_sessions_that_may_not_be_ours(tables: Database) -> None:
