@@ -26,7 +26,7 @@ from llm_monitoring.jobs.run_notices import pacing_notices
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.projects import find
 from llm_monitoring.runs import orders
-from llm_monitoring.runs.day_plans import days_left, foresee
+from llm_monitoring.runs.day_plans import days_left, foresee, read_day
 from llm_monitoring.runs.order_service import serve
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.settings import load_settings
@@ -310,6 +310,33 @@ def test_periods_with_other_prompts_are_compared_by_what_both_asked(environment:
     assert len(shared) == change.pairs
     mentions = [each.brand_mentioned for each in first if each.query_id in shared]
     assert round(100 * Decimal(sum(mentions)) / len(mentions), 2) == change.before
+
+
+PUT_OUT = (
+    "DELETE FROM llm_monitoring_results",
+    "INSERT INTO llm_batches (id, llm_provider, model_id, key_hash, web_search, pace, state, requests, posted_at,"
+    " remote_id) VALUES (%(batch)s, 'openai', 'm', 'h', FALSE, 'patient', 'running', 3, now(), 'batch_1')",
+    "UPDATE llm_call_attempts SET state = 'sent', mode = 'batch', batch_id = %(batch)s, charged_usd = 0,"
+    " closed_at = NULL",
+)
+
+
+def test_a_prompt_that_is_out_in_a_batch_counts_as_asked(environment: Environment) -> None:
+    """Its answer is to come: it has had its turn, and is not open on its day."""
+    user, project = tight_user(environment, 3)
+    run(environment)
+    before = len(asked(environment, project))
+    for statement in PUT_OUT:
+        environment.db.execute(statement, {"batch": "00000000-0000-0000-0000-000000000001"})
+    app, today = app_of(environment), environment.budget.today()
+    same, following = (
+        read_day(app, user, day, frozenset()).prompts[project] for day in (today, today + timedelta(days=1))
+    )
+    assert (3, {1}, {today}) == (
+        before,
+        {row["answered"] for row in same},
+        {row["last_asked"] for row in following},
+    )
 
 
 def test_the_plan_of_what_a_run_would_ask_is_that_of_the_run(environment: Environment) -> None:

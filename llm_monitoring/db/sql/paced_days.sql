@@ -24,18 +24,27 @@ GROUP BY d.project_id, d.task_provider, d.analysis_date, d.answers, a.kind, a.ll
 ORDER BY d.project_id, d.task_provider, d.analysis_date;
 
 -- name: turns
--- The active prompts of a user's active projects: their answers of the last weeks, the last day with one, and those of the day.
+-- The active prompts of a user's active projects: their answers of the last weeks, the last day with one, and those of the day. One that is out in a batch counts as asked.
+WITH out AS (
+    SELECT query_id, max(analysis_date) FILTER (WHERE analysis_date < %(day)s) AS last_asked,
+           count(*) FILTER (WHERE analysis_date = %(day)s) AS answers
+    FROM llm_call_attempts
+    WHERE user_id = %(user_id)s AND state = 'sent' AND batch_id IS NOT NULL AND kind = 'answer'
+      AND analysis_date BETWEEN %(first)s AND %(day)s
+    GROUP BY query_id
+)
 SELECT q.project_id, q.id AS query_id, q.query_text, coalesce(q.language, p.language) AS language,
        count(r.id) FILTER (WHERE r.analysis_date < %(day)s) AS answers,
        count(r.id) FILTER (WHERE r.analysis_date < %(day)s AND r.brand_mentioned) AS mentions,
-       max(r.analysis_date) FILTER (WHERE r.analysis_date < %(day)s) AS last_asked,
-       count(r.id) FILTER (WHERE r.analysis_date = %(day)s) AS answered
+       greatest(max(r.analysis_date) FILTER (WHERE r.analysis_date < %(day)s), out.last_asked) AS last_asked,
+       count(r.id) FILTER (WHERE r.analysis_date = %(day)s) + coalesce(out.answers, 0) AS answered
 FROM llm_monitoring_projects p
          JOIN llm_monitoring_queries q ON q.project_id = p.id AND q.is_active
          LEFT JOIN llm_monitoring_results r ON r.project_id = p.id AND r.query_id = q.id
              AND r.analysis_date BETWEEN %(first)s AND %(day)s
+         LEFT JOIN out ON out.query_id = q.id
 WHERE p.is_active AND p.user_id = %(user_id)s
-GROUP BY q.id, p.id
+GROUP BY q.id, p.id, out.last_asked, out.answers
 ORDER BY q.project_id, q.id;
 
 -- name: ordered
