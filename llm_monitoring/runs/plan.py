@@ -53,7 +53,8 @@ class Plan:
     """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out.
 
     `choices` has what is asked of paced projects: of the others everything is. The answers of `unjudged` projects get
-    no sentiment, so that their day fits the user's budget.
+    no sentiment, so that their day fits the user's budget. `late_judges` are those of the answers of earlier days, whose
+    own plans say whether they get one.
     """
 
     projects: Mapping[int, TrackedProject]
@@ -62,6 +63,7 @@ class Plan:
     catalogue: registry.Catalogue
     problems: Problems
     choices: Mapping[int, Choice] = field(default_factory=dict)
+    late_judges: Mapping[int, KeyId] = field(default_factory=dict)
 
     @property
     def unjudged(self) -> frozenset[int]:
@@ -80,6 +82,7 @@ class Plan:
             self,
             projects={number: item for number, item in self.projects.items() if number in project_ids},
             judges={number: judge for number, judge in self.judges.items() if number in project_ids},
+            late_judges={number: judge for number, judge in self.late_judges.items() if number in project_ids},
             problems={number: problem for number, problem in self.problems.items() if number in project_ids},
             choices={number: choice for number, choice in self.choices.items() if number in project_ids},
         )
@@ -125,7 +128,7 @@ def plan_projects(
             problems[number] = problem
             del tracked[number]
     judges = {number: judge for number, item in tracked.items() if (judge := judge_of(plan, item, today)) is not None}
-    return replace(plan, judges=judges)
+    return replace(plan, judges=judges, late_judges=judges)
 
 
 def read_projects(app: App, project_ids: Sequence[int] | None = None) -> ReadProjects:

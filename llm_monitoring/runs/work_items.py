@@ -11,6 +11,7 @@ from llm_monitoring.runs import tasks
 from llm_monitoring.runs.batches.records import late_days
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
+from llm_monitoring.runs.plan import Plan
 
 Keys = Mapping[tuple[int, ProviderName], KeyId]
 Wants = Callable[[ProviderName, int], bool]
@@ -22,21 +23,27 @@ def wants_all(provider: ProviderName, project_id: int) -> bool:
 
 
 def work_items_by_provider(
-    executor: TaskExecutor, day: date, keys: Keys, judges: Mapping[int, KeyId], wants: Wants = wants_all
+    executor: TaskExecutor, day: date, plan: Plan, wants: Wants = wants_all
 ) -> dict[ProviderName, Iterator[WorkItem]]:
     """Each provider's items of the day: first the answers that were never scored, then the unanswered tasks.
 
-    Late answers of other days, which came in batches, are scored with them.
+    Late answers of other days, which came in batches, are scored with them, as the plans of their own days say.
     """
     newest = store.newest(executor.budget.db)
-    late = {late_day for project_id, late_day in late_days(executor.budget.db, day) if project_id in judges}
+    late = sorted({each for _, each in late_days(executor.budget.db, day)})
+    judges = {day: plan.judges} | {each: judges_of(executor, plan, each) for each in late}
 
-    def plan(provider: ProviderName) -> Iterator[WorkItem]:
-        for each in (day, *sorted(late)):
-            yield from unscored_items(executor, provider, each, judges, newest)
-        yield from task_items(executor, provider, day, keys, wants)
+    def items(provider: ProviderName) -> Iterator[WorkItem]:
+        for each in (day, *late):
+            yield from unscored_items(executor, provider, each, judges[each], newest)
+        yield from task_items(executor, provider, day, plan.keys, wants)
 
-    return {provider: plan(provider) for provider in PROVIDERS}
+    return {provider: items(provider) for provider in PROVIDERS}
+
+
+def judges_of(executor: TaskExecutor, plan: Plan, late: date) -> dict[int, KeyId]:
+    """The judges of the projects of which an earlier day gets a sentiment."""
+    return {number: judge for number, judge in plan.late_judges.items() if (number, late) not in executor.unjudged}
 
 
 def unscored_items(
