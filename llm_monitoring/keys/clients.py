@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 from llm_monitoring.domain import KeyId, Mode, Secret
@@ -28,11 +28,15 @@ class Client:
 
 
 class Clients:
-    """One open provider for each key and mode; the worker that needs a key first decrypts it."""
+    """One open provider for each key and mode; the worker that needs a key first decrypts it.
 
-    def __init__(self, keys: KeyStore, settings: Settings) -> None:
+    `stop` ends the requests of batches, which may take minutes; single calls end by themselves.
+    """
+
+    def __init__(self, keys: KeyStore, settings: Settings, stop: Event | None = None) -> None:
         self.keys = keys
         self.settings = settings
+        self.stop = stop
         self.lock = Lock()
         self.locks: dict[tuple[KeyId, Mode], Lock] = {}
         self.open: dict[tuple[KeyId, Mode], Client] = {}
@@ -95,6 +99,7 @@ class Clients:
             base_url=self.settings.base_urls.get(key.provider),
             timeout_seconds=self.settings.timeout_seconds[key.provider],
             total_seconds=BATCH_SECONDS,
+            stop=self.stop,
         )
 
     def secret(self, key: KeyId) -> Secret:

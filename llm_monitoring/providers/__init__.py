@@ -8,6 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Event
 from types import ModuleType
 from typing import Final, assert_never, cast
 
@@ -146,11 +147,15 @@ def open_batches(
     base_url: str | None,
     timeout_seconds: float,
     total_seconds: float | None = None,
+    stop: Event | None = None,
 ) -> BatchClient:
-    """Return the batch calls of a provider with `key`, as `open_provider` does; raises BadRequest if there are none."""
+    """Return the batch calls of a provider with `key`, as `open_provider` does; raises BadRequest if there are none.
+
+    A request that is on its way when `stop` is set ends some seconds later.
+    """
     module, class_name = batches_of(name)
     opened = getattr(module, class_name)(
-        key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds
+        key, base_url=base_url, timeout_seconds=timeout_seconds, total_seconds=total_seconds, stop=stop
     )
     return cast(BatchClient, opened)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Final
 from uuid import UUID
 
@@ -46,7 +47,13 @@ class AnthropicBatches:
     name: ProviderName = NAME
 
     def __init__(
-        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+        self,
+        key: Secret,
+        *,
+        base_url: str | None,
+        timeout_seconds: float,
+        total_seconds: float | None,
+        stop: Event | None,
     ) -> None:
         transport = HttpTransport(
             NAME,
@@ -55,6 +62,7 @@ class AnthropicBatches:
             headers={"authorization": f"Bearer {key.reveal()}", "anthropic-version": API_VERSION},
             timeout_seconds=timeout_seconds,
             total_seconds=total_seconds,
+            stop=stop,
         )
         self.http = BatchHttp(NAME, transport, base_url or BASE_URL)
 

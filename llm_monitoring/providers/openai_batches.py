@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from threading import Event
 from typing import Final
 from uuid import UUID
 
@@ -44,7 +45,13 @@ class OpenAIBatches:
     name: ProviderName = NAME
 
     def __init__(
-        self, key: Secret, *, base_url: str | None, timeout_seconds: float, total_seconds: float | None
+        self,
+        key: Secret,
+        *,
+        base_url: str | None,
+        timeout_seconds: float,
+        total_seconds: float | None,
+        stop: Event | None,
     ) -> None:
         transport = HttpTransport(
             NAME,
@@ -53,6 +60,7 @@ class OpenAIBatches:
             headers={"authorization": f"Bearer {key.reveal()}"},
             timeout_seconds=timeout_seconds,
             total_seconds=total_seconds,
+            stop=stop,
         )
         self.http = BatchHttp(NAME, transport, base_url or BASE_URL)
 

@@ -5,12 +5,15 @@ of these costs money that no reservation covers. Therefore an SDK only builds th
 first of its kind (`written_requests`): our transport refuses a second request in a call, any other address and any
 other header, and reads the whole reply before the SDK sees it. The caller gets that reply, also if the SDK raises on
 it. The deadline applies to each socket operation, because the
-timeouts of httpx2 start again with every byte, and a slow reply would never end.
+timeouts of httpx2 start again with every byte, and a slow reply would never end. A long request, which moves a whole
+batch, also ends soon after the process was asked to stop: its operations look for that while they wait.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import select
 import ssl
 import time
 import urllib.request
@@ -18,7 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, BinaryIO, Final
+from threading import Event
+from typing import Any, BinaryIO, Final, TypeVar
 
 import httpcore2
 import httpx2
@@ -30,7 +34,12 @@ from llm_monitoring.providers.base import BadRequest, ProviderUnavailable, Quest
 from llm_monitoring.providers.written_requests import NotSent, WrittenRequests
 
 CONNECT_SECONDS: Final = 10.0
+STOPPED_SECONDS: Final = 20.0  # after a stop, in which a request that looks for it has ended
+SLICE_SECONDS: Final = 0.5  # after which a socket operation that waits looks for a stop
+LEAST_SECONDS: Final = 0.001  # of a socket operation: 0 would not wait at all
+PIECE_BYTES: Final = 16 * 1024  # which a socket takes at once if it takes any
 MAX_CONNECTIONS: Final = 256
+T = TypeVar("T")
 LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
 
 # The headers that an SDK may send. All others, such as an organisation or a custom header from the environment, are
@@ -53,7 +62,10 @@ BEFORE_SENDING: Final = (
 
 @dataclass(slots=True)
 class Exchange:
-    """The requests and the reply of one call. `written`: where its request is put instead of being sent."""
+    """The requests and the reply of one call. `written`: where its request is put instead of being sent.
+
+    `stop`: ends the call within STOPPED_SECONDS once it is set.
+    """
 
     deadline: float
     mode: Mode = "standard"
@@ -66,6 +78,13 @@ class Exchange:
     fault: str | None = None
     sent: bool = False
     file: BinaryIO | None = None
+    stop: Event | None = None
+    is_stopping: bool = False
+
+    def look_for_stop(self) -> None:
+        if self.stop is not None and self.stop.is_set() and not self.is_stopping:
+            self.is_stopping = True
+            self.deadline = min(self.deadline, time.monotonic() + STOPPED_SECONDS)
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
@@ -73,10 +92,24 @@ CURRENT: ContextVar[Exchange] = ContextVar("current_exchange")
 
 def seconds_left(timeout: float | None, error: type[Exception]) -> float:
     """Return how long one socket operation may take; raises `error` if the call's total time is over."""
+    CURRENT.get().look_for_stop()
     remaining = CURRENT.get().deadline - time.monotonic()
     if remaining <= 0:
         raise error("the call's total time is over")
     return remaining if timeout is None else min(timeout, remaining)
+
+
+def in_slices(operation: Callable[[float], T], timeout: float | None, error: type[Exception]) -> T:
+    """Run a socket operation that takes its longest time; of a call with a `stop` in slices, to look for it between."""
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        left = seconds_left(until - time.monotonic(), error)
+        if CURRENT.get().stop is None or left <= SLICE_SECONDS:
+            return operation(max(left, LEAST_SECONDS))
+        try:
+            return operation(SLICE_SECONDS)
+        except error:
+            continue
 
 
 class DeadlineStream(httpcore2.NetworkStream):
@@ -86,10 +119,23 @@ class DeadlineStream(httpcore2.NetworkStream):
         self.stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.stream.read(max_bytes, seconds_left(timeout, httpcore2.ReadTimeout))
+        return in_slices(lambda seconds: self.stream.read(max_bytes, seconds), timeout, httpcore2.ReadTimeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.stream.write(buffer, seconds_left(timeout, httpcore2.WriteTimeout))
+        if CURRENT.get().stop is None:
+            self.stream.write(buffer, seconds_left(timeout, httpcore2.WriteTimeout))
+            return
+        for start in range(0, len(buffer), PIECE_BYTES):
+            in_slices(self.wait_for_room, timeout, httpcore2.WriteTimeout)
+            piece = buffer[start : start + PIECE_BYTES]
+            self.stream.write(piece, seconds_left(timeout, httpcore2.WriteTimeout))
+
+    def wait_for_room(self, seconds: float) -> None:
+        """Wait until the socket takes a piece; raises WriteTimeout."""
+        poll = select.poll()
+        poll.register(self.stream.get_extra_info("socket"), select.POLLOUT)
+        if not poll.poll(1000 * seconds):
+            raise httpcore2.WriteTimeout("the socket takes no more")
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
@@ -243,16 +289,18 @@ class HttpTransport:
         headers: Mapping[str, str],
         timeout_seconds: float,
         total_seconds: float | None,
+        stop: Event | None = None,
     ) -> None:
         """Open a client. `headers` hold the key.
 
         A call ends after `timeout_seconds` without a byte, and at the latest after `total_seconds`, which is twice
-        as long by default.
+        as long by default; and soon after `stop` is set.
         """
         http_errors.check_key(name, key)
         self.name = name
         self.key = key
         self.total_seconds = total_seconds or LONGEST_CALL * timeout_seconds
+        self.stop = stop
         self.timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
         self.transport = Transport(httpx2.URL(base_url), key, headers, self.timeout)
         self.http = httpx2.Client(
@@ -285,7 +333,7 @@ class HttpTransport:
         not the SDK's result. The SDK's exception is not chained, because it holds the request, and the request holds
         the key.
         """
-        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode, file=file)
+        exchange = Exchange(deadline=time.monotonic() + self.total_seconds, mode=mode, file=file, stop=self.stop)
         return self.outcome(exchange, self.complaint_of(call, exchange))
 
     def complaint_of(self, call: Callable[[], object], exchange: Exchange) -> str:

@@ -161,7 +161,7 @@ def obstacle(*, may_spend: bool, usable: bool) -> StopReason | None:
 
 def settle_open_calls(app: App, read: ReadProjects, catalogue: registry.Catalogue, stop: Event) -> None:
     """Collect batches, close the calls that dead runs left open, read answers that are unread, write their figures."""
-    with closing(Clients(app.keys, app.settings)) as clients:
+    with closing(Clients(app.keys, app.settings, stop)) as clients:
         executor = settling_executor(app, clients, read, catalogue)
         days = collect(executor, should_stop=stop.is_set).days | recover(executor).days
         figures(executor, days | read_unread(app.db, app.errors, sentiment=app.settings.sentiment))
@@ -183,7 +183,7 @@ def settling_executor(app: App, clients: Clients, read: ReadProjects, catalogue:
 
 def collect_batches(app: App, stop: Event, on_batch: Callable[[Batch], None] = lambda batch: None) -> Collected:
     """Collect what has come of batches between two runs, and write the figures of its days; raises AlreadyRunning."""
-    with RunLock(app.db), closing(Clients(app.keys, app.settings)) as clients:
+    with RunLock(app.db), closing(Clients(app.keys, app.settings, stop)) as clients:
         read, catalogue = read_projects(app), registry.read_catalogue(app.db, app.errors)
         executor = settling_executor(app, clients, read, catalogue)
         collected = collect(executor, on_batch, stop.is_set)
@@ -216,7 +216,7 @@ def recorded(app: App, day: date) -> Iterator[int]:
 
 def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLock, execute: Executor) -> DayReport:
     """Plan the day, have it asked, write its figures and close its record."""
-    read, clients = start.read.only(request.project_ids), Clients(app.keys, app.settings)
+    read, clients = start.read.only(request.project_ids), Clients(app.keys, app.settings, request.stop)
     if start.obstacle is None:
         log_unreadable_keys({user_id: start.keys[user_id] for user_id in sorted(read.owners)})
         log_undecided_prices(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from threading import Event
@@ -49,7 +50,7 @@ class RunContext:
     """What an executor works with. `before`: how far the day was; `owns_run`: no other process took over.
 
     `wants`: whether the tasks of a provider and project are asked now. `deadline`: of the run, monotonic seconds.
-    `limits`: those of an earlier part of the run.
+    `limits` and `stop_check`: those of an earlier part of the run, or of one at the same time.
     """
 
     executor: TaskExecutor
@@ -60,6 +61,7 @@ class RunContext:
     wants: Wants = wants_all
     deadline: float = math.inf
     limits: Limits | None = None
+    stop_check: StopCheck | None = None
 
 
 Executor = Callable[[RunContext], RunStats]
@@ -79,10 +81,10 @@ def execute_locally(context: RunContext, limits: Limits | None = None, seconds: 
     """Ask what is open in this process, for `seconds` at most (by default the run's deadline)."""
     executor, plan = context.executor, context.plan
     limits = limits or context.limits or Limits(executor.settings.concurrency)
-    items = work_items_by_provider(executor, context.request.day, plan.keys, plan.judges, context.wants)
+    items = work_items_by_provider(executor, context.request.day, plan, context.wants)
     seconds = run_seconds(executor.settings) if seconds is None else seconds
     deadline = min(context.deadline, time.monotonic() + seconds)
-    stop_check = StopCheck(context.request.stop, deadline, context.owns_run)
+    stop_check = context.stop_check or StopCheck(context.request.stop, deadline, context.owns_run)
     runner = Runner(
         executor, Dispatcher(limits, items), plan.judges, stop_check, on_progress=context.request.on_progress
     )
@@ -98,16 +100,45 @@ def execute_in_modes(context: RunContext, execute: Executor) -> RunStats:
     batches = BatchRun(
         executor, context.plan.keys, request.day, stop_check, clock=time.monotonic, pause=request.stop.wait
     )
-    if not batches.submit():
-        return execute(context)
     limits = Limits(executor.settings.concurrency)
-    stats = execute(replace(context, wants=batches.is_first, limits=limits, before=coverage_now(context)))
-    if stats.stopped is not None:
+    submit = submit_alongside if execute is execute_locally else submit_first
+    context = replace(context, limits=limits, stop_check=stop_check)
+    stats, is_any_out = submit(context, execute, batches)
+    if stats.stopped is not None or not is_any_out:
         return stats
     batches.wait()
     late = batches.late_cells()
-    rest = execute_locally(replace(context, wants=lambda *cell: cell in late, limits=limits))
+    rest = execute_locally(replace(context, wants=lambda *cell: cell in late))
     return stats.followed_by(rest, batches.collected.answers, batches.collected.days)
+
+
+def submit_alongside(context: RunContext, execute: Executor, batches: BatchRun) -> tuple[RunStats, bool]:
+    """Submit while the calls are made that no batch may take, and then those that none has taken.
+
+    A large day takes minutes to submit, for which no other provider waits. Returns whether a batch is out.
+    """
+    candidates = batches.candidates()
+    if not candidates:
+        return execute(context), False
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        submission = pool.submit(batches.submit)
+        try:
+            stats = execute(replace(context, wants=lambda *cell: cell not in candidates))
+        except BaseException:
+            batches.stop_submitting()
+            raise
+        is_any_out = submission.result()
+    singly = batches.asked_singly()
+    if stats.stopped is not None or not singly:
+        return stats, is_any_out
+    return stats.joined_with(execute(replace(context, wants=lambda *cell: cell in singly))), is_any_out
+
+
+def submit_first(context: RunContext, execute: Executor, batches: BatchRun) -> tuple[RunStats, bool]:
+    """Submit, then have the other calls made: several machines know only then which these are."""
+    if not batches.submit():
+        return execute(context), False
+    return execute(replace(context, before=coverage_now(context))), True
 
 
 def coverage_now(context: RunContext) -> Coverage:

@@ -35,6 +35,20 @@ class RunStats:
     stopped: StopReason | None = None
     late: set[tuple[int, date]] = field(default_factory=set)
 
+    def joined_with(self, other: RunStats) -> RunStats:
+        """The stats of a run that asked other tasks as well."""
+        return RunStats(
+            answered=self.answered + other.answered,
+            failed=self.failed + other.failed,
+            scored=self.scored + other.scored,
+            blocked_users=self.blocked_users | other.blocked_users,
+            locked_users=self.locked_users | other.locked_users,
+            unsettled=self.unsettled + other.unsettled,
+            closed_keys=self.closed_keys | other.closed_keys,
+            reasons=self.reasons + other.reasons,
+            stopped=self.stopped or other.stopped,
+        )
+
     def followed_by(self, rest: RunStats, collected: int, late: set[tuple[int, date]]) -> RunStats:
         """The stats of a run that collected so many answers after this part, and then asked `rest`.
 

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 from typing import Final
 
 from llm_monitoring.runs.reason_texts import stop_text
@@ -19,24 +19,29 @@ OWNERSHIP_CHECK_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class StopCheck:
-    """Decides, and logs once, that no more calls are made. `owns_run` looks at the run's lock and record."""
+    """Decides, and logs once, that no more calls are made. `owns_run` looks at the run's lock and record.
+
+    Threads may share it.
+    """
 
     stop: Event
     deadline: float
     owns_run: Callable[[], bool]
     next_check: float = -math.inf
     reason: StopReason | None = field(default=None, init=False)
+    lock: Lock = field(default_factory=Lock, init=False)
 
     def should_stop(self, now: float) -> bool:
-        if self.reason is None:
-            self.reason = self.find_reason(now)
-            if self.reason is not None:
-                log.warning(
-                    "⏹️ No se inician más llamadas: %s",
-                    stop_text(self.reason, "es"),
-                    extra={"event": "run.stopping", "reason": self.reason},
-                )
-        return self.reason is not None
+        with self.lock:
+            if self.reason is None:
+                self.reason = self.find_reason(now)
+                if self.reason is not None:
+                    log.warning(
+                        "⏹️ No se inician más llamadas: %s",
+                        stop_text(self.reason, "es"),
+                        extra={"event": "run.stopping", "reason": self.reason},
+                    )
+            return self.reason is not None
 
     def find_reason(self, now: float) -> StopReason | None:
         if self.stop.is_set():

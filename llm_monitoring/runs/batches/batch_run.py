@@ -50,6 +50,7 @@ class BatchRun:
     held: set[Cell] = field(default_factory=set)
     wait_until: float = math.inf
     submitter: Submitter | None = None
+    is_called_off: bool = False
 
     @property
     def wait_seconds(self) -> float:
@@ -64,14 +65,22 @@ class BatchRun:
         self.wait_until = now + min(self.wait_seconds, (self.stop_check.deadline - now) / 2)
         budget = self.executor.budget
         room = Room(budget.standings(start_month=False), budget.default_budget_usd)
-        self.submitter = Submitter(self.executor, self.day, room)
+        self.submitter = Submitter(self.executor, self.day, room, self.is_stopped)
         for plan in group_plans(self.executor, self.keys):
-            if self.stop_check.should_stop(self.clock()):
+            if self.is_stopped():
                 break
             with self.executor.errors.guard("submit_batch", f"Lote de {plan.group.key.provider}"):
                 self.submitter.submit(plan)
         self.held = held_cells(self.executor, self.keys)
         return self.is_any_out()
+
+    def candidates(self) -> set[Cell]:
+        """The providers and projects of which tasks may go into batches: they are asked after the submission."""
+        return {
+            (plan.model.provider, tracked.project.id)
+            for plan in group_plans(self.executor, self.keys)
+            for tracked in plan.projects
+        }
 
     def wait(self) -> None:
         """Collect until no batch is out or the time is up; then end the punctual ones and collect what they brought."""
@@ -108,7 +117,11 @@ class BatchRun:
             self.held |= held_cells(self.executor, self.keys)
 
     def is_stopped(self) -> bool:
-        return self.stop_check.should_stop(self.clock())
+        return self.is_called_off or self.stop_check.should_stop(self.clock())
+
+    def stop_submitting(self) -> None:
+        """Post no more batches, as the run has failed."""
+        self.is_called_off = True
 
     def is_any_out(self) -> bool:
         """Whether a batch is out that may still come within its day."""
@@ -144,9 +157,9 @@ class BatchRun:
         fields = {"event": "batch.cancelled", "batch_id": str(batch.id)}
         log.info("⏱️ %s no acabó a tiempo: se cancela y el resto se pregunta ahora", batch.label, extra=fields)
 
-    def is_first(self, provider: ProviderName, project_id: int) -> bool:
-        """Whether a project's tasks are asked one by one before the wait."""
-        return (provider, project_id) not in self.held
+    def asked_singly(self) -> set[Cell]:
+        """The candidates of which no batch was made: their tasks are asked one by one before the wait."""
+        return self.candidates() - self.held
 
     def late_cells(self) -> set[Cell]:
         """The providers and projects with tasks that are asked after the wait."""

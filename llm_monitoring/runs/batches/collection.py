@@ -163,6 +163,8 @@ class Collection:
                 return False
             return self.give_up("not_known", exc)
         except ProviderError as exc:
+            if self.should_stop():  # which may be why: it says nothing of the batch
+                return False
             return self.give_up("provider_error", exc)
         except (KeyUnreadable, NoKey) as exc:
             return self.give_up("key_unusable", exc)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -77,11 +77,15 @@ class Room:
 
 @dataclass(slots=True)
 class Submitter:
-    """Submits the batches of one run and day. `trials`: the groups that wait for their first answer from a batch."""
+    """Submits the batches of one run and day. `trials`: the groups that wait for their first answer from a batch.
+
+    `should_stop`: nothing more is posted.
+    """
 
     executor: TaskExecutor
     day: date
     room: Room
+    should_stop: Callable[[], bool] = lambda: False
     trials: list[GroupPlan] = field(default_factory=list)
     calls: int = 0
 
@@ -95,7 +99,7 @@ class Submitter:
             return
         most = self.executor.settings.batch_requests
         for part in self.parts(plan, most):
-            if len(part) < FEWEST_CALLS:
+            if len(part) < FEWEST_CALLS or self.should_stop():
                 return
             if not experience.proven:
                 if not experience.tried and self.submit_part(plan, part[:1], fewest=1):
@@ -146,7 +150,7 @@ class Submitter:
         failpoints.reach("batch_opened")
         prepared = self.reserve(plan, batch, part)
         failpoints.reach("batch_reserved")
-        if len(prepared) < fewest:
+        if len(prepared) < fewest or self.should_stop():
             self.withdraw(batch, prepared)
             return False
         return self.post(client, plan, batch, prepared)
@@ -155,6 +159,8 @@ class Submitter:
         """Reserve the calls that fit the users' budgets."""
         prepared: list[Prepared] = []
         for task in part:
+            if self.should_stop():
+                break
             if not self.room.is_open(task.user_id):
                 continue
             try:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from functools import partial
+from threading import Event
+from typing import Any
 
 import pytest
 
-from llm_monitoring.runs import daily
+from llm_monitoring import failpoints
+from llm_monitoring.db import DatabaseUnavailable
+from llm_monitoring.domain import Secret
+from llm_monitoring.providers import BadRequest, RemoteBatch
+from llm_monitoring.runs import daily, execution
+from llm_monitoring.runs.execution import RunContext
 from llm_monitoring.runs.report import DayReport
+from llm_monitoring.runs.stats import RunStats
 from tests.integration.batches.in_memory import ANSWER_USD, DAY, MemoryClients, Scene, not_run
 
 
@@ -16,7 +25,7 @@ def run(scene: Scene, monkeypatch: pytest.MonkeyPatch, days: int = 0, *, in_batc
     """One run of DAY or a day after it, that waits for some hundredths of a second."""
     scene.variables.setdefault("LLM_ECONOMY_WAIT_MINUTES", "0.003")
     app = scene.app
-    monkeypatch.setattr(daily, "Clients", lambda keys, settings: MemoryClients(app, scene.batches))
+    monkeypatch.setattr(daily, "Clients", lambda keys, settings, stop: MemoryClients(app, scene.batches))
     return daily.run_day(app, daily.RunRequest(DAY + timedelta(days=days), in_batches=in_batches))
 
 
@@ -129,6 +138,97 @@ def test_late_answers_get_their_sentiment(scene: Scene, monkeypatch: pytest.Monk
         f" WHERE analysis_date = '{DAY}' GROUP BY 1"
     )
     assert [("scored", 24)] == [(row["s"], row["n"]) for row in late]
+
+
+UNJUDGED = """
+INSERT INTO llm_paced_projects (project_id, analysis_date, user_id, steps, samples, left_out, resting, prompts,
+                                expected_usd)
+SELECT id, %(day)s, user_id, '{sentiment}', 1, '{}', '{}', 24, 0 FROM llm_monitoring_projects
+"""
+
+
+@pytest.mark.parametrize(("unjudged", "status"), [(1, "scored"), (0, "none")])
+def test_a_late_answer_gets_the_sentiment_of_its_own_day(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, unjudged: int, status: str
+) -> None:
+    """The day that it is of decides, not the paced day on which it comes; none stays pending."""
+    scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
+    scene.environment.db.execute(UNJUDGED, {"day": DAY + timedelta(days=unjudged)})
+    scene.batches.ends_after = None
+    scene.variables["LLM_SENTIMENT"] = "true"
+    run(scene, monkeypatch)
+    scene.batches.ends_after = 0
+    run(scene, monkeypatch, days=1)
+    found = scene.environment.rows(
+        "SELECT analysis_date AS day, array_agg(DISTINCT sentiment_status) AS s FROM llm_monitoring_results"
+        " GROUP BY 1 ORDER BY 1"
+    )
+    assert [[status], ["none" if unjudged else "scored"]] == [row["s"] for row in found]
+
+
+def test_no_other_provider_waits_for_the_submission(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is being created while another provider is asked."""
+    environment, create, seen = scene.environment, scene.batches.create, []
+    environment.store.store(1, "openai", Secret(environment.new_key("openai", 1)))
+    environment.add_numbered_project(1, 3, ["openai"])
+
+    def created(*request: Any) -> RemoteBatch:
+        for _ in range(600):
+            seen.append(environment.count("llm_monitoring_results WHERE llm_provider = 'openai'"))
+            if seen[-1] == 3:
+                break
+            time.sleep(0.05)
+        return create(*request)
+
+    monkeypatch.setattr(scene.batches, "create", created)
+    assert run(scene, monkeypatch).complete is True
+    assert 3 == seen[-1]
+    assert {"batch": 24, "standard": 3} == modes(scene)
+
+
+def test_what_no_batch_takes_is_asked_before_the_wait(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The creation is refused: the tasks are asked one by one, and those of other providers as well."""
+    scene.batches.create_error = BadRequest("no", billed="no", status=400)
+    report = run(scene, monkeypatch)
+    assert report.complete is True
+    assert 24 == report.stats.answered
+    assert {"standard": 24} == modes(scene)
+
+
+def test_a_stop_during_the_submission_posts_nothing_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was reserved for the batch is released."""
+    stop = Event()
+    monkeypatch.setattr(failpoints, "hook", lambda point: stop.set() if point == "batch_reserved" else None)
+    scene.variables["LLM_ECONOMY_WAIT_MINUTES"] = "0.003"
+    app = scene.app
+    monkeypatch.setattr(daily, "Clients", lambda keys, settings, stop: MemoryClients(app, scene.batches))
+    report = daily.run_day(app, daily.RunRequest(DAY, stop=stop))
+    assert "signal" == report.stats.stopped
+    assert {"void": 24} == scene.states()
+    assert {} == scene.batches.made
+
+
+def test_an_error_of_the_run_ends_the_submission(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database goes away while a batch is prepared: nothing is posted, and the run fails as it does without it."""
+    reserved = Event()
+
+    def execute(context: RunContext) -> RunStats:
+        reserved.wait(20)
+        raise DatabaseUnavailable("gone")
+
+    def reach(point: str) -> None:
+        if point == "batch_opened":
+            reserved.set()
+            time.sleep(0.2)
+
+    monkeypatch.setattr(failpoints, "hook", reach)
+    monkeypatch.setattr(execution, "execute_locally", execute)
+    app = scene.app
+    monkeypatch.setattr(daily, "Clients", lambda keys, settings, stop: MemoryClients(app, scene.batches))
+    with pytest.raises(DatabaseUnavailable):
+        daily.run_day(app, daily.RunRequest(DAY), execute)
+    assert {} == scene.batches.made
+    assert {"void"} >= set(scene.states())
 
 
 def test_the_rest_of_a_full_budget_is_asked_after_the_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
