@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -99,6 +100,34 @@ def check(environment: Environment, *days: date, whole: bool = False) -> list[st
     """The broken invariants once the providers have run all that they have taken."""
     environment.server.batches.finish()
     return environment.check(*days, whole=whole) + list(unpaid_requests(environment))
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The paid answers that never came into the database, by their cause.
+
+    `spoiled`: those of batches of which the provider spoiled the line, by its fault. `in_flight`: those of single calls.
+    `unexplained`: those of batches with a whole line, which no kill may lose, as the results can be downloaded again.
+    """
+
+    spoiled: Counter[str]
+    in_flight: int
+    unexplained: list[str]
+
+
+def losses(environment: Environment) -> Losses:
+    """Compare the bill with the receipts, call by call."""
+    calls = environment.ledger_view().calls
+    kept = {row["id"] for row in calls if row["has_receipt"]}
+    batched = {row["id"] for row in calls if row["batch_id"] is not None}
+    lines, spoiled = environment.server.bill.lines, environment.server.batches.spoiled
+    lost = {charge.custom_id for charge in lines if charge.custom_id} - kept
+    single = sum(not charge.custom_id for charge in lines) - len(kept - batched)
+    return Losses(
+        spoiled=Counter(spoiled[each] for each in lost if each in spoiled),
+        in_flight=max(0, single),
+        unexplained=sorted(f"answer {each} of a batch was lost" for each in lost if each not in spoiled),
+    )
 
 
 def unpaid_requests(environment: Environment) -> Iterator[str]:

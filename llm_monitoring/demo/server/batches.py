@@ -76,6 +76,7 @@ class Batches:
         self.plan = BatchPlan()
         self.made: list[Batch] = []
         self.files: dict[str, tuple[str, bytes]] = {}
+        self.spoiled: dict[str, str] = {}  # requests of which a fault spoiled the line, and that fault
         self.routes: dict[str, Callable[[BatchCall], Json | bytes]] = {
             "file_create": self.create_file,
             "file_content": self.file_content,
@@ -212,6 +213,8 @@ class Batches:
         written: dict[str, bytes] = {"results": b""} if batch.provider == "anthropic" else {}
         for result, rule in results:
             kind, line = wire.line(result)
+            if rule is not None:
+                self.spoiled[result.custom_id] = rule.kind
             written[kind] = written.get(kind, b"") + spoiled(encode(line), rule)
         batch.outputs = {kind: self.store(batch.key, content) for kind, content in written.items()}
 
