@@ -3,8 +3,9 @@
 A statement with a line `-- prepared: name type, …` in its file is prepared by a connection that uses it, and planned
 again after PLAN_USES, as the tables grow meanwhile. A plan that the server no longer takes, as a migration has changed
 a column that it returns or someone has deallocated it, ends its session like a lost connection: the whole transaction
-was rolled back, and is run again on a new connection, which plans afresh. Only a session of the server's own keeps what it has prepared; so
-it is done only after `require_sessions` has found that there is no pooler that hands out sessions by transaction.
+was rolled back, and is run again on a new connection, which plans afresh. Only a session of the server's own keeps what
+it has prepared; so it is done only after `require_sessions` has found that there is no pooler that hands out sessions
+by transaction.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Plan:
     """The projects that can be asked, each user's keys, each project's judge, and why other projects stay out.
 
     `choices` has what is asked of paced projects: of the others everything is. The answers of `unjudged` projects get
-    no sentiment, so that their day fits the user's budget. `late_judges` are those of the answers of earlier days, whose
-    own plans say whether they get one.
+    no sentiment, so that their day fits the user's budget. `late_judges` are those of the answers of earlier days: the
+    plans of these days say whether they get one.
     """
 
     projects: Mapping[int, TrackedProject]

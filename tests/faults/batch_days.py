@@ -106,8 +106,8 @@ def check(environment: Environment, *days: date, whole: bool = False) -> list[st
 class Losses:
     """The paid answers that never came into the database, by their cause.
 
-    `spoiled`: those of batches of which the provider spoiled the line, by its fault. `in_flight`: those of single calls.
-    `unexplained`: those of batches with a whole line, which no kill may lose, as the results can be downloaded again.
+    `spoiled`: those of batches of which the provider spoiled the line, by its fault. `in_flight`: of single calls.
+    `unexplained`: of batches with a whole line, which no kill may lose, as the results can be downloaded again.
     """
 
     spoiled: Counter[str]

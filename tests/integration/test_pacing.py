@@ -312,13 +312,13 @@ def test_periods_with_other_prompts_are_compared_by_what_both_asked(environment:
     assert round(100 * Decimal(sum(mentions)) / len(mentions), 2) == change.before
 
 
-PUT_OUT = (
-    "DELETE FROM llm_monitoring_results",
-    "INSERT INTO llm_batches (id, llm_provider, model_id, key_hash, web_search, pace, state, requests, posted_at,"
-    " remote_id) VALUES (%(batch)s, 'openai', 'm', 'h', FALSE, 'patient', 'running', 3, now(), 'batch_1')",
-    "UPDATE llm_call_attempts SET state = 'sent', mode = 'batch', batch_id = %(batch)s, charged_usd = 0,"
-    " closed_at = NULL",
-)
+PUT_OUT = """
+DELETE FROM llm_monitoring_results;
+INSERT INTO llm_batches (id, llm_provider, model_id, key_hash, web_search, pace, state, requests, posted_at, remote_id)
+VALUES (%(batch)s, 'openai', 'm', 'h', FALSE, 'patient', 'running', 3, now(), 'batch_1');
+UPDATE llm_call_attempts
+SET state = 'sent', mode = 'batch', batch_id = %(batch)s, charged_usd = 0, closed_at = NULL
+"""
 
 
 def test_a_prompt_that_is_out_in_a_batch_counts_as_asked(environment: Environment) -> None:
@@ -326,8 +326,7 @@ def test_a_prompt_that_is_out_in_a_batch_counts_as_asked(environment: Environmen
     user, project = tight_user(environment, 3)
     run(environment)
     before = len(asked(environment, project))
-    for statement in PUT_OUT:
-        environment.db.execute(statement, {"batch": "00000000-0000-0000-0000-000000000001"})
+    environment.db.execute(PUT_OUT, {"batch": "00000000-0000-0000-0000-000000000001"})
     app, today = app_of(environment), environment.budget.today()
     same, following = (
         read_day(app, user, day, frozenset()).prompts[project] for day in (today, today + timedelta(days=1))
