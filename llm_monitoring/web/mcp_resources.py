@@ -21,6 +21,7 @@ from llm_monitoring.web.guard import Caller, ProjectCaller, enter, require
 from llm_monitoring.web.mcp_tools import InPeriods, read
 from llm_monitoring.web.paging import MOST
 from llm_monitoring.web.problems import FieldError, Problem
+from llm_monitoring.web.stored_figures import WAITING
 
 SCHEME: Final = "llm-monitoring"
 MARKDOWN: Final = "text/markdown"
@@ -108,10 +109,11 @@ def report(here: ProjectCaller, wanted: InPeriods) -> str:
         raise Problem("invalid", errors=[FieldError(f"/{name}", "a report is of all answers") for name in narrowed])
     period = wanted.period(here) if wanted.first or wanted.last else None
     request = ReportRequest(here.project_id, period, wanted.compared(), chosen=period is not None)
-    if here.role == "viewer":
-        return markdown_of(without_reasons(read_report(app.db, request, today, Access())))
-    access = access_of(projects.find(app.db, here.project_id), app.keys, app.budget)
-    return markdown_of(read_report(app.db, request, today, access))
+    with WAITING.held(here.caller.user_id):
+        if here.role == "viewer":
+            return markdown_of(without_reasons(read_report(app.db, request, today, Access())))
+        access = access_of(projects.find(app.db, here.project_id), app.keys, app.budget)
+        return markdown_of(read_report(app.db, request, today, access))
 
 
 def markdown_of(data: ReportData) -> str:

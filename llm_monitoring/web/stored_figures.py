@@ -24,9 +24,15 @@ from llm_monitoring.reporting.stored_tables import (
     sources_text,
 )
 from llm_monitoring.web.arrival import waited
+from llm_monitoring.web.rates import Slots
 
 R = TypeVar("R", bound=Wanted)
 T = TypeVar("T")
+
+
+AT_ONCE: Final = 3
+"""Requests of one user that wait for a measurement: one is made at a time, and there are ten threads for all users."""
+WAITING: Final = Slots(AT_ONCE)
 
 
 class Stored(Generic[R, T]):
@@ -48,6 +54,17 @@ class Stored(Generic[R, T]):
         """
         return self.adapter.validate_json(self.text(db, wanted, waited()))
 
+    def asked(self, db: Database, wanted: R) -> T:
+        """The same for a request, which waits in a thread of the service: it keeps threads free for other users.
+
+        Raises Problem with Retry-After if the user has AT_ONCE requests that wait for measurements.
+        """
+        found = self.stored(db, [wanted])[0]
+        if found is not None:
+            return found
+        with WAITING.held(getattr(db, "user_id", None)):
+            return self.measured(db, wanted)
+
     def stored(self, db: Database, wanted: Sequence[R]) -> list[T | None]:
         """What is asked, each if it is stored and nothing changed since; None: it would have to be measured."""
         found = find_all(db, [{**columns_of(each, code_version()), "waited": waited()} for each in wanted])
@@ -61,5 +78,5 @@ NAMES: Final = Stored[NamesRequest, NameInbox](NameInbox, names_text)
 
 
 def figures_of(db: Database, wanted: PeriodRequest) -> StoredFigures:
-    """The figures of a period; raises NotFound, Invalid if the periods overlap, or TooManyStale."""
-    return FIGURES.measured(db, wanted)
+    """The figures of a period; raises NotFound, Invalid if they overlap, TooManyStale, or what `asked` raises."""
+    return FIGURES.asked(db, wanted)

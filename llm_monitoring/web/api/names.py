@@ -131,7 +131,7 @@ def names_of(here: InProject, first: date | None = None, last: date | None = Non
     """The names of the latest answers of a period, without the dismissed ones."""
     db = here.app.db
     wanted = names_request(db, here.project_id, first, last)
-    listed = NO_NAMES if wanted is None else NAMES.measured(db, wanted)
+    listed = NO_NAMES if wanted is None else NAMES.asked(db, wanted)
     return projects.without_dismissed(db, here.project_id, listed)
 
 

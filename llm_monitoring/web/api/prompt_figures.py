@@ -80,7 +80,7 @@ def show_prompt_figures(
     """Show each prompt of a period by provider, with the competitor that is named most, and its change."""
     period = wanted.period(here)
     question = PromptsRequest(here.project_id, period, wanted.compared(), wanted.provider, wanted.tag)
-    found = PROMPTS.measured(here.app.db, question)
+    found = PROMPTS.asked(here.app.db, question)
     view = PromptTableView(
         first=period.first,
         last=period.last,

@@ -218,7 +218,7 @@ def withdraw_kind(app: App, actor: Actor, project_id: int, site: str) -> None:
 def sources_of(here: ProjectCaller, wanted: PeriodQuery) -> tuple[StoredSources, Period]:
     period = wanted.period(here)
     asked = SourcesRequest(here.project_id, period, wanted.provider, wanted.tag)
-    return SOURCES.measured(here.app.db, asked), period
+    return SOURCES.asked(here.app.db, asked), period
 
 
 def filters_of(name: str, here: ProjectCaller, period: Period, wanted: PeriodQuery) -> dict[str, Any]:

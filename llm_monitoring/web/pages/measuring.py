@@ -11,15 +11,14 @@ from typing import Final, TypeVar
 from fastapi import FastAPI, Request, Response
 
 from llm_monitoring import projects
-from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import PeriodRequest
 from llm_monitoring.figures.stored_figures import Wanted, columns_of, lock_name
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.background import InProgress
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.stored_figures import FIGURES, Stored
-from llm_monitoring.web.visitor import SAFE, ProjectVisitor
+from llm_monitoring.web.stored_figures import FIGURES, WAITING, Stored
+from llm_monitoring.web.visitor import SAFE, ProjectVisitor, Visitor
 
 R = TypeVar("R", bound=Wanted)
 T = TypeVar("T")
@@ -54,8 +53,9 @@ def measured_for(request: Request, here: ProjectVisitor, kind: Stored[R, T], wan
     return found
 
 
-def figures_so_far(service: Service, db: Database, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
+def figures_so_far(service: Service, visitor: Visitor, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
     """The figures of periods that are stored or measured before the patience of one page ends; None: being measured."""
+    db, asker = visitor.app.db, visitor.actor.user_id
     found, end = FIGURES.stored(db, wanted), time.monotonic() + PATIENCE_SECONDS
     for place, each in enumerate(wanted):
         key = key_of(each)
@@ -64,7 +64,7 @@ def figures_so_far(service: Service, db: Database, wanted: Sequence[PeriodReques
             continue
         with suppress(InProgress):
             left = max(0.0, end - time.monotonic())
-            found[place] = service.background.result(key, partial(FIGURES.measured, db, each), left)
+            found[place] = service.background.result(key, partial(FIGURES.measured, db, each), left, asker)
     return found
 
 
@@ -76,9 +76,12 @@ def key_of(wanted: Wanted) -> Hashable:
 def awaited(request: Request, here: ProjectVisitor, key: Hashable, work: Callable[[], T]) -> T:
     """What `work` returns; raises PageInProgress if that takes long."""
     service: Service = request.app.state.service
-    patience = PATIENCE_SECONDS if request.method in SAFE else LONGEST_SECONDS
+    asker = here.visitor.actor.user_id
     try:
-        return service.background.result(key, work, patience)
+        if request.method in SAFE:
+            return service.background.result(key, work, PATIENCE_SECONDS, asker)
+        with WAITING.held(asker):
+            return service.background.result(key, work, LONGEST_SECONDS, asker)
     except InProgress as exc:
         raise PageInProgress(here, exc.ahead) from exc
 

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from llm_monitoring.access.projects import may_create, visible_projects
 from llm_monitoring.app import schedule_day
-from llm_monitoring.db import Database
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
 from llm_monitoring.reporting.period_view import PeriodFigure
@@ -85,7 +84,7 @@ def show_portfolio(
     standing = standing_of(visitor)
     rows = sorted(read_rows(visitor, today, standing), key=lambda row: row.rank)
     start = ROWS * (page - 1)
-    first = in_order(first_rows(request.app.state.service, visitor.app.db, rows[start : start + AT_ONCE], today))
+    first = in_order(first_rows(request.app.state.service, visitor, rows[start : start + AT_ONCE], today))
     rows[start : start + AT_ONCE] = first
     return render(
         request,
@@ -173,10 +172,10 @@ def requested(project: ProjectStanding, today: date) -> PeriodRequest:
     return PeriodRequest(project.id, *Filters().periods(project.measured, today))
 
 
-def first_rows(service: Service, db: Database, rows: Sequence[Row], today: date) -> list[Row]:
+def first_rows(service: Service, visitor: Visitor, rows: Sequence[Row], today: date) -> list[Row]:
     """The rows with the figures that are there; one without answers has none."""
     answered = [row for row in rows if row.project.measured is not None]
-    figures = figures_so_far(service, db, [requested(row.project, today) for row in answered])
+    figures = figures_so_far(service, visitor, [requested(row.project, today) for row in answered])
     found = {row.project.id: each for row, each in zip(answered, figures, strict=True)}
     return [with_those(row, found[row.project.id]) if row.project.id in found else row for row in rows]
 

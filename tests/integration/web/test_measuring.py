@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from llm_monitoring.figures.readings import TooManyStale
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.web.background import Background, InProgress
 from llm_monitoring.web.pages import measuring
-from llm_monitoring.web.stored_figures import FIGURES
+from llm_monitoring.web.stored_figures import AT_ONCE, FIGURES
 from tests.conftest import Databases
 from tests.integration.web.test_page_access import share
 from tests.integration.web.two_periods import two_periods
@@ -145,3 +147,51 @@ def test_an_error_is_raised_to_who_waits() -> None:
         with pytest.raises(ZeroDivisionError):
             background.result("key", lambda: 1 // 0, 10)
         assert 1 == background.result("key", lambda: 1, 10)
+
+
+def test_those_who_ask_take_turns() -> None:
+    """No one waits for all that another has asked for, and sees so beforehand."""
+    begun, hold = Event(), Event()
+    done: list[str] = []
+
+    def work() -> None:
+        begun.set()
+        hold.wait(10)
+
+    with Background(most=5) as background:
+        background.begin("running", work)
+        assert begun.wait(10)
+        many = [background.begin(f"many-{n}", partial(done.append, f"many-{n}"), "ana") for n in range(6)]
+        last = background.begin("one", partial(done.append, "one"), "bea")
+        assert [1, 3, 2] == [background.ahead_of(key) for key in ("many-0", "many-1", "one")]
+        hold.set()
+        assert last is not None
+        last.result(10)
+    assert [True] * 5 + [False] == [each is not None for each in many]
+    assert ["many-0", "one"] == done[:2]
+
+
+def test_one_user_leaves_threads_to_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for many measurements at once is asked to come again; what is stored waits for none."""
+    path = f"/projects/{world.project}/figures"
+    stored = world.call("GET", path)
+    hold, begun = Event(), Semaphore(0)
+
+    def slow(db: Database, wanted: PeriodRequest) -> StoredFigures:
+        begun.release()
+        hold.wait(30)
+        raise TooManyStale(wanted.project_id)
+
+    monkeypatch.setattr(FIGURES, "measured", slow)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        days = [{"from": f"2026-11-0{n + 1}", "to": "2026-11-04"} for n in range(AT_ONCE + 1)]
+        asked = [threads.submit(world.call, "GET", path, params=each) for each in days[:AT_ONCE]]
+        assert all(begun.acquire(timeout=30) for _ in asked)
+        refused = world.call("GET", path, params={"from": "2026-11-02", "to": "2026-11-02"})
+        again = world.call("GET", path)
+        hold.set()
+        assert [409] * AT_ONCE == [each.result(30).status_code for each in asked]
+    assert 429 == refused.status_code
+    assert "10" == refused.headers["retry-after"]
+    assert stored.content == again.content
+    assert 409 == world.call("GET", path, params=days[0]).status_code
