@@ -69,8 +69,17 @@ def checked(provider: ProviderName, listed: object) -> list[dict[str, object]]:
 
 
 def after_last(page: dict[str, object]) -> str:
-    """Return the token of the page after `page`, "" if it is the last."""
-    return text(page.get("last_id")) if page.get("has_more") is True else ""
+    """Return the token of the page after `page`, "" if it is the last: the id of its last entry.
+
+    Raises BadResponse if there are more and no entry to go on from: no model may be taken for missing then.
+    """
+    if not page.get("has_more"):
+        return ""
+    listed = mappings(page.get("data"))
+    token = text(page.get("last_id")) or (text(listed[-1].get("id")) if listed else "")
+    if not token:
+        raise BadResponse("the list of models names more than it holds", billed="no")
+    return token
 
 
 def instant(value: object) -> datetime | None:

@@ -226,6 +226,8 @@ TABLE: Final = (
     Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply holds no text", billed=True),
     Row("an error object", {"kind": "error_object"}, *RETRIED, "Internal error (simulated)", billed=True),
     Row("null, always", body("null"), "unknown unknown", "2 ceilings", "None", "bad_response", times=99, billed=True),
+    Row("a policy's failure", body({"status": "failed", "error": {"code": "cyber_policy", "message": "No"}}), **DOUBTFUL,
+        message="{p}: a content filter blocked the answer: No", reason="refused", only=OPENAI_FORM),
     # answered and paid, but no answer: not asked again that day
     Row("empty text", {"kind": "empty_text"}, **FINAL, message="{p}: the reply holds no text", reason="bad_response"),
     Row("refusal", {"kind": "refusal"}, **FINAL, message="{p}: the model refused: ", reason="refused",

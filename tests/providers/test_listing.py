@@ -118,6 +118,25 @@ def test_nonsense_lists(server: Server, name: ProviderName, body: str, capfd: py
         server.open(name).list_models()
 
 
+@pytest.mark.parametrize("last", ["", ', "last_id": null', ', "last_id": ""', ', "last_id": 5'])
+def test_a_page_without_the_id_of_its_last_entry(server: Server, last: str) -> None:
+    """The next page is asked for with the last entry of this one: a model of that page is not missing."""
+    more = '{"data": [{"id": "claude-a"}, {"id": "claude-b"}], "has_more": true' + last + "}"
+    server.script(says(more), says('{"data": [{"id": "claude-c"}], "has_more": false}'))
+    found = server.open("anthropic").list_models()
+    assert ["claude-a", "claude-b", "claude-c"] == [each.model_id for each in found]
+    assert server.received[1].path.startswith("/anthropic/v1/models?after_id=claude-b&")
+
+
+@pytest.mark.parametrize("more", ["true", '"yes"', "1"])
+def test_a_page_that_names_more_than_it_holds(server: Server, more: str) -> None:
+    """A list that cannot be read to its end is no list."""
+    empty = '{"data": [], "has_more": ' + more + "}"
+    server.script(says('{"data": [{"id": "claude-a"}], "has_more": true}'), says(empty))
+    with pytest.raises(BadResponse):
+        server.open("anthropic").list_models()
+
+
 @pytest.mark.parametrize("name", ["openai", "anthropic", "perplexity"])
 def test_pages_without_end(server: Server, name: ProviderName) -> None:
     """A server that sends the same page for ever is left."""
