@@ -90,6 +90,8 @@ TABLE: Final = (
     Row("account_refused", "account", (400,), ("anthropic",), sentence=re.compile(r"Your credit balance is too low\b")),
     Row("account_refused", "account", (400,), ("anthropic",),
         sentence=re.compile(r"You have reached your specified (?:workspace )?API usage limits\b")),
+    Row("account_refused", "account", (400, 403), ("anthropic",),
+        sentence=re.compile(r"This organization has been disabled\b")),
     Row("account_refused", "account", (400, 402, 403, 429), ("google",), GOOGLE_ACCOUNT),
     Row("account_refused", "account", (400,), ("google",), frozenset({"FAILED_PRECONDITION"})),
     Row("account_refused", "account", (429,), ("google",), sentence=re.compile(

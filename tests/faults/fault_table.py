@@ -138,6 +138,8 @@ def accounts() -> Iterator[Row]:
         "Your project has exceeded its monthly spending cap.",
     ):
         yield refused(said[:14], "google", 429, document("google", 429, said, "RESOURCE_EXHAUSTED"), "auth_failed")
+    disabled = document("anthropic", 400, "This organization has been disabled.")
+    yield refused("disabled", "anthropic", 400, disabled, "auth_failed")
     held = document("anthropic", 400, "On hold", details={"error_code": "organization_on_hold"})
     yield refused("on hold", "anthropic", 400, held, "auth_failed")
     said = "Gemini API free tier is not available in your country."
@@ -226,7 +228,7 @@ TABLE: Final = (
     Row("an endless exponent", body('{"x": 1e99999999999999999999}'), *RETRIED, "the reply holds no text", billed=True),
     Row("an error object", {"kind": "error_object"}, *RETRIED, "Internal error (simulated)", billed=True),
     Row("null, always", body("null"), "unknown unknown", "2 ceilings", "None", "bad_response", times=99, billed=True),
-    Row("a policy's failure", body({"status": "failed", "error": {"code": "cyber_policy", "message": "No"}}), **DOUBTFUL,
+    Row("a policy's failure", body({"status": "failed", "error": {"code": "bio_policy", "message": "No"}}), **DOUBTFUL,
         message="{p}: a content filter blocked the answer: No", reason="refused", only=OPENAI_FORM),
     # answered and paid, but no answer: not asked again that day
     Row("empty text", {"kind": "empty_text"}, **FINAL, message="{p}: the reply holds no text", reason="bad_response"),
