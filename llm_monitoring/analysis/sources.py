@@ -57,7 +57,7 @@ def find_sources(citations: Iterable[object], links: Iterable[Link]) -> tuple[So
         add_source(found, citation, "provider")
     told_apart = any(source["cited"] is not None for source in found.values())
     for link in links:
-        add_source(found, Citation(link.url, link.title, None, True if told_apart else None), "inline")
+        add_source(found, Citation(linked_address(link.url), link.title, None, True if told_apart else None), "inline")
     return tuple(found.values())
 
 
@@ -76,8 +76,15 @@ def read_citation(citation: object) -> Citation:
     )
 
 
+def linked_address(url: str) -> str:
+    """The target of a link; models leave out the scheme of one that opens with `www.` or `//`."""
+    return with_scheme(url) if url[:4].lower() == "www." or url.startswith("//") else url
+
+
 def with_scheme(url: str) -> str:
     """A provider's address, which may lack its scheme."""
+    if url.startswith("//"):
+        return f"https:{url}"
     return (
         url
         if not url or "://" in url or (ANY_SCHEME.match(url) and "." not in url.split(":", maxsplit=1)[0])
@@ -182,5 +189,5 @@ def cited_pages(sources: Iterable[Source], hosts: Mapping[str, int]) -> dict[int
 
 
 def owner_of_source(domain: str, hosts: Mapping[str, int]) -> int | None:
-    """The entity to which the site of a source belongs, by its number."""
-    return owner_of_host(ascii_host(domain), hosts)
+    """The entity to which the site of a source belongs, by its number: none if only a redirect is known of it."""
+    return None if domain in REDIRECTS else owner_of_host(ascii_host(domain), hosts)

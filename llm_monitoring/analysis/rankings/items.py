@@ -15,6 +15,7 @@ from llm_monitoring.analysis.rankings.subjects import (
     Subject,
     holders,
     lines_of,
+    past_place,
     read_opening,
     read_subject,
 )
@@ -128,6 +129,8 @@ class Context:
         key = (prose.start, prose.end, number)
         if key not in self.read:
             opening = self.opening(prose)
+            if number is not None:
+                opening = past_place(self.text, opening, prose.end)
             shown = number if number is not None else opening.number
             self.read[key] = self.entry(prose, read_subject(self.text, prose, opening, self.joining), shown)
         return self.read[key]

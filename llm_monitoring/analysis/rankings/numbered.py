@@ -82,7 +82,7 @@ def continued_run(runs: list[Run], source: str, number: int) -> Run | None:
     if same is not None and same.continues(number):
         return same
     others = islice((run for run in recent if run.source != source), OTHER_RUNS)
-    other = next((run for run in others if run.continues(number)), None)
+    other = next((run for run in others if number != 1 and run.continues(number)), None)
     if other is None and same is not None and same.resumes(number):
         return same
     return other

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from llm_monitoring.analysis.rankings.items import Context
+from llm_monitoring.analysis.rankings.letters import ALPHABETS, LETTERED, places_of
 from llm_monitoring.analysis.rankings.options import folded
 from llm_monitoring.analysis.rankings.phrases import ARGUMENTS, SOURCES
-from llm_monitoring.analysis.rankings.subjects import LETTER
 from llm_monitoring.analysis.text.blocks import Block, Heading, Listing, Paragraph, Prose
 
-LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTER.pattern}")
+LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTERED.pattern}")
 LABEL_LENGTH = 60
 LETTERED_ITEMS = 3
 
@@ -66,11 +66,15 @@ def options_of(block: Block, context: Context) -> Iterator[Block]:
 
 @dataclass(slots=True)
 class Letters:
-    """Items of one class of block that open with letters in order."""
+    """Items of one class of block that open with letters of one alphabet in order."""
 
-    source: str
-    last: str
+    alphabets: set[int]
     positions: list[int] = field(default_factory=list)
+
+    def goes_on_with(self, letter: str) -> set[int]:
+        """The alphabets in which a letter is the next."""
+        found = places_of(letter)
+        return {alphabet for alphabet in self.alphabets if (alphabet, len(self.positions) + 1) in found}
 
 
 def note_letters(blocks: Sequence[Block], context: Context) -> None:
@@ -82,14 +86,14 @@ def note_letters(blocks: Sequence[Block], context: Context) -> None:
         if letter is None:
             continue
         run = runs.get(source)
-        if letter in "aA":
-            run = runs[source] = Letters(source, letter)
+        alphabets = run.goes_on_with(letter) if run is not None else set()
+        if run is None or not alphabets:
+            run = runs[source] = Letters(set(range(len(ALPHABETS))))
+            alphabets = run.goes_on_with(letter)
             found.append(run)
-        elif run is None or ord(letter) != ord(run.last) + 1:
-            runs.pop(source, None)
-            continue
-        run.last = letter
-        run.positions.append(prose.start)
+        if alphabets:
+            run.alphabets = alphabets
+            run.positions.append(prose.start)
     for run in found:
         if len(run.positions) >= LETTERED_ITEMS:
             context.letters.update((position, place) for place, position in enumerate(run.positions, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,34 +11,45 @@ from itertools import pairwise
 from string import ascii_letters
 
 from llm_monitoring.analysis.mentions.matching import Match
+from llm_monitoring.analysis.rankings.letters import LETTERED
 from llm_monitoring.analysis.rankings.options import ARTICLE
 from llm_monitoring.analysis.rankings.phrases import ARTICLES, INDEFINITE, joiners
 from llm_monitoring.analysis.text.blocks import Prose, Span
 
 MEDALS = {"🥇": 1, "🥈": 2, "🥉": 3}
 KEYCAP = re.compile("(?:[0-9]\ufe0f?\u20e3)+|🔟")
-CIRCLED = re.compile("[\u2460-\u2473\u2776-\u277f]")
+CIRCLED = re.compile("[\u2460-\u249b\u24eb-\u24fe\u2776-\u2793]")
 HAN_NUMBER = "(?:[二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])"
+ORDINAL_ENDING = "(?:st|nd|rd|th|er|ère|e|ème)"
+BEFORE_PLACE = "(?:\\.?[ºª°]|\\.|[A-Za-zèé]{1,3})"
+# "1er lugar: Holded", "2. Platz – Holded": the word of place is part of the number.
+PLACE = (
+    "(?i:place|lugar|puesto|posici[oó]n|posição|posizione|posto|opci[oó]n|lloc|platz|rang|place|position|plek|plaats|plads"
+    "|plats|plass|miejsce|sıra|место|choice|pick|option)"
+)
 # In any digits: "１．" and "١." read as "1." does; a Han number needs a mark or a word of place ("二、", "第三名").
 NUMBERED = re.compile(
     r"(?=[\d#№Nn(（【［〔〖「『\[第一二三四五六七八九十])(?:"
     r"(?:#\s?|№\s?|[Nn](?:\.?[º°o]|r|um)\.?\s?)(?P<hash>\d{1,3})(?![\w%])[.):]?"
-    r"|(?:\((?P<round>\d{1,3})\)(?=\s)|（(?P<wide>\d{1,3})）)"
+    rf"|(?:\((?P<round>\d{{1,3}})\)(?=\s)|（(?P<wide>\d{{1,3}}|{HAN_NUMBER})）)"
     rf"|[【［〔〖「『\[(（]\s?第?(?P<boxed>\d{{1,3}}|{HAN_NUMBER})\s?(?:(?:位|名|위)\s?[】］〕〗」』\])）]|[】］〕〗])"
-    r"|(?P<ordinal>\d{1,3})\s?(?:\.?[ºª°]|(?:st|nd|rd|th|er|ère|e|ème)(?=\s?[-–—:.]))[.):]?(?!\w*%)"
-    r"|(?P<point>\d{1,3})[.)）](?=\s|$|[^\w\s.,]|[^\W\d_a-zß-öø-ÿ])"
+    rf"|(?P<ordinal>\d{{1,3}})\s?(?:{BEFORE_PLACE}\s{PLACE}(?=\s?[-–—:：.])"
+    rf"|\.?[ºª°][.):]?(?!\w*%)|{ORDINAL_ENDING}(?=\s?[-–—:.])[.):]?(?!\w*%))"
+    r"|(?P<point>\d{1,3})(?:\.?[)）]|\.)(?=\s|$|[^\w\s.,]|[^\W\d_a-zß-öø-ÿ])"
     r"|(?P<dash>\d{1,3})(?:\s*[-–—]|[:/])(?=\s)"
     r"|第?(?P<place>\d{1,3})(?:(?:位|名|위)\s?[:：.、)）]?|、|．)"
     rf"|(?:第(?=..?.?[位名])|(?=..?.?[位名]\s?[:：、])|(?=..?.?[、．：]))(?P<han>{HAN_NUMBER})(?:[位名]\s?[:：.、)）]?|[、．：])"
     r")"
 )
 # Letters that open no marker: of a number's word the first letter is one of the four that are left out.
-PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("nplrNPLR")
+PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("mnoplrtMNOPLRT")
 RANK_WORD = re.compile(
-    r"(?:rank|place|position|number|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
-    r"|место)\s(?P<number>\d{1,3})\s?[-–—:.]",
+    r"(?:(?:rank|place|position|number|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
+    r"|miejsce|место|option|opción|opció|opção|opzione|optie|opcja|pick)\s#?(?P<number>\d{1,3})\s?[-–—:：.]"
+    r"|top\s?(?P<top>\d{1,3})(?:\s?[-–—:：.、]|(?=\s(?-i:[^\Wa-z\d_]))))",
     re.IGNORECASE,
 )
+PLACE_LABEL = re.compile(rf"{PLACE}\s?[-–—:：]\s*")
 AFTER_MARKER = re.compile(r"\s?[:：](?=\s|[^\x00-\x7f])")
 HAN_DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九十", 1)}
 DECORATION = re.compile(
@@ -49,11 +61,10 @@ DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
 RANK_CELL = re.compile(
     r"\W*(?:n[ºo°.]*\s?)?(?:第\s?)?(?P<number>\d{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE
 )
-PLAIN_NUMBER = re.compile(r"#?\s?(\d{1,3})")
+PLAIN_NUMBER = re.compile(r"(?:#|top)?\s?(\d{1,3})", re.IGNORECASE)
 CAPITALISED = r"(?:[^\W_a-zß-öø-ÿ][\w.&'’-]{0,40}\s?){1,3}"
 # "Close, a HubSpot alternative" says what Close is: the article opens a description, and a common word goes on.
 INDEFINITE_END = re.compile(rf".*[\s,](?:{INDEFINITE})\s*", re.IGNORECASE | re.DOTALL)
-LETTER = re.compile(r"\(?(?P<letter>[A-Za-z])[.)](?=\s)")
 # Maker and product: nothing between two names but a space and a trade mark.
 ADJACENT = re.compile(r"[®™]?[^\S\n]*")
 
@@ -135,8 +146,7 @@ def read_marker(text: str, position: int, end: int) -> tuple[int, int] | None:
         return int(digits) if digits else 10, keycap.end()
     circled = CIRCLED.match(text, position, end)
     if circled:
-        code = ord(circled.group())
-        return code - (0x245F if code < 0x2474 else 0x2775), circled.end()
+        return int(unicodedata.numeric(circled.group())), circled.end()
     found = NUMBERED.match(text, position, end) or RANK_WORD.match(text, position, end)
     if found is None:
         return None
@@ -159,7 +169,9 @@ def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Openin
     number: int | None = None
     position = prose.start
     while position < prose.end and (lettered is not None or text[position] not in PLAIN_OPENINGS):
-        marker = read_marker(text, position, prose.end) if number is None else read_medal(text, position)
+        marker = read_marker(text, position, prose.end)
+        if number is not None and marker is not None:
+            marker = repeated(marker, number) or read_medal(text, position)
         if marker is None and number is None:
             marker = bold_number(text, prose, position) or read_letter(text, position, lettered)
         decoration = DECORATION.match(text, position, prose.end)
@@ -174,6 +186,17 @@ def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Openin
     return Opening(number, position)
 
 
+def past_place(text: str, opening: Opening, end: int) -> Opening:
+    """The opening of an item of a numbered list, without a word of place that belongs to the number ("2. Platz: …")."""
+    label = PLACE_LABEL.match(text, opening.position, end)
+    return Opening(opening.number, label.end()) if label else opening
+
+
+def repeated(marker: tuple[int, int], number: int) -> tuple[int, int] | None:
+    """A marker that shows the number a second time, after a medal ("🥈 2. Holded")."""
+    return marker if marker[0] == number else None
+
+
 def read_medal(text: str, position: int) -> tuple[int, int] | None:
     """A medal that stands after a number is decoration."""
     return (MEDALS[text[position]], position + 1) if text[position] in MEDALS else None
@@ -181,7 +204,7 @@ def read_medal(text: str, position: int) -> tuple[int, int] | None:
 
 def read_letter(text: str, position: int, lettered: int | None) -> tuple[int, int] | None:
     """The marker of a lettered item."""
-    found = LETTER.match(text, position) if lettered is not None else None
+    found = LETTERED.match(text, position) if lettered is not None else None
     return (lettered, found.end()) if lettered is not None and found else None
 
 

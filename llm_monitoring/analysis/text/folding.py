@@ -8,6 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u05f3\u2032\uff07`\u00b4"
+QUOTES = '"\u201c\u201d\u201e\u201f\uff02'
 HYPHENS = "-\u05be\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "Ø": "O", "Ł": "L", "Đ": "D", "ẞ": "SS"})
 
@@ -51,6 +52,8 @@ def fold_character(char: str, *, keep_case: bool) -> str:
         return "'"
     if char in HYPHENS:
         return "-"
+    if char in QUOTES:
+        return '"'
     if category == "Cf" or within(code, DROPPED_MARKS):
         return ""
     if char.isspace() and char not in "\n\t":
