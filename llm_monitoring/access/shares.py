@@ -18,6 +18,7 @@ SQL = load("shares")
 DEFAULT_DAYS: Final = 30
 MOST_DAYS: Final = 365
 LONGEST_LABEL: Final = 100
+MOST_LINKS: Final = 500  # of a user: a frozen one keeps a report
 
 Kind = Literal["live", "frozen"]
 State = Literal["open", "expired", "revoked"]
@@ -50,7 +51,8 @@ def create(
 ) -> tuple[Share, Secret]:
     """Store a new link with its record; return it with its text, which is shown once and kept nowhere.
 
-    With `report` the link is frozen to it. Raises Invalid for a label or a number of days that cannot be.
+    With `report` the link is frozen to it. Raises Invalid for a label or a number of days that cannot be,
+    and for one link too many.
     """
     if not 1 <= len(label.strip()) <= LONGEST_LABEL or not label.isprintable():
         sentence = f"a link's label has 1 to {LONGEST_LABEL} characters"
@@ -66,11 +68,14 @@ def create(
         "kind": "live" if report is None else "frozen",
         "report": report,
         "days": days,
+        "most": MOST_LINKS,
     }
 
     def work(db: Database) -> Share:
         row = db.one(SQL.add_share, values)
-        assert row is not None
+        if row is None:
+            sentence = f"a user has at most {MOST_LINKS} links that are open or were made today: revoke one"
+            raise Invalid("label", sentence, code="links_too_many", most=MOST_LINKS)
         made = read_share(row)
         after = {"label": made.label, "kind": made.kind, "expires_at": made.expires_at.isoformat()}
         audit.record(db, actor, "share.create", project_id=project_id, object_id=made.id, after=after)

@@ -29,6 +29,7 @@ Scope = Literal[
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 LONGEST_NAME: Final = 100
+MOST_TOKENS: Final = 200  # of a user
 PREFIX: Final = "llmm_"
 SHOWN: Final = len(PREFIX) + 7
 FORM: Final = re.compile(r"llmm_[0-9a-f]{64}[0-9a-f]{8}")
@@ -65,7 +66,8 @@ def create(
 ) -> tuple[Token, Secret]:
     """Store a new token and return it with its text, which is shown once and kept nowhere.
 
-    Raises Invalid for an unknown scope, an empty list, a project of another user or a day that has passed.
+    Raises Invalid for an unknown scope, an empty list, a project of another user, a day that has passed, and
+    for one token too many.
     """
     check(db, user_id, name, scopes, project_ids, expires_at)
     text = new_text()
@@ -79,9 +81,12 @@ def create(
             "scopes": sorted(set(scopes)),
             "project_ids": None if project_ids is None else sorted(set(project_ids)),
             "expires_at": expires_at,
+            "most": MOST_TOKENS,
         },
     )
-    assert row is not None
+    if row is None:
+        sentence = f"a user has at most {MOST_TOKENS} tokens that are valid or were made today: revoke one"
+        raise Invalid("name", sentence, code="tokens_too_many", most=MOST_TOKENS)
     return read_token(row), Secret(text)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from llm_monitoring import projects
 from llm_monitoring.access import projects as archive
 from llm_monitoring.db import Database, in_transaction
+from llm_monitoring.edits.limits import check_projects
 from llm_monitoring.edits.records import By, record, record_in_project
 from llm_monitoring.projects import NewProject, Project
 
@@ -36,6 +37,7 @@ def add_project(db: Database, by: By, new: NewProject) -> int:
 
     def work(db: Database) -> int:
         project_id = projects.add(db, new)
+        check_projects(db, by, new.user_id)
         after = project_fields(projects.find(db, project_id))
         record(db, by, new.user_id, "project.create", project_id=project_id, after=after)
         return project_id

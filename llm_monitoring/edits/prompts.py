@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from llm_monitoring import projects
 from llm_monitoring.db import Database, Row, in_transaction
+from llm_monitoring.edits.limits import check_prompts
 from llm_monitoring.edits.records import By, record_in_project
 from llm_monitoring.projects import NewPrompt
 
@@ -28,6 +29,7 @@ def add_prompts(
     def work(db: Database) -> tuple[int, int]:
         added, known = projects.add_all_prompts(db, project_id, new, on_added)
         if added:
+            check_prompts(db, by, project_id)
             record_in_project(db, by, project_id, "prompts.add", after={"added": added})
         return added, known
 

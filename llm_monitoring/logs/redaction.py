@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from llm_monitoring.domain import Secret
 from llm_monitoring.settings import Settings, database_address
@@ -17,6 +19,8 @@ HIDDEN: Final = "***"
 TAIL: Final = 8
 
 SHORTEST_SECRET: Final = 4  # hiding anything shorter would blank ordinary words
+
+SHORTEST_IN_BASE64: Final = 12  # bytes: the eight characters of an end come from six of them
 
 SHORTEST_PASSWORD: Final = 6  # the same for passwords, some of which are ordinary words
 
@@ -123,8 +127,25 @@ SECRETS: Final = SecretMasker()
 
 
 def register_secret(secret: Secret) -> None:
-    """Mask this secret, or its last eight characters, in everything that is logged from now on."""
-    SECRETS.add(secret.reveal().strip())
+    """Mask this secret, or its last eight characters, in everything that is logged from now on.
+
+    A service may echo it as part of what it received, so that its forms in Base64 and in addresses are masked, too.
+    """
+    text = secret.reveal().strip()
+    for form in dict.fromkeys((text, quote(text, safe=""), *base64_forms(text))):
+        SECRETS.add(form)
+
+
+def base64_forms(text: str) -> Iterator[str]:
+    """Yield what of a text's Base64 is the same whatever stands around it, in both alphabets; none of a short one."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) < SHORTEST_IN_BASE64:
+        return
+    for before in range(3):  # bytes of the same group of three that stand before it
+        encoded = b64encode(bytes(before) + data + bytes(2)).decode()
+        form = encoded[-(-8 * before // 6) : 8 * (before + len(data)) // 6]
+        yield form
+        yield form.replace("+", "-").replace("/", "_")
 
 
 def redact(text: str) -> str:

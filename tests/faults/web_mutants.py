@@ -123,4 +123,48 @@ WEB_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "two-lengths-are-taken",
+        WEB + "test_connections.py::test_a_body_with_two_lengths_is_refused",
+        (
+            Edit(
+                PACKAGE + "web/boundary.py",
+                'if "content-length" in headers and "transfer-encoding" in headers:',
+                "if False:",
+            ),
+        ),
+    ),
+    Mutant(
+        "silent-connections-crowd-out-others",
+        WEB + "test_connections.py::test_many_of_them_leave_room",
+        (
+            Edit(
+                PACKAGE + "web/connections.py",
+                "    if len(there) >= MOST_UNHURRIED and waiting:\n",
+                "    if not there:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "one-user-takes-every-thread",
+        WEB + "test_measuring.py::test_one_user_leaves_threads_to_others",
+        (
+            Edit(
+                PACKAGE + "web/stored_figures.py",
+                '        with WAITING.held(getattr(db, "user_id", None)):\n',
+                "        if wanted:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an-address-that-looks-alike-signs-in",
+        WEB + "test_oidc.py::test_an_address_that_only_looks_alike_signs_no_one_in",
+        (
+            Edit(
+                PACKAGE + "db/sql/people.sql",
+                'pg_catalog.lower(u.email::text COLLATE "C") = pg_catalog.lower(%(email)s::text COLLATE "C")',
+                "pg_catalog.lower(u.email::text) = pg_catalog.lower(%(email)s::text)",
+            ),
+        ),
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 
 import pytest
@@ -57,6 +58,25 @@ def test_keys_that_json_escaped(form: str) -> None:
     for echoed in (key, key[-8:]):
         text = f'{{"a": "\\u00f1\\u003c{ESCAPED_FORMS[form](echoed)}\\u0026b\\n", "plain": "{key}"}}'
         assert '{"a": "\\u00f1\\u003c***\\u0026b\\n", "plain": "***"}' == logs.SECRETS.hide(text)
+
+
+@pytest.mark.parametrize("around", [("", ""), ("u:", ""), (":", ":x"), ("user", "@host")])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_keys_in_base64(encode: Callable[[bytes], bytes], around: tuple[str, str]) -> None:
+    """Wherever a key stands in what is encoded, nothing of its text can be decoded."""
+    key = "sk?Jk1>Zz_0~NoTail-9xK"
+    logs.register_secret(Secret(key))
+    encoded = encode(key.join(around).encode()).decode()
+    left = logs.redact(f"echo {encoded}").removeprefix("echo ")
+    first, _, last = left.partition("***")
+    assert len(first) <= -(-4 * len(around[0]) // 3)
+    assert len(last.rstrip("=")) <= -(-4 * len(around[1]) // 3) + 1
+
+
+def test_keys_in_addresses() -> None:
+    """As a service that quotes an address shows them."""
+    logs.register_secret(Secret("sk/Jk1+Zz_0=NoTail&9x"))
+    assert "?key=***&a=b" == logs.redact("?key=sk%2FJk1%2BZz_0%3DNoTail%269x&a=b")
 
 
 @given(st.lists(st.text("Ak_9", min_size=8, max_size=12), min_size=1, max_size=3), st.data())

@@ -1,7 +1,12 @@
 -- name: add_token
--- Store a token's hash with what it may do.
+-- Store a token's hash with what it may do, unless the user has too many that are valid or of this day.
 INSERT INTO llm_api_tokens (user_id, name, prefix, token_hash, scopes, project_ids, expires_at)
-VALUES (%(user_id)s, %(name)s, %(prefix)s, %(token_hash)s, %(scopes)s, %(project_ids)s, %(expires_at)s)
+SELECT %(user_id)s, %(name)s, %(prefix)s, %(token_hash)s, %(scopes)s, %(project_ids)s, %(expires_at)s
+WHERE %(most)s > (
+    SELECT count(*) FROM llm_api_tokens
+    WHERE user_id = %(user_id)s
+      AND (created_at > now() - interval '1 day'
+           OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))))
 RETURNING id, user_id, name, prefix, scopes, project_ids, created_at, expires_at, last_used_at, revoked_at;
 
 -- name: token_by_hash

@@ -12,10 +12,11 @@ INSERT INTO llm_people AS known (user_id, disabled_at) VALUES (%(user_id)s, now(
 ON CONFLICT (user_id) DO UPDATE SET disabled_at = coalesce(known.disabled_at, now());
 
 -- name: person
--- A user with what concerns signing in, by id or by address.
+-- A user with what concerns signing in, by id or by address, in which the case of ASCII letters alone is ignored.
 SELECT u.id, u.email, p.invited_at, p.disabled_at
 FROM users u LEFT JOIN llm_people p ON p.user_id = u.id
-WHERE u.id = %(user_id)s::int OR pg_catalog.lower(u.email::text) = pg_catalog.lower(%(email)s::text);
+WHERE u.id = %(user_id)s::int
+   OR pg_catalog.lower(u.email::text COLLATE "C") = pg_catalog.lower(%(email)s::text COLLATE "C");
 
 -- name: add_link
 -- Store a sign-in link, unless the user has as many open ones as are allowed.

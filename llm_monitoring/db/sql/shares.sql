@@ -1,8 +1,12 @@
 -- name: add_share
--- Store a share link's hash, with the report of a frozen one.
+-- Store a share link's hash, with the report of a frozen one, unless the user has too many that are open or of this day.
 INSERT INTO llm_share_links (project_id, user_id, label, link_hash, kind, report, expires_at)
-VALUES (%(project_id)s, %(user_id)s, %(label)s, %(link_hash)s, %(kind)s, %(report)s,
-        now() + %(days)s * interval '1 day')
+SELECT %(project_id)s, %(user_id)s, %(label)s, %(link_hash)s, %(kind)s, %(report)s,
+       now() + %(days)s * interval '1 day'
+WHERE %(most)s > (
+    SELECT count(*) FROM llm_share_links
+    WHERE user_id = %(user_id)s
+      AND (created_at > now() - interval '1 day' OR (revoked_at IS NULL AND expires_at > now())))
 RETURNING id, project_id, user_id, label, kind, created_at, expires_at, revoked_at, opens, last_opened_at;
 
 -- name: share_by_hash

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-SIGN: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-"""What a formula begins with, the wide forms of Asian keyboards too."""
+SIGN: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+"""What a formula begins with, the wide and small forms of Asian keyboards too."""
 
 FORMULA: Final = re.compile(f"(?=[ \"']*[{SIGN}\t\r\n])")
 """The start of a text that a spreadsheet takes for a formula."""

@@ -89,6 +89,8 @@ def create_share(
     here: Annotated[ProjectCaller, on_project("shares:write")],
 ) -> Any:
     """Make a link that anyone who has it can open; its text is shown this once."""
+    if body.kind == "frozen":
+        request.app.state.service.export_rate.take(here.caller.user_id)  # a report is made
     report = frozen_report(here.app, here.project_id) if body.kind == "frozen" else None
     made, secret = shares.create(
         here.app.db, here.caller.actor, here.project_id, body.label, days=body.days, report=report

@@ -135,7 +135,7 @@ def create_token(request: Request, visitor: Person, form: Sent) -> Response:
             visitor.app.db, visitor.actor, form.text("name"), form.all("scopes"), project_ids or None, int(days)
         )
     except Invalid as exc:
-        return page(request, visitor, Shown(tokens=form.refused(**{exc.field: exc.field})))
+        return page(request, visitor, Shown(tokens=form.refused(**errors_of(request, exc))))
     return page(request, visitor, Shown(token=secret.reveal()))
 
 

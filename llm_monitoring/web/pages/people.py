@@ -17,6 +17,7 @@ from llm_monitoring.reporting.frozen import frozen_report
 from llm_monitoring.reporting.report_data import DAYS as DEFAULT_PERIOD_DAYS
 from llm_monitoring.reporting.report_data import last_days
 from llm_monitoring.web.context import Service
+from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.link_sender import can_send
 from llm_monitoring.web.pages.rendering import render
@@ -54,7 +55,10 @@ def create_link(request: Request, here: Here, form: Sent) -> Response:
     """Make a link and show it: this is the only time."""
     service: Service = request.app.state.service
     days = form.text("days", str(DEFAULT_DAYS))
-    report = frozen_report(here.app, here.project_id) if form.text("kind") == "frozen" else None
+    is_frozen = form.text("kind") == "frozen"
+    if is_frozen:
+        service.export_rate.take(here.visitor.actor.user_id)
+    report = frozen_report(here.app, here.project_id) if is_frozen else None
     try:
         _, secret = shares.create(
             here.app.db,
@@ -65,7 +69,7 @@ def create_link(request: Request, here: Here, form: Sent) -> Response:
             report=report,
         )
     except Invalid as exc:
-        return page(request, here, form.refused(**{exc.field: exc.field}))
+        return page(request, here, form.refused(**errors_of(request, exc)))
     return page(request, here, link=f"{service.address or ''}/s/{secret.reveal()}")
 
 

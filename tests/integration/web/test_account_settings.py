@@ -64,6 +64,14 @@ def test_a_key_that_is_refused_is_not_repeated(world: World, fields: dict[str, s
     assert [] == actions(world)
 
 
+def test_a_user_has_only_so_many_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which one is revoked to have another, the day after."""
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
+    fields = {"name": "x", "scopes": "projects:read", "days": "9"}
+    assert [200, 422] == [post(world, "/tokens", fields=fields).status_code for _ in range(2)]
+    assert "You have 2 tokens" in post(world, "/tokens", fields=fields).text
+
+
 def test_a_key_of_no_one_is_a_missing_one(world: World) -> None:
     """To verify and to forget."""
     assert [404, 404] == [post(world, f"/keys/google/{act}").status_code for act in ("verify", "remove")]

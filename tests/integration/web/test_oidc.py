@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import OctKey
 
+from llm_monitoring import projects
 from llm_monitoring.access import sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.errors import ConfigurationError
@@ -86,6 +87,14 @@ def test_what_another_browser_began_is_refused(world: World, provider: FakeProvi
     }[kind]
     assert 403 == world.open("/oidc/callback", given, params=query).status_code
     assert [] == world.db.all("SELECT id FROM llm_sessions")
+
+
+def test_an_address_that_only_looks_alike_signs_no_one_in(world: World, provider: FakeProvider) -> None:
+    """The Kelvin sign and the dotted I have small letters of ASCII: their addresses are others."""
+    user = projects.add_user(world.db, "kiki@example.com")
+    for email, found in (("KIKI@example.com", user), ("\u212aiki@example.com", None), ("k\u0130ki@example.com", None)):
+        person = sign_ins.person_of_address(world.db, email)
+        assert found == (person and person.id)
 
 
 def test_a_code_is_used_once(world: World, provider: FakeProvider) -> None:

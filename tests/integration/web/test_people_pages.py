@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring.access import sign_ins
+from llm_monitoring.access import shares, sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.notify.delivery import Message
 from tests.integration.web.test_sign_in import SERVER, sent
@@ -53,6 +53,30 @@ def test_a_link_that_cannot_be_is_refused(world: World, label: str, days: str) -
     assert 422 == answer.status_code
     assert 'aria-invalid="true"' in answer.text
     assert [] == world.db.all("SELECT id FROM llm_share_links")
+
+
+def test_a_user_has_only_so_many_links(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Revoking makes room the day after: each keeps its row, and a frozen one its report, for months."""
+    monkeypatch.setattr(shares, "MOST_LINKS", 2)
+    cookies, path = sign_in(world, world.ana), f"/projects/{world.project}/reports"
+    for _ in range(2):
+        assert 200 == post(world, f"{path}/links", cookies, label="a", kind="live").status_code
+    post(world, f"{path}/links/1/revoke", cookies)
+    refused = post(world, f"{path}/links", cookies, label="a", kind="live")
+    assert 422 == refused.status_code
+    assert "You have 2 links" in refused.text
+    world.db.execute("UPDATE llm_share_links SET created_at = now() - interval '25 hours'")
+    assert 200 == post(world, f"{path}/links", cookies, label="a", kind="live").status_code
+
+
+def test_frozen_links_are_counted_as_exports_are(world: World) -> None:
+    """Each makes a report."""
+    world.service.export_rate.limit = 1
+    cookies, path = sign_in(world, world.ana), f"/projects/{world.project}"
+    assert 200 == post(world, f"{path}/reports/links", cookies, label="a", kind="frozen").status_code
+    assert 429 == post(world, f"{path}/reports/links", cookies, label="a", kind="frozen").status_code
+    assert 429 == world.call("POST", f"{path}/shares", json={"label": "a", "kind": "frozen"}).status_code
+    assert 201 == world.call("POST", f"{path}/shares", json={"label": "a", "kind": "live"}).status_code
 
 
 def test_a_user_is_invited_to_look(world: World, sent: list[Message]) -> None:

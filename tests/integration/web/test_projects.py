@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from llm_monitoring import projects
+from llm_monitoring import edits, projects
 from llm_monitoring.cli.root import root
+from llm_monitoring.edits import limits
+from llm_monitoring.projects import NewPrompt
 from tests.integration.web.world import World, add_project
 
 NEW = {"name": "Acme", "brand": {"name": "Acme", "domains": ["acme.com"]}, "industry": "CRM", "language": "en"}
@@ -49,6 +51,22 @@ def test_a_name_that_is_taken_is_refused_in_words(world: World) -> None:
     assert 409 == refused.status_code
     assert "already_exists" == refused.json()["code"]
     assert "Quipu" in refused.json()["detail"]
+
+
+def test_a_user_has_only_so_many_projects_and_prompts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All or none are added; what is there already is not counted twice, and the command line has no limit."""
+    monkeypatch.setattr(limits, "MOST_PROJECTS", 2)
+    monkeypatch.setattr(limits, "MOST_PROMPTS", 3)
+    path = f"/projects/{world.project}/prompts"
+    two = {"prompts": [{"query_text": "¿A?"}, {"query_text": "¿B?"}]}
+    refused = world.call("POST", path, json=two)
+    assert (422, "/prompts") == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert 2 == len(world.call("GET", path).json()["data"])
+    assert [201, 201] == [world.call("POST", path, json={"prompts": two["prompts"][:1]}).status_code for _ in range(2)]
+    assert (2, 0) == edits.add_prompts(world.db, edits.COMMAND, world.project, [NewPrompt("¿C?"), NewPrompt("¿D?")])
+    made = [world.call("POST", "/projects", json={**NEW, "name": name}) for name in ("A", "B")]
+    assert [201, 422] == [each.status_code for each in made]
+    assert "/name" == made[1].json()["errors"][0]["pointer"]
 
 
 def test_a_repeated_request_acts_once(world: World) -> None:
