@@ -35,6 +35,12 @@ from llm_monitoring.settings.parsers import (
 from llm_monitoring.settings.urls import base_url, heartbeat_url, notify_urls
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+SENDERS_VARIABLES: Final = frozenset(
+    """
+    PATH HOME LANG HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE
+    CURL_CA_BUNDLE
+    """.split()
+)
 
 
 def variable(env: str, explanation: str, parse: Parse, default: str = "", *, secret: bool = False) -> dict[str, Any]:
@@ -278,9 +284,13 @@ class Settings:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the environment of a process that only sends messages: no key, no password, no setting of ours."""
-    needed = {"PATH", "HOME", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
-    return {name: text for name, text in os.environ.items() if name.upper() in needed}
+    """Return the environment of a process that only sends messages: no key, no password, no setting of ours.
+
+    The libraries there have a variable each for the trusted certificates: those of SSL_CERT_FILE hold for all.
+    """
+    kept = {name: text for name, text in os.environ.items() if name.upper() in SENDERS_VARIABLES}
+    file = kept.get("SSL_CERT_FILE")
+    return {"REQUESTS_CA_BUNDLE": file, **kept} if file else kept
 
 
 def load_settings(

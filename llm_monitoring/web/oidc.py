@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from llm_monitoring.access.addresses import is_loopback
 from llm_monitoring.errors import ConfigurationError, MonitoringError
+from llm_monitoring.providers.transport import certificates, proxy_for
 from llm_monitoring.settings import Settings
 
 SCOPE: Final = "openid email"
@@ -159,7 +160,17 @@ class Provider:
             redirect_uri=self.callback,
             code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
+            **connection(self.issuer),
         )
+
+
+def connection(issuer: str) -> dict[str, Any]:
+    """The certificates and the proxy of the environment, as for calls of AI providers.
+
+    The library would fail on a proxy that is not used, such as ALL_PROXY with SOCKS next to HTTPS_PROXY. Raises
+    ConfigurationError if they cannot be used.
+    """
+    return {"trust_env": False, "verify": certificates(), "proxy": proxy_for(httpx2.URL(issuer))}
 
 
 def document(client: OAuth2Client, address: str) -> Any:
@@ -176,4 +187,5 @@ def provider_of(settings: Settings, address: str | None) -> Provider | None:
         raise ConfigurationError(
             "a provider of sign-ins needs LLM_OIDC_ISSUER, LLM_OIDC_CLIENT_ID, LLM_OIDC_CLIENT_SECRET and LLM_WEB_HOST"
         )
+    connection(issuer)  # what cannot be used is reported when the service starts
     return Provider(issuer, client_id, secret.reveal(), f"{address}/oidc/callback")

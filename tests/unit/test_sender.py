@@ -167,14 +167,25 @@ def test_without_master_key_marks_need_the_database() -> None:
 
 
 def test_the_sender_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process that sends gets the path, the home, the language and the proxies, and nothing else."""
+    """The process that sends gets path, home, language, proxies and certificates, and nothing else."""
     for name in ("LLM_KEYS_ENCRYPTION_KEY", "OPENAI_API_KEY", "DATABASE_URL", "PGPASSWORD", "LD_PRELOAD"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     found = settings.plain_environment()
     assert "https_proxy" in found
     proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
-    assert set() == {name.upper() for name in found} - {"PATH", "HOME", "LANG", *proxies}
+    certificates = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+    assert set() == {name.upper() for name in found} - {"PATH", "HOME", "LANG", *proxies, *certificates}
+
+
+def test_the_sender_trusts_the_certificates_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy with certificates of its own, one variable serves calls, the heartbeat and notices."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/own.pem")
+    assert "/etc/own.pem" == settings.plain_environment()["SSL_CERT_FILE"]
+    assert "/etc/own.pem" == settings.plain_environment()["REQUESTS_CA_BUNDLE"]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/other.pem")
+    assert "/etc/other.pem" == settings.plain_environment()["REQUESTS_CA_BUNDLE"]
 
 
 @pytest.mark.usefixtures("service")

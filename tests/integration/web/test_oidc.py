@@ -66,6 +66,26 @@ def test_a_user_signs_in_at_the_provider(world: World, provider: FakeProvider) -
     assert "/oidc" in world.open("/sign-in").text
 
 
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "HTTP_PROXY"])
+def test_a_proxy_that_is_not_used_stops_no_one(
+    variable: str, world: World, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy programs set ALL_PROXY to their SOCKS port next to HTTPS_PROXY, which alone is used."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, "socks5://127.0.0.1:1080")
+    assert 303 == sign_in(world, provider).status_code
+
+
+def test_a_proxy_that_cannot_be_used_stops_the_service(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named when the service starts, and not by each sign-in."""
+    for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
+    named = {"LLM_OIDC_ISSUER": "https://id.example", "LLM_OIDC_CLIENT_ID": "x", "LLM_OIDC_CLIENT_SECRET": "y"}
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"), open_world(database_url, **named):
+        pass
+
+
 def test_the_way_back_is_ours(world: World, provider: FakeProvider) -> None:
     """Whatever the address or the cookie says."""
     address, cookies = begin(world, "//evil.example")
