@@ -26,7 +26,7 @@ def python_command() -> str:
         return "python"
     try:
         return shlex.quote(str(running.relative_to(Path.cwd())))
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere, or the working directory was deleted
         return shlex.quote(str(running))
 
 

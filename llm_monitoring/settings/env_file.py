@@ -22,8 +22,16 @@ NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(
 
 def find_env_file() -> Path:
     """Return the `.env` of the working directory, or else the package's own; one of them if neither exists."""
-    here, own = Path.cwd() / ".env", own_env_file()
+    here, own = working_directory() / ".env", own_env_file()
     return next((path for path in (here, own) if path.is_file()), here if location.checkout() else own)
+
+
+def working_directory() -> Path:
+    """Return the working directory; "." if it was deleted meanwhile, as by a new deployment."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 def own_env_file() -> Path:
@@ -34,7 +42,7 @@ def own_env_file() -> Path:
     try:
         return Path.home() / USER_FILE
     except RuntimeError:  # an account without a home directory
-        return Path.cwd() / ".env"
+        return working_directory() / ".env"
 
 
 def read_env_file(path: Path) -> dict[str, str]:

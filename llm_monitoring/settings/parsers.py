@@ -126,7 +126,7 @@ def bind_address(text: str) -> str:
 def directory(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
-    except RuntimeError as exc:
+    except (RuntimeError, OSError) as exc:  # of an account without a home, or below a deleted working directory
         raise ValueError("a directory") from exc
 
 

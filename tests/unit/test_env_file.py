@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from llm_monitoring.cli.root import root
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.process import location
+from llm_monitoring.process.wording import python_command
 from llm_monitoring.settings.env_file import find_env_file, read_env_file
 from llm_monitoring.settings.fields import load_settings, unknown_variables
 
@@ -207,3 +209,17 @@ def test_the_file_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(location, "PACKAGE", tmp_path / "site-packages" / "llm_monitoring")
     assert tmp_path / "home" / ".config" / "llm_monitoring" / ".env" == find_env_file()
+
+
+def test_a_working_directory_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new deployment removes the directory under a process: settings are those of the environment."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.setattr(location, "PACKAGE", tmp_path / "checkout" / "llm_monitoring")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert 7 == load_settings({"LLM_MAX_WORKERS": "7"}).max_workers
+    assert Path("/reports") == load_settings({"LLM_REPORT_DIR": "/reports"}).report_dir
+    with pytest.raises(ConfigurationError, match="LLM_REPORT_DIR is 'reports': it must be a directory"):
+        load_settings({"LLM_REPORT_DIR": "reports"})
+    assert sys.executable == python_command() or "python" == python_command()
