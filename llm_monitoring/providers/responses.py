@@ -39,11 +39,17 @@ def output_text(body: dict[str, object]) -> str:
 def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:
     """Return the pages of the text's annotations; all of them are cited."""
     notes = (note for part in contents(body) for note in mappings(part.get("annotations")))
+    cited = (page_of(note) for note in notes if note.get("type", "url_citation") in CITATION_TYPES)
     return tuple(
-        Citation(url=text(note.get("url")), title=text(note.get("title")) or None, cited=True)
-        for note in notes
-        if note.get("type", "url_citation") in CITATION_TYPES and text(note.get("url"))
+        Citation(url=text(page.get("url")), title=text(page.get("title")) or None, cited=True)
+        for page in cited
+        if text(page.get("url"))
     )
+
+
+def page_of(note: dict[str, object]) -> dict[str, object]:
+    """Return the object with the page of an annotation; some gateways nest it, as chat completions do."""
+    return mapping(note.get("url_citation")) or note
 
 
 def answer_in(body: dict[str, object], meta: ReplyMeta, citations: tuple[Citation, ...]) -> Answer:

@@ -46,6 +46,21 @@ def openai(*items: dict[str, Any], annotations: tuple[dict[str, Any], ...] = ())
     return {"output": [*items, {"type": "message", "content": [part]}]}
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        {"type": "url_citation", "url_citation": {"url": "https://a.example/x", "title": "A", "start_index": 1}},
+        {"type": "url_citation", "url": "https://a.example/x", "title": "A", "url_citation": None},
+        {"url": "https://a.example/x", "title": "A"},
+    ],
+    ids=["nested", "flat", "without a type"],
+)
+def test_an_annotation_in_the_form_of_a_gateway(note: dict[str, Any]) -> None:
+    """A page that a gateway nests one level deeper is the same citation."""
+    expected = (Citation("https://a.example/x", "A", cited=True),)
+    assert expected == read_reply("openai", stored(openai(annotations=(note,)))).citations
+
+
 def test_openai_sources_that_the_text_does_not_cite_were_only_searched() -> None:
     """The sources of a search follow the citations, each once; OpenAI's parameter in a URL makes no other page."""
     sources = [
