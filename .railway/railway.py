@@ -16,6 +16,7 @@ GITHUB = re.compile(r"github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?$")
 VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 WORKERS = 0  # set it above 0, together with LLM_DISTRIBUTE=true, to run the asking on further services
 WORKER_COMMAND = "python -m llm_monitoring worker"
+COLLECT = False  # set it to True if LLM_ECONOMY has a batch and a project the pace patient: late answers come hourly
 WEB = False  # set it to True, and LLM_WEB_HOST to the domain, to serve the REST API
 WEB_COMMAND = "python -m llm_monitoring web"
 
@@ -26,7 +27,8 @@ def main() -> Project:
     settings = json.loads((ROOT / "railway.json").read_text(encoding="utf-8"))
     database = postgres("Postgres")
     source = repository()
-    services = [cron(entry, settings, database, source) for entry in settings["crons"]]
+    entries = [*settings["crons"], *([settings["collect"]] if COLLECT else [])]
+    services = [cron(entry, settings, database, source) for entry in entries]
     workers = [worker(number, settings, database, source) for number in range(1, WORKERS + 1)]
     web = [web_service(settings, database, source)] if WEB else []
     return project("llm-monitoring", resources=[database, *services, *workers, *web])
@@ -84,8 +86,9 @@ def variables(database: Service) -> dict[str, Any]:
 
 
 def service_name(command: str) -> str:
-    """Return `daily-llm-monitoring-cron` for `python daily_llm_monitoring_cron.py`."""
-    return Path(command.rsplit(maxsplit=1)[-1]).stem.replace("_", "-")
+    """Return `daily-llm-monitoring-cron` for that script, `llm-monitoring-collect` for the command `collect`."""
+    last = Path(command.rsplit(maxsplit=1)[-1]).stem.replace("_", "-")
+    return f"llm-monitoring-{last}" if " -m " in command else last
 
 
 def repository() -> dict[str, Any] | None:

@@ -164,13 +164,15 @@ def railway_code(listed: Mapping[str, Any], root: Path) -> Iterator[CheckResult]
 
 def compare(listed: Mapping[str, Any], resources: list[dict[str, Any]]) -> CheckResult:
     wanted = sorted((each["command"], each["schedule"], "NEVER") for each in listed["crons"])
+    collecting = listed.get("collect", {})
+    optional = (collecting.get("command"), collecting.get("schedule"), "NEVER")
     deploys = [each["deploy"] for each in resources if each.get("type") == "service"]
     found = sorted(
         tuple(str(deploy.get(name)) for name in ("startCommand", "cronSchedule", "restartPolicyType"))
         for deploy in deploys
         if deploy.get("cronSchedule")
     )
-    if wanted == found:
+    if wanted in (found, [each for each in found if each != optional]):
         return green(".railway", f"{len(found)} services, as railway.json has them; apply with `railway config apply`")
     return red(".railway", f"describes {found}, railway.json {wanted}", "make .railway/railway.py read railway.json")
 

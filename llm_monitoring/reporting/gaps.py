@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from llm_monitoring.figures import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects import Project
-from llm_monitoring.reporting.report_data import Access, Failures
+from llm_monitoring.reporting.report_data import Absences, Failures
+from llm_monitoring.runs.held_steps import LeftOutDays
 
 AnsweredDays = Mapping[str, Mapping[date, int]]
 """How many answers each provider gave on each day, those to branded prompts included."""
@@ -28,7 +29,11 @@ class FailureRow:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """One provider's gaps. `stretches` are the days without any answer as (first, last), at their own end included."""
+    """One provider's gaps.
+
+    `stretches` are the days without any answer as (first, last), at their own end included; `left_out` are those of
+    them on which the user's pacing did not ask the provider.
+    """
 
     provider: str
     answers: int
@@ -37,29 +42,23 @@ class GapRow:
     stretches: tuple[tuple[date, date], ...]
     failures: tuple[FailureRow, ...]
     keyless: bool
+    left_out: LeftOutDays | None = None
 
     @property
     def complete(self) -> bool:
-        return not (self.stretches or self.failures or self.keyless)
+        return not (self.stretches or self.failures or self.keyless or self.left_out)
 
 
 def gap_rows(
-    project: Project,
-    observations: Sequence[Observation],
-    failures: Sequence[Failures],
-    access: Access,
-    first: date,
-    last: date,
+    project: Project, observations: Sequence[Observation], absences: Absences, period: Period
 ) -> tuple[GapRow, ...]:
-    """Return each provider's gaps between two days; those that the project asks, then those that it once asked."""
-    return gaps_between(project, answered_days(observations), failures, access, Period(first, last))
+    """Return each provider's gaps in a period; those that the project asks, then those that it once asked."""
+    return gaps_between(project, answered_days(observations), absences, period)
 
 
-def gaps_between(
-    project: Project, answered: AnsweredDays, failures: Sequence[Failures], access: Access, period: Period
-) -> tuple[GapRow, ...]:
+def gaps_between(project: Project, answered: AnsweredDays, absences: Absences, period: Period) -> tuple[GapRow, ...]:
     """The gaps of `gap_rows`, from the number of answers of each day."""
-    others = sorted({*answered, *(f.provider for f in failures)} - set(project.providers))
+    others = sorted({*answered, *(f.provider for f in absences.failures)} - set(project.providers))
     days = [period.first + timedelta(days=number) for number in range(period.days)]
     rows = []
     for provider in (*project.providers, *others):
@@ -71,8 +70,9 @@ def gaps_between(
                 days_measured=len(measured),
                 days=len(days),
                 stretches=tuple(stretches(day for day in days if day not in measured)),
-                failures=tuple(failure_rows([each for each in failures if each.provider == provider])),
-                keyless=provider in access.keyless,
+                failures=tuple(failure_rows([each for each in absences.failures if each.provider == provider])),
+                keyless=provider in absences.access.keyless,
+                left_out=absences.left_out.get(provider),
             )
         )
     return tuple(rows)

@@ -17,7 +17,7 @@ from llm_monitoring.keys import KeyStore
 from llm_monitoring.ledger import Budget
 from llm_monitoring.projects import Project
 from llm_monitoring.reporting.citations import CitationTally
-from llm_monitoring.runs.held_steps import HeldStep, held_steps
+from llm_monitoring.runs.held_steps import HeldStep, LeftOutDays, held_steps, left_out_days
 
 SQL = load("reporting")
 
@@ -63,6 +63,15 @@ class ReportRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Absences:
+    """Why answers of a period are missing: failed tasks, keys and budget, and providers that pacing left out."""
+
+    failures: Sequence[Failures]
+    access: Access
+    left_out: Mapping[str, LeftOutDays]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparedPeriods:
     """Two periods that are compared, with the answers of each."""
 
@@ -94,8 +103,7 @@ class ReportData:
     prompts: Sequence[Row]
     texts: Sequence[Row]
     failed_prompts: Mapping[tuple[int, str], str]
-    failures: Sequence[Failures]
-    access: Access
+    absences: Absences
     held: Sequence[HeldStep] = ()
 
 
@@ -123,8 +131,7 @@ def read(db: Database, wanted: ReportRequest, today: date, access: Access) -> Re
         failed_prompts={
             (row["query_id"], row["llm_provider"]): row["reason"] for row in db.all(SQL.failed_prompts, params)
         },
-        failures=read_failures(db, wanted.project_id, period),
-        access=access,
+        absences=read_absences(db, wanted.project_id, period, access),
         held=held_steps(db, [wanted.project_id], period.first, period.last),
     )
 
@@ -133,10 +140,19 @@ def without_reasons(data: ReportData) -> ReportData:
     """The data as those see them who may not learn of keys, budget and failures: that something is missing, not why."""
     return replace(
         data,
-        access=Access(),
-        failures=[replace(each, reason=WITHHELD) for each in data.failures],
+        absences=replace(
+            data.absences,
+            access=Access(),
+            failures=[replace(each, reason=WITHHELD) for each in data.absences.failures],
+        ),
         failed_prompts=dict.fromkeys(data.failed_prompts, WITHHELD),
     )
+
+
+def read_absences(db: Database, project_id: int, period: Period, access: Access, tag: str | None = None) -> Absences:
+    """Why answers of a period are missing; `access` are the keys and the budget, for who may know of them."""
+    failures = read_failures(db, project_id, period, tag)
+    return Absences(failures, access, left_out_days(db, project_id, period.first, period.last))
 
 
 def read_failures(db: Database, project_id: int, period: Period, tag: str | None = None) -> list[Failures]:

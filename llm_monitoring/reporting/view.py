@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from llm_monitoring.figures.answer_set import answer_set
+from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.answers import PromptView, latest_answers, prompt_views
 from llm_monitoring.reporting.citations import CitationView
 from llm_monitoring.reporting.gaps import GapRow, gap_rows
@@ -54,7 +55,7 @@ class Report:
 def view(data: ReportData) -> Report:
     """Return what a report of these data shows; reads nothing from the database."""
     project, observations = data.project, data.observations
-    gaps = gap_rows(project, observations, data.failures, data.access, data.first, data.last)
+    gaps = gap_rows(project, observations, data.absences, Period(data.first, data.last))
     providers = [row.provider for row in gaps if row.answers]
     names = [entity.name for entity in project.competitors]
     answers = answer_set(observations, names)
@@ -81,7 +82,7 @@ def view(data: ReportData) -> Report:
             data.failed_prompts,
         ),
         gaps=gaps,
-        blocked=data.access.blocked,
+        blocked=data.absences.access.blocked,
         left_out=data.left_out,
         held=data.held,
         chosen=data.chosen,

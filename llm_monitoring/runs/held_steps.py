@@ -40,6 +40,14 @@ class HeldStep:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutDays:
+    """On how many planned days a provider was not asked so that the budget lasts, and the last of them."""
+
+    days: int
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class PacedDay:
     """What a user's planned day may cost, is expected to cost and would cost in full, in USD."""
 
@@ -99,6 +107,12 @@ def held_steps(db: Database, project_ids: Sequence[int], first: date, last: date
         )
         for row in db.all(SQL.held_steps, params)
     ]
+
+
+def left_out_days(db: Database, project_id: int, first: date, last: date) -> dict[str, LeftOutDays]:
+    """The providers that pacing left out of planned days of a project between two days."""
+    rows = db.all(SQL.left_out_days, {"project_id": project_id, "first": first, "last": last})
+    return {row["provider"]: LeftOutDays(row["days"], row["last"]) for row in rows}
 
 
 def steps_of(choice: Choice, user_id: int, day: date) -> list[HeldStep]:

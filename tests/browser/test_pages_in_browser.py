@@ -54,6 +54,11 @@ def test_pages_fit(looks: list[dict[str, Any]]) -> None:
     assert set() == wide
 
 
+def test_no_table_has_to_be_swiped(looks: list[dict[str, Any]]) -> None:
+    """On a phone every table is read downwards, with everything opened; on a desktop those in narrow charts too."""
+    assert {} == {seen["name"]: seen["swiped"] for seen in looks if seen["swiped"]}
+
+
 def test_pages_are_light(looks: list[dict[str, Any]]) -> None:
     """A first visit takes less than 150 kB with all its files."""
     assert {} == {seen["name"]: seen["bytes"] for seen in looks if not 0 < seen["bytes"] < MOST_BYTES}

@@ -30,6 +30,11 @@ async function open({ path, width, height, scheme, language }, script) {
   return { context, page, messages, requests, status: response.status() };
 }
 
+// What has to be scrolled sideways within the page; the tabs of a project are a list to swipe.
+const sideways = (page) => page.evaluate(() => [...document.querySelectorAll("main *")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX === "auto")
+  .map((each) => each.getAttribute("aria-label") || each.outerHTML.slice(0, 100)));
+
 const widths = (page) => page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
 
 async function violations(page) {
@@ -90,6 +95,7 @@ async function visit(each) {
   const keyboard = each.keyboard ? await tour(page) : null;
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
   const opened = await widths(page);
+  const swiped = await sideways(page);
   const found = await violations(page);
   await page.emulateMedia({ media: "print" });
   const printed = await page.evaluate(() => ({
@@ -99,7 +105,7 @@ async function visit(each) {
   }));
   await context.close();
   return { name: each.name, status, messages, outside: requests.filter((url) => !url.startsWith(order.base + "/")),
-    closed, opened, violations: found, keyboard, printed, paint, plain: each.keyboard ? await plain(each) : null, ...seen };
+    closed, opened, swiped, violations: found, keyboard, printed, paint, plain: each.keyboard ? await plain(each) : null, ...seen };
 }
 
 // The same page with script off.

@@ -147,9 +147,9 @@ def test_period(measured: Environment) -> None:
     assert 11 == len(found.observations)
     assert {(1, "google"): "refused"} == found.failed_prompts
     assert [("google", "refused", found.last, 1)] == [
-        (each.provider, each.reason, each.day, each.tasks) for each in found.failures
+        (each.provider, each.reason, each.day, each.tasks) for each in found.absences.failures
     ]
-    assert 4 == len(read(measured.db, ReportRequest(1), TODAY, Access()).failures) + 3
+    assert 4 == len(read(measured.db, ReportRequest(1), TODAY, Access()).absences.failures) + 3
 
 
 def test_project_without_a_measurement(db: Database) -> None:

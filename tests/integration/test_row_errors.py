@@ -177,7 +177,7 @@ def test_unread_answers_are_shown_next_to_figures(environment: Environment) -> N
     assert any("2 answers unread" in line and "reanalyse --project 2" in line for line in remarks(found))
     wanted = report_data.ReportRequest(2, periods.Period(TODAY, TODAY))
     shown = report_data.read(environment.db, wanted, TODAY, report_data.Access())
-    assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.failures]
+    assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.absences.failures]
 
 
 def test_a_receipt_of_an_unreadable_project_is_stored_unread(environment: Environment) -> None:

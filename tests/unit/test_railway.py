@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.health import machine
 from llm_monitoring.settings.fields import documented_fields
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,36 @@ def test_workers(module: dict[str, Any]) -> None:
     assert "python -m llm_monitoring worker" == workers[0]["deploy"]["startCommand"]
     assert "ALWAYS" == workers[0]["deploy"]["restartPolicyType"]
     assert workers[0]["deploy"].get("cronSchedule") is None
+
+
+def test_collecting_is_switched_on_by_one_line(module: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Late answers of batches get a service of their own, hourly, that no failure restarts; doctor knows it."""
+    main = module["main"]
+    getattr(main, "__wrapped__", main).__globals__["COLLECT"] = True
+    resources = main().to_graph()["resources"]
+    (collect,) = [each for each in resources if each["name"] == "llm-monitoring-collect"]
+    assert "python -m llm_monitoring collect" == collect["deploy"]["startCommand"]
+    assert "30 * * * *" == collect["deploy"]["cronSchedule"]
+    assert "NEVER" == collect["deploy"]["restartPolicyType"]
+    assert "green" == machine.compare(settings, resources).colour
+
+
+@pytest.mark.parametrize("schedule", ["0 * * * *", "30 4 * * *"])
+def test_another_schedule_of_collecting_is_red(settings: dict[str, Any], schedule: str) -> None:
+    """The one place of every schedule is railway.json."""
+    commands = [*settings["crons"], {**settings["collect"], "schedule": schedule}]
+    resources = [
+        {
+            "type": "service",
+            "deploy": {
+                "startCommand": each["command"],
+                "cronSchedule": each["schedule"],
+                "restartPolicyType": "NEVER",
+            },
+        }
+        for each in commands
+    ]
+    assert "red" == machine.compare(settings, resources).colour
 
 
 def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> None:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 def collect(session: Session, *, as_json: bool) -> None:
     """Collect the answers of batches that are out, as each daily run does first.
 
-    For a second cron, such as every hour, or by hand. It asks nothing, and stores what has come under the day that
-    asked it; the next daily run scores its sentiment. While a daily run is at work the batches are left to that run.
+    For a cron of its own, every hour, or by hand: projects of the pace patient get late answers by it. It asks nothing,
+    and stores what has come under the day that asked it; the next daily run scores its sentiment. While a daily run is
+    at work the batches are left to that run.
 
     Exit codes: 0 done, also if answers are still out or a run is at work; 1 if a batch cannot be looked at.
     """

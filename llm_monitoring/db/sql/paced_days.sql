@@ -112,6 +112,13 @@ FROM latest l
          LEFT JOIN llm_pacing c ON c.user_id = l.user_id
 ORDER BY l.project_id, place;
 
+-- name: left_out_days
+-- On how many planned days between two days a project's pacing left each provider out, and the last of them.
+SELECT provider, count(*) AS days, max(analysis_date) AS last
+FROM llm_paced_projects, unnest(left_out) AS provider
+WHERE project_id = %(project_id)s AND analysis_date BETWEEN %(first)s AND %(last)s
+GROUP BY provider ORDER BY provider;
+
 -- name: paced_projects
 -- The projects of users that have a planned day between two days.
 SELECT DISTINCT project_id FROM llm_paced_projects

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from llm_monitoring import projects
 from llm_monitoring.reporting.gaps import FailureRow, GapRow, gaps_between
-from llm_monitoring.reporting.report_data import Access, access_of, read_failures
+from llm_monitoring.reporting.report_data import Access, access_of, read_absences
 from llm_monitoring.web.api.figures import PeriodQuery, measured_period
 from llm_monitoring.web.api.periods import MeasuredDays
 from llm_monitoring.web.conditional import respond
@@ -48,6 +48,8 @@ class GapView(BaseModel):
     without_answers: list[DaySpan]
     failures: list[FailureView]
     is_keyless: bool | None = Field(description=f"Whether it has no usable key now; {FOR_OWNERS}")
+    days_left_out: int = Field(description="Days on which pacing did not ask it, so that the budget lasts.")
+    last_day_left_out: date | None = Field(description="The last of these days.")
 
 
 class GapsView(MeasuredDays):
@@ -75,8 +77,8 @@ def gaps_of(here: ProjectCaller, wanted: PeriodQuery) -> GapsView:
     project = projects.find(here.app.db, here.project_id)
     is_owner = here.role == "owner"
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(here.app.db, here.project_id, measured.period, wanted.tag)
-    rows = gaps_between(project, measured.answered, failures, access, measured.period)
+    absences = read_absences(here.app.db, here.project_id, measured.period, access, wanted.tag)
+    rows = gaps_between(project, measured.answered, absences, measured.period)
     return GapsView.of(
         here,
         measured,
@@ -97,6 +99,8 @@ def gap_view(found: GapRow, is_owner: bool) -> GapView:
         without_answers=[DaySpan(first=first, last=last) for first, last in found.stretches],
         failures=failure_views(found.failures) if is_owner else failures_for_viewers(found.failures),
         is_keyless=found.keyless if is_owner else None,
+        days_left_out=found.left_out.days if found.left_out else 0,
+        last_day_left_out=found.left_out.last if found.left_out else None,
     )
 
 

@@ -17,7 +17,7 @@ from llm_monitoring.projects import Project
 from llm_monitoring.projects.notes import Note, notes
 from llm_monitoring.reporting.gaps import GapRow, gaps_between
 from llm_monitoring.reporting.period_view import Column, PeriodFigure, PeriodView, RivalFigures
-from llm_monitoring.reporting.report_data import Access, access_of, read_failures
+from llm_monitoring.reporting.report_data import Access, access_of, read_absences
 from llm_monitoring.reporting.stored_figures import StoredFigures
 from llm_monitoring.reporting.trends import Trend
 from llm_monitoring.runs.held_steps import HeldStep, held_steps
@@ -125,8 +125,8 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest,
     db = here.app.db
     is_owner = here.role == "owner"
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
-    failures = read_failures(db, project.id, wanted.period, wanted.tag)
-    gaps = gaps_between(project, measured.answered, failures, access, wanted.period)
+    absences = read_absences(db, project.id, wanted.period, access, wanted.tag)
+    gaps = gaps_between(project, measured.answered, absences, wanted.period)
     texts = {row["id"]: row["query_text"] for row in projects.list_prompts(db, project.id)}
     return Overview(
         measured=measured,

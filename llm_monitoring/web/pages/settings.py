@@ -16,6 +16,7 @@ from llm_monitoring.domain import PACES, PROVIDERS
 from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.projects import NewPrompt, Project, prompt_ideas
 from llm_monitoring.web.api.competitors import alter_competitor, store_competitor, withdraw_competitor
+from llm_monitoring.web.api.economy import present_steps
 from llm_monitoring.web.api.exports import prompts_file
 from llm_monitoring.web.api.projects import alter_project
 from llm_monitoring.web.api.prompts import PromptChange, alter_prompt, store_prompts, withdraw_prompt
@@ -251,6 +252,7 @@ def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
         ),
         path=f"/projects/{project.id}/settings",
         offer=offer_of(here, project),
+        held=present_steps(here.app, project.id),
     )
 
 

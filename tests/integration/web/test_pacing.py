@@ -127,3 +127,35 @@ def test_pacing_of_others_is_not_seen(world: World) -> None:
     assert found["is_on"] is False
     assert found["day"] is None
     assert [] == found["held"]
+
+
+def leave_google_out(world: World) -> tuple[str, str]:
+    """Two planned days of which the ladder leaves one provider out; their texts."""
+    leave_out(world)
+    world.db.execute("UPDATE llm_paced_projects SET steps = '{providers}', left_out = '{google}'")
+    today = schedule_day(load_settings({}, dotenv=False))
+    return (today - timedelta(days=1)).isoformat(), today.isoformat()
+
+
+def test_a_provider_that_pacing_left_out_is_no_unexplained_gap(world: World) -> None:
+    """The API and the overview say on how many days, to the owner and to a viewer, and of that provider alone."""
+    first, last = leave_google_out(world)
+    add_viewer(world.db, world.project, world.bea)
+    path = f"/projects/{world.project}/gaps?from={first}&to={last}"
+    for text in (None, world.texts["bea"]):
+        rows = world.call("GET", path, *([] if text is None else [text])).json()["data"]
+        found = {row["provider"]: (row["days_left_out"], row["last_day_left_out"]) for row in rows}
+        assert (2, last) == found.pop("google")
+        assert {(0, None)} == set(found.values())
+    page = world.open(f"/projects/{world.project}?from={first}&to={last}", sign_in(world, world.ana), headers=ENGLISH)
+    assert 1 == page.text.count("Not asked on 2 days, so that the month&#39;s budget lasts")
+
+
+def test_the_settings_of_a_project_say_what_is_left_out_of_it(world: World) -> None:
+    """The owner sees the steps that hold next to what is asked, and where the budget is shared out."""
+    path = f"/projects/{world.project}/settings"
+    assert "so that the month" not in world.open(path, sign_in(world, world.ana), headers=ENGLISH).text.lower()
+    leave_google_out(world)
+    shown = world.open(path, sign_in(world, world.ana), headers=ENGLISH).text
+    assert "Gemini not asked" in shown
+    assert 'href="/settings#pacing"' in shown

@@ -14,7 +14,7 @@ from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.reporting.citations import CitationTally
-from llm_monitoring.reporting.report_data import Access, Failures, ReportData, halves
+from llm_monitoring.reporting.report_data import Absences, Access, Failures, ReportData, halves
 
 LAST = date(2026, 11, 23)
 BRAND = Entity("Quipu", ("Quipu App",), ("getquipu.com",))
@@ -100,7 +100,7 @@ def material(
         prompts=[{"id": number, "query_text": f"¿Pregunta {number}?", "is_active": True, "language": "es"}
                  for number in range(1, prompts + 1)],
         texts=[answer(each, text(number), sources) for number, each in enumerate(latest)][:480],
-        failed_prompts=dict.fromkeys(missing, "refused"), failures=failures, access=access or Access(),
+        failed_prompts=dict.fromkeys(missing, "refused"), absences=Absences(failures, access or Access(), {}),
     )  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
 from llm_monitoring.reporting.overview import entity_rows, overview
-from llm_monitoring.reporting.report_data import Access, ComparedPeriods, Failures, halves
+from llm_monitoring.reporting.report_data import Absences, Access, ComparedPeriods, Failures, halves
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.uncertainty import Interval, interval
+from llm_monitoring.runs.held_steps import LeftOutDays
 from tests.unit.reporting.scene import LAST, RIVALS, material, observation, project
 
 NAMES = [entity.name for entity in RIVALS]
@@ -198,11 +199,17 @@ def test_gaps() -> None:
         Failures("openai", "budget", LAST, 9),
     ]
     own = project(providers=("openai", "google"))
-    rows = gap_rows(own, answers, failures, Access(frozenset({"google"})), LAST - timedelta(days=3), LAST)
+    rows = gap_rows(
+        own,
+        answers,
+        Absences(failures, Access(frozenset({"google"})), {"google": LeftOutDays(2, LAST)}),
+        Period(LAST - timedelta(days=3), LAST),
+    )
     assert ["openai", "google"] == [row.provider for row in rows]
     assert [("budget", 9, 1), ("refused", 5, 2)] == [(each.reason, each.tasks, each.days) for each in rows[0].failures]
     assert ((LAST, LAST),) == rows[0].stretches
     assert rows[1].keyless is True
+    assert (None, LeftOutDays(2, LAST)) == (rows[0].left_out, rows[1].left_out)
     assert 0 == rows[1].days_measured
     assert ((LAST - timedelta(days=3), LAST),) == rows[1].stretches
 

@@ -16,10 +16,11 @@ from markdown_it.token import Token
 from llm_monitoring.analysis import Entity
 from llm_monitoring.reporting.markdown import escaped, method, one_line, render_markdown
 from llm_monitoring.reporting.page import render
-from llm_monitoring.reporting.report_data import Access, Failures, without_reasons
+from llm_monitoring.reporting.report_data import Absences, Access, Failures, without_reasons
 from llm_monitoring.reporting.showing import visible_to_all
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES, load_words
+from llm_monitoring.runs.held_steps import LeftOutDays
 from tests.unit.reporting.scene import LAST, RIVALS, material, project
 
 READER: Final = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -126,8 +127,11 @@ def test_reasons_can_be_withheld() -> None:
     """That something is missing stays; keys, budget and the reasons of failures go."""
     scene = replace(
         material(prompts=1, days=2),
-        access=Access(frozenset({"google"}), True),
-        failures=[Failures("google", "budget", LAST, 2)],
+        absences=Absences(
+            [Failures("google", "budget", LAST, 2)],
+            Access(frozenset({"google"}), True),
+            {"google": LeftOutDays(3, LAST)},
+        ),
         failed_prompts={(1, "google"): "budget"},
     )
     words = load_words(scene.project.language)
@@ -136,6 +140,7 @@ def test_reasons_can_be_withheld() -> None:
     assert [True, True, True] == [secret in shown for secret in secrets]
     assert [False, False, False] == [secret in withheld for secret in secrets]
     assert words.reason("withheld") in withheld
+    assert "3 días sin preguntarle, para que el presupuesto dure el mes (la última vez el 23 nov 2026)" in withheld
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
