@@ -148,15 +148,19 @@ def parse_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool =
     """The prompts of a sheet as they are written; raises Invalid if its columns cannot be told apart."""
     if one_a_line and choice is not None:
         raise Invalid("column", "--lines takes each line as a prompt, --column one column of it: give one of them")
-    titles = first_row(sheet)
-    headed = "prompt" in known_columns(titles, TITLES)
-    if not one_a_line and choice is None and headed and len(titles) == 1 and '"' not in sheet.text:
+    headed, single = is_titled(sheet), len(first_row(sheet)) == 1
+    if not one_a_line and choice is None and headed and single and '"' not in sheet.text:
         body = [(line, NewPrompt(without_guards(text))) for line, text in list(lines(sheet))[1:]]
         return PromptFile(sheet, tuple(body))
     if not one_a_line and (choice is not None or headed or several_columns(sheet)):
         table = read_table(sheet, TITLES, "prompt", choice)
         return PromptFile(sheet, tuple((line, query(table, fields)) for line, fields in table.rows), table)
     return PromptFile(sheet, tuple((line, NewPrompt(text)) for line, text in lines(sheet)))
+
+
+def is_titled(sheet: Sheet) -> bool:
+    """Whether the first row has a title of prompts."""
+    return "prompt" in known_columns(first_row(sheet), TITLES)
 
 
 def first_row(sheet: Sheet) -> list[str]:

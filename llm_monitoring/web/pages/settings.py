@@ -14,7 +14,7 @@ from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.domain import PACES, PROVIDERS
 from llm_monitoring.errors import BadInput, Invalid
-from llm_monitoring.projects import NewPrompt, Project, prompt_ideas
+from llm_monitoring.projects import Project, prompt_ideas
 from llm_monitoring.web.api.competitors import alter_competitor, store_competitor, withdraw_competitor
 from llm_monitoring.web.api.economy import present_steps
 from llm_monitoring.web.api.exports import prompts_file
@@ -24,6 +24,7 @@ from llm_monitoring.web.api.schemas import EntityBody, ProjectBody, ProjectView
 from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
 from llm_monitoring.web.pages.name_preview import NamePreview, preview_names
+from llm_monitoring.web.pages.pasted_prompts import PromptRow, prompt_rows
 from llm_monitoring.web.pages.reanalysis import offer_of
 from llm_monitoring.web.pages.rendering import render
 from llm_monitoring.web.patching import accepted
@@ -42,15 +43,6 @@ SAVED: Final = ("created", "project", "names", "removed", "prompts", "prompt", *
 MOST_PROMPTS: Final = 500
 MOST_PROPOSED: Final = 50
 MOST_CHANGES: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class PromptRow:
-    """A line of prompts to add: `known` is the prompt with the same words, `problem` why it cannot be added."""
-
-    text: str
-    known: str | None
-    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +170,19 @@ def download_prompts(request: Request, here: Here) -> Response:
 
 @router.post("/prompts")
 def add_prompts(request: Request, here: Here, form: Sent) -> Response:
-    """Preview or add prompts, one a line, all or none."""
-    rows = prompt_rows(request, here, form.lines("prompts"))
+    """Preview or add prompts, one a line or cells of a sheet, all or none."""
+    try:
+        rows = prompt_rows(request, here, form)
+    except Invalid as exc:
+        (text,) = errors_of(request, exc).values()
+        return page(request, here, Shown(prompts=form.refused(**{"tags" if exc.field == "tags" else "prompts": text})))
     if not rows or len(rows) > MOST_PROMPTS:
         return page(request, here, Shown(prompts=form.refused(prompts="number")))
-    try:
-        tags = tuple(projects.clean_tags(each for each in form.text("tags").split(",") if each.strip()))
-    except Invalid as exc:
-        return page(request, here, Shown(prompts=form.refused(**errors_of(request, exc)), rows=rows))
     if any(row.problem for row in rows):
         return page(request, here, Shown(prompts=form.refused(prompts="rows"), rows=rows))
     if form.text("act") == "preview":
         return page(request, here, Shown(prompts=form, rows=rows))
-    new = [NewPrompt(row.text, tags=tags) for row in rows]
+    new = [row.new for row in rows]
     return attempt(
         request,
         here,
@@ -325,21 +317,6 @@ def store_names(app: App, here: ProjectVisitor, project: Project, edit: str, bod
         alter_project(app, actor, project.id, with_brand, is_archived=here.is_archived)
     else:
         alter_competitor(app, actor, project.id, name_in(edit), lambda before: body, keep_old_name=True)
-
-
-def prompt_rows(request: Request, here: ProjectVisitor, lines: Sequence[str]) -> list[PromptRow]:
-    """Each line with what becomes of it."""
-    new = [NewPrompt(line) for line in lines]
-    known = projects.match_known(here.app.db, here.project_id, new)
-    return [PromptRow(each.text, same, prompt_problem(request, each)) for each, same in known]
-
-
-def prompt_problem(request: Request, prompt: NewPrompt) -> str | None:
-    try:
-        projects.check_prompt(prompt)
-    except Invalid as exc:
-        return next(iter(errors_of(request, exc).values()))
-    return None
 
 
 def proposed(here: ProjectVisitor, count: int) -> Form:

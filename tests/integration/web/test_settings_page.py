@@ -144,6 +144,52 @@ def test_prompts_are_checked_line_by_line_and_added_all_or_none(measured: World)
     assert 422 == post(measured, "/prompts", prompts=" \n ", act="add").status_code
 
 
+SHEET = 'query{0}language{0}tags\r\n\'=¿Cuál es mejor?{0}es{0}Precios|pymes\r\n"¿Y barato, o gratis?"{0}en{0}\r\n'
+
+
+@pytest.mark.parametrize("mark", ["\t", ";", ","], ids=["cells", "semicolons", "commas"])
+def test_a_sheet_of_prompts_is_pasted(measured: World, mark: str) -> None:
+    """Its language and tags are of each prompt, the form's tags of all; an apostrophe of an export is none of it."""
+    shown = post(measured, "/prompts", prompts=SHEET.format(mark), tags="Nuevas", act="preview")
+    assert 200 == shown.status_code
+    assert 2 == shown.text.count(">New</span>")
+    assert 303 == post(measured, "/prompts", prompts=SHEET.format(mark), tags="Nuevas", act="add").status_code
+    rows = projects.list_prompts(measured.db, measured.project)[-2:]
+    assert [
+        ("=¿Cuál es mejor?", "es", ["nuevas", "precios", "pymes"]),
+        ("¿Y barato, o gratis?", "en", ["nuevas"]),
+    ] == [(row["query_text"], row["language"], sorted(row["tags"])) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("best erp\t1000\ncheap erp\t200", "put the title query above that of the prompts"),
+        ("query,query\nx,y", "The title “query” is there twice."),
+        ("query,type\nx,a\n¿Cuál, dime?,a", "Line 3 has more fields than there are titles"),
+        ('query,type\n"open,a', "Line 2 cannot be read as CSV"),
+        ("query\tlanguage\n¿Cuál?\txx1", "This is no code of a language"),
+        ("query\ttags\n¿Cuál?\t" + "t" * 51, "A tag has 1 to 50 characters"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_is_said_and_adds_nothing(measured: World, text: str, said: str) -> None:
+    """In the reader's language, and what was pasted stays in the field."""
+    before = len(projects.list_prompts(measured.db, measured.project))
+    refused = post(measured, "/prompts", prompts=text, act="add")
+    assert 422 == refused.status_code
+    assert said in refused.text
+    assert escape(text.splitlines()[0]) in refused.text
+    assert before == len(projects.list_prompts(measured.db, measured.project))
+
+
+@pytest.mark.parametrize("text", ["¿Qué ERP, y por qué?\n¿Otro; o no?", '"Best" CRM?\nWhich; or not?'])
+def test_lines_of_prose_are_prompts_as_they_are(measured: World, text: str) -> None:
+    """Commas, semicolons and quotes of a prompt divide no columns."""
+    assert 303 == post(measured, "/prompts", prompts=text, act="add").status_code
+    rows = projects.list_prompts(measured.db, measured.project)[-2:]
+    assert text.splitlines() == [row["query_text"] for row in rows]
+
+
 def test_prompts_are_proposed_to_be_read_first(measured: World) -> None:
     """Proposals stand in the field; none is stored."""
     before = len(projects.list_prompts(measured.db, measured.project))
