@@ -11,6 +11,7 @@ retry covers a dead one. `borrow` rolls back when it returns a connection, so th
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -82,6 +83,7 @@ HOPELESS: Final = re.compile(
     r"server does not support SSL|no password supplied|authentication method requirement"
 )
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE_IN_JSON: Final = re.compile(r"\\u(?:0000|d[89a-f])")  # as JSON writes it, like some texts that can be stored
 
 
 def storable(value: Any) -> Any:
@@ -100,8 +102,9 @@ def storable(value: Any) -> Any:
 class Json(psycopg2.extras.Json):
     """A parameter for a JSON or JSONB column."""
 
-    def __init__(self, value: Any) -> None:
-        super().__init__(storable(value))
+    def dumps(self, obj: Any) -> str:
+        text = json.dumps(obj)
+        return json.dumps(storable(obj)) if UNSTORABLE_IN_JSON.search(text) else text
 
 
 class Transaction:

@@ -27,11 +27,12 @@ PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 
 
 class Session(psycopg2.extensions.connection):
-    """A connection, with how often it has used each statement that it has prepared."""
+    """A connection, with how often it has used each statement that it has prepared, and what executes it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.uses: dict[str, int] = {}
+        self.executions: dict[str, str] = {}
 
     def execute_prepared(
         self, cursor: psycopg2.extensions.cursor, statement: Preparable, params: Mapping[str, Any]
@@ -55,8 +56,9 @@ class Session(psycopg2.extensions.connection):
         if name not in self.uses:
             cursor.execute(f"PREPARE {name} {definition(statement)}")
             self.uses[name] = 0
+            self.executions[name] = f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in statement.types)})"
         self.uses[name] += 1
-        return f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in statement.types)})"
+        return self.executions[name]
 
 
 def name_of(statement: Preparable) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal, assert_never
 
 from llm_monitoring.domain import Mode, Usage
@@ -176,6 +177,8 @@ def rounded_up(amount: Decimal) -> Decimal:
 
 def dearest(first: Price, second: Price) -> Price:
     """Each part at the dearer of the two prices: no usage costs more by either of them."""
+    if first == second:  # almost always, as it is asked whether a price has changed
+        return first
     starts = sorted({tier.above_input_tokens for price in (first, second) for tier in price.tiers})
     return Price(
         tiers=tuple(dearest_rates(start, first.rates(start + 1), second.rates(start + 1)) for start in starts),
@@ -210,6 +213,7 @@ def known_most(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return max((amount for amount in amounts if amount is not None), default=None)
 
 
+@lru_cache(maxsize=256)
 def write_rates(price: Price) -> str:
     """The price as JSON: an attempt keeps it, and is settled with it if the registry has changed since."""
     return json.dumps(asdict(price), default=lambda amount: f"{amount:f}")

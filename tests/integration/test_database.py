@@ -89,6 +89,13 @@ def test_unstorable_text(tables: Database) -> None:
     assert {"note": "a\ufffdb\ufffdc\\u0000", "facts": {"k\ufffd": ["a\ufffdb\ufffdc\\u0000"]}} == row
 
 
+def test_text_that_looks_unstorable_in_json(tables: Database) -> None:
+    """Characters beyond the basic plane, and the six characters of an escape, are stored as they are."""
+    facts = {"😀": ["\\u0000", "\\ud83d", "😀\u0001"]}
+    row = tables.one("INSERT INTO pet (facts) VALUES (%(facts)s) RETURNING facts", {"facts": Json(facts)})
+    assert {"facts": facts} == row
+
+
 @pytest.mark.parametrize(
     ("sql", "error", "constraint"),
     [
