@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from itertools import islice
 from typing import Any
 
 import pyromark
 
-from llm_monitoring.analysis.text import html
+from llm_monitoring.analysis.text import html, html_blocks
 from llm_monitoring.analysis.text.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Table
 from llm_monitoring.analysis.text.languages import language_of
 from llm_monitoring.analysis.text.marked_names import hidden, shown
@@ -19,6 +20,8 @@ from llm_monitoring.analysis.text.thinking import without_thinking
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 # An answer of a megabyte has some 40,000 events; past this many the rest is read as plain text.
 EVENT_LIMIT = 120_000
+NO_PLACE = sys.maxsize
+"""The place of what the parser did not read: no number is written there."""
 WRITTEN_NUMBER = re.compile(rb"\s*([0-9]{1,9})[.)]")
 
 
@@ -263,6 +266,11 @@ class Reader(RunningText):
     def close_html(self) -> None:
         """Read a block of HTML for its text and its links."""
         source, self.raw_html = "".join(self.raw_html or ()), None
+        if self.list_depth == 0 and html_blocks.is_structured(source):
+            for event in html_blocks.events(source):
+                self.handle(event, NO_PLACE)
+            self.close_prose()
+            return
         text, hrefs = html.read_block(source)
         self.links.extend(Link(href, None) for href in hrefs)
         self.code = True

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from llm_monitoring.analysis.text.folding import compose
+from llm_monitoring.analysis.text.html_blocks import without_gaps
 
 # A reader sees a list where the model typed the bullets itself; Markdown knows only `-`, `*` and `+`.
 BULLETS = "•●▪‣◦⁃"
@@ -32,6 +33,7 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def prepared(text: str) -> str:
     """The source as it is parsed."""
+    text = without_gaps(text)
     if text.isascii():
         return text
     source = compose(text)

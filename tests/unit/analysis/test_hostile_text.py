@@ -6,7 +6,11 @@ import pytest
 
 from llm_monitoring.analysis import Entity, Matcher
 
-UNITS = "[|🥇 Holded\n|*a |>|- |a.|a-|a@|<b>a|# Holded\n|Holded no |[a](|e\u0301|a\u200b".split("|")
+UNITS = (
+    "<ul><li>a|<table><tr><td>|[|🥇 Holded\n|*a |>|- |a.|a-|a@|<b>a|# Holded\n|Holded no |[a](|e\u0301|a\u200b".split(
+        "|"
+    )
+)
 
 
 @pytest.mark.parametrize("unit", UNITS)
