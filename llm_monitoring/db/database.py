@@ -27,7 +27,8 @@ import psycopg2
 import psycopg2.extras
 
 from llm_monitoring.db import decoding
-from llm_monitoring.db.encryption import advice, encryption_defaults
+from llm_monitoring.db.connecting import advice
+from llm_monitoring.db.encryption import encryption_defaults
 from llm_monitoring.db.failures import (
     BrokenOff,
     Cancelled,

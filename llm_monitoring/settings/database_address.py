@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import unquote, unquote_plus
 
 SCHEME: Final = re.compile(r"(?:postgres|postgresql)://", re.IGNORECASE)
+DRIVER: Final = re.compile(r"(?:postgres|postgresql)(\+\w{1,20})://", re.IGNORECASE)
 KEYWORDS: Final = re.compile(r"\w+\s*=")
 FORM: Final = "postgresql://user:password@host:port/database"
 ENCODE: Final = (
@@ -40,7 +41,8 @@ def database_url(text: str) -> str:
         return text
     if KEYWORDS.match(text):
         return text
-    raise ValueError(FORM)
+    driver = DRIVER.match(text)
+    raise ValueError(f"{FORM}, without {driver[1]}" if driver else FORM)
 
 
 def check_address(rest: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from llm_monitoring import logs
+from llm_monitoring.db import connecting
 from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.database_address import PARAMETERS, database_url
@@ -159,3 +160,32 @@ def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGREQUIREAUTH", "none")
     assert {} == encryption_defaults("postgresql://u@db.example.com/d")
     assert is_required("postgresql://u@db.example.com/d")
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "asyncpg"])
+def test_the_driver_of_another_library_is_left_out(driver: str) -> None:
+    """An address as SQLAlchemy writes it is refused with what to leave out, and shows no password."""
+    with pytest.raises(ConfigurationError, match=rf", without \+{driver}$") as caught:
+        load_settings({"DATABASE_URL": f"postgresql+{driver}://u:canary@h/d"}, dotenv=False)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        ('connection to server at "127.0.0.1", port 1 failed: Connection refused', "is the server running"),
+        ('could not translate host name "db.example" to address: Name or service not known', "correct the host"),
+        ('could not translate host name "postgres.railway.internal" to address: x', "put DATABASE_PUBLIC_URL into"),
+        ('server at "h", port 5432 failed: FATAL:  database "shop" does not exist', "`createdb`"),
+        ('server at "h", port 5432 failed: FATAL:  role "ana" does not exist', "correct user and password"),
+        ('FATAL:  password authentication failed for user "ana"', "correct user and password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "ana"', "pg_hba.conf has to let this user in"),
+        ("server does not support SSL, but SSL was required", "TLS is required"),
+        ("FATAL:  the database system is starting up", ""),
+    ],
+)
+def test_a_refused_connection_says_what_to_do_next(error: str, what: str) -> None:
+    """By its cause; for a cause that ends by itself, nothing."""
+    said = connecting.advice(error)
+    assert what in said
+    assert bool(what) == bool(said)
