@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TextIO
 
+INPUT: Final = 0
 OUTPUT: Final = 1
 ERRORS: Final = 2
 FAILED: Final = 1
@@ -61,6 +62,8 @@ def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = 
     With `quiet_on_closed_pipe` a reader that left early, as `head` does, gets exit code 1 without a message.
     """
     open_missing_descriptors()
+    if sys.stdin is None:
+        sys.stdin = empty_input()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds the master key and API keys
     output, errors = StandardStream(OUTPUT, sys.stdout), StandardStream(ERRORS, sys.stderr)
     sys.stdout, sys.stderr = output, errors
@@ -79,6 +82,13 @@ def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = 
                 print(f"error: standard output: {failure.strerror}", file=errors)
         broken = errors.finish() is not None or failure is not None
     sys.exit(code or FAILED if broken else code)
+
+
+def empty_input() -> TextIO:
+    """Standard input in place of a closed one: whoever asks or reads finds its end."""
+    file = io.FileIO(INPUT, closefd=False)
+    file.name = "<stdin>"
+    return io.TextIOWrapper(io.BufferedReader(file), encoding="utf-8")
 
 
 def is_stream_failure(error: BaseException | None) -> bool:

@@ -125,3 +125,9 @@ def test_an_unforeseen_error_shows() -> None:
     code, said = run("print('x'); 1 / 0", "> /dev/full")
     assert 1 == code
     assert "ZeroDivisionError" in said
+
+
+def test_a_closed_standard_input_is_an_empty_one() -> None:
+    """Who asks for an answer or reads a file from it finds the end, not a missing object."""
+    body = "sys.exit(7 if (sys.stdin.isatty(), sys.stdin.buffer.read()) == (False, b'') else 1)"
+    assert (7, "") == run(body, "<&-")
