@@ -75,12 +75,13 @@ def demo_orders(settings: Settings, stop: Event) -> Iterator[tuple[str, str]]:
 def show_demo(address: str, token: str, link: str) -> None:
     """Print a sign-in link for the browser, and address and token as lines to copy into another shell."""
     from llm_monitoring.demo.sample import SAMPLE_EMAIL
-    from llm_monitoring.process.wording import PROGRAM
+    from llm_monitoring.process.wording import COMMAND, PROGRAM, python_command
     from llm_monitoring.web.service import PREFIX
 
+    program = COMMAND if PROGRAM == COMMAND else f"{python_command()} -m llm_monitoring"
     click.echo(f"The demo is served on {address} until Ctrl-C. This link opens its pages, once, within 15 minutes:\n")
     click.echo(f"{address}/sign-in/{link}\n\nAnother one, for another browser or later:\n")
     port = address.rpartition(":")[2]
-    click.echo(f"PORT={port} {PROGRAM} --demo users invite {SAMPLE_EMAIL}\n")
+    click.echo(f"PORT={port} {program} --demo users invite {SAMPLE_EMAIL}\n")
     click.echo("The examples of docs/api.md need these two lines:\n")
     click.echo(f"API={address}{PREFIX}\nTOKEN={token}\n")

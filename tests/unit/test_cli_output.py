@@ -170,3 +170,21 @@ def test_counted(number: int, expected: str) -> None:
 def test_program_name(started: str, expected: str) -> None:
     """Help and hints name the command that was typed."""
     assert expected == wording.program_name(started)
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what is written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "escapes"), [("1", 0), ("", 1)], ids=["set", "unset"])
+def test_no_color_means_no_escape(monkeypatch: pytest.MonkeyPatch, no_color: str, escapes: int) -> None:
+    """Not even bold titles: the terminal may be a log of another program."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    output.show_rows([{"name": "x"}], {"Name": "name"}, as_json=False, empty="none")
+    assert escapes == min(1, screen.getvalue().count("\x1b"))

@@ -217,8 +217,10 @@ def text(value: str, style: str = "") -> Text:
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """A console for a stream; only a terminal wraps lines."""
+    """A console for a stream; only a terminal wraps lines, and one with NO_COLOR gets no escape at all."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else UNLIMITED_WIDTH)
+    width = None if stream.isatty() else UNLIMITED_WIDTH
+    console = Console(file=stream, highlight=False, width=width)
+    return Console(file=stream, highlight=False, width=width, color_system=None) if console.no_color else console
