@@ -180,7 +180,8 @@ class Tokens:
 def usage_in(body: dict[str, object]) -> Usage | None:
     """Return what the call consumed, or None if the reply gives no consistent usage.
 
-    A refusal is charged like an answer: only third parties say that some refusals are free.
+    A refusal is charged like an answer. Anthropic bills none that comes before any output, but only on its own API,
+    and others have measured that it depends on the category: so the charge is at most the price of the prompt too high.
     """
     usage = mapping(body.get("usage"))
     try:
@@ -192,7 +193,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             cache_write_tokens=tokens.written,
             cache_write_1h_tokens=tokens.written_1h,
             reasoning_tokens=count_or_zero(part(usage.get("output_tokens_details")).get("thinking_tokens")),
-            searches=max(searches_reported(usage), searches_shown(body)),
+            searches=searches_in(body, usage),
             cost_usd=cost_in(usage),
             service_tier=tier_in(usage),
             regional=is_regional(usage.get("inference_geo")),
@@ -246,14 +247,19 @@ def tier_in(usage: dict[str, object]) -> str:
     return " ".join(filter(None, (tier(usage.get("service_tier")), tier(usage.get("speed")))))
 
 
-def searches_reported(usage: dict[str, object]) -> int:
-    return count_or_zero(part(usage.get("server_tool_use")).get("web_search_requests"))
+def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
+    """Return the billed searches: those that the usage counts, at least those with results in the content.
 
-
-def searches_shown(body: dict[str, object]) -> int:
-    """Return the number of searches with results in the content; a failed search holds an error and is free."""
-    results = (b for b in mappings(body.get("content")) if b.get("type") == "web_search_tool_result")
-    return sum(isinstance(b.get("content"), list) for b in results)
+    A failed search holds an error and is free. Without a count, one without a result counts as well.
+    """
+    blocks = mappings(body.get("content"))
+    results = [block for block in blocks if block.get("type") == "web_search_tool_result"]
+    found = sum(isinstance(block.get("content"), list) for block in results)
+    counted = part(usage.get("server_tool_use")).get("web_search_requests")
+    if counted is not None:
+        return max(count(counted), found)
+    started = sum(block.get("type") == "server_tool_use" and block.get("name") == "web_search" for block in blocks)
+    return max(found, started + found - len(results))
 
 
 def model_info(entry: dict[str, object]) -> ModelInfo:

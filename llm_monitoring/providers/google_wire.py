@@ -204,16 +204,16 @@ def tier_in(usage: dict[str, object], header_tier: str | None) -> str:
 def searches_in(body: dict[str, object], *, searched: bool) -> int:
     """Return the billable searches: the queries, or for models before Gemini 3 one for a grounded prompt.
 
-    Google bills each unique query and ignores empty ones. Raises InvalidUsage for a reply that `searched` but lists
-    no queries (a reply without text): their number is unknown.
+    Google bills each unique query and ignores empty ones. Raises InvalidUsage for a reply that `searched` or names
+    pages but lists no queries: their number is unknown.
     """
     queries = unique(grounding(body).get("webSearchQueries"))
     grounded = bool(queries or mappings(grounding(body).get("groundingChunks")))
     if BILLED_BY_PROMPT.search(text(body.get("modelVersion"))):
         return int(grounded or searched)
-    if searched and not grounded:
+    if (searched or grounded) and not queries:
         raise InvalidUsage
-    return max(len(queries), int(grounded))
+    return len(queries)
 
 
 def unique(listed: object) -> list[object]:

@@ -192,6 +192,7 @@ def answered(custom_id: str, raw: bytes, response: JsonObject) -> BatchLine:
     if type(status) is not int or not (200 <= status < 300 or 400 <= status < 600):
         raise UnreadableLine
     if status < 300:
-        return replied(custom_id, raw, read_object(body).source.encode(), response.text("request_id") or None)
+        read_object(body)  # anything but an object is no reply
+        return replied(custom_id, raw, body, response.text("request_id") or None)
     error = http_errors.error_from(NAME, Secret(""), http_errors.HttpReply(status, {}, body))
     return BatchLine(custom_id, "refused" if error.billed == "no" else "failed", raw, None, error)

@@ -34,4 +34,9 @@ REPLY_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "unlisted-queries-are-one",
+        USAGE + "test_google_pages_without_queries",
+        (Edit(GOOGLE, "if (searched or grounded) and not queries:", "if searched and not grounded:"),),
+    ),
 )

@@ -42,6 +42,7 @@ FLAWS = {
     "no UTF-8": ("é", b"\xe9"),
     "half a character": ("é", b"\xc3"),
     "an overlong NUL": ("é", b"\xc0\x80"),
+    "half a surrogate pair": ("é", b"\xed\xa0\xbd"),
     "control characters": ("Lo mejor", b"\x01Lo\tmejor\r\n"),
 }
 

@@ -131,6 +131,41 @@ def test_google_bills_unique_queries(queries: object, searches: int) -> None:
     assert searches == found.searches
 
 
+@pytest.mark.parametrize(("model", "searches"), [("gemini-3.8-flash", None), ("gemini-2.5-flash", 1)])
+@pytest.mark.parametrize("queries", [None, [], [""], "q"])
+def test_google_pages_without_queries(model: str, searches: int | None, queries: object) -> None:
+    """How many queries brought the pages is unknown, which matters where each of them is billed."""
+    body = document("google") | {"modelVersion": model}
+    pages = [{"web": {"uri": "https://a.example/"}}]
+    body["candidates"][0]["groundingMetadata"] = {"webSearchQueries": queries, "groundingChunks": pages}
+    found = read("google", body)
+    assert searches == (found and found.searches)
+
+
+@pytest.mark.parametrize(
+    ("content", "searches"),
+    [
+        (["use", "results", "use", "error"], 1),
+        (["use", "results", "use"], 2),
+        (["use", "error"], 0),
+        (["results"], 1),
+        ([], 0),
+    ],
+)
+def test_anthropic_searches_without_a_count_in_the_usage(content: list[str], searches: int) -> None:
+    """A search that was begun and has no result yet, as in a paused turn, counts; one that failed does not."""
+    blocks = {
+        "use": {"type": "server_tool_use", "name": "web_search"},
+        "results": {"type": "web_search_tool_result", "content": []},
+        "error": {"type": "web_search_tool_result", "content": {"error_code": "unavailable"}},
+    }
+    body = document("anthropic", server_tool_use=None)
+    body["content"] = [*(blocks[each] for each in content), *body["content"]]
+    found = read("anthropic", body)
+    assert found is not None
+    assert searches == found.searches
+
+
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
