@@ -92,8 +92,9 @@ def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
             time.sleep(random.uniform(0.0, 0.5))
             second = take_over(environment, day, first)
             taken += second is not first
-            codes, said = (first.wait(), second.wait()), first.said()[-1500:] + second.said()[-1500:]
-            assert codes == (cut_short(first), cut_short(second)), said
+            codes = [first.wait(), second.wait()]
+            said = first.said()[-1500:] + second.said()[-1500:]
+            assert [cut_short(first), cut_short(second)] == codes, said
             assert 0 in codes, said
             environment.finish_day(day)
             note.progress(number + 1, times, "days")

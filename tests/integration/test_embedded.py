@@ -242,8 +242,10 @@ def test_ordinary_user(fresh: Path) -> None:
     if os.geteuid() == 0:
         os.chown(fresh.parent, uid, uid)
     with user_of(fresh, uid if os.geteuid() == 0 else None) as (_, url):
-        found = query(url, "SELECT 1"), fresh.stat().st_uid
-    assert ([1], uid) == found
+        found = query(url, "SELECT 1")
+        owner = fresh.stat().st_uid
+    assert [1] == found
+    assert uid == owner
     assert listens(fresh) is False
 
 

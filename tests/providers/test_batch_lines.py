@@ -109,7 +109,8 @@ def test_a_line_without_an_answer(name: ProviderName, line: bytes, outcome: str,
     assert IDS[0] == read.custom_id
     assert outcome == read.outcome
     assert line == read.raw
-    assert (billed, kind) == ((read.error.billed, read.error.kind) if read.error else ("", ""))
+    assert billed == (read.error.billed if read.error else "")
+    assert kind == (read.error.kind if read.error else "")
 
 
 MINE = IDS[0].encode()

@@ -301,8 +301,9 @@ def test_dotenv_yields_to_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("LLM_MAX_ATTEMPTS", "5")
     monkeypatch.setenv("GOOGLE_API_KEY", "")
     settings = load_settings()
-    expected = (3, 5, {"openai": Secret("sk-${HOME}")})
-    assert expected == (settings.max_workers, settings.max_attempts, settings.api_keys)
+    assert 3 == settings.max_workers
+    assert 5 == settings.max_attempts
+    assert {"openai": Secret("sk-${HOME}")} == settings.api_keys
     assert load_settings(dotenv=False).max_workers == 10
 
 

@@ -83,4 +83,6 @@ def test_a_mode_is_suggested_only_if_the_list_has_it(
     """Against the standard price of the same day; what the list returns for an unknown mode is no suggestion."""
     found = suggest(provider, model_id, day)
     assert found is not None
-    assert factors == (found.price.batch_factor, found.price.flex_factor)
+    batch, flex = factors
+    assert batch == found.price.batch_factor
+    assert flex == found.price.flex_factor

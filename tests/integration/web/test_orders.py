@@ -95,7 +95,9 @@ def test_what_cannot_be_asked_is_refused(shop: Shop, trouble: str, code: tuple[i
     """With the reason's code, and no order is left behind."""
     shop.environment.db.execute(trouble)
     refused = shop.call("POST", "/analyze")
-    assert code == (refused.status_code, refused.json()["code"])
+    status, name = code
+    assert status == refused.status_code
+    assert name == refused.json()["code"]
     assert [] == shop.call("GET", "/orders").json()["data"]
 
 

@@ -45,7 +45,9 @@ def test_every_refusal_is_a_problem(
 ) -> None:
     """Also the framework's own, with a code and the request's number."""
     found = world.call(method, path, headers=headers, content=body)
-    assert code == (found.status_code, found.json()["code"])
+    status, name = code
+    assert status == found.status_code
+    assert name == found.json()["code"]
     assert "application/problem+json" == found.headers["content-type"]
     assert "request-0001" == found.json()["request_id"] == found.headers["x-request-id"]
 
