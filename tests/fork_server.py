@@ -14,7 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
 import llm_monitoring
+from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
+from llm_monitoring.providers import Question, open_provider
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = {
@@ -37,6 +39,13 @@ SDKS: Final = (
     *("google.auth.aio", "encodings.idna"),
 )
 """With what they import at the first request."""
+MODELS: Final[dict[ProviderName, str]] = {
+    "openai": "gpt-6.1-terra",
+    "anthropic": "claude-sonnet-5-5",
+    "google": "gemini-3.8-flash",
+    "perplexity": "perplexity/sonar",
+}
+"""A model of each provider that the loopback server knows."""
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
 
@@ -216,6 +225,7 @@ def serve() -> None:
 def warm_up() -> None:
     """Import, read and compile what a run needs, so that no run does it again."""
     from llm_monitoring.analysis import Entity, Matcher
+    from llm_monitoring.analysis.mentions.denials import SIGNS, denials
     from llm_monitoring.reporting import stored_figures
 
     for found in walk_packages(llm_monitoring.__path__, "llm_monitoring."):
@@ -225,6 +235,20 @@ def warm_up() -> None:
         import_module(name)
     stored_figures.code_version()
     Matcher(Entity("Quipu"), [Entity("Holded")]).analyse("1. **Quipu**\n2. Holded", [], "es")
+    for language in SIGNS:
+        denials(language)
+    ask_each_provider()
+
+
+def ask_each_provider() -> None:
+    """An SDK builds its models at its first request, which costs more than all others of a small run."""
+    from llm_monitoring.demo.server.loopback import DemoServer
+
+    with DemoServer() as server:
+        for name in PROVIDERS:
+            key, url = Secret("a-key-of-no-one"), server.url(name)
+            with closing(open_provider(name, key, base_url=url, timeout_seconds=30)) as provider:
+                provider.send(Question("¿Qué es Quipu?", MODELS[name], 100, web_search=True, max_searches=1))
 
 
 def reap(alive: set[int], *, wait: bool = False) -> None:
