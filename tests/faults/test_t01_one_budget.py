@@ -59,6 +59,7 @@ def test_t1_two_processes_fill_one_budget_and_never_pass_it(watched_url: str, no
     assert Decimal("0.999") <= filled <= 1
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("reservations", forms(200, ci=2_000, long=100_000))
 def test_t1_two_processes_fill_the_operators_limit_and_never_pass_it(
     watched_url: str, note: Note, reservations: int

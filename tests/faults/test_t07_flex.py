@@ -95,6 +95,7 @@ TABLE: Final = (
 )
 SILENT: Final = (Row("no reply in time", {"kind": "hang"}, IN_DOUBT, "ceiling + bill", billed=True),)
 SLOW: Final = (Row("slow", {"kind": "delay", "delay_ms": 2500}, "settled/flex", saves=True),)
+PLAYED: Final = "test_t7_a_flex_call_has_the_outcome_of_the_table"
 Cell = tuple[Row, ProviderName]
 CELLS: Final[tuple[Cell, ...]] = tuple((row, name) for row in (*TABLE, *SILENT, *SLOW) for name in row.only)
 
@@ -162,17 +163,23 @@ def timeouts(seconds: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def played(databases: Databases) -> Iterator[dict[tuple[str, ProviderName], Seen]]:
+def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, ProviderName], Seen]]:
+    """The rows of the tests that are selected."""
+    here = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
+    chosen = [item.callspec.params["cell"][0] for item in here if item.originalname == PLAYED]
     with (
         databases.clone(databases.template("watched", fill_watched)) as url,
         open_environment(url, Random(7)) as environment,
         impatient(FAILURES_TO_OPEN=10**6),
     ):
-        found = play(environment, TABLE, LLM_FLEX_TIMEOUT_SECONDS="60", **timeouts(60))
-        found |= play(environment, SILENT, LLM_FLEX_TIMEOUT_SECONDS="3", **timeouts(60))
-        yield found | play(environment, SLOW, LLM_FLEX_TIMEOUT_SECONDS="60", **timeouts(2))
+        found: dict[tuple[str, ProviderName], Seen] = {}
+        for rows, flex_seconds, seconds in ((TABLE, "60", 60), (SILENT, "3", 60), (SLOW, "60", 2)):
+            if picked := [row for row in rows if row in chosen]:
+                found |= play(environment, picked, LLM_FLEX_TIMEOUT_SECONDS=flex_seconds, **timeouts(seconds))
+        yield found
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell[1]}: {cell[0].name}")
 def test_t7_a_flex_call_has_the_outcome_of_the_table(played: dict[tuple[str, ProviderName], Seen], cell: Cell) -> None:
     """Attempts with their modes, charge, answer, saving: as the table says, and never less than the provider billed."""

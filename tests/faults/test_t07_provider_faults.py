@@ -130,14 +130,21 @@ def seen(environment: Environment, cells: Sequence[Cell], users: dict[str, int])
 @pytest.fixture(scope="module")
 def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[Played]:
     """One run of the cells that are tested; its breakers stay closed, since each cell stands for itself."""
-    here = (item for item in request.session.items if item.path == request.path)
-    whole = any(item.get_closest_marker("long") for item in here)
     with (
         databases.clone(databases.template("watched", fill_watched)) as url,
         open_environment(url, Random(7)) as environment,
         impatient(FAILURES_TO_OPEN=10**6),
     ):
-        yield play(environment, CELLS if whole else SHORT)
+        yield play(environment, cells_of(request))
+
+
+def cells_of(request: pytest.FixtureRequest) -> Sequence[Cell]:
+    """The cells that the selected tests of this file look at; if none names one, every row with one provider."""
+    here = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
+    params = [item.callspec.params for item in here if hasattr(item, "callspec")]
+    rows = [param["row"] for param in params if "row" in param]
+    cells = [param["cell"] for param in params if "cell" in param]
+    return [cell for cell in CELLS if cell in cells or (cell in SHORT and cell[0] in rows)] or SHORT
 
 
 def expected_charge(row: Row, seen: Seen) -> Decimal:
@@ -172,6 +179,7 @@ def refusal_of(fault: Row, provider: ProviderName) -> refusals.Row | None:
     return reply and refusals.row_of(provider, reply[0], refusals.read_document(provider, reply[1]))
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("cell", named(CELLS))
 def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: Cell) -> None:
     """State, charge, retry, message, failure: as the table says, and never less than the provider billed."""
@@ -189,6 +197,7 @@ def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: Cell) -> 
         assert message in seen.failed["message"]
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell[0].wait]))
 def test_t7_a_wait_that_is_asked_for_is_kept(played: Played, cell: Cell) -> None:
     """The next attempt goes out no sooner than the provider said."""
@@ -197,6 +206,7 @@ def test_t7_a_wait_that_is_asked_for_is_kept(played: Played, cell: Cell) -> None
     assert row.wait <= (second["reserved_at"] - first["closed_at"]).total_seconds()
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name} {row.only[0] * (len(row.only) == 1)}".strip())
 def test_t7_the_next_start_completes_what_a_fault_left(played: Played, row: Row) -> None:
     """A task that was not answered is asked once more, unless it was paid for: no answer is bought twice."""

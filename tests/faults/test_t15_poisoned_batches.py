@@ -91,6 +91,7 @@ def outcome(databases: Databases, scene: tuple[str, Environment], cell: Cell) ->
         return found
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("cell", WORST, ids=str)
 def test_t15_a_poisoned_batch_is_left_alone(databases: Databases, scene: tuple[str, Environment], cell: Cell) -> None:
     """The other user's batch is collected by the same start."""

@@ -70,7 +70,7 @@ def outcome(databases: Databases, template: str, server: DemoServer, folder: Pat
         return found
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize("cell", WORST, ids=str)
 def test_t16_one_poisoned_value_changes_nothing_for_others(
     databases: Databases, template: str, server: DemoServer, tmp_path: Path, cell: Cell

@@ -28,6 +28,7 @@ def book(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Bo
     return made
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("options", "numbers"),
     [
@@ -109,6 +110,7 @@ def test_unread_and_emptied_answers(book: Book) -> None:
     assert "The text is no longer stored." in done("answers", "show", "1")
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

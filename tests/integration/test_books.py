@@ -248,6 +248,7 @@ def test_display_names(name: str, other: str) -> None:
     assert model_key("Claude Sonnet 4.5") not in (model_key("claude-sonnet-4"), model_key("claude-opus-4-5"))
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -291,6 +291,7 @@ def test_the_audit_finds_a_counter_that_was_touched(budget: Budget, user: int) -
     assert difference["ledger_spent"] == Decimal("0.03")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "change",
     [

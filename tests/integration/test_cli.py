@@ -207,6 +207,7 @@ def test_one_address_of_two_users(cli: Cli, db: Database) -> None:
     cli.done("budget", "set", "2", "--limit", "5")
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("stdin", [KEY, f"  {KEY}\r\n", f"\ufeff{KEY}\n"])
 def test_key_from_a_pipe(cli: Cli, db: Database, ana: int, stdin: str) -> None:
     """A key comes in by standard input, is stored sealed, and is shown by its last four characters alone."""
@@ -394,7 +395,7 @@ def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
     assert "active" in cli.done("projects", "list")
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -459,6 +460,7 @@ def test_queries_add(cli: Cli, quipu: int) -> None:
     assert "[b]Which[/b]?" in cli.done("queries", "list", "1")
 
 
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -549,7 +551,7 @@ def test_budget_show_and_set(cli: Cli, ana: int) -> None:
     assert ["blocked"] == [row["state"] for row in cli.json("budget", "show", "2")]
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -771,6 +773,7 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.ci
 def test_a_question_without_an_answer(quipu: int) -> None:
     """Where standard input has ended, a command that asks says what to do and changes nothing."""
     refused = run_program("projects", "remove", "1")
@@ -801,6 +804,7 @@ def test_as_a_program(cli: Cli, quipu: int) -> None:
     assert 0 == run_program().returncode
 
 
+@pytest.mark.ci
 def test_demo(cli: Cli, server_folder: Path) -> None:
     """With --demo the demo's own database is used, and that of DATABASE_URL stays as it is."""
     shown = run_program("--demo", "projects", "list", "--json", LLM_DATA_DIR=str(server_folder))

@@ -102,6 +102,7 @@ def test_a_project_gets_another_owner(here: Installation) -> None:
     assert here.user == here.shown().user_id
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -238,6 +239,7 @@ def test_a_retry_during_a_run_is_refused(here: Installation) -> None:
     assert 0 == here.environment.count("llm_call_attempts")
 
 
+@pytest.mark.ci
 def test_a_run_says_what_each_provider_cost(here: Installation) -> None:
     """Each provider has its own bill and its own answers; what an earlier run of the day did is listed apart."""
     here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])

@@ -49,6 +49,7 @@ def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None
     ] == found
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("command", "action", "before", "after"),
     [
@@ -148,6 +149,7 @@ def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Pa
     assert {"added": 1} == rows[2]["after"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "command",
     [

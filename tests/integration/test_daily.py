@@ -110,6 +110,7 @@ def test_a_second_run_of_the_day_asks_and_pays_nothing(environment: Environment)
     assert "COMPLETED SUCCESSFULLY" in output
 
 
+@pytest.mark.ci
 def test_a_project_that_asks_nobody_costs_nothing(environment: Environment) -> None:
     """A host's empty list of assistants is nobody, not everybody: the project is named with what to do."""
     user = environment.add_user("a@example.com", ["openai"])
@@ -200,6 +201,7 @@ def test_no_key_anywhere_fails(environment: Environment) -> None:
     assert "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`" in output
 
 
+@pytest.mark.ci
 def test_an_unreadable_key_stops_its_user_alone(environment: Environment) -> None:
     """A token copied from another user is refused and never replaced by the operator's key; the other user runs."""
     broken, fine = environment.add_user("broken@example.com"), environment.add_user("fine@example.com")
@@ -220,6 +222,7 @@ def test_an_unreadable_key_stops_its_user_alone(environment: Environment) -> Non
     assert environment.count(f"llm_call_attempts WHERE user_id = {broken}") == 0
 
 
+@pytest.mark.ci
 def test_the_operators_key_stands_in_where_a_user_has_none(environment: Environment) -> None:
     """A provider's environment key is used for a user without one, and the attempt says so."""
     user = environment.add_user("a@example.com", [])
@@ -275,6 +278,7 @@ def test_a_dry_run_says_in_spanish_why_a_model_cannot_be_asked(environment: Envi
     assert "openai (None): no tiene modelo actual: véase `python -m llm_monitoring models list`" in output
 
 
+@pytest.mark.ci
 def test_one_project_alone(environment: Environment) -> None:
     """--project asks one project and leaves the others."""
     user = environment.add_user("a@example.com", ["openai"])

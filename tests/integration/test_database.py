@@ -96,6 +96,7 @@ def test_text_that_looks_unstorable_in_json(tables: Database) -> None:
     assert {"facts": facts} == row
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("sql", "error", "constraint"),
     [
@@ -244,6 +245,7 @@ def run_threads(tasks: list[Callable[[], object]]) -> None:
         thread.join()
 
 
+@pytest.mark.ci
 def test_restarted_server(server_folder: Path) -> None:
     """Statements outlast a server that crashes and comes back."""
     server = serve(server_folder / "data")

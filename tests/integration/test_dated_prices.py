@@ -258,6 +258,7 @@ def test_the_change_of_a_dated_price_is_on_record(ledger: Budget) -> None:
     assert [None, Decimal(1)] == change["changes"]["cost_per_1m_input_tokens from 2027-01-01 (admin)"]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("host", "model", "usd"),
     [
@@ -314,6 +315,7 @@ COMPACTION = {"type": "compaction", "input_tokens": 50_000, "output_tokens": 900
 TERRA = Counts("openai", "gpt-6.1-terra", 1_000, 500)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("counts", "changes", "usd"),
     [

@@ -170,6 +170,7 @@ def spend(db: Database, day: date, usd: str) -> None:
     )
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("usual", "today", "days", "reported"),
     [("1.00", "3.50", 6, True), ("1.00", "2.90", 6, False), ("0.01", "0.90", 6, False), ("1.00", "3.50", 4, False)],
@@ -184,6 +185,7 @@ def test_spend_far_above_the_usual_day(db: Database, usual: str, today: str, day
     assert reported == bool(list(detectors.spend_jumps(db, DAY)))
 
 
+@pytest.mark.ci
 def test_a_current_model_that_goes_is_reported_weekly(db: Database, app: App, webhook: Webhook) -> None:
     """A current model that its provider ends is reported at once, and weekly while it stays current."""
     db.execute(

@@ -103,6 +103,7 @@ def job(environment: Environment, caplog: pytest.LogCaptureFixture) -> Job:
     return Job(environment, caplog)
 
 
+@pytest.mark.ci
 def test_a_price_that_changes_is_reported_once_a_week(job: Job, webhook: Webhook) -> None:
     """A known rise of an approved model is reported with its day, until the week is over."""
     job.environment.add_project(job.environment.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
@@ -213,6 +214,7 @@ def test_a_refusing_target_is_tried_again(environment: Environment, job: Job, ne
     assert [True] == ["agotado, bloqueado hasta fin de mes: $105.00" in line for line in lines[1:]], lines
 
 
+@pytest.mark.ci
 def test_an_outage_is_reported_as_the_providers(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A provider that fails for everyone is named, with the run that stays incomplete."""
     environment.add_project(environment.add_user("a@example.com", ["openai"]), ["¿Uno?", "¿Dos?"], ["openai"])
@@ -256,6 +258,7 @@ def app(db: Database, webhook: Webhook) -> App:
     return App(db, Budget(db), KeyStore(db, None, {}), settings)
 
 
+@pytest.mark.ci
 def test_a_long_digest_is_cut(db: Database, app: App, webhook: Webhook) -> None:
     """A target that takes little gets a few messages of whole lines, and how many more there are."""
     news = [Notice("project", str(number), "x" * 8_000) for number in range(20)]

@@ -173,7 +173,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(("sql", "colour", "message"), BROKEN)
 def test_what_is_broken_in_the_database(environment: Environment, sql: str, colour: str, message: str) -> None:
     """Each fault is found in its colour, with a way to mend it, and only red fails."""
@@ -236,6 +236,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

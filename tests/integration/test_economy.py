@@ -37,6 +37,7 @@ def command(*arguments: str) -> Any:
     return CliRunner().invoke(root, list(arguments))
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("model_id", "mode", "percents"),
     [
@@ -62,6 +63,7 @@ def test_half_price_halves_tokens_and_no_search_fees(
     assert percents == tuple(saving_percent(price, mode, searches) for searches in range(3))
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("percent", "worth"), [("50", True), ("10", True), ("9", False), ("0", False)])
 def test_less_than_a_tenth_is_not_worth_it(percent: str, worth: bool) -> None:
     """A saving under 10 % of an answer is not worth a wait."""
@@ -86,6 +88,7 @@ def test_a_run_says_what_it_saved_to_the_cent(environment: Environment) -> None:
     )
 
 
+@pytest.mark.ci
 def test_a_run_in_standard_mode_says_nothing_of_economy(environment: Environment) -> None:
     """Without a cheaper call there is no line of what it saved."""
     environment.add_project(environment.add_user("a@example.com", BOTH), ["¿Qué programa conviene?"], BOTH)
@@ -163,6 +166,7 @@ def test_the_database_knows_three_paces(environment: Environment) -> None:
         environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'leisurely'")
 
 
+@pytest.mark.ci
 def test_a_change_of_mode_is_marked_like_a_change_of_model(environment: Environment) -> None:
     """The day's figures name their mode and that it is another one; trends and comparisons name the change."""
     environment.add_project(environment.add_user(providers=["openai"]), ["¿Qué programa conviene?"], ["openai"])

@@ -279,6 +279,7 @@ def test_foreign_data(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
         server_files.own_directory(elsewhere, None)
 
 
+@pytest.mark.ci
 def test_private_files(data: Path) -> None:
     """No other account can read the log, which may hold users' texts, or take the locks."""
     server = embedded.serve(data)
@@ -288,6 +289,7 @@ def test_private_files(data: Path) -> None:
     assert {"data.run": 0o700, "mutex": 0o600, "users": 0o600, "server.log": 0o600} == modes
 
 
+@pytest.mark.ci
 def test_a_statement_that_fails_is_not_logged(data: Path) -> None:
     """The server's log names the error and not the statement, which may hold a prompt or a sealed key."""
     server = embedded.serve(data)

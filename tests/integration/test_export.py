@@ -206,6 +206,7 @@ def test_byte_order_mark(db: Database, export: Any, tmp_path: Path) -> None:
     assert [out] == list(tmp_path.iterdir())
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

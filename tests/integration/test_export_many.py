@@ -39,6 +39,7 @@ def rows(*arguments: str, delimiter: str = ",") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done("export", *arguments), newline=""), delimiter=delimiter))
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["results", "snapshots", "citations"])
 @pytest.mark.usefixtures("books")
 def test_many_projects_in_one_sheet(kind: str) -> None:
@@ -80,6 +81,7 @@ def test_figures_a_row_a_name() -> None:
     )
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("options", "providers"),
     [
@@ -110,6 +112,7 @@ def test_semicolons() -> None:
     assert {"0,0100000000"} == {row["cost_usd"] for row in found}
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

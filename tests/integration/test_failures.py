@@ -35,6 +35,7 @@ def raising(code: str) -> str:
     return f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$"
 
 
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -53,6 +54,7 @@ def test_an_sqlstate_has_one_meaning(database: Database, code: str, expected: ty
     assert expected is type(caught.value) or (expected is psycopg2.Error and isinstance(caught.value, expected))
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("code", ["25006", "25P03", "53300", "57014", "40001", "08006"])
 def test_a_transaction_that_was_interrupted_runs_again(empty_database_url: str, code: str) -> None:
     """What a failover, an overload or a deadlock broke off is done by the next try."""
@@ -69,6 +71,7 @@ def test_a_transaction_that_was_interrupted_runs_again(empty_database_url: str, 
         assert 2 == len(calls)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("code", ["57014", "40001", "40P01"])
 def test_a_statement_that_is_broken_off_each_time_is_no_outage(empty_database_url: str, code: str) -> None:
     """Within seconds it is its row's problem, as the database answers others meanwhile."""
@@ -93,6 +96,7 @@ def test_a_database_that_is_away_is_not_waited_for_long_once_to_stop(
         assert time.monotonic() - started < 20
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("sql", ["SELECT * FROM owner FOR UPDATE", "LOCK TABLE owner", "SELECT pg_advisory_lock(7)"])
 def test_a_lock_of_another_session_is_not_waited_for_without_end(database: Database, sql: str) -> None:
     """Rows, tables and advisory locks that another holds end the wait after the lock time, with an error of its own."""
@@ -105,6 +109,7 @@ def test_a_lock_of_another_session_is_not_waited_for_without_end(database: Datab
     assert 1 == database.execute("UPDATE owner SET balance = 0")
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("setting", "value", "ours"),
     [

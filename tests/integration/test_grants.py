@@ -183,6 +183,7 @@ def let_through(url: str, statements: list[str]) -> list[str]:
     return allowed
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("login", ["runner", "admin"])
 def test_no_role_reads_the_host_or_rewrites_what_was_paid(environment: Environment, login: str) -> None:
     """A role reads users' numbers and addresses of the host; closed calls and the changelog stay as they are."""

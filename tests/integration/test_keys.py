@@ -172,6 +172,7 @@ def test_no_master_key(db: Database, keys: KeyStore, ana: int, luis: int) -> Non
     assert [each.problem.reason for each in without.listing() if each.problem] == ["no_master_key"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "token", ["", "garbage", "gAAAAABcut", bare("sk-x", OLD)], ids=["empty", "garbage", "cut", "sealed otherwise"]
 )

@@ -116,6 +116,7 @@ def test_who_holds_the_run_lock_is_named(db: Database) -> None:
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("hours", "expected"),
     [(1, False), (23, False), (25, True), (None, False)],

@@ -163,6 +163,7 @@ def test_too_little_data_says_so(book: Book) -> None:
     assert {"too little data"} == verdicts
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -252,6 +253,7 @@ def test_one_provider_alone(book: Book) -> None:
     assert "20.00" == found["all"]["mention_rate"]
 
 
+@pytest.mark.ci
 def test_who_moved_adds_up(book: Book) -> None:
     """A comparison says which part of the change is each provider's."""
     for provider, after in (("openai", [0, 1]), ("google", range(10))):
@@ -276,6 +278,7 @@ def test_a_missing_project_lists_them(book: Book) -> None:
     assert "are two projects: give one" in refused("metrics", "1", "--project", "2")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -314,6 +317,7 @@ def test_tables_fit_the_terminal(book: Book, monkeypatch: pytest.MonkeyPatch, wi
     assert 4 <= printed.count("Branded: with the brand / answers") or width == 80
 
 
+@pytest.mark.ci
 def test_a_report_of_any_period(book: Book, tmp_path: Path) -> None:
     """A report of October, and one of November against it, say their periods and hold their answers."""
     week(book, date(2026, 10, 1), [0, 1])
@@ -347,6 +351,7 @@ def test_without_a_site_there_is_no_citation_rate(book: Book) -> None:
     assert [None] == [row["citation_rate"] for row in book.snapshots()]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "options",
     [

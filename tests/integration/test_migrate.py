@@ -199,6 +199,7 @@ def legacy(legacy_database_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("query", "named"),
     [

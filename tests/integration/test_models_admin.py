@@ -129,6 +129,7 @@ def test_activate_without_prices(admin: Admin, *, suggested: bool) -> None:
     assert expected == line
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("step", ["new", "rejected", "retired"])
 def test_activate_without_approval(admin: Admin, step: str) -> None:
     """A priced model that is not approved is refused with code 2; nothing changes."""
@@ -142,6 +143,7 @@ def test_activate_without_approval(admin: Admin, step: str) -> None:
     assert line.startswith(f"openai/gpt-5.4-mini is {step}, not approved")
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -269,6 +271,7 @@ def test_activating_the_current_model_costs_nothing(admin: Admin) -> None:
     assert "openai/gpt-6.1-terra is the current model already: nothing to do.\n" == output
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("action", "state", "message"),
     [
@@ -586,6 +589,7 @@ def test_compare_stays_within_the_budget(cli: Admin, monkeypatch: pytest.MonkeyP
     assert [] == cli.environment.audit().differences
 
 
+@pytest.mark.ci
 def test_compare_asks_again_where_the_provider_asks_to_wait(cli: Admin) -> None:
     """A 429 is waited out and asked again as an attempt of its own; every answer comes, every charge is the bill's."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "0.05"}}
@@ -638,6 +642,7 @@ def test_compare_does_not_repeat_a_call_in_doubt(cli: Admin) -> None:
     assert "openai answered 500" in result.stderr
 
 
+@pytest.mark.ci
 def test_compare_reports_a_code(cli: Admin) -> None:
     """Programs get a code for why a comparison ended early, and no failed task of the day is stored."""
     cli.environment.budget.set_limits(1, Decimal("0.02"), None)
@@ -648,6 +653,7 @@ def test_compare_reports_a_code(cli: Admin) -> None:
     assert 0 == cli.environment.count("llm_monitoring_failed_tasks")
 
 
+@pytest.mark.ci
 def test_compare_with_a_model_that_is_gone(cli: Admin) -> None:
     """A model that the provider no longer serves ends the comparison with code 1; what was asked is paid."""
     cli.environment.server.models.change("openai", retire=["gpt-6-luna"])
@@ -657,6 +663,7 @@ def test_compare_with_a_model_that_is_gone(cli: Admin) -> None:
     assert cli.environment.billed() == cli.environment.spent(1)
 
 
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -739,6 +746,7 @@ def test_the_list_shows_the_prices_of_today(admin: Admin) -> None:
     assert [1.5] == [float(each["cost_per_1m_input_tokens"]) for each in flash]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

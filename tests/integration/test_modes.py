@@ -66,6 +66,7 @@ def pay(db: Database, mode: Mode, reply: bytes) -> dict[str, Any]:
 STANDARD = Decimal("0.00331")  # 800 input at 1, 200 cached at 0.05, 500 output at 5 USD a million
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("mode", "tier", "charged", "saved"),
     [
@@ -98,6 +99,7 @@ def test_a_tier_without_a_price_is_charged_the_ceiling(db: Database) -> None:
     assert 0 == row["saved_usd"]
 
 
+@pytest.mark.short(every=5)
 @pytest.mark.parametrize("factor", ["0", "-0.5", "1.01", "NaN"])
 @pytest.mark.parametrize("table", ["llm_model_registry", "llm_model_prices"])
 @pytest.mark.parametrize("column", ["batch_factor", "flex_factor"])
@@ -176,6 +178,7 @@ def test_an_admin_enters_and_ends_the_modes_of_a_model(db: Database, models: Any
     assert row == {"flex_factor": None}
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("options", "message"),
     [

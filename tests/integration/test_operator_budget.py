@@ -72,6 +72,7 @@ def test_a_user_with_an_own_key_is_not_counted(budget: Budget) -> None:
     assert (Decimal(0), Decimal(0)) == money(budget)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("outcome", "spent"), [(settled("0.03"), "0.03"), (Settlement("void"), "0"), (Settlement("unknown"), "0.10")]
 )

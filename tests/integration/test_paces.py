@@ -81,6 +81,7 @@ def test_a_punctual_day_costs_half(environment: Environment) -> None:
     assert 50 == round(day.saved_percent)
 
 
+@pytest.mark.ci
 def test_a_punctual_day_that_is_late_costs_more(environment: Environment) -> None:
     """Half of the batches has run when they are cancelled; the rest is asked at the standard price: all is answered."""
     run(environment, "punctual", ends_after=0)  # the first day proves the batches
@@ -92,6 +93,7 @@ def test_a_punctual_day_that_is_late_costs_more(environment: Environment) -> Non
     assert before / 2 < late.billed_usd - before < 2 * before
 
 
+@pytest.mark.ci
 def test_a_patient_day_is_finished_by_the_next_start(environment: Environment) -> None:
     """The run leaves its batches out, and the next start collects all of them at half the price."""
     run(environment, "punctual", ends_after=0)
@@ -104,6 +106,7 @@ def test_a_patient_day_is_finished_by_the_next_start(environment: Environment) -
     assert 50 == round(day.saved_percent)
 
 
+@pytest.mark.ci
 def test_two_starts_at_once_ask_each_task_once(environment: Environment) -> None:
     """One gets the day; the other ends well and asks nothing. No request of a batch is billed twice."""
     starts = [environment.start("--date", DAY.isoformat(), extra=ECONOMY) for _ in range(2)]

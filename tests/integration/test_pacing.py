@@ -91,6 +91,7 @@ def test_a_user_sets_pacing_and_its_ladder(environment: Environment) -> None:
     ]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -110,6 +111,7 @@ def test_a_wrong_ladder_is_refused(environment: Environment, arguments: tuple[st
     assert 0 == environment.count("llm_pacing")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("steps", ["'{}'", "'{weather}'", "'{mode,mode}'", "'{mode,NULL}'"])
 def test_the_database_holds_no_wrong_ladder(environment: Environment, steps: str) -> None:
     """None that is empty, names something else, or names a step twice."""
@@ -136,6 +138,7 @@ def test_a_day_is_planned_once_and_what_it_leaves_out_is_not_open(environment: E
     assert first == asked(environment, project)
 
 
+@pytest.mark.ci
 def test_a_dry_run_foresees_the_plan_and_stores_nothing(environment: Environment) -> None:
     """What would be left out is logged and not counted, and the run then asks as many."""
     user, project = tight_user(environment)
@@ -166,6 +169,7 @@ def test_an_ordered_analysis_asks_its_project_in_full(environment: Environment) 
     assert "completed" == orders.orders_of(app.db, project)[0].status
 
 
+@pytest.mark.ci
 def test_a_past_day_without_a_plan_is_asked_in_full(environment: Environment) -> None:
     """An explicit order of the operator, as far as the ledger goes; today's plan leaves the more out."""
     user, project = tight_user(environment)
@@ -176,6 +180,7 @@ def test_a_past_day_without_a_plan_is_asked_in_full(environment: Environment) ->
     assert 0 == environment.count("llm_paced_days")
 
 
+@pytest.mark.ci
 def test_a_user_without_pacing_is_asked_in_full(environment: Environment) -> None:
     """Pacing of one user leaves nothing out of another's day."""
     user, _ = tight_user(environment)
@@ -220,6 +225,7 @@ def test_a_ladder_that_does_not_suffice_is_said_by_run_digest_and_doctor(
     assert "the ladder does not make the budget last" in paced["message"]
 
 
+@pytest.mark.ci
 def test_steps_are_said_since_the_first_day_without_a_break(environment: Environment) -> None:
     """Days without a run do not break it; a day on which a step did not hold does."""
     month = SimulatedMonth(environment, SEPTEMBER)
@@ -242,6 +248,7 @@ def test_steps_are_said_since_the_first_day_without_a_break(environment: Environ
     ]
 
 
+@pytest.mark.ci
 def test_a_price_that_changes_changes_what_is_expected_on_that_day(environment: Environment) -> None:
     """Past answers count at the prices of today: the day of the change is planned with the new one."""
     month = SimulatedMonth(environment, SEPTEMBER)
@@ -274,6 +281,7 @@ def test_two_projects_of_one_user_share_a_day(environment: Environment) -> None:
     assert month.spent(user) <= day["day_usd"]
 
 
+@pytest.mark.ci
 def test_a_skipped_day_and_a_raised_budget_leave_more_for_the_days_that_follow(environment: Environment) -> None:
     """Three days without a run, then more money: each time the day's share is larger, and nothing is owed."""
     month = SimulatedMonth(environment, SEPTEMBER)
@@ -291,6 +299,7 @@ def test_a_skipped_day_and_a_raised_budget_leave_more_for_the_days_that_follow(e
     assert share[1] < share[2] < share[3] > share[4]
 
 
+@pytest.mark.ci
 def test_periods_with_other_prompts_are_compared_by_what_both_asked(environment: Environment) -> None:
     """Prompts take turns: of two days only those count that were asked on both, and the comparison says how many."""
     month = SimulatedMonth(environment, SEPTEMBER)

@@ -47,7 +47,7 @@ def poisoned(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, q
     return db
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     "line",
     [
@@ -88,6 +88,7 @@ def test_report(poisoned: Database, tmp_path: Path, project: int) -> None:
     assert (project == 1) == ("error: project 1 cannot be read" in result.stderr)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "line", ["metrics 1 --from 2026-11-01 --to 2026-11-30", "report 1", "reanalyse --project 1 --yes"]
 )

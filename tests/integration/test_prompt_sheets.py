@@ -36,6 +36,7 @@ def test_a_line_with_wrong_tags_is_named(cli: Cli, quipu: int, tmp_path: Path, t
     assert {} == tags_of(cli)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("title", ["tag", "Etiquetas", "Schlagwörter", "étiquettes"])
 def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tmp_path: Path, title: str) -> None:  # noqa: F811
     """By its title."""

@@ -85,6 +85,7 @@ def test_a_project_has_one_open_job(book: Book) -> None:
     assert first.id < place(book).id
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("point", "nth"),
     [
@@ -114,6 +115,7 @@ def test_a_service_that_is_killed_leaves_its_job_to_the_next(
     assert equals(book, fresh)
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("small_pages")
 def test_a_stop_leaves_the_rest_to_the_next_process(book: Book, fresh: Fresh) -> None:
     """After the page that is being read; what is read stays read and counts once."""
@@ -160,6 +162,7 @@ def test_a_reanalysis_of_the_command_line_is_waited_for(book: Book) -> None:
     assert "completed" == job_of(book).status
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("small_pages")
 def test_names_that_change_meanwhile_are_those_of_the_result(
     book: Book, fresh: Fresh, monkeypatch: pytest.MonkeyPatch

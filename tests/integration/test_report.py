@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,19 +19,43 @@ from llm_monitoring.db.database import Database
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.reporting.files import ReportWriter, slug
 from llm_monitoring.reporting.report_data import Access, ReportRequest, last_days, read
-from tests.environment import Environment
+from tests.conftest import Databases
+from tests.environment import Environment, open_environment
 
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos", "¿Qué es Quipu?"]
 TODAY = datetime.now(UTC).date()
 
 
+@dataclass
+class MeasuredDay:
+    """A database with a project that was measured today, the keys of its users, and what the run said."""
+
+    template: str
+    master_key: str = ""
+    keys: dict[str, int] = field(default_factory=dict)
+    output: str = ""
+
+    def fill(self, url: str) -> None:
+        with open_environment(url) as made:
+            made.add_project(made.add_user("ana@agency.example"), PROMPTS)
+            code, self.output = made.run()
+            assert 0 == code, self.output
+            self.master_key, self.keys = made.master_key, made.keys
+
+
+@pytest.fixture(scope="module")
+def measured_day(databases: Databases) -> MeasuredDay:
+    made = MeasuredDay("measured_day")
+    databases.template(made.template, made.fill, databases.migrated())
+    return made
+
+
 @pytest.fixture
-def measured(environment: Environment) -> Environment:
+def measured(databases: Databases, measured_day: MeasuredDay) -> Iterator[Environment]:
     """An environment with one project that was measured today."""
-    environment.add_project(environment.add_user("ana@agency.example"), PROMPTS)
-    code, output = environment.run()
-    assert code == 0, output
-    return environment
+    with databases.clone(measured_day.template) as url, open_environment(url) as made:
+        made.master_key, made.keys, made.output = measured_day.master_key, measured_day.keys, [measured_day.output]
+        yield made
 
 
 def report(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:

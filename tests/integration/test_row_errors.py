@@ -116,6 +116,7 @@ def test_an_attempt_that_cannot_be_closed_ends_no_start(environment: Environment
     assert environment.charged() == environment.billed()
 
 
+@pytest.mark.ci
 def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_statement_that_is_cancelled_for_one_row_ends_no_start(
         assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
+@pytest.mark.ci
 def test_paging_goes_past_what_stays_open(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts that cannot be closed fill no page for ever: those behind them are closed by the same start."""
     four_projects(environment)
@@ -200,6 +202,7 @@ def test_a_receipt_of_an_unreadable_project_is_stored_unread(environment: Enviro
     assert environment.charged() == environment.billed()
 
 
+@pytest.mark.ci
 def test_failures_that_cannot_be_written_stop_alone(environment: Environment) -> None:
     """Calls that brought no answer are closed all the same, and the other projects' failures are recorded."""
     four_projects(environment)
@@ -211,6 +214,7 @@ def test_failures_that_cannot_be_written_stop_alone(environment: Environment) ->
     assert ["void"] * 8 == states(environment)
 
 
+@pytest.mark.ci
 def test_figures_that_cannot_be_written_stop_alone(environment: Environment) -> None:
     """The project without figures is reported, its answers are kept, and the others have their figures."""
     four_projects(environment)
@@ -223,6 +227,7 @@ def test_figures_that_cannot_be_written_stop_alone(environment: Environment) -> 
     assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
+@pytest.mark.ci
 def test_a_model_that_refuses_its_totals_stops_no_run(environment: Environment) -> None:
     """A model's own total that is full leaves the run and the other models' totals as they are."""
     four_projects(environment)
@@ -273,6 +278,7 @@ def test_a_receipt_that_arrives_after_its_call_was_charged_in_doubt_is_settled(e
     assert environment.billed() == environment.charged()
 
 
+@pytest.mark.ci
 def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone(environment: Environment) -> None:
     """The task keeps the answer that it has; both calls are charged what they cost, and looked at once."""
     four_projects(environment)
@@ -289,7 +295,7 @@ def test_a_late_receipt_of_a_task_that_was_asked_again_corrects_its_charge_alone
     assert [] == environment.budget.open_attempts()
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.ci
 @pytest.mark.parametrize("code", ["23514", "57014"])
 def test_a_receipt_that_the_database_refuses_costs_no_answer(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str

@@ -133,6 +133,7 @@ def counted(function: Callable[..., object], name: str, counts: Counter[str]) ->
     return count
 
 
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize("caller", [cron, host])
 def test_a_start_settles_and_reads_once(
     environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch

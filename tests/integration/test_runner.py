@@ -80,6 +80,7 @@ def in_balance(environment: Environment, user: int) -> bool:
     return not audit.differences and not audit.open_attempts and environment.spent(user) >= environment.billed()
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [("refusal", "refused"), ("content_filter", "refused"), ("empty_text", "bad_response")],
@@ -115,6 +116,7 @@ def test_a_dead_key_stops_alone(environment: Environment, status: int) -> None:
     assert environment.count("llm_monitoring_failed_tasks") == 0
 
 
+@pytest.mark.ci
 def test_two_users_keys_fail_apart(environment: Environment) -> None:
     """One user's dead key does not stop another user at the same provider."""
     users = [environment.add_user(f"{name}@example.com", []) for name in "ab"]

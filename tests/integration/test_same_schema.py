@@ -71,7 +71,7 @@ def schema(url: str, query: str) -> dict[str, str]:
         return {row["name"]: row["text"] for row in db.all(query) if row["name"] not in OF_THE_HOST}
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=9)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_legacy_schema_becomes_the_schema_of_an_empty_database(
     database_url: str, legacy_database_url: str, kind: str

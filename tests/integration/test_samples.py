@@ -60,6 +60,7 @@ def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
         assert [] == environment.audit().differences
 
 
+@pytest.mark.ci
 def test_samples_are_different_answers(database_url: str) -> None:
     """The samples of a prompt are asked anew, not copied."""
     with open_environment(database_url) as environment:

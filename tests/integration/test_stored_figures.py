@@ -203,7 +203,7 @@ CHANGES: Final[tuple[Callable[[Book], None], ...]] = (
 )
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=7)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_change_is_in_the_next_figures(book: Book, change: Callable[[Book], None]) -> None:
     """Whoever writes it and whatever it is: what is stored is measured again, and equals fresh figures."""

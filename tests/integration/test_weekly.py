@@ -159,6 +159,7 @@ def test_the_log_lines_are_those_that_operators_filter_on(check: Check) -> None:
     assert "1.5" == inserted["suggested_input_usd"]
 
 
+@pytest.mark.ci
 def test_a_second_check_inserts_nothing(check: Check) -> None:
     """Running twice registers nothing twice and changes no price, approval or current model."""
     check.good()
@@ -175,7 +176,7 @@ def test_a_second_check_inserts_nothing(check: Check) -> None:
     assert "✅ No hay modelos nuevos" in messages(events)
 
 
-@pytest.mark.short("500", "empty_list")
+@pytest.mark.short("500")
 @pytest.mark.parametrize(
     "action",
     [
@@ -266,6 +267,7 @@ def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
     assert (True, 3) == tuple(check.registry()[f"openai {STEADY}"][name] for name in ("is_available", "missing_checks"))
 
 
+@pytest.mark.ci
 def test_a_model_that_comes_back_is_no_longer_missed(check: Check) -> None:
     """A miss is forgotten when the model is listed again; an announced one is reported as back and announced again."""
     listed = check.environment.server.models.find("openai", STEADY)
@@ -306,6 +308,7 @@ def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Ch
     assert 1 == check.environment.run()[0]
 
 
+@pytest.mark.ci
 def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
     """An end within 30 days is reported once, for the current model as an error; one taken back is forgotten."""
     listed = {
@@ -330,6 +333,7 @@ def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
     assert 1 == len(messages(events, event="model.back"))
 
 
+@pytest.mark.ci
 def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
     """An alias with a listed dated model, and an id that the list's filter drops, are not missing."""
     check.environment.rows(
@@ -353,6 +357,7 @@ def test_a_price_that_rises_is_announced_with_its_day(check: Check, monkeypatch:
     )
 
 
+@pytest.mark.ci
 def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its day a known rise is said at every check, and no more once an admin has decided."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2027, 1, 3, tzinfo=UTC),))
@@ -429,6 +434,7 @@ def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, v
         assert {"is_current": [False, True]} == latest["changes"]
 
 
+@pytest.mark.ci
 def test_without_the_setting_nothing_is_switched(check: Check) -> None:
     """A validated successor is named and waits for a person."""
     row = admin.find(check.environment.db, "openai", STEADY)

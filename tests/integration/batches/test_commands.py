@@ -70,6 +70,7 @@ def test_collect_reports_what_came(out: Environment) -> None:
     assert out.billed() == out.charged()
 
 
+@pytest.mark.ci
 def test_collected_answers_are_in_the_figures_of_their_day(out: Environment) -> None:
     """The snapshot of the day that asked them counts them."""
     out.server.batches.set_plan({"ends_after": 0})
@@ -80,6 +81,7 @@ def test_collected_answers_are_in_the_figures_of_their_day(out: Environment) -> 
     assert [PROMPTS, PROMPTS] == [row["n"] for row in rows]
 
 
+@pytest.mark.ci
 def test_collect_leaves_batches_to_a_run_at_work(out: Environment) -> None:
     """It says so and ends well: a second cron is no error."""
     with RunLock(out.db):
@@ -88,6 +90,7 @@ def test_collect_leaves_batches_to_a_run_at_work(out: Environment) -> None:
     assert "it collects the batches itself" in result.output
 
 
+@pytest.mark.ci
 def test_collect_fails_if_a_batch_cannot_be_looked_at(out: Environment) -> None:
     """The exit code is 1, and the batch with its trouble is named."""
     out.db.execute("UPDATE user_llm_api_keys SET anthropic_api_key_encrypted = NULL")
@@ -97,6 +100,7 @@ def test_collect_fails_if_a_batch_cannot_be_looked_at(out: Environment) -> None:
     assert ["key_unusable"] == [each["code"] for each in json.loads(result.stdout)["troubles"]]
 
 
+@pytest.mark.ci
 def test_budget_show_names_what_is_out(out: Environment) -> None:
     """The number of answers and when they are due, for people and for programs."""
     (row,) = json.loads(command("budget", "show", "--json").stdout)
@@ -118,6 +122,7 @@ def test_doctor_names_what_is_out_and_what_is_late(out: Environment) -> None:
     ]
 
 
+@pytest.mark.ci
 def test_doctor_names_a_trial_that_failed(environment: Environment) -> None:
     """Its model is asked at the standard price for the day."""
     environment.server.batches.set_plan({"ending": "expired", "ran": 0})

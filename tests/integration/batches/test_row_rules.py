@@ -21,6 +21,7 @@ def unreadable(request: BatchRequest) -> BatchLine:
     return BatchLine(request.custom_id, "replied", b"[]", type(line.reply)(200, b"[]", 0), None)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("result", "state", "reason", "receipts"),
     [

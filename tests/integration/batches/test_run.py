@@ -82,6 +82,7 @@ def test_what_expired_is_asked_again_while_its_day_is_wanted(scene: Scene, monke
     assert {"standard": 24} == modes(scene)
 
 
+@pytest.mark.ci
 def test_what_expired_after_its_day_is_a_failure(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next day's run does not ask yesterday's tasks again: they keep the reason `expired`."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
@@ -93,6 +94,7 @@ def test_what_expired_after_its_day_is_a_failure(scene: Scene, monkeypatch: pyte
     assert {("expired", DAY)} == {(row["reason"], row["day"]) for row in rows}
 
 
+@pytest.mark.ci
 def test_a_run_that_someone_waits_for_makes_no_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordered analysis and `runs retry` ask at once."""
     run(scene, monkeypatch, in_batches=False)
@@ -111,6 +113,7 @@ def test_two_starts_never_ask_a_task_twice(scene: Scene, monkeypatch: pytest.Mon
     assert 1 == len(scene.batches.made)
 
 
+@pytest.mark.ci
 def test_the_usage_of_a_model_counts_each_call_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of a batch count when it is collected whole, whichever run collects it."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
@@ -125,6 +128,7 @@ def test_the_usage_of_a_model_counts_each_call_once(scene: Scene, monkeypatch: p
     assert 24 + 1 == rows[0]["n"]  # one of the batch that had brought an answer before
 
 
+@pytest.mark.ci
 def test_late_answers_get_their_sentiment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run scores them one by one, and their day's figures count it."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")
@@ -231,6 +235,7 @@ def test_an_error_of_the_run_ends_the_submission(scene: Scene, monkeypatch: pyte
     assert {"void"} >= set(scene.states())
 
 
+@pytest.mark.ci
 def test_the_rest_of_a_full_budget_is_asked_after_the_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ceilings of the batch are held at once; when it has settled, the money is there for the other tasks."""
     scene.environment.add_numbered_project(1, 60, ["anthropic"])

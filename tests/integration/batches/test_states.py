@@ -89,6 +89,7 @@ POINTS: dict[BatchPoint, dict[str, int]] = {
 }
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_while_submitting_loses_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, point: BatchPoint
@@ -114,6 +115,7 @@ def looked_until_closed(scene: Scene) -> None:
     assert not scene.is_out()
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "point",
     ["batch_ended", "batch_receipt_kept", "batch_line_settled", "batch_settled", "batch_collected", "batch_forgotten"],
@@ -257,6 +259,7 @@ def test_a_key_that_is_gone_keeps_the_batch(scene: Scene) -> None:
     assert 24 == scene.collect().answers
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "broken",
     [

@@ -63,6 +63,7 @@ def test_a_batch_has_at_most_so_many_calls(scene: Scene) -> None:
     assert [25, 25] == sizes(scene)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "change",
     [

@@ -44,6 +44,7 @@ def test_a_key_is_stored_shown_by_its_end_and_forgotten(world: World) -> None:
     assert [("person", "key.remove"), ("person", "key.store")] == actions(world)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -104,6 +105,7 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(world: World) -> No
     assert [("person", "token.revoke"), ("person", "token.create")] == actions(world)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("change", "field"),
     [

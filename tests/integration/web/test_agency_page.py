@@ -46,6 +46,7 @@ def test_without_a_file_the_logo_stays(world: World) -> None:
     assert ("Acme 2", None, None) == agency(world)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("name", "logo", "said"),
     [
@@ -76,6 +77,7 @@ def test_it_is_removed(world: World) -> None:
     assert ["agency.set", "agency.remove"] == [row["action"] for row in rows]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "body",
     [

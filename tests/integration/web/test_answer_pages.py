@@ -146,6 +146,7 @@ def test_cost_is_for_the_owner(world: World, book: Book) -> None:
     assert 404 == other.status_code
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("role", ["owner", "viewer", "share"])
 def test_the_whole_text_of_a_long_answer_is_a_file(world: World, book: Book, role: str) -> None:
     """Of which the page shows the beginning: plain text, never opened in the browser, under a name of our own."""

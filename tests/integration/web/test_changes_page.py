@@ -122,7 +122,7 @@ def test_every_action_and_field_has_words(language: str) -> None:
     assert [] == [key for key in keys if key not in words.text]
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "days",
     [{"from": "9999-01-01", "to": "9999-12-31"}, {"from": "0001-01-01", "to": "0001-12-31"}, {"to": "9999-12-31"}],

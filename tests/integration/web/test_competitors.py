@@ -65,6 +65,7 @@ def test_a_change_keeps_what_it_does_not_name(world: World) -> None:
     assert [] == bare.json()["aliases"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("patch", [{"name": None}, {"brand": True}, {"domains": ["no site"]}, {"name": "Quipu"}])
 def test_a_change_that_is_not_accepted_changes_nothing(world: World, patch: dict[str, Any]) -> None:
     """No name, an unknown field, a site that is none, the brand's name."""

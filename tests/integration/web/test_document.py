@@ -50,6 +50,7 @@ def need_scope(document: Any) -> None:
     document["paths"][RESULTS]["get"]["security"] = [{"token": ["answers:read", "keys:write"]}]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("edit", "lost"),
     [

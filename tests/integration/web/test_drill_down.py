@@ -187,6 +187,7 @@ def test_a_figure_that_competitors_do_not_have_is_refused(odd: World) -> None:
     assert "/counted_in" == answer.json()["errors"][0]["pointer"]
 
 
+@pytest.mark.ci
 def test_a_new_answer_changes_both(odd: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The figure and its list, which reads more than one page of rows."""
     monkeypatch.setattr(stored_answers, "PAGE", 3)

@@ -27,6 +27,7 @@ def errors(answer: Any) -> list[str]:
     return [html.unescape(each) for each in found]
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize(
     ("place", "form", "code", "facts"),

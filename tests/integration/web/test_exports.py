@@ -57,7 +57,7 @@ def command(world: World, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> b
     return done.stdout_bytes
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     ("kind", "query", "options"),
     [
@@ -105,6 +105,7 @@ def test_an_export_is_a_file_that_is_kept_nowhere(measured: World, form: str, ki
     )
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("kind", "query", "pointer"),
     [

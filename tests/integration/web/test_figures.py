@@ -124,6 +124,7 @@ def test_changes_have_a_verdict_and_the_model_is_named(measured: World) -> None:
     ] == found["model_changes"]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "params",
     [

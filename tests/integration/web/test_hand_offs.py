@@ -52,6 +52,7 @@ def test_of_two_requests_at_once_one_wins(world: World) -> None:
     assert 1 == len([each for each in begun if each is not None])
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "kind", ["late", "early", "of another secret", "of another user", "unsigned", "of no user", "empty"]
 )

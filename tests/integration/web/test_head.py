@@ -15,6 +15,7 @@ def headers_of(answer: object) -> dict[str, str]:
     return {name: text for name, text in answer.headers.items() if name not in VARYING}  # type: ignore[attr-defined]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "path", ["/me", "/projects", "/projects/{}", "/projects/{}/exports/results", "/projects/99999"]
 )
@@ -28,6 +29,7 @@ def test_operations_answer_it(world: World, path: str) -> None:
     assert read.content
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("path", ["/", "/settings", "/projects/{}", "/projects/{}/answers", "/nothing", "/healthz"])
 def test_pages_answer_it(world: World, path: str) -> None:
     """Monitors and previews ask so."""

@@ -17,6 +17,7 @@ JSON = {"Content-Type": "application/json"}
 NEW = '{"name": %s, "brand": {"name": "Acme"}, "industry": "x"}'
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "text", [r'"a\u0000b"', r'"a\ud800b"', r'"\udfff"', '"\u200b"', '"   "', "NaN", "1e400", "null"]
 )
@@ -46,6 +47,7 @@ def test_no_body_has_null_characters(steady_world: World, path: str, body: str) 
     assert "invalid" == refused.json()["code"]
 
 
+@pytest.mark.short(every=5)
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -93,6 +93,7 @@ def test_every_route_has_the_guard_and_its_scopes(world: World) -> None:
         assert needed in calls(route.dependant), route.path
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["anonymous", "mistyped", "unknown", "expired", "revoked"])
 def test_without_a_valid_token_nothing_is_told_or_done(world: World, kind: str) -> None:
     """401 for every operation, and the database is unchanged."""

@@ -91,6 +91,7 @@ def test_every_tool_answers_over_http(served: Served, mode: str) -> None:
     check_every_tool(served.use(lambda client: every_tool(client, served.world), mode=mode))
 
 
+@pytest.mark.ci
 def test_every_tool_answers_over_stdio(measured: World, database_url: str) -> None:
     """The command serves one user, who is found by address; another's project is a missing one."""
 
@@ -105,6 +106,7 @@ def test_every_tool_answers_over_stdio(measured: World, database_url: str) -> No
     assert "not_found: There is no such thing here" == text_of(foreign)
 
 
+@pytest.mark.ci
 def test_a_tool_gives_what_rest_gives(served: Served) -> None:
     """The same rows under the same names, to the last figure; a list that REST gives bare is under `data`."""
     found = served.use(lambda client: every_tool(client, served.world))

@@ -106,7 +106,7 @@ def test_an_answer_of_a_megabyte_is_cut_everywhere(served: Served) -> None:
     assert "](" not in report
 
 
-@pytest.mark.short("revoked", "narrowed")
+@pytest.mark.short("revoked")
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -143,6 +143,7 @@ def test_a_share_link_does_not_show_them(world: World, book: Book) -> None:
     assert "USD" not in pages[2].text
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("name", ["   ", "x" * 256, "a\x00b"], ids=["blank", "long", "control"])
 def test_a_name_that_is_none_is_refused(world: World, book: Book, name: str) -> None:
     """By the preview, the page and the API, and nothing is stored; so is a preview of many days."""

@@ -94,6 +94,7 @@ def test_the_way_back_is_ours(world: World, provider: FakeProvider) -> None:
     assert "/" == answer.headers["location"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["no cookie", "another flow", "another state", "no state"])
 def test_what_another_browser_began_is_refused(world: World, provider: FakeProvider, kind: str) -> None:
     """Without the cookie, with another flow's, or with another state: no one is signed in unasked."""
@@ -124,7 +125,7 @@ def test_a_code_is_used_once(world: World, provider: FakeProvider) -> None:
     assert [303, 403] == [world.open("/oidc/callback", cookies, params=sent).status_code for _ in range(2)]
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     "claims",
     [

@@ -115,7 +115,7 @@ def spend_budget(shop: Shop) -> None:
     shop.environment.db.execute("UPDATE user_llm_api_keys SET monthly_budget_usd = 0")
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("change", "end"),
     [

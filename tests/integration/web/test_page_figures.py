@@ -72,6 +72,7 @@ def numbers_of(world: World) -> dict[str, Any]:
     return {"project": world.project, "first": COMPARED["from"], "last": COMPARED["to"], **(row or {})}
 
 
+@pytest.mark.short(every=5)
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_figure_links_to_the_answers_that_it_counts(measured: Measured, page: Page, language: str) -> None:
@@ -84,6 +85,7 @@ def test_each_figure_links_to_the_answers_that_it_counts(measured: Measured, pag
     assert [] == [(href, n, measured.count(href)) for href, n in sorted(figures) if n != measured.count(href)]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("page", "wanted"),
     [("rivals", "top=3"), ("rivals", "top=5"), ("rivals", "top=10"), ("sources", "page=https")],

@@ -43,6 +43,7 @@ def test_an_owner_makes_a_link_and_revokes_it(world: World) -> None:
     assert ">revoked</td>" in world.open(path, cookies).text
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("label", "days"),
     [("", "30"), ("x" * 101, "30"), ("x", "0"), ("x", "366"), ("x", "٣"), ("x", "-1"), ("x\x07", "1")],
@@ -95,6 +96,7 @@ def test_a_user_is_invited_to_look(world: World, sent: list[Message]) -> None:
     assert ["viewer.add", "viewer.remove"] == [row["action"] for row in rows if row["action"].startswith("viewer")]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("email", ["no-one@example.com", "ana@example.com", "2", "", "%"])
 def test_no_one_else_is_invited(world: World, sent: list[Message], email: str) -> None:
     """A stranger becomes no user here, since a user has a budget; the owner is none, and a number is no address."""

@@ -198,6 +198,7 @@ def test_a_viewer_learns_no_reason(measured: World) -> None:
     assert "Missing: 1 answer." in viewer
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("query", ["from=x", "from=2026-11-02&to=2026-11-01", "from=0001-01-01", "provider=mistral"])
 def test_a_wrong_filter_is_a_page_that_names_it(measured: World, query: str) -> None:
     """An address that was changed by hand gets a sentence and the name of the value, not a failure."""

@@ -161,6 +161,7 @@ def test_a_person_without_a_project_is_led_to_the_first(world: World) -> None:
     assert "llm-monitoring" not in page
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "text",
     ["a" * 255, "\u202egnp.exe", "<script>alert(1)</script>", "{{7*7}}", "=cmd()", "مرحبا", "a\r\nX: y", "a\0b", " "],

@@ -27,6 +27,7 @@ def test_a_project_is_created_and_shown(world: World) -> None:
     assert "en" == shown.json()["language"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -138,6 +139,7 @@ def test_changes_are_recorded_with_their_token(world: World) -> None:
     assert {"actor_kind": "token", "action": "project.change", "old": "software", "new": "ERP"} == row
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("method", "suffix"), [("GET", ""), ("PATCH", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/restore")]
 )

@@ -51,6 +51,7 @@ def test_a_field_that_is_null_takes_its_default(world: World) -> None:
     assert {"language": "es", "query_type": "general", "is_active": True}.items() <= reset.items()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("patch", "code", "pointer"),
     [
@@ -91,6 +92,7 @@ def test_a_prompt_of_another_project_is_missing(world: World) -> None:
     assert foreign.json()["detail"].replace("3", "N") == missing.json()["detail"].replace("999", "N")
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("change", ["prompt", "project", "competitors"])
 def test_of_two_changes_at_once_one_is_refused(world: World, change: str) -> None:
     """Both saw the same state: the second one has 412, whenever it comes."""

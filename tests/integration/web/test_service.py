@@ -26,6 +26,7 @@ def test_health_says_whether_the_database_answers(world: World) -> None:
     assert "ok" == world.http.get("/healthz").text
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("method", "path", "headers", "body", "code"),
     [
@@ -52,6 +53,7 @@ def test_every_refusal_is_a_problem(
     assert "request-0001" == found.json()["request_id"] == found.headers["x-request-id"]
 
 
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize("place", [["x"], [], [1, 2], [-1], [2**70], [None], [[1]], 7, "x"])
 @pytest.mark.parametrize(
     "noun", ["", "/prompts", "/orders", "/results", "/snapshots", "/competitors", "/sources", "/notes"]

@@ -84,6 +84,7 @@ def test_names_are_stored_with_the_former_one(measured: World) -> None:
     ]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -61,6 +61,7 @@ def test_a_link_opens_nothing_else(world: World) -> None:
     assert 401 == world.call("GET", "/me", text).status_code
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "sql",
     [
@@ -120,6 +121,7 @@ def test_a_frozen_link_opens_no_live_page(world: World) -> None:
     assert 404 == world.open(f"/projects/{world.project}", planted).status_code
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("headers", "opens"),
     [
@@ -180,6 +182,7 @@ def test_shared_pages_carry_the_agencys_name(world: World) -> None:
     assert 404 == world.call("GET", "/agency").status_code
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "logo",
     [

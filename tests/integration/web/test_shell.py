@@ -20,6 +20,7 @@ def test_a_page_loads_nothing_from_elsewhere(world: World) -> None:
     assert POLICY == world.http.get("/nowhere").headers["content-security-policy"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("headers", "query", "language"),
     [

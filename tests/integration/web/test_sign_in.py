@@ -90,6 +90,7 @@ def test_of_two_requests_at_once_one_wins(world: World) -> None:
     assert [{"n": 1}] == world.db.all("SELECT count(*)::int AS n FROM llm_sessions")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "sql",
     [
@@ -170,6 +171,7 @@ def test_the_language_and_the_way_back_go_with_the_link(world: World, sent: list
     assert sent[0].lines[1].endswith("?next=%2Fprojects%2F1")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("email", ["bea@example.com", "nobody@example.com", "ana@example.com,x@evil.example", "%", ""])
 def test_any_other_address_gets_nothing(world: World, sent: list[Message], email: str) -> None:
     """Users who were not invited, strangers, two addresses in one; and the page is the same to the last byte."""

@@ -47,6 +47,7 @@ def test_an_owner_corrects_a_kind_and_takes_it_back(measured: World) -> None:
     ]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("site", "kind"), [("co.uk", "forum"), ("example.org", "own"), ("unknown.example", "reset")])
 def test_what_cannot_be_set_is_said_next_to_the_field(measured: World, site: str, kind: str) -> None:
     """Nothing typed is lost, and nothing is stored."""

@@ -164,6 +164,7 @@ def test_a_kind_that_is_set_is_counted_recorded_and_taken_back(measured: World) 
     ] == [(row["action"], row["before"], row["after"]) for row in measured.call("GET", "/audit").json()["data"]]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("site", "kind"), [("example.org", "own"), ("example.org", "rival"), ("co.uk", "forum"), ("quipu.com", "forum")]
 )

@@ -50,6 +50,7 @@ def test_prompts_are_tagged_and_found_by_tag(world: World) -> None:
     assert [] == world.call("PATCH", path, json={"tags": []}).json()["tags"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "tags", [[""], ["a,b"], ["x" * 51], [f"t{n}" for n in range(21)]], ids=["", ",", "long", "many"]
 )

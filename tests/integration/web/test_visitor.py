@@ -88,6 +88,7 @@ def test_a_viewer_sees_no_budget(world: World) -> None:
     assert 200 == world.open(f"/test/projects/{world.project}/budget", cookies).status_code
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "sql",
     [
@@ -152,6 +153,7 @@ def test_a_session_is_no_token(world: World) -> None:
     assert 401 == world.open("/api/llm-monitoring/me", sign_in(world, world.ana)).status_code
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "path",
     [

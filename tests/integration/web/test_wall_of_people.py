@@ -52,6 +52,7 @@ def test_a_share_sees_its_project_alone(world: World) -> None:
         assert [] == pool.all("SELECT id FROM llm_monitoring_projects")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     "sql",
     [
