@@ -58,7 +58,7 @@ def alone(environment: Environment, provider: ProviderName) -> int:
     return user
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.ci
 @pytest.mark.parametrize("code", [403, 404])
 def test_a_missing_model_of_the_judge_leaves_the_answers_alone(environment: Environment, code: int) -> None:
     """Only that model is not there: all prompts are answered, and the judge is asked once."""
@@ -98,7 +98,7 @@ ONE_CALL: list[tuple[ProviderName, Any, str]] = [
 ]
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("own_key", [True, False], ids=["user's key", "operator's key"])
 @pytest.mark.parametrize(("provider", "action", "reason"), ONE_CALL)
 def test_a_refusal_that_no_prompt_mends_is_met_once(
@@ -116,6 +116,7 @@ def test_a_refusal_that_no_prompt_mends_is_met_once(
     assert [] == [text for why, text in recorded if why == "key_closed" and "answered" in text]
 
 
+@pytest.mark.ci
 def test_a_429_without_a_reason_ends_at_some_time(environment: Environment) -> None:
     """A limit that names no quota and never ends is not asked ten times a prompt."""
     alone(environment, "google")
@@ -202,6 +203,7 @@ def test_other_errors_are_never_below_the_bill(environment: Environment, code: i
     assert [] == environment.check(*([TODAY] if code not in (413, 422) else []))
 
 
+@pytest.mark.ci
 def test_a_refused_account_costs_nothing_with_many_workers_either(environment: Environment) -> None:
     """Calls that were out when the first refusal came are refused too: all void, and the digest has one line."""
     user = alone(environment, "anthropic")

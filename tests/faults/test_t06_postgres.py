@@ -179,6 +179,7 @@ def test_t6_a_lost_acknowledgement_is_no_second_payment(
     assert {"settled"} == {row["state"] for row in view.calls}
 
 
+@pytest.mark.ci
 def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(
     environment: Environment, random: Random
 ) -> None:

@@ -166,7 +166,7 @@ def timeouts(seconds: int) -> dict[str, str]:
 def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, ProviderName], Seen]]:
     """The rows of the tests that are selected."""
     here = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
-    chosen = [item.callspec.params["cell"][0] for item in here if item.originalname == PLAYED]
+    chosen = [item.callspec.params["cell"] for item in here if item.originalname == PLAYED]
     with (
         databases.clone(databases.template("watched", fill_watched)) as url,
         open_environment(url, Random(7)) as environment,
@@ -174,7 +174,7 @@ def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[dic
     ):
         found: dict[tuple[str, ProviderName], Seen] = {}
         for rows, flex_seconds, seconds in ((TABLE, "60", 60), (SILENT, "3", 60), (SLOW, "60", 2)):
-            if picked := [row for row in rows if row in chosen]:
+            if picked := [row for row in rows if any((row, provider) in chosen for provider in row.only)]:
                 found |= play(environment, picked, LLM_FLEX_TIMEOUT_SECONDS=flex_seconds, **timeouts(seconds))
         yield found
 
@@ -247,6 +247,7 @@ def test_t7_with_the_setting_off_no_call_is_flex(environment: Environment) -> No
     assert {""} == {charge.tier for charge in environment.server.bill.lines}
 
 
+@pytest.mark.ci
 def test_t7_a_prompt_project_is_asked_at_once(environment: Environment) -> None:
     """Its pace keeps it out of flex, the project next to it is asked so, and only where a provider has flex."""
     user = environment.add_user()
@@ -261,6 +262,7 @@ def test_t7_a_prompt_project_is_asked_at_once(environment: Environment) -> None:
     assert environment.check(TODAY) == []
 
 
+@pytest.mark.ci
 def test_t7_a_model_that_is_not_sold_in_flex_is_asked_in_standard(environment: Environment) -> None:
     """Without a factor no flex call is made, and the day is whole."""
     environment.db.execute("UPDATE llm_model_registry SET flex_factor = NULL WHERE llm_provider = 'google'")

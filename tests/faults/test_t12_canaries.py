@@ -136,6 +136,7 @@ def hidden(environment: Environment) -> None:
     assert environment.master_key[-8:] not in view.dump
 
 
+@pytest.mark.ci
 def test_t12_commands_show_four_characters_at_most(environment: Environment) -> None:
     """What an admin can ask for never shows more of a key than its last four characters."""
     environment.add_operator_keys()

@@ -188,7 +188,7 @@ def test_t15_a_batch_that_is_hidden_at_first_is_neither_lost_nor_made_again(
     assert [] == check(environment, day)
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.ci
 @pytest.mark.parametrize("provider", BOTH)
 def test_t15_a_batch_that_is_never_seen_again_is_charged_its_ceilings(
     environment: Environment, days: Iterator[date], provider: ProviderName
@@ -233,6 +233,7 @@ def test_t15_a_line_that_was_stored_is_settled_without_its_batch(
     assert [] == check(environment, day)
 
 
+@pytest.mark.ci
 def test_t15_a_batch_that_was_given_up_cannot_run(environment: Environment, days: Iterator[date]) -> None:
     """OpenAI begins a batch too late: its requests were deleted before the last look, so nothing of it runs."""
     add_proven_project(environment, "openai", next(days))

@@ -129,6 +129,7 @@ def test_what_was_reserved_before_the_hosts_own_month_change_is_given_back(db: D
     assert [] == later.differences()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [("reserved_spend_usd = 0.009", "reserved_changed"), ("reserved_spend_usd = 0", "reserved_changed")],
@@ -161,6 +162,7 @@ CREATE TRIGGER round_spend BEFORE UPDATE ON user_llm_api_keys FOR EACH ROW EXECU
 NARROW = "ALTER TABLE user_llm_api_keys ALTER COLUMN current_month_spend TYPE NUMERIC(10, 2)"
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("host", [ROUNDING, NARROW])
 def test_a_host_that_rounds_is_named_and_gives_nothing_away(budget: Budget, user: int, host: str) -> None:
     """Calls that round to nothing are counted all the same, and the start says that the counter does not hold."""
@@ -263,6 +265,7 @@ def test_an_operators_account_that_is_gone_is_made_again(db: Database, user: int
     assert admits(budget, call(user, source="operator"))
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("source", ["user", "operator"])
 def test_a_month_far_ahead_is_no_budget_of_its_own(db: Database, user: int, source: str) -> None:
     """A host's slip into 2038 or 2039 during a run admits no call until the next start has put it back."""

@@ -175,6 +175,7 @@ cost_type,inference_geo,speed,api_key_id,api_key_status
 """
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("export", [OPENAI, ANTHROPIC])
 def test_reconcile_agrees_within_one_percent(october: Budget, tmp_path: Path, export: str) -> None:
     """The columns of either export are found; a call in doubt may stand above the bill."""

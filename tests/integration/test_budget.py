@@ -112,6 +112,7 @@ def test_a_released_reservation_cannot_be_sent(budget: Budget, user: int) -> Non
     assert money(budget, user) == (Decimal(0), Decimal(0))
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("outcome", "spent"),
     [

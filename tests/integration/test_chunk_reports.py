@@ -103,6 +103,7 @@ def test_row_errors_of_a_worker_are_in_the_report_of_the_run(
     assert [1, 3] == sorted(row["figured"])
 
 
+@pytest.mark.ci
 def test_a_worker_reports_only_snapshots_that_it_wrote(environment: Environment) -> None:
     """A project with refused snapshots is not reported, so that the coordinator writes them."""
     environment.db.execute(REFUSE)
@@ -147,7 +148,7 @@ def test_a_chunk_that_has_an_owner_again_is_not_held(environment: Environment) -
         assert not monitor.all_locked(open_chunks, 1000.0)
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.ci
 @pytest.mark.parametrize("table", ["llm_monitoring_analysis_runs", "llm_monitoring_projects", "llm_model_registry"])
 def test_rows_that_are_held_at_the_end_of_a_run_are_reported(
     environment: Environment, table: str, monkeypatch: pytest.MonkeyPatch

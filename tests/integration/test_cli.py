@@ -159,7 +159,7 @@ def test_start_is_light(cli: Cli) -> None:
     assert {"psycopg2", "cryptography"} == loaded("users", "list")
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -232,6 +232,7 @@ def test_key_from_a_pipe(cli: Cli, db: Database, ana: int, stdin: str) -> None:
     assert KEY[:-4] not in stored + table
 
 
+@pytest.mark.ci
 def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
     """In a terminal the key is asked for and what is typed is not echoed."""
     controller, terminal = pty.openpty()
@@ -477,6 +478,7 @@ def test_queries_refused(cli: Cli, quipu: int, arguments: tuple[str, ...], messa
     assert [] == cli.json("queries", "list", "1")
 
 
+@pytest.mark.ci
 def test_longest_prompt(cli: Cli, quipu: int) -> None:
     """A prompt of 4,000 characters is stored; one that the table's index cannot hold is refused and not cut."""
     words = ("¿Qué programa de facturación recomiendas a un autónomo de Madrid? " * 70)[:4000]
@@ -520,6 +522,7 @@ def test_queries_import_is_all_or_nothing(cli: Cli, quipu: int) -> None:
     assert cli.refused("queries", "import", "1", ".").startswith("Invalid value for 'FILE': '.': Is a directory; see ")
 
 
+@pytest.mark.ci
 def test_queries_are_stored_in_one_transaction(cli: Cli, db: Database, quipu: int) -> None:
     """What the database refuses in the middle takes back what was stored before it."""
     db.execute("ALTER TABLE llm_monitoring_queries ADD CHECK (query_text <> 'bad')")
@@ -610,6 +613,7 @@ def test_audit_finds_a_difference(cli: Cli, db: Database, ana: int) -> None:
     assert "1.5000000000" == difference["ledger_spent"]
 
 
+@pytest.mark.ci
 def test_audit_notes(cli: Cli, db: Database, ana: int) -> None:
     """Open calls, calls above their ceiling and users above their limit are notes, and no difference."""
     ledger = Budget(db)

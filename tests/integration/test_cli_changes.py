@@ -184,6 +184,7 @@ def test_keys_are_verified_for_free(here: Installation) -> None:
     assert [] == [key for key in here.environment.keys if key in result.output]
 
 
+@pytest.mark.ci
 def test_budget_history(here: Installation) -> None:
     """Each month of the ledger is a row: calls, what is in doubt, corrections, thresholds that were reached."""
     assert "Nothing was spent in these months.\n" == here.done("budget", "history")

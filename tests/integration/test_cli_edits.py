@@ -32,6 +32,7 @@ def texts(cli: Cli) -> list[str]:
     return [row["query_text"] for row in cli.json("queries", "list", "1")]
 
 
+@pytest.mark.ci
 def test_prompts_that_were_never_asked_are_removed(cli: Cli, db: Database, quipu: int) -> None:
     """Several at a time, after a yes; one that was asked keeps all, and the error says how to pause it."""
     cli.done("queries", "add", "1", "One?", "Two?", "Three?")
@@ -138,6 +139,7 @@ def test_who_may_not_remove_a_user(cli: Cli, db: Database, ana: int, monkeypatch
         db.execute("DROP ROLE input_admin")
 
 
+@pytest.mark.ci
 def test_web_search_that_cannot_be_asked_is_said(cli: Cli, db: Database, quipu: int) -> None:
     """When it is switched on, with the command that mends it, and by doctor; the command's fee makes it callable."""
     db.execute("UPDATE llm_model_registry SET cost_per_1k_searches = NULL WHERE llm_provider = 'openai'")

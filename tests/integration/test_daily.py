@@ -124,6 +124,7 @@ def test_a_project_that_asks_nobody_costs_nothing(environment: Environment) -> N
     ]
 
 
+@pytest.mark.ci
 def test_a_project_without_prompts_is_not_called_complete(environment: Environment) -> None:
     """Where a project has no active prompt, the run says so, and not that its day is complete."""
     project = environment.add_project(environment.add_user("a@example.com"), [])
@@ -161,6 +162,7 @@ def test_a_killed_run_is_completed_and_pays_twice_only_in_doubt(database_url: st
         assert environment.leaks() == []
 
 
+@pytest.mark.ci
 def test_a_user_over_budget_is_blocked_and_the_others_run(environment: Environment) -> None:
     """A user at 100 % is listed as blocked; everyone else is asked, and the run ends with warnings."""
     poor, rich = (environment.add_user(f"{name}@example.com", ONE_SDK, "10.00") for name in ("poor", "rich"))
@@ -290,6 +292,7 @@ def test_one_project_alone(environment: Environment) -> None:
     ] == [second]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
 def test_a_project_that_cannot_be_asked_is_no_quiet_success(environment: Environment, arguments: list[str]) -> None:
     """--project with the number of no project, or of a paused one, is said and ends with 1."""
@@ -302,6 +305,7 @@ def test_a_project_that_cannot_be_asked_is_no_quiet_success(environment: Environ
         assert f"❌ el proyecto {number} no existe o está en pausa" in output, output
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("arguments", [["--date", "soon"], ["--date", "2999-01-01"], ["--project", "x"], ["--what"]])
 def test_bad_arguments_exit_2_in_one_line(environment: Environment, arguments: list[str]) -> None:
     """Bad arguments are named, with exit code 2."""

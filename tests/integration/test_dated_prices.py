@@ -175,6 +175,7 @@ def left_by_a_dead_run(ledger: Budget, counts: Counts) -> TaskExecutor:
     )
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "change",
     [
@@ -283,7 +284,7 @@ def test_a_regional_endpoint_raises_the_ceiling(ledger: Budget) -> None:
     assert plain.ceiling_usd * Decimal("1.1") == regional.ceiling_usd
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("served", "usd"),
     [

@@ -127,6 +127,7 @@ def test_what_one_look_shows_is_not_enough(after: str, *, reported: bool) -> Non
     assert reported == detectors.is_sure(change)
 
 
+@pytest.mark.ci
 def test_an_outage_moves_no_brand(db: Database, two: list[projects.Project], app: App, webhook: Webhook) -> None:
     """What a failing provider still answered does not count against the brands; the provider is the news."""
     for project in two:

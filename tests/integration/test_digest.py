@@ -158,6 +158,7 @@ def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: We
     assert 1 == webhook.beats
 
 
+@pytest.mark.ci
 def test_a_run_that_could_not_ask_is_reported_without_heartbeat(
     environment: Environment, job: Job, webhook: Webhook
 ) -> None:
@@ -236,6 +237,7 @@ def test_a_refused_key_is_reported_as_its_users(environment: Environment, job: J
     assert "falló para todos" not in post["message"]
 
 
+@pytest.mark.ci
 def test_a_target_that_is_no_address_is_said(webhook: Webhook) -> None:
     """An address that the library does not know harms none of the others, and a closed port is known at once."""
     letters = [

@@ -45,7 +45,7 @@ def test_what_is_in_use_stays(db: Database, user: int) -> None:
     assert dict.fromkeys(OLD, 1) == counts(db)
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("table", OLD)
 def test_what_is_over_for_long_is_deleted(db: Database, user: int, table: str) -> None:
     """Of each kind, and nothing of the others."""

@@ -176,6 +176,7 @@ def test_its_answers_are_stored_and_charged_by_its_price(five: Five) -> None:
     assert {f"Bearer {KEY}"} == {each.headers["authorization"] for each in five.mistral.received}
 
 
+@pytest.mark.ci
 def test_the_audit_of_its_calls_is_clean(five: Five) -> None:
     """`budget audit` finds every counter to be the sum of its entries."""
     five.mistral.script(says(CHAT))

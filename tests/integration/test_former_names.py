@@ -89,6 +89,7 @@ def test_a_dropped_name_counts_no_more(book: Book) -> None:
     assert "--drop-old-name is for a new name" in refused("competitors", "edit", "1", "Holded ERP", "--drop-old-name")
 
 
+@pytest.mark.ci
 def test_answers_without_a_text(book: Book, tmp_path: Path) -> None:
     """Former names that count the same are followed without the text; others leave the answer out of every figure."""
     book.db.execute("UPDATE llm_monitoring_results SET full_response = NULL WHERE analysis_date = '2026-11-01'")
@@ -107,6 +108,7 @@ def test_answers_without_a_text(book: Book, tmp_path: Path) -> None:
     assert [(None, None)] == [(each["share_of_voice"], each["mention_rate"]) for each in withheld]
 
 
+@pytest.mark.ci
 def test_too_many_to_read_again(book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More answers than a command may read again give no figure, and the way to have one."""
     monkeypatch.setattr(readings, "MOST_READ_AGAIN", 5)

@@ -72,6 +72,7 @@ def keys(db: Database) -> KeyStore:
     return KeyStore(db, KeyCipher(NEW), OPERATORS, default_budget_usd=Decimal("25.00"))
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_own_key(db: Database, keys: KeyStore, ana: int, provider: ProviderName) -> None:
     """A stored key is found again, in its own column only, and the database holds no plaintext."""
@@ -141,6 +142,7 @@ def test_columns_are_independent(db: Database, keys: KeyStore, ana: int) -> None
         assert stored(db, ana)[provider] is None
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("user_id", [12345, -1, 2**40])
 def test_unknown_user(db: Database, keys: KeyStore, user_id: int) -> None:
     """A key for a user who does not exist is refused and leaves no row."""
@@ -291,6 +293,7 @@ def test_rotation_is_refused(db: Database, ana: int, luis: int) -> None:
     assert before == [stored(db, ana), stored(db, luis)]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("token", ["garbage", "", bare("[" * 1500, NEW)], ids=["garbage", "empty", "brackets"])
 def test_rotation_goes_past_what_no_master_key_opens(db: Database, ana: int, luis: int, token: str) -> None:
     """What one user's host stored in place of a key stays as it is and is named; every other key is sealed anew."""
@@ -331,6 +334,7 @@ def test_legacy_database(legacy_database_url: str) -> None:
     assert row == {"monthly_budget_usd": Decimal("50.00"), "current_month_spend": Decimal("12.3456")}
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("error", "verdict", "kept"),
     [

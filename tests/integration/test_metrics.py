@@ -100,6 +100,7 @@ def test_nothing_to_measure_is_no_number(book: Book) -> None:
     assert {} == empty["by_provider"]
 
 
+@pytest.mark.ci
 def test_a_change_of_model_is_said(book: Book) -> None:
     """A provider's new model is named with its day, beside the figures of both."""
     fill(book, FIRST, [0], model="m-1")
@@ -145,6 +146,7 @@ def test_a_falling_position_is_an_improvement(book: Book) -> None:
     assert "2.00 1.00 -1.00 -1.00 to -0.44 10 10 down (improved) 98.33 %" == " ".join(words[3:])
 
 
+@pytest.mark.ci
 def test_of_two_periods_the_earlier_is_before(book: Book) -> None:
     """Whichever period was asked for first, the comparison goes forward in time."""
     fill(book, FIRST, [0])
@@ -233,6 +235,7 @@ def test_a_month_against_the_month_before(book: Book) -> None:
     assert "2026-10-31" == found["compare_to"]
 
 
+@pytest.mark.ci
 def test_what_moved_by_prompt(book: Book) -> None:
     """--by prompt lists each prompt's rates with the answers behind them, what moved most first, and its text."""
     week(book, date(2026, 11, 1), range(10))
@@ -295,7 +298,7 @@ def test_what_says_two_things_is_refused(book: Book, arguments: list[str], said:
     assert said in refused("metrics", "1", *arguments)
 
 
-@pytest.mark.short("60")
+@pytest.mark.ci
 @pytest.mark.parametrize("width", [60, 80])
 def test_tables_fit_the_terminal(book: Book, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """In a narrow terminal columns go on below, with every number, interval and name whole."""
@@ -333,6 +336,7 @@ def test_a_report_of_any_period(book: Book, tmp_path: Path) -> None:
     assert "La última medición" not in page
 
 
+@pytest.mark.ci
 def test_a_language_without_words_is_said(book: Book, tmp_path: Path) -> None:
     """A project of another language gets an English page, and the command says so."""
     fill(book, FIRST, [0])
@@ -341,6 +345,7 @@ def test_a_language_without_words_is_said(book: Book, tmp_path: Path) -> None:
     assert "The project's language is nl, for which there are no texts yet: the report is in English." in said
 
 
+@pytest.mark.ci
 def test_without_a_site_there_is_no_citation_rate(book: Book) -> None:
     """No declared site, no rate: null for programs, a dash and the command for people."""
     fill(book, FIRST, [0])

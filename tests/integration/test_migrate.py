@@ -107,6 +107,7 @@ def test_changed(empty: Database, tmp_path: Path, write: Write) -> None:
     assert [] == same
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -257,6 +258,7 @@ def test_shipped_on_unique_indexes(legacy: Database) -> None:
     assert 1 == model
 
 
+@pytest.mark.ci
 def test_shipped_on_a_project_that_names_no_provider(legacy: Database) -> None:
     """Where a host left the providers open, a project asks all of them; where it chose none, nobody."""
     legacy.execute("UPDATE llm_monitoring_projects SET enabled_llms = CASE id WHEN 2 THEN ARRAY[]::text[] END")
@@ -264,6 +266,7 @@ def test_shipped_on_a_project_that_names_no_provider(legacy: Database) -> None:
     assert [PROVIDERS, ()] == [projects.read_project(row).providers for row in projects.active(legacy)]
 
 
+@pytest.mark.ci
 def test_shipped_on_accounts_without_a_key(legacy: Database) -> None:
     """A host that lost the rule "one account a user" has it again; users who have two by now are named first."""
     legacy.execute("ALTER TABLE user_llm_api_keys DROP CONSTRAINT user_llm_api_keys_user_id_key")

@@ -306,6 +306,7 @@ def test_a_budget_that_is_spent_asks_nothing(admin: Admin) -> None:
     assert "error: what user 1 has left this month does not cover the call's ceiling of 0.0007 USD\n" == result.stderr
 
 
+@pytest.mark.ci
 def test_perplexity_is_asked_within_its_cap(admin: Admin) -> None:
     """A model that always searches is asked only with a cap on its fees, and charged what the provider says."""
     register(admin, "perplexity", "perplexity/glm-5.3")
@@ -603,6 +604,7 @@ def test_compare_asks_again_where_the_provider_asks_to_wait(cli: Admin) -> None:
     assert cli.environment.billed() == cli.environment.spent(1)
 
 
+@pytest.mark.ci
 def test_compare_leaves_a_provider_alone_that_asks_for_it(cli: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one question waits out a 429 no other goes to the provider."""
     monkeypatch.setenv("LLM_MAX_WORKERS", "2")
@@ -619,6 +621,7 @@ def test_compare_leaves_a_provider_alone_that_asks_for_it(cli: Admin, monkeypatc
     assert 0 == environment.count(sooner)
 
 
+@pytest.mark.ci
 def test_compare_ends_where_the_provider_asks_for_too_much(cli: Admin) -> None:
     """A provider that wants to be left alone for longer than a comparison waits is not asked again before."""
     wait = {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}

@@ -66,7 +66,7 @@ def pay(db: Database, mode: Mode, reply: bytes) -> dict[str, Any]:
 STANDARD = Decimal("0.00331")  # 800 input at 1, 200 cached at 0.05, 500 output at 5 USD a million
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=7)
 @pytest.mark.parametrize(
     ("mode", "tier", "charged", "saved"),
     [
@@ -99,7 +99,7 @@ def test_a_tier_without_a_price_is_charged_the_ceiling(db: Database) -> None:
     assert 0 == row["saved_usd"]
 
 
-@pytest.mark.short(every=5)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize("factor", ["0", "-0.5", "1.01", "NaN"])
 @pytest.mark.parametrize("table", ["llm_model_registry", "llm_model_prices"])
 @pytest.mark.parametrize("column", ["batch_factor", "flex_factor"])

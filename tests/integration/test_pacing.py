@@ -267,6 +267,7 @@ def test_a_price_that_changes_changes_what_is_expected_on_that_day(environment: 
     assert 2 == round(full[2] / full[1], 2)
 
 
+@pytest.mark.ci
 def test_two_projects_of_one_user_share_a_day(environment: Environment) -> None:
     """Both have answers, within what the user's day may cost, and a run of one plans for both."""
     month = SimulatedMonth(environment, SEPTEMBER)
@@ -347,6 +348,7 @@ def test_a_prompt_that_is_out_in_a_batch_counts_as_asked(environment: Environmen
     )
 
 
+@pytest.mark.ci
 def test_the_plan_of_what_a_run_would_ask_is_that_of_the_run(environment: Environment) -> None:
     """What is foreseen before the first run is what is stored by it."""
     user, project = tight_user(environment)

@@ -107,6 +107,7 @@ def test_a_payment_returns_what_was_saved(case: Case) -> None:
     assert "settled" == case.row()["state"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("has_receipt", "waits"), [(True, "off"), (False, "on")])
 def test_a_settlement_waits_for_the_disk_unless_its_receipt_is_there(case: Case, has_receipt: bool, waits: str) -> None:
     """What a crash of the database takes back is settled again from the receipt; a failure without one is not."""
@@ -178,6 +179,7 @@ def test_a_database_that_is_away_leaves_the_attempt_to_the_next_start(
     assert row["has_receipt"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("error", [None, ProviderUnavailable("HTTP 529", billed="no")])
 def test_a_held_account_delays_the_settlement(case: Case, error: ProviderError | None) -> None:
     """While another session holds the account the end is kept; `finish` ends the call as it would have ended."""

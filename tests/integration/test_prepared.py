@@ -46,12 +46,14 @@ def add(database: Database | Transaction, number: int) -> Any:
     return row and row["name"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("statement", PREPARABLE, ids=lambda each: each.name)
 def test_every_parameter_has_a_type(statement: Preparable) -> None:
     """A statement names the type of each of its parameters and of no other."""
     assert set(PARAMETER.findall(statement)) == set(statement.types)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("statement", PREPARABLE, ids=lambda each: each.name)
 def test_every_statement_can_be_prepared(db: Database, statement: Preparable) -> None:
     """The types fit the tables as the migrations leave them."""

@@ -184,6 +184,7 @@ def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book
     assert same(book, fresh())
 
 
+@pytest.mark.ci
 def test_a_run_that_dies_before_a_days_figures_makes_them_next_time(
     book: Book, fresh: Callable[[], Book], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +266,7 @@ def test_a_period_alone(book: Book) -> None:
     assert [DAYS[0], DAYS[3], DAYS[4]] == [day.day for day in work.days]
 
 
+@pytest.mark.ci
 def test_no_is_no(book: Book) -> None:
     """Without --yes the command asks, and anything but yes writes nothing."""
     before = book.rows()
@@ -326,6 +328,7 @@ def test_answers_of_the_older_form(legacy: Book) -> None:
     assert "Note: 1 answers without a text stand as they were read" in noted
 
 
+@pytest.mark.ci
 def test_an_unread_answer_of_the_older_form_is_no_mention(legacy: Book) -> None:
     """A row that says neither whether it mentions the brand nor what was answered has figures all the same."""
     legacy.db.execute(

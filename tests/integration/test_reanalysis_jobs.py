@@ -152,6 +152,7 @@ def test_two_processes_do_a_job_once(book: Book, fresh: Fresh, monkeypatch: pyte
     assert equals(book, fresh)
 
 
+@pytest.mark.ci
 def test_a_reanalysis_of_the_command_line_is_waited_for(book: Book) -> None:
     """While it holds the project's lock the job stays open, and is tried again later."""
     place(book)

@@ -95,6 +95,7 @@ def test_it_ends_when_it_may_not_go_on(db: Database, books: list[Book]) -> None:
     ]
 
 
+@pytest.mark.ci
 def test_large_periods_are_left_to_who_asks(db: Database, books: list[Book], monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's memory does not grow with the number of answers of a project."""
     monkeypatch.setattr(recent_figures, "MOST_ANSWERS", 14)
@@ -129,6 +130,7 @@ def test_a_run_leaves_its_figures_ready(environment: Environment) -> None:
     assert stored(environment.db, PeriodRequest(1, *Filters().periods(days, days.last)))
 
 
+@pytest.mark.ci
 def test_figures_that_cannot_be_stored_fail_no_run(environment: Environment) -> None:
     """One line with its event; the answers, the bill and the exit code are those of any run."""
     environment.db.execute("DROP TABLE llm_stored_figures")
@@ -140,6 +142,7 @@ def test_figures_that_cannot_be_stored_fail_no_run(environment: Environment) -> 
     assert environment.billed() == environment.charged()
 
 
+@pytest.mark.ci
 def test_a_database_that_goes_away_then_is_logged(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

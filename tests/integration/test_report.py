@@ -118,6 +118,7 @@ def test_no_key_in_a_report(measured: Environment, monkeypatch: pytest.MonkeyPat
     assert re.search(r"cost|coste|USD", page) is None
 
 
+@pytest.mark.ci
 def test_daily_run_writes_reports(environment: Environment, tmp_path: Path) -> None:
     """With LLM_REPORT_DIR the run writes a page a project, anew at every run; without it none."""
     user = environment.add_user("ana@agency.example")

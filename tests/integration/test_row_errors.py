@@ -75,6 +75,7 @@ def test_what_is_changed_under_a_run_stops_alone(
     assert 0 == report.stats.failed
 
 
+@pytest.mark.ci
 def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(environment: Environment) -> None:
     """What its calls cost is in the run's total, and the project is in no list of it any more."""
     four_projects(environment)
@@ -96,6 +97,7 @@ def test_a_project_deleted_while_calls_are_out_costs_no_other_its_figures(enviro
     assert environment.billed() == report.cost_usd
 
 
+@pytest.mark.ci
 def test_an_attempt_that_cannot_be_closed_ends_no_start(environment: Environment) -> None:
     """It stays open with its ceiling reserved, others are settled and asked, and the next start that can closes it."""
     four_projects(environment)
@@ -151,6 +153,7 @@ def test_paging_goes_past_what_stays_open(environment: Environment, monkeypatch:
     assert [(1, 2), (2, 2)] == [(row["user_id"], row["n"]) for row in left]
 
 
+@pytest.mark.ci
 def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(environment: Environment) -> None:
     """The answer is kept and paid exactly; once the host lets it through the next start reads it."""
     four_projects(environment)

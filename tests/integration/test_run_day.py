@@ -90,7 +90,7 @@ def test_an_account_filled_by_a_dead_run_is_blocked_by_every_caller(
     assert [{"user_id": free, "calls": len(PROMPTS)}] == sent
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.ci
 @pytest.mark.parametrize("caller", [cron, retry, host])
 def test_every_caller_reports_the_same_block(
     environment: Environment, caller: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
@@ -145,6 +145,7 @@ def test_a_start_settles_and_reads_once(
     assert dict.fromkeys(["recover", "balance", "read_projects", "standings", "available"], 1) == counts
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("crashes", [1, 3])
 def test_a_settlement_that_a_crash_of_the_database_took_back_is_made_again(
     environment: Environment, app: App, monkeypatch: pytest.MonkeyPatch, crashes: int
@@ -206,6 +207,7 @@ def test_without_keys_the_asking_does_not_begin(environment: Environment, app: A
     assert ["budgets True", "keys []"] == heard(app)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("obstacle", "keys"), [("no_budget", ["openai"]), ("no_keys", [])])
 def test_a_start_that_can_ask_no_one_is_kept_as_aborted(
     environment: Environment, app: App, obstacle: str, keys: list[str]
@@ -220,6 +222,7 @@ def test_a_start_that_can_ask_no_one_is_kept_as_aborted(
     assert {"status": "aborted", "message": obstacle} == {name: row[name] for name in ("status", "message")}
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("budget", "code"), [("0.00", "blocked"), ("10.00", "keyless")])
 def test_a_host_gets_every_project_of_a_start_that_can_ask_no_one(
     environment: Environment, budget: str, code: str

@@ -99,7 +99,7 @@ def test_a_paid_answer_without_content_is_final_for_the_day(environment: Environ
     assert snapshot == [{"total_queries": 0, "failed_queries": 1, "mention_rate": None}]
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_a_dead_key_stops_alone(environment: Environment, status: int) -> None:
     """A refused key is used no more in the run; its tasks are recorded, the other providers finish."""
@@ -255,6 +255,7 @@ def test_a_kept_receipt_is_settled_and_its_answer_saved(environment: Environment
     assert environment.spent(user) == environment.billed() > 0
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("was_sent", "expected"), [(False, ["void", "settled"]), (True, ["unknown", "settled"])])
 def test_a_dead_runs_calls_are_released_or_charged_in_doubt(
     environment: Environment, was_sent: bool, expected: list[str]
@@ -350,6 +351,7 @@ def test_a_run_finds_the_quota_of_a_provider(environment: Environment, caplog: p
     assert sent.get("openai", 0) < 12  # items that had been started before the reply was read
 
 
+@pytest.mark.ci
 def test_users_take_turns(environment: Environment) -> None:
     """A user with many prompts does not make one with few wait for the end."""
     many, few = (
@@ -363,6 +365,7 @@ def test_users_take_turns(environment: Environment) -> None:
     assert order[:8] == [many, few] * 4
 
 
+@pytest.mark.ci
 def test_a_project_that_changes_hands_under_way_is_left_to_the_next_start(environment: Environment) -> None:
     """Neither user is charged for it in this run, other projects go on, and the next start asks for the new user."""
     users = [environment.add_user(f"{name}@example.com", ["openai"]) for name in "ab"]

@@ -70,6 +70,7 @@ def test_samples_are_different_answers(database_url: str) -> None:
         assert texts[0]["n"] > len(PROMPTS) * 2
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("answers", "rate"),
     [

@@ -233,6 +233,7 @@ def test_an_unreachable_database_is_critical(check: Check, monkeypatch: pytest.M
     assert "💥 MODEL CHECK FAILED" == events[-1]["message"]
 
 
+@pytest.mark.ci
 def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any user's key that works will do, as listing costs nothing; one that is refused makes way for the next."""
     for provider in PROVIDERS:
@@ -347,6 +348,7 @@ def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
     assert "anthropic claude-haiku-4-5" in check.registry()
 
 
+@pytest.mark.ci
 def test_a_price_that_rises_is_announced_with_its_day(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the sixth of December the check says what begins on the first of January, and what an admin can do."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
@@ -410,6 +412,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     ]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("validated", [True, False])
 def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, validated: bool) -> None:
     """LLM_AUTO_SWITCH_MODELS replaces a retiring current model, only by an approved, priced and validated one."""
@@ -472,6 +475,7 @@ def test_two_checks_do_not_interleave(check: Check) -> None:
     check.good()
 
 
+@pytest.mark.ci
 def test_an_id_too_long_for_the_registry_stops_nobody(check: Check) -> None:
     """A model with an id that does not fit is reported; the others come in."""
     long = "gpt-9-" + "x" * 100

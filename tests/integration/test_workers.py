@@ -288,7 +288,7 @@ def python(environment: Environment, code: str, **extra: str) -> tuple[int, str]
     return ended.returncode, ended.stdout
 
 
-@pytest.mark.short("procrastinate-cron", "psycopg_pool-worker")
+@pytest.mark.short("procrastinate-cron")
 @pytest.mark.parametrize(
     "start",
     [

@@ -139,6 +139,7 @@ def test_a_dry_run_is_honest_about_batches(environment: Environment) -> None:
     assert ["en modo batch se ahorra alrededor del 50 %" in line for line in lines] == [True, False]
 
 
+@pytest.mark.ci
 def test_doctor_says_what_batches_save(environment: Environment) -> None:
     """A line a provider, with and without a search."""
     text = "saves about 50 % of an answer without web search, 34 % with one search"

@@ -21,7 +21,7 @@ def unreadable(request: BatchRequest) -> BatchLine:
     return BatchLine(request.custom_id, "replied", b"[]", type(line.reply)(200, b"[]", 0), None)
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("result", "state", "reason", "receipts"),
     [
@@ -72,6 +72,7 @@ def test_a_missing_line_may_have_been_billed(scene: Scene) -> None:
     assert {"settled": 20, "unknown": 4} == scene.states()
 
 
+@pytest.mark.ci
 def test_a_missing_line_of_a_request_that_is_not_billed_is_void(scene: Scene) -> None:
     """As many lines as the provider bills have come: a request without one did not run."""
     scene.batches.result = every_third(not_run)
@@ -91,6 +92,7 @@ def test_a_batch_that_failed_as_a_whole_costs_nothing(scene: Scene) -> None:
     assert [("forgotten", "failed")] == scene.batch_states()
 
 
+@pytest.mark.ci
 def test_a_cut_download_closes_no_call_without_a_line(scene: Scene) -> None:
     """What came whole is charged and stored; the rest waits for a complete download."""
     scene.batches.cut = 10
@@ -103,6 +105,7 @@ def test_a_cut_download_closes_no_call_without_a_line(scene: Scene) -> None:
     assert 24 * ANSWER_USD == scene.environment.charged()
 
 
+@pytest.mark.ci
 def test_a_line_of_no_call_of_ours_is_left_alone(scene: Scene) -> None:
     """It says nothing of them: those that the provider bills may be any of ours."""
 
@@ -115,6 +118,7 @@ def test_a_line_of_no_call_of_ours_is_left_alone(scene: Scene) -> None:
     assert {"unknown"} == set(scene.states())
 
 
+@pytest.mark.ci
 def test_the_outputs_of_a_batch_are_deleted(scene: Scene) -> None:
     """Also those that the provider names only once the batch has ended."""
     submitted(scene)
@@ -172,6 +176,7 @@ def test_a_late_answer_belongs_to_its_day_run_and_month(scene: Scene) -> None:
     assert Decimal(0) == month[0]["usd"]
 
 
+@pytest.mark.ci
 def test_the_totals_of_a_closed_run_follow_its_late_answers(scene: Scene) -> None:
     """Its cost and its answers are those that came after it too."""
     from llm_monitoring.runs import records
@@ -186,6 +191,7 @@ def test_the_totals_of_a_closed_run_follow_its_late_answers(scene: Scene) -> Non
     assert 0 == row["pending_tasks"]
 
 
+@pytest.mark.ci
 def test_a_batch_of_a_deleted_prompt_is_still_charged(scene: Scene) -> None:
     """Its answer was paid; it is stored nowhere."""
     submitted(scene)

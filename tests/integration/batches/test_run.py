@@ -74,6 +74,7 @@ def test_a_patient_day_is_finished_by_the_next_start(scene: Scene, monkeypatch: 
     assert scene.environment.audit().clean
 
 
+@pytest.mark.ci
 def test_what_expired_is_asked_again_while_its_day_is_wanted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that collects it asks it one by one, at the standard price."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET pace = 'patient'")

@@ -58,6 +58,7 @@ def test_an_answered_batch_is_charged_to_the_cent(scene: Scene) -> None:
     assert is_balanced(scene)
 
 
+@pytest.mark.ci
 def test_a_batch_that_runs_is_left_alone_by_recovery(scene: Scene) -> None:
     """Its calls are neither charged their ceilings nor listed as left open, and recovery ends."""
     scene.batches.ends_after = None
@@ -156,6 +157,7 @@ def test_a_batch_in_doubt_is_found_and_collected(scene: Scene) -> None:
     assert is_balanced(scene)
 
 
+@pytest.mark.ci
 def test_a_batch_in_doubt_that_names_itself_is_found_at_once(scene: Scene) -> None:
     """A provider that returns our own id needs no results to be certain."""
     scene.batches.create_error, scene.batches.made_anyway, scene.batches.tells_ours = LOST, True, True
@@ -163,6 +165,7 @@ def test_a_batch_in_doubt_that_names_itself_is_found_at_once(scene: Scene) -> No
     assert 24 == scene.collect().answers
 
 
+@pytest.mark.ci
 def test_a_foreign_batch_of_the_same_size_is_not_taken(scene: Scene) -> None:
     """Another program's batch with as many requests has other ids in its results; ours was never made."""
     scene.batches.create_error, scene.batches.made_anyway = LOST, True
@@ -191,6 +194,7 @@ def test_absence_needs_two_looks_a_quarter_of_an_hour_apart(scene: Scene) -> Non
     assert {"void": 24} == scene.states()
 
 
+@pytest.mark.ci
 def test_a_late_batch_is_found_at_the_second_look(scene: Scene) -> None:
     """It is hidden at the first look and found at the second: nothing was voided meanwhile."""
     scene.batches.create_error, scene.batches.made_anyway, scene.batches.hidden = LOST, True, True
@@ -213,6 +217,7 @@ def endless(scene: Scene) -> None:
     scene.batches.ends_after = None
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("trouble", [gone, endless])
 def test_a_batch_that_never_comes_is_charged_its_ceilings(scene: Scene, trouble: Callable[[Scene], None]) -> None:
     """It may have been billed: after two days and an hour its calls are unknown, at their ceilings."""
@@ -229,6 +234,7 @@ def test_a_batch_that_never_comes_is_charged_its_ceilings(scene: Scene, trouble:
     assert is_balanced(scene)
 
 
+@pytest.mark.ci
 def test_a_new_batch_may_be_unknown_for_an_hour(scene: Scene) -> None:
     """A 404 right after the creation is no trouble; later it is reported."""
     submitted(scene)
@@ -238,6 +244,7 @@ def test_a_new_batch_may_be_unknown_for_an_hour(scene: Scene) -> None:
     assert 1 == len(scene.collect().troubles)
 
 
+@pytest.mark.ci
 def test_a_changed_key_is_named(scene: Scene) -> None:
     """The provider does not know the batch under the new key, which the trouble says."""
     submitted(scene)

@@ -55,6 +55,7 @@ def test_the_ceiling_has_the_factor_of_batches(scene: Scene) -> None:
     assert Decimal(2) == round(Decimal(full[0]["usd"]) / Decimal(half[0]["usd"]), 2)
 
 
+@pytest.mark.ci
 def test_a_batch_has_at_most_so_many_calls(scene: Scene) -> None:
     """LLM_BATCH_REQUESTS divides a group; a rest that is too small for a batch is asked one by one."""
     scene.environment.add_numbered_project(1, 40, ["anthropic"])
@@ -104,6 +105,7 @@ def test_a_batch_leaves_half_of_the_budget_to_other_calls(scene: Scene) -> None:
     assert {("anthropic", 1), ("anthropic", 2)} == batches.held
 
 
+@pytest.mark.ci
 def test_projects_of_different_paces_do_not_share_a_batch(scene: Scene) -> None:
     """A punctual one is cancelled at the end of the wait, a patient one is not."""
     other = scene.environment.add_numbered_project(1, 30, ["anthropic"])
@@ -141,6 +143,7 @@ def test_a_group_that_was_never_tried_sends_one_task_first(scene: Scene) -> None
     assert {"settled": 24} == scene.states()
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("result", [not_run, broken])
 def test_a_trial_without_an_answer_ends_batches_for_the_day(scene: Scene, result: object) -> None:
     """Its group is asked one by one, in this run and in further starts of the day."""
@@ -152,6 +155,7 @@ def test_a_trial_without_an_answer_ends_batches_for_the_day(scene: Scene, result
     assert [1] == sizes(scene)
 
 
+@pytest.mark.ci
 def test_a_trial_with_web_search_needs_a_search(scene: Scene) -> None:
     """An answer without a search does not show that searches work in batches."""
     scene.environment.db.execute("UPDATE llm_monitoring_projects SET web_search = TRUE")
@@ -194,6 +198,7 @@ def test_a_batch_of_the_operators_key_has_calls_of_several_users(scene: Scene) -
     assert is_balanced(scene)
 
 
+@pytest.mark.ci
 def test_what_the_operators_key_has_asked_is_collected_for_a_user_who_may_use_it_no_more(scene: Scene) -> None:
     """The calls are paid: LLM_OPERATOR_KEYS_FOR decides only what is asked."""
     operators_users(scene)

@@ -44,6 +44,7 @@ def test_a_punctual_batch_is_cancelled_at_the_end_of_the_wait(scene: Scene) -> N
     assert {("anthropic", 1)} == batches.late_cells()
 
 
+@pytest.mark.ci
 def test_a_patient_batch_is_left_out(scene: Scene) -> None:
     """It is not cancelled: a later start collects it."""
     be_patient(scene)
@@ -103,6 +104,7 @@ def test_a_kill_after_the_cancel_collects_what_ran(scene: Scene, monkeypatch: py
     assert is_balanced(scene) is True
 
 
+@pytest.mark.ci
 def test_a_punctual_batch_of_a_dead_run_is_ended_by_the_next(scene: Scene) -> None:
     """A start of the same day waits for it, cancels it and asks its tasks."""
     scene.batches.ends_after = None
@@ -112,6 +114,7 @@ def test_a_punctual_batch_of_a_dead_run_is_ended_by_the_next(scene: Scene) -> No
     assert {"void": 24} == scene.states()
 
 
+@pytest.mark.ci
 def test_a_cancellation_that_fails_is_asked_for_again(scene: Scene) -> None:
     """The provider does not take it the first time: the run asks again, and does not wait in vain."""
     scene.batches.ends_after = None

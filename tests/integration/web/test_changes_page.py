@@ -69,6 +69,7 @@ def test_a_note_stands_on_the_time_line_and_on_the_trend(measured: World) -> Non
     assert ["note.remove", "note.add"] == [each for each in actions if each.startswith("note")]
 
 
+@pytest.mark.short(every=9)
 @pytest.mark.parametrize(("day", "text"), [("", "New prices"), ("2026-13-01", "New prices"), ("2026-11-03", "  ")])
 def test_what_is_wrong_is_said_next_to_the_field(measured: World, day: str, text: str) -> None:
     """Nothing typed is lost and nothing is stored."""

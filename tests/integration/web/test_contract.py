@@ -58,7 +58,7 @@ def attack(world: World, operation: Any, mode: GenerationMode, examples: int) ->
     send()
 
 
-@pytest.mark.short(every=5)
+@pytest.mark.short(every=10)
 @pytest.mark.parametrize(("operation", "mode"), list(cases()))
 def test_generated_requests(world: World, operation: Any, mode: GenerationMode) -> None:
     """Values that fit the document and values that do not: no 500, and each answer is as it says."""

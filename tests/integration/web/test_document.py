@@ -68,6 +68,7 @@ def test_what_a_caller_would_lose_is_named(world: World, edit: Callable[[Any], N
     assert lost in losses(contract(world.app.openapi()), contract(document))
 
 
+@pytest.mark.ci
 def test_the_page_shows_every_operation(world: World) -> None:
     """With each parameter and field, without a token."""
     shown = world.http.get("/api/docs")

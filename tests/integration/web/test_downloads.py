@@ -38,6 +38,7 @@ def test_the_report_of_the_days_is_a_file(measured: World) -> None:
     assert "3 nov – 4 nov 2026" in found.text
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["results", "snapshots", "citations"])
 def test_exports_have_the_bytes_of_the_api(measured: World, kind: str) -> None:
     """With the days that were chosen, and the mark that a spreadsheet needs."""

@@ -126,7 +126,7 @@ def shown_figures(world: World, **params: str) -> Iterator[tuple[dict[str, str],
             yield {**params, "counted_in": name, "competitor": rival["name"]}, rival[name]
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize("days", [(0, 2), (0, 0), (1, 1), (2, 2)], ids=str)
 def test_each_figure_lists_the_answers_that_it_counts(odd: World, days: tuple[int, int]) -> None:
     """As many rows as the figure's `answers`, of as many prompts, over a period and over single days."""

@@ -94,6 +94,7 @@ def test_a_spreadsheet_has_the_cells_of_the_commands(
     assert [books[0].read(name) for name in names] == [books[1].read(name) for name in names]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(("form", "kind"), routes.MEDIA_TYPES.items())
 def test_an_export_is_a_file_that_is_kept_nowhere(measured: World, form: str, kind: str) -> None:
     """Downloaded under a plain name, of a type that no browser guesses."""
@@ -241,6 +242,7 @@ def test_an_error_before_the_first_byte_is_a_problem(measured: World, monkeypatc
     assert {} == measured.service.export_slots.taken
 
 
+@pytest.mark.ci
 def test_a_client_that_does_not_read_is_cut(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no one holds a slot, and the memory stays small, however long an export is."""
     monkeypatch.setattr(streaming, "STALLED_SECONDS", 0.3)

@@ -66,7 +66,7 @@ def hostile(databases: Databases) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.short(every=5)
+@pytest.mark.short(every=9)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_texts_of_others_stay_text(hostile: World, page: Page) -> None:
     """Nothing runs, loads, links to a script or turns the direction of the page, which stays short of a megabyte."""

@@ -187,6 +187,7 @@ def test_a_reader_and_a_model_see_the_same() -> None:
     assert "A" == found["sources"][0]["title"]
 
 
+@pytest.mark.ci
 def test_a_figure_has_its_interval_and_n(served: Served) -> None:
     """And its verdict, if periods are compared, however little data there is."""
     rate = served.call("get_standing", project_id=served.world.project).structured_content["all"]["mention_rate"]

@@ -145,6 +145,7 @@ def test_there_is_no_session_to_take_over(world: World) -> None:
         assert found[0] != found[1]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://testserver.evil.example", "null", ""])
 def test_a_page_of_another_site_is_refused(world: World, origin: str) -> None:
     """A browser that was led to this server by a name of that site says where its page is from."""

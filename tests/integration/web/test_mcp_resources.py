@@ -97,6 +97,7 @@ def test_the_report_quotes_answers_as_text(served: Served) -> None:
     assert words.say("verdict_little") in chosen
 
 
+@pytest.mark.ci
 def test_the_method_is_that_of_the_report(served: Served) -> None:
     """Word for word, whatever the scopes."""
 

@@ -52,7 +52,7 @@ def settle(world: World, path: str, cookies: dict[str, str]) -> Any:
     raise AssertionError("never measured")
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_that_takes_long_shows_that_it_is_measured(world: World, release: Event, page: str) -> None:
     """It comes again by itself, with script and without, and is the page once the figures are there."""

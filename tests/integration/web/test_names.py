@@ -134,6 +134,7 @@ def test_only_the_owner_decides(world: World, book: Book) -> None:
     assert [404, 404, 404] == [*tried, world.open(f"{path}/preview?name=Odoo", cookies).status_code]
 
 
+@pytest.mark.ci
 def test_a_share_link_does_not_show_them(world: World, book: Book) -> None:
     """Neither the page nor a link to it; the pages of prompts and answers open."""
     cookies, path = share(world, world.project, world.ana), f"/projects/{world.project}"
@@ -143,7 +144,7 @@ def test_a_share_link_does_not_show_them(world: World, book: Book) -> None:
     assert "USD" not in pages[2].text
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("name", ["   ", "x" * 256, "a\x00b"], ids=["blank", "long", "control"])
 def test_a_name_that_is_none_is_refused(world: World, book: Book, name: str) -> None:
     """By the preview, the page and the API, and nothing is stored; so is a preview of many days."""

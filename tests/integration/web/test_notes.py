@@ -42,6 +42,7 @@ def token_of(world: World) -> dict[str, str]:
     return {"Authorization": f"Bearer {world.texts['ana']}"}
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("text", ["", "   \n ", "x" * 501])
 def test_a_note_has_words(world: World, text: str) -> None:
     """Nothing is stored or recorded of one that is empty or too long."""

@@ -173,6 +173,7 @@ def test_a_provider_that_is_another_is_refused(world: World, provider: FakeProvi
     assert 403 == world.open("/oidc").status_code
 
 
+@pytest.mark.ci
 def test_documents_of_the_provider_are_kept(world: World, provider: FakeProvider) -> None:
     """An hour, so that a sign-in asks the provider for its token alone."""
     assert [303, 303] == [sign_in(world, provider).status_code for _ in range(2)]
@@ -190,6 +191,7 @@ def test_documents_are_fetched_again_after_an_hour(world: World, provider: FakeP
     assert 2 == len(provider.asked)
 
 
+@pytest.mark.ci
 def test_a_new_key_of_the_provider_is_fetched(world: World, provider: FakeProvider) -> None:
     """A token that is signed with a key that we do not know yet signs in, once the keys may be asked for again."""
     now = [0.0]
@@ -205,6 +207,7 @@ def test_a_new_key_of_the_provider_is_fetched(world: World, provider: FakeProvid
     assert 2 == provider.asked.count("/keys")
 
 
+@pytest.mark.ci
 def test_a_document_that_is_refused_is_not_kept(world: World, provider: FakeProvider) -> None:
     """Once the provider's own document is right, people sign in."""
     issuer, provider.issuer = provider.issuer, "https://evil.example"

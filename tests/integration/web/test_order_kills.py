@@ -149,6 +149,7 @@ def test_a_project_that_is_paused_under_its_order_ends_it(shop: Shop, monkeypatc
     assert ("failed", "not_asked") == state(shop, placed["id"])
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("what", ["project", "user"])
 def test_an_order_goes_with_its_project(shop: Shop, what: str) -> None:
     """Deleted while it waits, it leaves nothing behind that would be asked."""
@@ -161,6 +162,7 @@ def test_an_order_goes_with_its_project(shop: Shop, what: str) -> None:
     assert 0 == shop.environment.count("llm_analysis_orders")
 
 
+@pytest.mark.ci
 def test_a_lost_answer_orders_once(shop: Shop) -> None:
     """The same key gives the same order, also after it is done; without a key the open one is found."""
     first, again = (shop.call("POST", "/analyze", headers=KEY) for _ in range(2))

@@ -80,6 +80,7 @@ def test_while_one_is_open_there_is_no_second(shop: Shop) -> None:
     assert "nothing_open" == again.json()["status"]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("trouble", "code"),
     [
@@ -127,6 +128,7 @@ def test_an_order_that_a_stop_cuts_waits_for_the_next_process(shop: Shop) -> Non
     assert "waiting" == shop.call("GET", f"/orders/{placed['id']}").json()["status"]
 
 
+@pytest.mark.ci
 def test_an_order_of_a_day_that_is_over_is_cancelled(shop: Shop) -> None:
     """An answer of today would be none of that day's."""
     placed = shop.call("POST", "/analyze").json()

@@ -63,6 +63,7 @@ def test_a_person_sets_pacing_on_the_page(world: World) -> None:
     assert ["person", "person"] == [row["actor_kind"] for row in rows]
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("steps", [[""], ["rotation", "rotation"], ["weather"]])
 def test_a_ladder_that_cannot_be_is_said_next_to_the_field(world: World, steps: list[str]) -> None:
     """The page says what is wrong, and nothing is stored."""

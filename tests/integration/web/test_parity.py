@@ -148,6 +148,7 @@ def test_the_markdown_shows_what_the_page_shows(measured: World, tmp_path: Path,
         assert not card.change or f"- {title}: {card.change}" in markdown.replace("**", "")
 
 
+@pytest.mark.ci
 def test_exported_answers_give_every_figure_again(measured: World) -> None:
     """Computed by the words of the method from the rows of the export, over all providers and of each one."""
     rows = outputs.exported(measured, "results", *PERIOD.values())

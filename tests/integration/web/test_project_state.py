@@ -55,6 +55,7 @@ def test_a_project_is_paused_archived_and_restored(world: World) -> None:
     assert ["project.change", "project.change", "project.archive", "project.restore"] == actions(world)
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("fields", [{"act": "archive"}, {"act": "remove", "sure": "on"}, {}])
 def test_nothing_is_archived_by_mistake(world: World, fields: dict[str, Any]) -> None:
     """Without the box, or with another act, nothing is changed."""
@@ -74,6 +75,7 @@ def test_an_archived_project_is_found_by_its_owner(world: World) -> None:
     assert "Restore the project" in world.open(address, cookies).text
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("language", PAGE_LANGUAGES)
 def test_every_pace_is_offered(world: World, language: str) -> None:
     """Those of the domain, with a text in both languages."""

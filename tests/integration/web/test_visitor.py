@@ -134,6 +134,7 @@ def test_a_form_of_another_site_is_refused(world: World, headers: dict[str, str]
     assert status == sent.status_code
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("kind", "status"),
     [("application/x-www-form-urlencoded", 200), ("multipart/form-data; boundary=x", 415), ("application/json", 415)],
