@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports of the names for others, so that a stop is heard from the start
+    from llm_monitoring.process.streams import run_job
+
+    run_job("llm_monitoring.jobs.weekly")
+
 from llm_monitoring.host import (
     get_anthropic_models,
     get_existing_models_from_db,
@@ -11,7 +16,6 @@ from llm_monitoring.host import (
     insert_new_model,
 )
 from llm_monitoring.jobs.weekly import main
-from llm_monitoring.process.streams import run_program
 
 __all__ = [
     "get_anthropic_models",
@@ -22,6 +26,3 @@ __all__ = [
     "insert_new_model",
     "main",
 ]
-
-if __name__ == "__main__":
-    run_program(main)

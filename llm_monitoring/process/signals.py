@@ -19,6 +19,15 @@ GRACE_SECONDS: Final = 600.0
 STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
+def end_on_stop_as_process_one() -> None:
+    """Let SIGTERM end this process also if it is process 1 of a container, until `stoppable` has a handler for it.
+
+    Of process 1 the kernel drops a signal without a handler: a stop during the imports was lost, and the run went on.
+    """
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+
+
 @contextmanager
 def stoppable(grace_seconds: float = GRACE_SECONDS) -> Iterator[Event]:
     """Yield an event that SIGTERM and SIGINT set; the work then starts nothing new, finishes calls, saves and ends.

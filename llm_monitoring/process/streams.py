@@ -9,7 +9,10 @@ import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Final, NoReturn, TextIO
+
+from llm_monitoring.process.signals import end_on_stop_as_process_one
 
 INPUT: Final = 0
 OUTPUT: Final = 1
@@ -56,11 +59,17 @@ class StandardStream(io.TextIOWrapper):
         return self.file.failure
 
 
+def run_job(module: str) -> NoReturn:
+    """Import `module`, which takes most of a second, and run its `main` as `run_program` does."""
+    run_program(lambda: int(import_module(module).main()))
+
+
 def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = False) -> NoReturn:
     """Run `main` and exit with its code, or with 1 if standard output or error did not accept all output.
 
     With `quiet_on_closed_pipe` a reader that left early, as `head` does, gets exit code 1 without a message.
     """
+    end_on_stop_as_process_one()
     open_missing_descriptors()
     if sys.stdin is None:
         sys.stdin = empty_input()

@@ -69,3 +69,32 @@ def test_programs_leave_no_core() -> None:
         "run_program(lambda: print(resource.getrlimit(resource.RLIMIT_CORE)))"
     )
     assert "(0, 0)\n" == process.communicate(timeout=120)[0]
+
+
+@pytest.mark.parametrize("script", ["daily_llm_monitoring_cron.py", "weekly_model_check_cron.py"])
+def test_process_one_hears_a_stop_before_its_imports(script: str) -> None:
+    """The kernel drops a signal for process 1 that has no handler: a container's stop would leave the job running."""
+    process = started(
+        "import os, runpy, signal, sys, time\n"
+        "number = os.getpid()\nos.getpid = lambda: 1\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'llm_monitoring.jobs':\n"
+        "            os.kill(number, signal.SIGTERM)\n"
+        "            time.sleep(60)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')"
+    )
+    process.communicate(timeout=120)
+    assert 128 + signal.SIGTERM == process.returncode
+
+
+def test_a_handler_of_the_caller_stays() -> None:
+    """What the surrounding program does with a stop is its own."""
+    process = started(
+        "import os, signal\nfrom llm_monitoring.process.signals import end_on_stop_as_process_one as first\n"
+        "first()\nprint(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)\n"
+        "os.getpid = lambda: 1\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nfirst()\n"
+        "print(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)"
+    )
+    assert "True\nTrue\n" == process.communicate(timeout=120)[0]
