@@ -14,6 +14,15 @@ Cast = Callable[[Any, Any], Any]
 
 SHOWN_CHARACTERS: Final = 60
 JSON_OID, JSONB_OID = 114, 3802
+ARRAY_OIDS: Final = (
+    1005,
+    1007,
+    1016,
+    1009,
+    1015,
+    1182,
+    1231,
+)  # of smallint, integer, bigint, text, varchar, date, numeric
 # Raised for values that PostgreSQL holds and Python does not: years above 9999 or before 1, numbers of 5,000 digits.
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError, ArithmeticError, psycopg2.DataError)
 
@@ -55,11 +64,26 @@ def read_json(text: Any, cursor: Any) -> Any:
     return json.loads(text)
 
 
+def flat(cast: Cast) -> Cast:
+    """Return `cast` of an array with its elements in one list, as SQL sees them: no column limits the dimensions."""
+
+    def decode(text: Any, cursor: Any) -> Any:
+        found = cast(text, cursor)
+        while found and isinstance(found[0], list):
+            found = [each for part in found for each in part]
+        return found
+
+    return decode
+
+
 def casters() -> list[Any]:
     """Return a caster for every type, in our tables or the host's, with values that Python may not hold."""
     types = (extensions.PYDATE, extensions.PYDATETIME, extensions.PYDATETIMETZ, extensions.PYINTERVAL)
     made = [extensions.new_type(each.values, each.name, cautious(each)) for each in types]
-    return [*made, extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json))]
+    arrays = [
+        extensions.new_type((oid,), "FLATARRAY", cautious(flat(extensions.string_types[oid]))) for oid in ARRAY_OIDS
+    ]
+    return [*made, *arrays, extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json))]
 
 
 CASTERS: Final = casters()

@@ -146,7 +146,7 @@ class Worker:
     def run_context(self, chunk: Chunk, lock: ChunkLock, meter: ProgressMeter) -> RunContext:
         cache, app = self.cache_for(chunk.run_id), replace(self.app, errors=RowErrors())
         plan = make_plan(app, chunk.project_ids, {}, cache.catalogue)
-        plan = with_choices(plan, read_choices(app.db, list(plan.projects), chunk.day))
+        plan = with_choices(plan, read_choices(app.db, list(plan.projects), chunk.day, app.errors))
         for project_id, problem in sorted(plan.problems.items()):
             log.warning(
                 "⚠️ Proyecto #%d: %s",

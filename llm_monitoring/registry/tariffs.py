@@ -128,11 +128,13 @@ def with_factors_of(rise: Price, decision: Price) -> Price:
 def read_prices(entry: PriceEntry, name: str, priced_on: date | None, dated_prices: str) -> Prices | None:
     """All prices of the model `name`: its entry in the registry, in force since `priced_on`, and the dated ones.
 
-    None if the registry has no price above zero. `dated_prices` is the JSON of `llm_dated_prices`.
+    None if the registry has no price above zero. `dated_prices` is the JSON of `llm_dated_prices`. Raises NotCallable.
     """
     own = read_price(entry, name)
     if own is None:
         return None
+    if not isinstance(priced_on, date | None):
+        raise NotCallable(f"{name}: the day of its price (priced_on) is an {priced_on}: enter the price again")
     dated = [read_dated(each, name) for each in json.loads(dated_prices, parse_float=Decimal, parse_int=Decimal)]
     since = priced_on or ALWAYS
     later = [each for each in dated if each.source == "admin" and each.valid_from > since]

@@ -16,7 +16,7 @@ from llm_monitoring.figures.stored_figures import columns_of
 
 SQL = load("portfolio")
 
-Need = Literal["blocked", "dark", "keyless", "no_prompts", "failures", "drop", "new", "none", "paused"]
+Need = Literal["unreadable", "blocked", "dark", "keyless", "no_prompts", "failures", "drop", "new", "none", "paused"]
 ORDER: Final[tuple[Need, ...]] = get_args(Need)
 """What comes first needs attention first."""
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Final
 
 from llm_monitoring.app import App, schedule_day
-from llm_monitoring.db import Database, Row, Transaction, load
+from llm_monitoring.db import Database, Row, RowErrors, Transaction, load
 from llm_monitoring.ledger import Standing, read_pacings
 from llm_monitoring.projects import TrackedProject
 from llm_monitoring.runs.held_steps import PacedDay, paced_days
@@ -64,7 +64,7 @@ def plan_paced_days(app: App, plan: Plan, standings: Sequence[Standing], day: da
     for user_id, made in new_day_plans(app, plan, standings, day, ordered).items():
         with app.errors.guard("plan_pacing", f"User #{user_id}", user_id=user_id):
             store(app, user_id, day, made)
-    return read_choices(app.db, list(plan.projects), day)
+    return read_choices(app.db, list(plan.projects), day, app.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Foreseen:
 def foresee(app: App, plan: Plan, standings: Sequence[Standing], day: date) -> Foreseen:
     """What a run of the day would ask; nothing is stored."""
     ordered = frozenset(row["project_id"] for row in app.db.all(SQL.ordered, {"day": day}))
-    choices = read_choices(app.db, list(plan.projects), day)
+    choices = read_choices(app.db, list(plan.projects), day, app.errors)
     days = paced_days(app.db, day, day)
     for user_id, made in new_day_plans(app, plan, standings, day, ordered).items():
         allowed = made.allowance
@@ -219,10 +219,14 @@ def fields_of(choice: Choice) -> dict[str, object]:
     }
 
 
-def read_choices(db: Database, project_ids: Sequence[int], day: date) -> dict[int, Choice]:
-    """What was chosen of a day; a project that was not planned is left out."""
-    rows = db.all(SQL.choices, {"day": day, "projects": list(project_ids)})
-    return {row["project_id"]: read_choice(row) for row in rows}
+def read_choices(db: Database, project_ids: Sequence[int], day: date, errors: RowErrors) -> dict[int, Choice]:
+    """What was chosen of a day, without projects that were not planned or of which the row cannot be read."""
+    choices: dict[int, Choice] = {}
+    for row in db.all(SQL.choices, {"day": day, "projects": list(project_ids)}):
+        project_id = row["project_id"]
+        with errors.guard("plan_pacing", f"Proyecto #{project_id}", project_id=project_id):
+            choices[project_id] = read_choice(row)
+    return choices
 
 
 def unjudged_days(app: App, day: date) -> frozenset[tuple[int, date]]:

@@ -15,6 +15,7 @@ from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
 from llm_monitoring.app import App
 from llm_monitoring.db.database import Conflict, Database, Rejected, Row
+from llm_monitoring.db.migrations import migrate
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import ConfigurationError
@@ -32,22 +33,59 @@ KEY: Final = "sk-proj-poison-{}-aaaaaaaaaaaaaaaaaaaaaaZq81xK0v"
 FIRST_DAY, DAY = date(2026, 11, 20), date(2026, 11, 21)
 POISONED, HEALTHY = 1, 2
 PROMPTS: Final = ("¿Qué programa de facturación conviene?", "¿Qué es Quipu?")
+EVERY_TABLE: Final = Path(__file__).with_name("every_table.sql")
 BRACKETS: Final = Fernet(MASTER_KEY).encrypt(b"[" * 1500).decode()
 
+OF_USER: Final = "user_id = 1"
+OF_PROJECT: Final = "project_id = 1"
+OF_ANOTHER_MODEL: Final = "llm_provider = 'anthropic'"
+FIRST_ROW: Final = "ctid = (SELECT min(ctid) FROM {table})"
 OWNED: Final = {
     "users": "id = 1",
-    "user_llm_api_keys": "user_id = 1",
-    "llm_monitoring_projects": "user_id = 1",
-    "llm_monitoring_queries": "project_id = 1",
-    "llm_monitoring_results": "project_id = 1",
-    "llm_monitoring_snapshots": "project_id = 1",
-    "llm_monitoring_failed_tasks": "project_id = 1",
-    "llm_call_attempts": "user_id = 1",
+    "user_llm_api_keys": OF_USER,
+    "llm_monitoring_projects": OF_USER,
+    "llm_monitoring_queries": OF_PROJECT,
+    "llm_monitoring_results": OF_PROJECT,
+    "llm_monitoring_snapshots": OF_PROJECT,
+    "llm_monitoring_failed_tasks": OF_PROJECT,
+    "llm_call_attempts": OF_USER,
     "llm_batches": "key_user_id = 1",
-    "llm_budget_alerts": "user_id = 1",
+    "llm_budget_alerts": OF_USER,
     "llm_call_receipts": "attempt_id IN (SELECT id FROM llm_call_attempts WHERE user_id = 1)",
+    "llm_agencies": OF_USER,
+    "llm_analysis_orders": OF_PROJECT,
+    "llm_api_tokens": OF_USER,
+    "llm_audit_log": OF_USER,
+    "llm_dismissed_names": OF_PROJECT,
+    "llm_idempotency_keys": OF_USER,
+    "llm_paced_days": OF_USER,
+    "llm_paced_projects": OF_PROJECT,
+    "llm_pacing": OF_USER,
+    "llm_people": OF_USER,
+    "llm_project_notes": OF_PROJECT,
+    "llm_project_viewers": OF_PROJECT,
+    "llm_prompt_tags": "query_id IN (SELECT id FROM llm_monitoring_queries WHERE project_id = 1)",
+    "llm_reanalysis_jobs": OF_PROJECT,
+    "llm_sessions": OF_USER,
+    "llm_share_links": OF_PROJECT,
+    "llm_sign_in_links": OF_USER,
+    "llm_site_kinds": OF_PROJECT,
+    "llm_stored_figures": OF_PROJECT,
+    # of no tenant: a model that the healthy tenant does not ask, and rows of former runs
+    "llm_model_registry": OF_ANOTHER_MODEL,
+    "llm_model_prices": OF_ANOTHER_MODEL,
+    "llm_model_changelog": OF_ANOTHER_MODEL,
+    "llm_monitoring_chunks": "project_ids = '{1}'",
+    "llm_monitoring_news": FIRST_ROW,
+    "llm_monitoring_analysis_runs": FIRST_ROW,
+    "llm_monitoring_rules": "fingerprint IN (SELECT rules_fingerprint FROM llm_monitoring_results"
+    " WHERE project_id = 1)",
+    "llm_operator_account": "id = 1",
+    "llm_spent_hand_offs": FIRST_ROW,
 }
-"""The tables that a run reads, and which of their rows belong to the poisoned tenant."""
+"""Which rows of each table belong to the poisoned tenant, or else concern no one who is healthy."""
+NOT_READ: Final = {"llm_schema_migrations"}
+"""The record of migrations: a start that does not find its own tables is refused."""
 
 HEALTHY_DAY: Final = """
     SELECT (SELECT count(*) FROM llm_monitoring_results
@@ -88,7 +126,7 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
     "timestamp with time zone": DATES,
     "json": (*OBJECTS, f"({DEEP})"),
     "jsonb": (*OBJECTS, f"({DEEP})"),
-    "ARRAY": ("'{}'", "'{NULL}'", "'{\"\"}'", "'{{a,b},{c,d}}'", "'{a,a}'"),
+    "ARRAY": ("'{}'", "'{NULL}'", "'{\"\"}'", "'{{a,b},{c,d}}'", "'{a,a}'", "'{2147483647,-1}'", "'{{1,2}}'"),
     "uuid": ("gen_random_uuid()", "'00000000-0000-0000-0000-000000000000'"),
     "bytea": ("''", "'\\x00ff'", "decode(repeat('00', 1000000), 'hex')"),
 }
@@ -110,19 +148,33 @@ class Cell:
     def apply(self, db: Database) -> bool:
         """Write the value; False where the database refuses it."""
         cast = "" if self.value == "NULL" or self.type == "ARRAY" else f"::{self.type}"
-        sql = f"UPDATE {self.table} SET {self.column} = ({self.value}){cast} WHERE {OWNED[self.table]}"
+        sql = f"UPDATE {self.table} SET {self.column} = ({self.value}){cast} WHERE {owned_rows(self.table)}"
         try:
             return db.execute(sql) > 0
         except (Rejected, Conflict, ConfigurationError):
             return False
 
 
+def owned_rows(table: str) -> str:
+    """The condition of the rows of a table that are poisoned."""
+    return OWNED[table].replace("{table}", table)
+
+
+def tables(db: Database) -> set[str]:
+    """Every table of the product, as the catalogue names them."""
+    rows = db.all(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+    )
+    return {row["table_name"] for row in rows} - NOT_READ
+
+
 def cells(db: Database) -> Iterator[Cell]:
-    """Every column of every table that a run reads, with every value of its type."""
+    """Every column of every table, with every value of its type."""
     rows = db.all(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
-        "WHERE table_schema = 'public' AND table_name = ANY (%(tables)s) ORDER BY table_name, ordinal_position",
-        {"tables": list(OWNED)},
+        "WHERE table_schema = 'public' AND table_name = ANY (%(tables)s) "
+        "AND identity_generation IS DISTINCT FROM 'ALWAYS' ORDER BY table_name, ordinal_position",
+        {"tables": sorted(tables(db))},
     )
     for row in rows:
         for value in ("NULL", *VALUES[row["data_type"]]):
@@ -149,7 +201,7 @@ class House:
     def app(self) -> App:
         named = {**self.server.environment(), "LLM_SENTIMENT": "false", "LLM_NOTIFY_URLS": "json://127.0.0.1:9/"}
         settings = load_settings(
-            {**named, "LLM_REPORT_DIR": str(self.reports), "LLM_RUN_DEADLINE_MINUTES": "0.05"}, dotenv=False
+            {**named, "LLM_REPORT_DIR": str(self.reports), "LLM_RUN_DEADLINE_MINUTES": "5"}, dotenv=False
         )
         store = KeyStore(self.db, KeyCipher(MASTER_KEY), {})
         return App(self.db, Budget(self.db, Decimal("100.00")), store, settings)
@@ -209,3 +261,19 @@ class House:
         row = self.db.one(HEALTHY_DAY, {"day": day, "first": FIRST_DAY})
         assert row is not None
         return row
+
+
+def fill_two_tenants(url: str, server: DemoServer, reports: Path) -> None:
+    """Fill a database with two tenants, a day that was measured, and a call of each that a dead run left open."""
+    with Database(url, retry_seconds=10.0) as db:
+        migrate(db)
+        house = House(url, server, db, reports)
+        house.add_tenants()
+        house.run(FIRST_DAY)
+        house.leave_open()
+
+
+def fill_every_table(url: str) -> None:
+    """Add a row of each tenant to every table that is still empty."""
+    with Database(url, retry_seconds=10.0) as db:
+        db.execute(EVERY_TABLE.read_text(encoding="utf-8"))

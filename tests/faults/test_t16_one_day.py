@@ -15,6 +15,7 @@ from llm_monitoring.analysis import Matcher
 from llm_monitoring.db.database import Database
 from llm_monitoring.demo.server.loopback import DemoServer
 from llm_monitoring.jobs import daily_log
+from llm_monitoring.runs import held_work
 from tests.faults.poison import BRACKETS, DAY, DEEP, FIRST_DAY, PROMPTS, House
 
 USERS: Final = (
@@ -88,6 +89,7 @@ def test_t16_a_day_of_broken_rows_is_whole_for_everyone_else(
 ) -> None:
     """Overflow, trigger, CHECK, deletions, NaN, depth, brackets, unreadable answer, lock: each stops its user alone."""
     whole, nothing = (len(PROMPTS), len(PROMPTS), len(PROMPTS)), (0, 0, 0)
+    monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 1.0)
     monkeypatch.setattr(Matcher, "analyse", breaking("Rompe"))
     with closing(psycopg2.connect(house.url)) as other, caplog.at_level(logging.INFO):
         other.cursor().execute(HELD.format(**NUMBER))

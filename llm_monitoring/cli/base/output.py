@@ -181,7 +181,16 @@ def print_lines(table: Table) -> None:
 
 
 def value_of(row: Fields, source: str | Callable[[Any], object]) -> object:
-    return row[source] if isinstance(source, str) else source(row)
+    """A value of a row; a computed one of a row that Python cannot hold whole is what it cannot hold."""
+    if isinstance(source, str):
+        return row[source]
+    try:
+        return source(row)
+    except (TypeError, AttributeError):
+        unreadable = next((value for value in row.values() if isinstance(value, Undecodable)), None)
+        if unreadable is None:
+            raise
+        return unreadable
 
 
 def is_numeric(column: Iterable[object]) -> bool:

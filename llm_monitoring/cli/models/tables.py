@@ -56,8 +56,8 @@ def list_row(entry: RegistryEntry, prices: Mapping[str, Decimal]) -> dict[str, o
         "Output": plain(prices.get(COLUMNS["output"], entry.price.output)),
         "Suggested input": plain(entry.suggested.input),
         "Suggested output": plain(entry.suggested.output),
-        "Last listed": entry.last_seen_at and f"{entry.last_seen_at:%Y-%m-%d}",
-        "Retires": entry.retires_at and f"{entry.retires_at:%Y-%m-%d}",
+        "Last listed": None if entry.last_seen_at is None else f"{entry.last_seen_at:%Y-%m-%d}",
+        "Retires": None if entry.retires_at is None else f"{entry.retires_at:%Y-%m-%d}",
         "Note": note(entry),
     }
 

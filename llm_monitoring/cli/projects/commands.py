@@ -151,7 +151,7 @@ def locale(row: Row) -> str:
 def asked(providers: list[str] | tuple[ProviderName, ...] | None) -> str:
     if providers is None or set(providers) >= set(PROVIDERS):
         return "all"
-    return ", ".join(providers) or "none"
+    return ", ".join(map(str, providers)) or "none"
 
 
 def state(is_active: bool) -> str:

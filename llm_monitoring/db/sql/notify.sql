@@ -3,7 +3,8 @@
 INSERT INTO llm_monitoring_news (kind, subject, day, line, severity)
 SELECT %(kind)s, %(subject)s, %(day)s, %(line)s, %(severity)s
 WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
-                  WHERE n.kind = %(kind)s AND n.subject = %(subject)s AND abs(n.day - %(day)s::date) < %(quiet_days)s)
+                  WHERE n.kind = %(kind)s AND n.subject = %(subject)s 
+                    AND n.day > %(day)s::date - %(quiet_days)s::int AND n.day < %(day)s::date + %(quiet_days)s::int)
 ON CONFLICT (kind, subject, day) DO NOTHING;
 
 -- name: pending
@@ -17,8 +18,8 @@ LIMIT 200;
 -- name: mark_delivered
 -- Record that a target has these notices; after the last target they leave the outbox.
 UPDATE llm_monitoring_news
-SET delivered_to = delivered_to || %(target)s::text,
-    delivered_at = CASE WHEN delivered_to || %(target)s::text @> %(targets)s::text[] THEN now() END
+SET delivered_to = ARRAY (SELECT unnest(delivered_to)) || %(target)s::text,
+    delivered_at = CASE WHEN ARRAY (SELECT unnest(delivered_to)) || %(target)s::text @> %(targets)s::text[] THEN now() END
 WHERE id = ANY (%(ids)s) AND NOT delivered_to @> ARRAY [%(target)s::text];
 
 -- name: user_names

@@ -11,11 +11,14 @@ SELECT p.id, p.name, p.brand_name, p.is_active, p.enabled_llms, p.samples_per_qu
        (SELECT coalesce(sum(s.total_cost_usd), 0) FROM llm_monitoring_snapshots s
         WHERE s.project_id = p.id AND s.snapshot_date >= %(since)s) AS spent_usd
 FROM llm_monitoring_projects p
-         CROSS JOIN LATERAL (SELECT (SELECT min(analysis_date) FROM llm_monitoring_results WHERE project_id = p.id) AS first,
-                                    (SELECT max(analysis_date) FROM llm_monitoring_results WHERE project_id = p.id) AS last
+         CROSS JOIN LATERAL (SELECT (SELECT min(analysis_date) FROM llm_monitoring_results
+                                     WHERE project_id = p.id AND analysis_date BETWEEN '0001-01-01' AND '9999-12-31') AS first,
+                                    (SELECT max(analysis_date) FROM llm_monitoring_results
+                                     WHERE project_id = p.id AND analysis_date BETWEEN '0001-01-01' AND '9999-12-31') AS last
                             ) measured
          CROSS JOIN LATERAL (SELECT greatest(measured.last, (SELECT max(analysis_date) FROM llm_monitoring_failed_tasks
-                                                             WHERE project_id = p.id)) AS day) tried
+                                                             WHERE project_id = p.id AND analysis_date BETWEEN '0001-01-01' AND '9999-12-31')
+                                           ) AS day) tried
 WHERE p.archived_at IS NULL AND (%(project_id)s::int IS NULL OR p.id = %(project_id)s)
   AND (p.user_id = %(user_id)s
        OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = p.id AND v.user_id = %(user_id)s))

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from fastapi import FastAPI, Request, Response
 
 from llm_monitoring import projects
+from llm_monitoring.db import RowError, RowErrors
 from llm_monitoring.figures.periods import PeriodRequest
 from llm_monitoring.figures.stored_figures import Wanted, columns_of, lock_name
 from llm_monitoring.reporting.stored_figures import StoredFigures
@@ -53,19 +54,32 @@ def measured_for(request: Request, here: ProjectVisitor, kind: Stored[R, T], wan
     return found
 
 
-def figures_so_far(service: Service, visitor: Visitor, wanted: Sequence[PeriodRequest]) -> list[StoredFigures | None]:
-    """The figures of periods that are stored or measured before the patience of one page ends; None: being measured."""
+def figures_so_far(
+    service: Service, visitor: Visitor, wanted: Sequence[PeriodRequest]
+) -> list[StoredFigures | RowError | None]:
+    """The figures of periods that are stored or measured before the patience of one page ends; None: being measured.
+
+    What cannot be measured, as its project cannot be read, is an error in its own place and keeps back no other.
+    """
     db, asker = visitor.app.db, visitor.actor.user_id
-    found, end = FIGURES.stored(db, wanted), time.monotonic() + PATIENCE_SECONDS
+    found: list[StoredFigures | RowError | None] = [*FIGURES.stored(db, wanted)]
+    errors, end = RowErrors(), time.monotonic() + PATIENCE_SECONDS
     for place, each in enumerate(wanted):
         key = key_of(each)
         if found[place] is not None:
             service.background.forget(key)
             continue
-        with suppress(InProgress):
+        label = f"Proyecto #{each.project_id}"
+        with suppress(InProgress), errors.guard("write_figures", label, passes=is_in_progress) as work:
             left = max(0.0, end - time.monotonic())
             found[place] = service.background.result(key, partial(FIGURES.measured, db, each), left, asker)
+            continue
+        found[place] = work.error
     return found
+
+
+def is_in_progress(error: BaseException) -> bool:
+    return isinstance(error, InProgress)
 
 
 def key_of(wanted: Wanted) -> Hashable:

@@ -11,8 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from llm_monitoring.access.projects import may_create, visible_projects
 from llm_monitoring.app import schedule_day
+from llm_monitoring.db import RowError
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.ledger import Standing
+from llm_monitoring.projects import UnreadableProject
 from llm_monitoring.reporting.period_view import PeriodFigure
 from llm_monitoring.reporting.portfolio import ORDER, Need, ProjectStanding, last_verdicts, project_standings
 from llm_monitoring.reporting.stored_figures import StoredFigures
@@ -135,6 +137,8 @@ def measured_row(request: Request, here: ProjectVisitor, row: Row, today: date) 
         return with_figures(row, figures_for(request, here, requested(row.project, today)))
     except PageInProgress:
         return replace(row, is_measuring=True)
+    except UnreadableProject:
+        return unreadable(row)
 
 
 def attention_of(rows: Sequence[Row]) -> Attention:
@@ -180,8 +184,15 @@ def first_rows(service: Service, visitor: Visitor, rows: Sequence[Row], today: d
     return [with_those(row, found[row.project.id]) if row.project.id in found else row for row in rows]
 
 
-def with_those(row: Row, measured: StoredFigures | None) -> Row:
+def with_those(row: Row, measured: StoredFigures | RowError | None) -> Row:
+    if isinstance(measured, RowError):
+        return unreadable(row)
     return replace(row, is_measuring=True) if measured is None else with_figures(row, measured)
+
+
+def unreadable(row: Row) -> Row:
+    """A row without figures, of a project that cannot be read or measured: the others have theirs."""
+    return replace(row, needs=sorted({*row.needs, "unreadable"}, key=ORDER.index), is_judged=True)
 
 
 def with_figures(row: Row, measured: StoredFigures) -> Row:
