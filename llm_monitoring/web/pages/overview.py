@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
@@ -49,6 +49,10 @@ class Movement:
     answers: int | None
 
 
+NextDay = Literal["asks", "without_prompts", "paused", "archived"]
+"""What the next daily run does with a project, and if it asks nothing, why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """What the page shows."""
@@ -59,6 +63,7 @@ class Overview:
     is_blocked: bool
     notes: Sequence[Note]
     held: Sequence[HeldStep]
+    next_day: NextDay
 
     @property
     def noted(self) -> list[date]:
@@ -127,7 +132,8 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest,
     access = access_of(project, here.app.keys, here.app.budget) if is_owner else Access()
     absences = read_absences(db, project.id, wanted.period, access, wanted.tag)
     gaps = gaps_between(project, measured.answered, absences, wanted.period)
-    texts = {row["id"]: row["query_text"] for row in projects.list_prompts(db, project.id)}
+    prompts = projects.list_prompts(db, project.id)
+    texts = {row["id"]: row["query_text"] for row in prompts}
     return Overview(
         measured=measured,
         movements=list(movements(measured, texts)),
@@ -135,7 +141,16 @@ def read_overview(here: ProjectVisitor, project: Project, wanted: PeriodRequest,
         is_blocked=access.blocked,
         notes=notes(db, project.id, wanted.period.first, wanted.period.last),
         held=held_steps(db, [project.id], wanted.period.first, wanted.period.last),
+        next_day=next_day(here, project, any(row["is_active"] for row in prompts)),
     )
+
+
+def next_day(here: ProjectVisitor, project: Project, has_prompts: bool) -> NextDay:
+    if here.is_archived:
+        return "archived"
+    if not project.is_active:
+        return "paused"
+    return "asks" if has_prompts else "without_prompts"
 
 
 def movements(measured: StoredFigures, texts: Mapping[int, str]) -> Iterator[Movement]:

@@ -181,3 +181,30 @@ def test_a_hostile_name_is_text_or_refused(world: World, text: str) -> None:
         ]
         assert [200] * 5 == [page.status_code for page in pages]
         assert [] == [page for page in pages if "<script>alert" in page.text]
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "place"),
+    [
+        (None, "The next daily run asks every active prompt", None),
+        ("prompts", "The project has no active prompt, so nothing is asked.", "#add"),
+        ("pause", "The project is paused: it is not asked.", "#state"),
+        ("archive", "The project is archived: it is not asked.", None),
+    ],
+)
+def test_a_project_without_answers_says_what_happens_next(
+    world: World, act: str | None, said: str, place: str | None
+) -> None:
+    """A project that is not asked never promises figures; its owner is led to where that can be changed."""
+    world.db.execute("DELETE FROM llm_monitoring_results")
+    if act == "prompts":
+        world.db.execute("UPDATE llm_monitoring_queries SET is_active = FALSE")
+    elif act:
+        post(world, f"/projects/{world.project}/settings/state", act=act, sure="on")
+    cookies = {**sign_in(world, world.ana), "lang": "en"}
+    page = world.open(f"/projects/{world.project}", cookies).text
+    assert said in page
+    assert (said != "The next daily run asks every active prompt") == ("The next daily run" not in page)
+    assert bool(place) == (f'/projects/{world.project}/settings{place}"' in page)
+    answers = world.open(f"/projects/{world.project}/answers", cookies).text
+    assert "No answer was obtained in this period." in answers
