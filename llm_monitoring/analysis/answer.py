@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.mentions.absence import absent_matches
@@ -34,7 +35,7 @@ class Matcher:
         self.entities: tuple[Entity, ...] = (brand, *competitors)
         self.vocabulary = compile_vocabulary(self.entities)
         self.marked = marked_names(self.entities)
-        self.prompts: dict[tuple[str, str | None], bool] = {}
+        self.prompts: dict[bytes, bool] = {}
 
     def analyse(self, text: str | None, citations: Iterable[object] = (), language: str | None = None) -> Analysis:
         """Every figure of one answer.
@@ -81,7 +82,7 @@ class Matcher:
 
     def names_brand(self, prompt: str | None, language: str | None = None) -> bool:
         """Whether a prompt names the brand itself; each prompt is read once, as it comes again with every answer."""
-        key = prompt or "", language
+        key = prompt_digest(prompt or "", language)
         known = self.prompts.get(key)
         if known is not None:
             return known
@@ -130,6 +131,11 @@ class Place:
     position: int | None = None
     total: int | None = None
     kind: str | None = None
+
+
+def prompt_digest(prompt: str, language: str | None) -> bytes:
+    """What a matcher knows a prompt by: the texts of all prompts of a large run would take megabytes."""
+    return blake2b(f"{language}\n{prompt}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def places_held(rankings: Sequence[Ranking]) -> dict[int, Place]:

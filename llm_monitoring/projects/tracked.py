@@ -10,7 +10,7 @@ from llm_monitoring import analysis
 from llm_monitoring.projects.definition import Project
 
 MATCHERS_KEPT: Final = 200
-"""A matcher takes some 25 kB with the prompts that it has read, and users take turns at one project each."""
+"""A matcher takes some 15 kB with the prompts that it has read, and users take turns at one project each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -207,6 +207,13 @@ def test_a_prompt_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert matcher.names_brand("What is Acme?") is True
 
 
+def test_a_prompt_may_hold_half_a_character() -> None:
+    """A prompt with a lone surrogate is read as any other."""
+    matcher = Matcher(Entity("Acme"))
+    prompts = ["Acme\ud83d", "Acme", "Acm\ud83d"]
+    assert [True, True, False] == [matcher.names_brand(prompt) for prompt in prompts]
+
+
 @pytest.mark.parametrize(
     ("entity", "letters"),
     [
