@@ -43,6 +43,8 @@ BASE_URL: Final = "https://api.anthropic.com"
 API_VERSION: Final = "2026-10-21"
 PAGE_SIZE: Final = 1000
 LIFETIMES: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")  # of cache writes that have a price
+CUT: Final = ("max_tokens", "model_context_window_exceeded")
+ENDED: Final = ("end_turn", "stop_sequence", *CUT)
 ANYWHERE: Final = ("", "global", "not_available")  # inferences at the plain price
 
 
@@ -132,10 +134,9 @@ def read(reply: Reply) -> Answer:
 
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
-    error = mapping(body.get("error"))
-    if error or body.get("type") == "error":
+    error, reason = mapping(body.get("error")), body.get("stop_reason")
+    if body.get("type") == "error" or (error and not (reason in ENDED and text_in(body).strip())):
         raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
-    reason = body.get("stop_reason")
     if reason == "refusal":
         details = mapping(body.get("stop_details"))
         why = " ".join(filter(None, (text(details.get("category")), text(details.get("explanation")))))
@@ -144,7 +145,7 @@ def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_
         raise meta.bad("the model paused its turn (pause_turn) before the answer was whole")
     if reason == "tool_use":
         raise meta.bad("the model asked for a tool instead of answering (tool_use)")
-    return "max_tokens" if reason in ("max_tokens", "model_context_window_exceeded") else "stop"
+    return "max_tokens" if reason in CUT else "stop"
 
 
 def text_in(body: dict[str, object]) -> str:

@@ -43,6 +43,8 @@ TRAFFIC_TIERS: Final = {
 }
 CHEAPER_TIERS: Final = frozenset({"flex", "batch"})
 BUDGETED: Final = re.compile(r"gemini-2\.5")
+CUT: Final = ("MAX_TOKENS", "CONTINUATION")
+ENDED: Final = ("STOP", *CUT)
 BLOCKED: Final = frozenset(
     {
         "SAFETY",
@@ -107,17 +109,17 @@ def candidate(body: dict[str, object]) -> dict[str, object]:
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
     error = mapping(body.get("error"))
-    if error:
+    reason = text(candidate(body).get("finishReason"))
+    if error and not (reason in ENDED and text_in(body).strip()):
         raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
     block = mapping(body.get("promptFeedback")).get("blockReason")
     if block and not candidate(body):
         raise meta.refused(f"the prompt was blocked: {shown(block)}")
-    reason = text(candidate(body).get("finishReason"))
     if reason in BLOCKED:
         raise meta.refused(f"the answer was blocked: {reason} {shown(candidate(body).get('finishMessage') or '')}")
     if reason in BROKEN:
         raise meta.bad(f"the answer ended with {reason}")
-    return "max_tokens" if reason in ("MAX_TOKENS", "CONTINUATION") else "stop"
+    return "max_tokens" if reason in CUT else "stop"
 
 
 def text_in(body: dict[str, object]) -> str:

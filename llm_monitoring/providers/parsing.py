@@ -65,14 +65,14 @@ class ReplyMeta:
 
 
 def says_nothing(words: str) -> bool:
-    """Whether a text is blank, or nothing but thinking, of which the last block may be cut."""
+    """Whether a text has no visible character, or none but in thinking, of which the last block may be cut."""
     at = 0
     while opening := THINKING.match(words, at):
         closing = THOUGHT.search(words, opening.end())
         if closing is None:
             return True
         at = closing.end()
-    return not words[at:].strip()
+    return not any(character.isprintable() and not character.isspace() for character in words[at:])
 
 
 def whole_characters(words: str) -> str:

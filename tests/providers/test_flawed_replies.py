@@ -61,7 +61,7 @@ NUMBERS = [b"NaN", b"-Infinity", b"1e400", b"1e99999999999999999999", b"9" * 500
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:8].decode())
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_number_that_nobody_needs_loses_no_answer(provider: ProviderName, number: bytes) -> None:
+def test_a_number_that_is_not_needed_loses_no_answer(provider: ProviderName, number: bytes) -> None:
     """A score or a probability in no form of JSON, or too large, is not read; the same reply without it is."""
     found = read_reply(provider, stored(flawed(provider, "{", b'{"avgLogprobs": ' + number + b", ")))
     assert whole(provider) == found
@@ -138,6 +138,19 @@ def test_thinking_alone_is_no_answer(provider: ProviderName, text: str) -> None:
     assert "yes" == caught.value.billed
 
 
+@pytest.mark.parametrize("text", ["\u200b\ufeff", "\0\x01", "\ud83d", "\u3000\u2028", "\u202e\u2066"])
+def test_characters_that_cannot_be_seen_are_no_answer(text: str) -> None:
+    """Marks of width, order and direction, controls and half a character say nothing."""
+    with pytest.raises(BadResponse, match="no text"):
+        read_reply("google", stored(body("google", text)))
+
+
+@pytest.mark.parametrize("text", ["👍", "+", "\u200bHolded\u200b", "—", "½"])
+def test_one_visible_character_is_an_answer(text: str) -> None:
+    """However short it is, an answer is stored as it came."""
+    assert text == read_reply("google", stored(body("google", text))).text
+
+
 @pytest.mark.parametrize("text", ["<think>a</think>Holded", "Holded <think>a", "<thinker>Holded", "`<think>` Holded"])
 def test_thinking_next_to_an_answer_stays_in_its_text(text: str) -> None:
     """The text is stored as it came; only what is analysed leaves the thinking out."""
@@ -151,6 +164,28 @@ def test_an_error_next_to_a_paid_text(provider: ProviderName, status: str, finis
     """A reply that has ended keeps its text, also if it reports an error; an incomplete one is cut."""
     found = read_reply(provider, stored(body(provider, TEXT, status=status, error=error)))
     assert (TEXT, finish) == (found.text, found.finish_reason)
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "google"])
+def test_an_error_next_to_an_answer_that_has_ended(provider: ProviderName) -> None:
+    """It takes nothing from the answer, which is paid."""
+    error = {"code": None, "message": None}
+    assert TEXT == read_reply(provider, stored(body(provider, TEXT, error=error))).text
+
+
+@pytest.mark.parametrize(
+    ("provider", "pieces", "fields"),
+    [
+        ("anthropic", (TEXT,), {"stop_reason": None}),
+        ("anthropic", (TEXT,), {"type": "error"}),
+        ("anthropic", (" ",), {}),
+        ("google", (" ",), {}),
+    ],
+)
+def test_an_error_instead_of_an_answer(provider: ProviderName, pieces: tuple[str, ...], fields: dict[str, Any]) -> None:
+    """A reply that has not ended, holds no text, or calls itself an error is none."""
+    with pytest.raises(BadResponse, match="Internal"):
+        read_reply(provider, stored(body(provider, *pieces, error={"message": "Internal"}, **fields)))
 
 
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
@@ -186,7 +221,7 @@ def test_a_flaw_in_a_line_of_a_batch(name: ProviderName, flaw: str) -> None:
 
 @pytest.mark.parametrize("name", BATCH_PROVIDERS)
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:8].decode())
-def test_a_number_in_a_line_that_nobody_needs(name: ProviderName, number: bytes) -> None:
+def test_a_number_in_a_line_that_is_not_needed(name: ProviderName, number: bytes) -> None:
     """A number too large for Python loses no line."""
     line = succeeded(name, IDS[0], flawed(name, "{", b'{"x": ' + number + b", "))
     assert "replied" == read_batch_line(name, line).outcome
