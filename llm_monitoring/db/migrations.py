@@ -116,11 +116,22 @@ def apply_missing(connection: Connection, migrations: Sequence[Migration], patie
         patience.wait("another migration", advisory_holder(session, lock["key"]))
     record = session.one(load("migrate").has_record)
     if not (record and record["found"]):  # checked first: even IF NOT EXISTS needs the right to create tables
+        refuse_hidden_tables(session)
         session.execute(load("migrate").create_record)
     todo = missing(migrations, applied(session))
     for migration in todo:
         apply_patiently(connection, migration, patience)
     return [migration.name for migration in todo]
+
+
+def refuse_hidden_tables(session: Transaction) -> None:
+    """Raise ConfigurationError if new, empty tables would hide those of the host for every later statement."""
+    row = session.one(load("migrate").hidden_tables)
+    if row is not None:
+        raise ConfigurationError(
+            f"the tables are in schema {row['found']}, and the search path would create new ones in {row['created']}: "
+            f"put {row['found']} first in search_path, or leave it out for an installation of its own"
+        )
 
 
 def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence[Migration]:

@@ -277,3 +277,15 @@ def test_shipped_on_accounts_without_a_key(legacy: Database) -> None:
     migrate(legacy)
     with pytest.raises(Conflict):
         legacy.execute("INSERT INTO user_llm_api_keys (user_id) VALUES (1)")
+
+
+def test_shipped_in_front_of_the_tables_of_the_host(legacy: Database) -> None:
+    """A schema before the host's in the search path would get empty tables, and the host's projects no more runs."""
+    legacy.execute("CREATE SCHEMA app")
+    mark = "&" if "?" in legacy.dsn else "?"
+    with Database(f"{legacy.dsn}{mark}options=-csearch_path%3Dapp%2Cpublic") as db:
+        with pytest.raises(ConfigurationError, match=r"the tables are in schema public, .* put public first"):
+            migrate(db)
+        assert [] == db.all("SELECT FROM pg_tables WHERE schemaname = 'app'")
+    with Database(f"{legacy.dsn}{mark}options=-csearch_path%3Dpublic%2Capp") as db:
+        assert migrate(db)

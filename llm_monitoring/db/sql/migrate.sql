@@ -6,6 +6,12 @@ SELECT key, pg_try_advisory_lock(key) AS taken FROM (SELECT hashtextextended('ll
 -- Whether the record of applied migrations exists.
 SELECT to_regclass('llm_schema_migrations') IS NOT NULL AS found
 
+-- name: hidden_tables
+-- The schema of an installation's tables that the search path finds behind the schema in which new tables are created.
+SELECT n.nspname AS found, current_schema() AS created
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass('llm_monitoring_projects') AND n.nspname <> current_schema()
+
 -- name: create_record
 -- Create the record of applied migrations.
 CREATE TABLE IF NOT EXISTS llm_schema_migrations
