@@ -24,6 +24,8 @@ import apprise
 STATUS = re.compile(r"error[=: ]+([1-5]\d\d)\b")
 MOST_MESSAGES = 4
 FRAME = 40  # what a service may put around a message: line ends, a counter
+# of Slack's blocks, which take 3,000 with their escapes; the library knows the limit of whole messages only
+BLOCK, HEADER = 1_800, 150
 SEEN = (
     ("timeout", re.compile(r"timed out|timeout", re.IGNORECASE)),
     (
@@ -91,10 +93,11 @@ def send(message: dict[str, Any], timeout: float) -> Outcome:
     sender = apprise.Apprise()
     sender.add(target)
     done = 0
-    room = target.body_maxlen - units(message["title"]) - FRAME
+    body_room, title_room = limits(target)
+    room = body_room - units(message["title"]) - FRAME
     for number, (text, reached) in enumerate(parts(message["lines"], message["rest"], room)):
         result = sender.notify(
-            title=shortened(message["title"], target.title_maxlen or units(message["title"])),
+            title=shortened(message["title"], title_room or units(message["title"])),
             body=text,
             notify_type=message["severity"],
             body_format=apprise.NotifyFormat.TEXT,
@@ -105,6 +108,13 @@ def send(message: dict[str, Any], timeout: float) -> Outcome:
             return *reason(result), done
         done = reached
     return None, "", done
+
+
+def limits(target: apprise.NotifyBase) -> tuple[int, int]:
+    """The most that a message and its title may have, in units; 0: as much as one likes."""
+    if getattr(target, "use_blocks", False):
+        return BLOCK, HEADER
+    return target.body_maxlen, target.title_maxlen
 
 
 def reason(result: apprise.AppriseResult) -> tuple[str, str]:

@@ -62,7 +62,8 @@ def service() -> Iterator[Service]:
 def text_of(payload: dict[str, Any]) -> str:
     """What a service counts against its limit."""
     if payload.get("attachments"):
-        return str(payload["attachments"][0].get("text", ""))
+        attached = payload["attachments"][0]
+        return str(attached.get("text") or [each["text"]["text"] for each in attached["blocks"] if "text" in each][-1])
     return str(payload.get("content") or payload.get("text") or payload.get("message") or "")
 
 
@@ -72,9 +73,10 @@ def text_of(payload: dict[str, Any]) -> str:
         ("discord://1234567890123456789/" + "a" * 68, NotifyDiscord, "notify_url", 2_000, 4),
         ("tgram://123456789:abcdefg_hijklmnop-ABCDEFGHIJKLMN/123", NotifyTelegram, "notify_url", 4_096, 3),
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/", NotifySlack, "webhook_url", 35_000, 1),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?blocks=yes", NotifySlack, "webhook_url", 3_000, 4),
         ("pover://" + "u" * 30 + "@" + "a" * 30, NotifyPushover, "notify_url", 1_024, 4),
     ],
-    ids=["discord", "telegram", "slack", "pushover"],
+    ids=["discord", "telegram", "slack", "slack blocks", "pushover"],
 )
 def test_each_service_gets_what_it_takes(
     url: str,
