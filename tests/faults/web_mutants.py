@@ -157,7 +157,7 @@ WEB_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "an-address-that-looks-alike-signs-in",
+        "look-alike-address-signs-in",
         WEB + "test_oidc.py::test_an_address_that_only_looks_alike_signs_no_one_in",
         (
             Edit(
