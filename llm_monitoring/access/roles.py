@@ -42,6 +42,16 @@ def remove_viewer(db: Database, project_id: int, user_id: int) -> None:
         raise NotFound("user", user_id, f"user {user_id} is no viewer of project {project_id}")
 
 
+def accept_invitations(db: Database, user_id: int) -> int:
+    """Let a user see the projects that the user's address was invited to; return how many are new."""
+    return db.execute(SQL.accept_invitations, {"user_id": user_id})
+
+
+def invitations(db: Database, project_id: int) -> list[Row]:
+    """The addresses that were invited to see a project: `email`, `created_at`."""
+    return db.all(SQL.invitations, {"project_id": project_id})
+
+
 def viewers(db: Database, project_id: int) -> list[Row]:
     """Who sees a project besides its owner: `user_id`, `email`, `created_at`."""
     return db.all(SQL.viewers, {"project_id": project_id})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from llm_monitoring.access import audit
+from llm_monitoring.access import audit, roles
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.one_time import has_form, hash_of, new_text
 from llm_monitoring.db import Database, Row, in_transaction, load
@@ -37,7 +37,10 @@ class Session:
 
 
 def begin(db: Database, user_id: int, method: Method, client: str = "") -> Secret:
-    """Store a new session, with its record in the same transaction; return its text, which only the cookie holds."""
+    """Store a new session, with its record in the same transaction; return its text, which only the cookie holds.
+
+    Who has shown to have an address sees the projects that it was invited to.
+    """
     text = new_text()
     shown = "".join(each for each in client if each.isprintable())[:MOST_CLIENT]
     values = {"user_id": user_id, "session_hash": hash_of(text), "method": method, "client": shown, "days": MOST_DAYS}
@@ -46,6 +49,8 @@ def begin(db: Database, user_id: int, method: Method, client: str = "") -> Secre
         row = db.one(SQL.add_session, values)
         assert row is not None
         actor = Actor("person", user_id, row["id"])
+        if method != "hand_off":  # a host application may not have verified the address
+            roles.accept_invitations(db, user_id)
         audit.record(db, actor, "session.begin", object_id=row["id"], after={"method": method, "client": shown})
 
     in_transaction(db, work)

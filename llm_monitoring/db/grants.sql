@@ -42,7 +42,7 @@ GRANT SELECT ON
     llm_reanalysis_jobs, llm_prompt_tags
 TO llm_monitoring_runner, llm_monitoring_admin;
 GRANT SELECT ON llm_api_tokens, llm_project_viewers, llm_audit_log, llm_idempotency_keys, llm_people, llm_sign_in_links,
-    llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies, llm_dismissed_names
+    llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies, llm_dismissed_names, llm_viewer_invitations
 TO llm_monitoring_admin;
 GRANT SELECT ON llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days, llm_paced_projects
 TO llm_monitoring_runner, llm_monitoring_admin;

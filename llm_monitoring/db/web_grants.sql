@@ -18,7 +18,7 @@ GRANT SELECT ON
     llm_model_registry, llm_model_prices, llm_schema_migrations, llm_operator_account, llm_monitoring_rules,
     user_llm_api_keys, llm_monitoring_projects, llm_monitoring_queries, llm_monitoring_results,
     llm_monitoring_snapshots, llm_monitoring_failed_tasks, llm_call_attempts, llm_api_tokens, llm_project_viewers,
-    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_reanalysis_jobs, llm_budget_alerts,
+    llm_audit_log, llm_idempotency_keys, llm_analysis_orders, llm_reanalysis_jobs, llm_budget_alerts, llm_viewer_invitations,
     llm_prompt_tags, llm_dismissed_names, llm_site_kinds, llm_project_notes, llm_pacing, llm_paced_days,
     llm_people, llm_sign_in_links, llm_sessions, llm_spent_hand_offs, llm_share_links, llm_agencies
 TO llm_monitoring_web;
@@ -35,7 +35,7 @@ GRANT SELECT (project_id, analysis_date, user_id, steps, samples, left_out, rest
     TO llm_monitoring_web;
 GRANT INSERT ON llm_audit_log TO llm_monitoring_web;
 GRANT INSERT, UPDATE (last_used_at, revoked_at) ON llm_api_tokens TO llm_monitoring_web;
-GRANT INSERT, DELETE ON llm_project_viewers, llm_spent_hand_offs TO llm_monitoring_web;
+GRANT INSERT, DELETE ON llm_project_viewers, llm_viewer_invitations, llm_spent_hand_offs TO llm_monitoring_web;
 GRANT INSERT ON llm_people, llm_sign_in_links, llm_sessions, llm_share_links TO llm_monitoring_web;
 GRANT UPDATE (spent_at) ON llm_sign_in_links TO llm_monitoring_web;
 GRANT UPDATE (last_used_at, ended_at) ON llm_sessions TO llm_monitoring_web;
@@ -100,6 +100,8 @@ DECLARE
     seen_prompt CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_queries q WHERE q.id = query_id)';
     own_prompt CONSTANT TEXT := 'EXISTS (SELECT FROM llm_monitoring_queries q JOIN llm_monitoring_projects p'
         ' ON p.id = q.project_id WHERE q.id = query_id AND p.user_id = ' || bound || ')';
+    own_address CONSTANT TEXT := 'pg_catalog.lower(email COLLATE "C") = (SELECT pg_catalog.lower(u.email::text COLLATE "C")'
+        ' FROM users u WHERE u.id = ' || bound || ')';
     entry RECORD;
 BEGIN
     FOR entry IN
@@ -109,6 +111,10 @@ BEGIN
                 || ' OR EXISTS (SELECT FROM llm_project_viewers v WHERE v.project_id = id AND v.user_id = ' || bound || ')',
              'user_id = ' || bound),
             ('llm_project_viewers', 'user_id = ' || bound || ' OR llm_owner_of(project_id) = ' || bound,
+             'llm_owner_of(project_id) = ' || bound || ' OR (user_id = ' || bound
+                || ' AND EXISTS (SELECT FROM llm_viewer_invitations i WHERE i.project_id = llm_project_viewers.project_id))'),
+            -- whoever was invited sees that, by the own address, and makes a viewer of no one else
+            ('llm_viewer_invitations', 'llm_owner_of(project_id) = ' || bound || ' OR ' || own_address,
              'llm_owner_of(project_id) = ' || bound),
             ('llm_monitoring_queries', seen_project, own_project),
             ('llm_prompt_tags', seen_prompt, own_prompt),

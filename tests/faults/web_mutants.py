@@ -167,4 +167,26 @@ WEB_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "viewer-by-own-hand",
+        WEB + "test_wall_of_people.py::test_who_was_invited_becomes_a_viewer_within_the_wall",
+        (
+            Edit(
+                PACKAGE + "db/web_grants.sql",
+                "                || ' AND EXISTS (SELECT FROM llm_viewer_invitations i"
+                " WHERE i.project_id = llm_project_viewers.project_id))'),",
+                "                || ')'),",
+            ),
+        ),
+    ),
+    Mutant(
+        "host-accepts-invitations",
+        WEB + "test_people_pages.py::test_an_invitation_holds_for_who_gets_the_address_later",
+        (Edit(PACKAGE + "access/sessions.py", '        if method != "hand_off":', "        if method:"),),
+    ),
+    Mutant(
+        "who-invites-learns-who-has-an-account",
+        WEB + "test_people_pages.py::test_an_owner_does_not_learn_who_has_an_account",
+        (Edit(PACKAGE + "access/people.py", "object_id=email)\n        elif", "object_id=project_id)\n        elif"),),
+    ),
 )

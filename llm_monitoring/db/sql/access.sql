@@ -130,6 +130,31 @@ INSERT INTO llm_project_viewers (project_id, user_id) VALUES (%(project_id)s, %(
 -- A user sees a project no more.
 DELETE FROM llm_project_viewers WHERE project_id = %(project_id)s AND user_id = %(user_id)s;
 
+-- name: add_invitation
+-- Let the user of an address see a project, now or once there is one; no row if it may already, or too many may.
+INSERT INTO llm_viewer_invitations (project_id, email)
+SELECT %(project_id)s, %(email)s
+WHERE %(most)s > (SELECT count(*) FROM llm_viewer_invitations WHERE project_id = %(project_id)s)
+ON CONFLICT DO NOTHING;
+
+-- name: remove_invitation
+-- End an invitation.
+DELETE FROM llm_viewer_invitations
+WHERE project_id = %(project_id)s AND pg_catalog.lower(email COLLATE "C") = pg_catalog.lower(%(email)s::text COLLATE "C");
+
+-- name: invitations
+-- Who was invited to see a project, by address.
+SELECT email, created_at FROM llm_viewer_invitations WHERE project_id = %(project_id)s ORDER BY created_at, email;
+
+-- name: accept_invitations
+-- Let a user see the projects that the address was invited to.
+INSERT INTO llm_project_viewers (project_id, user_id)
+SELECT i.project_id, u.id
+FROM users u JOIN llm_viewer_invitations i
+    ON pg_catalog.lower(i.email COLLATE "C") = pg_catalog.lower(u.email::text COLLATE "C")
+WHERE u.id = %(user_id)s
+ON CONFLICT DO NOTHING;
+
 -- name: viewers
 -- Who sees a project besides its owner.
 SELECT v.user_id, u.email, v.created_at

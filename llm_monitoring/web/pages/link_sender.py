@@ -6,15 +6,18 @@ A request only leaves the address here, so that its answer and the time that it 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
-from llm_monitoring.access import sign_ins
+from llm_monitoring.access import roles, sign_ins
+from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.sign_ins import LINK_MINUTES, MOST_OPEN_LINKS
-from llm_monitoring.db import UserDatabase
+from llm_monitoring.db import Database, UserDatabase
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.notify.delivery import Message, send
 from llm_monitoring.notify.mail import can_mail, mail_target
@@ -55,9 +58,21 @@ class LinkSender:
         else:
             log.warning("⚠️ Demasiados enlaces de acceso pedidos a la vez", extra={"event": "web.links_full"})
 
+    def invite(self, service: Service, invitation: Invitation, language: str) -> None:
+        """Let the user of an address see a project at once, if there is one, and send a link.
+
+        Whoever invites cannot tell by the answer or its time whether there is one. Dropped beyond MOST_WAITING: the
+        invitation is stored, and holds from the next sign-in on.
+        """
+        if self.places.acquire(blocking=False):
+            self.thread.submit(self.attempt, partial(admit, service, invitation, language))
+
     def serve(self, service: Service, email: str, language: str, query: str) -> None:
+        self.attempt(partial(deliver, service, email, language, query))
+
+    def attempt(self, work: Callable[[], None]) -> None:
         try:
-            deliver(service, email, language, query)
+            work()
         except MonitoringError as exc:
             log.warning("⚠️ No se pudo enviar un enlace de acceso: %s", exc, extra={"event": "web.link_not_sent"})
         finally:
@@ -66,6 +81,27 @@ class LinkSender:
     def close(self) -> None:
         """Drop what waits and let the mail that is being sent end."""
         self.thread.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An address that was invited to a project, on the stores of its owner, by a session of the owner."""
+
+    owner: Database
+    project_id: int
+    email: str
+    session_id: int | None
+
+
+def admit(service: Service, invitation: Invitation, language: str) -> None:
+    """Let the user of an invited address see the project and ask for links, and send one; a stranger gets nothing."""
+    person = sign_ins.person_of_address(service.db, invitation.email)
+    if person is None or person.disabled_at is not None:
+        return
+    roles.add_viewer(invitation.owner, invitation.project_id, person.id)
+    sign_ins.invite(UserDatabase(service.db, person.id), Actor("person", person.id, invitation.session_id))
+    if can_send(service):
+        deliver(service, person.email, language, "")
 
 
 def deliver(service: Service, email: str, language: str, query: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
 from llm_monitoring import projects
-from llm_monitoring.access import people, roles, shares, sign_ins
-from llm_monitoring.access.audit import Actor
+from llm_monitoring.access import people, roles, shares
 from llm_monitoring.access.shares import DEFAULT_DAYS
 from llm_monitoring.app import schedule_day
+from llm_monitoring.db import Row
 from llm_monitoring.errors import Invalid
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.frozen import frozen_report
@@ -19,9 +20,9 @@ from llm_monitoring.reporting.report_data import last_days
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.pages.error_texts import errors_of
 from llm_monitoring.web.pages.forms import Form, Sent, done
-from llm_monitoring.web.pages.link_sender import can_send
+from llm_monitoring.web.pages.link_sender import Invitation, can_send
 from llm_monitoring.web.pages.rendering import render
-from llm_monitoring.web.pages.words import page_language
+from llm_monitoring.web.pages.words import page_language, page_words
 from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.visitor import ProjectVisitor, on_page
 
@@ -82,19 +83,27 @@ def revoke_link(share_id: ShareId, here: Here) -> Response:
 
 @router.post("/viewers")
 def add_viewer(request: Request, here: Here, form: Sent) -> Response:
-    """Let a user look at the project, and send a sign-in link to the user's address."""
+    """Let the user of an address look at the project, now or once there is one, and send a sign-in link to it.
+
+    The page is the same whether there is one or not.
+    """
     service: Service = request.app.state.service
-    person = sign_ins.person_of_address(service.db, form.text("email"))
-    if person is None or person.disabled_at is not None:
-        return page(request, here, form.refused(email="unknown_user"))
+    session, email = here.visitor.session, form.text("email")
+    if session and email.casefold() == session.email.casefold():
+        return page(request, here, form.refused(email=page_words(page_language(request)).say("reports.error_is_owner")))
     try:
-        people.add_viewer(here.app.db, here.visitor.actor, here.project_id, person.id)
-    except Invalid:
-        return page(request, here, form.refused(email="is_owner"))
-    session = here.visitor.session
-    sign_ins.invite(service.app_of(person.id).db, Actor("person", person.id, session.id if session else None))
-    if can_send(service):
-        request.app.state.links.ask(service, person.email, page_language(request))
+        people.invite_viewer(here.app.db, here.visitor.actor, here.project_id, email)
+    except Invalid as exc:
+        return page(request, here, form.refused(**errors_of(request, exc)))
+    invitation = Invitation(here.app.db, here.project_id, email, session.id if session else None)
+    request.app.state.links.invite(service, invitation, page_language(request))
+    return done(f"/projects/{here.project_id}/reports")
+
+
+@router.post("/viewers/remove")
+def withdraw_invitation(here: Here, form: Sent) -> Response:
+    """End an invitation, and the view of who has the address, at once."""
+    people.withdraw_invitation(here.app.db, here.visitor.actor, here.project_id, form.text("email"))
     return done(f"/projects/{here.project_id}/reports")
 
 
@@ -107,6 +116,7 @@ def remove_viewer(user_id: UserId, here: Here) -> Response:
 
 def page(request: Request, here: ProjectVisitor, form: Form | None = None, *, link: str | None = None) -> Response:
     service: Service = request.app.state.service
+    invitations = roles.invitations(here.app.db, here.project_id) if here.is_owner else []
     answer = render(
         request,
         "reports.html",
@@ -116,13 +126,20 @@ def page(request: Request, here: ProjectVisitor, form: Form | None = None, *, li
         form=form or Form(),
         link=link,
         shares=shares.shares_of(here.app.db, here.project_id, limit=MOST_SHOWN) if here.is_owner else (),
-        viewers=roles.viewers(here.app.db, here.project_id) if here.is_owner else (),
+        invitations=invitations,
+        viewers=added_viewers(here, invitations) if here.is_owner else (),
         period=default_period(here),
         can_send=can_send(service),
         days=DEFAULT_DAYS,
     )
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def added_viewers(here: ProjectVisitor, invitations: Sequence[Row]) -> list[Row]:
+    """Who looks without an invitation, as whoever runs the installation lets them."""
+    invited = {row["email"].casefold() for row in invitations}
+    return [row for row in roles.viewers(here.app.db, here.project_id) if row["email"].casefold() not in invited]
 
 
 def default_period(here: ProjectVisitor) -> Period:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from llm_monitoring.access import shares, sign_ins
+from llm_monitoring import projects
+from llm_monitoring.access import people, sessions, shares, sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.notify.delivery import Message
+from llm_monitoring.web.cookies import SESSION
 from tests.integration.web.test_sign_in import SERVER, sent
 from tests.integration.web.world import World, open_world, sign_in
 
@@ -90,29 +92,77 @@ def test_a_user_is_invited_to_look(world: World, sent: list[Message]) -> None:
     theirs = sign_in(world, world.bea)
     assert 200 == world.open(f"/projects/{world.project}", theirs).status_code
     assert "/reports/viewers" not in world.open(path, theirs).text  # a viewer downloads, and manages no one
-    assert 303 == post(world, f"{path}/viewers/{world.bea}/remove", cookies).status_code
+    assert 303 == post(world, f"{path}/viewers/remove", cookies, email="bea@example.com").status_code
     assert 404 == world.open(f"/projects/{world.project}", theirs).status_code
     rows = world.db.all("SELECT action FROM llm_audit_log WHERE user_id = %(a)s ORDER BY id", {"a": world.ana})
     assert ["viewer.add", "viewer.remove"] == [row["action"] for row in rows if row["action"].startswith("viewer")]
 
 
 @pytest.mark.short(every=2)
-@pytest.mark.parametrize("email", ["no-one@example.com", "ana@example.com", "2", "", "%"])
-def test_no_one_else_is_invited(world: World, sent: list[Message], email: str) -> None:
-    """A stranger becomes no user here, since a user has a budget; the owner is none, and a number is no address."""
-    users = world.db.all("SELECT * FROM users")
+@pytest.mark.parametrize("email", ["ana@example.com", "ANA@example.com", "2", "", "%", "a b@example.com"])
+def test_who_cannot_be_invited(world: World, sent: list[Message], email: str) -> None:
+    """The owner is none, and a number is no address."""
     answer = post(world, f"/projects/{world.project}/reports/viewers", sign_in(world, world.ana), email=email)
     assert 422 == answer.status_code
     assert [] == world.db.all("SELECT * FROM llm_project_viewers")
-    assert users == world.db.all("SELECT * FROM users")
+    assert [] == world.db.all("SELECT * FROM llm_viewer_invitations")
     assert [] == sent
 
 
-def test_who_was_disabled_is_not_invited(world: World, sent: list[Message]) -> None:
-    """Only who runs the installation lets them in again."""
+def settled(world: World) -> None:
+    """Wait until what was asked of the sender is done."""
+    world.app.state.links.thread.submit(lambda: None).result(timeout=30)
+
+
+def test_an_owner_does_not_learn_who_has_an_account(world: World, sent: list[Message]) -> None:
+    """Inviting a user and a stranger, the list and the removal are the same but for the address; no user is made."""
+    users, cookies, path = (
+        world.db.all("SELECT * FROM users"),
+        sign_in(world, world.ana),
+        f"/projects/{world.project}/reports",
+    )
+    seen = []
+    for email in ("bea@example.com", "bob@example.com"):
+        pages = [post(world, f"{path}/viewers", cookies, email=email)]
+        settled(world)
+        pages += [world.open(path, cookies), post(world, f"{path}/viewers/remove", cookies, email=email)]
+        pages += [world.open(path, cookies), post(world, f"{path}/viewers/remove", cookies, email=email)]
+        seen.append([(each.status_code, each.text.replace(email, "EMAIL")) for each in pages])
+    assert [303, 200, 303, 200, 404] == [status for status, _ in seen[0]]
+    assert seen[0] == seen[1]
+    assert 1 == len(sent)
+    assert users == world.db.all("SELECT * FROM users")
+    assert [] == world.db.all("SELECT * FROM llm_project_viewers")
+    rows = world.db.all("SELECT object_id FROM llm_audit_log WHERE action = 'viewer.add' ORDER BY id")
+    assert ["bea@example.com", "bob@example.com"] == [row["object_id"] for row in rows]
+
+
+@pytest.mark.parametrize(("method", "status"), [("link", 200), ("oidc", 200), ("hand_off", 404)])
+def test_an_invitation_holds_for_who_gets_the_address_later(world: World, method: Any, status: int) -> None:
+    """From a sign-in that shows who has it: a host application may not have asked for a proof."""
+    post(world, f"/projects/{world.project}/reports/viewers", sign_in(world, world.ana), email="Bob@example.com")
+    settled(world)
+    bob = projects.add_user(world.db, "bob@example.com")
+    theirs = {f"__Host-{SESSION}": sessions.begin(world.db, bob, method).reveal()}
+    assert status == world.open(f"/projects/{world.project}", theirs).status_code
+    assert 404 == world.open(f"/projects/{world.foreign}", theirs).status_code
+
+
+def test_a_project_has_only_so_many_invitations(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is there is no further one."""
+    monkeypatch.setattr(people, "MOST_INVITATIONS", 1)
+    cookies, path = sign_in(world, world.ana), f"/projects/{world.project}/reports/viewers"
+    assert [303, 422] == [post(world, path, cookies, email=f"{name}@example.com").status_code for name in ("a", "b")]
+
+
+def test_who_was_disabled_is_not_let_in(world: World, sent: list[Message]) -> None:
+    """Only who runs the installation lets them in again; the owner sees no difference."""
     sign_ins.disable(world.db, Actor("command", world.bea))
     path = f"/projects/{world.project}/reports/viewers"
-    assert 422 == post(world, path, sign_in(world, world.ana), email="bea@example.com").status_code
+    assert 303 == post(world, path, sign_in(world, world.ana), email="bea@example.com").status_code
+    settled(world)
+    assert [] == sent
+    assert 303 == world.open(f"/projects/{world.project}", sign_in(world, world.bea)).status_code
 
 
 def test_a_person_ends_sessions(world: World) -> None:

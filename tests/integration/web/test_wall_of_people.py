@@ -8,6 +8,7 @@ from llm_monitoring.access import sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase
+from llm_monitoring.errors import MonitoringError
 from tests.integration.test_grants import as_login
 from tests.integration.web.test_sign_in import cookie_of, new_link
 from tests.integration.web.test_wall import world
@@ -26,6 +27,7 @@ CLOSED = (
     "llm_people",
     "llm_share_links",
     "llm_project_viewers",
+    "llm_viewer_invitations",
 )
 
 
@@ -96,3 +98,35 @@ def test_links_are_shared_within_the_wall(world: World) -> None:
         assert 204 == world.call("DELETE", f"{path}/{made['id']}").status_code
     assert [1, 1] == [row["opens"] for row in world.call("GET", path).json()["data"]]
     assert 204 == world.call("DELETE", "/agency").status_code
+
+
+def test_who_was_invited_becomes_a_viewer_within_the_wall(world: World) -> None:
+    """By the own address at a sign-in; no one makes a viewer of oneself, or sees who else was invited."""
+    invited = {"p": world.foreign, "e": "ana@example.com"}
+    world.db.execute("INSERT INTO llm_viewer_invitations VALUES (%(p)s, %(e)s), (%(p)s, 'bob@example.com')", invited)
+    with Database(as_login(world.db.dsn, "web"), size=1) as pool:
+        mine, add = UserDatabase(pool, world.ana), "INSERT INTO llm_project_viewers VALUES (%(p)s, %(u)s)"
+        assert [{"email": "ana@example.com"}] == mine.all("SELECT email FROM llm_viewer_invitations")
+        assert 2 == len(UserDatabase(pool, world.bea).all("SELECT email FROM llm_viewer_invitations"))
+        with pytest.raises(MonitoringError, match="row-level security"):
+            UserDatabase(pool, world.bea).execute(add, {"p": world.project, "u": world.bea})
+        with pytest.raises(MonitoringError, match="row-level security"):
+            mine.execute("INSERT INTO llm_viewer_invitations VALUES (%(p)s, %(e)s)", {**invited, "e": "c@example.com"})
+        assert 0 == mine.execute("DELETE FROM llm_viewer_invitations")
+    sign_ins.invite(world.db, Actor("command", world.ana))
+    cookies = cookie_of(world.open(new_link(world, world.ana), method="POST"))
+    assert 200 == world.open(f"/projects/{world.foreign}", cookies).status_code
+
+
+def test_an_owner_invites_within_the_wall(world: World) -> None:
+    """By the page, a user and a stranger, and withdraws both."""
+    sign_ins.invite(world.db, Actor("command", world.ana))
+    cookies = cookie_of(world.open(new_link(world, world.ana), method="POST"))
+    path = f"/projects/{world.project}/reports/viewers"
+    for email in ("bea@example.com", "bob@example.com"):
+        assert 303 == world.open(path, cookies, "POST", data={"email": email}).status_code
+    world.app.state.links.thread.submit(lambda: None).result(timeout=30)
+    assert [{"user_id": world.bea}] == world.db.all("SELECT user_id FROM llm_project_viewers")
+    for email in ("bea@example.com", "bob@example.com"):
+        assert 303 == world.open(f"{path}/remove", cookies, "POST", data={"email": email}).status_code
+    assert [] == world.db.all("SELECT user_id FROM llm_project_viewers")
