@@ -129,7 +129,7 @@ def test_a_429_without_a_reason_ends_at_some_time(environment: Environment) -> N
 EVIL = "<script>alert(1)</script> what does API key not valid mean, or insufficient_quota?"
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     "action",
     [
@@ -190,7 +190,7 @@ def test_a_refused_account_is_announced_with_its_date(environment: Environment) 
     assert [(user, 12, True)] == recorded
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize("code", [409, 413, 422, 424, 425, 444, 460, 499])
 def test_other_errors_are_never_below_the_bill(environment: Environment, code: int) -> None:
     """Whoever answers with another error may have passed the call on: the ledger is not below the bill."""

@@ -154,7 +154,7 @@ def test_t5_a_kill_at_each_byte_of_a_call_is_mended_by_the_next_start(
     assert [] == broken
 
 
-@pytest.mark.short("recovery_step")
+@pytest.mark.ci
 @pytest.mark.parametrize("point", IN_RECOVERY)
 def test_t5_a_kill_during_recovery_is_mended_by_the_start_after_it(
     small: Environment, days: Iterator[date], note: Note, point: Point

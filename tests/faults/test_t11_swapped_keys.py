@@ -86,6 +86,7 @@ def swapped_rows_are_refused(environment: Environment, users: list[int], note: N
     note.add(users=len(users), swapped=len(swapped) + len(mixed), calls=len(environment.server.bill.lines))
 
 
+@pytest.mark.ci
 def test_t11_swapped_rows_are_refused(crowd: Environment, note: Note) -> None:
     """A token in another user's or provider's place opens for no one, and the day is whole once it is back."""
     swapped_rows_are_refused(crowd, populate(crowd, USERS), note)

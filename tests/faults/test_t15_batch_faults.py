@@ -167,7 +167,7 @@ def test_t15_each_fault_has_its_charge_and_its_next_try(
     assert [] == broken + check(environment, *whole, whole=True) + losses(environment).unexplained
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.ci
 @pytest.mark.parametrize("rules", [(), (on("batch_create", RESET, billed=True),)])
 @pytest.mark.parametrize("provider", BOTH)
 def test_t15_a_batch_that_is_hidden_at_first_is_neither_lost_nor_made_again(

@@ -96,7 +96,7 @@ def kill(environment: Environment, day: date, point: str, nth: int = 1) -> None:
     environment.server.batches.set_plan({"ends_after": 0})
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.ci
 @pytest.mark.parametrize("provider", BOTH)
 def test_t15_a_kill_at_each_step_is_mended_by_the_next_starts(
     environment: Environment, days: Iterator[date], note: Note, provider: ProviderName

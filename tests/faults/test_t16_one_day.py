@@ -84,6 +84,7 @@ def days(house: House) -> dict[str, tuple[int, int, int]]:
     return {USERS[row["id"] - 1]: (row["answers"], row["read"], row["figured"]) for row in rows}
 
 
+@pytest.mark.ci
 def test_t16_a_day_of_broken_rows_is_whole_for_everyone_else(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

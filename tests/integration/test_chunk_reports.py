@@ -83,6 +83,7 @@ def shared_run(environment: Environment) -> report_module.DayReport:
     return daily.run_day(app, daily.RunRequest(TODAY), execute)
 
 
+@pytest.mark.ci
 def test_row_errors_of_a_worker_are_in_the_report_of_the_run(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -313,6 +313,7 @@ def test_keys_list_tells_problems_and_the_operators(cli: Cli, ana: int, monkeypa
     )
 
 
+@pytest.mark.ci
 def test_keys_rotate(cli: Cli, db: Database, ana: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rotation seals every key under the newest master key and binds the older form to its user."""
     cli.done("keys", "set", "1", "google", stdin=KEY)
@@ -381,6 +382,7 @@ def test_project_defaults(cli: Cli, quipu: int) -> None:
     assert ["es", None, list(PROVIDERS), False, 1, []] == [shown[name] for name in defaults]
 
 
+@pytest.mark.ci
 def test_projects_list_pause_and_resume(cli: Cli, quipu: int) -> None:
     """A project is listed with its state, and pausing and resuming change it."""
     cli.done("queries", "add", "1", "a", "b")

@@ -110,6 +110,7 @@ def test_a_key_is_removed_after_a_yes(cli: Cli, ana: int) -> None:
     assert [] == cli.json("keys", "list")
 
 
+@pytest.mark.ci
 def test_what_a_host_stored_beyond_the_limits_is_said(cli: Cli, db: Database, quipu: int) -> None:
     """It is measured as it is, `projects check` and `doctor` say it, and other fields can be changed."""
     db.execute("UPDATE llm_monitoring_projects SET country = 'UK', brand_domains = '{*.quipu.com}' WHERE id = 1")

@@ -226,6 +226,7 @@ def test_an_outage_is_reported_as_the_providers(environment: Environment, job: J
     assert "incompleta: 2 pregunta(s) sin respuesta en 1 proyecto(s): #1 (" in post["message"]
 
 
+@pytest.mark.ci
 def test_a_refused_key_is_reported_as_its_users(environment: Environment, job: Job, webhook: Webhook) -> None:
     """A key that its provider refuses is news about the key, not an outage."""
     user = environment.add_user("a@example.com", ["openai"])

@@ -128,6 +128,7 @@ def test_everything_killed(data: Path) -> None:
     assert [7] == found
 
 
+@pytest.mark.ci
 def test_killed_user(data: Path) -> None:
     """A server whose user was killed is joined by the next user, who stops it."""
     with user_of(data) as (process, _):

@@ -79,7 +79,7 @@ def test_a_full_disk_is_one_line_for_every_program(
     assert (1, FULL) == fill(environment, program, *arguments)
 
 
-@pytest.mark.short("json")
+@pytest.mark.ci
 @pytest.mark.parametrize("form", ["json", "plain"])
 def test_a_paid_run_on_a_full_disk_is_finished(environment: Environment, form: str) -> None:
     """A run that cannot log asks, pays and stores all of its day; its exit code says that its log is missing."""

@@ -210,6 +210,7 @@ def test_a_doubtful_call_may_be_settled_by_the_runner(environment: Environment) 
     assert [settle] == let_through(as_login(environment.url, "runner"), [void, settle])
 
 
+@pytest.mark.ci
 def test_a_change_of_a_model_keeps_the_login_next_to_the_claimed_author(environment: Environment) -> None:
     """Whoever names another author in a session is in the changelog under the own login."""
     with closing(psycopg2.connect(as_login(environment.url, "admin"))) as connection, connection.cursor() as cursor:
@@ -229,6 +230,7 @@ def test_every_table_of_the_package_is_named_in_the_grants(environment: Environm
     assert [] == rows
 
 
+@pytest.mark.ci
 def test_the_limit_of_a_new_account_is_the_columns_default(environment: Environment) -> None:
     """The runner opens accounts with the default that the owner has set, and none if its own setting differs."""
     user = environment.add_user("a@example.com")

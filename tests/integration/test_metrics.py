@@ -194,6 +194,7 @@ def test_failures_and_costs_stand_beside_the_figures(book: Book) -> None:
     assert "0.1000000000" == measured(FIRST)["all"]["total_cost_usd"]
 
 
+@pytest.mark.ci
 def test_rows_of_the_older_form_are_measured(legacy_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the host's older tables, with empty columns, have figures too."""
     monkeypatch.setenv("DATABASE_URL", legacy_database_url)
@@ -216,6 +217,7 @@ def week(book: Book, first: date, mentioned: Sequence[int], provider: ProviderNa
         fill(book, first + timedelta(days=day), mentioned, provider)
 
 
+@pytest.mark.ci
 def test_the_last_days_against_those_before(book: Book) -> None:
     """--days ends at the latest measured day, and --previous compares with as many days before it."""
     week(book, date(2026, 11, 1), [0, 1, 2])

@@ -232,6 +232,7 @@ def test_shipped_as_another_role(legacy: Database) -> None:
     assert "migrate` as the owner of the tables" in explain(caught.value)
 
 
+@pytest.mark.ci
 def test_shipped_on_unique_indexes(legacy: Database) -> None:
     """Old keys that are bare indexes go as the constraints do: a prompt may have two samples, a day two models."""
     keys = {

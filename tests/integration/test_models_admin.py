@@ -112,6 +112,7 @@ def register(admin: Admin, provider: ProviderName, model_id: str) -> None:
 # --- what activate refuses
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("suggested", [True, False])
 def test_activate_without_prices(admin: Admin, *, suggested: bool) -> None:
     """An approved model without prices is refused in one line with code 2, a suggestion or not; nothing changes."""
@@ -362,6 +363,7 @@ def test_a_person_decides(admin: Admin) -> None:
     assert "liked it" == model_admin.history(admin.environment.db, "openai", "gpt-6-luna", 1)[0]["reason"]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("rounds", [15])
 def test_two_activations_at_once(admin: Admin, rounds: int) -> None:
     """Two activations on two connections leave exactly one current model, and both are on record in one order."""
@@ -440,7 +442,7 @@ def test_prices_are_set_with_their_author(admin: Admin) -> None:
     assert f"cli:{getpass.getuser()}" == first["changed_by"]
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=6)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -482,6 +484,7 @@ def test_a_new_base_price_does_not_keep_old_tiers(admin: Admin) -> None:
 # --- review
 
 
+@pytest.mark.ci
 def test_the_states_of_a_model(admin: Admin) -> None:
     """New, approved, rejected and retired follow the commands; the current model can be neither of the last two."""
     states = []
@@ -578,6 +581,7 @@ def test_compare_says_first_what_it_costs(cli: Admin) -> None:
     assert output.endswith("Neither results nor figures of any day were touched.\n")
 
 
+@pytest.mark.ci
 def test_compare_stays_within_the_budget(cli: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the month is used up the comparison ends, says so, and has spent no cent beyond the limit."""
     monkeypatch.setenv("LLM_MAX_WORKERS", "1")  # both models have answers before the budget is used up

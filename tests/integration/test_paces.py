@@ -65,6 +65,7 @@ def run(environment: Environment, pace: Pace, days: Sequence[date] = (DAY,), **p
     return PacedDay(answers, billed, charged, charged + Decimal(sums["saved"]), seconds)
 
 
+@pytest.mark.ci
 def test_a_prompt_day_is_asked_at_the_standard_price(environment: Environment) -> None:
     """No batch is made, whatever LLM_ECONOMY allows."""
     day = run(environment, "prompt")

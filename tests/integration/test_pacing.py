@@ -151,6 +151,7 @@ def test_a_dry_run_foresees_the_plan_and_stores_nothing(environment: Environment
     assert f"openai (gpt-6.1-terra): {n} prompts, como máximo $" in output
 
 
+@pytest.mark.ci
 def test_an_ordered_analysis_asks_its_project_in_full(environment: Environment) -> None:
     """Also what the plan of the day had left out; the day's other project keeps its plan."""
     user, project = tight_user(environment)

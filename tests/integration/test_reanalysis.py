@@ -170,6 +170,7 @@ def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
     assert [False] * 3 == said()
 
 
+@pytest.mark.ci
 def test_a_stopped_run_goes_on_where_it_was(book: Book, fresh: Callable[[], Book]) -> None:
     """A stop between two pages keeps what is done; the next start reads the rest alone, and the end is the same."""
     watch = ReanalysisControl(on_progress=lambda answers: watch.stop.set())
@@ -298,6 +299,7 @@ def legacy(legacy_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield Book(db, 1)
 
 
+@pytest.mark.ci
 def test_answers_of_the_older_form(legacy: Book) -> None:
     """Rows without citations are read from their text, rows without text keep their reading, and costs stay."""
     legacy.db.execute(

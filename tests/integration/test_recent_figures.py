@@ -70,6 +70,7 @@ def test_what_is_asked_first_is_stored(db: Database, books: list[Book]) -> None:
         assert stored(db, PeriodRequest(book.project_id, Period(LAST - timedelta(days=29), LAST)))
 
 
+@pytest.mark.ci
 def test_a_project_that_fails_stops_no_other(db: Database, books: list[Book], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its error is returned once, without a line for each of its periods."""
     measure = stored_figures.measure

@@ -57,6 +57,7 @@ def test_a_run_prunes_what_is_older_than_the_retention(
     assert environment.audit().differences == []
 
 
+@pytest.mark.ci
 def test_what_is_open_or_not_ours_is_not_pruned(environment: Environment) -> None:
     """A reply that recovery may need and a host application's own answers stay."""
     asked(environment)
@@ -69,6 +70,7 @@ def test_what_is_open_or_not_ours_is_not_pruned(environment: Environment) -> Non
     assert kept(environment) == (1, 1)
 
 
+@pytest.mark.ci
 def test_pruning_goes_in_batches_and_stops_when_told(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """No transaction touches more than a batch, and a stop leaves the rest to the next run."""
     asked(environment)

@@ -52,7 +52,7 @@ def answered(environment: Environment) -> dict[int, tuple[int, int]]:
     return {row["id"]: (row["answers"], row["figured"]) for row in rows}
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("change", "left"),
     [
@@ -171,6 +171,7 @@ def test_an_answer_whose_analysis_the_database_refuses_is_stored_unread(environm
     assert {1: (2, 2), 2: (2, 2), 3: (2, 2), 4: (2, 2)} == answered(environment)
 
 
+@pytest.mark.ci
 def test_unread_answers_are_shown_next_to_figures(environment: Environment) -> None:
     """Metrics, report and export count them apart, as neither mention nor absence."""
     four_projects(environment)
@@ -185,6 +186,7 @@ def test_unread_answers_are_shown_next_to_figures(environment: Environment) -> N
     assert [("unread", 2)] == [(each.reason, each.tasks) for each in shown.absences.failures]
 
 
+@pytest.mark.ci
 def test_a_receipt_of_an_unreadable_project_is_stored_unread(environment: Environment) -> None:
     """A dead run's reply is not thrown away because its project cannot be read now; it is read once it can be."""
     four_projects(environment)
@@ -340,6 +342,7 @@ class Panic(BaseException):
     """What a panic in Rust becomes: no Exception."""
 
 
+@pytest.mark.ci
 def test_a_worker_that_panics_is_reported_back(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task fails alone and the run ends, long before its deadline."""
     four_projects(environment)

@@ -188,6 +188,7 @@ def heard(app: App) -> list[str]:
     return listener.events
 
 
+@pytest.mark.ci
 def test_a_listener_hears_budgets_then_keys_then_the_asking(environment: Environment, app: App) -> None:
     """What a caller logs of a start comes in this order."""
     add_asked_user(environment, "a")
@@ -236,6 +237,7 @@ def test_a_host_gets_every_project_of_a_start_that_can_ask_no_one(
     assert project == report["project_id"]
 
 
+@pytest.mark.ci
 def test_no_key_is_decrypted_to_plan_for_a_user_without_projects(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_dead_provider_ends_and_the_others_finish(environment: Environment, mo
     assert in_balance(environment, user)
 
 
+@pytest.mark.ci
 def test_giving_up_the_tasks_of_a_dead_key_delays_no_other(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +181,7 @@ def test_giving_up_the_tasks_of_a_dead_key_delays_no_other(
     assert asked_before.index(4) < 10
 
 
+@pytest.mark.ci
 def test_ceilings_that_fill_the_budget_do_not_block_the_tasks_after_them(environment: Environment) -> None:
     """Ten calls at once reserve more than there is; each waits for the money that others return."""
     user = environment.add_user("a@example.com", ["openai"], budget="0.05")
@@ -308,6 +310,7 @@ def test_an_answer_that_cannot_be_analysed_is_stored_unread(
     assert environment.spent(user) == environment.billed() > 0
 
 
+@pytest.mark.ci
 def test_a_lost_sentiment_is_asked_by_the_next_start(environment: Environment) -> None:
     """A mention that was never scored is scored by the next run of the day, and the snapshot has it."""
     user = environment.add_user("a@example.com", ["openai"])

@@ -36,6 +36,7 @@ def run(environment: Environment) -> report_module.DayReport:
     return daily.run_day(app, daily.RunRequest(TODAY))
 
 
+@pytest.mark.ci
 def test_each_sample_is_a_task_of_its_own(database_url: str) -> None:
     """Three samples a prompt are three paid calls with three answers; a second run asks only what is missing."""
     with open_environment(database_url) as environment:

@@ -262,6 +262,7 @@ def test_other_code_measures_again(book: Book) -> None:
     assert "2" == store.stored_text(book.db, wanted(book), "1" * 32, lambda _: "2")
 
 
+@pytest.mark.ci
 def test_one_measures_and_the_others_wait(book: Book) -> None:
     """Eight requests at once, while answers arrive: measured at most twice."""
     calls: list[str] = []

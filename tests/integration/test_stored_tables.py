@@ -62,7 +62,7 @@ def cite(book: Book) -> None:
     book.store(6, DAYS[3], LIST, citations=["https://example.org/a", "https://getquipu.com/b"])
 
 
-@pytest.mark.short(every=6)
+@pytest.mark.short(every=12)
 @pytest.mark.parametrize("change", [*CHANGES, set_kind, cite], ids=lambda change: change.__name__)
 def test_a_change_is_in_the_next_ones(book: Book, change: Callable[[Book], None]) -> None:
     """Whoever writes it and whatever it is, what is read next equals what is counted freshly."""

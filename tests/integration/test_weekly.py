@@ -254,6 +254,7 @@ def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch:
     assert [] == check.environment.leaks()
 
 
+@pytest.mark.ci
 def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
     """Missing from two checks in a row is reported at the second, once; failures in between do not count."""
     check.good()
@@ -374,6 +375,7 @@ def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeyp
     assert [] == after
 
 
+@pytest.mark.ci
 def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rise that is not in the database yet comes in with its day; one that the list no longer names goes."""
     monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
@@ -487,6 +489,7 @@ def test_an_id_too_long_for_the_registry_stops_nobody(check: Check) -> None:
     assert "openai gpt-6.2-sol" in check.registry()
 
 
+@pytest.mark.ci
 def test_a_commit_whose_answer_was_lost_counts_once(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the connection breaks after the commit, the work is not done, and the news not lost, a second time."""
 

@@ -245,6 +245,7 @@ def test_two_workers_fill_one_budget_exactly(environment: Environment) -> None:
     assert 2 == len({row["worker"] for row in environment.rows("SELECT worker FROM llm_monitoring_chunks")})
 
 
+@pytest.mark.ci
 def test_a_worker_with_other_keys_takes_nothing(environment: Environment) -> None:
     """A worker with other settings names the variables, ends with 1, and leaves the day to the others."""
     fill(environment, projects=1, prompts=4)

@@ -109,6 +109,7 @@ def test_budget_show_names_what_is_out(out: Environment) -> None:
     assert f"User 1: {PROMPTS} answers still out in batches, due by" in command("budget", "show").output
 
 
+@pytest.mark.ci
 def test_doctor_names_what_is_out_and_what_is_late(out: Environment) -> None:
     """What is in time is green; a batch that should have come is yellow."""
     (first,) = results_of("batches")

@@ -45,6 +45,7 @@ def test_a_day_in_a_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None
     assert "batch" == snapshot[0]["mode"]
 
 
+@pytest.mark.ci
 def test_a_punctual_day_is_finished_at_the_standard_price(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch does not end in time: it is cancelled, and each task is asked once more, at once."""
     scene.batches.ends_after = None
@@ -152,6 +153,7 @@ SELECT id, %(day)s, user_id, '{sentiment}', 1, '{}', '{}', 24, 0 FROM llm_monito
 """
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(("unjudged", "status"), [(1, "scored"), (0, "none")])
 def test_a_late_answer_gets_the_sentiment_of_its_own_day(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, unjudged: int, status: str

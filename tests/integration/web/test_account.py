@@ -97,6 +97,7 @@ def test_who_calls_is_said(world: World) -> None:
     assert found["token"] == text[:12]
 
 
+@pytest.mark.ci
 def test_the_months_of_the_budget_have_their_types(world: World) -> None:
     """Amounts as decimal strings, declared so in the document."""
     world.service.app_of(world.ana).budget.correct(world.ana, Decimal("3.50"), "a test")

@@ -109,6 +109,7 @@ def test_what_others_wrote_stays_text(world: World, book: Book) -> None:
     assert "&lt;script&gt;alert(6)" in shown(world, "answers/1")
 
 
+@pytest.mark.ci
 def test_a_megabyte_in_one_line_is_cut(world: World, book: Book) -> None:
     """The page stays small, says so, and compares what it can."""
     book.store(0, DAY, "Quipu " + "a b " * 250_000)

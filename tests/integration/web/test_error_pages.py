@@ -27,7 +27,7 @@ def errors(answer: Any) -> list[str]:
     return [html.unescape(each) for each in found]
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize(
     ("place", "form", "code", "facts"),
@@ -67,6 +67,7 @@ def test_a_project_of_the_same_name_is_named(world: World) -> None:
     assert ["Ya tienes otro proyecto con este nombre."] == errors(answer)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize(
     ("query", "code"),
     [("from=x", "day_form"), ("provider=bing", "provider_unknown"), ("from=2026-11-02&to=2026-11-01", "period_order")],

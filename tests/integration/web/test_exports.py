@@ -126,6 +126,7 @@ def test_what_does_not_go_together_is_refused(measured: World, kind: str, query:
     assert pointer == refused.json()["errors"][0]["pointer"]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("kind", ["results", "snapshots"])
 def test_a_viewer_gets_no_cost(measured: World, kind: str) -> None:
     """Neither amounts nor tokens; the rest is the owner's."""

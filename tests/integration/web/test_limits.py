@@ -14,7 +14,7 @@ from tests.integration.web.test_isolation import operations, send
 from tests.integration.web.world import World
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("query", ["nothing=1", "limit=1&limit=2", "lang=es", "dry_run=true&dry_run=false", "=1"])
 def test_every_operation_refuses_what_it_does_not_know(world: World, query: str) -> None:
     """422 with the parameter's pointer, on every operation; one that is given twice is refused as well."""

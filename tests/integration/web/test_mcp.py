@@ -130,6 +130,7 @@ def test_scopes_are_those_of_rest(world: World) -> None:
         assert next(iter(security[0].values())) == list(TOOLS[name].scopes), name
 
 
+@pytest.mark.ci
 def test_a_token_lists_the_tools_of_its_scopes(served: Served) -> None:
     """The others are not listed, and a call of one names the scope that is missing."""
 

@@ -169,6 +169,7 @@ def test_prompts_are_filled_in_their_language(served: Served) -> None:
     assert "del 2026-11-02 al 2026-11-02" in cambio
 
 
+@pytest.mark.ci
 def test_refusals_of_prompts_are_in_words(served: Served) -> None:
     """An unknown prompt, values that are none, and a project of others, which is a missing one."""
 

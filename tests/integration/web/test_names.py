@@ -170,6 +170,7 @@ def test_a_hostile_name_stays_text(world: World, book: Book) -> None:
     assert [(200, False)] * 2 == [(page.status_code, "<script>alert" in page.text) for page in shown]
 
 
+@pytest.mark.ci
 def test_the_command_lists_dismisses_and_restores(
     world: World, book: Book, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,7 @@ def test_documents_of_the_provider_are_kept(world: World, provider: FakeProvider
     assert ["/.well-known/openid-configuration", "/keys"] == provider.asked
 
 
+@pytest.mark.ci
 def test_documents_are_fetched_again_after_an_hour(world: World, provider: FakeProvider) -> None:
     """What the provider changed is noticed."""
     now = [0.0]

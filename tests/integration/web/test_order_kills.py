@@ -136,6 +136,7 @@ def test_what_changes_while_an_order_waits_ends_it(
     assert 0 == shop.environment.count("llm_call_attempts WHERE kind = 'answer'")
 
 
+@pytest.mark.ci
 def test_a_project_that_is_paused_under_its_order_ends_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the beginning of the order and that of its run."""
     placed = shop.call("POST", "/analyze").json()

@@ -70,6 +70,7 @@ def test_an_order_is_served_and_shows_its_progress(shop: Shop) -> None:
     assert 4 == len(shop.call("GET", "/results").json()["data"])
 
 
+@pytest.mark.ci
 def test_while_one_is_open_there_is_no_second(shop: Shop) -> None:
     """Two requests give one order; once the day is complete nothing is open."""
     first, second = (shop.call("POST", "/analyze").json()["id"] for _ in range(2))
@@ -109,6 +110,7 @@ def test_a_daily_run_serves_what_waits(shop: Shop) -> None:
     assert "completed" == shop.call("GET", f"/orders/{placed['id']}").json()["status"]
 
 
+@pytest.mark.ci
 def test_an_order_whose_process_died_is_served_by_the_next(shop: Shop) -> None:
     """What it had begun waits again; what was answered is not asked twice."""
     placed = shop.call("POST", "/analyze").json()

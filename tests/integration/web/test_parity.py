@@ -76,6 +76,7 @@ def test_commands_give_what_the_api_gives(measured: World) -> None:
             assert numbers(own[change["figure"]]["change"], CHANGED) == numbers(change, CHANGED)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_the_page_shows_what_the_api_gives(measured: World, tmp_path: Path, language: str) -> None:
     """Cards with interval, basis and verdict; rivals; positions; each provider's rate as the filter gives it."""
@@ -127,6 +128,7 @@ def position_rows(words: Words, positions: Any) -> list[list[str]]:
     ]
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_the_markdown_shows_what_the_page_shows(measured: World, tmp_path: Path, language: str) -> None:
     """The value, interval and basis of every card, and what changed."""

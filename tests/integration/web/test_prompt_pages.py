@@ -92,6 +92,7 @@ def test_a_paused_prompt_is_shown_while_it_has_answers(world: World, book: Book)
     ]
 
 
+@pytest.mark.ci
 def test_the_table_is_sorted(world: World, book: Book) -> None:
     """By the lead of a competitor, then prompts without one; prompts that name the brand come last."""
     for sort, first in (("", "¿Qué programa?"), ("text", "¿Cuál es barato?"), ("rate", "¿Qué programa?")):
@@ -145,6 +146,7 @@ def test_only_the_owner_changes_tags(world: World, book: Book) -> None:
     assert 'name="tags"' not in page.text
 
 
+@pytest.mark.ci
 def test_the_api_gives_the_same_table(world: World, book: Book) -> None:
     """Each prompt's figures, and its answers are as many as the list of them has, in all and by provider."""
     days = {"from": str(WEEK.first), "to": str(WEEK.last)}

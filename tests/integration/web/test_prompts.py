@@ -16,6 +16,7 @@ def path(world: World, prompt: int | None = None) -> str:
     return f"/projects/{world.project}/prompts" + ("" if prompt is None else f"/{prompt}")
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("prompt", [None, 1])
 def test_what_the_caller_has_is_not_sent_again(world: World, prompt: int | None) -> None:
     """304 with the same ETag, marked as weak by a proxy too, until it changes."""

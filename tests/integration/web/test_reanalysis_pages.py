@@ -121,6 +121,7 @@ def test_the_service_reads_them_again(renamed: World) -> None:
     assert 0 == renamed.db.all("SELECT count(*) AS n FROM llm_call_attempts")[0]["n"]
 
 
+@pytest.mark.ci
 def test_progress_is_shown_and_survives_a_reload(renamed: World) -> None:
     """With script and without: the page asks again by itself while a job is open, and stops afterwards."""
     with held(renamed):
@@ -204,6 +205,7 @@ def test_a_token_that_only_reads_starts_none(renamed: World) -> None:
     assert [200, 403] == codes
 
 
+@pytest.mark.ci
 def test_a_job_of_before_a_restart_is_done_by_the_service(renamed: World) -> None:
     """No one has to ask again: the service looks for open jobs by itself."""
     plan = reanalysis.plan(renamed.db, renamed.project)

@@ -62,6 +62,7 @@ def test_static_files_are_kept_for_ever(world: World) -> None:
         assert int(found.headers["content-length"]) == len(found.content) > 10
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("accepted", "encoding"), [("gzip, br", "gzip"), ("br", None), ("gzip;q=0", None), ("GZIP;q=0.5", "gzip")]
 )

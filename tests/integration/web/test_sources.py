@@ -176,6 +176,7 @@ def test_a_kind_that_would_not_agree_with_the_figures_is_refused(measured: World
     assert [] == measured.call("GET", "/audit").json()["data"]
 
 
+@pytest.mark.ci
 def test_the_commands_show_and_set_the_same(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sources` lists sites and gaps, sets kinds with a record, and names what it refuses."""
     monkeypatch.setenv("DATABASE_URL", measured.db.dsn)

@@ -89,6 +89,7 @@ def test_the_service_works_within_the_wall(world: World) -> None:
     assert 2 == len(shown["data"])
 
 
+@pytest.mark.ci
 def test_without_the_guard_the_wall_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign rows are unseen and unwritable by every operation, and no answer holds anything of theirs."""
     monkeypatch.setattr(roles, "role_of", lambda *_: ProjectRole("owner", False))
@@ -153,7 +154,7 @@ def test_a_token_ends_itself_within_the_wall(world: World) -> None:
     assert None not in row.values()
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     "sql",
     [
