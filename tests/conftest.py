@@ -38,6 +38,7 @@ FOREIGN_PREFIXES = (
 # what changes how every Python of the tests buffers, encodes or caches, and is set on some machines only
 MACHINES_PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
 ONE_BY_ONE = ("faults", "integration")
+MANY = 100
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4_000_000_000
 LEGACY_SCHEMA = Path(__file__).parent / "integration" / "legacy_schema.sql"
@@ -100,10 +101,18 @@ def is_long(item: pytest.Item) -> bool:
     return item.get_closest_marker("long") is not None
 
 
-def pytest_collection_finish() -> None:
-    """Tests and imported modules live to the end: no collection of garbage has to walk over them again."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests and imported modules live to the end: no collection of garbage has to walk over them again.
+
+    A session with many of the tests that fork runs begins with the fork server: it imports while the first tests run.
+    """
     gc.collect()
     gc.freeze()
+    forking = [item for item in session.items if item.path.parent.name in ONE_BY_ONE]
+    if len(forking) >= MANY and not session.config.option.collectonly:
+        from tests.fork_server import fork_server
+
+        fork_server()
 
 
 def uses_module_fixture(item: pytest.Item) -> bool:

@@ -46,6 +46,8 @@ MODELS: Final[dict[ProviderName, str]] = {
     "perplexity": "perplexity/sonar",
 }
 """A model of each provider that the loopback server knows."""
+SECONDS_TO_START: Final = 300
+"""The first start waits for all imports, which take a minute on a machine with much else to do."""
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
 
@@ -121,7 +123,7 @@ class ForkServer:
     ) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(SECONDS_TO_START)
         self.listener.join(20)
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -154,7 +156,7 @@ class ForkServer:
             assert self.process.stdin is not None
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
-            if not self.answer.wait(60):
+            if not self.answer.wait(SECONDS_TO_START):
                 raise TimeoutError("the fork server does not answer")
             return self.latest[-1]
 
