@@ -138,7 +138,10 @@ def missing(migrations: Sequence[Migration], applied: Sequence[Row]) -> Sequence
     """Return the migrations not applied; raises ConfigurationError if the applied ones are not the first files."""
     for position, row in enumerate(applied):
         if position >= len(migrations):
-            raise ConfigurationError(f"the database has migration {row['name']}, which this version does not know")
+            raise ConfigurationError(
+                f"the database has migration {row['name']}, which this version does not know: a newer one made it, so "
+                "update this installation to that one"
+            )
         migration = migrations[position]
         if row["version"] != migration.version:
             raise ConfigurationError(f"migration {migration.name} was never applied, but {row['name']} was")

@@ -6,18 +6,22 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
 
 import pytest
+from fastapi import Request
 
 from llm_monitoring.access import tokens
 from llm_monitoring.db.database import Database
+from llm_monitoring.web.pages import measuring
 from llm_monitoring.web.service import PREFIX
+from llm_monitoring.web.visitor import ProjectVisitor
 from tests.browser.service import Served
 from tests.integration.web.figure_links import figures_in, listed
-from tests.integration.web.page_table import PAGES
+from tests.integration.web.page_table import PAGES, Page
 
 MOST_BYTES: Final = 150_000
 WAYS: Final = [
@@ -99,6 +103,21 @@ def test_pages_work_without_script(looks: list[dict[str, Any]]) -> None:
             assert seen["text"].split() == seen["plain"]["text"].split(), seen["name"]
 
 
+def test_the_page_that_waits_is_as_calm_as_the_others(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in place of figures that are being measured fits, gives axe nothing to find and says how long."""
+
+    def busy(request: Request, here: ProjectVisitor, *measurement: object) -> NoReturn:
+        raise measuring.PageInProgress(here, 2)
+
+    monkeypatch.setattr(measuring, "measured_for", busy)
+    ways = [(width, "dark", language) for width in (1280, 390) for language in ("es", "en")]
+    for seen in served.visit([Page("measuring", "/projects/{project}")], ways):
+        assert 202 == seen["status"]
+        assert ([], [], []) == (seen["messages"], seen["outside"], seen["violations"]), seen["name"]
+        assert seen["opened"][0] <= seen["opened"][1], seen["name"]
+        assert re.search("2 (tareas|other tasks)", seen["text"]), seen["text"]
+
+
 def test_charts_have_a_shared_cursor(served: Served) -> None:
     """A chart's days are read by pointer and by arrow keys, and every chart shows the same day."""
     overview = served.numbers["project"]
@@ -134,7 +153,7 @@ def test_each_figure_of_the_demo_links_to_what_it_counts(served: Served) -> None
         token = tokens.create(db, served.user, "a test", tokens.SCOPES)[1].reveal()
 
     def read(path: str, headers: dict[str, str]) -> str:
-        with urlopen(Request(served.base + path, headers=headers)) as answer:
+        with urlopen(HttpRequest(served.base + path, headers=headers)) as answer:
             text: str = answer.read().decode()
         return text
 

@@ -100,7 +100,7 @@ async function visit(each) {
   await page.emulateMedia({ media: "print" });
   const printed = await page.evaluate(() => ({
     background: getComputedStyle(document.body).backgroundColor,
-    controls: [...document.querySelectorAll("main button, main select, .tabs, .language")]
+    controls: [...document.querySelectorAll("main button, main select, .tabs, .language, .account, .chips, .edit")]
       .filter((one) => one.checkVisibility()).length,
   }));
   await context.close();
