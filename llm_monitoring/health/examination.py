@@ -46,6 +46,7 @@ def examine_machine(settings: Settings) -> list[CheckResult]:
     checks: tuple[Callable[[Settings], Iterator[CheckResult]], ...] = (
         machine.time_zone,
         machine.disk,
+        machine.reports,
         machine.notifications,
         machine.railway,
     )
@@ -107,6 +108,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
         ("batches", lambda: batches.batches(db)),
         ("sites", lambda: projects.sites(db)),
         ("operator budget", lambda: database.operator_budget(settings, budget)),
+        ("users", lambda: spending.named_users(db, settings)),
         ("runs", lambda: database.daily_runs(db, budget)),
         ("readings", lambda: database.readings(db)),
         ("notifications", lambda: database.outbox(db)),

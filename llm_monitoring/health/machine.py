@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import runpy
 import shutil
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,19 @@ def disk(settings: Settings) -> Iterator[CheckResult]:
         yield yellow("disk", message, "free some space, or set LLM_DATA_DIR to a larger disk")
     else:
         yield green("disk", message)
+
+
+def reports(settings: Settings) -> Iterator[CheckResult]:
+    """Whether the daily run can write its reports; nothing is written."""
+    folder = settings.report_dir
+    if folder is None:
+        return
+    place = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        yield green("reports", f"each daily run writes them into {folder}")
+    else:
+        fix = "set LLM_REPORT_DIR to a folder that the daily job's user may write, or give that user the right"
+        yield red("reports", f"LLM_REPORT_DIR is {folder}, and nothing can be written into {place}", fix)
 
 
 def unknown_settings() -> Iterator[CheckResult]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llm_monitoring import projects
 from llm_monitoring.app import App
+from llm_monitoring.db import Database
 from llm_monitoring.health.check_result import CheckResult, green, yellow
 from llm_monitoring.ledger import read_pacings
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.runs.forecast import Forecast, forecasts
 from llm_monitoring.runs.held_steps import PacedDay, by_project, pacing_states
 from llm_monitoring.runs.pacing_texts import shortage_text, steps_text
+from llm_monitoring.settings import Settings
 
 
 def forecast(app: App) -> Iterator[CheckResult]:
@@ -50,3 +53,17 @@ def of_month(found: Forecast) -> CheckResult:
     ends = f"user {found.user_id}: the budget ends on {found.ends_on} at this pace; the month would cost about {month}"
     fix = f"`{PROGRAM} budget set {found.user_id} --limit USD`, or ask fewer prompts, samples or providers"
     return yellow("forecast", ends, fix)
+
+
+def named_users(db: Database, settings: Settings) -> Iterator[CheckResult]:
+    """Whether the users that settings name exist."""
+    known = {int(row["id"]) for row in projects.list_users(db)}
+    payer = settings.operator_user_id
+    named = {
+        "LLM_OPERATOR_KEYS_FOR": settings.operator_keys_for or frozenset(),
+        "LLM_OPERATOR_USER_ID": frozenset() if payer is None else frozenset({payer}),
+    }
+    for name, users in named.items():
+        if missing := sorted(users - known):
+            who = ", ".join(f"#{each}" for each in missing)
+            yield yellow("users", f"{name} names users that do not exist: {who}", f"`{PROGRAM} users list`")

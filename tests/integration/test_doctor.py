@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from llm_monitoring import projects
 from llm_monitoring.cli.root import root
-from llm_monitoring.health import database, machine
+from llm_monitoring.db.database import Database
+from llm_monitoring.health import database, machine, spending
 from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.process import location
 from llm_monitoring.process.wording import PROGRAM
@@ -300,3 +302,29 @@ def test_the_demo_tells_nobody(server_folder: Path) -> None:
     )  # fmt: skip
     (message,) = [each["message"] for each in json.loads(done.stdout) if each["subject"] == "notifications"]
     assert message.startswith("off:")
+
+
+@pytest.mark.parametrize(
+    ("folder", "colours"),
+    [(None, []), ("new/reports", ["green"]), ("file/reports", ["red"]), ("file", ["red"])],
+)
+def test_reports_that_cannot_be_written(tmp_path: Path, folder: str | None, colours: list[str]) -> None:
+    """A folder that is still to be made is fine where it can be made; the check makes none."""
+    (tmp_path / "file").touch()
+    given = {} if folder is None else {"LLM_REPORT_DIR": str(tmp_path / folder)}
+    found = list(machine.reports(load_settings(given, dotenv=False)))
+    assert colours == [each.colour for each in found]
+    assert ["file"] == [each.name for each in tmp_path.iterdir()]
+
+
+def test_users_that_settings_name_and_that_are_not_there(db: Database) -> None:
+    """Each setting with its missing users; those that exist are no matter."""
+    user = projects.add_user(db, "ana@example.com")
+    wanted = {"LLM_OPERATOR_KEYS_FOR": f"{user},98,99", "LLM_OPERATOR_USER_ID": "97"}
+    found = list(spending.named_users(db, load_settings(wanted, dotenv=False)))
+    assert [
+        "LLM_OPERATOR_KEYS_FOR names users that do not exist: #98, #99",
+        "LLM_OPERATOR_USER_ID names users that do not exist: #97",
+    ] == [each.message for each in found]
+    fine = {"LLM_OPERATOR_KEYS_FOR": str(user), "LLM_OPERATOR_USER_ID": str(user)}
+    assert [] == list(spending.named_users(db, load_settings(fine, dotenv=False)))
