@@ -14,7 +14,9 @@ from urllib.request import urlopen
 import pytest
 from fastapi import Request
 
+from llm_monitoring import projects
 from llm_monitoring.access import tokens
+from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
 from llm_monitoring.web.pages import measuring
 from llm_monitoring.web.service import PREFIX
@@ -116,6 +118,19 @@ def test_the_page_that_waits_is_as_calm_as_the_others(served: Served, monkeypatc
         assert ([], [], []) == (seen["messages"], seen["outside"], seen["violations"]), seen["name"]
         assert seen["opened"][0] <= seen["opened"][1], seen["name"]
         assert re.search("2 (tareas|other tasks)", seen["text"]), seen["text"]
+
+
+def test_a_long_name_fits_a_phone(served: Served, thirty_days: str) -> None:
+    """One word of fifty letters, as German has them, makes no page wider than the window."""
+    word = "Donaudampfschifffahrtsgesellschaftskapitänsmützen"
+    with Database(thirty_days) as db:
+        project = projects.add(db, projects.NewProject(served.user, f"{word}fabrik München", Entity(word), "Mützen"))
+        try:
+            paths = ("/", "/settings", f"/projects/{project}", f"/projects/{project}/settings?edit=brand")
+            seen = served.visit([Page(path, path) for path in paths], [(390, "dark", "es")])
+        finally:
+            projects.remove(db, project)
+    assert {} == {each["name"]: each["opened"] for each in seen if each["opened"][0] > each["opened"][1]}
 
 
 def test_charts_have_a_shared_cursor(served: Served) -> None:
