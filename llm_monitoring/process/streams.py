@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ INPUT: Final = 0
 OUTPUT: Final = 1
 ERRORS: Final = 2
 FAILED: Final = 1
+INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 class StandardFile(io.FileIO):
@@ -81,6 +83,10 @@ def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = 
         code = main()
     except SystemExit as exc:
         code = exc.code
+    except KeyboardInterrupt:  # Ctrl-C where no work is under way that has to be ended well
+        code = INTERRUPTED
+        with suppress(OSError):
+            print("error: interrupted", file=errors)
     except OSError as exc:
         if not is_stream_failure(exc):
             raise

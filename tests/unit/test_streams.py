@@ -131,3 +131,8 @@ def test_a_closed_standard_input_is_an_empty_one() -> None:
     """Who asks for an answer or reads a file from it finds the end, not a missing object."""
     body = "sys.exit(7 if (sys.stdin.isatty(), sys.stdin.buffer.read()) == (False, b'') else 1)"
     assert (7, "") == run(body, "<&-")
+
+
+def test_an_interrupted_program_says_so_in_a_line() -> None:
+    """Ctrl-C is no fault of the program: no traceback, and the exit code that shells give it."""
+    assert (130, "error: interrupted\n") == run("raise KeyboardInterrupt", "")
