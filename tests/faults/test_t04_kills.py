@@ -77,7 +77,7 @@ def kill_and_restart(environment: Environment, killer: Killer) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kills", "environments"),
-    forms((3, 2), ci=(25, 2), long=(1_000, 3)),
+    forms((1, 2), ci=(25, 2), long=(1_000, 3)),
 )
 def test_t4_killed_runs_end_complete_and_lose_no_charge(
     watched_urls: Any, random: Random, note: Note, kills: int, environments: int

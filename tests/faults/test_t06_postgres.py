@@ -151,6 +151,7 @@ def run_with(environment: Environment, db: Database, budget: Budget, day: date) 
         return daily_run.run_day(app, daily_run.RunRequest(day), lock=lock)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("days", forms(1, ci=4, long=60))
 def test_t6_a_lost_acknowledgement_is_no_second_payment(
     environment: Environment, random: Random, note: Note, days: int

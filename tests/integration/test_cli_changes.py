@@ -198,6 +198,7 @@ def test_budget_history(here: Installation) -> None:
     assert f"{date.today():%Y-%m}" in here.done("budget", "history", EMAIL)  # noqa: DTZ011
 
 
+@pytest.mark.ci
 def test_a_run_is_shown_and_retried(here: Installation) -> None:
     """`runs show` says what is missing and why; `runs retry` asks that alone, after a yes, as a run of its own."""
     here.environment.server.faults.set([{"match": {"provider": "google"}, "action": {"kind": "status", "status": 500}}])

@@ -147,6 +147,7 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
     assert 2 == webhook.beats
 
 
+@pytest.mark.ci
 def test_a_good_run_says_nothing(environment: Environment, job: Job, webhook: Webhook) -> None:
     """If there is nothing to report no target gets a message; the heartbeat says that the run was good."""
     environment.add_project(

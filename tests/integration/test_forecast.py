@@ -68,6 +68,7 @@ def test_a_month_is_forecast_from_answers_and_sentiments(environment: Environmen
     assert 8 == found[user].days
 
 
+@pytest.mark.ci
 def test_tasks_that_were_answered_today_are_not_counted_twice(environment: Environment) -> None:
     """Once today's tasks are stored, the forecast holds the days after today alone."""
     user = environment.add_user(providers=["openai"])

@@ -251,6 +251,7 @@ def test_the_runner_touches_neither_prices_nor_keys_nor_limits(environment: Envi
     assert let_through(as_login(environment.url, "runner"), FORBIDDEN) == []
 
 
+@pytest.mark.ci
 def test_the_admin_sets_prices_and_keys_but_erases_no_ledger(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

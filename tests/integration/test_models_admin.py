@@ -636,6 +636,7 @@ def test_compare_ends_where_the_provider_asks_for_too_much(cli: Admin) -> None:
     assert cli.environment.count("llm_call_attempts WHERE state = 'void'") <= 10
 
 
+@pytest.mark.ci
 def test_compare_does_not_repeat_a_call_in_doubt(cli: Admin) -> None:
     """A call that may have been billed is charged its ceiling once, so that the announced ceiling holds."""
     failure = {"kind": "status", "status": 500}

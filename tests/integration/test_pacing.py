@@ -191,6 +191,7 @@ def test_a_user_without_pacing_is_asked_in_full(environment: Environment) -> Non
     assert 12 == len(asked(environment, free))
 
 
+@pytest.mark.ci
 def test_sentiment_that_is_left_out_is_not_judged_later(environment: Environment) -> None:
     """Its answers are stored without a sentiment to come, by this run and by the next of the day."""
     user, _ = tight_user(environment)

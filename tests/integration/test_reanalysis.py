@@ -345,6 +345,7 @@ def test_an_unread_answer_of_the_older_form_is_no_mention(legacy: Book) -> None:
     assert [] == reanalysis.plan(legacy.db, 1).days
 
 
+@pytest.mark.ci
 def test_a_daily_run_marks_what_it_stores(database_url: str) -> None:
     """After a run of the daily job nothing is to be read anew, until a name changes."""
     with open_environment(database_url) as environment:

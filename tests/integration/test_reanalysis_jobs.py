@@ -262,6 +262,7 @@ def web_login(database_url: str) -> Iterator[Database]:
     execute(database_url, "DROP ROLE test_web")
 
 
+@pytest.mark.ci
 def test_the_services_own_role_does_a_job(book: Book, fresh: Fresh, web_login: Database) -> None:
     """With the rights of the project's owner, and no more than those."""
     user = book.project.user_id

@@ -120,6 +120,7 @@ def test_redirects_are_named(server: Server, name: ProviderName) -> None:
     assert "check the base URL" in str(error)
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize(
     ("headers", "expected"),

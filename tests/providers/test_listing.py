@@ -94,6 +94,7 @@ def test_perplexity_models(server: Server) -> None:
     assert [m.model_id for m in listed(server, "perplexity")] == ["perplexity/sonar"]
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize(
     "body",

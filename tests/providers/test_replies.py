@@ -242,6 +242,7 @@ def test_failed_call_keeps_its_bill() -> None:
     assert caught.value.usage.cost_usd == Decimal("0.0046525")
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "body",
@@ -288,6 +289,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("value", [-1, 1.5, "12", True, None, 0, 10**12, [], {}], ids=repr)
 @pytest.mark.parametrize("which", [0, 1])

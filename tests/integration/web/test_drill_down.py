@@ -150,6 +150,7 @@ def test_the_data_hold_every_odd_kind(odd: World) -> None:
     assert all(figure["answers"] for figure in found["all"].values())
 
 
+@pytest.mark.ci
 def test_the_rows_of_a_rate_add_up_to_it(odd: World) -> None:
     """Those that name the entity of a figure and those that do not are all of them, of a competitor too."""
     for entity in ({}, {"competitor": "Holded ERP"}):

@@ -140,6 +140,7 @@ def test_an_error_of_ours_says_nothing_of_itself(served: Served, caplog: pytest.
     assert "brand_name" in caplog.text
 
 
+@pytest.mark.ci
 def test_a_viewer_reads_no_reason(served: Served) -> None:
     """Neither that a key is missing nor that the budget is spent; the owner reads both."""
     world = served.world

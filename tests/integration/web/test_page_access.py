@@ -77,6 +77,7 @@ def test_every_page_has_its_guard() -> None:
     assert {route.path for route in ROUTES} >= PUBLIC
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("kind", ["anonymous", "unknown", "ended"])
 def test_without_a_session_pages_lead_to_the_sign_in(world: World, kind: str) -> None:
     """Every page, and every form is refused; nothing changes."""
@@ -107,6 +108,7 @@ def test_a_foreign_project_is_a_missing_one(world: World) -> None:
     assert before == contents(world)
 
 
+@pytest.mark.short(every=2)
 @pytest.mark.parametrize("role", ["viewer", "share"])
 def test_who_only_looks_changes_nothing(world: World, role: str) -> None:
     """Pages open or are missing, and no form is taken."""

@@ -118,7 +118,7 @@ def test_a_session_sees_its_user_alone_and_forgets_him(world: World) -> None:
             assert [] == pool.all(f"SELECT 1 AS one FROM {table}"), table
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.short(every=9)
 @pytest.mark.parametrize(
     "sql",
     [

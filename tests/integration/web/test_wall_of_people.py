@@ -54,7 +54,7 @@ def test_a_share_sees_its_project_alone(world: World) -> None:
         assert [] == pool.all("SELECT id FROM llm_monitoring_projects")
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     "sql",
     [
@@ -85,6 +85,7 @@ def test_a_user_sees_own_sessions_and_invitations_alone(world: World) -> None:
         assert 0 == mine.execute("DELETE FROM llm_project_viewers")
 
 
+@pytest.mark.ci
 def test_links_are_shared_within_the_wall(world: World) -> None:
     """Made, opened, counted and revoked by the web role; with the agency's name, which a viewer does not see set."""
     assert 200 == world.call("PUT", "/agency", json={"name": "Acme Agency"}).status_code
