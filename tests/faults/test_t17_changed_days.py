@@ -13,12 +13,13 @@ from typing import Final
 import pytest
 
 from llm_monitoring import failpoints
+from llm_monitoring.domain import ProviderName
 from tests.environment import Environment, open_environment
 from tests.faults.batch_days import Died, check, complete, few_are_enough, losses, pass_hours
 from tests.faults.conftest import CI, LONG, Note
 from tests.faults.in_process import TODAY, run_day
 
-PROVIDERS: Final = ("openai", "anthropic", "google")
+PROVIDERS: Final[tuple[ProviderName, ...]] = ("openai", "anthropic", "google")
 MODES: Final = (
     "none",
     "openai:batch,anthropic:batch",
