@@ -49,6 +49,8 @@ class Protocol(H11Protocol):
     def on_response_complete(self) -> None:
         self.waits_since = self.loop.time()
         super().on_response_complete()
+        if self.conn.trailing_data[0]:  # part of a next request came with this one
+            self.watch()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
