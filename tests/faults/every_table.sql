@@ -33,6 +33,7 @@ SELECT n, '2026-11-01', '{sentiment,samples,mode,rotation,providers}' FROM gener
 INSERT INTO llm_project_notes (project_id, day, text, author_kind)
 SELECT n, '2026-11-20', 'Nueva página', 'command' FROM generate_series(1, 2) n;
 INSERT INTO llm_project_viewers (project_id, user_id) SELECT n, 3 - n FROM generate_series(1, 2) n;
+INSERT INTO llm_viewer_invitations (project_id, email) SELECT n, 'v' || n || '@example.com' FROM generate_series(1, 2) n;
 INSERT INTO llm_prompt_tags (query_id, tag) SELECT id, 'precio' FROM llm_monitoring_queries;
 INSERT INTO llm_reanalysis_jobs (project_id, user_id, answers) SELECT n, n, 2 FROM generate_series(1, 2) n;
 INSERT INTO llm_sessions (user_id, session_hash, method, expires_at)

@@ -64,6 +64,7 @@ OWNED: Final = {
     "llm_people": OF_USER,
     "llm_project_notes": OF_PROJECT,
     "llm_project_viewers": OF_PROJECT,
+    "llm_viewer_invitations": OF_PROJECT,
     "llm_prompt_tags": "query_id IN (SELECT id FROM llm_monitoring_queries WHERE project_id = 1)",
     "llm_reanalysis_jobs": OF_PROJECT,
     "llm_sessions": OF_USER,
