@@ -22,7 +22,7 @@ from tests.faults.reply_mutants import REPLY_MUTANTS
 from tests.faults.web_mutants import WEB_MUTANTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-LEFT_OUT: Final = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.html")
+LEFT_OUT: Final = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis")
 FAILED: Final = 1  # pytest's exit code where tests ran and some failed; any other is no verdict
 LONGEST_SECONDS: Final = 300
 
