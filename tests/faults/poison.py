@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.fernet import Fernet
+from psycopg2.errors import FeatureNotSupported
 
 from llm_monitoring import projects
 from llm_monitoring.analysis import Entity
@@ -152,7 +153,7 @@ class Cell:
         sql = f"UPDATE {self.table} SET {self.column} = ({self.value}){cast} WHERE {owned_rows(self.table)}"
         try:
             return db.execute(sql) > 0
-        except (Rejected, Conflict, ConfigurationError):
+        except (Rejected, Conflict, ConfigurationError, FeatureNotSupported):
             return False
 
 
