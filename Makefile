@@ -5,7 +5,7 @@ VENV := .venv
 LEGACY := .venv-google-legacy
 IN_VENV := $(VENV)/bin/python
 # a test in a group waits for its group; without reordering the short ones come last, which balances the workers
-PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadgroup --no-loadscope-reorder
 INSTALL := -m pip install --disable-pip-version-check
 # what the demo needs is a part of what the tests need
 READY := $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo)

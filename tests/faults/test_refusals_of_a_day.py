@@ -73,6 +73,7 @@ def test_a_missing_model_of_the_judge_leaves_the_answers_alone(environment: Envi
     assert {("answer", "settled"): 12, ("sentiment", "void"): 1} == calls(environment)
 
 
+@pytest.mark.ci
 def test_a_missing_model_of_the_answers_is_named_as_one(environment: Environment) -> None:
     """The key is not called refused where it is the model that is not there."""
     alone(environment, "openai")

@@ -27,6 +27,7 @@ def answers_billed(environment: Environment) -> int:
     return len(view.bill) - len([row for row in view.calls if row["kind"] == "sentiment" and row["sent_at"]])
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("rounds", "starts"),
     [
@@ -104,6 +105,7 @@ def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
         assert taken > 0
 
 
+@pytest.mark.ci
 def test_t3_a_run_that_stops_before_its_first_answer_is_no_success(environment: Environment) -> None:
     """A run that has to stop before it asked anything says that no project succeeded; the next one does the day."""
     environment.add_numbered_project(environment.add_user(budget=AMPLE), 1)

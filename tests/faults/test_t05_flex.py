@@ -38,6 +38,7 @@ def run_until(environment: Environment, point: Point, monkeypatch: pytest.Monkey
         run_day(environment, **ECONOMY, LLM_MAX_ATTEMPTS="1")
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.short(every=3)
 @pytest.mark.parametrize("provider", ["openai", "google"])
 @pytest.mark.parametrize(

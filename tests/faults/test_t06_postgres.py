@@ -86,6 +86,7 @@ def trouble(server: Postgres, random: Random, child: Child, restarts: int) -> in
     return troubles
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("days", "prompts"), [(1, 12), pytest.param(20, 40, marks=pytest.mark.long)])
 def test_t6_a_failing_database_costs_time_and_no_money(
     postgres: Postgres, random: Random, note: Note, days: int, prompts: int

@@ -179,7 +179,7 @@ def played(databases: Databases, request: pytest.FixtureRequest) -> Iterator[dic
         yield found
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.ci
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell[1]}: {cell[0].name}")
 def test_t7_a_flex_call_has_the_outcome_of_the_table(played: dict[tuple[str, ProviderName], Seen], cell: Cell) -> None:
     """Attempts with their modes, charge, answer, saving: as the table says, and never less than the provider billed."""
@@ -281,6 +281,7 @@ def test_t7_near_the_deadline_no_flex_call_starts(environment: Environment) -> N
     assert environment.check(TODAY) == []
 
 
+@pytest.mark.ci
 def test_t7_a_stop_saves_the_flex_calls_in_flight(environment: Environment) -> None:
     """A stop starts no more calls and waits for those that are out; the next start asks the rest, nothing twice."""
     ask(environment, environment.add_user(providers=["openai"]), [f"¿Caso {n}?" for n in range(8)], ["openai"])

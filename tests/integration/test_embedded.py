@@ -157,6 +157,7 @@ def test_reused_pid(data: Path) -> None:
     assert [1] == found
 
 
+@pytest.mark.ci
 def test_two_processes(data: Path) -> None:
     """Two processes share one server; the first to leave lets it run, the last one stops it."""
     with user_of(data) as (_, first_url):
@@ -204,7 +205,7 @@ def test_forked_child(data: Path) -> None:
     assert still
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.ci
 @pytest.mark.parametrize("name", ["with a space", "ñandú", "x" * 120])
 def test_any_path(server_folder: Path, name: str) -> None:
     """A path with a space, with letters beyond ASCII, or too long for a socket works."""
@@ -237,6 +238,7 @@ def test_loopback_closed(databases: Any) -> None:
     assert [""] == query(databases.url, "SHOW listen_addresses")
 
 
+@pytest.mark.ci
 def test_ordinary_user(fresh: Path) -> None:
     """An ordinary user runs the server under the own account."""
     uid = pwd.getpwnam("daemon").pw_uid if os.geteuid() == 0 else os.geteuid()

@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.ci
 def test_a_pooler_in_transaction_mode_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The job ends with exit 1 and the cure; doctor is red; a direct address is neither."""
     with Database(database_url) as direct:

@@ -74,6 +74,7 @@ def test_a_prompt_day_is_asked_at_the_standard_price(environment: Environment) -
     assert Decimal(0) == day.saved_percent
 
 
+@pytest.mark.ci
 def test_a_punctual_day_costs_half(environment: Environment) -> None:
     """Batches end within the wait: the ledger equals the bill, and half of the standard price is saved."""
     day = run(environment, "punctual", ends_after=2)

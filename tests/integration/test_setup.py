@@ -76,6 +76,7 @@ def answer(child: pexpect.spawn[str], question: str, text: str) -> str:
     return seen
 
 
+@pytest.mark.ci
 def test_from_nothing_to_the_first_dry_run(empty_database_url: str, server: DemoServer, tmp_path: Path) -> None:
     """An empty database gets master key, user, tried key, project and prompts, and the cost of a day is shown."""
     refused = {"kind": "status", "status": 401}

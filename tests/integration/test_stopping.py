@@ -79,6 +79,7 @@ def test_a_second_signal_ends_at_once(environment: Environment, number: signal.S
     assert [] == list(environment.audit().differences)
 
 
+@pytest.mark.ci
 def test_one_wish_that_comes_twice_is_one(environment: Environment) -> None:
     """A Ctrl-C that the terminal sends and a wrapping program passes on is waited out, not taken for a second."""
     with calling(environment) as process:

@@ -44,6 +44,7 @@ def in_balance(environment: Environment) -> bool:
     return audit.clean and not audit.open_attempts and environment.charged() >= environment.billed()
 
 
+@pytest.mark.ci
 def test_two_workers_share_a_day(environment: Environment) -> None:
     """Every task and every sentiment is asked once, by both; the ledger is the bill; the run is closed once."""
     fill(environment, projects=6, prompts=8)

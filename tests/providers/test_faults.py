@@ -222,6 +222,7 @@ def test_lines_that_break(server: Server, name: ProviderName, step: Step) -> Non
     assert str(error).startswith(f"{name}: no reply: ")
 
 
+@pytest.mark.short(every=5)
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize(
     "step",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -222,4 +223,4 @@ def test_a_working_directory_that_was_deleted(tmp_path: Path, monkeypatch: pytes
     assert Path("/reports") == load_settings({"LLM_REPORT_DIR": "/reports"}).report_dir
     with pytest.raises(ConfigurationError, match="LLM_REPORT_DIR is 'reports': it must be a directory"):
         load_settings({"LLM_REPORT_DIR": "reports"})
-    assert sys.executable == python_command() or "python" == python_command()
+    assert python_command() in {shlex.quote(sys.executable), "python"}

@@ -110,6 +110,7 @@ def test_the_language_is_the_preferred_one(steady_world: World, given: str, titl
     )
 
 
+@pytest.mark.ci
 def test_a_body_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """408, so that no one holds connections with a byte a minute."""
     monkeypatch.setattr(boundary, "BODY_SECONDS", 0.3)

@@ -38,7 +38,7 @@ def charged(shop: Shop) -> Decimal:
 POINTS: tuple[Point, ...] = ("run_opened", "reserved", "sent", "receipt_kept", "settled", "snapshot", "finishing")
 
 
-@pytest.mark.short("sent-2_0")
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("point", "nth"),
     [
@@ -87,6 +87,7 @@ def test_two_processes_serve_an_order_once(shop: Shop) -> None:
     assert 1 == shop.environment.count("llm_monitoring_analysis_runs")
 
 
+@pytest.mark.ci
 def test_a_daily_run_at_the_same_moment_asks_nothing_twice(shop: Shop) -> None:
     """It waits for the order's run, or serves the order itself."""
     placed = shop.call("POST", "/analyze").json()
