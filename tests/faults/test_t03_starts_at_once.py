@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.environment import ALREADY_RUNNING, AMPLE, Environment, open_environment
-from tests.faults.conftest import CI, LONG, Note
+from tests.faults.conftest import LONG, Note
 from tests.fork_server import Child
 
 FIRST_DAY = date(2026, 11, 20)
@@ -32,7 +32,7 @@ def answers_billed(environment: Environment) -> int:
     ("rounds", "starts"),
     [
         pytest.param(1, (3,), id="three starts"),
-        pytest.param(1, (2, 4, 8), id="1", marks=CI),
+        pytest.param(1, (2, 4, 8), id="1"),
         pytest.param(20, (2, 4, 8), id="20", marks=LONG),
     ],
 )
@@ -76,6 +76,7 @@ def cut_short(run: Child) -> int:
     return int(any(sentence in run.said() for sentence in CUT_SHORT))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=LONG)])
 def test_t3_a_run_that_lost_its_lock_asks_nothing_that_the_next_has_asked(
     watched_urls: Any, random: Random, note: Note, times: int

@@ -193,6 +193,7 @@ def test_t6_a_correction_whose_acknowledgement_got_lost_is_entered_once(
     assert environment.check() == []
 
 
+@pytest.mark.ci
 def test_t6_a_run_whose_start_was_not_acknowledged_is_opened_once(environment: Environment, random: Random) -> None:
     """A run that is opened again by itself is the same one: no other is left that counts as running."""
     with Forgetful(environment.url, random, share=0.5) as db:

@@ -179,7 +179,7 @@ def refusal_of(fault: Row, provider: ProviderName) -> refusals.Row | None:
     return reply and refusals.row_of(provider, reply[0], refusals.read_document(provider, reply[1]))
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.short(every=7)
 @pytest.mark.parametrize("cell", named(CELLS))
 def test_t7_a_fault_has_the_outcome_of_the_table(played: Played, cell: Cell) -> None:
     """State, charge, retry, message, failure: as the table says, and never less than the provider billed."""

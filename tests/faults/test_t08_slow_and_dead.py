@@ -82,6 +82,7 @@ def test_t8_a_dead_and_a_slow_provider_stop_nobody_else(slow_environment: Enviro
     assert slow_environment.check(TODAY) == []
 
 
+@pytest.mark.ci
 def test_t8_one_users_refused_key_stops_nobody_else(watched_url: str, random: Random) -> None:
     """A user with a refused key, and one with calls that always fail, leave the day of the others whole."""
     with open_environment(watched_url, random) as environment, impatient():

@@ -16,7 +16,7 @@ from llm_monitoring import failpoints
 from llm_monitoring.domain import ProviderName
 from tests.environment import Environment, open_environment
 from tests.faults.batch_days import Died, check, complete, few_are_enough, losses, pass_hours
-from tests.faults.conftest import CI, LONG, Note
+from tests.faults.conftest import LONG, Note
 from tests.faults.in_process import TODAY, run_day
 
 PROVIDERS: Final[tuple[ProviderName, ...]] = ("openai", "anthropic", "google")
@@ -105,7 +105,8 @@ def half_price_only_if_billed_so(days: ChangingDays) -> Iterator[str]:
             yield f"T17 call {row['id']} saved {row['saved_usd']} USD in a batch that the provider did not bill"
 
 
-@pytest.mark.parametrize("days", [2, pytest.param(10, marks=CI), pytest.param(200, marks=LONG)])
+@pytest.mark.ci
+@pytest.mark.parametrize("days", [2, 10, pytest.param(200, marks=LONG)])
 def test_t17_changes_at_any_step_break_no_budget_and_lose_no_charge(
     watched_url: str, random: Random, note: Note, days: int
 ) -> None:

@@ -94,6 +94,7 @@ def test_t17_held_tasks_have_a_bounded_grace(environment: Environment, monkeypat
     assert [{"reason": "account_held", "final": False}] == reasons
 
 
+@pytest.mark.ci
 def test_t17_every_account_held_is_a_day_without_success(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_worker_reports_only_snapshots_that_it_wrote(environment: Environment)
     assert frozenset({1, 3}) == chunks.totals(environment.db, run_id, TODAY, [1, 2, 3]).snapshotted
 
 
+@pytest.mark.ci
 def test_a_chunk_with_a_held_row_does_not_keep_the_run_alive(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,7 @@ def test_a_day_without_workers_is_logged_once(
     assert all("`python -m llm_monitoring worker`" in line for line in lines)
 
 
+@pytest.mark.ci
 def test_a_worker_that_never_stops_does_not_keep_the_run_alive(
     monitor: ChunkMonitor, environment: Environment, chunk_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

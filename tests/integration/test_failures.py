@@ -71,7 +71,7 @@ def test_a_transaction_that_was_interrupted_runs_again(empty_database_url: str, 
         assert 2 == len(calls)
 
 
-@pytest.mark.short(every=3)
+@pytest.mark.ci
 @pytest.mark.parametrize("code", ["57014", "40001", "40P01"])
 def test_a_statement_that_is_broken_off_each_time_is_no_outage(empty_database_url: str, code: str) -> None:
     """Within seconds it is its row's problem, as the database answers others meanwhile."""

@@ -68,6 +68,7 @@ def as_login(url: str, login: str) -> str:
     return f"{scheme}://test_{login}:pw@{rest.partition('@')[2]}"
 
 
+@pytest.mark.ci
 def test_the_runner_does_a_whole_day(environment: Environment) -> None:
     """Answers, sentiments, a new account, failures, figures, all pruning: nothing of a daily run is refused."""
     user = environment.add_user("a@example.com")

@@ -58,7 +58,7 @@ def wait_until_said(process: Child, words: str) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.ci
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_ends_at_once(environment: Environment, number: signal.Signals, code: int) -> None:
     """The first signal says so, the second ends the process with 128 + its number, and the next start settles."""

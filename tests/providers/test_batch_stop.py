@@ -58,6 +58,7 @@ def test_a_stop_ends_an_upload_that_is_not_taken(batches: BatchClient) -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", BATCH_PROVIDERS)
 def test_a_silent_server_ends_a_request_without_a_stop(silent: str, name: ProviderName) -> None:
     """The longest time without a byte ends it, although its socket operations wait in slices."""

@@ -53,6 +53,7 @@ def words_of(world: World, language: str) -> Words:
     return load_words(language)
 
 
+@pytest.mark.ci
 def test_tools_give_what_the_api_gives(served: Served) -> None:
     """Figures, trends, rivals and positions to the last byte, over all providers and of each one."""
     for provider in PROVIDERS:

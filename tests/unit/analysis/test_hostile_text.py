@@ -13,6 +13,7 @@ UNITS = (
 )
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize("unit", UNITS)
 def test_hostile_text_is_analysed_to_its_end(unit: str) -> None:
     """However deep or repetitive, the last name of the text is found."""
