@@ -78,12 +78,13 @@ class NewProject:
 
 @dataclass(frozen=True, slots=True)
 class NewPrompt:
-    """A prompt to add; without `language` it has the language of its project."""
+    """A prompt to add; without `language` it has the language of its project. `is_active`: it is asked every day."""
 
     text: str
     language: str | None = None
     query_type: str = "general"
     tags: tuple[str, ...] = ()
+    is_active: bool = True
 
 
 class UnreadableProject(NotReady):

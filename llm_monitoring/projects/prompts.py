@@ -78,6 +78,7 @@ def prompt_fields(project: Project, query: NewPrompt) -> dict[str, Any]:
         "text": query.text.strip(),
         "language": language or project.language,
         "query_type": query.query_type,
+        "is_active": query.is_active,
     }
 
 

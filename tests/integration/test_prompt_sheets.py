@@ -45,6 +45,36 @@ def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tm
     assert {"Uno": ["precios", "pymes"]} == tags_of(cli)
 
 
+def test_a_paused_prompt_comes_back_paused(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+    """In a copy of the project too: nothing is asked and paid that was not."""
+    cli.done("queries", "add", "1", "Uno", "Dos")
+    cli.done("queries", "pause", "1", "2")
+    sheet = tmp_path / "a.csv"
+    sheet.write_text(cli.done("queries", "export", "1"), encoding="utf-8")
+    cli.done("projects", "add", "1", "Copy", "--brand", "Quipu", "--industry", "software")
+    cli.done("queries", "import", "2", str(sheet), "--yes")
+    assert {"Uno": True, "Dos": False} == active(cli, "2")
+
+
+def test_active_is_read_as_spreadsheets_write_it(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+    """In the language of who uses them; an empty cell is an active prompt."""
+    (tmp_path / "a.csv").write_text("prompt;Activa\nA;VERDADERO\nB;FALSO\nC;sí\nD;No\nE;\nF;WAHR\nG;FALSCH\n", "utf-8")
+    cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
+    assert dict(zip("ABCDEFG", (True, False, True, False, True, True, False), strict=True)) == active(cli, "1")
+
+
+def test_a_line_that_is_neither_active_nor_paused_is_named(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+    """And nothing is stored."""
+    (tmp_path / "a.csv").write_text("prompt,active\nUno,true\nDos,perhaps\n", encoding="utf-8")
+    refused = cli.refused("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
+    assert "line 3: 'perhaps' under “active” is neither true nor false" in refused
+    assert {} == active(cli, "1")
+
+
+def active(cli: Cli, project: str) -> dict[str, bool]:  # noqa: F811
+    return {row["query_text"]: row["is_active"] for row in cli.json("queries", "list", project)}
+
+
 HARD = ["=¿Cuál es mejor?", "-¿Y barato?", "@quipu, ¿vale la pena?", "'=1+1 en Excel?", "¿A; =B o C?", "+34 o +35; -x"]
 
 

@@ -9,6 +9,14 @@ from llm_monitoring.projects import NewPrompt, clean_tags
 from llm_monitoring.projects.files.prompt_files import PromptFile
 
 SHOWN: Final = 5
+COLUMNS: Final = {
+    "Line": "line",
+    "Prompt": "text",
+    "Language": "language",
+    "Type": "type",
+    "Tags": "tags",
+    "Active": "active",
+}
 
 
 def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) -> None:
@@ -20,10 +28,10 @@ def show_preview(read: PromptFile, known: list[tuple[NewPrompt, str | None]]) ->
     if fresh:
         rows = [
             {"line": line + read.sheet.skipped, "text": each.text, "language": each.language, "type": each.query_type}
-            | {"tags": clean_tags(each.tags)}
+            | {"tags": clean_tags(each.tags), "active": each.is_active}
             for line, each in fresh[:SHOWN]
         ]
-        print_table(rows, {"Line": "line", "Prompt": "text", "Language": "language", "Type": "type", "Tags": "tags"})
+        print_table(rows, COLUMNS)
     if len(fresh) > SHOWN:
         say(f"… and {len(fresh) - SHOWN} more")
     skipped = [(line, same) for (line, _), (_, same) in numbered if same is not None]

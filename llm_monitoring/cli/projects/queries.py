@@ -76,9 +76,10 @@ def import_file(session: Session, /, project: int, file: IO[bytes], **options: A
     """Add the prompts in FILE to PROJECT, all or none, after a preview.
 
     FILE has one prompt a line, or is CSV (commas, semicolons or tabs) with a header: a column of prompts (query,
-    prompt, keyword, pregunta, frage, question, domanda, pergunta …) and perhaps language, type and tags, several of
-    which are divided by |; others are left out. UTF-8, UTF-16 and Windows-1252 are read. “-” is standard input. A
-    prompt that the project has, in any case of letters and with any mark at its end, is skipped.
+    prompt, keyword, pregunta, frage, question, domanda, pergunta …) and perhaps language, type, tags (several are
+    divided by |) and active (false: stored and paused); others are left out. UTF-8, UTF-16 and Windows-1252 are read.
+    “-” is standard input. A prompt that the project has, in any case of letters and with any mark at its end, is
+    skipped.
     """
     read = read_prompts(read_sheet(file), options["choice"], one_a_line=options["one_a_line"])
     new = [each for _, each in read.prompts]
@@ -137,7 +138,7 @@ def list_queries(session: Session, project: int, tag: str | None, *, as_json: bo
 @click.argument("project", type=PROJECT)
 @pass_session
 def export(session: Session, project: int) -> None:
-    """Print the prompts of PROJECT as CSV with language, type and tags, as `queries import` reads them."""
+    """Print the prompts of PROJECT as CSV with language, type, tags and active, as `queries import` reads it."""
     from llm_monitoring.reporting.prompt_sheet import prompt_sheet
 
     with session.app() as app:

@@ -6,8 +6,8 @@ FROM llm_monitoring_queries q WHERE q.project_id = %(project_id)s ORDER BY q.id;
 
 -- name: add_prompt
 -- Add a prompt, unless the project already has it.
-INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type)
-VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s)
+INSERT INTO llm_monitoring_queries (project_id, query_text, language, query_type, is_active)
+VALUES (%(project_id)s, %(text)s, %(language)s, %(query_type)s, %(is_active)s)
 ON CONFLICT (project_id, query_text) DO NOTHING
 RETURNING id;
 

@@ -8,7 +8,14 @@ from typing import Final
 
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.definition import NewPrompt
-from llm_monitoring.projects.files.columns import Table, Titles, known_columns, read_table
+from llm_monitoring.projects.files.columns import (
+    LONGEST_SHOWN,
+    Table,
+    Titles,
+    known_columns,
+    plain_title,
+    read_table,
+)
 from llm_monitoring.projects.files.csv_files import Sheet, at, lines, rows, several_columns
 from llm_monitoring.projects.files.formulas import without_guards
 from llm_monitoring.projects.prompt_tags import clean_tags
@@ -105,7 +112,13 @@ TITLES: Final[Titles] = {
         "etiquette",
         "etiquettes",
     ),
+    "active": ("active", "is active", "activo", "activa", "aktiv", "actif", "attivo", "ativo", "ativa"),
 }
+YES: Final = frozenset(
+    {"true", "verdadero", "wahr", "vrai", "vero", "verdadeiro", "yes", "si", "ja", "oui", "sim", "1"}
+)
+NO: Final = frozenset({"false", "falso", "falsch", "faux", "no", "nein", "non", "nao", "0"})
+"""As spreadsheets in six languages write a cell that is true or false, and as people do."""
 SEPARATORS: Final = re.compile(r"[|;,]")
 
 
@@ -154,7 +167,7 @@ def parse_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool =
         return PromptFile(sheet, tuple(body))
     if not one_a_line and (choice is not None or headed or several_columns(sheet)):
         table = read_table(sheet, TITLES, "prompt", choice)
-        return PromptFile(sheet, tuple((line, query(table, fields)) for line, fields in table.rows), table)
+        return PromptFile(sheet, tuple((line, query(table, line, fields)) for line, fields in table.rows), table)
     return PromptFile(sheet, tuple((line, NewPrompt(text)) for line, text in lines(sheet)))
 
 
@@ -171,11 +184,26 @@ def first_row(sheet: Sheet) -> list[str]:
         return []
 
 
-def query(table: Table, fields: tuple[str, ...]) -> NewPrompt:
+def query(table: Table, line: int, fields: tuple[str, ...]) -> NewPrompt:
     """A prompt from the columns of its row; an empty field means the default."""
     return NewPrompt(
         table.field(fields, "prompt"),
         table.field(fields, "language") or None,
         table.field(fields, "type") or "general",
         tuple(each for each in SEPARATORS.split(table.field(fields, "tags")) if each.strip()),
+        is_active(table, line, table.field(fields, "active")),
     )
+
+
+def is_active(table: Table, line: int, text: str) -> bool:
+    """Whether a prompt is to be asked, as its row says; an empty field means yes. Raises Invalid with the line."""
+    word = plain_title(text)
+    if word and word not in YES | NO:
+        raise Invalid(
+            "file",
+            f"{table.sheet.where(line)}: {text[:LONGEST_SHOWN]!r} under {table.columns['active']} is neither true nor "
+            "false",
+            code="neither_true_nor_false",
+            line=line + table.sheet.skipped,
+        )
+    return word not in NO
