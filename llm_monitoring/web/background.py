@@ -46,7 +46,7 @@ class Task:
 class Background:
     """The tasks of a service. A process that ends loses them: they compute, and whoever wants an outcome asks again.
 
-    `most` is of one asker. `waiting` has the tasks of each asker, whose turn is next first.
+    `most` is of one asker. `waiting` has the tasks of each asker; the asker with the next turn is first.
     """
 
     most: int = MOST_TASKS
@@ -82,7 +82,7 @@ class Background:
             return self.tasks[key].future
 
     def begin_next(self) -> None:
-        """Begin a task of the asker whose turn it is, unless one is being done."""
+        """Begin a task of the asker with the next turn, unless one is being done."""
         with self.lock:
             if self.is_busy or not self.waiting:
                 return

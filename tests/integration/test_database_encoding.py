@@ -1,4 +1,4 @@
-"""A database whose encoding cannot hold every text is refused before anything is asked."""
+"""A database with an encoding that cannot hold every text is refused before anything is asked."""
 
 from __future__ import annotations
 

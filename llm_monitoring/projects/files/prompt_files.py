@@ -158,7 +158,7 @@ def read_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = 
 
 
 def parse_prompts(sheet: Sheet, choice: str | None = None, *, one_a_line: bool = False) -> PromptFile:
-    """The prompts of a sheet as they are written; raises Invalid if its columns cannot be told apart."""
+    """The prompts of a sheet as they are written; raises Invalid if its columns are ambiguous."""
     if one_a_line and choice is not None:
         raise Invalid("column", "--lines takes each line as a prompt, --column one column of it: give one of them")
     headed, single = is_titled(sheet), len(first_row(sheet)) == 1

@@ -29,7 +29,7 @@ class PromptRow:
 
 
 def prompt_rows(request: Request, here: ProjectVisitor, form: Form) -> list[PromptRow]:
-    """Each prompt of the form's field with what becomes of it; raises Invalid for columns that cannot be told apart.
+    """Each prompt of the form's field with what becomes of it; raises Invalid for ambiguous columns.
 
     The form's tags are of every prompt, next to those of its own row.
     """
