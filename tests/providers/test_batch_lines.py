@@ -275,7 +275,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @given(st.lists(TEXTS, max_size=8), st.booleans())
-@example(["a\u2028b\u2029c\x85d"], blank=False)
+@example(["a\u2028b\u2029c\x85d"], False)
 def test_only_a_line_feed_ends_a_line(texts: list[str], blank: bool) -> None:
     """Any text in a line, such as U+2028, U+0085 or a form feed, stays in its line."""
     lines = [json.dumps({"text": text}, ensure_ascii=False).encode() for text in texts]
