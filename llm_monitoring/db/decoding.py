@@ -14,15 +14,8 @@ Cast = Callable[[Any, Any], Any]
 
 SHOWN_CHARACTERS: Final = 60
 JSON_OID, JSONB_OID = 114, 3802
-ARRAY_OIDS: Final = (
-    1005,
-    1007,
-    1016,
-    1009,
-    1015,
-    1182,
-    1231,
-)  # of smallint, integer, bigint, text, varchar, date, numeric
+# Arrays of smallint, integer, bigint, text, varchar, date, numeric.
+ARRAY_OIDS: Final = (1005, 1007, 1016, 1009, 1015, 1182, 1231)
 # Raised for values that PostgreSQL holds and Python does not: years above 9999 or before 1, numbers of 5,000 digits.
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError, ArithmeticError, psycopg2.DataError)
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +20,7 @@ from llm_monitoring.reporting.report_data import ReportRequest
 from llm_monitoring.reporting.view import view
 from llm_monitoring.reporting.words import LANGUAGES
 from llm_monitoring.settings.fields import load_settings
-from tests.browser.service import CHROMIUM, HERE
+from tests.browser.service import CHROMIUM, run
 from tests.unit.reporting.scene import BRAND, RIVALS, TEXT, material, project
 
 WAYS = [
@@ -49,19 +45,7 @@ def look(pages: Sequence[tuple[str, Path]], pictures: Path | None = None) -> lis
             for way, width, height, scheme in WAYS
         ],
     }
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", tempfile.gettempdir())}
-    done = subprocess.run(
-        ["node", "look.mjs"],
-        cwd=HERE,
-        env=environment,
-        input=json.dumps(order),
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = run("look.mjs", order)
     return found
 
 

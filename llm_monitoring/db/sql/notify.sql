@@ -3,7 +3,7 @@
 INSERT INTO llm_monitoring_news (kind, subject, day, line, severity)
 SELECT %(kind)s, %(subject)s, %(day)s, %(line)s, %(severity)s
 WHERE NOT EXISTS (SELECT FROM llm_monitoring_news n
-                  WHERE n.kind = %(kind)s AND n.subject = %(subject)s 
+                  WHERE n.kind = %(kind)s AND n.subject = %(subject)s
                     AND n.day > %(day)s::date - %(quiet_days)s::int AND n.day < %(day)s::date + %(quiet_days)s::int)
 ON CONFLICT (kind, subject, day) DO NOTHING;
 
