@@ -30,7 +30,7 @@ API_VERSION: Final = "v1beta"
 PAGE_SIZE: Final = 1000
 
 REDIRECT_HOST: Final = "vertexaisearch.cloud.google.com"
-DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
+DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[a-z\d-]+)", re.IGNORECASE)
 BILLED_BY_PROMPT: Final = re.compile(r"gemini-(?:1|2)[.-]")
 # Provisioned throughput is prepaid and charged at the standard price, so that the charge is never too low.
 TRAFFIC_TIERS: Final = {

@@ -1,11 +1,11 @@
 """Classifies refusals: one table over the status, codes, types and reasons of the providers' error documents.
 
-The message is not matched, because it may quote the prompt. The exceptions are sentences of Anthropic and Google, which
-have no code for them: they are matched from the start of the message.
+The message is not matched, because it may quote the prompt. The exceptions are sentences that have no code: they are
+matched from the start of the message.
 
 Sources: the providers' error pages (OpenAI "Error codes" and "Spend limits", Anthropic "Errors", Gemini
 "Troubleshooting" and google.api.ErrorReason, Perplexity's error types), the error types of the SDKs, messages that
-users of Gemini have published, and LiteLLM's error types.
+users of OpenAI and Gemini have published, and the error types of LiteLLM and OpenRouter.
 """
 
 from __future__ import annotations
@@ -72,14 +72,15 @@ NO_MODEL: Final = frozenset(
     {"model_not_found", "invalid_model", "model_not_available", "DeploymentNotFound"}
     | {"key_model_access_denied", "team_model_access_denied", "user_model_access_denied"}  # LiteLLM
 )
+FLAGGED: Final = "flagged_input"  # a field of OpenRouter's metadata that names the refused part of the prompt
 # The prompt was filtered, with any status: OpenAI, Azure, LiteLLM.
 FILTERED: Final = frozenset(
-    {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt"}
+    {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "invalid_prompt", FLAGGED}
     | {"bio_policy", "cyber_policy", "misalignment_policy_violation"}
 )
 RATE_LIMIT: Final = frozenset({"rate_limit_exceeded"})
 GOOGLE_LOAD: Final = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN"})  # not used by gateways
-DAILY_MARK: Final = "quota per day"  # our own mark, for a Google quota with PerDay in its id
+DAILY_MARK: Final = "quota per day"  # our own mark, for a Google quota with PerDay in its id or with a limit of zero
 REGAIN: Final = re.compile(r"You will regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 
 # The first row that fits applies.
@@ -100,6 +101,8 @@ TABLE: Final = (
     Row("prompt_refused", "prompt", (400, 401, 403, 404), OPENAI_FORM, FILTERED),
     # The model.
     Row("model_missing", "model", (400, 401, 403, 404), marks=NO_MODEL),
+    Row("model_missing", "model", (400, 403), OPENAI_FORM, sentence=re.compile(
+        r"You are not allowed to sample from this model\b|Your organization must be verified to use the model\b")),
     Row("model_missing", "model", (404,)),
     # The key.
     Row("key_refused", "key", (400, 401, 403), ("google",), GOOGLE_KEY),
@@ -190,18 +193,29 @@ def read_document(name: ProviderName, body: bytes) -> Document:
 
 
 def is_documented(name: ProviderName, error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> bool:
-    """Return whether this is an error document: a message with a type, a code or (Google) a status in words."""
-    kinds = ("status",) if name == "google" else ("type", "code")
-    named = any(isinstance(error.get(kind), str) and error.get(kind) for kind in (*kinds, "type"))
-    return isinstance(error.get("message"), str) and (named or bool(details))
+    """Return whether this is an error document: a message with a type, a code or (Google) a status in words.
+
+    OpenRouter has a number for the code; one of Google alone may come from any of Google's servers.
+    """
+    kinds = ("status", "type") if name == "google" else ("type", "code")
+    named = any(isinstance(error.get(kind), str) and error.get(kind) for kind in kinds)
+    numbered = name != "google" and type(error.get("code")) is int
+    return isinstance(error.get("message"), str) and (named or numbered or bool(details))
 
 
 def marks_in(error: Mapping[str, object], details: tuple[dict[str, object], ...]) -> frozenset[str]:
     inner = parsing.mapping(error.get("details"))  # Anthropic's; Google has a list under this name
     given = [error.get("code"), error.get("type"), error.get("status"), inner.get("error_code")]
     given += [detail.get("reason") for detail in details]
-    daily = [DAILY_MARK] if any("PerDay" in quota for detail in details for quota in quotas_in(detail)) else []
-    return frozenset([mark for mark in given if isinstance(mark, str)] + daily)
+    given += [FLAGGED] if FLAGGED in parsing.mapping(error.get("metadata")) else []
+    given += [DAILY_MARK] if any(is_spent(detail) for detail in details) else []
+    return frozenset(mark for mark in given if isinstance(mark, str))
+
+
+def is_spent(detail: Mapping[str, object]) -> bool:
+    """Return whether a detail of Google names a quota that no waiting within a run refills: of a day, or of zero."""
+    zero = parsing.mapping(detail.get("metadata")).get("quota_limit_value") == "0"
+    return zero or any("PerDay" in quota for quota in quotas_in(detail))
 
 
 def quotas_in(detail: Mapping[str, object]) -> list[str]:

@@ -120,3 +120,23 @@ def test_google_chunks_are_counted_with_the_unreadable_ones() -> None:
     """The places in the supports count every chunk, also one that is no page."""
     found = google([{"groundingChunkIndices": [1, True, "2"]}, {"groundingChunkIndices": 2.5}])
     assert [True, False] == [citation.cited for citation in found]
+
+
+@pytest.mark.parametrize(
+    "title", ["holded.com", "www.Holded.ES", "пример.рф", "例え.テスト", "xn--e1afmkfd.xn--p1ai", "a-b.co.uk"]
+)
+def test_the_site_behind_a_redirect_may_be_in_any_script(title: str) -> None:
+    """A title that is a host names the site, whatever the script of its last part."""
+    assert title == redirected(title).domain
+
+
+@pytest.mark.parametrize("title", ["Comparativa de CRM", "Ranking 2.0", "a.b.1", "пример", "holded.com: precios", ""])
+def test_a_title_that_is_no_host_names_no_site(title: str) -> None:
+    """The title of a page is no site."""
+    assert redirected(title).domain is None
+
+
+def redirected(title: str) -> Citation:
+    chunks = [{"web": {"uri": REDIRECT + "E1", "title": title}}]
+    candidate = {"content": {"parts": [{"text": "Holded"}]}, "groundingMetadata": {"groundingChunks": chunks}}
+    return read_reply("google", stored({"candidates": [candidate]})).citations[0]

@@ -93,3 +93,57 @@ def test_a_flaw_in_an_error_document(flaw: bytes) -> None:
     document = b'{"error": {"message": "M@", "type": "overloaded_error"}}'
     raw = flaw + document if flaw[0] == 0xEF else document.replace(b"@", flaw)
     assert "no" == error_from("anthropic", KEY, HttpReply(529, {}, raw)).billed
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "perplexity"])
+@pytest.mark.parametrize(
+    ("status", "scope"), [(402, "account"), (403, "key"), (404, "model"), (400, "prompt"), (429, "minute")]
+)
+def test_a_code_that_is_a_number_is_a_code(provider: ProviderName, status: int, scope: str) -> None:
+    """OpenRouter and Perplexity repeat the status as the code: a call without credit is refused, and not billed."""
+    found = refused(provider, status, code=status)
+    assert (scope, "no") == (found.refusal.scope, found.billed)
+
+
+@pytest.mark.parametrize("code", [True, None, [402], 402.0, ""], ids=repr)
+def test_what_is_no_code_makes_no_document(code: object) -> None:
+    """A body of unknown form with the status 402 may come from a server that passed the call on."""
+    assert "maybe" == refused("openai", 402, code=code).billed
+
+
+def test_a_number_alone_is_no_document_of_google() -> None:
+    """Each of Google's servers, also one in front of Gemini, repeats the status as a number."""
+    assert "maybe" == refused("google", 503, code=503).billed
+
+
+def test_a_flagged_prompt_closes_no_key() -> None:
+    """OpenRouter refuses a prompt with the status of a refused key, and quotes its flagged part."""
+    flagged = refused("openai", 403, code=403, metadata={"reasons": ["violence"], "flagged_input": "¿Qué"})
+    assert "prompt" == flagged.refusal.scope
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "You are not allowed to sample from this model",
+        "Your organization must be verified to use the model `gpt-6.1-terra`. Please go to: https://platform.openai.com",
+    ],
+)
+def test_a_model_that_an_account_may_not_use_closes_no_key(status: int, message: str) -> None:
+    """OpenAI refuses such a model without a code; the key answers with others."""
+    found = refused("openai", status, message=message, type="invalid_request_error", code=None)
+    assert "model" == found.refusal.scope
+
+
+@pytest.mark.parametrize(("limit", "scope"), [("0", "day"), ("60", "minute"), (None, "minute"), (0, "minute")])
+def test_a_quota_of_zero_is_not_waited_for(limit: object, scope: str) -> None:
+    """Google grants some projects nothing a minute: no waiting within the run helps."""
+    metadata = {"quota_limit": "GenerateContentRequestsPerMinutePerProjectPerRegion", "quota_limit_value": limit}
+    detail = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "metadata": metadata,
+    }
+    found = refused("google", 429, status="RESOURCE_EXHAUSTED", details=[detail])
+    assert scope == found.refusal.scope
