@@ -10,15 +10,26 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from llm_monitoring.db import Row, RowErrors, Transaction, load
+from llm_monitoring.ledger.accounts import BLOCKED_AT
 from llm_monitoring.ledger.attempts import new_id
 from llm_monitoring.ledger.budget import Budget
 
 SQL = load("balancing")
 log = logging.getLogger(__name__)
 
-Reason = Literal["host_added", "host_lowered", "reserved_changed", "month_ahead", "no_amount", "no_limit", "not_kept"]
+Reason = Literal[
+    "host_added",
+    "host_added_before",
+    "host_lowered",
+    "reserved_changed",
+    "month_ahead",
+    "no_amount",
+    "no_limit",
+    "not_kept",
+]
 SENTENCES: Final[dict[Reason, str]] = {
     "host_added": "la aplicación sumó gasto propio, que entra en el libro",
+    "host_added_before": "la aplicación había sumado gasto propio en un mes ya acabado, que entra en el libro de ese mes",
     "host_lowered": "la aplicación rebajó el gasto, que vuelve al del libro (para rebajarlo: `budget correct`)",
     "reserved_changed": "lo reservado no era lo de sus llamadas abiertas",
     "month_ahead": "su mes estaba en el futuro y vuelve al actual",
@@ -48,14 +59,20 @@ class Adjustment:
 def balance(budget: Budget, errors: RowErrors) -> list[Adjustment]:
     """Balance every account, each in its own transaction, and return the adjustments. Needs the run's lock.
 
-    A spend above the ledger's is entered in it as the host's own; a spend below it is set back.
+    A spend above the ledger's is entered in it as the host's own; a spend below it is set back. Whoever started the
+    month before has entered what the host had added to the ended one: that is reported here, and due alerts are raised.
     """
-    month, adjusted = budget.month(), list[Adjustment]()
+    month = budget.month()
+    budget.start_month(month)
+    ended = budget.db.all(SQL.added_before, {"month": month})
+    adjusted = [Adjustment(row["user_id"], "host_added_before", row["was"], row["now"]) for row in ended]
     for row in budget.db.all(SQL.accounts_astray, {"month": month}):
         with errors.guard("balance_account", f"User #{row['user_id']}", user_id=row["user_id"]):
             adjusted += balance_one(budget, row["user_id"], month)
     with errors.guard("balance_account", "Operador"):
         adjusted += balance_operator(budget, month)
+    with errors.guard("balance_account", "Avisos de presupuesto"):
+        budget.db.execute(SQL.raise_due_alerts, {"month": month, "blocked_at": BLOCKED_AT})
     for adjustment in adjusted:
         fields = {"event": "budget.adjusted", "user_id": adjustment.user_id, "reason": adjustment.reason}
         log.warning("⚖️ %s", adjustment.sentence, extra=fields)

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from llm_monitoring import projects
-from llm_monitoring.db.database import Database, Rejected
+from llm_monitoring.db.database import Database, Rejected, Transaction
 from llm_monitoring.db.row_errors import RowErrors
 from llm_monitoring.domain import Usage
 from llm_monitoring.errors import BadInput
@@ -24,6 +24,10 @@ from tests.admission import admits
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
 NOW = datetime.now(UTC)
 NEXT_MONTH = (NOW.replace(day=1, hour=0, minute=0, second=3) + timedelta(days=32)).replace(day=1)
+
+
+class Undone(Exception):
+    """Takes back what a test did to the server's roles."""
 
 
 @pytest.fixture
@@ -104,6 +108,65 @@ def test_spend_that_the_host_added_is_entered_in_the_ledger(budget: Budget, user
     assert audit.clean is True
     assert [] == audit.over_admitted
     assert [] == audit.over_ceiling
+
+
+@pytest.mark.parametrize("first", ["start", "host", "call", "correction"])
+def test_what_the_host_added_to_an_ended_month_is_kept(db: Database, user: int, first: str) -> None:
+    """Whoever touches the account first in the new month, the old one keeps it; the next start reports it once."""
+    now, later = Budget(db, Decimal(1), lambda: NOW), Budget(db, Decimal(1), lambda: NEXT_MONTH)
+    now.reserve(made := call(user))
+    settle(now, made, "0.005")
+    db.execute("UPDATE user_llm_api_keys SET current_month_spend = current_month_spend + 0.011")
+    if first == "host":
+        db.execute(
+            "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH}
+        )
+    elif first == "call":
+        later.reserve(call(user))
+    elif first == "correction":
+        later.correct(user, Decimal("0.001"), "a test")
+    assert [("host_added_before", Decimal("0.005"), Decimal("0.016"))] == put_right(later)
+    (row,) = later.db.all("SELECT month, charged_usd AS usd FROM llm_call_attempts WHERE kind = 'host'")
+    assert {"month": now.month(), "usd": Decimal("0.011")} == row
+    assert [] == later.differences()
+    db.execute("INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner) VALUES (now(), 'a test')")
+    assert [] == put_right(later)
+
+
+def test_a_host_that_resets_its_counters_needs_no_right_on_the_ledger(db: Database, user: int) -> None:
+    """A role that may write the counters alone starts a month, and what it had added is kept."""
+    Budget(db, Decimal(1), lambda: NOW).ensure_account(user)
+    db.execute("UPDATE user_llm_api_keys SET current_month_spend = 0.5")
+
+    def reset(tx: Transaction) -> None:
+        tx.execute("CREATE ROLE host_of_a_test")
+        tx.execute("GRANT SELECT, UPDATE ON user_llm_api_keys TO host_of_a_test")
+        tx.execute("SET LOCAL ROLE host_of_a_test")
+        tx.execute("UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH})
+        tx.execute("RESET ROLE")
+        (row,) = tx.all("SELECT kind, charged_usd AS usd FROM llm_call_attempts")
+        assert {"kind": "host", "usd": Decimal("0.5")} == row
+        raise Undone
+
+    with suppress(Undone):
+        db.transact(reset)
+
+
+@pytest.mark.parametrize(
+    ("limit", "thresholds"), [("0.60", [Decimal(80)]), ("0.50", [Decimal(80), Decimal(100)]), ("0.70", [])]
+)
+def test_a_threshold_that_a_lower_limit_reaches_is_recorded(
+    budget: Budget, user: int, limit: str, thresholds: list[Decimal]
+) -> None:
+    """No call is settled after the limit was lowered: the next start records the alerts, each once."""
+    budget.set_limits(user, Decimal(1), None)
+    budget.reserve(made := call(user, "0.50"))
+    settle(budget, made, "0.50")
+    budget.db.execute("UPDATE user_llm_api_keys SET monthly_budget_usd = %(limit)s", {"limit": limit})
+    for _ in range(2):
+        assert [] == put_right(budget)
+    rows = budget.db.all("SELECT threshold, spent_usd FROM llm_budget_alerts ORDER BY 1")
+    assert [{"threshold": each, "spent_usd": Decimal("0.50")} for each in thresholds] == rows
 
 
 def test_a_correction_is_how_a_month_is_lowered(budget: Budget, user: int) -> None:

@@ -16,6 +16,24 @@ WHERE k.user_id IS NOT NULL
                 OR (k.ledger_month = %(month)s AND k.ledger_spend_usd <> coalesce(s.spent, 0)))))
 ORDER BY k.user_id;
 
+-- name: added_before
+-- What hosts had added to counters of months that have ended, entered in the ledger since the last start.
+SELECT user_id, month, llm_ledger_spent(user_id, month) - charged_usd AS was, llm_ledger_spent(user_id, month) AS now
+FROM llm_call_attempts
+WHERE kind = 'host' AND month < %(month)s
+  AND closed_at > coalesce((SELECT max(started_at) FROM llm_monitoring_analysis_runs), '-infinity')
+ORDER BY closed_at, id;
+
+-- name: raise_due_alerts
+-- Record the thresholds that spends have reached without a settlement that did: by a lower limit or threshold, for example.
+INSERT INTO llm_budget_alerts (user_id, month, threshold, spent_usd, budget_usd)
+SELECT DISTINCT k.user_id, %(month)s::date, due.threshold, k.current_month_spend, k.monthly_budget_usd
+FROM user_llm_api_keys k CROSS JOIN LATERAL (VALUES (k.spending_alert_threshold), (%(blocked_at)s::numeric)) AS due (threshold)
+WHERE k.user_id IS NOT NULL AND date_trunc('month', k.last_spend_reset)::date = %(month)s
+  AND k.current_month_spend > 0 AND k.current_month_spend < 1e15 AND k.monthly_budget_usd > 0 AND k.monthly_budget_usd < 1e15
+  AND due.threshold <= 100 AND 100 * k.current_month_spend >= due.threshold * k.monthly_budget_usd
+ON CONFLICT (user_id, month, threshold) DO NOTHING;
+
 -- name: lock_account
 -- Lock an account until the transaction ends.
 SELECT user_id FROM user_llm_api_keys WHERE user_id = %(user_id)s FOR UPDATE;
