@@ -13,6 +13,7 @@ from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.keys import KeyCheck
 from llm_monitoring.ledger import Budget
 from llm_monitoring.model_review import findings
+from llm_monitoring.model_review.findings import PriceDrift
 from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.registry import ModelChange, RegistryEntry
 
@@ -38,9 +39,11 @@ def models(db: Database, checked: Sequence[KeyCheck] | None) -> Iterator[CheckRe
 
 
 def prices(db: Database, budget: Budget) -> Iterator[CheckResult]:
-    """Prices that begin within 60 days, and rises that are charged without a decision."""
+    """Prices that begin within 60 days, rises charged without a decision, and differences to the price list."""
     for each in registry.coming_changes(db, budget.today()):
         yield price_result(each)
+    for entry, drifts in findings.undecided(registry.read_entries(db), budget.today()):
+        yield drift_result(entry, drifts)
 
 
 def price_result(found: ModelChange) -> CheckResult:
@@ -55,6 +58,12 @@ def price_result(found: ModelChange) -> CheckResult:
         message,
         f"`{PROGRAM} models price {found.provider} {found.model_id} --suggested --from {change.valid_from}`",
     )
+
+
+def drift_result(entry: RegistryEntry, drifts: Sequence[PriceDrift]) -> CheckResult:
+    parts = ", ".join(f"{each.name} {amount(each.registered)} and {amount(each.suggested)}" for each in drifts)
+    message = f"{entry.name}: the registry and {drifts[0].source} differ: {parts}"
+    return yellow("price", message, f"`{PROGRAM} models price {entry.llm_provider} {entry.model_id} --suggested`")
 
 
 def amount(value: Decimal | None) -> str:

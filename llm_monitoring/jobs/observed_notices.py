@@ -12,11 +12,13 @@ from llm_monitoring.app import App
 from llm_monitoring.db import Row
 from llm_monitoring.figures import Comparison
 from llm_monitoring.jobs.digest_text import Names, plain
+from llm_monitoring.model_review import findings
+from llm_monitoring.model_review.findings import PriceDrift
 from llm_monitoring.notify import detectors
 from llm_monitoring.notify.detectors import BudgetAlert, Move, Outage, SpendJump
 from llm_monitoring.notify.outbox import Notice
-from llm_monitoring.registry import ModelChange
-from llm_monitoring.registry.price_lines import price_change_line
+from llm_monitoring.registry import ModelChange, RegistryEntry
+from llm_monitoring.registry.price_lines import price_change_line, price_drift_line
 from llm_monitoring.reporting.words import Words, load_words
 from llm_monitoring.runs.reason_texts import cause_text
 from llm_monitoring.runs.reasons import Cause
@@ -38,6 +40,9 @@ def observed(app: App, day: date, names: Names) -> Iterator[Notice]:
     yield from notices_of(app, "API keys", lambda: detectors.refused_keys(db, day), names.of(key_notice))
     yield from notices_of(app, "modelos", lambda: detectors.retiring_models(db), model_notice)
     yield from notices_of(app, "precios", lambda: registry.coming_changes(db, app.budget.today()), price_notice)
+    yield from notices_of(
+        app, "precios", lambda: findings.undecided(registry.read_entries(db), app.budget.today()), drift_notice
+    )
     yield from notices_of(
         app, "gasto", lambda: detectors.spend_jumps(db, day), lambda jump: spend_notice(jump, day, names)
     )
@@ -106,6 +111,14 @@ def price_notice(model: ModelChange) -> Notice:
     """A price that begins soon, or is charged without a decision: once a week until an admin decides."""
     line = price_change_line(model.provider, plain(model.model_id), model.change)
     return Notice("model", f"{model.provider}/{model.model_id} {model.change.valid_from}", line, quiet_days=WEEK_DAYS)
+
+
+def drift_notice(found: tuple[RegistryEntry, Sequence[PriceDrift]]) -> Notice:
+    """A price that is not the price list's: once a week until an admin decides."""
+    entry, drifts = found
+    parts, source = [each.part for each in drifts], drifts[0].source
+    line = price_drift_line(entry.llm_provider, plain(entry.model_id), parts, plain(source))
+    return Notice("model", f"{entry.name} price", line, quiet_days=WEEK_DAYS)
 
 
 def spend_notice(jump: SpendJump, day: date, names: Names) -> Notice:

@@ -151,7 +151,8 @@ def advice(provider: ProviderName, successor: Successor | None) -> str:
 
 
 def price_drift(provider: ProviderName, drift: PriceDrift) -> None:
-    amounts = f"${plain(drift.registered)} en el registro y ${plain(drift.suggested)} según {drift.source}"
+    unit = "$" if drift.part.is_amount else "×"
+    amounts = f"{unit}{plain(drift.registered)} en el registro y {unit}{plain(drift.suggested)} según {drift.source}"
     line = f"💱 {provider}/{drift.model_id}: precio de {price_name(drift.name)}, {amounts}"
     fields = {"registered_usd": str(drift.registered), "suggested_usd": str(drift.suggested)}
     warn("model.price_drift", line, provider=provider, model_id=drift.model_id, price=drift.name, **fields)

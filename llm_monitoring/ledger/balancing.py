@@ -29,7 +29,7 @@ Reason = Literal[
 ]
 SENTENCES: Final[dict[Reason, str]] = {
     "host_added": "la aplicación sumó gasto propio, que entra en el libro",
-    "host_added_before": "la aplicación había sumado gasto propio en un mes ya acabado, que entra en el libro de ese mes",
+    "host_added_before": "la aplicación había sumado gasto en un mes ya acabado, que entra en el libro de ese mes",
     "host_lowered": "la aplicación rebajó el gasto, que vuelve al del libro (para rebajarlo: `budget correct`)",
     "reserved_changed": "lo reservado no era lo de sus llamadas abiertas",
     "month_ahead": "su mes estaba en el futuro y vuelve al actual",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,12 +14,21 @@ from llm_monitoring.domain import ProviderName
 from llm_monitoring.model_review.suggested_prices import SuggestedPrice, rises, suggest
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.providers.model_lists import answers_text
-from llm_monitoring.registry import DatedPrice, Price, PriceChange, PriceEntry, RegistryEntry, without_date
+from llm_monitoring.registry import (
+    DatedPrice,
+    NotCallable,
+    Part,
+    Price,
+    PriceChange,
+    PriceEntry,
+    RegistryEntry,
+    without_date,
+)
 
 MISSES_TO_RETIRE: Final = 2
 NOTICE: Final = timedelta(days=30)
-NOTABLE_DRIFT: Final = Decimal("0.01")
 LONGEST_ID: Final = 100  # what the column holds
+FACTOR_PLACES: Final = 10  # what the columns hold
 
 Suggest = Callable[[ProviderName, str, datetime], SuggestedPrice | None]
 Rises = tuple[tuple[date, SuggestedPrice], ...]
@@ -65,6 +75,10 @@ class PriceDrift:
     registered: Decimal
     suggested: Decimal
     source: str
+
+    @property
+    def part(self) -> Part:
+        return Part(self.name, self.registered, self.suggested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +257,30 @@ def known_price(entry: RegistryEntry, valid_from: date, suggestion: SuggestedPri
     return DatedPrice(valid_from, "library", price, suggestion.source, suggestion.price)
 
 
+def undecided_drifts(entry: RegistryEntry, today: date) -> Iterator[PriceDrift]:
+    """The drifts that the last check found, unless an admin has decided since or a known rise is charged."""
+    prices, source = entry.read_prices(), entry.suggested_source
+    if prices is None or source is None or prices.rise(today) is not None:
+        return
+    if entry.priced_on is None or entry.suggested_at is None or entry.priced_on < entry.suggested_at:
+        yield from price_drifts(entry, SuggestedPrice(entry.suggested, source))
+
+
+def undecided(entries: Iterable[RegistryEntry], today: date) -> Iterator[tuple[RegistryEntry, list[PriceDrift]]]:
+    """The models with such drifts; one with a price that cannot be read has none."""
+    for entry in entries:
+        with suppress(NotCallable):
+            if drifts := list(undecided_drifts(entry, today)):
+                yield entry, drifts
+
+
 def price_drifts(entry: RegistryEntry, suggestion: SuggestedPrice | None) -> Iterator[PriceDrift]:
-    """The prices of an approved model that differ from the suggested ones by more than 1 %."""
+    """The prices of an approved model that differ from the suggested ones."""
     price = entry.read_price()
     if suggestion is None or price is None or not entry.is_available or entry.retired_at is not None:
         return
     for name, registered, suggested in comparable_prices(price, suggestion.price):
-        if abs(suggested - registered) > NOTABLE_DRIFT * registered:
+        if suggested != registered:
             yield PriceDrift(entry.model_id, name, registered, suggested, suggestion.source)
 
 
@@ -261,6 +292,10 @@ def comparable_prices(price: Price, listed: PriceEntry) -> Iterator[tuple[str, D
             yield name, registered, suggested
     if price.search_usd is not None and listed.searches is not None:
         yield "searches", 1000 * price.search_usd, listed.searches
+    for name in registry.FACTORS:
+        factor, suggested = getattr(price, name), listed.amount(name)
+        if factor is not None and suggested is not None:
+            yield name, factor, round(suggested, FACTOR_PLACES)
     for tier in listed.tiers:
         start = int(tier["above_input_tokens"])
         for name in sorted(tier.keys() - {"above_input_tokens"}):

@@ -21,7 +21,7 @@ from llm_monitoring.registry.models import (
     read_entry,
     read_model,
 )
-from llm_monitoring.registry.price_entries import COLUMNS, PriceEntry, PriceUpdate, read_price
+from llm_monitoring.registry.price_entries import COLUMNS, FACTORS, PriceEntry, PriceUpdate, read_price
 from llm_monitoring.registry.pricing import (
     NotCallable,
     Price,
@@ -41,6 +41,7 @@ from llm_monitoring.registry.tariffs import DatedPrice, Prices, Quote, Tariff
 
 __all__ = [
     "COLUMNS",
+    "FACTORS",
     "STATES",
     "Catalogue",
     "DatedPrice",

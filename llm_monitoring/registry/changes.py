@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from llm_monitoring.registry.price_entries import MODE_FACTORS
+from llm_monitoring.registry.price_entries import FACTORS
 from llm_monitoring.registry.pricing import Price
 from llm_monitoring.registry.tariffs import DatedPrice, Prices, Source, with_factors_of
 
@@ -26,7 +26,7 @@ class Part:
 
     @property
     def is_amount(self) -> bool:
-        return self.name not in MODE_FACTORS
+        return self.name not in FACTORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ COLUMNS: Final = {
 NOT_SUGGESTED: Final = frozenset({"request"})
 """The amounts that no price list suggests."""
 MODE_FACTORS: Final = ("batch_factor", "flex_factor")
+FACTORS: Final = ("priority_factor", *MODE_FACTORS)
 
 
 @dataclass(frozen=True, slots=True)

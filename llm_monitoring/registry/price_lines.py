@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -15,6 +16,7 @@ PRICE_NAMES: Final = {
     "cache_write_1h": "escritura de caché de una hora",
     "searches": "1.000 búsquedas",
     "request": "petición",
+    "priority_factor": "factor prioritario",
     "batch_factor": "factor por lotes",
     "flex_factor": "factor flex",
 }
@@ -33,6 +35,14 @@ def price_change_line(provider: str, model_id: str, change: PriceChange) -> str:
         return f"{line}; se cobra el más caro, {decide}"
     line = f"📅 {name}: cambia de precio el {day} (UTC): {parts}, según {change.detail}"
     return f"{line}; desde ese día se reserva y se cobra el más caro, {decide}"
+
+
+def price_drift_line(provider: str, model_id: str, parts: Sequence[Part], source: str) -> str:
+    """One line: in what the registry's price differs from a price list's, and what an admin can do."""
+    name, differing = f"{provider}/{model_id}", ", ".join(map(part_text, parts[:MOST_PARTS]))
+    more = " …" if len(parts) > MOST_PARTS else ""
+    decide = f"`python -m llm_monitoring models price {provider} {model_id} --suggested`"
+    return f"💱 {name}: el registro no tiene el precio de {source}: {differing}{more}; acéptelo con {decide}"
 
 
 def part_text(part: Part) -> str:

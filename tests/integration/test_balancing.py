@@ -22,6 +22,7 @@ from llm_monitoring.ledger.errors import BudgetExceeded
 from tests.admission import admits
 
 HOST_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = now()"
+MONTHLY_RESET = "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s"
 NOW = datetime.now(UTC)
 NEXT_MONTH = (NOW.replace(day=1, hour=0, minute=0, second=3) + timedelta(days=32)).replace(day=1)
 
@@ -118,9 +119,7 @@ def test_what_the_host_added_to_an_ended_month_is_kept(db: Database, user: int, 
     settle(now, made, "0.005")
     db.execute("UPDATE user_llm_api_keys SET current_month_spend = current_month_spend + 0.011")
     if first == "host":
-        db.execute(
-            "UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH}
-        )
+        db.execute(MONTHLY_RESET, {"at": NEXT_MONTH})
     elif first == "call":
         later.reserve(call(user))
     elif first == "correction":
@@ -142,7 +141,7 @@ def test_a_host_that_resets_its_counters_needs_no_right_on_the_ledger(db: Databa
         tx.execute("CREATE ROLE host_of_a_test")
         tx.execute("GRANT SELECT, UPDATE ON user_llm_api_keys TO host_of_a_test")
         tx.execute("SET LOCAL ROLE host_of_a_test")
-        tx.execute("UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH})
+        tx.execute(MONTHLY_RESET, {"at": NEXT_MONTH})
         tx.execute("RESET ROLE")
         (row,) = tx.all("SELECT kind, charged_usd AS usd FROM llm_call_attempts")
         assert {"kind": "host", "usd": Decimal("0.5")} == row
@@ -182,7 +181,7 @@ def test_what_was_reserved_before_the_hosts_own_month_change_is_given_back(db: D
     now, later = Budget(db, Decimal(1), lambda: NOW), Budget(db, Decimal(1), lambda: NEXT_MONTH)
     calls = [call(user) for _ in range(4)]
     assert all(admits(now, each) for each in calls)
-    db.execute("UPDATE user_llm_api_keys SET current_month_spend = 0, last_spend_reset = %(at)s", {"at": NEXT_MONTH})
+    db.execute(MONTHLY_RESET, {"at": NEXT_MONTH})
     for each in calls:
         settle(now, each, "0.004")
     assert admits(later, call(user))

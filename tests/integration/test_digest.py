@@ -105,16 +105,21 @@ def job(environment: Environment, caplog: pytest.LogCaptureFixture) -> Job:
 
 @pytest.mark.ci
 def test_a_price_that_changes_is_reported_once_a_week(job: Job, webhook: Webhook) -> None:
-    """A known rise of an approved model is reported with its day, until the week is over."""
+    """A known rise of an approved model, and a price that is not the list's, are reported until the week is over."""
     job.environment.add_project(job.environment.add_user("a@example.com", ["openai"]), ["¿Qué es Quipu?"], ["openai"])
     job.environment.db.execute(
         "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, detail, cost_per_1m_input_tokens,"
         " cost_per_1m_output_tokens) VALUES ('google', 'gemini-3.8-flash', now()::date + 9, 'library', 'a list', 1, 5)"
     )
+    job.environment.db.execute(
+        "UPDATE llm_model_registry SET suggested_cost_per_1m_input_tokens = 9, suggested_source = 'a list',"
+        " suggested_at = now() WHERE model_id = 'gpt-6-luna'"
+    )
     for _ in range(2):
         job.run({"LLM_NOTIFY_URLS": webhook.url})
     (post,) = webhook.posts
     assert "📅 google/gemini-3.8-flash: cambia de precio el" in post["message"]
+    assert "💱 openai/gpt-6-luna: el registro no tiene el precio de a list: entrada $0.1 → $9" in post["message"]
 
 
 @pytest.fixture

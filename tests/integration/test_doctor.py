@@ -229,6 +229,17 @@ def test_a_price_that_begins_soon_is_told(environment: Environment, source: str,
     assert message["message"].startswith("google/gemini-3.8-flash")
 
 
+def test_a_price_that_is_not_the_lists_is_told(environment: Environment) -> None:
+    """What the weekly check found is yellow with both figures, until an admin decides."""
+    environment.db.execute(
+        "UPDATE llm_model_registry SET suggested_cost_per_1m_input_tokens = 9, suggested_source = 'a list',"
+        " suggested_at = now() WHERE model_id = 'gpt-6-luna'"
+    )
+    (message,) = [each for each in examine("--offline")[1] if "a list" in each["message"]]
+    assert "yellow" == message["colour"]
+    assert "openai/gpt-6-luna: the registry and a list differ: input 0.1 and 9" == message["message"]
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what Railway reads."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,10 @@ from click.testing import CliRunner
 from llm_monitoring import projects, registry
 from llm_monitoring.cli.root import root
 from llm_monitoring.db import Database, Rejected, RowErrors
-from llm_monitoring.domain import Mode
+from llm_monitoring.domain import Mode, provider_name
 from llm_monitoring.ledger import Attempt, Budget, PaymentService
+from llm_monitoring.model_review.findings import price_drifts
+from llm_monitoring.model_review.suggested_prices import suggest
 from llm_monitoring.providers import ModelInfo, Question, Reply
 from llm_monitoring.registry import admin, write_rates
 from tests.admission import unsaved
@@ -192,3 +195,12 @@ def test_an_impossible_factor_is_refused(models: Any, options: tuple[str, ...], 
     result = models("price", "openai", "gpt-6.1-terra", *options, "--reason", "x")
     assert 2 == result.exit_code, result.output
     assert message in result.stderr, result.output
+
+
+def test_the_first_prices_are_the_price_lists(db: Database) -> None:
+    """No price, tier, fee or factor of a seeded model differs from the list that it was read from."""
+    read = datetime(2026, 11, 23, tzinfo=UTC)
+    entries = [replace(each, is_available=True) for each in registry.read_entries(db)]
+    suggested = [suggest(provider_name(each.llm_provider), each.model_id, read) for each in entries]
+    assert None not in suggested
+    assert [] == [drift for pair in zip(entries, suggested, strict=True) for drift in price_drifts(*pair)]

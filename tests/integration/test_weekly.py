@@ -388,10 +388,10 @@ def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkey
 
 
 def test_price_drift_is_told_with_both_figures(check: Check) -> None:
-    """A price that is off by more than 1 % is reported if its model is approved; one within is not."""
+    """A price that is not the list's is reported if its model is approved, however small the difference."""
     check.environment.rows(
         "UPDATE llm_model_registry SET cost_per_1m_input_tokens = CASE model_id WHEN 'gpt-6.1-terra' THEN 0.989 "
-        "WHEN 'gpt-6-luna' THEN 0.0995 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
+        "WHEN 'gpt-6-luna' THEN 0.0999 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
     )
     check.environment.rows(
         "UPDATE llm_model_registry SET price_tiers = '[]', cost_per_1k_searches = 5 "
@@ -399,6 +399,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     )
     lines = messages(check.good(), "warn", "model.price_drift")
     terra = "💱 openai/gpt-6.1-terra: precio de entrada, $0.989 en el registro y $1 según genai-prices 0.2.3: openai"
+    luna = "💱 openai/gpt-6-luna: precio de entrada, $0.0999 en el registro y $0.1 según genai-prices 0.2.3: openai"
     haiku = "💱 anthropic/claude-haiku-5-5: precio de {}, ${} en el registro y ${} según genai-prices 0.2.3: anthropic"
     tiers = (
         ("escritura de caché", "0.125", "0.625"),
@@ -409,6 +410,7 @@ def test_price_drift_is_told_with_both_figures(check: Check) -> None:
     )
     assert lines == [
         f"{terra} gpt-6.1-terra",
+        f"{luna} gpt-6-luna",
         f"{haiku} claude-haiku-5-5".format("1.000 búsquedas", "5", "10"),
         *(f"{haiku} claude-haiku-5-5".format(f"{name} por encima de 100000 tokens", *usd) for name, *usd in tiers),
     ]

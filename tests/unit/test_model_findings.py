@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.model_review.findings import ModelReview, PriceDrift, Successor, examine
+from llm_monitoring.model_review.findings import ModelReview, PriceDrift, Successor, examine, undecided_drifts
 from llm_monitoring.model_review.suggested_prices import SuggestedPrice
 from llm_monitoring.providers import ModelInfo
-from llm_monitoring.registry import PriceEntry, RegistryEntry
+from llm_monitoring.registry import COLUMNS, PriceEntry, RegistryEntry
 from tests.registry_rows import registry_entry
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -25,6 +25,7 @@ SUGGESTED = SuggestedPrice(
         cached=Decimal("0.1"),
         searches=Decimal(10),
         request=Decimal(0),
+        priority_factor=Decimal(2),
         tiers=({"above_input_tokens": 200000, "input": "2", "output": "8"},),
     ),
     source="list",
@@ -170,7 +171,7 @@ def test_new() -> None:
     ("changes", "names"),
     [
         ({}, ["cached", "input > 200000", "output > 200000"]),
-        ({"cost_per_1m_input_tokens": Decimal("1.0101")}, ["cached", "input > 200000", "output > 200000"]),
+        ({"cost_per_1m_input_tokens": Decimal("1.001")}, ["input", "cached", "input > 200000", "output > 200000"]),
         ({"cost_per_1m_input_tokens": Decimal("0.99")}, ["input", "cached", "input > 200000", "output > 200000"]),
         ({"cost_per_1k_searches": Decimal(14)}, ["cached", "searches", "input > 200000", "output > 200000"]),
         (
@@ -180,13 +181,14 @@ def test_new() -> None:
             },
             [],
         ),
+        ({"priority_factor": Decimal("1.6")}, ["cached", "priority_factor", "input > 200000", "output > 200000"]),
         ({"is_available": False}, []),
         ({"cost_per_1m_input_tokens": Decimal(0)}, []),
         ({"cost_per_1m_output_tokens": None}, []),
     ],
 )
 def test_drift(changes: dict[str, Any], names: list[str]) -> None:
-    """Each price of an approved model that differs by more than 1 % from the registry's is reported, tiers included."""
+    """Each price of an approved model that differs from the registry's is reported, tiers included."""
     found = look([entry(**changes)], info(), suggestion=SUGGESTED)
     assert names == [drift.name for drift in found.drifts]
 
@@ -195,6 +197,26 @@ def test_drift_carries_both_figures() -> None:
     """A drift names what is charged, what is suggested and by whom."""
     found = look([entry(cost_per_1m_cached_input_tokens=Decimal("0.2"))], info(), suggestion=SUGGESTED)
     assert PriceDrift("gpt-a", "cached", Decimal("0.2"), Decimal("0.1"), "list") == found.drifts[0]
+
+
+@pytest.mark.parametrize(
+    ("suggested_on", "priced_on", "names"),
+    [
+        (date(2026, 11, 22), None, ["cached"]),
+        (date(2026, 11, 22), date(2026, 11, 21), ["cached"]),
+        (date(2026, 11, 22), date(2026, 11, 22), []),
+        (date(2026, 11, 22), date(2026, 11, 23), []),
+        (None, None, []),
+    ],
+)
+def test_a_drift_waits_for_a_decision(suggested_on: date | None, priced_on: date | None, names: list[str]) -> None:
+    """A difference to what the last check read is open until an admin enters a price on that day or later."""
+    changes: dict[str, Any] = {
+        f"suggested_{COLUMNS[name]}": SUGGESTED.price.amount(name) for name in ("input", "output", "cached")
+    }
+    source = None if suggested_on is None else "list"
+    found = entry(**changes, suggested_source=source, suggested_at=suggested_on, priced_on=priced_on)
+    assert names == [drift.name for drift in undecided_drifts(found, NOW.date())]
 
 
 RISE = replace(SUGGESTED, price=replace(SUGGESTED.price, input=Decimal(2), output=Decimal(9), tiers=()))
