@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -44,6 +45,7 @@ from llm_monitoring.db.failures import (
 from llm_monitoring.db.outage import Outage
 from llm_monitoring.db.prepared import Session
 from llm_monitoring.db.queries import Preparable, load
+from llm_monitoring.db.sequences import brought_forward
 from llm_monitoring.errors import ConfigurationError
 
 __all__ = [
@@ -259,7 +261,17 @@ class Database:
                     connection.commit()
                 return result
 
+        try:
+            return self.persist(attempt)
+        except Conflict as exc:
+            if not self.persist(partial(self.brought_forward, exc)):
+                raise
         return self.persist(attempt)
+
+    def brought_forward(self, conflict: Conflict) -> bool:
+        """Return whether the conflict came from a sequence that was behind, and is not any more."""
+        with self.borrow(autocommit=True) as connection:
+            return brought_forward(Transaction(connection), conflict)
 
     def persist(self, attempt: Callable[[], T]) -> T:
         """Call `attempt` until it is not interrupted, for up to `retry_limit` seconds.

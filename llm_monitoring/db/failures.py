@@ -45,11 +45,14 @@ class BrokenOff(Locked):
 
 
 class Conflict(MonitoringError):
-    """The row exists already."""
+    """The row exists already. `table` is the schema and name of its table."""
 
-    def __init__(self, message: str = "", *, constraint: str | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, constraint: str | None = None, table: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.constraint = constraint
+        self.table = table
 
 
 class Rejected(MonitoringError):
@@ -66,7 +69,10 @@ def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
     try:
         yield
     except (errors.UniqueViolation, errors.ExclusionViolation) as exc:
-        raise Conflict(primary(exc), constraint=exc.diag.constraint_name) from exc
+        schema, table = exc.diag.schema_name, exc.diag.table_name
+        raise Conflict(
+            primary(exc), constraint=exc.diag.constraint_name, table=(schema, table) if schema and table else None
+        ) from exc
     except errors.InsufficientPrivilege as exc:
         raise ConfigurationError(
             f"the database role {connection.info.user!r} lacks a right: {primary(exc)}",

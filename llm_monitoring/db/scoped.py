@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from llm_monitoring.db.database import Connection, Database, DatabaseUnavailable, Transaction
+from llm_monitoring.db.database import Conflict, Connection, Database, DatabaseUnavailable, Transaction
 from llm_monitoring.db.queries import load
+from llm_monitoring.db.sequences import brought_forward
 
 T = TypeVar("T")
 
@@ -79,6 +80,12 @@ class OpenTransaction(Database):
         self.transaction = transaction
 
     def work(self, fn: Callable[[Transaction], T], *, autocommit: bool) -> T:
+        try:
+            with self.transaction.savepoint():
+                return fn(self.transaction)
+        except Conflict as exc:
+            if not brought_forward(self.transaction, exc):
+                raise
         with self.transaction.savepoint():
             return fn(self.transaction)
 

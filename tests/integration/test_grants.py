@@ -99,6 +99,15 @@ def test_the_runner_does_a_whole_day(environment: Environment) -> None:
 
 
 @pytest.mark.ci
+def test_the_runner_inserts_after_a_restore(environment: Environment) -> None:
+    """A sequence that is behind its table is brought forward for a role that may not set it."""
+    run = "INSERT INTO llm_monitoring_analysis_runs ({}analysis_date, owner) VALUES ({}'2026-01-01', 'x') RETURNING id"
+    environment.db.execute(run.format("id, ", "1, "))
+    with Database(as_login(environment.url, "runner"), retry_seconds=5.0) as db:
+        assert [{"id": 2}] == db.all(run.format("", ""))
+
+
+@pytest.mark.ci
 def test_the_runner_does_a_day_on_two_machines(environment: Environment) -> None:
     """Coordinator and worker need no more than the runner's rights, once the owner has made the queue's tables."""
     environment.add_project(environment.add_user("a@example.com"), PROMPTS)
