@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ PACES: Final[tuple[Pace, ...]] = get_args(Pace)
 # What a user gives up so that a month's budget lasts, in the order in which it is given up by default.
 PacingStep = Literal["sentiment", "samples", "mode", "rotation", "providers"]
 PACING_STEPS: Final[tuple[PacingStep, ...]] = get_args(PacingStep)
+ADDRESS: Final = re.compile(r"[^@\s,;:<>()\[\]\"\\]{1,64}@[^@\s,;:<>()\[\]\"\\]{0,189}[^@\s,;:<>()\[\]\"\\.]")
 LONGEST_CALL: Final = 2  # times a provider's timeout: the end of a call, also if single bytes keep arriving
 
 
@@ -161,6 +163,11 @@ class KeyId:
 
     provider: ProviderName
     user_id: int | None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an e-mail address alone, without what is often pasted with it: a name, `mailto:`, a comma."""
+    return ADDRESS.fullmatch(text) is not None and text.isprintable()
 
 
 def parse_usd(value: Decimal | float | str) -> Decimal:

@@ -7,6 +7,7 @@ from typing import Final
 from llm_monitoring.access import audit, roles, sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.db import Database, in_transaction, load
+from llm_monitoring.domain import is_address
 from llm_monitoring.errors import Invalid, NotFound
 
 SQL = load("access")
@@ -47,7 +48,7 @@ def invite_viewer(db: Database, actor: Actor, project_id: int, email: str) -> No
     The same is stored whether there is one or not, and the record names the address alone. Raises Invalid for what is
     no address, and for one too many.
     """
-    if not sign_ins.is_address(email):
+    if not is_address(email):
         raise Invalid("email", f"{email!r} is no e-mail address", code="no_address")
 
     def work(db: Database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +14,6 @@ from llm_monitoring.domain import Secret
 
 SQL = load("people")
 
-ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 LINK_MINUTES: Final = 15
 MOST_OPEN_LINKS: Final = 3  # within LINK_MINUTES, so that no one can flood a mailbox
 
@@ -50,11 +48,6 @@ def person_of_address(db: Database, email: str) -> Person | None:
 def users_of_address(db: Database, email: str) -> list[int]:
     """The numbers of all users who have an address."""
     return [int(row["id"]) for row in db.all(SQL.person, {"user_id": None, "email": email})]
-
-
-def is_address(text: str) -> bool:
-    """Whether a text can be an e-mail address."""
-    return ADDRESS.fullmatch(text) is not None and text.isprintable()
 
 
 def invite(db: Database, actor: Actor) -> bool:

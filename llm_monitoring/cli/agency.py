@@ -9,13 +9,15 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.access import agencies
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.command import LateGroup, example, json_option
 from llm_monitoring.cli.base.output import say, show_json
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.errors import Invalid
 
 
-@click.group(epilog=example("agency set ana@agency.example 'Acme Agency' --logo acme.png", "agency show 1"))
+@click.group(
+    cls=LateGroup, epilog=example("agency set ana@agency.example 'Acme Agency' --logo acme.png", "agency show 1")
+)
 def agency() -> None:
     """Manage the name and logo on a user's shared pages and reports."""
 

@@ -25,8 +25,9 @@ MARKS: Final = {"green": "✔", "yellow": "!", "red": "✘"}
 def doctor(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
     """Check this installation and show how to fix what is wrong.
 
-    Database, migrations, clock, master key, API keys (by listing models, which is free), models, budgets, runs,
-    notifications, time zone, disk and Railway's settings. Changes nothing. Exits with 1 if something is red.
+    Database, migrations, clock, master key, API keys (by listing models, which is free), models, prices, budgets,
+    runs, the web service's access, notifications, time zone, disk, the folder of reports and Railway's settings.
+    Changes nothing. Exits with 1 if something is red.
     """
     session = ctx.ensure_object(Session)
     with ExitStack() as stack:

@@ -32,7 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "orders": ("orders", "Serve analyses that were ordered through the web service."),
     "tokens": ("tokens", "Manage access tokens of the web service: create, list, revoke."),
     "agency": ("agency", "Set the name and logo on shared pages and reports."),
-    "web": ("web", "Serve the REST API and the pages."),
+    "web": ("web", "Serve the pages, the REST API and MCP."),
     "mcp": ("mcp", "Serve one user's data to a model's client over standard input and output."),
     "migrate": ("migrate", "Create or update the tables of the database."),
     "completion": ("completion", "Print a script that completes commands with Tab."),

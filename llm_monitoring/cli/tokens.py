@@ -10,13 +10,15 @@ from llm_monitoring.access import tokens as store
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.token_changes import issue_token, token_fields
 from llm_monitoring.access.tokens import SCOPES, Token
-from llm_monitoring.cli.base.command import example, json_option
+from llm_monitoring.cli.base.command import LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Database, in_transaction
 
 
-@click.group(epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list"))
+@click.group(
+    cls=LateGroup, epilog=example("tokens create ana@agency.example --name sheets --scope figures:read", "tokens list")
+)
 def tokens() -> None:
     """Access tokens of the web service: what each may do, and on which projects."""
 

@@ -8,14 +8,14 @@ from llm_monitoring import edits, projects
 from llm_monitoring.access import sign_ins
 from llm_monitoring.access.addresses import public_address
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.cli.base.command import Failed, example, json_option
+from llm_monitoring.cli.base.command import Failed, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Database, Row
 from llm_monitoring.errors import NotFound
 
 
-@click.group(epilog=example("users add ana@agency.example", "users list"))
+@click.group(cls=LateGroup, epilog=example("users add ana@agency.example", "users list"))
 def users() -> None:
     """Manage users: each has projects, API keys and a monthly budget."""
 
@@ -26,7 +26,7 @@ def users() -> None:
 def add(session: Session, email: str) -> None:
     """Create a user with the address EMAIL."""
     with session.app() as app:
-        say(f"User {edits.add_user(app.db, edits.COMMAND, email)} added: {email}")
+        say(f"User {edits.add_user(app.db, edits.COMMAND, email)} added: {email.strip()}")
 
 
 @users.command(epilog=example("users invite ana@agency.example", "users invite 3"))
@@ -56,7 +56,7 @@ def invited(db: Database, user: str) -> tuple[int, str]:
     except NotFound:
         if "@" not in user:
             raise
-        found = {"id": edits.add_user(db, edits.COMMAND, user), "email": user}
+        found = {"id": edits.add_user(db, edits.COMMAND, user), "email": user.strip()}
     actor = Actor("command", found["id"])
     sign_ins.enable(db, actor)
     sign_ins.invite(db, actor)
@@ -93,7 +93,7 @@ def edit(session: Session, user: str, email: str) -> None:
     with session.app() as app:
         found = projects.find_user(app.db, user)
         edits.change_address(app.db, edits.COMMAND, found["id"], email)
-    say(f"User {found['id']}: {found['email']} is {email} now.")
+    say(f"User {found['id']}: {found['email']} is {email.strip()} now.")
 
 
 @users.command(epilog=example("users remove ana@agency.example", "users remove 3 --yes"))

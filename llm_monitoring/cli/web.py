@@ -1,4 +1,4 @@
-"""`web`: serves the REST API until it is stopped."""
+"""`web`: serves the pages, REST API and MCP until it is stopped."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ DEMO_TOKEN_DAYS: Final = 7
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: PORT, else 8000]")
 @pass_session
 def web(session: Session, *, port: int | None) -> None:
-    """Serve the REST API of LLM_WEB_BIND and PORT; SIGTERM and Ctrl-C end it once its requests are answered.
+    """Serve the pages, the REST API and MCP until SIGTERM or Ctrl-C, which let open requests end.
 
-    It never migrates: run `migrate` after an update. Callers need a token: see `tokens create --help`. The packages of
+    It listens on the address LLM_WEB_BIND and on the port PORT, and never migrates: run `migrate` after an update.
+    People sign in by the link of `users invite`, programs by a token of `tokens create`. The packages of
     requirements-web.txt must be installed. With --demo it serves the demo's database, prints a token for it, and
     serves what is ordered too, with simulated answers.
     """

@@ -10,12 +10,13 @@ from llm_monitoring.app import App
 from llm_monitoring.db import Database
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.edits.records import By, changing, record
-from llm_monitoring.keys import Progress, Rotation
+from llm_monitoring.keys import Progress, Rotation, require_own_key
 from llm_monitoring.ledger import Pacing, Standing, new_id, pacing_of, read_steps
 
 
 def store_key(app: App, by: By, user_id: int, provider: ProviderName, secret: Secret) -> None:
     """Store a user's key in place of the one before; raises ConfigurationError, Invalid and NotFound."""
+    require_own_key(app.settings, provider, secret)
 
     def work(app: App) -> None:
         app.keys.store(user_id, provider, secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_monitoring.keys.encryption import KeyCipher, KeyUnreadable, Reason, last_four, require_cipher
+from llm_monitoring.keys.issuers import require_own_key
 from llm_monitoring.keys.store import NAMED_AT_MOST, KeyStatus, KeyStore, ListedKey, Progress, Rotation
 from llm_monitoring.process.late_names import late_names
 
@@ -32,5 +33,6 @@ __all__ = [
     "check_keys",
     "last_four",
     "require_cipher",
+    "require_own_key",
     "store_unless_refused",
 ]

@@ -11,6 +11,7 @@ from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.keys import listing
 from llm_monitoring.keys.encryption import last_four
+from llm_monitoring.keys.issuers import require_own_key
 from llm_monitoring.keys.store import KeyStore, ListedKey, read_key
 from llm_monitoring.providers import AuthFailed, ModelInfo, ProviderUnavailable
 from llm_monitoring.settings import Settings
@@ -50,6 +51,7 @@ def store_unless_refused(
     Raises ConfigurationError without a master key, Invalid for a text that is not a key, NotFound without the user.
     """
     secret = read_key(secret)
+    require_own_key(settings, provider, secret)
     key = ListedKey(provider, "user", user_id, last_four=last_four(secret), bound=True)
     check = check_key(key, secret, with_short_waits(settings))
     if check.verdict != "refused":

@@ -35,6 +35,7 @@ from llm_monitoring.projects.name_candidates import (
 )
 from llm_monitoring.projects.prompt_tags import MOST_TAGS, clean_tag, clean_tags, set_tags, tag_prompts, tags_of
 from llm_monitoring.projects.prompts import (
+    SamePrompt,
     add_all_prompts,
     add_prompts,
     edit_prompt,
@@ -71,6 +72,7 @@ __all__ = [
     "NewProject",
     "NewPrompt",
     "Project",
+    "SamePrompt",
     "TrackedProject",
     "UnreadableProject",
     "active",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llm_monitoring.db import Conflict, Database, Rejected, Row, Transaction, load
@@ -82,16 +83,24 @@ def prompt_fields(project: Project, query: NewPrompt) -> dict[str, Any]:
     }
 
 
-def match_known(db: Database, project_id: int, new: Sequence[NewPrompt]) -> list[tuple[NewPrompt, str | None]]:
+@dataclass(frozen=True, slots=True)
+class SamePrompt:
+    """A prompt with the same words: of the project by `query_id`, or else the list's `entry`, counted from 1."""
+
+    query_id: int | None = None
+    entry: int | None = None
+
+
+def match_known(db: Database, project_id: int, new: Sequence[NewPrompt]) -> list[tuple[NewPrompt, SamePrompt | None]]:
     """Each of these prompts, with the earlier prompt of the project or the list that has the same words."""
-    seen: dict[str, str] = {}
+    seen: dict[str, SamePrompt] = {}
     for row in db.all(SQL.prompts, {"project_id": project_id}):
-        seen.setdefault(prompt_key(row["query_text"]), f"prompt {row['id']}")
-    found: list[tuple[NewPrompt, str | None]] = []
+        seen.setdefault(prompt_key(row["query_text"]), SamePrompt(query_id=row["id"]))
+    found: list[tuple[NewPrompt, SamePrompt | None]] = []
     for number, query in enumerate(new, start=1):
         key = prompt_key(query.text)
         found.append((query, seen.get(key)))
-        seen.setdefault(key, f"entry {number} of this list")
+        seen.setdefault(key, SamePrompt(entry=number))
     return found
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from llm_monitoring.db import Conflict, Database, Rejected, Row, load
+from llm_monitoring.domain import is_address
 from llm_monitoring.errors import AlreadyExists, ConfigurationError, Invalid, NotFound, NotReady
 
 SQL = load("users")
 
 
 MOST_ID = 2**31 - 1
-EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
 def add_user(db: Database, email: str) -> int:
     """Create a user and return the id; raises Invalid and AlreadyExists."""
-    if not EMAIL.fullmatch(email):
+    email = email.strip()
+    if not is_address(email):
         raise Invalid("email", f"{email!r} is no e-mail address")
     if db.one(SQL.user, {"user_id": None, "email": email}) is not None:
         raise AlreadyExists("user", email, f"a user with the address {email} exists already")
@@ -33,6 +32,7 @@ def add_user(db: Database, email: str) -> int:
 
 def find_user(db: Database, who: str) -> Row:
     """A user by id or e-mail address; raises NotFound, or Invalid if several users have the address."""
+    who = who.strip()
     user_id = int(who) if who.isascii() and who.isdigit() and len(who) <= len(str(MOST_ID)) else None
     if user_id is not None and user_id > MOST_ID:
         raise NotFound("user", repr(who))
@@ -50,7 +50,8 @@ def list_users(db: Database) -> list[Row]:
 
 def change_address(db: Database, user_id: int, email: str) -> None:
     """Store another address; raises Invalid, or AlreadyExists for the address of another user."""
-    if not EMAIL.fullmatch(email):
+    email = email.strip()
+    if not is_address(email):
         raise Invalid("email", f"{email!r} is no e-mail address")
     taken = db.one(SQL.owner_of_address, {"user_id": user_id, "email": email})
     if taken is not None:

@@ -21,6 +21,7 @@ PLACEHOLDER: Final = re.compile(
     rf"(?i){PREFIX}(?:{INSTRUCTION}(?:[-_. ]?(?:{INSTRUCTION}|{NOUN}))+|(?:api|secret)[-_. ]?key|key|token|secret|"
     rf"todo|tbd|none|null|undefined|empty|placeholder|redacted|change[-_]?me|[x*.•_-]{{3,}}|1234567890?|abc123)[-_.x*]*"
 )
+MASTER_KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 ELIDED: Final = re.compile(r"\.{3}|…|\*{3}|(?i:x{8})")
 VARIABLE: Final = re.compile(r"\$\{?\w+\}?|\$\(.*\)|\{\{.*\}\}|%\w+%|<.*>|\[.*\]|\{.*\}")
 
@@ -50,6 +51,7 @@ def problem_of(key: str) -> str:
         "this begins with a variable's name (“NAME=…”): leave that out": bool(ASSIGNED.match(key)),
         "this ends in a comma or a semicolon: leave it out": key.endswith((",", ";")),
         f"this is longer than {LONGEST_KEY} characters": len(key) > LONGEST_KEY,
+        "this is a master key: give the key of the provider": bool(MASTER_KEY.fullmatch(key)),
         "this is a placeholder: put the real key in its place": is_placeholder(key),
     }
     return next((problem for problem, found in checks.items() if found), "")

@@ -69,7 +69,7 @@ def budget(text: str) -> Decimal:
     """Return an amount in USD that a budget column can hold: zero or more, whole cents."""
     if re.fullmatch(r"[0-9]{1,8}(\.[0-9]{1,2})?", text):
         return Decimal(text)
-    raise ValueError("an amount in USD from 0 to below 100000000, in whole cents")
+    raise ValueError("an amount in USD from 0 to below 100000000, in whole cents, such as 50 or 1200.50")
 
 
 def user_numbers(text: str) -> frozenset[int] | None:

@@ -191,6 +191,7 @@ def test_users(cli: Cli) -> None:
     assert "There are no users yet: `users add`.\n" == cli.done("users", "list")
     assert f"User 1 added: {EMAIL}\n" == cli.done("users", "add", EMAIL)
     assert "'ana' is no e-mail address" == cli.refused("users", "add", "ana")
+    assert "'mailto:a@b.example' is no e-mail address" == cli.refused("users", "add", "mailto:a@b.example")
     assert "a user with the address ANA@agency.example exists already" == cli.refused(
         "users", "add", "ANA@agency.example"
     )
@@ -270,6 +271,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
         (("1", "openai"), " \n", "no key arrived on standard input"),
         (("1", "openai"), f"{KEY}\n{KEY}\n", "this is no API key: it must be the key alone, and this has se"),
         (("1", "openai"), KEY.encode() + b"\xf1\xff", "this is no API key: it must be one line of printable ASCII"),
+        (("1", "anthropic"), KEY, "this is a key of openai, and anthropic must not see it: store it for openai"),
         (("2", "openai"), KEY, "user '2' does not exist"),
     ],
 )
@@ -499,7 +501,7 @@ def test_queries_import(cli: Cli, quipu: int) -> None:
     shown = cli.done("queries", "import", "1", "prompts.csv", "--dry-run")
     assert "prompts.csv: UTF-8, columns divided by “;”; prompt from “Query”, language from “Language”" in shown
     assert "3 prompts: 2 new, 1 skipped." in shown
-    assert "Skipped: line 5 says the same as entry 2 of this list" in shown
+    assert "Skipped: line 5 says the same as line 4" in shown
     assert [] == cli.json("queries", "list", "1")
     assert "Project 1: new prompts: 2, known already: 1.\n" in cli.done("queries", "import", "1", "prompts.csv")
     assert "Project 1: new prompts: 0, known already: 3.\n" in cli.done("queries", "import", "1", "prompts.csv")

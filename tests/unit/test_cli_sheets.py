@@ -50,6 +50,12 @@ def test_prompts(data: str) -> None:
     assert [A, B] == read_queries(sheet(data))
 
 
+def test_windows_1252_keeps_its_signs() -> None:
+    """Prices, quotes and letters of Windows-1252 are read as they are, also next to words."""
+    text = "¿Un CRM por £30, 20€/mes o 5 ¢?\n„Wien“, ‚Šumava‘ – Žižkov, Œuvre, L’été. § 2\n"
+    assert text.splitlines() == [each.text for each in read_queries(sheet(text.encode("cp1252")))]
+
+
 def test_language_and_type() -> None:
     """Their columns are taken prompt by prompt, and an empty field means the default."""
     found = read_queries(sheet("type,query,language\nbrand,Is Quipu good?,en\n,¿Y esto?,\n"))
@@ -67,6 +73,10 @@ def test_a_field_may_hold_line_breaks_and_quotes() -> None:
     ("data", "message"),
     [
         (b"query\nuno\n\xc3\xa1\xf1\x81o\n", r"^file\.csv, line 3: neither UTF-8 nor Windows-1252; save the file"),
+        ("query\n¿Cuál es?\n".encode("mac-roman"), r"^file\.csv, line 2: 'u‡l' is in a word, .* Mac; save the file"),
+        ("query\n¿Qué?\n".encode("mac-roman"), r"^file\.csv, line 2: 'uŽ' is in a word"),
+        ("query\nuno\n¿Quién es?\n".encode("cp850"), r"^file\.csv, line 3: 'i‚n' is in a word, .* DOS"),
+        ("query\nEn España\n".encode("cp850"), r"^file\.csv, line 2: 'a¤a' is in a word"),
         ("query,query\nx,y\n", r"^file\.csv, line 1: the title 'query' is there twice"),
         (
             "Suche,Volumen\nx,1\ny,2\n",

@@ -126,6 +126,7 @@ def test_jobs_and_commands_warn_of_them(
         ("sk-canary-0123456789;", "comma"),
         ("sk-canary-\n0123456789", "several lines"),
         ("sk-canary\x00", "printable ASCII"),
+        ("canary" * 7 + "A=", "a master key"),
         ("sk-" + "canary" * 200, "longer than"),
         *(
             (text, "placeholder")

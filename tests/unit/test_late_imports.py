@@ -73,6 +73,15 @@ def test_the_line_of_a_late_command_is_its_own_help(group: LateGroup) -> None:
     assert lines == {name: line for name, (_, line) in group.late.items()}
 
 
+@pytest.mark.parametrize("group", late_groups(), ids=lambda group: group.name)
+def test_the_help_of_a_group_cuts_no_line(group: LateGroup) -> None:
+    """A command's line is wrapped in the help of its group, and every group within it does the same."""
+    context = click.Context(group, **group.context_settings)
+    within = [group.get_command(context, name) for name in group.list_commands(context)]
+    assert [] == [each.name for each in within if isinstance(each, click.Group) and not isinstance(each, LateGroup)]
+    assert "..." not in group.get_help(context).replace("[ARGS]...", "")
+
+
 def test_listing_projects_imports_no_rules_no_prices_and_no_run() -> None:
     """`projects list` reads rows and prints them."""
     found = loaded_by("llm_monitoring.cli.projects.commands", "llm_monitoring.app")

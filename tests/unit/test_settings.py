@@ -18,6 +18,7 @@ from llm_monitoring.settings.documentation import environment_example, environme
 from llm_monitoring.settings.fields import Settings, load_settings
 from llm_monitoring.settings.key_text import api_key
 
+AMOUNT = "an amount in USD from 0 to below 100000000, in whole cents, such as 50 or 1200.50"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -203,20 +204,28 @@ def test_mappings_are_frozen() -> None:
         ("LLM_TIMEZONE", "Europe", "a time zone that is installed here, such as Europe/Madrid"),
         ("LLM_LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
         ("LLM_LOG_FORMAT", "xml", "one of auto, json, plain"),
-        ("LLM_OPERATOR_MONTHLY_BUDGET_USD", "-1", "an amount in USD from 0 to below 100000000, in whole cents"),
-        ("LLM_OPERATOR_MONTHLY_BUDGET_USD", "Infinity", "an amount in USD from 0 to below 100000000, in whole cents"),
+        (
+            "LLM_OPERATOR_MONTHLY_BUDGET_USD",
+            "-1",
+            AMOUNT,
+        ),
+        (
+            "LLM_OPERATOR_MONTHLY_BUDGET_USD",
+            "Infinity",
+            AMOUNT,
+        ),
         ("LLM_OPERATOR_KEYS_FOR", "ana", "all, none, or user numbers separated by commas"),
         ("LLM_OPERATOR_KEYS_FOR", "1,,2", "all, none, or user numbers separated by commas"),
         ("LLM_OPERATOR_KEYS_FOR", "0", "all, none, or user numbers separated by commas"),
         (
             "LLM_DEFAULT_MONTHLY_BUDGET_USD",
             "0.001",
-            "an amount in USD from 0 to below 100000000, in whole cents",
+            AMOUNT,
         ),
         (
             "LLM_DEFAULT_MONTHLY_BUDGET_USD",
             "NaN",
-            "an amount in USD from 0 to below 100000000, in whole cents",
+            AMOUNT,
         ),
         ("LLM_OPERATOR_USER_ID", "ana", "a whole number from 1 to 2147483647"),
         ("OPENAI_BASE_URL", "ftp://example.com", "an https:// address"),

@@ -19,6 +19,7 @@ from llm_monitoring.process.wording import PROGRAM
 LARGEST_ID: Final = 2**31 - 1
 LONGEST_LINE: Final = 1000  # no line of help is cut: it is wrapped
 LONGEST_ERROR: Final = 1200
+NONE_LATE: Final[Mapping[str, tuple[str, str]]] = {}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -70,13 +71,13 @@ def one_line_errors() -> Iterator[None]:
 
 
 class LateGroup(click.Group):
-    """A group with commands of other modules: `late` maps each to its module and its line of help.
+    """A group of which help cuts no line, with commands of other modules: `late` maps each to its module and its line.
 
     A module is imported when its command is used, so that no command waits for the imports of another. The root
     lists its commands as they are given, a group with commands of its own in alphabetical order.
     """
 
-    def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]] = NONE_LATE, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.late = late
 

@@ -23,7 +23,7 @@ from llm_monitoring.ledger import Pacing
 )
 @click.argument("user")
 @click.option("--last-month", type=click.Choice(["on", "off"]), help="Whether the budget is to last the month.")
-@click.option("--ladder", metavar="STEPS", help="What is given up, in this order, parted by commas.")
+@click.option("--ladder", metavar="STEPS", help="What is given up, in this order, separated by commas.")
 @pass_session
 def pace(session: Session, user: str, last_month: Literal["on", "off"] | None, ladder: str | None) -> None:
     """Make USER's budget last the month, by leaving out of each day what does not fit its share.

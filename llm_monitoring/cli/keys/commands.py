@@ -17,6 +17,7 @@ from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.keys import NAMED_AT_MOST, ListedKey, last_four, require_cipher
 from llm_monitoring.logs import register_secret, visible
 from llm_monitoring.process.progress import command_bar
+from llm_monitoring.process.wording import PROGRAM
 
 LONGEST_INPUT_BYTES = 64_000
 
@@ -47,8 +48,8 @@ def set_key(session: Session, user: str, provider: ProviderName, rest: tuple[str
     if rest:
         raise Invalid(
             "key",
-            "a key is never an argument, which other processes and the shell's history see it (change that key): "
-            f"`python -m llm_monitoring keys set USER {provider}` asks for it",
+            "a key is never an argument: other processes and the shell's history see it, so make a new key at the "
+            f"provider, then run `{PROGRAM} keys set USER {provider}`, which asks for it",
         )
     with session.app() as app:
         owner = projects.find_user(app.db, user)

@@ -130,9 +130,18 @@ def show(session: Session, provider: ProviderName, model: str, *, as_json: bool)
 @click.option("--cache-write-1h", type=Usd(), help="Per million input tokens written to the cache for an hour.")
 @click.option("--search-fee", "searches", type=Usd(), help="Per thousand web searches.")
 @click.option("--request-fee", "request", type=Usd(), help="Per request.")
-@click.option("--priority-factor", type=Usd(), help="Times the price of every token in the priority tier.")
-@click.option("--batch-factor", type=Usd(), help="Times the price of tokens in a batch, above 0 and at most 1.")
-@click.option("--flex-factor", type=Usd(), help="Times the price of tokens in the flex tier, above 0 and at most 1.")
+@click.option(
+    "--priority-factor", type=Usd(), metavar="FACTOR", help="Times the price of every token in the priority tier."
+)
+@click.option(
+    "--batch-factor", type=Usd(), metavar="FACTOR", help="Times the price of tokens in a batch, above 0 and at most 1."
+)
+@click.option(
+    "--flex-factor",
+    type=Usd(),
+    metavar="FACTOR",
+    help="Times the price of tokens in the flex tier, above 0 and at most 1.",
+)
 @click.option("--no-batch", is_flag=True, help="The model is not sold in batches.")
 @click.option("--no-flex", is_flag=True, help="The model is not sold in the flex tier.")
 @click.option("--max-searches", type=click.IntRange(1, 100), help="Most searches that one call can be billed for.")

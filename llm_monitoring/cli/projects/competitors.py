@@ -9,7 +9,7 @@ import click
 
 from llm_monitoring import edits, projects
 from llm_monitoring.analysis import Entity
-from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.projects.competitor_files import read_competitors
@@ -34,7 +34,7 @@ SHOWN: Final[Columns] = {
 }
 
 
-@click.group(epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
+@click.group(cls=LateGroup, epilog=example("competitors list 1", "competitors add 1 Holded --domain holded.com"))
 def competitors() -> None:
     """Manage the competitors of a project."""
 

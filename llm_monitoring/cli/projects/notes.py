@@ -10,7 +10,7 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows
 from llm_monitoring.cli.base.periods import DAY
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -19,7 +19,7 @@ from llm_monitoring.projects import notes as store
 from llm_monitoring.projects.notes import Note
 
 
-@click.group(epilog=example("notes add 1 'New pricing page' --day 2026-11-20", "notes list 1"))
+@click.group(cls=LateGroup, epilog=example("notes add 1 'New pricing page' --day 2026-11-20", "notes list 1"))
 def notes() -> None:
     """Notes of your own work on a project's time line."""
 

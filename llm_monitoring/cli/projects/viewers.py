@@ -7,14 +7,14 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.access import people, roles
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import say, show_rows
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Database
 from llm_monitoring.errors import NotReady
 
 
-@click.group(epilog=example("projects viewers add 1 client@acme.example", "projects viewers list 1"))
+@click.group(cls=LateGroup, epilog=example("projects viewers add 1 client@acme.example", "projects viewers list 1"))
 def viewers() -> None:
     """Manage who sees a project in the web service besides its owner: figures and answers, and changes nothing."""
 
@@ -24,7 +24,7 @@ def viewers() -> None:
 @click.argument("user")
 @pass_session
 def add(session: Session, project: int, user: str) -> None:
-    """Let USER see PROJECT with tokens of that user."""
+    """Let USER see PROJECT, on the pages and with tokens of that user."""
     with session.app() as app:
         found = projects.find_user(app.db, user)
         is_new = people.add_viewer(app.db, owner_of(app.db, project), project, found["id"])

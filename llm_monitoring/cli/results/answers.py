@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from llm_monitoring.analysis import SENTIMENTS
-from llm_monitoring.cli.base.command import PROVIDER, Number, example, json_option
+from llm_monitoring.cli.base.command import PROVIDER, LateGroup, Number, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_line, say, show_fields, show_json, show_rows
 from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project, project_options
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -31,7 +31,7 @@ MARKS: Final[Mapping[Mark, tuple[str, str, str]]] = {
 }
 
 
-@click.group(epilog=example("answers list 1 --provider google --not-mentioned", "answers show 103"))
+@click.group(cls=LateGroup, epilog=example("answers list 1 --provider google --not-mentioned", "answers show 103"))
 def answers() -> None:
     """List stored answers, and show one."""
 

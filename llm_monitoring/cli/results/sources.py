@@ -10,7 +10,7 @@ import click
 from llm_monitoring import projects
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.command import PROJECT, LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_json, show_rows
 from llm_monitoring.cli.base.periods import Asked, period_options, periods_of
 from llm_monitoring.cli.base.session import Session, pass_session
@@ -24,7 +24,9 @@ from llm_monitoring.reporting.sources import GapPrompt, GapSite, Share, SiteRow,
 MOST_SHOWN: Final = 50
 
 
-@click.group(epilog=example("sources list 1", "sources gaps 1", "sources classify 1 blog.example.com editorial"))
+@click.group(
+    cls=LateGroup, epilog=example("sources list 1", "sources gaps 1", "sources classify 1 blog.example.com editorial")
+)
 def sources() -> None:
     """The sites that answers cite, by kind, and where competitors are cited and the brand is not."""
 
@@ -112,11 +114,12 @@ def kinds(session: Session, project: int, *, as_json: bool) -> None:
 @sources.command(epilog=example("sources classify 1 blog.example.com editorial"))
 @click.argument("project", type=PROJECT)
 @click.argument("domain")
-@click.argument("kind", type=click.Choice(SETTABLE))
+@click.argument("kind", type=click.Choice(SETTABLE), metavar="KIND")
 @pass_session
 def classify(session: Session, project: int, domain: str, kind: str) -> None:
-    """Set of which KIND the site DOMAIN and all hosts below it are, in PROJECT.
+    """Set the KIND of the site DOMAIN, with all hosts below it, in PROJECT.
 
+    KIND is editorial, reference, forum, shop, institutional or other.
     Own sites and those of competitors are the ones that the project declares: `projects edit`, `competitors edit`.
     """
     with session.app() as app:
@@ -135,7 +138,7 @@ def classify(session: Session, project: int, domain: str, kind: str) -> None:
 @click.argument("domain")
 @pass_session
 def reset(session: Session, project: int, domain: str) -> None:
-    """Return the site DOMAIN to the kind that it has without a word of a user in PROJECT."""
+    """Drop the KIND that was set for DOMAIN in PROJECT: the list of well-known sites decides again."""
     with session.app() as app:
 
         def work(db: Database) -> str:

@@ -18,7 +18,10 @@ MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe
 NAMES: Final = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp1252": "Windows-1252"}
 WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 OTHER_FILES: Final = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"{\\rtf")
+AS_UTF8: Final = "save the file as “CSV UTF-8”"
 SAMPLE_BYTES: Final = 4096
+# accented letters of DOS and of old Macs, as Windows-1252 reads them: no word holds such signs
+OTHER_CODE_PAGE: Final = re.compile(r"[A-Za-z][‚„†‡ˆ‰¢£¤¨§][A-Za-z]|[a-z][ŽŠŸ]")
 MULTIBYTE: Final = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
 
 
@@ -54,15 +57,25 @@ def read_sheet(file: IO[bytes]) -> Sheet:
         line = data[: exc.start].count(b"\n") + 1
         raise Invalid(
             "file",
-            f"{name}, line {line}: neither UTF-8 nor Windows-1252; save the file as “CSV UTF-8”",
+            f"{name}, line {line}: neither UTF-8 nor Windows-1252; {AS_UTF8}",
             code="file_no_text",
         ) from exc
+    if encoding == "cp1252":
+        require_words(name, text)
     text = text.removeprefix("\ufeff")
     shown = NAMES.get(encoding, "UTF-16")
     declared = EXCEL_DELIMITER.match(text)
     if declared:
         return Sheet(name, text[declared.end() :], declared[1], skipped=1, encoding=shown)
     return Sheet(name, text, delimiter_of(text), encoding=shown)
+
+
+def require_words(name: str, text: str) -> None:
+    """Raise Invalid for a text of another code page that was read as Windows-1252."""
+    if found := OTHER_CODE_PAGE.search(text):
+        line = len(text[: found.start() + 1].splitlines())
+        problem = f"{found[0]!r} is in a word, so this may be in an encoding of DOS or of a Mac"
+        raise Invalid("file", f"{name}, line {line}: {problem}; {AS_UTF8}", code="file_no_text")
 
 
 def require_text(name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from llm_monitoring import projects
 from llm_monitoring.errors import Invalid
-from llm_monitoring.projects import NewPrompt
+from llm_monitoring.projects import NewPrompt, SamePrompt
 from llm_monitoring.projects.files.csv_files import read_sheet
 from llm_monitoring.projects.files.prompt_files import is_titled, parse_prompts
 from llm_monitoring.web.pages.error_texts import errors_of
@@ -24,7 +24,7 @@ class PromptRow:
 
     line: int
     new: NewPrompt
-    known: str | None
+    known: SamePrompt | None
     problem: str | None
 
 
