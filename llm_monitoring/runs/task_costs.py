@@ -14,10 +14,11 @@ from typing import Final
 
 from llm_monitoring.app import App
 from llm_monitoring.db import Row, load
-from llm_monitoring.domain import Mode, ProviderName, Task, Usage
+from llm_monitoring.domain import Mode, ProviderName, Task
 from llm_monitoring.projects import Project
 from llm_monitoring.providers import Question
-from llm_monitoring.registry import Catalogue, Model, NotCallable, Price, Unpriced, cost
+from llm_monitoring.registry import Model, NotCallable
+from llm_monitoring.runs.call_costs import CallCosts
 from llm_monitoring.runs.pacing import TaskCost
 from llm_monitoring.runs.plan import Plan
 from llm_monitoring.runs.questions import first_mode, judge_question, prompt_question
@@ -32,33 +33,6 @@ CONTEXTS: Final = ("x" * 400,) * 5
 
 Cell = tuple[int, ProviderName]
 """A project at one provider."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallCosts:
-    """Which models and prices past calls had, and those of today."""
-
-    catalogue: Catalogue
-    day: date
-
-    def at_present(self, row: Row, model: Model | None, mode: Mode) -> Decimal:
-        """What the calls of a row would cost with this model in this mode today, going by what they used."""
-        used = Usage(
-            input_tokens=row["input_tokens"] // row["calls"],
-            output_tokens=row["output_tokens"] // row["calls"],
-            cached_tokens=row["cached_tokens"] // row["calls"],
-            cache_write_tokens=row["cache_write_tokens"] // row["calls"],
-            searches=-(-row["searches"] // row["calls"]),
-        )
-        now = price_of(model, self.day)
-        then = price_of(self.former(row) or model, row["day"])
-        before = priced(then, used, row["mode"])
-        usd = Decimal(row["usd"])
-        return usd * priced(now, used, mode) / before if before else usd
-
-    def former(self, row: Row) -> Model | None:
-        wanted = row["llm_provider"], row["model_id"]
-        return next((each for each in self.catalogue.models if (each.provider, each.model_id) == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +153,3 @@ def ceiling_of(app: App, model: Model, question: Question) -> Decimal | None:
         return tariff.quote(question, *app.budget.pricing_times()).ceiling_usd
     except NotCallable:
         return None
-
-
-def price_of(model: Model | None, day: date) -> Price | None:
-    return None if model is None or model.prices is None else model.prices.on(day)
-
-
-def priced(price: Price | None, used: Usage, mode: Mode) -> Decimal:
-    """What a usage costs in a mode; 0 if that is not known."""
-    try:
-        return Decimal(0) if price is None else cost(price, replace(used, service_tier=mode), mode)
-    except Unpriced:
-        return Decimal(0)

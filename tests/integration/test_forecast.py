@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from llm_monitoring import registry
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.cli.root import root
 from llm_monitoring.jobs.digest_text import Names
 from llm_monitoring.jobs.run_notices import forecast_notices
+from llm_monitoring.registry import PriceUpdate, admin
+from llm_monitoring.registry.admin import Author, Since
 from llm_monitoring.runs.forecast import forecasts
 from llm_monitoring.settings import load_settings
 from tests.environment import Environment, open_environment
@@ -66,6 +69,38 @@ def test_a_month_is_forecast_from_answers_and_sentiments(environment: Environmen
     assert {user} == set(found)
     assert Decimal(2 * (1 + left)) + standing.spent_usd == found[user].expected_usd
     assert 8 == found[user].days
+
+
+@pytest.mark.parametrize("starts", ["today", "tomorrow", "in the list"])
+def test_a_month_is_forecast_at_the_prices_of_its_days(environment: Environment, starts: str) -> None:
+    """Prices that are twice those of the past days count twice, from the day on which they begin."""
+    user = environment.add_user()
+    project, app = add_history(environment, user, 8), app_of(environment)
+    terra = registry.find_model(environment.db, "openai", "gpt-6.1-terra")
+    assert terra is not None
+    rates = registry.write_rates(terra.tariff(None).at(app.budget.clock()))
+    environment.db.execute(
+        "UPDATE llm_call_attempts SET model_id = 'gpt-6.1-terra', input_tokens = 500, output_tokens = 100,"
+        " rates = %(rates)s::jsonb WHERE project_id = %(project)s",
+        {"rates": rates, "project": project},
+    )
+    standings = app.budget.standings()
+    plain = forecasts(app, standings)[user].expected_usd
+    today = schedule_day(app.settings)
+    if starts == "in the list":
+        environment.db.execute(
+            "INSERT INTO llm_model_prices (llm_provider, model_id, valid_from, source, cost_per_1m_input_tokens,"
+            " cost_per_1m_output_tokens) VALUES ('openai', 'gpt-6.1-terra', %(day)s, 'library', 2, 10)",
+            {"day": today + timedelta(days=1)},
+        )
+    else:
+        since = Since(today if starts == "today" else today + timedelta(days=1), today)
+        entry = admin.find(environment.db, "openai", "gpt-6.1-terra")
+        prices = PriceUpdate(input=Decimal(2), output=Decimal(10), tiers=())
+        admin.set_prices(environment.db, entry, prices, Author("test", "a test"), since)
+    spent_and_today = standings[0].spent_usd + 2
+    dearer = plain + (plain - standings[0].spent_usd if starts == "today" else plain - spent_and_today)
+    assert dearer == forecasts(app, standings)[user].expected_usd
 
 
 @pytest.mark.ci

@@ -49,6 +49,20 @@ def test_prompts_that_were_added_count_at_the_cost_of_the_others() -> None:
     assert Decimal(40) == made(CellCosts(20, 0, past(["1"] * 8))).expected_usd
 
 
+def test_a_price_that_begins_counts_from_its_day_on() -> None:
+    """Five days at a dollar and five at two: fifteen dollars more, and a budget of ten ends on the third dear day."""
+    cell = CellCosts(10, 0, past(["1"] * 8), {date(2026, 11, 26): past(["2"] * 8)})
+    found = made(cell, user=replace(USER, budget_usd=Decimal(30)))
+    assert Decimal(35) == found.expected_usd == found.low_usd == found.high_usd
+    assert date(2026, 11, 28) == found.ends_on
+
+
+def test_the_latest_of_several_prices_counts() -> None:
+    """Each day is at the price that began last before it."""
+    later = {date(2026, 11, day): past([usd] * 8) for day, usd in ((22, "2"), (29, "3"))}
+    assert Decimal(20 + 1 + 7 * 2 + 2 * 3) == made(CellCosts(10, 0, past(["1"] * 8), later)).expected_usd
+
+
 def test_a_day_that_was_half_asked_does_not_halve_the_forecast() -> None:
     """The cost is one a task: a day with half the answers at half the cost is as dear as the others."""
     days = past(["1"] * 7) | {TODAY - timedelta(days=8): (Decimal("0.5"), 5)}
@@ -115,4 +129,4 @@ def test_the_expected_cost_is_the_mean() -> None:
 )
 def test_the_first_day_that_a_budget_does_not_cover(budget: str, soon: str, day: str, ends: date | None) -> None:
     """A day is covered if all of it is."""
-    assert ends == end_of_budget(Decimal(budget), Decimal(soon), Decimal(day), TODAY, END)
+    assert ends == end_of_budget(Decimal(budget), Decimal(soon), [Decimal(day)] * 10, TODAY)

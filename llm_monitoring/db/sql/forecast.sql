@@ -1,14 +1,25 @@
 -- name: history
--- What the calls of active projects cost in the days before today, by provider and day, and how many tasks that answered.
-SELECT p.user_id, p.id AS project_id, a.task_provider AS provider, a.analysis_date AS day, sum(a.charged_usd) AS cost_usd,
-       count(DISTINCT (a.query_id, a.sample)) FILTER (WHERE a.kind = 'answer' AND a.state IN ('settled', 'unknown')) AS answers
-FROM llm_monitoring_projects p
-         JOIN llm_call_attempts a ON a.project_id = p.id AND a.kind IN ('answer', 'sentiment')
-WHERE p.is_active AND p.user_id IS NOT NULL AND (%(user_id)s::int IS NULL OR p.user_id = %(user_id)s)
-  AND a.analysis_date >= %(first)s AND a.analysis_date < %(today)s
-GROUP BY p.user_id, p.id, a.task_provider, a.analysis_date
-HAVING count(*) FILTER (WHERE a.kind = 'answer' AND a.state IN ('settled', 'unknown')) > 0
-ORDER BY p.user_id, p.id, a.task_provider, a.analysis_date;
+-- What the calls of active projects cost and used in the days before today, by provider, day, kind, model, mode and rates, and how many tasks were answered at the provider on the day.
+WITH calls AS (
+    SELECT a.project_id, a.task_provider, a.analysis_date, a.query_id, a.sample, a.kind, a.llm_provider, a.model_id, a.mode,
+           a.rates, a.charged_usd, a.input_tokens, a.output_tokens, a.cached_tokens, a.cache_write_tokens, a.searches
+    FROM llm_monitoring_projects p
+             JOIN llm_call_attempts a ON a.project_id = p.id AND a.kind IN ('answer', 'sentiment')
+    WHERE p.is_active AND p.user_id IS NOT NULL AND (%(user_id)s::int IS NULL OR p.user_id = %(user_id)s)
+      AND a.analysis_date >= %(first)s AND a.analysis_date < %(today)s AND a.state IN ('settled', 'unknown')
+), answered AS (
+    SELECT project_id, task_provider, analysis_date, count(DISTINCT (query_id, sample)) AS answers
+    FROM calls WHERE kind = 'answer'
+    GROUP BY project_id, task_provider, analysis_date
+)
+SELECT c.project_id, c.task_provider AS provider, c.analysis_date AS day, d.answers, c.kind, c.llm_provider, c.model_id, c.mode,
+       c.rates, count(*) AS calls, sum(c.charged_usd) AS usd,
+       coalesce(sum(c.input_tokens), 0) AS input_tokens, coalesce(sum(c.output_tokens), 0) AS output_tokens,
+       coalesce(sum(c.cached_tokens), 0) AS cached_tokens, coalesce(sum(c.cache_write_tokens), 0) AS cache_write_tokens,
+       coalesce(sum(c.searches), 0) AS searches
+FROM calls c JOIN answered d USING (project_id, task_provider, analysis_date)
+GROUP BY c.project_id, c.task_provider, c.analysis_date, d.answers, c.kind, c.llm_provider, c.model_id, c.mode, c.rates
+ORDER BY c.project_id, c.task_provider, c.analysis_date;
 
 -- name: planned
 -- How many tasks a day active projects have at each provider now, and how many of today's are open and not left out of a paced day.

@@ -1,5 +1,5 @@
 -- name: calls
--- What the calls of a user's active projects cost and used on the last days with answers of each provider, by kind, model and mode.
+-- What the calls of a user's active projects cost and used on the last days with answers of each provider, by kind, model, mode and rates.
 WITH answered AS (
     SELECT a.project_id, a.task_provider, a.analysis_date,
            count(DISTINCT (a.query_id, a.sample)) FILTER (WHERE a.kind = 'answer') AS answers,
@@ -10,7 +10,7 @@ WITH answered AS (
     GROUP BY a.project_id, a.task_provider, a.analysis_date
     HAVING count(*) FILTER (WHERE a.kind = 'answer') > 0
 )
-SELECT d.project_id, d.task_provider, d.analysis_date AS day, d.answers, a.kind, a.llm_provider, a.model_id, a.mode,
+SELECT d.project_id, d.task_provider, d.analysis_date AS day, d.answers, a.kind, a.llm_provider, a.model_id, a.mode, a.rates,
        coalesce('sentiment' = ANY (paced.steps), FALSE) AS unjudged, count(*) AS calls, sum(a.charged_usd) AS usd,
        coalesce(sum(a.input_tokens), 0) AS input_tokens, coalesce(sum(a.output_tokens), 0) AS output_tokens,
        coalesce(sum(a.cached_tokens), 0) AS cached_tokens, coalesce(sum(a.cache_write_tokens), 0) AS cache_write_tokens,
@@ -20,7 +20,7 @@ FROM answered d
              AND a.analysis_date = d.analysis_date AND a.kind IN ('answer', 'sentiment') AND a.state IN ('settled', 'unknown')
          LEFT JOIN llm_paced_projects paced ON paced.project_id = d.project_id AND paced.analysis_date = d.analysis_date
 WHERE d.age <= %(days)s
-GROUP BY d.project_id, d.task_provider, d.analysis_date, d.answers, a.kind, a.llm_provider, a.model_id, a.mode, paced.steps
+GROUP BY d.project_id, d.task_provider, d.analysis_date, d.answers, a.kind, a.llm_provider, a.model_id, a.mode, a.rates, paced.steps
 ORDER BY d.project_id, d.task_provider, d.analysis_date;
 
 -- name: turns
