@@ -21,6 +21,7 @@ from llm_monitoring.providers import Answer, ProviderError, Question
 from llm_monitoring.registry import Catalogue, Model, NotCallable, Quote, Tariff
 from llm_monitoring.runs import tasks
 from llm_monitoring.runs.dispatcher import WorkItem
+from llm_monitoring.runs.present_prices import PresentPrices
 from llm_monitoring.runs.questions import first_mode, judge_question, prompt_question
 from llm_monitoring.settings import Settings
 
@@ -45,6 +46,10 @@ class TaskExecutor:
     @cached_property
     def payments(self) -> PaymentService:
         return PaymentService(self.budget, self.errors, self.settings.base_urls)
+
+    @cached_property
+    def prices(self) -> PresentPrices:
+        return PresentPrices(self.budget.db)
 
     def find_project(self, project_id: int) -> TrackedProject | None:
         """A project of the run, or one that is paused or stays out of it; None if it was deleted or cannot be read."""
@@ -142,8 +147,8 @@ class TaskExecutor:
         tasks.record_failures(self.budget.db, failed, failure, self.run_id)
 
     def tariff(self, model: Model) -> Tariff:
-        """The model's rates at the endpoint where its provider is called; raises NotCallable."""
-        return model.tariff(self.settings.base_urls.get(model.provider))
+        """The model's present rates at the endpoint where its provider is called; raises NotCallable."""
+        return self.prices.of(model).tariff(self.settings.base_urls.get(model.provider))
 
     def mode_of(self, project_id: int, provider: ProviderName) -> Mode:
         """How a single call for a project is asked first: one that does not go into a batch is made at once."""
