@@ -42,6 +42,11 @@ PACING_MUTANTS: Final = (
     Mutant(
         "prices-of-the-past",
         INTEGRATION + "test_a_price_that_changes_changes_what_is_expected_on_that_day",
-        (Edit(PACKAGE + "runs/task_costs.py", "now = price_of(model, self.day)", 'now = price_of(model, row["day"])'),),
+        (Edit(PACKAGE + "runs/call_costs.py", "price_of(model, self.day)", 'price_of(model, row["day"])'),),
+    ),
+    Mutant(
+        "forecast-at-prices-of-today",
+        "tests/unit/test_forecast.py::test_a_price_that_begins_counts_from_its_day_on",
+        (Edit(PACKAGE + "runs/forecast.py", "[cell.on(day) for cell in cells]", "list(cells)"),),
     ),
 )
