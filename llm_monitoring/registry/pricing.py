@@ -16,7 +16,10 @@ from llm_monitoring.providers.base import Question, instruction
 MILLION: Final = Decimal(1_000_000)
 CENT_OF_A_MICRODOLLAR: Final = Decimal("1e-10")  # what NUMERIC(18, 10) holds
 FRAMING_TOKENS: Final = 400  # roles, tool definitions and separators around the text of a request
-SEARCH_RESULT_TOKENS: Final = 12_000  # what one search may add to the input of the turns after it
+# What one search may add to the input of the turns after it, and the search tool to every turn: the most that recorded
+# replies of the providers hold is 17,300 and 2,300.
+SEARCH_RESULT_TOKENS: Final = 18_000
+SEARCH_TOOL_TOKENS: Final = 2_500
 PLAIN: Final = Decimal(1)
 # Tiers at the standard price or below it. A cheaper one that was not asked for is charged the standard price, so
 # never too little.
@@ -102,15 +105,11 @@ class Price:
 def ceiling(price: Price, question: Question) -> Decimal:
     """The most that `question` can cost, in USD.
 
-    A token is at least one byte of UTF-8, so the bytes of prompt and instruction bound their tokens. Every search
-    adds a turn that reads the conversation again with the results so far. All input is taken at the dearest rate.
-    Fees of tools that the call does not offer have no bound: if a provider takes some they are charged in full.
-    A flex call may be served at the standard price, so that is what its ceiling takes; a batch has its own.
+    All input is taken at the dearest rate. Fees of tools that the call does not offer have no bound: if a provider
+    takes some they are charged in full. A flex call may be served at the standard price, so that is what its ceiling
+    takes; a batch has its own.
     """
-    text = len(question.prompt.encode()) + len(instruction(question).encode()) + FRAMING_TOKENS
-    turns = question.max_searches + 1
-    tokens = turns * (text + question.max_output_tokens) - question.max_output_tokens
-    tokens += SEARCH_RESULT_TOKENS * question.max_searches * turns // 2
+    tokens = most_input(question)
     reachable = [tier for tier in price.tiers if tier.above_input_tokens <= tokens]
     factor = (price.batch_factor or PLAIN) if question.mode == "batch" else PLAIN
     dearest_rate = max(tier.dearest_input(factor, price.cache_factor(factor)) for tier in reachable)
@@ -118,6 +117,22 @@ def ceiling(price: Price, question: Question) -> Decimal:
     fees = question.max_searches * (price.search_usd or Decimal(0)) + price.request_usd
     dearest_run = (tokens * dearest_rate + question.max_output_tokens * output) * price.most_premium
     return rounded_up(dearest_run / MILLION + fees)
+
+
+def most_input(question: Question) -> int:
+    """The most tokens of input that a question can bring.
+
+    A token is at least one byte of UTF-8, so the bytes of prompt and instruction bound their tokens. Every search
+    adds a turn that reads the conversation again with the results so far; so does one more search than allowed, which
+    the provider refuses and does not bill.
+    """
+    text = len(question.prompt.encode()) + len(instruction(question).encode()) + FRAMING_TOKENS
+    searches = question.max_searches
+    if not searches:
+        return text
+    turns = searches + 2
+    read_again = turns * (text + SEARCH_TOOL_TOKENS) + (turns - 1) * question.max_output_tokens
+    return read_again + SEARCH_RESULT_TOKENS * (searches * (searches + 1) // 2 + searches)
 
 
 def cost(price: Price, usage: Usage, mode: Mode = "standard") -> Decimal:

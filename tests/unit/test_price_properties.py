@@ -73,7 +73,7 @@ def questions(draw: st.DrawFn) -> Question:
 def usage(question: Question, shares: tuple[float, ...], *, regional: bool, tier: str = "") -> Usage:
     """What the shares make of the most that the question can use."""
     searches = question.max_searches
-    most = (searches + 1) * len(question.prompt.encode()) + 12_000 * searches * (searches + 1) // 2
+    most = (searches + 1) * len(question.prompt.encode()) + 18_000 * searches * (searches + 3) // 2
     used = int(shares[0] * most)
     cached = int(shares[1] * used)
     written = int(shares[2] * (used - cached))

@@ -174,12 +174,28 @@ def test_no_call_costs_more_than_its_ceiling(
     """Whatever a call uses within what it was allowed, its cost stays at or below the ceiling."""
     asked = Question(prompt, "m", max_output, web_search=searches > 0, max_searches=searches)
     own = replace(price(cost_per_request=request_fee, **{dearer: Decimal(9)}), most_premium=Decimal("1.1"))
-    grown = (searches + 1) * len(prompt.encode()) + 12_000 * searches * (searches + 1) // 2
+    grown = (searches + 1) * len(prompt.encode()) + 18_000 * searches * (searches + 3) // 2
     used = int(shares[0] * grown)
     cached = int(shares[1] * used)
     written = int(shares[3] * (used - cached))
     usage = Usage(used, int(shares[2] * max_output), cached, written, searches=searches, regional=regional)
     assert cost(own, usage) <= ceiling(own, asked)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        pytest.param(Usage(32_756, 593, searches=1), id="Claude, whose second search was refused"),
+        pytest.param(Usage(19_523, 110, cache_write_tokens=17_269, searches=1), id="Claude"),
+        pytest.param(Usage(17_508, 201, searches=1), id="GPT"),
+        pytest.param(Usage(18_480, 2_209, searches=1), id="Gemini"),
+    ],
+)
+def test_a_recorded_search_costs_no_more_than_its_ceiling(used: Usage) -> None:
+    """Replies to a short prompt with one search allowed, of a model to which all input costs the same."""
+    own = price(cost_per_1m_cache_write_tokens=Decimal(1), price_tiers=[])
+    asked = Question("How do I update an app?", "m", used.output_tokens, web_search=True, max_searches=1)
+    assert cost(own, used) <= ceiling(own, asked)
 
 
 def test_the_judge_is_the_cheapest_that_need_not_search() -> None:
