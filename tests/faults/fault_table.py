@@ -158,6 +158,8 @@ def keys_and_models() -> Iterator[Row]:
         yield refused(
             "403 filtered", provider, 403, document(provider, 403, "Filtered", "content_filter"), "bad_request"
         )
+        gated = document(provider, 403, "You are not allowed to sample from this model")
+        yield refused("403 gated model", provider, 403, gated, "model_not_found")
     quota_id = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
     body = document("google", 429, "Quota", "RESOURCE_EXHAUSTED", **quota(quota_id))
     yield refused("quota per day", "google", 429, body, "quota_exhausted")
