@@ -1,11 +1,14 @@
-"""What to do about a connection that the server, or the network, refuses."""
+"""What a connection needs, and what to do about one that the server, or the network, refuses."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+import psycopg2.extensions
+
 from llm_monitoring.db.encryption import advice as encryption_advice
+from llm_monitoring.errors import ConfigurationError
 
 CAUSES: Final = (
     (
@@ -27,3 +30,19 @@ def advice(error: str) -> str:
     if said:
         return said
     return next((f"; {what}" for pattern, what in CAUSES if re.search(pattern, error)), "")
+
+
+def require_unicode(connection: psycopg2.extensions.connection) -> None:
+    """Raise ConfigurationError for a database that cannot store every text: a paid answer would be refused there."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        name = connection.info.dbname
+        connection.close()
+        raise ConfigurationError(
+            f"database {name} has the encoding {encoding}, which cannot hold every answer", code="database_encoding"
+        )
+
+
+def unreadable() -> ConfigurationError:
+    # The driver's message is left out, because it quotes the text with the password.
+    return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")

@@ -11,7 +11,6 @@ retry covers a dead one. `borrow` rolls back when it returns a connection, so th
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
@@ -25,10 +24,10 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import psycopg2
-import psycopg2.extras
+import psycopg2.extensions
 
 from llm_monitoring.db import decoding
-from llm_monitoring.db.connecting import advice
+from llm_monitoring.db.connecting import advice, require_unicode, unreadable
 from llm_monitoring.db.encryption import encryption_defaults
 from llm_monitoring.db.failures import (
     BrokenOff,
@@ -38,15 +37,16 @@ from llm_monitoring.db.failures import (
     Interrupted,
     Locked,
     Rejected,
+    TableLocked,
     first_line,
     primary,
     translated,
 )
-from llm_monitoring.db.outage import Outage
+from llm_monitoring.db.outage import Outage, TableWait
 from llm_monitoring.db.prepared import Session
 from llm_monitoring.db.queries import Preparable, load
 from llm_monitoring.db.sequences import brought_forward
-from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.db.storable import Json, storable
 
 __all__ = [
     "BrokenOff",
@@ -85,29 +85,6 @@ HOPELESS: Final = re.compile(
     r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
     r"server does not support SSL|no password supplied|authentication method requirement"
 )
-UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-UNSTORABLE_IN_JSON: Final = re.compile(r"\\u(?:0000|d[89a-f])")  # as JSON writes it, like some texts that can be stored
-
-
-def storable(value: Any) -> Any:
-    """Return `value` with what PostgreSQL cannot store as text (NUL, lone surrogates) replaced by U+FFFD."""
-    if isinstance(value, str):
-        return UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [storable(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(storable(item) for item in value)
-    return value
-
-
-class Json(psycopg2.extras.Json):
-    """A parameter for a JSON or JSONB column."""
-
-    def dumps(self, obj: Any) -> str:
-        text = json.dumps(obj)
-        return json.dumps(storable(obj)) if UNSTORABLE_IN_JSON.search(text) else text
 
 
 class Transaction:
@@ -208,6 +185,7 @@ class Database:
         self.closed = False
         self.prepares = False
         self.outage = Outage()
+        self.table_wait = TableWait()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -274,14 +252,17 @@ class Database:
             return brought_forward(Transaction(connection), conflict)
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt` until it is not interrupted, for up to `retry_limit` seconds.
+        """Call `attempt` until it is not interrupted and no table is locked, for up to `retry_limit` seconds.
 
         Raises BrokenOff if the server cancels only this statement each time.
         """
-        began, cancelled, pause = None, None, 0.0
+        began, cancelled, pause, table_was_locked = None, None, 0.0, False
         while True:
             try:
                 result = attempt()
+            except TableLocked as exc:
+                table_was_locked = True
+                self.wait_for_table(exc)
             except Interrupted as exc:
                 now = time.monotonic()
                 began = began or now
@@ -293,12 +274,33 @@ class Database:
                     self.outage.given_up(exc)
                     raise
                 self.outage.began(exc, self.retry_seconds)
+                self.discard_idle()
             else:
                 self.outage.ended()
+                if table_was_locked:
+                    self.table_wait.ended()
                 return result
-            self.discard_idle()
             time.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or random.uniform(0.05, 0.15))
+
+    def wait_for_table(self, error: TableLocked) -> None:
+        """Report the wait; raises TableLocked with the session that holds the table once it has taken too long."""
+        seconds = self.table_wait.seconds()
+        too_long = self.closed or seconds >= self.retry_limit()
+        if too_long or seconds == 0:
+            error = TableLocked(f"{error} ({self.table_locker()})")
+        if too_long:
+            self.table_wait.log_end(error, seconds)
+            raise error
+        if seconds == 0:
+            self.table_wait.log_beginning(error, self.retry_seconds)
+
+    def table_locker(self) -> str:
+        """Return the session that holds a table that others wait for, for the log."""
+        with suppress(DatabaseUnavailable), closing(connect(self.dsn)) as connection:
+            row = Transaction(connection).one(load("database").table_locker)
+            return "?" if row is None else str(row["locker"])
+        return "?"
 
     def cancelled_limit(self) -> float:
         """Return for how many seconds a statement is tried that the server cancels each time."""
@@ -379,19 +381,3 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
     }
     Transaction(connection).all(load("database").prepare_session, limits)
     return connection
-
-
-def require_unicode(connection: Connection) -> None:
-    """Raise ConfigurationError for a database that cannot store every text: a paid answer would be refused there."""
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding not in (None, "UTF8"):
-        name = connection.info.dbname
-        connection.close()
-        raise ConfigurationError(
-            f"database {name} has the encoding {encoding}, which cannot hold every answer", code="database_encoding"
-        )
-
-
-def unreadable() -> ConfigurationError:
-    # The driver's message is left out, because it quotes the text with the password.
-    return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")

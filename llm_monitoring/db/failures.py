@@ -15,8 +15,11 @@ from llm_monitoring.errors import ConfigurationError, MonitoringError
 LOCKED: Final = "55P03"
 # Another connection may work: failover, overload, restart.
 LOST: Final = ("08", "53", "57P", "58", "25006", "25P03", "25P04")
+# Of LOST: if the session goes on, a server that a trigger asks, or one statement that needs too much memory.
+OF_STATEMENT: Final = ("08", "57P", "25P03", "25P04", "53200", "53300", "53400")
 # The same connection may work: a deadlock, a cancelled statement.
 REPEATABLE: Final = ("40", "57014")
+RAISE: Final = "exec_stmt_raise"  # where PostgreSQL says that the RAISE of a function is the source of an error
 UNABLE: Final = ("25", "57", "F0")
 MISTAKEN: Final = ("03", "0A", "24", "26", "2B", "34", "3D", "3F", "42")
 
@@ -30,7 +33,7 @@ class Interrupted(DatabaseUnavailable):
 
 
 class Cancelled(Interrupted):
-    """The server cancelled only this statement, as the victim of a deadlock or because a trigger asked for it."""
+    """The server ended only this statement, such as the victim of a deadlock or because a trigger raised an error."""
 
 
 class Locked(MonitoringError):
@@ -38,6 +41,10 @@ class Locked(MonitoringError):
 
     Nothing was changed. Only this row is concerned: the caller goes on with others and tries again later.
     """
+
+
+class TableLocked(Locked):
+    """Another session holds a whole table, such as VACUUM FULL: it concerns every row, and is waited for."""
 
 
 class BrokenOff(Locked):
@@ -68,26 +75,11 @@ def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
     """Translate the driver's errors into ours; an error that stays is a mistake in the SQL."""
     try:
         yield
-    except (errors.UniqueViolation, errors.ExclusionViolation) as exc:
-        schema, table = exc.diag.schema_name, exc.diag.table_name
-        raise Conflict(
-            primary(exc), constraint=exc.diag.constraint_name, table=(schema, table) if schema and table else None
-        ) from exc
-    except errors.InsufficientPrivilege as exc:
-        raise ConfigurationError(
-            f"the database role {connection.info.user!r} lacks a right: {primary(exc)}",
-            code="rights_missing",
-        ) from exc
-    except (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference) as exc:
-        raise ConfigurationError(
-            f"the tables are not as this version needs them: {primary(exc)}",
-            code="tables_differ",
-        ) from exc
     except psycopg2.Error as exc:
         if is_lost(connection, exc):
             connection.close()  # the driver does not always notice that the session has ended
             raise Interrupted(primary(exc)) from exc
-        ours = translation(exc)
+        ours = translation(exc) or misconfiguration(connection, exc)
         if ours is None:
             raise
         raise ours from exc
@@ -95,29 +87,66 @@ def translated(connection: psycopg2.extensions.connection) -> Iterator[None]:
 
 def is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> bool:
     """Return whether the session ended or is unusable: by driver, SQLSTATE, or an error without a server's code."""
-    if connection.closed or (error.pgcode or "").startswith(LOST):
+    if connection.closed or ((error.pgcode or "").startswith(LOST) and not concerns_statement_only(error)):
         return True
     # An error of libpq itself, such as "server closed the connection unexpectedly", has either class.
     return error.pgcode is None and type(error) in (psycopg2.DatabaseError, psycopg2.OperationalError)
 
 
+def concerns_statement_only(error: psycopg2.Error) -> bool:
+    """Return whether the session goes on after an error with a code of LOST.
+
+    A trigger of the host can raise any code, and fails with the code of another server that it asks.
+    """
+    if error.diag.severity_nonlocalized != "ERROR":
+        return False
+    return error.diag.source_function == RAISE or (error.pgcode or "").startswith(OF_STATEMENT)
+
+
+def is_in_function(error: psycopg2.Error) -> bool:
+    """Return whether a PL/pgSQL function failed, such as a trigger of the host: our own SQL is right."""
+    return "PL/pgSQL" in (error.diag.context or "")
+
+
 def translation(error: psycopg2.Error) -> MonitoringError | None:
-    """Return our error for an error of the server; None for a mistake in the SQL or an error of the driver.
+    """Return our error for an error that the server may give to right SQL; None for any other.
 
     Any other SQLSTATE is Rejected, so that other rows go on: a trigger of the host may raise any code, a value may be
     too long for an index (54), a disk page may be damaged (XX), an object may be in use (55).
     """
-    code, message = error.pgcode or "", primary(error)
+    code, message, constraint = error.pgcode or "", primary(error), error.diag.constraint_name
+    if isinstance(error, (errors.UniqueViolation, errors.ExclusionViolation)):
+        schema, table = error.diag.schema_name, error.diag.table_name
+        return Conflict(message, constraint=constraint, table=(schema, table) if schema and table else None)
     if code == LOCKED:
-        return Locked(f"{message}: another session holds what this one needs")
-    if code.startswith(REPEATABLE):
+        # the context of a wait for a row names it
+        kind, what = (Locked, "what this one needs") if error.diag.context else (TableLocked, "a whole table")
+        return kind(f"{message}: another session holds {what}")
+    if code.startswith((*REPEATABLE, *LOST)):
         return Cancelled(message)
+    if is_in_function(error):
+        return Rejected(message, constraint=constraint)
     if code.startswith(UNABLE):
         return DatabaseUnavailable(message)
     if code.startswith(MISTAKEN) or not code:
         known = isinstance(error, (psycopg2.DataError, psycopg2.IntegrityError))  # e.g. a value that the driver refuses
         return Rejected(message) if known and not code else None
-    return Rejected(message, constraint=error.diag.constraint_name)
+    return Rejected(message, constraint=constraint)
+
+
+def misconfiguration(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> ConfigurationError | None:
+    """Return our error for a missing right or schema, or tables of another form; None for a mistake in the SQL."""
+    if isinstance(error, errors.InsufficientPrivilege):
+        message = f"the database role {connection.info.user!r} lacks a right: {primary(error)}"
+        return ConfigurationError(message, code="rights_missing")
+    if isinstance(error, errors.InvalidSchemaName):
+        return ConfigurationError(
+            f"search_path of the role or database names no schema that there is: {primary(error)}"
+        )
+    if isinstance(error, (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference)):
+        message = f"the tables are not as this version needs them: {primary(error)}"
+        return ConfigurationError(message, code="tables_differ")
+    return None
 
 
 def primary(error: psycopg2.Error) -> str:

@@ -1,4 +1,4 @@
-"""Logs the beginning and the end of a database outage once for all threads."""
+"""Logs the beginning and the end of a database outage, or of a wait for a locked table, once for all threads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import logging
 import time
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Final
 
 log = logging.getLogger(__name__)
+
+WAIT_OVER_SECONDS: Final = 60.0  # after which a table that is locked again is another wait
 
 
 @dataclass(slots=True)
@@ -48,3 +51,51 @@ class Outage:
         with self.lock:
             since, self.since = self.since, None
         return None if since is None else time.monotonic() - since
+
+
+@dataclass(slots=True)
+class TableWait:
+    """The wait for a table that another session holds, one for all threads.
+
+    All calls together wait for a limited time: what a loop does row by row would wait that long for each row.
+    """
+
+    since: float | None = None
+    last: float = 0.0
+    given_up: bool = False
+    lock: Lock = field(default_factory=Lock)
+
+    def seconds(self) -> float:
+        """Return how long the table has been waited for; 0 begins a wait."""
+        with self.lock:
+            now = time.monotonic()
+            if self.since is None or now - self.last > WAIT_OVER_SECONDS:
+                self.since, self.given_up = now, False
+            self.last = now
+            return now - self.since
+
+    def log_beginning(self, error: Exception, retry_seconds: float) -> None:
+        """Log which session holds which table."""
+        facts = {"event": "table.locked", "retry_seconds": retry_seconds}
+        log.warning(
+            "⏳ Otra sesión bloquea una tabla entera: %s; se espera hasta %.0f s", error, retry_seconds, extra=facts
+        )
+
+    def log_end(self, error: Exception, seconds: float) -> None:
+        """Log once that the table is still locked, and what to do."""
+        with self.lock:
+            if self.given_up:
+                return
+            self.given_up = True
+        facts = {"event": "table.still_locked", "seconds": round(seconds, 1)}
+        message = "❌ Otra sesión sigue bloqueando una tabla entera tras %.0f s: espere a que acabe, o termínela (%s)"
+        log.error(message, seconds, error, extra=facts)
+
+    def ended(self) -> None:
+        """Log that a call that waited has got the table."""
+        with self.lock:
+            since, self.since = self.since, None
+        if since is not None:
+            seconds = time.monotonic() - since
+            facts = {"event": "table.free", "seconds": round(seconds, 1)}
+            log.warning("✅ La tabla vuelve a estar libre tras %.1f s", seconds, extra=facts)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg2.extensions
 from psycopg2 import errors
 
-from llm_monitoring.db.failures import Interrupted, primary
+from llm_monitoring.db.failures import Interrupted, is_in_function, primary
 from llm_monitoring.db.queries import Preparable
 
 PLAN_USES: Final = 200
@@ -42,7 +42,7 @@ class Session(psycopg2.extensions.connection):
         try:
             cursor.execute(self.prepare(cursor, statement), params)
         except OUTDATED as exc:
-            if not was_planned:  # then it is the statement's own mistake
+            if not was_planned or is_in_function(exc):  # then the plan is not at fault
                 raise
             self.close()
             raise Interrupted(primary(exc)) from exc

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from llm_monitoring.db.database import Conflict, Connection, Database, DatabaseUnavailable, Transaction
+from llm_monitoring.db.database import Conflict, Connection, Database, DatabaseUnavailable, Locked, Transaction
+from llm_monitoring.db.failures import TableLocked
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.sequences import brought_forward
 
@@ -27,7 +28,7 @@ class BoundDatabase(Database):
         self.pool = pool
         self.user_id = user_id
         self.project_id = project_id
-        self.outage = pool.outage
+        self.outage, self.table_wait = pool.outage, pool.table_wait
 
     @contextmanager
     def borrow(self, autocommit: bool) -> Iterator[Connection]:
@@ -104,7 +105,10 @@ def on_one_session(db: Database, work: Callable[[Transaction], T], lock: str | N
     def locked(session: Transaction) -> T:
         if lock is None:
             return work(session)
-        session.one(load("database").wait_for_lock, {"name": lock})
+        try:
+            session.one(load("database").wait_for_lock, {"name": lock})
+        except TableLocked as exc:  # it is the lock of the name
+            raise Locked(str(exc)) from exc
         try:
             return work(session)
         finally:

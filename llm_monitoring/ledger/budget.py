@@ -230,11 +230,11 @@ class Budget:
             return
         try:
             self.db.execute(SQL.start_month, {"month": month, "user_ids": due})
-        except (Locked, Rejected):
+        except (Locked, Rejected, Conflict):
             for user_id in due:
                 try:
                     self.db.execute(SQL.start_month, {"month": month, "user_ids": [user_id]})
-                except (Locked, Rejected) as exc:
+                except (Locked, Rejected, Conflict) as exc:
                     fields = {"event": "budget.month_not_started", "user_id": user_id}
                     log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc, extra=fields)
 

@@ -10,7 +10,7 @@ import pytest
 
 from llm_monitoring.app import open_app
 from llm_monitoring.db.database import Database, Transaction
-from llm_monitoring.db.failures import Conflict
+from llm_monitoring.db.failures import Conflict, Rejected
 from llm_monitoring.db.prepared import PARAMETER, PLAN_USES, definition
 from llm_monitoring.db.queries import Preparable, load, parse
 from llm_monitoring.settings.fields import load_settings
@@ -141,12 +141,22 @@ def test_a_plan_that_is_gone_when_it_is_due_again_is_made_again(tables: Database
 
 def test_what_the_server_does_not_support_is_no_outdated_plan(tables: Database) -> None:
     """A statement that fails when it was planned just now is a mistake, and not tried again."""
-    tables.execute(
-        "CREATE FUNCTION refuse() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN RAISE feature_not_supported; END $$"
-    )
-    unsupported = Preparable("SELECT refuse() + %(id)s", "test_refuse", {"id": "integer"})
+    unsupported = Preparable("SELECT count(*) FROM things WHERE id = %(id)s FOR UPDATE", "test_lock", {"id": "integer"})
     with pytest.raises(psycopg2.errors.FeatureNotSupported):
         tables.one(unsupported, {"id": 1})
+
+
+def test_a_function_of_the_host_that_supports_no_value_has_no_outdated_plan(tables: Database) -> None:
+    """The session with its plans stays, as the value is refused."""
+    tables.execute(
+        "CREATE FUNCTION refuse(id INT) RETURNS INT LANGUAGE plpgsql AS "
+        "$$ BEGIN IF id = 2 THEN RAISE feature_not_supported; END IF; RETURN id; END $$"
+    )
+    sometimes = Preparable("SELECT refuse(%(id)s) AS id", "test_refuse", {"id": "integer"})
+    assert {"id": 1} == tables.one(sometimes, {"id": 1})
+    with pytest.raises(Rejected, match="feature_not_supported"):
+        tables.one(sometimes, {"id": 2})
+    assert "llm_test_refuse" in plans(tables)
 
 
 def test_nothing_is_prepared_on_sessions_that_may_not_be_ours(tables: Database) -> None:

@@ -9,6 +9,10 @@ FROM (VALUES ('TimeZone', 'UTC'),
              ('idle_in_transaction_session_timeout', '5min'),
              ('default_transaction_read_only', 'off'),
              ('default_transaction_isolation', 'read committed'),
+             ('standard_conforming_strings', 'on'),
+             ('row_security', 'on'),
+             ('IntervalStyle', 'postgres'),
+             ('extra_float_digits', '1'),
              ('synchronous_commit', 'on')) AS wanted (name, value)
          JOIN pg_catalog.pg_settings s ON s.name = wanted.name  -- older servers lack some
 WHERE wanted.name <> 'synchronous_commit' OR s.setting = 'off'
@@ -67,6 +71,20 @@ SELECT l.pid, a.usename AS username, a.application_name AS application, a.xact_s
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid()
   AND l.relation = to_regclass(%(table)s)
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)
+ORDER BY a.xact_start NULLS LAST
+LIMIT 1
+
+-- name: table_locker
+-- The table that a session holds whole or nearly so, with the session of the oldest such transaction.
+SELECT format('%%s: pid=%%s user=%%s application=%%s since=%%s', l.relation::regclass, l.pid, coalesce(a.usename, '?'),
+              coalesce(nullif(a.application_name, ''), '?'), coalesce(a.xact_start::timestamp(0)::text, '?')) AS locker
+FROM pg_locks l
+         JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
+         LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)
 ORDER BY a.xact_start NULLS LAST
