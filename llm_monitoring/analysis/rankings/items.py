@@ -65,16 +65,16 @@ class Ranking:
 class Context:
     """The answer under analysis: its text, the occurrences in it in order, and what its blocks say of its items.
 
-    `letters` are the places of lettered items by the position at which they start, `arguments` the positions of the
-    items that stand under a label such as "Pros": a sentence there names no option, `lone` the positions of headings
-    and lines with a number or medal that no other continues: it is decoration.
+    `places` are those of items with a letter or a trophy by the position at which they start, `arguments` the
+    positions of the items that stand under a label such as "Pros": a sentence there names no option, `lone` the
+    positions of headings and lines with a number or medal that no other continues: it is decoration.
     """
 
     text: str
     named: Sequence[Named]
     starts: list[int]
     joining: Joining
-    letters: dict[int, int] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
     arguments: set[int] = field(default_factory=set)
     lone: set[int] = field(default_factory=set)
     openings: dict[tuple[int, int], Opening] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class Context:
         """How a stretch opens: the number it shows, and where its words begin."""
         key = (prose.start, prose.end)
         if key not in self.openings:
-            self.openings[key] = read_opening(self.text, prose, self.letters.get(prose.start))
+            self.openings[key] = read_opening(self.text, prose, self.places.get(prose.start))
         return self.openings[key]
 
     def shows_number(self, prose: Prose) -> bool:

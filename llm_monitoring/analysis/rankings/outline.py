@@ -1,4 +1,4 @@
-"""What the blocks of an answer say of one another: sources, arguments, lettered items, options under categories."""
+"""What the blocks of an answer say of one another: sources, arguments, letters, trophies, options under categories."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from llm_monitoring.analysis.rankings.items import Context
 from llm_monitoring.analysis.rankings.letters import ALPHABETS, LETTERED, places_of
 from llm_monitoring.analysis.rankings.options import folded
 from llm_monitoring.analysis.rankings.phrases import ARGUMENTS, SOURCES
+from llm_monitoring.analysis.rankings.subjects import MEDALS
 from llm_monitoring.analysis.text.blocks import Block, Heading, Listing, Paragraph, Prose
 
 LEADING_LETTER = re.compile(rf"[\s*_]*+{LETTERED.pattern}")
 LABEL_LENGTH = 60
 LETTERED_ITEMS = 3
+TROPHIES = frozenset("🏆👑")
 
 
 def ranked_blocks(blocks: Sequence[Block], context: Context) -> list[Block]:
     """The blocks in which options may be ranked; what they say of their items is noted in the context."""
     note_letters(blocks, context)
+    note_trophies(blocks, context)
     return [inner for block in without_sources(blocks, context) for inner in options_of(block, context)]
 
 
@@ -81,7 +84,7 @@ def note_letters(blocks: Sequence[Block], context: Context) -> None:
     """Note the places of items that open with a letter, if three or more stand in order from the first on."""
     runs: dict[str, Letters] = {}
     found: list[Letters] = []
-    for source, prose in lettered_proses(blocks, context):
+    for source, prose in opened_proses(blocks, context):
         letter = leading_letter(context.text, prose)
         if letter is None:
             continue
@@ -96,10 +99,23 @@ def note_letters(blocks: Sequence[Block], context: Context) -> None:
             run.positions.append(prose.start)
     for run in found:
         if len(run.positions) >= LETTERED_ITEMS:
-            context.letters.update((position, place) for place, position in enumerate(run.positions, 1))
+            context.places.update((position, place) for place, position in enumerate(run.positions, 1))
 
 
-def lettered_proses(blocks: Sequence[Block], context: Context) -> Iterator[tuple[str, Prose]]:
+def note_trophies(blocks: Sequence[Block], context: Context) -> None:
+    """Note the items with a trophy of which the next medal is the second one: they are the first."""
+    trophies: dict[str, int] = {}
+    for source, prose in opened_proses(blocks, context):
+        sign = context.text[prose.start : prose.start + 1]
+        if sign in TROPHIES:
+            trophies[source] = prose.start
+        elif sign in MEDALS:
+            trophy = trophies.pop(source, None)
+            if trophy is not None and MEDALS[sign] == 2:
+                context.places[trophy] = 1
+
+
+def opened_proses(blocks: Sequence[Block], context: Context) -> Iterator[tuple[str, Prose]]:
     """Headings, lines of paragraphs and bullets, each with the class of its block."""
     for number, block in enumerate(blocks):
         if isinstance(block, Heading):

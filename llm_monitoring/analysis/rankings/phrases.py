@@ -48,7 +48,7 @@ def choice(words: list[str]) -> str:
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:
     """The pattern of a folded text that opens with one of the words."""
-    return re.compile(f"{prefix}{choice(words)}(?!\\w|-\\w)")
+    return re.compile(f"{prefix}{choice(words)}(?:(?!\\w|-\\w)|(?=の))")
 
 
 POSSESSIVES = alternatives(HEADINGS["possessives"])

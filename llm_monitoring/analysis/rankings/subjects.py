@@ -44,7 +44,7 @@ NUMBERED = re.compile(
 # Letters that open no marker: of a number's word the first letter is one of the four that are left out.
 PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("mnoplrtMNOPLRT")
 RANK_WORD = re.compile(
-    r"(?:(?:rank|place|position|number|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
+    r"(?:(?:rank|place|position|number|nummer|n[uú]mero|num[eé]ro|номер|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
     r"|miejsce|место|option|opción|opció|opção|opzione|optie|opcja|pick)\s#?(?P<number>\d{1,3})\s?[-–—:：.]"
     r"|top\s?(?P<top>\d{1,3})(?:\s?[-–—:：.、]|(?=\s(?-i:[^\Wa-z\d_]))))",
     re.IGNORECASE,
@@ -161,19 +161,19 @@ def read_number(written: str) -> int:
     return (HAN_DIGITS.get(tens, 1) * 10 if ten else 0) + HAN_DIGITS.get(units, 0)
 
 
-def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Opening:
+def read_opening(text: str, prose: Prose, place: int | None = None) -> Opening:
     """Skip what stands before the words of an item: emoji, bullets, medals and numbers.
 
-    `lettered` is the place of an item of a lettered list: its letter is skipped, and is its number.
+    `place` is that of an item of a lettered list, of which the letter is skipped, or of one with a trophy.
     """
     number: int | None = None
     position = prose.start
-    while position < prose.end and (lettered is not None or text[position] not in PLAIN_OPENINGS):
+    while position < prose.end and (place is not None or text[position] not in PLAIN_OPENINGS):
         marker = read_marker(text, position, prose.end)
         if number is not None and marker is not None:
             marker = repeated(marker, number) or read_medal(text, position)
         if marker is None and number is None:
-            marker = bold_number(text, prose, position) or read_letter(text, position, lettered)
+            marker = bold_number(text, prose, position) or read_letter(text, position, place)
         decoration = DECORATION.match(text, position, prose.end)
         if marker is not None:
             number = marker[0] if number is None else number
@@ -183,7 +183,7 @@ def read_opening(text: str, prose: Prose, lettered: int | None = None) -> Openin
             position = decoration.end()
         else:
             break
-    return Opening(number, position)
+    return Opening(place if number is None else number, position)
 
 
 def past_place(text: str, opening: Opening, end: int) -> Opening:

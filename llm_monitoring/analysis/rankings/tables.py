@@ -25,7 +25,8 @@ def read_table(table: Table, context: Context) -> Ranking:
     for row in table.rows:
         rank = rank_in(row, rank_column, context)
         cell = row[column] if column < len(row) else Prose(row[0].start if row else 0, row[0].start if row else 0)
-        entries.append(context.item(cell, rank))
+        if rank is not None or context.text[cell.start : cell.end].strip():
+            entries.append(context.item(cell, rank))
     shown = [entry.number for entry in entries if entry.number is not None]
     numbered = rank_column is not None or (len(shown) == len(entries) and len(set(shown)) == len(shown))
     if not numbered:

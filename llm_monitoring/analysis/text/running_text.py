@@ -13,7 +13,8 @@ from llm_monitoring.analysis.text.marked_names import shown
 from llm_monitoring.analysis.text.references import References
 from llm_monitoring.analysis.text.visible import holds_no_text, readable
 
-MARK_LABEL = re.compile(r"\[?\^?[0-9]{1,3}\]?")
+# `[1](…)`, and what ChatGPT's own copy makes of a mark: `[oai_citation:1‡Site](…)`.
+MARK_LABEL = re.compile(r"\[?\^?[0-9]{1,3}\]?|oai_citation\w*:[0-9]{1,4}‡.*")
 DOMAIN_LABEL = re.compile(r"[^\W_][\w-]*(?:\.[\w-]+)+")
 # Bold that the parser leaves alone because CJK punctuation touches its marks.
 LEFT_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200}(?<=\S))\*\*")

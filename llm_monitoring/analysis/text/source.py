@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -13,19 +14,25 @@ BULLETS = "•●▪‣◦⁃"
 BULLET = re.compile(rf"^([ \t]*)[{BULLETS}][ \t\u00a0]+(?=\S)", re.MULTILINE)
 # These mark a list only on several lines in a row: a dot that also joins words, a dash, and emoji.
 DASH = "[\u2012-\u2015\u2212][ \t\u00a0]+"
-DOT = "・[ \t\u00a0\u3000]*"
+LOW_DOTS, DOTS = "·‧»›", "・∙⋅"
+DOT = f"[{LOW_DOTS}{DOTS}][ \t\u00a0\u3000]*"
 # No medals, keycaps or circled numbers: these are numbers.
 EMOJI_CHARACTERS = (
     "\U0001f000-\U0001f946\U0001f94a-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\u25a0-\u25ff\u2192"
 )
 EMOJI = f"(?:[{EMOJI_CHARACTERS}][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*){{1,4}}"
 TYPED = re.compile(f"(?P<indent>[ \t]*)(?:{DOT}(?=\\S)|(?P<dash>{DASH}(?=\\S))|(?P<emoji>{EMOJI}(?=\\s*[^\\s|])))")
-HINT = re.compile(f"[・{EMOJI_CHARACTERS}]")
+HINT = re.compile(f"[{DOTS}{EMOJI_CHARACTERS}]")
 # A quicker look, which most texts in European languages do not pass: arrows, kana, emoji and surrogates are above.
 PERHAPS = re.compile("[\u2190-\U0010ffff]")
-DASHED = re.compile(f"\n[ \t]*{DASH}")
+DASHED = re.compile(f"\n[ \t]*(?:{DASH}|[{LOW_DOTS}])")
 FENCE = re.compile(r" {0,3}(?:```|~~~)")
 TYPED_LINES = 3
+
+# A name that ChatGPT marks up: a reader sees the second text of the list, as a link.
+ENTITY = re.compile("\ue200(?:product_)?entity\ue202(\\[[^\ue200-\ue202\n]{0,500}\\])\ue201")
+# The line under the header of a table of two columns or more.
+DELIMITERS = re.compile(r"^(?=[^\n-]*-[ \t:-]*\|[ \t:]*-)[ \t|:-]+$", re.MULTILINE)
 
 # Half an emoji, which models do emit: no parser takes it, and the database stores U+FFFD in its place.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,8 +41,11 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def prepared(text: str) -> str:
     """The source as it is parsed."""
     text = without_gaps(text)
+    if DELIMITERS.search(text):
+        text = with_closed_tables(text)
     if text.isascii():
         return text
+    text = ENTITY.sub(name_shown, text)
     source = compose(text)
     if any(bullet in source for bullet in BULLETS):
         source = BULLET.sub(r"\1- ", source)
@@ -44,6 +54,30 @@ def prepared(text: str) -> str:
         source = LONE_SURROGATE.sub("\ufffd", source)
         typed = typed or HINT.search(source)
     return with_bullets(source) if typed else source
+
+
+def name_shown(entity: re.Match[str]) -> str:
+    """What a reader sees of a name that is marked up; the mark itself if it cannot be read."""
+    try:
+        fields = json.loads(entity[1])
+    except ValueError:
+        return entity.group()
+    named = len(fields) > 1 and isinstance(fields[1], str)
+    return " ".join(fields[1].split()) if named else entity.group()
+
+
+def with_closed_tables(source: str) -> str:
+    """The source with a blank line after each table: the parser takes a line of text right under one for a row."""
+    lines = source.split("\n")
+    fenced = table = False
+    for row, line in enumerate(lines):
+        fenced ^= FENCE.match(line) is not None
+        if table and "|" not in line:
+            table = False
+            lines[row] = f"\n{line}" if line.strip() else line
+        elif not fenced and row and "|" in lines[row - 1] and DELIMITERS.fullmatch(line):
+            table = True
+    return "\n".join(lines)
 
 
 def with_bullets(source: str) -> str:

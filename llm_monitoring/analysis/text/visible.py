@@ -17,10 +17,12 @@ NOT_TEXT = re.compile(
     r"|(?P<mark>\[\^?[0-9]{1,3}(?:\s?[,;–-]\s?\^?[0-9]{1,3}){0,20}\^?\](?!\()"
     r"|【[^】【\n]{0,200}†[^】【\n]{0,200}】"
     "|\\[cite(?:_start|_end|:[^\\]\n]{1,60})\\]"
+    r"|\[(?:web|page|image|memory|chart|file|attached_file):[0-9]{1,4}\]"
+    r"|(?:file)?cite(?:turn[0-9]{1,4}[a-z]{2,12}[0-9]{1,4})+"
     "|\ue200[^\ue201]{0,300}\ue201|:contentReference\\[[^\\]\n]{0,60}\\](?:\\{[^}\n]{0,60}\\})?)"
 )
 # What every match of NOT_TEXT holds; a plain character opens each choice, by which the engine passes over all others.
-HINT = re.compile(r"/(?<=[\w:]/)|@|\[(?:\^?[0-9]|cite)|\[(?<=:contentReference\[)|†|\ue200")
+HINT = re.compile(r"/(?<=[\w:]/)|@|\[(?:\^?[0-9]|cite|[a-z_]+:[0-9])|\[(?<=:contentReference\[)|†|\ue200")
 TRAILING = "?!.,:;*_~'\"’”»"
 BARE_LINK = re.compile(r"https?://", re.IGNORECASE)
 
@@ -38,7 +40,7 @@ def balanced(url: str) -> str:
 
 def holds_no_text(piece: str) -> bool:
     """Whether a piece may hold what is no text; most do not."""
-    return HINT.search(piece) is not None
+    return HINT.search(piece) is not None or "citeturn" in piece
 
 
 def readable(piece: str, links: list[str]) -> str:
