@@ -63,6 +63,7 @@ class Boundary:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = without_slash(scope)
         await Exchange(scope, receive, send).run(self.app, self.refusal(Headers(scope=scope), scope))
 
     def refusal(self, headers: Headers, scope: Scope) -> str | None:
@@ -78,6 +79,18 @@ class Boundary:
         has_body = length != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         return "unsupported_media_type" if has_body and kind not in kinds_at(scope["path"]) else None
+
+
+def without_slash(scope: Scope) -> Scope:
+    """The request without a slash at the end of its path; one that is part of a name (`%2F`) stays.
+
+    The framework would redirect to an address with the scheme of its own connection: behind a proxy that ends TLS a
+    program would send its token in the clear.
+    """
+    raw: bytes = scope["raw_path"]
+    if not raw.endswith(b"/") or raw == b"/":
+        return scope
+    return {**scope, "path": scope["path"][:-1], "raw_path": raw[:-1]}
 
 
 def kinds_at(path: str) -> frozenset[str]:

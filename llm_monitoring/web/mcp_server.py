@@ -166,6 +166,8 @@ class Endpoint:
             raise Problem("foreign_origin")
         client = service.client_of(request)
         request.state.caller = await anyio.to_thread.run_sync(authenticate, service, text, client)
+        if "accept" not in request.headers:  # whoever names no type takes any
+            scope = {**scope, "headers": [*scope["headers"], (b"accept", b"application/json")]}
         await request.app.state.mcp.handle_request(scope, receive, send)
 
 

@@ -75,6 +75,7 @@ def create_app(service: Service) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # see boundary.without_slash
         lifespan=lifespan,
         description="Projects, prompts, answers, figures, keys and budget of one account. See docs/api.md.",
     )

@@ -230,6 +230,13 @@ def test_without_a_valid_token_nothing_is_answered(measured: World) -> None:
         assert "Bearer" == found.headers["www-authenticate"]
 
 
+def test_a_program_that_names_no_type_is_answered(measured: World) -> None:
+    """Without an Accept header any type will do."""
+    measured.http.headers.pop("accept")
+    headers = {**REQUEST, "Authorization": f"Bearer {measured.texts['ana']}"}
+    assert "result" in measured.http.post("/mcp", headers=headers, json=LISTING).json()
+
+
 def test_the_rate_limit_is_that_of_rest(measured: World) -> None:
     """Both count for one token."""
     measured.service.rate.limit = 1

@@ -53,6 +53,32 @@ def test_every_refusal_is_a_problem(
     assert "request-0001" == found.json()["request_id"] == found.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/llm-monitoring/projects/", 200),
+        ("GET", "/api/llm-monitoring/projects/?limit=1", 200),
+        ("DELETE", "/api/llm-monitoring/me/", 405),
+        ("POST", "/mcp/", 200),
+        ("GET", "/sign-in/", 200),
+        ("GET", "/nothing/", 404),
+    ],
+)
+def test_a_slash_at_the_end_changes_nothing(world: World, method: str, path: str, status: int) -> None:
+    """No redirect: it would name the scheme between proxy and service, and a program would follow it with its token."""
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"} if method == "POST" else None
+    headers = {"Authorization": f"Bearer {world.texts['ana']}", "X-Forwarded-Proto": "http"}
+    found = world.http.request(method, path, headers=headers, json=ping)
+    assert status == found.status_code
+    assert "location" not in found.headers
+
+
+def test_a_slash_that_ends_a_name_stays(world: World) -> None:
+    """A competitor's name may end in one."""
+    made = world.call("POST", f"/projects/{world.project}/competitors", json={"name": "A/B/"})
+    assert 204 == world.call("DELETE", made.headers["location"].partition("monitoring")[2]).status_code
+
+
 @pytest.mark.short(every=6)
 @pytest.mark.parametrize("place", [["x"], [], [1, 2], [-1], [2**70], [None], [[1]], 7, "x"])
 @pytest.mark.parametrize(
