@@ -22,7 +22,7 @@ from llm_monitoring.db import (
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.ledger import Budget
-from llm_monitoring.process.wording import PROGRAM, counted
+from llm_monitoring.process.wording import DAILY, PROGRAM, counted
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs import records
 from llm_monitoring.runs.records import LOCK_KEY
@@ -210,9 +210,7 @@ def daily_runs(db: Database, budget: Budget) -> Iterator[CheckResult]:
         )
     last = next(iter(records.recent(db, 1)), None)
     if last is None:
-        yield yellow(
-            "runs", "there was no daily run yet", "`python daily_llm_monitoring_cron.py`, or wait for its hour"
-        )
+        yield yellow("runs", "there was no daily run yet", f"`{DAILY}`, or wait for its hour")
     elif not held:
         yield last_run(last, datetime.now(UTC))
 

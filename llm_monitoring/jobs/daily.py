@@ -20,6 +20,7 @@ from llm_monitoring.jobs import daily_log, demo_log, terminal
 from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.process.signals import ending_within
+from llm_monitoring.process.wording import DAILY_PROGRAM, PROGRAM
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
 from llm_monitoring.runs.day_plans import foresee
 from llm_monitoring.runs.estimate import estimate
@@ -176,12 +177,13 @@ def dry_run(app: App, options: Options, day: date) -> int:
 
 def read_options(argv: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
-        prog="daily_llm_monitoring_cron.py",
+        prog=DAILY_PROGRAM,
         description="Ask every active project's prompts to the AI assistants, within each user's monthly budget, and "
         "store answers, analyses and the day's figures. What the day already has is not asked again.",
         epilog="Exit codes: 0 done, also with warnings; 1 critical (no usable keys, every user over budget, database "
         "unreachable, configuration wrong, not one project with an answer of the day, or a run that a signal or its "
-        "deadline cut short with questions left); 2 bad arguments.",
+        "deadline cut short with questions left); 2 bad arguments. "
+        f"Examples: {DAILY_PROGRAM} --dry-run; {DAILY_PROGRAM} --project 3 --date 2026-11-28.",
     )
     parser.add_argument("--project", type=project_number, metavar="ID", help="only this project")
     parser.add_argument(
@@ -206,7 +208,7 @@ def read_options(argv: Sequence[str] | None) -> Options:
 
 def project_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no project number: see `python -m llm_monitoring projects list`")
+        raise argparse.ArgumentTypeError(f"{text!r} is no project number: see `{PROGRAM} projects list`")
     return int(text)
 
 

@@ -19,6 +19,7 @@ from llm_monitoring.keys.listing import ListingKey
 from llm_monitoring.model_review import check
 from llm_monitoring.model_review.check import AlreadyChecking
 from llm_monitoring.model_review.findings import ModelReview, RetiringModel
+from llm_monitoring.process.wording import WEEKLY_PROGRAM
 from llm_monitoring.providers import ModelInfo, ProviderError
 from llm_monitoring.registry import admin
 from llm_monitoring.registry.admin import Author
@@ -119,12 +120,12 @@ def switch(app: App, provider: ProviderName, model: RetiringModel, successor: st
 
 def read_options(argv: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
-        prog="weekly_model_check_cron.py",
+        prog=WEEKLY_PROGRAM,
         description="List the providers' models, register new ones switched off and unpriced, and report which ones "
         "end or changed their price. Listing is free. Each provider is asked with the environment's key, else with a "
         "user's. A provider that fails is reported and its models are left alone.",
         epilog="Exit codes: 0 done, also with warnings; 1 critical (no provider could be asked, database unreachable, "
-        "configuration wrong); 2 bad arguments.",
+        f"configuration wrong); 2 bad arguments. Example: {WEEKLY_PROGRAM} --provider openai --dry-run.",
     )
     parser.add_argument("--provider", action="append", choices=PROVIDERS, help="only this provider; repeatable")
     parser.add_argument("--dry-run", action="store_true", help="ask and report; change nothing in the registry")

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Final
 
 COMMAND: Final = "llm-monitoring"  # as pip installs it
+JOB_COMMANDS: Final = (f"{COMMAND}-daily", f"{COMMAND}-weekly")
 
 
 def program_name(started: str) -> str:
     """Return the name of the command line for help and hints, from the path that it was started by."""
-    return COMMAND if Path(started).name == COMMAND else "python -m llm_monitoring"
+    return COMMAND if Path(started).name in (COMMAND, *JOB_COMMANDS) else "python -m llm_monitoring"
 
 
 PROGRAM: Final = program_name(next(iter(sys.argv), ""))
+JOB_FILES: Final = ("daily_llm_monitoring_cron.py", "weekly_model_check_cron.py")
+DAILY_PROGRAM, WEEKLY_PROGRAM = JOB_COMMANDS if PROGRAM == COMMAND else JOB_FILES
+DAILY: Final = DAILY_PROGRAM if PROGRAM == COMMAND else f"python {DAILY_PROGRAM}"
 
 
 def python_command() -> str:

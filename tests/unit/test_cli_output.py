@@ -163,6 +163,7 @@ def test_counted(number: int, expected: str) -> None:
     ("started", "expected"),
     [
         ("/opt/venv/bin/llm-monitoring", "llm-monitoring"),
+        ("/opt/venv/bin/llm-monitoring-daily", "llm-monitoring"),
         ("/src/llm_monitoring/__main__.py", "python -m llm_monitoring"),
         ("", "python -m llm_monitoring"),
     ],

@@ -1,4 +1,4 @@
-"""What pip installs: every file that the package reads, and the command."""
+"""What pip installs: every file that the package reads, and the commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from llm_monitoring.process import wording
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "llm_monitoring"
@@ -38,9 +42,10 @@ def test_data_is_installed() -> None:
     assert [] == [path for path in files() if path.suffix != ".py" and path not in taken]
 
 
-def test_the_command() -> None:
-    """`llm-monitoring` starts a function that there is."""
-    module, _, function = metadata()["project"]["scripts"]["llm-monitoring"].partition(":")
+@pytest.mark.parametrize("program", [wording.COMMAND, *wording.JOB_COMMANDS])
+def test_the_commands(program: str) -> None:
+    """`llm-monitoring` and the commands of the jobs start functions that there are."""
+    module, _, function = metadata()["project"]["scripts"][program].partition(":")
     assert callable(getattr(import_module(module), function))
 
 

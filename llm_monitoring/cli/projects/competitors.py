@@ -23,6 +23,7 @@ from llm_monitoring.cli.projects.name_options import (
     old_name_option,
 )
 from llm_monitoring.errors import Invalid
+from llm_monitoring.process.wording import PROGRAM
 from llm_monitoring.projects import Project
 
 SHOWN: Final[Columns] = {
@@ -90,7 +91,7 @@ def edit(
     """
     given = details(options)
     if not given and new_name is None and not drop_old_name:
-        raise Invalid("options", "say what to change: see `python -m llm_monitoring competitors edit --help`")
+        raise Invalid("options", f"say what to change: see `{PROGRAM} competitors edit --help`")
     if drop_old_name and new_name is None:
         raise Invalid("drop_old_name", NO_NEW_NAME)
     with session.app() as app:

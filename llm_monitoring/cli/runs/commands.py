@@ -14,6 +14,7 @@ from llm_monitoring.cli.base.output import Columns, print_table, say, show_field
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.process.wording import DAILY
 from llm_monitoring.projects import enabled_providers
 from llm_monitoring.runs import records as table
 from llm_monitoring.runs import tasks
@@ -22,7 +23,7 @@ from llm_monitoring.runs.reasons import Cause
 
 RUN: Final = Number("run", "runs list")
 NO_KEY: Final = "no API key: `keys set`"
-NO_RUN: Final = "There was no run yet: `python daily_llm_monitoring_cron.py`."
+NO_RUN: Final = f"There was no run yet: `{DAILY}`."
 CELLS: Final[Columns] = {
     "Project": "project_id",
     "Name": "name",

@@ -24,7 +24,7 @@ from llm_monitoring.errors import BadInput, Invalid
 from llm_monitoring.keys import store_unless_refused
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.logs import register_secret
-from llm_monitoring.process.wording import PROGRAM, python_command
+from llm_monitoring.process.wording import COMMAND, DAILY, PROGRAM, python_command
 from llm_monitoring.runs.estimate import Estimate, estimate
 from llm_monitoring.runs.plan import make_plan
 from llm_monitoring.runs.reason_texts import cause_text, problem_text
@@ -51,7 +51,7 @@ def setup(session: Session) -> None:
         raise Invalid(
             "terminal",
             f"setup asks questions in a terminal; in scripts use `{PROGRAM} users add`, `keys set`, `projects add`, "
-            "`queries import`, then `python daily_llm_monitoring_cron.py --dry-run`",
+            f"`queries import`, then `{DAILY} --dry-run`",
         )
     try:
         with session.settings() as found:
@@ -163,11 +163,16 @@ def cost(app: App, project_id: int) -> None:
             f"answers as they come cost far less."
         )
     say("")
+    daily, doctor = next_commands()
+    say(f"Next: `{daily}` asks for the first time; `{doctor}` examines the installation.")
+
+
+def next_commands() -> tuple[str, str]:
+    """The daily job and `doctor` as they are started from here."""
+    if PROGRAM == COMMAND:
+        return DAILY, f"{PROGRAM} doctor"
     python = python_command()
-    say(
-        f"Next: `{python} daily_llm_monitoring_cron.py` asks for the first time; "
-        f"`{python} -m llm_monitoring doctor` examines the installation."
-    )
+    return f"{python} daily_llm_monitoring_cron.py", f"{python} -m llm_monitoring doctor"
 
 
 def row_of(each: Estimate) -> dict[str, object]:
