@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
 
 import pytest
 
+from llm_monitoring.db import Database
 from llm_monitoring.domain import ProviderName, Secret
 from llm_monitoring.keys import listing
 from llm_monitoring.model_review import check as model_check
+from llm_monitoring.model_review.suggested_prices import SuggestedPrice
 from llm_monitoring.providers import ModelInfo
+from llm_monitoring.registry import PriceEntry
 from llm_monitoring.settings.fields import Settings
 from tests.integration.test_weekly import Check, check, messages
 
@@ -61,3 +67,14 @@ def test_a_list_that_breaks_its_reader_stops_its_provider_alone(check: Check, mo
     events = check.good()
     assert {"openai gpt-6.2-sol", "anthropic claude-mythos-5"} <= seen(check)
     assert any("RecursionError" in each for each in messages(events, event="row.failed"))
+
+
+def test_a_factor_that_the_list_changes_replaces_the_known_one(db: Database) -> None:
+    """A later price with another factor of batches is stored, though all its amounts are the same as before."""
+    start, now = date(2027, 6, 1), datetime(2026, 11, 23, tzinfo=UTC)
+    for factor in ("0.5", "0.75"):
+        price = PriceEntry(Decimal(2), Decimal(9), request=Decimal(0), batch_factor=Decimal(factor))
+        rises = ((start, SuggestedPrice(price, "a list")),)
+        db.transact(partial(model_check.store_rises, provider="openai", model_id="gpt-6-luna", rises=rises, now=now))
+    rows = db.all("SELECT batch_factor AS factor FROM llm_model_prices WHERE valid_from = %(day)s", {"day": start})
+    assert [{"factor": Decimal("0.75")}] == rows

@@ -81,7 +81,9 @@ WHERE NOT EXISTS (
            p.cost_per_1m_cache_write_tokens, p.cost_per_1m_cache_write_1h_tokens, p.cost_per_1k_searches,
            p.cost_per_request, p.priority_factor, p.price_tiers)
           IS NOT DISTINCT FROM (new.input, new.output, new.cached, new.cache_write, new.cache_write_1h, new.searches,
-                                new.request, new.priority, new.tiers))
+                                new.request, new.priority, new.tiers)
+      -- a seeded rise has no factors: the list's are those of the decision before
+      AND (p.source = 'seed' OR (p.batch_factor, p.flex_factor) IS NOT DISTINCT FROM (new.batch, new.flex)))
 ON CONFLICT (llm_provider, model_id, valid_from, source) DO UPDATE
 SET detail                            = excluded.detail,
     cost_per_1m_input_tokens          = excluded.cost_per_1m_input_tokens,
