@@ -132,6 +132,16 @@ def test_what_the_host_added_to_an_ended_month_is_kept(db: Database, user: int, 
     assert [] == put_right(later)
 
 
+@pytest.mark.parametrize("at", ["now() - INTERVAL '40 days'", "'-infinity'", "'0044-03-15 BC'"])
+def test_a_counter_that_is_dated_back_is_no_spend_of_that_month(budget: Budget, user: int, at: str) -> None:
+    """What the ledger has counted in this month is not entered a second time in an earlier one."""
+    budget.reserve(made := call(user))
+    settle(budget, made, "0.005")
+    budget.db.execute(f"UPDATE user_llm_api_keys SET last_spend_reset = {at}")
+    assert [] == put_right(budget)
+    assert Decimal("0.005") == budget.standings()[0].spent_usd == ledger(budget)
+
+
 def test_a_host_that_resets_its_counters_needs_no_right_on_the_ledger(db: Database, user: int) -> None:
     """A role that may write the counters alone starts a month, and what it had added is kept."""
     Budget(db, Decimal(1), lambda: NOW).ensure_account(user)

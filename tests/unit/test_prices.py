@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_monitoring.domain import Usage
+from llm_monitoring.domain import Mode, Usage
 from llm_monitoring.providers import Question
 from llm_monitoring.registry import (
     Catalogue,
@@ -72,6 +72,13 @@ def model(**changes: object) -> Model:
 def test_a_call_costs_its_usage_to_the_last_digit(usage: Usage, usd: str) -> None:
     """Cached, written, reasoning tokens, searches, tier edges and the provider's own bill, by hand."""
     assert cost(price(), usage) == Decimal(usd)
+
+
+@pytest.mark.parametrize(("mode", "usd"), [("standard", "0.0065"), ("batch", "0.00475")])
+def test_a_call_costs_its_request_fee_in_every_mode(mode: Mode, usd: str) -> None:
+    """A fee for each request is charged in full, also if tokens cost half."""
+    charged = price(cost_per_request=Decimal("0.003"), batch_factor=Decimal("0.5"))
+    assert Decimal(usd) == cost(charged, Usage(1000, 500), mode)
 
 
 def test_a_call_in_a_region_costs_its_premium_on_tokens() -> None:

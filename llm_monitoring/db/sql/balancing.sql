@@ -18,7 +18,7 @@ ORDER BY k.user_id;
 
 -- name: added_before
 -- What hosts had added to counters of months that have ended, entered in the ledger since the last start.
-SELECT user_id, month, llm_ledger_spent(user_id, month) - charged_usd AS was, llm_ledger_spent(user_id, month) AS now
+SELECT user_id, llm_ledger_spent(user_id, month) - charged_usd AS was, llm_ledger_spent(user_id, month) AS now
 FROM llm_call_attempts
 WHERE kind = 'host' AND month < %(month)s
   AND closed_at > coalesce((SELECT max(started_at) FROM llm_monitoring_analysis_runs), '-infinity')
