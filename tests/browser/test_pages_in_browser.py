@@ -65,6 +65,16 @@ def test_no_table_has_to_be_swiped(looks: list[dict[str, Any]]) -> None:
     assert {} == {seen["name"]: seen["swiped"] for seen in looks if seen["swiped"]}
 
 
+def test_no_table_has_to_be_swiped_on_a_tablet(looks: list[dict[str, Any]]) -> None:
+    """At widths of 768 and 1024 nothing is wider than its place either."""
+    assert {} == {seen["name"]: seen["tablet"] for seen in looks if seen["tablet"]}
+
+
+def test_every_id_is_of_one_element(looks: list[dict[str, Any]]) -> None:
+    """A label and a message lead to the field that they are written next to, on pages with several forms too."""
+    assert {} == {seen["name"]: seen["ids"] for seen in looks if seen["ids"]}
+
+
 def test_pages_are_light(looks: list[dict[str, Any]]) -> None:
     """A first visit takes less than 150 kB with all its files."""
     assert {} == {seen["name"]: seen["bytes"] for seen in looks if not 0 < seen["bytes"] < MOST_BYTES}
@@ -149,6 +159,29 @@ def test_charts_have_a_shared_cursor(served: Served) -> None:
     assert [1, 1, 1] == [len(each) for each in days]
     assert 3 == len(set.union(*days))
     assert 4 == len(first["texts"])
+
+
+def test_back_shows_the_filters_of_the_page(served: Served) -> None:
+    """After a choice and Back the lists say what the page shows, and can all be used."""
+    path = f"/projects/{served.numbers['project']}"
+    chosen, provider, disabled = served.go(
+        {"goto": path},
+        {"choose": "select[name=provider]", "with": "google"},
+        {"read": "figure h3"},
+        {"back": ""},
+        {"read": ".filters select[name=provider] option:checked"},
+        {"read": ".filters :disabled"},
+    )
+    assert f"{path}?provider=google" == chosen["path"]
+    assert path == provider["path"]
+    assert ["Todos los asistentes"] == provider["texts"]
+    assert [] == disabled["texts"]
+
+
+def test_a_double_click_sends_a_form_once(served: Served) -> None:
+    """Who clicks twice on a slow connection sends one request."""
+    (sent,) = served.go({"goto": "/settings"}, {"twice": "form[action^='/settings/pacing'] button"})
+    assert ["1"] == sent["texts"]
 
 
 def test_filters_are_applied_with_and_without_script(served: Served) -> None:

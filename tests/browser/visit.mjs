@@ -44,6 +44,25 @@ async function violations(page) {
     ({ id, impact, count: nodes.length, html: nodes[0].html.slice(0, 300), why: nodes[0].failureSummary }));
 }
 
+// The same on the widths between a phone and a desktop.
+async function between(page, { width, height }) {
+  const found = {};
+  for (const each of [768, 1024]) {
+    await page.setViewportSize({ width: each, height });
+    const [wide, window] = await widths(page);
+    const moved = await sideways(page);
+    if (wide > window || moved.length) found[each] = moved;
+  }
+  await page.setViewportSize({ width, height });
+  return found;
+}
+
+// Ids that several elements have: a label leads to the first of them alone.
+const repeated = (page) => page.evaluate(() => {
+  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
+  return ids.filter((each, place) => ids.indexOf(each) !== place);
+});
+
 // Tabs through the page: what a keyboard cannot reach, and what shows no mark while it has the focus.
 async function tour(page) {
   await page.keyboard.press("Tab");
@@ -97,6 +116,8 @@ async function visit(each) {
   const opened = await widths(page);
   const swiped = await sideways(page);
   const found = await violations(page);
+  const ids = await repeated(page);
+  const tablet = each.keyboard && each.width > 1024 ? await between(page, each) : {};
   await page.emulateMedia({ media: "print" });
   const printed = await page.evaluate(() => ({
     background: getComputedStyle(document.body).backgroundColor,
@@ -105,7 +126,7 @@ async function visit(each) {
   }));
   await context.close();
   return { name: each.name, status, messages, outside: requests.filter((url) => !url.startsWith(order.base + "/")),
-    closed, opened, swiped, violations: found, keyboard, printed, paint, plain: each.keyboard ? await plain(each) : null, ...seen };
+    closed, opened, swiped, ids, tablet, violations: found, keyboard, printed, paint, plain: each.keyboard ? await plain(each) : null, ...seen };
 }
 
 // The same page with script off.

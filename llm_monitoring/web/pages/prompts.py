@@ -30,6 +30,7 @@ router: Final = APIRouter(include_in_schema=False)
 Order = Literal["gap", "rate", "change", "text"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 LAST: Final = Decimal("Infinity")
+ROWS: Final = 100
 
 
 @router.get("/projects/{project_id}/prompts")
@@ -38,8 +39,9 @@ def show_prompts(
     here: Annotated[ProjectVisitor, on_page("figures:read")],
     filters: Given,
     sort: Annotated[Order | Literal[""], Query()] = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Response:
-    """The prompts of a project, those where a competitor is furthest ahead first."""
+    """The prompts of a project, those where a competitor is furthest ahead first, so many on a page."""
     project = projects.find(here.app.db, here.project_id)
     period, compared = filters.periods(measured_days(here.app.db, project.id), schedule_day(here.app.settings))
     wanted = PromptsRequest(project.id, period, compared, filters.provider, filters.tag)
@@ -55,9 +57,14 @@ def show_prompts(
         bar=FilterBar(path, filters, period, compared, project.providers, tag_names(here), own),
         links=Links(project.id, filters, period),
         found=found,
-        rows=in_order(found.rows, sort or "gap"),
+        rows=in_order(found.rows, sort or "gap")[ROWS * (page - 1) : ROWS * page],
+        pages=[(each, filters.link(path, **own, page=each), each == page) for each in pages_of(found.rows)],
         orders=[(each, filters.link(path, sort=each), each == (sort or "gap")) for each in ORDERS],
     )
+
+
+def pages_of(rows: Sequence[PromptRow]) -> range:
+    return range(1, -(-len(rows) // ROWS) + 1)
 
 
 def in_order(rows: Sequence[PromptRow], order: Order) -> list[PromptRow]:

@@ -180,6 +180,18 @@ def test_the_overview_says_what_changed_and_why(measured: World) -> None:
         assert each in text
 
 
+def test_answers_to_branded_prompts_stand_apart(measured: World) -> None:
+    """Next to the figures; if there are no others, the page says why there is no figure."""
+    path = f"/projects/{measured.project}?{QUERY}"
+    apart = "Apart from these: Quipu is named in 2 of 2 answers to prompts that name it themselves."
+    assert apart in text_of(measured, path, measured.ana)
+    branded = projects.list_prompts(measured.db, measured.project)[-1]
+    projects.set_tags(measured.db, measured.project, branded["id"], ["brand"])
+    alone = text_of(measured, f"{path}&tag=brand", measured.ana)
+    assert "only answers to prompts that name Quipu themselves" in alone
+    assert apart in alone
+
+
 def test_a_viewer_learns_no_reason(measured: World) -> None:
     """Why answers are missing, keys and budget are for the owner; that they are missing is for all."""
     measured.db.execute(

@@ -13,6 +13,7 @@ from llm_monitoring.access import roles
 from llm_monitoring.analysis import Entity
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.figures.prompt_table import PromptRow, prompt_table
+from llm_monitoring.web.pages import prompts
 from tests.integration.stored import Book
 from tests.integration.web.test_drill_down import listed
 from tests.integration.web.world import World, sign_in
@@ -100,6 +101,16 @@ def test_the_table_is_sorted(world: World, book: Book) -> None:
         places = [page.index(f">{row['query_text']}<") for row in book.queries]
         assert min(places) == page.index(f">{first}<")
         assert max(places) == places[2]
+
+
+def test_a_long_list_of_prompts_has_pages(world: World, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each prompt is on one page, in the chosen order, and the head counts them all."""
+    monkeypatch.setattr(prompts, "ROWS", 2)
+    first, second = shown(world, "prompts?sort=text"), shown(world, "prompts?sort=text&page=2")
+    on = [[row["query_text"] for row in book.queries if f">{row['query_text']}<" in page] for page in (first, second)]
+    assert [["¿Qué programa?", "¿Cuál es barato?"], ["¿Qué tal Quipu?"]] == on
+    assert "3 preguntas" in second
+    assert f'<a href="/projects/{world.project}/prompts?sort=text&amp;page=2">2</a>' in first
 
 
 def test_one_prompt_day_by_day(world: World, book: Book) -> None:

@@ -88,12 +88,12 @@ def test_names_are_stored_with_the_former_one(measured: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"edit": "brand", "name": ""}, "name"),
-        ({"edit": "brand", "name": "x" * 256}, "name"),
+        ({"edit": "brand", "name": ""}, "entity-name"),
+        ({"edit": "brand", "name": "x" * 256}, "entity-name"),
         ({"edit": "brand", "name": "Holded"}, "competitors"),
-        ({"edit": "new", "name": "Sage"}, "name"),
+        ({"edit": "new", "name": "Sage"}, "entity-name"),
         ({"edit": "new", "name": "Acme", "domains": "acme.com/page"}, "competitors"),
-        ({"edit": "=Nobody", "name": "Acme"}, "name"),
+        ({"edit": "=Nobody", "name": "Acme"}, "entity-name"),
     ],
 )
 def test_names_that_cannot_be_are_said_next_to_the_field(measured: World, fields: dict[str, str], field: str) -> None:

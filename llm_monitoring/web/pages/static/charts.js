@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
+  const PAUSE_MS = 5000;
   const charts = [];
 
   // The rows of the table next to a chart are its days: nothing is written twice.
@@ -116,4 +117,21 @@
       for (const list of form.querySelectorAll("select")) list.addEventListener("change", () => form.requestSubmit());
     }
   }
+
+  // A page that the browser's Back shows again has the filters of its own address, whatever was chosen to leave it.
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form.filters")) {
+      form.reset();
+      for (const field of form.elements) field.disabled = false;
+    }
+    for (const form of document.querySelectorAll("form")) delete form.dataset.sent;
+  });
+
+  // The second click of a double click makes nothing twice.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (Date.now() - Number(form.dataset.sent || 0) < PAUSE_MS) event.preventDefault();
+    else form.dataset.sent = String(Date.now());
+  });
 })();
