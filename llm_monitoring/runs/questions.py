@@ -12,7 +12,8 @@ from llm_monitoring.providers import Question, asks_in
 from llm_monitoring.registry import Model
 from llm_monitoring.settings import Settings
 
-JUDGE_OUTPUT_TOKENS: Final = 400
+# A verdict is short, but thinking counts as output: recorded replies to short questions hold up to 832 tokens of it.
+JUDGE_OUTPUT_TOKENS: Final = 1000
 
 
 def prompt_question(task: Task, project: Project, model: Model, settings: Settings) -> Question:
