@@ -107,8 +107,8 @@ class Model:
 
     def close(self, entry: Entry, state: str, charged: Decimal, saved: Decimal = Decimal(0)) -> None:
         entry.state, entry.charged, entry.saved = state, charged, saved
+        self.corrections.append((entry.month, max(Decimal(0), -self.spent(entry.month))))
         if entry.month == self.month:
-            self.corrections.append((self.month, max(Decimal(0), -self.spent(self.month))))
             self.raise_alerts()
 
     def correct(self, amount: Decimal, month: date) -> None:

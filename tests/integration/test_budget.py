@@ -144,6 +144,21 @@ def test_a_doubtful_charge_is_corrected_when_the_truth_arrives(budget: Budget, u
     assert money(budget, user) == (Decimal("0.03"), Decimal(0))
 
 
+@pytest.mark.parametrize("month_is_over", [False, True])
+def test_no_month_costs_less_than_nothing(budget: Budget, user: int, clock: Clock, *, month_is_over: bool) -> None:
+    """A doubtful charge was taken back by hand before it proves to be none: the month costs nothing, as billed."""
+    made = sent(budget, user)
+    close(budget, made, Settlement("unknown"))
+    budget.correct(user, Decimal("-0.10"), "the provider billed nothing")
+    if month_is_over:
+        clock.now = DECEMBER
+        assert admits(budget, call(user, "0.20"))
+    close(budget, made, Settlement("void"))
+    november = next(row for row in budget.history(user, 3) if row["month"] == date(2026, 11, 1))
+    assert Decimal(0) == november["charged_usd"]
+    assert Decimal(0) == money(budget, user)[0]
+
+
 def test_a_reserved_attempt_cannot_be_settled(budget: Budget, user: int) -> None:
     """What was never sent cost nothing."""
     made = call(user)

@@ -191,19 +191,20 @@ WITH unhurried AS MATERIALIZED (
 ), account AS MATERIALIZED (
     -- a host may have written NaN before the table refused it; no amount can be added to it
     SELECT u.user_id, coalesce(nullif(u.current_month_spend, 'NaN'), 0) + closed.added AS spend,
-           u.ledger_spend_usd + closed.added                                           AS ledger,
+           CASE WHEN u.ledger_month = closed.month THEN u.ledger_spend_usd
+                ELSE llm_ledger_spent(u.user_id, closed.month) END + closed.added      AS ledger,
            coalesce(nullif(u.reserved_spend_usd, 'NaN'), 0) - closed.released          AS reserved,
            closed.month = date_trunc('month', u.last_spend_reset)                      AS is_current,
            coalesce(u.ledger_month = closed.month, FALSE)                              AS is_counted
     FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id
     FOR UPDATE OF u
 ), balanced AS (
-    -- a correction may have undone the charge of an unknown call that is now lowered: a spend is never below zero
+    -- a correction may have undone the charge of an unknown call that is now lowered: no month's spend is below zero
     INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
     SELECT gen_random_uuid(), 'correction', 'settled', closed.user_id, closed.month, 0, -account.ledger, clock_timestamp(),
            'a correction had taken back more than call ' || closed.id || ' was charged'
     FROM closed, account
-    WHERE account.ledger < 0 AND account.is_counted
+    WHERE account.ledger < 0
 ), counted AS (
     UPDATE user_llm_api_keys u
     SET current_month_spend = CASE WHEN account.is_current THEN greatest(0, account.spend) ELSE u.current_month_spend END,
