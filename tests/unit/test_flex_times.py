@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from llm_monitoring.distributed.shared_settings import digests
+from llm_monitoring.domain import KeyId, Task
+from llm_monitoring.providers.base import Refusal, Shed
+from llm_monitoring.runs.call_errors import ask_at_full_price
 from llm_monitoring.runs.daily import longest_let_go
+from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.runner import last_flex_start
 from llm_monitoring.settings import Settings, load_settings
 
@@ -38,3 +44,14 @@ def test_every_machine_of_a_run_has_the_same_economy() -> None:
     one, other = (digests(loaded(LLM_ECONOMY=text)) for text in ("openai:flex,google:flex", "google:flex,openai:flex"))
     assert one == other
     assert one != digests(loaded(LLM_ECONOMY="openai:flex"))
+
+
+def test_a_call_that_is_shed_twice_is_asked_at_the_full_price() -> None:
+    """Once more as flex after a pause, then in standard mode at once; neither counts as an attempt."""
+    task = Task(1, 1, 1, "google", date(2026, 11, 23), 1, "q", "en")
+    item = WorkItem(task, "google", KeyId("google", 1), mode="flex", attempts=1)
+    shed = Shed("no room", status=503, retry_after=None, refusal=Refusal("overloaded", "flex"))
+    waits = [(ask_at_full_price(shed, item), item.mode) for _ in range(3)]
+    assert [("flex", True), ("standard", False), ("standard", False)] == [(mode, bool(wait)) for wait, mode in waits]
+    assert [0.0, None] == [wait for wait, _ in waits[1:]]
+    assert 1 == item.attempts

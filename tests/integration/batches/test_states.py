@@ -239,8 +239,9 @@ def test_a_new_batch_may_be_unknown_for_an_hour(scene: Scene) -> None:
     """A 404 right after the creation is no trouble; later it is reported."""
     submitted(scene)
     gone(scene)
+    scene.age(0.9)
     assert [] == scene.collect().troubles
-    scene.age(2)
+    scene.age(0.2)
     assert 1 == len(scene.collect().troubles)
 
 
