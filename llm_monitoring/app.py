@@ -17,6 +17,7 @@ from llm_monitoring.settings import Settings, load_settings
 log = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 2  # the coordinator and a command, next to the workers
+STATEMENT_SECONDS = 300.0  # far above the longest of a large installation, and below a trigger that never ends
 MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 in all
 
 
@@ -25,7 +26,8 @@ def open_app(settings: Settings | None = None, stop: Event | None = None) -> Ite
     """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
     settings = settings or load_settings()
     read_cipher(settings)  # a wrong master key is reported before the database is touched
-    with Database(database_url(settings), size=connections(settings), stop=stop) as db:
+    url, size = database_url(settings), connections(settings)
+    with Database(url, size=size, statement_seconds=STATEMENT_SECONDS, stop=stop) as db:
         require_sessions(db)
         db.prepares = True
         migrate(db)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg2.extensions
 
 from llm_monitoring.db.encryption import advice as encryption_advice
+from llm_monitoring.db.failures import DatabaseUnavailable, Interrupted, NoMoreConnections
 from llm_monitoring.errors import ConfigurationError
 
 CAUSES: Final = (
@@ -20,8 +22,39 @@ CAUSES: Final = (
     (r'role ".*" does not exist|password authentication failed', "correct user and password in DATABASE_URL"),
     (r"no password supplied", "put the password into DATABASE_URL"),
     (r"no pg_hba\.conf entry", "the server's pg_hba.conf has to let this user in from here"),
+    (r"too many|connection slots", "raise max_connections or the role's limit, or lower LLM_MAX_WORKERS"),
     (r"refused|No such file|timeout|No route to host", "is the server running at host and port of DATABASE_URL?"),
 )
+
+
+# Refused connections that a retry cannot help; they are known by their message, because libpq gives no SQLSTATE.
+HOPELESS: Final = re.compile(
+    r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
+    r"server does not support SSL|no password supplied|authentication method requirement"
+)
+SHORTAGE: Final = re.compile(r"too many (clients|connections)|remaining connection slots")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The server, database and role of a connection."""
+
+    host: str
+    port: int
+    database: str
+    role: str
+    encrypted: bool
+
+    def __str__(self) -> str:
+        place = f"the socket in {self.host}" if self.host.startswith("/") or not self.host else self.host
+        return f"{place}, port {self.port}, database {self.database}, role {self.role}"
+
+
+def refusal(error: str) -> type[DatabaseUnavailable]:
+    """The class of a refused connection: whether trying again, or on a connection that is open, can help."""
+    if HOPELESS.search(error):
+        return DatabaseUnavailable
+    return NoMoreConnections if SHORTAGE.search(error) else Interrupted
 
 
 def advice(error: str) -> str:

@@ -12,12 +12,10 @@ retry covers a dead one. `borrow` rolls back when it returns a connection, so th
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from threading import BoundedSemaphore, Event
 from types import TracebackType
@@ -27,7 +25,7 @@ import psycopg2
 import psycopg2.extensions
 
 from llm_monitoring.db import decoding
-from llm_monitoring.db.connecting import advice, require_unicode, unreadable
+from llm_monitoring.db.connecting import Endpoint, advice, refusal, require_unicode, unreadable
 from llm_monitoring.db.encryption import encryption_defaults
 from llm_monitoring.db.failures import (
     BrokenOff,
@@ -36,13 +34,14 @@ from llm_monitoring.db.failures import (
     DatabaseUnavailable,
     Interrupted,
     Locked,
+    NoMoreConnections,
     Rejected,
     TableLocked,
     first_line,
     primary,
     translated,
 )
-from llm_monitoring.db.outage import Outage, TableWait
+from llm_monitoring.db.outage import Outage, Shortage, TableWait
 from llm_monitoring.db.prepared import Session
 from llm_monitoring.db.queries import Preparable, load
 from llm_monitoring.db.sequences import brought_forward
@@ -73,6 +72,8 @@ T = TypeVar("T")
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 3.0  # how long a statement is tried that the server cancels each time
 STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away if the process is to stop
+SHORTAGE_SECONDS: Final = 5.0  # the wait for another thread's connection if the server opens no more
+SHORTAGE_PAUSE_SECONDS: Final = 0.02
 LOCK_SECONDS: Final = 3.0  # the longest wait for a lock of another session; then Locked is raised
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
@@ -80,11 +81,6 @@ KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# Refused connections that a retry cannot help; they are known by their message, because libpq gives no SQLSTATE.
-HOPELESS: Final = re.compile(
-    r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
-    r"server does not support SSL|no password supplied|authentication method requirement"
-)
 
 
 class Transaction:
@@ -141,21 +137,6 @@ def rows_of(cursor: psycopg2.extensions.cursor) -> Iterator[Row]:
         yield dict(zip(names, row, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The server, database and role of a connection."""
-
-    host: str
-    port: int
-    database: str
-    role: str
-    encrypted: bool
-
-    def __str__(self) -> str:
-        place = f"the socket in {self.host}" if self.host.startswith("/") or not self.host else self.host
-        return f"{place}, port {self.port}, database {self.database}, role {self.role}"
-
-
 class Database:
     """A pool of at most `size` connections to `dsn`, which threads may share.
 
@@ -186,6 +167,7 @@ class Database:
         self.prepares = False
         self.outage = Outage()
         self.table_wait = TableWait()
+        self.shortage = Shortage()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -258,6 +240,7 @@ class Database:
         """
         began, cancelled, pause, table_was_locked = None, None, 0.0, False
         while True:
+            started = time.monotonic()
             try:
                 result = attempt()
             except TableLocked as exc:
@@ -266,7 +249,10 @@ class Database:
             except Interrupted as exc:
                 now = time.monotonic()
                 began = began or now
-                cancelled = (cancelled or now) if isinstance(exc, Cancelled) else None
+                if not isinstance(exc, Cancelled):
+                    cancelled = None
+                elif cancelled is None:  # a second try of what has taken all its time would take as long again
+                    cancelled = started if now - started >= self.statement_seconds > 0 else now
                 if cancelled is not None and now + pause - cancelled >= self.cancelled_limit() and self.answers():
                     self.outage.ended()
                     raise BrokenOff(f"{exc}: the database breaks this off each time") from exc
@@ -332,10 +318,22 @@ class Database:
     def take(self) -> Connection:
         if self.closed:
             raise DatabaseUnavailable("the database is closed")
-        try:
+        with suppress(IndexError):
             return self.idle.pop()
-        except IndexError:
+        try:
             return connect(self.dsn, self.lock_seconds, self.statement_seconds)
+        except NoMoreConnections as exc:
+            return self.wait_for_idle(exc)
+
+    def wait_for_idle(self, refused: NoMoreConnections) -> Connection:
+        """Return a connection that another thread gives back, as the server opens no more; raises `refused`."""
+        self.shortage.log(refused)
+        ends = time.monotonic() + min(SHORTAGE_SECONDS, self.retry_seconds)
+        while time.monotonic() < ends and not self.closed:
+            with suppress(IndexError):
+                return self.idle.pop()
+            time.sleep(SHORTAGE_PAUSE_SECONDS)
+        raise refused
 
     def give_back(self, connection: Connection) -> None:
         try:
@@ -370,7 +368,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
     except psycopg2.OperationalError as exc:
         if str(exc).startswith("invalid "):
             raise unreadable() from None
-        kind = DatabaseUnavailable if HOPELESS.search(str(exc)) else Interrupted
+        kind = refusal(str(exc))
         raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
     require_unicode(connection)
     decoding.register(connection)

@@ -32,6 +32,10 @@ class Interrupted(DatabaseUnavailable):
     """The connection or the transaction was lost; the same work may succeed on another one."""
 
 
+class NoMoreConnections(Interrupted):
+    """The server opens no further connection; those that are open go on."""
+
+
 class Cancelled(Interrupted):
     """The server ended only this statement, such as the victim of a deadlock or because a trigger raised an error."""
 

@@ -99,3 +99,20 @@ class TableWait:
             seconds = time.monotonic() - since
             facts = {"event": "table.free", "seconds": round(seconds, 1)}
             log.warning("✅ La tabla vuelve a estar libre tras %.1f s", seconds, extra=facts)
+
+
+@dataclass(slots=True)
+class Shortage:
+    """The server opens fewer connections than the pool may have: logged once."""
+
+    logged: bool = False
+    lock: Lock = field(default_factory=Lock)
+
+    def log(self, error: Exception) -> None:
+        """Log the first refusal: calls share the connections that are open."""
+        with self.lock:
+            if self.logged:
+                return
+            self.logged = True
+        facts = {"event": "database.connections_short"}
+        log.warning("🔌 El servidor no abre más conexiones: se comparten las abiertas (%s)", error, extra=facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event, Timer
 from types import SimpleNamespace
@@ -236,3 +237,15 @@ def test_a_search_path_without_a_schema_is_wrong_configuration(database: Databas
     database.execute(f"ALTER DATABASE {database.endpoint().database} SET search_path = app")
     with Database(database.dsn) as opened, pytest.raises(ConfigurationError, match="search_path of"):
         opened.execute("CREATE TABLE things (id INT)")
+
+
+def test_a_server_that_opens_no_more_connections_is_no_outage(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Threads share the connections that are open, and that is logged once."""
+    database.execute("DROP ROLE IF EXISTS limited; CREATE ROLE limited LOGIN CONNECTION LIMIT 2")
+    dsn = database.dsn.replace("postgres@", "limited@")
+    with Database(dsn, size=8, retry_seconds=30.0) as opened, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: opened.one(f"SELECT {number} AS n, pg_sleep(0.02)::text"), range(40)))
+    assert list(range(40)) == [row and row["n"] for row in found]
+    assert ["database.connections_short"] == [record.event for record in caplog.records]  # type: ignore[attr-defined]

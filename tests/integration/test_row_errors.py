@@ -244,20 +244,23 @@ def test_a_model_that_refuses_its_totals_stops_no_run(environment: Environment) 
     ]
 
 
-@pytest.mark.short("57014", "53100")
-@pytest.mark.parametrize("code", ["57014", "40001", "53100", "08001", "25006", "57P01"])
+@pytest.mark.short("57014", "53100", "hangs")
+@pytest.mark.parametrize("trouble", ["57014", "40001", "53100", "08001", "25006", "57P01", "hangs"])
 def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch, code: str
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """A host's trigger that cancels or rolls back one account's statements is no outage: the others' day is whole."""
+    """A host's trigger that ends one account's statements, or never ends, is no outage: the others' day is whole."""
     monkeypatch.setattr(database, "CANCELLED_SECONDS", 0.2)
     monkeypatch.setattr(held_work, "HELD_GRACE_SECONDS", 0.3)
     four_projects(environment)
+    raised = f"RAISE EXCEPTION 'no' USING ERRCODE = '{trouble}'"
     environment.db.execute(
         REFUSE.format(table="user_llm_api_keys", condition="NEW.user_id = 2", event="UPDATE").replace(
-            "refuses'", f"refuses' USING ERRCODE = '{code}'"
+            "RAISE EXCEPTION 'the host refuses'", "PERFORM pg_sleep(3600)" if trouble == "hangs" else raised
         )
     )
+    environment.db.statement_seconds = 0.3
+    environment.db.discard_idle()
     report = run(environment)
     assert {1: (2, 2), 2: (0, 0), 3: (2, 2), 4: (2, 2)} == answered(environment)
     assert [("reserve_call", "User #2", "account_held")] == [(e.stage, e.row, e.code) for e in report.row_errors]
