@@ -15,13 +15,16 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
     from llm_monitoring.db.database import Database
 
 FOREIGN_PREFIXES = (
@@ -224,12 +227,17 @@ class Databases:
         self.templates: dict[str, str] = {}
 
     def run(self, sql: str) -> None:
+        with self.administrator.cursor() as cursor:
+            cursor.execute(sql)
+
+    @cached_property
+    def administrator(self) -> connection:
+        """A connection of its own for the whole session."""
         import psycopg2
 
-        with closing(psycopg2.connect(self.url)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
+        opened = psycopg2.connect(self.url)
+        opened.autocommit = True
+        return opened
 
     def address(self, name: str) -> str:
         return self.url.replace("@/postgres?", f"@/{name}?")
@@ -281,6 +289,7 @@ def databases() -> Iterator[Databases]:
             made.run(f"ALTER SYSTEM SET {setting} = off")
         made.run("SELECT pg_reload_conf()")
         yield made
+        made.administrator.close()
         server.stop()
 
 
