@@ -73,13 +73,15 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Lets parallel workers share fault and integration tests one by one, other files and module fixtures as a whole.
 
-    Those two folders hold every long test, and whole files of them left one worker idle at the end.
+    Those two folders hold every long test, and whole files of them left one worker idle at the end. The tests of the
+    analysis are one group: each worker with one of them would compile the denials of all languages, for two seconds.
     """
     leave_to_slow(items)
     shared = {item.path for item in items if uses_module_fixture(item)}
     for item in items:
         if item.path in shared or item.path.parent.name not in ONE_BY_ONE:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            folder = item.path.parent.name
+            item.add_marker(pytest.mark.xdist_group(folder if folder == "analysis" else item.path.stem))
 
 
 def leave_to_slow(items: list[pytest.Item]) -> None:

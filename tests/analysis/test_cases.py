@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from llm_monitoring.analysis import Analysis, Entity, analyse
 
 CASES = Path(__file__).parent / "cases"
+FILES = sorted(path.name for path in CASES.glob("*.yaml"))
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: a seventh of the time
 
 
@@ -43,13 +45,15 @@ def entity(fields: Mapping[str, Any]) -> Entity:
     return Entity(**{name: value for name, value in fields.items() if value is not None})
 
 
-def load_cases() -> list[Case]:
-    """Every case of every file."""
-    return [
-        Case(str(row["id"]), str(row.get("rule", "")), path.name, row, row["expect"])
-        for path in sorted(CASES.glob("*.yaml"))
-        for row in yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER) or ()
-    ]
+@cache
+def cases_of(file: str) -> list[Case]:
+    """Every case of a file."""
+    rows = yaml.load((CASES / file).read_text(encoding="utf-8"), Loader=LOADER) or ()
+    return [Case(str(row["id"]), str(row.get("rule", "")), file, row, row["expect"]) for row in rows]
+
+
+def all_cases() -> list[Case]:
+    return [case for file in FILES for case in cases_of(file)]
 
 
 def comparable(expected: Any, actual: Any) -> Any:
@@ -61,6 +65,12 @@ def comparable(expected: Any, actual: Any) -> Any:
     return actual
 
 
+@cache
+def misses_of(file: str) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """What came out wrong of each case of a file."""
+    return {case.id: misses(case) for case in cases_of(file)}
+
+
 def misses(case: Case) -> dict[str, tuple[Any, Any]]:
     """The fields that came out wrong, each with what was expected and what came."""
     analysis = case.analysed()
@@ -68,22 +78,18 @@ def misses(case: Case) -> dict[str, tuple[Any, Any]]:
     return {name: (wanted, found[name]) for name, wanted in case.expect.items() if found[name] != wanted}
 
 
-ALL_CASES = load_cases()
-
-
-@pytest.mark.parametrize("file", sorted({case.file for case in ALL_CASES}))
+@pytest.mark.parametrize("file", FILES)
 def test_every_labelled_field_comes_out_as_labelled(file: str) -> None:
     """The fields of a labelled answer are those that a careful reader gave it; a failure names each answer by its id.
 
     One test a file: a test for each of some thousand answers would cost more than reading them does.
     """
-    missed = {case.id: misses(case) for case in ALL_CASES if case.file == file}
-    assert {} == {name: fields for name, fields in missed.items() if fields}
+    assert {} == {name: fields for name, fields in misses_of(file).items() if fields}
 
 
 def test_case_ids_are_unique() -> None:
     """No two cases share an id, so that a report names one of them."""
-    repeated = [name for name, count in Counter(case.id for case in ALL_CASES).items() if count > 1]
+    repeated = [name for name, count in Counter(case.id for case in all_cases()).items() if count > 1]
     assert repeated == []
 
 
@@ -93,7 +99,7 @@ def accuracy_table(cases: Sequence[Case]) -> list[str]:
     wrong: Counter[str] = Counter()
     for case in cases:
         labelled.update(case.expect.keys())
-        wrong.update(misses(case).keys())
+        wrong.update(misses_of(case.file)[case.id].keys())
     lines = [f"{'field':<26}{'right':>7}{'of':>7}{'%':>8}"]
     for name, total in sorted(labelled.items()):
         right = total - wrong[name]
@@ -103,7 +109,7 @@ def accuracy_table(cases: Sequence[Case]) -> list[str]:
 
 def test_accuracy_per_field_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """The accuracy of every field is printed, and there is something to report."""
-    lines = accuracy_table(ALL_CASES)
+    lines = accuracy_table(all_cases())
     with capsys.disabled():
         print("", *lines, sep="\n")
     assert len(lines) > 1

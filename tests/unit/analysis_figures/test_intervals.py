@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
 
 from llm_monitoring.errors import BadInput
 from llm_monitoring.figures.statistics import t_quantile, wilson
@@ -13,7 +13,7 @@ from llm_monitoring.figures.statistics import t_quantile, wilson
 
 @pytest.mark.parametrize("n", [1, 2, 5, 20, 60, 1000])
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-def test_wilson_is_scipys(n: int, confidence: float) -> None:
+def test_wilson_is_scipys(stats: Any, n: int, confidence: float) -> None:
     """For every count of successes both bounds agree to the rounding."""
     for successes in {0, 1, n // 3, n // 2, n - 1, n}:
         peer = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
@@ -51,6 +51,6 @@ def test_wilson_refuses_impossible_counts(successes: int, n: int) -> None:
 
 @pytest.mark.parametrize("degrees", [5, 6, 9, 19, 59, 7199])
 @pytest.mark.parametrize("confidence", [0.95, 1 - 0.05 / 3, 1 - 0.05 / 7])
-def test_students_t_is_scipys(degrees: int, confidence: float) -> None:
+def test_students_t_is_scipys(stats: Any, degrees: int, confidence: float) -> None:
     """The expansion is within 0.3 % from five degrees of freedom on."""
     assert stats.t.ppf((1 + confidence) / 2, degrees) == pytest.approx(t_quantile(confidence, degrees), rel=0.003)

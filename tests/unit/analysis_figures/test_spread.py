@@ -7,9 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
 
 from llm_monitoring.figures.change import Change
 from llm_monitoring.figures.comparison import compare
@@ -101,7 +101,7 @@ def test_alarms_of_prompts_that_resemble_each_other(prompts: int, days: int) -> 
 
 
 @pytest.mark.parametrize("degrees", [5, 9, 20, 59])
-def test_least_share_is_scipys(degrees: int) -> None:
+def test_least_share_is_scipys(stats: Any, degrees: int) -> None:
     """The 1 % point of the scaled chi-square is SciPy's within an eighth."""
     assert stats.chi2.ppf(0.01, degrees) / degrees == pytest.approx(least_share(degrees), rel=0.125)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
 
 from llm_monitoring.figures.cells import summary
 from llm_monitoring.figures.measures import measured, mention
@@ -135,7 +135,7 @@ def test_uneven_prompts_are_worth_fewer_answers_than_they_gave() -> None:
     assert 30 < worth(found) < len(found) / 4
 
 
-def test_effective_answers_are_korn_and_graubards() -> None:
+def test_effective_answers_are_korn_and_graubards(stats: Any) -> None:
     """The design effect is the variance between prompts over that of independent answers, corrected by t."""
     found = period(Random(6), FIRST_DAY, uneven_rates(Random(6), 14), days=5)
     mentions = np.array([o.brand_mentioned for o in found], dtype=float).reshape(14, 10)
