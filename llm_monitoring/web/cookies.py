@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import Request, Response
+from starlette.requests import cookie_parser
 
 from llm_monitoring.access.addresses import is_loopback
 from llm_monitoring.web.problems import Problem
@@ -36,9 +37,16 @@ def require_reachable(request: Request) -> bool:
 
 
 def read(request: Request, name: str) -> str:
-    """The text of a cookie of ours, empty if there is none; one that another host could have set does not count."""
-    address = request.app.state.service.address
-    return "" if address is None else request.cookies.get(full_name(name, secure=is_secure(request)), "")
+    """The text of a cookie of ours, empty if there is none; one that another host could have set does not count.
+
+    The name is compared as it came. The framework takes away every kind of space around it, also those that are a part
+    of the name for a browser: under such a name another host of the domain may set a cookie that looks like ours.
+    """
+    if request.app.state.service.address is None:
+        return ""
+    wanted = full_name(name, secure=is_secure(request))
+    pairs = (each.strip(" \t").partition("=") for line in request.headers.getlist("cookie") for each in line.split(";"))
+    return next((cookie_parser(f"text={text}")["text"] for given, _, text in pairs if given == wanted), "")
 
 
 def put(request: Request, response: Response, name: str, text: str, seconds: int) -> None:
