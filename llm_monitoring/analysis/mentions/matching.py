@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from llm_monitoring.analysis.mentions.denials import NEGATIONS
 from llm_monitoring.analysis.mentions.edges import ends_name, genitive
-from llm_monitoring.analysis.mentions.vocabulary import Term, Vocabulary
+from llm_monitoring.analysis.mentions.vocabulary import Letters, Term, Vocabulary
 from llm_monitoring.analysis.text.blocks import Document
 from llm_monitoring.analysis.text.domains import DomainRun, domain_runs
 from llm_monitoring.analysis.text.folding import Folded, fold
@@ -65,6 +65,7 @@ class Search:
     run_starts: list[int]
     genitive: bool
     negations: list[tuple[int, str]] = field(default_factory=list)
+    letters: Letters | None = None
 
     def matches(self) -> list[Match]:
         """The matches of entities, in order; those of exclude phrases only take their text."""
@@ -95,16 +96,26 @@ class Search:
             key = word[0]
             if key in watched:
                 if key in by_word:
-                    found.append((word.start(), by_word[key]))
+                    found.append((word.start(), self.terms_at(word.start(), key, by_word)))
                 if key in NEGATIONS:
                     self.negations.append((word.start(), key))
             if genitive and key[-1] == "s" and key[:-1] in by_word:
-                found.append((word.start(), by_word[key[:-1]]))
+                found.append((word.start(), self.terms_at(word.start(), key[:-1], by_word)))
         names_by_word = len(found)
         found.extend((run.start, ()) for run in self.runs if run.owner is not None)
         if self.vocabulary.openings is not None:
-            found.extend((match.start(), by_symbol[match[0]]) for match in self.vocabulary.openings.finditer(text))
+            openings = self.vocabulary.openings.finditer(text)
+            found.extend((match.start(), self.terms_at(match.start(), match[0], by_symbol)) for match in openings)
         return iter(merged(found) if self.genitive or len(found) > names_by_word else found)
+
+    def terms_at(self, position: int, opening: str, index: dict[str, tuple[Term, ...]]) -> tuple[Term, ...]:
+        """The terms of an opening that are worth an attempt: of many, those whose letters stand there."""
+        crowd = self.vocabulary.crowds.get(opening)
+        if crowd is None:
+            return index[opening]
+        if self.letters is None:
+            self.letters = Letters(self.folded.text)
+        return crowd.likely(self.letters, position)
 
     def best(self, position: int, terms: tuple[Term, ...], floor: int) -> Candidate | None:
         """The leftmost, longest candidate at a position."""

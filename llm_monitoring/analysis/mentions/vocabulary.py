@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.mentions.denials import NEGATIONS
@@ -16,35 +19,89 @@ from llm_monitoring.analysis.text.scripts import word_pattern
 SEPARATORS = re.compile(r"[\s'-]+")
 # One hyphen or apostrophe, or spaces: a dash between spaces is punctuation ("Zoho – CRM" is no "Zoho CRM").
 OPTIONAL_SEPARATOR = r"(?:[-'] ?| +)?"
+# Words at the start of a name that may be written as one: a longer run of them is no name.
+MOST_JOINED = 16
+# Terms of one first word that are tried one by one; more are looked up by their letters.
+FEW_TERMS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Term:
-    """One spelling: its entity, how it is matched, and how many symbols stand before its first word."""
+    """One spelling: its entity, its folded parts, and how many symbols stand before its first word."""
 
     owner: int
-    pattern: re.Pattern[str]
+    parts: tuple[str, ...]
     prefix: int = 0
     excluded: bool = False
     exact: str | None = None
+
+    @cached_property  # most terms of a long list of names are never tried
+    def pattern(self) -> re.Pattern[str]:
+        """What matches the spelling, with or without its separators."""
+        return re.compile(OPTIONAL_SEPARATOR.join(re.escape(part) for part in self.parts))
+
+    @property
+    def letters(self) -> str:
+        """The spelling without its separators."""
+        return "".join(self.parts)
 
     def accepts_case(self, written: str) -> bool:
         """Whether the matched text has the case that an exact term asks for."""
         return joined(fold_keeping_case(written)) == self.exact
 
 
+class Letters:
+    """A folded text without its separators, and where each place of the text is in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = joined(text)
+        self.starts: list[int] = []
+        self.removed = [0]
+        for found in SEPARATORS.finditer(text):
+            self.starts.append(found.start())
+            self.removed.append(self.removed[-1] + len(found.group()))
+
+    def place_of(self, position: int) -> int:
+        """The place of a character of the text that is no separator."""
+        return position - self.removed[bisect_right(self.starts, position)]
+
+
+class Crowd:
+    """Many terms with one opening, by their letters, so that the time of a text does not grow with their number."""
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        self.by_letters: dict[str, list[Term]] = {}
+        for term in terms:
+            self.by_letters.setdefault(term.letters, []).append(term)
+        shapes = {(term.prefix, len(letters)) for letters, each in self.by_letters.items() for term in each}
+        self.shapes = sorted(shapes)
+
+    def likely(self, letters: Letters, position: int) -> tuple[Term, ...]:
+        """The terms whose letters stand at a position, from which their first word goes on."""
+        place = letters.place_of(position)
+        found: list[Term] = []
+        for prefix, length in self.shapes:
+            start = place - prefix
+            if start >= 0:
+                terms = self.by_letters.get(letters.text[start : start + length], ())
+                found.extend(term for term in terms if term.prefix == prefix)
+        return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """All terms: `by_word` by the first word in full, `by_symbol` by the first character if no word opens.
 
-    `watched` are the words that a reading notes: those that open a term and those of negation. `domains` are folded as
-    they stand in text, `hosts` are exact, as sources are compared.
+    `crowds` are the terms of words and symbols that open many. `watched` are the words that a reading notes: those that
+    open a term and those of negation. `domains` are folded as they stand in text, `hosts` are exact, as sources are
+    compared.
     """
 
     by_word: dict[str, tuple[Term, ...]]
     watched: frozenset[str]
     by_symbol: dict[str, tuple[Term, ...]]
     openings: re.Pattern[str] | None
+    crowds: dict[str, Crowd]
     domains: dict[str, int]
     hosts: dict[str, int]
 
@@ -77,6 +134,7 @@ def compile_vocabulary(entities: Sequence[Entity]) -> Vocabulary:
         NEGATIONS.union(by_word),
         {symbol: tuple(terms) for symbol, terms in by_symbol.items()},
         openings,
+        {opening: Crowd(terms) for opening, terms in (by_word | by_symbol).items() if len(terms) > FEW_TERMS},
         domains,
         hosts,
     )
@@ -92,24 +150,27 @@ def add_term(
     excluded: bool = False,
 ) -> None:
     """Add one spelling under every first word that its optional separators allow."""
-    parts = [part for part in SEPARATORS.split(fold(spelling).text) if part]
+    parts = tuple(part for part in SEPARATORS.split(fold(spelling).text) if part)
     if not parts:
         return
-    pattern = re.compile(OPTIONAL_SEPARATOR.join(re.escape(part) for part in parts))
     cased = joined(fold_keeping_case(spelling)) if exact else None
-    places = {first_word("".join(parts[: count + 1])) for count in range(len(parts))}
-    for word, prefix in places:
-        if word:
-            by_word.setdefault(word, []).append(Term(owner, pattern, prefix, excluded, cased))
-    if ("", 0) in places:
-        by_symbol.setdefault(parts[0][0], []).append(Term(owner, pattern, 0, excluded, cased))
+    words, prefix = first_words(parts)
+    term = Term(owner, parts, prefix, excluded, cased)
+    for word in words:
+        by_word.setdefault(word, []).append(term)
+    if not words or len(parts[0]) <= prefix:
+        by_symbol.setdefault(parts[0][0], []).append(term if not words else Term(owner, parts, 0, excluded, cased))
 
 
-def first_word(name: str) -> tuple[str, int]:
-    """The first word of a name and the number of symbols before it; no word if an unspaced script or only
-    symbols open it."""
-    words = word_pattern(name)
-    found = words.search(name)
+def first_words(parts: Sequence[str]) -> tuple[list[str], int]:
+    """Every first word that a name has as its separators are written or not, and the number of symbols before it.
+
+    No word if an unspaced script or only symbols open it.
+    """
+    name = "".join(parts)
+    found = word_pattern(name).search(name)
     if found is None or any(char.isalnum() for char in name[: found.start()]):
-        return "", 0
-    return found.group(), found.start()
+        return [], 0
+    lengths = accumulate(len(part) for part in parts[:MOST_JOINED])
+    ends = dict.fromkeys(min(length, found.end()) for length in lengths if length > found.start())
+    return [name[found.start() : end] for end in ends], found.start()

@@ -174,12 +174,11 @@ def read_opening(text: str, prose: Prose, place: int | None = None) -> Opening:
             marker = repeated(marker, number) or read_medal(text, position)
         if marker is None and number is None:
             marker = bold_number(text, prose, position) or read_letter(text, position, place)
-        decoration = DECORATION.match(text, position, prose.end)
         if marker is not None:
             number = marker[0] if number is None else number
             colon = AFTER_MARKER.match(text, marker[1], prose.end)
             position = colon.end() if colon else marker[1]
-        elif decoration:
+        elif decoration := DECORATION.match(text, position, prose.end):
             position = decoration.end()
         else:
             break

@@ -12,7 +12,7 @@ import pyromark
 from llm_monitoring.analysis.text import html, html_blocks
 from llm_monitoring.analysis.text.blocks import Document, Heading, Item, Link, Listing, Paragraph, Prose, Table
 from llm_monitoring.analysis.text.languages import language_of
-from llm_monitoring.analysis.text.marked_names import hidden, shown
+from llm_monitoring.analysis.text.marked_names import MarkedNames, hidden, shown
 from llm_monitoring.analysis.text.running_text import RunningText
 from llm_monitoring.analysis.text.source import prepared
 from llm_monitoring.analysis.text.thinking import without_thinking
@@ -28,7 +28,7 @@ WRITTEN_NUMBER = re.compile(rb"\s*([0-9]{1,9})[.)]")
 class Reader(RunningText):
     """Turns the parser's events into a Document."""
 
-    def __init__(self, source: str, language: str | None = None, names: re.Pattern[str] | None = None) -> None:
+    def __init__(self, source: str, language: str | None = None, names: MarkedNames | None = None) -> None:
         self.source = hidden(source, names) if names is not None else source
         self.language = language
         self.masked = self.source != source
@@ -317,7 +317,7 @@ def end_of(event: Any, place: dict[str, int]) -> int:
     return place["start" if opens else "end"]
 
 
-def read_markdown(text: str, language: str | None = None, names: re.Pattern[str] | None = None) -> Document:
+def read_markdown(text: str, language: str | None = None, names: MarkedNames | None = None) -> Document:
     """The visible text, blocks and links of an answer.
 
     `language` is the code of its prompt's language, `names` finds the names that hold marks of Markdown.
