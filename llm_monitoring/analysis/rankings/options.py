@@ -32,6 +32,12 @@ ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.I
 OPENED_QUOTE = re.compile("[\"'«“‘„「『]\\s*$")
 APOSTROPHE = re.compile(r"['’`´](?:s\b|(?=\s))")
 SUBJECT_PARTICLE = re.compile("[はがも]|은|는|이(?!\\w)|가(?!\\w)")
+# Letters without case tell no name from a sentence; in Japanese and Korean its particles and endings do. In a name they
+# stand among hiragana ("ほっともっと", "魚がし日本一"), or in its first word and at its end without both.
+UNCASED_SENTENCE = re.compile(
+    r"(?<=[\u30a1-\u30ff\u4e00-\u9fffA-Za-z0-9])[はがをに](?=[\u30a1-\u30ff\u4e00-\u9fffA-Za-z0-9]|おすすめ|お勧め|ぴったり)"
+    r"|[가-힣][은는을를]\s+\S|[가-힣]\s+\S{0,20}(?:음|함|됨|움|름|니다|어요|아요)\.?$"
+)
 UNSPACED_START = re.compile(f"[{UNSPACED}]")
 WORD = re.compile(r"[^\W_][\w.&'’+-]*")
 CONNECTORS = frozenset("a al and by da das de del della der des di do dos du e et for für i la of og und y".split())
@@ -111,7 +117,7 @@ def reads_as_sentence(label: str) -> bool:
 def could_name(label: str) -> bool:
     """Whether a label without a tracked name could be an option: no section, conclusion, advice or instruction."""
     words = folded(label).strip(" .:!*")
-    if not words or opens_without_option(label) or SECTION_LABEL.search(words):
+    if not words or opens_without_option(label) or SECTION_LABEL.search(words) or UNCASED_SENTENCE.search(words):
         return False
     return COMPARISON.match(words) is None and not is_instruction(label, opened=False)
 

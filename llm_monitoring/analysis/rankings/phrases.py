@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_monitoring.analysis.text.folding import fold
+from llm_monitoring.analysis.text.scripts import UNSPACED
 
 
 def read_data(name: str) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def choice(words: list[str]) -> str:
 
 def opening(words: list[str], prefix: str = "") -> re.Pattern[str]:
     """The pattern of a folded text that opens with one of the words."""
-    return re.compile(f"{prefix}{choice(words)}(?:(?!\\w|-\\w)|(?=の))")
+    return re.compile(f"{prefix}{choice(words)}(?:(?!\\w|-\\w)|(?<=[{UNSPACED}])(?=[の\\d]))")
 
 
 POSSESSIVES = alternatives(HEADINGS["possessives"])

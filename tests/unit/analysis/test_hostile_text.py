@@ -12,7 +12,7 @@ from llm_monitoring.analysis.mentions.vocabulary import MOST_JOINED, Term
 
 UNITS = (
     *"<ul><li>a|<table><tr><td>|[|🥇 Holded\n|*a |>|- |a.|a-|a@|<b>a|# Holded\n|Holded no |[a](".split("|"),
-    *("e\u0301", "a\u200b", "🥇"),
+    *("e\u0301", "a\u200b", "🥇", "citeturn0", "[web:1", "🏆 Holded\n", "\ue200entity\ue202[", "a가 나", "字が"),
 )
 
 
