@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -112,7 +112,7 @@ class Provider:
         except (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
             raise SignInRefused(f"the provider's answer does not hold: {type(exc).__name__}") from exc
         email = claims.get("email")
-        if claims.get("email_verified") is not True or not isinstance(email, str):
+        if not is_verified(claims) or not isinstance(email, str):
             raise SignInRefused("the provider has not verified the address")
         return email
 
@@ -175,6 +175,16 @@ def connection(issuer: str) -> dict[str, Any]:
 
 def document(client: OAuth2Client, address: str) -> Any:
     return client.request("GET", address, withhold_token=True).raise_for_status().json()
+
+
+def is_verified(claims: Mapping[str, Any]) -> bool:
+    """Whether the provider states that the address is the user's own.
+
+    Microsoft Entra gives no `email_verified`. Its optional claim `xms_edov`, in one of several forms, states that the
+    owner of the address's domain was verified; without it a user there could enter any address.
+    """
+    stated = claims.get("email_verified")
+    return stated is True if stated is not None else claims.get("xms_edov") in (True, "1", "true")
 
 
 def provider_of(settings: Settings, address: str | None) -> Provider | None:

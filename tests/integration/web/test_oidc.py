@@ -136,6 +136,9 @@ def test_a_code_is_used_once(world: World, provider: FakeProvider) -> None:
         {"exp": 1_700_000_000},
         {"email_verified": False},
         {"email_verified": "true"},
+        {"email_verified": None},
+        {"email_verified": None, "xms_edov": "0"},
+        {"email_verified": False, "xms_edov": True},
         {"email": None},
         {"email": ["ana@example.com"]},
         {"email": "no-one@example.com"},
@@ -149,6 +152,14 @@ def test_what_does_not_hold_signs_no_one_in(world: World, provider: FakeProvider
     assert 403 == sign_in(world, provider).status_code
     assert [] == world.db.all("SELECT id FROM llm_sessions")
     assert 2 == len(world.db.all("SELECT id FROM users"))
+
+
+@pytest.mark.parametrize("form", [True, 1, "1", "true"])
+def test_microsoft_has_a_claim_of_its_own(world: World, provider: FakeProvider, form: object) -> None:
+    """Entra states with `xms_edov` that the domain of the address is its owner's, and has no `email_verified`."""
+    provider.claims = {"email_verified": None, "xms_edov": form}
+    assert 303 == sign_in(world, provider).status_code
+    assert 1 == len(world.db.all("SELECT id FROM llm_sessions"))
 
 
 @pytest.mark.parametrize("kind", ["another key", "the client's secret"])
