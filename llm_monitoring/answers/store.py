@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from llm_monitoring.analysis import ANALYSIS_VERSION, Analysis, SentimentScore
-from llm_monitoring.db import Database, Json, RowErrors, Transaction, load
+from llm_monitoring.db import Database, Json, Rejected, RowErrors, Transaction, load
 from llm_monitoring.domain import Mode, Task, read_task, task_key
 from llm_monitoring.projects import Project, fingerprints
 from llm_monitoring.providers import Answer, Reply
@@ -43,9 +43,12 @@ class StoredAnswer:
 def save(
     tx: Transaction, task: Task, project: Project | None, answer: Answer, reply: Reply, finding: StoredAnswer
 ) -> None:
-    """Store a task's answer; a task that has one keeps it, and a prompt that was deleted gets none."""
+    """Store a task's answer; a task that has one keeps it, and a prompt that was deleted gets none.
+
+    Raises Rejected if a rule or trigger of the host has dropped it without an error: it would be asked and paid again.
+    """
     usage = answer.usage
-    tx.execute(
+    stored = tx.execute(
         SQL.save,
         {
             **task_key(task),
@@ -72,6 +75,8 @@ def save(
             "rules_fingerprint": fingerprints.fingerprint(project) if project and finding.analysis else None,
         },
     )
+    if stored == 0 and tx.one(SQL.is_missing, task_key(task)) is not None:
+        raise Rejected("the database drops the answer without an error: look at rules and triggers of its table")
 
 
 UNREAD: Final[Mapping[str, Any]] = {
@@ -116,8 +121,11 @@ def analysis_columns(analysis: Analysis) -> dict[str, Any]:
 def set_sentiment(
     tx: Transaction, task: Task, verdict: SentimentScore | None, status: SentimentStatus, reason: str | None = None
 ) -> None:
-    """Store the judge's verdict, or none with the reason; `pending` is asked again by the next start of the day."""
-    tx.execute(
+    """Store the judge's verdict, or none with the reason; `pending` is asked again by the next start of the day.
+
+    Raises Rejected if a rule or trigger of the host has dropped it without an error: it would be asked and paid again.
+    """
+    stored = tx.execute(
         SQL.set_sentiment,
         {
             **task_key(task),
@@ -127,6 +135,8 @@ def set_sentiment(
             "reason": reason,
         },
     )
+    if stored == 0 and tx.one(SQL.is_unscored, task_key(task)) is not None:
+        raise Rejected("the database drops the sentiment without an error: look at rules and triggers of its table")
 
 
 def newest(db: Database) -> int:

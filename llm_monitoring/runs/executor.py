@@ -194,9 +194,10 @@ def analyse_answer(tracked: TrackedProject, answer: Answer, language: str) -> An
 def save_sentiment(tx: Transaction, task: Task, tracked: TrackedProject | None, paid: Paid) -> None:
     """Store the judge's verdict; a reply that is not one leaves the sentiment empty, with the reason.
 
-    Nothing is stored if the project cannot be read, or if storing it was refused before.
+    Nothing is stored if the project cannot be read. If the database refuses it, the call stays open with its receipt:
+    a verdict that is not there would be asked and paid again by each start.
     """
-    if tracked is None or paid.refused is not None:
+    if tracked is None:
         return
     try:
         verdict = read_verdict(paid.answer.text, tracked.project.brand.name)

@@ -24,6 +24,21 @@ FROM llm_monitoring_projects p
 WHERE p.id = %(project_id)s AND EXISTS (SELECT FROM llm_monitoring_queries WHERE id = %(query_id)s)
 ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO NOTHING;
 
+-- name: is_missing
+-- A row if a task has no answer although its prompt is there.
+SELECT 1 AS missing
+FROM llm_monitoring_projects p JOIN llm_monitoring_queries q ON q.id = %(query_id)s
+WHERE p.id = %(project_id)s
+  AND NOT EXISTS (SELECT FROM llm_monitoring_results
+                  WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s
+                    AND analysis_date = %(day)s AND sample = %(sample)s);
+
+-- name: is_unscored
+-- A row if the answer of a task is there and was never scored.
+SELECT 1 AS unscored FROM llm_monitoring_results
+WHERE project_id = %(project_id)s AND query_id = %(query_id)s AND llm_provider = %(provider)s AND analysis_date = %(day)s
+  AND sample = %(sample)s AND sentiment_status <> 'scored';
+
 -- name: set_sentiment
 -- Store the judge's verdict, or why there is none.
 UPDATE llm_monitoring_results
