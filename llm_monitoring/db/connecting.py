@@ -76,6 +76,9 @@ def require_unicode(connection: psycopg2.extensions.connection) -> None:
         )
 
 
-def unreadable() -> ConfigurationError:
-    # The driver's message is left out, because it quotes the text with the password.
+def unreadable(error: str = "") -> ConfigurationError:
+    """An address that libpq does not take: its message quotes the address, so that only its own words are repeated."""
+    option = re.match(r"invalid ([a-z_]+) value: ", error)
+    if option:
+        return ConfigurationError(f"DATABASE_URL has a value of {option[1]} that PostgreSQL does not know")
     return ConfigurationError("DATABASE_URL is not a PostgreSQL connection string")

@@ -367,7 +367,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
         raise unreadable() from None
     except psycopg2.OperationalError as exc:
         if str(exc).startswith("invalid "):
-            raise unreadable() from None
+            raise unreadable(str(exc)) from None
         kind = refusal(str(exc))
         raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
     require_unicode(connection)

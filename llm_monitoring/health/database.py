@@ -144,11 +144,11 @@ def readings(db: Database) -> Iterator[CheckResult]:
     if found:
         named = ", ".join(f"#{project_id}" for project_id in found[:SHOWN_AT_MOST])
         more = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
-        answers = counted(sum(stale.values()), "answer")
+        answers, several = counted(sum(stale.values()), "answer"), len(found) > 1
         yield yellow(
             "readings",
-            f"{answers} of projects {named}{more} read with former names or rules",
-            f"`{PROGRAM} reanalyse --project {found[0]}`, and each of the others",
+            f"{answers} of project{'s' if several else ''} {named}{more} read with former names or rules",
+            f"`{PROGRAM} reanalyse --project {found[0]}`{', and each of the others' if several else ''}",
         )
     else:
         yield green("readings", "every stored answer was read with the present names and rules")

@@ -24,5 +24,5 @@ def sites(db: Database) -> Iterator[CheckResult]:
     yield yellow(
         "sites",
         f"no citation rate without a declared site: {names}{more}",
-        f"{PROGRAM} projects edit {rows[0]['id']} --domain HOST; `projects check` names competitors without one",
+        f"`{PROGRAM} projects edit {rows[0]['id']} --domain HOST`; `projects check` names competitors without one",
     )

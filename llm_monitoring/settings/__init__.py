@@ -10,12 +10,13 @@ from llm_monitoring.settings.fields import (
     plain_environment,
     unknown_variables,
 )
-from llm_monitoring.settings.key_text import api_key, typed_key
+from llm_monitoring.settings.key_text import api_key, issuer_of, typed_key
 
 __all__ = [
     "Settings",
     "api_key",
     "fallback_settings",
+    "issuer_of",
     "libpq_variable",
     "load_settings",
     "plain_environment",

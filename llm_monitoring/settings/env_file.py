@@ -18,6 +18,13 @@ from llm_monitoring.process import location
 USER_FILE: Final = Path(".config", "llm_monitoring", ".env")  # below the home directory
 ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,63})\s*[=:]")
 NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(?:#.*)?")
+OTHER_KEY_NAMES: Final = {
+    "OPENAI_KEY": "OPENAI_API_KEY",
+    "CLAUDE_API_KEY": "ANTHROPIC_API_KEY",
+    "ANTHROPIC_KEY": "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY": "GOOGLE_API_KEY",
+    "PPLX_API_KEY": "PERPLEXITY_API_KEY",
+}
 
 
 def find_env_file() -> Path:
@@ -107,9 +114,13 @@ def require_trusted(path: Path) -> None:
 
 
 def unknown_names(names: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
-    """Return the names that begin with LLM_ and are unknown, each with the most similar known one or an empty text."""
+    """Return the names that begin with LLM_ and are unknown, each with the most similar known one or an empty text.
+
+    So does another program's name of a provider's key, if ours is not set.
+    """
     from difflib import get_close_matches
 
-    known = list(known)
+    names, known = set(names), list(known)
     wrong = sorted(name for name in names if name.upper().startswith("LLM_") and name not in known)
-    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), "") for name in wrong}
+    others = {name: ours for name, ours in OTHER_KEY_NAMES.items() if name in names and ours not in names}
+    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), "") for name in wrong} | others

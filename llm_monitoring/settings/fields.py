@@ -15,7 +15,7 @@ from llm_monitoring.domain import LONGEST_CALL, PROVIDERS, Mode, ProviderName, S
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.database_address import database_url
 from llm_monitoring.settings.env_file import find_env_file, read_env_file, unknown_names
-from llm_monitoring.settings.key_text import typed_key
+from llm_monitoring.settings.key_text import issuer_of, typed_key
 from llm_monitoring.settings.parsers import (
     Parse,
     bind_address,
@@ -306,9 +306,21 @@ def load_settings(
     given = {} if max_workers is None else {"LLM_MAX_WORKERS": str(max_workers)}
     texts = {**(read_env_file(find_env_file()) if dotenv else {}), **real, **given}
     values = {each.name: field_value(each, texts) for each in documented_fields()}
+    require_own_keys(values["api_keys"], values["base_urls"])
     workers = dict.fromkeys(PROVIDERS, values["max_workers"])
     values["concurrency"] = MappingProxyType(workers | values["concurrency"])
     return Settings(**values, on_railway=any(name.startswith("RAILWAY_") for name in real))
+
+
+def require_own_keys(api_keys: Mapping[ProviderName, Secret], base_urls: Mapping[ProviderName, str]) -> None:
+    """Raise ConfigurationError for a key that another provider would be shown; a gateway may ask for any key."""
+    for provider, secret in api_keys.items():
+        issuer = issuer_of(secret)
+        if issuer not in (None, provider) and provider not in base_urls:
+            raise ConfigurationError(
+                f"{provider.upper()}_API_KEY holds a key of {issuer}, which {provider} must not see: "
+                f"put it into {str(issuer).upper()}_API_KEY"
+            )
 
 
 def libpq_variable(name: str) -> str:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from llm_monitoring.domain import Secret
+from llm_monitoring.domain import ProviderName, Secret
 
 KEY_CHARACTERS: Final = re.compile(r"[\x21-\x7e]+")
+# Which provider a key's first characters name.
+ISSUERS: Final[dict[str, ProviderName]] = {
+    "sk-ant-": "anthropic",
+    "sk-proj-": "openai",
+    "sk-svcacct-": "openai",
+    "AIza": "google",
+    "pplx-": "perplexity",
+}
 LONGEST_KEY: Final = 1024
 QUOTES: Final = "\"'`“”„‘’«»"
 SCHEME: Final = re.compile(r"(?i)(?:authorization|proxy-authorization|x-(?:goog-)?api-key)\s*[:=]|(?:bearer|basic)\s")
@@ -55,6 +63,12 @@ def problem_of(key: str) -> str:
         "this is a placeholder: put the real key in its place": is_placeholder(key),
     }
     return next((problem for problem, found in checks.items() if found), "")
+
+
+def issuer_of(secret: Secret) -> ProviderName | None:
+    """Return the provider that a key names itself; None if it names none."""
+    key = secret.reveal().strip()
+    return next((issuer for prefix, issuer in ISSUERS.items() if key.startswith(prefix)), None)
 
 
 def is_placeholder(key: str) -> bool:

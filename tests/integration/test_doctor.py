@@ -88,7 +88,7 @@ def test_a_project_without_a_site_is_yellow(environment: Environment) -> None:
     """Of a brand without a declared site nothing can be said of citations: the command that declares one is named."""
     environment.db.execute("UPDATE llm_monitoring_projects SET brand_domains = '{}'")
     (line,) = [each for each in coloured(examine("--offline")[1], "yellow") if each.startswith("sites")]
-    assert "no citation rate without a declared site: 1 P → python -m llm_monitoring projects edit 1 --domain" in line
+    assert "no citation rate without a declared site: 1 P → `python -m llm_monitoring projects edit 1 --domain" in line
 
 
 def test_a_refused_key_is_red(environment: Environment) -> None:

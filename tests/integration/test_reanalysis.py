@@ -159,7 +159,7 @@ def test_stale_answers_are_counted_wherever_one_looks(book: Book) -> None:
         lines = [news.line for news in run_notices.stale_notices(app, reports)]  # type: ignore[arg-type]
         shown = json.loads(done("projects", "check", "1", "--json"))["stale_answers"]
         return [
-            "60 answers of projects #1" in finding.message,
+            "60 answers of project #1 " in finding.message,
             any("60 respuesta(s)" in line for line in lines),
             shown == 60,
         ]

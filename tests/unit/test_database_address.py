@@ -189,3 +189,11 @@ def test_a_refused_connection_says_what_to_do_next(error: str, what: str) -> Non
     said = connecting.advice(error)
     assert what in said
     assert bool(what) == bool(said)
+
+
+def test_a_value_that_the_driver_does_not_know() -> None:
+    """The parameter is named; of every other complaint of the driver nothing is repeated, as it quotes the address."""
+    assert "DATABASE_URL has a value of sslmode that PostgreSQL does not know" == str(
+        connecting.unreadable('invalid sslmode value: "canary"')
+    )
+    assert "canary" not in str(connecting.unreadable('invalid dsn: invalid URI query parameter: "canary"'))

@@ -98,6 +98,13 @@ def test_names_that_set_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert expected == dict(found)
 
 
+def test_other_programs_names_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key under another program's name is reported with ours, unless ours is set too."""
+    monkeypatch.chdir(tmp_path)
+    found = unknown_variables({"GEMINI_API_KEY": "x", "CLAUDE_API_KEY": "y", "ANTHROPIC_API_KEY": "z"})
+    assert {"GEMINI_API_KEY": "GOOGLE_API_KEY"} == dict(found)
+
+
 def test_jobs_and_commands_warn_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, quiet: None
 ) -> None:
@@ -176,8 +183,9 @@ def test_what_is_no_key(value: str, wrong: str) -> None:
     ],
 )
 def test_what_is_a_key(key: str) -> None:
-    """Providers' keys and a gateway's of any form are taken."""
-    assert key == load_settings({"OPENAI_API_KEY": key}, dotenv=False).api_keys["openai"].reveal()
+    """Keys of every provider's form are taken by a gateway."""
+    environ = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": "https://gateway.example/v1"}
+    assert key == load_settings(environ, dotenv=False).api_keys["openai"].reveal()
 
 
 @pytest.mark.parametrize("name", ["LLM_REPORT_DIR", "DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY", "LLM_MAX_WORKERS"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_monitoring.domain import ProviderName, Secret
-from llm_monitoring.errors import Invalid
+from llm_monitoring.errors import ConfigurationError, Invalid
 from llm_monitoring.keys import require_own_key
 from llm_monitoring.settings import Settings, load_settings
 
@@ -49,7 +49,14 @@ def test_a_key_that_may_be_the_providers(provider: ProviderName, key: str) -> No
     require_own_key(settings_of(), provider, Secret(key))
 
 
+def test_an_operators_key_of_another_provider() -> None:
+    """It ends the start, and nothing of it is shown."""
+    with pytest.raises(ConfigurationError, match=r"^OPENAI_API_KEY holds a key of anthropic, .* ANTHROPIC_API_KEY$"):
+        settings_of(OPENAI_API_KEY=f"sk-ant-api03-{REST}")
+
+
 def test_a_gateway_takes_any_key() -> None:
     """A gateway decides itself which keys it asks for."""
+    settings_of(OPENAI_API_KEY=f"sk-ant-api03-{REST}", OPENAI_BASE_URL="https://gateway.example/v1")
     settings = settings_of(OPENAI_BASE_URL="https://gateway.example/v1")
     require_own_key(settings, "openai", Secret(f"sk-ant-api03-{REST}"))
