@@ -32,6 +32,7 @@ PARAMETERS: Final = frozenset(
     oauth_client_id oauth_client_secret oauth_scope
     """.split()
 )
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 def database_url(text: str) -> str:
@@ -92,7 +93,7 @@ def parameters_are_plain(query: str) -> bool:
 
 
 def check_parameters(query: str) -> None:
-    """Raise ValueError for a parameter that libpq does not have, such as another library's `schema`."""
+    """Raise ValueError for what libpq does not have: another library's `schema`, or a TLS mode such as `no-verify`."""
     for part in filter(None, query.split("&")):
         parameter = PARAMETER.fullmatch(part)
         if parameter is None or (parameter[1] not in PARAMETERS and "@" in query):
@@ -102,6 +103,8 @@ def check_parameters(query: str) -> None:
             raise ValueError(
                 f"{FORM} with parameters that PostgreSQL's library knows, and `{parameter[1]}` is none{schema}"
             )
+        if parameter[1] == "sslmode" and unquote(part.partition("=")[2]) not in (*SSL_MODES, ""):
+            raise ValueError(f"{FORM}, and its sslmode one of {', '.join(SSL_MODES)}; `require` checks no certificate")
 
 
 def passwords(text: str) -> Iterator[str]:

@@ -41,6 +41,20 @@ def test_special_characters_in_a_password(login: str) -> None:
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["no-verify", "true", "Require", "verify"])
+def test_a_tls_mode_of_another_library(mode: str) -> None:
+    """The modes that PostgreSQL's library knows are named, before a connection is tried."""
+    with pytest.raises(ConfigurationError, match="its sslmode one of disable, allow, prefer, require, verify-ca"):
+        load_settings({"DATABASE_URL": f"postgresql://u:canary@h/d?sslmode={mode}"}, dotenv=False)
+
+
+@pytest.mark.parametrize("query", ["sslmode=", "sslmode=verify%2Dca", "sslmode=require&sslrootcert=system"])
+def test_a_tls_mode(query: str) -> None:
+    """A mode of libpq is taken as it is written; an empty one is its default."""
+    address = f"postgresql://u:canary@h/d?{query}"
+    assert address == database_url(address)
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [
