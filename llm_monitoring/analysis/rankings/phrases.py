@@ -35,6 +35,8 @@ def joiners(language: str | None) -> str:
 
 ARTICLES = alternatives(HEADINGS["articles"])
 INDEFINITE = alternatives(HEADINGS["indefinite"])
+# Longer words first, as one may open with another.
+PLACE_WORDS = tuple(sorted(HEADINGS["place_words"], key=len, reverse=True))
 RANK_HEADERS = frozenset(fold(header).text for header in HEADINGS["rank_headers"])
 
 

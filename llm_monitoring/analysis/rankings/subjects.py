@@ -13,20 +13,17 @@ from string import ascii_letters
 from llm_monitoring.analysis.mentions.matching import Match
 from llm_monitoring.analysis.rankings.letters import LETTERED
 from llm_monitoring.analysis.rankings.options import ARTICLE
-from llm_monitoring.analysis.rankings.phrases import ARTICLES, INDEFINITE, joiners
+from llm_monitoring.analysis.rankings.phrases import ARTICLES, INDEFINITE, PLACE_WORDS, joiners
 from llm_monitoring.analysis.text.blocks import Prose, Span
 
 MEDALS = {"🥇": 1, "🥈": 2, "🥉": 3}
 KEYCAP = re.compile("(?:[0-9]\ufe0f?\u20e3)+|🔟")
 CIRCLED = re.compile("[\u2460-\u249b\u24eb-\u24fe\u2776-\u2793]")
 HAN_NUMBER = "(?:[二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])"
-ORDINAL_ENDING = "(?:st|nd|rd|th|er|ère|e|ème)"
-BEFORE_PLACE = "(?:\\.?[ºª°]|\\.|[A-Za-zèé]{1,3})"
-# "1er lugar: Holded", "2. Platz – Holded": the word of place is part of the number.
-PLACE = (
-    "(?i:place|lugar|puesto|posici[oó]n|posição|posizione|posto|opci[oó]n|lloc|platz|rang|place|position|plek|plaats|plads"
-    "|plats|plass|miejsce|sıra|место|choice|pick|option)"
-)
+ORDINAL_ENDING = "(?:st|nd|rd|th|er|ère|e|ème|(?<=\\d)(?:ste|de|:[ae]|-?[еяй]|[rntèη]))"
+BEFORE_PLACE = "(?:\\.?[ºª°]|\\.|[-:]?[^\\W\\d_]{1,3})?"
+# "1er lugar: Holded", "2. Platz – Holded", "Platz 2: Holded": the word of place is part of the number.
+PLACE = f"(?i:{'|'.join(PLACE_WORDS)})"
 # In any digits: "１．" and "١." read as "1." does; a Han number needs a mark or a word of place ("二、", "第三名").
 NUMBERED = re.compile(
     r"(?=[\d#№Nn(（【［〔〖「『\[第一二三四五六七八九十])(?:"
@@ -41,11 +38,12 @@ NUMBERED = re.compile(
     rf"|(?:第(?=..?.?[位名])|(?=..?.?[位名]\s?[:：、])|(?=..?.?[、．：]))(?P<han>{HAN_NUMBER})(?:[位名]\s?[:：.、)）]?|[、．：])"
     r")"
 )
-# Letters that open no marker: of a number's word the first letter is one of the four that are left out.
-PLAIN_OPENINGS = frozenset(ascii_letters) - frozenset("mnoplrtMNOPLRT")
+# Letters that open no marker: neither a word of place nor the one for number or top.
+PLAIN_OPENINGS = frozenset(ascii_letters) - {
+    letter for word in (*PLACE_WORDS, "n", "top") for letter in (word[0], word[0].upper())
+}
 RANK_WORD = re.compile(
-    r"(?:(?:rank|place|position|number|nummer|n[uú]mero|num[eé]ro|номер|puesto|posición|lugar|posição|posto|posizione|rang|platz|plek|plaats|plads|plats|plass"
-    r"|miejsce|место|option|opción|opció|opção|opzione|optie|opcja|pick)\s#?(?P<number>\d{1,3})\s?[-–—:：.]"
+    rf"(?:{PLACE}\s#?(?P<number>\d{{1,3}})\s?[-–—:：.]"
     r"|top\s?(?P<top>\d{1,3})(?:\s?[-–—:：.、]|(?=\s(?-i:[^\Wa-z\d_]))))",
     re.IGNORECASE,
 )
