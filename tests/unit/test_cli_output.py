@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from llm_monitoring import logs
 from llm_monitoring.cli.base import output
+from llm_monitoring.cli.base.questions import choose
 from llm_monitoring.domain import Secret
 from llm_monitoring.process import wording
 
@@ -189,3 +191,12 @@ def test_no_color_means_no_escape(monkeypatch: pytest.MonkeyPatch, no_color: str
     monkeypatch.setattr("sys.stdout", screen)
     output.show_rows([{"name": "x"}], {"Name": "name"}, as_json=False, empty="none")
     assert escapes == min(1, screen.getvalue().count("\x1b"))
+
+
+def test_a_choice_by_a_word() -> None:
+    """What is no number of an option is called that, and the question is asked again."""
+    with CliRunner().isolation(input="ana@agency.example\n3\n2\n") as (shown, *_):
+        assert 1 == choose("Which user?", ["Ana", "a new user"])
+        said = shown.getvalue().decode()
+    assert "'ana@agency.example' is not a valid number" in said
+    assert "3 is not in the range 1<=x<=2" in said

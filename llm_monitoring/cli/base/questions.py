@@ -36,7 +36,9 @@ def choose(question: str, options: Sequence[str], default: int = 0) -> int:
     """The position of one of the options."""
     for number, option in enumerate(options, start=1):
         say(f"  {number}. {option}")
-    chosen: int = click.prompt(question, type=click.IntRange(1, len(options)), default=default + 1)
+    numbers = click.IntRange(1, len(options))
+    numbers.name = "number"  # as an error calls it
+    chosen: int = click.prompt(question, type=numbers, default=default + 1)
     return chosen - 1
 
 
