@@ -40,6 +40,7 @@ async function look({ file, width, height, scheme, name }) {
   }));
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   const opened = await measure(page);
+  const between = await swiped(page, { width, height });
   const seen = await page.evaluate(() => ({
     title: document.title,
     language: document.documentElement.lang,
@@ -56,8 +57,21 @@ async function look({ file, width, height, scheme, name }) {
   const violations = found.violations.map(({ id, impact, nodes }) =>
     ({ id, impact, count: nodes.length, html: nodes[0].html.slice(0, 300), why: nodes[0].failureSummary }));
   await context.close();
-  return { name, messages, requests: outside, files: requests.length - outside.length, closed, opened, printed, directions, violations,
+  return { name, messages, requests: outside, files: requests.length - outside.length, closed, opened, between, printed, directions, violations,
     ...seen };
+}
+
+// On a desktop and a tablet no table has to be moved sideways; on a phone not that of the competitors.
+async function swiped(page, { width, height }) {
+  const found = [];
+  for (const each of width > 500 ? [width, 768] : [width]) {
+    await page.setViewportSize({ width: each, height });
+    const tables = each > 500 ? ".scroll" : "#rivals .scroll:first-of-type";
+    found.push(...await page.evaluate((selector) => [...document.querySelectorAll(selector)]
+      .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.getAttribute("aria-label")), tables));
+  }
+  await page.setViewportSize({ width, height });
+  return found;
 }
 
 const measure = (page) => page.evaluate(() => ({

@@ -72,6 +72,7 @@ def assert_calm(seen: dict[str, Any]) -> None:
     assert [] == [each for each in seen["violations"] if each["impact"] in ("serious", "critical")], seen["name"]
     for state in ("closed", "opened"):
         assert seen[state]["width"] <= seen[state]["window"], (seen["name"], state)
+    assert [] == seen["between"], seen["name"]
 
 
 def test_demo_reports(demo_pages: list[tuple[str, Path]], tmp_path: Path) -> None:
