@@ -14,6 +14,7 @@ from llm_monitoring.db.database import (
     Locked,
     Rejected,
     Row,
+    TableLocked,
     Transaction,
 )
 from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
@@ -45,6 +46,7 @@ __all__ = [
     "RowErrors",
     "SessionLock",
     "Stage",
+    "TableLocked",
     "Transaction",
     "UserDatabase",
     "advisory_holder",

@@ -58,6 +58,7 @@ __all__ = [
     "Locked",
     "Rejected",
     "Row",
+    "TableLocked",
     "Transaction",
     "connect",
     "primary",

@@ -30,7 +30,7 @@ from typing import Final
 
 from llm_monitoring import failpoints, registry
 from llm_monitoring.answers import store
-from llm_monitoring.db import BrokenOff, Database, Locked, Row, Transaction
+from llm_monitoring.db import BrokenOff, Database, Locked, Row, TableLocked, Transaction
 from llm_monitoring.domain import Task, provider_name, read_task
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.ledger import Attempt, Paid, Payment, Settlement, SettlementDelayed
@@ -42,7 +42,7 @@ from llm_monitoring.runs.executor import TaskExecutor, failure_of, save_sentimen
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.5
-HELD_CODES: Final = (Locked.__name__, BrokenOff.__name__, SettlementDelayed.__name__)
+HELD_CODES: Final = tuple(each.__name__ for each in (Locked, TableLocked, BrokenOff, SettlementDelayed))
 
 
 class StillAtWork(MonitoringError):

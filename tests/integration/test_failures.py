@@ -17,6 +17,7 @@ from llm_monitoring.db import database as database_module
 from llm_monitoring.db.database import BrokenOff, Conflict, Database, Interrupted, Locked, Rejected
 from llm_monitoring.db.failures import TableLocked, is_lost
 from llm_monitoring.errors import ConfigurationError
+from llm_monitoring.runs.recovery import HELD_CODES
 
 
 @pytest.fixture
@@ -249,3 +250,8 @@ def test_a_server_that_opens_no_more_connections_is_no_outage(
         found = list(pool.map(lambda number: opened.one(f"SELECT {number} AS n, pg_sleep(0.02)::text"), range(40)))
     assert list(range(40)) == [row and row["n"] for row in found]
     assert ["database.connections_short"] == [record.event for record in caplog.records]  # type: ignore[attr-defined]
+
+
+def test_recovery_waits_once_a_user_for_every_kind_of_lock() -> None:
+    """Each further call of the user would take the whole lock timeout."""
+    assert {Locked.__name__, *(each.__name__ for each in Locked.__subclasses__())} == set(HELD_CODES)
