@@ -12,6 +12,7 @@ from llm_monitoring.cli.base.output import say
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import require_sessions
 from llm_monitoring.ledger import Budget
+from llm_monitoring.process.wording import counted
 
 
 @click.command(epilog=example("migrate", "migrate --print-grants"))
@@ -45,4 +46,4 @@ def migrate(session: Session, *, print_grants: bool) -> None:
                 ChunkQueue(database).create_tables()
     for name in applied:
         say(f"applied {name}")
-    say(f"The database is up to date ({len(applied)} migrations applied).")
+    say(f"The database is up to date ({counted(len(applied), 'migration')} applied).")
