@@ -19,6 +19,7 @@ LEGAL_FORM = (
 )
 QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?[{NAME}{UNTRACKED}]{LEGAL_FORM}(?:\\s?[\"'»”“])?"
 CLAUSE = r"^|(?<=[,;:(—])|(?<=[,;:(—]\s)|(?<=\s-\s)"
+ENDINGS = ("(?:{loc}|{stop})", "{stop}", "{end}", "{loc}")
 BREAK = r"(?:\s|(?<='))"
 
 
@@ -106,8 +107,12 @@ class Grammar:
         return rf"(?:^\W{{0,10}}|{opened}|\b(?:{self.words('starts')}){BREAK})"
 
     def choice(self, key: str) -> str:
-        """A list of expressions as an alternation, filled in."""
-        return "|".join(f"(?:{self.filled(entry)})" for entry in self.data[key])
+        """A list of expressions as an alternation, filled in; those that end alike share their end, which is long."""
+        by_ending: dict[str, list[str]] = {}
+        for entry in self.data[key]:
+            ending = next((each for each in ENDINGS if entry.endswith(each)), "")
+            by_ending.setdefault(ending, []).append(f"(?:{self.filled(entry.removesuffix(ending))})")
+        return "|".join(f"(?:{'|'.join(entries)}){self.filled(ending)}" for ending, entries in by_ending.items())
 
     def filled(self, entry: str) -> str:
         """An expression of the data with its marks replaced."""
