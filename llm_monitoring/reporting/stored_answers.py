@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any, Final
 
 from llm_monitoring import projects
-from llm_monitoring.analysis import Matcher
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.figures import CountedIn, MeasuredFigure, Observation, counted_in
@@ -203,15 +202,14 @@ def find_in(db: Database, project_id: int | None, answer_id: int) -> StoredAnswe
     readings = Readings(db, project)
     (present,) = readings.present([row])
     found = as_read(row, None if observed_as(readings, row, present) is None else present)
-    return StoredAnswer(project, found, tuple(lines(marked(project, row, read=not row["unread_reason"]))))
+    return StoredAnswer(project, found, tuple(lines(marked(readings, row, read=not row["unread_reason"]))))
 
 
-def marked(project: Project, row: Row, *, read: bool) -> Iterator[Piece]:
+def marked(readings: Readings, row: Row, *, read: bool) -> Iterator[Piece]:
     """The answer's visible text in pieces; the text itself if it could not be analysed."""
     text = row["full_response"] or ""
     if not read:
         yield Piece(text)
         return
-    matcher = Matcher(project.brand, project.competitors)
-    document = matcher.read(text, row["language"])
-    yield from pieces(matcher.mentions_in(document), project.brand.name, document.text)
+    document = readings.matcher.read(text, row["language"])
+    yield from pieces(readings.matcher.mentions_in(document), readings.project.brand.name, document.text)
