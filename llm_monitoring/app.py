@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Event
 
-from llm_monitoring.db import Database, RowErrors, migrate, require_sessions
+from llm_monitoring.db import RETRY_SECONDS, Database, RowErrors, migrate, require_sessions
 from llm_monitoring.keys import KeyCipher, KeyStore
 from llm_monitoring.ledger import Budget
 from llm_monitoring.settings import Settings, load_settings
@@ -22,12 +22,18 @@ MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes sec
 
 
 @contextmanager
-def open_app(settings: Settings | None = None, stop: Event | None = None) -> Iterator[App]:
-    """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away."""
+def open_app(settings: Settings | None = None, stop: Event | None = None, *, waits: bool = True) -> Iterator[App]:
+    """Everything that a job or command works with, on a migrated database; `stop` shortens the wait for one away.
+
+    A database that does not answer at the start is waited for; without `waits` it is an error at once, as a person
+    should not wait for it.
+    """
     settings = settings or load_settings()
     read_cipher(settings)  # a wrong master key is reported before the database is touched
     url, size = database_url(settings), connections(settings)
-    with Database(url, size=size, statement_seconds=STATEMENT_SECONDS, stop=stop) as db:
+    first = RETRY_SECONDS if waits else 0
+    with Database(url, size=size, retry_seconds=first, statement_seconds=STATEMENT_SECONDS, stop=stop) as db:
+        db.retry_seconds = RETRY_SECONDS
         require_sessions(db)
         db.prepares = True
         migrate(db)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_monitoring.db.clock import DatabaseClock
 from llm_monitoring.db.database import (
+    RETRY_SECONDS,
     BrokenOff,
     Conflict,
     Connection,
@@ -26,6 +27,7 @@ from llm_monitoring.db.row_errors import RowError, RowErrors, Stage, read_record
 from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction, on_one_session, snapshot
 
 __all__ = [
+    "RETRY_SECONDS",
     "AlreadyHeld",
     "BrokenOff",
     "Conflict",

@@ -75,6 +75,7 @@ CANCELLED_SECONDS: Final = 3.0  # how long a statement is tried that the server 
 STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away if the process is to stop
 SHORTAGE_SECONDS: Final = 5.0  # the wait for another thread's connection if the server opens no more
 SHORTAGE_PAUSE_SECONDS: Final = 0.02
+RETRY_SECONDS: Final = 90.0  # how long a database that is away is waited for
 LOCK_SECONDS: Final = 3.0  # the longest wait for a lock of another session; then Locked is raised
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
@@ -152,7 +153,7 @@ class Database:
         dsn: str,
         *,
         size: int = 10,
-        retry_seconds: float = 90.0,
+        retry_seconds: float = RETRY_SECONDS,
         lock_seconds: float = LOCK_SECONDS,
         statement_seconds: float = 0,
         stop: Event | None = None,

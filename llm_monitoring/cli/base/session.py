@@ -45,19 +45,8 @@ class Session:
         """The app on a migrated database; closed at the end."""
         from llm_monitoring.app import open_app
 
-        with self.settings() as settings:
-            find_database(settings)
-            with open_app(settings) as app:
-                yield app
-
-
-def find_database(settings: Settings) -> None:
-    """Fail at once if the database does not answer: a job waits 90 s for it, a person should not."""
-    from llm_monitoring.db import Database
-
-    if settings.database_url is not None:
-        with Database(settings.database_url, size=1, retry_seconds=0):
-            pass
+        with self.settings() as settings, open_app(settings, waits=False) as app:
+            yield app
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

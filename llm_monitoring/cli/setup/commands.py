@@ -14,7 +14,7 @@ from llm_monitoring.app import App, open_app, schedule_day
 from llm_monitoring.cli.base.command import example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
 from llm_monitoring.cli.base.questions import ask, choose, heading, retried
-from llm_monitoring.cli.base.session import Session, find_database, pass_session
+from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.cli.keys.commands import ending
 from llm_monitoring.cli.setup import project
 from llm_monitoring.cli.setup.master_key import offer_master_key
@@ -56,8 +56,7 @@ def setup(session: Session) -> None:
     try:
         with session.settings() as found:
             settings = offer_master_key(found)
-            find_database(settings)
-            with open_app(settings) as app:
+            with open_app(settings, waits=False) as app:
                 walk(app)
     except click.Abort:
         say("")
