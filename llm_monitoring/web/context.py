@@ -20,6 +20,7 @@ from llm_monitoring.web.background import Background
 from llm_monitoring.web.oidc import Provider, provider_of
 from llm_monitoring.web.rates import LastSeen, RateLimit, Slots, client_of
 from llm_monitoring.web.reanalysis_worker import ReanalysisWorker
+from llm_monitoring.web.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,13 @@ class Service:
     """The open service; `address` is what links of the service begin with, None if it is not known.
 
     `oidc` is the provider at which people may sign in, None without one.
+    `turns` limits the requests of a user, or of a share link, that are handled at once.
     `rate` counts requests of a token, `export_rate` exports of a user, the other rates those of a client's address.
     """
 
     db: Database
     settings: Settings
+    turns: Turns
     rate: RateLimit
     export_rate: RateLimit
     export_slots: Slots
@@ -91,6 +94,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
         yield Service(
             db=db,
             settings=settings,
+            turns=Turns(),
             rate=RateLimit(REQUESTS_A_MINUTE),
             export_rate=RateLimit(EXPORTS_A_MINUTE),
             export_slots=Slots(EXPORTS_AT_ONCE),

@@ -17,6 +17,7 @@ from llm_monitoring.edits import changing
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.problems import Problem
 from llm_monitoring.web.query import check_query
+from llm_monitoring.web.turns import with_turn
 
 T = TypeVar("T")
 WRITES: Final = frozenset({"projects:write", "keys:write", "runs:start", "shares:write"})
@@ -34,6 +35,10 @@ class Caller:
     @property
     def user_id(self) -> int:
         return self.token.user_id
+
+    @property
+    def account(self) -> int:
+        return self.user_id
 
     @property
     def actor(self) -> Actor:
@@ -56,6 +61,10 @@ class ProjectCaller:
     @property
     def app(self) -> App:
         return self.caller.app
+
+    @property
+    def account(self) -> int:
+        return self.caller.account
 
 
 def authenticate(service: Service, text: str | None, client: str = "") -> Caller:
@@ -118,11 +127,15 @@ def reach(
     return enter(caller, project_id, needed.scopes)
 
 
+CALLER: Final = with_turn(identify)
+PROJECT_CALLER: Final = with_turn(reach)
+
+
 def needs(*scopes: str) -> Any:
     """The dependency of a route: a caller with these scopes."""
-    return Security(identify, scopes=scopes)
+    return Security(CALLER, scopes=scopes)
 
 
 def on_project(*scopes: str) -> Any:
     """The dependency of a route below a project: a caller with these scopes who may see it."""
-    return Security(reach, scopes=scopes)
+    return Security(PROJECT_CALLER, scopes=scopes)

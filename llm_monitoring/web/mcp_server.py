@@ -168,7 +168,8 @@ class Endpoint:
         request.state.caller = await anyio.to_thread.run_sync(authenticate, service, text, client)
         if "accept" not in request.headers:  # whoever names no type takes any
             scope = {**scope, "headers": [*scope["headers"], (b"accept", b"application/json")]}
-        await request.app.state.mcp.handle_request(scope, receive, send)
+        async with service.turns.held(request.state.caller.account):
+            await request.app.state.mcp.handle_request(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

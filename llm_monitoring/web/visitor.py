@@ -22,6 +22,7 @@ from llm_monitoring.web import cookies
 from llm_monitoring.web.context import Service
 from llm_monitoring.web.guard import ProjectId
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.turns import with_turn
 
 T = TypeVar("T")
 READS: Final = frozenset({"projects:read", "figures:read", "answers:read"})
@@ -50,6 +51,11 @@ class Visitor:
     share: Share | None = None
     agency: Agency | None = None
 
+    @property
+    def account(self) -> object:
+        """Who has turns: the user, or the share link."""
+        return self.user_id if self.share is None else share_account(self.share)
+
     def change(self, work: Callable[[App], T]) -> T:
         """Do `work` on stores that share one transaction, so that a change and its record stand or fall together."""
         return changing(self.app, work)
@@ -67,6 +73,10 @@ class ProjectVisitor:
     @property
     def app(self) -> App:
         return self.visitor.app
+
+    @property
+    def account(self) -> object:
+        return self.visitor.account
 
     @property
     def is_owner(self) -> bool:
@@ -107,10 +117,15 @@ def share_of(request: Request, project_id: int) -> Visitor | None:
     found = shares.find(service.db, text)
     if found is None or found.project_id != project_id or found.kind != "live":
         raise Problem("not_found")
-    service.rate.take(("share", found.id))
+    service.rate.take(share_account(found))
     actor = Actor("share", found.user_id, found.id)
     app = service.app_of_project(project_id)
     return Visitor("share", None, app, actor, share=found, agency=agency_of_project(app.db, project_id))
+
+
+def share_account(share: Share) -> tuple[str, int]:
+    """What limits of a share link count by."""
+    return ("share", share.id)
 
 
 def share_cookie(share: Share) -> str:
@@ -160,14 +175,18 @@ def within(visitor: Visitor, project_id: int, scopes: Sequence[str]) -> ProjectV
     return ProjectVisitor(visitor, project_id, found.role, found.is_archived)
 
 
+PERSON: Final = with_turn(require_person)
+PROJECT_VISITOR: Final = with_turn(open_project)
+
+
 def signed_in() -> Any:
     """The dependency of a page of a person."""
-    return Depends(require_person)
+    return Depends(PERSON)
 
 
 def on_page(*scopes: str) -> Any:
     """The dependency of a page below a project: a visitor of the project who has these scopes."""
-    return Security(open_project, scopes=scopes)
+    return Security(PROJECT_VISITOR, scopes=scopes)
 
 
 def same_origin() -> Any:

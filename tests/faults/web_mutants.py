@@ -17,7 +17,7 @@ WEB_MUTANTS: Final = (
         (
             Edit(
                 WEB_GUARD,
-                "    return Security(reach, scopes=scopes)",
+                "    return Security(PROJECT_CALLER, scopes=scopes)",
                 "    return Security(unguarded, scopes=scopes)\n\n\n"
                 "def unguarded(project_id: ProjectId, caller: Annotated[Caller, Security(identify)]) -> Any:\n"
                 "    return enter(caller, project_id, ())",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +54,7 @@ class LinkSender:
     def ask(self, service: Service, email: str, language: str, query: str = "") -> None:
         """Leave an address; beyond MOST_WAITING it is dropped, and its person asks again."""
         if self.places.acquire(blocking=False):
-            self.thread.submit(self.serve, service, email, language, query)
+            self.submit(partial(deliver, service, email, language, query))
         else:
             log.warning("⚠️ Demasiados enlaces de acceso pedidos a la vez", extra={"event": "web.links_full"})
 
@@ -65,18 +65,21 @@ class LinkSender:
         invitation is stored, and holds from the next sign-in on.
         """
         if self.places.acquire(blocking=False):
-            self.thread.submit(self.attempt, partial(admit, service, invitation, language))
+            self.submit(partial(admit, service, invitation, language))
 
-    def serve(self, service: Service, email: str, language: str, query: str) -> None:
-        self.attempt(partial(deliver, service, email, language, query))
+    def submit(self, work: Callable[[], None]) -> None:
+        """Do `work` after what waits; the caller has taken its place."""
+        self.thread.submit(work).add_done_callback(self.finish)
 
-    def attempt(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except MonitoringError as exc:
-            log.warning("⚠️ No se pudo enviar un enlace de acceso: %s", exc, extra={"event": "web.link_not_sent"})
-        finally:
-            self.places.release()
+    def finish(self, done: Future[None]) -> None:
+        """Free the place of what is done or dropped, and log why it failed; what comes after it is not kept back."""
+        self.places.release()
+        error = None if done.cancelled() else done.exception()
+        fields = {"event": "web.link_not_sent"}
+        if isinstance(error, MonitoringError):
+            log.warning("⚠️ No se pudo enviar un enlace de acceso: %s", error, extra=fields)
+        elif error is not None:
+            log.error("❌ No se pudo enviar un enlace de acceso", exc_info=error, extra=fields)
 
     def close(self) -> None:
         """Drop what waits and let the mail that is being sent end."""

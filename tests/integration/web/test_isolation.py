@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from llm_monitoring.access import tokens
 from llm_monitoring.access.tokens import SCOPES
-from llm_monitoring.web.guard import identify, reach
+from llm_monitoring.web.guard import CALLER, PROJECT_CALLER, identify, reach
 from llm_monitoring.web.service import PREFIX, ROUTERS
 from tests.integration.web.world import REQUEST, World, add_project
 
@@ -81,7 +81,7 @@ def contents(world: World) -> list[Any]:
 
 
 def test_every_route_has_the_guard_and_its_scopes(world: World) -> None:
-    """A new route without it fails here: below a project the project's guard, elsewhere the caller's."""
+    """A new route without it, and a turn, fails here: below a project the project's guard, elsewhere the caller's."""
 
     def calls(dependant: Any) -> set[Any]:
         return {dependant.call}.union(*(calls(each) for each in dependant.dependencies), set())
@@ -89,8 +89,8 @@ def test_every_route_has_the_guard_and_its_scopes(world: World) -> None:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     assert len(routes) == len(list(operations(world)))
     for route in routes:
-        needed = reach if "{project_id}" in route.path else identify
-        assert needed in calls(route.dependant), route.path
+        needed = {reach, PROJECT_CALLER} if "{project_id}" in route.path else {identify, CALLER}
+        assert needed <= calls(route.dependant), route.path
 
 
 @pytest.mark.short(every=2)

@@ -14,7 +14,7 @@ from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.roles import ProjectRole
 from llm_monitoring.web.cookies import SHARE
 from llm_monitoring.web.pages.routes import ROUTERS
-from llm_monitoring.web.visitor import open_project, require_person, require_same_origin
+from llm_monitoring.web.visitor import PERSON, PROJECT_VISITOR, open_project, require_person, require_same_origin
 from tests.integration.web.test_isolation import contents, operations
 from tests.integration.web.test_isolation import send as call
 from tests.integration.web.test_wall import world as walled
@@ -67,11 +67,12 @@ def share(world: World, project: int, user: int) -> dict[str, str]:
 
 
 def test_every_page_has_its_guard() -> None:
-    """A new page without it fails here: below a project the project's, elsewhere a person's, or it is in PUBLIC."""
+    """A new page without it and a turn fails: below a project the project's, elsewhere a person's, or PUBLIC."""
     for route in ROUTES:
         guards = calls(route.dependant)
         if route.path not in PUBLIC:
-            assert (open_project if "{project_id}" in route.path else require_person) in guards, route.path
+            below = "{project_id}" in route.path
+            assert ({open_project, PROJECT_VISITOR} if below else {require_person, PERSON}) <= guards, route.path
         if not (route.methods or set()) <= {"GET", "HEAD"}:
             assert guards & {open_project, require_person, require_same_origin}, route.path
     assert {route.path for route in ROUTES} >= PUBLIC

@@ -241,3 +241,25 @@ def test_mail_goes_to_plain_addresses_alone(address: str) -> None:
 def cookie_of(answer: Any) -> dict[str, str]:
     name, _, rest = answer.headers["set-cookie"].partition("=")
     return {name: rest.partition(";")[0]}
+
+
+def test_an_error_of_a_mail_is_logged_and_stops_no_other(
+    world: World, sent: list[Message], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of any kind, with its trace; its place is free again, and the next mail is sent."""
+
+    def fail(messages: list[Message], timeout_seconds: float) -> list[Result]:
+        raise BlockingIOError("no process can be started")
+
+    free = world.app.state.links.places._value
+    with monkeypatch.context() as patch:
+        patch.setattr(link_sender, "send", fail)
+        ask(world, "ana@example.com")
+    (record,) = [each for each in caplog.records if getattr(each, "event", "") == "web.link_not_sent"]
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+    assert "no process can be started" == str(record.exc_info[1])
+    assert "mail.example" not in record.getMessage()
+    ask(world, "ana@example.com")
+    assert 1 == len(sent)
+    assert free == world.app.state.links.places._value

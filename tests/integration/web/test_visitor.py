@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Event
 from typing import Annotated, Any, cast
 
 import pytest
@@ -11,12 +14,13 @@ from fastapi import APIRouter, FastAPI
 
 from llm_monitoring.access import sessions, sign_ins
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.web.context import Service
+from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.service import create_app
 from llm_monitoring.web.visitor import ProjectVisitor, Visitor, on_page, own_path, signed_in
 from tests.integration.web.world import World, open_world, sign_in
 
 PAGES = APIRouter()
+MAY_END = Event()
 
 
 @PAGES.get("/test/me")
@@ -37,6 +41,11 @@ def show_project(here: Annotated[ProjectVisitor, on_page("figures:read")]) -> An
 @PAGES.get("/test/projects/{project_id}/budget")
 def show_budget(here: Annotated[ProjectVisitor, on_page("budget:read")]) -> Any:
     return {"role": here.role}
+
+
+@PAGES.get("/test/slow")
+def show_slowly(visitor: Annotated[Visitor, signed_in()]) -> Any:
+    return {"ended": MAY_END.wait(60.0)}
 
 
 @cache
@@ -205,3 +214,33 @@ def test_a_service_of_this_machine_takes_no_proxy(database_url: str) -> None:
         answer = world.open(path, method="POST", headers=home)
         assert 303 == answer.status_code
         assert answer.headers["set-cookie"].startswith("llm_session=")
+
+
+def test_slow_pages_of_a_user_keep_no_other_waiting(world: World) -> None:
+    """As many as there are handler threads wait for their turns without a thread, and are answered later."""
+    slow, quick = (cookie_header(sign_in(world, user)) for user in (world.ana, world.bea))
+    MAY_END.clear()
+    with ThreadPoolExecutor(CONNECTIONS + 2) as pool:
+        try:
+            pages = [pool.submit(world.http.get, "/test/slow", headers=slow) for _ in range(CONNECTIONS + 1)]
+            await_present(world, CONNECTIONS + 1)
+            other = pool.submit(world.http.get, "/test/me", headers=quick).result(timeout=30)
+        finally:
+            MAY_END.set()
+    assert {"user": world.bea} == other.json()
+    assert {200} == {page.result().status_code for page in pages}
+
+
+def cookie_header(cookies: Mapping[str, str]) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{name}={text}" for name, text in cookies.items())}
+
+
+def await_present(world: World, number: int) -> None:
+    """Wait until that many requests of Ana were recognised."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        line = world.service.turns.lines.get(world.ana)
+        if line is not None and line.present == number:
+            return
+        time.sleep(0.01)
+    raise AssertionError("too few requests came")
